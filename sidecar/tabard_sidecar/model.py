@@ -1,0 +1,279 @@
+"""What the stages of the pipeline hand to each other.
+
+Everything here is frozen and free of protobuf: messages become these classes at the gRPC edge and nowhere else.
+Times are seconds since the epoch as ``float``; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tabard.caveats import Caveat, Limits
+
+
+class Operation(StrEnum):
+    """What policy is asked about; ``input.operation``."""
+
+    START_TASK = "start_task"
+    DELEGATE = "delegate"
+    AUTHORIZE = "authorize"
+    FILTER_TOOLS = "filter_tools"
+    RENEW = "renew"
+
+
+class IntentSource(StrEnum):
+    """How a task's purpose and statement are known."""
+
+    SIGNED = "signed"
+    ASSERTED = "asserted"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The person on whose behalf work is done, as verified from an access token.
+
+    The pair (issuer, id) is the identity; an id alone never is. ``claims`` holds only the verified claims that the
+    issuer's configuration lists. ``token_id`` names the presented token (its ``jti``, or the SHA-256 of the token) and
+    ``expires_at`` its end; both are only set while a task is being started.
+    """
+
+    id: str
+    issuer: str
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    authenticated_at: float | None = None
+    token_id: str = ""
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The workload that this sidecar is: its SPIFFE-form id and what the issuer of its identity attests."""
+
+    id: str
+    issuer: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Purpose and statement of a task, fixed when it starts.
+
+    ``limits`` are the initiator's own narrowing, present only when ``source`` is signed. ``token_id`` is the nonce
+    (``jti``) that works once, ``expires_at`` the time until which it has to be remembered.
+    """
+
+    purpose: str
+    statement: str
+    source: IntentSource
+    limits: Limits | None = None
+    token_id: str = ""
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of work a subject asked for, as the root grant states it."""
+
+    id: str
+    purpose: str
+    statement: str
+    intent_source: IntentSource
+    started_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One verified step of the chain.
+
+    ``link_id`` is the SHA-256 (hex) of the chain signature after the step; ``parent_id`` that of the step before, or
+    the root's. ``holder`` is the workload that may use the grant after this step; for a branch it equals the parent's
+    holder and ``sub_agent`` is the asserted name. ``caveats`` are the restrictions added after this step and before
+    the next one.
+    """
+
+    kind: str  # "hop" or "branch"
+    holder: str
+    sub_agent: str
+    link_id: str
+    parent_id: str
+    caveats: tuple[Caveat, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedGrant:
+    """A grant whose signatures and seals hold; its caveats still have to be judged against the question.
+
+    ``digest`` (SHA-256 of the serialised grant, hex) identifies exactly this grant, ``root_id`` the root of its tree.
+    ``caveats`` is every caveat in order, hops and branches included; ``root_caveats`` those before the first link.
+    ``expires_at`` is the earliest of all expiries. ``holder`` is who may use it now.
+    """
+
+    digest: str
+    key_id: str
+    zone: str
+    root_id: str
+    root_holder: str
+    subject: Subject
+    task: Task
+    root_caveats: tuple[Caveat, ...]
+    links: tuple[Link, ...]
+    caveats: tuple[Caveat, ...]
+    expires_at: float
+
+    @property
+    def holder(self) -> str:
+        """Workload that may use the grant."""
+        return self.links[-1].holder if self.links else self.root_holder
+
+    @property
+    def holder_id(self) -> str:
+        """Identifier of the last step, under which the holder's subtree is ended or revoked."""
+        return self.links[-1].link_id if self.links else self.root_id
+
+    @property
+    def sub_agent(self) -> str:
+        """Asserted name of the sub-agent, or the empty string."""
+        return self.links[-1].sub_agent if self.links else ""
+
+    @property
+    def depth(self) -> int:
+        """Number of hops and branches."""
+        return len(self.links)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call an agent wants to make.
+
+    ``arguments_json`` is the canonical (RFC 8785) form; ``digest`` is the SHA-256 over name, server and arguments as
+    :func:`tabard.arguments.call_digest` computes it, hex.
+    """
+
+    name: str
+    server: str
+    arguments: Mapping[str, Any]
+    arguments_json: bytes
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a decision came out as it did. ``code`` is documented in :mod:`tabard_sidecar.reasons`."""
+
+    code: str
+    message: str = ""
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Something the caller must do when it proceeds."""
+
+    id: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialTemplate:
+    """What composed policy asks a credential to be, before it is clamped to the grant."""
+
+    kind: str
+    audience: str = ""
+    scopes: tuple[str, ...] = ()
+    ttl_seconds: float | None = None
+    role: str = ""
+    single_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDecision:
+    """What composing every policy element came to.
+
+    ``denials`` not empty means deny. Otherwise ``granted_by`` names the granting elements. ``limits`` holds one entry
+    per start or delegate element, each to become caveats of its own.
+    """
+
+    revision: str
+    denials: tuple[Reason, ...] = ()
+    granted_by: tuple[Reason, ...] = ()
+    credential: CredentialTemplate | None = None
+    reuse: bool = False
+    obligations: tuple[Obligation, ...] = ()
+    limits: tuple[Limits, ...] = ()
+    ttl_seconds: float | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """True only if nothing denies and something grants."""
+        return not self.denials and bool(self.granted_by)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRequest:
+    """Everything an issuer may put into a credential; already clamped to grant and policy."""
+
+    credential_id: str
+    decision_id: str
+    kind: str
+    audience: str
+    scopes: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    single_use: bool
+    role: str
+    agent: Agent
+    grant: VerifiedGrant
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredential:
+    """A credential as the agent gets it. ``value`` is secret and never logged."""
+
+    kind: str
+    value: str
+    credential_id: str
+    audience: str
+    scopes: tuple[str, ...]
+    expires_at: float
+    single_use: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"IssuedCredential(kind={self.kind!r}, credential_id={self.credential_id!r}, audience={self.audience!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """What a verified credential says about itself."""
+
+    credential_id: str
+    kind: str
+    task_id: str
+    audience: str
+    scopes: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    subject_id: str
+    subject_issuer: str
+    tool: str
+    call_digest: str
+    single_use: bool
+    claims: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one question."""
+
+    decision_id: str
+    allowed: bool
+    reasons: tuple[Reason, ...]
+    policy_revision: str = ""
+    credential: IssuedCredential | None = None
+    obligations: tuple[Obligation, ...] = ()
+    reusable: bool = False

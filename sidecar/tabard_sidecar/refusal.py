@@ -1,0 +1,33 @@
+"""The two ways in which the sidecar says no."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A check failed: the question is answered with a deny that carries this reason.
+
+    Attributes:
+        code: stable reason code, documented in :mod:`tabard_sidecar.reasons`.
+        message: what happened, for the operator; never holds a secret.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Unanswerable(Exception):
+    """No decision could be made: the call ends with a gRPC error, which every client treats as a deny.
+
+    Attributes:
+        status: name of a gRPC status code, for example ``"UNAVAILABLE"``.
+        code: reason for ``google.rpc.ErrorInfo``, documented in :mod:`tabard_sidecar.reasons`.
+        message: what happened and what to do next; never holds a secret.
+    """
+
+    def __init__(self, status: str, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
