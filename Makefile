@@ -1,0 +1,196 @@
+# Tabard's build. `make help` lists the targets.
+#
+# Needs make and Python 3.11 or newer. Everything else is set up below this
+# folder (.bootstrap, .venv, .cache): a pinned uv unless a fitting one is on
+# PATH, the locked packages, and a Go toolchain for the engine if there is none.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+
+export UV_PYTHON_DOWNLOADS := never
+
+UV_VERSION := 0.12.24
+# Oldest uv that reads the lock file's revision.
+UV_MINIMUM := 0.9.0
+UV := $(shell have=$$(uv --version 2>/dev/null | cut -d' ' -f2); \
+  if [ -n "$$have" ] && [ "$$(printf '%s\n' $(UV_MINIMUM) "$$have" | sort -V | head -n1)" = $(UV_MINIMUM) ]; \
+  then command -v uv; else echo .bootstrap/bin/uv; fi)
+
+# First interpreter on PATH that is new enough; only looked for when needed.
+PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11) or print(sys.executable))' 2>/dev/null && break; done)
+
+RUN := .venv/bin/
+say = @printf '\033[1m==>\033[0m %s\n' $(1)
+
+# What an installed environment depends on: the lock, the packages' metadata and
+# the engine's Go source with the hook that compiles it.
+LOCKED := uv.lock pyproject.toml $(wildcard sdk/pyproject.toml sidecar/pyproject.toml engine/pyproject.toml engine/*.py)
+ENGINE := $(shell find engine -name '*.go' -o -name 'go.mod' -o -name 'go.sum' 2>/dev/null)
+REGO := $(shell find rego -name '*.rego' -o -name '*.json' 2>/dev/null)
+
+# --- Environments ----------------------------------------------------------
+
+ifeq ($(UV),.bootstrap/bin/uv)
+.bootstrap/uv-$(UV_VERSION): | python
+	$(call say,'setting up uv $(UV_VERSION) in .bootstrap')
+	@$(PYTHON) -m venv --clear .bootstrap || { \
+	  echo 'make: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	@.bootstrap/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
+	@touch $@
+UV_READY := .bootstrap/uv-$(UV_VERSION)
+endif
+
+.PHONY: python
+python:
+	@[ -n "$(PYTHON)" ] || { \
+	  echo "make: Tabard needs Python 3.11 or newer on PATH; python3 is $$(python3 --version 2>&1)" >&2; exit 1; }
+
+.venv/pyvenv.cfg: | $(UV_READY)
+	@$(MAKE) python
+	$(call say,'making .venv')
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@touch $@
+
+# sync GROUP: install a dependency group beside what is there.
+define sync
+.venv/.synced-$(1): $(LOCKED) $(ENGINE) $(UV_READY) | .venv/pyvenv.cfg
+	$$(call say,'installing the $(1) environment (the first time compiles the policy engine: a minute or two)')
+	@$(UV) sync --frozen --inexact --no-default-groups --group $(1)
+	@touch $$@
+endef
+$(foreach group,demo dev integration bench,$(eval $(call sync,$(group))))
+
+# AgentDojo brings a hundred packages, pytest plugins among them: a place of its own.
+.venv-agentdojo/.synced: $(LOCKED) $(ENGINE) $(UV_READY)
+	@$(MAKE) python
+	$(call say,'installing the AgentDojo environment')
+	@UV_PROJECT_ENVIRONMENT=.venv-agentdojo $(UV) sync --frozen --python $(PYTHON) --no-default-groups --group agentdojo
+	@touch $@
+
+# --- The main job ----------------------------------------------------------
+
+.PHONY: demo
+demo: .venv/.synced-demo ## Run the scenario: six workloads, 2,000 tool calls (ARGS=--json for machines)
+	@$(RUN)python -m demo $(ARGS)
+
+# --- Tests -----------------------------------------------------------------
+
+.PHONY: test
+test: .venv/.synced-dev ## Unit and conformance tests; no root, no network (ARGS are pytest's)
+	@$(RUN)python -m pytest $(ARGS)
+
+.PHONY: test-integration
+test-integration: root .venv/.synced-dev .venv/.synced-integration dist/.built ## Tests against real components; installs them, needs root
+	@tests/components/all.sh
+	@$(RUN)python -m pytest tests/integration $(ARGS)
+
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { \
+	  echo 'make: test-integration installs Debian packages and starts a container engine, so it has to run as root' >&2; \
+	  exit 1; }
+
+# --- Checks ----------------------------------------------------------------
+
+.PHONY: check
+check: lock lint types proto rego docs-check ## Every check that runs nothing: lock, lint, types, protos, policies, docs
+
+.PHONY: lock
+lock: $(UV_READY) ## The lock file fits the metadata and names only the public index
+	$(call say,'lock file')
+	@$(UV) lock --check --quiet
+	@if grep -oE 'https?://[^/"]+' uv.lock | grep -vE '^https://(pypi\.org|files\.pythonhosted\.org)$$'; then \
+	  echo 'make: uv.lock names another index than pypi.org' >&2; exit 1; fi
+
+.PHONY: lint
+lint: .venv/.synced-dev ## ruff: rules and format
+	$(call say,'ruff')
+	@$(RUN)ruff check --quiet .
+	@$(RUN)ruff format --check --quiet . || { echo 'make: run `make format`' >&2; exit 1; }
+
+.PHONY: format
+format: .venv/.synced-dev ## Rewrite Python, Rego and protos in the house format
+	@$(RUN)ruff check --quiet --fix-only . || true
+	@$(RUN)ruff format --quiet .
+	@$(OPA) fmt --write rego
+	@$(RUN)buf format --write proto
+
+.PHONY: types
+types: .venv/.synced-dev ## mypy, strict
+	$(call say,'mypy')
+	@$(RUN)mypy --no-error-summary
+
+OPA = $(RUN)python -m tabard_opa
+
+.PHONY: rego
+rego: .venv/.synced-dev ## opa fmt, check, test with coverage; Regal
+	@.ci/rego '$(RUN)python'
+
+.PHONY: proto
+proto: .venv/.synced-dev .cache/googleapis/.complete ## buf lint, format and breaking; generated code in step
+	$(call say,'protos')
+	@$(RUN)buf lint
+	@$(RUN)buf format --diff --exit-code proto
+	@$(RUN)buf breaking proto --against proto/baseline.binpb
+	@$(RUN)python proto/generate.py --check
+
+.PHONY: baseline
+baseline: .venv/.synced-dev .cache/googleapis/.complete ## Freeze the API as what `buf breaking` compares with (at a release)
+	@$(RUN)buf build proto --exclude-imports -o proto/baseline.binpb
+
+# buf knows google/protobuf; google/rpc comes from the package that we run with.
+.cache/googleapis/.complete: uv.lock | .venv/.synced-dev
+	@mkdir -p $(@D)/google/rpc
+	@for name in status error_details code; do \
+	  $(RUN)python -c 'import sys; from importlib import resources; sys.stdout.write(resources.files("google.rpc").joinpath(sys.argv[1]).read_text())' \
+	    $$name.proto > $(@D)/google/rpc/$$name.proto; done
+	@touch $@
+
+.PHONY: generate
+generate: .venv/.synced-dev ## Write the code generated from the protos
+	@$(RUN)python proto/generate.py
+
+.PHONY: docs
+docs: .venv/.synced-dev ## Write docs/reference from the source
+	@$(RUN)python docs/generate.py
+
+.PHONY: docs-check
+docs-check: .venv/.synced-dev
+	$(call say,'reference documentation')
+	@$(RUN)python docs/generate.py --check
+
+# --- Packages, measurements --------------------------------------------------
+
+.PHONY: wheels
+wheels: dist/.built ## Build sdists, and from them wheels, into dist/
+
+dist/.built: $(LOCKED) $(ENGINE) $(REGO) $(UV_READY) $(shell find sdk sidecar engine \( -name '*.py' -o -name '*.md' \) -not -path '*/_rego/*' 2>/dev/null)
+	$(call say,'building sdists and wheels into dist/')
+	@rm -rf dist
+	@$(UV) build --quiet --all-packages --python $(PYTHON) --out-dir dist
+	@ls -1 dist/*.whl
+	@touch $@
+
+.PHONY: bench
+bench: .venv/.synced-bench ## Measure; ONLY=name for one benchmark. Writes bench/results/
+	@$(RUN)python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+.PHONY: agentdojo
+agentdojo: .venv-agentdojo/.synced ## AgentDojo's tool calls through the real sidecar. Writes bench/results/agentdojo.json
+	@.venv-agentdojo/bin/python -m pytest -q tests/agentdojo
+	@.venv-agentdojo/bin/python -m bench.agentdojo $(ARGS)
+
+# --- Housekeeping ------------------------------------------------------------
+
+.PHONY: clean
+clean: ## Remove what was built (not the caches under ~/.cache)
+	rm -rf .venv .venv-agentdojo .bootstrap .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
+	  engine/tabard_opa/_lib sidecar/tabard_sidecar/_rego
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
