@@ -1,0 +1,212 @@
+"""Key files: who may own them, how they are read, how they are written.
+
+Reading never follows a symbolic link and refuses whatever somebody else could read or replace. Writing goes through a
+temporary file and a rename, under an exclusive lock on the directory's ``.lock``, so a reader sees a whole file or none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.keys.model import Key, KeyringError, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MAX_FILE_BYTES = 16 * 1024
+_MAX_FILES = 256
+_SUFFIX = ".json"
+_TEMPORARY = ".new-"
+_LOCK = ".lock"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+Signature = tuple[int, ...]
+
+
+def check_directory(directory: Path) -> None:
+    """Check that ``directory`` is a real directory that nobody else can look into.
+
+    Raises:
+        KeyringError: it isn't; the text says what to do.
+    """
+    try:
+        status = os.lstat(directory)
+    except OSError as error:
+        raise KeyringError(
+            f"key directory {directory}: {error.strerror}. Run `tabard keys new` to create it"
+        ) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise KeyringError(
+            f"key directory {directory} is a symbolic link or no directory; name the directory itself"
+        )
+    _check_owner(directory, status)
+    if status.st_mode & _OTHERS:
+        raise KeyringError(
+            f"key directory {directory} has mode {stat.S_IMODE(status.st_mode):04o}, which lets others in; "
+            f"run: chmod 700 {directory}"
+        )
+
+
+def create_directory(directory: Path) -> None:
+    """Create ``directory`` with mode 0700 if nothing is there, then check it.
+
+    Raises:
+        KeyringError: it can't be created or isn't safe.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyringError(f"key directory {directory} can't be created: {error.strerror}") from error
+    check_directory(directory)
+
+
+def list_files(directory: Path) -> list[str]:
+    """Return the names of the files that should be keys, sorted.
+
+    Raises:
+        KeyringError: the directory can't be read or holds too many files.
+    """
+    try:
+        names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise KeyringError(f"key directory {directory}: {error.strerror}") from error
+    if len(names) > _MAX_FILES:
+        raise KeyringError(
+            f"key directory {directory} holds more than {_MAX_FILES} files; remove retired keys"
+        )
+    return names
+
+
+def signature(path: Path) -> Signature:
+    """Return what changes whenever the file is written, replaced, or its mode or owner change.
+
+    Raises:
+        KeyringError: the file is gone or can't be examined.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        raise KeyringError(f"key file {path}: {error.strerror}") from error
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mode,
+        status.st_uid,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def read(path: Path) -> Key:
+    """Read one key.
+
+    Raises:
+        KeyringError: the file isn't safe or isn't a key; the text names it and says what to do.
+    """
+    if path.suffix != _SUFFIX:
+        raise KeyringError(
+            f"key file {path} doesn't end in {_SUFFIX}; a key directory holds nothing but keys, move it away"
+        )
+    content = _read_safely(path)
+    try:
+        key = decode(content)
+    except KeyringError as error:
+        raise KeyringError(f"key file {path}: {error}; restore it or remove it") from None
+    if path.stem != key.kid:
+        raise KeyringError(f"key file {path} holds another kid than its name says; rename it to the kid")
+    return key
+
+
+def write(directory: Path, key: Key) -> None:
+    """Write ``key``, replacing the file of the same kid. The caller holds :func:`locked`.
+
+    Raises:
+        KeyringError: the file can't be written; nothing was changed.
+    """
+    temporary = directory / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                # The umask may have taken bits away, never added any.
+                os.fchmod(file.fileno(), 0o600)
+                file.write(encode(key))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(directory / f"{key.kid}{_SUFFIX}")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync(directory)
+    except OSError as error:
+        raise KeyringError(f"key directory {directory} can't be written: {error.strerror}") from error
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock against other writers; wait for it if need be.
+
+    Raises:
+        KeyringError: the lock can't be taken.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(directory / _LOCK, flags, 0o600)
+    except OSError as error:
+        raise KeyringError(f"key directory {directory} can't be locked: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Whoever holds the lock is the only writer, so an unfinished file is a crashed writer's.
+        for leftover in directory.glob(f"{_TEMPORARY}*"):
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read_safely(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise KeyringError(f"key file {path} is a symbolic link; put the key itself there") from error
+        raise KeyringError(f"key file {path}: {error.strerror}; run: chmod 600 {path}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyringError(f"key file {path} is not a regular file; remove it")
+        _check_owner(path, status)
+        if status.st_mode & (_OTHERS | stat.S_IXUSR):
+            raise KeyringError(
+                f"key file {path} has mode {stat.S_IMODE(status.st_mode):04o}, which lets others read it; "
+                f"run: chmod 600 {path} and rotate the key if somebody may have read it"
+            )
+        content = file.read(_MAX_FILE_BYTES + 1)
+    if len(content) > _MAX_FILE_BYTES:
+        raise KeyringError(f"key file {path} is larger than {_MAX_FILE_BYTES} bytes; restore it or remove it")
+    return content
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise KeyringError(
+            f"{path} belongs to user {status.st_uid}, not to the sidecar's user {os.geteuid()}; "
+            f"run: chown {os.geteuid()} {path}"
+        )
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

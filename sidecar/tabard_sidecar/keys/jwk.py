@@ -1,0 +1,97 @@
+"""JSON Web Keys (RFC 7517, 7518, 8037) of the two kinds of signing key a keyring holds."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+
+ALGORITHMS = ("ES256", "EdDSA")
+_COORDINATE_BYTES = 32
+
+
+def generate(algorithm: str) -> PrivateKey:
+    """Make a new private key for ``algorithm``, ``"ES256"`` or ``"EdDSA"``.
+
+    Raises:
+        ValueError: the algorithm is another one.
+    """
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm == "EdDSA":
+        return Ed25519PrivateKey.generate()
+    raise ValueError(f"the algorithm must be one of {', '.join(ALGORITHMS)}")
+
+
+def algorithm_of(key: PrivateKey) -> str:
+    """Return the JOSE name of the algorithm that ``key`` signs with."""
+    return "EdDSA" if isinstance(key, Ed25519PrivateKey) else "ES256"
+
+
+def public_jwk(key: PrivateKey) -> dict[str, str]:
+    """Return the public half of ``key`` as a JWK."""
+    if isinstance(key, Ed25519PrivateKey):
+        return {"kty": "OKP", "crv": "Ed25519", "x": _encode(key.public_key().public_bytes_raw())}
+    numbers = key.public_key().public_numbers()
+    return {"kty": "EC", "crv": "P-256", "x": _encode_int(numbers.x), "y": _encode_int(numbers.y)}
+
+
+def private_jwk(key: PrivateKey) -> dict[str, str]:
+    """Return ``key`` as a JWK that holds the secret."""
+    if isinstance(key, Ed25519PrivateKey):
+        return public_jwk(key) | {"d": _encode(key.private_bytes_raw())}
+    return public_jwk(key) | {"d": _encode_int(key.private_numbers().private_value)}
+
+
+def load_private(value: object) -> PrivateKey:
+    """Read a private JWK: EC P-256 or OKP Ed25519.
+
+    Raises:
+        ValueError: it is something else, or its public half doesn't belong to its private half.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("it must be a JWK, an object")  # noqa: TRY004 - one error type for bad content
+    kind = (value.get("kty"), value.get("crv"))
+    secret = _decode(value.get("d"), "d")
+    key: PrivateKey
+    if kind == ("EC", "P-256"):
+        key = _derive_ec(int.from_bytes(secret, "big"))
+    elif kind == ("OKP", "Ed25519"):
+        key = Ed25519PrivateKey.from_private_bytes(secret)
+    else:
+        raise ValueError("it must be an EC key on P-256 or an OKP key on Ed25519")
+    for name, expected in public_jwk(key).items():
+        if value.get(name) != expected:
+            raise ValueError(f"its member {name} doesn't belong to its private half")
+    return key
+
+
+def _derive_ec(value: int) -> ec.EllipticCurvePrivateKey:
+    try:
+        return ec.derive_private_key(value, ec.SECP256R1())
+    except ValueError:
+        raise ValueError("its member d isn't a scalar of P-256") from None
+
+
+def _decode(value: object, name: str) -> bytes:
+    decoded = b""
+    if isinstance(value, str):
+        try:
+            decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            decoded = b""
+    if len(decoded) != _COORDINATE_BYTES:
+        raise ValueError(f"its member {name} must be {_COORDINATE_BYTES} bytes in base64url")
+    return decoded
+
+
+def _encode_int(value: int) -> str:
+    return _encode(value.to_bytes(_COORDINATE_BYTES, "big"))
+
+
+def _encode(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

@@ -1,0 +1,316 @@
+"""The keys of a zone, as one process sees them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tabard_sidecar.keys import files, jwk
+from tabard_sidecar.keys.model import ROOT, ROOT_BYTES, SIGNING, USES, Key, KeyringError
+from tabard_sidecar.refusal import Unanswerable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from tabard_sidecar.interfaces import Clock
+
+DEFAULT_LEAD_SECONDS = 60.0
+"""How long before its first use a new key is visible: far more than a sidecar needs to notice it."""
+DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
+
+_CHECK_SECONDS = 1.0
+_REREAD_SECONDS = 5.0
+_DERIVED_KEYS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedKey:
+    """A key derived for one audience, as its backend gets it. ``secret`` never shows in ``repr``."""
+
+    kid: str
+    audience: str
+    active_from: float
+    retire_after: float | None
+    secret: bytes = field(repr=False)
+
+
+class Keyring:
+    """Reads the key directory and keeps up with it.
+
+    The accessors do no file access except once a second, when a stat of the directory tells whether a key came or
+    went; every five seconds each file is examined as well. A file that is refused while the process runs is dropped
+    alone and shows in :attr:`problems`; a directory that can't be read leaves the keys usable for
+    ``max_stale_seconds``, then nothing is.
+
+    Args:
+        directory: the key directory.
+        clock: wall-clock time in seconds, for ``active_from`` and ``retire_after``.
+        monotonic: time in seconds that never goes back, for the intervals between looks.
+        max_stale_seconds: how long keys are used after the directory became unreadable.
+
+    Raises:
+        KeyringError: the directory or any file in it is refused.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Clock = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        max_stale_seconds: float = 60.0,
+    ) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._monotonic = monotonic
+        self._max_stale_seconds = max_stale_seconds
+        self._lock = Lock()
+        self._derive = lru_cache(maxsize=_DERIVED_KEYS)(_hkdf)
+        self._files: dict[str, tuple[files.Signature, Key]] = {}
+        self._keys: Mapping[tuple[str, str], Key] = {}
+        self._by_use: Mapping[str, tuple[Key, ...]] = {}
+        self._directory_signature: files.Signature = ()
+        self._problems: tuple[str, ...] = ()
+        self._generation = 0
+        self._read_at = self._next_reread = self._next_check = monotonic()
+        self._read(strict=True)
+
+    @classmethod
+    def create_directory(cls, directory: Path, *, clock: Clock = time.time) -> Keyring:
+        """Open ``directory``, creating it with mode 0700 if it isn't there.
+
+        Raises:
+            KeyringError: it can't be created or isn't safe.
+        """
+        files.create_directory(directory)
+        return cls(directory, clock=clock)
+
+    @property
+    def directory(self) -> Path:
+        """The key directory."""
+        return self._directory
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever the set of keys changed: what was computed from keys before is stale then."""
+        self._keep_up()
+        return self._generation
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the directory or its files right now; empty if nothing is."""
+        return self._problems
+
+    def active(self, use: str) -> Key:
+        """Return the key that makes new things: the one that became active last.
+
+        Raises:
+            Unanswerable: no key of this use is active.
+        """
+        self._keep_up()
+        now = self._clock()
+        for key in self._by_use.get(use, ()):
+            if key.active_at(now):
+                return key
+        raise Unanswerable(
+            "UNAVAILABLE",
+            "keys_unavailable",
+            f"no key for use {use!r} is active in {self._directory}; run: tabard keys new --use {use}",
+        )
+
+    def get(self, kid: str, use: str) -> Key | None:
+        """Return the key named ``kid`` if it is accepted now for ``use``, else ``None``."""
+        self._keep_up()
+        key = self._keys.get((kid, use))
+        return key if key is not None and key.accepted_at(self._clock()) else None
+
+    def list(self, use: str) -> tuple[Key, ...]:
+        """Return the keys accepted now for ``use``, those not active yet included, newest first."""
+        self._keep_up()
+        now = self._clock()
+        return tuple(key for key in self._by_use.get(use, ()) if key.accepted_at(now))
+
+    def derive(self, key: Key, info: str) -> bytes:
+        """Derive 32 bytes from a root key with HKDF-SHA256 (RFC 5869); repeated calls are a look-up.
+
+        Raises:
+            ValueError: ``key`` isn't a root key.
+        """
+        if key.use != ROOT:
+            raise ValueError("only a root key can be derived from")
+        return self._derive(key.secret, info)
+
+    def export(self, audience: str) -> tuple[ExportedKey, ...]:
+        """Return the macaroon keys of one audience, for its backend: one per root key that is accepted now.
+
+        Whoever has them can verify credential macaroons for this audience and also mint them.
+        """
+        return tuple(
+            ExportedKey(
+                key.kid,
+                audience,
+                key.active_from,
+                key.retire_after,
+                self.derive(key, credential_info(audience)),
+            )
+            for key in self.list(ROOT)
+        )
+
+    def create(
+        self,
+        use: str,
+        *,
+        algorithm: str = "ES256",
+        active_from: float | None = None,
+        retire_after: float | None = None,
+    ) -> Key:
+        """Add a key and write it to the directory.
+
+        Args:
+            use: ``"root"`` or ``"signing"``.
+            algorithm: for a signing key, ``"ES256"`` or ``"EdDSA"``.
+            active_from: from when it makes new things; now if not given.
+            retire_after: from when it is refused; never if not given.
+
+        Raises:
+            KeyringError: the use or algorithm isn't known, or the directory can't be written.
+        """
+        with files.locked(self._directory):
+            key = self._generate(
+                use, algorithm, self._clock() if active_from is None else active_from, retire_after
+            )
+            files.write(self._directory, key)
+        self.refresh()
+        return key
+
+    def rotate(
+        self,
+        use: str,
+        overlap_seconds: float = DEFAULT_OVERLAP_SECONDS,
+        *,
+        lead_seconds: float = DEFAULT_LEAD_SECONDS,
+        algorithm: str = "",
+    ) -> Key:
+        """Add a key that takes over and plan the end of those before it.
+
+        The new key is accepted and published at once and takes over ``lead_seconds`` from now; the others retire
+        ``overlap_seconds`` after that. The overlap has to cover the longest grant (use ``root``) or credential.
+
+        Raises:
+            KeyringError: a key is already waiting to take over, or the directory can't be written.
+        """
+        if overlap_seconds < 0 or lead_seconds < 0:
+            raise KeyringError("overlap and lead must not be negative")
+        with files.locked(self._directory):
+            with self._lock:
+                self._read(strict=True)
+            now = self._clock()
+            before = self.list(use)
+            waiting = next((key for key in before if key.active_from > now), None)
+            if waiting is not None:
+                raise KeyringError(f"key {waiting.kid} is already waiting to take over; wait until it has")
+            active_from = now + lead_seconds if before else now
+            if not algorithm:
+                algorithm = (before[0].algorithm if before else "") or "ES256"
+            key = self._generate(use, algorithm, active_from, None)
+            files.write(self._directory, key)
+            end = active_from + overlap_seconds
+            for old in before:
+                if old.retire_after is None or old.retire_after > end:
+                    files.write(self._directory, replace(old, retire_after=end))
+        self.refresh()
+        return key
+
+    def refresh(self) -> None:
+        """Look at every file now; meant for a timer or a reload signal. Never raises: see :attr:`problems`."""
+        with self._lock:
+            self._look(full=True)
+
+    def _keep_up(self) -> None:
+        now = self._monotonic()
+        stale = now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS
+        # One thread looks; the others go on with what is known, unless that is too old to be trusted.
+        if now >= self._next_check and self._lock.acquire(blocking=stale):
+            try:
+                self._look(full=now >= self._next_reread)
+            finally:
+                self._lock.release()
+        if stale and now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS:
+            raise Unanswerable(
+                "UNAVAILABLE",
+                "keys_unavailable",
+                f"key directory {self._directory} has been unreadable for too long: {'; '.join(self._problems)}",
+            )
+
+    def _look(self, *, full: bool) -> None:
+        now = self._monotonic()
+        self._next_check = now + _CHECK_SECONDS
+        try:
+            if full or files.signature(self._directory) != self._directory_signature:
+                self._read(strict=False)
+        except KeyringError as error:
+            self._problems = (str(error),)
+
+    def _read(self, *, strict: bool) -> None:
+        now = self._monotonic()
+        files.check_directory(self._directory)
+        # Taken before listing: what changes meanwhile is noticed at the next look.
+        directory_signature = files.signature(self._directory)
+        found: dict[str, tuple[files.Signature, Key]] = {}
+        problems: list[str] = []
+        for name in files.list_files(self._directory):
+            path = self._directory / name
+            try:
+                signature = files.signature(path)
+                known = self._files.get(name)
+                found[name] = known if known and known[0] == signature else (signature, files.read(path))
+            except KeyringError as error:
+                problems.append(str(error))
+        if strict and problems:
+            raise KeyringError("\n".join(problems))
+        self._problems = tuple(problems)
+        self._directory_signature = directory_signature
+        self._read_at, self._next_check, self._next_reread = now, now + _CHECK_SECONDS, now + _REREAD_SECONDS
+        if found != self._files:
+            self._files = found
+            self._replace([key for _, key in found.values()])
+
+    def _replace(self, keys: Sequence[Key]) -> None:
+        newest_first = sorted(keys, key=lambda key: (-key.active_from, key.kid))
+        self._keys = {(key.kid, key.use): key for key in keys}
+        self._by_use = {use: tuple(key for key in newest_first if key.use == use) for use in USES}
+        # Nothing derived from a key that is gone stays in memory.
+        self._derive.cache_clear()
+        self._generation += 1
+
+    @staticmethod
+    def _generate(use: str, algorithm: str, active_from: float, retire_after: float | None) -> Key:
+        kid = f"{use}-{secrets.token_hex(8)}"
+        # Files hold whole milliseconds; rounding down keeps "active from now" true.
+        active_from = int(active_from * 1000) / 1000
+        if use == ROOT:
+            return Key(kid, use, active_from, retire_after, secret=secrets.token_bytes(ROOT_BYTES))
+        if use == SIGNING:
+            try:
+                private = jwk.generate(algorithm)
+            except ValueError as error:
+                raise KeyringError(str(error)) from None
+            return Key(kid, use, active_from, retire_after, private_key=private, algorithm=algorithm)
+        raise KeyringError(f"the use of a key must be one of {', '.join(USES)}")
+
+
+def credential_info(audience: str) -> str:
+    """Return the derivation info of the key that makes credential macaroons for ``audience``."""
+    return f"credential:{audience}"
+
+
+def _hkdf(secret: bytes, info: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"tabard/v1/{info}".encode()).derive(secret)

@@ -1,0 +1,147 @@
+"""Keys in memory and their JSON form on disk."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tabard_sidecar.keys import jwk
+
+ROOT = "root"
+"""Use of a key from which grant, hop and credential keys are derived: 32 random bytes."""
+SIGNING = "signing"
+"""Use of a key that signs JWT credentials: EC P-256 or Ed25519."""
+USES = (ROOT, SIGNING)
+
+ROOT_BYTES = 32
+_KID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_FIELDS = frozenset({"kid", "use", "active_from", "retire_after", "key"})
+
+
+class KeyringError(Exception):
+    """The keyring can't be used or changed; the text names file and remedy and never holds a key."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Key:
+    """One key of the zone.
+
+    Every sidecar accepts what the key made from the moment the file is there, makes something new with it from
+    ``active_from`` on, and accepts nothing any more from ``retire_after`` on (``None``: no end is planned). Times are
+    seconds since the epoch. ``secret`` is set for use ``root``, ``private_key`` and ``algorithm`` for ``signing``.
+    """
+
+    kid: str
+    use: str
+    active_from: float
+    retire_after: float | None
+    secret: bytes = field(default=b"", repr=False)
+    private_key: EllipticCurvePrivateKey | Ed25519PrivateKey | None = field(default=None, repr=False)
+    algorithm: str = ""
+
+    def accepted_at(self, now: float) -> bool:
+        """Tell whether what this key made still counts at ``now``."""
+        return self.retire_after is None or now < self.retire_after
+
+    def active_at(self, now: float) -> bool:
+        """Tell whether the key may make something new at ``now``."""
+        return self.active_from <= now and self.accepted_at(now)
+
+
+def valid_kid(kid: str) -> bool:
+    """Tell whether ``kid`` is a key id this keyring could hold; it is also a file name."""
+    return _KID.fullmatch(kid) is not None
+
+
+def encode(key: Key) -> bytes:
+    """Return the JSON document of ``key``, which holds the secret."""
+    material: str | dict[str, str]
+    if key.private_key is not None:
+        material = jwk.private_jwk(key.private_key)
+    else:
+        material = base64.urlsafe_b64encode(key.secret).rstrip(b"=").decode()
+    document = {
+        "kid": key.kid,
+        "use": key.use,
+        "active_from": _to_text(key.active_from),
+        "retire_after": None if key.retire_after is None else _to_text(key.retire_after),
+        "key": material,
+    }
+    return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def decode(content: bytes) -> Key:
+    """Read the JSON document of a key.
+
+    Raises:
+        KeyringError: the document isn't a key; the text doesn't repeat its content.
+    """
+    try:
+        document = json.loads(content, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError):
+        # The parser's own message could quote the secret.
+        raise KeyringError("it is not valid JSON without repeated names") from None
+    if not isinstance(document, dict) or set(document) != _FIELDS:
+        raise KeyringError(f"it must be an object with exactly the fields {', '.join(sorted(_FIELDS))}")
+    kid, use = document["kid"], document["use"]
+    if not isinstance(kid, str) or not valid_kid(kid):
+        raise KeyringError("its kid must be 1 to 64 letters, digits, '_' or '-'")
+    if use not in USES:
+        raise KeyringError(f"its use must be one of {', '.join(USES)}")
+    active_from = _to_time(document["active_from"], "active_from")
+    retire_after = document["retire_after"]
+    retire = None if retire_after is None else _to_time(retire_after, "retire_after")
+    if retire is not None and retire < active_from:
+        raise KeyringError("its retire_after lies before its active_from")
+    if use == ROOT:
+        return Key(kid, use, active_from, retire, secret=_root_secret(document["key"]))
+    private = _signing_key(document["key"])
+    return Key(kid, use, active_from, retire, private_key=private, algorithm=jwk.algorithm_of(private))
+
+
+def _root_secret(value: object) -> bytes:
+    if isinstance(value, str):
+        try:
+            secret = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            secret = b""
+        if len(secret) == ROOT_BYTES:
+            return secret
+    raise KeyringError(f"its key must be {ROOT_BYTES} bytes in base64url")
+
+
+def _signing_key(value: object) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
+    try:
+        return jwk.load_private(value)
+    except ValueError as error:
+        raise KeyringError(f"its key is not usable: {error}") from None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name is repeated")
+    return document
+
+
+def _to_text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _to_time(value: object, name: str) -> float:
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            parsed = None
+        if parsed is not None and parsed.tzinfo is not None:
+            return parsed.timestamp()
+    raise KeyringError(f"its {name} must be a time like 2026-01-31T12:00:00Z")
