@@ -140,7 +140,7 @@ proto: .venv/.synced-dev .cache/googleapis/.complete ## buf lint, format and bre
 
 .PHONY: baseline
 baseline: .venv/.synced-dev .cache/googleapis/.complete ## Freeze the API as what `buf breaking` compares with (at a release)
-	@$(RUN)buf build proto --exclude-imports -o proto/baseline.binpb
+	@$(RUN)buf build proto --exclude-source-info -o proto/baseline.binpb
 
 # buf knows google/protobuf; google/rpc comes from the package that we run with.
 .cache/googleapis/.complete: uv.lock | .venv/.synced-dev
