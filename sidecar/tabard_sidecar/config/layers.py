@@ -1,0 +1,184 @@
+"""Where settings come from: flag over environment over file over default, with the origin of each kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from tabard_sidecar.config.problems import Problem
+from tabard_sidecar.config.schema_walk import known_keys, models_at, nearest_key
+from tabard_sidecar.config.yaml_source import Marked, parse_value
+
+PREFIX = "TABARD_"
+_SEPARATOR = "__"
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One setting that came from outside the file.
+
+    Attributes:
+        path: where it belongs.
+        text: the value as it was written.
+        source: what to tell a person about its origin.
+    """
+
+    path: tuple[str, ...]
+    text: str
+    source: str
+
+
+def from_environment(environment: Mapping[str, str], root: type[BaseModel]) -> Iterator[Override]:
+    """Yield the settings that the environment holds.
+
+    A variable is ``TABARD_``, the section, two underscores and the key. One without two underscores is only read if
+    it names a setting outside any section; others belong to clients (``TABARD_ADDRESS``) or to Kubernetes, which
+    defines ``TABARD_PORT`` and the like for a service of that name.
+    """
+    for name in sorted(environment):
+        if not name.startswith(PREFIX):
+            continue
+        path = tuple(name.removeprefix(PREFIX).lower().split(_SEPARATOR))
+        if len(path) > 1 or (path[0] in root.model_fields and not models_at(root, path[:1])[1:]):
+            if len(path) == 1 and _is_section(root, path[0]):
+                continue
+            yield Override(path, environment[name], f"environment variable {name}")
+
+
+def from_flags(assignments: Iterable[str]) -> Iterator[Override | Problem]:
+    """Yield the settings of ``--set section.key=value`` flags."""
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        source = f"flag --set {key}"
+        if not separator or not key:
+            yield Problem("has no value", source, next_step="Write --set section.key=value.")
+        else:
+            yield Override(tuple(key.strip().split(".")), text, source)
+
+
+@dataclass(slots=True)
+class Merged:
+    """Data of all layers together.
+
+    ``origins`` says for each overridden path where its value came from; everything else came from ``document``.
+    """
+
+    data: dict[str, Any]
+    document: Marked | None
+    file: FilePath | None
+    origins: dict[Path, str]
+
+    def place(self, path: Path) -> tuple[str, int, int]:
+        """Return source, line and column of the value at ``path``, or of what surrounds it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.origins[path[:length]], 0, 0
+        if self.document is None:
+            return "settings", 0, 0
+        node, reached = self.document.find(path)
+        position = (node.position if reached else node.key_position) or node.position
+        return str(self.file), position.line, position.column
+
+    def key_place(self, path: Path) -> tuple[str, int, int]:
+        """Return source, line and column of the key that ends ``path``."""
+        source, line, column = self.place(path)
+        if line and self.document is not None:
+            node, reached = self.document.find(path)
+            if reached and node.key_position is not None:
+                return source, node.key_position.line, node.key_position.column
+        return source, line, column
+
+
+def merge(
+    document: Marked | None, file: FilePath | None, overrides: Iterable[Override], root: type[BaseModel]
+) -> tuple[Merged, list[Problem]]:
+    """Lay overrides, weakest first, over the document."""
+    data = _without_empty_sections(document.value if document else {}, root)
+    merged = Merged(data, document, file, {})
+    problems: list[Problem] = []
+    for override in overrides:
+        problem = _apply(merged, override, root)
+        if problem is not None:
+            problems.append(problem)
+    return merged, problems
+
+
+def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> Problem | None:
+    *parents, key = override.path
+    for depth, step in enumerate(override.path):
+        above = override.path[:depth]
+        if models_at(root, above) and step not in known_keys(root, above):
+            return unknown_key(root, above, step, (override.source, 0, 0))
+    try:
+        value = _typed(override.text, _annotation(root, override.path))
+    except ValueError as error:
+        return Problem(f"can't be read: {error}", override.source, key=".".join(override.path))
+    place = merged.data
+    for step in parents:
+        inner = place.get(step)
+        if not isinstance(inner, dict):
+            inner = place[step] = {}
+        place = inner
+    place[key] = value
+    merged.origins[override.path] = override.source
+    return None
+
+
+def unknown_key(root: type[BaseModel], above: Path, key: str, place: tuple[str, int, int]) -> Problem:
+    """Return the problem of a key that nothing reads."""
+    near = nearest_key(root, above, key)
+    step = f'Did you mean "{near}"?' if near else f"Known here: {', '.join(known_keys(root, above))}."
+    dotted = ".".join(map(str, (*above, key)))
+    return Problem(f'unknown key "{key}"', *place, key=dotted, next_step=step)
+
+
+def _without_empty_sections(data: Mapping[str, Any], root: type[BaseModel]) -> dict[str, Any]:
+    """Copy the data; a section without content (``http:``) counts as absent."""
+    return {
+        key: _copy(value) for key, value in data.items() if not (value is None and _is_section(root, key))
+    }
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_section(root: type[BaseModel], key: str) -> bool:
+    field = root.model_fields.get(key)
+    return (
+        field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    )
+
+
+def _annotation(root: type[BaseModel], path: tuple[str, ...]) -> object:
+    for model in models_at(root, path[:-1]):
+        if path[-1] in model.model_fields:
+            return model.model_fields[path[-1]].annotation
+    return None
+
+
+def _typed(text: str, annotation: object) -> object:
+    """Read text as the field wants it: words stay words, everything else is read as YAML."""
+    return text if _takes_text(annotation) else parse_value(text)
+
+
+def _takes_text(annotation: object) -> bool:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _takes_text(get_args(annotation)[0])
+    if origin is Literal:
+        return True
+    if origin is Union or isinstance(annotation, _UNION):
+        return any(_takes_text(part) for part in get_args(annotation))
+    return isinstance(annotation, type) and issubclass(annotation, str | FilePath)
+
+
+_UNION = type(int | str)

@@ -1,0 +1,52 @@
+"""What can be wrong with a configuration, and how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_DOCS = "docs/reference/config.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake.
+
+    Attributes:
+        message: what is wrong, in one sentence.
+        source: file, environment variable or flag that holds the mistake.
+        line: line in the file, from 1; 0 if the source isn't a file.
+        column: column in the file, from 1; 0 if the source isn't a file.
+        key: dotted path of the setting, empty for the file as a whole.
+        next_step: what to do about it.
+    """
+
+    message: str
+    source: str
+    line: int = 0
+    column: int = 0
+    key: str = ""
+    next_step: str = ""
+
+    @property
+    def where(self) -> str:
+        """Source with line and column, as editors understand it."""
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+    @property
+    def anchor(self) -> str:
+        """Section of the documentation that describes the setting."""
+        section = self.key.split(".", 1)[0]
+        return f"{_DOCS}#{section}" if section else _DOCS
+
+    def __str__(self) -> str:
+        key = f"{self.key}: " if self.key else ""
+        return f"{self.where}: {key}{self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; ``problems`` lists every mistake that was found, in order of position."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.source, p.line, p.column, p.key)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,91 @@
+"""Sections of the configuration that belong to no other package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from tabard._address import AGENT, OPERATOR, default_address
+
+from tabard_sidecar.config.addresses import UnixAddress
+
+
+class ListenConfig(BaseModel):
+    """Where the sidecar answers gRPC."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agent: UnixAddress = Field(
+        default_factory=lambda: default_address(AGENT),
+        validate_default=True,
+        description="Socket for agents: `unix:` and an absolute path of at most 107 bytes. By default what clients "
+        "look for: `$TABARD_ADDRESS`, else `/run/tabard/agent/tabard.sock` if its directory exists, else "
+        "`agent/tabard.sock` below `$XDG_RUNTIME_DIR/tabard` or `/tmp/tabard-$UID`.",
+    )
+    operator: UnixAddress = Field(
+        default_factory=lambda: default_address(OPERATOR),
+        validate_default=True,
+        description="Socket for operators, in a directory of its own that agents can't reach. By default "
+        "`$TABARD_OPERATOR_ADDRESS`, else `operator/tabard.sock` as for agents.",
+    )
+
+
+class LimitsConfig(BaseModel):
+    """How much the sidecar takes on before it answers `overloaded`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_in_flight: int = Field(
+        default=256, ge=1, le=65536, description="Questions being decided at once; more answer `overloaded`."
+    )
+    max_message_bytes: int = Field(
+        default=4 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Largest gRPC message that is read.",
+    )
+    request_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        description="Longest time one question may take, whatever deadline the caller sets.",
+    )
+    drain_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="Time that questions in flight get to finish when the sidecar stops.",
+    )
+
+
+class InsecureConfig(BaseModel):
+    """Switches that weaken security. `tabard serve` warns about each that is on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agent_id: str | None = Field(
+        default=None,
+        max_length=2048,
+        pattern=r"^spiffe://[a-z0-9._-]+/[A-Za-z0-9._/-]+$",
+        description="SPIFFE ID that this sidecar claims for its workload without any proof.",
+    )
+    local_subjects: Path | None = Field(
+        default=None,
+        description="Key file with which `tabard token` mints subject tokens that this sidecar accepts.",
+    )
+    accept_asserted_intent: bool = Field(
+        default=False,
+        description="Let guardrails that read purpose or statement accept what the agent merely asserted.",
+    )
+    tasks_per_token: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Tasks that one subject token may start without a signed intent; overrides "
+        "`identity.tasks_per_token`.",
+    )
+    capabilities: tuple[str, ...] = Field(
+        default=(),
+        description="Names of Rego builtins that policies may call although they reach outside or aren't "
+        "deterministic, for example `http.send`.",
+    )

@@ -1,0 +1,33 @@
+"""The whole configuration, put together from the sections that each package owns."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
+from tabard_sidecar.http.conf import HttpConfig, IntrospectionConfig
+from tabard_sidecar.keys.conf import KeysConfig
+from tabard_sidecar.records.conf import AuditConfig, TelemetryConfig
+from tabard_sidecar.state.conf import StateConfig
+
+
+class Settings(BaseModel):
+    """Everything that can be configured. Relative paths count from the configuration file's directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zone: str = Field(
+        default="default",
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+        description="Name of the zone: the sidecars that share one state store and one keyring. Grants of another "
+        "zone are refused.",
+    )
+    listen: ListenConfig = Field(default_factory=ListenConfig)
+    http: HttpConfig = Field(default_factory=HttpConfig)
+    introspection: IntrospectionConfig = Field(default_factory=IntrospectionConfig)
+    keys: KeysConfig = Field(default_factory=KeysConfig)
+    state: StateConfig = Field(default_factory=StateConfig)
+    audit: AuditConfig = Field(default_factory=AuditConfig)
+    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    insecure: InsecureConfig = Field(default_factory=InsecureConfig)

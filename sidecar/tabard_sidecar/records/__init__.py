@@ -1,0 +1,1 @@
+"""What the sidecar leaves behind: decision log, application log, metrics and traces."""

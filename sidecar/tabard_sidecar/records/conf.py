@@ -1,0 +1,75 @@
+"""Configuration of the decision log, the application log and traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class AuditConfig(BaseModel):
+    """The decision log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sink: Literal["stdout", "file"] = Field(
+        default="stdout",
+        description="Where records go: one JSON object per line on standard output or in `path`.",
+    )
+    path: Path | None = Field(default=None, description="File of the sink `file`; created with mode 0600.")
+    max_bytes: int = Field(
+        default=100 * 1024 * 1024,
+        ge=64 * 1024,
+        description="Size at which the file is renamed to `<path>.1` and a new one begins.",
+    )
+    keep_files: int = Field(
+        default=10, ge=1, le=1000, description="Renamed files that are kept; the oldest is removed."
+    )
+    required: bool = Field(
+        default=False,
+        description="Answer `audit_unavailable` while a record can't be written. Otherwise the failure only shows in "
+        "`tabard_audit_failures_total` and degrades health.",
+    )
+    stall_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="Longest wait for a reader of standard output that doesn't keep up, before the sink counts as broken.",
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Added to the `labels` of every record, for example the pod's name."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.sink == "file" and self.path is None:
+            raise ValueError("the sink file needs audit.path")
+        if self.sink == "stdout" and self.path is not None:
+            raise ValueError("audit.path is set but the sink is stdout; set audit.sink to file")
+        return self
+
+
+class TelemetryConfig(BaseModel):
+    """The application log on standard error, and traces."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged."
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@]+$",
+        description="OpenTelemetry collector that takes traces by OTLP/gRPC, for example `http://127.0.0.1:4317`; "
+        "`https` uses TLS. Tracing is off, and costs nothing, without it.",
+    )
+    otlp_ca_file: Path | None = Field(
+        default=None, description="PEM certificates that the collector's certificate is checked against."
+    )
+    sample_ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of traces that is recorded when the caller brings no trace context of its own.",
+    )
