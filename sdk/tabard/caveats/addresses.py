@@ -1,0 +1,168 @@
+"""Operators on network addresses, file paths and URLs.
+
+Each accepts one plain spelling and refuses whatever another parser might read differently: a refusal costs a retry, a
+second reading costs the grant.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from tabard.caveats.errors import CaveatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f:.]{{2,45}}\]")
+_URL = re.compile(r"([A-Za-z]{1,8})://([^/?#]{1,300})([/?#].*)?", re.DOTALL)
+_OPERAND = re.compile(r"(?:(https?)://)?(\*\.)?([^*:/@\[\]]+|\[[^\]/@]+\])(?::([0-9]{1,5}))?")
+_PORTS = {"https": 443, "http": 80}
+_MAX_PORT = 65535
+_MAX_HOST = 253
+
+
+def compile_cidr(operand: str) -> Callable[[str], str | None]:
+    """Return a check that an address, or a whole network, lies within the network ``operand``.
+
+    Raises:
+        CaveatError: ``operand`` isn't a network in CIDR form without host bits.
+    """
+    try:
+        network = ipaddress.ip_network(operand)
+    except ValueError as error:
+        raise CaveatError(f"operand of cidr must be a network such as 10.0.0.0/8: {error}") from None
+
+    def check(value: str) -> str | None:
+        # Zones ("fe80::1%eth0") mean something only to one machine; nobody's address is longer than 49 characters.
+        if "%" in value or not value.isascii() or len(value) > 49:  # noqa: PLR2004
+            return "is not a plain IP address"
+        try:
+            asked = ipaddress.ip_network(value)
+        except ValueError:
+            return "is not an IP address or network in CIDR form"
+        if isinstance(asked, ipaddress.IPv4Network) and isinstance(network, ipaddress.IPv4Network):
+            inside = asked.subnet_of(network)
+        elif isinstance(asked, ipaddress.IPv6Network) and isinstance(network, ipaddress.IPv6Network):
+            inside = asked.subnet_of(network)
+        else:
+            inside = False
+        return None if inside else f"is not within {operand}"
+
+    return check
+
+
+def compile_path_under(operand: str) -> Callable[[str], str | None]:
+    """Return a check that a path is the folder ``operand`` or lies under it, by its spelling alone.
+
+    The path must be absolute and free of ``.``, ``..``, empty segments, backslashes, percent-encoding and control
+    characters, also after Unicode compatibility normalisation (which turns the full-width ``．．`` into ``..``).
+    Symbolic links are the backend's business.
+
+    Raises:
+        CaveatError: ``operand`` isn't such a path.
+    """
+    flaw = _path_flaw(operand) or _path_flaw(_compatible(operand))
+    if flaw:
+        raise CaveatError(f"operand of path_under {flaw}")
+    base = operand.rstrip("/")
+    normal_base = _compatible(base)
+
+    def check(value: str) -> str | None:
+        normal = _compatible(value)
+        flaw = _path_flaw(value) or _path_flaw(normal)
+        if flaw:
+            return flaw
+        if not _under(value, base) or not _under(normal, normal_base):
+            return f"is not under {operand}"
+        return None
+
+    return check
+
+
+def compile_url_host(operand: str) -> Callable[[str], str | None]:
+    """Return a check that a URL leads to the host ``operand``.
+
+    ``operand`` is ``host``, ``*.domain`` (subdomains only), either with ``:port``, and with ``http://`` in front where
+    plain HTTP is meant; https and the scheme's own port are the defaults. The URL must spell exactly that scheme, host
+    and port. Refused are user information, backslashes, spaces, control characters, percent signs or non-ASCII letters
+    in the host (write international names in their ``xn--`` form), a trailing dot and every other scheme.
+
+    Raises:
+        CaveatError: ``operand`` isn't of that form.
+    """
+    parsed = _OPERAND.fullmatch(operand)
+    scheme, wild, host, port_text = parsed.groups() if parsed else (None, None, "", None)
+    scheme = scheme or "https"
+    port = int(port_text) if port_text else _PORTS[scheme]
+    if not _valid_host(host) or not 0 < port <= _MAX_PORT or (wild and host.startswith("[")):
+        raise CaveatError("operand of url_host must be host, *.domain or host:port, in lower case")
+    suffix = f".{host}"
+
+    def check(value: str) -> str | None:
+        found = _split_url(value)
+        if isinstance(found, str):
+            return found
+        asked_scheme, asked_host, asked_port = found
+        if asked_scheme != scheme:
+            return f"is not a URL of scheme {scheme}"
+        if (not asked_host.endswith(suffix)) if wild else (asked_host != host):
+            return f"does not lead to host {operand}"
+        return None if asked_port == port else f"does not use port {port}"
+
+    return check
+
+
+def _compatible(value: str) -> str:
+    return value if value.isascii() else unicodedata.normalize("NFKC", value)
+
+
+def _path_flaw(path: str) -> str | None:
+    if not path.startswith("/"):
+        return "is not an absolute path"
+    if "\\" in path or _PERCENT.search(path):
+        return "holds a backslash or percent-encoding"
+    if not path.isprintable() and any(unicodedata.category(char) in {"Cc", "Cf", "Cs"} for char in path):
+        return "holds a control character"
+    segments = path[1:].split("/")
+    if segments[-1] == "":
+        segments.pop()
+    if any(segment.strip() in {"", ".", ".."} for segment in segments):
+        return "holds an empty, '.' or '..' segment"
+    return None
+
+
+def _under(path: str, base: str) -> bool:
+    return path == base or path.startswith(f"{base}/")
+
+
+def _valid_host(host: str) -> bool:
+    return len(host) <= _MAX_HOST and _HOST.fullmatch(host) is not None
+
+
+def _split_url(value: str) -> tuple[str, str, int] | str:
+    # Browsers drop tabs and line breaks and read "\" as "/"; other parsers don't.
+    if "\\" in value or any(char.isspace() or not char.isprintable() for char in value):
+        return "holds a backslash, space or control character"
+    parsed = _URL.fullmatch(value)
+    if parsed is None:
+        return "is not an absolute URL"
+    scheme, authority = parsed[1].lower(), parsed[2]
+    if scheme not in _PORTS:
+        return "is not a URL of scheme https or http"
+    if "@" in authority:
+        return "holds user information before the host"
+    if not authority.isascii():
+        return "holds a host that is not plain ASCII"
+    host, colon, port_text = authority.lower().rpartition(":")
+    if not colon or authority.endswith("]"):
+        host, port_text = authority.lower(), str(_PORTS[scheme])
+    if not _valid_host(host):
+        return "holds a malformed host"
+    if not (port_text.isdecimal() and len(port_text) <= 5 and 0 < int(port_text) <= _MAX_PORT):  # noqa: PLR2004
+        return "holds a malformed port"
+    return scheme, host, int(port_text)
