@@ -1,0 +1,207 @@
+"""The SQLite state store: single use, ends, children and requests, across processes too."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore
+from tabard_sidecar.state.sqlite import CLAIM_SECONDS, StateFileError
+
+NOW = 1_800_000_000.0
+LATER = NOW + 3600
+
+
+@pytest.fixture
+async def store(tmp_path):
+    """An open store on a file of its own."""
+    opened = SQLiteStateStore(tmp_path / "state.db", zone="z")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def test_a_name_is_used_no_more_often_than_allowed(store):
+    """The use after the last allowed one is refused and not counted."""
+    uses = [await store.consume("token:a", limit=3, now=NOW, expires_at=LATER) for _ in range(5)]
+    assert uses == [True, True, True, False, False]
+
+
+async def test_a_use_is_forgotten_after_its_expiry(store):
+    """A counter that has expired starts again."""
+    assert await store.consume("intent:j", limit=1, now=NOW, expires_at=NOW + 10)
+    assert not await store.consume("intent:j", limit=1, now=NOW + 9, expires_at=NOW + 10)
+    assert await store.consume("intent:j", limit=1, now=NOW + 11, expires_at=NOW + 20)
+
+
+async def test_an_ended_link_is_found_among_others(store):
+    """Ending one link ends every chain through it, and ending twice is no error."""
+    await store.end("b", "task", expires_at=LATER)
+    await store.end("b", "task", expires_at=LATER)
+    assert await store.ended(("a", "b", "c")) == "b"
+    assert await store.ended(("a", "c")) is None
+
+
+async def test_children_are_counted_once_and_all_or_none(store):
+    """A child beyond the limit is refused, together with the children it came with."""
+    for child in "ab":
+        assert await store.register_children([Child("p", child, 2)], expires_at=LATER) is None
+    assert await store.register_children([Child("p", "a", 2)], expires_at=LATER) is None
+    both = [Child("q", "x", 5), Child("p", "c", 2)]
+    refused = await store.register_children(both, expires_at=LATER)
+    assert refused == Child("p", "c", 2)
+    assert await store.count_children("q") == 0
+    assert await store.count_children("p") == 2
+
+
+async def test_a_request_is_claimed_once(store):
+    """The same request is pending, then done; another body is a conflict; an abandoned claim is free again."""
+    claim = await store.claim_request(b"k", b"body", now=NOW, expires_at=LATER)
+    assert claim.state is ClaimState.NEW
+    assert (await store.claim_request(b"k", b"body", now=NOW, expires_at=LATER)).state is ClaimState.PENDING
+    assert (await store.claim_request(b"k", b"other", now=NOW, expires_at=LATER)).state is ClaimState.CONFLICT
+    await store.abandon_request(b"k")
+    assert (await store.claim_request(b"k", b"body", now=NOW, expires_at=LATER)).state is ClaimState.NEW
+    await store.complete_request(b"k", b"reply", expires_at=LATER)
+    done = await store.claim_request(b"k", b"body", now=NOW, expires_at=LATER)
+    assert (done.state, done.response) == (ClaimState.DONE, b"reply")
+
+
+async def test_a_claim_outlives_its_owner_only_briefly(store):
+    """What a crashed owner claimed can be claimed anew."""
+    await store.claim_request(b"k", b"body", now=NOW, expires_at=LATER)
+    late = NOW + CLAIM_SECONDS + 1
+    assert (await store.claim_request(b"k", b"body", now=late, expires_at=LATER)).state is ClaimState.NEW
+
+
+async def test_expired_rows_go(store):
+    """Housekeeping removes what has expired and nothing else."""
+    await store.end("old", "t", expires_at=NOW - 1)
+    await store.end("new", "t", expires_at=LATER)
+    await store.consume("u", limit=1, now=NOW - 10, expires_at=NOW - 1)
+    await store.register_children([Child("p", "c", None)], expires_at=NOW - 1)
+    await store.claim_request(b"k", b"b", now=NOW - 10, expires_at=NOW - 1)
+    assert await store.expire(now=NOW) == 4
+    assert await store.ended(("old",)) is None
+    assert await store.ended(("new",)) == "new"
+
+
+async def test_state_survives_a_restart(tmp_path):
+    """A new process sees what the old one wrote."""
+    path = tmp_path / "state.db"
+    first = SQLiteStateStore(path, zone="z")
+    await first.open()
+    await first.consume("once", limit=1, now=NOW, expires_at=LATER)
+    await first.close()
+    second = SQLiteStateStore(path, zone="z")
+    await second.open()
+    assert not await second.consume("once", limit=1, now=NOW, expires_at=LATER)
+    await second.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_another_zones_file_is_refused(tmp_path, store):
+    """A file belongs to the zone that created it."""
+    with pytest.raises(StateFileError, match="belongs to zone 'z', not 'other'"):
+        await SQLiteStateStore(tmp_path / "state.db", zone="other").open()
+
+
+async def test_a_newer_file_is_refused(tmp_path, store):
+    """A file written by a later version isn't touched."""
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(StateFileError, match="newer version"):
+        await SQLiteStateStore(tmp_path / "state.db", zone="z").open()
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path):
+    """Garbage is reported with the file's name."""
+    path = tmp_path / "state.db"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StateFileError, match=r"state\.db can't be used"):
+        await SQLiteStateStore(path, zone="z").open()
+
+
+async def test_a_write_waits_for_another_process_without_blocking_the_loop(tmp_path):
+    """While the file is locked the loop goes on, and the write succeeds once the lock is gone."""
+    store = SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=5)
+    await store.open()
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    write = asyncio.create_task(store.consume("x", limit=1, now=NOW, expires_at=LATER))
+    ticks = 0
+    while ticks < 5:
+        await asyncio.sleep(0.01)
+        ticks += 1
+    assert not write.done()
+    other.execute("ROLLBACK")
+    assert await write
+    other.close()
+    await store.close()
+
+
+async def test_a_lock_that_lasts_is_an_error_not_an_answer(tmp_path):
+    """A store that stays locked makes no decision."""
+    store = SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=0.05)
+    await store.open()
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unanswerable) as caught:
+        await store.consume("x", limit=1, now=NOW, expires_at=LATER)
+    assert caught.value.code == "state_unavailable"
+    other.close()
+    await store.close()
+
+
+def _consume_in_process(path: str, attempts: int) -> int:
+    async def work() -> int:
+        store = SQLiteStateStore(Path(path), zone="z", busy_timeout_seconds=10)
+        await store.open()
+        got = 0
+        for _ in range(attempts):
+            got += await store.consume("shared", limit=25, now=NOW, expires_at=LATER)
+        await store.close()
+        return got
+
+    return asyncio.run(work())
+
+
+def test_processes_together_never_use_more_than_the_limit(tmp_path):
+    """Four processes race for 25 uses and get exactly 25."""
+    path = str(tmp_path / "state.db")
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        got = pool.starmap(_consume_in_process, [(path, 20)] * 4)
+    assert sum(got) == 25
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    claims=st.lists(st.tuples(st.integers(0, 6), st.one_of(st.none(), st.integers(0, 4))), max_size=30),
+)
+def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claims):
+    """Whatever order children come in, an accepted child never exceeded the limit it came with."""
+
+    async def work() -> None:
+        store = SQLiteStateStore(tmp_path_factory.mktemp("s") / "state.db", zone="z")
+        await store.open()
+        seen: set[int] = set()
+        for child, limit in claims:
+            refused = await store.register_children([Child("p", str(child), limit)], expires_at=LATER)
+            if child in seen:
+                assert refused is None
+            elif limit is not None and len(seen) >= limit:
+                assert refused is not None
+            else:
+                assert refused is None
+                seen.add(child)
+        assert await store.count_children("p") == len(seen)
+        await store.close()
+
+    asyncio.run(work())
