@@ -43,12 +43,12 @@ def parse_arguments(data: bytes) -> dict[str, Any]:
     if not data:
         return {}
     value = parse_json(data)
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise ArgumentsError("arguments must be a JSON object")
     return value
 
 
-def parse_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
+def parse_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> object:
     """Parse any JSON value as strictly as :func:`parse_arguments` does.
 
     Raises:
@@ -60,7 +60,7 @@ def parse_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _check_depth(data)
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
+        value: object = _DECODER.decode(data.decode("utf-8"))
         if b"\\u" in data:
             _refuse_surrogates(value)
     except UnicodeDecodeError as error:
@@ -72,7 +72,7 @@ def parse_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     return value
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: object) -> bytes:
     """Return the canonical form of a JSON value (RFC 8785).
 
     Accepts what :func:`parse_json` returns, and tuples as arrays.
@@ -136,7 +136,7 @@ def format_number(value: float) -> str:
     return f"{sign}{mantissa}e{point - 1:+d}"
 
 
-def _write(value: Any, parts: list[str], depth: int) -> None:  # noqa: C901, PLR0912 - one branch per JSON type
+def _write(value: Any, parts: list[str], depth: int) -> None:  # noqa: ANN401, C901 - one branch per JSON type
     kind = type(value)
     if kind is str:
         parts.append(encode_basestring(value))
@@ -202,21 +202,21 @@ def _check_depth(data: bytes) -> None:
             depth -= 1
 
 
-def _refuse_surrogates(value: Any) -> None:
+def _refuse_surrogates(value: object) -> None:
     """Escapes can spell half a surrogate pair, which no UTF-8 can carry on."""
-    pending = [value]
+    pending: list[object] = [value]
     while pending:
         item = pending.pop()
-        if type(item) is str:
+        if isinstance(item, str):
             if not item.isascii():
                 try:
                     item.encode("utf-8")
                 except UnicodeEncodeError:
                     raise ArgumentsError("a string holds half a surrogate pair") from None
-        elif type(item) is dict:
+        elif isinstance(item, dict):
             pending.extend(item)
             pending.extend(item.values())
-        elif type(item) is list:
+        elif isinstance(item, list):
             pending.extend(item)
 
 

@@ -16,11 +16,13 @@ from tabard.caveats.errors import CaveatError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_CIDR = re.compile(r"[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f:.]{{2,45}}\]")
 _URL = re.compile(r"([A-Za-z]{1,8})://([^/?#]{1,300})([/?#].*)?", re.DOTALL)
 _OPERAND = re.compile(r"(?:(https?)://)?(\*\.)?([^*:/@\[\]]+|\[[^\]/@]+\])(?::([0-9]{1,5}))?")
+_AUTHORITY = re.compile(r"([^:\[\]]+|\[[^\]]+\])(?::([0-9]{1,5}))?")
 _PORTS = {"https": 443, "http": 80}
 _MAX_PORT = 65535
 _MAX_HOST = 253
@@ -32,25 +34,20 @@ def compile_cidr(operand: str) -> Callable[[str], str | None]:
     Raises:
         CaveatError: ``operand`` isn't a network in CIDR form without host bits.
     """
-    try:
-        network = ipaddress.ip_network(operand)
-    except ValueError as error:
-        raise CaveatError(f"operand of cidr must be a network such as 10.0.0.0/8: {error}") from None
+    network = _network(operand)
+    if network is None:
+        raise CaveatError("operand of cidr must be a network without host bits, such as 10.0.0.0/8")
 
     def check(value: str) -> str | None:
-        # Zones ("fe80::1%eth0") mean something only to one machine; nobody's address is longer than 49 characters.
-        if "%" in value or not value.isascii() or len(value) > 49:  # noqa: PLR2004
-            return "is not a plain IP address"
-        try:
-            asked = ipaddress.ip_network(value)
-        except ValueError:
+        asked = _network(value)
+        if asked is None:
             return "is not an IP address or network in CIDR form"
-        if isinstance(asked, ipaddress.IPv4Network) and isinstance(network, ipaddress.IPv4Network):
-            inside = asked.subnet_of(network)
-        elif isinstance(asked, ipaddress.IPv6Network) and isinstance(network, ipaddress.IPv6Network):
-            inside = asked.subnet_of(network)
-        else:
-            inside = False
+        # An IPv4-mapped IPv6 address is another version and therefore outside.
+        inside = (
+            asked.version == network.version
+            and network.network_address <= asked.network_address  # type: ignore[operator]
+            and asked.broadcast_address <= network.broadcast_address  # type: ignore[operator]
+        )
         return None if inside else f"is not within {operand}"
 
     return check
@@ -60,7 +57,7 @@ def compile_path_under(operand: str) -> Callable[[str], str | None]:
     """Return a check that a path is the folder ``operand`` or lies under it, by its spelling alone.
 
     The path must be absolute and free of ``.``, ``..``, empty segments, backslashes, percent-encoding and control
-    characters, also after Unicode compatibility normalisation (which turns the full-width ``．．`` into ``..``).
+    characters, also after Unicode compatibility normalisation (which turns full-width full stops into ``..``).
     Symbolic links are the backend's business.
 
     Raises:
@@ -117,6 +114,16 @@ def compile_url_host(operand: str) -> Callable[[str], str | None]:
     return check
 
 
+def _network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    # Zones ("fe80::1%eth0") mean something to one machine only, masks ("/255.0.0.0") not the same to everybody.
+    if _CIDR.fullmatch(value) is None:
+        return None
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError:
+        return None
+
+
 def _compatible(value: str) -> str:
     return value if value.isascii() else unicodedata.normalize("NFKC", value)
 
@@ -145,24 +152,20 @@ def _valid_host(host: str) -> bool:
 
 
 def _split_url(value: str) -> tuple[str, str, int] | str:
-    # Browsers drop tabs and line breaks and read "\" as "/"; other parsers don't.
+    """Return scheme, host and port of a URL, or what is wrong with it."""
+    # Browsers drop tabs and line breaks and read "\\" as "/"; other parsers don't.
     if "\\" in value or any(char.isspace() or not char.isprintable() for char in value):
         return "holds a backslash, space or control character"
     parsed = _URL.fullmatch(value)
-    if parsed is None:
-        return "is not an absolute URL"
+    if parsed is None or parsed[1].lower() not in _PORTS:
+        return "is not an absolute URL of scheme https or http"
     scheme, authority = parsed[1].lower(), parsed[2]
-    if scheme not in _PORTS:
-        return "is not a URL of scheme https or http"
     if "@" in authority:
         return "holds user information before the host"
     if not authority.isascii():
         return "holds a host that is not plain ASCII"
-    host, colon, port_text = authority.lower().rpartition(":")
-    if not colon or authority.endswith("]"):
-        host, port_text = authority.lower(), str(_PORTS[scheme])
-    if not _valid_host(host):
-        return "holds a malformed host"
-    if not (port_text.isdecimal() and len(port_text) <= 5 and 0 < int(port_text) <= _MAX_PORT):  # noqa: PLR2004
-        return "holds a malformed port"
-    return scheme, host, int(port_text)
+    split = _AUTHORITY.fullmatch(authority.lower())
+    if split is None or not _valid_host(split[1]):
+        return "holds a malformed host or port"
+    port = int(split[2]) if split[2] else _PORTS[scheme]
+    return (scheme, split[1], port) if 0 < port <= _MAX_PORT else "holds a malformed port"

@@ -6,7 +6,6 @@ import base64
 import binascii
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from tabard.arguments import ArgumentsError, canonical, parse_json
@@ -132,14 +131,13 @@ def decode_bytes(text: str) -> bytes:
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-@cache
-def _fields(cls: type[Caveat]) -> tuple[Field[Any], ...]:
-    return tuple(item for item in fields(cls) if item.init)  # type: ignore[arg-type]
+def _fields(caveat: Caveat | type[Caveat]) -> tuple[Field[Any], ...]:
+    return tuple(item for item in fields(caveat) if item.init)  # type: ignore[arg-type]
 
 
 def _plain(caveat: Caveat, *, defaults: bool) -> dict[str, Any]:
     plain: dict[str, Any] = {"type": caveat.tag}
-    for item in _fields(type(caveat)):
+    for item in _fields(caveat):
         value = getattr(caveat, item.name)
         if defaults or item.default is MISSING or value != item.default:
             plain[item.name] = value

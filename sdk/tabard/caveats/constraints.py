@@ -6,9 +6,10 @@ An operator turns its operand into a check once, when the constraint is made; ju
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tabard.arguments import ArgumentsError, canonical
 from tabard.caveats import checks
@@ -20,7 +21,7 @@ from tabard.caveats.values import same
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Check = Callable[[Any], str | None]
+    Check = Callable[[object], str | None]
     """Takes an argument's value; returns what is wrong with it, or nothing."""
 
 MAX_SEGMENTS = 16
@@ -52,7 +53,7 @@ class Constraint:
 
     path: str
     operator: str
-    operand: Any = field(compare=False)
+    operand: object = field(compare=False)
     operand_json: bytes = field(init=False, repr=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
     check: Check = field(init=False, repr=False, compare=False)
@@ -77,9 +78,10 @@ class Constraint:
         object.__setattr__(self, "operand_json", operand_json)
         object.__setattr__(self, "segments", segments)
 
-    def operand_value(self) -> Any:
+    def operand_value(self) -> object:
         """Return the operand as plain JSON types, a new copy each time."""
-        return json.loads(self.operand_json)
+        value: object = json.loads(self.operand_json)
+        return value
 
 
 def parse_path(path: object) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ def parse_path(path: object) -> tuple[str, ...]:
     return segments
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: object) -> object:
     if isinstance(value, list):
         return tuple(map(_frozen, value))
     if isinstance(value, dict):
@@ -108,23 +110,23 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-def _eq(operand: Any) -> Check:
+def _eq(operand: object) -> Check:
     shown = _short(operand)
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         return None if same(value, operand) else f"is not equal to {shown}"
 
     return check
 
 
-def _one_of(operand: Any) -> Check:
+def _one_of(operand: object) -> Check:
     if not isinstance(operand, list) or not operand or len(operand) > checks.MAX_ITEMS:
         raise CaveatError(f"operand of one_of must be a list of 1 to {checks.MAX_ITEMS} values")
     strings = frozenset(item for item in operand if isinstance(item, str))
     others = [item for item in operand if not isinstance(item, str)]
     shown = _short(operand)
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         found = value in strings if isinstance(value, str) else any(same(value, item) for item in others)
         return None if found else f"is not one of {shown}"
 
@@ -140,7 +142,7 @@ def _glob(operand: str) -> Callable[[str], str | None]:
     return lambda value: None if matches(value) else f"does not match {_short(operand)}"
 
 
-def _range(operand: Any) -> Check:
+def _range(operand: object) -> Check:
     if not isinstance(operand, dict) or not operand or not operand.keys() <= {"min", "max"}:
         raise CaveatError('operand of range must be an object with "min", "max" or both')
     low = checks.number(operand["min"], "min of range") if "min" in operand else None
@@ -148,8 +150,8 @@ def _range(operand: Any) -> Check:
     if low is not None and high is not None and low > high:
         raise CaveatError("min of range is greater than its max")
 
-    def check(value: Any) -> str | None:
-        if (type(value) is not int and type(value) is not float) or value != value:  # noqa: PLR0124 - NaN
+    def check(value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return "is not a number"
         if low is not None and value < low:
             return f"is less than {low}"
@@ -160,10 +162,10 @@ def _range(operand: Any) -> Check:
     return check
 
 
-def _max_length(operand: Any) -> Check:
+def _max_length(operand: object) -> Check:
     limit = checks.integer(operand, "operand of max_length")
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         if not isinstance(value, str):
             return "is not a string"
         return None if len(value) <= limit else f"is longer than {limit} characters"
@@ -173,17 +175,17 @@ def _max_length(operand: Any) -> Check:
 
 def _any_string(
     name: str, compile_one: Callable[[str], Callable[[str], str | None]]
-) -> Callable[[Any], Check]:
+) -> Callable[[object], Check]:
     """Make the compiler of an operator on strings whose operand is one string or a list of alternatives."""
 
-    def compiler(operand: Any) -> Check:
+    def compiler(operand: object) -> Check:
         listed = operand if isinstance(operand, list) else [operand]
         alternatives = checks.texts(listed, f"operand of {name}")
         if not alternatives:
             raise CaveatError(f"operand of {name} must not be an empty list")
         compiled = [compile_one(alternative) for alternative in alternatives]
 
-        def check(value: Any) -> str | None:
+        def check(value: object) -> str | None:
             if not isinstance(value, str):
                 return "is not a string"
             problem: str | None = None
@@ -198,13 +200,13 @@ def _any_string(
     return compiler
 
 
-def _short(operand: Any, limit: int = 120) -> str:
+def _short(operand: object, limit: int = 120) -> str:
     """Show an operand in a message, cut where it is long."""
     shown = json.dumps(operand, ensure_ascii=True)
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 
-_COMPILERS: Mapping[str, Callable[[Any], Check]] = MappingProxyType(
+_COMPILERS: Mapping[str, Callable[[object], Check]] = MappingProxyType(
     {
         "eq": _eq,
         "one_of": _one_of,

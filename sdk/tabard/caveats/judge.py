@@ -132,7 +132,7 @@ def _constraint(constraint: Constraint, arguments: Mapping[str, Any]) -> Failure
     return None
 
 
-def _unnamed(value: Any, paths: list[tuple[str, ...]], where: str) -> str | None:
+def _unnamed(value: object, paths: list[tuple[str, ...]], where: str) -> str | None:
     """Return the first argument under ``value`` that none of ``paths`` leads to; recursion ends with the paths."""
     if not all(paths):
         return None  # a constraint ends here and speaks of all that is below

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-_NUMBERS = (int, float)
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left: object, right: object) -> bool:
     """Tell whether two JSON values are equal.
 
     ``true`` never equals ``1``, ``"10"`` never equals ``10``, ``null`` equals only itself; ``1`` and ``1.0`` are the
@@ -16,7 +13,7 @@ def same(left: Any, right: Any) -> bool:
     """
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
-    if isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS):
+    if isinstance(left, int | float) and isinstance(right, int | float):
         return left == right
     if isinstance(left, str) and isinstance(right, str):
         return left == right

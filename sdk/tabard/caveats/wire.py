@@ -1,0 +1,92 @@
+"""Limits as messages of the API."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from google.protobuf.duration_pb2 import Duration
+
+from tabard.arguments import ArgumentsError, parse_json
+from tabard.authz.v1 import types_pb2
+from tabard.caveats.constraints import MAX_OPERAND_BYTES, Constraint
+from tabard.caveats.errors import CaveatError
+from tabard.caveats.limits import Limits
+from tabard.caveats.types import Arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NANOS = 1_000_000_000
+
+
+def limits_to_proto(limits: Limits) -> types_pb2.Limits:
+    """Return limits as a message.
+
+    Raises:
+        CaveatError: they hold budgets, which the message can't carry.
+    """
+    if limits.budgets is not None:
+        raise CaveatError("budgets can't be requested, only policy sets them")
+    message = types_pb2.Limits(
+        tools=_list(limits.tools),
+        audiences=_list(limits.audiences),
+        scopes=_list(limits.scopes),
+        purposes=_list(limits.purposes),
+        arguments=[_rule_to_proto(rule) for rule in limits.arguments],
+        max_depth=limits.max_depth,
+        max_children=limits.max_children,
+        read_only=limits.read_only,
+    )
+    if limits.ttl_seconds is not None:
+        # Rounded down: a limit may get narrower on its way, never wider.
+        seconds, nanos = divmod(math.floor(limits.ttl_seconds * _NANOS), _NANOS)
+        message.ttl.CopyFrom(Duration(seconds=seconds, nanos=nanos))
+    return message
+
+
+def limits_from_proto(message: types_pb2.Limits) -> Limits:
+    """Return the limits that a message describes; an unset field is one that isn't limited.
+
+    Raises:
+        CaveatError: a value is malformed or out of bounds, an operator unknown, or an operand not JSON.
+    """
+    return Limits(
+        tools=tuple(message.tools.values) if message.HasField("tools") else None,
+        audiences=tuple(message.audiences.values) if message.HasField("audiences") else None,
+        scopes=tuple(message.scopes.values) if message.HasField("scopes") else None,
+        purposes=tuple(message.purposes.values) if message.HasField("purposes") else None,
+        arguments=tuple(map(_rule_from_proto, message.arguments)),
+        max_depth=message.max_depth if message.HasField("max_depth") else None,
+        max_children=message.max_children if message.HasField("max_children") else None,
+        ttl_seconds=message.ttl.seconds + message.ttl.nanos / _NANOS if message.HasField("ttl") else None,
+        read_only=message.read_only,
+    )
+
+
+def _list(values: Sequence[str] | None) -> types_pb2.StringList | None:
+    return None if values is None else types_pb2.StringList(values=values)
+
+
+def _rule_to_proto(rule: Arguments) -> types_pb2.ArgumentRule:
+    return types_pb2.ArgumentRule(
+        tool=rule.tool,
+        constraints=[
+            types_pb2.ArgumentConstraint(
+                path=item.path, operator=item.operator, operand_json=item.operand_json
+            )
+            for item in rule.constraints
+        ],
+        open=rule.open,
+    )
+
+
+def _rule_from_proto(rule: types_pb2.ArgumentRule) -> Arguments:
+    constraints = []
+    for item in rule.constraints:
+        try:
+            operand = parse_json(item.operand_json, max_bytes=MAX_OPERAND_BYTES)
+        except ArgumentsError as error:
+            raise CaveatError(f"operand of {item.operator[:64]!r} at {item.path[:64]!r}: {error}") from None
+        constraints.append(Constraint(item.path, item.operator, operand))
+    return Arguments(rule.tool, tuple(constraints), rule.open)
