@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.authz.v1 import types_pb2
@@ -16,6 +17,8 @@ from tabard.caveats.types import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from google.protobuf.message import Message
 
 _NANOS = 1_000_000_000
 
@@ -49,8 +52,10 @@ def limits_from_proto(message: types_pb2.Limits) -> Limits:
     """Return the limits that a message describes; an unset field is one that isn't limited.
 
     Raises:
-        CaveatError: a value is malformed or out of bounds, an operator unknown, or an operand not JSON.
+        CaveatError: a value is malformed or out of bounds, an operator unknown, an operand not JSON, or the message
+            holds a field that this version doesn't know: dropping a limit would widen what was asked for.
     """
+    _refuse_unknown_fields(message)
     return Limits(
         tools=tuple(message.tools.values) if message.HasField("tools") else None,
         audiences=tuple(message.audiences.values) if message.HasField("audiences") else None,
@@ -62,6 +67,11 @@ def limits_from_proto(message: types_pb2.Limits) -> Limits:
         ttl_seconds=message.ttl.seconds + message.ttl.nanos / _NANOS if message.HasField("ttl") else None,
         read_only=message.read_only,
     )
+
+
+def _refuse_unknown_fields(message: Message) -> None:
+    if len(UnknownFieldSet(message)):
+        raise CaveatError(f"{message.DESCRIPTOR.name} holds an unknown field", unknown=True)
 
 
 def _list(values: Sequence[str] | None) -> types_pb2.StringList | None:
@@ -82,8 +92,10 @@ def _rule_to_proto(rule: Arguments) -> types_pb2.ArgumentRule:
 
 
 def _rule_from_proto(rule: types_pb2.ArgumentRule) -> Arguments:
+    _refuse_unknown_fields(rule)
     constraints = []
     for item in rule.constraints:
+        _refuse_unknown_fields(item)
         try:
             operand = parse_json(item.operand_json, max_bytes=MAX_OPERAND_BYTES)
         except ArgumentsError as error:
