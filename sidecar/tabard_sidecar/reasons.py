@@ -53,6 +53,13 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "Send a compact JWT access token.",
     ),
     (
+        "subject_token_header",
+        "Header not acceptable",
+        "The token's header carries crit, b64, zip, enc, or a key of its own (jwk, jku, x5u); none of these is ever accepted.",
+        _NEW_TASK,
+        "Have the issuer sign plain JWTs whose kid names a key of its JWKS.",
+    ),
+    (
         "subject_token_unknown_issuer",
         "Unknown issuer",
         "The token's iss is not one of identity.issuers.",

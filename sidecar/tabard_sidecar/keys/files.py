@@ -114,7 +114,7 @@ def read(path: Path) -> Key:
         raise KeyringError(
             f"key file {path} doesn't end in {_SUFFIX}; a key directory holds nothing but keys, move it away"
         )
-    content = _read_safely(path)
+    content = read_private_file(path)
     try:
         key = decode(content)
     except KeyringError as error:
@@ -124,6 +124,52 @@ def read(path: Path) -> Key:
     return key
 
 
+def read_private_file(path: Path) -> bytes:
+    """Return the content of a file that only its owner can read.
+
+    Raises:
+        KeyringError: it isn't a regular file, belongs to somebody else, others can read it, or it is too large.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise KeyringError(f"key file {path} is a symbolic link; put the key itself there") from error
+        raise KeyringError(f"key file {path}: {error.strerror}; run: chmod 600 {path}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyringError(f"key file {path} is not a regular file; remove it")
+        _check_owner(path, status)
+        if status.st_mode & (_OTHERS | stat.S_IXUSR):
+            raise KeyringError(
+                f"key file {path} has mode {stat.S_IMODE(status.st_mode):04o}, which lets others read it; "
+                f"run: chmod 600 {path} and rotate the key if somebody may have read it"
+            )
+        content = file.read(_MAX_FILE_BYTES + 1)
+    if len(content) > _MAX_FILE_BYTES:
+        raise KeyringError(f"key file {path} is larger than {_MAX_FILE_BYTES} bytes; restore it or remove it")
+    return content
+
+
+def create_private_file(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read.
+
+    Raises:
+        KeyringError: something is there already, or the file can't be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            # The umask may have taken bits away, never added any.
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise KeyringError(f"key file {path} can't be written: {error.strerror}") from error
+
+
 def write(directory: Path, key: Key) -> None:
     """Write ``key``, replacing the file of the same kid. The caller holds :func:`locked`.
 
@@ -131,23 +177,12 @@ def write(directory: Path, key: Key) -> None:
         KeyringError: the file can't be written; nothing was changed.
     """
     temporary = directory / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    create_private_file(temporary, encode(key))
     try:
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                # The umask may have taken bits away, never added any.
-                os.fchmod(file.fileno(), 0o600)
-                file.write(encode(key))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(directory / f"{key.kid}{_SUFFIX}")
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.rename(directory / f"{key.kid}{_SUFFIX}")
         _sync(directory)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise KeyringError(f"key directory {directory} can't be written: {error.strerror}") from error
 
 
@@ -171,29 +206,6 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _read_safely(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if path.is_symlink():
-            raise KeyringError(f"key file {path} is a symbolic link; put the key itself there") from error
-        raise KeyringError(f"key file {path}: {error.strerror}; run: chmod 600 {path}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyringError(f"key file {path} is not a regular file; remove it")
-        _check_owner(path, status)
-        if status.st_mode & (_OTHERS | stat.S_IXUSR):
-            raise KeyringError(
-                f"key file {path} has mode {stat.S_IMODE(status.st_mode):04o}, which lets others read it; "
-                f"run: chmod 600 {path} and rotate the key if somebody may have read it"
-            )
-        content = file.read(_MAX_FILE_BYTES + 1)
-    if len(content) > _MAX_FILE_BYTES:
-        raise KeyringError(f"key file {path} is larger than {_MAX_FILE_BYTES} bytes; restore it or remove it")
-    return content
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

@@ -1,0 +1,235 @@
+"""Which workload this sidecar is. Further sources, such as a SPIFFE SVID, join as classes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tabard_sidecar.identity import claims as checks
+from tabard_sidecar.identity import jose, spiffe
+from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
+from tabard_sidecar.model import Agent
+from tabard_sidecar.refusal import Unanswerable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tabard_sidecar.identity.jose import UnverifiedToken
+    from tabard_sidecar.interfaces import Clock
+
+STATIC_ISSUER = "urn:tabard:insecure"
+"""Issuer of an identity that configuration states and nobody attests."""
+
+# Object names of Kubernetes: DNS subdomains.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_TYPES = frozenset({"", "jwt"})
+
+
+class AgentIdentity(Protocol):
+    """An identity source with a lifetime; the pipeline only sees ``current``."""
+
+    async def start(self) -> None:
+        """Obtain the identity for the first time. What may still come is no error: ``current`` raises until then."""
+        ...
+
+    def current(self) -> Agent:
+        """Return the identity as verified last.
+
+        Raises:
+            Unanswerable: there is no identity that is still valid.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop following changes."""
+        ...
+
+
+class StaticAgent:
+    """An id that configuration states, under ``insecure``.
+
+    Raises:
+        ValueError: it isn't a SPIFFE ID.
+    """
+
+    def __init__(self, agent_id: str) -> None:
+        if not spiffe.is_spiffe_id(agent_id):
+            raise ValueError(
+                "the agent's id must be a SPIFFE ID such as spiffe://example.org/ns/shop/sa/orders"
+            )
+        self._agent = Agent(id=agent_id, issuer=STATIC_ISSUER)
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    def current(self) -> Agent:
+        """Return the identity."""
+        return self._agent
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class NoAgent:
+    """Stands for an identity that nobody configured: every question for it is unanswerable."""
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    def current(self) -> Agent:
+        """Raise :class:`Unanswerable`."""
+        raise Unanswerable(
+            "FAILED_PRECONDITION",
+            "agent_identity_unavailable",
+            "no workload identity is configured; set identity.agent or, for trying out, insecure.agent_id",
+        )
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountTerms:
+    """A projected service-account token and on which terms it is accepted.
+
+    ``skew_seconds`` is by how much the issuer's clock may differ from ours; the file is examined every
+    ``poll_seconds``.
+    """
+
+    token_file: Path
+    issuer: str
+    audience: str
+    trust_domain: str
+    algorithms: frozenset[str]
+    skew_seconds: float = 30.0
+    poll_seconds: float = 5.0
+
+
+class KubernetesAgent:
+    """The workload that a projected Kubernetes service-account token names.
+
+    The token is verified against its issuer's keys, read again when the file changes, and counts until its own ``exp``.
+    If a new token doesn't verify, the one before counts until it expires.
+
+    Args:
+        terms: where the token is and what it has to say.
+        keys: the issuer's keys.
+        clock: time in seconds since the epoch.
+    """
+
+    def __init__(self, terms: ServiceAccountTerms, keys: KeySource, *, clock: Clock) -> None:
+        self._terms = terms
+        self._keys = keys
+        self._clock = clock
+        self._agent: Agent | None = None
+        self._expires_at = float("-inf")
+        self._signature: tuple[int, ...] = ()
+        self._failure = "it has not been read yet"
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why the last look at the token failed; empty if it didn't."""
+        return self._failure
+
+    async def start(self) -> None:
+        """Read the token and start to follow the file.
+
+        Raises:
+            KeysUnavailable: the issuer's keys can never be had as configured.
+        """
+        await self._keys.start()
+        await self.refresh()
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    def current(self) -> Agent:
+        """Return the identity of the token verified last, as long as it hasn't expired."""
+        if self._agent is None or self._clock() >= self._expires_at:
+            raise Unanswerable(
+                "UNAVAILABLE",
+                "agent_identity_unavailable",
+                f"service-account token {self._terms.token_file}: {self._failure or 'it expired and was not renewed'}",
+            )
+        return self._agent
+
+    async def refresh(self) -> None:
+        """Look at the file now. Never raises: see :attr:`problem`."""
+        try:
+            signature, text = _read(self._terms.token_file)
+            if signature == self._signature and not self._failure:
+                return
+            token = jose.parse(text)
+            self._check_unsigned(token)
+            jose.verify_signature(token, await self._keys.find(token.key_id, token.algorithm))
+            agent, expires_at = self._agent_of(token)
+        except TokenError as error:
+            self._failure = error.message
+        except KeysUnavailable as error:
+            self._failure = str(error)
+        except OSError as error:
+            self._failure = f"it can't be read: {error.strerror}"
+        except UnicodeDecodeError:
+            self._failure = "it isn't text"
+        else:
+            self._agent, self._expires_at = agent, expires_at
+            self._signature, self._failure = signature, ""
+
+    async def close(self) -> None:
+        """Stop following the file."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await self._keys.close()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self._terms.poll_seconds)
+            await self.refresh()
+
+    def _check_unsigned(self, token: UnverifiedToken) -> None:
+        if token.algorithm not in self._terms.algorithms:
+            raise TokenError(Problem.ALGORITHM, "the token's alg isn't one of those configured")
+        checks.check_type(token.type, _TYPES)
+        if token.claims.get("iss") != self._terms.issuer:
+            raise TokenError(Problem.CLAIMS, f"the token's issuer isn't {self._terms.issuer}")
+
+    def _agent_of(self, token: UnverifiedToken) -> tuple[Agent, float]:
+        checks.single_audience(token.claims, {self._terms.audience})
+        expires_at = checks.check_period(token.claims, now=self._clock(), skew=self._terms.skew_seconds)
+        names = token.claims.get("kubernetes.io")
+        if not isinstance(names, dict):
+            raise TokenError(Problem.CLAIMS, "the token has no claim kubernetes.io")
+        namespace = _name(names.get("namespace"), "namespace")
+        account = _name(_member(names, "serviceaccount", "name"), "serviceaccount.name")
+        if token.claims.get("sub") != f"system:serviceaccount:{namespace}:{account}":
+            raise TokenError(Problem.CLAIMS, "the token's sub and kubernetes.io name different accounts")
+        attributes = {"namespace": namespace, "service_account": account}
+        if "pod" in names:
+            attributes["pod"] = _name(_member(names, "pod", "name"), "pod.name")
+        agent_id = f"spiffe://{self._terms.trust_domain}/ns/{namespace}/sa/{account}"
+        return Agent(id=agent_id, issuer=self._terms.issuer, attributes=attributes), expires_at
+
+
+def _read(path: Path) -> tuple[tuple[int, ...], str]:
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        content = file.read(jose.MAX_TOKEN_BYTES + 2)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), content.decode("ascii").strip()
+
+
+def _member(names: dict[str, Any], outer: str, inner: str) -> object:
+    value = names.get(outer)
+    return value.get(inner) if isinstance(value, dict) else None
+
+
+def _name(value: object, what: str) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise TokenError(Problem.CLAIMS, f"the token's kubernetes.io {what} isn't a Kubernetes name")
+    return value

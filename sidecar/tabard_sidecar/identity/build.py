@@ -1,0 +1,142 @@
+"""Puts the identity components together from configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.identity.agent import (
+    AgentIdentity,
+    KubernetesAgent,
+    NoAgent,
+    ServiceAccountTerms,
+    StaticAgent,
+)
+from tabard_sidecar.identity.intent import Initiator, IntentTokens
+from tabard_sidecar.identity.local import local_issuer
+from tabard_sidecar.identity.sources import FileKeys, Freshness, KeyLocation, KeySource, RemoteKeys
+from tabard_sidecar.identity.subject import Issuer, SubjectTokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tabard_sidecar.identity.conf import IdentityConfig, IssuerConfig, KeySourceConfig
+    from tabard_sidecar.interfaces import Clock
+
+_DISCOVERY_PATH = "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class InsecureIdentity:
+    """What weakens identity; all of it comes from the ``insecure`` section.
+
+    ``agent_id`` states the workload, ``local_subjects`` is the key file of local subject tokens, ``allow_http`` lets
+    keys be fetched over plain http from other hosts than loopback.
+    """
+
+    agent_id: str = ""
+    local_subjects: Path | None = None
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The three verifiers, with one lifetime."""
+
+    subjects: SubjectTokens
+    intents: IntentTokens
+    agent: AgentIdentity
+
+    async def start(self) -> None:
+        """Start them; remote keys are fetched in the background.
+
+        Raises:
+            KeysUnavailable: something can't work as configured, for example a key file that isn't there.
+        """
+        await asyncio.gather(self.agent.start(), self.subjects.start(), self.intents.start())
+
+    async def close(self) -> None:
+        """Let go of connections and tasks."""
+        await asyncio.gather(self.agent.close(), self.subjects.close(), self.intents.close())
+
+
+def build_identity(
+    config: IdentityConfig, *, zone: str, insecure: InsecureIdentity, clock: Clock
+) -> Identity:
+    """Build the verifiers that ``config`` describes.
+
+    Raises:
+        ValueError: the configuration contradicts itself or names a URL that keys must not come from.
+        KeyringError: the key file of local subjects can't be used.
+    """
+    skew = config.clock_skew_seconds
+    agent = _agent(config, insecure, clock)
+    issuers = [_issuer(item, insecure) for item in config.issuers]
+    if insecure.local_subjects is not None:
+        issuers.append(local_issuer(insecure.local_subjects))
+    initiators = [
+        Initiator(item.issuer, frozenset(item.algorithms), _keys(item, item.issuer, insecure))
+        for item in config.initiators
+    ]
+    return Identity(
+        subjects=SubjectTokens(issuers, agent=agent, clock=clock, skew_seconds=skew),
+        intents=IntentTokens(initiators, zone=zone, clock=clock, skew_seconds=skew),
+        agent=agent,
+    )
+
+
+def _agent(config: IdentityConfig, insecure: InsecureIdentity, clock: Clock) -> AgentIdentity:
+    account = config.agent.service_account
+    if insecure.agent_id:
+        if account is not None:
+            raise ValueError("set either identity.agent.service_account or insecure.agent_id, not both")
+        return StaticAgent(insecure.agent_id)
+    if account is None:
+        return NoAgent()
+    terms = ServiceAccountTerms(
+        token_file=account.token_file,
+        issuer=account.issuer,
+        audience=account.audience,
+        trust_domain=account.trust_domain,
+        algorithms=frozenset(account.algorithms),
+        skew_seconds=config.clock_skew_seconds,
+    )
+    return KubernetesAgent(terms, _keys(account, account.issuer, insecure), clock=clock)
+
+
+def _issuer(config: IssuerConfig, insecure: InsecureIdentity) -> Issuer:
+    return Issuer(
+        issuer=config.issuer,
+        audiences=frozenset(config.audiences),
+        algorithms=frozenset(config.algorithms),
+        types=frozenset(config.types),
+        keys=_keys(config, config.issuer, insecure),
+        subject_claim=config.subject_claim,
+        required_claims=config.required_claims,
+        kept_claims=config.kept_claims,
+        max_token_age_seconds=config.max_token_age_seconds,
+        max_auth_age_seconds=config.max_auth_age_seconds,
+    )
+
+
+def _keys(config: KeySourceConfig, issuer: str, insecure: InsecureIdentity) -> KeySource:
+    if config.keys_file is not None:
+        return FileKeys(config.keys_file, max_stale_seconds=config.max_stale_seconds)
+    # Only now, so that a sidecar without remote issuers never loads the HTTP client.
+    from tabard_sidecar.identity.fetch import Fetcher, FetchError, check_url  # noqa: PLC0415
+
+    discovery_url = config.discovery_url or issuer.rstrip("/") + _DISCOVERY_PATH
+    location = KeyLocation(issuer, config.jwks_url, "" if config.jwks_url else discovery_url)
+    try:
+        check_url(location.jwks_url or location.discovery_url, allow_http=insecure.allow_http)
+    except FetchError as error:
+        raise ValueError(f"keys of {issuer}: {error}") from None
+    fetcher = Fetcher(
+        timeout_seconds=config.timeout_seconds,
+        ca_file=config.ca_file,
+        bearer_token_file=config.bearer_token_file,
+        allow_http=insecure.allow_http,
+    )
+    freshness = Freshness(config.refresh_seconds, config.min_refetch_seconds, config.max_stale_seconds)
+    return RemoteKeys(fetcher, location, freshness)

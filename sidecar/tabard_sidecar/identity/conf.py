@@ -1,0 +1,186 @@
+"""Configuration of who is believed: issuers of people, of this workload, and initiators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tabard_sidecar.identity import spiffe
+from tabard_sidecar.identity.jose import normal_type
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+Name = Annotated[str, Field(min_length=1, max_length=512)]
+Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
+
+
+class KeySourceConfig(BaseModel):
+    """Where an issuer's public keys come from: at most one of the three places."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    discovery_url: str = Field(
+        default="",
+        description="URL of the issuer's discovery document, which names its JWK Set. If neither this nor jwks_url nor "
+        "keys_file is set: the issuer's identifier followed by /.well-known/openid-configuration.",
+    )
+    jwks_url: str = Field(default="", description="URL of the issuer's JWK Set.")
+    keys_file: Path | None = Field(
+        default=None,
+        description="File with the issuer's JWK Set, or with one public key in PEM. It is read again when it changes.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificate authorities (PEM) to trust for the URLs, in place of the system's.",
+    )
+    bearer_token_file: Path | None = Field(
+        default=None,
+        description="File whose content is sent as a bearer token to the URLs; for a Kubernetes API server.",
+    )
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=5.0, description="How long fetching one document may take."
+    )
+    refresh_seconds: Annotated[float, Field(ge=1, le=86400)] = Field(
+        default=300.0, description="Age from which keys are fetched again in the background."
+    )
+    min_refetch_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=10.0,
+        description="Shortest time between two fetches, however many tokens with an unknown kid arrive.",
+    )
+    max_stale_seconds: Annotated[float, Field(ge=1, le=7 * 86400)] = Field(
+        default=3600.0,
+        description="Greatest age of keys that are still used while the issuer, or the file, can't be read.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        places = [self.discovery_url, self.jwks_url, self.keys_file]
+        if sum(bool(place) for place in places) > 1:
+            raise ValueError("set only one of discovery_url, jwks_url and keys_file")
+        if self.refresh_seconds > self.max_stale_seconds:
+            raise ValueError("refresh_seconds must not exceed max_stale_seconds")
+        return self
+
+
+class IssuerConfig(KeySourceConfig):
+    """An issuer whose access tokens tell who the person is."""
+
+    issuer: Name = Field(description="The issuer's identifier, exactly as its tokens carry it in iss.")
+    audiences: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="Audiences of which a token must have exactly one and no other. Best one that only Tabard accepts: "
+        "the agent holds this token."
+    )
+    algorithms: Algorithms = Field(
+        default=("RS256", "ES256"),
+        description="Signature algorithms that the issuer uses. Public-key ones only.",
+    )
+    types: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=("at+jwt",),
+        description="Accepted values of the header typ; application/ in front makes no difference. Issuers that don't "
+        'follow RFC 9068 need "JWT", or "" for no typ; their tokens must then carry scope, scp, client_id or cid, or '
+        "say in a claim that they are access tokens.",
+    )
+    subject_claim: Name = Field(
+        default="sub",
+        description="Claim that names the person. It must be unique and never given to somebody else.",
+    )
+    required_claims: tuple[Name, ...] = Field(
+        default=(), description="Claims that must be there and not empty."
+    )
+    kept_claims: tuple[Name, ...] = Field(
+        default=(), description="Claims that policies see as subject.claims. They travel in every grant."
+    )
+    max_token_age_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=86400.0,
+        description="Greatest age of a token, by its iat, whatever its exp says. null: no limit, and iat isn't required.",
+    )
+    max_auth_age_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="How long ago the person may have authenticated, by auth_time, which is then required.",
+    )
+
+    @field_validator("types")
+    @classmethod
+    def _normal_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normal_type(item) for item in value)
+
+
+class InitiatorConfig(KeySourceConfig):
+    """A front end whose signed intents are believed."""
+
+    issuer: Name = Field(description="The initiator's identifier, exactly as its intents carry it in iss.")
+    algorithms: Algorithms = Field(
+        default=("ES256", "EdDSA"), description="Signature algorithms that the initiator uses."
+    )
+
+    @model_validator(mode="after")
+    def _some_place(self) -> Self:
+        if not (self.discovery_url or self.jwks_url or self.keys_file):
+            raise ValueError("set one of keys_file, jwks_url and discovery_url")
+        return self
+
+
+class ServiceAccountConfig(KeySourceConfig):
+    """A projected Kubernetes service-account token as this workload's identity."""
+
+    token_file: Path = Field(
+        default=Path("/var/run/secrets/tabard/token"),
+        description="The projected token. It is read again when the kubelet renews it.",
+    )
+    issuer: Name = Field(description="The cluster's service-account issuer, as the token carries it in iss.")
+    audience: Name = Field(
+        default="tabard", description="The one audience that the token must be projected for."
+    )
+    trust_domain: str = Field(
+        description="Trust domain of the SPIFFE-form id: spiffe://<trust_domain>/ns/<namespace>/sa/<service account>."
+    )
+    algorithms: Algorithms = Field(
+        default=("RS256", "ES256"), description="Signature algorithms that the cluster uses."
+    )
+
+    @field_validator("trust_domain")
+    @classmethod
+    def _is_trust_domain(cls, value: str) -> str:
+        if not spiffe.is_trust_domain(value):
+            raise ValueError("a trust domain holds 1 to 255 of a-z, 0-9, '.', '-' and '_'")
+        return value
+
+
+class AgentConfig(BaseModel):
+    """How this sidecar proves which workload it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    service_account: ServiceAccountConfig | None = Field(
+        default=None, description="A projected Kubernetes service-account token."
+    )
+
+
+class IdentityConfig(BaseModel):
+    """Who is believed about whom."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuers: tuple[IssuerConfig, ...] = Field(
+        default=(), description="Issuers of people's access tokens, each once."
+    )
+    agent: AgentConfig = Field(default=AgentConfig(), description="This workload's own identity.")
+    initiators: tuple[InitiatorConfig, ...] = Field(
+        default=(), description="Front ends whose signed intents are believed, each once."
+    )
+    clock_skew_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
+        default=30.0, description="By how much the clocks of issuers and initiators may differ from this one."
+    )
+    tasks_per_token: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1,
+        description="How many tasks one subject token may start with an asserted intent. Signed intents don't count.",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for what, listed in (("issuers", self.issuers), ("initiators", self.initiators)):
+            names = [item.issuer for item in listed]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what} lists an issuer twice")
+        return self

@@ -1,0 +1,125 @@
+"""Fetching key sets over HTTP, bounded in size and time. Imported only if a configured source needs it."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from tabard_sidecar.identity.keyset import MAX_SET_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OK = 200
+_MAX_BEARER_BYTES = 16 * 1024
+
+
+class FetchError(Exception):
+    """A document couldn't be had; the text says from where and why."""
+
+
+class Fetcher:
+    """Gets small JSON documents from one issuer.
+
+    Args:
+        timeout_seconds: for a whole request.
+        ca_file: certificate authorities to trust instead of the system's.
+        bearer_token_file: file whose content is sent as a bearer token, re-read for every request.
+        allow_http: accept ``http`` to other hosts than loopback.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        ca_file: Path | None = None,
+        bearer_token_file: Path | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._ca_file = ca_file
+        self._bearer_token_file = bearer_token_file
+        self._allow_http = allow_http
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, url: str) -> bytes:
+        """Return the body behind ``url``; redirects are not followed.
+
+        Raises:
+            FetchError: the URL isn't allowed, the server can't be reached in time, answers anything but 200, or
+                sends more than 256 KiB.
+        """
+        check_url(url, allow_http=self._allow_http)
+        try:
+            async with self._open().get(url, headers=self._headers(), allow_redirects=False) as response:
+                if response.status != _OK:
+                    raise FetchError(f"{url} answered with status {response.status}")
+                return await _bounded(response, url)
+        except TimeoutError:
+            raise FetchError(f"{url} didn't answer within {self._timeout.total} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # The exception's own text may repeat headers; its class is enough to act on.
+            raise FetchError(f"{url} can't be fetched ({type(error).__name__})") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            tls = ssl.create_default_context(cafile=self._ca_file)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=tls, limit=4),
+                timeout=self._timeout,
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if self._bearer_token_file is not None:
+            with self._bearer_token_file.open("rb") as file:
+                token = file.read(_MAX_BEARER_BYTES).decode("ascii").strip()
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+
+def check_url(url: str, *, allow_http: bool) -> None:
+    """Check that keys may be fetched from ``url``: https, or http on loopback or if allowed.
+
+    Raises:
+        FetchError: they may not.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise FetchError("the URL of a key set can't be parsed") from None
+    if parts.username is not None or not host:
+        raise FetchError("the URL of a key set must name a host and no user")
+    if parts.scheme == "https" or (parts.scheme == "http" and (allow_http or _is_loopback(host))):
+        return
+    raise FetchError(f"{url}: keys are fetched over https; http is for loopback only")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _bounded(response: aiohttp.ClientResponse, url: str) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(16 * 1024):
+        content += chunk
+        if len(content) > MAX_SET_BYTES:
+            raise FetchError(f"{url} sends more than {MAX_SET_BYTES} bytes")
+    return bytes(content)

@@ -1,0 +1,217 @@
+"""Signed intents: what a task is for, said by a front end that the zone trusts. See docs/reference/intent.md."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from tabard.caveats import CaveatError, Limits, limits_from_json, limits_json
+
+from tabard_sidecar.identity import claims as checks
+from tabard_sidecar.identity import jose
+from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
+from tabard_sidecar.keys.jwk import algorithm_of
+from tabard_sidecar.model import Intent, IntentSource, Subject
+from tabard_sidecar.refusal import Refused, Unanswerable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tabard_sidecar.identity.jose import UnverifiedToken
+    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.keys.jwk import PrivateKey
+
+INTENT_TYPE = "tabard-intent+jwt"
+"""Media type of a signed intent, as its ``typ`` carries it."""
+MAX_LIFETIME_SECONDS = 300.0
+MAX_PURPOSE_BYTES = 256
+MAX_STATEMENT_BYTES = 4096
+
+_CODES = {
+    Problem.MALFORMED: "intent_malformed",
+    Problem.HEADER: "intent_malformed",
+    Problem.ALGORITHM: "intent_untrusted",
+    Problem.TYPE: "intent_invalid",
+    Problem.UNKNOWN_KEY: "intent_untrusted",
+    Problem.SIGNATURE: "intent_signature",
+    Problem.CLAIMS: "intent_invalid",
+    Problem.AUDIENCE: "intent_invalid",
+    Problem.EXPIRED: "intent_expired",
+    Problem.NOT_YET_VALID: "intent_invalid",
+    Problem.TOO_OLD: "intent_expired",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """A front end whose signed intents are accepted."""
+
+    issuer: str
+    algorithms: frozenset[str]
+    keys: KeySource
+
+
+class IntentTokens:
+    """Verifies signed intents of the configured initiators.
+
+    Args:
+        initiators: the initiators, each once.
+        zone: this zone, which an intent has to name as its audience.
+        clock: time in seconds since the epoch.
+        skew_seconds: by how much the initiators' clocks may differ from ours.
+
+    Raises:
+        ValueError: an initiator is listed twice.
+    """
+
+    def __init__(
+        self, initiators: Iterable[Initiator], *, zone: str, clock: Clock, skew_seconds: float
+    ) -> None:
+        self._initiators: dict[str, Initiator] = {}
+        for initiator in initiators:
+            if initiator.issuer in self._initiators:
+                raise ValueError(f"initiator {initiator.issuer} is listed twice")
+            self._initiators[initiator.issuer] = initiator
+        self._zone = zone
+        self._clock = clock
+        self._skew = skew_seconds
+
+    async def start(self) -> None:
+        """Read the initiators' keys, as far as they can be had.
+
+        Raises:
+            KeysUnavailable: a source can't work as configured, for example a file that isn't there.
+        """
+        for initiator in self._initiators.values():
+            await initiator.keys.start()
+
+    async def close(self) -> None:
+        """Let go of the initiators' connections."""
+        for initiator in self._initiators.values():
+            await initiator.keys.close()
+
+    async def verify(self, token: str, subject: Subject) -> Intent:
+        """Return the signed intent of ``subject``. Whether it was used before is for the state store to say.
+
+        Raises:
+            Refused: the intent isn't acceptable; the code says why.
+            Unanswerable: the initiator's keys can't be had at all.
+        """
+        try:
+            unverified = jose.parse(token)
+            initiator = self._initiators.get(str(unverified.claims.get("iss")))
+            if initiator is None:
+                raise Refused("intent_untrusted", "the intent's iss isn't one of identity.initiators")
+            if unverified.algorithm not in initiator.algorithms:
+                raise TokenError(
+                    Problem.ALGORITHM, f"the intent's alg isn't configured for {initiator.issuer}"
+                )
+            key = await initiator.keys.find(unverified.key_id, unverified.algorithm)
+            jose.verify_signature(unverified, key)
+            return self._intent(unverified, subject)
+        except TokenError as error:
+            raise Refused(_CODES[error.problem], error.message.replace("the token", "the intent")) from None
+        except CaveatError as error:
+            raise Refused("intent_invalid", f"claim limits: {error}") from None
+        except KeysUnavailable as error:
+            raise Unanswerable("UNAVAILABLE", "issuer_unavailable", str(error)) from None
+
+    def _intent(self, token: UnverifiedToken, subject: Subject) -> Intent:
+        claims = token.claims
+        checks.check_type(token.type, {INTENT_TYPE})
+        checks.single_audience(claims, {self._zone})
+        expires_at = self._check_lifetime(token)
+        if (checks.text(claims, "sub"), checks.text(claims, "sub_iss")) != (subject.id, subject.issuer):
+            raise Refused(
+                "intent_subject_mismatch", "the intent was signed for another person than the subject"
+            )
+        return Intent(
+            purpose=checks.text(claims, "purpose", max_bytes=MAX_PURPOSE_BYTES),
+            statement=_statement(claims.get("statement")),
+            source=IntentSource.SIGNED,
+            limits=limits_from_json(claims["limits"]) if "limits" in claims else None,
+            token_id=_token_id(str(claims["iss"]), checks.text(claims, "jti")),
+            # Accepted until then, so that is how long its use has to be remembered.
+            expires_at=expires_at + self._skew,
+        )
+
+    def _check_lifetime(self, token: UnverifiedToken) -> float:
+        now = self._clock()
+        expires_at = checks.check_period(token.claims, now=now, skew=self._skew)
+        issued_at = checks.moment(token.claims, "iat")
+        too_long = issued_at is not None and expires_at - issued_at > MAX_LIFETIME_SECONDS
+        if too_long or expires_at - now > MAX_LIFETIME_SECONDS + self._skew:
+            raise TokenError(Problem.CLAIMS, f"the token lives longer than {MAX_LIFETIME_SECONDS:.0f} s")
+        return expires_at
+
+
+def sign_intent(  # noqa: PLR0913 - one parameter per claim
+    private_key: PrivateKey,
+    *,
+    issuer: str,
+    zone: str,
+    subject_id: str,
+    subject_issuer: str,
+    purpose: str,
+    statement: str,
+    limits: Limits | None = None,
+    key_id: str = "",
+    nonce: str = "",
+    now: float | None = None,
+    lifetime_seconds: float = 60.0,
+) -> str:
+    """Sign an intent the way a front end does.
+
+    Args:
+        private_key: the initiator's key, EC P-256 (ES256) or Ed25519 (EdDSA).
+        issuer: the initiator, as ``identity.initiators`` names it.
+        zone: the zone that is to run the task.
+        subject_id: the person, as their access token's subject.
+        subject_issuer: issuer of that access token.
+        purpose: a short machine-readable word, at most 256 bytes.
+        statement: the person's request in their own words, at most 4 KiB.
+        limits: narrows the task below what policy offers.
+        key_id: ``kid`` of the key, if the initiator's key set needs it.
+        nonce: ``jti``; a random one if not given. It works once.
+        now: time of signing in seconds since the epoch; the current time if not given.
+        lifetime_seconds: at most 300.
+    """
+    issued_at = int(time.time() if now is None else now)
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "aud": zone,
+        "sub": subject_id,
+        "sub_iss": subject_issuer,
+        "purpose": purpose,
+        "statement": statement,
+        "jti": nonce or secrets.token_urlsafe(16),
+        "iat": issued_at,
+        "exp": issued_at + int(lifetime_seconds),
+    }
+    if limits is not None:
+        claims["limits"] = limits_json(limits)
+    return sign(private_key, claims, token_type=INTENT_TYPE, key_id=key_id)
+
+
+def sign(private_key: PrivateKey, claims: dict[str, Any], *, token_type: str, key_id: str = "") -> str:
+    """Return ``claims`` as a JWT signed with ``private_key``."""
+    headers = {"typ": token_type} | ({"kid": key_id} if key_id else {})
+    return jwt.encode(claims, private_key, algorithm=algorithm_of(private_key), headers=headers)
+
+
+def _statement(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise TokenError(Problem.CLAIMS, "claim statement must be a string that isn't empty")
+    if len(value.encode()) > MAX_STATEMENT_BYTES:
+        raise TokenError(Problem.CLAIMS, f"claim statement is longer than {MAX_STATEMENT_BYTES} bytes")
+    return value
+
+
+def _token_id(issuer: str, nonce: str) -> str:
+    """Name the intent: unique over initiators, who may well choose the same nonce."""
+    return hashlib.sha256(f"{issuer}\n{nonce}".encode()).hexdigest()

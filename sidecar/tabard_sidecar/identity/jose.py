@@ -1,0 +1,176 @@
+"""Compact JWTs (RFC 7515, 7519) from strangers, taken apart strictly and verified with a key that we chose."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from tabard.arguments import parse_json
+
+if TYPE_CHECKING:
+    from tabard_sidecar.identity.keyset import VerificationKey
+
+MAX_TOKEN_BYTES = 16 * 1024
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Algorithms that can be configured at all: asymmetric ones only."""
+
+_MAX_NAME = 256
+# Parameters that would make the token itself choose its key or change how it is to be read.
+_FORBIDDEN_PARAMETERS = ("crit", "b64", "jwk", "jku", "x5u", "zip", "enc")
+_SEGMENTS = 3
+
+
+class Problem(StrEnum):
+    """What can be wrong with a token; each verifier gives it a reason code of its own."""
+
+    MALFORMED = "malformed"
+    HEADER = "header"
+    ALGORITHM = "algorithm"
+    TYPE = "type"
+    UNKNOWN_KEY = "unknown_key"
+    SIGNATURE = "signature"
+    CLAIMS = "claims"
+    AUDIENCE = "audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    TOO_OLD = "too_old"
+
+
+class TokenError(Exception):
+    """A token isn't acceptable.
+
+    Attributes:
+        problem: which check failed.
+        message: what it found; never holds the token or a part of it that could be secret.
+    """
+
+    def __init__(self, problem: Problem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A token taken apart. Nothing in it may be believed before :func:`verify_signature`."""
+
+    text: str
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return "UnverifiedToken(...)"
+
+    @property
+    def algorithm(self) -> str:
+        """The ``alg`` parameter."""
+        return str(self.header["alg"])
+
+    @property
+    def key_id(self) -> str | None:
+        """The ``kid`` parameter, if there is one."""
+        return self.header.get("kid")
+
+    @property
+    def type(self) -> str:
+        """The ``typ`` parameter as RFC 7515, section 4.1.9 compares it; empty if absent."""
+        return normal_type(self.header.get("typ", ""))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was signed, hex.
+
+        The signature is left out: an ECDSA signature can be altered and still verify, which would give one token
+        several names.
+        """
+        return hashlib.sha256(self.text.rpartition(".")[0].encode()).hexdigest()
+
+
+def normal_type(value: str) -> str:
+    """Return a media type as ``typ`` carries it: lower case, without ``application/``."""
+    return value.lower().removeprefix("application/")
+
+
+def parse(token: str) -> UnverifiedToken:
+    """Take ``token`` apart without believing anything in it.
+
+    Raises:
+        TokenError: it is too large, not three segments of canonical base64url, its header or claims aren't JSON
+            objects without repeated names, or its header asks for what isn't supported.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenError(Problem.MALFORMED, f"the token is larger than {MAX_TOKEN_BYTES} bytes")
+    segments = token.split(".")
+    if len(segments) != _SEGMENTS or not all(segments[:2]):
+        raise TokenError(Problem.MALFORMED, "the token isn't three segments separated by dots")
+    header = _object(segments[0], "header")
+    claims = _object(segments[1], "claims")
+    _decode(segments[2], "signature")
+    _check_header(header)
+    return UnverifiedToken(token, header, claims)
+
+
+def verify_signature(token: UnverifiedToken, key: VerificationKey) -> None:
+    """Verify the signature with ``key``.
+
+    Raises:
+        TokenError: it doesn't verify, or the key isn't one for the token's algorithm.
+    """
+    if not key.fits(token.algorithm):
+        raise TokenError(Problem.ALGORITHM, "the token's alg doesn't fit the key that its kid names")
+    try:
+        # The key is a public key object, never text, so no algorithm can take it for an HMAC secret.
+        jwt.PyJWS(algorithms=[token.algorithm]).decode(
+            token.text, key.public_key, algorithms=[token.algorithm]
+        )
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise TokenError(Problem.SIGNATURE, "the signature doesn't verify") from None
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str):
+        raise TokenError(Problem.MALFORMED, "the header has no alg")
+    for name in ("kid", "typ"):
+        value = header.get(name, "")
+        if not isinstance(value, str) or len(value) > _MAX_NAME:
+            raise TokenError(
+                Problem.MALFORMED, f"the header's {name} isn't a string of at most {_MAX_NAME} characters"
+            )
+    if algorithm not in ALGORITHMS:
+        # Not repeated: it is the sender's word and may be anything.
+        raise TokenError(
+            Problem.ALGORITHM,
+            "the token's alg is none, symmetric or unknown; only public keys sign tokens here",
+        )
+    for name in _FORBIDDEN_PARAMETERS:
+        if name in header:
+            raise TokenError(Problem.HEADER, f"the header carries {name!r}, which is never accepted")
+
+
+def _object(segment: str, what: str) -> dict[str, Any]:
+    try:
+        value = parse_json(_decode(segment, what), max_bytes=MAX_TOKEN_BYTES)
+    except ValueError as error:
+        raise TokenError(Problem.MALFORMED, f"the token's {what}: {error}") from None
+    if not isinstance(value, dict):
+        raise TokenError(Problem.MALFORMED, f"the token's {what} aren't a JSON object")
+    return value
+
+
+def _decode(segment: str, what: str) -> bytes:
+    try:
+        encoded = segment.encode("ascii")
+        content = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        content = b""
+        encoded = b"="
+    # Unused trailing bits would give one token several spellings.
+    if base64.urlsafe_b64encode(content).rstrip(b"=") != encoded:
+        raise TokenError(Problem.MALFORMED, f"the token's {what} isn't base64url without padding")
+    return content

@@ -1,0 +1,115 @@
+"""Subject tokens for trying Tabard out without an identity provider; only under ``insecure.local_subjects``.
+
+Whoever can read the key file can be any person, which is why the switch lives under ``insecure``.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from tabard.arguments import parse_json
+
+from tabard_sidecar.identity.intent import sign
+from tabard_sidecar.identity.keyset import KeySet, VerificationKey
+from tabard_sidecar.identity.sources import StaticKeys
+from tabard_sidecar.identity.subject import Issuer
+from tabard_sidecar.keys import files, jwk
+from tabard_sidecar.keys.model import KeyringError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LOCAL_ISSUER = "https://local.tabard.dev"
+"""Issuer of local subjects, never an address that anything is fetched from."""
+LOCAL_AUDIENCE = "tabard"
+
+_TYPE = "at+jwt"
+_RESERVED = frozenset(
+    {"iss", "aud", "sub", "iat", "exp", "nbf", "jti", "auth_time", "may_act", "cnf", "nonce"}
+)
+
+
+def create_local_key(path: Path) -> None:
+    """Write a new key for local subjects, mode 0600.
+
+    Raises:
+        KeyringError: the file exists already or can't be written.
+    """
+    document = {"kid": f"local-{secrets.token_hex(8)}", "key": jwk.private_jwk(jwk.generate("ES256"))}
+    files.create_private_file(path, json.dumps(document, indent=2).encode() + b"\n")
+
+
+def mint_local_token(  # noqa: PLR0913 - one parameter per claim
+    path: Path,
+    *,
+    subject_id: str,
+    claims: Mapping[str, Any] | None = None,
+    agent_id: str = "",
+    lifetime_seconds: float = 3600.0,
+    now: float | None = None,
+) -> str:
+    """Make an access token for a local subject, as ``tabard token`` does.
+
+    Args:
+        path: the key file.
+        subject_id: whom the token speaks of.
+        claims: further claims, which policies see in ``subject.claims``.
+        agent_id: if given, the only workload that may use the token (``may_act``).
+        lifetime_seconds: how long it is accepted.
+        now: time of signing in seconds since the epoch; the current time if not given.
+
+    Raises:
+        KeyringError: the key file can't be used.
+        ValueError: ``claims`` names a claim that the token itself sets.
+    """
+    extra = dict(claims or {})
+    taken = sorted(extra.keys() & _RESERVED)
+    if taken:
+        raise ValueError(f"claim {taken[0]} is set by the token itself")
+    kid, key = _load(path)
+    issued_at = int(time.time() if now is None else now)
+    content: dict[str, Any] = extra | {
+        "iss": LOCAL_ISSUER,
+        "aud": LOCAL_AUDIENCE,
+        "sub": subject_id,
+        "iat": issued_at,
+        "auth_time": issued_at,
+        "exp": issued_at + int(lifetime_seconds),
+        "jti": secrets.token_urlsafe(16),
+    }
+    if agent_id:
+        content["may_act"] = {"sub": agent_id}
+    return sign(key, content, token_type=_TYPE, key_id=kid)
+
+
+def local_issuer(path: Path) -> Issuer:
+    """Return the issuer of local subjects, for the list of accepted issuers.
+
+    Raises:
+        KeyringError: the key file can't be used.
+    """
+    kid, key = _load(path)
+    public = VerificationKey(kid, jwk.algorithm_of(key), key.public_key())
+    return Issuer(
+        issuer=LOCAL_ISSUER,
+        audiences=frozenset({LOCAL_AUDIENCE}),
+        algorithms=frozenset({public.algorithm}),
+        types=frozenset({_TYPE}),
+        keys=StaticKeys(KeySet((public,))),
+        keep_all=True,
+    )
+
+
+def _load(path: Path) -> tuple[str, jwk.PrivateKey]:
+    content = files.read_private_file(path)
+    try:
+        document = parse_json(content)
+        if not isinstance(document, dict) or not isinstance(document.get("kid"), str):
+            raise ValueError("it must be an object with kid and key")  # noqa: TRY004 - one error type for bad content
+        return document["kid"], jwk.load_private(document.get("key"))
+    except ValueError as error:
+        raise KeyringError(f"key file {path}: {error}; make a new one with `tabard init`") from None

@@ -1,0 +1,280 @@
+"""Where an issuer's public keys come from, and how they are kept fresh without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tabard.arguments import parse_json
+
+from tabard_sidecar.identity import keyset
+from tabard_sidecar.identity.jose import Problem, TokenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tabard_sidecar.identity.fetch import Fetcher
+    from tabard_sidecar.identity.keyset import KeySet, VerificationKey
+
+
+class KeysUnavailable(Exception):
+    """An issuer's keys can't be had at all; the text says why."""
+
+
+class KeySource(Protocol):
+    """Finds the key that a token names."""
+
+    async def start(self) -> None:
+        """Read the keys for the first time. A source that can wait for its issuer doesn't fail here.
+
+        Raises:
+            KeysUnavailable: the source can never work as configured.
+        """
+        ...
+
+    async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
+        """Return the key.
+
+        Raises:
+            TokenError: the issuer has no such key.
+            KeysUnavailable: it can't be told which keys the issuer has.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and tasks."""
+        ...
+
+
+class StaticKeys:
+    """Keys that never change while the process runs."""
+
+    def __init__(self, keys: KeySet) -> None:
+        self._keys = keys
+
+    async def start(self) -> None:
+        """Do nothing; the keys are there."""
+
+    async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
+        """Return the key, or raise :class:`TokenError`."""
+        return _found(self._keys, kid, algorithm)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class FileKeys:
+    """A JWK Set or PEM public key in a file that is examined at most once a second and read again when it changed.
+
+    A file that can't be read any more leaves the keys read before in use for ``max_stale_seconds``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_stale_seconds: float = 3600.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._max_stale_seconds = max_stale_seconds
+        self._monotonic = monotonic
+        self._keys: KeySet | None = None
+        self._signature: tuple[int, ...] = ()
+        self._good_at = self._next_check = float("-inf")
+
+    async def start(self) -> None:
+        """Read the file.
+
+        Raises:
+            KeysUnavailable: it can't be read or holds no key.
+        """
+        self._read()
+
+    async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
+        """Return the key, or raise :class:`TokenError` or :class:`KeysUnavailable`."""
+        now = self._monotonic()
+        if now >= self._next_check:
+            self._next_check = now + 1.0
+            try:
+                self._read()
+            except KeysUnavailable:
+                if self._keys is None or now - self._good_at > self._max_stale_seconds:
+                    self._keys = None
+                    raise
+        if self._keys is None:
+            raise KeysUnavailable(f"{self._path} can't be read")
+        return _found(self._keys, kid, algorithm)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def _read(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                signature = (
+                    status.st_dev,
+                    status.st_ino,
+                    status.st_size,
+                    status.st_mtime_ns,
+                    status.st_ctime_ns,
+                )
+                if status.st_mode & stat.S_IWOTH:
+                    raise KeysUnavailable(
+                        f"{self._path} can be written by everybody; run: chmod o-w {self._path}"
+                    )
+                if signature != self._signature or self._keys is None:
+                    content = file.read(keyset.MAX_SET_BYTES + 1)
+                    is_pem = content.lstrip().startswith(b"-----BEGIN")
+                    self._keys = keyset.parse_pem(content) if is_pem else keyset.parse(content)
+                    self._signature = signature
+        except OSError as error:
+            raise KeysUnavailable(f"{self._path}: {error.strerror}") from None
+        except ValueError as error:
+            raise KeysUnavailable(f"{self._path}: {error}") from None
+        self._good_at = self._monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLocation:
+    """Where a JWK Set is. ``jwks_url`` is empty if ``discovery_url`` is to name it.
+
+    ``issuer`` is the issuer's identifier, which a discovery document has to repeat.
+    """
+
+    issuer: str
+    jwks_url: str = ""
+    discovery_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old fetched keys may get, in seconds.
+
+    From ``refresh_seconds`` on they are fetched again, beyond ``max_stale_seconds`` they aren't used any more;
+    ``min_refetch_seconds`` is the shortest time between two fetches.
+    """
+
+    refresh_seconds: float = 300.0
+    min_refetch_seconds: float = 10.0
+    max_stale_seconds: float = 3600.0
+
+
+class RemoteKeys:
+    """A JWK Set behind a URL, directly or by discovery (OpenID Connect Discovery 1.0, RFC 8414).
+
+    Keys are fetched when first needed and again, in the background, once they are older than ``refresh_seconds``. A
+    token with an unknown ``kid`` causes a fetch at most every ``min_refetch_seconds``, however many such tokens come;
+    everybody who waits shares one fetch. While fetching fails, the keys fetched before serve for
+    ``max_stale_seconds``.
+
+    Args:
+        fetcher: gets the documents.
+        location: where the keys are.
+        freshness: how old they may get.
+        monotonic: time in seconds that never goes back.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        location: KeyLocation,
+        freshness: Freshness,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetcher = fetcher
+        self._location = location
+        self._freshness = freshness
+        self._monotonic = monotonic
+        self._keys: KeySet | None = None
+        self._fetched_at = self._tried_at = float("-inf")
+        self._failure = ""
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Fetch the keys in the background, so that the first token doesn't wait; an absent issuer is no error."""
+        self._begin()
+
+    async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
+        """Return the key, or raise :class:`TokenError` or :class:`KeysUnavailable`."""
+        age = self._monotonic() - self._fetched_at
+        if age > self._freshness.max_stale_seconds:
+            await self._fetch_limited()
+        elif age > self._freshness.refresh_seconds:
+            self._begin_limited()
+        keys = self._usable()
+        if keys.find(kid, algorithm) is None:
+            await self._fetch_limited()
+            keys = self._usable()
+        return _found(keys, kid, algorithm)
+
+    async def close(self) -> None:
+        """Stop a running fetch and close the connections."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._fetcher.close()
+
+    def _usable(self) -> KeySet:
+        if self._keys is None or self._monotonic() - self._fetched_at > self._freshness.max_stale_seconds:
+            raise KeysUnavailable(
+                f"keys of issuer {self._location.issuer}: {self._failure or 'not fetched yet'}"
+            )
+        return self._keys
+
+    async def _fetch_limited(self) -> None:
+        task = self._begin_limited()
+        if task is not None:
+            # Shielded: whoever stops waiting mustn't stop the others.
+            await asyncio.shield(task)
+
+    def _begin_limited(self) -> asyncio.Task[None] | None:
+        running = self._task is not None and not self._task.done()
+        if not running and self._monotonic() - self._tried_at < self._freshness.min_refetch_seconds:
+            return None
+        return self._begin()
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._task is None or self._task.done():
+            self._tried_at = self._monotonic()
+            self._task = asyncio.get_running_loop().create_task(self._fetch())
+        return self._task
+
+    async def _fetch(self) -> None:
+        # Only now, so that a sidecar without remote issuers never loads the HTTP client.
+        from tabard_sidecar.identity.fetch import FetchError  # noqa: PLC0415
+
+        try:
+            url = self._location.jwks_url or await self._discover()
+            keys = keyset.parse(await self._fetcher.get(url))
+        except (FetchError, ValueError) as error:
+            self._failure = str(error)
+            return
+        self._keys, self._fetched_at, self._failure = keys, self._monotonic(), ""
+
+    async def _discover(self) -> str:
+        document = parse_json(await self._fetcher.get(self._location.discovery_url))
+        if not isinstance(document, dict) or document.get("issuer") != self._location.issuer:
+            raise ValueError(
+                f"{self._location.discovery_url} describes another issuer than {self._location.issuer}"
+            )
+        url = document.get("jwks_uri")
+        if not isinstance(url, str):
+            raise ValueError(f"{self._location.discovery_url} names no jwks_uri")  # noqa: TRY004 - one error type for bad content
+        return url
+
+
+def _found(keys: KeySet, kid: str | None, algorithm: str) -> VerificationKey:
+    key = keys.find(kid, algorithm)
+    if key is None:
+        raise TokenError(Problem.UNKNOWN_KEY, "no key of the issuer matches the token's kid and alg")
+    return key

@@ -1,0 +1,233 @@
+"""Verifying the access tokens of people (RFC 9068 and its relatives)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tabard_sidecar.identity import claims as checks
+from tabard_sidecar.identity import jose
+from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
+from tabard_sidecar.model import Subject
+from tabard_sidecar.refusal import Refused, Unanswerable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tabard_sidecar.identity.jose import UnverifiedToken
+    from tabard_sidecar.interfaces import AgentIdentitySource, Clock
+
+_CODES = {
+    Problem.MALFORMED: "subject_token_malformed",
+    Problem.HEADER: "subject_token_header",
+    Problem.ALGORITHM: "subject_token_algorithm",
+    Problem.TYPE: "subject_token_type",
+    Problem.UNKNOWN_KEY: "subject_token_unknown_key",
+    Problem.SIGNATURE: "subject_token_signature",
+    Problem.CLAIMS: "subject_token_claims",
+    Problem.AUDIENCE: "subject_token_audience",
+    Problem.EXPIRED: "subject_token_expired",
+    Problem.NOT_YET_VALID: "subject_token_not_yet_valid",
+    Problem.TOO_OLD: "subject_token_too_old",
+}
+
+# Only ID tokens carry these (OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI for s_hash).
+_ID_TOKEN_CLAIMS = ("nonce", "at_hash", "c_hash", "s_hash")
+# One of these marks an access token where typ doesn't tell: RFC 9068, and what large issuers use in its place.
+_ACCESS_TOKEN_CLAIMS = ("scope", "scp", "client_id", "cid")
+_ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
+_OTHER_KINDS = frozenset({"refresh", "offline", "logout", "logout+jwt", "secevent+jwt"})
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An issuer whose access tokens are accepted, and on which terms.
+
+    ``types`` are in the normal form of :func:`tabard_sidecar.identity.jose.normal_type`; the empty string accepts a
+    token without ``typ``. Ages are seconds. ``keep_all`` keeps every claim that isn't registered, for issuers whose
+    tokens the operator mints.
+    """
+
+    issuer: str
+    audiences: frozenset[str]
+    algorithms: frozenset[str]
+    types: frozenset[str]
+    keys: KeySource
+    subject_claim: str = "sub"
+    required_claims: tuple[str, ...] = ()
+    kept_claims: tuple[str, ...] = ()
+    keep_all: bool = False
+    max_token_age_seconds: float | None = None
+    max_auth_age_seconds: float | None = None
+    _generic: bool = field(init=False, default=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_generic", self.types != {_ACCESS_TOKEN_TYPE})
+
+    @property
+    def generic_types(self) -> bool:
+        """True if ``typ`` alone doesn't prove that a token is an access token."""
+        return self._generic
+
+
+class SubjectTokens:
+    """Verifies access tokens of the configured issuers.
+
+    Args:
+        issuers: the issuers, each once.
+        agent: this sidecar's workload, which ``may_act`` has to name if a token carries it.
+        clock: time in seconds since the epoch.
+        skew_seconds: by how much the issuers' clocks may differ from ours.
+
+    Raises:
+        ValueError: an issuer is listed twice.
+    """
+
+    def __init__(
+        self, issuers: Iterable[Issuer], *, agent: AgentIdentitySource, clock: Clock, skew_seconds: float
+    ) -> None:
+        self._issuers: dict[str, Issuer] = {}
+        for issuer in issuers:
+            if issuer.issuer in self._issuers:
+                raise ValueError(f"issuer {issuer.issuer} is listed twice")
+            self._issuers[issuer.issuer] = issuer
+        self._agent = agent
+        self._clock = clock
+        self._skew = skew_seconds
+
+    async def start(self) -> None:
+        """Read the issuers' keys, as far as they can be had.
+
+        Raises:
+            KeysUnavailable: a source can't work as configured, for example a file that isn't there.
+        """
+        for issuer in self._issuers.values():
+            await issuer.keys.start()
+
+    async def close(self) -> None:
+        """Let go of the issuers' connections."""
+        for issuer in self._issuers.values():
+            await issuer.keys.close()
+
+    async def verify(self, token: str) -> Subject:
+        """Return whom the token speaks of.
+
+        Raises:
+            Refused: the token isn't acceptable; the code says why.
+            Unanswerable: the issuer's keys, or this workload's identity, can't be had at all.
+        """
+        if not token:
+            raise Refused("subject_token_missing", "no subject token was sent")
+        try:
+            unverified = jose.parse(token)
+            issuer = self._issuer_of(unverified)
+            await _verify_signature(unverified, issuer)
+            return self._subject(unverified, issuer)
+        except TokenError as error:
+            raise Refused(_CODES[error.problem], error.message) from None
+        except KeysUnavailable as error:
+            raise Unanswerable("UNAVAILABLE", "issuer_unavailable", str(error)) from None
+
+    def _issuer_of(self, token: UnverifiedToken) -> Issuer:
+        name = token.claims.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            raise Refused("subject_token_unknown_issuer", "the token's iss isn't one of identity.issuers")
+        return issuer
+
+    def _subject(self, token: UnverifiedToken, issuer: Issuer) -> Subject:
+        claims, now = token.claims, self._clock()
+        _check_kind(token, issuer)
+        checks.single_audience(claims, issuer.audiences)
+        expires_at = checks.check_period(claims, now=now, skew=self._skew)
+        authenticated_at = self._check_age(claims, issuer, now)
+        if "cnf" in claims:
+            raise Refused(
+                "subject_token_confirmation",
+                "the token is bound to a key (cnf) whose proof isn't checked here",
+            )
+        self._check_may_act(claims)
+        for name in issuer.required_claims:
+            if claims.get(name) in (None, "", [], {}):
+                raise TokenError(Problem.CLAIMS, f"claim {name}, which is required, is missing or empty")
+        return Subject(
+            id=checks.text(claims, issuer.subject_claim),
+            issuer=issuer.issuer,
+            claims=_kept(claims, issuer),
+            authenticated_at=authenticated_at,
+            token_id=_token_id(token, issuer),
+            # Accepted until then, so that is how long a use has to be remembered.
+            expires_at=expires_at + self._skew,
+        )
+
+    def _check_age(self, claims: Mapping[str, Any], issuer: Issuer, now: float) -> float | None:
+        if issuer.max_token_age_seconds is not None:
+            age = now - checks.required_moment(claims, "iat")
+            if age > issuer.max_token_age_seconds + self._skew:
+                raise TokenError(Problem.TOO_OLD, f"the token was issued {age:.0f} s ago")
+        authenticated_at = checks.moment(claims, "auth_time")
+        if issuer.max_auth_age_seconds is not None:
+            age = now - checks.required_moment(claims, "auth_time")
+            if age > issuer.max_auth_age_seconds + self._skew:
+                raise TokenError(Problem.TOO_OLD, f"the person authenticated {age:.0f} s ago")
+        if authenticated_at is not None and authenticated_at > now + self._skew:
+            raise TokenError(Problem.NOT_YET_VALID, "the token's auth_time lies in the future")
+        return authenticated_at
+
+    def _check_may_act(self, claims: Mapping[str, Any]) -> None:
+        if "may_act" not in claims:
+            return
+        named = claims["may_act"]
+        agent = self._agent.current()
+        # RFC 8693, section 4.4: the members together identify the actor; one that we can't compare doesn't match.
+        expected = {"sub": agent.id, "iss": agent.issuer}
+        matches = isinstance(named, dict) and "sub" in named
+        if not matches or any(expected.get(name) != value for name, value in named.items()):
+            raise Refused("subject_token_may_act", f"the token's may_act doesn't name {agent.id}")
+
+
+async def _verify_signature(token: UnverifiedToken, issuer: Issuer) -> None:
+    if token.algorithm not in issuer.algorithms:
+        raise TokenError(
+            Problem.ALGORITHM, f"the token's alg isn't one of those configured for {issuer.issuer}"
+        )
+    jose.verify_signature(token, await issuer.keys.find(token.key_id, token.algorithm))
+
+
+def _check_kind(token: UnverifiedToken, issuer: Issuer) -> None:
+    claims = token.claims
+    # Some issuers say the kind in a claim: Keycloak in typ, Cognito in token_use.
+    kinds = {str(claims.get(name, "")).lower() for name in ("typ", "token_use")}
+    if "id" in kinds or any(name in claims for name in _ID_TOKEN_CLAIMS):
+        raise Refused("subject_token_id_token", "the token is an ID token")
+    checks.check_type(token.type, issuer.types)
+    if kinds & _OTHER_KINDS:
+        raise TokenError(Problem.TYPE, "the token is a refresh, logout or event token")
+    if issuer.generic_types and token.type != _ACCESS_TOKEN_TYPE:
+        marked = kinds & {"bearer", "access"} or any(name in claims for name in _ACCESS_TOKEN_CLAIMS)
+        if not marked:
+            raise Refused(
+                "subject_token_id_token",
+                f"nothing marks the token as an access token; it needs one of {', '.join(_ACCESS_TOKEN_CLAIMS)}",
+            )
+
+
+_REGISTERED = frozenset(
+    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "may_act", "client_id", "scope"}
+)
+
+
+def _kept(claims: Mapping[str, Any], issuer: Issuer) -> dict[str, Any]:
+    if issuer.keep_all:
+        return {name: value for name, value in claims.items() if name not in _REGISTERED}
+    return {name: claims[name] for name in issuer.kept_claims if name in claims}
+
+
+def _token_id(token: UnverifiedToken, issuer: Issuer) -> str:
+    """Name the token: unique over issuers, and the same however its signature is spelled."""
+    jti = token.claims.get("jti")
+    if not isinstance(jti, str) or not jti:
+        return token.digest
+    return hashlib.sha256(f"{issuer.issuer}\n{jti}".encode()).hexdigest()
