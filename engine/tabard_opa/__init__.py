@@ -1,1 +1,19 @@
-"""Open Policy Agent as a library."""
+"""Open Policy Agent as a library: compile Rego, evaluate it under a deadline, evaluate it partially."""
+
+from tabard_opa.command import opa_binary
+from tabard_opa.engine import Engine, default_capabilities, opa_version
+from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
+from tabard_opa.policy import Policy
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "EvaluationError",
+    "ForkedError",
+    "Policy",
+    "PolicyProblem",
+    "TabardOpaError",
+    "default_capabilities",
+    "opa_binary",
+    "opa_version",
+]

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync/atomic"
+	"time"
+)
+
+// Reasons for which a brake stops an evaluation.
+const (
+	running uint32 = iota
+	stoppedByDeadline
+	stoppedByMemory
+	abandoned
+	stoppedByHold
+)
+
+const (
+	// pollsPerLook is how many of OPA's polls pass between two looks at the clock: a poll costs next to nothing, a look
+	// some 40 ns.
+	pollsPerLook = 16
+	// patience is how long an evaluation runs before it starts to make room for others at every look, and before its
+	// use of memory is watched.
+	patience = time.Millisecond
+	// memoryInterval is the least time between two looks at the heap.
+	memoryInterval = 2 * time.Millisecond
+)
+
+// brake is the topdown.Cancel of one evaluation. It looks at the clock itself, so that an evaluation needs neither a
+// timer nor a goroutine of its own. OPA polls it from the evaluating goroutine only; stop may be set from anywhere.
+type brake struct {
+	stop       atomic.Uint32
+	polls      uint32
+	started    time.Time
+	deadline   time.Time
+	hold       time.Time // zero unless a caller waits with Python's lock held
+	nextMemory time.Time
+	heapLimit  uint64 // bytes; 0 is no limit
+	parent     *brake // stops this one too; may be nil
+}
+
+func (b *brake) Cancel() { b.stop.CompareAndSwap(running, abandoned) }
+
+func (b *brake) Cancelled() bool {
+	if b.stop.Load() != running {
+		return true
+	}
+	if b.parent != nil && b.parent.stop.Load() != running {
+		b.stop.CompareAndSwap(running, abandoned)
+		return true
+	}
+	b.polls++
+	if b.polls%pollsPerLook != 0 {
+		return false
+	}
+	return b.look(time.Now())
+}
+
+func (b *brake) look(now time.Time) bool {
+	switch {
+	case now.After(b.deadline):
+		b.stop.CompareAndSwap(running, stoppedByDeadline)
+	case !b.hold.IsZero() && now.After(b.hold):
+		b.stop.CompareAndSwap(running, stoppedByHold)
+	case now.Sub(b.started) > patience:
+		if b.heapLimit > 0 && now.After(b.nextMemory) {
+			b.nextMemory = now.Add(memoryInterval)
+			if heapBytes() > b.heapLimit {
+				b.stop.CompareAndSwap(running, stoppedByMemory)
+			}
+		}
+		// Without this, evaluations that run away keep every processor of the scheduler for 10 ms at a time.
+		runtime.Gosched()
+	}
+	return b.stop.Load() != running
+}
+
+func heapBytes() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}

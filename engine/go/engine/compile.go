@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
+)
+
+// Source is what a policy is compiled from.
+type Source struct {
+	Modules      map[string]string `json:"modules"`
+	Data         json.RawMessage   `json:"data"`
+	Entrypoints  []string          `json:"entrypoints"`
+	Capabilities json.RawMessage   `json:"capabilities"`
+	InputSchema  json.RawMessage   `json:"input_schema"`
+	Strict       bool              `json:"strict"`
+}
+
+// maxCachedValues bounds the compiled patterns and the like that builtins keep between evaluations of one policy.
+const maxCachedValues = 1000
+
+// Policy is compiled and immutable: any number of evaluations may use it at once. It is freed by dropping it.
+type Policy struct {
+	compiler    *ast.Compiler
+	store       storage.Store
+	entrypoints []*entrypoint
+	values      cache.InterQueryValueCache
+	responses   cache.InterQueryCache
+	// swift: every builtin used is bounded by the size of its operands, so a brake that is polled bounds the whole.
+	swift bool
+}
+
+// Compile parses and compiles everything, and prepares the entrypoints. The error is Problems with all that one stage
+// of OPA could find.
+func Compile(source *Source) (*Policy, error) {
+	capabilities, err := parseCapabilities(source.Capabilities)
+	if err != nil {
+		return nil, err
+	}
+	modules, err := parseModules(source.Modules, capabilities)
+	if err != nil {
+		return nil, err
+	}
+	store, err := newStore(source.Data)
+	if err != nil {
+		return nil, err
+	}
+	compiler, err := newCompiler(source, capabilities, store)
+	if err != nil {
+		return nil, err
+	}
+	compiler.Compile(modules)
+	if compiler.Failed() {
+		return nil, problemsOf(compiler.Errors, "")
+	}
+	limit := int64(maxCachedValues)
+	config := &cache.Config{}
+	config.InterQueryBuiltinValueCache.MaxNumEntries = new(int)
+	*config.InterQueryBuiltinValueCache.MaxNumEntries = int(limit)
+	policy := &Policy{
+		compiler:  compiler,
+		store:     store,
+		values:    cache.NewInterQueryValueCache(context.Background(), config),
+		responses: cache.NewInterQueryCache(nil),
+		swift:     isSwift(compiler.Required.Builtins),
+	}
+	if err := policy.prepareAll(source.Entrypoints); err != nil {
+		return nil, err
+	}
+	return policy, nil
+}
+
+func parseCapabilities(text []byte) (*ast.Capabilities, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return ast.CapabilitiesForThisVersion(), nil
+	}
+	capabilities, err := ast.LoadCapabilitiesJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, Problems{{Code: "capabilities_error", Message: err.Error()}}
+	}
+	return capabilities, nil
+}
+
+func parseModules(sources map[string]string, capabilities *ast.Capabilities) (map[string]*ast.Module, error) {
+	options := ast.ParserOptions{
+		Capabilities:      capabilities,
+		ProcessAnnotation: true,
+		RegoVersion:       ast.RegoV1,
+	}
+	modules := make(map[string]*ast.Module, len(sources))
+	var problems Problems
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		module, err := parseModule(name, sources[name], options)
+		if err != nil {
+			problems = append(problems, problemsOf(err, name)...)
+			continue
+		}
+		modules[name] = module
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return modules, nil
+}
+
+// parseModule is ast.ParseModuleWithOpts, except that a file without any statement is an error with a place.
+func parseModule(name, source string, options ast.ParserOptions) (*ast.Module, error) {
+	module, err := ast.ParseModuleWithOpts(name, source, options)
+	if err != nil {
+		return nil, err
+	}
+	if module == nil {
+		return nil, Problems{{File: name, Row: 1, Column: 1, Code: ast.ParseErr, Message: "empty module"}}
+	}
+	return module, nil
+}
+
+func newStore(data []byte) (storage.Store, error) {
+	if len(data) == 0 || string(data) == "null" {
+		data = []byte("{}")
+	}
+	value, err := ParseJSON(data)
+	if err != nil {
+		return nil, Problems{{Code: "data_error", Message: "data: " + err.Error()}}
+	}
+	object, ok := value.(ast.Object)
+	if !ok {
+		return nil, Problems{{Code: "data_error", Message: "data: the root has to be an object"}}
+	}
+	return inmem.NewFromASTObject(object), nil
+}
+
+func newCompiler(source *Source, capabilities *ast.Capabilities, store storage.Store) (*ast.Compiler, error) {
+	ctx := context.Background()
+	compiler := ast.NewCompiler().
+		SetErrorLimit(0).
+		WithCapabilities(capabilities).
+		WithDefaultRegoVersion(ast.RegoV1).
+		WithStrict(source.Strict).
+		WithEnablePrintStatements(false).
+		WithPathConflictsCheck(func(path []string) (bool, error) {
+			txn, err := store.NewTransaction(ctx)
+			if err != nil {
+				return false, err
+			}
+			defer store.Abort(ctx, txn)
+			return storage.NonEmpty(ctx, store, txn)(path)
+		})
+	if len(source.InputSchema) == 0 || string(source.InputSchema) == "null" {
+		return compiler, nil
+	}
+	var schema any
+	if err := json.Unmarshal(source.InputSchema, &schema); err != nil {
+		return nil, Problems{{Code: "schema_error", Message: "input schema: " + err.Error()}}
+	}
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, schema)
+	return compiler.WithSchemas(schemas).WithUseTypeCheckAnnotations(true), nil
+}
+
+func (p *Policy) prepareAll(names []string) error {
+	var problems Problems
+	for _, name := range names {
+		prepared, err := p.prepare(name)
+		if err != nil {
+			problems = append(problems, problemsOf(err, "")...)
+			continue
+		}
+		p.entrypoints = append(p.entrypoints, prepared)
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// prepare compiles the query of one entrypoint. Nothing defined there is a problem now, instead of an undefined result
+// at every evaluation.
+func (p *Policy) prepare(name string) (*entrypoint, error) {
+	fail := func(message string) (*entrypoint, error) {
+		return nil, Problems{{Code: "entrypoint_error", Message: fmt.Sprintf("entrypoint %q %s", name, message)}}
+	}
+	ref, err := ast.ParseRef(name)
+	if err != nil || !ref.IsGround() || len(ref) < 2 || !strings.HasPrefix(name, "data.") {
+		return fail("isn't a path such as data.package.rule")
+	}
+	if len(p.compiler.GetRules(ref)) == 0 && !p.hasData(ref) {
+		return fail("isn't defined by any rule")
+	}
+	return p.compileQuery(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.VarTerm(string(resultVar)))))
+}
+
+func (p *Policy) hasData(ref ast.Ref) bool {
+	path, err := storage.NewPathForRef(ref)
+	if err != nil {
+		return false
+	}
+	ctx := context.Background()
+	txn, err := p.store.NewTransaction(ctx)
+	if err != nil {
+		return false
+	}
+	defer p.store.Abort(ctx, txn)
+	_, err = p.store.Read(ctx, txn, path)
+	return err == nil
+}

@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+const resultVar = ast.Var("result")
+
+type entrypoint struct {
+	query    ast.Body
+	compiler ast.QueryCompiler
+	result   ast.Var
+}
+
+// Result is the outcome of one evaluation: JSON or a failure, and how long its parts took.
+type Result struct {
+	JSON    []byte
+	Failure *Failure
+	ParseNS int64
+	EvalNS  int64
+}
+
+// Limits bound one evaluation.
+type Limits struct {
+	Deadline  time.Time
+	Hold      time.Time // give up here with ErrHold; zero is never
+	HeapLimit uint64
+}
+
+// ErrHold says that an evaluation didn't finish while its caller was willing to wait; it has to start over elsewhere.
+var ErrHold = errors.New("not finished while the caller waited")
+
+// Ticket lets another goroutine stop an evaluation.
+type Ticket struct{ brake brake }
+
+// Abandon stops the evaluation at the next poll.
+func (t *Ticket) Abandon() { t.brake.Cancel() }
+
+// Child returns a ticket that is stopped with this one.
+func (t *Ticket) Child() *Ticket { return &Ticket{brake: brake{parent: &t.brake}} }
+
+func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) {
+	compiler := p.compiler.QueryCompiler().WithEnablePrintStatements(false)
+	query, err := compiler.Compile(body)
+	if err != nil {
+		return nil, err
+	}
+	prepared := &entrypoint{query: query, compiler: compiler, result: resultVar}
+	for rewritten, original := range compiler.RewrittenVars() {
+		if original == resultVar {
+			prepared.result = rewritten
+		}
+	}
+	return prepared, nil
+}
+
+// Swift tells whether a hold may be relied on: see swiftBuiltins.
+func (p *Policy) Swift() bool { return p.swift }
+
+// Evaluate runs the entrypoint with this index. It returns ErrHold and no result only if limits has a hold.
+func (p *Policy) Evaluate(index int, input []byte, limits Limits, ticket *Ticket) (result Result, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			result.Failure = &Failure{Code: CodeInternal, Message: fmt.Sprintf("the engine failed: %v", cause)}
+		}
+	}()
+	if index < 0 || index >= len(p.entrypoints) {
+		return Result{Failure: &Failure{Code: CodeInternal, Message: "no such entrypoint"}}, nil
+	}
+	started := time.Now()
+	value, parseErr := ParseJSON(input)
+	parsed := time.Now()
+	result.ParseNS = parsed.Sub(started).Nanoseconds()
+	if parseErr != nil {
+		result.Failure = &Failure{Code: CodeInvalidInput, Message: "the input isn't JSON: " + parseErr.Error()}
+		return result, nil
+	}
+	ticket.brake.arm(parsed, limits)
+	term, runErr := p.run(p.entrypoints[index], value, ticket)
+	if runErr == nil {
+		result.JSON, runErr = AppendJSON(make([]byte, 0, 512), term.Value)
+	}
+	result.EvalNS = time.Since(parsed).Nanoseconds()
+	if runErr != nil {
+		stop := ticket.brake.stop.Load()
+		if stop == stoppedByHold {
+			return Result{}, ErrHold
+		}
+		result.Failure = failureOf(runErr, stop)
+	}
+	return result, nil
+}
+
+func (b *brake) arm(now time.Time, limits Limits) {
+	b.started, b.deadline, b.hold, b.heapLimit = now, limits.Deadline, limits.Hold, limits.HeapLimit
+	if now.After(limits.Deadline) {
+		b.stop.CompareAndSwap(running, stoppedByDeadline)
+	}
+}
+
+func (p *Policy) run(entry *entrypoint, input ast.Value, ticket *Ticket) (*ast.Term, error) {
+	var found *ast.Term
+	err := p.iterate(entry, input, ticket, nil, func(bindings topdown.QueryResult) {
+		found = bindings[entry.result]
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, &Failure{Code: CodeUndefined, Message: "the entrypoint is undefined for this input"}
+	}
+	return found, nil
+}
+
+func (p *Policy) iterate(
+	entry *entrypoint, input ast.Value, ticket *Ticket, tracer topdown.QueryTracer, each func(topdown.QueryResult),
+) error {
+	ctx := deadlineContext(ticket.brake.deadline)
+	txn, err := p.store.NewTransaction(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.store.Abort(ctx, txn)
+	query := topdown.NewQuery(entry.query).
+		WithQueryCompiler(entry.compiler).
+		WithCompiler(p.compiler).
+		WithStore(p.store).
+		WithTransaction(txn).
+		WithMetrics(metrics.NoOp()).
+		WithInterQueryBuiltinCache(p.responses).
+		WithInterQueryBuiltinValueCache(p.values).
+		WithStrictBuiltinErrors(true).
+		WithCancel(&ticket.brake)
+	if input != nil {
+		query = query.WithInput(ast.NewTerm(input))
+	}
+	if tracer != nil {
+		query = query.WithQueryTracer(tracer)
+	}
+	return query.Iter(ctx, func(bindings topdown.QueryResult) error {
+		each(bindings)
+		return nil
+	})
+}
+
+// lazyDeadline is a context that costs nothing until somebody waits on it, which only builtins that use the network do.
+type lazyDeadline struct {
+	context.Context
+	at time.Time
+}
+
+func deadlineContext(at time.Time) context.Context {
+	return &lazyDeadline{Context: context.Background(), at: at}
+}
+
+func (c *lazyDeadline) Deadline() (time.Time, bool) { return c.at, true }
+
+func (c *lazyDeadline) Done() <-chan struct{} {
+	done := make(chan struct{})
+	time.AfterFunc(time.Until(c.at), func() { close(done) })
+	return done
+}
+
+func (c *lazyDeadline) Err() error {
+	if time.Now().After(c.at) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}

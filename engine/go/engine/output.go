@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// AppendJSON appends a Rego value as JSON: sets as sorted arrays, object keys that aren't strings as the JSON text of
+// the key, which is what OPA's own interfaces do.
+func AppendJSON(out []byte, value ast.Value) ([]byte, error) {
+	var err error
+	switch v := value.(type) {
+	case ast.Null:
+		return append(out, "null"...), nil
+	case ast.Boolean:
+		if v {
+			return append(out, "true"...), nil
+		}
+		return append(out, "false"...), nil
+	case ast.Number:
+		return append(out, v...), nil
+	case ast.String:
+		return appendString(out, string(v)), nil
+	case *ast.Array:
+		out = append(out, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			if out, err = AppendJSON(out, v.Elem(i).Value); err != nil {
+				return nil, err
+			}
+		}
+		return append(out, ']'), nil
+	case ast.Set:
+		out = append(out, '[')
+		for i, item := range v.Slice() {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			if out, err = AppendJSON(out, item.Value); err != nil {
+				return nil, err
+			}
+		}
+		return append(out, ']'), nil
+	case ast.Object:
+		return appendObject(out, v)
+	}
+	return nil, fmt.Errorf("a value of type %s can't be written as JSON", ast.ValueName(value))
+}
+
+func appendObject(out []byte, object ast.Object) ([]byte, error) {
+	out = append(out, '{')
+	first := true
+	err := object.Iter(func(key, item *ast.Term) error {
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		if text, ok := key.Value.(ast.String); ok {
+			out = appendString(out, string(text))
+		} else {
+			inner, err := AppendJSON(nil, key.Value)
+			if err != nil {
+				return err
+			}
+			out = appendString(out, string(inner))
+		}
+		out = append(out, ':')
+		var err error
+		out, err = AppendJSON(out, item.Value)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(out, '}'), nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendString(out []byte, text string) []byte {
+	out = append(out, '"')
+	start := 0
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			char, size := utf8.DecodeRuneInString(text[i:])
+			if char != utf8.RuneError || size != 1 {
+				i += size
+				continue
+			}
+			// A policy can cut a string inside a character; JSON has no way to say that.
+			out = append(append(out, text[start:i]...), "\ufffd"...)
+			i++
+			start = i
+			continue
+		}
+		out = append(out, text[start:i]...)
+		switch c {
+		case '"', '\\':
+			out = append(out, '\\', c)
+		case '\n':
+			out = append(out, '\\', 'n')
+		case '\r':
+			out = append(out, '\\', 'r')
+		case '\t':
+			out = append(out, '\\', 't')
+		default:
+			out = append(out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+		}
+		i++
+		start = i
+	}
+	return append(append(out, text[start:]...), '"')
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tabard.dev/engine/engine"
+)
+
+// maxHeldInput bounds the inputs that are evaluated while the caller holds its lock: reading them takes well under 1 ms.
+const maxHeldInput = 32 << 10
+
+// registry hands out numbers for what C can't point to. A number is never used twice.
+type registry[T any] struct {
+	mu    sync.RWMutex
+	next  uint64
+	items map[uint64]T
+}
+
+func (r *registry[T]) add(item T) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.items == nil {
+		r.items = map[uint64]T{}
+	}
+	r.next++
+	r.items[r.next] = item
+	return r.next
+}
+
+func (r *registry[T]) get(number uint64) (T, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	item, found := r.items[number]
+	return item, found
+}
+
+func (r *registry[T]) remove(number uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.items, number)
+}
+
+var (
+	pools     registry[*pool]
+	policies  registry[*activePolicy]
+	jobs      registry[*job]
+	mailboxes registry[*mailbox]
+)
+
+// pool bounds how many evaluations run at once.
+type pool struct {
+	limit     int64
+	heapLimit uint64
+	inFlight  atomic.Int64
+}
+
+func newPool(limit int64, heapLimit uint64) *pool { return &pool{limit: limit, heapLimit: heapLimit} }
+
+func (p *pool) enter() bool {
+	if p.inFlight.Add(1) > p.limit {
+		p.inFlight.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (p *pool) leave() { p.inFlight.Add(-1) }
+
+type activePolicy struct {
+	policy *engine.Policy
+	pool   *pool
+}
+
+// admit finds the policy and takes one place among the evaluations in flight.
+func admit(handle uint64) (*activePolicy, *engine.Failure) {
+	active, found := policies.get(handle)
+	if !found {
+		return nil, &engine.Failure{Code: engine.CodeClosed, Message: "the policy is closed"}
+	}
+	if !active.pool.enter() {
+		message := fmt.Sprintf("%d evaluations are in flight, which is the limit", active.pool.limit)
+		return nil, &engine.Failure{Code: engine.CodeOverloaded, Message: message}
+	}
+	return active, nil
+}
+
+// owner is who gets to hear of a job's end.
+type owner int
+
+const (
+	waiter owner = iota // a thread that blocks on done
+	mailed              // the mailbox
+	nobody              // it was told already, or gave up
+)
+
+// job is one evaluation on a goroutine of its own. Its end, its watchdog and its abandonment may race; one settles it.
+type job struct {
+	ticket   uint64
+	stop     engine.Ticket
+	box      *mailbox
+	done     chan struct{}
+	watchdog *time.Timer
+
+	mu      sync.Mutex
+	settled bool
+	owner   owner
+	result  engine.Result
+}
+
+// start runs work in the background. If held, the caller is going to call waitFor; otherwise the end is mailed, or, if
+// there is no mailbox, kept until tabard_wait asks.
+func start(
+	active *activePolicy, limits engine.Limits, box uint64, held bool, work func(*engine.Ticket) engine.Result,
+) *job {
+	j := &job{done: make(chan struct{})}
+	if j.box, _ = mailboxes.get(box); j.box != nil && !held {
+		j.owner = mailed
+	}
+	j.ticket = jobs.add(j)
+	// A builtin that is never polled can outlast the deadline. Its caller is answered in time all the same; its place
+	// among the evaluations in flight stays taken until it ends.
+	j.watchdog = time.AfterFunc(time.Until(limits.Deadline)+watchdogGrace, func() {
+		j.stop.Abandon()
+		j.settle(engine.Result{Failure: engine.TimedOut()})
+	})
+	go func() {
+		result := engine.Result{Failure: &engine.Failure{Code: engine.CodeInternal, Message: "the engine failed"}}
+		defer func() {
+			if cause := recover(); cause != nil {
+				result.Failure.Message = fmt.Sprintf("the engine failed: %v", cause)
+			}
+			active.pool.leave()
+			j.settle(result)
+		}()
+		result = work(&j.stop)
+	}()
+	return j
+}
+
+// watchdogGrace lets an evaluation that is polled report its end itself.
+const watchdogGrace = 5 * time.Millisecond
+
+func (j *job) settle(result engine.Result) {
+	j.mu.Lock()
+	if j.settled {
+		j.mu.Unlock()
+		return
+	}
+	j.settled, j.result = true, result
+	mail := j.owner == mailed
+	if mail {
+		j.owner = nobody
+	}
+	close(j.done)
+	j.mu.Unlock()
+	j.watchdog.Stop()
+	if mail {
+		jobs.remove(j.ticket)
+		j.box.put(j)
+	}
+}
+
+// waitFor waits a little and tells whether the job is done; if not, its end is going to be mailed.
+func (j *job) waitFor(patience time.Duration) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-j.done:
+	case <-timer.C:
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.settled {
+		j.owner = nobody
+		jobs.remove(j.ticket)
+		return true
+	}
+	if j.box != nil {
+		j.owner = mailed
+	}
+	return false
+}
+
+func (j *job) abandon() {
+	j.stop.Abandon()
+	j.mu.Lock()
+	j.owner = nobody
+	j.mu.Unlock()
+	jobs.remove(j.ticket)
+}
+
+// mailbox collects finished jobs for one reader and rings its eventfd when it stops being empty.
+type mailbox struct {
+	mu         sync.Mutex
+	descriptor int
+	closed     bool
+	finished   []*job
+}
+
+func (m *mailbox) put(j *job) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.finished = append(m.finished, j)
+	if len(m.finished) == 1 {
+		m.ring()
+	}
+}
+
+func (m *mailbox) ring() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	for {
+		if _, err := syscall.Write(m.descriptor, one[:]); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+func (m *mailbox) take(room int) []*job {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	count := min(room, len(m.finished))
+	taken := m.finished[:count:count]
+	m.finished = m.finished[count:]
+	if len(m.finished) > 0 {
+		m.ring()
+	} else {
+		m.finished = nil
+	}
+	return taken
+}
+
+// close makes sure that the descriptor is never written to again: its number may soon be somebody else's.
+func (m *mailbox) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.finished = nil
+}

@@ -1,0 +1,285 @@
+// Command lib is the engine as a C shared library. Every exported function recovers from panics, and none keeps a
+// pointer of its caller after it has returned.
+package main
+
+/*
+#include <stdlib.h>
+#include "tabard_opa.h"
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+	"unsafe"
+
+	"tabard.dev/engine/engine"
+)
+
+func main() {}
+
+func bytesOf(data *C.char, length C.int64_t) []byte {
+	if length <= 0 {
+		return nil
+	}
+	return C.GoBytes(unsafe.Pointer(data), C.int(length))
+}
+
+func give(out *C.tabard_outcome, status C.int32_t, data []byte) {
+	out.status = status
+	out.data, out.length = nil, 0
+	if len(data) > 0 {
+		out.data, out.length = (*C.char)(C.CBytes(data)), C.int64_t(len(data))
+	}
+}
+
+func giveResult(out *C.tabard_outcome, result *engine.Result) {
+	out.parse_ns, out.eval_ns = C.int64_t(result.ParseNS), C.int64_t(result.EvalNS)
+	if result.Failure != nil {
+		give(out, C.TABARD_FAILED, result.Failure.JSON())
+		return
+	}
+	give(out, C.TABARD_OK, result.JSON)
+}
+
+// giveError reports what a call that isn't an evaluation ran into: always a list of problems.
+func giveError(out *C.tabard_outcome, err error) {
+	var problems engine.Problems
+	if !errors.As(err, &problems) {
+		problems = engine.Problems{{Code: "error", Message: err.Error()}}
+	}
+	text, failed := json.Marshal(problems)
+	if failed != nil {
+		text = []byte(`[{"code":"internal","message":"the problems can't be encoded"}]`)
+	}
+	give(out, C.TABARD_FAILED, text)
+}
+
+// guard turns a panic into a failed outcome. It is deferred by every exported function that has an outcome.
+func guard(out *C.tabard_outcome) {
+	if cause := recover(); cause != nil {
+		giveError(out, fmt.Errorf("the engine failed: %v", cause))
+	}
+}
+
+// tabard_release frees the data of an outcome.
+//
+//export tabard_release
+func tabard_release(data *C.char) { C.free(unsafe.Pointer(data)) }
+
+// tabard_tune sets the collector of the whole process; a value below 0 leaves the setting alone.
+//
+//export tabard_tune
+func tabard_tune(memoryLimit C.int64_t, collectPercent C.int64_t) {
+	if memoryLimit >= 0 {
+		debug.SetMemoryLimit(int64(memoryLimit))
+	}
+	if collectPercent >= 0 {
+		debug.SetGCPercent(int(collectPercent))
+	}
+}
+
+//export tabard_version
+func tabard_version(out *C.tabard_outcome) {
+	defer guard(out)
+	give(out, C.TABARD_OK, []byte(engine.Version()))
+}
+
+//export tabard_capabilities
+func tabard_capabilities(out *C.tabard_outcome) {
+	defer guard(out)
+	text, err := engine.Capabilities()
+	if err != nil {
+		giveError(out, err)
+		return
+	}
+	give(out, C.TABARD_OK, text)
+}
+
+//export tabard_parse
+func tabard_parse(name *C.char, nameLength C.int64_t, source *C.char, length C.int64_t, out *C.tabard_outcome) {
+	defer guard(out)
+	text, err := engine.Describe(string(bytesOf(name, nameLength)), string(bytesOf(source, length)))
+	if err != nil {
+		giveError(out, err)
+		return
+	}
+	give(out, C.TABARD_OK, text)
+}
+
+// tabard_engine_new creates what bounds the evaluations of one owner; its handle is in the outcome.
+//
+//export tabard_engine_new
+func tabard_engine_new(maxInFlight C.int64_t, heapLimit C.int64_t, out *C.tabard_outcome) {
+	defer guard(out)
+	out.handle = C.uint64_t(pools.add(newPool(int64(maxInFlight), uint64(max(heapLimit, 0)))))
+	give(out, C.TABARD_OK, nil)
+}
+
+//export tabard_engine_free
+func tabard_engine_free(handle C.uint64_t) { pools.remove(uint64(handle)) }
+
+// tabard_compile reads a JSON object {modules, data, entrypoints, capabilities, input_schema, strict}; the handle of the
+// policy is in the outcome.
+//
+//export tabard_compile
+func tabard_compile(pool C.uint64_t, request *C.char, length C.int64_t, out *C.tabard_outcome) {
+	defer guard(out)
+	owner, found := pools.get(uint64(pool))
+	if !found {
+		giveError(out, errors.New("the engine is closed"))
+		return
+	}
+	var source engine.Source
+	if err := json.Unmarshal(bytesOf(request, length), &source); err != nil {
+		giveError(out, err)
+		return
+	}
+	policy, err := engine.Compile(&source)
+	if err != nil {
+		giveError(out, err)
+		return
+	}
+	out.handle = C.uint64_t(policies.add(&activePolicy{policy: policy, pool: owner}))
+	give(out, C.TABARD_OK, nil)
+}
+
+// tabard_policy_free forgets a policy. Evaluations that have begun finish undisturbed.
+//
+//export tabard_policy_free
+func tabard_policy_free(handle C.uint64_t) { policies.remove(uint64(handle)) }
+
+// tabard_evaluate evaluates one entrypoint. It answers within holdNS, with the result or with a ticket. A mailbox of 0
+// means that the caller is going to call tabard_wait.
+//
+//export tabard_evaluate
+func tabard_evaluate(
+	handle C.uint64_t, entrypoint C.int64_t, input *C.char, length C.int64_t,
+	deadlineNS C.int64_t, holdNS C.int64_t, mailbox C.uint64_t, out *C.tabard_outcome,
+) {
+	defer guard(out)
+	now := time.Now()
+	active, failure := admit(uint64(handle))
+	if failure != nil {
+		giveResult(out, &engine.Result{Failure: failure})
+		return
+	}
+	text, index := bytesOf(input, length), int(entrypoint)
+	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
+	hold := time.Duration(holdNS)
+	if hold > 0 && len(text) <= maxHeldInput && active.policy.Swift() {
+		held := limits
+		held.Hold = now.Add(hold)
+		result, err := active.policy.Evaluate(index, text, held, &engine.Ticket{})
+		if err == nil {
+			active.pool.leave()
+			giveResult(out, &result)
+			return
+		}
+		hold = 0
+	}
+	job := start(active, limits, uint64(mailbox), hold > 0, func(ticket *engine.Ticket) engine.Result {
+		result, _ := active.policy.Evaluate(index, text, limits, ticket)
+		return result
+	})
+	answer(job, hold, out)
+}
+
+//export tabard_partial
+func tabard_partial(
+	handle C.uint64_t, request *C.char, length C.int64_t, input *C.char, inputLength C.int64_t,
+	deadlineNS C.int64_t, mailbox C.uint64_t, out *C.tabard_outcome,
+) {
+	defer guard(out)
+	now := time.Now()
+	var wanted struct {
+		Query    string   `json:"query"`
+		Unknowns []string `json:"unknowns"`
+	}
+	if err := json.Unmarshal(bytesOf(request, length), &wanted); err != nil {
+		giveResult(out, &engine.Result{Failure: &engine.Failure{Code: engine.CodeInvalidQuery, Message: err.Error()}})
+		return
+	}
+	active, failure := admit(uint64(handle))
+	if failure != nil {
+		giveResult(out, &engine.Result{Failure: failure})
+		return
+	}
+	text := bytesOf(input, inputLength)
+	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
+	job := start(active, limits, uint64(mailbox), false, func(ticket *engine.Ticket) engine.Result {
+		result, _ := active.policy.Partial(wanted.Query, text, wanted.Unknowns, limits, ticket)
+		return result
+	})
+	answer(job, 0, out)
+}
+
+// answer fills the outcome with the job's result, if it is done within hold, and with its ticket otherwise.
+func answer(job *job, hold time.Duration, out *C.tabard_outcome) {
+	if hold > 0 && job.waitFor(hold) {
+		giveResult(out, &job.result)
+		return
+	}
+	out.handle = C.uint64_t(job.ticket)
+	give(out, C.TABARD_PENDING, nil)
+}
+
+// tabard_wait blocks until a job that was started without a mailbox is done. Call it without any lock.
+//
+//export tabard_wait
+func tabard_wait(ticket C.uint64_t, out *C.tabard_outcome) {
+	defer guard(out)
+	job, found := jobs.get(uint64(ticket))
+	if !found {
+		failure := &engine.Failure{Code: engine.CodeInternal, Message: "no such ticket"}
+		giveResult(out, &engine.Result{Failure: failure})
+		return
+	}
+	<-job.done
+	jobs.remove(job.ticket)
+	giveResult(out, &job.result)
+}
+
+// tabard_abandon stops a job as soon as may be; nobody is told of its result any more.
+//
+//export tabard_abandon
+func tabard_abandon(ticket C.uint64_t) {
+	if job, found := jobs.get(uint64(ticket)); found {
+		job.abandon()
+	}
+}
+
+// tabard_mailbox_open creates a mailbox for finished jobs that rings the eventfd given.
+//
+//export tabard_mailbox_open
+func tabard_mailbox_open(descriptor C.int64_t) C.uint64_t {
+	return C.uint64_t(mailboxes.add(&mailbox{descriptor: int(descriptor)}))
+}
+
+//export tabard_mailbox_close
+func tabard_mailbox_close(handle C.uint64_t) {
+	if box, found := mailboxes.get(uint64(handle)); found {
+		mailboxes.remove(uint64(handle))
+		box.close()
+	}
+}
+
+// tabard_mailbox_take moves up to room finished jobs into out and returns how many.
+//
+//export tabard_mailbox_take
+func tabard_mailbox_take(handle C.uint64_t, out *C.tabard_outcome, room C.int64_t) C.int64_t {
+	box, found := mailboxes.get(uint64(handle))
+	if !found {
+		return 0
+	}
+	outcomes := unsafe.Slice(out, int(room))
+	taken := box.take(int(room))
+	for i, job := range taken {
+		giveResult(&outcomes[i], &job.result)
+		outcomes[i].handle = C.uint64_t(job.ticket)
+	}
+	return C.int64_t(len(taken))
+}

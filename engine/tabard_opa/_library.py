@@ -1,0 +1,137 @@
+"""The C interface as ctypes sees it. Nothing here knows what a policy is."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_uint64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from tabard_opa._toolchain import LIBRARY
+from tabard_opa.errors import EngineError, PolicyProblem
+
+OK: Final = 0
+FAILED: Final = 1
+PENDING: Final = 2
+
+
+class Outcome(ctypes.Structure):
+    """``tabard_outcome`` of tabard_opa.h."""
+
+    _fields_ = (
+        ("handle", c_uint64),
+        ("data", c_void_p),
+        ("length", c_int64),
+        ("parse_ns", c_int64),
+        ("eval_ns", c_int64),
+        ("status", c_int32),
+        ("reserved", c_int32),
+    )
+
+
+_SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    "tabard_release": (None, (c_void_p,)),
+    "tabard_tune": (None, (c_int64, c_int64)),
+    "tabard_version": (None, (POINTER(Outcome),)),
+    "tabard_capabilities": (None, (POINTER(Outcome),)),
+    "tabard_parse": (None, (c_char_p, c_int64, c_char_p, c_int64, POINTER(Outcome))),
+    "tabard_engine_new": (None, (c_int64, c_int64, POINTER(Outcome))),
+    "tabard_engine_free": (None, (c_uint64,)),
+    "tabard_compile": (None, (c_uint64, c_char_p, c_int64, POINTER(Outcome))),
+    "tabard_policy_free": (None, (c_uint64,)),
+    "tabard_evaluate": (
+        None,
+        (c_uint64, c_int64, c_char_p, c_int64, c_int64, c_int64, c_uint64, POINTER(Outcome)),
+    ),
+    "tabard_evaluate_many": (
+        None,
+        (c_uint64, c_int64, c_char_p, POINTER(c_int64), c_int64, c_int64, c_uint64, POINTER(Outcome)),
+    ),
+    "tabard_partial": (
+        None,
+        (c_uint64, c_char_p, c_int64, c_char_p, c_int64, c_int64, c_uint64, POINTER(Outcome)),
+    ),
+    "tabard_wait": (None, (c_uint64, POINTER(Outcome))),
+    "tabard_abandon": (None, (c_uint64,)),
+    "tabard_mailbox_open": (c_uint64, (c_int64,)),
+    "tabard_mailbox_close": (None, (c_uint64,)),
+    "tabard_mailbox_take": (c_int64, (c_uint64, POINTER(Outcome), c_int64)),
+}
+
+
+class Library:
+    """The loaded library, twice: ``held`` keeps Python's lock during a call, ``free`` lets go of it.
+
+    ``held`` is for calls that answer within a bounded, short time: getting the lock back costs up to a whole switch
+    interval (5 ms) when other threads are busy. ``free`` is for everything that takes as long as it takes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.held: Any = ctypes.PyDLL(str(path))
+        self.free: Any = ctypes.CDLL(str(path))
+        for name, (result, arguments) in _SIGNATURES.items():
+            for loaded in (self.held, self.free):
+                function = getattr(loaded, name)
+                function.restype, function.argtypes = result, arguments
+
+    def take(self, outcome: Outcome) -> bytes:
+        """Copy the data of an outcome and give its memory back."""
+        if not outcome.data:
+            return b""
+        text = ctypes.string_at(outcome.data, outcome.length)
+        self.held.tabard_release(outcome.data)
+        outcome.data = None
+        return text
+
+    def call(self, name: str, *arguments: object) -> tuple[int, bytes]:
+        """Call a function that isn't an evaluation, without Python's lock.
+
+        Returns:
+            The handle it created, if any, and its data.
+
+        Raises:
+            EngineError: it failed.
+        """
+        outcome = Outcome()
+        getattr(self.free, name)(*arguments, byref(outcome))
+        data = self.take(outcome)
+        if outcome.status != OK:
+            raise EngineError(problems_from(data))
+        return outcome.handle, data
+
+
+def problems_from(text: bytes) -> tuple[PolicyProblem, ...]:
+    """Read a list of problems."""
+    return tuple(
+        PolicyProblem(
+            file=item.get("file", ""),
+            row=item.get("row", 0),
+            column=item.get("column", 0),
+            code=item.get("code", "error"),
+            message=item.get("message", ""),
+        )
+        for item in json.loads(text)
+    )
+
+
+def library_path() -> Path:
+    """Where the build puts the library."""
+    return Path(__file__).with_name("_lib") / LIBRARY
+
+
+@cache
+def load() -> Library:
+    """Load the library; it stays loaded, since the Go runtime can't be unloaded.
+
+    Raises:
+        ImportError: it was never built.
+    """
+    path = library_path()
+    if not path.is_file():
+        message = (
+            f"{path} is missing: reinstall tabard-opa (in a checkout: uv sync --reinstall-package tabard-opa)"
+        )
+        raise ImportError(message)
+    return Library(path)

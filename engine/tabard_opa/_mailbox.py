@@ -1,0 +1,81 @@
+"""Brings finished evaluations into an asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import weakref
+from dataclasses import dataclass
+from typing import Final
+
+from tabard_opa._library import Library, Outcome
+
+_ROOM: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An outcome whose data was copied."""
+
+    status: int
+    data: bytes
+    parse_ns: int
+    eval_ns: int
+
+
+class Mailbox:
+    """One loop's mailbox: Go rings an eventfd, the loop reads it and wakes whoever waits for a ticket.
+
+    It holds no reference to the loop, so it goes when the loop goes.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.handle: int = library.held.tabard_mailbox_open(self._descriptor)
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._outcomes = (Outcome * _ROOM)()
+        self._finalizer = weakref.finalize(self, _close, library, self.handle, self._descriptor, os.getpid())
+        asyncio.get_running_loop().add_reader(self._descriptor, _collect, weakref.ref(self))
+
+    async def wait(self, ticket: int) -> Answer:
+        """Wait for a ticket; if the caller is cancelled, so is the evaluation."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = future
+        try:
+            return await future
+        finally:
+            if self._waiting.pop(ticket, None) is not None:
+                self._library.held.tabard_abandon(ticket)
+
+    def collect(self) -> None:
+        """Hand out what has arrived."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._descriptor)
+        count = self._library.held.tabard_mailbox_take(self.handle, self._outcomes, _ROOM)
+        for outcome in self._outcomes[:count]:
+            answer = Answer(outcome.status, self._library.take(outcome), outcome.parse_ns, outcome.eval_ns)
+            future = self._waiting.pop(outcome.handle, None)
+            if future is not None and not future.done():
+                future.set_result(answer)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop listening; whoever still waits is cancelled."""
+        if not loop.is_closed():
+            loop.remove_reader(self._descriptor)
+        for future in self._waiting.values():
+            future.cancel()
+        self._finalizer()
+
+
+def _collect(mailbox: weakref.ref[Mailbox]) -> None:
+    alive = mailbox()
+    if alive is not None:
+        alive.collect()
+
+
+def _close(library: Library, handle: int, descriptor: int, pid: int) -> None:
+    if os.getpid() == pid:
+        library.held.tabard_mailbox_close(handle)
+    os.close(descriptor)

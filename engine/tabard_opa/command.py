@@ -1,0 +1,92 @@
+"""The opa command line: packed in wheels, built on first use in a checkout."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tabard_opa import _toolchain
+
+_SOURCE = Path(__file__).parent.parent / "go"
+
+
+def opa_binary() -> Path:
+    """Return the path of the ``opa`` program of the library's version.
+
+    Wheels bring it. An editable install builds it once into the user's cache, which takes half a minute and says so on
+    standard error.
+
+    Raises:
+        tabard_opa._toolchain.ToolchainError: it has to be built and can't be.
+    """
+    packed = Path(__file__).with_name("_lib") / _toolchain.COMMAND
+    if packed.is_file():
+        return packed
+    return _built()
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base else Path.home() / ".cache") / "tabard" / "opa"
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum", "cmd/opa/main.go"):
+        digest.update((_SOURCE / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _built() -> Path:
+    if not (_SOURCE / "go.mod").is_file():
+        message = "this install holds neither the opa program nor its source: reinstall tabard-opa"
+        raise _toolchain.ToolchainError(message)
+    folder = _cache() / _fingerprint()
+    program = folder / _toolchain.COMMAND
+    if program.is_file():
+        return program
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.is_file():
+            started = time.monotonic()
+            _toolchain.note("building the opa command line, once (about half a minute) …")
+            with tempfile.TemporaryDirectory(prefix="tabard-opa-") as scratch:
+                toolchain = _find_or_install(Path(scratch))
+                _toolchain.build_command(toolchain, _SOURCE, program)
+            _toolchain.note(f"built {program} in {time.monotonic() - started:.0f} s")
+    return program
+
+
+def _find_or_install(scratch: Path) -> _toolchain.Toolchain:
+    """Find a toolchain; what is missing is installed from PyPI into a folder that goes after the build."""
+    missing = _toolchain.missing_requirements()
+    if not missing:
+        return _toolchain.find_toolchain()
+    _toolchain.note(f"fetching {' and '.join(missing)} from PyPI …")
+    environment = scratch / "environment"
+    for command in (
+        [sys.executable, "-m", "venv", str(environment)],
+        [
+            str(environment / "bin" / "pip"),
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(scratch),
+            *missing,
+        ],
+    ):
+        answer = subprocess.run(  # noqa: S603 - our interpreter and the pip it made
+            command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if answer.returncode != 0:
+            message = f"{' '.join(command)} failed; put Go and a C compiler on PATH instead:\n{answer.stdout}"
+            raise _toolchain.ToolchainError(message)
+    return _toolchain.find_toolchain(scratch)

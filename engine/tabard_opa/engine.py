@@ -1,0 +1,185 @@
+"""The engine: one per process, owner of the limits and of everything that is compiled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import weakref
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tabard_opa._library import Library, load
+from tabard_opa._mailbox import Mailbox
+from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
+from tabard_opa.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+DEFAULT_MAX_IN_FLIGHT: Final = 64
+DEFAULT_MAX_INPUT_BYTES: Final = 2**20
+#: How long an evaluation may keep Python's lock before it moves to a thread of Go's.
+DEFAULT_HOLD_SECONDS: Final = 0.0005
+#: Garbage is collected when the heap has grown by this much; a heap this small is collected too often at Go's 100.
+DEFAULT_COLLECT_PERCENT: Final = 200
+
+
+class Engine:
+    """Compiles policies and bounds their evaluations.
+
+    Args:
+        max_in_flight: Evaluations that may run at once; one more fails with ``overloaded``.
+        max_input_bytes: Larger inputs fail with ``input_too_large``.
+        memory_limit_bytes: What Go's heap should stay under (``GOMEMLIMIT`` of the whole process). An evaluation that
+            runs for long while the heap is beyond it is cut with ``overloaded``. None leaves memory unlimited.
+        hold_seconds: How long an evaluation may keep Python's lock. At most 0.001; 0 never evaluates with the lock held.
+
+    Raises:
+        ValueError: an argument is out of range.
+        ImportError: the library was never built.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        max_input_bytes: int = DEFAULT_MAX_INPUT_BYTES,
+        memory_limit_bytes: int | None = None,
+        hold_seconds: float = DEFAULT_HOLD_SECONDS,
+    ) -> None:
+        if max_in_flight < 1 or max_input_bytes < 1 or not 0 <= hold_seconds <= 0.001:  # noqa: PLR2004 - the bound
+            message = (
+                "max_in_flight and max_input_bytes have to be positive, hold_seconds between 0 and 0.001"
+            )
+            raise ValueError(message)
+        if memory_limit_bytes is not None and memory_limit_bytes < 1:
+            message = "memory_limit_bytes has to be positive"
+            raise ValueError(message)
+        self.max_input_bytes = max_input_bytes
+        self.hold_ns = int(hold_seconds * 1e9)
+        self.library: Library = load()
+        self._pid = os.getpid()
+        self._mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox] = (
+            weakref.WeakKeyDictionary()
+        )
+        limit = memory_limit_bytes or 0
+        self.library.held.tabard_tune(limit or -1, DEFAULT_COLLECT_PERCENT)
+        self._handle, _ = self.library.call("tabard_engine_new", max_in_flight, limit)
+        self._finalizer = weakref.finalize(self, _free_engine, self.library, self._handle, self._pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the loops' mailboxes; compiled policies can't be awaited any more."""
+        for loop, mailbox in list(self._mailboxes.items()):
+            mailbox.close(loop)
+        self._mailboxes.clear()
+        self._finalizer()
+
+    def check_process(self) -> None:
+        """Refuse to work in a forked child.
+
+        Raises:
+            ForkedError: this process isn't the one that loaded the engine.
+        """
+        if os.getpid() != self._pid:
+            raise ForkedError
+
+    def parse(self, filename: str, source: str) -> dict[str, Any]:
+        """Parse one module.
+
+        Returns:
+            OPA's JSON syntax tree: ``package``, ``imports``, ``rules``, ``annotations``, ``comments``, every node with its
+            ``location``.
+
+        Raises:
+            EngineError: it doesn't parse; every syntax error of the file is in ``errors``.
+        """
+        self.check_process()
+        name, text = filename.encode(), source.encode()
+        _, tree = self.library.call("tabard_parse", name, len(name), text, len(text))
+        parsed: dict[str, Any] = json.loads(tree)
+        return parsed
+
+    def compile(  # noqa: PLR0913 - each is a part of what a policy is
+        self,
+        modules: Mapping[str, str],
+        data: Mapping[str, Any] | bytes,
+        *,
+        entrypoints: Sequence[str],
+        capabilities: Mapping[str, Any] | None = None,
+        input_schema: Mapping[str, Any] | None = None,
+        strict: bool = True,
+    ) -> Policy:
+        """Compile modules and data together into something that can be evaluated.
+
+        Blocks for as long as OPA takes, without Python's lock; from a loop, call it in a thread.
+
+        Args:
+            modules: Rego v1 sources by file name.
+            data: The base documents; bytes are JSON text.
+            entrypoints: Rules to be evaluated, such as ``data.tabard.decision``; each has to exist.
+            capabilities: What policies may use; everything OPA can do by default. See ``default_capabilities``.
+            input_schema: JSON Schema that references to ``input`` are type-checked against.
+            strict: OPA's strict mode: unused imports and variables and the like are errors.
+
+        Raises:
+            EngineError: with everything that one stage of OPA's compiler found.
+        """
+        self.check_process()
+        names = tuple(entrypoints)
+        request = json.dumps(
+            {
+                "modules": dict(modules),
+                "data": _plain(data),
+                "entrypoints": names,
+                "capabilities": capabilities,
+                "input_schema": input_schema,
+                "strict": strict,
+            },
+            separators=(",", ":"),
+        ).encode()
+        handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
+        return Policy(self, handle, names)
+
+    def mailbox(self) -> Mailbox:
+        """The running loop's mailbox."""
+        loop = asyncio.get_running_loop()
+        mailbox = self._mailboxes.get(loop)
+        if mailbox is None:
+            mailbox = self._mailboxes[loop] = Mailbox(self.library)
+        return mailbox
+
+
+def _plain(data: Mapping[str, Any] | bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        document = json.loads(data) if isinstance(data, bytes) else dict(data)
+        json.dumps(document, allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EngineError((PolicyProblem("", 0, 0, "data_error", f"data: {error}"),)) from error
+    return document
+
+
+def _free_engine(library: Library, handle: int, pid: int) -> None:
+    if os.getpid() == pid:
+        library.held.tabard_engine_free(handle)
+
+
+def default_capabilities() -> dict[str, Any]:
+    """Everything this version of OPA can do, as its capabilities document; take out what policies must not use."""
+    _, text = load().call("tabard_capabilities")
+    capabilities: dict[str, Any] = json.loads(text)
+    return capabilities
+
+
+def opa_version() -> str:
+    """OPA's version."""
+    _, text = load().call("tabard_version")
+    return text.decode()

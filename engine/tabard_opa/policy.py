@@ -1,0 +1,291 @@
+"""A compiled policy and its evaluations."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import weakref
+from ctypes import byref, c_int64
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tabard_opa._library import OK, PENDING, Library, Outcome
+from tabard_opa._mailbox import Answer
+from tabard_opa.errors import EvaluationError, ForkedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from tabard_opa.engine import Engine
+
+_MAX_SECONDS: Final = 3600.0
+_ITEM: Final = struct.Struct("<IIqq")
+
+
+class Policy:
+    """Prepared and immutable; any number of evaluations may run at once, from loops and threads.
+
+    ``close`` frees it; evaluations that have begun finish undisturbed, later ones fail with ``closed``. A policy that is
+    collected is closed.
+
+    Every ``deadline_seconds`` counts from the call. An optional ``metrics`` dictionary is filled, by OPA's names, with the
+    nanoseconds of reading the input and of evaluating.
+    """
+
+    def __init__(self, engine: Engine, handle: int, entrypoints: tuple[str, ...]) -> None:
+        self._engine = engine
+        self._library = engine.library
+        self._call = engine.library.held.tabard_evaluate
+        self._handle = handle
+        self._pid = os.getpid()
+        self._hold_ns = engine.hold_ns
+        self._max_input = engine.max_input_bytes
+        self._indexes = {name: index for index, name in enumerate(entrypoints)}
+        self._finalizer = weakref.finalize(self, _free_policy, engine.library, handle, self._pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def entrypoints(self) -> tuple[str, ...]:
+        """What can be evaluated."""
+        return tuple(self._indexes)
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return not self._finalizer.alive
+
+    def close(self) -> None:
+        """Free it; again is harmless."""
+        self._finalizer()
+
+    async def evaluate(
+        self,
+        entrypoint: str,
+        input_json: bytes,
+        *,
+        deadline_seconds: float,
+        metrics: dict[str, int] | None = None,
+    ) -> bytes:
+        """Evaluate an entrypoint on an input.
+
+        A short evaluation answers before this yields to the loop at all; a longer one runs on Go's threads meanwhile.
+        Cancelling the caller stops the evaluation.
+
+        Returns:
+            The result as JSON.
+
+        Raises:
+            EvaluationError: there is no result; ``code`` says why.
+            KeyError: the policy wasn't compiled for this entrypoint.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        mailbox = self._engine.mailbox()
+        outcome = self._begin(entrypoint, input_json, deadline_seconds, mailbox.handle)
+        if outcome.status == PENDING:
+            answer = await mailbox.wait(outcome.handle)
+            return _result(answer, metrics)
+        return self._finish(outcome, metrics)
+
+    def evaluate_blocking(
+        self,
+        entrypoint: str,
+        input_json: bytes,
+        *,
+        deadline_seconds: float,
+        metrics: dict[str, int] | None = None,
+    ) -> bytes:
+        """Like ``evaluate``, for threads: waits without Python's lock.
+
+        Returns:
+            The result as JSON.
+
+        Raises:
+            EvaluationError: there is no result; ``code`` says why.
+            KeyError: the policy wasn't compiled for this entrypoint.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        outcome = self._begin(entrypoint, input_json, deadline_seconds, 0)
+        return self._finish(self._block(outcome), metrics)
+
+    async def evaluate_many(
+        self, entrypoint: str, inputs: Sequence[bytes], *, deadline_seconds: float
+    ) -> list[bytes | EvaluationError]:
+        """Evaluate an entrypoint on each input, in parallel on Go's threads.
+
+        Each item has its own ``deadline_seconds``, from when its evaluation begins. An item that fails doesn't touch the
+        others.
+
+        Returns:
+            A result or an error for each input, in the order of the inputs.
+
+        Raises:
+            EvaluationError: the whole couldn't begin: ``overloaded`` or ``closed``.
+            KeyError: the policy wasn't compiled for this entrypoint.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        index = self._indexes[entrypoint]
+        results: list[bytes | EvaluationError | None] = [
+            self._too_large(text) if len(text) > self._max_input else None for text in inputs
+        ]
+        wanted = [text for text, refused in zip(inputs, results, strict=True) if refused is None]
+        if wanted:
+            found = iter(await self._many(index, wanted, deadline_seconds))
+            results = [next(found) if result is None else result for result in results]
+        return [result for result in results if result is not None]
+
+    async def partial(
+        self, query: str, input_json: bytes, unknowns: Sequence[str], *, deadline_seconds: float
+    ) -> dict[str, Any]:
+        """Evaluate a query as far as it goes without the unknowns.
+
+        Args:
+            query: Rego, such as ``data.tabard.decision.grant[_]``.
+            input_json: What is known.
+            unknowns: References such as ``input.tool.arguments``.
+            deadline_seconds: When to give up.
+
+        Returns:
+            ``queries``, what remains to be true (none: it never is; an empty one among them: it always is), and
+            ``support``, the modules these refer to; both as OPA's JSON syntax tree.
+
+        Raises:
+            EvaluationError: there is no result; ``code`` says why.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        self._check(input_json)
+        request = json.dumps({"query": query, "unknowns": list(unknowns)}).encode()
+        mailbox = self._engine.mailbox()
+        outcome = Outcome()
+        self._library.held.tabard_partial(
+            self._handle,
+            request,
+            len(request),
+            input_json,
+            len(input_json),
+            _nanoseconds(deadline_seconds),
+            mailbox.handle,
+            byref(outcome),
+        )
+        if outcome.status == PENDING:
+            text = _result(await mailbox.wait(outcome.handle), None)
+        else:
+            text = self._finish(outcome, None)
+        partial: dict[str, Any] = json.loads(text)
+        return partial
+
+    def _begin(self, entrypoint: str, input_json: bytes, deadline_seconds: float, mailbox: int) -> Outcome:
+        index = self._indexes[entrypoint]
+        self._check(input_json)
+        outcome = Outcome()
+        self._call(
+            self._handle,
+            index,
+            input_json,
+            len(input_json),
+            _nanoseconds(deadline_seconds),
+            self._hold_ns,
+            mailbox,
+            byref(outcome),
+        )
+        return outcome
+
+    def _block(self, outcome: Outcome) -> Outcome:
+        if outcome.status != PENDING:
+            return outcome
+        done = Outcome()
+        self._library.free.tabard_wait(outcome.handle, byref(done))
+        return done
+
+    def _finish(self, outcome: Outcome, metrics: dict[str, int] | None) -> bytes:
+        data = self._library.take(outcome)
+        if outcome.status == OK and metrics is None:
+            return data
+        return _result(Answer(outcome.status, data, outcome.parse_ns, outcome.eval_ns), metrics)
+
+    async def _many(
+        self, index: int, inputs: list[bytes], deadline_seconds: float
+    ) -> list[bytes | EvaluationError]:
+        self._check(b"")
+        mailbox = self._engine.mailbox()
+        lengths = (c_int64 * len(inputs))(*map(len, inputs))
+        outcome = Outcome()
+        self._library.held.tabard_evaluate_many(
+            self._handle,
+            index,
+            b"".join(inputs),
+            lengths,
+            len(inputs),
+            _nanoseconds(deadline_seconds),
+            mailbox.handle,
+            byref(outcome),
+        )
+        if outcome.status == PENDING:
+            packed = _result(await mailbox.wait(outcome.handle), None)
+        else:
+            packed = self._finish(outcome, None)
+        return _unpack(packed)
+
+    def _check(self, input_json: bytes) -> None:
+        if os.getpid() != self._pid:
+            raise ForkedError
+        if not self._finalizer.alive:
+            message = "the policy is closed"
+            raise EvaluationError("closed", message)
+        if len(input_json) > self._max_input:
+            raise self._too_large(input_json)
+
+    def _too_large(self, input_json: bytes) -> EvaluationError:
+        message = f"the input has {len(input_json)} bytes; {self._max_input} are allowed"
+        return EvaluationError("input_too_large", message)
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(min(max(seconds, 0.0), _MAX_SECONDS) * 1e9)
+
+
+def _result(answer: Answer, metrics: dict[str, int] | None) -> bytes:
+    if metrics is not None:
+        metrics["timer_rego_input_parse_ns"] = answer.parse_ns
+        metrics["timer_rego_query_eval_ns"] = answer.eval_ns
+    if answer.status == OK:
+        return answer.data
+    raise _error(answer.data)
+
+
+def _error(text: bytes) -> EvaluationError:
+    failure: Any = json.loads(text)
+    if isinstance(failure, list):
+        failure = failure[0]
+        failure["code"] = "internal"
+    return EvaluationError(
+        failure["code"],
+        failure["message"],
+        failure.get("file", ""),
+        failure.get("row", 0),
+        failure.get("column", 0),
+    )
+
+
+def _unpack(packed: bytes) -> list[bytes | EvaluationError]:
+    results: list[bytes | EvaluationError] = []
+    offset = 0
+    while offset < len(packed):
+        status, length, _, _ = _ITEM.unpack_from(packed, offset)
+        offset += _ITEM.size
+        data = packed[offset : offset + length]
+        offset += length
+        results.append(data if status == OK else _error(data))
+    return results
+
+
+def _free_policy(library: Library, handle: int, pid: int) -> None:
+    if os.getpid() == pid:
+        library.held.tabard_policy_free(handle)
