@@ -1,0 +1,139 @@
+"""Where a sidecar listens; the one place that knows, for clients and for the sidecar itself.
+
+Standard library only, so that importing it costs nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+SYSTEM_DIRECTORY = Path("/run/tabard")
+SOCKET_NAME = "tabard.sock"
+AGENT = "agent"
+OPERATOR = "operator"
+AGENT_VARIABLE = "TABARD_ADDRESS"
+OPERATOR_VARIABLE = "TABARD_OPERATOR_ADDRESS"
+MAX_SOCKET_PATH_BYTES = 107
+
+
+class AddressError(ValueError):
+    """An address or the directory of a socket isn't acceptable; the message says why and what to do."""
+
+
+def local_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """Directory of this user's sockets where there is no system-wide one.
+
+    That is ``$XDG_RUNTIME_DIR/tabard``, or ``/tmp/tabard-$UID`` where that variable is unset. Nothing is created.
+    """
+    environ = os.environ if environ is None else environ
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):
+        return Path(runtime) / "tabard"
+    return Path(f"/tmp/tabard-{os.getuid()}")  # noqa: S108  # its owner and mode are checked before use
+
+
+def default_address(
+    surface: str = AGENT,
+    environ: Mapping[str, str] | None = None,
+    *,
+    system_directory: Path = SYSTEM_DIRECTORY,
+) -> str:
+    """Return the gRPC address of a surface, ``"agent"`` or ``"operator"``.
+
+    The environment wins; then the system-wide directory if it exists (on Kubernetes it is a mounted volume); then this
+    user's own. Client and sidecar resolve alike, so that both meet without configuration.
+    """
+    environ = os.environ if environ is None else environ
+    named = environ.get(AGENT_VARIABLE if surface == AGENT else OPERATOR_VARIABLE, "")
+    if named:
+        return named
+    system = system_directory / surface
+    directory = system if system.is_dir() else local_directory(environ) / surface
+    return f"unix:{directory / SOCKET_NAME}"
+
+
+def socket_path(address: str) -> Path | None:
+    """Return the path in a ``unix:`` address, ``None`` for any other address."""
+    if not address.startswith("unix:"):
+        return None
+    path = address.removeprefix("unix:")
+    path = path.removeprefix("//") if path.startswith("///") else path
+    return Path(path) if path else None
+
+
+def check_address(address: str) -> str:
+    """Return ``address`` if grants may be sent there unencrypted: a unix socket or the loopback interface.
+
+    Raises:
+        AddressError: it is another machine's, or the socket's path is too long for the kernel.
+    """
+    path = socket_path(address)
+    if path is not None:
+        length = len(os.fsencode(path))
+        if not 1 <= length <= MAX_SOCKET_PATH_BYTES:
+            message = (
+                f"{address}: the path of a unix socket has 1 to {MAX_SOCKET_PATH_BYTES} bytes, this one {length}; "
+                f"set {AGENT_VARIABLE} to a shorter one"
+            )
+            raise AddressError(message)
+        return address
+    if _is_loopback(address):
+        return address
+    message = (
+        f"{address}: grants are only sent to a sidecar on this machine; "
+        f"set {AGENT_VARIABLE} to unix:PATH, 127.0.0.1:PORT, [::1]:PORT or localhost:PORT"
+    )
+    raise AddressError(message)
+
+
+def check_private(directory: Path) -> None:
+    """Make sure that nobody else can have put a socket into a directory of this user.
+
+    Raises:
+        AddressError: it belongs to another user, is a link, or others can write to it.
+    """
+    info = directory.lstat()
+    if not stat.S_ISDIR(info.st_mode):
+        message = f"{directory}: not a directory; remove it or set {AGENT_VARIABLE}"
+    elif info.st_uid != os.getuid():
+        message = f"{directory}: belongs to user id {info.st_uid}, not to {os.getuid()}; set {AGENT_VARIABLE}"
+    elif info.st_mode & 0o077:
+        message = f"{directory}: others have access to it; run `chmod 700 {directory}`"
+    else:
+        return
+    raise AddressError(message)
+
+
+def check_client(address: str, environ: Mapping[str, str] | None = None) -> str:
+    """Check an address before a client connects to it.
+
+    A socket under this user's own directory is only trusted if that directory is private: anybody may create a
+    directory in ``/tmp`` and wait there for other people's tokens.
+
+    Raises:
+        AddressError: the address isn't acceptable.
+    """
+    check_address(address)
+    path = socket_path(address)
+    private = local_directory(environ)
+    if path is not None and path.is_relative_to(private) and os.path.lexists(private):
+        check_private(private)
+    return address
+
+
+def _is_loopback(address: str) -> bool:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        return False
+    if host == "localhost":
+        return True
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,237 @@
+"""Messages to what clients hand out and back. The only module of the client that reads protobuf fields.
+
+Whatever isn't understood for certain becomes a deny here: an effect that this version doesn't know, a missing
+decision, an obligation that the caller hasn't said it understands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from grpc import StatusCode
+
+from tabard import _json, errors
+from tabard._model import (
+    ChainLink,
+    Credential,
+    Decision,
+    Introspection,
+    Obligation,
+    Reason,
+    Subject,
+    TaskInfo,
+    ToolCall,
+    ToolRef,
+)
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import credential_service_pb2 as credential_pb
+from tabard.authz.v1 import task_service_pb2 as task_pb
+from tabard.authz.v1 import types_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from tabard.caveats import Limits
+
+_ALLOW = types_pb2.EFFECT_ALLOW
+_DENY = types_pb2.EFFECT_DENY
+_STATUS_NAMES = {code.value[0]: code.name for code in StatusCode}
+_EFFECT_UNKNOWN = Reason(
+    "effect_unknown", "the sidecar answered neither allow nor deny", next_step="Upgrade the tabard package."
+)
+
+
+def seconds(timestamp: Timestamp) -> float:
+    """Return seconds since the epoch; 0.0 for a timestamp that isn't set."""
+    return timestamp.seconds + timestamp.nanos / 1e9
+
+
+def call_message(
+    grant: str, call: ToolCall, discharges: Sequence[str] = ()
+) -> authorization_pb.AuthorizeRequest:
+    """Return the question about one call.
+
+    Raises:
+        InvalidRequest: its arguments or context have no exact JSON form.
+    """
+    return authorization_pb.AuthorizeRequest(
+        grant=grant,
+        tool=types_pb2.ToolCall(
+            name=call.name, server=call.server, arguments_json=_json.encode(call.arguments)
+        ),
+        scopes=call.scopes,
+        context_json=_json.encode(call.context) if call.context else b"",
+        request_id=call.request_id,
+        discharges=discharges,
+    )
+
+
+def decision(message: types_pb2.Decision, understood: frozenset[str]) -> Decision:
+    """Return a decision; it allows only if everything in it is understood."""
+    allowed = message.effect == _ALLOW
+    reasons = tuple(
+        [
+            Reason(item.code, item.message, item.model_message, item.module, item.next_step)
+            for item in message.reasons
+        ]
+    )
+    obligations: tuple[Obligation, ...] = ()
+    if not allowed and message.effect != _DENY:
+        reasons = (_EFFECT_UNKNOWN, *reasons)
+    if allowed and message.obligations:
+        obligations, objections = _obligations(message.obligations, understood)
+        if objections:
+            allowed, obligations, reasons = False, (), (*objections, *reasons)
+    return Decision(
+        message.decision_id,
+        allowed,
+        reasons,
+        _credential(message.credential) if allowed and message.HasField("credential") else None,
+        obligations,
+        message.policy_revision,
+        allowed and message.reusable,
+    )
+
+
+def result(message: authorization_pb.AuthorizeResult, understood: frozenset[str]) -> Decision:
+    """Return one item of a batch or stream; an error becomes a decision that doesn't allow."""
+    which = message.WhichOneof("result")
+    if which == "decision":
+        return decision(message.decision, understood)
+    if which is None:
+        return Decision("", allowed=False, reasons=(_EFFECT_UNKNOWN,))
+    status = message.error
+    name = _STATUS_NAMES.get(status.code, "UNKNOWN")
+    reason, metadata = errors.error_info(status)
+    error = errors.from_status(name, status.message, reason, metadata)
+    return Decision("", allowed=False, reasons=(Reason(error.code, error.message),), error=error)
+
+
+def task(message: types_pb2.Task) -> TaskInfo:
+    """Return what the sidecar says about a task. Only a signed intent is called signed."""
+    signed = message.intent_source == types_pb2.INTENT_SOURCE_SIGNED
+    return TaskInfo(
+        task_id=message.task_id,
+        subject=Subject(message.subject.id, message.subject.issuer),
+        purpose=message.purpose,
+        statement=message.statement,
+        intent_source="signed" if signed else "asserted",
+        started_at=seconds(message.start_time),
+        expires_at=seconds(message.expire_time),
+        chain=tuple(ChainLink(link.holder, link.sub_agent, link.link_id) for link in message.chain),
+        ended=message.ended,
+    )
+
+
+def introspection(message: credential_pb.IntrospectCredentialResponse) -> Introspection:
+    """Return what the sidecar says about a credential."""
+    if not message.active:
+        return Introspection(active=False)
+    return Introspection(
+        active=True,
+        credential_id=message.credential_id,
+        audience=message.audience,
+        scopes=tuple(message.scopes),
+        expires_at=seconds(message.expire_time),
+        subject=Subject(message.subject.id, message.subject.issuer) if message.HasField("subject") else None,
+        tool=message.tool,
+    )
+
+
+def filter_message(grant: str, tools: Iterable[str | ToolRef]) -> authorization_pb.FilterToolsRequest:
+    """Return the question which of ``tools`` could be used."""
+    refs = (ToolRef(tool) if isinstance(tool, str) else tool for tool in tools)
+    return authorization_pb.FilterToolsRequest(
+        grant=grant, tools=[authorization_pb.ToolRef(name=ref.name, server=ref.server) for ref in refs]
+    )
+
+
+def start_message(  # noqa: PLR0913, PLR0917  # the fields of the message
+    subject_token: str,
+    intent_token: str,
+    purpose: str,
+    statement: str,
+    limits: Limits | None,
+    request_id: str,
+) -> task_pb.StartTaskRequest:
+    """Return the request that starts a task."""
+    return task_pb.StartTaskRequest(
+        subject_token=subject_token,
+        intent_token=intent_token,
+        purpose=purpose,
+        statement=statement,
+        limits=None if limits is None else limits_message(limits),
+        request_id=request_id,
+    )
+
+
+def limits_message(limits: Limits) -> types_pb2.Limits:
+    """Return limits as they travel; an absent list stays absent, an empty one stays empty.
+
+    Raises:
+        InvalidRequest: they hold budgets, which can't be asked for yet.
+    """
+    if limits.budgets is not None:
+        raise errors.InvalidRequest(
+            "not_implemented", "limits on budgets can't be requested yet; leave them out"
+        )
+    message = types_pb2.Limits(
+        tools=_strings(limits.tools),
+        audiences=_strings(limits.audiences),
+        scopes=_strings(limits.scopes),
+        purposes=_strings(limits.purposes),
+        max_depth=limits.max_depth,
+        max_children=limits.max_children,
+        read_only=limits.read_only,
+    )
+    if limits.ttl_seconds is not None:
+        message.ttl.FromNanoseconds(round(limits.ttl_seconds * 1e9))
+    for rule in limits.arguments:
+        added = message.arguments.add(tool=rule.tool, open=rule.open)
+        for item in rule.constraints:
+            operand = _json.encode_snapshot(_json.snapshot(item.operand, where="operand"))
+            added.constraints.add(path=item.path, operator=item.operator, operand_json=operand)
+    return message
+
+
+def _strings(values: Iterable[str] | None) -> types_pb2.StringList | None:
+    return None if values is None else types_pb2.StringList(values=values)
+
+
+def _credential(message: types_pb2.Credential) -> Credential:
+    return Credential(
+        message.kind,
+        message.value,
+        message.credential_id,
+        message.audience,
+        tuple(message.scopes),
+        seconds(message.expire_time),
+        message.single_use,
+        dict(message.fields),
+    )
+
+
+def _obligations(
+    messages: Iterable[types_pb2.Obligation], understood: frozenset[str]
+) -> tuple[tuple[Obligation, ...], tuple[Reason, ...]]:
+    obligations: list[Obligation] = []
+    objections: list[Reason] = []
+    for message in messages:
+        properties = _object(message.properties_json)
+        if message.id not in understood or properties is None:
+            text = f"policy demands the obligation {message.id!r}, which this program hasn't said it fulfils"
+            step = "Fulfil it and name it in connect(obligations=...), or change the policy."
+            objections.append(Reason("obligation_unknown", text, next_step=step))
+        else:
+            obligations.append(Obligation(message.id, properties))
+    return tuple(obligations), tuple(objections)
+
+
+def _object(data: bytes) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,60 @@
+"""Turns arguments into the JSON that travels, exactly or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tabard.errors import InvalidRequest
+
+MAX_DEPTH = 64
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+
+
+def snapshot(value: Any, *, where: str = "argument", depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401  # any JSON value
+    """Return a copy that shares nothing mutable with ``value``.
+
+    Raises:
+        InvalidRequest: something in it has no exact JSON form, or it is nested too deeply.
+    """
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if depth == 0:
+        code, message = "arguments_invalid", f"{where}: nested more than {MAX_DEPTH} levels deep"
+        raise InvalidRequest(code, message)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                message = f"{where}: the key {key!r} is a {type(key).__name__}; JSON only has strings as keys"
+                raise InvalidRequest("arguments_invalid", message)
+        return {key: snapshot(item, where=where, depth=depth - 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [snapshot(item, where=where, depth=depth - 1) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    message = f"{where}: a {type(value).__name__} has no exact JSON form; pass plain values"
+    raise InvalidRequest("arguments_invalid", message)
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """Return ``value`` as JSON in UTF-8.
+
+    Raises:
+        InvalidRequest: it has no exact JSON form.
+    """
+    if not value:
+        return b""
+    return encode_snapshot(snapshot(value))
+
+
+def encode_snapshot(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
+    """Return the result of :func:`snapshot` as JSON in UTF-8.
+
+    Raises:
+        InvalidRequest: a number isn't finite, or a string holds half a surrogate pair.
+    """
+    try:
+        return _ENCODER.encode(value).encode()
+    except ValueError as error:
+        message = f"the arguments have no exact JSON form: {error}"
+        raise InvalidRequest("arguments_invalid", message) from error

@@ -1,0 +1,197 @@
+"""What clients hand out. All frozen; no ``repr`` shows a secret."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tabard import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a decision came out as it did.
+
+    Attributes:
+        code: stable code, for example ``"argument_not_granted"``.
+        message: what happened, for people who operate the system.
+        model_message: what a language model may be told.
+        module: policy module that said so; empty if the sidecar itself did.
+        next_step: what to do next.
+    """
+
+    code: str
+    message: str = ""
+    model_message: str = ""
+    module: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What one tool call needs to reach its backend.
+
+    Attributes:
+        kind: ``"jwt"``, ``"macaroon"``, ``"vault"`` or ``"exchange"``.
+        value: the secret.
+        credential_id: identifier for introspection and revocation.
+        audience: the one backend that accepts it.
+        scopes: scopes that it carries, sorted.
+        expires_at: seconds since the epoch.
+        single_use: a backend accepts it exactly once.
+        fields: secrets of kinds that are more than one string.
+    """
+
+    kind: str
+    value: str = field(repr=False)
+    credential_id: str = ""
+    audience: str = ""
+    scopes: tuple[str, ...] = ()
+    expires_at: float = 0.0
+    single_use: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The HTTP header (RFC 6750 section 2.1) that carries the credential to its backend."""
+        return {"Authorization": f"Bearer {self.value}"}
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The gRPC metadata that carries the credential to its backend."""
+        return (("authorization", f"Bearer {self.value}"),)
+
+    def expired(self, now: float | None = None) -> bool:
+        """Tell whether the credential's time is over, by this machine's clock."""
+        return (time.time() if now is None else now) >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Something that the caller must do when it proceeds."""
+
+    id: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one question. It is true in a condition only if the operation may proceed.
+
+    Attributes:
+        decision_id: identifier in the decision log.
+        allowed: the operation may proceed.
+        reasons: why; at least one on a deny.
+        credential: for this call; ``None`` on a deny and where policy wants none.
+        obligations: what the caller must do when it proceeds.
+        policy_revision: revision of the policy that decided.
+        reusable: the credential may be used again for an identical call, which still has to be authorized.
+        error: set where no decision was made (an item of a batch or stream); ``allowed`` is then false.
+    """
+
+    decision_id: str
+    allowed: bool
+    reasons: tuple[Reason, ...] = ()
+    credential: Credential | None = None
+    obligations: tuple[Obligation, ...] = ()
+    policy_revision: str = ""
+    reusable: bool = False
+    error: errors.TabardError | None = None
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+    @property
+    def code(self) -> str:
+        """Code of the first reason; empty if there is none."""
+        return self.reasons[0].code if self.reasons else ""
+
+    def raise_if_denied(self) -> Decision:
+        """Return the decision if it allows.
+
+        Raises:
+            Denied: it doesn't.
+            TabardError: no decision was made.
+        """
+        if self.allowed:
+            return self
+        raise self.error or errors.from_decision(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call to ask about, for batches and streams.
+
+    Attributes:
+        name: name of the tool.
+        arguments: its arguments, JSON values by name.
+        server: server or integration that offers it; optional.
+        scopes: scopes that the credential should carry; empty means those that policy grants.
+        context: facts that the caller asserts.
+        request_id: makes asking idempotent; optional.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    server: str = ""
+    scopes: tuple[str, ...] = ()
+    context: Mapping[str, Any] | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRef:
+    """A tool by name and, where it matters, the server that offers it."""
+
+    name: str
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The person on whose behalf work is done."""
+
+    id: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One verified step of delegation; ``sub_agent`` is empty for a change of workload."""
+
+    holder: str
+    sub_agent: str
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """What the sidecar says about a task. Times are seconds since the epoch."""
+
+    task_id: str
+    subject: Subject
+    purpose: str
+    statement: str
+    intent_source: Literal["signed", "asserted"]
+    started_at: float
+    expires_at: float
+    chain: tuple[ChainLink, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """What the sidecar says about a credential. If it isn't active, nothing else is set."""
+
+    active: bool
+    credential_id: str = ""
+    audience: str = ""
+    scopes: tuple[str, ...] = ()
+    expires_at: float = 0.0
+    subject: Subject | None = None
+    tool: str = ""
+
+    def __bool__(self) -> bool:
+        return self.active

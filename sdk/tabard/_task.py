@@ -1,0 +1,117 @@
+"""What sync and asyncio tasks have in common: everything that needs no call to the sidecar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from tabard import _context, _convert
+from tabard._model import TaskInfo, ToolCall
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from tabard.caveats import Limits
+
+MAX_BATCH = 100
+
+
+class TaskBase:
+    """The authority to work on one task: a grant and the client through which it is used.
+
+    ``with task:`` makes it the current task for guarded functions called inside, in this thread or asyncio task and
+    those started from it. Leaving the block doesn't end the task; that is what ``end`` does.
+    """
+
+    __slots__ = ("_grant", "_info")
+
+    def __init__(self, grant: str, info: TaskInfo | None) -> None:
+        self._grant = grant
+        self._info = info
+
+    @property
+    def grant(self) -> str:
+        """The grant, a serialised macaroon. Secret: whoever has it and runs as its holder has its authority."""
+        return self._grant
+
+    @property
+    def info(self) -> TaskInfo | None:
+        """What the sidecar said when this process started the task; ``None`` for a grant that was handed over."""
+        return self._info
+
+    def __repr__(self) -> str:
+        task_id = self._info.task_id if self._info else "unknown"
+        return f"<{type(self).__module__}.{type(self).__qualname__} {task_id}>"
+
+    def __enter__(self) -> Self:
+        _context.push_task(self)  # type: ignore[arg-type]  # only the two subclasses are ever made
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _context.pop_task()
+
+    def narrow(self, limits: Limits) -> Self:
+        """Return a task with less authority, made offline.
+
+        Raises:
+            InvalidRequest: the grant isn't one.
+        """
+        from tabard import delegation  # noqa: PLC0415  # most programs never delegate
+
+        return self._derived(_offline(delegation.narrow, self._grant, limits))
+
+    def branch(self, sub_agent: str, limits: Limits | None = None) -> Self:
+        """Return a task for a named sub-agent of this workload, made offline.
+
+        Raises:
+            InvalidRequest: the grant isn't one, or the name isn't acceptable.
+        """
+        from tabard import caveats, delegation  # noqa: PLC0415
+
+        return self._derived(_offline(delegation.branch, self._grant, sub_agent, limits or caveats.Limits()))
+
+    def _derived(self, grant: str) -> Self:
+        raise NotImplementedError
+
+    def _question(self, call: ToolCall, discharges: Sequence[str]) -> authorization_pb.AuthorizeRequest:
+        return _convert.call_message(self._grant, call, discharges)
+
+    def _batch(self, calls: Iterable[ToolCall]) -> authorization_pb.BatchAuthorizeRequest:
+        items = [_convert.call_message("", call) for call in calls]
+        if len(items) > MAX_BATCH:
+            message = f"a batch holds at most {MAX_BATCH} calls, not {len(items)}; split it or use a stream"
+            raise InvalidRequest("batch_too_large", message)
+        return authorization_pb.BatchAuthorizeRequest(grant=self._grant, items=items)
+
+
+def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a question
+    name: str,
+    arguments: Mapping[str, Any] | None,
+    server: str,
+    scopes: Sequence[str],
+    context: Mapping[str, Any] | None,
+    request_id: str,
+) -> ToolCall:
+    """Return the parts of a question as one."""
+    if isinstance(scopes, str):
+        raise InvalidRequest("scopes_invalid", "scopes is a sequence of strings, not one string")
+    return ToolCall(name, arguments or {}, server, tuple(scopes), context, request_id)
+
+
+def match_results(count: int, message: authorization_pb.BatchAuthorizeResponse) -> None:
+    """Make sure that every call of a batch has an answer.
+
+    Raises:
+        InvalidRequest: it hasn't; the answers can't be told apart then.
+    """
+    if len(message.results) != count:
+        text = f"the sidecar answered {len(message.results)} of {count} calls; nothing is allowed"
+        raise InvalidRequest("batch_mismatch", text)
+
+
+def _offline(function: Any, *arguments: object) -> str:  # noqa: ANN401  # one of two functions of delegation
+    try:
+        grant: str = function(*arguments)
+    except ValueError as error:
+        raise InvalidRequest("grant_malformed", str(error)) from error
+    return grant

@@ -1,0 +1,248 @@
+"""The client for asyncio programs; everything is as in :mod:`tabard.client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from tabard import _context, _convert, _stream, errors
+from tabard import _transport as transport
+from tabard._connection import AioConnection
+from tabard._model import Credential, Decision, Introspection, TaskInfo, ToolCall, ToolRef
+from tabard._task import TaskBase, match_results, tool_call
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import credential_service_pb2 as credential_pb
+from tabard.authz.v1 import task_service_pb2 as task_pb
+from tabard.client import renewed
+
+if TYPE_CHECKING:
+    from tabard.caveats import Limits
+
+
+def connect(
+    address: str | None = None,
+    *,
+    timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
+    obligations: Collection[str] = (),
+) -> Client:
+    """Return a client of the sidecar on this machine. Connecting happens with the first call.
+
+    Args:
+        address: where the sidecar listens; by default ``$TABARD_ADDRESS``, else the usual socket.
+        timeout_seconds: deadline of every call that names none.
+        obligations: ids of the obligations that this program fulfils when a decision carries them. A decision with
+            any other is a deny.
+
+    Raises:
+        InvalidRequest: the address isn't one on this machine, or its directory isn't private.
+    """
+    return Client(transport.options(address, timeout_seconds, obligations))
+
+
+class Client:
+    """A connection to the sidecar; safe to share between threads. Close it, or use it in a ``with`` block."""
+
+    def __init__(self, options: transport.Options) -> None:
+        self._connection = AioConnection(options)
+
+    def __repr__(self) -> str:
+        return f"<tabard.aio.Client {self._connection.options.address}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight fail."""
+        await self._connection.channel.close()
+
+    async def wait_ready(self, timeout_seconds: float = 30.0) -> None:
+        """Wait until the sidecar accepts connections, for programs that may start before it."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._connection.channel.channel_ready()
+        except TimeoutError:
+            text = f"waited {timeout_seconds} s"
+            raise errors.from_status(
+                "UNAVAILABLE", text, "", address=self._connection.options.address
+            ) from None
+
+    async def start_task(  # noqa: PLR0913  # what a task is started from
+        self,
+        subject_token: str,
+        *,
+        intent_token: str = "",
+        purpose: str = "",
+        statement: str = "",
+        limits: Limits | None = None,
+        request_id: str = "",
+        timeout_seconds: float | None = None,
+    ) -> Task:
+        """Start a task on behalf of the person that ``subject_token`` speaks of."""
+        request = _convert.start_message(
+            subject_token, intent_token, purpose, statement, limits, request_id or transport.request_id()
+        )
+        connection = self._connection
+        response = await connection.call(
+            connection.tasks.StartTask, request, timeout_seconds, repeatable=True
+        )
+        connection.decision(response.decision).raise_if_denied()
+        return Task(connection, response.grant, _convert.task(response.task))
+
+    def task(self, grant: str) -> Task:
+        """Return the task of a grant that another workload handed over. Nothing is checked or sent yet."""
+        return Task(self._connection, grant, None)
+
+
+class Task(TaskBase):
+    """The authority to work on one task, and everything that can be done with it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: AioConnection, grant: str, info: TaskInfo | None) -> None:
+        super().__init__(grant, info)
+        self._connection = connection
+
+    async def authorize(  # noqa: PLR0913  # the parts of a question
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        server: str = "",
+        scopes: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
+        request_id: str = "",
+        discharges: Sequence[str] = (),
+        timeout_seconds: float | None = None,
+    ) -> Decision:
+        """Ask whether one tool call may be made, and get the credential for it."""
+        call = tool_call(name, arguments, server, scopes, context, request_id)
+        decision = await self._ask(self._question(call, discharges), timeout_seconds)
+        return decision.raise_if_denied()
+
+    async def decide(self, call: ToolCall, *, timeout_seconds: float | None = None) -> Decision:
+        """Ask like :meth:`authorize`, but return a deny instead of raising it."""
+        return await self._ask(self._question(call, ()), timeout_seconds)
+
+    @asynccontextmanager
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        **options: Any,  # noqa: ANN401  # see authorize
+    ) -> AsyncIterator[Decision]:
+        """Authorize one tool call and make its credential current inside the ``with`` block.
+
+        Takes what :meth:`authorize` takes and raises what it raises.
+        """
+        with _context.ActiveCall(await self.authorize(name, arguments, **options)) as decision:
+            yield decision
+
+    async def batch(
+        self, calls: Iterable[ToolCall], *, timeout_seconds: float | None = None
+    ) -> list[Decision]:
+        """Ask about up to 100 calls at once; the decisions come in their order.
+
+        A call that no decision could be made about has a decision that doesn't allow and carries the ``error``.
+
+        Raises:
+            TabardError: the batch as a whole failed.
+        """
+        request = self._batch(calls)
+        if not request.items:
+            return []
+        repeatable = all(item.request_id for item in request.items)
+        connection = self._connection
+        response = await connection.call(
+            connection.authorization.BatchAuthorize, request, timeout_seconds, repeatable=repeatable
+        )
+        match_results(len(request.items), response)
+        return [_convert.result(item, connection.options.obligations) for item in response.results]
+
+    def stream(
+        self,
+        calls: Iterable[ToolCall] | AsyncIterable[ToolCall],
+        *,
+        max_in_flight: int = 64,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[tuple[ToolCall, Decision]]:
+        """Ask about calls as ``calls`` yields them; answers come in the order in which they are made."""
+        timeout_seconds = timeout_seconds or self._connection.options.timeout_seconds
+        return _stream.aio_stream(self._connection, self._grant, calls, max_in_flight, timeout_seconds)
+
+    async def filter_tools(
+        self, tools: Iterable[str | ToolRef] = (), *, timeout_seconds: float | None = None
+    ) -> tuple[ToolRef, ...]:
+        """Return those of ``tools`` that some call might be allowed for; by default out of the whole catalogue."""
+        request = _convert.filter_message(self._grant, tools)
+        connection = self._connection
+        response = await connection.call(
+            connection.authorization.FilterTools, request, timeout_seconds, repeatable=True
+        )
+        return tuple(ToolRef(tool.name, tool.server) for tool in response.tools)
+
+    async def delegate(
+        self, holder: str, limits: Limits | None = None, *, timeout_seconds: float | None = None
+    ) -> str:
+        """Return a grant for another workload, which uses it through its own sidecar."""
+        request = task_pb.DelegateTaskRequest(
+            grant=self._grant,
+            holder=holder,
+            limits=None if limits is None else _convert.limits_message(limits),
+        )
+        connection = self._connection
+        response = await connection.call(
+            connection.tasks.DelegateTask, request, timeout_seconds, repeatable=False
+        )
+        connection.decision(response.decision).raise_if_denied()
+        return response.grant
+
+    async def get(self, *, timeout_seconds: float | None = None) -> TaskInfo:
+        """Return the task as this holder may see it."""
+        request = task_pb.GetTaskRequest(grant=self._grant)
+        connection = self._connection
+        response = await connection.call(connection.tasks.GetTask, request, timeout_seconds, repeatable=True)
+        return _convert.task(response.task)
+
+    async def end(self, *, timeout_seconds: float | None = None) -> None:
+        """End this holder's part of the task: this grant and every one derived from it are refused from now on."""
+        request = task_pb.EndTaskRequest(grant=self._grant)
+        connection = self._connection
+        await connection.call(connection.tasks.EndTask, request, timeout_seconds, repeatable=True)
+
+    async def renew(self, credential: Credential, *, timeout_seconds: float | None = None) -> Credential:
+        """Return a credential that replaces one which hasn't expired yet."""
+        request = credential_pb.RenewCredentialRequest(grant=self._grant, credential=credential.value)
+        connection = self._connection
+        response = await connection.call(
+            connection.credentials.RenewCredential, request, timeout_seconds, repeatable=False
+        )
+        decision = connection.decision(response.decision).raise_if_denied()
+        return renewed(decision)
+
+    async def introspect(
+        self, credential: Credential, *, timeout_seconds: float | None = None
+    ) -> Introspection:
+        """Ask whether a credential of this task is active."""
+        request = credential_pb.IntrospectCredentialRequest(grant=self._grant, credential=credential.value)
+        connection = self._connection
+        response = await connection.call(
+            connection.credentials.IntrospectCredential, request, timeout_seconds, repeatable=True
+        )
+        return _convert.introspection(response)
+
+    def _derived(self, grant: str) -> Self:
+        return type(self)(self._connection, grant, self._info)
+
+    async def _ask(
+        self, request: authorization_pb.AuthorizeRequest, timeout_seconds: float | None
+    ) -> Decision:
+        connection = self._connection
+        response = await connection.call(
+            connection.authorization.Authorize, request, timeout_seconds, repeatable=bool(request.request_id)
+        )
+        return connection.decision(response.decision)

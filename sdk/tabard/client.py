@@ -1,0 +1,322 @@
+"""The client for programs that aren't asyncio programs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import grpc
+
+from tabard import _context, _convert, _stream, errors
+from tabard import _transport as transport
+from tabard._connection import Connection
+from tabard._model import Credential, Decision, Introspection, TaskInfo, ToolCall, ToolRef
+from tabard._task import TaskBase, match_results, tool_call
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import credential_service_pb2 as credential_pb
+from tabard.authz.v1 import task_service_pb2 as task_pb
+
+if TYPE_CHECKING:
+    from tabard.caveats import Limits
+
+
+def connect(
+    address: str | None = None,
+    *,
+    timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
+    obligations: Collection[str] = (),
+) -> Client:
+    """Return a client of the sidecar on this machine. Connecting happens with the first call.
+
+    Args:
+        address: where the sidecar listens; by default ``$TABARD_ADDRESS``, else the usual socket.
+        timeout_seconds: deadline of every call that names none.
+        obligations: ids of the obligations that this program fulfils when a decision carries them. A decision with
+            any other is a deny.
+
+    Raises:
+        InvalidRequest: the address isn't one on this machine, or its directory isn't private.
+    """
+    return Client(transport.options(address, timeout_seconds, obligations))
+
+
+class Client:
+    """A connection to the sidecar; safe to share between threads. Close it, or use it in a ``with`` block."""
+
+    def __init__(self, options: transport.Options) -> None:
+        self._connection = Connection(options)
+
+    def __repr__(self) -> str:
+        return f"<tabard.Client {self._connection.options.address}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls in flight fail."""
+        self._connection.channel.close()
+
+    def wait_ready(self, timeout_seconds: float = 30.0) -> None:
+        """Wait until the sidecar accepts connections, for programs that may start before it.
+
+        Raises:
+            Unavailable: it didn't in time.
+        """
+        try:
+            grpc.channel_ready_future(self._connection.channel).result(timeout=timeout_seconds)
+        except grpc.FutureTimeoutError:
+            text = f"waited {timeout_seconds} s"
+            raise errors.from_status(
+                "UNAVAILABLE", text, "", address=self._connection.options.address
+            ) from None
+
+    def start_task(  # noqa: PLR0913  # what a task is started from
+        self,
+        subject_token: str,
+        *,
+        intent_token: str = "",
+        purpose: str = "",
+        statement: str = "",
+        limits: Limits | None = None,
+        request_id: str = "",
+        timeout_seconds: float | None = None,
+    ) -> Task:
+        """Start a task on behalf of the person that ``subject_token`` speaks of.
+
+        Args:
+            subject_token: access token of the person.
+            intent_token: what the person asked for, signed by the front end.
+            purpose: purpose, where there is no signed intent.
+            statement: the request in the person's own words, where there is no signed intent.
+            limits: narrows the grant below what policy offers.
+            request_id: set it to get the same task when the call is repeated by another process.
+            timeout_seconds: deadline of this call.
+
+        Raises:
+            Denied: policy or identity checks refuse.
+            TabardError: no decision was made.
+        """
+        request = _convert.start_message(
+            subject_token, intent_token, purpose, statement, limits, request_id or transport.request_id()
+        )
+        connection = self._connection
+        response = connection.call(connection.tasks.StartTask, request, timeout_seconds, repeatable=True)
+        connection.decision(response.decision).raise_if_denied()
+        return Task(connection, response.grant, _convert.task(response.task))
+
+    def task(self, grant: str) -> Task:
+        """Return the task of a grant that another workload handed over. Nothing is checked or sent yet."""
+        return Task(self._connection, grant, None)
+
+
+class Task(TaskBase):
+    """The authority to work on one task, and everything that can be done with it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection, grant: str, info: TaskInfo | None) -> None:
+        super().__init__(grant, info)
+        self._connection = connection
+
+    def authorize(  # noqa: PLR0913  # the parts of a question
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        server: str = "",
+        scopes: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
+        request_id: str = "",
+        discharges: Sequence[str] = (),
+        timeout_seconds: float | None = None,
+    ) -> Decision:
+        """Ask whether one tool call may be made, and get the credential for it.
+
+        Args:
+            name: name of the tool.
+            arguments: exactly the arguments that the call will be made with.
+            server: server or integration that offers the tool.
+            scopes: scopes that the credential should carry; empty means those that policy grants.
+            context: facts that policy may see as asserted by the caller.
+            request_id: makes asking idempotent, so that a failed attempt is repeated.
+            discharges: serialised discharges of third-party caveats.
+            timeout_seconds: deadline of this question.
+
+        Raises:
+            ApprovalRequired: a person has to approve first.
+            Denied: the call must not be made.
+            InvalidRequest: the question is malformed.
+            Unavailable: no decision could be made.
+        """
+        call = tool_call(name, arguments, server, scopes, context, request_id)
+        return self._ask(self._question(call, discharges), timeout_seconds).raise_if_denied()
+
+    def decide(self, call: ToolCall, *, timeout_seconds: float | None = None) -> Decision:
+        """Ask like :meth:`authorize`, but return a deny instead of raising it.
+
+        Raises:
+            TabardError: no decision was made.
+        """
+        return self._ask(self._question(call, ()), timeout_seconds)
+
+    @contextmanager
+    def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        **options: Any,  # noqa: ANN401  # see authorize
+    ) -> Iterator[Decision]:
+        """Authorize one tool call and make its credential current inside the ``with`` block.
+
+        Takes what :meth:`authorize` takes and raises what it raises.
+        """
+        with _context.ActiveCall(self.authorize(name, arguments, **options)) as decision:
+            yield decision
+
+    def batch(self, calls: Iterable[ToolCall], *, timeout_seconds: float | None = None) -> list[Decision]:
+        """Ask about up to 100 calls at once; the decisions come in their order.
+
+        A call that no decision could be made about has a decision that doesn't allow and carries the ``error``.
+
+        Raises:
+            TabardError: the batch as a whole failed.
+        """
+        request = self._batch(calls)
+        if not request.items:
+            return []
+        repeatable = all(item.request_id for item in request.items)
+        connection = self._connection
+        response = connection.call(
+            connection.authorization.BatchAuthorize, request, timeout_seconds, repeatable=repeatable
+        )
+        match_results(len(request.items), response)
+        return [_convert.result(item, connection.options.obligations) for item in response.results]
+
+    def stream(
+        self, calls: Iterable[ToolCall], *, max_in_flight: int = 64, timeout_seconds: float = 300.0
+    ) -> Iterator[tuple[ToolCall, Decision]]:
+        """Ask about calls as ``calls`` yields them; answers come in the order in which they are made.
+
+        Args:
+            calls: read from another thread.
+            max_in_flight: questions without an answer at any time.
+            timeout_seconds: deadline of the stream as a whole.
+
+        Raises:
+            TabardError: the stream broke; calls without an answer are not allowed.
+        """
+        return _stream.sync_stream(self._connection, self._grant, calls, max_in_flight, timeout_seconds)
+
+    def filter_tools(
+        self, tools: Iterable[str | ToolRef] = (), *, timeout_seconds: float | None = None
+    ) -> tuple[ToolRef, ...]:
+        """Return those of ``tools`` that some call might be allowed for; by default out of the whole catalogue.
+
+        Raises:
+            TabardError: no answer could be had.
+        """
+        request = _convert.filter_message(self._grant, tools)
+        connection = self._connection
+        response = connection.call(
+            connection.authorization.FilterTools, request, timeout_seconds, repeatable=True
+        )
+        return tuple(ToolRef(tool.name, tool.server) for tool in response.tools)
+
+    def delegate(
+        self, holder: str, limits: Limits | None = None, *, timeout_seconds: float | None = None
+    ) -> str:
+        """Return a grant for another workload, which uses it through its own sidecar.
+
+        Args:
+            holder: SPIFFE ID of the workload.
+            limits: narrows the new grant.
+            timeout_seconds: deadline of this call.
+
+        Raises:
+            Denied: policy refuses.
+            TabardError: no decision was made.
+        """
+        request = task_pb.DelegateTaskRequest(
+            grant=self._grant,
+            holder=holder,
+            limits=None if limits is None else _convert.limits_message(limits),
+        )
+        connection = self._connection
+        response = connection.call(connection.tasks.DelegateTask, request, timeout_seconds, repeatable=False)
+        connection.decision(response.decision).raise_if_denied()
+        return response.grant
+
+    def get(self, *, timeout_seconds: float | None = None) -> TaskInfo:
+        """Return the task as this holder may see it.
+
+        Raises:
+            Denied: the grant doesn't verify.
+            TabardError: no answer could be had.
+        """
+        request = task_pb.GetTaskRequest(grant=self._grant)
+        connection = self._connection
+        response = connection.call(connection.tasks.GetTask, request, timeout_seconds, repeatable=True)
+        return _convert.task(response.task)
+
+    def end(self, *, timeout_seconds: float | None = None) -> None:
+        """End this holder's part of the task: this grant and every one derived from it are refused from now on.
+
+        Raises:
+            TabardError: it could not be ended.
+        """
+        request = task_pb.EndTaskRequest(grant=self._grant)
+        connection = self._connection
+        connection.call(connection.tasks.EndTask, request, timeout_seconds, repeatable=True)
+
+    def renew(self, credential: Credential, *, timeout_seconds: float | None = None) -> Credential:
+        """Return a credential that replaces one which hasn't expired yet.
+
+        Raises:
+            Denied: policy refuses.
+            TabardError: no decision was made.
+        """
+        request = credential_pb.RenewCredentialRequest(grant=self._grant, credential=credential.value)
+        connection = self._connection
+        response = connection.call(
+            connection.credentials.RenewCredential, request, timeout_seconds, repeatable=False
+        )
+        decision = connection.decision(response.decision).raise_if_denied()
+        return renewed(decision)
+
+    def introspect(self, credential: Credential, *, timeout_seconds: float | None = None) -> Introspection:
+        """Ask whether a credential of this task is active.
+
+        Raises:
+            TabardError: no answer could be had.
+        """
+        request = credential_pb.IntrospectCredentialRequest(grant=self._grant, credential=credential.value)
+        connection = self._connection
+        response = connection.call(
+            connection.credentials.IntrospectCredential, request, timeout_seconds, repeatable=True
+        )
+        return _convert.introspection(response)
+
+    def _derived(self, grant: str) -> Self:
+        return type(self)(self._connection, grant, self._info)
+
+    def _ask(self, request: authorization_pb.AuthorizeRequest, timeout_seconds: float | None) -> Decision:
+        connection = self._connection
+        response = connection.call(
+            connection.authorization.Authorize, request, timeout_seconds, repeatable=bool(request.request_id)
+        )
+        return connection.decision(response.decision)
+
+
+def renewed(decision: Decision) -> Credential:
+    """Return the credential of a renewal.
+
+    Raises:
+        Unavailable: the sidecar allowed it and sent none.
+    """
+    if decision.credential is None:
+        raise errors.Unavailable("credential_missing", "the sidecar renewed the credential and sent none")
+    return decision.credential

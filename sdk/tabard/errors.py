@@ -1,0 +1,176 @@
+"""What clients raise.
+
+::
+
+    TabardError
+    ├── Denied              a decision was made, and it is no
+    │   └── ApprovalRequired    a person has to approve first
+    ├── Unavailable         no decision could be made; treat it as no
+    └── InvalidRequest      the question itself was wrong
+
+Every one is a reason not to make the call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import grpc
+    from google.rpc.status_pb2 import Status
+
+    from tabard._model import Decision, Reason
+
+APPROVAL_REQUIRED = "approval_required"
+ERROR_DOMAIN = "tabard.dev"
+_DETAILS_KEY = "grpc-status-details-bin"
+
+
+class TabardError(Exception):
+    """Base of everything that this package raises on purpose.
+
+    Attributes:
+        code: stable lower_snake_case code; docs/reference/errors/ has a page for each of the sidecar's.
+        message: what happened and what to do next, for people. Holds no secret.
+        decision_id: identifier in the decision log; empty if no decision was made.
+        reasons: the decision's reasons; empty if no decision was made.
+    """
+
+    _model_text = "This call could not be authorized. Do not retry it; tell the person."
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        decision_id: str = "",
+        reasons: tuple[Reason, ...] = (),
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.decision_id = decision_id
+        self.reasons = reasons
+
+    def __str__(self) -> str:
+        decision = f" (decision {self.decision_id})" if self.decision_id else ""
+        return f"{self.code}: {self.message}{decision}"
+
+    def for_model(self) -> str:
+        """Return what a language model may be told and can act on: no internals, no other person's data."""
+        texts = dict.fromkeys(reason.model_message for reason in self.reasons if reason.model_message)
+        return " ".join(texts) or self._model_text
+
+
+class Denied(TabardError):
+    """The decision is no."""
+
+    _model_text = "You are not authorized to do this. Do not retry the same call; continue without it or ask the person."
+
+
+class ApprovalRequired(Denied):
+    """The decision is no until a person approves."""
+
+    _model_text = "A person has to approve this call first. Tell them what you want to do and why."
+
+
+class Unavailable(TabardError):
+    """No decision could be made. Nothing was allowed."""
+
+    _model_text = "No decision could be made right now. You may retry once after a short wait."
+
+
+class InvalidRequest(TabardError):
+    """The question was malformed, or asked for something that doesn't exist. Asking again won't help."""
+
+    _model_text = "The call was malformed. Correct its arguments and try again."
+
+
+def from_decision(decision: Decision) -> Denied:
+    """Turn a decision that isn't an allow into the error to raise."""
+    codes = [reason.code for reason in decision.reasons]
+    kind = ApprovalRequired if APPROVAL_REQUIRED in codes else Denied
+    code = APPROVAL_REQUIRED if kind is ApprovalRequired else next(iter(codes), "denied")
+    parts = [_sentence(reason) for reason in decision.reasons]
+    message = "; ".join(part for part in parts if part) or "denied without a reason"
+    return kind(code, message, decision_id=decision.decision_id, reasons=decision.reasons)
+
+
+def from_rpc(error: grpc.RpcError, address: str) -> TabardError:
+    """Turn a failed RPC, sync or asyncio, into the error to raise."""
+    status = error.code().name
+    details = error.details() or ""
+    info = _error_info(error.trailing_metadata() or ())
+    return from_status(status, details, *info, address=address)
+
+
+def from_status(
+    status: str, details: str, reason: str, metadata: Mapping[str, str] | None = None, *, address: str = ""
+) -> TabardError:
+    """Turn the name of a gRPC status, its text and the reason of its ErrorInfo into the error to raise."""
+    next_step = (metadata or {}).get("next_step", "")
+    message = f"{details.rstrip('.')}. {next_step}".strip() if next_step else details
+    if reason:
+        kind = Unavailable if reason == "request_in_progress" else _KINDS.get(status, Unavailable)
+        return kind(reason, message)
+    if status == "UNAVAILABLE":
+        text = (
+            f"No sidecar answers at {address}: is the sidecar running? "
+            f"Start it with `tabard serve`, or set TABARD_ADDRESS. ({details})"
+        )
+        return Unavailable("sidecar_unreachable", text)
+    if status == "DEADLINE_EXCEEDED":
+        text = f"The sidecar at {address} didn't answer in time. Check its load with `tabard health`."
+        return Unavailable("deadline_exceeded", text)
+    if status == "RESOURCE_EXHAUSTED" and "larger than max" in details:
+        return InvalidRequest("request_too_large", details)
+    return _KINDS.get(status, Unavailable)(status.lower(), message or "no details were given")
+
+
+_KINDS: dict[str, type[TabardError]] = {
+    "INVALID_ARGUMENT": InvalidRequest,
+    "ABORTED": InvalidRequest,
+    "ALREADY_EXISTS": InvalidRequest,
+    "FAILED_PRECONDITION": InvalidRequest,
+    "NOT_FOUND": InvalidRequest,
+    "OUT_OF_RANGE": InvalidRequest,
+    "UNIMPLEMENTED": InvalidRequest,
+    "PERMISSION_DENIED": Denied,
+    "UNAUTHENTICATED": Denied,
+}
+
+
+def _sentence(reason: Reason) -> str:
+    head = reason.message or reason.code
+    return f"{head.rstrip('.')}. {reason.next_step}" if reason.next_step else head
+
+
+def _error_info(trailing: Iterable[Any]) -> tuple[str, dict[str, str]]:
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # only failed calls pay for these imports
+    from google.rpc import status_pb2  # noqa: PLC0415
+
+    for key, value in trailing:
+        if key == _DETAILS_KEY:
+            try:
+                return error_info(status_pb2.Status.FromString(value))
+            except DecodeError:
+                break
+    return "", {}
+
+
+def error_info(status: Status) -> tuple[str, dict[str, str]]:
+    """Return reason and metadata of the ErrorInfo in a status that is in Tabard's domain, or nothing."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415
+    from google.rpc import error_details_pb2  # noqa: PLC0415
+
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        try:
+            found = detail.Unpack(info)
+        except DecodeError:
+            continue
+        if found and info.domain == ERROR_DOMAIN:
+            return info.reason, dict(info.metadata)
+    return "", {}

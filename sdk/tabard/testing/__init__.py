@@ -1,0 +1,27 @@
+"""Fakes for the tests of programs that use Tabard. They are named so, and never to be used for anything else.
+
+:class:`FakeSidecar` answers the whole API over a real unix socket with decisions that a test scripts; the pytest fixture
+``tabard_fake`` starts one and points ``$TABARD_ADDRESS`` to it. :class:`FakeIssuer` (needs the extra ``verify``) makes
+credentials as a sidecar would, for the tests of a backend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabard.testing.issuer import FakeIssuer
+    from tabard.testing.sidecar import FakeSidecar, RecordedCall
+
+__all__ = ["FakeIssuer", "FakeSidecar", "RecordedCall"]
+
+_HOMES = {"FakeIssuer": "issuer", "FakeSidecar": "sidecar", "RecordedCall": "sidecar"}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        message = f"module 'tabard.testing' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(importlib.import_module(f"tabard.testing.{home}"), name)
