@@ -1,0 +1,107 @@
+"""Who may introspect: client keys in files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from tabard_sidecar.http.conf import IntrospectionClient
+
+_MIN_KEY_CHARACTERS = 32
+_MAX_KEY_BYTES = 4096
+_RECHECK_SECONDS = 5.0
+
+
+class ClientKeyError(Exception):
+    """A client's key file can't be used; the message says which and why."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    client: IntrospectionClient
+    digest: bytes
+    seen: tuple[int, int, int]
+
+
+class Clients:
+    """Authenticates introspection clients by key.
+
+    Key files are read at the start and again when they change, at most every five seconds. A file that can't be used
+    any more locks its client out.
+
+    Raises:
+        ClientKeyError: a key file is missing, short, or readable for others.
+    """
+
+    def __init__(self, clients: Sequence[IntrospectionClient]) -> None:
+        self._entries = [_Entry(client, *_read_key(client.key_file)) for client in clients]
+        self._check_at = time.monotonic() + _RECHECK_SECONDS
+
+    def authenticate(self, authorization: str) -> IntrospectionClient | None:
+        """Return the client that an ``Authorization`` header belongs to.
+
+        ``Bearer <key>`` (RFC 6750 section 2.1) or ``Basic`` with id and key (RFC 7617). Every key is compared, in
+        constant time, so that the answer's time says nothing about keys.
+        """
+        self._refresh()
+        name, key = _presented(authorization)
+        digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
+        found: IntrospectionClient | None = None
+        for entry in self._entries:
+            matches = hmac.compare_digest(entry.digest, digest)
+            if matches and key and name in (None, entry.client.id):
+                found = entry.client
+        return found
+
+    def _refresh(self) -> None:
+        if time.monotonic() < self._check_at:
+            return
+        self._check_at = time.monotonic() + _RECHECK_SECONDS
+        for entry in self._entries:
+            try:
+                if _stamp(entry.client.key_file.stat()) != entry.seen:
+                    entry.digest, entry.seen = _read_key(entry.client.key_file)
+            except (OSError, ClientKeyError):
+                entry.digest, entry.seen = os.urandom(32), (0, 0, 0)
+
+
+def _stamp(info: os.stat_result) -> tuple[int, int, int]:
+    return info.st_ino, info.st_mtime_ns, info.st_size
+
+
+def _read_key(path: Path) -> tuple[bytes, tuple[int, int, int]]:
+    """Return the digest of the key in a file and what tells that the file changed."""
+    try:
+        with path.open("rb") as stream:
+            info = os.fstat(stream.fileno())
+            if not stat.S_ISREG(info.st_mode) or info.st_mode & 0o077:
+                raise ClientKeyError(f"{path}: others can read it; run chmod 600 {path}")
+            key = stream.read(_MAX_KEY_BYTES).strip()
+    except OSError as error:
+        raise ClientKeyError(f"{path}: {error.strerror}") from error
+    if len(key) < _MIN_KEY_CHARACTERS:
+        raise ClientKeyError(f"{path}: the key has fewer than {_MIN_KEY_CHARACTERS} characters")
+    return sha256(key).digest(), _stamp(info)
+
+
+def _presented(authorization: str) -> tuple[str | None, str]:
+    """Return client id, if the scheme carries one, and key; empty if the header is of no use."""
+    scheme, _, rest = authorization.partition(" ")
+    rest = rest.strip()
+    if scheme.lower() == "bearer":
+        return None, rest
+    if scheme.lower() != "basic":
+        return None, ""
+    try:
+        name, separator, key = base64.b64decode(rest, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None, ""
+    return (name, key) if separator else (None, "")

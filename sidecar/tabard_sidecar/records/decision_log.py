@@ -1,0 +1,190 @@
+"""The decision log: one JSON object per line in the shape of OPA's decision log.
+
+Beside OPA's fields a record has ``event`` ("intent" before a credential is issued, "outcome" after), ``operation``,
+``request_id`` and the hash chain of :mod:`tabard_sidecar.records.chain`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tabard_sidecar.interfaces import DecisionRecord
+from tabard_sidecar.records.chain import Head, read_head
+from tabard_sidecar.records.masking import MaskError, apply_masks
+from tabard_sidecar.records.redaction import redact_json
+from tabard_sidecar.records.sinks import Sink, SinkError
+from tabard_sidecar.refusal import Unanswerable
+
+Mask = Callable[[bytes], Awaitable[Sequence[Any]]]
+TraceIds = Callable[[], tuple[str, str] | None]
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What other parts of the sidecar add to a record.
+
+    Attributes:
+        mask: evaluates ``data.system.log.mask``; ``None`` if there is no policy that could hold one.
+        trace_ids: returns trace and span id of the question being answered, if it is traced.
+    """
+
+    mask: Mask | None = None
+    trace_ids: TraceIds | None = None
+
+
+class LogObserver(Protocol):
+    """Hears how the decision log fares."""
+
+    def audit_written(self, event: str, size_bytes: int) -> None:
+        """One record was written."""
+        ...
+
+    def audit_failed(self, message: str) -> None:
+        """One record could not be written."""
+        ...
+
+    def mask_failed(self, message: str) -> None:
+        """The mask of one record failed; its input and result were erased."""
+        ...
+
+
+class SinkDecisionLog:
+    """Writes records to a sink, masked and chained.
+
+    Args:
+        sink: where lines go.
+        labels: ``labels`` of every record; identify the sidecar.
+        required: raise if a record can't be written, instead of only telling the observer.
+        observer: hears of every record.
+        hooks: what else goes into a record.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        labels: Mapping[str, str],
+        required: bool,
+        observer: LogObserver,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self._sink = sink
+        self._prefix = b'{"labels":%b,' % _encode(dict(labels)).encode()
+        self._required = required
+        self._observer = observer
+        self._mask = hooks.mask if hooks else None
+        self._trace_ids = hooks.trace_ids if hooks else None
+        self._lock = asyncio.Lock()
+        self._head: Head | None = None
+        self._second = -1
+        self._second_text = ""
+
+    def open(self) -> None:
+        """Open the sink and find out where its chain stands.
+
+        Raises:
+            SinkError: the sink can't be opened.
+        """
+        if self._head is None:
+            self._head = _continue(self._sink.last_line())
+
+    async def record(self, record: DecisionRecord) -> None:
+        """Write one record; the kernel has it when this returns.
+
+        Raises:
+            Unanswerable: it wasn't written and the log is required.
+        """
+        body = self._compose(record)
+        if self._mask is not None:
+            body = await self._masked(body, self._mask)
+        body = redact_json(body)
+        try:
+            async with self._lock:
+                self.open()
+                line, head = (self._head or Head.fresh()).seal(body)
+                await self._sink.write(line)
+                self._head = head
+        except SinkError as error:
+            self._observer.audit_failed(str(error))
+            if self._required:
+                message = f"the decision log can't be written: {error}; free the sink or set audit.required to false"
+                raise Unanswerable("UNAVAILABLE", "audit_unavailable", message) from error
+        else:
+            self._observer.audit_written(record.event, len(line))
+
+    def reopen(self) -> None:
+        """Open the sink anew at the next record, for example after an outside rotation."""
+        self._sink.reopen()
+
+    def close(self) -> None:
+        """Release the sink."""
+        self._sink.close()
+
+    def _compose(self, record: DecisionRecord) -> bytes:
+        """Return the record as a JSON object without its last brace; the input's bytes go in as they are."""
+        fields: dict[str, Any] = {
+            "decision_id": record.decision_id,
+            "event": record.event,
+            "operation": record.operation.value,
+            "path": "tabard/decision",
+            "timestamp": self._timestamp(record.timestamp),
+            "bundles": {"policy": {"revision": record.policy_revision}} if record.policy_revision else {},
+            "result": record.result,
+        }
+        if record.request_id:
+            fields["request_id"] = record.request_id
+        if record.metrics:
+            fields["metrics"] = record.metrics
+        traced = self._trace_ids() if self._trace_ids is not None else None
+        if traced is not None:
+            fields["trace_id"], fields["span_id"] = traced
+        head = _encode(fields).encode()[1:-1]
+        if not record.input_json:
+            return b"%b%b" % (self._prefix, head)
+        # A newline in JSON can only stand between tokens; inside a line it would end the record.
+        given = record.input_json
+        if b"\n" in given or b"\r" in given:
+            given = given.replace(b"\n", b" ").replace(b"\r", b" ")
+        return b'%b%b,"input":%b' % (self._prefix, head, given)
+
+    def _timestamp(self, seconds: float) -> str:
+        """Return RFC 3339 in UTC with nanoseconds, as OPA writes it."""
+        whole = int(seconds)
+        if whole != self._second:
+            self._second, self._second_text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        return f"{self._second_text}.{int((seconds - whole) * _NANOSECONDS):09d}Z"
+
+    async def _masked(self, body: bytes, mask: Mask) -> bytes:
+        """Return the body with policy's masks applied; if that fails, without input and result."""
+        try:
+            masks = await mask(body + b"}")
+            if not masks:
+                return body
+            document = json.loads(body + b"}")
+            apply_masks(document, masks)
+        except (MaskError, Unanswerable, ValueError, RecursionError) as error:
+            self._observer.mask_failed(str(error))
+            document = json.loads(body + b"}")
+            document["erased"] = [
+                f"/{name}" for name in ("input", "result") if document.pop(name, None) is not None
+            ]
+            document["mask_error"] = True
+        return _encode(document).encode()[:-1]
+
+
+def _continue(last_line: bytes | None) -> Head:
+    """Return the head to go on from; a file whose end isn't intact gets a new chain, which `audit verify` shows."""
+    if last_line is None:
+        return Head.fresh()
+    try:
+        return read_head(last_line)
+    except ValueError:
+        return Head.fresh()

@@ -1,0 +1,182 @@
+"""Every metric of the sidecar, in one place.
+
+Labels only ever take values that this code base or the configuration defines, never words of an agent or a policy:
+those would let a caller create time series without bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from tabard_sidecar.reasons import REASONS
+
+POLICY_CODE = "policy"
+
+_FAST = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All instruments, registered with the registry that :meth:`create` was given."""
+
+    registry: CollectorRegistry
+    decisions: Counter
+    decision_seconds: Histogram
+    errors: Counter
+    stage_seconds: Histogram
+    in_flight: Gauge
+    policy_reloads: Counter
+    policy_broken: Gauge
+    policy_loaded_timestamp: Gauge
+    credentials_issued: Counter
+    grants_verified: Counter
+    audit_records: Counter
+    audit_bytes: Counter
+    audit_failures: Counter
+    audit_mask_failures: Counter
+    jwks_fetches: Counter
+    state_seconds: Histogram
+    introspections: Counter
+    ready: Gauge
+    build: Gauge
+    _decisions: dict[tuple[str, bool, str], Counter] = field(default_factory=dict)
+    _decision_seconds: dict[str, Histogram] = field(default_factory=dict)
+    _stages: dict[str, Histogram] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, registry: CollectorRegistry) -> Metrics:
+        """Make every instrument and register it."""
+        return cls(
+            registry=registry,
+            decisions=Counter(
+                "tabard_decisions",
+                "Decisions. code is the first reason of a deny if Tabard defines it, otherwise policy.",
+                ("operation", "effect", "code"),
+                registry=registry,
+            ),
+            decision_seconds=Histogram(
+                "tabard_decision_seconds",
+                "Time from a question's arrival to its decision.",
+                ("operation",),
+                buckets=_FAST,
+                registry=registry,
+            ),
+            errors=Counter(
+                "tabard_errors",
+                "Questions that ended in a gRPC error, without a decision.",
+                ("code",),
+                registry=registry,
+            ),
+            stage_seconds=Histogram(
+                "tabard_stage_seconds",
+                "Time spent in one stage of a question.",
+                ("stage",),
+                buckets=_FAST,
+                registry=registry,
+            ),
+            in_flight=Gauge(
+                "tabard_questions_in_flight", "Questions being decided right now.", registry=registry
+            ),
+            policy_reloads=Counter(
+                "tabard_policy_reloads",
+                "Attempts to load the policy; result is ok or broken.",
+                ("result",),
+                registry=registry,
+            ),
+            policy_broken=Gauge(
+                "tabard_policy_broken",
+                "1 while the policy source is broken and an older policy is served.",
+                registry=registry,
+            ),
+            policy_loaded_timestamp=Gauge(
+                "tabard_policy_loaded_timestamp_seconds",
+                "When the active policy was loaded, seconds since the epoch.",
+                registry=registry,
+            ),
+            credentials_issued=Counter(
+                "tabard_credentials_issued", "Credentials issued.", ("kind",), registry=registry
+            ),
+            grants_verified=Counter(
+                "tabard_grants_verified",
+                "Grants checked; result is computed, cached or refused.",
+                ("result",),
+                registry=registry,
+            ),
+            audit_records=Counter(
+                "tabard_audit_records",
+                "Records written to the decision log.",
+                ("event",),
+                registry=registry,
+            ),
+            audit_bytes=Counter(
+                "tabard_audit_written_bytes", "Bytes written to the decision log.", registry=registry
+            ),
+            audit_failures=Counter(
+                "tabard_audit_failures", "Records that could not be written.", registry=registry
+            ),
+            audit_mask_failures=Counter(
+                "tabard_audit_mask_failures",
+                "Records written without input and result because system.log.mask failed.",
+                registry=registry,
+            ),
+            jwks_fetches=Counter(
+                "tabard_jwks_fetches",
+                "Fetches of an issuer's keys; result is ok, failed or limited.",
+                ("result",),
+                registry=registry,
+            ),
+            state_seconds=Histogram(
+                "tabard_state_seconds",
+                "Time of one operation of the state store.",
+                ("operation",),
+                buckets=_FAST,
+                registry=registry,
+            ),
+            introspections=Counter(
+                "tabard_introspections",
+                "Introspection requests of backends; result is active, inactive or unauthorized.",
+                ("result",),
+                registry=registry,
+            ),
+            ready=Gauge("tabard_ready", "1 while the sidecar answers questions.", registry=registry),
+            build=Gauge(
+                "tabard_build_info",
+                "Always 1; the labels say what runs.",
+                ("version", "opa"),
+                registry=registry,
+            ),
+        )
+
+    def decided(self, operation: str, *, allowed: bool, code: str, seconds: float) -> None:
+        """Count a decision.
+
+        Args:
+            operation: what was asked, one of the operations.
+            allowed: the effect.
+            code: first reason; counted by name only if Tabard itself defines it.
+            seconds: how long it took.
+        """
+        code = "" if allowed else code if code in REASONS else POLICY_CODE
+        key = (operation, allowed, code)
+        counter = self._decisions.get(key)
+        if counter is None:
+            counter = self.decisions.labels(operation, "allow" if allowed else "deny", code)
+            self._decisions[key] = counter
+        counter.inc()
+        histogram = self._decision_seconds.get(operation)
+        if histogram is None:
+            histogram = self._decision_seconds[operation] = self.decision_seconds.labels(operation)
+        histogram.observe(seconds)
+
+    def failed(self, code: str) -> None:
+        """Count a question that ended without a decision."""
+        self.errors.labels(code if code in REASONS else "internal").inc()
+
+    def stage(self, name: str) -> Histogram:
+        """Return the histogram of one stage; ``name`` is a constant of the code."""
+        histogram = self._stages.get(name)
+        if histogram is None:
+            histogram = self._stages[name] = self.stage_seconds.labels(name)
+        return histogram

@@ -1,0 +1,73 @@
+"""What the pipelines report, turned into metrics and spans."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from time import perf_counter
+from types import TracebackType
+
+from prometheus_client import Histogram
+
+from tabard_sidecar.model import Decision, Operation
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.tracing import NoTracing, Tracing
+
+
+class _Timed:
+    """Times one stage."""
+
+    __slots__ = ("_began", "_histogram")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._histogram.observe(perf_counter() - self._began)
+
+
+class _TimedSpan(_Timed):
+    """Times one stage inside a span of its own."""
+
+    __slots__ = ("_span",)
+
+    def __init__(self, histogram: Histogram, span: AbstractContextManager[object]) -> None:
+        super().__init__(histogram)
+        self._span = span
+
+    def __enter__(self) -> None:
+        self._span.__enter__()
+        super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._span.__exit__(kind, error, trace)
+
+
+class RecordsObserver:
+    """Implements the pipelines' observer and the decision log's."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
+        self._metrics = metrics
+        self._tracing = None if isinstance(tracing, NoTracing) else tracing
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time one stage while the context lasts, in a span if there is tracing."""
+        histogram = self._metrics.stage(name)
+        if self._tracing is None:
+            return _Timed(histogram)
+        return _TimedSpan(histogram, self._tracing.stage(name))
+
+    def decided(self, operation: Operation, decision: Decision, seconds: float) -> None:
+        """Count a decision and, if it carries one, its credential."""
+        code = decision.reasons[0].code if decision.reasons else ""
+        self._metrics.decided(operation.value, allowed=decision.allowed, code=code, seconds=seconds)
+        if decision.allowed and decision.credential is not None:
+            self._metrics.credentials_issued.labels(decision.credential.kind).inc()

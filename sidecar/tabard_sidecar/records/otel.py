@@ -1,0 +1,90 @@
+"""Traces through OpenTelemetry; imported only when a collector is configured."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:
+    from tabard_sidecar.records.conf import TelemetryConfig
+    from tabard_sidecar.records.tracing import Metadata
+
+_CARRIED = ("traceparent", "tracestate")
+
+
+class OtelTracing:
+    """Makes spans with a provider of its own, so that nothing global is changed."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("tabard")
+        self._propagator = TraceContextTextMapPropagator()
+
+    def request(self, name: str, metadata: Metadata) -> AbstractContextManager[object]:
+        """Begin the span of one RPC; a malformed ``traceparent`` begins a trace of its own."""
+        carrier = {key: value for key, value in metadata if key in _CARRIED and isinstance(value, str)}
+        parent = self._propagator.extract(carrier) if carrier else None
+        return self._tracer.start_as_current_span(name, parent, kind=SpanKind.SERVER)
+
+    def stage(self, name: str) -> AbstractContextManager[object]:
+        """Begin the span of one stage below the current span."""
+        return self._tracer.start_as_current_span(name)
+
+    def ids(self) -> tuple[str, str] | None:
+        """Return trace id and span id of the current span, hex."""
+        context = trace.get_current_span().get_span_context()
+        if not context.is_valid:
+            return None
+        return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+
+    def close(self) -> None:
+        """Export what is queued and stop the exporter."""
+        self._provider.shutdown()
+
+
+def create_provider(
+    processor: SpanProcessor, *, sample_ratio: float, version: str, zone: str, instance: str
+) -> TracerProvider:
+    """Return a provider that hands its spans to ``processor``."""
+    resource = Resource.create(
+        {
+            "service.name": "tabard",
+            "service.namespace": zone,
+            "service.version": version,
+            "service.instance.id": instance,
+        }
+    )
+    provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(sample_ratio)))
+    provider.add_span_processor(processor)
+    return provider
+
+
+def create_otel_tracing(config: TelemetryConfig, *, version: str, zone: str, instance: str) -> OtelTracing:
+    """Return tracing that exports by OTLP/gRPC to ``config.otlp_endpoint``."""
+    import grpc  # noqa: PLC0415 - with the exporter below
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+    endpoint = config.otlp_endpoint or ""
+    secure = endpoint.startswith("https://")
+    roots = config.otlp_ca_file.read_bytes() if config.otlp_ca_file else None
+    exporter = OTLPSpanExporter(
+        endpoint=endpoint,
+        insecure=not secure,
+        credentials=grpc.ssl_channel_credentials(roots) if secure else None,
+    )
+    provider = create_provider(
+        BatchSpanProcessor(exporter),
+        sample_ratio=config.sample_ratio,
+        version=version,
+        zone=zone,
+        instance=instance,
+    )
+    return OtelTracing(provider)
