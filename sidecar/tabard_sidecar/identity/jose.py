@@ -96,15 +96,15 @@ def normal_type(value: str) -> str:
     return value.lower().removeprefix("application/")
 
 
-def parse(token: str) -> UnverifiedToken:
+def parse(token: str, *, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedToken:
     """Take ``token`` apart without believing anything in it.
 
     Raises:
         TokenError: it is too large, not three segments of canonical base64url, its header or claims aren't JSON
             objects without repeated names, or its header asks for what isn't supported.
     """
-    if len(token) > MAX_TOKEN_BYTES:
-        raise TokenError(Problem.MALFORMED, f"the token is larger than {MAX_TOKEN_BYTES} bytes")
+    if len(token) > max_bytes:
+        raise TokenError(Problem.MALFORMED, f"the token is larger than {max_bytes} bytes")
     segments = token.split(".")
     if len(segments) != _SEGMENTS or not all(segments[:2]):
         raise TokenError(Problem.MALFORMED, "the token isn't three segments separated by dots")
@@ -155,7 +155,7 @@ def _check_header(header: dict[str, Any]) -> None:
 
 def _object(segment: str, what: str) -> dict[str, Any]:
     try:
-        value = parse_json(_decode(segment, what), max_bytes=MAX_TOKEN_BYTES)
+        value = parse_json(_decode(segment, what))
     except ValueError as error:
         raise TokenError(Problem.MALFORMED, f"the token's {what}: {error}") from None
     if not isinstance(value, dict):

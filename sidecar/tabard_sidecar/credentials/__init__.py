@@ -1,0 +1,7 @@
+"""The short-lived credentials that allowed calls get."""
+
+from tabard_sidecar.credentials.claims import introspection_response
+from tabard_sidecar.credentials.conf import CredentialsConfig
+from tabard_sidecar.credentials.registry import NO_CREDENTIAL, Issuers, build_issuers
+
+__all__ = ["NO_CREDENTIAL", "CredentialsConfig", "Issuers", "build_issuers", "introspection_response"]

@@ -1,0 +1,133 @@
+"""Credentials of kind ``jwt``: signed, verified by backends with the zone's published keys."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from tabard_sidecar.credentials.claims import MAX_CREDENTIAL_BYTES, check_size, introspection
+from tabard_sidecar.identity import claims as checks
+from tabard_sidecar.identity import jose
+from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.keyset import VerificationKey
+from tabard_sidecar.keys.model import SIGNING
+from tabard_sidecar.model import IssuedCredential
+from tabard_sidecar.refusal import Refused
+
+if TYPE_CHECKING:
+    from tabard_sidecar.credentials.claims import ClaimsWriter
+    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.keys.jwk import PrivateKey
+    from tabard_sidecar.keys.keyring import Keyring
+    from tabard_sidecar.keys.model import Key
+    from tabard_sidecar.model import CredentialRequest, Introspection
+
+KIND = "jwt"
+CREDENTIAL_TYPE = "tabard+jwt"
+"""Media type of a JWT credential, as its ``typ`` carries it."""
+
+_ECDSA = ec.ECDSA(SHA256())
+_COORDINATE_BYTES = 32
+# The sidecars of a zone read their clocks from different machines.
+_SKEW_SECONDS = 5.0
+
+
+class JwtIssuer:
+    """Issues and verifies JWT credentials.
+
+    Args:
+        keyring: holds the signing keys.
+        writer: writes the claims.
+        clock: time in seconds since the epoch.
+        max_ttl_seconds: longest life of a credential; what was asked beyond that is cut.
+    """
+
+    def __init__(
+        self, keyring: Keyring, writer: ClaimsWriter, *, clock: Clock, max_ttl_seconds: float
+    ) -> None:
+        self._keyring = keyring
+        self._writer = writer
+        self._clock = clock
+        self._max_ttl_seconds = max_ttl_seconds
+        self._header_of = ("", b"")
+
+    @property
+    def kind(self) -> str:
+        """The kind, as policy names it."""
+        return KIND
+
+    async def issue(self, request: CredentialRequest) -> IssuedCredential:
+        """Sign a credential. The same request gives the same claims, so a retry is the same credential.
+
+        Raises:
+            Unanswerable: no signing key is active.
+            Refused: the claims can't be written or are too large.
+        """
+        key = self._keyring.active(SIGNING)
+        # Whole seconds, rounded down: a credential never outlives what it was clamped to.
+        expires_at = int(min(request.expires_at, int(request.issued_at) + self._max_ttl_seconds))
+        value = self._sign(key, self._writer.write(request, expires_at).encode())
+        check_size(value)
+        return IssuedCredential(
+            kind=KIND,
+            value=value,
+            credential_id=request.credential_id,
+            audience=request.audience,
+            scopes=request.scopes,
+            expires_at=float(expires_at),
+            single_use=request.single_use,
+        )
+
+    def inspect(self, value: str) -> Introspection:
+        """Verify a JWT credential of this zone and say what it holds.
+
+        Raises:
+            Refused: it isn't one, is forged, or has expired.
+        """
+        try:
+            token = jose.parse(value, max_bytes=MAX_CREDENTIAL_BYTES)
+            checks.check_type(token.type, {CREDENTIAL_TYPE})
+            key = self._keyring.get(token.key_id or "", SIGNING)
+            if key is None or key.private_key is None:
+                raise TokenError(Problem.UNKNOWN_KEY, "no accepted key of this zone signed it")
+            public = VerificationKey(key.kid, key.algorithm, key.private_key.public_key())
+            jose.verify_signature(token, public)
+            if token.claims.get("iss") != self._writer.issuer:
+                raise TokenError(Problem.CLAIMS, "another zone issued it")
+            checks.check_period(token.claims, now=self._clock(), skew=_SKEW_SECONDS)
+            found = introspection(KIND, token.claims)
+        except TokenError as error:
+            raise Refused("credential_invalid", f"the credential isn't acceptable: {error.message}") from None
+        if self._clock() >= found.expires_at:
+            raise Refused("credential_invalid", "the credential has expired")
+        return found
+
+    def _sign(self, key: Key, payload: bytes) -> str:
+        kid, header = self._header_of
+        if kid != key.kid:
+            document = {"alg": key.algorithm, "kid": key.kid, "typ": CREDENTIAL_TYPE}
+            header = _encode(json.dumps(document, separators=(",", ":")).encode())
+            self._header_of = (key.kid, header)
+        if key.private_key is None:
+            raise TypeError("a signing key has a private key")
+        signing_input = header + b"." + _encode(payload)
+        signature = _signature(key.private_key, signing_input)
+        return (signing_input + b"." + _encode(signature)).decode()
+
+
+def _signature(key: PrivateKey, content: bytes) -> bytes:
+    # PyJWT does the same in twice the time; verifying goes through PyJWT.
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        # RFC 7518, section 3.4: R and S as fixed-length big-endian integers, not DER.
+        r, s = decode_dss_signature(key.sign(content, _ECDSA))
+        return r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
+    return key.sign(content)
+
+
+def _encode(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")
