@@ -1,0 +1,92 @@
+# METADATA
+# title: Arguments of the call
+# description: |
+#   Helpers over input.tool.arguments, which the caller asserts. Each one is undefined when the argument is absent or
+#   has another type, so a grant that uses it doesn't match; in a deny rule use it under `not`.
+package tabard.lib.arguments
+
+import data.tabard.lib.intent
+
+# METADATA
+# description: Names of the arguments that were sent.
+names := {name | some name, _ in input.tool.arguments}
+
+# METADATA
+# description: The argument if it is a non-empty string.
+text(name) := value if {
+	value := input.tool.arguments[name]
+	is_string(value)
+	value != ""
+}
+
+# METADATA
+# description: The argument if it is a number.
+number(name) := value if {
+	value := input.tool.arguments[name]
+	is_number(value)
+}
+
+# METADATA
+# description: |
+#   The strings that the argument holds: a string itself, or every item of a non-empty array of strings. Undefined if
+#   anything else is among them.
+# scope: document
+texts(name) := {value} if value := text(name)
+
+texts(name) := {value | some value in input.tool.arguments[name]} if {
+	is_array(input.tool.arguments[name])
+	count(input.tool.arguments[name]) > 0
+	every value in input.tool.arguments[name] {
+		is_string(value)
+	}
+}
+
+# METADATA
+# description: True if the argument is a number between `low` and `high`, both included.
+within(name, low, high) if {
+	value := number(name)
+	value >= low
+	value <= high
+}
+
+# METADATA
+# description: |
+#   True if every string of the argument is in `trusted`: a set or array of strings, or an object whose keys they are.
+all_in(name, trusted) if count(strangers(name, trusted)) == 0
+
+# METADATA
+# description: The strings of the argument that are not in `trusted`, for the message of a denial.
+strangers(name, trusted) := {value |
+	some value in texts(name)
+	not _member(value, trusted)
+}
+
+# METADATA
+# description: True if every string of the argument occurs in the person's own request, as intent.mentions judges it.
+all_mentioned(name) if {
+	every value in texts(name) {
+		intent.mentions(value)
+	}
+}
+
+# METADATA
+# description: True if the argument is a number that occurs in the person's own request.
+number_mentioned(name) if intent.mentions_number(number(name))
+
+# METADATA
+# description: True if no argument was sent except those in `known`, a set or array of names.
+only(known) if {
+	every name in names {
+		name in known
+	}
+}
+
+_member(value, trusted) if {
+	is_object(trusted)
+	_ = trusted[value]
+}
+
+_member(value, trusted) if {
+	not is_object(trusted)
+	value in trusted
+}

@@ -1,0 +1,38 @@
+# METADATA
+# title: Time
+# description: |
+#   Helpers over input.context.time, the sidecar's clock in seconds since the epoch. Rego's own time.now_ns isn't
+#   available to policies, so that a decision can be replayed.
+package tabard.lib.clock
+
+# METADATA
+# description: The time of the question in nanoseconds, as Rego's time functions want it.
+now_ns := floor(input.context.time) * 1000000000
+
+# METADATA
+# description: |
+#   True between the times of day `start` (included) and `end` (excluded) in the time zone `zone`, for example
+#   within("08:00", "18:00", "Europe/Berlin"). A window may cross midnight.
+# scope: document
+within(start, end, zone) if {
+	start < end
+	now := _minute(zone)
+	now >= start
+	now < end
+}
+
+within(start, end, zone) if {
+	start > end
+	_minute(zone) >= start
+}
+
+within(start, end, zone) if {
+	start > end
+	_minute(zone) < end
+}
+
+# METADATA
+# description: True from Monday to Friday in the time zone `zone`.
+weekday(zone) if not time.weekday([now_ns, zone]) in {"Saturday", "Sunday"}
+
+_minute(zone) := sprintf("%02d:%02d", array.slice(time.clock([now_ns, zone]), 0, 2))

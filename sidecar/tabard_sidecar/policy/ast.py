@@ -1,0 +1,153 @@
+"""Reads OPA's syntax tree (as JSON, with locations)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tabard_sidecar.policy.values import Json
+
+Node: TypeAlias = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Line and column, both from 1."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataRef:
+    """A reference below ``data``: its leading constants, and whether that is all of it."""
+
+    path: tuple[str, ...]
+    complete: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class InputRef:
+    """A reference below ``input``: its leading constants."""
+
+    path: tuple[str, ...]
+    place: Place
+
+
+def package_path(module: Node) -> tuple[str, ...]:
+    """Return the package without ``data``; a part that isn't a constant string is ``?``."""
+    return tuple(
+        part["value"] if part.get("type") == "string" else "?" for part in module["package"]["path"][1:]
+    )
+
+
+def place(node: Json, fallback: Place | None = None) -> Place:
+    """Return where a node stands."""
+    location = node.get("location") if isinstance(node, Mapping) else None
+    if isinstance(location, Mapping):
+        return Place(int(location.get("row", 0)), int(location.get("col", 0)))
+    return fallback or Place(0, 0)
+
+
+def aliases(module: Node) -> dict[str, tuple[str, ...]]:
+    """Return what each imported name stands for: the path below ``data`` or ``input``, that word included."""
+    found: dict[str, tuple[str, ...]] = {}
+    for statement in module.get("imports") or ():
+        path = tuple(str(part["value"]) for part in statement["path"]["value"])
+        if path and path[0] in {"data", "input"}:
+            found[statement.get("alias") or path[-1]] = path
+    return found
+
+
+def refs(node: Json, names: Mapping[str, tuple[str, ...]], at: Place) -> Iterator[DataRef | InputRef]:
+    """Yield every reference to ``data`` or ``input`` below ``node``, imports resolved."""
+    at = place(node, at)
+    if isinstance(node, list):
+        for child in node:
+            yield from refs(child, names, at)
+    elif isinstance(node, Mapping):
+        kind, value = node.get("type"), node.get("value")
+        if kind in {"ref", "var"}:
+            parts = value if isinstance(value, list) else [node]
+            found = _resolve(parts, names, at)
+            if found is not None:
+                yield found
+            yield from refs(parts[1:], names, at)
+            return
+        for key, child in node.items():
+            if key not in {"location", "annotations"}:
+                yield from refs(child, names, at)
+
+
+def _resolve(parts: list[Json], names: Mapping[str, tuple[str, ...]], at: Place) -> DataRef | InputRef | None:
+    head = parts[0]
+    if not isinstance(head, Mapping) or head.get("type") != "var":
+        return None
+    base = (head["value"],) if head["value"] in {"data", "input"} else names.get(head["value"])
+    if base is None:
+        return None
+    constants: list[str] = list(base)
+    complete = True
+    for part in parts[1:]:
+        if part.get("type") != "string":
+            complete = False
+            break
+        constants.append(part["value"])
+    path = tuple(constants[1:])
+    return DataRef(path, complete, at) if constants[0] == "data" else InputRef(path, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One clause of a rule.
+
+    ``shape`` is ``set`` for ``name contains element`` and otherwise says what the clause is instead. ``element`` is
+    the term that a set clause contains.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    shape: str
+    element: Node | None
+    place: Place
+    node: Node
+
+
+def rules(module: Node) -> Iterator[Rule]:
+    """Yield every clause of the module."""
+    for node in module.get("rules") or ():
+        head = node["head"]
+        parts = head.get("ref") or [{"type": "var", "value": head.get("name", "")}]
+        path = tuple(str(part["value"]) if part.get("type") in {"var", "string"} else "?" for part in parts)
+        shape = _shape(node, head, path)
+        element = head.get("key") if shape == "set" else None
+        yield Rule(path[0], path, shape, element, place(node, place(head)), node)
+
+
+def _shape(node: Node, head: Node, path: tuple[str, ...]) -> str:
+    if node.get("default"):
+        return "a default"
+    if head.get("args"):
+        return "a function"
+    if len(path) > 1:
+        return "an object" if not ("key" in head and "value" not in head) else "a nested set"
+    if "key" in head and "value" not in head:
+        return "a set with else" if node.get("else") else "set"
+    return "a single value"
+
+
+def constant(term: Json) -> tuple[bool, Json]:
+    """Return whether a term is ground, and its JSON value."""
+    kind, value = term.get("type"), term.get("value")
+    if kind in {"string", "number", "boolean", "null"}:
+        return True, value
+    if kind == "array":
+        items = [constant(item) for item in value]
+        return all(ground for ground, _ in items), [item for _, item in items]
+    if kind == "object":
+        pairs = [(constant(key), constant(item)) for key, item in value]
+        ground = all(key[0] and isinstance(key[1], str) and item[0] for key, item in pairs)
+        return ground, {key[1]: item[1] for key, item in pairs} if ground else None
+    return False, None

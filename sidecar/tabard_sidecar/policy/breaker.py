@@ -1,0 +1,63 @@
+"""Pauses evaluations that keep running into their deadline."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from tabard_sidecar.interfaces import Clock
+
+_MAX_KEYS = 1024
+
+
+@dataclass(slots=True)
+class _Entry:
+    timeouts: int = 0
+    open_until: float = 0.0
+
+
+class Breaker:
+    """Counts time-outs in a row per kind of question, so that one runaway rule doesn't stop the others.
+
+    After ``limit`` time-outs a kind pauses for ``pause_seconds``; then one question is let through to try.
+    """
+
+    def __init__(self, limit: int, pause_seconds: float, clock: Clock) -> None:
+        self._limit = limit
+        self._pause = pause_seconds
+        self._clock = clock
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def admits(self, key: str) -> bool:
+        """Tell whether a question of this kind may be evaluated now."""
+        entry = self._entries.get(key)
+        if entry is None or entry.timeouts < self._limit:
+            return True
+        now = self._clock()
+        if now < entry.open_until and entry.open_until - now <= self._pause:
+            return False
+        entry.open_until = now + self._pause  # this one tries; the others wait for what comes of it
+        return True
+
+    def timed_out(self, key: str) -> None:
+        """Count a time-out."""
+        entry = self._entries.setdefault(key, _Entry())
+        self._entries.move_to_end(key)
+        entry.timeouts += 1
+        entry.open_until = self._clock() + self._pause
+        while len(self._entries) > _MAX_KEYS:
+            self._entries.popitem(last=False)
+
+    def answered(self, key: str) -> None:
+        """Forget the time-outs of a kind."""
+        if key in self._entries:
+            del self._entries[key]
+
+    def paused(self) -> tuple[str, ...]:
+        """Return the kinds that are paused now."""
+        now = self._clock()
+        return tuple(
+            key
+            for key, entry in self._entries.items()
+            if entry.timeouts >= self._limit and now < entry.open_until
+        )

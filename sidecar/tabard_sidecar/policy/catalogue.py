@@ -1,0 +1,218 @@
+"""What is known about tools before they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabard_sidecar.policy.documents import DocumentError, parse_json, parse_yaml
+from tabard_sidecar.policy.patterns import SchemaError
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.schema import Check, UnsupportedKeywordError, compile_schema
+from tabard_sidecar.policy.values import Json
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_NAME_BYTES = 256
+_TOOL_KEYS = frozenset(
+    {
+        "annotations",
+        "description",
+        "inputSchema",
+        "name",
+        "outputSchema",
+        "server",
+        "title",
+        "_meta",
+        "icons",
+        "execution",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """One tool of the catalogue.
+
+    Attributes:
+        name: the tool's name.
+        server: server that offers it; empty for any.
+        annotations: hints such as ``readOnlyHint``, as policies see them under ``input.tool.annotations``.
+        arguments: names that the schema knows, or ``None`` if it accepts others, too.
+        check: the compiled schema.
+    """
+
+    name: str
+    server: str
+    annotations: Mapping[str, Any]
+    arguments: frozenset[str] | None
+    check: Check = field(repr=False, compare=False)
+
+    @property
+    def read_only(self) -> bool:
+        """True only if the catalogue says that the tool changes nothing."""
+        return self.annotations.get("readOnlyHint") is True
+
+    def validate(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the arguments, without their values, or ``None``."""
+        try:
+            fault = self.check(arguments)
+        except RecursionError:
+            return "the arguments are nested too deep for the schema"
+        if fault is None:
+            return None
+        path, problem = fault
+        return f"argument {path!r} {problem}" if path else f"the arguments object {problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All tools that are known.
+
+    Attributes:
+        required: True if a tool that isn't here must be denied.
+        tools: by (name, server); the server is empty for a tool that any server may offer.
+    """
+
+    required: bool = False
+    tools: Mapping[tuple[str, str], ToolSpec] = field(default_factory=dict)
+
+    def lookup(self, name: str, server: str) -> ToolSpec | None:
+        """Return the tool of this server, else the one of any server, else ``None``."""
+        found = self.tools.get((name, server))
+        return found if found is not None or not server else self.tools.get((name, ""))
+
+    def __iter__(self) -> Iterator[ToolSpec]:
+        return iter(self.tools.values())
+
+
+def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
+    """Read a catalogue.
+
+    The file is YAML or JSON: ``{"tools": [...]}``, an MCP ``tools/list`` result or its JSON-RPC response, or a bare list.
+    A tool has ``name`` and may have ``server``, ``description``, ``inputSchema`` (JSON Schema of the arguments) and
+    ``annotations``.
+
+    Raises:
+        PolicyBrokenError: with everything that is wrong with it.
+    """
+    file = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        problem = Problem(file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Mend catalogue.path")
+        raise PolicyBrokenError([problem]) from error
+    if len(content) > MAX_BYTES:
+        raise PolicyBrokenError(
+            [Problem(file, 0, 0, "too_large", f"is larger than {MAX_BYTES} bytes", "Split it")]
+        )
+    try:
+        document = parse_json(content) if path.suffix == ".json" else parse_yaml(content)
+    except DocumentError as error:
+        problem = Problem(file, error.row, 0, error.code, error.message, error.next_step)
+        raise PolicyBrokenError([problem]) from error
+    return catalogue_of(document, file, required=required)
+
+
+def catalogue_of(document: Json, file: str, *, required: bool = False) -> Catalogue:
+    """Make a catalogue of a parsed document; see :func:`load_catalogue`.
+
+    Raises:
+        PolicyBrokenError: with everything that is wrong with it.
+    """
+    problems: list[Problem] = []
+    tools: dict[tuple[str, str], ToolSpec] = {}
+
+    def wrong(code: str, message: str, step: str) -> None:
+        problems.append(Problem(file, 0, 0, code, message, step))
+
+    for position, item in enumerate(_items(document, wrong)):
+        spec = _tool(item, position, wrong)
+        if spec is None:
+            continue
+        key = (spec.name, spec.server)
+        if key in tools:
+            wrong("tool_twice", f"tool {spec.name!r} is listed twice for the same server", "Keep one of them")
+        tools[key] = spec
+    if problems:
+        raise PolicyBrokenError(problems)
+    return Catalogue(required, tools)
+
+
+_Wrong = Callable[[str, str, str], None]
+
+
+def _items(document: Json, wrong: _Wrong) -> list[Json]:
+    if isinstance(document, dict) and isinstance(document.get("result"), dict):
+        document = document["result"]
+    if isinstance(document, dict):
+        if document.get("nextCursor"):
+            wrong(
+                "incomplete", "is only a part of a tools/list answer: nextCursor is set", "Fetch every page"
+            )
+        document = document.get("tools")
+    if not isinstance(document, list):
+        wrong("catalogue", "must be a list of tools, or an object with one under tools", "Mend the file")
+        return []
+    return document
+
+
+def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
+    name = item.get("name") if isinstance(item, dict) else None
+    if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME_BYTES:
+        wrong("tool_name", f"tool {position} needs a name of 1 to {MAX_NAME_BYTES} bytes", "Name it")
+        return None
+    for key in item.keys() - _TOOL_KEYS:
+        wrong("tool_key", f"tool {name!r} has an unknown key {key!r}", "Remove or correct it")
+    server, annotations = item.get("server", ""), item.get("annotations") or {}
+    if not isinstance(server, str) or not isinstance(annotations, dict):
+        wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Mend it")
+        return None
+    schema = item.get("inputSchema", True)
+    try:
+        check = _compile(schema)
+    except SchemaError as error:
+        wrong("tool_schema", f"tool {name!r}: {error}", "Mend its inputSchema")
+        return None
+    return ToolSpec(name, server, annotations, _argument_names(schema), check)
+
+
+def _argument_names(schema: Json) -> frozenset[str] | None:
+    if not isinstance(schema, dict) or schema.get("additionalProperties") is not False:
+        return None
+    return None if schema.get("patternProperties") else frozenset(schema.get("properties", {}))
+
+
+def _compile(schema: Json) -> Check:
+    try:
+        return compile_schema(schema)
+    except UnsupportedKeywordError:
+        return _compile_with_package(schema)
+    except (TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise SchemaError(f"the schema is malformed: {error}") from error
+
+
+def _compile_with_package(schema: Json) -> Check:
+    """Compile what :mod:`tabard_sidecar.policy.schema` doesn't cover; slower on each call."""
+    from jsonschema import exceptions, validators  # noqa: PLC0415  # few catalogues need it
+    from referencing import Registry  # noqa: PLC0415
+
+    kind = validators.validator_for(schema, default=validators.validators["2020-12"])
+    try:
+        kind.check_schema(schema)
+    except exceptions.SchemaError as error:
+        raise SchemaError(f"the schema is malformed: {error.message}") from error
+    validator = kind(schema, registry=Registry())
+
+    def check(value: Json) -> tuple[str, str] | None:
+        try:
+            fault = next(validator.iter_errors(value), None)
+        except Exception as error:  # noqa: BLE001  # an unresolvable reference, whatever its class
+            return "", f"can't be checked: {type(error).__name__}"
+        if fault is None:
+            return None
+        path = ".".join(str(part) for part in fault.absolute_path)
+        return path, f"breaks {fault.validator!r} of its schema"
+
+    return check

@@ -1,0 +1,253 @@
+"""Turns what the policy modules say into one decision. Pure: the same for every engine and in replays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from tabard.caveats import Limits
+
+from tabard_sidecar.model import CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.resources import ELEMENTS, schema
+from tabard_sidecar.policy.rules import RuleIndex
+from tabard_sidecar.policy.schema import Check, compile_schema
+from tabard_sidecar.policy.values import Json
+
+MAX_ELEMENTS = 1000
+"""Most elements that one list of the entrypoint's answer may hold."""
+
+GRANTING: Mapping[Operation, str] = {
+    Operation.START_TASK: "start",
+    Operation.DELEGATE: "delegate",
+    Operation.AUTHORIZE: "grant",
+    Operation.FILTER_TOOLS: "grant",
+    Operation.RENEW: "renew",
+}
+"""Which rule grants an operation."""
+
+_LISTS = frozenset(ELEMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """One element that fits its schema."""
+
+    module: str
+    value: Mapping[str, Json]
+
+    def reason(self, message: str = "") -> Reason:
+        return Reason(code=self.value["code"], message=message, module=f"policy.{self.module}")
+
+
+@cache
+def element_checks() -> Mapping[str, Check]:
+    """Return the compiled schema of every element."""
+    return {name: compile_schema(schema(name)) for name in ELEMENTS}
+
+
+def compose(
+    document: Json, operation: Operation, *, revision: str = "", rules: RuleIndex | None = None
+) -> PolicyDecision:
+    """Compose the entrypoint's answer.
+
+    Any denial denies, and so does any question that no approval answers. Without a granting element the decision is
+    ``no_grant``. Among granting elements the narrower wins; what can't be narrowed must agree. Nothing that breaks its
+    schema is ever left out: it denies ``policy_error``.
+
+    Args:
+        document: the value of ``data.tabard.decision``; ``None`` if it was undefined.
+        operation: what was asked.
+        revision: revision of the policy, passed through.
+        rules: where the modules' rules are. If given, an element that no known rule can have made denies.
+    """
+    broken = _document_fault(document)
+    if broken:
+        return PolicyDecision(revision, denials=(Reason("policy_error", f"data.tabard.decision {broken}"),))
+    denials: list[Reason] = []
+    denied = _elements(document, "deny", rules, denials)
+    asked = _elements(document, "ask", rules, denials)
+    name = GRANTING[operation]
+    granted = _elements(document, name, rules, denials)
+    denials += [element.reason(element.value["message"]) for element in denied]
+    denials += [_unapproved(element) for element in asked]
+    denials += _not_enforced(granted, name)
+    if not granted and not denials:
+        denials.append(Reason("no_grant", _nothing_grants(operation, name)))
+    if denials:
+        return PolicyDecision(revision, denials=tuple(denials))
+    return _MERGE[name](revision, granted)
+
+
+def _document_fault(document: Json) -> str:
+    if document is None:
+        return "is undefined"
+    if not isinstance(document, dict) or document.keys() != _LISTS:
+        return "must be an object with the lists " + ", ".join(ELEMENTS)
+    for name, items in document.items():
+        if not isinstance(items, list):
+            return f"must hold a list under {name}"
+        if len(items) > MAX_ELEMENTS:
+            return f"holds more than {MAX_ELEMENTS} elements under {name}"
+    return ""
+
+
+def _elements(
+    document: Mapping[str, Json], name: str, rules: RuleIndex | None, denials: list[Reason]
+) -> list[_Element]:
+    """Return the elements that fit; add a denial for each that doesn't."""
+    check = element_checks()[name]
+    fitting: list[_Element] = []
+    for item in document[name]:
+        if not isinstance(item, dict) or item.keys() != {"module", "element"}:
+            denials.append(Reason("policy_error", f"data.tabard.decision has a malformed item under {name}"))
+            continue
+        module, value = item["module"], item["element"]
+        if not isinstance(module, str) or (rules is not None and not rules.knows(module, name)):
+            denials.append(_unknown_origin(module, name))
+            continue
+        fault = check(value)
+        if fault is None:
+            fitting.append(_Element(module, value))
+        else:
+            denials.append(_broken_element(module, name, value, fault, rules))
+    return fitting
+
+
+def _unknown_origin(module: Json, name: str) -> Reason:
+    label = f"policy.{module}" if isinstance(module, str) else ""
+    message = f"an element under {name} comes from no {name} rule of a loaded module; is there data under data.policy?"
+    return Reason("policy_error", message, label)
+
+
+def _broken_element(
+    module: str, name: str, value: Json, fault: tuple[str, str], rules: RuleIndex | None
+) -> Reason:
+    path, problem = fault
+    code = value.get("code") if isinstance(value, dict) else None
+    site = rules.locate(module, name, code if isinstance(code, str) else None) if rules is not None else ""
+    subject = f"{path!r} {problem}" if path else f"the element {problem}"
+    where = f" ({site})" if site else ""
+    return Reason("policy_error", f"{name} of policy.{module}{where}: {subject}", f"policy.{module}")
+
+
+def _unapproved(element: _Element) -> Reason:
+    approvers = ", ".join(element.value["approvers"])
+    message = f"{element.value['code']}: {element.value['reason']} (approvers: {approvers})"
+    return Reason("approval_required", message, f"policy.{element.module}")
+
+
+def _not_enforced(granted: Iterable[_Element], name: str) -> list[Reason]:
+    found = []
+    for element in granted:
+        value = element.value
+        fields = [field for field in ("charges", "labels") if value.get(field)]
+        if name in {"start", "delegate"} and value.get("limits", {}).get("budgets"):
+            fields.append("limits.budgets")
+        if fields:
+            message = f"{name} element {value['code']} carries {' and '.join(fields)}"
+            found.append(Reason("not_enforced_yet", message, f"policy.{element.module}"))
+    return found
+
+
+def _nothing_grants(operation: Operation, name: str) -> str:
+    return f"no {name} rule of any module matched the operation {operation.value}"
+
+
+def _granted_by(elements: Iterable[_Element]) -> tuple[Reason, ...]:
+    return tuple(element.reason() for element in elements)
+
+
+def _merge_grants(revision: str, elements: list[_Element]) -> PolicyDecision:
+    credentials = [element.value.get("credential") or {"kind": "none"} for element in elements]
+    if len(elements) > 1:
+        conflict = _conflict(elements, credentials)
+        if conflict is not None:
+            return PolicyDecision(revision, denials=(conflict,))
+    credential = _narrowest(credentials)
+    return PolicyDecision(
+        revision,
+        granted_by=_granted_by(elements),
+        credential=credential,
+        reuse=not credential.single_use and all(element.value.get("reuse") is True for element in elements),
+        obligations=_united(elements),
+    )
+
+
+def _conflict(elements: list[_Element], credentials: list[Mapping[str, Json]]) -> Reason | None:
+    for field in ("kind", "audience", "role"):
+        values = {credential.get(field, "") for credential in credentials}
+        if len(values) > 1:
+            makers = ", ".join(f"policy.{element.module} {element.value['code']}" for element in elements)
+            message = f"grants disagree about credential.{field}: {', '.join(sorted(values))} ({makers})"
+            return Reason("policy_conflict", message)
+    return None
+
+
+def _narrowest(credentials: list[Mapping[str, Json]]) -> CredentialTemplate:
+    first = credentials[0]
+    scopes = set(first.get("scopes", ()))
+    for credential in credentials[1:]:
+        scopes &= set(credential.get("scopes", ()))
+    return CredentialTemplate(
+        kind=first["kind"],
+        audience=first.get("audience", ""),
+        scopes=tuple(sorted(scopes)),
+        ttl_seconds=_least(credential.get("ttl_seconds") for credential in credentials),
+        role=first.get("role", ""),
+        single_use=any(credential.get("single_use") is True for credential in credentials),
+    )
+
+
+def _least(values: Iterable[Json]) -> float | None:
+    stated = [float(value) for value in values if value is not None]
+    return min(stated) if stated else None
+
+
+def _united(elements: Iterable[_Element]) -> tuple[Obligation, ...]:
+    united: dict[str, Obligation] = {}
+    for element in elements:
+        for stated in element.value.get("obligations", ()):
+            properties = {key: value for key, value in stated.items() if key != "id"}
+            key = json.dumps([stated["id"], properties], sort_keys=True)
+            united[key] = Obligation(stated["id"], properties)
+    return tuple(united[key] for key in sorted(united))
+
+
+def _merge_limits(revision: str, elements: list[_Element]) -> PolicyDecision:
+    limits = tuple(_limits(element.value.get("limits", {})) for element in elements)
+    return PolicyDecision(revision, granted_by=_granted_by(elements), limits=limits)
+
+
+def _limits(stated: Mapping[str, Json]) -> Limits:
+    def names(field: str) -> tuple[str, ...] | None:
+        return tuple(stated[field]) if field in stated else None
+
+    ttl = stated.get("ttl_seconds")
+    return Limits(
+        tools=names("tools"),
+        audiences=names("audiences"),
+        scopes=names("scopes"),
+        purposes=names("purposes"),
+        max_depth=_whole(stated.get("max_depth")),
+        max_children=_whole(stated.get("max_children")),
+        ttl_seconds=None if ttl is None else float(ttl),
+    )
+
+
+def _whole(value: Json) -> int | None:
+    return None if value is None else int(value)
+
+
+def _merge_renewals(revision: str, elements: list[_Element]) -> PolicyDecision:
+    ttl = _least(element.value["ttl_seconds"] for element in elements)
+    return PolicyDecision(revision, granted_by=_granted_by(elements), ttl_seconds=ttl)
+
+
+_MERGE: Mapping[str, Callable[[str, list[_Element]], PolicyDecision]] = {
+    "delegate": _merge_limits,
+    "grant": _merge_grants,
+    "renew": _merge_renewals,
+    "start": _merge_limits,
+}

@@ -1,0 +1,80 @@
+"""Configuration of policy and tool catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class RemoteConfig(BaseModel):
+    """An OPA server that holds the policy instead of this process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(
+        description="OPA's address: `https://host:port`, `unix:/path/to/socket`, or `http://` on a loopback address."
+    )
+    token_file: Path | None = Field(
+        default=None, description="File with the bearer token; read again when it changes."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust instead of the system's."
+    )
+    cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
+    key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
+    max_connections: int = Field(default=64, ge=1, le=1024, description="Most connections held at once.")
+
+
+class PolicyConfig(BaseModel):
+    """Which policy is asked, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = Field(
+        default=None,
+        description="Folder with Rego modules and data, or a bundle tarball. Followed for changes.",
+    )
+    remote: RemoteConfig | None = Field(
+        default=None, description="OPA server to ask instead of `path`. Exactly one of the two is set."
+    )
+    deadline_seconds: float = Field(
+        default=0.25, gt=0, le=10, description="Longest time one evaluation may take; longer denies."
+    )
+    poll_seconds: float = Field(
+        default=0.5, ge=0.05, le=3600, description="How often the source is looked at for changes."
+    )
+    quiet_seconds: float = Field(
+        default=0.2, ge=0, le=60, description="How long the source must be unchanged before it is loaded."
+    )
+    max_broken_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="How long the last good policy may be used while the source is broken; then every call is "
+        "denied. Unset means for as long as it takes.",
+    )
+    breaker_timeouts: int = Field(
+        default=5, ge=1, le=1000, description="Time-outs in a row after which evaluation pauses."
+    )
+    breaker_pause_seconds: float = Field(
+        default=1.0, gt=0, le=300, description="How long evaluation pauses then; meanwhile calls are denied."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PolicyConfig:
+        if self.path is not None and self.remote is not None:
+            raise ValueError("set either policy.path or policy.remote, not both")
+        return self
+
+
+class CatalogueConfig(BaseModel):
+    """What is known about tools before they are called."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = Field(
+        default=None, description="Tool catalogue, YAML or JSON; an MCP `tools/list` result is one, too."
+    )
+    required: bool = Field(
+        default=False, description="True denies every tool that the catalogue doesn't name."
+    )

@@ -1,0 +1,49 @@
+"""Puts the policy stage together from the configuration."""
+
+from __future__ import annotations
+
+from tabard_opa import Engine
+
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
+from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
+from tabard_sidecar.policy.embedded import FileProvider
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.provider import PolicyProvider
+from tabard_sidecar.policy.runtime import Runtime, StatusListener
+
+
+def create_runtime(
+    config: PolicyConfig,
+    options: CompileOptions,
+    engine: Engine,
+    clock: Clock,
+    listener: StatusListener | None = None,
+) -> Runtime:
+    """Return a runtime that still has to be started.
+
+    Raises:
+        PolicyBrokenError: the configuration names no policy source.
+    """
+    return Runtime(_provider(config, options, engine), config, clock, listener)
+
+
+def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> PolicyProvider:
+    if config.path is None:
+        message = "neither policy.path nor policy.remote is set"
+        raise PolicyBrokenError(
+            [Problem("", 0, 0, "no_source", message, "Set policy.path to the folder with your Rego modules")]
+        )
+    return FileProvider(engine, config.path, options)
+
+
+def create_catalogue(config: CatalogueConfig) -> Catalogue:
+    """Return the configured catalogue; an empty one if no path is set.
+
+    Raises:
+        PolicyBrokenError: with everything that is wrong with the file.
+    """
+    if config.path is None:
+        return Catalogue(config.required)
+    return load_catalogue(config.path, required=config.required)

@@ -1,0 +1,59 @@
+"""What is wrong with a policy, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a problem keeps a policy from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to mend.
+
+    Attributes:
+        file: file as the person knows it; empty if the problem has no file.
+        row: line from 1; 0 if unknown.
+        column: column from 1; 0 if unknown.
+        code: stable lower_snake_case identifier.
+        message: what is wrong.
+        next_step: one imperative sentence that says how to mend it.
+        severity: an error keeps the policy from being loaded.
+    """
+
+    file: str
+    row: int
+    column: int
+    code: str
+    message: str
+    next_step: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.row, self.column) if part)
+        text = f"{place}: " if place else ""
+        text += f"{self.severity.value} {self.code}: {self.message}"
+        return f"{text}. {self.next_step}" if self.next_step else text
+
+    def as_json(self) -> dict[str, object]:
+        """Return the problem for ``--json``."""
+        return asdict(self)
+
+
+class PolicyBrokenError(Exception):
+    """A policy can't be used. Carries every problem that was found, not only the first.
+
+    Attributes:
+        problems: all problems, sorted by file and line.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

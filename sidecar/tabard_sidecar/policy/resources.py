@@ -1,0 +1,52 @@
+"""Tabard's own Rego and the schemas of the policy contract, as installed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from tabard_sidecar.policy.values import Json
+
+ELEMENTS = ("ask", "delegate", "deny", "grant", "renew", "start")
+"""Names of the contract rules, which are those of the entrypoint's lists and of the element schemas."""
+
+ENTRYPOINT = "data.tabard.decision"
+MASK = "data.system.log.mask"
+
+
+class ResourceError(Exception):
+    """The installation is incomplete."""
+
+
+@cache
+def rego_root() -> Path:
+    """Return the folder that holds ``tabard/`` and ``schemas/``.
+
+    A wheel carries a copy in the package (``_rego``); in a checkout it is the repository's ``rego/``.
+
+    Raises:
+        ResourceError: neither is there.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package.parent.parent / "rego", package / "_rego"):
+        if (candidate / "tabard" / "decision.rego").is_file():
+            return candidate
+    raise ResourceError("Tabard's Rego files are missing from the installation: install tabard-sidecar again")
+
+
+@cache
+def library() -> dict[str, str]:
+    """Return the entrypoint and the library: source by file name, tests left out."""
+    root = rego_root()
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((root / "tabard").rglob("*.rego"))
+        if not path.name.endswith("_test.rego")
+    }
+
+
+@cache
+def schema(name: str) -> Json:
+    """Return a schema of the contract: ``input`` or one of :data:`ELEMENTS`. Not to be changed."""
+    return json.loads((rego_root() / "schemas" / f"{name}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,43 @@
+"""Where the rules of a policy are, so that a denial can name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSite:
+    """One clause of a contract rule. ``code`` is the element's code if the clause states it as a constant."""
+
+    file: str
+    row: int
+    code: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleIndex:
+    """The clauses of every contract rule, by module name and rule name."""
+
+    sites: Mapping[str, Mapping[str, tuple[RuleSite, ...]]] = field(default_factory=dict)
+
+    def knows(self, module: str, rule: str) -> bool:
+        """Tell whether the module defines the rule at all."""
+        return rule in self.sites.get(module, {})
+
+    def module_of(self, file: str) -> str:
+        """Name the module that a file holds; empty if it holds no contract rule."""
+        for module, by_rule in self.sites.items():
+            if any(site.file == file for sites in by_rule.values() for site in sites):
+                return module
+        return ""
+
+    def locate(self, module: str, rule: str, code: object = None) -> str:
+        """Name the clause that made an element, or every clause that could have; empty if there is none."""
+        sites = self.sites.get(module, {}).get(rule, ())
+        exact = [site for site in sites if code is not None and site.code == code]
+        open_sites = [site for site in sites if site.code is None]
+        return " or ".join(str(site) for site in (exact or open_sites or sites))

@@ -1,0 +1,284 @@
+"""The policy stage of the pipeline: asks the active policy, composes, reloads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tabard_sidecar.interfaces import Clock, FilterQuestion
+from tabard_sidecar.model import Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.breaker import Breaker
+from tabard_sidecar.policy.compose import compose
+from tabard_sidecar.policy.conf import PolicyConfig
+from tabard_sidecar.policy.failures import EvaluationFailedError
+from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.provider import Active, PolicyProvider
+from tabard_sidecar.policy.status import PolicyState, PolicyStatus
+from tabard_sidecar.refusal import Unanswerable
+
+_FILTER_PARALLEL = 8
+
+StatusListener = Callable[[PolicyStatus], None]
+
+
+class Runtime:
+    """Asks one policy source; implements :class:`tabard_sidecar.interfaces.PolicyRuntime`.
+
+    Belongs to one event loop. ``start`` must have returned before anything is asked. ``listener`` is called whenever a
+    load succeeded or failed.
+    """
+
+    def __init__(
+        self,
+        provider: PolicyProvider,
+        config: PolicyConfig,
+        clock: Clock,
+        listener: StatusListener | None = None,
+    ) -> None:
+        self._provider = provider
+        self._config = config
+        self._clock = clock
+        self._listener = listener
+        self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
+        self._active: Active | None = None
+        self._problems: tuple[Problem, ...] = ()
+        self._broken_since: float | None = None
+        self._since = clock()
+        self._seen: object = None
+        self._loads = 0
+        self._failed_loads = 0
+        self._loading = asyncio.Lock()
+        self._follower: asyncio.Task[None] | None = None
+
+    @property
+    def revision(self) -> str:
+        """Revision of the active policy; empty if there is none."""
+        return self._active.revision if self._active is not None else ""
+
+    async def start(self) -> None:
+        """Load the policy and follow its source.
+
+        Raises:
+            PolicyBrokenError: the policy can't be used; nothing is followed then.
+        """
+        await self.reload()
+        if self._active is None:
+            raise PolicyBrokenError(self._problems)
+        self._follower = asyncio.create_task(self._follow(), name="policy-follower")
+
+    async def close(self) -> None:
+        """Stop following and free the policy."""
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        if self._active is not None:
+            self._active.evaluator.close()
+            self._active = None
+        await self._provider.close()
+
+    def status(self) -> PolicyStatus:
+        """Return how the policy is doing."""
+        paused = self._breaker.paused()
+        reasons = [str(problem) for problem in self._problems]
+        reasons += [f"evaluation of {key} is paused after repeated time-outs" for key in paused]
+        if self._active is None:
+            state = PolicyState.DEGRADED if self._problems else PolicyState.STARTING
+        else:
+            state = PolicyState.DEGRADED if reasons else PolicyState.SERVING
+        return PolicyStatus(
+            state=state,
+            ready=self._active is not None and not self._broken_too_long(),
+            reasons=tuple(reasons),
+            revision=self.revision,
+            since=self._since,
+            problems=self._problems,
+            warnings=tuple(self._active.warnings) if self._active is not None else (),
+            loads=self._loads,
+            failed_loads=self._failed_loads,
+        )
+
+    async def decide(self, operation: Operation, input_json: bytes, *, key: str = "") -> PolicyDecision:
+        """Evaluate the entrypoint and compose what it answers.
+
+        Args:
+            operation: what is asked; ``input_json`` says the same.
+            input_json: the policy input.
+            key: what repeated time-outs are counted by, for example the tool's name.
+
+        Raises:
+            Unanswerable: no policy is loaded, the engine can't be reached or is overloaded.
+        """
+        active = self._require_active()
+        revision = active.revision
+        if self._broken_too_long():
+            return _denied(
+                revision, "policy_broken_too_long", "the policy source is broken: " + self._first_problem()
+            )
+        kind = f"{operation.value} {key}".rstrip()
+        if not self._breaker.admits(kind):
+            return _denied(
+                revision, "policy_timeout", f"evaluation of {kind} is paused after repeated time-outs"
+            )
+        try:
+            answer = await active.evaluator.decision(input_json, self._config.deadline_seconds)
+        except EvaluationFailedError as error:
+            if error.code == "timeout":
+                self._breaker.timed_out(kind)
+            return _failed(active, error, self._config.deadline_seconds)
+        self._breaker.answered(kind)
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            return _denied(revision, "policy_error", "the engine's answer isn't JSON")
+        return compose(document, operation, revision=revision, rules=active.rules)
+
+    async def filter_tools(
+        self, input_base: Mapping[str, Any], tools: Sequence[FilterQuestion]
+    ) -> list[bool]:
+        """Tell per tool whether some arguments could be allowed.
+
+        Raises:
+            Unanswerable: no policy is loaded, or the engine can't be reached.
+        """
+        active = self._require_active()
+        if self._broken_too_long():
+            return [False] * len(tools)
+        base = json.dumps({**input_base, "operation": Operation.FILTER_TOOLS.value, "tool": None}).encode()
+        if not base.endswith(b', "tool": null}'):
+            raise ValueError("input_base must not hold tool")
+        head = base.removesuffix(b"null}")
+        gate = asyncio.Semaphore(_FILTER_PARALLEL)
+
+        async def offered(tool: FilterQuestion) -> bool:
+            named = {"name": tool.name, "server": tool.server, "annotations": dict(tool.annotations)}
+            async with gate:
+                return await self._possible(active, head + json.dumps(named).encode() + b"}")
+
+        return list(await asyncio.gather(*map(offered, tools)))
+
+    async def mask(self, record_json: bytes) -> list[Any]:
+        """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
+
+        Raises:
+            Unanswerable: the mask failed, so what may be written isn't known.
+        """
+        active = self._require_active()
+        try:
+            answer = await active.evaluator.mask(record_json, self._config.deadline_seconds)
+        except EvaluationFailedError as error:
+            if error.code == "undefined":
+                return []
+            raise Unanswerable(
+                "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
+            ) from error
+        mask = [] if answer is None else json.loads(answer)
+        if not isinstance(mask, list):
+            raise Unanswerable("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
+        return mask
+
+    async def reload(self) -> PolicyStatus:
+        """Load the source now. A source that is broken leaves the active policy as it is and says so in the status."""
+        async with self._loading:
+            seen = await self._provider.fingerprint()
+            try:
+                loaded = await self._provider.load()
+            except PolicyBrokenError as error:
+                self._broke(error.problems)
+            else:
+                self._activate(loaded)
+            self._seen = seen
+        status = self.status()
+        if self._listener is not None:
+            self._listener(status)
+        return status
+
+    def _require_active(self) -> Active:
+        if self._active is None:
+            message = "no policy is loaded: " + self._first_problem()
+            raise Unanswerable("UNAVAILABLE", "policy_unavailable", message)
+        return self._active
+
+    def _first_problem(self) -> str:
+        return str(self._problems[0]) if self._problems else "it is still being loaded"
+
+    def _broken_too_long(self) -> bool:
+        limit = self._config.max_broken_seconds
+        return (
+            limit is not None
+            and self._broken_since is not None
+            and self._clock() - self._broken_since > limit
+        )
+
+    async def _possible(self, active: Active, input_json: bytes) -> bool:
+        deadline = self._config.deadline_seconds
+        try:
+            grants = await active.evaluator.partial(GRANT_QUERY, input_json, deadline)
+            if not possible(grants):
+                return False
+            denials = await active.evaluator.partial(DENY_QUERY, input_json, deadline)
+        except EvaluationFailedError as error:
+            if error.code == "closed" and self._active is not None and self._active is not active:
+                return await self._possible(self._active, input_json)  # reloaded between the two questions
+            return False
+        return not unconditional(denials)
+
+    def _activate(self, loaded: Active) -> None:
+        previous, self._active = self._active, loaded
+        if previous is not None:
+            previous.evaluator.close()
+        if previous is None or self._problems:
+            self._since = self._clock()
+        self._problems = ()
+        self._broken_since = None
+        self._loads += 1
+
+    def _broke(self, problems: tuple[Problem, ...]) -> None:
+        now = self._clock()
+        if not self._problems:
+            self._since = now
+        self._problems = problems
+        self._broken_since = self._broken_since if self._broken_since is not None else now
+        self._failed_loads += 1
+        if self._active is not None and not self._provider.keeps_last_good:
+            self._active.evaluator.close()
+            self._active = None
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.poll_seconds)
+            seen = await self._provider.fingerprint()
+            if seen == self._seen:
+                continue
+            while True:
+                await asyncio.sleep(self._config.quiet_seconds)
+                again = await self._provider.fingerprint()
+                if again == seen:
+                    break
+                seen = again
+            await self.reload()
+
+
+def _denied(revision: str, code: str, message: str) -> PolicyDecision:
+    return PolicyDecision(revision, denials=(Reason(code, message),))
+
+
+def _failed(active: Active, error: EvaluationFailedError, deadline_seconds: float) -> PolicyDecision:
+    if error.code == "overloaded":
+        raise Unanswerable(
+            "RESOURCE_EXHAUSTED", "overloaded", "too many evaluations are in flight"
+        ) from error
+    if error.code == "input_too_large":
+        raise Unanswerable("INVALID_ARGUMENT", "request_invalid", error.message) from error
+    if error.code == "timeout":
+        return _denied(
+            active.revision, "policy_timeout", f"evaluation took longer than {deadline_seconds:g} s"
+        )
+    where = f" ({error.file}:{error.row})" if error.file else ""
+    module = active.rules.module_of(error.file)
+    label = f"policy.{module}" if module else ""
+    return PolicyDecision(
+        active.revision, denials=(Reason("policy_error", f"{error.message}{where}", label),)
+    )
