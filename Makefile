@@ -30,6 +30,7 @@ say = @printf '\033[1m==>\033[0m %s\n' $(1)
 # the engine's Go source with the hook that compiles it.
 LOCKED := uv.lock pyproject.toml $(wildcard sdk/pyproject.toml sidecar/pyproject.toml engine/pyproject.toml engine/*.py)
 ENGINE := $(shell find engine -name '*.go' -o -name 'go.mod' -o -name 'go.sum' 2>/dev/null)
+WHEELS := dist/.built-tabard dist/.built-tabard-sidecar dist/.built-tabard-opa
 REGO := $(shell find rego -name '*.rego' -o -name '*.json' 2>/dev/null)
 
 # --- Environments ----------------------------------------------------------
@@ -84,7 +85,7 @@ test: .venv/.synced-dev ## Unit and conformance tests; no root, no network (ARGS
 	@$(RUN)python -m pytest $(ARGS)
 
 .PHONY: test-integration
-test-integration: root .venv/.synced-dev .venv/.synced-integration dist/.built ## Tests against real components; installs them, needs root
+test-integration: root .venv/.synced-dev .venv/.synced-integration $(WHEELS) ## Tests against real components; installs them, needs root
 	@tests/components/all.sh
 	@$(RUN)python -m pytest tests/integration $(ARGS)
 
@@ -166,14 +167,21 @@ docs-check: .venv/.synced-dev
 # --- Packages, measurements --------------------------------------------------
 
 .PHONY: wheels
-wheels: dist/.built ## Build sdists, and from them wheels, into dist/
+wheels: $(WHEELS) ## Build sdists, and from them wheels, into dist/
 
-dist/.built: $(LOCKED) $(ENGINE) $(REGO) $(UV_READY) $(shell find sdk sidecar engine \( -name '*.py' -o -name '*.md' \) -not -path '*/_rego/*' 2>/dev/null)
-	$(call say,'building sdists and wheels into dist/')
-	@rm -rf dist
-	@$(UV) build --quiet --all-packages --python $(PYTHON) --out-dir dist
-	@ls -1 dist/*.whl
-	@touch $@
+# One package at a time, so that a change in Python doesn't link the engine again.
+# RELEASE=1: the engine's wheel for any machine with glibc 2.28 (manylinux), linked with ziglang from PyPI.
+define package
+dist/.built-$(1): $(2)/pyproject.toml $(3) $(UV_READY) | .venv/pyvenv.cfg
+	$$(call say,'building $(1): a sdist and from it the wheel')
+	@mkdir -p dist && rm -f dist/$(subst -,_,$(1))-[0-9]*
+	@$(if $(RELEASE),TABARD_OPA_MANYLINUX=1) $(UV) build --quiet --package $(1) --python .venv/bin/python --out-dir dist
+	@touch $$@
+endef
+sources = $(shell find $(1) -type f \( -name '*.py' -o -name '*.md' -o -name '*.typed' \) 2>/dev/null)
+$(eval $(call package,tabard,sdk,$(call sources,sdk)))
+$(eval $(call package,tabard-sidecar,sidecar,$(call sources,sidecar) $(REGO)))
+$(eval $(call package,tabard-opa,engine,$(call sources,engine) $(ENGINE)))
 
 .PHONY: bench
 bench: .venv/.synced-bench ## Measure; ONLY=name for one benchmark. Writes bench/results/
