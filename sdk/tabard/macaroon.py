@@ -156,8 +156,12 @@ def parse(serialised: str) -> UnverifiedMacaroon:
         _malformed(f"it is {error}")
 
 
-def verify(serialised: str, key: bytes, discharges: Sequence[str] = ()) -> VerifiedMacaroon:
+def verify(
+    presented: str | UnverifiedMacaroon, key: bytes, discharges: Sequence[str] = ()
+) -> VerifiedMacaroon:
     """Verify the chain of signatures and return what it covers; judges no caveat.
+
+    Takes the serialised macaroon, or what :func:`parse` returned for it.
 
     Every third-party caveat needs its own discharge, bound to this macaroon; a discharge must not hold third-party
     caveats itself, and none may be left over.
@@ -165,7 +169,7 @@ def verify(serialised: str, key: bytes, discharges: Sequence[str] = ()) -> Verif
     Raises:
         MacaroonError: the macaroon or a discharge is malformed, forged, missing, unbound, repeated or unused.
     """
-    root = parse(serialised)
+    root = parse(presented) if isinstance(presented, str) else presented
     if len(discharges) > MAX_DISCHARGES:
         raise MacaroonError("discharge", f"there are more than {MAX_DISCHARGES} discharges")
     return _verify(root, key, [_parse_discharge(discharge) for discharge in discharges])

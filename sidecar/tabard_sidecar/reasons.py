@@ -288,6 +288,20 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "Delegate to another workload with DelegateTask.",
     ),
     (
+        "delegatee_invalid",
+        "Workload can't be handed the grant",
+        "DelegateTask names a holder that is no SPIFFE ID, or that holds the grant already.",
+        _NO_AUTHORITY,
+        "Name another workload by its SPIFFE ID; a sub-agent of the same workload gets a branch.",
+    ),
+    (
+        "grant_too_large",
+        "Grant too large",
+        "The new grant would be longer than 64 KiB or hold more than 512 caveats.",
+        _NO_AUTHORITY,
+        "Narrow with fewer or shorter limits, or start a new task.",
+    ),
+    (
         "discharge_invalid",
         "Discharge not acceptable",
         "A discharge is missing, unbound, forged, loops, or holds caveats that a discharge must not hold.",

@@ -29,7 +29,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22}")
 _SEAL = re.compile(r"[A-Za-z0-9_-]{43}")
 _BUDGET = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_HOLDER = re.compile(r"spiffe://[a-z0-9._-]{1,255}((?:/[A-Za-z0-9._-]+)*)")
+_HOLDER = re.compile(r"spiffe://[a-z0-9._-]{1,255}((?:/[A-Za-z0-9._-]+)+)")
 _MAX_HOLDER = 2048
 
 

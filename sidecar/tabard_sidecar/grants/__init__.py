@@ -1,0 +1,30 @@
+"""Grants: made, handed on, verified and judged.
+
+Verifying and judging are separate words here. Verifying tells who wrote what (signatures, seals, zone), judging what the
+caveats say to a question; a verified grant allows nothing by itself.
+"""
+
+from tabard_sidecar.grants.judging import (
+    CLOCK_SKEW_SECONDS,
+    children_to_register,
+    clamp_credential,
+    judge_call,
+    judge_delegation,
+    judge_expiry,
+    tool_possible,
+)
+from tabard_sidecar.grants.plan import PlannedGrant
+from tabard_sidecar.grants.service import GrantService, digest_of
+
+__all__ = [
+    "CLOCK_SKEW_SECONDS",
+    "GrantService",
+    "PlannedGrant",
+    "children_to_register",
+    "clamp_credential",
+    "digest_of",
+    "judge_call",
+    "judge_delegation",
+    "judge_expiry",
+    "tool_possible",
+]

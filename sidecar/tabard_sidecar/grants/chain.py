@@ -1,0 +1,122 @@
+"""From a verified macaroon to a verified grant: caveats decoded, seals checked, links identified."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tabard.caveats import Branch, Caveat, CaveatError, Expiry, Hop, ThirdParty
+from tabard.caveats.codec import encode_bytes
+
+from tabard_sidecar.grants.plan import PlannedGrant
+from tabard_sidecar.grants.seal import seal_holds
+from tabard_sidecar.model import Link
+from tabard_sidecar.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tabard.macaroon import RawCaveat, Step, VerifiedMacaroon
+
+    from tabard_sidecar.grants.identifier import RootIdentifier
+
+
+def link_id(signature: bytes) -> str:
+    """Return the identifier of a link, or of the root: SHA-256 of the chain's signature there, hex."""
+    return hashlib.sha256(signature).hexdigest()
+
+
+def build_grant(
+    digest: str,
+    root: RootIdentifier,
+    verified: VerifiedMacaroon,
+    *,
+    hop_key: bytes,
+    decode: Callable[[bytes], Caveat],
+) -> PlannedGrant:
+    """Put together what a verified macaroon says.
+
+    Args:
+        digest: identifies the serialised grant.
+        root: its decoded identifier.
+        verified: what the signatures cover.
+        hop_key: key of the seals.
+        decode: decodes one first-party caveat.
+
+    Raises:
+        Refused: a caveat is unknown or malformed, or a hop isn't sealed.
+    """
+    root_id = link_id(verified.initial)
+    chain = _Chain(root.holder, root_id, hop_key)
+    caveats = []
+    for number, step in enumerate(verified.steps, 1):
+        caveat = decode_step(step.caveat, number, decode)
+        chain.add(caveat, step, number)
+        caveats.append(caveat)
+    root_caveats, links = chain.finish()
+    expiries = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
+    return PlannedGrant(
+        digest=digest,
+        key_id=root.kid,
+        zone=root.zone,
+        root_id=root_id,
+        root_holder=root.holder,
+        subject=root.subject,
+        task=root.task,
+        root_caveats=root_caveats,
+        links=links,
+        caveats=tuple(caveats),
+        expires_at=min([root.task.expires_at, *expiries]),
+    )
+
+
+def decode_step(raw: RawCaveat, number: int, decode: Callable[[bytes], Caveat]) -> Caveat:
+    """Decode the caveat at a position, counted from 1.
+
+    Raises:
+        Refused: it is unknown or malformed.
+    """
+    if raw.verification_id is not None:
+        return ThirdParty(raw.location, encode_bytes(raw.identifier))
+    try:
+        return decode(raw.identifier)
+    except CaveatError as error:
+        code = "caveat_unknown" if error.unknown else "grant_malformed"
+        raise Refused(code, f"caveat {number}: {error}") from None
+
+
+class _Chain:
+    """Collects the links and the caveats between them."""
+
+    def __init__(self, holder: str, root_id: str, hop_key: bytes) -> None:
+        self._holder = holder
+        self._parent = root_id
+        self._hop_key = hop_key
+        self._links: list[Link] = []
+        self._segments: list[list[Caveat]] = [[]]
+
+    def add(self, caveat: Caveat, step: Step, number: int) -> None:
+        if isinstance(caveat, Hop):
+            if not seal_holds(self._hop_key, step.before, caveat.holder, caveat.seal):
+                raise Refused(
+                    "hop_unsealed",
+                    f"caveat {number}: no sidecar of the zone sealed the hop to {caveat.holder}",
+                )
+            self._holder = caveat.holder
+            self._link(caveat, "", step)
+        elif isinstance(caveat, Branch):
+            self._link(caveat, caveat.sub_agent, step)
+        else:
+            self._segments[-1].append(caveat)
+
+    def _link(self, caveat: Caveat, sub_agent: str, step: Step) -> None:
+        own = link_id(step.after)
+        self._links.append(Link(caveat.tag, self._holder, sub_agent, own, self._parent))
+        self._segments.append([])
+        self._parent = own
+
+    def finish(self) -> tuple[tuple[Caveat, ...], tuple[Link, ...]]:
+        first, *rest = map(tuple, self._segments)
+        links = (replace(link, caveats=caveats) for link, caveats in zip(self._links, rest, strict=True))
+        return first, tuple(links)

@@ -1,0 +1,133 @@
+"""What of a grant has to be judged when: sorted out once per grant, so that a call only judges what it can break.
+
+Sorting merges nothing: every caveat of every kind is still judged alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tabard.caveats import (
+    Arguments,
+    Audiences,
+    Branch,
+    Call,
+    Caveat,
+    Expiry,
+    Hop,
+    MaxChildren,
+    Question,
+    ReadOnly,
+    Scopes,
+    Tools,
+    judge,
+)
+
+from tabard_sidecar.model import VerifiedGrant
+from tabard_sidecar.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Numbered = tuple[tuple[int, Caveat], ...]
+"""Caveats with their positions in the chain, counted from 1."""
+
+_PER_CALL = (Tools, Arguments, ReadOnly, Call)
+_PER_CREDENTIAL = (Audiences, Scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGrant(VerifiedGrant):
+    """A verified grant with its caveats sorted by what can break them.
+
+    ``standing`` are those that neither a call nor the time changes; ``refusal`` is what they come to for the grant as it
+    is. ``expiries`` has the earliest first. ``children`` holds, per link, its parent, itself and the least that a
+    max_children caveat before it allows the parent.
+    """
+
+    standing: Numbered = field(init=False, repr=False, compare=False)
+    expiries: tuple[tuple[int, Expiry], ...] = field(init=False, repr=False, compare=False)
+    per_call: Numbered = field(init=False, repr=False, compare=False)
+    per_credential: Numbered = field(init=False, repr=False, compare=False)
+    refusal: tuple[str, str] | None = field(init=False, repr=False, compare=False)
+    children: tuple[tuple[str, str, int | None], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        numbered = tuple(enumerate(self.caveats, 1))
+        expiries = [(number, caveat) for number, caveat in numbered if isinstance(caveat, Expiry)]
+        # Whatever isn't sorted elsewhere stands and is judged always, so a new type can't be forgotten.
+        elsewhere = (Expiry, *_PER_CALL, *_PER_CREDENTIAL)
+        standing = tuple(pair for pair in numbered if not isinstance(pair[1], elsewhere))
+        self._set("standing", standing)
+        self._set("expiries", tuple(sorted(expiries, key=lambda pair: pair[1].expires_at)))
+        self._set("per_call", tuple(pair for pair in numbered if isinstance(pair[1], _PER_CALL)))
+        self._set("per_credential", tuple(pair for pair in numbered if isinstance(pair[1], _PER_CREDENTIAL)))
+        self._set("children", tuple(_children(self)))
+        question = Question(now=0.0, purpose=self.task.purpose, depth=len(self.links))
+        try:
+            judge_numbered(self, standing, question)
+        except Refused as refusal:
+            self._set("refusal", (refusal.code, refusal.message))
+        else:
+            self._set("refusal", None)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+
+def planned(grant: VerifiedGrant) -> PlannedGrant:
+    """Return ``grant`` with its plan; one that :class:`GrantService` verified has it already."""
+    if isinstance(grant, PlannedGrant):
+        return grant
+    return PlannedGrant(
+        digest=grant.digest,
+        key_id=grant.key_id,
+        zone=grant.zone,
+        root_id=grant.root_id,
+        root_holder=grant.root_holder,
+        subject=grant.subject,
+        task=grant.task,
+        root_caveats=grant.root_caveats,
+        links=grant.links,
+        caveats=grant.caveats,
+        expires_at=grant.expires_at,
+    )
+
+
+def judge_numbered(grant: VerifiedGrant, caveats: Iterable[tuple[int, Caveat]], question: Question) -> None:
+    """Judge each caveat alone.
+
+    Raises:
+        Refused: one objects; the message says which, where it stands and what isn't met.
+    """
+    for number, caveat in caveats:
+        failure = judge(caveat, question)
+        if failure is not None:
+            raise Refused(failure.code, f"{place(grant, number)}: {failure.message}")
+
+
+def place(grant: VerifiedGrant, number: int) -> str:
+    """Say which caveat stands at a position and after which link of the chain."""
+    caveat = grant.caveats[number - 1]
+    before = [item for item in grant.caveats[: number - 1] if isinstance(item, Hop | Branch)]
+    where = link_name(grant, len(before)) if before else "in the root grant"
+    return f"caveat {number} ({caveat.tag}, {where})"
+
+
+def link_name(grant: VerifiedGrant, number: int) -> str:
+    """Name the link at a position of the chain, counted from 1."""
+    link = grant.links[number - 1]
+    to = link.holder if link.kind == Hop.tag else f"{link.sub_agent!a} of {link.holder}"
+    return f"set with {link.kind} {number} to {to}"
+
+
+def _children(grant: VerifiedGrant) -> Iterator[tuple[str, str, int | None]]:
+    links = iter(grant.links)
+    limit: int | None = None
+    for caveat in grant.caveats:
+        if isinstance(caveat, MaxChildren):
+            limit = caveat.max_children if limit is None else min(limit, caveat.max_children)
+        elif isinstance(caveat, Hop | Branch):
+            link = next(links)
+            yield link.parent_id, link.link_id, limit

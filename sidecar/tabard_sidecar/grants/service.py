@@ -1,0 +1,231 @@
+"""Making, handing on and verifying grants."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+from tabard import macaroon
+from tabard.caveats import (
+    Audiences,
+    Caveat,
+    Hop,
+    Limits,
+    MaxChildren,
+    MaxDepth,
+    Scopes,
+    Tools,
+    decode_caveat,
+    encode_caveat,
+)
+
+from tabard_sidecar.grants import identifier as identifiers
+from tabard_sidecar.grants.cache import GrantCache
+from tabard_sidecar.grants.chain import build_grant
+from tabard_sidecar.grants.discharges import check_discharges
+from tabard_sidecar.grants.judging import check_delegatee, check_enforceable
+from tabard_sidecar.grants.seal import make_seal
+from tabard_sidecar.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tabard_sidecar.grants.plan import PlannedGrant
+    from tabard_sidecar.keys import Key
+    from tabard_sidecar.model import Subject, Task, VerifiedGrant
+
+_USE = "root"
+_GRANT_INFO = "grant"
+_HOP_INFO = "hop"
+_KINDS = {"malformed": "grant_malformed", "signature": "grant_signature", "discharge": "discharge_invalid"}
+# Decoded caveats are shared by all grants of a tree. Long ones aren't kept, so that nobody fills the memory with them.
+_DECODED_CAVEATS = 2048
+_LONGEST_KEPT = 1024
+
+
+class RootKeys(Protocol):
+    """What grants need of the zone's keyring."""
+
+    def active(self, use: str) -> Key:
+        """Return the key that makes new things."""
+        ...
+
+    def get(self, kid: str, use: str) -> Key | None:
+        """Return the key if it is accepted now."""
+        ...
+
+    def derive(self, key: Key, info: str) -> bytes:
+        """Derive 32 bytes from a root key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    grant: PlannedGrant
+    key: Key
+
+
+class GrantService:
+    """Makes the grants of one zone and verifies them.
+
+    Args:
+        keyring: the zone's keys.
+        zone: its name; a grant of another zone is refused.
+        max_entries: most verified grants that are remembered.
+        max_bytes: most memory, in bytes and by estimate, that they may take.
+    """
+
+    def __init__(
+        self, keyring: RootKeys, zone: str, *, max_entries: int = 4096, max_bytes: int = 16 * 2**20
+    ) -> None:
+        self._keyring = keyring
+        self._zone = zone
+        self._cache: GrantCache[_Known] = GrantCache(max_entries, max_bytes)
+        self._decode_kept = lru_cache(maxsize=_DECODED_CAVEATS)(decode_caveat)
+
+    def mint(  # noqa: PLR0913 - one argument per thing that a root grant states
+        self,
+        *,
+        task: Task,
+        subject: Subject,
+        holder: str,
+        offered: Sequence[Limits],
+        requested: Sequence[Limits],
+        now: float,
+    ) -> str:
+        """Make a root grant.
+
+        What policy offers says how far it reaches: a dimension of tools, audiences, scopes, depth or children that no
+        element states is granted to nobody. Every element and every request narrows with caveats of its own.
+
+        Args:
+            task: the task; its ``expires_at`` is the latest end, a ttl of any limits an earlier one.
+            subject: the person on whose behalf.
+            holder: the workload that may use the grant.
+            offered: limits of the policy's start elements.
+            requested: limits of the request and of the signed intent.
+            now: seconds since the epoch.
+
+        Raises:
+            Refused: limits hold what can't be enforced, or the grant would be too large.
+            Unanswerable: no root key is active.
+        """
+        for limits in (*offered, *requested):
+            check_enforceable(limits)
+        ttls = [limits.ttl_seconds for limits in (*offered, *requested) if limits.ttl_seconds is not None]
+        task = replace(task, expires_at=min([task.expires_at, *(now + ttl for ttl in ttls)]))
+        caveats = [
+            *_unstated(offered),
+            *(caveat for limits in (*offered, *requested) for caveat in limits.caveats(now)),
+        ]
+        key = self._keyring.active(_USE)
+        root = identifiers.RootIdentifier(key.kid, self._zone, holder, subject, task)
+        try:
+            return macaroon.mint(
+                self._keyring.derive(key, _GRANT_INFO), identifiers.encode(root), _encode(caveats)
+            )
+        except macaroon.MacaroonError as error:
+            raise Refused("grant_too_large", f"the grant can't be made: {error}") from None
+
+    def delegate(
+        self, serialised: str, grant: VerifiedGrant, *, holder: str, limits: Sequence[Limits], now: float
+    ) -> str:
+        """Hand a grant to another workload: a sealed hop, then what narrows it for that workload.
+
+        Args:
+            serialised: the grant as its holder presented it.
+            grant: the same, verified.
+            holder: the workload that is to hold it.
+            limits: limits of the policy's delegate elements and of the request.
+            now: seconds since the epoch.
+
+        Raises:
+            Refused: ``holder`` can't hold it, limits hold what can't be enforced, or it would be too large.
+            Unanswerable: the keyring can't be read.
+        """
+        if digest_of(serialised) != grant.digest:
+            raise Refused("internal", "the verified grant is not the one to hand on")
+        check_delegatee(grant, holder)
+        for item in limits:
+            check_enforceable(item)
+        key = self._key(grant.key_id)
+        try:
+            before = macaroon.parse(serialised).signature
+            hop = Hop(holder, make_seal(self._keyring.derive(key, _HOP_INFO), before, holder))
+            narrowing = [caveat for item in limits for caveat in item.caveats(now)]
+            return macaroon.append(serialised, [encode_caveat(hop), *_encode(narrowing)])
+        except macaroon.MacaroonError as error:
+            raise Refused("grant_too_large", f"the grant can't be handed on: {error}") from None
+
+    def verify(self, grant: str, discharges: Sequence[str] = ()) -> PlannedGrant:
+        """Check signatures, seals and zone; judge no caveat.
+
+        A grant that verified is remembered until its key changes or goes; whether it has expired is never remembered.
+
+        Raises:
+            Refused: the grant is malformed, foreign, forged or unsealed, or a discharge isn't acceptable.
+            Unanswerable: the keyring can't be read.
+        """
+        known = None if discharges else self._cache.get(grant)
+        if known is not None:
+            if self._keyring.get(known.grant.key_id, _USE) is known.key:
+                return known.grant
+            self._cache.drop(grant)
+        verified, key = self._verify(grant, discharges)
+        if not discharges:
+            self._cache.put(grant, _Known(verified, key))
+        return verified
+
+    def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[PlannedGrant, Key]:
+        if grant.count(".") == 2:  # noqa: PLR2004 - header.claims.signature
+            raise Refused("credential_as_grant", "this is a JWT, not a grant")
+        try:
+            unverified = macaroon.parse(grant)
+            root = identifiers.decode(unverified.identifier)
+            key = self._key(root.kid)
+            if discharges:
+                check_discharges(discharges, self._decode)
+            verified = macaroon.verify(unverified, self._keyring.derive(key, _GRANT_INFO), discharges)
+        except macaroon.MacaroonError as error:
+            raise Refused(_KINDS[error.kind], f"the grant can't be accepted: {error}") from None
+        if root.zone != self._zone:
+            raise Refused(
+                "foreign_state", f"the grant is of zone {root.zone[:128]!a}, this is {self._zone!a}"
+            )
+        hop_key = self._keyring.derive(key, _HOP_INFO)
+        return build_grant(digest_of(grant), root, verified, hop_key=hop_key, decode=self._decode), key
+
+    def _key(self, kid: str) -> Key:
+        key = self._keyring.get(kid, _USE)
+        if key is None:
+            raise Refused(
+                "foreign_key", f"key {kid[:64]!a} is not in this zone's keyring, or it has been retired"
+            )
+        return key
+
+    def _decode(self, data: bytes) -> Caveat:
+        return self._decode_kept(data) if len(data) <= _LONGEST_KEPT else decode_caveat(data)
+
+
+def digest_of(serialised: str) -> str:
+    """Return what identifies exactly this grant: the SHA-256 of its text, hex."""
+    return hashlib.sha256(serialised.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _unstated(offered: Sequence[Limits]) -> list[Caveat]:
+    """Return a caveat that grants nothing for each dimension that no element states."""
+    nothing: tuple[tuple[str, Caveat], ...] = (
+        ("tools", Tools(())),
+        ("audiences", Audiences(())),
+        ("scopes", Scopes(())),
+        ("max_depth", MaxDepth(0)),
+        ("max_children", MaxChildren(0)),
+    )
+    return [caveat for name, caveat in nothing if all(getattr(limits, name) is None for limits in offered)]
+
+
+def _encode(caveats: Iterable[Caveat]) -> list[bytes]:
+    """Encode caveats in order; one that says word for word what an earlier one said adds nothing."""
+    return list(dict.fromkeys(map(encode_caveat, caveats)))
