@@ -84,6 +84,10 @@ class InsecureConfig(BaseModel):
         description="Tasks that one subject token may start without a signed intent; overrides "
         "`identity.tasks_per_token`.",
     )
+    allow_http: bool = Field(
+        default=False,
+        description="Fetch issuers' and initiators' keys over plain HTTP from other machines, too.",
+    )
     capabilities: tuple[str, ...] = Field(
         default=(),
         description="Names of Rego builtins that policies may call although they reach outside or aren't "

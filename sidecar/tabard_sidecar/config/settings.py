@@ -5,8 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
+from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionConfig
+from tabard_sidecar.identity.conf import IdentityConfig
 from tabard_sidecar.keys.conf import KeysConfig
+from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
 from tabard_sidecar.records.conf import AuditConfig, TelemetryConfig
 from tabard_sidecar.state.conf import StateConfig
 
@@ -25,7 +28,11 @@ class Settings(BaseModel):
     listen: ListenConfig = Field(default_factory=ListenConfig)
     http: HttpConfig = Field(default_factory=HttpConfig)
     introspection: IntrospectionConfig = Field(default_factory=IntrospectionConfig)
+    identity: IdentityConfig = Field(default_factory=IdentityConfig)
     keys: KeysConfig = Field(default_factory=KeysConfig)
+    policy: PolicyConfig = Field(default_factory=PolicyConfig)
+    catalogue: CatalogueConfig = Field(default_factory=CatalogueConfig)
+    credentials: CredentialsConfig = Field(default_factory=CredentialsConfig)
     state: StateConfig = Field(default_factory=StateConfig)
     audit: AuditConfig = Field(default_factory=AuditConfig)
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)

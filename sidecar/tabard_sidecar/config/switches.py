@@ -24,6 +24,10 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
             insecure.tasks_per_token is not None,
             f"one subject token starts up to {insecure.tasks_per_token} tasks without a signed intent",
         ),
+        "insecure.allow_http": (
+            insecure.allow_http,
+            "whoever is on the way to an issuer can put keys of his own in",
+        ),
         "insecure.capabilities": (
             bool(insecure.capabilities),
             f"policies may call {', '.join(insecure.capabilities)}",

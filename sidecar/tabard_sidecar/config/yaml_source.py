@@ -18,6 +18,7 @@ from tabard_sidecar.config.problems import ConfigError, Problem
 
 MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 32
+_TEXT_STYLES = frozenset("'\"|>")  # quoted or block: always text
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -191,7 +192,7 @@ class _Composer:
     def _scalar(self, event: yaml.Event) -> object:
         if not isinstance(event, yaml.ScalarEvent):
             self._stop(event, "a value is missing")
-        if event.style is not None:  # quoted or block: always text
+        if event.style in _TEXT_STYLES:
             return event.value
         return _plain(event.value)
 

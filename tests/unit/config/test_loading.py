@@ -1,0 +1,265 @@
+import os
+from pathlib import Path
+
+import pytest
+from tabard_sidecar.config import ConfigError, find_file, insecure_switches, load
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str, name: str = "tabard.yaml") -> Path:
+        file = tmp_path / name
+        file.write_text(text)
+        return file
+
+    return write
+
+
+def loaded(tmp_path, environment=None, assignments=(), explicit=None):
+    return load(
+        explicit,
+        assignments=assignments,
+        environment=environment or {},
+        directory=tmp_path,
+        system_file=tmp_path / "nowhere.yaml",
+    )
+
+
+def problems(tmp_path, **arguments):
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, **arguments)
+    return [(p.line, p.column, p.key, p.message, p.next_step) for p in caught.value.problems]
+
+
+def test_no_file_means_defaults(tmp_path):
+    """Without any file every setting has its default."""
+    result = loaded(tmp_path)
+    assert result.file is None
+    assert result.settings.http.listen == "127.0.0.1:9181"
+    assert result.origins == {}
+
+
+def test_strongest_layer_wins(tmp_path, write):
+    """A flag beats the environment, which beats the file, which beats the default."""
+    write(
+        "audit: {keep_files: 2}\nlimits: {max_in_flight: 2, drain_seconds: 2}\nstate: {url: 'sqlite:///a'}\n"
+    )
+    result = loaded(
+        tmp_path,
+        environment={"TABARD_LIMITS__MAX_IN_FLIGHT": "3", "TABARD_STATE__URL": "sqlite:///b"},
+        assignments=["limits.max_in_flight=4"],
+    )
+    assert result.settings.limits.max_in_flight == 4
+    assert result.settings.limits.drain_seconds == 2
+    assert result.settings.state.url == "sqlite:///b"
+    assert result.settings.limits.max_message_bytes == 4 * 1024 * 1024
+    assert result.origins == {
+        "audit.keep_files": f"{tmp_path / 'tabard.yaml'}:1",
+        "limits.drain_seconds": f"{tmp_path / 'tabard.yaml'}:2",
+        "limits.max_in_flight": "flag --set limits.max_in_flight",
+        "state.url": "environment variable TABARD_STATE__URL",
+    }
+
+
+def test_all_mistakes_are_told_at_once_with_their_places(tmp_path, write):
+    """Unknown keys, wrong types, missing keys and repeated keys come together, in order of position."""
+    write(
+        "zone: Not A Zone\n"
+        "htpp:\n"
+        "  listen: 127.0.0.1:1\n"
+        "introspection:\n"
+        "  clients:\n"
+        "    - id: billing\n"
+        "audit:\n"
+        "  keep_files: none\n"
+        "  keep_files: 3\n"
+        "limits: 5\n"
+    )
+    found = problems(tmp_path, environment={"TABARD_STAET__URL": "x"}, assignments=["zone"])
+    assert [entry[:3] for entry in found if entry[0]] == [
+        (1, 7, "zone"),
+        (2, 1, "htpp"),
+        (6, 7, "introspection.clients.0.audiences"),
+        (6, 7, "introspection.clients.0.key_file"),
+        (8, 15, "audit.keep_files"),
+        (9, 3, ""),
+        (10, 9, "limits"),
+    ]
+    text = "\n".join(f"{message} {step}" for *_, message, step in found)
+    assert 'unknown key "htpp" Did you mean "http"?' in text
+    assert 'unknown key "staet" Did you mean "state"?' in text
+    assert 'the key "keep_files" stands twice, first in line 8' in text
+    assert "must be a mapping" in text
+    assert "has no value Write --set section.key=value." in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [", "not YAML"),
+        ("a: &x 1\n", "anchors and aliases are not accepted"),
+        ("a: *x\n", "anchors and aliases are not accepted"),
+        ("a: !!python/object:os.system x\n", "is not accepted"),
+        ("--- {}\n--- {}\n", "more than one document"),
+        ("- 1\n", "must be a mapping of sections"),
+        ("? [a]\n: 1\n", "a key must be a word"),
+        ("a: " + "[" * 40 + "]" * 40, "nested deeper than 32 levels"),
+        ("#" * (256 * 1024 + 1), "larger than 262144 bytes"),
+        ("a: \t- b\n", "not YAML"),
+    ],
+)
+def test_what_is_not_plain_yaml_is_refused(tmp_path, write, text, expected):
+    """Syntax errors and the parts of YAML that hide things are refused with a place."""
+    write(text)
+    assert any(expected in message and line >= 1 for line, _, _, message, _ in problems(tmp_path))
+
+
+def test_deep_nesting_does_not_crash(tmp_path, write):
+    """Ten thousand brackets are an error, not a crash."""
+    write("a: " + "[" * 10_000)
+    assert problems(tmp_path)
+
+
+def test_not_utf8_is_told_with_its_line(tmp_path):
+    """A file in another encoding is refused with the line of the first wrong byte."""
+    (tmp_path / "tabard.yaml").write_bytes(b"zone: a\nstate: \xff\n")
+    assert problems(tmp_path)[0][:2] == (2, 1)
+
+
+def test_words_that_old_yaml_reads_as_booleans_stay_words(tmp_path, write):
+    """A zone may be called "no"."""
+    write("zone: no\n")
+    assert loaded(tmp_path).settings.zone == "no"
+
+
+def test_empty_sections_count_as_absent(tmp_path, write):
+    """A section whose content is commented out has its defaults."""
+    write("http:\nlimits:\n  # max_in_flight: 5\n")
+    assert loaded(tmp_path).settings.limits.max_in_flight == 256
+
+
+def test_lists_and_mappings_come_through_the_environment(tmp_path):
+    """Values of the environment are YAML where the setting isn't text."""
+    settings = loaded(
+        tmp_path,
+        environment={
+            "TABARD_AUDIT__LABELS": "{pod: a, node: b}",
+            "TABARD_INSECURE__CAPABILITIES": "[http.send]",
+            "TABARD_ZONE": "5",
+        },
+    ).settings
+    assert settings.audit.labels == {"pod": "a", "node": "b"}
+    assert settings.insecure.capabilities == ("http.send",)
+    assert settings.zone == "5"
+
+
+def test_variables_of_others_are_left_alone(tmp_path):
+    """What clients and Kubernetes define under the same prefix isn't configuration."""
+    environment = {
+        "TABARD_ADDRESS": "unix:/x",
+        "TABARD_PORT": "tcp://10.0.0.1:80",
+        "TABARD_SERVICE_HOST": "10.0.0.1",
+        "TABARD_STATE": "x",
+    }
+    assert loaded(tmp_path, environment=environment).origins == {}
+
+
+def test_relative_paths_count_from_the_file(tmp_path, write):
+    """Paths of the file, of flags and of defaults all count from the file's directory."""
+    (tmp_path / "etc").mkdir()
+    file = write("audit: {sink: file, path: log/a.jsonl}\npolicy: {path: /abs}\n", "etc/tabard.yaml")
+    settings = loaded(tmp_path, explicit=file, assignments=["catalogue.path=tools.yaml"]).settings
+    base = tmp_path / "etc"
+    assert settings.audit.path == base / "log/a.jsonl"
+    assert settings.catalogue.path == base / "tools.yaml"
+    assert settings.keys.directory == base / "keys"
+    assert settings.policy.path == Path("/abs")
+
+
+def test_paths_in_lists_are_anchored(tmp_path, write):
+    """Paths deep inside lists are treated like all others."""
+    write(
+        "introspection:\n  listen: 127.0.0.1:0\n  clients:\n    - {id: a, key_file: a.key, audiences: [x]}\n"
+    )
+    assert loaded(tmp_path).settings.introspection.clients[0].key_file == tmp_path / "a.key"
+
+
+def test_lookup_order(tmp_path):
+    """Flag, variable, working directory, system."""
+    local, system = tmp_path / "tabard.yaml", tmp_path / "system.yaml"
+    flag, variable = Path("flag.yaml"), Path("variable.yaml")
+    where = {"directory": tmp_path, "system_file": system}
+    assert find_file(None, {}, **where) is None
+    system.touch()
+    assert find_file(None, {}, **where) == system
+    local.touch()
+    assert find_file(None, {}, **where) == local
+    assert find_file(None, {"TABARD_CONFIG": "variable.yaml"}, **where) == variable
+    assert find_file(flag, {"TABARD_CONFIG": "variable.yaml"}, **where) == flag
+
+
+def test_missing_named_file_is_an_error(tmp_path):
+    """A file that was named must exist; the message says how to make one."""
+    ((_, _, _, message, step),) = problems(tmp_path, explicit=tmp_path / "gone.yaml")
+    assert "No such file" in message
+    assert "tabard init" in step
+
+
+def test_file_that_anybody_may_write_is_refused(tmp_path, write):
+    """Whoever can write the configuration decides everything."""
+    os.chmod(write("zone: a\n"), 0o646)  # noqa: PTH101, S103
+    ((_, _, _, message, step),) = problems(tmp_path)
+    assert message == "anybody may write the file"
+    assert "chmod o-w" in step
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "expected"),
+    [
+        ("listen", f"{{agent: 'unix:/{'x' * 107}'}}", "the path is 108 bytes long"),
+        ("listen", "{agent: 'unix:relative'}", "is not absolute"),
+        ("listen", "{agent: '127.0.0.1:80'}", "is not a unix socket"),
+        ("http", "{listen: nonsense}", "is neither host:port nor unix:/path"),
+        ("http", "{listen: '127.0.0.1:70000'}", "is neither host:port nor unix:/path"),
+        ("http", "{listen: '::1:80'}", "put the IPv6 address in brackets"),
+        ("http", "{listen: ':80'}", "names no host"),
+        ("introspection", "{listen: '127.0.0.1:1'}", "at least one client"),
+        (
+            "introspection",
+            "{listen: '0.0.0.0:1', clients: [{id: a, key_file: k, audiences: [x]}]}",
+            "would travel in the clear",
+        ),
+        ("introspection", "{tls_key_file: k}", "belong together"),
+        ("audit", "{sink: file}", "needs audit.path"),
+        ("audit", "{path: x}", "the sink is stdout"),
+        ("audit", "{sink: syslog}", "'stdout' or 'file'"),
+        ("insecure", "{agent_id: bob}", "must match"),
+        ("telemetry", "{otlp_endpoint: 'http://user:pw@host'}", "must match"),
+    ],
+)
+def test_values_that_cannot_work_are_refused(tmp_path, write, section, value, expected):
+    """What couldn't work is told when the configuration is read, not when it is used."""
+    write(f"{section}: {value}\n")
+    found = problems(tmp_path)
+    assert any(expected in message for *_, message, _ in found), found
+    assert {line for line, *_ in found} == {1}
+
+
+def test_every_insecure_switch_is_named():
+    """Each field of the section that is set shows up in the warning at start."""
+    settings = load(
+        assignments=[
+            "insecure.agent_id=spiffe://x/y",
+            "insecure.local_subjects=k",
+            "insecure.accept_asserted_intent=true",
+            "insecure.tasks_per_token=5",
+            "insecure.allow_http=true",
+            "insecure.capabilities=[http.send]",
+        ],
+        environment={},
+        system_file=Path("/nonexistent"),
+        directory=Path("/"),
+    ).settings
+    named = {line.split(":")[0].removeprefix("insecure.") for line in insecure_switches(settings.insecure)}
+    assert named == set(type(settings.insecure).model_fields)
+    assert insecure_switches(type(settings.insecure)()) == []

@@ -1,0 +1,402 @@
+import asyncio
+import json
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from tabard_sidecar.http.health import Health, State
+from tabard_sidecar.interfaces import DecisionRecord
+from tabard_sidecar.model import Operation
+from tabard_sidecar.records.audit import AuditObserver, create_decision_log
+from tabard_sidecar.records.chain import Audit
+from tabard_sidecar.records.conf import AuditConfig
+from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.sinks import FileSink, SinkError, StreamSink
+from tabard_sidecar.refusal import Unanswerable
+
+
+class Bench:
+    """A decision log with everything that observes it."""
+
+    def __init__(self, sink, *, required=False, **hooks):
+        self.registry = CollectorRegistry()
+        self.health = Health()
+        self.observer = AuditObserver(Metrics.create(self.registry), self.health.component("audit"))
+        self.log = SinkDecisionLog(
+            sink, labels={"id": "one"}, required=required, observer=self.observer, hooks=Hooks(**hooks)
+        )
+
+    def metric(self, name, **labels):
+        return self.registry.get_sample_value(name, labels)
+
+    @property
+    def state(self):
+        return self.health.snapshot().components["audit"].state
+
+
+def record(number=0, event="outcome", **changes):
+    fields = {
+        "event": event,
+        "decision_id": f"id-{number}",
+        "operation": Operation.AUTHORIZE,
+        "timestamp": 1_700_000_000.25,
+        "input_json": b'{"tool":{"name":"a","arguments":{"password":"hunter2","n":[1,2]}}}',
+        "result": {"decision": "allow"},
+        "policy_revision": "abc",
+    }
+    return DecisionRecord(**{**fields, **changes})
+
+
+def file_sink(path, **changes):
+    return FileSink(path, **{"max_bytes": 10**9, "keep_files": 3, **changes})
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def audited(*paths):
+    audit = Audit()
+    for path in paths:
+        audit.read(path.read_bytes().splitlines(keepends=True))
+    return audit
+
+
+async def test_record_has_opas_shape(tmp_path):
+    """A line holds OPA's fields, what Tabard adds, and the input as it was evaluated."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path), trace_ids=lambda: ("a" * 32, "b" * 16))
+    await bench.log.record(record(request_id='r"1', metrics={"timer_rego_query_eval_ns": 5}))
+    (line,) = lines(path)
+    chain, digest = line.pop("chain"), line.pop("hash")
+    assert line == {
+        "labels": {"id": "one"},
+        "decision_id": "id-0",
+        "event": "outcome",
+        "operation": "authorize",
+        "path": "tabard/decision",
+        "timestamp": "2023-11-14T22:13:20.250000000Z",
+        "bundles": {"policy": {"revision": "abc"}},
+        "input": {"tool": {"name": "a", "arguments": {"password": "hunter2", "n": [1, 2]}}},
+        "result": {"decision": "allow"},
+        "request_id": 'r"1',
+        "metrics": {"timer_rego_query_eval_ns": 5},
+        "trace_id": "a" * 32,
+        "span_id": "b" * 16,
+    }
+    assert chain["sequence"] == 1
+    assert chain["previous"] == "0" * 64
+    assert len(digest) == 64
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_newlines_in_the_input_do_not_break_the_line(tmp_path):
+    """An input with insignificant newlines still makes one line."""
+    path = tmp_path / "log"
+    await Bench(file_sink(path)).log.record(record(input_json=b'{\r\n "a":\n 1}'))
+    assert [line["input"] for line in lines(path)] == [{"a": 1}]
+    assert audited(path).intact
+
+
+async def test_chain_goes_on_over_restarts(tmp_path):
+    """A new process continues the chain of the file it finds."""
+    path = tmp_path / "log"
+    for start in range(3):
+        bench = Bench(file_sink(path))
+        for number in range(4):
+            await bench.log.record(record(start * 4 + number))
+        bench.log.close()
+    audit = audited(path)
+    assert audit.intact
+    assert [head.sequence for head in audit.chains.values()] == [12]
+
+
+async def test_chain_goes_on_over_rotation(tmp_path):
+    """Rotated files, oldest first, are one chain; the oldest is dropped."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path, max_bytes=2000, keep_files=2))
+    for number in range(20):
+        await bench.log.record(record(number))
+    files = [tmp_path / "log.2", tmp_path / "log.1", path]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert all(file.stat().st_size <= 2000 for file in files)
+    audit = audited(*files)
+    assert audit.intact
+    assert audit.starts_at > 1
+
+
+async def test_restart_right_after_rotation_continues(tmp_path):
+    """If the current file is still empty the chain continues from the one before."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    await bench.log.record(record())
+    bench.log.close()
+    path.rename(tmp_path / "log.1")
+    await Bench(file_sink(path)).log.record(record(1))
+    assert lines(path)[0]["chain"]["sequence"] == 2
+
+
+async def test_concurrent_records_keep_one_order(tmp_path):
+    """Records written at the same time stand in the chain's order."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    await asyncio.gather(*(bench.log.record(record(number)) for number in range(50)))
+    assert audited(path).intact
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_full_disk(required):
+    """A full disk denies if the log is required, else it shows; both end by themselves."""
+    bench = Bench(FullDisk(), required=required)
+    sink = bench.log._sink
+    await bench.log.record(record(0))
+    sink.full = True
+    if required:
+        with pytest.raises(Unanswerable) as caught:
+            await bench.log.record(record(1))
+        assert (caught.value.status, caught.value.code) == ("UNAVAILABLE", "audit_unavailable")
+    else:
+        await bench.log.record(record(1))
+    assert bench.metric("tabard_audit_failures_total") == 1
+    assert bench.state is State.DEGRADED
+    sink.full = False
+    await bench.log.record(record(2))
+    assert bench.state is State.OK
+    audit = Audit()
+    audit.read(sink.lines)
+    assert audit.intact
+
+
+class FullDisk:
+    """A sink that can be told to fail."""
+
+    def __init__(self):
+        self.full = False
+        self.lines = []
+
+    async def write(self, line):
+        if self.full:
+            raise SinkError("no space left on device")
+        self.lines.append(line)
+
+    def last_line(self):
+        return None
+
+    def reopen(self):
+        pass
+
+    def close(self):
+        pass
+
+
+async def test_dev_full_is_refused_as_a_file():
+    """Only regular files are appended to; a device answers with a clear error."""
+    bench = Bench(file_sink(Path("/dev/full")), required=True)
+    with pytest.raises(Unanswerable, match="not a regular file"):
+        await bench.log.record(record())
+
+
+async def test_stream_to_full_device():
+    """Standard output on a full device is a broken sink."""
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    bench = Bench(StreamSink(descriptor, stall_seconds=0.1), required=True)
+    os.close(descriptor)
+    with pytest.raises(Unanswerable, match="No space left"):
+        await bench.log.record(record())
+    bench.log.close()
+
+
+async def test_half_a_line_on_a_full_disk_is_taken_back(tmp_path):
+    """A file system that takes only part of a line leaves no torn line behind."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    await bench.log.record(record(0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
+    try:
+        await bench.log.record(record(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old)
+    assert bench.state is State.DEGRADED
+    await bench.log.record(record(2))
+    assert [line["decision_id"] for line in lines(path)] == ["id-0", "id-2"]
+    assert audited(path).intact
+
+
+async def test_torn_end_of_a_file_is_kept_and_found(tmp_path):
+    """What a crash tore stays for the investigator; new records begin on a line of their own."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    await bench.log.record(record(0))
+    bench.log.close()
+    with path.open("ab") as stream:
+        stream.write(b'{"labels":{"id":"one"},"deci')
+    await Bench(file_sink(path)).log.record(record(1))
+    audit = audited(path)
+    assert audit.records == 2
+    assert [(finding.line, finding.message) for finding in audit.findings] == [
+        (2, "the line is torn or not a record")
+    ]
+
+
+async def test_second_process_on_one_file_is_refused(tmp_path):
+    """Two chains in one file would be no chain."""
+    path = tmp_path / "log"
+    first, second = Bench(file_sink(path)), Bench(file_sink(path), required=True)
+    await first.log.record(record(0))
+    with pytest.raises(Unanswerable, match="give each sidecar its own"):
+        await second.log.record(record(1))
+
+
+async def test_file_that_was_moved_away_is_opened_anew(tmp_path):
+    """After an outside rotation records go to the new file, at the latest after a second or at reopen."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    await bench.log.record(record(0))
+    path.rename(tmp_path / "moved")
+    bench.log.reopen()
+    await bench.log.record(record(1))
+    assert [line["decision_id"] for line in lines(path)] == ["id-1"]
+    assert audited(tmp_path / "moved", path).intact
+
+
+async def test_symbolic_link_is_not_followed(tmp_path):
+    """Nobody redirects the log with a link."""
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    bench = Bench(file_sink(tmp_path / "link"), required=True)
+    with pytest.raises(Unanswerable):
+        await bench.log.record(record())
+    assert not (tmp_path / "target").exists()
+
+
+async def test_reader_that_stalls_does_not_stop_the_process():
+    """A full pipe fails after the bound, then at once, and works again when it is read."""
+    reader, writer = os.pipe()
+    bench = Bench(StreamSink(writer, stall_seconds=0.05), required=True)
+    written = 0
+    try:
+        while written < 1000:
+            await bench.log.record(record(written, input_json=b'"%b"' % (b"x" * 10_000)))
+            written += 1
+    except Unanswerable as error:
+        assert "doesn't keep up" in error.message
+    assert 0 < written < 1000
+    with pytest.raises(Unanswerable):
+        await bench.log.record(record())
+    os.set_blocking(reader, False)
+    received = b""
+    while True:
+        try:
+            received += os.read(reader, 65536)
+        except BlockingIOError:
+            break
+    await bench.log.record(record(99))
+    received += os.read(reader, 65536)
+    audit = Audit()
+    audit.read(received.splitlines(keepends=True))
+    assert audit.records == written + 1
+    assert {finding.message for finding in audit.findings} <= {"the line is torn or not a record"}
+    bench.log.close()
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_closed_pipe_is_a_broken_sink():
+    """When nobody reads standard output any more, a required log denies."""
+    reader, writer = os.pipe()
+    bench = Bench(StreamSink(writer, stall_seconds=0.05), required=True)
+    os.close(reader)
+    with pytest.raises(Unanswerable, match="Broken pipe"):
+        await bench.log.record(record())
+    bench.log.close()
+    os.close(writer)
+
+
+async def test_mask_erases_and_replaces(tmp_path):
+    """Policy's masks are applied and their paths noted, as OPA does."""
+    path = tmp_path / "log"
+    seen = []
+
+    async def mask(document):
+        seen.append(json.loads(document))
+        return [
+            "/input/tool/arguments/password",
+            {"op": "upsert", "path": "/input/tool/arguments/n/0", "value": "*"},
+            {"op": "remove", "path": "/input/absent/path"},
+        ]
+
+    await Bench(file_sink(path), mask=mask).log.record(record())
+    (line,) = lines(path)
+    assert seen[0]["input"]["tool"]["arguments"]["password"] == "hunter2"
+    assert line["input"]["tool"]["arguments"] == {"n": ["*", 2]}
+    assert line["erased"] == ["/input/tool/arguments/password"]
+    assert line["masked"] == ["/input/tool/arguments/n/0"]
+    assert audited(path).intact
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        ["/chain/sequence"],
+        [{"op": "rename", "path": "/input"}],
+        [5],
+        [{"op": "upsert", "path": "/input/x"}],
+        ["/"],
+    ],
+)
+async def test_mask_that_cannot_be_applied_erases_everything(tmp_path, masks):
+    """If it isn't known what to hide, input and result are hidden."""
+    path = tmp_path / "log"
+
+    async def mask(_document):
+        return masks
+
+    bench = Bench(file_sink(path), mask=mask)
+    await bench.log.record(record())
+    (line,) = lines(path)
+    assert "input" not in line
+    assert "result" not in line
+    assert line["erased"] == ["/input", "/result"]
+    assert bench.metric("tabard_audit_mask_failures_total") == 1
+
+
+async def test_mask_that_raises_erases_everything(tmp_path):
+    """A policy that is gone can't say what to hide."""
+    path = tmp_path / "log"
+
+    async def mask(_document):
+        raise Unanswerable("UNAVAILABLE", "policy_unavailable", "no policy")
+
+    await Bench(file_sink(path), mask=mask).log.record(record())
+    assert "hunter2" not in path.read_text()
+
+
+async def test_what_looks_like_a_token_never_reaches_the_log(tmp_path):
+    """A JWT or macaroon that an agent put into its arguments is replaced."""
+    path = tmp_path / "log"
+    jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+    macaroon = "MDAyMWxvY2F0aW9uIHRhYmFyZAowMDQ3aWRlbnRpZmllciB7InR5cGUiOiJncmFudCJ9Cg"
+    await Bench(file_sink(path)).log.record(
+        record(input_json=json.dumps({"a": jwt, "b": f"Bearer {macaroon}", "c": "eyJ is fine"}).encode())
+    )
+    (line,) = lines(path)
+    assert line["input"] == {"a": "[redacted]", "b": "Bearer [redacted]", "c": "eyJ is fine"}
+    assert audited(path).intact
+
+
+async def test_configuration_chooses_the_sink(tmp_path):
+    """The section audit becomes a working log; configured labels are added."""
+    registry = CollectorRegistry()
+    config = AuditConfig(sink="file", path=tmp_path / "log", labels={"pod": "p"})
+    observer = AuditObserver(Metrics.create(registry), Health().component("audit"))
+    log = create_decision_log(config, labels={"id": "x"}, observer=observer)
+    await log.record(record(event="intent"))
+    assert lines(tmp_path / "log")[0]["labels"] == {"id": "x", "pod": "p"}
+    assert registry.get_sample_value("tabard_audit_records_total", {"event": "intent"}) == 1
+    log.close()
