@@ -1,0 +1,138 @@
+"""Narrowing a grant offline, without asking anybody.
+
+Whoever holds a grant can append restrictions to it, and nobody can take one away again. What can't be done offline is
+handing it to another workload: that is a sealed hop, which only ``DelegateTask`` makes. Otherwise a thief could append a
+hop to himself.
+
+Example:
+    >>> narrower = narrow(grant, Limits(tools=("search",), ttl_seconds=60))  # doctest: +SKIP
+    >>> helper = branch(grant, "researcher", Limits(read_only=True))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tabard import macaroon
+from tabard.arguments import ArgumentsError, parse_json
+from tabard.caveats import (
+    Branch,
+    Caveat,
+    CaveatError,
+    Expiry,
+    Hop,
+    Limits,
+    ThirdParty,
+    decode_caveat,
+    encode_caveat,
+)
+from tabard.caveats.codec import encode_bytes
+
+if TYPE_CHECKING:
+    from tabard.macaroon import RawCaveat
+
+_NONCE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedGrant:
+    """What a grant says about itself. Nothing of it is verified: show it to a person, decide nothing by it.
+
+    ``identifier`` is what the root grant states, ``holder`` the workload it names last, ``sub_agent`` the branch it
+    names last. ``caveats`` leaves out those that this version doesn't know; ``unknown`` counts them. ``expires_at`` is
+    the earliest end that is stated, in seconds since the epoch.
+    """
+
+    identifier: dict[str, Any]
+    caveats: tuple[Caveat, ...]
+    unknown: int
+    holder: str
+    sub_agent: str
+    depth: int
+    expires_at: float | None
+
+
+def narrow(grant: str, limits: Limits, *, now: float | None = None) -> str:
+    """Return ``grant`` with ``limits`` appended; its holder stays the same.
+
+    Args:
+        grant: a serialised grant.
+        limits: what to take away; the ones that are there already go on to hold.
+        now: from when ``ttl_seconds`` counts, in seconds since the epoch; the current time if not given.
+
+    Raises:
+        MacaroonError: the grant is malformed or would become too large.
+        CaveatError: the limits hold budgets, which only policy sets.
+    """
+    return macaroon.append(grant, _encoded(limits, now))
+
+
+def branch(grant: str, sub_agent: str, limits: Limits | None = None, *, now: float | None = None) -> str:
+    """Return ``grant`` for a named part of the same workload, narrowed by ``limits``.
+
+    Two branches are two children, also under the same name. The sidecar counts them when they are first used.
+
+    Args:
+        grant: a serialised grant.
+        sub_agent: name of the part, at most 128 characters; policies see it marked as asserted.
+        limits: what to take away.
+        now: see :func:`narrow`.
+
+    Raises:
+        MacaroonError: the grant is malformed or would become too large.
+        CaveatError: the name is malformed, or the limits hold budgets.
+    """
+    fork = Branch(sub_agent, encode_bytes(secrets.token_bytes(_NONCE_BYTES)))
+    return macaroon.append(grant, [encode_caveat(fork), *_encoded(limits or Limits(), now)])
+
+
+def describe_unverified(grant: str) -> UnverifiedGrant:
+    """Return what a grant says, for display; anybody may have written it.
+
+    Raises:
+        MacaroonError: it is malformed.
+    """
+    parsed = macaroon.parse(grant)
+    identifier = _identifier(parsed.identifier)
+    decoded = [_decoded(raw) for raw in parsed.caveats]
+    caveats = tuple(caveat for caveat in decoded if caveat is not None)
+    holder, sub_agent, depth = str(identifier.get("holder", "")), "", 0
+    for caveat in caveats:
+        if isinstance(caveat, Hop):
+            holder, sub_agent, depth = caveat.holder, "", depth + 1
+        elif isinstance(caveat, Branch):
+            sub_agent, depth = caveat.sub_agent, depth + 1
+    ends = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
+    stated = identifier.get("expires_at")
+    if type(stated) in {int, float}:
+        ends.append(float(stated))
+    unknown = len(decoded) - len(caveats)
+    return UnverifiedGrant(
+        identifier, caveats, unknown, holder, sub_agent, depth, min(ends) if ends else None
+    )
+
+
+def _encoded(limits: Limits, now: float | None) -> list[bytes]:
+    if limits.budgets is not None:
+        raise CaveatError("budgets can't be set offline, only policy sets them")
+    return [encode_caveat(caveat) for caveat in limits.caveats(time.time() if now is None else now)]
+
+
+def _identifier(data: bytes) -> dict[str, Any]:
+    try:
+        found = parse_json(data, max_bytes=macaroon.MAX_CHARS)
+    except ArgumentsError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _decoded(raw: RawCaveat) -> Caveat | None:
+    if raw.verification_id is not None:
+        return ThirdParty(raw.location, encode_bytes(raw.identifier))
+    try:
+        return decode_caveat(raw.identifier)
+    except CaveatError:
+        return None
