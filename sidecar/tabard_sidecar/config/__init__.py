@@ -1,8 +1,34 @@
-"""The configuration: ``tabard.yaml``, environment and flags, checked as a whole."""
+"""The configuration: ``tabard.yaml``, environment and flags, checked as a whole.
 
-from tabard_sidecar.config.loading import Loaded, find_file, load
-from tabard_sidecar.config.problems import ConfigError, Problem
-from tabard_sidecar.config.settings import Settings
-from tabard_sidecar.config.switches import insecure_switches
+The names below are loaded when they are first used: every package's section lies in that package, and importing one of
+them must not import all the others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabard_sidecar.config.loading import Loaded, find_file, load
+    from tabard_sidecar.config.problems import ConfigError, Problem
+    from tabard_sidecar.config.settings import Settings
+    from tabard_sidecar.config.switches import insecure_switches
 
 __all__ = ["ConfigError", "Loaded", "Problem", "Settings", "find_file", "insecure_switches", "load"]
+
+_HOMES = {
+    "ConfigError": "problems",
+    "Loaded": "loading",
+    "Problem": "problems",
+    "Settings": "settings",
+    "find_file": "loading",
+    "insecure_switches": "switches",
+    "load": "loading",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

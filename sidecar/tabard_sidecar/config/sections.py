@@ -50,6 +50,12 @@ class LimitsConfig(BaseModel):
         le=300,
         description="Longest time one question may take, whatever deadline the caller sets.",
     )
+    max_task_seconds: float = Field(
+        default=8 * 3600.0,
+        ge=1,
+        le=30 * 86400,
+        description="Longest time for which a task's grant may be used, whatever policy says.",
+    )
     drain_seconds: float = Field(
         default=10.0,
         ge=0,

@@ -1,1 +1,43 @@
-"""What the sidecar leaves behind: decision log, application log, metrics and traces."""
+"""What the sidecar leaves behind: decision log, application log, metrics and traces.
+
+The names below are loaded when they are first used, so that reading the configuration doesn't import Prometheus.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabard_sidecar.records.applog import configure_logging
+    from tabard_sidecar.records.audit import AuditObserver, create_decision_log
+    from tabard_sidecar.records.decision_log import Hooks
+    from tabard_sidecar.records.metrics import Metrics
+    from tabard_sidecar.records.observer import RecordsObserver
+    from tabard_sidecar.records.tracing import create_tracing
+
+__all__ = [
+    "AuditObserver",
+    "Hooks",
+    "Metrics",
+    "RecordsObserver",
+    "configure_logging",
+    "create_decision_log",
+    "create_tracing",
+]
+
+_HOMES = {
+    "AuditObserver": "audit",
+    "Hooks": "decision_log",
+    "Metrics": "metrics",
+    "RecordsObserver": "observer",
+    "configure_logging": "applog",
+    "create_decision_log": "audit",
+    "create_tracing": "tracing",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -280,14 +281,12 @@ async def test_reader_that_stalls_does_not_stop_the_process():
     reader, writer = os.pipe()
     bench = Bench(StreamSink(writer, stall_seconds=0.05), required=True)
     written = 0
-    try:
+    with contextlib.suppress(Unanswerable):
         while written < 1000:
             await bench.log.record(record(written, input_json=b'"%b"' % (b"x" * 10_000)))
             written += 1
-    except Unanswerable as error:
-        assert "doesn't keep up" in error.message
     assert 0 < written < 1000
-    with pytest.raises(Unanswerable):
+    with pytest.raises(Unanswerable, match="doesn't keep up"):
         await bench.log.record(record())
     os.set_blocking(reader, False)
     received = b""
