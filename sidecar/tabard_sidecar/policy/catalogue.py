@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar.policy.documents import DocumentError, parse_json, parse_yaml
-from tabard_sidecar.policy.patterns import SchemaError
+from tabard_sidecar.policy.patterns import SchemaError, safe_pattern
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
 from tabard_sidecar.policy.schema import Check, UnsupportedKeywordError, compile_schema
 from tabard_sidecar.policy.values import Json
@@ -195,10 +195,11 @@ def _compile(schema: Json) -> Check:
 
 def _compile_with_package(schema: Json) -> Check:
     """Compile what :mod:`tabard_sidecar.policy.schema` doesn't cover; slower on each call."""
-    from jsonschema import exceptions, validators  # noqa: PLC0415  # few catalogues need it
+    from jsonschema import Draft202012Validator, exceptions, validators  # noqa: PLC0415  # few catalogues need it
     from referencing import Registry  # noqa: PLC0415
 
-    kind = validators.validator_for(schema, default=validators.validators["2020-12"])
+    _require_safe_patterns(schema)
+    kind = validators.validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)
     except exceptions.SchemaError as error:
@@ -216,3 +217,17 @@ def _compile_with_package(schema: Json) -> Check:
         return path, f"breaks {fault.validator!r} of its schema"
 
     return check
+
+
+def _require_safe_patterns(node: Json) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _require_safe_patterns(item)
+    elif isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            safe_pattern(node["pattern"])
+        if isinstance(node.get("patternProperties"), dict):
+            for pattern in node["patternProperties"]:
+                safe_pattern(pattern)
+        for item in node.values():
+            _require_safe_patterns(item)

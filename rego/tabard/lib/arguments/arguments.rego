@@ -9,7 +9,7 @@ import data.tabard.lib.intent
 
 # METADATA
 # description: Names of the arguments that were sent.
-names := {name | some name, _ in input.tool.arguments}
+names := object.keys(input.tool.arguments)
 
 # METADATA
 # description: The argument if it is a non-empty string.
@@ -56,9 +56,12 @@ all_in(name, trusted) if count(strangers(name, trusted)) == 0
 
 # METADATA
 # description: The strings of the argument that are not in `trusted`, for the message of a denial.
-strangers(name, trusted) := {value |
-	some value in texts(name)
-	not _member(value, trusted)
+strangers(name, trusted) := unknown if {
+	values := texts(name) # outside the comprehension, which would take undefined for nobody
+	unknown := {value |
+		some value in values
+		not _member(value, trusted)
+	}
 }
 
 # METADATA

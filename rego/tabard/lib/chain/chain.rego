@@ -7,6 +7,7 @@ package tabard.lib.chain
 
 # METADATA
 # description: SPIFFE IDs of every workload that a hop or branch of the chain names, and of the one that asks.
+# scope: document
 holders contains link.holder if some link in input.delegation.chain
 
 holders contains input.agent.id

@@ -29,27 +29,32 @@ purpose_in(purposes) if {
 
 # METADATA
 # description: |
-#   True if `value`, a string of at least two characters, occurs in the task's statement as whole words, whatever the
-#   case, and the intent may be relied upon.
+#   True if `value`, a string of at least two characters, occurs in the task's statement as a whole, whatever the case,
+#   and the intent may be relied upon. Part of a longer word, address, number or path is no occurrence: neither
+#   "evil.ann@shop.example" nor "ann@shop.example.evil" mentions "ann@shop.example".
 mentions(value) if {
 	trusted
 	count(value) > 1
-	statement := sprintf(" %s ", [lower(input.task.statement)])
+	statement := sprintf("  %s  ", [lower(input.task.statement)])
 	wanted := lower(value)
 	some start in indexof_n(statement, wanted)
-	_edge(substring(statement, start - 1, 1))
-	_edge(substring(statement, start + count(wanted), 1))
+	not regex.match(_leads_in, substring(statement, start - 2, 2))
+	not regex.match(_leads_on, substring(statement, start + count(wanted), 2))
 }
 
 # METADATA
 # description: |
-#   True if the number `value` occurs in the task's statement, written with or without commas between thousands, and
-#   the intent may be relied upon.
+#   True if the number `value` occurs in the task's statement, with or without commas between thousands, and the intent
+#   may be relied upon. A number within a word, a date or an address doesn't count.
 mentions_number(value) if {
 	trusted
-	some written in regex.find_n(`\d+(?:,\d{3})*(?:\.\d+)?`, input.task.statement, -1)
+	some token in regex.split(`[^\p{L}\p{N}_.,/:@-]+`, input.task.statement)
+	written := trim_right(token, ".,:-")
+	regex.match(`^(\d+|\d{1,3}(,\d{3})+)(\.\d+)?$`, written)
 	to_number(replace(written, ",", "")) == value
 }
 
-# A word ends at anything that can't continue an identifier, an address or an amount.
-_edge(character) if not regex.match(`[\p{L}\p{N}_@]`, character)
+# What continues a word across the edge of a match: a letter, or punctuation that joins it to one.
+_leads_in := `[\p{L}\p{N}_@]$|[\p{L}\p{N}_][-.+/:]$`
+
+_leads_on := `^[\p{L}\p{N}_@]|^[-.+/:][\p{L}\p{N}_]`

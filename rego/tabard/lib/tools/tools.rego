@@ -4,7 +4,8 @@
 package tabard.lib.tools
 
 # METADATA
-# description: True if the tool catalogue says that the tool changes nothing. A tool that isn't in it counts as changing.
+# description: |
+#   True if the tool catalogue says that the tool changes nothing. A tool that it doesn't know counts as changing.
 read_only if input.tool.annotations.readOnlyHint == true
 
 # METADATA

@@ -1,0 +1,91 @@
+package tabard.lib.arguments_test
+
+import data.tabard.lib.arguments
+
+_call := {
+	"task": {"intent_source": "signed", "statement": "send 20 to ann@x.example and bob@x.example"},
+	"tool": {"arguments": {
+		"amount": 20,
+		"body": "",
+		"cc": ["ann@x.example", "bob@x.example"],
+		"mixed": ["ann@x.example", 3],
+		"none": [],
+		"null": null,
+		"to": "ann@x.example",
+	}},
+}
+
+test_names if {
+	arguments.names == {"amount", "body", "cc", "mixed", "none", "null", "to"} with input as _call
+}
+
+test_text if {
+	arguments.text("to") == "ann@x.example" with input as _call
+}
+
+test_text_is_undefined_otherwise if {
+	every name in ["amount", "body", "cc", "null", "absent"] {
+		not arguments.text(name) with input as _call
+	}
+}
+
+test_number if {
+	arguments.number("amount") == 20 with input as _call
+}
+
+test_number_is_undefined_otherwise if {
+	every name in ["to", "cc", "null", "absent"] {
+		not arguments.number(name) with input as _call
+	}
+}
+
+test_texts if {
+	arguments.texts("to") == {"ann@x.example"} with input as _call
+	arguments.texts("cc") == {"ann@x.example", "bob@x.example"} with input as _call
+}
+
+test_texts_is_undefined_otherwise if {
+	every name in ["amount", "body", "mixed", "none", "null", "absent"] {
+		not arguments.texts(name) with input as _call
+	}
+}
+
+test_within if {
+	arguments.within("amount", 20, 20) with input as _call
+	not arguments.within("amount", 21, 30) with input as _call
+	not arguments.within("amount", 1, 19) with input as _call
+	not arguments.within("null", 1, 19) with input as _call
+}
+
+test_all_in if {
+	every trusted in [{"ann@x.example", "bob@x.example"}, ["ann@x.example", "bob@x.example"]] {
+		arguments.all_in("cc", trusted) with input as _call
+	}
+	arguments.all_in("cc", {"ann@x.example": 1, "bob@x.example": false}) with input as _call
+}
+
+test_all_in_refuses_strangers if {
+	not arguments.all_in("cc", {"ann@x.example"}) with input as _call
+	not arguments.all_in("mixed", {"ann@x.example"}) with input as _call
+	not arguments.all_in("absent", {"ann@x.example"}) with input as _call
+	arguments.strangers("cc", {"ann@x.example": 1}) == {"bob@x.example"} with input as _call
+}
+
+test_all_mentioned if {
+	arguments.all_mentioned("cc") with input as _call
+	not arguments.all_mentioned("absent") with input as _call
+	not arguments.all_mentioned("cc") with input as json.patch(
+		_call,
+		[{"op": "replace", "path": "/tool/arguments/cc/0", "value": "eve@x.example"}],
+	)
+}
+
+test_number_mentioned if {
+	arguments.number_mentioned("amount") with input as _call
+	not arguments.number_mentioned("to") with input as _call
+}
+
+test_only if {
+	arguments.only({"amount", "body", "cc", "mixed", "none", "null", "to"}) with input as _call
+	not arguments.only(["amount"]) with input as _call
+}
