@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tabard_sidecar.model import (
     Agent,
     CredentialRequest,
+    Decision,
     Intent,
     Introspection,
     IssuedCredential,
@@ -78,10 +80,11 @@ class GrantMinter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FilterQuestion:
-    """One tool of a FilterTools request."""
+    """One tool of a FilterTools request, with its annotations from the catalogue."""
 
     name: str
     server: str
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 class PolicyRuntime(Protocol):
@@ -92,8 +95,10 @@ class PolicyRuntime(Protocol):
         """Revision of the policy that is active."""
         ...
 
-    async def decide(self, operation: Operation, input_json: bytes) -> PolicyDecision:
+    async def decide(self, operation: Operation, input_json: bytes, *, key: str = "") -> PolicyDecision:
         """Evaluate ``data.tabard.decision`` and compose its elements.
+
+        ``key`` is what repeated time-outs are counted by, for example the tool's name.
 
         Raises:
             Unanswerable: no policy is loaded, or the engine can't be reached.
@@ -105,13 +110,69 @@ class PolicyRuntime(Protocol):
     ) -> list[bool]:
         """Tell per tool whether some arguments could be allowed.
 
-        ``input_base`` is the policy input without ``tool``; its ``operation`` is ``"filter_tools"``... as policy sees it,
-        ``"authorize"`` rules apply, since that is what the tools would be asked about.
+        ``input_base`` is the policy input without ``tool``.
         """
         ...
 
     async def mask(self, record_json: bytes) -> list[Any]:
         """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears of what the pipelines do: metrics and traces."""
+
+    def stage(self, name: str) -> AbstractContextManager[object]:
+        """Observe one stage of a question while the context lasts."""
+        ...
+
+    def decided(self, operation: Operation, decision: Decision, seconds: float) -> None:
+        """Count a decision and how long it took."""
+        ...
+
+
+class ToolSpec(Protocol):
+    """What the catalogue knows about one tool."""
+
+    @property
+    def name(self) -> str:
+        """Name of the tool."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """Server that offers it; empty for any."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """True if the catalogue marks the tool as changing nothing."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """The catalogue's annotations, for example ``readOnlyHint``; policies see them as ``input.tool.annotations``."""
+        ...
+
+    def validate(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the arguments, naming the place, or ``None``."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The tools that are known."""
+
+    @property
+    def required(self) -> bool:
+        """True if a tool that isn't known is denied."""
+        ...
+
+    def lookup(self, name: str, server: str) -> ToolSpec | None:
+        """Return what is known about a tool."""
+        ...
+
+    def __iter__(self) -> Iterator[ToolSpec]:
+        """Yield every known tool."""
         ...
 
 

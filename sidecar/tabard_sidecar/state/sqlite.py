@@ -40,6 +40,7 @@ _MIGRATIONS = (
       parent_id TEXT NOT NULL, child_id TEXT NOT NULL, expires_at REAL NOT NULL, PRIMARY KEY (parent_id, child_id)
     ) WITHOUT ROWID;
     CREATE INDEX children_expiry ON children (expires_at);
+    CREATE INDEX children_child ON children (child_id);
     """,
 )
 
@@ -232,6 +233,15 @@ class SQLiteStateStore:
         # Only the number of placeholders varies: identifiers always travel as parameters.
         rows = self._read(f"SELECT link_id FROM ended WHERE link_id IN ({marks}) LIMIT 1", link_ids)  # noqa: S608
         return str(rows[0][0]) if rows else None
+
+    async def ended_at_or_above(self, link_id: str) -> bool:
+        """Follow a link's parents; see the interface."""
+        rows = self._read(
+            "WITH RECURSIVE up(id) AS (VALUES (?) UNION SELECT parent_id FROM children JOIN up ON child_id = up.id) "
+            "SELECT 1 FROM ended WHERE link_id IN (SELECT id FROM up) LIMIT 1",
+            (link_id,),
+        )
+        return bool(rows)
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children; see the interface."""

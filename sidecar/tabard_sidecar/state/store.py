@@ -83,6 +83,13 @@ class StateStore(Protocol):
         """Return one of the links that has been ended, or ``None``."""
         ...
 
+    async def ended_at_or_above(self, link_id: str) -> bool:
+        """Tell whether a link, or one that it descends from, has been ended.
+
+        Follows the children that were counted, so the link must have been used.
+        """
+        ...
+
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children that haven't been seen before, all or none.
 

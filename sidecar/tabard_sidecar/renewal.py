@@ -1,0 +1,134 @@
+"""Credentials after they were issued: renewing and describing them."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from tabard_sidecar.grants import clamp_credential, judge_expiry
+from tabard_sidecar.model import (
+    CredentialRequest,
+    CredentialTemplate,
+    Decision,
+    Introspection,
+    Operation,
+    ToolCall,
+    VerifiedGrant,
+)
+from tabard_sidecar.questions import RenewQuestion
+from tabard_sidecar.refusal import Refused
+from tabard_sidecar.stages import Stages
+from tabard_sidecar.trail import Trail, asked, new_id
+
+
+class Credentials:
+    """Renews and describes credentials of the presented holder."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def inspect(self, value: str) -> Introspection:
+        """Verify a credential of any kind.
+
+        Raises:
+            Refused: no issuer made it, or it has expired.
+        """
+        return self._stages.issuers.inspect(value)
+
+    async def introspect(self, grant: str, value: str) -> Introspection | None:
+        """Describe a credential of the presented grant's task; ``None`` if it isn't active there.
+
+        Raises:
+            Refused: the grant doesn't verify.
+        """
+        _, verified = self._stages.verify_held(grant)
+        judge_expiry(verified, now=self._stages.clock())
+        try:
+            await self._stages.check_alive(verified)
+            found = self.inspect(value)
+        except Refused:
+            return None
+        return found if found.task_id == verified.task.id else None
+
+    async def renew(self, question: RenewQuestion) -> Decision:
+        """Decide whether a credential may be replaced by one that lasts longer.
+
+        Raises:
+            Unanswerable: no decision could be made.
+        """
+        began = perf_counter()
+        trail = Trail(self._stages.log, self._stages.clock, Operation.RENEW, asked(Operation.RENEW))
+        try:
+            decision = await self._renew(question, trail)
+        except Refused as refusal:
+            decision = trail.refused(refusal)
+        await trail.close(decision)
+        self._stages.observer.decided(Operation.RENEW, decision, perf_counter() - began)
+        return decision
+
+    async def _renew(self, question: RenewQuestion, trail: Trail) -> Decision:
+        stages = self._stages
+        agent, grant = stages.verify_held(question.grant)
+        now = stages.clock()
+        judge_expiry(grant, now=now)
+        children = await stages.check_alive(grant)
+        old = stages.issuers.inspect(question.credential)
+        issuer = stages.issuers.get(old.kind)
+        _check_same_holder(old, grant)
+        if old.single_use:
+            raise Refused(
+                "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
+            )
+        spec = stages.catalogue.lookup(old.tool, "")
+        trail.input_json = stages.inputs.without_tool(
+            Operation.RENEW,
+            agent,
+            grant,
+            children=children,
+            now=now,
+            tool={
+                "name": old.tool,
+                "server": "",
+                "annotations": {},
+            }
+            if spec is None
+            else {"name": old.tool, "server": "", "annotations": dict(spec.annotations)},
+        )
+        verdict = await stages.policy.decide(Operation.RENEW, trail.input_json)
+        trail.policy_revision = verdict.revision
+        if not verdict.allowed:
+            return trail.deny(*verdict.denials)
+        template = CredentialTemplate(
+            kind=old.kind, audience=old.audience, scopes=old.scopes, ttl_seconds=verdict.ttl_seconds
+        )
+        audience, scopes, expires_at = clamp_credential(grant, template, (), now)
+        request = CredentialRequest(
+            credential_id=new_id(),
+            decision_id=trail.decision_id,
+            kind=old.kind,
+            audience=audience,
+            scopes=scopes,
+            issued_at=now,
+            expires_at=expires_at,
+            single_use=False,
+            role="",
+            agent=agent,
+            grant=grant,
+            call=ToolCall(old.tool, str(old.claims.get("tabard_server", "")), {}, b"", old.call_digest),
+        )
+        await trail.intend(request)
+        return Decision(
+            trail.decision_id,
+            allowed=True,
+            reasons=verdict.granted_by,
+            policy_revision=verdict.revision,
+            credential=await issuer.issue(request),
+            obligations=verdict.obligations,
+        )
+
+
+def _check_same_holder(old: Introspection, grant: VerifiedGrant) -> None:
+    """Refuse a credential that another holder of the task was given: its own caveats may be narrower or wider."""
+    if old.task_id != grant.task.id:
+        raise Refused("credential_invalid", "the credential belongs to another task")
+    if old.claims.get("tabard_link") != grant.holder_id:
+        raise Refused("credential_invalid", "the credential was issued to another holder of the task")

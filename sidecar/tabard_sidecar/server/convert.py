@@ -1,0 +1,245 @@
+"""Messages to questions and decisions to messages: the only place that knows both.
+
+Everything that comes from a caller is bounded and checked here; what is malformed is INVALID_ARGUMENT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from tabard.arguments import ArgumentsError, call_digest, canonical, parse_arguments
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import task_service_pb2 as task_pb
+from tabard.authz.v1 import types_pb2 as types_pb
+from tabard.caveats import CaveatError, Limits
+from tabard.caveats.wire import limits_from_proto
+
+from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, ToolCall, VerifiedGrant
+from tabard_sidecar.policy_input import encode
+from tabard_sidecar.questions import AuthorizeQuestion, DelegateQuestion, StartTaskQuestion
+from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.refusal import Unanswerable
+
+MAX_GRANT_BYTES = 64 * 1024
+MAX_NAME_BYTES = 256
+MAX_TOKEN_BYTES = 16 * 1024
+MAX_PURPOSE_BYTES = 256
+MAX_STATEMENT_BYTES = 4 * 1024
+MAX_REQUEST_ID_BYTES = 128
+MAX_CONTEXT_BYTES = 16 * 1024
+MAX_SCOPES = 100
+MAX_HOLDER_BYTES = 2048
+MAX_DISCHARGES = 16
+
+_INTENT_SOURCES = {
+    IntentSource.SIGNED: types_pb.INTENT_SOURCE_SIGNED,
+    IntentSource.ASSERTED: types_pb.INTENT_SOURCE_ASSERTED,
+}
+# Codes whose message only speaks of the caller's own call and limits, so that a model may see it.
+_TELLING = frozenset(
+    {
+        "tool_not_granted",
+        "argument_not_granted",
+        "argument_unknown",
+        "argument_missing",
+        "purpose_not_granted",
+        "audience_not_granted",
+        "scope_not_granted",
+        "arguments_invalid",
+        "tool_unknown",
+        "read_only",
+    }
+)
+
+
+def invalid(message: str) -> Unanswerable:
+    """Return the error for a malformed request; ``message`` names the field."""
+    return Unanswerable("INVALID_ARGUMENT", "request_invalid", message)
+
+
+def bounded(value: str, field: str, most: int, *, required: bool = False) -> str:
+    """Return ``value`` if it is at most ``most`` bytes long.
+
+    Raises:
+        Unanswerable: it is longer, or missing though required.
+    """
+    if required and not value:
+        raise invalid(f"{field} is required")
+    if len(value) > most or len(value.encode()) > most:
+        raise invalid(f"{field} is larger than {most} bytes")
+    return value
+
+
+def authorize_question(
+    request: authorization_pb.AuthorizeRequest, default_grant: str = ""
+) -> AuthorizeQuestion:
+    """Check one request.
+
+    Raises:
+        Unanswerable: a field is missing, too large or malformed.
+    """
+    grant = bounded(request.grant or default_grant, "grant", MAX_GRANT_BYTES)
+    if len(request.scopes) > MAX_SCOPES:
+        raise invalid(f"scopes has more than {MAX_SCOPES} entries")
+    if len(request.discharges) > MAX_DISCHARGES:
+        raise invalid(f"discharges has more than {MAX_DISCHARGES} entries")
+    request_id = bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES)
+    return AuthorizeQuestion(
+        grant=grant,
+        call=_tool_call(request.tool),
+        scopes=tuple(bounded(scope, "scopes", MAX_NAME_BYTES, required=True) for scope in request.scopes),
+        context=_json_object(request.context_json, "context_json", MAX_CONTEXT_BYTES)
+        if request.context_json
+        else {},
+        discharges=tuple(bounded(d, "discharges", MAX_GRANT_BYTES) for d in request.discharges),
+        request_id=request_id,
+        body_digest=body_digest(request) if request_id else b"",
+    )
+
+
+def start_question(request: task_pb.StartTaskRequest) -> StartTaskQuestion:
+    """Check one request.
+
+    Raises:
+        Unanswerable: a field is too large or malformed.
+    """
+    request_id = bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES)
+    return StartTaskQuestion(
+        # Too long a token is refused by the verifiers, with a reason of their own.
+        subject_token=bounded(request.subject_token, "subject_token", 4 * MAX_TOKEN_BYTES),
+        intent_token=bounded(request.intent_token, "intent_token", 4 * MAX_TOKEN_BYTES),
+        purpose=bounded(request.purpose, "purpose", MAX_PURPOSE_BYTES),
+        statement=bounded(request.statement, "statement", MAX_STATEMENT_BYTES),
+        limits=limits(request.limits),
+        request_id=request_id,
+        body_digest=body_digest(request) if request_id else b"",
+    )
+
+
+def delegate_question(request: task_pb.DelegateTaskRequest) -> DelegateQuestion:
+    """Check one request.
+
+    Raises:
+        Unanswerable: a field is missing, too large or malformed.
+    """
+    return DelegateQuestion(
+        grant=bounded(request.grant, "grant", MAX_GRANT_BYTES),
+        holder=bounded(request.holder, "holder", MAX_HOLDER_BYTES, required=True),
+        limits=limits(request.limits),
+    )
+
+
+def limits(message: types_pb.Limits) -> Limits:
+    """Read limits.
+
+    Raises:
+        Unanswerable: an operand is malformed.
+    """
+    try:
+        return limits_from_proto(message)
+    except (CaveatError, ArgumentsError) as error:
+        raise invalid(f"limits: {error}") from error
+
+
+def body_digest(request: Message) -> bytes:
+    """Return the SHA-256 of a request without its request_id."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    copy.ClearField("request_id")
+    return hashlib.sha256(copy.SerializeToString(deterministic=True)).digest()
+
+
+def _tool_call(message: types_pb.ToolCall) -> ToolCall:
+    name = bounded(message.name, "tool.name", MAX_NAME_BYTES, required=True)
+    server = bounded(message.server, "tool.server", MAX_NAME_BYTES)
+    try:
+        arguments = parse_arguments(message.arguments_json)
+        encoded = canonical(arguments)
+    except ArgumentsError as error:
+        raise invalid(f"tool.arguments_json: {error}") from error
+    return ToolCall(name, server, arguments, encoded, call_digest(name, server, encoded))
+
+
+def _json_object(raw: bytes, field: str, most: int) -> dict[str, object]:
+    if len(raw) > most:
+        raise invalid(f"{field} is larger than {most} bytes")
+    try:
+        return parse_arguments(raw)
+    except ArgumentsError as error:
+        raise invalid(f"{field}: {error}") from error
+
+
+def timestamp(seconds: float) -> Timestamp:
+    """Return a time as protobuf has it."""
+    whole = int(seconds // 1)
+    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1e9))
+
+
+def decision_message(decision: Decision) -> types_pb.Decision:
+    """Return a decision as callers get it."""
+    message = types_pb.Decision(
+        decision_id=decision.decision_id,
+        effect=types_pb.EFFECT_ALLOW if decision.allowed else types_pb.EFFECT_DENY,
+        reasons=[_reason(reason) for reason in decision.reasons],
+        policy_revision=decision.policy_revision,
+        reusable=decision.reusable,
+    )
+    if decision.credential is not None:
+        message.credential.CopyFrom(_credential(decision.credential))
+    for obligation in decision.obligations:
+        message.obligations.add(id=obligation.id, properties_json=encode(dict(obligation.properties)))
+    return message
+
+
+def _reason(reason: Reason) -> types_pb.Reason:
+    known = REASONS.get(reason.code)
+    model = known.model if known is not None else reason.message
+    if known is not None and (reason.module or reason.code in _TELLING):
+        model = f"{known.model} {reason.message}".strip()
+    return types_pb.Reason(
+        code=reason.code,
+        message=reason.message,
+        model_message=model,
+        module=reason.module,
+        next_step=known.next_step if known is not None else "",
+    )
+
+
+def _credential(credential: IssuedCredential) -> types_pb.Credential:
+    return types_pb.Credential(
+        kind=credential.kind,
+        value=credential.value,
+        credential_id=credential.credential_id,
+        audience=credential.audience,
+        scopes=credential.scopes,
+        expire_time=timestamp(credential.expires_at),
+        single_use=credential.single_use,
+        fields=dict(credential.fields),
+    )
+
+
+def task_message(grant: VerifiedGrant, *, ended: bool = False) -> types_pb.Task:
+    """Return the task of a grant as its holder may see it."""
+    task = grant.task
+    return types_pb.Task(
+        task_id=task.id,
+        subject=types_pb.Subject(id=grant.subject.id, issuer=grant.subject.issuer),
+        purpose=task.purpose,
+        statement=task.statement,
+        intent_source=_INTENT_SOURCES[task.intent_source],
+        start_time=timestamp(task.started_at),
+        expire_time=timestamp(grant.expires_at),
+        chain=[
+            types_pb.ChainLink(holder=link.holder, sub_agent=link.sub_agent, link_id=link.link_id)
+            for link in grant.links
+        ],
+        ended=ended,
+    )
+
+
+def tool_refs(pairs: Sequence[tuple[str, str]]) -> list[authorization_pb.ToolRef]:
+    """Return names of tools as messages."""
+    return [authorization_pb.ToolRef(name=name, server=server) for name, server in pairs]

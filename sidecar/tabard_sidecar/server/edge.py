@@ -1,0 +1,106 @@
+"""What every RPC passes through: admission, trace, and errors that callers can understand."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.tracing import Tracing
+from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.server import errors
+from tabard_sidecar.trail import new_id
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_Reply = TypeVar("_Reply")
+_log = logging.getLogger(__name__)
+
+
+class Edge:
+    """Bounds, traces and guards the work of every RPC.
+
+    Args:
+        metrics: where errors are counted.
+        tracing: makes the span of each RPC.
+        max_in_flight: questions decided at once. One too many is refused, it doesn't wait for a place.
+        request_seconds: longest time one question may take.
+    """
+
+    def __init__(
+        self, metrics: Metrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
+    ) -> None:
+        self._metrics = metrics
+        self._tracing = tracing
+        self._max_in_flight = max_in_flight
+        self._request_seconds = request_seconds
+        self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
+
+    async def rpc(self, name: str, context: Context, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
+        """Do the work of a unary RPC; what goes wrong ends it with a status."""
+        try:
+            with self._tracing.request(name, tuple(context.invocation_metadata() or ())):
+                return await self.admit(work)
+        except Unanswerable as error:
+            await context.abort_with_status(errors.grpc_status(error))
+            raise
+
+    async def admit(self, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
+        """Do the work of one question within the limits.
+
+        Raises:
+            Unanswerable: whatever went wrong.
+        """
+        try:
+            if self._in_flight >= self._max_in_flight:
+                raise Unanswerable(
+                    "RESOURCE_EXHAUSTED",
+                    "overloaded",
+                    f"{self._max_in_flight} questions are in flight already",
+                )
+            self._in_flight += 1
+            try:
+                async with asyncio.timeout(self._request_seconds):
+                    return await guarded(work)
+            except TimeoutError as error:
+                raise Unanswerable(
+                    "DEADLINE_EXCEEDED",
+                    "overloaded",
+                    f"no decision within {self._request_seconds:g} s (limits.request_seconds)",
+                ) from error
+            finally:
+                self._in_flight -= 1
+        except Unanswerable as error:
+            self._metrics.errors.labels(error.code).inc()
+            raise
+
+
+async def guarded(work: Callable[[], Awaitable[_Reply]]) -> _Reply:
+    """Do the work of one question; whatever goes wrong comes out as :class:`Unanswerable`."""
+    try:
+        return await work()
+    except (Unanswerable, TimeoutError):
+        raise
+    except Refused as refusal:
+        raise errors.as_error(refusal) from refusal
+    except Exception as error:
+        incident = new_id()
+        _log.exception("internal_error", extra={"incident": incident})
+        raise errors.internal(incident) from error
+
+
+def answering(method: Callable[..., Awaitable[_Reply]]) -> Callable[..., Awaitable[_Reply]]:
+    """Pass a servicer's unary method through the servicer's ``edge``."""
+    name = method.__name__
+
+    @functools.wraps(method)
+    async def answer(self: Any, request: Any, context: Context) -> _Reply:  # noqa: ANN401 - wraps every method
+        edge: Edge = self.edge
+        return await edge.rpc(name, context, lambda: method(self, request, context))
+
+    return answer

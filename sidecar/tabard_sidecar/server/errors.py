@@ -1,0 +1,47 @@
+"""Errors as callers get them: a gRPC status with ``google.rpc.ErrorInfo`` (AIP-193)."""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.refusal import Refused, Unanswerable
+
+DOMAIN = "tabard.dev"
+
+
+def status(error: Unanswerable, decision_id: str = "") -> status_pb2.Status:
+    """Return the status that says why no decision was made."""
+    known = REASONS.get(error.code)
+    metadata = {"next_step": known.next_step} if known is not None else {}
+    if decision_id:
+        metadata["decision_id"] = decision_id
+    info = error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)
+    detail = any_pb2.Any()
+    detail.Pack(info)
+    return status_pb2.Status(code=code_pb2.Code.Value(error.status), message=error.message, details=[detail])
+
+
+def grpc_status(error: Unanswerable) -> grpc.Status:
+    """Return the status as gRPC sends it."""
+    return rpc_status.to_status(status(error))
+
+
+def as_error(refusal: Refused) -> Unanswerable:
+    """Return the error for a method that has no decision to put a refusal into."""
+    return Unanswerable("PERMISSION_DENIED", refusal.code, refusal.message)
+
+
+def internal(incident: str) -> Unanswerable:
+    """Return the error for a defect; the log holds its stack trace under ``incident``."""
+    return Unanswerable(
+        "INTERNAL", "internal", f"internal error; the sidecar's log has details under {incident}"
+    )
+
+
+def unimplemented(method: str) -> Unanswerable:
+    """Return the error for a method whose time has not come."""
+    return Unanswerable("UNIMPLEMENTED", "not_implemented", f"{method} isn't available in this version")

@@ -1,0 +1,403 @@
+"""The life of the process: putting everything together, serving, reloading, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import grpc
+from prometheus_client import CollectorRegistry
+from tabard.authz.v1 import (
+    approval_service_pb2_grpc,
+    authorization_service_pb2_grpc,
+    credential_service_pb2_grpc,
+    revocation_service_pb2_grpc,
+    task_service_pb2_grpc,
+)
+from tabard_opa import Engine, opa_version
+
+from tabard_sidecar.config import Settings, insecure_switches
+from tabard_sidecar.config.addresses import socket_path
+from tabard_sidecar.credentials import build_issuers
+from tabard_sidecar.filtering import ToolFilter
+from tabard_sidecar.grants import GrantService
+from tabard_sidecar.http.app import create_http_server
+from tabard_sidecar.http.clients import ClientKeyError
+from tabard_sidecar.http.health import Component, Health
+from tabard_sidecar.http.introspection import create_introspection_server
+from tabard_sidecar.http.server import BindError
+from tabard_sidecar.identity import Identity, InsecureIdentity, KeysUnavailable, build_identity
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.keys import Keyring, KeyringError, jwks
+from tabard_sidecar.model import Introspection
+from tabard_sidecar.pipeline import Authorizer
+from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.factory import create_catalogue, create_runtime
+from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.policy.status import PolicyState, PolicyStatus
+from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.records.applog import configure_logging
+from tabard_sidecar.records.audit import AuditObserver, create_decision_log
+from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.observer import RecordsObserver
+from tabard_sidecar.records.sinks import SinkError
+from tabard_sidecar.records.tracing import create_tracing
+from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.renewal import Credentials
+from tabard_sidecar.replies import Replies
+from tabard_sidecar.reply_keys import KeyringReplyKeys
+from tabard_sidecar.server.edge import Edge
+from tabard_sidecar.server.operator import ApprovalServicer, RevocationServicer
+from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
+from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
+from tabard_sidecar.stages import Stages
+from tabard_sidecar.state import SQLiteStateStore
+from tabard_sidecar.state.sqlite import StateFileError
+from tabard_sidecar.tasks import TaskRules, Tasks
+
+EXIT_CONFIG = 3
+EXIT_POLICY = 4
+EXIT_CANNOT_BIND = 5
+EXIT_DEPENDENCY = 6
+
+_HOUSEKEEPING_SECONDS = 30.0
+_log = logging.getLogger(__name__)
+
+
+class StartupError(Exception):
+    """The sidecar can't start. ``exit_code`` is the process's exit code; the message says what to do."""
+
+    def __init__(self, exit_code: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        StartupError: something keeps the sidecar from starting.
+    """
+    configure_logging(settings.telemetry.log_level, sys.stderr)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    reload = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    async with sidecar(settings) as running:
+        reloader = asyncio.create_task(_reload_whenever(reload, running))
+        try:
+            await stop.wait()
+            await running.drain()
+        finally:
+            reloader.cancel()
+
+
+async def _reload_whenever(asked: asyncio.Event, running: Running) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await running.reload()
+
+
+class Running:
+    """A sidecar that serves.
+
+    Attributes:
+        agent_address: where agents reach it.
+        http_address: where health, metrics and public keys are.
+        health: how it is.
+    """
+
+    def __init__(self, parts: _Parts, servers: list[grpc.aio.Server], http_address: str) -> None:
+        self._parts = parts
+        self._servers = servers
+        self.agent_address = parts.settings.listen.agent
+        self.http_address = http_address
+        self.health = parts.health
+
+    async def reload(self) -> None:
+        """Read policy and catalogue again and reopen the decision log, as on SIGHUP."""
+        parts = self._parts
+        _log.info("reloading")
+        await parts.policy.reload()
+        parts.log.reopen()
+
+    async def drain(self) -> None:
+        """Take no more questions and let those in flight finish."""
+        seconds = self._parts.settings.limits.drain_seconds
+        self.health.stopping()
+        _log.info("draining", extra={"seconds": seconds})
+        await asyncio.gather(*(server.stop(seconds) for server in self._servers))
+
+
+@asynccontextmanager
+async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncIterator[Running]:
+    """Start a sidecar in this event loop and stop it at the end.
+
+    Raises:
+        StartupError: something keeps the sidecar from starting.
+    """
+    for switch in insecure_switches(settings.insecure):
+        _log.warning("insecure switch is on", extra={"switch": switch})
+    async with AsyncExitStack() as stack:
+        try:
+            parts = await _build(settings, clock, stack)
+            running = await _listen(parts, stack)
+        except StartupError:
+            raise
+        except (KeyringError, ClientKeyError, StateFileError, ValueError) as error:
+            raise StartupError(EXIT_CONFIG, str(error)) from error
+        except PolicyBrokenError as error:
+            raise StartupError(EXIT_POLICY, f"the policy can't be used:\n{error}") from error
+        except (CannotBindError, BindError) as error:
+            raise StartupError(EXIT_CANNOT_BIND, str(error)) from error
+        except (KeysUnavailable, SinkError) as error:
+            raise StartupError(EXIT_DEPENDENCY, str(error)) from error
+        except Unanswerable as error:
+            raise StartupError(EXIT_DEPENDENCY, error.message) from error
+        stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
+        # What was built by now lives as long as the process; the collector needn't look at it again.
+        gc.collect()
+        gc.freeze()
+        parts.health.started()
+        _log.info(
+            "serving",
+            extra={
+                "agent": running.agent_address,
+                "http": running.http_address,
+                "policy": parts.policy.revision,
+            },
+        )
+        yield running
+
+
+class _Parts:
+    """What a sidecar is made of, in the order in which it is built."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.health = Health()
+        self.metrics = Metrics.create(CollectorRegistry())
+        self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
+        self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
+        self.tracing = create_tracing(
+            settings.telemetry,
+            version=version("tabard-sidecar"),
+            zone=settings.zone,
+            instance=str(os.getpid()),
+        )
+        self.keyring = Keyring(
+            settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
+        )
+        self.identity = _identity(settings, clock)
+        self.state = SQLiteStateStore(
+            settings.state.path(settings.zone),
+            zone=settings.zone,
+            busy_timeout_seconds=settings.state.busy_timeout_seconds,
+        )
+        self.policy = create_runtime(
+            settings.policy,
+            CompileOptions(
+                insecure_builtins=frozenset(settings.insecure.capabilities),
+                accept_asserted_intent=settings.insecure.accept_asserted_intent,
+            ),
+            Engine(),
+            clock,
+            _policy_listener(self.health.component("policy"), self.metrics),
+        )
+        self.log = self._decision_log()
+        self.stages = self._stages()
+
+    def _decision_log(self) -> SinkDecisionLog:
+        return create_decision_log(
+            self.settings.audit,
+            labels={"zone": self.settings.zone, "pid": str(os.getpid())},
+            observer=AuditObserver(self.metrics, self.health.component("audit")),
+            hooks=Hooks(mask=self.policy.mask, trace_ids=self.tracing.ids),
+        )
+
+    def _stages(self) -> Stages:
+        settings = self.settings
+        return Stages(
+            agent=self.identity.agent,
+            grants=GrantService(self.keyring, settings.zone),
+            catalogue=create_catalogue(settings.catalogue),
+            policy=self.policy,
+            issuers=build_issuers(
+                settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock
+            ),
+            state=self.state,
+            replies=Replies(
+                self.state,
+                KeyringReplyKeys(self.keyring),
+                self.clock,
+                ttl_seconds=settings.state.request_ttl_seconds,
+            ),
+            log=self.log,
+            inputs=PolicyInput(),
+            observer=RecordsObserver(self.metrics, self.tracing),
+            clock=self.clock,
+            default_ttl_seconds=settings.credentials.default_ttl_seconds,
+        )
+
+
+def _identity(settings: Settings, clock: Clock) -> Identity:
+    insecure = settings.insecure
+    return build_identity(
+        settings.identity,
+        zone=settings.zone,
+        insecure=InsecureIdentity(agent_id=insecure.agent_id or "", local_subjects=insecure.local_subjects),
+        clock=clock,
+    )
+
+
+def _policy_listener(component: Component, metrics: Metrics) -> Callable[[PolicyStatus], None]:
+    def listen(status: PolicyStatus) -> None:
+        broken = bool(status.problems)
+        metrics.policy_reloads.labels("broken" if broken else "ok").inc()
+        metrics.policy_broken.set(broken)
+        if not broken:
+            metrics.policy_loaded_timestamp.set(status.since)
+            _log.info("policy loaded", extra={"revision": status.revision})
+        else:
+            _log.error("policy broken", extra={"problems": list(status.reasons), "serving": status.revision})
+        if status.state is PolicyState.SERVING:
+            component.ok()
+        elif status.ready:
+            component.degraded("; ".join(status.reasons))
+        else:
+            component.failed("; ".join(status.reasons))
+
+    return listen
+
+
+async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Parts:
+    parts = _Parts(settings, clock)
+    stack.callback(parts.tracing.close)
+    parts.log.open()
+    stack.callback(parts.log.close)
+    parts.health.component("audit").ok()
+    await parts.state.open()
+    stack.push_async_callback(parts.state.close)
+    stack.push_async_callback(parts.identity.close)
+    stack.push_async_callback(parts.policy.close)
+    await asyncio.gather(parts.identity.start(), parts.policy.start())
+    return parts
+
+
+async def _listen(parts: _Parts, stack: AsyncExitStack) -> Running:
+    settings, stages = parts.settings, parts.stages
+    edge = Edge(
+        parts.metrics,
+        parts.tracing,
+        max_in_flight=settings.limits.max_in_flight,
+        request_seconds=settings.limits.request_seconds,
+    )
+    rules = TaskRules(
+        tasks_per_token=settings.insecure.tasks_per_token or settings.identity.tasks_per_token,
+        max_ttl_seconds=settings.limits.max_task_seconds,
+    )
+    credentials = Credentials(stages)
+    agent, operator = (_grpc_server(settings.limits.max_message_bytes) for _ in range(2))
+    task_service_pb2_grpc.add_TaskServiceServicer_to_server(
+        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), agent
+    )
+    authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(
+        AuthorizationServicer(Authorizer(stages), ToolFilter(stages), edge), agent
+    )
+    credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
+        CredentialServicer(credentials, edge), agent
+    )
+    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(ApprovalServicer(edge), operator)
+    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(RevocationServicer(edge), operator)
+
+    http = create_http_server(
+        settings.http,
+        health=parts.health,
+        registry=parts.metrics.registry,
+        jwks=lambda: jwks(parts.keyring),
+    )
+    await http.start()
+    stack.push_async_callback(http.stop)
+    introspection = create_introspection_server(
+        settings.introspection, introspect=_introspect(parts, credentials), metrics=parts.metrics
+    )
+    if introspection is not None:
+        await introspection.start()
+        stack.push_async_callback(introspection.stop)
+    for server, address in ((agent, settings.listen.agent), (operator, settings.listen.operator)):
+        await _bind(server, address, stack)
+    return Running(parts, [agent, operator], http.address)
+
+
+def _grpc_server(max_message_bytes: int) -> grpc.aio.Server:
+    return grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_metadata_size", 16 * 1024),
+        )
+    )
+
+
+async def _bind(server: grpc.aio.Server, address: str, stack: AsyncExitStack) -> None:
+    path = socket_path(address)
+    if path is None:
+        raise StartupError(EXIT_CONFIG, f"{address} is not a unix socket")
+    owned = OwnedSocket(path)
+    owned.acquire()
+    stack.callback(owned.release)
+    try:
+        server.add_insecure_port(f"unix:{path}")
+        await server.start()
+    except RuntimeError as error:
+        raise CannotBindError(f"cannot listen on {path}: {error}") from error
+    stack.push_async_callback(server.stop, None)
+    owned.restrict()
+
+
+def _introspect(parts: _Parts, credentials: Credentials) -> Callable[[str], Awaitable[Introspection | None]]:
+    async def introspect(value: str) -> Introspection | None:
+        try:
+            found = credentials.inspect(value)
+        except Refused:
+            return None
+        link = found.claims.get("tabard_link")
+        if not isinstance(link, str) or await parts.state.ended_at_or_above(link):
+            return None
+        return found
+
+    return introspect
+
+
+async def _housekeeping(parts: _Parts) -> None:
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+        try:
+            await parts.state.expire(now=parts.clock())
+        except Unanswerable as error:
+            parts.health.component("state").degraded(error.message)
+        else:
+            parts.health.component("state").ok()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

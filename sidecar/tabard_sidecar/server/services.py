@@ -1,0 +1,237 @@
+"""The services that agents call: each method parses, asks a pipeline and answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard.authz.v1 import credential_service_pb2 as credential_pb
+from tabard.authz.v1 import credential_service_pb2_grpc as credential_grpc
+from tabard.authz.v1 import task_service_pb2 as task_pb
+from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
+from tabard.authz.v1 import types_pb2 as types_pb
+
+from tabard_sidecar.filtering import ToolFilter
+from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.pipeline import Authorizer
+from tabard_sidecar.questions import RenewQuestion
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.renewal import Credentials
+from tabard_sidecar.server import convert, errors
+from tabard_sidecar.server.edge import Context, Edge, answering, guarded
+from tabard_sidecar.tasks import Tasks
+
+MAX_BATCH = 100
+MAX_FILTERED_TOOLS = 500
+STREAM_IN_FLIGHT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
+    """Decides about tool calls."""
+
+    authorizer: Authorizer
+    tools: ToolFilter
+    edge: Edge
+
+    @answering
+    async def Authorize(
+        self, request: authorization_pb.AuthorizeRequest, context: Context
+    ) -> authorization_pb.AuthorizeResponse:
+        """Decide about one call."""
+        decision = await self.authorizer.authorize(convert.authorize_question(request))
+        return authorization_pb.AuthorizeResponse(decision=convert.decision_message(decision))
+
+    @answering
+    async def BatchAuthorize(
+        self, request: authorization_pb.BatchAuthorizeRequest, context: Context
+    ) -> authorization_pb.BatchAuthorizeResponse:
+        """Decide about several calls, in order."""
+        if not 1 <= len(request.items) <= MAX_BATCH:
+            raise convert.invalid(
+                f"items has {len(request.items)} entries; between 1 and {MAX_BATCH} are accepted"
+            )
+        grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
+        results = [await self._item(item, grant) for item in request.items]
+        return authorization_pb.BatchAuthorizeResponse(results=results)
+
+    async def StreamAuthorize(
+        self, request_iterator: AsyncIterator[authorization_pb.StreamAuthorizeRequest], context: Context
+    ) -> AsyncIterator[authorization_pb.StreamAuthorizeResponse]:
+        """Decide about calls as they come."""
+        answers: asyncio.Queue[authorization_pb.StreamAuthorizeResponse | None] = asyncio.Queue()
+        places = asyncio.Semaphore(STREAM_IN_FLIGHT)
+
+        async def answer(question: authorization_pb.StreamAuthorizeRequest) -> None:
+            try:
+                result = await self._admitted_item(question.request)
+                correlation_id = question.correlation_id[: convert.MAX_REQUEST_ID_BYTES]
+                answers.put_nowait(
+                    authorization_pb.StreamAuthorizeResponse(correlation_id=correlation_id, result=result)
+                )
+            finally:
+                places.release()
+
+        async def read() -> None:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    async for question in request_iterator:
+                        await places.acquire()
+                        group.create_task(answer(question))
+            finally:
+                answers.put_nowait(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (response := await answers.get()) is not None:
+                yield response
+            await reader
+        finally:
+            reader.cancel()
+
+    async def _admitted_item(
+        self, request: authorization_pb.AuthorizeRequest
+    ) -> authorization_pb.AuthorizeResult:
+        try:
+            return await self.edge.admit(lambda: self._item(request, ""))
+        except Unanswerable as error:
+            return authorization_pb.AuthorizeResult(error=errors.status(error))
+
+    async def _item(
+        self, request: authorization_pb.AuthorizeRequest, grant: str
+    ) -> authorization_pb.AuthorizeResult:
+        async def decide() -> authorization_pb.AuthorizeResult:
+            decision = await self.authorizer.authorize(convert.authorize_question(request, grant))
+            return authorization_pb.AuthorizeResult(decision=convert.decision_message(decision))
+
+        try:
+            return await guarded(decide)
+        except Unanswerable as error:
+            return authorization_pb.AuthorizeResult(error=errors.status(error))
+
+    @answering
+    async def FilterTools(
+        self, request: authorization_pb.FilterToolsRequest, context: Context
+    ) -> authorization_pb.FilterToolsResponse:
+        """Tell which tools the holder could use."""
+        if len(request.tools) > MAX_FILTERED_TOOLS:
+            raise convert.invalid(f"tools has more than {MAX_FILTERED_TOOLS} entries")
+        questions = [
+            FilterQuestion(
+                convert.bounded(tool.name, "tools.name", convert.MAX_NAME_BYTES, required=True),
+                convert.bounded(tool.server, "tools.server", convert.MAX_NAME_BYTES),
+            )
+            for tool in request.tools
+        ]
+        grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
+        offered, revision = await self.tools.filter(grant, questions)
+        return authorization_pb.FilterToolsResponse(
+            tools=convert.tool_refs([(tool.name, tool.server) for tool in offered]), policy_revision=revision
+        )
+
+    @answering
+    async def ReportOutcome(
+        self, request: authorization_pb.ReportOutcomeRequest, context: Context
+    ) -> authorization_pb.ReportOutcomeResponse:
+        """Not available yet."""
+        raise errors.unimplemented("ReportOutcome")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskServicer(task_grpc.TaskServiceServicer):
+    """Starts, hands on and ends tasks."""
+
+    tasks: Tasks
+    edge: Edge
+
+    @answering
+    async def StartTask(
+        self, request: task_pb.StartTaskRequest, context: Context
+    ) -> task_pb.StartTaskResponse:
+        """Start a task."""
+        granted = await self.tasks.start(convert.start_question(request))
+        response = task_pb.StartTaskResponse(decision=convert.decision_message(granted.decision))
+        if granted.grant:
+            verified, ended = await self.tasks.describe(granted.grant)
+            response.grant = granted.grant
+            response.task.CopyFrom(convert.task_message(verified, ended=ended))
+        return response
+
+    @answering
+    async def DelegateTask(
+        self, request: task_pb.DelegateTaskRequest, context: Context
+    ) -> task_pb.DelegateTaskResponse:
+        """Hand a grant to another workload."""
+        granted = await self.tasks.delegate(convert.delegate_question(request))
+        response = task_pb.DelegateTaskResponse(decision=convert.decision_message(granted.decision))
+        if granted.grant:
+            response.grant = granted.grant
+            response.expire_time.CopyFrom(convert.timestamp(self.tasks.expires_at(granted.grant)))
+        return response
+
+    @answering
+    async def GetTask(self, request: task_pb.GetTaskRequest, context: Context) -> task_pb.GetTaskResponse:
+        """Describe a task."""
+        grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
+        verified, ended = await self.tasks.describe(grant)
+        return task_pb.GetTaskResponse(task=convert.task_message(verified, ended=ended))
+
+    @answering
+    async def EndTask(self, request: task_pb.EndTaskRequest, context: Context) -> task_pb.EndTaskResponse:
+        """End the holder's part of a task."""
+        verified = await self.tasks.end(convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES))
+        return task_pb.EndTaskResponse(task_id=verified.task.id)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialServicer(credential_grpc.CredentialServiceServicer):
+    """Renews and describes credentials."""
+
+    credentials: Credentials
+    edge: Edge
+
+    @answering
+    async def RenewCredential(
+        self, request: credential_pb.RenewCredentialRequest, context: Context
+    ) -> credential_pb.RenewCredentialResponse:
+        """Replace a credential by one that lasts longer."""
+        decision = await self.credentials.renew(
+            RenewQuestion(
+                grant=convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES),
+                credential=convert.bounded(
+                    request.credential, "credential", convert.MAX_GRANT_BYTES, required=True
+                ),
+            )
+        )
+        return credential_pb.RenewCredentialResponse(decision=convert.decision_message(decision))
+
+    @answering
+    async def RevokeCredential(
+        self, request: credential_pb.RevokeCredentialRequest, context: Context
+    ) -> credential_pb.RevokeCredentialResponse:
+        """Not available yet."""
+        raise errors.unimplemented("RevokeCredential")
+
+    @answering
+    async def IntrospectCredential(
+        self, request: credential_pb.IntrospectCredentialRequest, context: Context
+    ) -> credential_pb.IntrospectCredentialResponse:
+        """Describe a credential of the task."""
+        found = await self.credentials.introspect(
+            convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES),
+            convert.bounded(request.credential, "credential", convert.MAX_GRANT_BYTES, required=True),
+        )
+        if found is None:
+            return credential_pb.IntrospectCredentialResponse(active=False)
+        return credential_pb.IntrospectCredentialResponse(
+            active=True,
+            credential_id=found.credential_id,
+            audience=found.audience,
+            scopes=found.scopes,
+            expire_time=convert.timestamp(found.expires_at),
+            subject=types_pb.Subject(id=found.subject_id, issuer=found.subject_issuer),
+            tool=found.tool,
+        )

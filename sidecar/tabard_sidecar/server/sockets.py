@@ -1,0 +1,109 @@
+"""Unix sockets that only one server can own.
+
+gRPC takes over a socket on which another server is listening without any error, so a lock file beside the socket
+decides who may bind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_PRIVATE_DIRECTORY = 0o700
+_SOCKET_MODE = 0o660
+
+
+class CannotBindError(Exception):
+    """The address can't be listened on; the message says why and what to do."""
+
+
+class OwnedSocket:
+    """The right to listen on one path, held until :meth:`release`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = -1
+
+    def acquire(self) -> None:
+        """Take the lock, make the directory and remove a stale socket.
+
+        Raises:
+            CannotBindError: another server owns the socket, or the directory isn't safe.
+        """
+        directory = self.path.parent
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+            _check_directory(directory)
+            self._lock = os.open(
+                f"{self.path}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            raise CannotBindError(f"cannot listen on {self.path}: {error}; choose another path") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            self._close()
+            raise CannotBindError(
+                f"another server (pid {owner}) is listening on {self.path}; stop it or set another listen address"
+            ) from error
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        self._remove_stale()
+
+    def _remove_stale(self) -> None:
+        try:
+            mode = os.lstat(self.path).st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            self.release()
+            raise CannotBindError(f"{self.path} exists and is not a socket; move it away")
+        if _answers(self.path):
+            self.release()
+            raise CannotBindError(
+                f"something else is listening on {self.path}; stop it or set another listen address"
+            )
+        self.path.unlink()
+
+    def restrict(self) -> None:
+        """Let owner and group, and nobody else, connect. To be called once the server has bound."""
+        self.path.chmod(_SOCKET_MODE)
+
+    def release(self) -> None:
+        """Remove the socket and give the lock back."""
+        if self._lock < 0:
+            return
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+        self._close()
+
+    def _close(self) -> None:
+        # The lock file stays: removing it would let two servers hold locks on different files of one name.
+        os.close(self._lock)
+        self._lock = -1
+
+
+def _check_directory(directory: Path) -> None:
+    info = directory.stat()
+    if info.st_uid not in {os.getuid(), 0}:
+        raise CannotBindError(
+            f"{directory} belongs to user {info.st_uid}, not to this one; choose another path"
+        )
+    sticky = info.st_mode & stat.S_ISVTX
+    if info.st_mode & stat.S_IWOTH and not sticky:
+        raise CannotBindError(f"anybody may write to {directory}; run: chmod o-w {directory}")
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

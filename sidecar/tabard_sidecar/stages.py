@@ -1,0 +1,95 @@
+"""What the pipelines are made of, and the checks that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabard_sidecar.credentials import Issuers
+from tabard_sidecar.grants import GrantService, children_to_register
+from tabard_sidecar.interfaces import (
+    AgentIdentitySource,
+    Catalogue,
+    Clock,
+    DecisionLog,
+    Observer,
+    PolicyRuntime,
+    ToolSpec,
+)
+from tabard_sidecar.model import Agent, ToolCall, VerifiedGrant
+from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.refusal import Refused
+from tabard_sidecar.replies import Replies
+from tabard_sidecar.state import Child, StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Everything a question passes through, in order."""
+
+    agent: AgentIdentitySource
+    grants: GrantService
+    catalogue: Catalogue
+    policy: PolicyRuntime
+    issuers: Issuers
+    state: StateStore
+    replies: Replies
+    log: DecisionLog
+    inputs: PolicyInput
+    observer: Observer
+    clock: Clock
+    default_ttl_seconds: float
+
+    def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, VerifiedGrant]:
+        """Verify a grant and that this workload is the one that may use it.
+
+        Raises:
+            Refused: the grant doesn't verify or is held by another workload.
+            Unanswerable: this sidecar has no identity.
+        """
+        agent = self.agent.current()
+        if not grant:
+            raise Refused("grant_missing", "the request carries no grant")
+        verified = self.grants.verify(grant, discharges)
+        if verified.holder != agent.id:
+            raise Refused(
+                "holder_mismatch", f"the grant is held by {verified.holder}, this workload is {agent.id}"
+            )
+        return agent, verified
+
+    def known_tool(self, call: ToolCall) -> ToolSpec | None:
+        """Look a tool up and validate the call's arguments.
+
+        Raises:
+            Refused: the tool isn't known and has to be, or the arguments break its schema.
+        """
+        spec = self.catalogue.lookup(call.name, call.server)
+        if spec is None:
+            if self.catalogue.required:
+                raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!r}")
+            return None
+        problem = spec.validate(call.arguments)
+        if problem is not None:
+            raise Refused("arguments_invalid", problem)
+        return spec
+
+    async def check_alive(self, grant: VerifiedGrant) -> int:
+        """Check that no part of the chain was ended and count its links; return the holder's children.
+
+        Raises:
+            Refused: part of the chain was ended, or a holder has too many children.
+            Unanswerable: the state store is out of reach.
+        """
+        ended = await self.state.ended((grant.root_id, *(link.link_id for link in grant.links)))
+        if ended is not None:
+            what = "the task" if ended == grant.root_id else "this part of the task"
+            raise Refused("task_ended", f"{what} was ended (link {ended[:12]})")
+        if grant.links:
+            children = [Child(*child) for child in children_to_register(grant)]
+            refused = await self.state.register_children(children, expires_at=grant.expires_at)
+            if refused is not None:
+                raise Refused(
+                    "children_exceeded",
+                    f"holder {refused.parent_id[:12]} may have {refused.limit} children and has that many already",
+                )
+        return await self.state.count_children(grant.holder_id)

@@ -1,0 +1,103 @@
+"""The record that every question leaves behind."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord
+from tabard_sidecar.model import CredentialRequest, Decision, Operation, Reason
+from tabard_sidecar.refusal import Refused
+
+
+def new_id() -> str:
+    """Return an identifier that nobody can guess (RFC 9562 version 4)."""
+    return str(uuid.uuid4())
+
+
+@dataclass(slots=True)
+class Trail:
+    """What is known about one question so far, and the way into the decision log.
+
+    ``input_json`` starts as what the caller asked and becomes the policy input once that exists.
+    """
+
+    log: DecisionLog
+    clock: Clock
+    operation: Operation
+    input_json: bytes
+    request_id: str = ""
+    decision_id: str = field(default_factory=new_id)
+    policy_revision: str = ""
+
+    def deny(self, *reasons: Reason) -> Decision:
+        """Return a deny with these reasons."""
+        return Decision(
+            self.decision_id, allowed=False, reasons=reasons, policy_revision=self.policy_revision
+        )
+
+    def refused(self, refusal: Refused) -> Decision:
+        """Return the deny that a failed check comes to."""
+        return self.deny(Reason(refusal.code, refusal.message))
+
+    async def intend(self, request: CredentialRequest) -> None:
+        """Record what is about to be issued.
+
+        Raises:
+            Unanswerable: the decision log is required and broken; nothing may be issued.
+        """
+        await self._write(
+            "intent",
+            {
+                "decision": "allow",
+                "credential": {
+                    "id": request.credential_id,
+                    "kind": request.kind,
+                    "audience": request.audience,
+                    "scopes": list(request.scopes),
+                    "expires_at": int(request.expires_at),
+                },
+            },
+        )
+
+    async def close(self, decision: Decision, *, replayed: bool = False) -> None:
+        """Record how the question was answered.
+
+        Raises:
+            Unanswerable: the decision log is required and broken; the answer may not be given.
+        """
+        result: dict[str, Any] = {
+            "decision": "allow" if decision.allowed else "deny",
+            "reasons": [
+                {"code": reason.code, "module": reason.module, "message": reason.message}
+                for reason in decision.reasons
+            ],
+        }
+        if decision.credential is not None:
+            result["credential"] = {"id": decision.credential.credential_id, "kind": decision.credential.kind}
+        if replayed:
+            result["replayed"] = True
+        await self._write("outcome", result)
+
+    async def _write(self, event: str, result: dict[str, Any]) -> None:
+        await self.log.record(
+            DecisionRecord(
+                event=event,
+                decision_id=self.decision_id,
+                operation=self.operation,
+                timestamp=self.clock(),
+                input_json=self.input_json,
+                result=result,
+                policy_revision=self.policy_revision,
+                request_id=self.request_id,
+            )
+        )
+
+
+def asked(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return what is logged of a question that failed before it became a policy input."""
+    return json.dumps(
+        {"operation": operation.value, **parts}, separators=(",", ":"), ensure_ascii=False
+    ).encode()
