@@ -191,7 +191,7 @@ def limits_message(limits: Limits) -> types_pb2.Limits:
     for rule in limits.arguments:
         added = message.arguments.add(tool=rule.tool, open=rule.open)
         for item in rule.constraints:
-            operand = _json.encode_snapshot(_json.snapshot(item.operand, where="operand"))
+            operand = _json.encode_snapshot(_json.snapshot(item.operand_value(), where="operand"))
             added.constraints.add(path=item.path, operator=item.operator, operand_json=operand)
     return message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from tabard import _context, _convert
@@ -109,9 +109,10 @@ def match_results(count: int, message: authorization_pb.BatchAuthorizeResponse) 
         raise InvalidRequest("batch_mismatch", text)
 
 
-def _offline(function: Any, *arguments: object) -> str:  # noqa: ANN401  # one of two functions of delegation
+def _offline(function: Callable[..., str], *arguments: object) -> str:
+    from tabard.macaroon import MacaroonError  # noqa: PLC0415
+
     try:
-        grant: str = function(*arguments)
-    except ValueError as error:
+        return function(*arguments)
+    except (MacaroonError, ValueError) as error:
         raise InvalidRequest("grant_malformed", str(error)) from error
-    return grant

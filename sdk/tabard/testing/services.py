@@ -13,9 +13,9 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from pymacaroons import Macaroon
 
-from tabard.arguments import ArgumentsError, parse_arguments
+from tabard import macaroon
+from tabard.arguments import ArgumentsError, canonical, parse_arguments
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import credential_service_pb2 as credential_pb
@@ -47,9 +47,8 @@ class FakeState:
 
 def fake_grant(task_id: str) -> str:
     """Return a grant that can be narrowed and branched, and that no real sidecar accepts."""
-    identifier = json.dumps({"kid": "fake", "task_id": task_id, "type": "grant", "version": 1})
-    grant: str = Macaroon(location="tabard-fake", identifier=identifier, key="fake").serialize()
-    return grant
+    identifier = canonical({"kid": "fake", "task_id": task_id, "type": "grant", "version": 1})
+    return macaroon.mint(bytes(macaroon.KEY_BYTES), identifier)
 
 
 def fake_status(answer: Answer) -> status_pb2.Status:

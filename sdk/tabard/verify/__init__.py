@@ -1,0 +1,25 @@
+"""What a backend needs to accept credentials that Tabard issued. Install it with ``pip install 'tabard[verify]'``.
+
+A :class:`Verifier` knows which credentials are acceptable; ``tabard.verify.asgi``, ``.wsgi`` and ``.grpc_server`` put one in
+front of an application. docs/backends.md is the guide.
+"""
+
+from tabard.verify.errors import Rejected
+from tabard.verify.introspection import IntrospectionClient
+from tabard.verify.model import Call, ChainLink, Extract, Request, VerifiedCredential
+from tabard.verify.replay import ReplayStore, ReplayUnavailable, SqliteReplayStore
+from tabard.verify.verifier import Verifier
+
+__all__ = [
+    "Call",
+    "ChainLink",
+    "Extract",
+    "IntrospectionClient",
+    "Rejected",
+    "ReplayStore",
+    "ReplayUnavailable",
+    "Request",
+    "SqliteReplayStore",
+    "VerifiedCredential",
+    "Verifier",
+]

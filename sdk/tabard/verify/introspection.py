@@ -1,0 +1,56 @@
+"""Asks the zone whether a credential is still active (RFC 7662), for backends that mustn't wait for it to expire."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+
+from tabard.verify.errors import Rejected
+from tabard.verify.keys import KeysError, check_url, fetch
+
+
+class IntrospectionClient:
+    """Asks for every credential; nothing is cached, so a revocation counts at once.
+
+    Args:
+        url: the zone's introspection endpoint.
+        key: this backend's client key. Secret.
+        timeout_seconds: longest wait; what isn't answered is refused.
+
+    Raises:
+        ValueError: the URL is neither ``https:`` nor ``http:`` on this machine.
+    """
+
+    def __init__(self, url: str, key: str, *, timeout_seconds: float = 2.0) -> None:
+        check_url(url)
+        self._url = url
+        self._key = key
+        self._timeout_seconds = timeout_seconds
+
+    def __repr__(self) -> str:
+        return f"<IntrospectionClient {self._url}>"
+
+    def check(self, token: str, credential_id: str) -> None:
+        """Make sure that a credential is active.
+
+        Raises:
+            Rejected: it isn't, or no answer could be had.
+        """
+        request = urllib.request.Request(  # noqa: S310  # checked above
+            self._url,
+            data=urllib.parse.urlencode({"token": token}).encode(),
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+            },
+        )
+        try:
+            answer = json.loads(fetch(request, self._timeout_seconds))
+        except (KeysError, ValueError, RecursionError) as error:
+            raise Rejected("introspection_unavailable", str(error)) from None
+        if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
+            raise Rejected("introspection_unavailable", "not an introspection response")
+        if not answer["active"] or answer.get("jti") != credential_id:
+            raise Rejected("credential_inactive", f"credential {credential_id}")

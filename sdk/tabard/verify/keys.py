@@ -1,0 +1,230 @@
+"""Public keys by key id, from a URL or a file, read again when a new key id appears but never on everybody's demand."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+from jwt.types import Options
+
+from tabard.verify.errors import Rejected
+
+MAX_DOCUMENT_BYTES = 1 << 20
+MAX_KEYS = 100
+_ALGORITHMS = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+
+Load = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key with the one algorithm that it is used with."""
+
+    algorithm: str
+    key: Any
+
+
+class KeysError(Exception):
+    """A key set can't be had or can't be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """When keys are read again, in seconds.
+
+    Attributes:
+        max_age: keys older than this are read again at the next use.
+        min_interval: but never more often than this, whatever is asked for.
+        max_stale: keys that could not be read again for this long are not used any more.
+    """
+
+    max_age: float
+    min_interval: float
+    max_stale: float
+
+
+URL_FRESHNESS = Freshness(max_age=300.0, min_interval=5.0, max_stale=3600.0)
+FILE_FRESHNESS = Freshness(max_age=5.0, min_interval=1.0, max_stale=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    keys: Mapping[str, VerificationKey]
+    at: float
+
+
+class KeySet:
+    """The keys of one issuer; safe between threads. One thread at a time reads them, the others go on with what is there.
+
+    Args:
+        load: returns the JWK Set document (RFC 7517 section 5).
+        freshness: when it is read again.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, load: Load, freshness: Freshness, clock: Callable[[], float] = time.monotonic) -> None:
+        self._load = load
+        self._freshness = freshness
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._loaded: _Loaded | None = None
+        self._tried_at: float | None = None
+        self._problem = "not read yet"
+
+    def get(self, kid: str) -> VerificationKey:
+        """Return a key.
+
+        Raises:
+            Rejected: the issuer has no such key, or its keys can't be had.
+        """
+        self._refresh(kid)
+        loaded = self._loaded
+        if loaded is None or self._clock() - loaded.at > self._freshness.max_stale:
+            raise Rejected("keys_unavailable", self._problem)
+        key = loaded.keys.get(kid)
+        if key is None:
+            raise Rejected("credential_unknown_key", f"no key {kid[:64]!r}")
+        return key
+
+    def _refresh(self, kid: str) -> None:
+        if not self._due(kid):
+            return
+        # Whoever can go on with what is there does; who can't waits for the one that reads.
+        loaded = self._loaded
+        waits = loaded is None or kid not in loaded.keys
+        if not self._lock.acquire(blocking=waits):
+            return
+        try:
+            if self._due(kid):
+                self._tried_at = self._clock()
+                self._loaded = _Loaded(parse_jwks(self._load()), self._clock())
+        except KeysError as error:
+            self._problem = str(error)
+        finally:
+            self._lock.release()
+
+    def _due(self, kid: str) -> bool:
+        now, loaded = self._clock(), self._loaded
+        if self._tried_at is not None and now - self._tried_at < self._freshness.min_interval:
+            return False
+        return loaded is None or kid not in loaded.keys or now - loaded.at > self._freshness.max_age
+
+
+def key_set(source: str | Path, *, timeout_seconds: float = 5.0) -> KeySet:
+    """Return the keys behind a URL or in a file.
+
+    Raises:
+        ValueError: the URL is neither ``https:`` nor ``http:`` on this machine.
+    """
+    if isinstance(source, str) and "://" in source:
+        check_url(source)
+        return KeySet(lambda: fetch(urllib.request.Request(source), timeout_seconds), URL_FRESHNESS)  # noqa: S310  # checked
+    path = Path(source)
+    return KeySet(lambda: _read(path), FILE_FRESHNESS)
+
+
+def parse_jwks(document: bytes) -> dict[str, VerificationKey]:
+    """Return the usable keys of a JWK Set: ES256 and EdDSA with a key id. Others are left out.
+
+    Raises:
+        KeysError: it isn't a JWK Set, holds a private key, or two keys share an id.
+    """
+    try:
+        listed = json.loads(document)["keys"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise KeysError("not a JWK Set") from None
+    if not isinstance(listed, list) or len(listed) > MAX_KEYS:
+        raise KeysError(f"not a JWK Set of at most {MAX_KEYS} keys")
+    keys: dict[str, VerificationKey] = {}
+    for jwk in listed:
+        if not isinstance(jwk, dict):
+            raise KeysError("not a JWK Set")
+        if "d" in jwk or "k" in jwk:
+            raise KeysError("the JWK Set holds a secret key; publish public keys only and rotate that one")
+        kid, algorithm = jwk.get("kid"), _algorithm(jwk)
+        if algorithm is None or not isinstance(kid, str):
+            continue
+        if kid in keys:
+            raise KeysError("two keys share a key id")
+        try:
+            keys[kid] = VerificationKey(algorithm, jwt.PyJWK(jwk, algorithm=algorithm).key)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            raise KeysError(f"key {kid[:64]!r} can't be read") from None
+    return keys
+
+
+def check_url(url: str) -> None:
+    """Make sure that what comes from a URL can't be changed on the way.
+
+    Raises:
+        ValueError: it is neither ``https:`` nor ``http:`` on this machine.
+    """
+    parts = urllib.parse.urlsplit(url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+        message = f"{url}: use https, or http on this machine only"
+        raise ValueError(message)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def fetch(request: urllib.request.Request, timeout_seconds: float) -> bytes:
+    """Return a response's body; follows no redirect.
+
+    Raises:
+        KeysError: there is none of an acceptable size.
+    """
+    try:
+        with _OPENER.open(request, timeout=timeout_seconds) as response:
+            body: bytes = response.read(MAX_DOCUMENT_BYTES + 1)
+    except (OSError, ValueError) as error:  # HTTPError and time-outs are OSErrors
+        raise KeysError(f"{request.full_url}: {error}") from None
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise KeysError(f"{request.full_url}: more than {MAX_DOCUMENT_BYTES} bytes")
+    return body
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            body = stream.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise KeysError(f"{path}: {error.strerror}") from None
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise KeysError(f"{path}: more than {MAX_DOCUMENT_BYTES} bytes")
+    return body
+
+
+def _algorithm(jwk: Mapping[str, Any]) -> str | None:
+    kty, crv = jwk.get("kty"), jwk.get("crv")
+    if not isinstance(kty, str) or not isinstance(crv, str) or jwk.get("use", "sig") != "sig":
+        return None
+    algorithm = _ALGORITHMS.get((kty, crv))
+    return algorithm if jwk.get("alg", algorithm) == algorithm else None
+
+
+SIGNATURE_ONLY: Options = {
+    "verify_signature": True,
+    "verify_aud": False,
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_iss": False,
+    "verify_jti": False,
+    "verify_nbf": False,
+    "verify_sub": False,
+}
+"""Claims are read by :mod:`tabard.verify.claims`, the same for every kind and by an injected clock."""

@@ -1,0 +1,158 @@
+"""Credentials of kind ``macaroon`` (docs/reference/credentials.md)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabard import caveats, macaroon
+from tabard.verify.errors import Rejected
+from tabard.verify.keys import MAX_DOCUMENT_BYTES
+
+_RECHECK_SECONDS = 5.0
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceKey:
+    """A key of this audience; ``expires_at`` in seconds since the epoch, if it has an end."""
+
+    key: bytes
+    expires_at: float | None
+
+
+class AudienceKeys:
+    """The file that ``tabard keys export --audience`` writes, read again when it changes.
+
+    Raises:
+        ValueError: the file can't be used; the message says why.
+    """
+
+    def __init__(self, path: Path, audience: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._audience = audience
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys: Mapping[str, AudienceKey] = {}
+        self._load()
+        self._check_at = clock() + _RECHECK_SECONDS
+
+    def get(self, kid: str, now: float) -> bytes:
+        """Return a key that is accepted at ``now``.
+
+        Raises:
+            Rejected: there is none, or the file has become unusable.
+        """
+        with self._lock:
+            if self._clock() >= self._check_at:
+                self._check_at = self._clock() + _RECHECK_SECONDS
+                try:
+                    self._load()
+                except ValueError as error:
+                    self._keys, self._stamp = {}, None
+                    raise Rejected("keys_unavailable", str(error)) from None
+            key = self._keys.get(kid)
+        if key is None or (key.expires_at is not None and now >= key.expires_at):
+            raise Rejected("credential_unknown_key", f"no key {kid[:64]!r} for this audience")
+        return key.key
+
+    def _load(self) -> None:
+        try:
+            with self._path.open("rb") as stream:
+                info = os.fstat(stream.fileno())
+                if info.st_mode & 0o007:
+                    message = f"{self._path}: everybody can read it; run `chmod 600 {self._path}`"
+                    raise ValueError(message)
+                stamp = (info.st_ino, info.st_mtime_ns, info.st_size)
+                if stamp == self._stamp:
+                    return
+                document = stream.read(MAX_DOCUMENT_BYTES)
+        except OSError as error:
+            message = f"{self._path}: {error.strerror}"
+            raise ValueError(message) from None
+        self._keys = parse_audience_keys(document, self._audience)
+        self._stamp = stamp
+
+
+def parse_audience_keys(document: bytes, audience: str) -> dict[str, AudienceKey]:
+    """Return the keys in an exported document by key id.
+
+    Raises:
+        ValueError: it isn't one, or is another audience's.
+    """
+    try:
+        exported = json.loads(document)
+        if exported["audience"] != audience:
+            message = f"the exported keys are for the audience {exported['audience']!r}, not {audience!r}"
+            raise ValueError(message)
+        keys = {str(entry["kid"]): _key(entry) for entry in exported["keys"]}
+        if len(keys) != len(exported["keys"]):
+            message = "two keys share a key id"
+            raise ValueError(message)
+    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
+        message = "not what `tabard keys export --audience` writes"
+        raise ValueError(message) from None
+    return keys
+
+
+def read_macaroon(
+    token: str, keys: AudienceKeys, now: float
+) -> tuple[Mapping[str, Any], list[caveats.Caveat]]:
+    """Return the claims and the caveats of a macaroon whose signature holds; nothing of them is judged yet.
+
+    Raises:
+        Rejected: it is malformed, forged, a grant, or of a key that isn't known.
+    """
+    try:
+        identifier = json.loads(macaroon.parse(token).identifier)
+        version, kind, kid = identifier["version"], identifier["type"], identifier["kid"]
+        claims = identifier.get("claims")
+    except (macaroon.MacaroonError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Rejected("credential_malformed", type(error).__name__) from None
+    if kind != "credential":
+        detail = (
+            "a grant was sent: agents must never give a grant to a backend"
+            if kind == "grant"
+            else "unknown type"
+        )
+        raise Rejected("credential_type", detail)
+    if version != 1 or not isinstance(kid, str) or not isinstance(claims, dict):
+        raise Rejected("credential_malformed", "unknown version or shape")
+    try:
+        verified = macaroon.verify(token, keys.get(kid, now))
+    except macaroon.MacaroonError as error:
+        raise Rejected("credential_signature", str(error)) from None
+    return claims, [_caveat(step.caveat) for step in verified.steps]
+
+
+def _caveat(raw: macaroon.RawCaveat) -> caveats.Caveat:
+    if raw.verification_id is not None:
+        raise Rejected("credential_caveat", "it holds a third-party caveat")
+    try:
+        decoded: caveats.Caveat = caveats.decode_caveat(raw.identifier)
+    except caveats.CaveatError:
+        raise Rejected("credential_caveat", "it holds a caveat that can't be read") from None
+    if not isinstance(decoded, (caveats.Expiry, caveats.Scopes, caveats.Audiences, caveats.Call)):
+        raise Rejected("credential_caveat", f"a {decoded.tag} caveat doesn't belong in a credential")
+    return decoded
+
+
+def _key(entry: Mapping[str, Any]) -> AudienceKey:
+    try:
+        key = base64.urlsafe_b64decode(entry["k"] + "=" * (-len(entry["k"]) % 4))
+    except binascii.Error:
+        key = b""
+    if entry["kty"] != "oct" or len(key) != _KEY_BYTES:
+        message = f"an exported key is no {_KEY_BYTES}-byte secret"
+        raise ValueError(message)
+    expires_at = entry.get("exp")
+    return AudienceKey(key, None if expires_at is None else float(expires_at))

@@ -1,0 +1,126 @@
+"""Remembers which single-use credentials were accepted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+_KEEP_SECONDS = 3600.0
+_CLEAN_EVERY_SECONDS = 60.0
+_BUSY_SECONDS = 5.0
+_CLEAN_ROWS = 1000
+
+
+class ReplayUnavailable(Exception):
+    """It can't be told whether a credential was used; the credential is then refused."""
+
+
+class ReplayStore(Protocol):
+    """What every process that accepts the credentials of one audience has to share."""
+
+    def accept(self, issuer: str, credential_id: str, expires_at: float) -> bool:
+        """Return whether this is the first time, and remember it durably before returning true.
+
+        Args:
+            issuer: who issued the credential.
+            credential_id: unique for the issuer.
+            expires_at: until when it has to be remembered at least, in seconds since the epoch.
+
+        Raises:
+            ReplayUnavailable: it couldn't be read or written.
+        """
+        ...
+
+
+class SqliteReplayStore:
+    """A file that the processes of one machine share; every answer is on disk before it is given.
+
+    It has to be on a local disk: SQLite's locks don't hold on network file systems. Where replicas on several machines
+    accept the same audience, they need a store of their own that all of them share.
+
+    Args:
+        path: the file; by default ``$XDG_STATE_HOME/tabard/replay.sqlite3``. Its directory is made if need be.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = _default_path() if path is None else Path(path)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._owner = 0
+        self._clean_at = 0.0
+
+    def accept(self, issuer: str, credential_id: str, expires_at: float) -> bool:
+        """See :meth:`ReplayStore.accept`."""
+        key = sha256(f"{len(issuer)}:{issuer}{credential_id}".encode()).digest()
+        keep_until = max(expires_at, self._clock()) + _KEEP_SECONDS
+        with self._lock:
+            try:
+                connection = self._connect()
+                self._clean(connection)
+                inserted = connection.execute(
+                    "INSERT INTO used (key, keep_until) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (key, keep_until),
+                )
+            except (sqlite3.Error, OSError) as error:
+                self._forget()
+                message = f"{self._path}: {error}"
+                raise ReplayUnavailable(message) from error
+            return inserted.rowcount == 1
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._forget()
+
+    def _connect(self) -> sqlite3.Connection:
+        # A connection must not be carried over a fork; the child opens its own and leaves the parent's alone.
+        if self._connection is not None and self._owner == os.getpid():
+            return self._connection
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS used (key BLOB PRIMARY KEY, keep_until REAL NOT NULL) WITHOUT ROWID"
+            )
+            connection.execute("CREATE INDEX IF NOT EXISTS used_keep_until ON used (keep_until)")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._owner = connection, os.getpid()
+        return connection
+
+    def _clean(self, connection: sqlite3.Connection) -> None:
+        now = self._clock()
+        if now < self._clean_at:
+            return
+        self._clean_at = now + _CLEAN_EVERY_SECONDS
+        connection.execute(
+            "DELETE FROM used WHERE key IN (SELECT key FROM used WHERE keep_until < ? LIMIT ?)",
+            (now, _CLEAN_ROWS),
+        )
+
+    def _forget(self) -> None:
+        if self._connection is not None and self._owner == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+
+def _default_path() -> Path:
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    return base / "tabard" / "replay.sqlite3"

@@ -1,0 +1,178 @@
+"""Which credentials a backend accepts, and for which calls."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tabard import caveats
+from tabard.arguments import ArgumentsError, call_digest, canonical
+from tabard.verify.claims import Expected, check_time, read
+from tabard.verify.errors import Rejected
+from tabard.verify.introspection import IntrospectionClient
+from tabard.verify.jwt_credential import read_jwt
+from tabard.verify.keys import KeySet, key_set
+from tabard.verify.macaroon_credential import AudienceKeys, read_macaroon
+from tabard.verify.model import Call, VerifiedCredential
+from tabard.verify.replay import ReplayStore, ReplayUnavailable, SqliteReplayStore
+
+MAX_TOKEN_CHARS = 32 * 1024
+_JWT_DOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A credential that is genuine and fresh, before it is compared with the call that it came with."""
+
+    credential: VerifiedCredential
+    token: str
+    call_caveats: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Authenticated({self.credential!r})"
+
+
+class Verifier:
+    """Accepts credentials of one issuer for one audience. Safe between threads; its methods block, for at most seconds.
+
+    Args:
+        audience: who this backend is, as policies name it.
+        issuer: the zone's issuer (``credentials.issuer``).
+        jwks: URL (https, or http on this machine) or file of the issuer's public keys, to accept kind ``jwt``.
+        audience_keys: file that ``tabard keys export --audience`` wrote, to accept kind ``macaroon``.
+        replay: where single-use credentials are remembered; by default a SQLite file of this user on this machine.
+        introspection: asks the zone about every credential, so that a revocation counts at once.
+        leeway_seconds: how far the clocks of sidecar and backend may be apart.
+        clock: seconds since the epoch.
+
+    Raises:
+        ValueError: nothing says which keys to accept, or a key source can't be used.
+    """
+
+    def __init__(  # noqa: PLR0913  # what may differ between backends
+        self,
+        audience: str,
+        *,
+        issuer: str,
+        jwks: str | Path | KeySet | None = None,
+        audience_keys: str | Path | None = None,
+        replay: ReplayStore | None = None,
+        introspection: IntrospectionClient | None = None,
+        leeway_seconds: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not audience or not issuer:
+            message = "audience and issuer must not be empty"
+            raise ValueError(message)
+        if jwks is None and audience_keys is None:
+            message = "pass jwks, audience_keys or both; without keys no credential could be accepted"
+            raise ValueError(message)
+        self.audience = audience
+        self._expected = Expected(issuer, audience, leeway_seconds)
+        self._jwks = jwks if isinstance(jwks, KeySet) or jwks is None else key_set(jwks)
+        self._audience_keys = None if audience_keys is None else AudienceKeys(Path(audience_keys), audience)
+        self._replay = SqliteReplayStore() if replay is None else replay
+        self._introspection = introspection
+        self._clock = clock
+
+    def verify(
+        self, token: str, tool: str, arguments: Mapping[str, Any], server: str = ""
+    ) -> VerifiedCredential:
+        """Accept a credential for one call. A single-use credential is used up by that.
+
+        Args:
+            token: the credential.
+            tool: tool that is called.
+            arguments: exactly the arguments that it is called with.
+            server: server that the agent names, if it names one.
+
+        Raises:
+            Rejected: the credential isn't acceptable, or not for this call.
+        """
+        return self.authorize(self.authenticate(token), Call(tool, arguments, server))
+
+    def authenticate(self, token: str) -> Authenticated:
+        """Check everything that doesn't depend on the call: signature, issuer, audience and time.
+
+        Raises:
+            Rejected: the credential isn't acceptable.
+        """
+        if not token:
+            raise Rejected("credential_missing")
+        if len(token) > MAX_TOKEN_CHARS or not token.isascii():
+            raise Rejected("credential_malformed", "too long or not ASCII")
+        if "." in token:
+            if self._jwks is None or token.count(".") != _JWT_DOTS:
+                raise Rejected(
+                    "credential_type", "credentials of kind jwt aren't accepted here, or it isn't one"
+                )
+            claims = read_jwt(token, self._jwks)
+            return Authenticated(read("jwt", claims, self._expected, self._clock()), token)
+        if self._audience_keys is None:
+            raise Rejected(
+                "credential_type", "credentials of kind macaroon aren't accepted here, or it isn't one"
+            )
+        claims, restrictions = read_macaroon(token, self._audience_keys, self._clock())
+        return self._restrict(read("macaroon", claims, self._expected, self._clock()), token, restrictions)
+
+    def authorize(self, authenticated: Authenticated, call: Call) -> VerifiedCredential:
+        """Check that the credential is for exactly this call, and that it is active and unused.
+
+        Raises:
+            Rejected: it isn't.
+        """
+        credential = authenticated.credential
+        if credential.tool != call.tool or credential.server != call.server:
+            raise Rejected("tool_mismatch", f"for {credential.tool!r}, not {call.tool!r}")
+        digest = _digest(call)
+        for expected in (credential.call_digest, *authenticated.call_caveats):
+            if not hmac.compare_digest(expected.encode(), digest.encode()):
+                raise Rejected("arguments_mismatch", f"call digest is {digest}")
+        # Reading the request may have taken a while.
+        expected_time = self._expected
+        check_time(credential.issued_at, credential.expires_at, expected_time.leeway_seconds, self._clock())
+        if self._introspection is not None:
+            self._introspection.check(authenticated.token, credential.credential_id)
+        if credential.single_use:
+            self._use_up(credential)
+        return replace(credential, arguments=dict(call.arguments))
+
+    def _restrict(
+        self, credential: VerifiedCredential, token: str, restrictions: list[caveats.Caveat]
+    ) -> Authenticated:
+        """Apply the caveats that a holder appended; each can only take something away."""
+        scopes, expires_at, digests = credential.scopes, credential.expires_at, []
+        for caveat in restrictions:
+            if isinstance(caveat, caveats.Expiry):
+                expires_at = min(expires_at, caveat.expires_at)
+            elif isinstance(caveat, caveats.Scopes):
+                scopes = tuple(scope for scope in scopes if scope in caveat.scopes)
+            elif isinstance(caveat, caveats.Audiences) and self.audience in caveat.audiences:
+                continue
+            elif isinstance(caveat, caveats.Call):
+                digests.append(caveat.digest)
+            else:
+                raise Rejected("credential_caveat", f"a {caveat.tag} caveat isn't met")
+        check_time(credential.issued_at, expires_at, self._expected.leeway_seconds, self._clock())
+        narrowed = replace(credential, scopes=scopes, expires_at=expires_at)
+        return Authenticated(narrowed, token, tuple(digests))
+
+    def _use_up(self, credential: VerifiedCredential) -> None:
+        until = credential.expires_at + self._expected.leeway_seconds
+        try:
+            first = self._replay.accept(credential.issuer, credential.credential_id, until)
+        except ReplayUnavailable as error:
+            raise Rejected("replay_unavailable", str(error)) from error
+        if first is not True:
+            raise Rejected("credential_used", f"credential {credential.credential_id}")
+
+
+def _digest(call: Call) -> str:
+    try:
+        return call_digest(call.tool, call.server, canonical(dict(call.arguments)))
+    except (ArgumentsError, TypeError, ValueError, RecursionError) as error:
+        raise Rejected("call_unreadable", str(error)) from error
