@@ -211,10 +211,19 @@ _own_words if {
 # Anything in the text that a reader's program could turn into a link.
 _links_mentioned(text) if {
 	every link in regex.find_n(`(?i)(?:https?://|www\.)\S+|[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/\S*`, text, -1) {
-		_mentioned_address(trim_right(link, ".,;:!?)'\""))
+		_mentioned_address(trim_right(link, _sentence_marks))
 	}
 }
 
-_mentioned_address(url) if intent.mentions(_without_scheme(url))
+_mentioned_address(url) if _without_scheme(url) in _addresses
+
+# Web addresses in the request. A full stop before a capital letter ends a sentence, space or no space.
+_addresses contains _without_scheme(trim_right(address, _sentence_marks)) if {
+	intent.trusted
+	pattern := `[A-Za-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s,;)]*)?`
+	some address in regex.find_n(pattern, input.task.statement, -1)
+}
+
+_sentence_marks := ".,;:!?)'\""
 
 _without_scheme(url) := trim_suffix(trim_prefix(trim_prefix(url, "https://"), "http://"), "/")
