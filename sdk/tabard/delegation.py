@@ -107,7 +107,7 @@ def describe_unverified(grant: str) -> UnverifiedGrant:
             sub_agent, depth = caveat.sub_agent, depth + 1
     ends = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
     stated = identifier.get("expires_at")
-    if type(stated) in {int, float}:
+    if isinstance(stated, int | float):
         ends.append(float(stated))
     unknown = len(decoded) - len(caveats)
     return UnverifiedGrant(
