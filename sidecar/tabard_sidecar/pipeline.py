@@ -104,6 +104,10 @@ class Authorizer:
                 now=stages.clock(),
                 read_only=spec is not None and spec.read_only,
             )
+            # After the caveats: whoever may not use the tool at all isn't told how.
+            problem = spec.validate(question.call.arguments) if spec is not None else None
+            if problem is not None:
+                raise Refused("arguments_invalid", problem)
             children = await stages.check_alive(grant)
         return _Checked(agent, grant, spec, children)
 

@@ -61,10 +61,10 @@ class OwnedSocket:
         except FileNotFoundError:
             return
         if not stat.S_ISSOCK(mode):
-            self.release()
+            self._close()
             raise CannotBindError(f"{self.path} exists and is not a socket; move it away")
         if _answers(self.path):
-            self.release()
+            self._close()
             raise CannotBindError(
                 f"something else is listening on {self.path}; stop it or set another listen address"
             )

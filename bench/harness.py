@@ -1,0 +1,159 @@
+"""Measuring side by side and writing down what came out.
+
+Machines are shared and noisy, so nothing is compared across runs: what is compared takes turns in small blocks, and
+the figure is the median of the blocks' ratios.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure. ``goal`` is a bound such as ``"<= 2.0"``, or empty if the figure is only reported."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str = ""
+    spread: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached; ``None`` without a goal."""
+        if not self.goal:
+            return None
+        operator, bound = self.goal.split()
+        return self.value <= float(bound) if operator == "<=" else self.value >= float(bound)
+
+
+def machine() -> str:
+    """Describe the machine in one line."""
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """Return the commit that is measured, with a plus sign if the tree was changed since."""
+    folder = RESULTS.parent
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    dirty = subprocess.run(
+        ["git", "status", "--porcelain", "--", "sidecar", "sdk", "engine"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (head.stdout.strip() or "unknown") + ("+" if dirty.stdout.strip() else "")
+
+
+def publish(name: str, figures: Sequence[Figure]) -> bool:
+    """Print a table, write bench/results/<name>.json and tell whether every goal is met."""
+    where, what, when = machine(), commit(), datetime.now(UTC).isoformat(timespec="seconds")
+    rows = [
+        {
+            "name": f.name,
+            "value": round(f.value, 4),
+            "unit": f.unit,
+            "goal": f.goal,
+            "met": f.met,
+            "spread": f.spread,
+            "machine": where,
+            "commit": what,
+            "date": when,
+        }
+        for f in figures
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{name}: {where}, commit {what}")
+    width = max(len(f.name) for f in figures)
+    for f in figures:
+        verdict = {True: "met", False: "NOT MET", None: ""}[f.met]
+        print(f"  {f.name:<{width}}  {f.value:>10.3f} {f.unit:<12} {f.goal:<9} {verdict:<8} {f.spread}")
+    return all(f.met is not False for f in figures)
+
+
+def timed(call: Callable[[], object], times: int) -> list[float]:
+    """Call something several times; return the seconds each call took."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two things measured in turns: seconds per call of each and the ratio of their medians, block by block."""
+
+    first: list[float]
+    second: list[float]
+    ratios: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """Median of the blocks' ratios, first over second."""
+        return statistics.median(self.ratios)
+
+    @property
+    def spread(self) -> str:
+        """Smallest and largest block ratio."""
+        return f"blocks {min(self.ratios):.2f}-{max(self.ratios):.2f}"
+
+
+def compare(first: Callable[[], object], second: Callable[[], object], *, blocks: int, calls: int) -> Compared:
+    """Measure two calls in alternating blocks."""
+    timed(first, calls)
+    timed(second, calls)
+    every_first: list[float] = []
+    every_second: list[float] = []
+    ratios = []
+    for block in range(blocks):
+        # The order changes from block to block, so that neither profits from going second.
+        if block % 2:
+            b, a = timed(second, calls), timed(first, calls)
+        else:
+            a, b = timed(first, calls), timed(second, calls)
+        every_first += a
+        every_second += b
+        ratios.append(statistics.median(a) / statistics.median(b))
+    return Compared(every_first, every_second, ratios)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which ``share`` (0 to 1) of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how much processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory of a process is resident."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(pid)

@@ -1,0 +1,1 @@
+"""The main job, shown: a support desk's refunds, worked off by a chain of agents."""

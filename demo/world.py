@@ -1,0 +1,233 @@
+"""Everything the scenario needs around the agents: issuers, keys, policy, six sidecars and a backend.
+
+The person's identity provider and the chat front end are played by keys made here; everything else is the real thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import jwt
+import tabard
+import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
+from tabard_sidecar.identity import sign_intent
+from tabard_sidecar.keys import ROOT, SIGNING, Keyring
+
+ZONE = "support"
+TRUST_DOMAIN = "spiffe://shop.example/ns/support/sa/"
+WORKLOADS = ("orchestrator", "triage", "research", "refunds", "review", "worker")
+ISSUER = "https://login.shop.example"
+FRONT_END = "https://chat.shop.example"
+AUDIENCE = "tabard"
+PERSON = "support-manager-7"
+EXAMPLE = Path(__file__).resolve().parent.parent / "rego" / "examples" / "support"
+
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+def spiffe_id(workload: str) -> str:
+    """Return the SPIFFE ID of one of the scenario's workloads."""
+    return TRUST_DOMAIN + workload
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Somebody whose signature the sidecars check, with the file that holds its public key."""
+
+    name: str
+    key: ec.EllipticCurvePrivateKey
+    keys_file: Path
+
+    @classmethod
+    def create(cls, name: str, keys_file: Path) -> Self:
+        """Make a key and publish its public part as a JWK Set."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        keys_file.write_text(json.dumps({"keys": [public | {"kid": "k1", "use": "sig", "alg": "ES256"}]}))
+        return cls(name, key, keys_file)
+
+    def access_token(self, subject: str, **claims: Any) -> str:  # noqa: ANN401 - any claim
+        """Sign an access token (RFC 9068) for a person."""
+        now = int(time.time())
+        content = {
+            "iss": self.name,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "iat": now,
+            "exp": now + 600,
+            "auth_time": now,
+            "jti": secrets.token_hex(8),
+            "client_id": "support-desk",
+            "groups": ["support"],
+            **claims,
+        }
+        return jwt.encode(content, self.key, algorithm="ES256", headers={"typ": "at+jwt", "kid": "k1"})
+
+
+@dataclass(slots=True)
+class Sidecar:
+    """One sidecar process and where it listens."""
+
+    workload: str
+    folder: Path
+    process: asyncio.subprocess.Process | None = None
+    logs: list[Path] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Address of the agents' socket."""
+        return f"unix:{self.folder}/agent/s"
+
+    @property
+    def http(self) -> str:
+        """Path of the HTTP socket."""
+        return f"{self.folder}/h"
+
+
+class World:
+    """Starts everything, hands it to the scenario and stops it."""
+
+    def __init__(self, folder: Path, *, workloads: tuple[str, ...] = WORKLOADS) -> None:
+        self.folder = folder
+        self.policy = folder / "policy"
+        self.keys = folder / "keys"
+        self.issuer = Signer.create(ISSUER, folder / "issuer.json")
+        self.front_end = Signer.create(FRONT_END, folder / "front-end.json")
+        self.sidecars = {name: Sidecar(name, folder / name) for name in workloads}
+        self.stack = AsyncExitStack()
+        self._clients: dict[str, tabard.aio.Client] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._prepare()
+            await asyncio.gather(*(self._start(sidecar) for sidecar in self.sidecars.values()))
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        await self.stack.aclose()
+        running = [s.process for s in self.sidecars.values() if s.process and s.process.returncode is None]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        for process in running:
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+    def agent(self, workload: str) -> tabard.aio.Client:
+        """Return the SDK's client as the workload's agent would have it."""
+        if workload not in self._clients:
+            client = tabard.aio.connect(self.sidecars[workload].address, timeout_seconds=30)
+            self.stack.push_async_callback(client.close)
+            self._clients[workload] = client
+        return self._clients[workload]
+
+    def intent(self, purpose: str, statement: str, subject: str = PERSON) -> str:
+        """Sign what the person asked for, as the chat front end does."""
+        return sign_intent(
+            self.front_end.key,
+            issuer=FRONT_END,
+            zone=ZONE,
+            subject_id=subject,
+            subject_issuer=ISSUER,
+            purpose=purpose,
+            statement=statement,
+            key_id="k1",
+        )
+
+    def _prepare(self) -> None:
+        shutil.copytree(EXAMPLE / "policy", self.policy)
+        ring = Keyring.create_directory(self.keys)
+        ring.create(ROOT)
+        ring.create(SIGNING)
+        for sidecar in self.sidecars.values():
+            sidecar.folder.mkdir(mode=0o700)
+            config = self.config(sidecar)
+            (sidecar.folder / "tabard.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def config(self, sidecar: Sidecar) -> dict[str, Any]:
+        """Return the configuration of one sidecar."""
+        return {
+            "zone": ZONE,
+            "listen": {"agent": sidecar.address, "operator": f"unix:{sidecar.folder}/operator/s"},
+            "http": {"listen": f"unix:{sidecar.http}"},
+            "identity": {
+                "issuers": [
+                    {
+                        "issuer": ISSUER,
+                        "audiences": [AUDIENCE],
+                        "algorithms": ["ES256"],
+                        "kept_claims": ["groups"],
+                        "keys_file": str(self.issuer.keys_file),
+                    }
+                ],
+                "initiators": [{"issuer": FRONT_END, "keys_file": str(self.front_end.keys_file)}],
+            },
+            "keys": {"directory": str(self.keys)},
+            "state": {"url": f"sqlite://{self.folder}/state.db"},
+            "policy": {"path": str(self.policy)},
+            "catalogue": {"path": str(EXAMPLE / "catalogue.yaml"), "required": True},
+            "audit": {"sink": "file", "path": str(sidecar.folder / "decisions.log")},
+            "insecure": {"agent_id": spiffe_id(sidecar.workload)},
+        }
+
+    async def _start(self, sidecar: Sidecar) -> None:
+        """Start one sidecar as a process of its own; tests replace this to run it in theirs."""
+        log = sidecar.folder / "sidecar.log"
+        sidecar.logs = [log, sidecar.folder / "decisions.log"]
+        with log.open("wb") as output:
+            sidecar.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tabard_sidecar",
+                "serve",
+                "--config",
+                str(sidecar.folder / "tabard.yaml"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "NO_COLOR": "1"},
+            )
+        deadline = time.monotonic() + _READY_SECONDS
+        while (await http_get(sidecar.http, "/readyz"))[0] != 200:  # noqa: PLR2004 - OK
+            if sidecar.process.returncode is not None:
+                raise RuntimeError(f"the sidecar of {sidecar.workload} stopped:\n{log.read_text()[-3000:]}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"the sidecar of {sidecar.workload} isn't ready:\n{log.read_text()[-3000:]}"
+                )
+            await asyncio.sleep(0.05)
+
+
+async def http_get(socket: str, path: str) -> tuple[int, bytes]:
+    """Ask for a page over a unix socket; status 0 if nobody listens."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return 0, b""
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        await writer.drain()
+        raw = await reader.read()
+    finally:
+        writer.close()
+    head, _, body = raw.partition(b"\r\n\r\n")
+    return int(head.split()[1]) if head else 0, body

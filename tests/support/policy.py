@@ -1,0 +1,64 @@
+"""Policies and inputs for tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SUPPORT = REPOSITORY / "rego" / "examples" / "support"
+DESK = "spiffe://shop.example/ns/support/sa"
+
+GRANT_ALL = """\
+package policy.demo
+
+grant contains {"code": "ok"} if input.operation == "authorize"
+"""
+
+
+def write(folder: Path, **sources: str) -> Path:
+    """Write ``name.rego`` for each keyword; a double underscore in a name separates folders."""
+    for name, source in sources.items():
+        path = folder / (name.replace("__", "/") + ".rego")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    return folder
+
+
+def policy_input(operation: str = "authorize", **changes: Any) -> dict[str, Any]:
+    """Return a whole input of the support desk."""
+    base: dict[str, Any] = {
+        "operation": operation,
+        "subject": {"id": "42", "issuer": "https://idp.example", "claims": {"groups": ["support"]}},
+        "agent": {"id": f"{DESK}/refunds", "issuer": "static", "attributes": {}, "sub_agent": ""},
+        "task": {
+            "id": "t1",
+            "purpose": "refunds",
+            "statement": "Work off the open refunds.",
+            "intent_source": "signed",
+            "started_at": 1795470000,
+            "expires_at": 1795473600,
+        },
+        "delegation": {
+            "depth": 1,
+            "chain": [{"holder": f"{DESK}/refunds", "sub_agent": "", "caveats": []}],
+            "constraints": [],
+            "children": 0,
+        },
+        "context": {"time": 1795471000.5, "asserted": {}},
+        "budgets": {},
+        "history": {"calls": [], "labels": []},
+        "approvals": [],
+    }
+    return {**base, **changes}
+
+
+def tool(name: str, **arguments: Any) -> dict[str, Any]:
+    """Return ``input.tool``."""
+    return {"name": name, "server": "", "arguments": arguments, "annotations": {}}
+
+
+def encoded(value: Any) -> bytes:
+    """Return compact JSON."""
+    return json.dumps(value).encode()

@@ -1,0 +1,211 @@
+"""Generates policy inputs that fit the input's JSON Schema and meet the rules of a given policy.
+
+Values are drawn mostly from what the policy itself names: its constants, its data and their neighbours. Random strings
+alone would hardly ever reach a rule's body.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tabard_opa import Engine
+
+_STRANGE = ("", " ", "ü", "none", "a" * 300, "*", "../..", "https://elsewhere.example/x?y=z", "\u202eetc")
+_UNKNOWN = object()
+_NUMBERS = (0, 1, -1, 0.5, 100, 1e9, 2**53)
+
+
+class Words:
+    """The strings, numbers and calls that a policy and its tests speak of."""
+
+    def __init__(
+        self, engine: Engine, modules: Mapping[str, str], tests: Mapping[str, str], data: Mapping[str, Any]
+    ) -> None:
+        strings: set[str] = set()
+        numbers: set[float] = set(_NUMBERS)
+        trees = [engine.parse(name, source) for name, source in modules.items()]
+        for value in [*_constants(trees), *_leaves(data)]:
+            if isinstance(value, str):
+                strings.add(value)
+            else:
+                numbers.update({value, value + 1, value - 1})
+        self.strings = sorted(strings)
+        self.numbers = sorted(numbers)
+        parsed = [engine.parse(name, source) for name, source in tests.items()]
+        self.calls = list(_calls(parsed))
+        self.questions = _questions(engine, {**modules, **tests}, parsed, data)
+
+    def string(self, dice: random.Random) -> str:
+        """Draw a string, sometimes one that the policy doesn't know."""
+        if dice.random() < 0.1:
+            return dice.choice(_STRANGE)
+        return dice.choice(self.strings)
+
+    def sentence(self, dice: random.Random) -> str:
+        """Draw a few strings and numbers, as a person's request."""
+        words = [self.string(dice) for _ in range(dice.randint(1, 8))]
+        words += [str(self.number(dice)) for _ in range(dice.randint(0, 2))]
+        dice.shuffle(words)
+        return " ".join(words)
+
+    def number(self, dice: random.Random) -> float:
+        """Draw a number."""
+        return dice.choice(self.numbers)
+
+
+def _questions(
+    engine: Engine, modules: Mapping[str, str], tests: Iterable[Mapping[str, Any]], data: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the inputs that the policy's own tests name as rules."""
+    found = []
+    for tree in tests:
+        package = "data." + ".".join(part["value"] for part in tree["package"]["path"][1:])
+        with engine.compile(modules, data, entrypoints=[package], strict=False) as compiled:
+            document = json.loads(compiled.evaluate_blocking(package, b"{}", deadline_seconds=30))
+        found += [value for value in document.values() if isinstance(value, dict) and "operation" in value]
+    return found
+
+
+def inputs(words: Words, schema: Mapping[str, Any], dice: random.Random) -> Iterator[dict[str, Any]]:
+    """Yield inputs without end: some arbitrary, most near what the policy is about."""
+    while True:
+        question = _sample(schema, words, dice)
+        if words.questions and dice.random() < 0.7:
+            question = {**question, **copy.deepcopy(dice.choice(words.questions))}
+        if dice.random() < 0.8:
+            _ask_for_a_call(question, words, dice)
+        for _ in range(dice.choice((0, 0, 1, 2))):
+            name = dice.choice(sorted(question))
+            question[name] = _sample(schema["properties"][name], words, dice)
+        yield question
+
+
+def _ask_for_a_call(question: dict[str, Any], words: Words, dice: random.Random) -> None:
+    """Make it a question about a call that a test of the policy makes, or one like it, with or without a reason."""
+    strings, arguments = dice.choice(words.calls) if words.calls else ([words.string(dice)], {})
+    arguments = {
+        name: _value(words, dice) if value is _UNKNOWN or dice.random() < 0.2 else value
+        for name, value in arguments.items()
+        if dice.random() < 0.9
+    }
+    if dice.random() < 0.2:
+        arguments[words.string(dice)] = _value(words, dice)
+    if question["operation"] not in {"authorize", "filter_tools"} and dice.random() < 0.7:
+        question["operation"] = "authorize"
+    question["tool"] = {"name": dice.choice(strings), "server": "", "annotations": {}, "arguments": arguments}
+    if dice.random() < 0.6:
+        question["task"]["intent_source"] = "signed"
+    if dice.random() < 0.5:
+        said = [str(value) for value in arguments.values() if not isinstance(value, list | dict)]
+        question["task"]["statement"] = " ".join([*strings, words.sentence(dice), *said])
+
+
+def _sample(schema: Mapping[str, Any], words: Words, dice: random.Random) -> Any:
+    if "enum" in schema:
+        return dice.choice(schema["enum"])
+    kind = schema.get("type")
+    if kind == "object":
+        return _object(schema, words, dice)
+    if kind == "array":
+        items = schema.get("items", {})
+        return [_sample(items, words, dice) for _ in range(dice.randint(0, 3))]
+    if kind == "string":
+        return words.string(dice)
+    if kind == "integer":
+        return max(int(words.number(dice)), schema.get("minimum", -(2**53)))
+    if kind == "number":
+        return words.number(dice)
+    if kind == "boolean":
+        return dice.random() < 0.5
+    return _value(words, dice)
+
+
+def _object(schema: Mapping[str, Any], words: Words, dice: random.Random) -> dict[str, Any]:
+    required = set(schema.get("required", ()))
+    known = schema.get("properties", {})
+    found = {
+        name: _sample(part, words, dice)
+        for name, part in known.items()
+        if name in required or dice.random() < 0.7
+    }
+    extra = schema.get("additionalProperties", False)
+    if extra is not False:
+        part = extra if isinstance(extra, Mapping) else {}
+        for _ in range(dice.randint(0, 3)):
+            found.setdefault(words.string(dice), _sample(part, words, dice))
+    return found
+
+
+def _value(words: Words, dice: random.Random) -> Any:
+    match dice.randint(0, 9):
+        case 0:
+            return None
+        case 1:
+            return dice.random() < 0.5
+        case 2 | 3 | 4:
+            return words.number(dice)
+        case 5:
+            return [words.string(dice) for _ in range(dice.randint(0, 3))]
+        case _:
+            return words.string(dice)
+
+
+def _constants(node: Any) -> Iterator[str | float]:
+    if isinstance(node, list):
+        for child in node:
+            yield from _constants(child)
+    elif isinstance(node, Mapping):
+        if node.get("type") in {"string", "number"} and isinstance(node.get("value"), str | int | float):
+            yield node["value"]
+        for name, child in node.items():
+            if name not in {"location", "annotations", "comments"}:
+                yield from _constants(child)
+
+
+def _calls(node: Any) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Yield the strings and the object of every function call that has both, as tests ask about tools."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _calls(child)
+    elif isinstance(node, Mapping):
+        if node.get("type") == "call":
+            terms = node["value"][1:]
+            strings = [term["value"] for term in terms if term["type"] == "string"]
+            for term in terms:
+                if strings and term["type"] == "object":
+                    yield strings, {key["value"]: _ground(value) for key, value in term["value"]}
+        for name, child in node.items():
+            if name not in {"location", "annotations", "comments"}:
+                yield from _calls(child)
+
+
+def _ground(term: Mapping[str, Any]) -> Any:
+    match term["type"]:
+        case "string" | "number" | "boolean" | "null":
+            return term.get("value")
+        case "array":
+            items = [_ground(item) for item in term["value"]]
+            return _UNKNOWN if _UNKNOWN in items else items
+        case _:
+            return _UNKNOWN
+
+
+def _leaves(value: Any) -> Iterator[str | float]:
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield name
+            yield from _leaves(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _leaves(child)
+    elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        yield value
+
+
+def as_json(question: Mapping[str, Any]) -> bytes:
+    """Return the question as the sidecar would hand it to an engine."""
+    return json.dumps(question, separators=(",", ":"), ensure_ascii=False).encode()
