@@ -19,9 +19,10 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 64
 """Deepest nesting; the outermost object counts as one."""
 MAX_INTEGER = 2**53
-"""Largest integer, positive or negative, that is accepted; a float may be as large as a double can be."""
+"""Largest integer, positive or negative, that every JSON implementation keeps exact."""
 
 _MAX_INTEGER_DIGITS = 17  # of 2^53 with a sign
+_FIRST_WITH_EXPONENT = 1e21  # the first double that is canonically written with an exponent
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
 
 
@@ -37,8 +38,8 @@ def parse_arguments(data: bytes) -> dict[str, Any]:
 
     Raises:
         ArgumentsError: it is longer than 256 KiB, nested deeper than 64 levels, not UTF-8 or not JSON, no object,
-            repeats a key, holds half a surrogate pair, NaN, an infinity, a number too large for a double or an
-            integer beyond ±2^53.
+            repeats a key, holds half a surrogate pair, NaN, an infinity, a number too large for a double, or one that
+            is canonically an integer beyond ±2^53.
     """
     if not data:
         return {}
@@ -128,7 +129,7 @@ def format_number(value: float) -> str:
     whole, _, fraction = mantissa.lstrip("-").partition(".")
     digits = whole + fraction
     point = int(exponent_text) + 1  # where the decimal point stands, counted from the first digit
-    if len(digits) <= point <= 21:  # noqa: PLR2004 - ECMAScript, Number::toString
+    if len(digits) <= point <= 21:  # noqa: PLR2004 - ECMAScript, Number::toString, which is where 1e21 comes from
         return sign + digits + "0" * (point - len(digits))
     if -6 < point <= 0:  # noqa: PLR2004
         return f"{sign}0.{'0' * -point}{digits}"
@@ -239,6 +240,9 @@ def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ArgumentsError("a number is too large for a double")
+    # Canonically an integer that may not be read back, or 2^53 rounded from its neighbour.
+    if MAX_INTEGER <= abs(value) < _FIRST_WITH_EXPONENT:
+        raise ArgumentsError("an integer is beyond ±2^53")
     return value
 
 
