@@ -1,0 +1,56 @@
+"""Errors as a person at the terminal sees them: what, where, what to do next, where to read more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+import click
+
+from tabard_sidecar.cli import exit_codes
+from tabard_sidecar.config.problems import Problem
+
+
+class Failure(click.ClickException):
+    """Ends the command.
+
+    Args:
+        message: what went wrong.
+        exit_code: how the command ends.
+        where: file, address or setting that it is about.
+        next_step: what to do.
+        see: page of the documentation.
+    """
+
+    def __init__(
+        self, message: str, exit_code: int, *, where: str = "", next_step: str = "", see: str = ""
+    ) -> None:
+        super().__init__(message)
+        vars(self)["exit_code"] = exit_code
+        self._details = {"at": where, "next": next_step, "see": see}
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the error."""
+        click.echo(
+            f"{click.style('error:', fg='red', bold=True)} {self.message}", file=file, err=file is None
+        )
+        for name, text in self._details.items():
+            if text:
+                click.echo(f"  {name}: {text}", file=file, err=file is None)
+
+
+class ConfigFailure(Failure):
+    """The configuration has mistakes; all of them are printed."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        many = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__(f"the configuration has {many}", exit_codes.CONFIG)
+        self.problems = problems
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print every mistake with its place, the next step and where to read more."""
+        super().show(file)
+        for problem in self.problems:
+            click.echo(f"  {problem}", file=file, err=file is None)
+            hint = f"{problem.next_step} " if problem.next_step else ""
+            click.echo(f"      {hint}See {problem.anchor}", file=file, err=file is None)

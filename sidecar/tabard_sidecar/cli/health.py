@@ -1,0 +1,174 @@
+"""``tabard health``: asks a running sidecar how it is. Standard library only; probes start it often.
+
+Exit code 0 if the sidecar is ready, 1 if it isn't, 6 if nothing answers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+from tabard_sidecar.cli import exit_codes
+
+DEFAULT_ADDRESS = "127.0.0.1:9181"
+_VARIABLE = "TABARD_HTTP__LISTEN"
+_MAX_BYTES = 256 * 1024
+_OK = 200
+
+USAGE = """Usage: tabard health [--address ADDRESS] [--config FILE] [--timeout SECONDS] [--live] [--json]
+
+  Ask a running sidecar whether it is ready.
+
+Options:
+  --address ADDRESS  host:port or unix:/path. Default: http.listen of the environment
+                     (TABARD_HTTP__LISTEN) or the configuration, else 127.0.0.1:9181.
+  --config FILE      Configuration file to look into.
+  --timeout SECONDS  Longest wait. Default: 3.
+  --live             Succeed if the process answers at all, ready or not.
+  --json             Print the answer as JSON.
+  --help             Show this message and exit.
+
+Exit codes: 0 ready, 1 not ready, 2 usage, 6 nothing answers.
+"""
+
+
+class _UsageError(Exception):
+    pass
+
+
+def run_health(arguments: Sequence[str]) -> int:
+    """Run the command with its own arguments and return the exit code."""
+    try:
+        options = _parse(arguments)
+        if "help" in options:
+            sys.stdout.write(USAGE)
+            return exit_codes.OK
+        timeout = float(options.get("timeout", "3"))
+        address = options.get("address") or find_address(os.environ, options.get("config"))
+    except (_UsageError, ValueError) as error:
+        sys.stderr.write(f"{USAGE}\nerror: {error}\n")
+        return exit_codes.USAGE
+    try:
+        status, body = ask(address, "/healthz" if "live" in options else "/readyz", timeout)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(
+            f"error: no sidecar answers at {address}: {error}\n"
+            "  next: start it with `tabard serve`, or name its http.listen with --address\n"
+        )
+        return exit_codes.UNREACHABLE
+    sys.stdout.write(body if "json" in options else _text(body))
+    if not body.endswith("\n") and "json" in options:
+        sys.stdout.write("\n")
+    return exit_codes.OK if status == _OK else exit_codes.NEGATIVE
+
+
+def _parse(arguments: Sequence[str]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        name, separator, value = rest.pop(0).partition("=")
+        if name in {"--json", "--live", "--help", "-h"} and not separator:
+            options[{"-h": "help"}.get(name, name.removeprefix("--"))] = "yes"
+        elif name in {"--address", "--config", "--timeout"}:
+            if not separator and not rest:
+                raise _UsageError(f"{name} needs a value")
+            options[name.removeprefix("--")] = value if separator else rest.pop(0)
+        else:
+            raise _UsageError(f"unknown option {name}")
+    return options
+
+
+def find_address(environment: Mapping[str, str], file: str | None) -> str:
+    """Return ``http.listen`` without the configuration's own loader, which would cost half a second.
+
+    Raises:
+        ValueError: the configuration can't be read.
+    """
+    if environment.get(_VARIABLE):
+        return environment[_VARIABLE]
+    named = file or environment.get("TABARD_CONFIG")
+    for candidate in [named] if named else ["tabard.yaml", "/etc/tabard/tabard.yaml"]:
+        try:
+            with open(candidate, encoding="utf-8") as stream:  # noqa: PTH123 - pathlib costs a tenth of the budget
+                text = stream.read(_MAX_BYTES)
+        except FileNotFoundError:
+            if named:
+                raise ValueError(f"{candidate}: no such file") from None
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{candidate}: {error}") from None
+        return scan(text) or DEFAULT_ADDRESS
+    return DEFAULT_ADDRESS
+
+
+def scan(text: str) -> str | None:
+    """Return ``http.listen`` of a configuration in the usual block form, ``None`` if it doesn't stand there.
+
+    Anything that isn't the usual form is left to the full loader.
+    """
+    section = re.search(r"^http:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)", text, re.MULTILINE)
+    if section is not None:
+        line = re.search(
+            r"""^[ \t]+listen:[ \t]+(["']?)([^"'#\s{}\[\]]+)\1[ \t]*(?:#.*)?$""",
+            section.group(2),
+            re.MULTILINE,
+        )
+        if line is not None:
+            return line.group(2)
+        if "listen" not in section.group(2):
+            return None
+    if re.search(r"^(?:[\"']?http[\"']?[ \t]*:|\{)", text, re.MULTILINE) is None:
+        return None
+    from tabard_sidecar.config.yaml_source import parse  # noqa: PLC0415 - unusual form: correct before fast
+
+    found = parse(text.encode(), "configuration")[0].value.get("http")
+    listen = found.get("listen") if isinstance(found, dict) else None
+    return listen if isinstance(listen, str) else None
+
+
+def ask(address: str, path: str, timeout: float) -> tuple[int, str]:
+    """Send one GET and return status code and body.
+
+    Raises:
+        OSError: nothing answers in time.
+        ValueError: what answers isn't HTTP, or the address has no port.
+    """
+    with _connect(address, timeout) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: tabard\r\n\r\n".encode())
+        answer = b""
+        while len(answer) < _MAX_BYTES and (piece := connection.recv(65536)):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    match = re.match(rb"HTTP/1\.[01] (\d{3})", head)
+    if match is None:
+        raise ValueError("what listens there doesn't speak HTTP")
+    return int(match.group(1)), body.decode(errors="replace")
+
+
+def _connect(address: str, timeout: float) -> socket.socket:
+    scheme, _, rest = address.partition(":")
+    if scheme == "unix":
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        connection.connect(rest.removeprefix("//"))
+        return connection
+    host, separator, port = address.rpartition(":")
+    if not separator:
+        raise ValueError("the address has no port")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host)  # noqa: S104 - what a server on all interfaces is asked at
+    return socket.create_connection((host.strip("[]"), int(port)), timeout)
+
+
+def _text(body: str) -> str:
+    import json  # noqa: PLC0415 - only needed here
+
+    try:
+        document = json.loads(body)
+        lines = [f"{document['status']}{'' if document['ready'] else ' (not ready)'}"]
+        lines += [f"  {reason}" for reason in document["reasons"]]
+    except (ValueError, KeyError, TypeError):
+        return body + "\n"
+    return "\n".join(lines) + "\n"

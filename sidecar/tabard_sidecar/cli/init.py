@@ -1,0 +1,131 @@
+"""``tabard init``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from tabard_sidecar.cli import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import echo_json, json_option
+
+AGENT_ID = "spiffe://local.tabard.dev/agent/quickstart"
+_LOCAL_KEY = "local-subjects.json"
+_KEYS = "keys"
+
+_CONFIGURATION = f"""\
+# Tabard's configuration. Every setting: docs/reference/config.md, or `tabard config show`.
+zone: local
+
+policy:
+  path: policy
+
+catalogue:
+  path: catalogue.yaml
+
+keys:
+  directory: {_KEYS}
+
+audit:
+  sink: file
+  path: decisions.jsonl
+
+# What follows lets you try Tabard without an identity provider. Take it out before anybody depends on it:
+# `tabard serve` warns about every line that is left.
+insecure:
+  # This workload's identity, claimed and not proven. Real ones: identity.agent.
+  agent_id: {AGENT_ID}
+  # `tabard token` mints subject tokens with this key. Real ones: identity.issuers.
+  local_subjects: {_LOCAL_KEY}
+  # The purpose of a task is what the agent says. Real ones are signed: identity.initiators.
+  accept_asserted_intent: true
+  tasks_per_token: 1000
+"""
+
+_IGNORED = f"""\
+# Secrets and what the sidecar writes.
+/{_KEYS}/
+/{_LOCAL_KEY}
+/decisions.jsonl*
+"""
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@json_option
+def init(directory: Path, as_json: bool) -> None:
+    """Write a configuration, keys, a tool catalogue and a first policy with its test into DIRECTORY.
+
+    Nothing is overwritten: if one of the files exists, nothing is written at all.
+    """
+    from tabard_sidecar.identity.local import create_local_key  # noqa: PLC0415 - loads cryptography
+    from tabard_sidecar.keys.keyring import Keyring  # noqa: PLC0415
+    from tabard_sidecar.keys.model import ROOT, SIGNING, KeyringError  # noqa: PLC0415
+
+    texts = {Path("tabard.yaml"): _CONFIGURATION, Path(".gitignore"): _IGNORED, **dict(_example())}
+    _refuse_existing(directory, [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
+    try:
+        for name, text in texts.items():
+            _write(directory / name, text)
+        create_local_key(directory / _LOCAL_KEY)
+        keyring = Keyring.create_directory(directory / _KEYS)
+        for use in (ROOT, SIGNING):
+            keyring.create(use)
+    except (OSError, KeyringError) as error:
+        where = str(getattr(error, "filename", None) or directory)
+        raise Failure(f"can't write: {error}", exit_codes.CONFIG, where=where) from error
+    written = sorted(str(name) for name in [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
+    if as_json:
+        echo_json({"directory": str(directory.resolve()), "written": written})
+        return
+    _tell(directory, written)
+
+
+def _example() -> Iterator[tuple[Path, str]]:
+    """Yield name and text of every file of the quickstart example, its test included."""
+    from tabard_sidecar.policy.resources import ResourceError, rego_root  # noqa: PLC0415
+
+    try:
+        root = rego_root() / "examples" / "quickstart"
+    except ResourceError as error:
+        raise Failure(str(error), exit_codes.CONFIG) from error
+    found = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not found:
+        raise Failure(
+            "the example policy is missing from the installation",
+            exit_codes.CONFIG,
+            where=str(root),
+            next_step="Install tabard-sidecar again.",
+        )
+    for path in found:
+        yield path.relative_to(root), path.read_text(encoding="utf-8")
+
+
+def _refuse_existing(directory: Path, names: list[Path]) -> None:
+    existing = [name for name in names if os.path.lexists(directory / name)]
+    if existing:
+        raise Failure(
+            f"{', '.join(map(str, existing))} {'exists' if len(existing) == 1 else 'exist'} already; nothing was written",
+            exit_codes.USAGE,
+            where=str(directory.resolve()),
+            next_step="Choose an empty directory: tabard init DIRECTORY",
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _tell(directory: Path, written: list[str]) -> None:
+    click.echo(f"Wrote {', '.join(written)}.\n")
+    click.echo("Next:")
+    if directory.resolve() != Path.cwd():
+        click.echo(f"  cd {directory}")
+    click.echo("  tabard policy test            run the policy's tests")
+    click.echo("  tabard serve                  run the sidecar")
+    click.echo("  tabard call TOOL --arg k=v    ask it, from another terminal")

@@ -1,0 +1,35 @@
+"""``tabard opa``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from tabard_sidecar.cli import exit_codes
+from tabard_sidecar.cli.failure import Failure
+
+
+@click.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+        "help_option_names": [],
+    },
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def opa(arguments: tuple[str, ...]) -> None:
+    """Run the OPA command line, of exactly the version that decides in the sidecar."""
+    from tabard_opa import opa_binary  # noqa: PLC0415 - only needed here
+
+    try:
+        binary = str(opa_binary())
+        os.execv(binary, ["opa", *arguments])  # noqa: S606 - the engine's own binary, no shell
+    except OSError as error:
+        raise Failure(
+            "the OPA command line can't be started",
+            exit_codes.UNREACHABLE,
+            where=str(error.filename or ""),
+            next_step="Install tabard-opa from a wheel, or run `make engine` in a checkout.",
+        ) from error

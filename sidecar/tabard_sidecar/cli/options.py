@@ -1,0 +1,97 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from tabard_sidecar.cli import exit_codes
+from tabard_sidecar.cli.failure import ConfigFailure, Failure
+from tabard_sidecar.config.problems import ConfigError
+
+if TYPE_CHECKING:
+    from tabard_sidecar.config.loading import Loaded
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_MAX_SECRET_BYTES = 1024 * 1024
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def config_options(command: _Command) -> _Command:
+    """Add ``--config`` and ``--set``."""
+    command = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set one setting, for example --set limits.max_in_flight=8. Repeatable; stronger than file and environment.",
+    )(command)
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        help="Configuration file. Default: $TABARD_CONFIG, ./tabard.yaml, /etc/tabard/tabard.yaml.",
+    )(command)
+
+
+def load_settings(config_file: Path | None, assignments: tuple[str, ...] = ()) -> Loaded:
+    """Load the configuration.
+
+    Raises:
+        ConfigFailure: it has mistakes.
+    """
+    from tabard_sidecar.config.loading import load  # noqa: PLC0415 - half a second that --help needn't wait for
+
+    try:
+        return load(config_file, assignments=assignments)
+    except ConfigError as error:
+        raise ConfigFailure(error.problems) from None
+
+
+def secret_argument(given: str, what: str) -> str:
+    """Return a secret that was given as itself, as ``@FILE`` or as ``-`` for standard input.
+
+    Raises:
+        Failure: the file can't be read.
+    """
+    if given == "-":
+        return sys.stdin.read(_MAX_SECRET_BYTES).strip()
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(
+            f"the {what} can't be read", exit_codes.USAGE, where=given[1:], next_step=str(error)
+        ) from error
+
+
+def json_pairs(pairs: tuple[str, ...], option: str) -> dict[str, object]:
+    """Return ``NAME=VALUE`` pairs; a value that is JSON is that value, every other is text.
+
+    Raises:
+        click.UsageError: a pair has no name or stands twice.
+    """
+    values: dict[str, object] = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator or not name:
+            raise click.UsageError(f"{option} {pair}: write NAME=VALUE")
+        if name in values:
+            raise click.UsageError(f"{option} {name} stands twice")
+        try:
+            values[name] = json.loads(text)
+        except (ValueError, RecursionError):
+            values[name] = text
+    return values
+
+
+def echo_json(document: object) -> None:
+    """Print a document as indented JSON."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

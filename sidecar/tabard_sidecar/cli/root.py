@@ -1,0 +1,92 @@
+"""The command's root: names of the commands, each imported only when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from tabard_sidecar.cli import exit_codes
+
+# Name: module, attribute, short help.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "serve": ("tabard_sidecar.cli.serve", "serve", "Run the sidecar."),
+    "init": ("tabard_sidecar.cli.init", "init", "Write a configuration, keys and a first policy."),
+    "call": ("tabard_sidecar.cli.call", "call", "Ask about one tool call and show the decision."),
+    "token": ("tabard_sidecar.cli.token", "token", "Mint a local subject token, for trying things out."),
+    "policy": ("tabard_sidecar.policy.commands", "policy", "Check, test, evaluate and start policies."),
+    "keys": ("tabard_sidecar.keys.commands", "keys", "Make, rotate, list and export the zone's keys."),
+    "config": ("tabard_sidecar.cli.config", "config", "Check and show the configuration."),
+    "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
+    "health": ("tabard_sidecar.cli.health_command", "health", "Ask a running sidecar whether it is ready."),
+    "opa": ("tabard_sidecar.cli.opa", "opa", "Run the OPA command line of the embedded engine's version."),
+    "completion": ("tabard_sidecar.cli.completion", "completion", "Print a shell completion script."),
+    "version": ("tabard_sidecar.cli.version", "version", "Show versions."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run; help only needs their short texts."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; an unknown one is answered with the nearest."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            ctx.fail(f'no command "{name}".{hint}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 1 negative result, 2 usage, 3 configuration, 4 policy, 5 cannot bind, 6 dependency "
+    "unreachable, 130 interrupted.",
+)
+def command() -> None:
+    """Tabard, the authorization sidecar for AI agents."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        result: Any = command.main(list(arguments), prog_name="tabard", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return exit_codes.USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone, as with `| head`; Python would complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.NEGATIVE
+    return result if isinstance(result, int) else exit_codes.OK

@@ -1,0 +1,34 @@
+"""``tabard serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import config_options, load_settings
+
+
+@click.command()
+@config_options
+def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
+    """Run the sidecar until it is told to stop.
+
+    SIGTERM and SIGINT drain and stop, SIGHUP reloads policy and keys and opens the decision log anew.
+    """
+    loaded = load_settings(config_file, assignments)
+    from tabard_sidecar.server.lifecycle import (  # noqa: PLC0415 - after the configuration proved sound
+        StartupError,
+        run,
+    )
+
+    try:
+        run(loaded.settings)
+    except StartupError as error:
+        raise Failure(
+            f"the sidecar can't start: {error}",
+            error.exit_code,
+            where=str(loaded.file) if loaded.file else "",
+            next_step="Run `tabard config check`, and `tabard policy check` for a policy.",
+        ) from error
