@@ -85,6 +85,7 @@ class ClaimsWriter:
             "act": _actors(grant),
             "tabard_zone": grant.zone,
             "tabard_chain": _chain(grant),
+            "tabard_link": grant.holder_id,
         }
         if subject.authenticated_at is not None:
             claims["auth_time"] = int(subject.authenticated_at)
