@@ -105,7 +105,7 @@ def _play_user_task(
     result.user_calls += len(answers)
     result.user_calls_denied += answers.count(Answer.DENIED)
     result.user_calls_asked += answers.count(Answer.ASKED)
-    useful = suite._check_task_result(  # the package's own scoring, traces included
+    useful = suite._check_task_result(  # noqa: SLF001 - the package's own scoring, traces included
         task, _says(task.GROUND_TRUTH_OUTPUT), before, played.environment, played.executed
     )
     if played.all_allowed and useful:
@@ -130,7 +130,10 @@ def _attack_succeeds(
     # What the model says at the end is the attacker's as far as the attacker's calls went through.
     output = injection.GROUND_TRUTH_OUTPUT if attacker.all_allowed else task.GROUND_TRUTH_OUTPUT
     executed = [*user.executed, *attacker.executed]
-    return bool(suite._check_task_result(injection, _says(output), before, attacker.environment, executed))
+    succeeded = suite._check_task_result(  # noqa: SLF001 - as above
+        injection, _says(output), before, attacker.environment, executed
+    )
+    return bool(succeeded)
 
 
 def _play(

@@ -76,8 +76,10 @@ def inputs(words: Words, schema: Mapping[str, Any], dice: random.Random) -> Iter
         question = _sample(schema, words, dice)
         if words.questions and dice.random() < 0.7:
             question = {**question, **copy.deepcopy(dice.choice(words.questions))}
-        if dice.random() < 0.8:
+        if dice.random() < 0.7:
             _ask_for_a_call(question, words, dice)
+        else:
+            question["operation"] = dice.choice(schema["properties"]["operation"]["enum"])
         for _ in range(dice.choice((0, 0, 1, 2))):
             name = dice.choice(sorted(question))
             question[name] = _sample(schema["properties"][name], words, dice)
@@ -107,21 +109,23 @@ def _ask_for_a_call(question: dict[str, Any], words: Words, dice: random.Random)
 def _sample(schema: Mapping[str, Any], words: Words, dice: random.Random) -> Any:
     if "enum" in schema:
         return dice.choice(schema["enum"])
-    kind = schema.get("type")
-    if kind == "object":
-        return _object(schema, words, dice)
-    if kind == "array":
-        items = schema.get("items", {})
-        return [_sample(items, words, dice) for _ in range(dice.randint(0, 3))]
-    if kind == "string":
-        return words.string(dice)
-    if kind == "integer":
-        return max(int(words.number(dice)), schema.get("minimum", -(2**53)))
-    if kind == "number":
-        return words.number(dice)
-    if kind == "boolean":
-        return dice.random() < 0.5
-    return _value(words, dice)
+    match schema.get("type"):
+        case "object":
+            sample = _object(schema, words, dice)
+        case "array":
+            items = schema.get("items", {})
+            sample = [_sample(items, words, dice) for _ in range(dice.randint(0, 3))]
+        case "string":
+            sample = words.string(dice)
+        case "integer":
+            sample = max(int(words.number(dice)), schema.get("minimum", -(2**53)))
+        case "number":
+            sample = words.number(dice)
+        case "boolean":
+            sample = dice.random() < 0.5
+        case _:
+            sample = _value(words, dice)
+    return sample
 
 
 def _object(schema: Mapping[str, Any], words: Words, dice: random.Random) -> dict[str, Any]:
