@@ -1,4 +1,4 @@
-"""Builds the engine's library, and in wheels the opa command line, while the package is built or installed."""  # noqa: INP001
+"""Builds the engine's library, and in wheels the opa command line, while the package is built or installed."""
 
 from __future__ import annotations
 
