@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
@@ -42,8 +41,7 @@ def limits_to_proto(limits: Limits) -> types_pb2.Limits:
         read_only=limits.read_only,
     )
     if limits.ttl_seconds is not None:
-        # Rounded down: a limit may get narrower on its way, never wider.
-        seconds, nanos = divmod(math.floor(limits.ttl_seconds * _NANOS), _NANOS)
+        seconds, nanos = divmod(round(limits.ttl_seconds * _NANOS), _NANOS)
         message.ttl.CopyFrom(Duration(seconds=seconds, nanos=nanos))
     return message
 
@@ -55,7 +53,9 @@ def limits_from_proto(message: types_pb2.Limits) -> Limits:
         CaveatError: a value is malformed or out of bounds, an operator unknown, an operand not JSON, or the message
             holds a field that this version doesn't know: dropping a limit would widen what was asked for.
     """
-    _refuse_unknown_fields(message)
+    lists = (message.tools, message.audiences, message.scopes, message.purposes)
+    for part in (message, message.ttl, *lists):
+        _refuse_unknown_fields(part)
     return Limits(
         tools=tuple(message.tools.values) if message.HasField("tools") else None,
         audiences=tuple(message.audiences.values) if message.HasField("audiences") else None,
@@ -64,7 +64,7 @@ def limits_from_proto(message: types_pb2.Limits) -> Limits:
         arguments=tuple(map(_rule_from_proto, message.arguments)),
         max_depth=message.max_depth if message.HasField("max_depth") else None,
         max_children=message.max_children if message.HasField("max_children") else None,
-        ttl_seconds=message.ttl.seconds + message.ttl.nanos / _NANOS if message.HasField("ttl") else None,
+        ttl_seconds=_seconds(message.ttl) if message.HasField("ttl") else None,
         read_only=message.read_only,
     )
 
@@ -76,6 +76,10 @@ def _refuse_unknown_fields(message: Message) -> None:
 
 def _list(values: Sequence[str] | None) -> types_pb2.StringList | None:
     return None if values is None else types_pb2.StringList(values=values)
+
+
+def _seconds(duration: Duration) -> float:
+    return (duration.seconds * _NANOS + duration.nanos) / _NANOS
 
 
 def _rule_to_proto(rule: Arguments) -> types_pb2.ArgumentRule:
