@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ from tabard.verify.errors import Rejected
 
 MAX_DOCUMENT_BYTES = 1 << 20
 MAX_KEYS = 100
+_SHORT_WAIT_SECONDS = 1.0
 _ALGORITHMS = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 
 Load = Callable[[], bytes]
@@ -97,19 +100,25 @@ class KeySet:
     def _refresh(self, kid: str) -> None:
         if not self._due(kid):
             return
-        # Whoever can go on with what is there does; who can't waits for the one that reads.
+        # Whoever can go on with what is there does; who can't waits for the one that reads. Made-up key ids must not
+        # tie up every thread while an issuer doesn't answer, so with keys at hand the wait is short.
         loaded = self._loaded
-        waits = loaded is None or kid not in loaded.keys
-        if not self._lock.acquire(blocking=waits):
+        waits = -1.0 if loaded is None else 0.0 if kid in loaded.keys else _SHORT_WAIT_SECONDS
+        if not self._lock.acquire(timeout=waits):
             return
         try:
             if self._due(kid):
-                self._tried_at = self._clock()
-                self._loaded = _Loaded(parse_jwks(self._load()), self._clock())
+                self._read()
+        finally:
+            self._lock.release()
+
+    def _read(self) -> None:
+        try:
+            self._loaded = _Loaded(parse_jwks(self._load()), self._clock())
         except KeysError as error:
             self._problem = str(error)
         finally:
-            self._lock.release()
+            self._tried_at = self._clock()
 
     def _due(self, kid: str) -> bool:
         now, loaded = self._clock(), self._loaded
@@ -191,7 +200,10 @@ def fetch(request: urllib.request.Request, timeout_seconds: float) -> bytes:
     try:
         with _OPENER.open(request, timeout=timeout_seconds) as response:
             body: bytes = response.read(MAX_DOCUMENT_BYTES + 1)
-    except (OSError, ValueError) as error:  # HTTPError and time-outs are OSErrors
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise KeysError(f"{request.full_url}: {error}") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
         raise KeysError(f"{request.full_url}: {error}") from None
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeysError(f"{request.full_url}: more than {MAX_DOCUMENT_BYTES} bytes")

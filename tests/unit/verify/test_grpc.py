@@ -1,0 +1,188 @@
+"""The gRPC interceptors in front of real servers, sync and asyncio."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from tabard.verify.grpc_server import AioTabardInterceptor, TabardInterceptor, verified
+
+ARGUMENTS = {"amount": 20}
+MESSAGE = json.dumps(ARGUMENTS).encode()
+
+
+def extract(method, message):
+    """Messages are JSON here; the method names the tool."""
+    return method.rpartition("/")[2], json.loads(message)
+
+
+def _unary(request, context):
+    return verified().subject.id.encode()
+
+
+def _stream(request, context):
+    for number in range(3):
+        yield f"{number} {verified().purpose}".encode()
+
+
+def _open(request, context):
+    with pytest.raises(LookupError):
+        verified()
+    return b"open"
+
+
+async def _aio_unary(request, context):
+    return _unary(request, context)
+
+
+async def _aio_stream(request, context):
+    for item in _stream(request, context):
+        yield item
+
+
+async def _aio_written(request, context):
+    await context.write(verified().purpose.encode())
+
+
+async def _aio_open(request, context):
+    return _open(request, context)
+
+
+def handlers(*, aio):
+    methods = {
+        "Unary": grpc.unary_unary_rpc_method_handler(_aio_unary if aio else _unary),
+        "Stream": grpc.unary_stream_rpc_method_handler(_aio_stream if aio else _stream),
+        "Open": grpc.unary_unary_rpc_method_handler(_aio_open if aio else _open),
+        "Many": grpc.stream_unary_rpc_method_handler(lambda *_: b""),
+        "Both": grpc.stream_stream_rpc_method_handler(lambda *_: iter(())),
+    }
+    if aio:
+        methods["Written"] = grpc.unary_stream_rpc_method_handler(_aio_written)
+        methods["Threaded"] = grpc.unary_unary_rpc_method_handler(_unary)
+        methods["ThreadedStream"] = grpc.unary_stream_rpc_method_handler(_stream)
+    return grpc.method_handlers_generic_handler("test.Backend", methods)
+
+
+@contextmanager
+def serve(verifier, tmp_path):
+    interceptor = TabardInterceptor(verifier, extract, ["/test.Backend/Open"])
+    server = grpc.server(ThreadPoolExecutor(4), interceptors=[interceptor])
+    server.add_generic_rpc_handlers([handlers(aio=False)])
+    address = f"unix:{tmp_path}/backend.sock"
+    server.add_insecure_port(address)
+    server.start()
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+    server.stop(None).wait()
+
+
+@asynccontextmanager
+async def serve_aio(verifier, tmp_path):
+    interceptor = AioTabardInterceptor(verifier, extract, ["/test.Backend/Open"])
+    server = grpc.aio.server(interceptors=[interceptor])
+    server.add_generic_rpc_handlers([handlers(aio=True)])
+    address = f"unix:{tmp_path}/backend.sock"
+    server.add_insecure_port(address)
+    await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield channel
+    await server.stop(None)
+
+
+def metadata(token):
+    return (("authorization", f"Bearer {token}"),)
+
+
+def reason_of(error):
+    """Return status and ErrorInfo reason of a failed call."""
+    pairs = dict(error.trailing_metadata())
+    status = status_pb2.Status.FromString(pairs["grpc-status-details-bin"])
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "tabard.dev"
+    return error.code().name, info.reason
+
+
+CASES = [
+    ({}, MESSAGE, None),
+    ({}, b'{"amount": 21}', ("PERMISSION_DENIED", "arguments_mismatch")),
+    ({"aud": "orders"}, MESSAGE, ("UNAUTHENTICATED", "credential_audience")),
+    ({"exp": 1}, MESSAGE, ("UNAUTHENTICATED", "credential_expired")),
+    ({}, b"not json", ("INVALID_ARGUMENT", "call_unreadable")),
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sync_handlers_run_only_for_the_call_that_was_decided_about(verifier, issuer, tmp_path, case):
+    options, message, expected = case
+    with serve(verifier, tmp_path) as channel:
+        call = channel.unary_unary("/test.Backend/Unary")
+        token = issuer.jwt("Unary", ARGUMENTS, **options)
+        if expected is None:
+            assert call(message, metadata=metadata(token)) == b"fake-subject"
+            return
+        with pytest.raises(grpc.RpcError) as caught:
+            call(message, metadata=metadata(token))
+        assert reason_of(caught.value) == expected
+
+
+def test_sync_streams_of_responses_public_methods_and_everything_else(verifier, issuer, tmp_path):
+    with serve(verifier, tmp_path) as channel:
+        token = issuer.macaroon("Stream", ARGUMENTS, single_use=True)
+        call = channel.unary_stream("/test.Backend/Stream")
+        assert list(call(MESSAGE, metadata=metadata(token))) == [b"0 testing", b"1 testing", b"2 testing"]
+        with pytest.raises(grpc.RpcError) as caught:
+            list(call(MESSAGE, metadata=metadata(token)))
+        assert reason_of(caught.value) == ("UNAUTHENTICATED", "credential_used")
+        assert channel.unary_unary("/test.Backend/Open")(b"") == b"open"
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/test.Backend/Unary")(MESSAGE)
+        assert reason_of(caught.value) == ("UNAUTHENTICATED", "credential_missing")
+        with pytest.raises(grpc.RpcError, match="stream of requests"):
+            channel.stream_unary("/test.Backend/Many")(iter([MESSAGE]), metadata=metadata(token))
+        with pytest.raises(grpc.RpcError, match="stream of requests"):
+            list(channel.stream_stream("/test.Backend/Both")(iter([MESSAGE]), metadata=metadata(token)))
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/test.Backend/Absent")(MESSAGE)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_aio_handlers_run_only_for_the_call_that_was_decided_about(verifier, issuer, tmp_path, case):
+    options, message, expected = case
+    async with serve_aio(verifier, tmp_path) as channel:
+        call = channel.unary_unary("/test.Backend/Unary")
+        token = issuer.jwt("Unary", ARGUMENTS, **options)
+        if expected is None:
+            assert await call(message, metadata=metadata(token)) == b"fake-subject"
+            return
+        with pytest.raises(grpc.RpcError) as caught:
+            await call(message, metadata=metadata(token))
+        assert reason_of(caught.value) == expected
+
+
+@pytest.mark.parametrize("name", ["Stream", "ThreadedStream"])
+async def test_aio_streams_of_responses(verifier, issuer, tmp_path, name):
+    async with serve_aio(verifier, tmp_path) as channel:
+        call = channel.unary_stream(f"/test.Backend/{name}")
+        token = issuer.jwt(name, ARGUMENTS)
+        answers = [answer async for answer in call(MESSAGE, metadata=metadata(token))]
+        assert answers == [b"0 testing", b"1 testing", b"2 testing"]
+        with pytest.raises(grpc.RpcError) as caught:
+            [answer async for answer in call(b"{}", metadata=metadata(token))]
+        assert reason_of(caught.value) == ("PERMISSION_DENIED", "arguments_mismatch")
+
+
+async def test_aio_public_methods_and_everything_else(verifier, issuer, tmp_path):
+    async with serve_aio(verifier, tmp_path) as channel:
+        assert await channel.unary_unary("/test.Backend/Open")(b"") == b"open"
+        token = issuer.jwt("Threaded", ARGUMENTS)
+        call = channel.unary_unary("/test.Backend/Threaded")
+        assert await call(MESSAGE, metadata=metadata(token)) == b"fake-subject"
+        written = channel.unary_stream("/test.Backend/Written")
+        token = issuer.jwt("Written", ARGUMENTS)
+        assert [answer async for answer in written(MESSAGE, metadata=metadata(token))] == [b"testing"]
+        with pytest.raises(grpc.RpcError, match="stream of requests"):
+            await channel.stream_unary("/test.Backend/Many")(iter([MESSAGE]))

@@ -1,0 +1,139 @@
+"""A single-use credential is accepted once, whichever process sees it."""
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+
+import pytest
+from tabard.verify import Rejected, ReplayUnavailable, SqliteReplayStore, Verifier
+
+
+def test_the_first_time_is_accepted_and_no_other(replay):
+    assert replay.accept("i", "a", 2e9)
+    assert not replay.accept("i", "a", 2e9)
+    assert replay.accept("i", "b", 2e9)
+    assert replay.accept("j", "a", 2e9)
+
+
+def test_issuer_and_id_are_kept_apart(replay):
+    assert replay.accept("ab", "c", 2e9)
+    assert replay.accept("a", "bc", 2e9)
+
+
+def test_a_restarted_process_remembers(tmp_path):
+    path = tmp_path / "deeper" / "replay.sqlite3"
+    first = SqliteReplayStore(path)
+    assert first.accept("i", "a", 2e9)
+    first.close()
+    second = SqliteReplayStore(path)
+    assert not second.accept("i", "a", 2e9)
+    second.close()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_threads_agree(replay):
+    accepted = []
+    barrier = threading.Barrier(8)
+
+    def run():
+        barrier.wait()
+        accepted.extend(number for number in range(20) if replay.accept("i", str(number), 2e9))
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(accepted) == list(range(20))
+
+
+def _verify_in_another_process(token, trust, path, barrier, results):
+    verifier = Verifier("refunds", issuer=trust[0], jwks=trust[1], replay=SqliteReplayStore(path))
+    barrier.wait(30)
+    try:
+        verifier.verify(token, "t", {})
+        results.put("accepted")
+    except Rejected as rejected:
+        results.put(rejected.code)
+
+
+def test_processes_agree(issuer, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    results, barrier = context.Queue(), context.Barrier(2)
+    jwks = issuer.write_jwks(tmp_path / "jwks.json")
+    token = issuer.jwt("t", single_use=True)
+    arguments = (token, (issuer.name, jwks), tmp_path / "replay.sqlite3", barrier, results)
+    processes = [context.Process(target=_verify_in_another_process, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    outcomes = sorted(results.get(timeout=30) for _ in processes)
+    for process in processes:
+        process.join()
+    assert outcomes == ["accepted", "credential_used"]
+
+
+def test_what_has_expired_is_forgotten_but_not_at_once(tmp_path):
+    now = [1000.0]
+    store = SqliteReplayStore(tmp_path / "replay.sqlite3", clock=lambda: now[0])
+    for number in range(10):
+        assert store.accept("i", str(number), 1060.0)
+    now[0] = 1061.0
+    assert not store.accept("i", "1", 1060.0)
+    now[0] = 10_000.0
+    assert store.accept("i", "new", 10_060.0)
+    store.close()
+    with sqlite3.connect(tmp_path / "replay.sqlite3") as connection:
+        assert connection.execute("SELECT count(*) FROM used").fetchone() == (1,)
+    connection.close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "replay.sqlite3"
+    path.write_bytes(b"something else" * 100)
+    with pytest.raises(ReplayUnavailable):
+        SqliteReplayStore(path).accept("i", "a", 2e9)
+
+
+def test_a_store_that_was_out_of_order_recovers(tmp_path):
+    path = tmp_path / "later" / "replay.sqlite3"
+    path.parent.write_text("in the way")
+    store = SqliteReplayStore(path)
+    with pytest.raises(ReplayUnavailable):
+        store.accept("i", "a", 2e9)
+    path.parent.unlink()
+    assert store.accept("i", "a", 2e9)
+    store.close()
+
+
+def test_a_full_disk_is_refused(tmp_path):
+    store = SqliteReplayStore(tmp_path / "replay.sqlite3")
+    assert store.accept("i", "a", 2e9)
+    store._connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(ReplayUnavailable):
+        all(store.accept("i", f"full-{number}", 2e9) for number in range(1000))
+    store.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_worker_uses_a_connection_of_its_own(replay):
+    assert replay.accept("i", "a", 2e9)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        outcome = (replay.accept("i", "a", 2e9), replay.accept("i", "b", 2e9))
+        os.write(writer, b"ok" if outcome == (False, True) else b"no")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 2) == b"ok"
+    os.close(reader)
+    os.close(writer)
+    assert not replay.accept("i", "b", 2e9)
+
+
+def test_the_default_file_is_this_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    store = SqliteReplayStore()
+    assert store.accept("i", "a", 2e9)
+    store.close()
+    assert (tmp_path / "tabard" / "replay.sqlite3").exists()
