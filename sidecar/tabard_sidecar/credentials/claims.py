@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.model import Agent, CredentialRequest, VerifiedGrant
 
-MAX_CREDENTIAL_BYTES = 64 * 1024
+MAX_CREDENTIAL_BYTES = 32 * 1024
 """Longest credential; a longer one isn't issued."""
 
 _CACHED_GRANTS = 1024

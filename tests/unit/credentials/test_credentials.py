@@ -13,23 +13,12 @@ from tabard import macaroon
 from tabard.caveats import Audiences, Call, Expiry, Scopes, Tools, encode_caveat
 from tabard_sidecar.credentials import CredentialsConfig, build_issuers, introspection_response
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, jwks
-from tabard_sidecar.model import (
-    Agent,
-    CredentialRequest,
-    IntentSource,
-    Link,
-    Subject,
-    Task,
-    ToolCall,
-    VerifiedGrant,
-)
+from tabard_sidecar.model import Subject, ToolCall
 from tabard_sidecar.refusal import Refused, Unanswerable
 
+from tests.support.credentials import AUDIENCE, BRANCH, CALL, HOP, PREFIX, grant_of, request_of
 from tests.support.tokens import NOW, FakeClock, SigningKey, encode_segment, raw_token
 
-AUDIENCE = "https://refunds.example.org"
-PREFIX = "spiffe://example.org/ns/shop/sa/"
-CALL = "a" * 64
 KINDS = ["jwt", "macaroon"]
 both_kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -50,47 +39,6 @@ def keyring(tmp_path, clock):
 @pytest.fixture
 def issuers(keyring, clock):
     return build_issuers(CredentialsConfig(), zone="support", keyring=keyring, clock=clock)
-
-
-def grant_of(*links, **changes):
-    values = {
-        "digest": f"digest-{len(links)}",
-        "key_id": "root-1",
-        "zone": "support",
-        "root_id": "r" * 64,
-        "root_holder": PREFIX + "front",
-        "subject": Subject("alice", "https://login.example.org", authenticated_at=NOW - 60.5),
-        "task": Task("task-1", "refunds", "Please.", IntentSource.SIGNED, NOW - 5, NOW + 600),
-        "root_caveats": (),
-        "links": links,
-        "caveats": (),
-        "expires_at": NOW + 600,
-    }
-    return VerifiedGrant(**(values | changes))
-
-
-HOP = Link("hop", PREFIX + "orders", "", "1" * 64, "r" * 64)
-BRANCH = Link("branch", PREFIX + "orders", "reader", "2" * 64, "1" * 64)
-
-
-def request_of(kind="jwt", **changes):
-    values = {
-        "credential_id": "cred-1",
-        "decision_id": "decision-1",
-        "kind": kind,
-        "audience": AUDIENCE,
-        "scopes": ("refunds:write", "orders:read"),
-        "issued_at": NOW + 0.7,
-        "expires_at": NOW + 60.9,
-        "single_use": False,
-        "role": "",
-        "agent": Agent(
-            PREFIX + "orders", "https://k8s", {"namespace": "shop", "pod": "orders-1", "other": "x"}
-        ),
-        "grant": grant_of(HOP, BRANCH),
-        "call": ToolCall("refunds.create", "", {"amount": 5}, b'{"amount":5}', CALL),
-    }
-    return CredentialRequest(**(values | changes))
 
 
 async def issue(issuers, kind, **changes):
