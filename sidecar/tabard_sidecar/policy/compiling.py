@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
 
-from tabard_sidecar.policy.ast import Node, package_path
+from tabard_sidecar.policy.ast import Node, package_path, rules
 from tabard_sidecar.policy.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
@@ -150,7 +150,8 @@ def _jobs(parsed: Mapping[str, Node]) -> list[_Job]:
     masks = frozenset(file for file, module in parsed.items() if package_path(module) == ("system", "log"))
     helpers = frozenset(file for file, module in parsed.items() if package_path(module)[:1] == ("lib",))
     jobs = [_Job(ENTRYPOINT, frozenset(parsed) - masks, schema("input"))]
-    return [*jobs, _Job(MASK, masks | helpers, None)] if masks else jobs
+    masked = any(rule.name == "mask" for file in masks for rule in rules(parsed[file]))
+    return [*jobs, _Job(MASK, masks | helpers, None)] if masked else jobs
 
 
 def _compile(

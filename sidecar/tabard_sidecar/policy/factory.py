@@ -6,7 +6,7 @@ from tabard_opa import Engine
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
-from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.compiling import WITHHELD, CompileOptions
 from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
 from tabard_sidecar.policy.embedded import FileProvider
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
@@ -24,8 +24,13 @@ def create_runtime(
     """Return a runtime that still has to be started.
 
     Raises:
-        PolicyBrokenError: the configuration names no policy source.
+        PolicyBrokenError: the configuration names no policy source, or a builtin that nobody withholds.
     """
+    unknown = sorted(options.insecure_builtins - set(WITHHELD))
+    if unknown:
+        message = f"insecure.capabilities lists {', '.join(unknown)}, which isn't withheld"
+        step = f"List only names among {', '.join(WITHHELD)}"
+        raise PolicyBrokenError([Problem("", 0, 0, "capabilities", message, step)])
     return Runtime(_provider(config, options, engine), config, clock, listener)
 
 

@@ -22,13 +22,28 @@ def safe_pattern(pattern: Json) -> re.Pattern[str]:
     if not isinstance(pattern, str):
         raise SchemaError("a pattern must be a string")
     try:
-        compiled = re.compile(pattern)
         tree = sre_parser.parse(pattern)
+        compiled = re.compile(_ending_at_the_end(pattern))
     except (re.error, RecursionError, OverflowError) as error:
         raise SchemaError(f"pattern {pattern!r} is not a regular expression: {error}") from error
     if _explosive(tree, inside=False):
         raise SchemaError(f"pattern {pattern!r} nests repetitions or refers back; write it without")
     return compiled
+
+
+def _ending_at_the_end(pattern: str) -> str:
+    """Make ``$`` mean the very end, as in JSON Schema's dialect, and not also the place before a last line break."""
+    made: list[str] = []
+    escaped = in_class = False
+    for character in pattern:
+        if character == "$" and not escaped and not in_class:
+            made.append(r"\Z")
+            continue
+        if not escaped:
+            in_class = character == "[" or (in_class and character != "]")
+        escaped = character == "\\" and not escaped
+        made.append(character)
+    return "".join(made)
 
 
 _REPEATS = (sre_constants.MAX_REPEAT, sre_constants.MIN_REPEAT)

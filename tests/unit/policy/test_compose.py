@@ -1,0 +1,298 @@
+"""One pure function turns what modules say into a decision."""
+
+from __future__ import annotations
+
+import copy
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tabard_sidecar.model import Obligation, Operation, Reason
+from tabard_sidecar.policy.compose import MAX_ELEMENTS, compose, element_checks
+from tabard_sidecar.policy.resources import ELEMENTS, schema
+from tabard_sidecar.policy.rules import RuleIndex, RuleSite
+
+JWT = {"kind": "jwt", "audience": "https://a", "scopes": ["x", "y"], "ttl_seconds": 60}
+
+
+def document(**lists):
+    """Return an entrypoint's answer: each list holds elements of module ``m``, or (module, element) pairs."""
+    return {
+        name: [
+            {"module": item[0], "element": item[1]}
+            if isinstance(item, tuple)
+            else {"module": "m", "element": item}
+            for item in lists.get(name, ())
+        ]
+        for name in ELEMENTS
+    }
+
+
+def codes(decision):
+    return [reason.code for reason in decision.denials]
+
+
+def authorize(**lists):
+    return compose(document(**lists), Operation.AUTHORIZE, revision="r1")
+
+
+def granted(*credentials, **more):
+    return authorize(grant=[{"code": "ok", "credential": one, **more} for one in credentials])
+
+
+def test_a_grant_alone_allows():
+    decision = granted(JWT)
+    assert decision.allowed
+    assert decision.revision == "r1"
+    assert decision.granted_by == (Reason("ok", "", "policy.m"),)
+    assert (decision.credential.kind, decision.credential.scopes, decision.credential.ttl_seconds) == (
+        "jwt", ("x", "y"), 60.0,
+    )  # fmt: skip
+
+
+def test_nothing_granted_is_no_grant():
+    assert codes(authorize()) == ["no_grant"]
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_nothing_granted_denies_every_operation(operation):
+    assert codes(compose(document(), operation)) == ["no_grant"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {},
+        [],
+        True,
+        "allow",
+        {"allow": False},
+        {"allow": True},
+        {**document(), "extra": []},
+        {**document(), "grant": {}},
+        {**document(), "grant": None},
+        {**document(), "grant": ["ok"]},
+        {**document(), "grant": [{"module": "m"}]},
+        {**document(), "grant": [{"module": 3, "element": {"code": "ok"}}]},
+        {**document(), "grant": [{"module": "m", "element": {"code": "ok"}}] * (MAX_ELEMENTS + 1)},
+        {**document(), "deny": [{"module": "m", "element": {"code": "no"}}]},
+        {**document(), "deny": [{"module": "m", "element": True}]},
+        {**document(), "deny": [{"module": "m", "element": {"code": "no", "message": "m", "to": 1}}]},
+    ],
+)
+def test_an_answer_of_another_form_is_an_error_not_a_decision(answer):
+    decision = compose(answer, Operation.AUTHORIZE)
+    assert not decision.allowed
+    assert set(codes(decision)) == {"policy_error"}
+
+
+def test_any_denial_denies_whatever_grants():
+    decision = authorize(
+        grant=[{"code": "ok"}], deny=[("other", {"code": "bad_day", "message": "It is Monday"})]
+    )
+    assert decision.denials == (Reason("bad_day", "It is Monday", "policy.other"),)
+    assert not decision.allowed
+
+
+def test_every_denial_is_told():
+    denials = [{"code": "one", "message": "1"}, {"code": "two", "message": "2"}]
+    assert codes(authorize(grant=[{"code": "ok"}], deny=denials)) == ["one", "two"]
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_a_question_denies_until_someone_can_approve(operation):
+    ask = {"code": "big", "approvers": ["cfo"], "reason": "Big sum", "uses": 1, "ttl_seconds": 60}
+    decision = compose(document(ask=[ask], grant=[{"code": "ok"}]), operation)
+    assert codes(decision) == ["approval_required"]
+    assert decision.denials[0].module == "policy.m"
+    assert "Big sum" in decision.denials[0].message
+
+
+def test_a_broken_element_names_module_and_line():
+    rules = RuleIndex(
+        {"m": {"deny": (RuleSite("m.rego", 3, "other"), RuleSite("m.rego", 9, "no"), RuleSite("m.rego", 12))}}
+    )
+    answer = document(deny=[{"code": "no", "message": 3}])
+    (denial,) = compose(answer, Operation.AUTHORIZE, rules=rules).denials
+    assert denial.module == "policy.m"
+    assert denial.message == "deny of policy.m (m.rego:9): 'message' must be of type string"
+
+
+def test_an_element_that_no_loaded_rule_can_have_made_denies():
+    rules = RuleIndex({"m": {"grant": (RuleSite("m.rego", 3),)}})
+    answer = document(grant=[{"code": "ok"}, ("planted", {"code": "ok"})])
+    assert codes(compose(answer, Operation.AUTHORIZE, rules=rules)) == ["policy_error"]
+    assert compose(document(grant=[{"code": "ok"}]), Operation.AUTHORIZE, rules=rules).allowed
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("charges", {"money": 1}), ("labels", ["secret"]), ("charges", {"money": 0})]
+)
+def test_what_is_not_enforced_is_refused(field, value):
+    assert codes(authorize(grant=[{"code": "ok", field: value}])) == ["not_enforced_yet"]
+
+
+@pytest.mark.parametrize("operation", [Operation.START_TASK, Operation.DELEGATE])
+def test_budgets_are_refused(operation):
+    element = {"code": "ok", "limits": {"budgets": {"money": 1}}}
+    answer = document(start=[element], delegate=[element])
+    assert codes(compose(answer, operation)) == ["not_enforced_yet"]
+
+
+def test_empty_charges_labels_and_budgets_are_none():
+    assert authorize(grant=[{"code": "ok", "charges": {}, "labels": []}]).allowed
+    answer = document(start=[{"code": "ok", "limits": {"budgets": {}}}])
+    assert compose(answer, Operation.START_TASK).allowed
+
+
+def test_the_shorter_life_and_the_common_scopes_win():
+    decision = granted(JWT, {**JWT, "ttl_seconds": 5, "scopes": ["y", "z"]})
+    assert (decision.credential.ttl_seconds, decision.credential.scopes) == (5.0, ("y",))
+
+
+def test_scopes_that_are_missing_are_none():
+    without = {key: value for key, value in JWT.items() if key != "scopes"}
+    assert granted(JWT, without).credential.scopes == ()
+
+
+def test_single_use_wins_over_reuse():
+    decision = granted(JWT, {**JWT, "single_use": True}, reuse=True)
+    assert decision.credential.single_use
+    assert not decision.reuse
+
+
+def test_reuse_needs_everyone():
+    assert granted(JWT, reuse=True).reuse
+    elements = [{"code": "a", "credential": JWT, "reuse": True}, {"code": "b", "credential": JWT}]
+    assert not authorize(grant=elements).reuse
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "none"},
+        {**JWT, "kind": "macaroon"},
+        {**JWT, "audience": "https://b"},
+        {**JWT, "role": "reader"},
+    ],
+)
+def test_what_cannot_be_narrowed_must_agree(other):
+    decision = granted(JWT, other)
+    assert codes(decision) == ["policy_conflict"]
+    assert "policy.m ok" in decision.denials[0].message
+
+
+def test_a_grant_without_credential_is_a_decision_only():
+    assert authorize(grant=[{"code": "ok"}]).credential.kind == "none"
+
+
+def test_obligations_are_united():
+    one, two = {"id": "log", "level": 1}, {"id": "log", "level": 2}
+    decision = authorize(
+        grant=[{"code": "a", "obligations": [one, two]}, {"code": "b", "obligations": [two]}]
+    )
+    assert decision.obligations == (Obligation("log", {"level": 1}), Obligation("log", {"level": 2}))
+
+
+def test_every_start_element_keeps_its_own_limits():
+    answer = document(
+        start=[
+            {"code": "a", "limits": {"tools": ["x.*"], "max_depth": 2, "ttl_seconds": 60}},
+            {"code": "b", "limits": {"tools": [], "scopes": ["s"], "max_children": 3}},
+        ]
+    )
+    first, second = compose(answer, Operation.START_TASK).limits
+    assert (first.tools, first.scopes, first.max_depth, first.ttl_seconds) == (("x.*",), None, 2, 60.0)
+    assert (second.tools, second.scopes, second.max_children, second.ttl_seconds) == ((), ("s",), 3, None)
+
+
+def test_the_shorter_renewal_wins():
+    answer = document(renew=[{"code": "a", "ttl_seconds": 60}, {"code": "b", "ttl_seconds": 30}])
+    assert compose(answer, Operation.RENEW).ttl_seconds == 30.0
+
+
+def test_a_rule_of_another_operation_grants_nothing():
+    answer = document(
+        start=[{"code": "a"}], renew=[{"code": "a", "ttl_seconds": 60}], delegate=[{"code": "a"}]
+    )
+    assert codes(compose(answer, Operation.AUTHORIZE)) == ["no_grant"]
+    assert codes(compose(document(grant=[{"code": "a"}]), Operation.START_TASK)) == ["no_grant"]
+
+
+NAMES = st.sampled_from(
+    ["code", "message", "credential", "limits", "kind", "audience", "scopes", "ttl_seconds", "role", "single_use",
+     "charges", "labels", "obligations", "id", "reuse", "approvers", "reason", "uses", "tools", "budgets", "other"]
+)  # fmt: skip
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, 1.0, 1e9, 10**20]),
+    st.sampled_from(["", "ok", "jwt", "none", "vault", "No!", "x" * 600]),
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=5)),
+    max_leaves=12,
+)
+VALID = {
+    "ask": {"code": "a", "approvers": ["x"], "reason": "r", "uses": 1, "ttl_seconds": 60},
+    "delegate": {
+        "code": "a",
+        "limits": {"tools": ["x"], "budgets": {"m": 1}, "max_depth": 3, "ttl_seconds": 9},
+    },
+    "deny": {"code": "a", "message": "m"},
+    "grant": {
+        "code": "a",
+        "credential": JWT,
+        "charges": {"m": 1},
+        "labels": ["l"],
+        "obligations": [{"id": "o"}],
+    },
+    "renew": {"code": "a", "ttl_seconds": 60},
+    "start": {"code": "a", "limits": {"scopes": ["x"], "purposes": [], "max_children": 3}},
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTS)
+def test_valid_examples_fit(name):
+    assert element_checks()[name](VALID[name]) is None
+    jsonschema.Draft202012Validator(schema(name)).validate(VALID[name])
+
+
+@pytest.mark.parametrize("name", ELEMENTS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_fast_checks_accept_what_the_schemas_accept(name, data):
+    """Change one place of a valid element at random; both checks must agree about it."""
+    element = copy.deepcopy(VALID[name])
+    target = element
+    while True:
+        key = data.draw(st.one_of(st.sampled_from(sorted(target)), NAMES))
+        inner = target.get(key)
+        if isinstance(inner, dict) and inner and data.draw(st.booleans()):
+            target = inner
+            continue
+        target[key] = data.draw(VALUES)
+        break
+    expected = jsonschema.Draft202012Validator(schema(name)).is_valid(element)
+    assert (element_checks()[name](element) is None) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from([*ELEMENTS, "allow"]), VALUES), st.sampled_from(list(Operation)))
+def test_garbage_never_allows_and_never_raises(answer, operation):
+    assert not compose(answer, operation).allowed
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(VALUES, max_size=3), st.lists(VALUES, max_size=2), st.sampled_from(list(Operation)))
+def test_an_element_that_breaks_its_schema_is_never_left_out(grants, denials, operation):
+    answer = document(grant=grants, start=grants, delegate=grants, renew=grants, deny=denials)
+    decision = compose(answer, operation)
+    if denials:
+        assert not decision.allowed
+    name = {"authorize": "grant", "filter_tools": "grant", "start_task": "start"}.get(
+        operation.value, operation.value
+    )
+    if any(element_checks()[name](element) for element in grants):
+        assert "policy_error" in codes(decision)

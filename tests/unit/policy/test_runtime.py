@@ -1,0 +1,346 @@
+"""The policy stage with the real engine: deciding, failing closed, reloading."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.model import Operation
+from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.conf import PolicyConfig
+from tabard_sidecar.policy.factory import create_runtime
+from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.policy.status import PolicyState
+from tabard_sidecar.refusal import Unanswerable
+
+from tests.support.policy import DESK, GRANT_ALL, SUPPORT, encoded, policy_input, tool, write
+
+RUNAWAY = """\
+package policy.demo
+
+grant contains {"code": "ok"} if input.operation == "authorize"
+
+deny contains {"code": "slow", "message": "slow"} if {
+	input.tool.name == "slow"
+	some a in numbers.range(1, 3000)
+	some b in numbers.range(1, 3000)
+	a * b == -1
+}
+"""
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def start(engine, clock):
+    """Return a function that starts a runtime on a folder."""
+    started = []
+
+    async def start(path, options=CompileOptions(), **config):  # noqa: B008  # frozen
+        config = {"poll_seconds": 3600, "quiet_seconds": 0, **config}
+        runtime = create_runtime(PolicyConfig(path=path, **config), options, engine, clock)
+        started.append(runtime)
+        await runtime.start()
+        return runtime
+
+    yield start
+    for runtime in started:
+        await runtime.close()
+
+
+def ask(name="x", **arguments):
+    return encoded(policy_input(tool=tool(name, **arguments)))
+
+
+async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE, **more):
+    decision = await runtime.decide(operation, input_json or ask(), **more)
+    return [reason.code for reason in decision.denials]
+
+
+async def test_the_support_desk(start):
+    runtime = await start(SUPPORT / "policy")
+    decision = await runtime.decide(
+        Operation.AUTHORIZE, ask("refunds.create", order_id="o", customer_id="c", amount_cents=500)
+    )
+    assert decision.allowed
+    assert decision.credential.single_use
+    assert decision.credential.audience == "https://refunds.internal"
+    assert decision.revision == runtime.revision
+    assert await codes(runtime, ask("refunds.create", amount_cents=10001)) == ["amount_too_high"]
+    assert await codes(runtime, ask("exports.create")) == ["no_grant"]
+    assert await codes(runtime, encoded(policy_input("start_task", request={})), Operation.START_TASK) == []
+    request = {"limits": {}, "holder": f"{DESK}/worker"}
+    assert await codes(runtime, encoded(policy_input("delegate", request=request)), Operation.DELEGATE) == []
+    renewed = await runtime.decide(Operation.RENEW, encoded(policy_input("renew")))
+    assert renewed.ttl_seconds == 60.0
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'deny contains {"code": "no", "message": "no"} if to_number("x") > 3',
+        'deny contains {"code": "no", "message": "no"} if time.parse_rfc3339_ns("x") > 3',
+        'deny contains {"code": "no", "message": "no"} if 1 / count(input.approvals) > 3',
+        'deny contains {"code": "no", "message": input.task.expires_at}',
+        '_element := {"code": "no"}\n\ndeny contains _element if input.agent.id',
+        "deny contains input.agent.id",
+        'grant contains {"code": "b", "credential": {"kind": "jwt", "audience": "x", "ttl_seconds": input.agent.id}}',
+        'grant contains object.union({"code": "b"}, {"extra": 1})',
+        '_twice := input.agent.id\n\n_twice := input.task.id\n\ndeny contains {"code": "no", "message": _twice}',
+    ],
+)  # fmt: skip
+async def test_a_rule_that_fails_denies_and_names_its_module(start, tmp_path, rule):
+    runtime = await start(write(tmp_path, ok=GRANT_ALL, bad=f"package policy.bad\n\n{rule}\n"))
+    decision = await runtime.decide(Operation.AUTHORIZE, ask())
+    assert [reason.code for reason in decision.denials] == ["policy_error"]
+    assert decision.denials[0].module == "policy.bad"
+    assert "bad.rego:" in decision.denials[0].message
+
+
+async def test_a_missing_rule_is_no_grant(start, tmp_path):
+    rule = 'package policy.demo\n\nrenew contains {"code": "ok", "ttl_seconds": 3}\n'
+    runtime = await start(write(tmp_path, demo=rule))
+    assert await codes(runtime) == ["no_grant"]
+
+
+async def test_a_broken_policy_stops_the_start(start, tmp_path):
+    with pytest.raises(PolicyBrokenError):
+        await start(write(tmp_path, demo="package policy.demo\n\ndeny if true\n"))
+
+
+async def test_a_broken_file_stops_the_start_whatever_the_others_say(start, tmp_path):
+    with pytest.raises(PolicyBrokenError, match="bad\\.rego"):
+        await start(write(tmp_path, ok=GRANT_ALL, bad="package policy.bad\n\ndeny contains {\n"))
+
+
+async def test_no_source_stops_the_start(engine, clock):
+    with pytest.raises(PolicyBrokenError, match="policy\\.path"):
+        create_runtime(PolicyConfig(), CompileOptions(), engine, clock)
+
+
+async def test_nothing_is_answered_before_a_policy_is_loaded(engine, clock, tmp_path):
+    runtime = create_runtime(PolicyConfig(path=tmp_path), CompileOptions(), engine, clock)
+    assert runtime.status().state is PolicyState.STARTING
+    assert not runtime.status().ready
+    with pytest.raises(Unanswerable) as caught:
+        await runtime.decide(Operation.AUTHORIZE, ask())
+    assert caught.value.code == "policy_unavailable"
+    with pytest.raises(Unanswerable):
+        await runtime.filter_tools(policy_input(), [FilterQuestion("x", "")])
+
+
+async def test_a_runaway_rule_is_cut_and_then_paused(start, clock, tmp_path):
+    runtime = await start(
+        write(tmp_path, demo=RUNAWAY), deadline_seconds=0.05, breaker_timeouts=2, breaker_pause_seconds=5
+    )
+    for _ in range(2):
+        decision = await runtime.decide(Operation.AUTHORIZE, ask("slow"), key="slow")
+        assert "longer than 0.05 s" in decision.denials[0].message
+    decision = await runtime.decide(Operation.AUTHORIZE, ask("slow"), key="slow")
+    assert [reason.code for reason in decision.denials] == ["policy_timeout"]
+    assert "paused" in decision.denials[0].message
+    assert runtime.status().state is PolicyState.DEGRADED
+    assert await codes(runtime, ask("quick"), key="quick") == []
+    clock.now += 6
+    assert runtime.status().state is PolicyState.SERVING
+    assert "longer" in (await runtime.decide(Operation.AUTHORIZE, ask("slow"), key="slow")).denials[0].message
+
+
+async def test_a_broken_reload_keeps_the_last_good_policy_and_says_so(start, clock, tmp_path):
+    runtime = await start(write(tmp_path, demo=GRANT_ALL))
+    good = runtime.revision
+    clock.now = 2000.0
+    write(tmp_path, demo="package policy.demo\n\nallow := true\n")
+    status = await runtime.reload()
+    assert (status.state, status.ready, status.revision) == (PolicyState.DEGRADED, True, good)
+    assert status.since == 2000.0
+    assert "allow is no rule of the contract" in status.reasons[0]
+    assert await codes(runtime) == []
+    write(tmp_path, demo=GRANT_ALL + "\n# mended\n")
+    status = await runtime.reload()
+    assert (status.state, status.reasons) == (PolicyState.SERVING, ())
+    assert runtime.revision != good
+    assert (status.loads, status.failed_loads) == (2, 1)
+
+
+@pytest.mark.parametrize("break_it", [shutil.rmtree, lambda path: (path / "demo.rego").unlink()])
+async def test_an_emptied_or_vanished_folder_keeps_the_last_good_policy(start, tmp_path, break_it):
+    folder = write(tmp_path / "policy", demo=GRANT_ALL)
+    runtime = await start(folder)
+    break_it(folder)
+    status = await runtime.reload()
+    assert (status.state, status.ready) == (PolicyState.DEGRADED, True)
+    assert await codes(runtime) == []
+
+
+async def test_a_policy_that_stays_broken_denies_if_configured(start, clock, tmp_path):
+    runtime = await start(write(tmp_path, demo=GRANT_ALL), max_broken_seconds=60)
+    write(tmp_path, demo="package policy.demo\n\nallow := true\n")
+    await runtime.reload()
+    clock.now += 60
+    assert await codes(runtime) == []
+    clock.now += 1
+    await runtime.reload()
+    assert await codes(runtime) == ["policy_broken_too_long"]
+    assert await runtime.filter_tools(policy_input(), [FilterQuestion("x", "")]) == [False]
+    assert not runtime.status().ready
+
+
+async def test_policy_and_data_change_together(start, tmp_path):
+    rule = 'package policy.demo\n\ngrant contains {"code": data.word} if input.operation\n'
+    write(tmp_path, demo=rule)
+    (tmp_path / "data.json").write_text('{"word": "one"}')
+    runtime = await start(tmp_path)
+    write(tmp_path, demo=rule.replace("data.word", "data.other"))
+    assert (await runtime.reload()).state is PolicyState.DEGRADED
+    (tmp_path / "data.json").write_text('{"other": "two"}')
+    await runtime.reload()
+    assert (await runtime.decide(Operation.AUTHORIZE, ask())).granted_by[0].code == "two"
+
+
+async def test_a_change_is_followed(engine, clock, tmp_path):
+    loads = asyncio.Queue()
+    config = PolicyConfig(path=write(tmp_path, demo=GRANT_ALL), poll_seconds=0.05, quiet_seconds=0.05)
+    runtime = create_runtime(config, CompileOptions(), engine, clock, loads.put_nowait)
+    await runtime.start()
+    first = await loads.get()
+    write(tmp_path, demo=GRANT_ALL + "\n# changed\n")
+    second = await asyncio.wait_for(loads.get(), 20)
+    write(tmp_path, demo="package policy.demo\n\ngrant := {}\n")
+    third = await asyncio.wait_for(loads.get(), 20)
+    await runtime.close()
+    assert [status.loads for status in (first, second, third)] == [1, 2, 2]
+    assert first.revision != second.revision == third.revision
+    assert third.state is PolicyState.DEGRADED
+
+
+async def test_a_reload_during_evaluations_disturbs_none_of_them(start, tmp_path):
+    runtime = await start(write(tmp_path, demo=GRANT_ALL))
+
+    async def calls():
+        for _ in range(50):
+            assert await codes(runtime) == []
+            await asyncio.sleep(0)
+
+    async def reloads():
+        for number in range(5):
+            write(tmp_path, demo=GRANT_ALL + f"\n# {number}\n")
+            await runtime.reload()
+
+    await asyncio.gather(calls(), calls(), reloads())
+
+
+async def test_tools_are_offered_if_some_arguments_could_be_allowed(start, tmp_path):
+    rules = """\
+package policy.demo
+
+grant contains {"code": "some"} if {
+	input.tool.name in {"pay", "never", "sometimes", "told"}
+	input.tool.arguments.amount <= 100
+}
+
+grant contains {"code": "read"} if input.tool.annotations.readOnlyHint == true
+
+deny contains {"code": "never", "message": "never"} if input.tool.name == "never"
+
+deny contains {"code": "big", "message": "big"} if {
+	input.tool.name == "sometimes"
+	input.tool.arguments.amount > 50
+}
+
+deny contains {"code": "told", "message": sprintf("%v", [input.tool.arguments.amount])} if {
+	input.tool.name == "told"
+	not input.tool.arguments.reason
+}
+"""
+    runtime = await start(write(tmp_path, demo=rules))
+    questions = [FilterQuestion(name, "") for name in ("pay", "never", "sometimes", "told", "other")]
+    questions.append(FilterQuestion("other", "", {"readOnlyHint": True}))
+    assert await runtime.filter_tools(policy_input("filter_tools"), questions) == [
+        True,
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+async def test_the_desk_offers_its_tools(start):
+    runtime = await start(SUPPORT / "policy")
+    names = ["refunds.create", "tickets.read", "exports.create", "mail.send"]
+    offered = await runtime.filter_tools(policy_input(), [FilterQuestion(name, "") for name in names])
+    assert offered == [True, True, False, True]
+
+
+async def test_no_mask_is_an_empty_mask(start, tmp_path):
+    runtime = await start(write(tmp_path, demo=GRANT_ALL))
+    assert await runtime.mask(b'{"input": {}}') == []
+
+
+async def test_a_mask_is_evaluated(start, tmp_path):
+    mask = 'package system.log\n\nmask contains "/input/tool/arguments/iban" if input.input.tool.arguments.iban\n'
+    runtime = await start(write(tmp_path, demo=GRANT_ALL, mask=mask))
+    record = {"input": {"tool": {"arguments": {"iban": "x"}}}}
+    assert await runtime.mask(encoded(record)) == ["/input/tool/arguments/iban"]
+    assert await runtime.mask(b"{}") == []
+
+
+async def test_a_mask_that_fails_is_no_mask_at_all(start, tmp_path):
+    mask = 'package system.log\n\nmask contains "/input" if to_number(input.x) > 3\n'
+    runtime = await start(write(tmp_path, demo=GRANT_ALL, mask=mask))
+    with pytest.raises(Unanswerable) as caught:
+        await runtime.mask(b'{"x": "no number"}')
+    assert caught.value.code == "audit_unavailable"
+
+
+async def test_an_asserted_intent_counts_only_if_configured(start, tmp_path):
+    rules = """\
+package policy.demo
+
+import data.tabard.lib.intent
+
+grant contains {"code": "ok"} if intent.purpose_is("refunds")
+"""
+    write(tmp_path, demo=rules)
+    asserted = policy_input(tool=tool("x"))
+    asserted["task"] = {**asserted["task"], "intent_source": "asserted"}
+    assert await codes(await start(tmp_path), encoded(asserted)) == ["no_grant"]
+    lowered = await start(tmp_path, CompileOptions(accept_asserted_intent=True))
+    assert await codes(lowered, encoded(asserted)) == []
+
+
+@pytest.mark.parametrize("input_json", [b"", b"{", b"[]", b"null", b'{"operation": "authorize"'])
+async def test_an_input_that_is_none_is_never_allowed(start, tmp_path, input_json):
+    runtime = await start(write(tmp_path, demo=GRANT_ALL))
+    try:
+        decision = await runtime.decide(Operation.AUTHORIZE, input_json)
+    except Unanswerable:
+        return
+    assert not decision.allowed
+
+
+async def test_an_input_that_is_too_large_is_an_error(start, tmp_path):
+    runtime = await start(write(tmp_path, demo=GRANT_ALL))
+    with pytest.raises(Unanswerable) as caught:
+        await runtime.decide(Operation.AUTHORIZE, ask(text="x" * 2**21))
+    assert (caught.value.status, caught.value.code) == ("INVALID_ARGUMENT", "request_invalid")
+
+
+def test_builtins_that_nobody_withholds_are_refused(engine, clock, tmp_path):
+    options = CompileOptions(insecure_builtins=frozenset({"http.sned"}))
+    with pytest.raises(PolicyBrokenError, match="http\\.sned"):
+        create_runtime(PolicyConfig(path=tmp_path), options, engine, clock)
