@@ -197,7 +197,7 @@ class World:
             sidecar.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tabard_sidecar",
+                "tabard_sidecar.cli",
                 "serve",
                 "--config",
                 str(sidecar.folder / "tabard.yaml"),

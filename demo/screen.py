@@ -1,0 +1,44 @@
+"""The demo's last screen: at most 24 lines of 80 columns, understood in ten seconds."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from demo.scenario import CALLS, Step, Story
+
+_WIDTH = 80
+_NAME = 44
+
+
+def show(story: Story, console: Console) -> None:
+    """Print the story; colours only where the console is a terminal."""
+    console.print(Text("Tabard: refunds worked off for one person, by a chain of agents", style="bold"))
+    console.print(
+        f"{story.workloads} workloads, {story.holders} holders, {story.depth} steps deep, one task; "
+        f"{story.allowed:,} of {CALLS:,} calls\nallowed in {story.call_seconds:.1f} s, each with a credential of its own."
+    )
+    console.print(Text("What must not work, and why it didn't:", style="bold"))
+    for step in story.steps:
+        if step.expected not in {"old policy stays", "serving again", "accepted", "refused"}:
+            _line(console, step, denied=True)
+    console.print(Text("While it ran:", style="bold"))
+    for step in story.steps:
+        if step.expected in {"old policy stays", "serving again", "accepted", "refused"}:
+            _line(console, step, denied=False)
+    verdict = (
+        "Everything happened as it must." if story.met else "NOT as it must: see the lines marked with !!"
+    )
+    console.print(Text(verdict, style="bold green" if story.met else "bold red"))
+
+
+def _line(console: Console, step: Step, *, denied: bool) -> None:
+    mark = "ok" if step.met else "!!"
+    text = Text(f" {mark} ", style="green" if step.met else "bold red")
+    text.append(f"{step.name:<{_NAME}}", style="")
+    what = f"denied: {step.actual}" if denied and step.met else step.actual
+    if not step.met:
+        what = f"{step.actual}, not {step.expected}"
+    text.append(what, style="yellow" if denied else "cyan")
+    text.truncate(_WIDTH)
+    console.print(text)
