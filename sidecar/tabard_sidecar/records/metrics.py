@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from tabard_sidecar.reasons import REASONS
 
@@ -47,7 +54,9 @@ class Metrics:
 
     @classmethod
     def create(cls, registry: CollectorRegistry) -> Metrics:
-        """Make every instrument and register it."""
+        """Make every instrument and register it, with those of the process (memory, CPU, open files)."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per series that nobody reads
+        ProcessCollector(registry=registry)
         return cls(
             registry=registry,
             decisions=Counter(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.records.conf import TelemetryConfig
     from tabard_sidecar.records.tracing import Metadata
 
+_EXPORT_SECONDS = 2  # also bounds how long an absent collector holds up the stop
 _CARRIED = ("traceparent", "tracestate")
 
 
@@ -78,6 +79,7 @@ def create_otel_tracing(config: TelemetryConfig, *, version: str, zone: str, ins
     exporter = OTLPSpanExporter(
         endpoint=endpoint,
         insecure=not secure,
+        timeout=_EXPORT_SECONDS,
         credentials=grpc.ssl_channel_credentials(roots) if secure else None,
     )
     provider = create_provider(

@@ -1,0 +1,185 @@
+import base64
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry
+from tabard_sidecar.http.clients import ClientKeyError, Clients
+from tabard_sidecar.http.conf import IntrospectionClient, IntrospectionConfig
+from tabard_sidecar.http.introspection import create_introspection_server
+from tabard_sidecar.model import Introspection
+from tabard_sidecar.records.metrics import Metrics
+
+KEY = "k" * 20 + "0123456789abcdef"
+OTHER = "o" * 40
+ACTIVE = Introspection(
+    credential_id="c1",
+    kind="jwt",
+    task_id="t1",
+    audience="https://refunds.internal",
+    scopes=("refunds:read", "refunds:write"),
+    issued_at=1000.5,
+    expires_at=1060.9,
+    subject_id="alice",
+    subject_issuer="https://idp",
+    tool="refunds.create",
+    call_digest="d",
+    single_use=True,
+    claims={"tabard_chain": ["a"], "active": False, "sub": "mallory"},
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    clients = []
+    for name, key, audience in (("billing", KEY, ACTIVE.audience), ("other", OTHER, "https://other")):
+        file = tmp_path / name
+        file.write_text(key + "\n")
+        file.chmod(0o600)
+        clients.append(IntrospectionClient(id=name, key_file=file, audiences=(audience,)))
+    return IntrospectionConfig(listen="127.0.0.1:0", clients=tuple(clients))
+
+
+@pytest.fixture
+async def backend(config):
+    metrics = Metrics.create(CollectorRegistry())
+
+    async def introspect(token):
+        return ACTIVE if token == "good" else None
+
+    server = create_introspection_server(config, introspect=introspect, metrics=metrics)
+    await server.start()
+    async with aiohttp.ClientSession() as session:
+
+        async def post(data, authorization=f"Bearer {KEY}", path="/introspect"):
+            headers = {"Authorization": authorization} if authorization else {}
+            url = f"http://{server.address}{path}"
+            async with session.post(url, data=data, headers=headers) as response:
+                is_json = response.content_type == "application/json"
+                body = await response.json() if is_json else await response.text()
+                return response.status, body, response.headers
+
+        yield post
+    await server.stop()
+
+
+def basic(name, key):
+    return "Basic " + base64.b64encode(f"{name}:{key}".encode()).decode()
+
+
+@pytest.mark.parametrize("authorization", [f"Bearer {KEY}", f"bearer {KEY}", basic("billing", KEY)])
+async def test_active_credential(backend, authorization):
+    """Both ways of authenticating give RFC 7662's members, and the credential's claims can't override them."""
+    status, body, headers = await backend({"token": "good"}, authorization)
+    assert status == 200
+    assert headers["Cache-Control"] == "no-store"
+    assert body == {
+        "tabard_chain": ["a"],
+        "active": True,
+        "scope": "refunds:read refunds:write",
+        "token_type": "Bearer",
+        "exp": 1060,
+        "iat": 1000,
+        "sub": "alice",
+        "aud": "https://refunds.internal",
+        "jti": "c1",
+        "sub_iss": "https://idp",
+        "tabard_kind": "jwt",
+        "tabard_task": "t1",
+        "tabard_tool": "refunds.create",
+        "tabard_call_digest": "d",
+        "tabard_single_use": True,
+    }
+
+
+async def test_what_is_not_active_says_nothing_else(backend):
+    """An unknown credential and another audience's credential look the same."""
+    assert (await backend({"token": "bad"}))[:2] == (200, {"active": False})
+    assert (await backend({"token": "good"}, f"Bearer {OTHER}"))[:2] == (200, {"active": False})
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {KEY}x",
+        f"Bearer {OTHER[:-1]}",
+        basic("other", KEY),
+        basic("billing", ""),
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"\xff").decode(),
+        f"Digest {KEY}",
+        KEY,
+    ],
+)
+async def test_wrong_key_is_refused(backend, authorization):
+    """Without a client's key nothing is said about any token."""
+    status, body, headers = await backend({"token": "good"}, authorization)
+    assert (status, body) == (401, {"error": "invalid_client"})
+    assert "Bearer" in headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"token": ""}, [("token", "good"), ("token", "good")], b'{"token": "good"}', {"tokens": "good"}],
+)
+async def test_malformed_requests(backend, data):
+    """Exactly one token in a form is a request; anything else is told to be wrong."""
+    status, body, _ = await backend(data)
+    assert status == 400
+    assert body["error"] == "invalid_request"
+
+
+async def test_oversized_body_and_other_paths(backend):
+    """A body over 64 KiB is cut off; nothing else is served here."""
+    assert (await backend({"token": "x" * 70_000}))[0] == 413
+    assert (await backend({}, path="/healthz"))[0] == 404
+
+
+def test_off_unless_configured():
+    """Without listen there is no server."""
+
+    async def introspect(_token):
+        raise AssertionError
+
+    metrics = Metrics.create(CollectorRegistry())
+    assert create_introspection_server(IntrospectionConfig(), introspect=introspect, metrics=metrics) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "expected"),
+    [
+        (0o640, KEY, "others can read it"),
+        (0o600, "short", "fewer than 32 characters"),
+        (None, "", "No such file"),
+    ],
+)
+def test_unusable_key_files_stop_the_start(tmp_path, mode, content, expected):
+    """A key file that others can read, that is short or missing is refused."""
+    file = tmp_path / "key"
+    if mode is not None:
+        file.write_text(content)
+        file.chmod(mode)
+    with pytest.raises(ClientKeyError, match=expected):
+        Clients([IntrospectionClient(id="a", key_file=file, audiences=("x",))])
+
+
+def test_changed_key_file_is_read_again(tmp_path, monkeypatch):
+    """A rotated key works and the old one stops; an unusable file locks its client out."""
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    file.chmod(0o600)
+    now = [100.0]
+    monkeypatch.setattr("tabard_sidecar.http.clients.time.monotonic", lambda: now[0])
+    clients = Clients([IntrospectionClient(id="a", key_file=file, audiences=("x",))])
+    assert clients.authenticate(f"Bearer {KEY}") is not None
+    file.write_text(OTHER)
+    now[0] += 10
+    assert clients.authenticate(f"Bearer {KEY}") is None
+    assert clients.authenticate(f"Bearer {OTHER}") is not None
+    file.chmod(0o644)
+    file.write_text(KEY)
+    now[0] += 10
+    assert clients.authenticate(f"Bearer {KEY}") is None
+    assert clients.authenticate(f"Bearer {OTHER}") is None

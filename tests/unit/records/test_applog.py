@@ -1,0 +1,73 @@
+import io
+import json
+import logging
+
+import pytest
+from tabard_sidecar.records.applog import configure_logging
+
+JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def log():
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logging("info", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+def test_extras_become_fields(log):
+    """A line is one JSON object with time, level, logger, event and the extras."""
+    logging.getLogger("tabard_sidecar.x").info("policy loaded", extra={"revision": "abc", "count": 3})
+    (line,) = log()
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "tabard_sidecar.x",
+        "event": "policy loaded",
+        "revision": "abc",
+        "count": 3,
+    }
+
+
+def test_secrets_are_taken_out_by_name_and_shape(log):
+    """Whatever looks like a secret, or is called one, is replaced at any depth."""
+    logger = logging.getLogger("x")
+    logger.warning("got %s", JWT, extra={"grant": "anything", "nested": {"a": [f"x {JWT}"], "token": "t"}})
+    logger.warning(
+        "bytes", extra={"raw": b"\x00" * 5, "deep": {"a": {"b": {"c": {"d": {"e": {"f": {"g": JWT}}}}}}}}
+    )
+    text = json.dumps(log())
+    assert JWT not in text
+    assert "anything" not in text
+    first, second = log()
+    assert first["event"] == "got [redacted]"
+    assert first["nested"] == {"a": ["x [redacted]"], "token": "[redacted]"}
+    assert second["raw"] == "<5 bytes>"
+
+
+def test_exceptions_are_redacted_too(log):
+    """A stack trace goes through the same net."""
+    try:
+        raise ValueError(f"bad token {JWT}")
+    except ValueError:
+        logging.getLogger("x").exception("internal_error", extra={"incident": "1"})
+    (line,) = log()
+    assert "bad token [redacted]" in line["exception"]
+    assert line["incident"] == "1"
+
+
+def test_level_is_respected(log):
+    """What lies below the level isn't written."""
+    logging.getLogger("x").debug("quiet")
+    assert log() == []
+
+
+def test_newlines_cannot_forge_lines(log):
+    """An event with a newline stays one line."""
+    logging.getLogger("x").info('a\n{"level":"info"}')
+    assert len(log()) == 1

@@ -1,0 +1,123 @@
+import subprocess
+import sys
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry, generate_latest
+from tabard_sidecar.model import Decision, IssuedCredential, Operation, Reason
+from tabard_sidecar.records.conf import TelemetryConfig
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.observer import RecordsObserver
+from tabard_sidecar.records.otel import OtelTracing, create_provider
+from tabard_sidecar.records.tracing import NoTracing, create_tracing
+
+
+@pytest.fixture
+def registry():
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def spans():
+    exporter = InMemorySpanExporter()
+    provider = create_provider(
+        SimpleSpanProcessor(exporter), sample_ratio=1.0, version="1", zone="z", instance="i"
+    )
+    return OtelTracing(provider), exporter
+
+
+def deny(code):
+    return Decision("d", allowed=False, reasons=(Reason(code),))
+
+
+def test_decisions_are_counted_by_bounded_codes(registry):
+    """Codes of policies share one label, so that nobody makes series without bound."""
+    observer = RecordsObserver(Metrics.create(registry), NoTracing())
+    for number in range(50):
+        observer.decided(Operation.AUTHORIZE, deny(f"invented_{number}"), 0.001)
+    observer.decided(Operation.AUTHORIZE, deny("grant_expired"), 0.001)
+    credential = IssuedCredential("jwt", "secret", "c", "a", (), 0.0)
+    allow = Decision("d", allowed=True, reasons=(Reason("read"),), credential=credential)
+    observer.decided(Operation.AUTHORIZE, allow, 0.001)
+
+    def count(effect, code):
+        labels = {"operation": "authorize", "effect": effect, "code": code}
+        return registry.get_sample_value("tabard_decisions_total", labels)
+
+    assert count("deny", "policy") == 50
+    assert count("deny", "grant_expired") == 1
+    assert count("allow", "") == 1
+    assert registry.get_sample_value("tabard_decision_seconds_count", {"operation": "authorize"}) == 52
+    assert registry.get_sample_value("tabard_credentials_issued_total", {"kind": "jwt"}) == 1
+    assert b"invented" not in generate_latest(registry)
+
+
+def test_stages_are_timed_also_when_they_fail(registry):
+    """A stage that raises is observed, and the error goes on."""
+    observer = RecordsObserver(Metrics.create(registry), NoTracing())
+    with pytest.raises(ValueError, match="x"), observer.stage("verify"):
+        raise ValueError("x")
+    assert registry.get_sample_value("tabard_stage_seconds_count", {"stage": "verify"}) == 1
+
+
+def test_every_metric_is_named_by_the_convention(registry):
+    """Names begin with tabard_ and say their unit; help is a sentence."""
+    Metrics.create(registry)
+    for family in registry.collect():
+        if family.name.startswith("process_"):
+            continue
+        assert family.name.startswith("tabard_")
+        assert family.documentation.endswith(".")
+        if family.type == "histogram":
+            assert family.name.endswith("_seconds")
+
+
+def test_spans_join_the_callers_trace(registry, spans):
+    """A traceparent in the metadata becomes the parent; stages lie below the request."""
+    tracing, exporter = spans
+    observer = RecordsObserver(Metrics.create(registry), tracing)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with tracing.request("Authorize", (("traceparent", parent), ("x", b"\x00"))):
+        ids = tracing.ids()
+        with observer.stage("verify"):
+            pass
+    stage, request = exporter.get_finished_spans()
+    assert f"{request.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
+    assert f"{request.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert ids == ("0af7651916cd43dd8448eb211c80319c", f"{request.context.span_id:016x}")
+    assert stage.parent.span_id == request.context.span_id
+    assert (stage.name, request.name) == ("verify", "Authorize")
+    assert request.resource.attributes["service.name"] == "tabard"
+    assert tracing.ids() is None
+
+
+@pytest.mark.parametrize("value", ["", "00-zz-yy-01", "x" * 5000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
+def test_malformed_trace_context_begins_a_trace_of_its_own(spans, value):
+    """Whatever the caller sends as traceparent, the question is answered and traced."""
+    tracing, exporter = spans
+    with tracing.request("Authorize", (("traceparent", value),)):
+        pass
+    (span,) = exporter.get_finished_spans()
+    assert span.parent is None
+
+
+def test_tracing_is_off_and_not_imported_by_default():
+    """Without a collector nothing of OpenTelemetry is loaded."""
+    tracing = create_tracing(TelemetryConfig(), version="1", zone="z", instance="i")
+    assert tracing.ids() is None
+    code = (
+        "import sys, tabard_sidecar.records.observer, tabard_sidecar.records.audit, tabard_sidecar.records.tracing;"
+        "print([name for name in sys.modules if name.split('.')[0] in ('opentelemetry', 'rich', 'structlog')])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_configured_collector_gives_real_tracing():
+    """With an endpoint spans are made; a collector that is away doesn't hurt."""
+    config = TelemetryConfig(otlp_endpoint="http://127.0.0.1:1")
+    tracing = create_tracing(config, version="1", zone="z", instance="i")
+    assert isinstance(tracing, OtelTracing)
+    with tracing.request("Authorize", ()), tracing.stage("verify"):
+        assert tracing.ids() is not None
+    tracing.close()
