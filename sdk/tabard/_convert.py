@@ -171,33 +171,14 @@ def limits_message(limits: Limits) -> types_pb2.Limits:
     """Return limits as they travel; an absent list stays absent, an empty one stays empty.
 
     Raises:
-        InvalidRequest: they hold budgets, which can't be asked for yet.
+        InvalidRequest: they hold budgets, which can't be asked for.
     """
-    if limits.budgets is not None:
-        raise errors.InvalidRequest(
-            "not_implemented", "limits on budgets can't be requested yet; leave them out"
-        )
-    message = types_pb2.Limits(
-        tools=_strings(limits.tools),
-        audiences=_strings(limits.audiences),
-        scopes=_strings(limits.scopes),
-        purposes=_strings(limits.purposes),
-        max_depth=limits.max_depth,
-        max_children=limits.max_children,
-        read_only=limits.read_only,
-    )
-    if limits.ttl_seconds is not None:
-        message.ttl.FromNanoseconds(round(limits.ttl_seconds * 1e9))
-    for rule in limits.arguments:
-        added = message.arguments.add(tool=rule.tool, open=rule.open)
-        for item in rule.constraints:
-            operand = _json.encode_snapshot(_json.snapshot(item.operand_value(), where="operand"))
-            added.constraints.add(path=item.path, operator=item.operator, operand_json=operand)
-    return message
+    from tabard.caveats.wire import limits_to_proto  # noqa: PLC0415  # most programs never delegate
 
-
-def _strings(values: Iterable[str] | None) -> types_pb2.StringList | None:
-    return None if values is None else types_pb2.StringList(values=values)
+    try:
+        return limits_to_proto(limits)
+    except ValueError as error:
+        raise errors.InvalidRequest("limits_invalid", str(error)) from error
 
 
 def _credential(message: types_pb2.Credential) -> Credential:

@@ -145,14 +145,15 @@ class _Binding:
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         if self.extract is not None:
-            return _Bound(_json.snapshot(self.extract(*bound.args, **bound.kwargs)), bound.args, bound.kwargs)
+            extracted = _json.snapshot(dict(self.extract(*bound.args, **bound.kwargs)))
+            return _Bound(_json.Snapshot(extracted), bound.args, bound.kwargs)
         for name, value in bound.arguments.items():
             if name not in self.ignore:
                 bound.arguments[name] = _json.snapshot(value, where=name)
         return _Bound(self._arguments(bound.arguments), bound.args, bound.kwargs)
 
-    def _arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        arguments: dict[str, Any] = {}
+    def _arguments(self, values: Mapping[str, Any]) -> _json.Snapshot:
+        arguments = _json.Snapshot()
         for name, parameter in self.signature.parameters.items():
             if name in self.ignore:
                 continue

@@ -12,6 +12,12 @@ MAX_DEPTH = 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
+class Snapshot(dict[str, Any]):
+    """Arguments that nobody else holds and that have an exact JSON form, but for single numbers and strings."""
+
+    __slots__ = ()
+
+
 def snapshot(value: Any, *, where: str = "argument", depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401  # any JSON value
     """Return a copy that shares nothing mutable with ``value``.
 
@@ -21,17 +27,18 @@ def snapshot(value: Any, *, where: str = "argument", depth: int = MAX_DEPTH) -> 
     if value is None or isinstance(value, (str, int, float)):
         return value
     if depth == 0:
-        code, message = "arguments_invalid", f"{where}: nested more than {MAX_DEPTH} levels deep"
-        raise InvalidRequest(code, message)
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                message = f"{where}: the key {key!r} is a {type(key).__name__}; JSON only has strings as keys"
-                raise InvalidRequest("arguments_invalid", message)
-        return {key: snapshot(item, where=where, depth=depth - 1) for key, item in value.items()}
+        raise InvalidRequest("arguments_invalid", f"{where}: nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, (list, tuple)):
         items = [snapshot(item, where=where, depth=depth - 1) for item in value]
         return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, (dict, Mapping)):
+        copied = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                text = f"{where}: the key {key!r} is a {type(key).__name__}; JSON only has strings as keys"
+                raise InvalidRequest("arguments_invalid", text)
+            copied[key] = snapshot(item, where=where, depth=depth - 1)
+        return copied
     message = f"{where}: a {type(value).__name__} has no exact JSON form; pass plain values"
     raise InvalidRequest("arguments_invalid", message)
 
@@ -40,21 +47,12 @@ def encode(value: Mapping[str, Any]) -> bytes:
     """Return ``value`` as JSON in UTF-8.
 
     Raises:
-        InvalidRequest: it has no exact JSON form.
+        InvalidRequest: it has no exact JSON form: a foreign type, a number that isn't finite, half a surrogate pair.
     """
     if not value:
         return b""
-    return encode_snapshot(snapshot(value))
-
-
-def encode_snapshot(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
-    """Return the result of :func:`snapshot` as JSON in UTF-8.
-
-    Raises:
-        InvalidRequest: a number isn't finite, or a string holds half a surrogate pair.
-    """
     try:
-        return _ENCODER.encode(value).encode()
+        return _ENCODER.encode(value if type(value) is Snapshot else snapshot(value)).encode()
     except ValueError as error:
         message = f"the arguments have no exact JSON form: {error}"
         raise InvalidRequest("arguments_invalid", message) from error
