@@ -3,10 +3,7 @@
 # stderr. Without a Go on PATH, one from PyPI builds those written in Go.
 . "$(dirname "$0")/_common.sh"
 command -v go >/dev/null 2>&1 || PATH=$("$COMPONENTS_SRC/gotoolchain.sh" | tail -n 1):$PATH
-for script in opa docker kube macaroons; do
-  case $script in
-    docker) arguments=(install) ;;
-    *) arguments=() ;;
-  esac
-  "$COMPONENTS_SRC/$script.sh" "${arguments[@]}"
+for component in 'docker.sh install' macaroons.sh opa.sh kube-install.sh; do
+  # shellcheck disable=SC2086 # a script and its arguments
+  say "${component%% *}: $("$COMPONENTS_SRC"/$component | tail -n 1)"
 done
