@@ -22,19 +22,13 @@ _operations := _grants | {"delegate", "renew", "start_task"}
 default decision := {"ask": [], "delegate": [], "deny": [], "grant": [], "renew": [], "start": []}
 
 decision := {
-	"ask": [{"module": name, "element": element} |
-		some name
-		some element in data.policy[name].ask
-	],
+	"ask": [{"module": name, "element": element} | some name; some element in data.policy[name].ask],
 	"delegate": [{"module": name, "element": element} |
 		input.operation == "delegate"
 		some name
 		some element in data.policy[name].delegate
 	],
-	"deny": [{"module": name, "element": element} |
-		some name
-		some element in data.policy[name].deny
-	],
+	"deny": [{"module": name, "element": element} | some name; some element in data.policy[name].deny],
 	"grant": [{"module": name, "element": element} |
 		input.operation in _grants
 		some name
@@ -50,4 +44,6 @@ decision := {
 		some name
 		some element in data.policy[name].start
 	],
-} if input.operation in _operations
+} if {
+	input.operation in _operations
+}

@@ -29,7 +29,7 @@ def rego_root() -> Path:
         ResourceError: neither is there.
     """
     package = Path(__file__).resolve().parent.parent
-    for candidate in (package.parent.parent / "rego", package / "_rego"):
+    for candidate in (package / "_rego", package.parent.parent / "rego"):
         if (candidate / "tabard" / "decision.rego").is_file():
             return candidate
     raise ResourceError("Tabard's Rego files are missing from the installation: install tabard-sidecar again")
