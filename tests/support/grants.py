@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tabard_sidecar.grants import PlannedGrant
+    from tabard_sidecar.interfaces import Clock
 
 NOW = 1_800_000_000.0
 ALICE = "spiffe://example.org/ns/shop/sa/alice"
@@ -68,9 +70,9 @@ class GrantKit:
         return self.service.verify(grant)
 
 
-def make_kit(directory: Path, *, zone: str = "shop") -> GrantKit:
+def make_kit(directory: Path, *, zone: str = "shop", clock: Clock = time.time) -> GrantKit:
     """Return a kit with a fresh keyring in ``directory``."""
-    keyring = Keyring.create_directory(directory)
+    keyring = Keyring.create_directory(directory, clock=clock)
     keyring.create("root")
     return GrantKit(GrantService(keyring, zone), keyring)
 

@@ -83,7 +83,7 @@ def constraints_from_json(found: object) -> tuple[Constraint, ...]:
         raise CaveatError("constraints must be a list")
     constraints = []
     for item in found:
-        if type(item) is not dict or item.keys() < {"path", "operator", "operand"}:
+        if type(item) is not dict or not item.keys() >= {"path", "operator", "operand"}:
             raise CaveatError("each of constraints must have path, operator and operand")
         if len(item) != 3:  # noqa: PLR2004 - the three above
             raise CaveatError("a constraint has an unknown field", unknown=True)

@@ -18,7 +18,7 @@ from tabard.arguments import (
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 # Between these two a double's canonical form is an integer that isn't accepted.
-NUMBERS = st.integers(-(2**53), 2**53) | FLOATS.filter(lambda value: not 2**53 < abs(value) < 1e21)
+NUMBERS = st.integers(-(2**53), 2**53) | FLOATS.filter(lambda value: not 2**53 <= abs(value) < 1e21)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
