@@ -51,14 +51,18 @@ class SigningKey:
         curve = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}[algorithm]
         return cls(kid, algorithm, ec.generate_private_key(curve()))
 
+    @property
+    def public(self) -> Any:
+        return self.private.public_key() if hasattr(self.private, "public_key") else self.private
+
     def jwk(self, **changes: Any) -> dict[str, Any]:
         kinds = {"E": ECAlgorithm, "R": RSAAlgorithm, "P": RSAAlgorithm}
         algorithm = OKPAlgorithm if self.algorithm == "EdDSA" else kinds[self.algorithm[0]]
-        found = algorithm.to_jwk(self.private.public_key(), as_dict=True)
+        found = algorithm.to_jwk(self.public, as_dict=True)
         return found | {"kid": self.kid, "use": "sig", "alg": self.algorithm} | changes
 
     def pem(self) -> bytes:
-        return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def sign(self, claims: dict[str, Any], **headers: Any) -> str:
         headers = {"typ": "at+jwt", "kid": self.kid} | headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from contextlib import suppress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.identity.jose import UnverifiedToken
     from tabard_sidecar.interfaces import Clock
+
+_log = logging.getLogger(__name__)
 
 STATIC_ISSUER = "urn:tabard:insecure"
 """Issuer of an identity that configuration states and nobody attests."""
@@ -159,6 +162,15 @@ class KubernetesAgent:
 
     async def refresh(self) -> None:
         """Look at the file now. Never raises: see :attr:`problem`."""
+        before = self._failure
+        await self._look()
+        if self._failure and self._failure != before:
+            _log.error(
+                "service-account token refused",
+                extra={"file": str(self._terms.token_file), "problem": self._failure},
+            )
+
+    async def _look(self) -> None:
         try:
             signature, text = _read(self._terms.token_file)
             if signature == self._signature and not self._failure:

@@ -63,13 +63,11 @@ def check_period(claims: Mapping[str, Any], *, now: float, skew: float) -> float
     """
     expires_at = required_moment(claims, "exp")
     if now >= expires_at + skew:
-        raise TokenError(Problem.EXPIRED, f"the token expired {now - expires_at:.0f} s ago")
+        raise TokenError(Problem.EXPIRED, f"the token expired at {expires_at:.0f}")
     for name in ("nbf", "iat"):
         start = moment(claims, name)
         if start is not None and start > now + skew:
-            raise TokenError(
-                Problem.NOT_YET_VALID, f"the token's {name} lies {start - now:.0f} s in the future"
-            )
+            raise TokenError(Problem.NOT_YET_VALID, f"the token's {name}, {start:.0f}, lies in the future")
     return expires_at
 
 

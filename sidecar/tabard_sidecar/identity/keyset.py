@@ -19,6 +19,8 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519Public
 MAX_SET_BYTES = 256 * 1024
 _MAX_KEYS = 100
 _MIN_RSA_BITS = 2048
+# Larger ones only make verifying slow.
+_MAX_RSA_BITS = 8192
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
@@ -91,7 +93,7 @@ def parse_pem(content: bytes) -> KeySet:
     except Exception as error:
         raise ValueError("it isn't a public key in PEM") from error
     if not isinstance(key, PublicKey) or not _strong(key):
-        raise ValueError("it must be RSA with at least 2048 bits, EC on P-256, P-384 or P-521, or Ed25519")
+        raise ValueError("it must be RSA with 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519")
     return KeySet((VerificationKey(None, "", key),))
 
 
@@ -126,5 +128,5 @@ def _for_verifying(entry: Mapping[str, Any]) -> bool:
 
 def _strong(key: PublicKey) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _MIN_RSA_BITS
+        return _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS
     return isinstance(key, ed25519.Ed25519PublicKey) or key.curve.name in _CURVES.values()

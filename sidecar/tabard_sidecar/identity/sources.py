@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
 import time
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.identity.fetch import Fetcher
     from tabard_sidecar.identity.keyset import KeySet, VerificationKey
+
+
+_log = logging.getLogger(__name__)
 
 
 class KeysUnavailable(Exception):
@@ -87,6 +91,7 @@ class FileKeys:
         self._monotonic = monotonic
         self._keys: KeySet | None = None
         self._signature: tuple[int, ...] = ()
+        self._failure = ""
         self._good_at = self._next_check = float("-inf")
 
     async def start(self) -> None:
@@ -104,7 +109,10 @@ class FileKeys:
             self._next_check = now + 1.0
             try:
                 self._read()
-            except KeysUnavailable:
+            except KeysUnavailable as error:
+                if str(error) != self._failure:
+                    self._failure = str(error)
+                    _log.warning("keys can't be read", extra={"problem": self._failure})
                 if self._keys is None or now - self._good_at > self._max_stale_seconds:
                     self._keys = None
                     raise
@@ -139,7 +147,7 @@ class FileKeys:
             raise KeysUnavailable(f"{self._path}: {error.strerror}") from None
         except ValueError as error:
             raise KeysUnavailable(f"{self._path}: {error}") from None
-        self._good_at = self._monotonic()
+        self._good_at, self._failure = self._monotonic(), ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +266,9 @@ class RemoteKeys:
             keys = keyset.parse(await self._fetcher.get(url))
         except (FetchError, ValueError) as error:
             self._failure = str(error)
+            _log.warning(
+                "keys can't be fetched", extra={"issuer": self._location.issuer, "problem": self._failure}
+            )
             return
         self._keys, self._fetched_at, self._failure = keys, self._monotonic(), ""
 

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import base64
-import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
+from typing import TypeVar, cast
 
 import click
 
+from tabard_sidecar.cli import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import config_options, echo_json, json_option, load_settings
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
 from tabard_sidecar.keys.model import USES, Key, KeyringError
 
-EXIT_CONFIG = 3
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_SEE = "docs/reference/config.md#keys"
 
-_directory = click.option(
-    "--directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("keys"),
-    envvar="TABARD_KEYS__DIRECTORY",
-    show_default=True,
-    help="Key directory (keys.directory of the configuration).",
-)
 _use = click.option("--use", type=click.Choice(USES), required=True, help="What the key is for.")
 
 
-class KeyCommandError(click.ClickException):
-    """The keyring refused; ends the command with the exit code for configuration."""
+def _on_keyring(command: _Command) -> _Command:
+    """Add the options that say which key directory is meant, and turn them into ``directory``."""
 
-    exit_code = EXIT_CONFIG
+    @wraps(command)
+    def run(
+        directory: Path | None, config_file: Path | None, assignments: tuple[str, ...], **others: object
+    ) -> object:
+        chosen = directory or load_settings(config_file, assignments).settings.keys.directory
+        try:
+            return command(chosen, **others)
+        except KeyringError as error:
+            raise Failure(str(error), exit_codes.CONFIG, where=str(chosen), see=_SEE) from error
+
+    option = click.option(
+        "--directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Key directory. Default: keys.directory of the configuration.",
+    )
+    return cast("_Command", option(config_options(run)))
 
 
 @click.group(name="keys")
@@ -38,22 +51,19 @@ def keys() -> None:
 
 
 @keys.command(name="new")
-@_directory
+@_on_keyring
 @_use
 @click.option(
     "--algorithm", type=click.Choice(ALGORITHMS), default="ES256", show_default=True, help="Of a signing key."
 )
 def new(directory: Path, use: str, algorithm: str) -> None:
     """Add a key that is active at once."""
-    try:
-        key = Keyring.create_directory(directory).create(use, algorithm=algorithm)
-    except KeyringError as error:
-        raise KeyCommandError(str(error)) from error
+    key = Keyring.create_directory(directory).create(use, algorithm=algorithm)
     click.echo(f"{key.kid} is active. Give the directory to every sidecar of the zone.")
 
 
 @keys.command(name="rotate")
-@_directory
+@_on_keyring
 @_use
 @click.option(
     "--overlap-seconds",
@@ -70,28 +80,28 @@ def new(directory: Path, use: str, algorithm: str) -> None:
     help="How long the new key is known before it takes over.",
 )
 def rotate(directory: Path, use: str, overlap_seconds: float, lead_seconds: float) -> None:
-    """Add a key that takes over soon and plan the end of those before it."""
-    try:
-        key = Keyring(directory).rotate(use, overlap_seconds, lead_seconds=lead_seconds)
-    except KeyringError as error:
-        raise KeyCommandError(str(error)) from error
+    """Add a key that takes over soon; the others retire after it.
+
+    The overlap has to cover the longest life of what the keys before it made: grants for root keys, credentials for
+    signing keys.
+    """
+    key = Keyring(directory).rotate(use, overlap_seconds, lead_seconds=lead_seconds)
     click.echo(f"{key.kid} takes over at {_moment(key.active_from)}.")
 
 
 @keys.command(name="list")
-@_directory
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_on_keyring
+@json_option
 def list_keys(directory: Path, as_json: bool) -> None:
     """Show the keys that are accepted, never their secrets."""
-    try:
-        keyring = Keyring(directory)
-    except KeyringError as error:
-        raise KeyCommandError(str(error)) from error
+    keyring = Keyring(directory)
     found = [key for use in USES for key in keyring.list(use)]
     now = datetime.now(UTC).timestamp()
     if as_json:
-        click.echo(json.dumps([_describe(key, now) for key in found], indent=2))
+        echo_json([_describe(key, now) for key in found])
         return
+    if not found:
+        click.echo("There are no keys. Make one with: tabard keys new --use root")
     for key in found:
         row = _describe(key, now)
         until = f", until {row['retire_after']}" if row["retire_after"] else ""
@@ -101,22 +111,19 @@ def list_keys(directory: Path, as_json: bool) -> None:
 
 
 @keys.command(name="export")
-@_directory
+@_on_keyring
 @click.option("--audience", required=True, help="Audience whose backend gets the keys.")
 def export(directory: Path, audience: str) -> None:
-    """Print the keys with which one audience's backend verifies macaroon credentials, as JSON."""
-    try:
-        exported = Keyring(directory).export(audience)
-    except KeyringError as error:
-        raise KeyCommandError(str(error)) from error
+    """Print one audience's macaroon keys, for its backend."""
+    exported = Keyring(directory).export(audience)
     if not exported:
-        raise KeyCommandError(f"{directory} holds no root key; run: tabard keys new --use root")
+        raise KeyringError("there is no root key; run: tabard keys new --use root")
     click.echo(
         f"Secret. Whoever has these keys can verify macaroon credentials for {audience} and could also mint them. "
         "Give them to that backend alone, in a file of mode 0600.",
         err=True,
     )
-    click.echo(json.dumps(export_document(audience, exported), indent=2))
+    echo_json(export_document(audience, exported))
 
 
 def export_document(audience: str, exported: tuple[ExportedKey, ...]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 DEFAULT_LEAD_SECONDS = 60.0
 """How long before its first use a new key is visible: far more than a sidecar needs to notice it."""
 DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
+
+_log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 1.0
 _REREAD_SECONDS = 5.0
@@ -257,7 +260,7 @@ class Keyring:
             if full or files.signature(self._directory) != self._directory_signature:
                 self._read(strict=False)
         except KeyringError as error:
-            self._problems = (str(error),)
+            self._report((str(error),))
 
     def _read(self, *, strict: bool) -> None:
         now = self._monotonic()
@@ -276,12 +279,18 @@ class Keyring:
                 problems.append(str(error))
         if strict and problems:
             raise KeyringError("\n".join(problems))
-        self._problems = tuple(problems)
+        self._report(tuple(problems))
         self._directory_signature = directory_signature
         self._read_at, self._next_check, self._next_reread = now, now + _CHECK_SECONDS, now + _REREAD_SECONDS
         if found != self._files:
             self._files = found
             self._replace([key for _, key in found.values()])
+
+    def _report(self, problems: tuple[str, ...]) -> None:
+        for problem in problems:
+            if problem not in self._problems:
+                _log.error("key refused", extra={"problem": problem})
+        self._problems = problems
 
     def _replace(self, keys: Sequence[Key]) -> None:
         newest_first = sorted(keys, key=lambda key: (-key.active_from, key.kid))

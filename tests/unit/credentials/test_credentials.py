@@ -445,7 +445,7 @@ async def test_third_party_caveats_are_refused(issuers):
     refused(issuers, value)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     value=st.text(max_size=200) | st.binary(max_size=100).map(encode_segment),
     kind=st.sampled_from([*KINDS, None]),

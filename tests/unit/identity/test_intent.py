@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard.caveats import Arguments, Constraint, Limits
 from tabard_sidecar.identity import sign_intent
@@ -246,6 +246,7 @@ FIELDS = [
 ]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3))
 async def test_any_limits_are_accepted_or_refused(limits):
     try:

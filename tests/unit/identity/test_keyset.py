@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.identity.keyset import parse
 
@@ -40,13 +40,14 @@ def found(*entries):
         RSA_KEY.jwk(e=5),
         SigningKey.make("o", "EdDSA").jwk(x="AAAA"),
         SigningKey("weak", "RS256", rsa.generate_private_key(65537, 1024)).jwk(),  # noqa: S505 - refused
+        SigningKey("huge", "RS256", rsa.RSAPublicNumbers(65537, 2**8200 + 1).public_key()).jwk(),
         {},
         {"kty": "EC"},
         [],
         None,
         "x",
     ],
-    ids=range(21),
+    ids=range(22),
 )
 def test_entries_that_are_left_out(entry):
     assert found(entry) == []
@@ -74,6 +75,7 @@ def test_two_keys_of_the_same_kid_and_kind_are_no_answer():
     assert keys.find("key-1", "ES256") is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_value_error(content):
     try:
@@ -90,6 +92,7 @@ ENTRY = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ENTRY, max_size=4))
 def test_no_entries_raise_anything_but_value_error(entries):
     parse(json.dumps({"keys": [KEY.jwk(), *entries]}).encode())

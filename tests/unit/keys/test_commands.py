@@ -72,3 +72,12 @@ def test_exporting_without_a_root_key_says_how_to_make_one(run):
 
     assert result.exit_code == 3
     assert "tabard keys new --use root" in result.output
+
+
+def test_the_directory_is_taken_from_the_configuration(tmp_path):
+    (tmp_path / "tabard.yaml").write_text("keys: {directory: ring}\n")
+
+    result = CliRunner().invoke(keys, ["new", "--use", "root", "--config", str(tmp_path / "tabard.yaml")])
+
+    assert result.exit_code == 0
+    assert Keyring(tmp_path / "ring").active(ROOT).kid in result.output

@@ -5,7 +5,7 @@ import time
 
 from tabard_sidecar.keys import ROOT, Keyring, KeyringError
 
-PROCESSES = 4
+PROCESSES = 3
 
 
 def create_some(directory, count):
