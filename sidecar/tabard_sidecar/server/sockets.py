@@ -36,7 +36,7 @@ class OwnedSocket:
         """
         directory = self.path.parent
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIRECTORY)
+            _make_private(directory)
             _check_directory(directory)
             self._lock = os.open(
                 f"{self.path}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
@@ -86,6 +86,15 @@ class OwnedSocket:
         # The lock file stays: removing it would let two servers hold locks on different files of one name.
         os.close(self._lock)
         self._lock = -1
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory and those above it that are missing, all private.
+
+    ``mkdir(parents=True)`` would leave the ones above open to others, and clients refuse to connect through them.
+    """
+    for missing in reversed([path for path in (directory, *directory.parents) if not path.exists()]):
+        missing.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
 
 
 def _check_directory(directory: Path) -> None:

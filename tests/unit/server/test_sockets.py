@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 
 import pytest
 from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
@@ -73,3 +74,12 @@ def test_release_removes_the_socket_and_may_be_repeated(tmp_path):
     owned.release()
     owned.release()
     assert not path.exists()
+
+
+def test_every_directory_that_is_made_is_private(tmp_path):
+    """Clients refuse a socket below a directory that others can enter, so none of the new ones is open."""
+    path = tmp_path / "tabard" / "agent" / "tabard.sock"
+    owned = OwnedSocket(path)
+    owned.acquire()
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, path.parent.parent)} == {0o700}
+    owned.release()
