@@ -99,6 +99,7 @@ class FakeIssuer:
             "rctx": {"decision_id": "fake-decision", "agent_issuer": "https://cluster.invalid"},
             "act": {"sub": agent, "act": {"sub": root}},
             "tabard_zone": "fake",
+            "tabard_link": os.urandom(32).hex(),
             "tabard_chain": [{"kind": "root", "holder": root}, {"kind": "hop", "holder": agent}],
             "tabard_tool": tool,
             "tabard_call": call_digest(tool, server, canonical(dict(arguments or {}))),
