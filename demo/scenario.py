@@ -246,7 +246,7 @@ async def _wrong_tools_and_arguments(
     )
 
 
-async def _wrong_purpose(world: World, _chain: list[tabard.aio.Task], worker: tabard.aio.Task) -> Steps:
+async def _wrong_purpose(_world: World, _chain: list[tabard.aio.Task], worker: tabard.aio.Task) -> Steps:
     other = worker.narrow(Limits(purposes=("newsletter",)))
     yield await _tried(
         "a purpose that doesn't match",

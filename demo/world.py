@@ -111,15 +111,34 @@ class World:
         self._clients: dict[str, tabard.aio.Client] = {}
 
     async def __aenter__(self) -> Self:
-        try:
-            self._prepare()
-            await asyncio.gather(*(self._start(sidecar) for sidecar in self.sidecars.values()))
-        except BaseException:
-            await self.__aexit__(None, None, None)
-            raise
+        self.prepare()
+        await self.start()
         return self
 
     async def __aexit__(self, *_exc_info: object) -> None:
+        await self.stop()
+
+    def prepare(self) -> None:
+        """Write policy, keys and configurations."""
+        shutil.copytree(EXAMPLE / "policy", self.policy)
+        ring = Keyring.create_directory(self.keys)
+        ring.create(ROOT)
+        ring.create(SIGNING)
+        for sidecar in self.sidecars.values():
+            sidecar.folder.mkdir(mode=0o700)
+            config = yaml.safe_dump(self.config(sidecar), sort_keys=False)
+            (sidecar.folder / "tabard.yaml").write_text(config)
+
+    async def start(self) -> None:
+        """Start every sidecar and wait until they are ready."""
+        try:
+            await asyncio.gather(*(self._start(sidecar) for sidecar in self.sidecars.values()))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close the clients and stop every sidecar."""
         await self.stack.aclose()
         running = [s.process for s in self.sidecars.values() if s.process and s.process.returncode is None]
         for process in running:
@@ -152,16 +171,6 @@ class World:
             statement=statement,
             key_id="k1",
         )
-
-    def _prepare(self) -> None:
-        shutil.copytree(EXAMPLE / "policy", self.policy)
-        ring = Keyring.create_directory(self.keys)
-        ring.create(ROOT)
-        ring.create(SIGNING)
-        for sidecar in self.sidecars.values():
-            sidecar.folder.mkdir(mode=0o700)
-            config = self.config(sidecar)
-            (sidecar.folder / "tabard.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def config(self, sidecar: Sidecar) -> dict[str, Any]:
         """Return the configuration of one sidecar."""

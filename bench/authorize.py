@@ -1,0 +1,328 @@
+"""Authorize with a jwt credential, against a bare echo and against the glue a team would write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import requests
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard.authz.v1 import types_pb2
+from tabard.caveats import Limits
+from tabard.delegation import narrow
+from tabard_opa import opa_binary
+
+from bench.echo_server import METHOD
+from bench.glue import Glue
+from bench.harness import Figure, compare, cpu_seconds, percentile, publish, resident_bytes, timed
+from bench.setup import Bench, echo, question, running
+
+DEPTHS = (1, 5, 8)
+IN_FLIGHT = (1, 8, 32)
+BATCH = 20
+LIBRARY = Path(__file__).resolve().parent.parent / "rego" / "tabard"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    blocks: int
+    calls: int
+    rate_seconds: float
+    memory_calls: int
+
+
+FULL = Size(blocks=20, calls=150, rate_seconds=2.0, memory_calls=100_000)
+QUICK = Size(blocks=2, calls=20, rate_seconds=0.3, memory_calls=1_000)
+
+
+def run(*, quick: bool) -> bool:
+    """Measure everything and tell whether every goal is met."""
+    size = QUICK if quick else FULL
+    with running() as bench:
+        grants = {depth: bench.grant(depth) for depth in DEPTHS}
+        stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(bench.address))
+        reply = stub.Authorize(question(grants[5]))
+        if reply.decision.effect != types_pb2.EFFECT_ALLOW or not reply.decision.credential.value:
+            raise RuntimeError(f"the measured call isn't allowed: {reply}")
+        figures = [
+            *_latency(grants, stub, reply.ByteSize(), size),
+            *_rates(bench, grants, reply.ByteSize(), size),
+            *_against_glue(bench, grants[5], stub, size),
+            *_first_use(grants[5], stub, size),
+            *_resources(bench, grants[5], size),
+            Figure("ready after start", _ready_seconds(bench), "s", "<= 1.5"),
+        ]
+    if quick:
+        return True
+    return publish("authorize", figures)
+
+
+def _caller(stub: authorization_grpc.AuthorizationServiceStub, grant: str) -> Callable[[], object]:
+    number = 0
+
+    def call() -> object:
+        nonlocal number
+        number += 1
+        return stub.Authorize(question(grant, number))
+
+    return call
+
+
+def _latency(
+    grants: dict[int, str],
+    stub: authorization_grpc.AuthorizationServiceStub,
+    reply_bytes: int,
+    size: Size,
+) -> Iterator[Figure]:
+    with echo(reply_bytes) as address, grpc.insecure_channel(address) as channel:
+        floor = channel.unary_unary(METHOD)
+        for depth in DEPTHS:
+            raw = question(grants[depth]).SerializeToString()
+            found = compare(
+                _caller(stub, grants[depth]), lambda raw=raw: floor(raw), blocks=size.blocks, calls=size.calls
+            )
+            goal = "<= 2.0" if depth == 5 else ""
+            yield Figure(f"p50 of depth {depth} over echo", found.ratio, "x", goal, found.spread)
+            yield Figure(f"p50 of depth {depth}", statistics.median(found.first) * 1e6, "us")
+            yield Figure(f"p99 of depth {depth}", percentile(found.first, 0.99) * 1e6, "us")
+        yield Figure("p50 of echo", statistics.median(found.second) * 1e6, "us")
+    found = compare(_caller(stub, grants[8]), _caller(stub, grants[1]), blocks=size.blocks, calls=size.calls)
+    yield Figure("p50 of depth 8 over depth 1", found.ratio, "x", "<= 1.25", found.spread)
+
+
+async def _rate(call: Callable[[int], Awaitable[object]], in_flight: int, seconds: float) -> float:
+    """Return calls per second with so many in flight."""
+    done = 0
+    until = time.perf_counter() + seconds
+
+    async def one() -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            await call(done)
+            done += 1
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(in_flight)))
+    return done / (time.perf_counter() - began)
+
+
+def _rates(bench: Bench, grants: dict[int, str], reply_bytes: int, size: Size) -> Iterator[Figure]:
+    with echo(reply_bytes) as address:
+        yield from asyncio.run(_all_rates(bench, grants, address, size))
+
+
+async def _all_rates(bench: Bench, grants: dict[int, str], echo_address: str, size: Size) -> list[Figure]:
+    figures = []
+    async with (
+        grpc.aio.insecure_channel(bench.address) as channel,
+        grpc.aio.insecure_channel(echo_address) as floor,
+    ):
+        stub = authorization_grpc.AuthorizationServiceStub(channel)
+        bare = floor.unary_unary(METHOD)
+        raw = question(grants[5]).SerializeToString()
+        for in_flight in IN_FLIGHT:
+            for depth in DEPTHS:
+                rate = await _rate(
+                    lambda n, g=grants[depth]: stub.Authorize(question(g, n)), in_flight, size.rate_seconds
+                )
+                figures.append(Figure(f"decisions/s, depth {depth}, {in_flight} in flight", rate, "1/s"))
+            rate = await _rate(lambda _: bare(raw), in_flight, size.rate_seconds)
+            figures.append(Figure(f"echoes/s, {in_flight} in flight", rate, "1/s"))
+        figures += await _batches(stub, grants[5], size)
+        figures.append(Figure("decisions/s on one stream", await _stream(stub, grants[5], size), "1/s"))
+    return figures
+
+
+async def _batches(stub: authorization_grpc.AuthorizationServiceStub, grant: str, size: Size) -> list[Figure]:
+    items = [authorization_pb.AuthorizeRequest(tool=question("", n).tool) for n in range(BATCH)]
+    batch = authorization_pb.BatchAuthorizeRequest(grant=grant, items=items)
+    ratios = []
+    rates = []
+    for _ in range(max(2, size.blocks // 3)):
+        single = await _rate(lambda n: stub.Authorize(question(grant, n)), 1, size.rate_seconds / 4)
+        batched = BATCH * await _rate(lambda _: stub.BatchAuthorize(batch), 1, size.rate_seconds / 4)
+        ratios.append(batched / single)
+        rates.append(batched)
+    spread = f"rounds {min(ratios):.2f}-{max(ratios):.2f}"
+    return [
+        Figure("decisions/s in batches of 20", statistics.median(rates), "1/s"),
+        Figure("batches of 20 over single calls", statistics.median(ratios), "x", ">= 3", spread),
+    ]
+
+
+async def _stream(stub: authorization_grpc.AuthorizationServiceStub, grant: str, size: Size) -> float:
+    total = int(size.rate_seconds * 1000)
+    window = asyncio.Semaphore(32)
+
+    async def questions() -> object:
+        for n in range(total):
+            await window.acquire()
+            yield authorization_pb.StreamAuthorizeRequest(correlation_id=str(n), request=question(grant, n))
+
+    began = time.perf_counter()
+    async for _ in stub.StreamAuthorize(questions()):
+        window.release()
+    return total / (time.perf_counter() - began)
+
+
+@contextmanager
+def _opa_server(bench: Bench) -> Iterator[str]:
+    """Start an OPA server over TCP with the same policy; yield the URL of the decision."""
+    with tempfile.TemporaryDirectory() as folder:
+        policy = Path(folder) / "policy"
+        ignore = shutil.ignore_patterns("*_test.rego")
+        shutil.copytree(LIBRARY, policy / "tabard", ignore=ignore)
+        shutil.copytree(bench.world.policy, policy / "own", ignore=ignore)
+        data = policy / "own" / "data.json"
+        data.rename(policy / "data.json")
+        process = subprocess.Popen(
+            [
+                opa_binary(),
+                "run",
+                "--server",
+                "--disable-telemetry",
+                "--addr",
+                "127.0.0.1:0",
+                "--log-format",
+                "json",
+                str(policy / "tabard"),
+                str(policy / "own"),
+                str(policy / "data.json"),
+            ],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            yield f"{_address(process)}/v1/data/tabard/decision"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """Find out where the server listens and keep its log from filling the pipe."""
+    port = None
+    deadline = time.monotonic() + 20
+    while port is None and time.monotonic() < deadline:
+        found = subprocess.run(["ss", "-tlnp"], capture_output=True, text=True, check=True).stdout
+        for line in found.splitlines():
+            if f"pid={process.pid}," in line:
+                port = line.split()[3].rpartition(":")[2]
+        time.sleep(0.05)
+    if port is None:
+        raise RuntimeError("the OPA server doesn't listen")
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    url = f"http://127.0.0.1:{port}"
+    while requests.get(f"{url}/health", timeout=5).status_code != 200:
+        time.sleep(0.05)
+    return url
+
+
+def _against_glue(
+    bench: Bench, grant: str, stub: authorization_grpc.AuthorizationServiceStub, size: Size
+) -> Iterator[Figure]:
+    log = bench.world.sidecars["worker"].folder / "decisions.log"
+    policy_input = json.loads(log.read_text().splitlines()[-1])["input"]
+    tool, arguments = policy_input["tool"]["name"], policy_input["tool"]["arguments"]
+    with _opa_server(bench) as url:
+        glue = Glue(url, 5, policy_input)
+        found = compare(
+            _caller(stub, grant),
+            lambda: glue.authorize(tool, arguments),
+            blocks=size.blocks,
+            calls=size.calls // 2 or 1,
+        )
+        yield Figure("p50 of the glue, depth 5", statistics.median(found.second) * 1e6, "us")
+        yield Figure("p50 over the glue, depth 5", found.ratio, "x", "<= 0.55", found.spread)
+        rates = []
+        for _ in range(max(2, size.blocks // 4)):
+            ours = asyncio.run(_own_rate(bench, grant, size))
+            rates.append((ours, _glue_rate(url, policy_input, size)))
+        ratios = [ours / glue_rate for ours, glue_rate in rates]
+        yield Figure("decisions/s of the glue, 8 in flight", statistics.median(r for _, r in rates), "1/s")
+        yield Figure(
+            "decisions/s over the glue, 8 in flight",
+            statistics.median(ratios),
+            "x",
+            ">= 2.5",
+            f"rounds {min(ratios):.2f}-{max(ratios):.2f}",
+        )
+
+
+async def _own_rate(bench: Bench, grant: str, size: Size) -> float:
+    async with grpc.aio.insecure_channel(bench.address) as channel:
+        stub = authorization_grpc.AuthorizationServiceStub(channel)
+        return await _rate(lambda n: stub.Authorize(question(grant, n)), 8, size.rate_seconds / 2)
+
+
+def _glue_rate(url: str, policy_input: dict, size: Size) -> float:
+    """Return the glue's calls per second from eight threads, each with a session of its own."""
+    tool, arguments = policy_input["tool"]["name"], policy_input["tool"]["arguments"]
+    until = time.perf_counter() + size.rate_seconds / 2
+
+    def work(glue: Glue) -> int:
+        done = 0
+        while time.perf_counter() < until:
+            glue.authorize(tool, arguments)
+            done += 1
+        return done
+
+    glues = [Glue(url, 5, policy_input) for _ in range(8)]
+    until = time.perf_counter() + size.rate_seconds / 2
+    began = time.perf_counter()
+    with ThreadPoolExecutor(8) as threads:
+        done = sum(threads.map(work, glues))
+    return done / (time.perf_counter() - began)
+
+
+def _first_use(grant: str, stub: authorization_grpc.AuthorizationServiceStub, size: Size) -> Iterator[Figure]:
+    fresh = [narrow(grant, Limits(ttl_seconds=600 + n)) for n in range(size.calls)]
+    first = [timed(lambda g=g: stub.Authorize(question(g)), 1)[0] for g in fresh]
+    again = [timed(lambda g=g: stub.Authorize(question(g)), 1)[0] for g in fresh]
+    yield Figure("p50 of a grant's first use, depth 5", statistics.median(first) * 1e6, "us")
+    yield Figure("first use over repeated use", statistics.median(first) / statistics.median(again), "x")
+
+
+def _resources(bench: Bench, grant: str, size: Size) -> Iterator[Figure]:
+    async def calls(count: int) -> None:
+        async with grpc.aio.insecure_channel(bench.address) as channel:
+            stub = authorization_grpc.AuthorizationServiceStub(channel)
+            left = iter(range(count))
+
+            async def one() -> None:
+                for n in left:
+                    await stub.Authorize(question(grant, n))
+
+            await asyncio.gather(*(one() for _ in range(8)))
+
+    before = cpu_seconds(bench.pid)
+    asyncio.run(calls(size.memory_calls // 2))
+    spent = cpu_seconds(bench.pid) - before
+    half = resident_bytes(bench.pid)
+    asyncio.run(calls(size.memory_calls // 2))
+    full = resident_bytes(bench.pid)
+    per_thousand = spent / (size.memory_calls / 2) * 1000
+    yield Figure("server CPU per 1,000 decisions", per_thousand * 1e3, "ms", "<= 800")
+    yield Figure(f"resident after {size.memory_calls:,} calls", full / 1e6, "MB", "<= 140")
+    yield Figure("growth over the last half", (full - half) / (size.memory_calls / 2), "B/call", "<= 10")
+
+
+def _ready_seconds(bench: Bench) -> float:
+    """Start the measured sidecar's twin several times; return the median time until it is ready."""
+    return statistics.median(bench.restart_seconds() for _ in range(5))
