@@ -36,6 +36,11 @@ _TYPES = frozenset({"", "jwt"})
 class AgentIdentity(Protocol):
     """An identity source with a lifetime; the pipeline only sees ``current``."""
 
+    @property
+    def problem(self) -> str:
+        """What is wrong right now, for health; empty if nothing is."""
+        ...
+
     async def start(self) -> None:
         """Obtain the identity for the first time. What may still come is no error: ``current`` raises until then."""
         ...
@@ -67,6 +72,11 @@ class StaticAgent:
             )
         self._agent = Agent(id=agent_id, issuer=STATIC_ISSUER)
 
+    @property
+    def problem(self) -> str:
+        """Nothing can be wrong."""
+        return ""
+
     async def start(self) -> None:
         """Do nothing."""
 
@@ -81,16 +91,14 @@ class StaticAgent:
 class NoAgent:
     """Stands for an identity that nobody configured: every question for it is unanswerable."""
 
+    problem = "no workload identity is configured; set identity.agent or, for trying out, insecure.agent_id"
+
     async def start(self) -> None:
         """Do nothing."""
 
     def current(self) -> Agent:
         """Raise :class:`Unanswerable`."""
-        raise Unanswerable(
-            "FAILED_PRECONDITION",
-            "agent_identity_unavailable",
-            "no workload identity is configured; set identity.agent or, for trying out, insecure.agent_id",
-        )
+        raise Unanswerable("FAILED_PRECONDITION", "agent_identity_unavailable", self.problem)
 
     async def close(self) -> None:
         """Do nothing."""
