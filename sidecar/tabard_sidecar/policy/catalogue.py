@@ -40,6 +40,7 @@ class ToolSpec:
         server: server that offers it; empty for any.
         annotations: hints such as ``readOnlyHint``, as policies see them under ``input.tool.annotations``.
         arguments: names that the schema knows, or ``None`` if it accepts others, too.
+        schema: JSON Schema of the arguments; ``True`` if the catalogue has none.
         check: the compiled schema.
     """
 
@@ -47,6 +48,7 @@ class ToolSpec:
     server: str
     annotations: Mapping[str, Any]
     arguments: frozenset[str] | None
+    schema: Json = field(repr=False)
     check: Check = field(repr=False, compare=False)
 
     @property
@@ -175,7 +177,7 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     except SchemaError as error:
         wrong("tool_schema", f"tool {name!r}: {error}", "Mend its inputSchema")
         return None
-    return ToolSpec(name, server, annotations, _argument_names(schema), check)
+    return ToolSpec(name, server, annotations, _argument_names(schema), schema, check)
 
 
 def _argument_names(schema: Json) -> frozenset[str] | None:

@@ -89,7 +89,7 @@ def compile_policy(
     """
     findings = _Findings()
     parsed = _parse_all(engine, modules, findings)
-    own = _parse_all(engine, _library(), findings)
+    own = _parse_all(engine, library_modules(), findings)
     world = World(library_paths([*parsed.values(), *own.values()]), data)
     for file, module in parsed.items():
         findings.add(check_module(file, module, world))
@@ -123,7 +123,8 @@ def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]
     return parsed
 
 
-def _library() -> dict[str, str]:
+def library_modules() -> dict[str, str]:
+    """Return Tabard's own modules under names that no user's file has."""
     return {_LIBRARY_PREFIX + name: source for name, source in library().items()}
 
 
@@ -163,7 +164,7 @@ def _compile(
 ) -> Policy:
     settings = {"settings": {"accept_asserted_intent": options.accept_asserted_intent}}
     return engine.compile(
-        {**_library(), **{file: modules[file] for file in sorted(job.files)}},
+        {**library_modules(), **{file: modules[file] for file in sorted(job.files)}},
         {**data, "tabard": settings},
         entrypoints=[job.entrypoint],
         capabilities=capabilities(options),

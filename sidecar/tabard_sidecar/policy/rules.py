@@ -40,4 +40,7 @@ class RuleIndex:
         sites = self.sites.get(module, {}).get(rule, ())
         exact = [site for site in sites if code is not None and site.code == code]
         open_sites = [site for site in sites if site.code is None]
-        return " or ".join(str(site) for site in (exact or open_sites or sites))
+        rows: dict[str, list[str]] = {}
+        for site in exact or open_sites or sites:
+            rows.setdefault(site.file, []).append(str(site.row))
+        return " or ".join(f"{file}:{','.join(numbers)}" for file, numbers in rows.items())

@@ -16,6 +16,7 @@ from tabard_sidecar.policy.failures import EvaluationFailedError
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
 from tabard_sidecar.policy.provider import Active, PolicyProvider
+from tabard_sidecar.policy.rules import RuleIndex
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.refusal import Unanswerable
 
@@ -57,6 +58,11 @@ class Runtime:
     def revision(self) -> str:
         """Revision of the active policy; empty if there is none."""
         return self._active.revision if self._active is not None else ""
+
+    @property
+    def rules(self) -> RuleIndex:
+        """Where the rules of the active policy are; empty if there is none."""
+        return self._active.rules if self._active is not None else RuleIndex()
 
     async def start(self) -> None:
         """Load the policy and follow its source.

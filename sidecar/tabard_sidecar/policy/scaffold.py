@@ -1,0 +1,100 @@
+"""Starts a policy module and its test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+_MODULE = """\
+# METADATA
+# title: {title}
+# description: What the agents of {title} may do. Everything that no rule grants is denied.
+package policy.{name}
+
+import data.tabard.lib.intent
+
+# METADATA
+# description: Reading is granted, for the purpose that the person signed.
+grant contains {{"code": "read", "credential": {{
+	"kind": "jwt",
+	"audience": "https://{host}.internal",
+	"scopes": ["{name}:read"],
+	"ttl_seconds": 60,
+}}}} if {{
+	input.tool.name == "{name}.read"
+	intent.purpose_is("{name}")
+}}
+
+# METADATA
+# description: Nothing else of {title} is for agents, and the denial says so.
+deny contains {{
+	"code": "{name}_read_only",
+	"message": sprintf("%s is not for agents", [input.tool.name]),
+}} if {{
+	startswith(input.tool.name, "{name}.")
+	input.tool.name != "{name}.read"
+}}
+"""
+
+_TEST = """\
+package policy.{name}_test
+
+import data.policy.{name}
+
+_call(tool) := {{
+	"operation": "authorize",
+	"task": {{"purpose": "{name}", "intent_source": "signed"}},
+	"tool": {{"name": tool, "arguments": {{}}}},
+}}
+
+_codes(elements) := {{element.code | some element in elements}}
+
+test_reading_is_granted if {{
+	_codes({name}.grant) == {{"read"}} with input as _call("{name}.read")
+	{name}.deny == set() with input as _call("{name}.read")
+}}
+
+test_an_asserted_purpose_grants_nothing if {{
+	{name}.grant == set() with input as object.union(_call("{name}.read"), {{"task": {{"intent_source": "asserted"}}}})
+}}
+
+test_everything_else_is_denied if {{
+	{name}.grant == set() with input as _call("{name}.delete")
+	_codes({name}.deny) == {{"{name}_read_only"}} with input as _call("{name}.delete")
+}}
+"""
+
+
+class ScaffoldError(Exception):
+    """The module can't be started."""
+
+
+def write_module(folder: Path, name: str) -> tuple[Path, Path]:
+    """Write ``<folder>/<name>/<name>.rego`` and its test, overwriting nothing.
+
+    Returns:
+        The module and the test.
+
+    Raises:
+        ScaffoldError: the name isn't one, or a file is there already.
+    """
+    if not _NAME.fullmatch(name) or name.endswith("_test"):
+        raise ScaffoldError(
+            f"{name!r} is no module name: use lower case letters, digits and _, not ending in _test"
+        )
+    home = folder / name
+    module, test = home / f"{name}.rego", home / f"{name}_test.rego"
+    for path in (module, test):
+        if path.exists():
+            raise ScaffoldError(f"{path} exists already; nothing was written")
+    words = {"name": name, "title": name.replace("_", " "), "host": name.replace("_", "-")}
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for path, text in ((module, _MODULE), (test, _TEST)):
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text.format_map(words))
+    except OSError as error:
+        raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
+    return module, test
