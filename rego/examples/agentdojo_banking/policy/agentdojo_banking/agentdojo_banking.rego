@@ -61,7 +61,7 @@ grant contains _with("read_named_file", "files.read") if {
 grant contains _with("make_payment", "payments.write") if {
 	tools.named(_payments)
 	_asks_for(_payment_words)
-	arguments.within("amount", 0.01, data.bank.payment_limit)
+	arguments.within("amount", 0, data.bank.payment_limit)
 }
 
 # METADATA
