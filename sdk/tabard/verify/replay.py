@@ -105,14 +105,16 @@ class SqliteReplayStore:
         return connection
 
     def _clean(self, connection: sqlite3.Connection) -> None:
+        """Forget what has expired, a bounded number at a time, until nothing is left of it for now."""
         now = self._clock()
         if now < self._clean_at:
             return
-        self._clean_at = now + _CLEAN_EVERY_SECONDS
-        connection.execute(
+        deleted = connection.execute(
             "DELETE FROM used WHERE key IN (SELECT key FROM used WHERE keep_until < ? LIMIT ?)",
             (now, _CLEAN_ROWS),
         )
+        if deleted.rowcount < _CLEAN_ROWS:
+            self._clean_at = now + _CLEAN_EVERY_SECONDS
 
     def _forget(self) -> None:
         if self._connection is not None and self._owner == os.getpid():

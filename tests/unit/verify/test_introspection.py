@@ -1,9 +1,15 @@
 """A backend that asks the zone sees a revocation at once."""
 
+import asyncio
 from urllib.parse import parse_qs
 
 import pytest
+from prometheus_client import CollectorRegistry
 from tabard.verify import IntrospectionClient, Rejected, Verifier
+from tabard_sidecar.http import conf
+from tabard_sidecar.http.introspection import create_introspection_server
+from tabard_sidecar.model import Introspection
+from tabard_sidecar.records.metrics import Metrics
 
 from tests.support.backends import Documents
 
@@ -59,3 +65,54 @@ def test_the_key_is_never_shown_and_never_sent_in_the_clear():
     assert "client-key" not in repr(client)
     with pytest.raises(ValueError, match="https"):
         IntrospectionClient("http://tabard.invalid/introspect", "client-key")
+
+
+async def test_it_speaks_with_the_zones_own_endpoint(issuer, replay, tmp_path):
+    key_file = tmp_path / "client.key"
+    key_file.touch(mode=0o600)
+    key_file.write_text("c" * 40)
+    client = conf.IntrospectionClient(id="refunds", key_file=key_file, audiences=("refunds",))
+    config = conf.IntrospectionConfig(listen="127.0.0.1:0", clients=(client,))
+    token, ended = issuer.jwt("t", jti="the-id"), []
+
+    async def introspect(value):
+        return None if ended or value != token else _describe(issuer, "the-id")
+
+    server = create_introspection_server(
+        config, introspect=introspect, metrics=Metrics.create(CollectorRegistry())
+    )
+    await server.start()
+    try:
+        verifier = Verifier(
+            "refunds",
+            issuer=issuer.name,
+            jwks=issuer.write_jwks(tmp_path / "jwks.json"),
+            replay=replay,
+            introspection=IntrospectionClient(f"http://{server.address}/introspect", "c" * 40),
+        )
+        assert await asyncio.to_thread(verifier.verify, token, "t", {})
+        ended.append("the task")
+        with pytest.raises(Rejected, match="credential_inactive"):
+            await asyncio.to_thread(verifier.verify, token, "t", {})
+    finally:
+        await server.stop()
+
+
+def _describe(issuer, credential_id):
+    """What the sidecar knows about an active credential."""
+    claims = issuer.claims("t", jti=credential_id)
+    return Introspection(
+        credential_id=credential_id,
+        kind="jwt",
+        task_id=claims["txn"],
+        audience="refunds",
+        scopes=(),
+        issued_at=claims["iat"],
+        expires_at=claims["exp"],
+        subject_id=claims["sub"],
+        subject_issuer=claims["sub_iss"],
+        tool="t",
+        call_digest=claims["tabard_call"],
+        single_use=False,
+        claims=claims,
+    )

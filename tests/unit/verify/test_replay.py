@@ -88,6 +88,17 @@ def test_what_has_expired_is_forgotten_but_not_at_once(tmp_path):
     connection.close()
 
 
+def test_forgetting_keeps_up_with_any_rate(tmp_path, monkeypatch):
+    monkeypatch.setattr("tabard.verify.replay._CLEAN_ROWS", 10)
+    now = [1000.0]
+    store = SqliteReplayStore(tmp_path / "replay.sqlite3", clock=lambda: now[0])
+    assert all(store.accept("i", f"old-{number}", 1060.0) for number in range(35))
+    now[0] = 10_000.0
+    assert all(store.accept("i", f"new-{number}", 10_060.0) for number in range(4))
+    assert store._connection.execute("SELECT count(*) FROM used").fetchone() == (4,)
+    store.close()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     path = tmp_path / "replay.sqlite3"
     path.write_bytes(b"something else" * 100)
