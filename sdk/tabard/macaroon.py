@@ -176,84 +176,74 @@ def verify(
 
 
 def _verify(root: UnverifiedMacaroon, key: bytes, discharges: list[UnverifiedMacaroon]) -> VerifiedMacaroon:
-    macaroon = _build(root)
-    chain = _Chain(macaroon, root.caveats, [discharge.identifier for discharge in discharges])
+    pending = {discharge.identifier for discharge in discharges}
+    if len(pending) != len(discharges):
+        raise MacaroonError("discharge", "two discharges have the same identifier")
+    steps: list[Step] = []
+    macaroon = _build(root, [_ChainCaveat(raw, steps) for raw in root.caveats])
+    # What a discharge covers is written down apart, and thrown away.
+    answers = [_build(item, [_ChainCaveat(raw, []) for raw in item.caveats]) for item in discharges]
     verifier = Verifier()
-    verifier.first_party_caveat_verifier_delegate = _FirstParty(chain)
-    verifier.third_party_caveat_verifier_delegate = _ThirdParty(chain)
+    verifier.first_party_caveat_verifier_delegate = _FirstParty()
+    verifier.third_party_caveat_verifier_delegate = _ThirdParty(pending)
     try:
-        verifier.verify(macaroon, key, list(map(_build, discharges)))
+        verifier.verify(macaroon, key, answers)
     except MacaroonError:
         raise
     except MacaroonInvalidSignatureException:
         raise MacaroonError("signature", "the signature doesn't match") from None
     except Exception as error:  # noqa: BLE001 - struct.error, RecursionError, CryptoError, bare Exception, …
         raise MacaroonError("malformed", f"it can't be verified ({type(error).__name__})") from None
-    if chain.pending:
+    if pending:
         raise MacaroonError("discharge", "a discharge answers no caveat of the macaroon")
-    steps = tuple(chain.steps)
-    return VerifiedMacaroon(root.identifier, steps[0].before if steps else root.signature, steps)
+    return VerifiedMacaroon(root.identifier, steps[0].before if steps else root.signature, tuple(steps))
 
 
-class _Chain:
-    """Collects the steps of the one macaroon that is being verified, and which discharges are still unused."""
+class _ChainCaveat(_PyCaveat):  # type: ignore[misc] # the library has no types
+    """A caveat that knows where to write down the signatures around it; set up without the library's conversions."""
 
-    def __init__(
-        self,
-        macaroon: Any,  # noqa: ANN401 - untyped library
-        caveats: tuple[RawCaveat, ...],
-        discharge_ids: list[bytes],
-    ) -> None:
-        # By identity: equal caveats may stand in a discharge as well.
-        self._own = dict(zip(map(id, macaroon.caveats), caveats, strict=True))
-        self.steps: list[Step] = []
-        self.pending = set(discharge_ids)
-        if len(self.pending) != len(discharge_ids):
-            raise MacaroonError("discharge", "two discharges have the same identifier")
-
-    def record(self, caveat: Any, before: bytes, after: bytes) -> None:  # noqa: ANN401
-        raw = self._own.get(id(caveat))
-        if raw is not None:
-            self.steps.append(Step(raw, before, after))
+    def __init__(self, raw: RawCaveat, steps: list[Step]) -> None:
+        self._version = MACAROON_V2
+        self._caveat_id = raw.identifier
+        self._verification_key_id = raw.verification_id
+        self._location = raw.location.encode() or None
+        self.raw = raw
+        self.steps = steps
 
 
-class _FirstParty(FirstPartyCaveatVerifierDelegate):  # type: ignore[misc] # the library has no types
+class _FirstParty(FirstPartyCaveatVerifierDelegate):  # type: ignore[misc]
     """The one dispatcher: lets every caveat into the chain and writes down the signatures around it."""
-
-    def __init__(self, chain: _Chain) -> None:
-        super().__init__()
-        self._chain = chain
 
     def verify_first_party_caveat(self, _verifier: Any, _caveat: Any, _signature: bytes) -> bool:  # noqa: ANN401
         return True
 
-    def update_signature(self, signature: bytes, caveat: Any) -> bytes:  # noqa: ANN401
+    def update_signature(self, signature: bytes, caveat: _ChainCaveat) -> bytes:
         # What the library does, without the way through hex and back.
-        after = hmac.digest(signature, caveat.caveat_id_bytes, "sha256")
-        self._chain.record(caveat, signature, after)
+        after = hmac.digest(signature, caveat.raw.identifier, "sha256")
+        caveat.steps.append(Step(caveat.raw, signature, after))
         return after
 
 
 class _ThirdParty(ThirdPartyCaveatVerifierDelegate):  # type: ignore[misc]
     """Verifies the discharge of each third-party caveat, each discharge once."""
 
-    def __init__(self, chain: _Chain) -> None:
+    def __init__(self, pending: set[bytes]) -> None:
         super().__init__()
-        self._chain = chain
+        self._pending = pending
 
     def verify_third_party_caveat(  # noqa: PLR0913, PLR0917 - the library's signature
         self,
         verifier: Any,  # noqa: ANN401
-        caveat: Any,  # noqa: ANN401
+        caveat: _ChainCaveat,
         root: Any,  # noqa: ANN401
         macaroon: Any,  # noqa: ANN401
         discharge_macaroons: Any,  # noqa: ANN401
         signature: bytes,
     ) -> bool:
-        wanted = caveat.caveat_id_bytes
-        if wanted not in self._chain.pending:
+        wanted = caveat.raw.identifier
+        if wanted not in self._pending:
             raise MacaroonError("discharge", "a third-party caveat has no discharge of its own")
-        self._chain.pending.remove(wanted)
+        self._pending.remove(wanted)
         try:
             met = super().verify_third_party_caveat(
                 verifier, caveat, root, macaroon, discharge_macaroons, signature
@@ -262,9 +252,9 @@ class _ThirdParty(ThirdPartyCaveatVerifierDelegate):  # type: ignore[misc]
             raise MacaroonError("discharge", f"a discharge doesn't verify ({type(error).__name__})") from None
         return bool(met)
 
-    def update_signature(self, signature: bytes, caveat: Any) -> bytes:  # noqa: ANN401
+    def update_signature(self, signature: bytes, caveat: _ChainCaveat) -> bytes:
         after: bytes = super().update_signature(signature, caveat)
-        self._chain.record(caveat, signature, after)
+        caveat.steps.append(Step(caveat.raw, signature, after))
         return after
 
 
@@ -278,11 +268,12 @@ def _parse_discharge(serialised: str) -> UnverifiedMacaroon:
     return discharge
 
 
-def _build(parsed: UnverifiedMacaroon) -> Any:  # noqa: ANN401
-    caveats = [
-        _PyCaveat(raw.identifier, raw.verification_id, raw.location or None, MACAROON_V2)
-        for raw in parsed.caveats
-    ]
+def _build(parsed: UnverifiedMacaroon, caveats: list[Any] | None = None) -> Any:  # noqa: ANN401
+    if caveats is None:
+        caveats = [
+            _PyCaveat(raw.identifier, raw.verification_id, raw.location or None, MACAROON_V2)
+            for raw in parsed.caveats
+        ]
     return Macaroon(
         LOCATION, parsed.identifier, caveats=caveats, signature=parsed.signature.hex(), version=MACAROON_V2
     )

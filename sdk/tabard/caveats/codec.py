@@ -6,6 +6,7 @@ import base64
 import binascii
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 from tabard.arguments import ArgumentsError, canonical, parse_json
@@ -103,8 +104,8 @@ def caveat_json(caveat: Caveat) -> dict[str, Any]:
 
 
 def hop_bytes(holder: str) -> bytes:
-    """Return what the seal of a hop covers besides the signature before it: the hop's encoding without the seal."""
-    return canonical({"holder": holder, "type": Hop.tag})
+    """Return what the seal of a hop covers besides the signature before it: its canonical encoding without the seal."""
+    return f'{{"holder":{encode_basestring(holder)},"type":"hop"}}'.encode()
 
 
 def encode_bytes(data: bytes) -> str:

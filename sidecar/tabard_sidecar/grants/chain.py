@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tabard.caveats import Branch, Caveat, CaveatError, Expiry, Hop, ThirdParty
@@ -93,7 +92,7 @@ class _Chain:
         self._holder = holder
         self._parent = root_id
         self._hop_key = hop_key
-        self._links: list[Link] = []
+        self._links: list[tuple[str, str, str, str, str]] = []
         self._segments: list[list[Caveat]] = [[]]
 
     def add(self, caveat: Caveat, step: Step, number: int) -> None:
@@ -112,11 +111,10 @@ class _Chain:
 
     def _link(self, caveat: Caveat, sub_agent: str, step: Step) -> None:
         own = link_id(step.after)
-        self._links.append(Link(caveat.tag, self._holder, sub_agent, own, self._parent))
+        self._links.append((caveat.tag, self._holder, sub_agent, own, self._parent))
         self._segments.append([])
         self._parent = own
 
     def finish(self) -> tuple[tuple[Caveat, ...], tuple[Link, ...]]:
         first, *rest = map(tuple, self._segments)
-        links = (replace(link, caveats=caveats) for link, caveats in zip(self._links, rest, strict=True))
-        return first, tuple(links)
+        return first, tuple(Link(*link, caveats) for link, caveats in zip(self._links, rest, strict=True))

@@ -28,13 +28,21 @@ from tabard_sidecar.model import VerifiedGrant
 from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 Numbered = tuple[tuple[int, Caveat], ...]
 """Caveats with their positions in the chain, counted from 1."""
 
-_PER_CALL = (Tools, Arguments, ReadOnly, Call)
-_PER_CREDENTIAL = (Audiences, Scopes)
+_PLACES = ("standing", "expiries", "per_call", "per_credential")
+_SORTS: Mapping[type[Caveat], str] = {
+    Expiry: "expiries",
+    Tools: "per_call",
+    Arguments: "per_call",
+    ReadOnly: "per_call",
+    Call: "per_call",
+    Audiences: "per_credential",
+    Scopes: "per_credential",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +55,21 @@ class PlannedGrant(VerifiedGrant):
     """
 
     standing: Numbered = field(init=False, repr=False, compare=False)
-    expiries: tuple[tuple[int, Expiry], ...] = field(init=False, repr=False, compare=False)
+    expiries: Numbered = field(init=False, repr=False, compare=False)
     per_call: Numbered = field(init=False, repr=False, compare=False)
     per_credential: Numbered = field(init=False, repr=False, compare=False)
     refusal: tuple[str, str] | None = field(init=False, repr=False, compare=False)
     children: tuple[tuple[str, str, int | None], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        numbered = tuple(enumerate(self.caveats, 1))
-        expiries = [(number, caveat) for number, caveat in numbered if isinstance(caveat, Expiry)]
-        # Whatever isn't sorted elsewhere stands and is judged always, so a new type can't be forgotten.
-        elsewhere = (Expiry, *_PER_CALL, *_PER_CREDENTIAL)
-        standing = tuple(pair for pair in numbered if not isinstance(pair[1], elsewhere))
-        self._set("standing", standing)
-        self._set("expiries", tuple(sorted(expiries, key=lambda pair: pair[1].expires_at)))
-        self._set("per_call", tuple(pair for pair in numbered if isinstance(pair[1], _PER_CALL)))
-        self._set("per_credential", tuple(pair for pair in numbered if isinstance(pair[1], _PER_CREDENTIAL)))
+        sorted_by: dict[str, list[tuple[int, Caveat]]] = {name: [] for name in _PLACES}
+        for pair in enumerate(self.caveats, 1):
+            # Whatever isn't sorted elsewhere stands and is judged always, so a new type can't be forgotten.
+            sorted_by[_SORTS.get(type(pair[1]), "standing")].append(pair)
+        sorted_by["expiries"].sort(key=_end)
+        for name, pairs in sorted_by.items():
+            self._set(name, tuple(pairs))
+        standing = tuple(sorted_by["standing"])
         self._set("children", tuple(_children(self)))
         question = Question(now=0.0, purpose=self.task.purpose, depth=len(self.links))
         try:
@@ -120,6 +127,10 @@ def link_name(grant: VerifiedGrant, number: int) -> str:
     link = grant.links[number - 1]
     to = link.holder if link.kind == Hop.tag else f"{link.sub_agent!a} of {link.holder}"
     return f"set with {link.kind} {number} to {to}"
+
+
+def _end(pair: tuple[int, Caveat]) -> float:
+    return pair[1].expires_at if isinstance(pair[1], Expiry) else 0.0
 
 
 def _children(grant: VerifiedGrant) -> Iterator[tuple[str, str, int | None]]:
