@@ -14,6 +14,7 @@ from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import Tracing
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.server import errors
+from tabard_sidecar.server.registration import MALFORMED
 from tabard_sidecar.trail import new_id
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -101,6 +102,8 @@ def answering(method: Callable[..., Awaitable[_Reply]]) -> Callable[..., Awaitab
     @functools.wraps(method)
     async def answer(self: Any, request: Any, context: Context) -> _Reply:  # noqa: ANN401 - wraps every method
         edge: Edge = self.edge
+        if request is MALFORMED:
+            await context.abort_with_status(errors.grpc_status(errors.malformed()))
         return await edge.rpc(name, context, lambda: method(self, request, context))
 
     return answer

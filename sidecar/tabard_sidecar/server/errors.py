@@ -45,3 +45,8 @@ def internal(incident: str) -> Unanswerable:
 def unimplemented(method: str) -> Unanswerable:
     """Return the error for a method whose time has not come."""
     return Unanswerable("UNIMPLEMENTED", "not_implemented", f"{method} isn't available in this version")
+
+
+def malformed() -> Unanswerable:
+    """Return the error for bytes that are no message of this API."""
+    return Unanswerable("INVALID_ARGUMENT", "request_invalid", "the bytes are no message of tabard.authz.v1")

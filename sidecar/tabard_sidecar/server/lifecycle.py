@@ -58,6 +58,7 @@ from tabard_sidecar.replies import Replies
 from tabard_sidecar.reply_keys import KeyringReplyKeys
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.operator import ApprovalServicer, RevocationServicer
+from tabard_sidecar.server.registration import lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
 from tabard_sidecar.stages import Stages
@@ -135,6 +136,7 @@ class Running:
         """Read policy and catalogue again and reopen the decision log, as on SIGHUP."""
         parts = self._parts
         _log.info("reloading")
+        parts.keyring.refresh()
         await parts.policy.reload()
         parts.log.reopen()
 
@@ -263,7 +265,11 @@ def _identity(settings: Settings, clock: Clock) -> Identity:
     return build_identity(
         settings.identity,
         zone=settings.zone,
-        insecure=InsecureIdentity(agent_id=insecure.agent_id or "", local_subjects=insecure.local_subjects),
+        insecure=InsecureIdentity(
+            agent_id=insecure.agent_id or "",
+            local_subjects=insecure.local_subjects,
+            allow_http=insecure.allow_http,
+        ),
         clock=clock,
     )
 
@@ -316,17 +322,18 @@ async def _listen(parts: _Parts, stack: AsyncExitStack) -> Running:
     )
     credentials = Credentials(stages)
     agent, operator = (_grpc_server(settings.limits.max_message_bytes) for _ in range(2))
+    agents, operators = lenient(agent), lenient(operator)
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(
-        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), agent
+        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), agents
     )
     authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(
-        AuthorizationServicer(Authorizer(stages), ToolFilter(stages), edge), agent
+        AuthorizationServicer(Authorizer(stages), ToolFilter(stages), edge), agents
     )
     credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
-        CredentialServicer(credentials, edge), agent
+        CredentialServicer(credentials, edge), agents
     )
-    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(ApprovalServicer(edge), operator)
-    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(RevocationServicer(edge), operator)
+    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(ApprovalServicer(edge), operators)
+    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(RevocationServicer(edge), operators)
 
     http = create_http_server(
         settings.http,
@@ -392,9 +399,19 @@ async def _housekeeping(parts: _Parts) -> None:
         try:
             await parts.state.expire(now=parts.clock())
         except Unanswerable as error:
-            parts.health.component("state").degraded(error.message)
+            _report(parts, "state", error.message)
         else:
-            parts.health.component("state").ok()
+            _report(parts, "state", "")
+        _report(parts, "keys", "; ".join(parts.keyring.problems))
+        _report(parts, "agent", parts.identity.agent.problem)
+
+
+def _report(parts: _Parts, name: str, problem: str) -> None:
+    component = parts.health.component(name)
+    if problem:
+        component.degraded(problem)
+    else:
+        component.ok()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -22,6 +22,7 @@ from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.renewal import Credentials
 from tabard_sidecar.server import convert, errors
 from tabard_sidecar.server.edge import Context, Edge, answering, guarded
+from tabard_sidecar.server.registration import Malformed
 from tabard_sidecar.tasks import Tasks
 
 MAX_BATCH = 100
@@ -79,6 +80,10 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
             try:
                 async with asyncio.TaskGroup() as group:
                     async for question in request_iterator:
+                        if isinstance(question, Malformed):
+                            error = authorization_pb.AuthorizeResult(error=errors.status(errors.malformed()))
+                            answers.put_nowait(authorization_pb.StreamAuthorizeResponse(result=error))
+                            continue
                         await places.acquire()
                         group.create_task(answer(question))
             finally:

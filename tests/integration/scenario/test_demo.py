@@ -63,14 +63,14 @@ def _watch(monkeypatch, world, secrets: set[str]) -> None:
     import tabard  # noqa: PLC0415 - patched here only
     from tabard import _convert  # noqa: PLC0415
 
-    credential = _convert.credential
+    credential = _convert._credential
 
     def remember(message):
         found = credential(message)
         secrets.add(found.value)
         return found
 
-    monkeypatch.setattr(_convert, "credential", remember)
+    monkeypatch.setattr(_convert, "_credential", remember)
     made = tabard.aio.Task.__init__
 
     def task(self, connection, grant, info):
