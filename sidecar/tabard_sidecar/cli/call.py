@@ -82,10 +82,11 @@ class _Authority:
 @json_option
 @click.pass_context
 def call(ctx: click.Context, /, **options: object) -> None:
-    """Ask about one call of TOOL and show decision, code, deciding rule and next step.
+    r"""Ask about one call of TOOL and show decision, code, deciding rule and next step.
 
     Exit code 0 if the call is allowed, 1 if it is denied, 6 if nobody decided. Example:
 
+    \b
         tabard call notes.read --arg id=7 --as alice --purpose support
     """
     given = _Options(options)

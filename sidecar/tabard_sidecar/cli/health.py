@@ -153,7 +153,11 @@ def _connect(address: str, timeout: float) -> socket.socket:
     if scheme == "unix":
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout)
-        connection.connect(rest.removeprefix("//"))
+        try:
+            connection.connect(rest.removeprefix("//"))
+        except OSError:
+            connection.close()
+            raise
         return connection
     host, separator, port = address.rpartition(":")
     if not separator:

@@ -126,6 +126,6 @@ def _tell(directory: Path, written: list[str]) -> None:
     click.echo("Next:")
     if directory.resolve() != Path.cwd():
         click.echo(f"  cd {directory}")
-    click.echo("  tabard policy test            run the policy's tests")
-    click.echo("  tabard serve                  run the sidecar")
-    click.echo("  tabard call TOOL --arg k=v    ask it, from another terminal")
+    click.echo("  tabard policy test                   run the policy's tests")
+    click.echo("  tabard serve                         run the sidecar")
+    click.echo("  tabard call notes.read --arg id=7    ask it, from another terminal")

@@ -63,7 +63,7 @@ def secret_argument(given: str, what: str) -> str:
     if given == "-":
         return sys.stdin.read(_MAX_SECRET_BYTES).strip()
     if not given.startswith("@"):
-        return given
+        return given.strip()
     try:
         return Path(given[1:]).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -36,8 +36,8 @@ class Problem:
     @property
     def anchor(self) -> str:
         """Section of the documentation that describes the setting."""
-        section = self.key.split(".", 1)[0]
-        return f"{_DOCS}#{section}" if section else _DOCS
+        section, dot, _ = self.key.partition(".")
+        return f"{_DOCS}#{section}" if dot else _DOCS
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
