@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tabard import aio, arguments, caveats, delegation, errors
     from tabard._context import current_credential, current_decision, current_task
-    from tabard._guard import guard
+    from tabard._guard import INJECTED, guard
     from tabard._model import (
         ChainLink,
         Credential,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tabard.errors import ApprovalRequired, Denied, InvalidRequest, TabardError, Unavailable
 
 __all__ = [
+    "INJECTED",
     "ApprovalRequired",
     "ChainLink",
     "Client",
@@ -87,7 +88,7 @@ _HOMES = {
     "tabard._context": ("current_credential", "current_decision", "current_task"),
     "tabard.caveats": ("Limits",),
     "tabard.client": ("Client", "Task", "connect"),
-    "tabard._guard": ("guard",),
+    "tabard._guard": ("INJECTED", "guard"),
 }
 _MODULES = frozenset({"aio", "arguments", "caveats", "delegation", "errors"})
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -23,6 +23,9 @@ _R = TypeVar("_R")
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnDenied = Callable[[Denied], Any]
 
+INJECTED: Any = None
+"""Default for a parameter that takes the credential, so that type checkers don't miss it in calls. Never passed on."""
+
 
 def guard(  # noqa: PLR0913  # each one is an option that the caller names
     name: str | None = None,
@@ -40,8 +43,8 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
     Before each call the function's arguments, bound to its parameters with defaults filled in, are sent as the
     arguments of the tool call. The function then receives a copy of exactly what was authorized: nobody who still
     holds a list or dict that was passed can change it any more. A parameter annotated :class:`tabard.Credential`
-    receives the credential and vanishes from the signature; elsewhere :func:`tabard.current_credential` has it until
-    the function returns.
+    receives the credential and vanishes from the signature (give it the default :data:`tabard.INJECTED` to please type
+    checkers); elsewhere :func:`tabard.current_credential` has it until the function returns.
 
     Args:
         name: name of the tool; by default the function's.

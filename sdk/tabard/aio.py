@@ -27,7 +27,7 @@ def connect(
     timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
     obligations: Collection[str] = (),
 ) -> Client:
-    """Return a client of the sidecar on this machine. Connecting happens with the first call.
+    """Return a client of the sidecar on this machine, for the event loop that is running. Connecting happens later.
 
     Args:
         address: where the sidecar listens; by default ``$TABARD_ADDRESS``, else the usual socket.
@@ -36,13 +36,18 @@ def connect(
             any other is a deny.
 
     Raises:
-        InvalidRequest: the address isn't one on this machine, or its directory isn't private.
+        InvalidRequest: the address isn't one on this machine, its directory isn't private, or no event loop is running.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        text = "call tabard.aio.connect() inside async code, or use tabard.connect()"
+        raise errors.InvalidRequest("no_event_loop", text) from None
     return Client(transport.options(address, timeout_seconds, obligations))
 
 
 class Client:
-    """A connection to the sidecar; safe to share between threads. Close it, or use it in a ``with`` block."""
+    """A connection to the sidecar, for one event loop. Close it, or use it in an ``async with`` block."""
 
     def __init__(self, options: transport.Options) -> None:
         self._connection = AioConnection(options)

@@ -144,3 +144,8 @@ async def test_the_rest_of_a_tasks_life(client, task, tabard_fake):
     with pytest.raises(tabard.Denied):
         await client.task("not a grant").get()
     assert task.narrow(tabard.Limits(tools=("t",))).grant != task.grant
+
+
+def test_outside_an_event_loop_it_says_what_to_use():
+    with pytest.raises(tabard.InvalidRequest, match=r"tabard\.connect"):
+        tabard.aio.connect("unix:/nowhere")

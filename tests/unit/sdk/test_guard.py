@@ -107,7 +107,7 @@ def test_a_typed_parameter_takes_the_credential_and_vanishes_from_the_signature(
     tabard_fake.allow("t", audience="orders")
 
     @tabard.guard("t")
-    def tool(order: str, credential: Credential) -> str:
+    def tool(order: str, credential: Credential = tabard.INJECTED) -> str:
         return f"{order} {credential.audience}"
 
     assert tool("A-17") == "A-17 orders"

@@ -9,7 +9,7 @@ import tabard
 
 def test_every_name_that_is_promised_exists():
     for name in tabard.__all__:
-        assert getattr(tabard, name) is not None
+        assert hasattr(tabard, name)
     assert set(tabard.__all__) <= set(dir(tabard))
     with pytest.raises(AttributeError):
         tabard.nothing  # noqa: B018
