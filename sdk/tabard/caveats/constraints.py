@@ -57,6 +57,7 @@ class Constraint:
     operand_json: bytes = field(init=False, repr=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
     check: Check = field(init=False, repr=False, compare=False)
+    weight: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         segments = parse_path(self.path)
@@ -77,6 +78,8 @@ class Constraint:
         object.__setattr__(self, "operand", _frozen(operand))
         object.__setattr__(self, "operand_json", operand_json)
         object.__setattr__(self, "segments", segments)
+        # What one check costs, for the bound on the work of judging: lists of alternatives are tried in turn.
+        object.__setattr__(self, "weight", 1 + len(operand_json) // 32)
 
     def operand_value(self) -> object:
         """Return the operand as plain JSON types, a new copy each time."""

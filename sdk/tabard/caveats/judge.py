@@ -6,7 +6,7 @@ A caveat objects or it doesn't; it never allows anything. :func:`judge` never ra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tabard.caveats import types
@@ -18,9 +18,37 @@ if TYPE_CHECKING:
     from tabard.caveats.constraints import Constraint
 
 
+MAX_WORK = 20_000
+"""Most that judging one call may cost, over all caveats; a unit is about one value compared with one short operand."""
+_WORK_CHARACTERS = 256
+
+
+class TooMuchWorkError(Exception):
+    """Judging would take too long: whoever wrote the caveats, the arguments or both wants it to."""
+
+
+class Work:
+    """What is left of the work that one call may cause."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_WORK
+
+    def spend(self, units: int) -> None:
+        """Take ``units`` off.
+
+        Raises:
+            TooMuchWorkError: nothing is left.
+        """
+        self.left -= units
+        if self.left < 0:
+            raise TooMuchWorkError
+
+
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What is known of a tool call.
+    """What is known of a tool call; make a new one for each call that is judged, since ``work`` is used up.
 
     ``read_only`` says that the catalogue marks the tool so. ``arguments`` and ``digest`` are ``None`` while only the
     tool is known, when it is asked which tools could be used at all.
@@ -30,6 +58,7 @@ class CallFacts:
     arguments: Mapping[str, Any] | None
     digest: str | None
     read_only: bool = False
+    work: Work = field(default_factory=Work, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +99,10 @@ def judge(caveat: Caveat, question: Question) -> Failure | None:
         return Failure("caveat_unknown", f"{type(caveat).__name__} is no known caveat")
     try:
         return rule(caveat, question)
+    except TooMuchWorkError:
+        return Failure(
+            "argument_not_granted", "the arguments are too large to be checked against the constraints"
+        )
     except Exception as error:  # noqa: BLE001 - a caveat that can't be judged is a caveat that isn't met
         return Failure("internal", f"a {caveat.tag} caveat could not be judged: {type(error).__name__}")
 
@@ -95,31 +128,35 @@ def _arguments(caveat: types.Arguments, question: Question) -> Failure | None:
     if call is None or call.arguments is None or not caveat.matcher(call.tool):
         return None
     for number, constraint in enumerate(caveat.constraints, 1):
-        failure = _constraint(constraint, call.arguments)
+        failure = _constraint(constraint, call.arguments, call.work)
         if failure is not None:
             where = f"constraint {number} ({constraint.operator})"
             return Failure(failure.code, f"{where}: {failure.message}")
     if caveat.open:
         return None
-    unknown = _unnamed(call.arguments, [item.segments for item in caveat.constraints], "")
+    paths = [item.segments for item in caveat.constraints]
+    unknown = _unnamed(call.arguments, paths, "", call.work)
     if unknown is None:
         return None
     return Failure("argument_unknown", f"argument {_name(unknown)} is named by no constraint")
 
 
-def _constraint(constraint: Constraint, arguments: Mapping[str, Any]) -> Failure | None:
+def _constraint(constraint: Constraint, arguments: Mapping[str, Any], work: Work) -> Failure | None:
     """Apply one constraint to every value its path leads to."""
     pending: list[tuple[Any, int, str]] = [(arguments, 0, "")]
     segments = constraint.segments
     while pending:
         value, at, where = pending.pop()
         if at == len(segments):
+            length = len(value) if isinstance(value, str) else 0
+            work.spend(constraint.weight * (1 + length // _WORK_CHARACTERS))
             problem = constraint.check(value)
             if problem is not None:
                 return Failure("argument_not_granted", f"argument {_name(where)} {problem}")
         elif segments[at] == "*":
             if not isinstance(value, list):
                 return Failure("argument_not_granted", f"argument {_name(where)} is not an array")
+            work.spend(len(value))
             pending.extend((item, at + 1, f"{where}[{index}]") for index, item in enumerate(value))
         else:
             name = segments[at]
@@ -132,10 +169,12 @@ def _constraint(constraint: Constraint, arguments: Mapping[str, Any]) -> Failure
     return None
 
 
-def _unnamed(value: object, paths: list[tuple[str, ...]], where: str) -> str | None:
+def _unnamed(value: object, paths: list[tuple[str, ...]], where: str, work: Work) -> str | None:
     """Return the first argument under ``value`` that none of ``paths`` leads to; recursion ends with the paths."""
     if not all(paths):
         return None  # a constraint ends here and speaks of all that is below
+    if isinstance(value, list | Mapping):
+        work.spend(len(value) * (1 + len(paths)))
     if isinstance(value, list):
         below = [path[1:] for path in paths if path[0] == "*"]
         items = [(f"{where}[{index}]", item, below) for index, item in enumerate(value)]
@@ -147,7 +186,7 @@ def _unnamed(value: object, paths: list[tuple[str, ...]], where: str) -> str | N
     else:
         return where or "arguments"
     for path, item, remaining in items:
-        unknown = path if not remaining else _unnamed(item, remaining, path)
+        unknown = path if not remaining else _unnamed(item, remaining, path, work)
         if unknown is not None:
             return unknown
     return None

@@ -198,3 +198,44 @@ def test_judging_never_raises():
 
 def test_every_type_is_judged():
     assert set(_RULES) == set(CAVEAT_TYPES.values())
+
+
+@pytest.mark.parametrize(
+    ("constraint", "arguments"),
+    [
+        (
+            Constraint("to.*", "cidr", [f"10.{number}.0.0/16" for number in range(256)]),
+            {"to": ["10.255.0.1"] * 5000},
+        ),
+        (Constraint("to.*", "one_of", [[number] for number in range(256)]), {"to": [[255]] * 5000}),
+        (Constraint("to.*", "eq", 1), {"to": [1] * 50_000}),
+        (
+            Constraint("path", "path_under", [f"/{number}" for number in range(256)]),
+            {"path": "/255" + "/é" * 100_000},
+        ),
+        (Constraint("a", "eq", 1), {"a": 1} | {str(number): 1 for number in range(50_000)}),
+    ],
+    ids=["networks", "lists", "elements", "long string", "keys"],
+)
+def test_work_is_bounded(constraint, arguments):
+    """Else a holder could keep the sidecar busy with his own caveats."""
+    rule = Arguments("*", (constraint,))
+
+    assert judge(rule, Question(0, "", 0, call(**arguments))).message.startswith(
+        "the arguments are too large"
+    )
+
+
+def test_work_is_bounded_over_all_caveats():
+    rule = Arguments("*", (Constraint("to.*", "eq", 1),))
+    question = Question(0, "", 0, call(to=[1] * 1000))
+    verdicts = [judge(rule, question) for _ in range(20)]
+
+    assert verdicts[0] is None
+    assert verdicts[-1] is not None
+
+
+def test_usual_arrays_are_within_the_bound():
+    rule = Arguments("*", (Constraint("to.*", "glob", ["*@example.com", "*@example.org"]),))
+
+    assert ask(rule, call=call(to=[f"user{number}@example.org" for number in range(1000)])) is None
