@@ -1,0 +1,212 @@
+"""Starting, reloading, draining, and every way in which a start is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import tabard
+from tabard_sidecar.config import load
+from tabard_sidecar.server.lifecycle import (
+    EXIT_CANNOT_BIND,
+    EXIT_CONFIG,
+    EXIT_POLICY,
+    StartupError,
+    sidecar,
+)
+
+from demo.world import World, http_get
+from tests.support.zone import Zone
+
+READ = ("tickets.read", {"ticket_id": "t-1"})
+
+
+@pytest.fixture
+def folder():
+    """A folder whose path is short enough for unix sockets."""
+    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
+    yield made
+    shutil.rmtree(made)
+
+
+def prepared(folder, **overrides) -> tuple[Zone, Path]:
+    """Write the files of a zone of one sidecar without starting it."""
+    zone = Zone(folder, workloads=("orchestrator",), overrides=overrides)
+    zone.prepare()
+    return zone, folder / "orchestrator" / "tabard.yaml"
+
+
+async def start_failure(config: Path) -> StartupError:
+    """Return why a sidecar doesn't start."""
+    with pytest.raises(StartupError) as caught:
+        async with sidecar(load(config).settings):
+            pass
+    return caught.value
+
+
+async def test_a_broken_policy_stops_the_start(folder):
+    """With file and line, and exit code 4."""
+    zone, config = prepared(folder)
+    (zone.policy / "broken.rego").write_text("package policy.broken\n\ngrant contains {")
+    error = await start_failure(config)
+    assert error.exit_code == EXIT_POLICY
+    assert "broken.rego:3" in str(error)
+
+
+async def test_a_missing_policy_stops_the_start(folder):
+    """A sidecar without a policy never serves."""
+    zone, config = prepared(folder)
+    shutil.rmtree(zone.policy)
+    assert (await start_failure(config)).exit_code == EXIT_POLICY
+
+
+async def test_an_empty_policy_folder_stops_the_start(folder):
+    """No rule at all is a mistake, not a policy."""
+    zone, config = prepared(folder)
+    shutil.rmtree(zone.policy)
+    zone.policy.mkdir()
+    assert (await start_failure(config)).exit_code == EXIT_POLICY
+
+
+async def test_a_world_readable_key_stops_the_start(folder):
+    """The message names the file and the command that mends it."""
+    zone, config = prepared(folder)
+    key = next(zone.keys.glob("*.json"))
+    key.chmod(0o644)
+    error = await start_failure(config)
+    assert error.exit_code == EXIT_CONFIG
+    assert key.name in str(error)
+    assert "chmod" in str(error)
+
+
+async def test_a_second_server_on_the_same_socket_is_refused(folder):
+    """With the pid of the first, which goes on."""
+    zone, config = prepared(folder)
+    async with zone_started(zone):
+        own = [f"http.listen=unix:{folder}/h2", f"audit.path={folder}/other.log"]
+        other = load(config, assignments=own).settings
+        with pytest.raises(StartupError, match=f"pid {os.getpid()}") as caught:
+            async with sidecar(other):
+                pass
+        assert caught.value.exit_code == EXIT_CANNOT_BIND
+        assert (await (await zone.start_task()).authorize(*READ)).allowed
+
+
+async def test_a_state_file_of_another_zone_stops_the_start(folder):
+    """Two zones never share a file by accident."""
+    zone, config = prepared(folder)
+    async with zone_started(zone):
+        pass
+    with pytest.raises(StartupError, match="belongs to zone 'support'"):
+        async with sidecar(load(config, assignments=["zone=other"]).settings):
+            pass
+
+
+class zone_started:  # noqa: N801 - reads as a statement
+    """Start a prepared zone for a ``with`` block."""
+
+    def __init__(self, zone):
+        self._zone = zone
+
+    async def __aenter__(self):
+        await self._zone.start()
+        return self._zone
+
+    async def __aexit__(self, *exc_info):
+        await self._zone.stop()
+
+
+async def test_a_grant_from_the_future_is_refused_and_time_going_back_widens_nothing(folder):
+    """A clock that jumps denies; when it is right again everything works again."""
+    zone, config = prepared(folder)
+    now = [time.time()]
+    async with sidecar(load(config).settings, clock=lambda: now[0]):
+        task = await zone.start_task()
+        assert (await task.authorize(*READ)).allowed
+        right = now[0]
+        for jump, code in ((-3600.0, "grant_not_yet_valid"), (7200.0, "grant_expired")):
+            now[0] = right + jump
+            with pytest.raises(tabard.Denied) as caught:
+                await task.authorize(*READ)
+            assert caught.value.code == code
+        now[0] = right
+        assert (await task.authorize(*READ)).allowed
+        await zone.stop()
+
+
+def serve(config: Path) -> subprocess.Popen[str]:
+    """Start ``tabard serve`` as its own process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tabard_sidecar.cli", "serve", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def ready(zone: World) -> None:
+    """Wait until the process answers."""
+    for _ in range(600):
+        status, _ = await http_get(zone.sidecars["orchestrator"].http, "/readyz")
+        if status == 200:
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError
+
+
+async def test_the_process_reloads_on_sighup_and_drains_on_sigterm(folder):
+    """SIGHUP keeps it serving; SIGTERM ends it with 0 and leaves no socket behind."""
+    zone, config = prepared(folder)
+    process = serve(config)
+    try:
+        await ready(zone)
+        process.send_signal(signal.SIGHUP)
+        async with tabard.aio.connect(zone.sidecars["orchestrator"].address) as client:
+            task = await client.start_task(
+                zone.issuer.access_token("p"), intent_token=zone.intent("refunds", "Do it.", subject="p")
+            )
+            assert (await task.authorize(*READ)).allowed
+        process.send_signal(signal.SIGTERM)
+        _, log = await asyncio.to_thread(process.communicate, timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert {"serving", "reloading", "draining"} <= set(events)
+    assert not (folder / "orchestrator" / "agent" / "s").exists()
+
+
+async def test_a_default_start_imports_only_what_it_uses(folder):
+    """What the configuration doesn't use costs neither time nor memory."""
+    _, config = prepared(folder)
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from tabard_sidecar.config import load\n"
+        "from tabard_sidecar.server.lifecycle import sidecar\n"
+        "async def main():\n"
+        "    async with sidecar(load(Path(sys.argv[1])).settings):\n"
+        "        print('\\n'.join(sys.modules))\n"
+        "asyncio.run(main())\n"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", script, str(config)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    unwanted = {
+        "docker", "hvac", "hypothesis", "jsonschema", "opentelemetry.sdk", "pytest", "redis", "requests", "rich",
+        "starlette", "structlog", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
+    }  # fmt: skip
+    assert loaded & unwanted == set()
