@@ -190,7 +190,7 @@ def _credential(message: types_pb2.Credential) -> Credential:
         tuple(message.scopes),
         seconds(message.expire_time),
         message.single_use,
-        dict(message.fields),
+        dict(message.fields) if message.fields else {},
     )
 
 

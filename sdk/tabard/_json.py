@@ -9,6 +9,7 @@ from typing import Any
 from tabard.errors import InvalidRequest
 
 MAX_DEPTH = 64
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # nearly all values: not worth a call
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
@@ -29,7 +30,9 @@ def snapshot(value: Any, *, where: str = "argument", depth: int = MAX_DEPTH) -> 
     if depth == 0:
         raise InvalidRequest("arguments_invalid", f"{where}: nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, (list, tuple)):
-        items = [snapshot(item, where=where, depth=depth - 1) for item in value]
+        items = [
+            item if type(item) in _PLAIN else snapshot(item, where=where, depth=depth - 1) for item in value
+        ]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, (dict, Mapping)):
         copied = {}
@@ -37,7 +40,7 @@ def snapshot(value: Any, *, where: str = "argument", depth: int = MAX_DEPTH) -> 
             if not isinstance(key, str):
                 text = f"{where}: the key {key!r} is a {type(key).__name__}; JSON only has strings as keys"
                 raise InvalidRequest("arguments_invalid", text)
-            copied[key] = snapshot(item, where=where, depth=depth - 1)
+            copied[key] = item if type(item) in _PLAIN else snapshot(item, where=where, depth=depth - 1)
         return copied
     message = f"{where}: a {type(value).__name__} has no exact JSON form; pass plain values"
     raise InvalidRequest("arguments_invalid", message)
