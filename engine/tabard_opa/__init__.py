@@ -1,18 +1,23 @@
 """Open Policy Agent as a library: compile Rego, evaluate it under a deadline, evaluate it partially."""
 
+from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.command import opa_binary
 from tabard_opa.engine import Engine, default_capabilities, opa_version
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
-from tabard_opa.policy import Policy
+from tabard_opa.policy import Explanation, Policy
 
 __all__ = [
+    "Bundle",
+    "BundleVerification",
     "Engine",
     "EngineError",
     "EvaluationError",
+    "Explanation",
     "ForkedError",
     "Policy",
     "PolicyProblem",
     "TabardOpaError",
+    "VerificationKey",
     "default_capabilities",
     "opa_binary",
     "opa_version",

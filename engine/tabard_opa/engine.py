@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import Library, load
 from tabard_opa._mailbox import Mailbox
+from tabard_opa.bundle import Bundle, BundleVerification, bundle_from
 from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
 from tabard_opa.policy import Policy
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_IN_FLIGHT: Final = 64
 DEFAULT_MAX_INPUT_BYTES: Final = 2**20
+DEFAULT_MAX_BUNDLE_BYTES: Final = 64 * 2**20
 #: How long an evaluation may keep Python's lock before it moves to a thread of Go's.
 DEFAULT_HOLD_SECONDS: Final = 0.0005
 #: Garbage is collected when the heap has grown by this much; a heap this small is collected too often at Go's 100.
@@ -31,8 +33,8 @@ class Engine:
     Args:
         max_in_flight: Evaluations that may run at once; one more fails with ``overloaded``.
         max_input_bytes: Larger inputs fail with ``input_too_large``.
-        memory_limit_bytes: What Go's heap should stay under (``GOMEMLIMIT`` of the whole process). An evaluation that
-            runs for long while the heap is beyond it is cut with ``overloaded``. None leaves memory unlimited.
+        memory_limit_bytes: What Go's memory should stay under (``GOMEMLIMIT`` of the whole process). An evaluation that
+            runs for long while three quarters of it are alive is cut with ``overloaded``. None leaves memory unlimited.
         hold_seconds: How long an evaluation may keep Python's lock. At most 0.001; 0 never evaluates with the lock held.
 
     Raises:
@@ -65,7 +67,7 @@ class Engine:
         )
         limit = memory_limit_bytes or 0
         self.library.held.tabard_tune(limit or -1, DEFAULT_COLLECT_PERCENT)
-        self._handle, _ = self.library.call("tabard_engine_new", max_in_flight, limit)
+        self._handle, _ = self.library.call("tabard_engine_new", max_in_flight, limit // 4 * 3)
         self._finalizer = weakref.finalize(self, _free_engine, self.library, self._handle, self._pid)
 
     def __enter__(self) -> Self:
@@ -107,6 +109,35 @@ class Engine:
         _, tree = self.library.call("tabard_parse", name, len(name), text, len(text))
         parsed: dict[str, Any] = json.loads(tree)
         return parsed
+
+    def parse_bundle(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        verification: BundleVerification | None = None,
+        max_bytes: int = DEFAULT_MAX_BUNDLE_BYTES,
+    ) -> Bundle:
+        """Read a bundle tarball.
+
+        Args:
+            path: The ``.tar.gz`` file.
+            verification: Keys that may have signed it; then it has to be signed. Without, a signed bundle is refused.
+            max_bytes: Most that the tarball, and what it unpacks to, may have.
+
+        Raises:
+            EngineError: it can't be read, holds Rego that doesn't parse, files outside its roots, compiled modules or a
+                patch, or its signature doesn't hold.
+        """
+        self.check_process()
+        request = json.dumps(
+            {
+                "path": os.fspath(path),
+                "max_bytes": max_bytes,
+                "verification": verification.as_json() if verification else None,
+            }
+        ).encode()
+        _, text = self.library.call("tabard_read_bundle", request, len(request))
+        return bundle_from(json.loads(text))
 
     def compile(  # noqa: PLR0913 - each is a part of what a policy is
         self,

@@ -7,7 +7,8 @@ import os
 import struct
 import weakref
 from ctypes import byref, c_int64
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from tabard_opa._library import OK, PENDING, Library, Outcome
 from tabard_opa._mailbox import Answer
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 _MAX_SECONDS: Final = 3600.0
 _ITEM: Final = struct.Struct("<IIqq")
+
+
+#: How much of an evaluation an explanation tells.
+Mode = Literal["full", "fails", "notes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an evaluation went: its result or its error, and OPA's trace of it."""
+
+    result: Any
+    error: EvaluationError | None
+    trace: str
 
 
 class Policy:
@@ -160,26 +174,59 @@ class Policy:
             EvaluationError: there is no result; ``code`` says why.
             ForkedError: this process was forked after the engine was loaded.
         """
-        self._check(input_json)
-        request = json.dumps({"query": query, "unknowns": list(unknowns)}).encode()
+        request = {"kind": "partial", "query": query, "unknowns": list(unknowns)}
         mailbox = self._engine.mailbox()
-        outcome = Outcome()
-        self._library.held.tabard_partial(
-            self._handle,
-            request,
-            len(request),
-            input_json,
-            len(input_json),
-            _nanoseconds(deadline_seconds),
-            mailbox.handle,
-            byref(outcome),
-        )
+        outcome = self._query(request, input_json, deadline_seconds, mailbox.handle)
         if outcome.status == PENDING:
             text = _result(await mailbox.wait(outcome.handle), None)
         else:
             text = self._finish(outcome, None)
         partial: dict[str, Any] = json.loads(text)
         return partial
+
+    def explain(
+        self, path: str, input_json: bytes, *, deadline_seconds: float, mode: Mode = "full"
+    ) -> Explanation:
+        """Evaluate any rule and tell how it went; for people, and slow.
+
+        Args:
+            path: A rule such as ``data.policy.refunds.grant``; it needn't be an entrypoint.
+            input_json: The input.
+            deadline_seconds: When to give up.
+            mode: ``full``, only the expressions that failed (``fails``), or what policies say with ``trace`` (``notes``).
+
+        Raises:
+            EvaluationError: there is no such rule, or the input isn't JSON. What evaluation itself ran into is in the
+                explanation.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        request = {"kind": "explain", "query": path, "mode": mode}
+        outcome = self._block(self._query(request, input_json, deadline_seconds, 0))
+        answer = json.loads(self._finish(outcome, None))
+        failure = answer["failure"]
+        return Explanation(
+            result=answer["result"],
+            error=None if failure is None else _error_from(failure),
+            trace=answer["trace"],
+        )
+
+    def _query(
+        self, request: dict[str, Any], input_json: bytes, deadline_seconds: float, mailbox: int
+    ) -> Outcome:
+        self._check(input_json)
+        text = json.dumps(request).encode()
+        outcome = Outcome()
+        self._library.held.tabard_query(
+            self._handle,
+            text,
+            len(text),
+            input_json,
+            len(input_json),
+            _nanoseconds(deadline_seconds),
+            mailbox,
+            byref(outcome),
+        )
+        return outcome
 
     def _begin(self, entrypoint: str, input_json: bytes, deadline_seconds: float, mailbox: int) -> Outcome:
         index = self._indexes[entrypoint]
@@ -265,6 +312,10 @@ def _error(text: bytes) -> EvaluationError:
     if isinstance(failure, list):
         failure = failure[0]
         failure["code"] = "internal"
+    return _error_from(failure)
+
+
+def _error_from(failure: dict[str, Any]) -> EvaluationError:
     return EvaluationError(
         failure["code"],
         failure["message"],

@@ -76,8 +76,9 @@ func (b *brake) look(now time.Time) bool {
 	return b.stop.Load() != running
 }
 
+// heapBytes is what the last collection found alive.
 func heapBytes() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

@@ -26,7 +26,7 @@ type Source struct {
 }
 
 // maxCachedValues bounds the compiled patterns and the like that builtins keep between evaluations of one policy.
-const maxCachedValues = 1000
+const maxCachedValues = 256
 
 // Policy is compiled and immutable: any number of evaluations may use it at once. It is freed by dropping it.
 type Policy struct {
@@ -35,6 +35,7 @@ type Policy struct {
 	entrypoints []*entrypoint
 	values      cache.InterQueryValueCache
 	responses   cache.InterQueryCache
+	inputs      *memory
 	// swift: every builtin used is bounded by the size of its operands, so a brake that is polled bounds the whole.
 	swift bool
 }
@@ -62,16 +63,16 @@ func Compile(source *Source) (*Policy, error) {
 	if compiler.Failed() {
 		return nil, problemsOf(compiler.Errors, "")
 	}
-	limit := int64(maxCachedValues)
+	entries := maxCachedValues
 	config := &cache.Config{}
-	config.InterQueryBuiltinValueCache.MaxNumEntries = new(int)
-	*config.InterQueryBuiltinValueCache.MaxNumEntries = int(limit)
+	config.InterQueryBuiltinValueCache.MaxNumEntries = &entries
 	policy := &Policy{
 		compiler:  compiler,
 		store:     store,
 		values:    cache.NewInterQueryValueCache(context.Background(), config),
 		responses: cache.NewInterQueryCache(nil),
-		swift:     isSwift(compiler.Required.Builtins),
+		inputs:    newMemory(),
+		swift:     isSwift(compiler),
 	}
 	if err := policy.prepareAll(source.Entrypoints); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -32,6 +33,21 @@ type Limits struct {
 	Deadline  time.Time
 	Hold      time.Time // give up here with ErrHold; zero is never
 	HeapLimit uint64
+}
+
+// recovered is deferred: a panic becomes a failure of this one evaluation.
+func recovered(result *Result) {
+	if cause := recover(); cause != nil {
+		*result = Result{Failure: &Failure{Code: CodeInternal, Message: fmt.Sprintf("the engine failed: %v", cause)}}
+	}
+}
+
+func undefined() *Failure {
+	return &Failure{Code: CodeUndefined, Message: "the entrypoint is undefined for this input"}
+}
+
+func invalidInput(err error) *Failure {
+	return &Failure{Code: CodeInvalidInput, Message: "the input isn't JSON: " + err.Error()}
 }
 
 // ErrHold says that an evaluation didn't finish while its caller was willing to wait; it has to start over elsewhere.
@@ -66,20 +82,16 @@ func (p *Policy) Swift() bool { return p.swift }
 
 // Evaluate runs the entrypoint with this index. It returns ErrHold and no result only if limits has a hold.
 func (p *Policy) Evaluate(index int, input []byte, limits Limits, ticket *Ticket) (result Result, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			result.Failure = &Failure{Code: CodeInternal, Message: fmt.Sprintf("the engine failed: %v", cause)}
-		}
-	}()
+	defer recovered(&result)
 	if index < 0 || index >= len(p.entrypoints) {
 		return Result{Failure: &Failure{Code: CodeInternal, Message: "no such entrypoint"}}, nil
 	}
 	started := time.Now()
-	value, parseErr := ParseJSON(input)
+	value, parseErr := parseJSON(input, p.inputs)
 	parsed := time.Now()
 	result.ParseNS = parsed.Sub(started).Nanoseconds()
 	if parseErr != nil {
-		result.Failure = &Failure{Code: CodeInvalidInput, Message: "the input isn't JSON: " + parseErr.Error()}
+		result.Failure = invalidInput(parseErr)
 		return result, nil
 	}
 	ticket.brake.arm(parsed, limits)
@@ -114,7 +126,7 @@ func (p *Policy) run(entry *entrypoint, input ast.Value, ticket *Ticket) (*ast.T
 		return nil, err
 	}
 	if found == nil {
-		return nil, &Failure{Code: CodeUndefined, Message: "the entrypoint is undefined for this input"}
+		return nil, undefined()
 	}
 	return found, nil
 }
@@ -153,7 +165,9 @@ func (p *Policy) iterate(
 // lazyDeadline is a context that costs nothing until somebody waits on it, which only builtins that use the network do.
 type lazyDeadline struct {
 	context.Context
-	at time.Time
+	at   time.Time
+	once sync.Once
+	done chan struct{}
 }
 
 func deadlineContext(at time.Time) context.Context {
@@ -163,9 +177,11 @@ func deadlineContext(at time.Time) context.Context {
 func (c *lazyDeadline) Deadline() (time.Time, bool) { return c.at, true }
 
 func (c *lazyDeadline) Done() <-chan struct{} {
-	done := make(chan struct{})
-	time.AfterFunc(time.Until(c.at), func() { close(done) })
-	return done
+	c.once.Do(func() {
+		c.done = make(chan struct{})
+		time.AfterFunc(time.Until(c.at), func() { close(c.done) })
+	})
+	return c.done
 }
 
 func (c *lazyDeadline) Err() error {

@@ -3,12 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // maxDepth bounds the nesting of an input. Evaluating, comparing and encoding values recurse once per level, and a Go
@@ -19,8 +19,11 @@ var errDepth = fmt.Errorf("nested deeper than %d levels", maxDepth)
 
 // ParseJSON reads one JSON text straight into a Rego value. It is stricter than OPA where leniency would let two readers
 // of one text disagree: duplicate keys, bytes that aren't UTF-8 and unpaired surrogates are errors.
-func ParseJSON(text []byte) (ast.Value, error) {
-	p := jsonParser{text: text}
+func ParseJSON(text []byte) (ast.Value, error) { return parseJSON(text, nil) }
+
+// parseJSON is ParseJSON with a memory for members of the outermost object that come again and again.
+func parseJSON(text []byte, known *memory) (ast.Value, error) {
+	p := jsonParser{text: text, known: known}
 	p.space()
 	value, err := p.value(0)
 	if err == nil {
@@ -36,8 +39,25 @@ func ParseJSON(text []byte) (ast.Value, error) {
 }
 
 type jsonParser struct {
-	text []byte
-	at   int
+	text  []byte
+	at    int
+	known *memory
+	// terms is a block that terms are cut from; pairs and items are the stacks of the objects and arrays that are open.
+	terms []ast.Term
+	pairs [][2]*ast.Term
+	items []*ast.Term
+}
+
+const termsPerBlock = 32
+
+func (p *jsonParser) term(value ast.Value) *ast.Term {
+	if len(p.terms) == 0 {
+		p.terms = make([]ast.Term, termsPerBlock)
+	}
+	term := &p.terms[0]
+	p.terms = p.terms[1:]
+	term.Value = value
+	return term
 }
 
 func (p *jsonParser) space() {
@@ -99,44 +119,29 @@ func (p *jsonParser) literal(word string, value ast.Value) (ast.Value, error) {
 
 func (p *jsonParser) object(depth int) (ast.Value, error) {
 	p.at++
-	var pairs [][2]*ast.Term
 	p.space()
 	if p.peek() == '}' {
 		p.at++
 		return ast.NewObject(), nil
 	}
+	start := len(p.pairs)
 	for {
-		p.space()
-		if p.peek() != '"' {
-			return nil, errors.New("an object key should start here")
-		}
-		key, err := p.str()
+		pair, err := p.member(depth)
 		if err != nil {
 			return nil, err
 		}
-		p.space()
-		if p.peek() != ':' {
-			return nil, errors.New("':' should follow an object key")
-		}
-		p.at++
-		p.space()
-		value, err := p.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		terms := util.NewPtrSlice[ast.Term](2)
-		terms[0].Value, terms[1].Value = ast.String(key), value
-		pairs = append(pairs, [2]*ast.Term{terms[0], terms[1]})
+		p.pairs = append(p.pairs, pair)
 		p.space()
 		switch p.peek() {
 		case ',':
 			p.at++
 		case '}':
 			p.at++
-			object := ast.NewObject(pairs...)
-			if object.Len() != len(pairs) {
+			if duplicateKey(p.pairs[start:]) {
 				return nil, errors.New("the object that ends here has a duplicate key")
 			}
+			object := ast.NewObject(p.pairs[start:]...)
+			p.pairs = p.pairs[:start]
 			return object, nil
 		default:
 			return nil, errors.New("',' or '}' should follow an object's value")
@@ -144,28 +149,116 @@ func (p *jsonParser) object(depth int) (ast.Value, error) {
 	}
 }
 
+// fewPairs is up to where comparing all keys with each other is faster than a map.
+const fewPairs = 16
+
+// duplicateKey finds what ast.NewObject takes for granted that it isn't there.
+func duplicateKey(pairs [][2]*ast.Term) bool {
+	if len(pairs) > fewPairs {
+		seen := make(map[ast.Value]struct{}, len(pairs))
+		for i := range pairs {
+			seen[pairs[i][0].Value] = struct{}{}
+		}
+		return len(seen) != len(pairs)
+	}
+	for i := range pairs {
+		for j := range i {
+			if pairs[i][0].Value == pairs[j][0].Value {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *jsonParser) member(depth int) (pair [2]*ast.Term, err error) {
+	p.space()
+	if p.peek() != '"' {
+		return pair, errors.New("an object key should start here")
+	}
+	if pair[0], err = p.key(); err != nil {
+		return pair, err
+	}
+	p.space()
+	if p.peek() != ':' {
+		return pair, errors.New("':' should follow an object key")
+	}
+	p.at++
+	p.space()
+	var value ast.Value
+	if depth == 0 && p.known != nil {
+		value, err = p.remembered()
+	} else {
+		value, err = p.value(depth + 1)
+	}
+	if err != nil {
+		return pair, err
+	}
+	pair[1] = p.term(value)
+	return pair, nil
+}
+
+// remembered parses a member of the outermost object, unless its very text was parsed lately.
+func (p *jsonParser) remembered() (ast.Value, error) {
+	end := extent(p.text, p.at)
+	if end-p.at < rememberedMin || end-p.at > rememberedMax {
+		return p.value(1)
+	}
+	text := p.text[p.at:end]
+	hash := p.known.hash(text)
+	if value := p.known.recall(hash, text); value != nil {
+		p.at = end
+		return value, nil
+	}
+	value, err := p.value(1)
+	if err == nil {
+		p.known.remember(hash, text, value)
+	}
+	return value, err
+}
+
+// key reads an object key. Keys repeat, so their terms are shared.
+func (p *jsonParser) key() (*ast.Term, error) {
+	start := p.at + 1
+	text, err := p.raw()
+	if err != nil {
+		return nil, err
+	}
+	if text != nil {
+		return sharedKeys.term(text), nil
+	}
+	escaped, err := p.escaped(start)
+	if err != nil {
+		return nil, err
+	}
+	return p.term(ast.String(escaped)), nil
+}
+
 func (p *jsonParser) array(depth int) (ast.Value, error) {
 	p.at++
-	var items []*ast.Term
 	p.space()
 	if p.peek() == ']' {
 		p.at++
 		return ast.NewArray(), nil
 	}
+	start := len(p.items)
 	for {
 		p.space()
 		value, err := p.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, ast.NewTerm(value))
+		p.items = append(p.items, p.term(value))
 		p.space()
 		switch p.peek() {
 		case ',':
 			p.at++
 		case ']':
 			p.at++
-			return ast.NewArray(items...), nil
+			// The array keeps its slice; the stack is used again.
+			array := ast.NewArray(slices.Clone(p.items[start:])...)
+			p.items = p.items[:start]
+			return array, nil
 		default:
 			return nil, errors.New("',' or ']' should follow an array's value")
 		}
@@ -215,25 +308,41 @@ func (p *jsonParser) number() (ast.Value, error) {
 }
 
 func (p *jsonParser) str() (string, error) {
+	start := p.at + 1
+	text, err := p.raw()
+	if err != nil {
+		return "", err
+	}
+	if text != nil {
+		return string(text), nil
+	}
+	return p.escaped(start)
+}
+
+// raw reads a string that has no escapes; it returns nil and stops at the first backslash of one that has.
+func (p *jsonParser) raw() ([]byte, error) {
 	p.at++
-	start := p.at
+	start, ascii := p.at, true
 	for p.at < len(p.text) {
-		switch c := p.text[p.at]; {
+		c := p.text[p.at]
+		switch {
 		case c == '"':
-			raw := p.text[start:p.at]
-			if !utf8.Valid(raw) {
-				return "", errors.New("the string that ends here isn't UTF-8")
+			text := p.text[start:p.at:p.at]
+			if !ascii && !utf8.Valid(text) {
+				return nil, errors.New("the string that ends here isn't UTF-8")
 			}
 			p.at++
-			return string(raw), nil
+			return text, nil
 		case c == '\\':
-			return p.escaped(start)
+			return nil, nil
 		case c < 0x20:
-			return "", errors.New("a control character in a string has to be escaped")
+			return nil, errors.New("a control character in a string has to be escaped")
+		case c >= utf8.RuneSelf:
+			ascii = false
 		}
 		p.at++
 	}
-	return "", errors.New("unexpected end of text in a string")
+	return nil, errors.New("unexpected end of text in a string")
 }
 
 // escaped reads the rest of a string from its first backslash on.

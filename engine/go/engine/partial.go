@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -14,23 +13,19 @@ import (
 // remain (none: never true; an empty one: always true) and the modules they refer to.
 func (p *Policy) Partial(
 	query string, input []byte, unknowns []string, limits Limits, ticket *Ticket,
-) (result Result, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			result.Failure = &Failure{Code: CodeInternal, Message: fmt.Sprintf("the engine failed: %v", cause)}
-		}
-	}()
+) (result Result) {
+	defer recovered(&result)
 	entry, terms, failure := p.partialQuery(query, unknowns)
 	if failure != nil {
-		return Result{Failure: failure}, nil
+		return Result{Failure: failure}
 	}
 	started := time.Now()
-	value, parseErr := ParseJSON(input)
+	value, parseErr := parseJSON(input, p.inputs)
 	parsed := time.Now()
 	result.ParseNS = parsed.Sub(started).Nanoseconds()
 	if parseErr != nil {
-		result.Failure = &Failure{Code: CodeInvalidInput, Message: "the input isn't JSON: " + parseErr.Error()}
-		return result, nil
+		result.Failure = invalidInput(parseErr)
+		return result
 	}
 	ticket.brake.arm(parsed, limits)
 	ctx := deadlineContext(limits.Deadline)
@@ -60,7 +55,7 @@ func (p *Policy) Partial(
 	if runErr != nil {
 		result.Failure = failureOf(runErr, ticket.brake.stop.Load())
 	}
-	return result, nil
+	return result
 }
 
 func partialJSON(queries []ast.Body, support []*ast.Module) ([]byte, error) {

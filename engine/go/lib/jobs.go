@@ -12,7 +12,7 @@ import (
 )
 
 // maxHeldInput bounds the inputs that are evaluated while the caller holds its lock: reading them takes well under 1 ms.
-const maxHeldInput = 32 << 10
+const maxHeldInput = 8 << 10
 
 // registry hands out numbers for what C can't point to. A number is never used twice.
 type registry[T any] struct {

@@ -110,6 +110,24 @@ func tabard_parse(name *C.char, nameLength C.int64_t, source *C.char, length C.i
 	give(out, C.TABARD_OK, text)
 }
 
+// tabard_read_bundle reads a JSON object {path, max_bytes, verification}.
+//
+//export tabard_read_bundle
+func tabard_read_bundle(request *C.char, length C.int64_t, out *C.tabard_outcome) {
+	defer guard(out)
+	var wanted engine.BundleRequest
+	if err := json.Unmarshal(bytesOf(request, length), &wanted); err != nil {
+		giveError(out, err)
+		return
+	}
+	text, err := engine.ReadBundle(&wanted)
+	if err != nil {
+		giveError(out, err)
+		return
+	}
+	give(out, C.TABARD_OK, text)
+}
+
 // tabard_engine_new creates what bounds the evaluations of one owner; its handle is in the outcome.
 //
 //export tabard_engine_new
@@ -188,16 +206,21 @@ func tabard_evaluate(
 	answer(job, hold, out)
 }
 
-//export tabard_partial
-func tabard_partial(
+// tabard_query reads a JSON object {kind, query, unknowns, mode}: kind "partial" evaluates query as far as it goes without
+// the unknowns, kind "explain" evaluates the rule that query names and traces it. It always answers with a ticket.
+//
+//export tabard_query
+func tabard_query(
 	handle C.uint64_t, request *C.char, length C.int64_t, input *C.char, inputLength C.int64_t,
 	deadlineNS C.int64_t, mailbox C.uint64_t, out *C.tabard_outcome,
 ) {
 	defer guard(out)
 	now := time.Now()
 	var wanted struct {
+		Kind     string   `json:"kind"`
 		Query    string   `json:"query"`
 		Unknowns []string `json:"unknowns"`
+		Mode     string   `json:"mode"`
 	}
 	if err := json.Unmarshal(bytesOf(request, length), &wanted); err != nil {
 		giveResult(out, &engine.Result{Failure: &engine.Failure{Code: engine.CodeInvalidQuery, Message: err.Error()}})
@@ -211,8 +234,10 @@ func tabard_partial(
 	text := bytesOf(input, inputLength)
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
 	job := start(active, limits, uint64(mailbox), false, func(ticket *engine.Ticket) engine.Result {
-		result, _ := active.policy.Partial(wanted.Query, text, wanted.Unknowns, limits, ticket)
-		return result
+		if wanted.Kind == "explain" {
+			return active.policy.Explain(wanted.Query, wanted.Mode, text, limits, ticket)
+		}
+		return active.policy.Partial(wanted.Query, text, wanted.Unknowns, limits, ticket)
 	})
 	answer(job, 0, out)
 }

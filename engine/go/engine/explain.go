@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+)
+
+// Explain evaluates any rule and tells how it went, in OPA's own words. Mode is "full", "fails" or "notes".
+func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket *Ticket) (result Result) {
+	defer recovered(&result)
+	filters := map[string]func([]*topdown.Event) []*topdown.Event{
+		"full": lineage.Full, "fails": lineage.Fails, "notes": lineage.Notes,
+	}
+	filter, known := filters[mode]
+	if !known {
+		return Result{Failure: &Failure{Code: CodeInvalidQuery, Message: fmt.Sprintf("unknown mode %q", mode)}}
+	}
+	entry, err := p.prepare(path)
+	if err != nil {
+		return Result{Failure: &Failure{Code: CodeInvalidQuery, Message: err.Error()}}
+	}
+	value, err := parseJSON(input, nil)
+	if err != nil {
+		return Result{Failure: invalidInput(err)}
+	}
+	started := time.Now()
+	ticket.brake.arm(started, limits)
+	tracer := topdown.NewBufferTracer()
+	var found *ast.Term
+	err = p.iterate(entry, value, ticket, tracer, func(bindings topdown.QueryResult) { found = bindings[entry.result] })
+	var answer struct {
+		Result  json.RawMessage `json:"result"`
+		Failure *Failure        `json:"failure"`
+		Trace   string          `json:"trace"`
+	}
+	switch {
+	case err != nil:
+		answer.Failure = failureOf(err, ticket.brake.stop.Load())
+	case found == nil:
+		answer.Failure = undefined()
+	default:
+		if answer.Result, err = AppendJSON(nil, found.Value); err != nil {
+			answer.Failure = failureOf(err, running)
+		}
+	}
+	var trace strings.Builder
+	topdown.PrettyTraceWithLocation(&trace, filter(*tracer))
+	answer.Trace = trace.String()
+	result.JSON, err = json.Marshal(answer)
+	if err != nil {
+		result.Failure = failureOf(err, running)
+	}
+	return result
+}

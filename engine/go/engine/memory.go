@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"bytes"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Between two calls under one grant most of an input stays the same to the byte: who asks, for whom, the whole chain.
+// Reading JSON costs about as much as evaluating, so these parts are kept, as values, by their text.
+const (
+	rememberedMin   = 64        // bytes; a shorter text is parsed as fast as it is looked up
+	rememberedMax   = 16 << 10  // bytes of one text
+	rememberedTotal = 256 << 10 // bytes of all texts of one policy; their values take some twenty times as much
+	doorkeepers     = 1024
+)
+
+type remembered struct {
+	hash  uint64
+	text  []byte
+	value ast.Value
+	used  bool
+}
+
+// memory keeps values by the JSON text they were parsed from. Values are immutable and so may be shared.
+type memory struct {
+	seed maphash.Seed
+
+	mu    sync.Mutex
+	items map[uint64]*remembered
+	queue []*remembered // oldest first; an item that was used since is given another round
+	total int
+	seen  [doorkeepers]uint64 // hashes that came once: what never comes again isn't kept
+}
+
+func newMemory() *memory {
+	return &memory{seed: maphash.MakeSeed(), items: map[uint64]*remembered{}}
+}
+
+func (m *memory) hash(text []byte) uint64 { return maphash.Bytes(m.seed, text) }
+
+func (m *memory) recall(hash uint64, text []byte) ast.Value {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	item := m.items[hash]
+	if item == nil || !bytes.Equal(item.text, text) {
+		return nil
+	}
+	item.used = true
+	return item.value
+}
+
+func (m *memory) remember(hash uint64, text []byte, value ast.Value) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if door := &m.seen[hash%doorkeepers]; *door != hash {
+		*door = hash
+		return
+	}
+	if m.items[hash] != nil {
+		return
+	}
+	for m.total+len(text) > rememberedTotal {
+		m.forgetOne()
+	}
+	item := &remembered{hash: hash, text: bytes.Clone(text), value: value}
+	m.items[hash] = item
+	m.queue = append(m.queue, item)
+	m.total += len(text)
+}
+
+// forgetOne drops the oldest item that wasn't used since it was last looked at.
+func (m *memory) forgetOne() {
+	for {
+		item := m.queue[0]
+		m.queue[0] = nil
+		m.queue = m.queue[1:]
+		if !item.used {
+			delete(m.items, item.hash)
+			m.total -= len(item.text)
+			return
+		}
+		item.used = false
+		m.queue = append(m.queue, item)
+	}
+}
+
+// extent returns where the object or array that starts at at ends, or at itself if there is none or it doesn't end. It
+// only counts brackets; whether the text is JSON is for the parser to say.
+func extent(text []byte, at int) int {
+	depth := 0
+	for i := at; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		}
+		if depth <= 0 {
+			if i == at || depth < 0 {
+				return at
+			}
+			return i + 1
+		}
+	}
+	return at
+}
+
+const (
+	sharedKeySlots  = 2048
+	sharedKeyLength = 64
+)
+
+// keyTable shares the terms of object keys. A slot holds the key that came last; a key that isn't there costs what it
+// would cost without the table.
+type keyTable struct {
+	seed  maphash.Seed
+	slots [sharedKeySlots]atomic.Pointer[sharedKey]
+}
+
+type sharedKey struct {
+	text string
+	term *ast.Term
+}
+
+var sharedKeys = keyTable{seed: maphash.MakeSeed()}
+
+func (t *keyTable) term(text []byte) *ast.Term {
+	if len(text) > sharedKeyLength {
+		return ast.NewTerm(ast.String(text))
+	}
+	slot := &t.slots[maphash.Bytes(t.seed, text)%sharedKeySlots]
+	if found := slot.Load(); found != nil && found.text == string(text) {
+		return found.term
+	}
+	own := string(text)
+	term := ast.NewTerm(ast.String(own))
+	slot.Store(&sharedKey{text: own, term: term})
+	return term
+}

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from tabard_opa import Engine, EvaluationError, ForkedError
+
+MODULE = {
+    "a.rego": """package a
+
+echo := input
+
+runaway if {
+	input.run
+	some i in numbers.range(1, 100000)
+	some j in numbers.range(1, 100000)
+	i * j == -1
+}
+
+mixed := "ran" if runaway
+
+mixed := "fine" if not input.run
+
+hog := count([{"i": i, "j": j} | some i in numbers.range(1, 4000); some j in numbers.range(1, 4000)])
+
+stuck if glob.match(input.pattern, [":"], input.text)
+""",
+}
+NAMES = [f"data.a.{name}" for name in ("echo", "runaway", "mixed", "hog", "stuck")]
+RUN = b'{"run": true}'
+
+
+def _compile(engine):
+    return engine.compile(MODULE, {}, entrypoints=NAMES)
+
+
+async def _code(call):
+    with pytest.raises(EvaluationError) as caught:
+        await call
+    return caught.value.code
+
+
+@pytest.fixture(params=[0.0005, 0])
+def policy(request):
+    with Engine(hold_seconds=request.param) as engine, _compile(engine) as policy:
+        yield policy
+
+
+async def test_runaway_rule_is_cut_while_others_go_on(policy):
+    runaways = [
+        asyncio.ensure_future(_code(policy.evaluate("data.a.mixed", RUN, deadline_seconds=0.3)))
+        for _ in range(4)
+    ]
+    answered = 0
+    while not all(task.done() for task in runaways):
+        assert await policy.evaluate("data.a.mixed", b"{}", deadline_seconds=30) == b'"fine"'
+        answered += 1
+        await asyncio.sleep(0)
+
+    assert await asyncio.gather(*runaways) == ["timeout"] * 4
+    assert answered > 5
+
+
+def test_runaway_rule_is_cut_for_a_blocking_caller(policy):
+    with pytest.raises(EvaluationError) as caught:
+        policy.evaluate_blocking("data.a.runaway", RUN, deadline_seconds=0.05)
+
+    assert caught.value.code == "timeout"
+
+
+async def test_deadline_of_zero_is_over(policy):
+    assert await _code(policy.evaluate("data.a.runaway", RUN, deadline_seconds=0)) == "timeout"
+
+
+async def test_runaway_item_of_a_batch_doesnt_touch_the_others(policy):
+    results = await policy.evaluate_many(
+        "data.a.mixed", [b"{}", RUN, b"{}", RUN, b"{}"], deadline_seconds=0.1
+    )
+
+    assert [r if isinstance(r, bytes) else r.code for r in results] == [
+        b'"fine"', "timeout", b'"fine"', "timeout", b'"fine"',
+    ]  # fmt: skip
+
+
+async def test_builtin_that_opa_cant_interrupt_is_answered_at_its_deadline():
+    """The watchdog answers; the pattern is one that the glob library takes ages for. In a process of its own, as it goes on."""
+    script = """
+import asyncio, json, sys
+from tabard_opa import Engine, EvaluationError
+async def main():
+    policy = Engine().compile(json.loads(sys.argv[1]), {}, entrypoints=["data.a.stuck", "data.a.echo"])
+    hard = json.dumps({"pattern": "*a" * 20 + "*b*", "text": "a" * 200}).encode()
+    try:
+        await policy.evaluate("data.a.stuck", hard, deadline_seconds=0.1)
+    except EvaluationError as error:
+        print(error.code, (await policy.evaluate("data.a.echo", b"1", deadline_seconds=30)).decode())
+asyncio.run(main())
+"""
+    answer = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", script, json.dumps(MODULE)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert answer.stdout.split() == ["timeout", "1"], answer.stderr
+
+
+async def test_evaluation_that_fills_the_memory_is_cut():
+    with Engine(memory_limit_bytes=96 * 2**20) as engine, _compile(engine) as policy:
+        try:
+            assert await _code(policy.evaluate("data.a.hog", b"{}", deadline_seconds=60)) == "overloaded"
+        finally:
+            engine.library.held.tabard_tune(2**62, -1)
+
+
+async def test_one_more_than_the_limit_in_flight_is_refused_and_room_comes_back():
+    with Engine(max_in_flight=2) as engine, _compile(engine) as policy:
+        running = [
+            asyncio.ensure_future(_code(policy.evaluate("data.a.runaway", RUN, deadline_seconds=0.2)))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.02)
+
+        assert await _code(policy.evaluate("data.a.echo", b"1", deadline_seconds=1)) == "overloaded"
+
+        assert await asyncio.gather(*running) == ["timeout", "timeout"]
+        assert await policy.evaluate("data.a.echo", b"1", deadline_seconds=5) == b"1"
+
+
+async def test_input_beyond_the_limit_is_refused():
+    with Engine(max_input_bytes=100) as engine, _compile(engine) as policy:
+        assert await policy.evaluate("data.a.echo", b" " * 99 + b"1", deadline_seconds=5) == b"1"
+        assert (
+            await _code(policy.evaluate("data.a.echo", b" " * 100 + b"1", deadline_seconds=5))
+            == "input_too_large"
+        )
+        results = await policy.evaluate_many("data.a.echo", [b"1", b" " * 101, b"2"], deadline_seconds=5)
+        assert [r if isinstance(r, bytes) else r.code for r in results] == [b"1", "input_too_large", b"2"]
+
+
+async def test_closing_lets_running_evaluations_finish_and_refuses_new_ones(engine):
+    policy = _compile(engine)
+    running = asyncio.ensure_future(policy.evaluate_many("data.a.mixed", [RUN, b"{}"], deadline_seconds=0.2))
+    await asyncio.sleep(0.02)
+
+    policy.close()
+    policy.close()
+
+    results = await running
+    assert policy.closed
+    assert [r if isinstance(r, bytes) else r.code for r in results] == ["timeout", b'"fine"']
+    assert await _code(policy.evaluate("data.a.echo", b"1", deadline_seconds=1)) == "closed"
+
+
+async def test_cancelled_callers_lose_nobody_elses_answer():
+    with Engine(hold_seconds=0, max_in_flight=200) as engine, _compile(engine) as policy:
+        for round_ in range(10):
+            kept = {
+                n: asyncio.ensure_future(policy.evaluate("data.a.echo", b"%d" % n, deadline_seconds=30))
+                for n in range(50)
+            }
+            dropped = [
+                asyncio.ensure_future(policy.evaluate("data.a.mixed", RUN, deadline_seconds=30))
+                for _ in range(5)
+            ]
+            await asyncio.sleep(0.001 * round_)
+            for task in dropped:
+                task.cancel()
+            assert await asyncio.gather(*kept.values()) == [b"%d" % n for n in kept]
+            assert all(
+                isinstance(e, asyncio.CancelledError)
+                for e in await asyncio.gather(*dropped, return_exceptions=True)
+            )
+
+
+async def test_cancelling_stops_the_evaluation_and_gives_its_place_back():
+    with Engine(max_in_flight=1) as engine, _compile(engine) as policy:
+        running = asyncio.ensure_future(policy.evaluate("data.a.runaway", RUN, deadline_seconds=3600))
+        await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    assert await policy.evaluate("data.a.echo", b"1", deadline_seconds=1) == b"1"
+                    break
+                except EvaluationError as error:
+                    assert error.code == "overloaded"  # noqa: PT017 - the only one allowed while it stops
+                    await asyncio.sleep(0.005)
+
+
+def test_one_loop_after_the_other_works():
+    with Engine(hold_seconds=0) as engine, _compile(engine) as policy:
+        for n in range(20):
+            assert asyncio.run(policy.evaluate("data.a.echo", b"%d" % n, deadline_seconds=30)) == b"%d" % n
+        gc.collect()
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        for n in range(20):
+            asyncio.run(policy.evaluate("data.a.echo", b"%d" % n, deadline_seconds=30))
+        gc.collect()
+        assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 1
+
+
+def test_forked_child_gets_a_clear_error(policy):
+    policy.evaluate_blocking("data.a.echo", b"1", deadline_seconds=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            policy.evaluate_blocking("data.a.echo", b"1", deadline_seconds=30)
+        except ForkedError as error:
+            status = 0 if "spawn" in str(error) else 2
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_doesnt_grow_with_evaluations():
+    with Engine() as engine, _compile(engine) as policy:
+        pad = "x" * 2000
+
+        def work(count, start):
+            for n in range(start, start + count):
+                policy.evaluate_blocking(
+                    "data.a.echo", b'{"n": {"id": %d, "pad": "%s"}}' % (n, pad.encode()), deadline_seconds=30
+                )
+
+        work(5_000, 0)
+        before = _resident()
+        work(20_000, 5_000)
+        assert _resident() - before < 20_000 * 500
+
+
+async def test_policy_that_is_dropped_is_freed(engine):
+    """Compiling the same over and over doesn't pile up."""
+    data = {"rows": [{"n": n, "text": "x" * 50} for n in range(500)]}
+    for _ in range(3):
+        _compile_with(engine, data)
+    gc.collect()
+    before = _resident()
+    for _ in range(10):
+        _compile_with(engine, data)
+        gc.collect()
+    assert _resident() - before < 20 * 2**20
+
+
+def _compile_with(engine, data):
+    engine.compile(MODULE, data, entrypoints=NAMES)
