@@ -16,7 +16,14 @@ from tabard.arguments import (
     parse_arguments,
     parse_json,
 )
-from tabard.caveats import CAVEAT_TYPES, CaveatError, caveat_from_json, decode_caveat, encode_caveat
+from tabard.caveats import (
+    CAVEAT_TYPES,
+    OPERATORS,
+    CaveatError,
+    caveat_from_json,
+    decode_caveat,
+    encode_caveat,
+)
 from tabard_sidecar.grants.seal import seal_holds
 
 VECTORS = Path(__file__).parents[2] / "conformance"
@@ -99,3 +106,10 @@ def test_grant():
     assert [step.after.hex() for step in verified.steps] == [step["signature"] for step in vector["steps"]]
     hop = decode_caveat(encoded[2])
     assert seal_holds(bytes.fromhex(vector["hop_key"]), verified.steps[2].before, hop.holder, hop.seal)
+
+
+def test_every_caveat_and_operator_is_documented():
+    page = (VECTORS.parents[1] / "docs/reference/caveats.md").read_text("utf-8")
+
+    for name in (*CAVEAT_TYPES, *OPERATORS):
+        assert f"| `{name}` |" in page
