@@ -71,6 +71,9 @@ func ReadBundle(request *BundleRequest) ([]byte, error) {
 func bundleProblem(path string, err error) error {
 	problems := problemsOf(err, path)
 	for i := range problems {
+		if problems[i].File != path {
+			problems[i].File = strings.TrimPrefix(problems[i].File, "/")
+		}
 		if problems[i].Code == "error" {
 			problems[i].Code = "bundle_error"
 		}
