@@ -167,7 +167,8 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
         return None
     for key in item.keys() - _TOOL_KEYS:
         wrong("tool_key", f"tool {name!r} has an unknown key {key!r}", "Remove or correct it")
-    server, annotations = item.get("server", ""), item.get("annotations") or {}
+    server, annotations = item.get("server", ""), item.get("annotations")
+    annotations = {} if annotations is None else annotations
     if not isinstance(server, str) or not isinstance(annotations, dict):
         wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Mend it")
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 from tabard_opa import Engine, EvaluationError, Policy
@@ -23,7 +24,7 @@ class EmbeddedEvaluator:
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> Json:
         """Return ``data.tabard.decision``."""
         return await _evaluate(self._compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
 
@@ -36,7 +37,7 @@ class EmbeddedEvaluator:
         except EvaluationError as error:
             raise _failed(error) from error
 
-    async def mask(self, record_json: bytes, deadline_seconds: float) -> bytes | None:
+    async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
         """Return ``data.system.log.mask``."""
         if self._compiled.mask is None:
             return None
@@ -47,11 +48,15 @@ class EmbeddedEvaluator:
         self._compiled.close()
 
 
-async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> bytes:
+async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> Json:
     try:
-        return await policy.evaluate(entrypoint, input_json, deadline_seconds=deadline_seconds)
+        return json.loads(await policy.evaluate(entrypoint, input_json, deadline_seconds=deadline_seconds))
     except EvaluationError as error:
+        if error.code == "undefined":
+            return None
         raise _failed(error) from error
+    except ValueError as error:
+        raise EvaluationFailedError("internal", "the engine's answer isn't JSON") from error
 
 
 def _failed(error: EvaluationError) -> EvaluationFailedError:

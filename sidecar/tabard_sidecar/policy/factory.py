@@ -35,6 +35,10 @@ def create_runtime(
 
 
 def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> PolicyProvider:
+    if config.remote is not None:
+        from tabard_sidecar.policy.remote import RemoteProvider  # noqa: PLC0415 - aiohttp, for those who need it
+
+        return RemoteProvider(engine, config.remote, options)
     if config.path is None:
         message = "neither policy.path nor policy.remote is set"
         raise PolicyBrokenError(

@@ -14,8 +14,8 @@ from tabard_sidecar.policy.values import Json
 class Evaluator(Protocol):
     """One immutable policy, ready to be asked."""
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
-        """Return ``data.tabard.decision`` as JSON.
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> Json:
+        """Return the value of ``data.tabard.decision``; ``None`` if it is undefined.
 
         Raises:
             EvaluationFailedError: there is no answer.
@@ -32,8 +32,8 @@ class Evaluator(Protocol):
         """
         ...
 
-    async def mask(self, record_json: bytes, deadline_seconds: float) -> bytes | None:
-        """Return ``data.system.log.mask`` as JSON, or ``None`` if nothing defines it.
+    async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
+        """Return the value of ``data.system.log.mask``; ``None`` if nothing defines it.
 
         Raises:
             EvaluationFailedError: there is no answer.

@@ -29,9 +29,13 @@ class RuleIndex:
         return rule in self.sites.get(module, {})
 
     def module_of(self, file: str) -> str:
-        """Name the module that a file holds; empty if it holds no contract rule."""
+        """Name the module that a file holds; empty if it holds no contract rule.
+
+        An OPA server names the same file with and without a leading slash.
+        """
+        wanted = file.lstrip("/")
         for module, by_rule in self.sites.items():
-            if any(site.file == file for sites in by_rule.values() for site in sites):
+            if any(site.file.lstrip("/") == wanted for sites in by_rule.values() for site in sites):
                 return module
         return ""
 

@@ -129,16 +129,12 @@ class Runtime:
                 revision, "policy_timeout", f"evaluation of {kind} is paused after repeated time-outs"
             )
         try:
-            answer = await active.evaluator.decision(input_json, self._config.deadline_seconds)
+            document = await active.evaluator.decision(input_json, self._config.deadline_seconds)
         except EvaluationFailedError as error:
             if error.code == "timeout":
                 self._breaker.timed_out(kind)
             return _failed(active, error, self._config.deadline_seconds)
         self._breaker.answered(kind)
-        try:
-            document = json.loads(answer)
-        except ValueError:
-            return _denied(revision, "policy_error", "the engine's answer isn't JSON")
         return compose(document, operation, revision=revision, rules=active.rules)
 
     async def filter_tools(
@@ -173,14 +169,13 @@ class Runtime:
         """
         active = self._require_active()
         try:
-            answer = await active.evaluator.mask(record_json, self._config.deadline_seconds)
+            mask = await active.evaluator.mask(record_json, self._config.deadline_seconds)
         except EvaluationFailedError as error:
-            if error.code == "undefined":
-                return []
             raise Unanswerable(
                 "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
             ) from error
-        mask = [] if answer is None else json.loads(answer)
+        if mask is None:
+            return []
         if not isinstance(mask, list):
             raise Unanswerable("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
         return mask

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sized
 
 from tabard_sidecar.policy.patterns import SchemaError, safe_pattern
-from tabard_sidecar.policy.values import Json
+from tabard_sidecar.policy.values import TYPES, Json, hashable, same
 
 Fault = tuple[str, str]
 """Where in the instance (dotted, empty for the instance itself) and what is wrong with it."""
@@ -139,53 +139,16 @@ def _below(name: str | int, fault: Fault) -> Fault:
     return (f"{name}.{path}" if path else str(name)), message
 
 
-def _is_integer(value: Json) -> bool:
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-
-
-_TYPES: dict[str, Callable[[Json], bool]] = {
-    "array": lambda value: isinstance(value, list),
-    "boolean": lambda value: isinstance(value, bool),
-    "integer": _is_integer,
-    "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "object": lambda value: isinstance(value, dict),
-    "string": lambda value: isinstance(value, str),
-}
-
-
 def _type(_compiler: _Compiler, names: Json, _schema: Mapping[str, Json]) -> Check:
     wanted = (names,) if isinstance(names, str) else tuple(names)
-    if not wanted or any(name not in _TYPES for name in wanted):
+    if not wanted or any(name not in TYPES for name in wanted):
         raise SchemaError(f"type {names!r} is unknown")
     message = "must be of type " + " or ".join(wanted)
     if len(wanted) == 1:
-        test = _TYPES[wanted[0]]
+        test = TYPES[wanted[0]]
         return lambda value: None if test(value) else ("", message)
-    tests = tuple(_TYPES[name] for name in wanted)
+    tests = tuple(TYPES[name] for name in wanted)
     return lambda value: None if any(test(value) for test in tests) else ("", message)
-
-
-def _same(left: Json, right: Json) -> bool:
-    """JSON equality: ``1`` equals ``1.0`` and never ``true``."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_same, left, right))
-    return bool(left == right)
-
-
-def _key(value: Json) -> Json:
-    """Return something hashable that is equal for JSON values that are :func:`_same`."""
-    if isinstance(value, dict):
-        return dict, frozenset((name, _key(item)) for name, item in value.items())
-    if isinstance(value, list):
-        return list, tuple(map(_key, value))
-    return (bool, value) if isinstance(value, bool) else value
 
 
 def _enum(_compiler: _Compiler, allowed: Json, _schema: Mapping[str, Json]) -> Check:
@@ -196,12 +159,12 @@ def _enum(_compiler: _Compiler, allowed: Json, _schema: Mapping[str, Json]) -> C
         message = "must be one of " + ", ".join(sorted(strings))
         return lambda value: None if isinstance(value, str) and value in strings else ("", message)
     return lambda value: (
-        None if any(_same(value, item) for item in allowed) else ("", "must be one of the listed values")
+        None if any(same(value, item) for item in allowed) else ("", "must be one of the listed values")
     )
 
 
 def _const(_compiler: _Compiler, wanted: Json, _schema: Mapping[str, Json]) -> Check:
-    return lambda value: None if _same(value, wanted) else ("", "must be the one listed value")
+    return lambda value: None if same(value, wanted) else ("", "must be the one listed value")
 
 
 def _bound(word: str, test: Callable[[Json, Json], bool]) -> Json:
@@ -342,7 +305,7 @@ def _unique(_compiler: _Compiler, wanted: Json, _schema: Mapping[str, Json]) -> 
     def check(value: Json) -> Fault | None:
         if not isinstance(value, list):
             return None
-        unique = {_key(item) for item in value}
+        unique = {hashable(item) for item in value}
         return None if len(unique) == len(value) else ("", "must not repeat an item")
 
     return check

@@ -1,0 +1,155 @@
+"""The tool catalogue."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tabard_sidecar.policy.catalogue import catalogue_of, load_catalogue
+from tabard_sidecar.policy.conf import CatalogueConfig
+from tabard_sidecar.policy.factory import create_catalogue
+from tabard_sidecar.policy.problems import PolicyBrokenError
+
+from tests.support.policy import REPOSITORY, SUPPORT
+
+PAY = {
+    "name": "pay",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"amount": {"type": "integer", "minimum": 1}, "to": {"type": "string"}},
+        "required": ["amount"],
+        "additionalProperties": False,
+    },
+    "annotations": {"readOnlyHint": False},
+}
+
+
+def codes(document):
+    with pytest.raises(PolicyBrokenError) as caught:
+        catalogue_of(document, "c.json")
+    return [problem.code for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "document", [{"tools": [PAY]}, [PAY], {"jsonrpc": "2.0", "id": 1, "result": {"tools": [PAY]}}]
+)
+def test_every_form_of_tools_list_is_read(document):
+    assert catalogue_of(document, "c.json").lookup("pay", "").annotations == {"readOnlyHint": False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"amount": 3}, None),
+        ({"amount": 3, "to": "x"}, None),
+        ({"amount": None}, "argument 'amount' must be of type integer"),
+        ({"amount": True}, "argument 'amount' must be of type integer"),
+        ({"amount": 0}, "argument 'amount' must be at least 1"),
+        ({}, "argument 'amount' is missing"),
+        ({"amount": 3, "too": "x"}, "argument 'too' is not a known name"),
+    ],
+)
+def test_arguments_are_checked_and_the_place_is_named(arguments, fault):
+    assert catalogue_of([PAY], "c.json").lookup("pay", "").validate(arguments) == fault
+
+
+def test_a_tool_of_a_server_comes_before_one_of_any():
+    catalogue = catalogue_of(
+        [{"name": "x"}, {"name": "x", "server": "s", "annotations": {"readOnlyHint": True}}], "c"
+    )
+    assert catalogue.lookup("x", "s").read_only
+    assert not catalogue.lookup("x", "other").read_only
+    assert not catalogue.lookup("x", "").read_only
+    assert catalogue.lookup("y", "") is None
+
+
+def test_a_tool_of_one_server_is_unknown_elsewhere():
+    catalogue = catalogue_of([{"name": "x", "server": "s"}], "c")
+    assert catalogue.lookup("x", "") is None
+
+
+@pytest.mark.parametrize("hint", [None, "true", 1, False])
+def test_only_true_is_read_only(hint):
+    assert (
+        not catalogue_of([{"name": "x", "annotations": {"readOnlyHint": hint}}], "c")
+        .lookup("x", "")
+        .read_only
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (3, "catalogue"),
+        ({}, "catalogue"),
+        ({"tools": {}}, "catalogue"),
+        ({"tools": [], "nextCursor": "2"}, "incomplete"),
+        ([3], "tool_name"),
+        ([{"name": ""}], "tool_name"),
+        ([{"name": "x" * 257}], "tool_name"),
+        ([{"name": "x", "inputShema": {}}], "tool_key"),
+        ([{"name": "x", "server": 3}], "tool_form"),
+        ([{"name": "x", "annotations": []}], "tool_form"),
+        ([{"name": "x"}, {"name": "x"}], "tool_twice"),
+        ([{"name": "x", "inputSchema": {"type": "text"}}], "tool_schema"),
+        ([{"name": "x", "inputSchema": 3}], "tool_schema"),
+        ([{"name": "x", "inputSchema": {"properties": 3}}], "tool_schema"),
+        ([{"name": "x", "inputSchema": {"properties": {"a": {"pattern": "(a+)+"}}}}], "tool_schema"),
+        ([{"name": "x", "inputSchema": {"unevaluatedProperties": False, "pattern": "(a+)+"}}], "tool_schema"),
+    ],
+)
+def test_what_is_wrong_is_told(document, code):
+    assert codes(document) == [code]
+
+
+def test_everything_wrong_is_told_at_once():
+    assert codes([{"name": ""}, {"name": "x", "typo": 1}, {"name": "y", "server": 1}]) == [
+        "tool_form", "tool_key", "tool_name",
+    ]  # fmt: skip
+
+
+def test_a_schema_beyond_the_compiler_is_checked_by_the_package():
+    schema = {"type": "object", "properties": {"n": {"multipleOf": 0.5}}, "unevaluatedProperties": False}
+    spec = catalogue_of([{"name": "x", "inputSchema": schema}], "c").lookup("x", "")
+    assert spec.validate({"n": 1.5}) is None
+    assert spec.validate({"n": 0.3}) == "argument 'n' breaks 'multipleOf' of its schema"
+    assert spec.validate({"m": 1}) is not None
+
+
+def test_a_reference_to_elsewhere_is_never_fetched_and_never_passes():
+    spec = catalogue_of([{"name": "x", "inputSchema": {"$ref": "http://127.0.0.1:9/schema"}}], "c").lookup(
+        "x", ""
+    )
+    assert "can't be checked" in spec.validate({})
+
+
+def test_a_schema_that_refers_to_itself_without_end_refuses():
+    spec = catalogue_of([{"name": "x", "inputSchema": {"$ref": "#"}}], "c").lookup("x", "")
+    assert "too deep" in spec.validate({})
+
+
+def test_a_missing_or_malformed_file_is_told(tmp_path):
+    with pytest.raises(PolicyBrokenError, match="catalogue\\.path"):
+        load_catalogue(tmp_path / "absent.yaml")
+    (tmp_path / "c.yaml").write_text("tools: [\n")
+    with pytest.raises(PolicyBrokenError, match="YAML"):
+        load_catalogue(tmp_path / "c.yaml")
+
+
+def test_no_catalogue_is_an_empty_one():
+    catalogue = create_catalogue(CatalogueConfig(required=True))
+    assert (catalogue.required, list(catalogue)) == (True, [])
+
+
+@pytest.mark.parametrize("name", ["support", "quickstart", "bank"])
+def test_the_examples_catalogues_load(name):
+    assert list(load_catalogue(REPOSITORY / "rego" / "examples" / name / "catalogue.yaml"))
+
+
+def test_json_is_read_as_well(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps([PAY]))
+    assert create_catalogue(CatalogueConfig(path=tmp_path / "c.json")).lookup("pay", "").arguments == {
+        "amount",
+        "to",
+    }
+    assert load_catalogue(SUPPORT / "catalogue.yaml").lookup("tickets.read", "").read_only

@@ -1,0 +1,215 @@
+"""The policy stage with a real OPA server: the same answers and the same checks as the embedded engine."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import aiohttp
+import pytest
+from tabard_opa import opa_binary
+from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.model import Operation
+from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
+from tabard_sidecar.policy.factory import create_runtime
+from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.policy.resources import rego_root
+from tabard_sidecar.policy.status import PolicyState
+from tabard_sidecar.refusal import Unanswerable
+
+from tests.support.policy import GRANT_ALL, SUPPORT, encoded, policy_input, tool, write
+
+TOKEN = "only-for-tests"
+AUTHORIZATION = """\
+package system.authz
+
+default allow := false
+
+allow if input.identity == "only-for-tests"
+"""
+
+
+def library():
+    return [
+        str(path) for path in (rego_root() / "tabard").rglob("*.rego") if not path.name.endswith("_test.rego")
+    ]
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Return a function that starts an OPA server with files and flags, and returns its socket."""
+    running = []
+
+    def serve(*files, flags=()):
+        socket = tmp_path / f"opa-{len(running)}.sock"
+        command = [
+            opa_binary(),
+            "run",
+            "--server",
+            "--addr",
+            f"unix://{socket}",
+            "--log-level",
+            "error",
+            *flags,
+        ]
+        process = subprocess.Popen([*map(str, command), *files], stderr=subprocess.DEVNULL)
+        running.append(process)
+        for _ in range(400):
+            if socket.exists():
+                return socket
+            assert process.poll() is None, "OPA didn't start"
+            time.sleep(0.05)
+        pytest.fail("OPA didn't start")
+
+    yield serve
+    for process in running:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+async def ask(engine):
+    """Return a function that makes a runtime on a server's socket."""
+    made = []
+
+    async def ask(socket, **remote):
+        config = RemoteConfig(url=f"unix:{socket}", **remote)
+        runtime = create_runtime(
+            PolicyConfig(remote=config, poll_seconds=3600, deadline_seconds=2),
+            CompileOptions(),
+            engine,
+            time.time,
+        )
+        made.append(runtime)
+        await runtime.start()
+        return runtime
+
+    yield ask
+    for runtime in made:
+        await runtime.close()
+
+
+def call(name="x", **arguments):
+    return encoded(policy_input(tool=tool(name, **arguments)))
+
+
+def desk():
+    policy = SUPPORT / "policy"
+    return [*library(), str(policy / "refunds" / "refunds.rego"), str(policy / "data.json")]
+
+
+async def put(socket, path, content):
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
+        session.put(f"http://localhost{path}", data=content) as response,
+    ):
+        assert response.status < 300, await response.text()
+
+
+async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE):
+    return [reason.code for reason in (await runtime.decide(operation, input_json or call())).denials]
+
+
+async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
+    remote = await ask(serve(*desk()))
+    embedded = create_runtime(PolicyConfig(path=SUPPORT / "policy"), CompileOptions(), engine, time.time)
+    await embedded.reload()
+    questions = [
+        (Operation.AUTHORIZE, call("refunds.create", amount_cents=500)),
+        (Operation.AUTHORIZE, call("refunds.create", amount_cents=50000)),
+        (Operation.AUTHORIZE, call("tickets.read")),
+        (Operation.AUTHORIZE, call("exports.create")),
+        (Operation.START_TASK, encoded(policy_input("start_task", request={}))),
+        (Operation.RENEW, encoded(policy_input("renew"))),
+    ]
+    for operation, input_json in questions:
+        there, here = await remote.decide(operation, input_json), await embedded.decide(operation, input_json)
+        assert (there.denials, there.granted_by, there.credential, there.limits) == (
+            here.denials, here.granted_by, here.credential, here.limits,
+        )  # fmt: skip
+    names = [FilterQuestion(name, "") for name in ("refunds.create", "exports.create", "mail.send")]
+    assert await remote.filter_tools(policy_input(), names) == [True, False, True]
+    assert await embedded.filter_tools(policy_input(), names) == [True, False, True]
+    assert await remote.mask(b"{}") == []
+    await embedded.close()
+
+
+async def test_a_builtin_error_denies_and_names_the_module(serve, ask, tmp_path):
+    bad = 'package policy.bad\n\ndeny contains {"code": "no", "message": "no"} if to_number("x") > 3\n'
+    write(tmp_path, bad=bad, ok=GRANT_ALL)
+    runtime = await ask(serve(*library(), str(tmp_path / "bad.rego"), str(tmp_path / "ok.rego")))
+    decision = await runtime.decide(Operation.AUTHORIZE, call())
+    assert [reason.code for reason in decision.denials] == ["policy_error"]
+    assert decision.denials[0].module == "policy.bad"
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("package policy.demo\n\ndeny if true\n", "rule_shape"),
+        ("package policy.demo.deep\n\nx := 1\n", "package"),
+        ("package policy.demo\n\nallow := true\n", "public_rule"),
+        ("package tabard.lib.more\n\nx := 1\n", "library"),
+        (
+            'package policy.demo\n\ndeny contains {"code": "a", "message": "m"} if input.subjct.id\n',
+            "rego_type_error",
+        ),
+    ],
+)
+async def test_the_same_modules_are_refused(serve, ask, tmp_path, source, code):
+    write(tmp_path, bad=source, ok=GRANT_ALL.replace("demo", "ok"))
+    with pytest.raises(PolicyBrokenError) as caught:
+        await ask(serve(*library(), str(tmp_path / "bad.rego"), str(tmp_path / "ok.rego")))
+    assert code in {problem.code for problem in caught.value.problems}
+
+
+async def test_a_server_without_our_entrypoint_is_refused(serve, ask, tmp_path):
+    write(tmp_path, ok=GRANT_ALL)
+    with pytest.raises(PolicyBrokenError, match="lacks tabard/decision\\.rego"):
+        await ask(serve(str(tmp_path / "ok.rego")))
+
+
+async def test_data_that_could_be_taken_for_rules_is_refused(serve, ask):
+    socket = serve(*desk())
+    runtime = await ask(socket)
+    grant = '[{"code": "planted"}]'
+    await put(socket, "/v1/data/policy/planted/grant", grant)
+    decision = await runtime.decide(Operation.AUTHORIZE, call("exports.create"))
+    assert [reason.code for reason in decision.denials] == ["policy_error"]
+    status = await runtime.reload()
+    assert (status.state, status.ready) == (PolicyState.DEGRADED, False)
+    assert "data.policy.planted" in status.reasons[0]
+    with pytest.raises(Unanswerable):
+        await runtime.decide(Operation.AUTHORIZE, call("exports.create"))
+
+
+async def test_a_broken_policy_on_the_server_is_not_asked_any_more(serve, ask):
+    socket = serve(*desk())
+    runtime = await ask(socket)
+    await put(socket, "/v1/policies/evil", "package policy.evil\n\ngrant := {}\n")
+    assert not (await runtime.reload()).ready
+
+
+async def test_a_server_that_is_gone_answers_nothing(serve, ask, tmp_path):
+    with pytest.raises(PolicyBrokenError, match="can't be reached"):
+        await ask(tmp_path / "nobody.sock")
+
+
+async def test_the_token_is_sent(serve, ask, tmp_path):
+    write(tmp_path, authz=AUTHORIZATION)
+    socket = serve(
+        *desk(), str(tmp_path / "authz.rego"), flags=("--authentication=token", "--authorization=basic")
+    )  # fmt: skip
+    token = tmp_path / "token"
+    token.write_text("wrong\n")
+    with pytest.raises(PolicyBrokenError, match="refuses us"):
+        await ask(socket, token_file=token)
+    token.write_text(TOKEN + "\n")
+    assert await codes(await ask(socket, token_file=token), call("tickets.read")) == []
+
+
+@pytest.mark.parametrize("url", ["http://opa.example:8181", "ftp://x", "unix:relative", "https://u:p@x", "x"])
+async def test_an_address_that_would_leak_is_refused(engine, url):
+    with pytest.raises(PolicyBrokenError, match="policy\\.remote\\.url"):
+        create_runtime(PolicyConfig(remote=RemoteConfig(url=url)), CompileOptions(), engine, time.time)
