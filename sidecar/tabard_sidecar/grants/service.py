@@ -67,6 +67,15 @@ class _Known:
     key: Key
 
 
+@dataclass(slots=True)
+class Verifications:
+    """How many grants were verified: anew, from memory, or not at all."""
+
+    computed: int = 0
+    cached: int = 0
+    refused: int = 0
+
+
 class GrantService:
     """Makes the grants of one zone and verifies them.
 
@@ -82,6 +91,7 @@ class GrantService:
     ) -> None:
         self._keyring = keyring
         self._zone = zone
+        self.verifications = Verifications()
         self._cache: GrantCache[_Known] = GrantCache(max_entries, max_bytes)
         self._decode_kept = lru_cache(maxsize=_DECODED_CAVEATS)(decode_caveat)
 
@@ -171,9 +181,15 @@ class GrantService:
         known = None if discharges else self._cache.get(grant)
         if known is not None:
             if self._keyring.get(known.grant.key_id, _USE) is known.key:
+                self.verifications.cached += 1
                 return known.grant
             self._cache.drop(grant)
-        verified, key = self._verify(grant, discharges)
+        try:
+            verified, key = self._verify(grant, discharges)
+        except Refused:
+            self.verifications.refused += 1
+            raise
+        self.verifications.computed += 1
         if not discharges:
             self._cache.put(grant, _Known(verified, key))
         return verified

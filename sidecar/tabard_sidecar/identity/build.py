@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.identity.agent import (
@@ -19,6 +20,7 @@ from tabard_sidecar.identity.sources import FileKeys, Freshness, KeyLocation, Ke
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tabard_sidecar.identity.conf import IdentityConfig, IssuerConfig, KeySourceConfig
@@ -62,21 +64,34 @@ class Identity:
 
 
 def build_identity(
-    config: IdentityConfig, *, zone: str, insecure: InsecureIdentity, clock: Clock
+    config: IdentityConfig,
+    *,
+    zone: str,
+    insecure: InsecureIdentity,
+    clock: Clock,
+    on_fetch: Callable[[str], None] = lambda _result: None,
 ) -> Identity:
     """Build the verifiers that ``config`` describes.
+
+    Args:
+        config: the section ``identity``.
+        zone: the zone's name.
+        insecure: what weakens identity.
+        clock: seconds since the epoch.
+        on_fetch: hears how every fetch of an issuer's keys went, as :class:`RemoteKeys` tells it.
 
     Raises:
         ValueError: the configuration contradicts itself or names a URL that keys must not come from.
         KeyringError: the key file of local subjects can't be used.
     """
     skew = config.clock_skew_seconds
-    agent = _agent(config, insecure, clock)
-    issuers = [_issuer(item, insecure) for item in config.issuers]
+    keys = partial(_keys, insecure=insecure, on_fetch=on_fetch)
+    agent = _agent(config, insecure, keys, clock)
+    issuers = [_issuer(item, keys(item, item.issuer)) for item in config.issuers]
     if insecure.local_subjects is not None:
         issuers.append(local_issuer(insecure.local_subjects))
     initiators = [
-        Initiator(item.issuer, frozenset(item.algorithms), _keys(item, item.issuer, insecure))
+        Initiator(item.issuer, frozenset(item.algorithms), keys(item, item.issuer))
         for item in config.initiators
     ]
     return Identity(
@@ -86,7 +101,12 @@ def build_identity(
     )
 
 
-def _agent(config: IdentityConfig, insecure: InsecureIdentity, clock: Clock) -> AgentIdentity:
+def _agent(
+    config: IdentityConfig,
+    insecure: InsecureIdentity,
+    keys: Callable[[KeySourceConfig, str], KeySource],
+    clock: Clock,
+) -> AgentIdentity:
     account = config.agent.service_account
     if insecure.agent_id:
         if account is not None:
@@ -102,16 +122,16 @@ def _agent(config: IdentityConfig, insecure: InsecureIdentity, clock: Clock) -> 
         algorithms=frozenset(account.algorithms),
         skew_seconds=config.clock_skew_seconds,
     )
-    return KubernetesAgent(terms, _keys(account, account.issuer, insecure), clock=clock)
+    return KubernetesAgent(terms, keys(account, account.issuer), clock=clock)
 
 
-def _issuer(config: IssuerConfig, insecure: InsecureIdentity) -> Issuer:
+def _issuer(config: IssuerConfig, keys: KeySource) -> Issuer:
     return Issuer(
         issuer=config.issuer,
         audiences=frozenset(config.audiences),
         algorithms=frozenset(config.algorithms),
         types=frozenset(config.types),
-        keys=_keys(config, config.issuer, insecure),
+        keys=keys,
         subject_claim=config.subject_claim,
         required_claims=config.required_claims,
         kept_claims=config.kept_claims,
@@ -120,7 +140,9 @@ def _issuer(config: IssuerConfig, insecure: InsecureIdentity) -> Issuer:
     )
 
 
-def _keys(config: KeySourceConfig, issuer: str, insecure: InsecureIdentity) -> KeySource:
+def _keys(
+    config: KeySourceConfig, issuer: str, *, insecure: InsecureIdentity, on_fetch: Callable[[str], None]
+) -> KeySource:
     if config.keys_file is not None:
         return FileKeys(config.keys_file, max_stale_seconds=config.max_stale_seconds)
     # Only now, so that a sidecar without remote issuers never loads the HTTP client.
@@ -139,4 +161,4 @@ def _keys(config: KeySourceConfig, issuer: str, insecure: InsecureIdentity) -> K
         allow_http=insecure.allow_http,
     )
     freshness = Freshness(config.refresh_seconds, config.min_refetch_seconds, config.max_stale_seconds)
-    return RemoteKeys(fetcher, location, freshness)
+    return RemoteKeys(fetcher, location, freshness, on_fetch=on_fetch)

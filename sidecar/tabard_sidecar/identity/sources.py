@@ -175,6 +175,10 @@ class Freshness:
     max_stale_seconds: float = 3600.0
 
 
+def _nothing(_result: str) -> None:
+    """Hear of a fetch and do nothing."""
+
+
 class RemoteKeys:
     """A JWK Set behind a URL, directly or by discovery (OpenID Connect Discovery 1.0, RFC 8414).
 
@@ -187,6 +191,7 @@ class RemoteKeys:
         fetcher: gets the documents.
         location: where the keys are.
         freshness: how old they may get.
+        on_fetch: hears of every fetch, ``"ok"`` or ``"failed"``, and ``"limited"`` where one was due too early.
         monotonic: time in seconds that never goes back.
     """
 
@@ -196,9 +201,11 @@ class RemoteKeys:
         location: KeyLocation,
         freshness: Freshness,
         *,
+        on_fetch: Callable[[str], None] = _nothing,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetcher = fetcher
+        self._on_fetch = on_fetch
         self._location = location
         self._freshness = freshness
         self._monotonic = monotonic
@@ -248,6 +255,7 @@ class RemoteKeys:
     def _begin_limited(self) -> asyncio.Task[None] | None:
         running = self._task is not None and not self._task.done()
         if not running and self._monotonic() - self._tried_at < self._freshness.min_refetch_seconds:
+            self._on_fetch("limited")
             return None
         return self._begin()
 
@@ -266,11 +274,13 @@ class RemoteKeys:
             keys = keyset.parse(await self._fetcher.get(url))
         except (FetchError, ValueError) as error:
             self._failure = str(error)
+            self._on_fetch("failed")
             _log.warning(
                 "keys can't be fetched", extra={"issuer": self._location.issuer, "problem": self._failure}
             )
             return
         self._keys, self._fetched_at, self._failure = keys, self._monotonic(), ""
+        self._on_fetch("ok")
 
     async def _discover(self) -> str:
         document = parse_json(await self._fetcher.get(self._location.discovery_url))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 
 import grpc
@@ -51,6 +52,7 @@ from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.sinks import SinkError
+from tabard_sidecar.records.timed_state import TimedStateStore
 from tabard_sidecar.records.tracing import create_tracing
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.renewal import Credentials
@@ -208,11 +210,16 @@ class _Parts:
         self.keyring = Keyring(
             settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
         )
-        self.identity = _identity(settings, clock)
-        self.state = SQLiteStateStore(
-            settings.state.path(settings.zone),
-            zone=settings.zone,
-            busy_timeout_seconds=settings.state.busy_timeout_seconds,
+        self.identity = _identity(settings, clock, self.metrics)
+        self.grants = GrantService(self.keyring, settings.zone)
+        self.metrics.pull_grants_verified(lambda: asdict(self.grants.verifications))
+        self.state = TimedStateStore(
+            SQLiteStateStore(
+                settings.state.path(settings.zone),
+                zone=settings.zone,
+                busy_timeout_seconds=settings.state.busy_timeout_seconds,
+            ),
+            self.metrics,
         )
         self.policy = create_runtime(
             settings.policy,
@@ -239,7 +246,7 @@ class _Parts:
         settings = self.settings
         return Stages(
             agent=self.identity.agent,
-            grants=GrantService(self.keyring, settings.zone),
+            grants=self.grants,
             catalogue=create_catalogue(settings.catalogue),
             policy=self.policy,
             issuers=build_issuers(
@@ -260,7 +267,7 @@ class _Parts:
         )
 
 
-def _identity(settings: Settings, clock: Clock) -> Identity:
+def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
     insecure = settings.insecure
     return build_identity(
         settings.identity,
@@ -271,6 +278,7 @@ def _identity(settings: Settings, clock: Clock) -> Identity:
             allow_http=insecure.allow_http,
         ),
         clock=clock,
+        on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
     )
 
 

@@ -10,7 +10,9 @@ from tabard_sidecar.records.conf import TelemetryConfig
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.otel import OtelTracing, create_provider
+from tabard_sidecar.records.timed_state import TimedStateStore
 from tabard_sidecar.records.tracing import NoTracing, create_tracing
+from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore
 
 
 @pytest.fixture
@@ -121,3 +123,54 @@ def test_configured_collector_gives_real_tracing():
     with tracing.request("Authorize", ()), tracing.stage("verify"):
         assert tracing.ids() is not None
     tracing.close()
+
+
+def test_grant_verifications_are_pulled(registry):
+    """Counts kept elsewhere show when somebody looks."""
+    counts = {"computed": 1, "cached": 5, "refused": 0}
+    Metrics.create(registry).pull_grants_verified(lambda: counts)
+    counts["cached"] = 7
+    assert registry.get_sample_value("tabard_grants_verified_total", {"result": "cached"}) == 7
+
+
+async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
+    """Every operation of the store answers as without the timing, and is observed."""
+    store = TimedStateStore(
+        SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=1), Metrics.create(registry)
+    )
+    await store.open()
+    claim = await store.claim_request(b"k" * 32, b"b" * 32, now=1.0, expires_at=100.0)
+    assert claim.state is ClaimState.NEW
+    await store.complete_request(b"k" * 32, b"answer", expires_at=100.0)
+    again = await store.claim_request(b"k" * 32, b"b" * 32, now=2.0, expires_at=100.0)
+    assert again.response == b"answer"
+    await store.claim_request(b"j" * 32, b"b" * 32, now=1.0, expires_at=100.0)
+    await store.abandon_request(b"j" * 32)
+    assert await store.consume("n", limit=1, now=1.0, expires_at=100.0)
+    assert not await store.consume("n", limit=1, now=1.0, expires_at=100.0)
+    assert await store.register_children([Child("p", "c", 1)], expires_at=100.0) is None
+    assert await store.count_children("p") == 1
+    assert await store.ended(["c"]) is None
+    await store.end("p", "t", expires_at=100.0)
+    assert await store.ended(["c", "p"]) == "p"
+    assert await store.ended_at_or_above("c")
+    assert await store.expire(now=1000.0) > 0
+    await store.close()
+    counts = {
+        sample.labels["operation"]: sample.value
+        for family in registry.collect()
+        if family.name == "tabard_state_seconds"
+        for sample in family.samples
+        if sample.name.endswith("_count")
+    }
+    assert counts == {
+        "claim_request": 3,
+        "complete_request": 1,
+        "abandon_request": 1,
+        "consume": 2,
+        "register_children": 1,
+        "count_children": 1,
+        "end": 1,
+        "ended": 3,
+        "expire": 1,
+    }
