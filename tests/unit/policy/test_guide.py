@@ -1,0 +1,57 @@
+"""Every Rego block of the policy guide does what the guide says."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from tabard_opa import opa_binary
+from tabard_sidecar.policy.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.policy.testing import run_tests
+
+from tests.support.policy import REPOSITORY
+
+GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+DATA = next(json.loads(text) for language, kind, text in BLOCKS if (language, kind) == ("json", "data"))
+REGO = [(kind, text) for language, kind, text in BLOCKS if language == "rego"]
+TITLES = [f"{number} {kind or text.splitlines()[0]}" for number, (kind, text) in enumerate(REGO)]
+
+
+@pytest.mark.parametrize(("kind", "text"), REGO, ids=TITLES)
+def test_a_block_compiles_or_is_refused_as_it_says(engine, kind, text):
+    if kind == "test":
+        return
+    if not kind:
+        compiled = compile_policy(engine, {"guide.rego": text}, DATA, CompileOptions())
+        compiled.close()
+        assert compiled.warnings == ()
+        return
+    with pytest.raises(PolicyBrokenError) as caught:
+        compile_policy(engine, {"guide.rego": text}, DATA, CompileOptions())
+    assert {problem.code for problem in caught.value.problems} == {kind.removeprefix("refused:")}
+
+
+def test_the_tests_of_the_guide_pass(tmp_path):
+    for number, (kind, text) in enumerate(REGO):
+        if kind in {"", "test"}:
+            (tmp_path / f"m{number}{'_test' if kind else ''}.rego").write_text(text)
+    (tmp_path / "data.json").write_text(json.dumps(DATA))
+    report = run_tests(opa_binary(), [tmp_path], coverage=False)
+    assert (report.failed, report.passed) == ((), 3)
+
+
+def test_every_library_function_that_the_guide_names_exists():
+    named = re.findall(r"`data\.tabard\.lib\.(\w+)` \| (.*?) \|", GUIDE)
+    assert {name for name, _ in named} == {"arguments", "chain", "clock", "intent", "subject", "tools"}
+    for name, examples in named:
+        source = (REPOSITORY / "rego" / "tabard" / "lib" / name / f"{name}.rego").read_text()
+        for function in re.findall(r"`(\w+)", examples):
+            assert re.search(rf"^{function}\b", source, re.MULTILINE), f"{name}.{function}"
+
+
+def test_every_link_leads_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", GUIDE):
+        assert (REPOSITORY / "docs" / target).exists(), target
