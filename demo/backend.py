@@ -72,7 +72,7 @@ class RefundBackend:
 
 def _extract(request: Request) -> Call:
     """Say which tool call a request makes: the backend decides this, not the caller."""
-    return Call("refunds.create", json.loads(request.body))
+    return Call("refunds.create", request.json())
 
 
 def _create_refund(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from tabard_sidecar.grants import clamp_credential, judge_expiry
+from tabard.caveats import Arguments, Call, glob_matches
+
+from tabard_sidecar.grants import clamp_credential, judge_expiry, tool_possible
 from tabard_sidecar.model import (
     CredentialRequest,
     CredentialTemplate,
@@ -78,7 +80,9 @@ class Credentials:
             raise Refused(
                 "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
             )
-        spec = stages.catalogue.lookup(old.tool, "")
+        server = str(old.claims.get("tabard_server", ""))
+        spec = stages.catalogue.lookup(old.tool, server)
+        _check_still_granted(old, grant, now=now, read_only=spec is not None and spec.read_only)
         trail.input_json = stages.inputs.without_tool(
             Operation.RENEW,
             agent,
@@ -87,11 +91,9 @@ class Credentials:
             now=now,
             tool={
                 "name": old.tool,
-                "server": "",
-                "annotations": {},
-            }
-            if spec is None
-            else {"name": old.tool, "server": "", "annotations": dict(spec.annotations)},
+                "server": server,
+                "annotations": {} if spec is None else dict(spec.annotations),
+            },
         )
         verdict = await stages.policy.decide(Operation.RENEW, trail.input_json)
         trail.policy_revision = verdict.revision
@@ -113,7 +115,7 @@ class Credentials:
             role="",
             agent=agent,
             grant=grant,
-            call=ToolCall(old.tool, str(old.claims.get("tabard_server", "")), {}, b"", old.call_digest),
+            call=ToolCall(old.tool, server, {}, b"", old.call_digest),
         )
         await trail.intend(request)
         return Decision(
@@ -132,3 +134,17 @@ def _check_same_holder(old: Introspection, grant: VerifiedGrant) -> None:
         raise Refused("credential_invalid", "the credential belongs to another task")
     if old.claims.get("tabard_link") != grant.holder_id:
         raise Refused("credential_invalid", "the credential was issued to another holder of the task")
+
+
+def _check_still_granted(old: Introspection, grant: VerifiedGrant, *, now: float, read_only: bool) -> None:
+    """Refuse what a caveat that was appended since takes away; the arguments are known by their digest only."""
+    if not tool_possible(grant, old.tool, now=now, read_only=read_only):
+        raise Refused("tool_not_granted", f"the grant doesn't allow {old.tool!a} any more")
+    for caveat in grant.caveats:
+        if isinstance(caveat, Arguments) and glob_matches(caveat.tool, old.tool):
+            raise Refused(
+                "argument_not_granted",
+                "a grant with argument caveats for the tool can't renew; authorize again",
+            )
+        if isinstance(caveat, Call) and caveat.digest != old.call_digest:
+            raise Refused("call_mismatch", "the grant is pinned to another call")

@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
-from tabard.caveats import Limits
+from tabard.caveats import Arguments, Constraint, Limits
 
 from demo.world import PERSON, spiffe_id
 
@@ -223,6 +223,15 @@ async def test_a_single_use_credential_is_not_renewed(zone):
     task = await zone.start_task()
     once = (await task.authorize("refunds.create", REFUND)).credential
     assert await refused(task.renew(once)) == "credential_invalid"
+
+
+async def test_a_grant_that_was_narrowed_since_does_not_renew(zone):
+    """Renewing is no way around caveats."""
+    task = await zone.start_task()
+    old = (await task.authorize(*READ)).credential
+    assert await refused(task.narrow(Limits(tools=("orders.*",))).renew(old)) == "tool_not_granted"
+    closed = Arguments("tickets.*", (Constraint("ticket_id", "eq", "t-2"),), open=False)
+    assert await refused(task.narrow(Limits(arguments=(closed,))).renew(old)) == "argument_not_granted"
 
 
 async def test_introspection_speaks_of_the_holders_task_only(zone):
