@@ -23,11 +23,11 @@ class Words:
     """The strings, numbers and calls that a policy and its tests speak of."""
 
     def __init__(
-        self, engine: Engine, modules: Mapping[str, str], tests: Mapping[str, str], data: Mapping[str, Any]
+        self, engine: Engine, modules: dict[str, str], tests: dict[str, str], data: Mapping[str, Any]
     ) -> None:
         strings: set[str] = set()
         numbers: set[float] = set(_NUMBERS)
-        trees = [engine.parse(name, source) for name, source in modules.items()]
+        trees = [engine.parse(name, source) for name, source in (modules | tests).items()]
         for value in [*_constants(trees), *_leaves(data)]:
             if isinstance(value, str):
                 strings.add(value)
@@ -37,7 +37,12 @@ class Words:
         self.numbers = sorted(numbers)
         parsed = [engine.parse(name, source) for name, source in tests.items()]
         self.calls = list(_calls(parsed))
-        self.questions = _questions(engine, {**modules, **tests}, parsed, data)
+        self.questions = [
+            value
+            for _, document in _documents(engine, {**modules, **tests}, parsed, data)
+            for value in document.values()
+            if isinstance(value, dict) and "operation" in value
+        ]
 
     def string(self, dice: random.Random) -> str:
         """Draw a string, sometimes one that the policy doesn't know."""
@@ -56,18 +61,61 @@ class Words:
         """Draw a number."""
         return dice.choice(self.numbers)
 
+    def base(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an input that one of the policy's tests asks about, or any."""
+        return (
+            copy.deepcopy(self.questions[0])
+            if self.questions
+            else next(inputs(self, schema, random.Random(0)))
+        )
 
-def _questions(
+
+def _documents(
     engine: Engine, modules: Mapping[str, str], tests: Iterable[Mapping[str, Any]], data: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the inputs that the policy's own tests name as rules."""
-    found = []
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield each test module's tree with the values of its rules, which are the tests' constants."""
     for tree in tests:
         package = "data." + ".".join(part["value"] for part in tree["package"]["path"][1:])
         with engine.compile(modules, data, entrypoints=[package], strict=False) as compiled:
-            document = json.loads(compiled.evaluate_blocking(package, b"{}", deadline_seconds=30))
-        found += [value for value in document.values() if isinstance(value, dict) and "operation" in value]
-    return found
+            yield tree, json.loads(compiled.evaluate_blocking(package, b"{}", deadline_seconds=30))
+
+
+def with_tests_data(
+    engine: Engine, modules: Mapping[str, str], tests: Mapping[str, str], data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the policy's data together with what its tests put in its place, so that the tests' inputs meet rules."""
+    merged = copy.deepcopy(dict(data))
+    parsed = [engine.parse(name, source) for name, source in tests.items()]
+    for tree, document in _documents(engine, {**modules, **tests}, parsed, data):
+        for path, constant in set(_replacements(tree)):
+            value = document[constant]
+            for name in reversed(path):
+                value = {name: value}
+            _merge(merged, value)
+    return merged
+
+
+def _replacements(node: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield path and constant of every ``with data.path as constant``."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _replacements(child)
+    elif isinstance(node, Mapping):
+        target, value = node.get("target"), node.get("value")
+        if isinstance(target, Mapping) and isinstance(value, Mapping) and value.get("type") == "var":
+            path = [part["value"] for part in target["value"]] if target["type"] == "ref" else []
+            if path[:1] == ["data"]:
+                yield tuple(path[1:]), value["value"]
+        for child in node.values():
+            yield from _replacements(child)
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for name, value in other.items():
+        if isinstance(into.get(name), dict) and isinstance(value, dict):
+            _merge(into[name], value)
+        else:
+            into[name] = copy.deepcopy(value)
 
 
 def inputs(words: Words, schema: Mapping[str, Any], dice: random.Random) -> Iterator[dict[str, Any]]:
@@ -80,6 +128,9 @@ def inputs(words: Words, schema: Mapping[str, Any], dice: random.Random) -> Iter
             _ask_for_a_call(question, words, dice)
         else:
             question["operation"] = dice.choice(schema["properties"]["operation"]["enum"])
+        workloads = [word for word in words.strings if word.startswith("spiffe:")]
+        if workloads and dice.random() < 0.5:
+            question["request"] = {"limits": {}, "holder": dice.choice(workloads)}
         for _ in range(dice.choice((0, 0, 1, 2))):
             name = dice.choice(sorted(question))
             question[name] = _sample(schema["properties"][name], words, dice)

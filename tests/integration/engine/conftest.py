@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,14 @@ IMAGE = "openpolicyagent/opa:1.22.2"
 
 @pytest.fixture(scope="session")
 def opa_server(containers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
-    """Starts an OPA server that holds Tabard's Rego and an example's policy; gives its URL."""
+    """Starts an OPA server that holds Tabard's Rego and a policy, one for each policy; gives its URL."""
     del containers
     with ExitStack() as stack:
 
-        def start(example: Path) -> str:
-            folder = tmp_path_factory.mktemp(example.name)
-            for source, target in ((REGO / "tabard", "tabard"), (example / "policy", "policy")):
+        @cache
+        def start(policy: Path) -> str:
+            folder = tmp_path_factory.mktemp("opa")
+            for source, target in ((REGO / "tabard", "tabard"), (policy, "policy")):
                 shutil.copytree(source, folder / target, ignore=shutil.ignore_patterns("*_test.rego"))
             for path in (folder, *folder.rglob("*")):  # the container's user is another one
                 path.chmod(0o755 if path.is_dir() else 0o644)

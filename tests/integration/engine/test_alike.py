@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from tabard_opa import Engine, EvaluationError, opa_version
+from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.model import Operation, PolicyDecision
+from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
+from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.resources import library, schema
+from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.sources import load_source
 
-from tests.support.policy_inputs import Words, as_json, inputs
+from tests.support.policy_inputs import Words, as_json, inputs, with_tests_data
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "rego" / "examples").glob("*/policy"))
 QUESTIONS = 1000
@@ -27,18 +37,30 @@ def engine() -> Engine:
     return Engine()
 
 
+@pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.parent.name)
+def policy(request: pytest.FixtureRequest, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An example's policy, its data joined by what its tests assume."""
+    folder = tmp_path_factory.mktemp("policy") / "policy"
+    shutil.copytree(request.param, folder)
+    source = load_source(request.param)
+    data = with_tests_data(engine, {**library(), **source.modules}, source.tests, source.data)
+    for path in folder.rglob("data.*"):
+        path.unlink()
+    (folder / "data.json").write_text(json.dumps(data))
+    return folder
+
+
 def test_there_are_examples():
     """Without examples the tests below would say nothing."""
     assert EXAMPLES
 
 
-@pytest.mark.parametrize("policy", EXAMPLES, ids=lambda path: path.parent.name)
 async def test_documents_are_alike(policy: Path, engine: Engine, opa_server: Callable[[Path], str]):
     """1,000 generated inputs per example: the same document, or an error from both."""
     source = load_source(policy)
     modules = {**library(), **source.modules}
-    url = opa_server(policy.parent)
-    words = Words(engine, modules, source.tests, source.data)
+    url = opa_server(policy)
+    words = Words(engine, modules, dict(source.tests), source.data)
     spoken = dict.fromkeys(("deny", "ask", "grant", "start", "delegate", "renew"), 0)
     with (
         engine.compile(modules, source.data, entrypoints=[ENTRYPOINT]) as compiled,
@@ -63,11 +85,51 @@ async def test_documents_are_alike(policy: Path, engine: Engine, opa_server: Cal
 
 def test_versions_are_alike(opa_server: Callable[[Path], str]):
     """The server is of the version that the library holds."""
-    url = opa_server(EXAMPLES[0].parent)
+    url = opa_server(EXAMPLES[0])
     with requests.Session() as server:
         query = {"query": "x := opa.runtime().version"}
         answer = server.post(f"{url}/v1/query", json=query, timeout=10).json()
     assert answer["result"] == [{"x": opa_version()}]
+
+
+async def test_decisions_are_alike(policy: Path, engine: Engine, opa_server: Callable[[Path], str]):
+    """The same inputs through both runtimes: the same decision, and the same tools on offer."""
+    source = load_source(policy)
+    words = Words(engine, {**library(), **source.modules}, dict(source.tests), source.data)
+    here = _runtime(PolicyConfig(path=policy, deadline_seconds=5), engine)
+    there = _runtime(PolicyConfig(remote=RemoteConfig(url=opa_server(policy)), deadline_seconds=5), engine)
+    outcomes = {True: 0, False: 0}
+    async with here as embedded, there as remote:
+        questions = inputs(words, schema("input"), random.Random(SEED + 1))
+        for number, question in zip(range(QUESTIONS), questions, strict=False):
+            text, operation = as_json(question), Operation(question["operation"])
+            one, other = await embedded.decide(operation, text), await remote.decide(operation, text)
+            assert _comparable(one) == _comparable(other), f"question {number}: {text.decode()}"
+            outcomes[one.allowed] += 1
+        tools = [FilterQuestion(name, "") for strings, _ in words.calls for name in strings][:50]
+        base = {name: part for name, part in words.base(schema("input")).items() if name != "tool"}
+        offered = await embedded.filter_tools(base, tools)
+        assert offered == await remote.filter_tools(base, tools)
+    assert all(outcomes.values()), outcomes
+
+
+@asynccontextmanager
+async def _runtime(config: PolicyConfig, engine: Engine) -> AsyncIterator[Runtime]:
+    runtime = create_runtime(config, CompileOptions(), engine, time.time)
+    await runtime.start()
+    try:
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+def _comparable(decision: PolicyDecision) -> PolicyDecision:
+    """Leave out what names the engine's own files: the revision, and the place of an error."""
+    denials = tuple(
+        replace(reason, message="") if reason.code == "policy_error" else reason
+        for reason in decision.denials
+    )
+    return replace(decision, revision="", denials=denials)
 
 
 async def _library(compiled: Any, text: bytes) -> Any:

@@ -1,0 +1,69 @@
+"""What the README tells newcomers works from the built wheels alone."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+
+import pytest
+
+from tests.integration.wheels.conftest import ROOT, Shell, block
+
+DISTRIBUTIONS = ("tabard", "tabard_opa", "tabard_sidecar")
+
+
+def test_nothing_of_the_checkout_is_used(installed: Shell):
+    """Every package comes from site-packages."""
+    for package in ("tabard", "tabard_opa", "tabard_sidecar"):
+        where = installed(f"python -c 'import {package}; print({package}.__file__)'")
+        assert "/venv/lib/" in where
+        assert str(ROOT) not in where
+
+
+def test_versions(installed: Shell):
+    """The command is there, and so is the engine."""
+    assert "1.22." in installed("tabard version")
+    assert "1.22." in installed("tabard opa version")
+
+
+def test_the_quickstart(installed: Shell):
+    """Init, test, serve, call: the README's commands one after the other, then its Python."""
+    commands = block("sh", "tabard serve")
+    # A person takes longer to type the next line than the sidecar to start; a script has to wait.
+    wait = "for _ in $(seq 150); do tabard health >/dev/null 2>&1 && break; sleep 0.2; done"
+    assert "tabard serve &\n" in commands
+    commands = commands.replace("tabard serve &\n", f"tabard serve &\n{wait}\n")
+    program = f"""
+import subprocess
+
+def fetch(id, headers):
+    return f"note {{id}} with {{headers['Authorization'].split()[0]}}"
+
+token = subprocess.run(["tabard", "token"], capture_output=True, text=True, check=True).stdout.strip()
+{block("python", "tabard.guard")}
+with tabard.connect() as client, client.start_task(token):
+    print("guarded:", read_note(7))
+    try:
+        read_note("seven")
+    except tabard.TabardError as error:
+        print("refused:", error.code)
+"""
+    output = installed(
+        f"trap 'kill $(jobs -p)' EXIT\n{commands}\ncat > agent.py <<'PYTHON'\n{program}\nPYTHON\npython agent.py"
+    )
+    assert "guarded: note 7 with Bearer" in output
+    assert "refused: arguments_invalid" in output
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_packages_carry_their_licence_and_types(name: str):
+    """A wheel and its source distribution are complete."""
+    [wheel] = (ROOT / "dist").glob(f"{name}-[0-9]*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert f"{name}/py.typed" in names
+    assert any(member.endswith("licenses/LICENSE") for member in names)
+    assert not [member for member in names if "__pycache__" in member]
+    [source] = (ROOT / "dist").glob(f"{name}-[0-9]*.tar.gz")
+    with tarfile.open(source) as archive:
+        assert any(member.endswith("/LICENSE") for member in archive.getnames())
