@@ -63,7 +63,7 @@ define sync
 	@$(UV) sync --frozen --inexact --no-default-groups --group $(1)
 	@touch $$@
 endef
-$(foreach group,demo dev integration bench,$(eval $(call sync,$(group))))
+$(foreach group,demo dev integration bench fuzz,$(eval $(call sync,$(group))))
 
 # AgentDojo brings a hundred packages, pytest plugins among them: a place of its own.
 .venv-agentdojo/.synced: $(LOCKED) $(ENGINE) $(UV_READY)
@@ -88,6 +88,12 @@ test: .venv/.synced-dev ## Unit and conformance tests; no root, no network (ARGS
 test-integration: root .venv/.synced-dev .venv/.synced-integration $(WHEELS) ## Tests against real components; installs them, needs root
 	@tests/components/all.sh
 	@$(RUN)python -m pytest tests/integration $(ARGS)
+
+FUZZ_SECONDS := 30
+.PHONY: fuzz
+fuzz: .venv/.synced-fuzz ## Coverage-guided fuzzing for FUZZ_SECONDS
+	$(call say,'fuzzing for $(FUZZ_SECONDS) s')
+	@$(RUN)python tests/fuzz/fuzz_inputs.py -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1
 
 .PHONY: root
 root:
