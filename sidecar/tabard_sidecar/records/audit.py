@@ -20,13 +20,14 @@ class AuditObserver:
 
     def __init__(self, metrics: Metrics, component: Component) -> None:
         self._metrics = metrics
+        self._records = {event: metrics.audit_records.labels(event) for event in ("intent", "outcome")}
         self._component = component
         self._broken = False
         self._mask_broken = False
 
     def audit_written(self, event: str, size_bytes: int) -> None:
         """Count a record; the first one after a failure ends the failure."""
-        self._metrics.audit_records.labels(event).inc()
+        self._records[event].inc()
         self._metrics.audit_bytes.inc(size_bytes)
         if self._broken:
             self._broken = False
