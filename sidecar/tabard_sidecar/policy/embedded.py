@@ -24,7 +24,7 @@ class EmbeddedEvaluator:
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> Json:
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
         """Return ``data.tabard.decision``."""
         return await _evaluate(self._compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
 
@@ -41,22 +41,20 @@ class EmbeddedEvaluator:
         """Return ``data.system.log.mask``."""
         if self._compiled.mask is None:
             return None
-        return await _evaluate(self._compiled.mask, MASK, record_json, deadline_seconds)
+        return json.loads(await _evaluate(self._compiled.mask, MASK, record_json, deadline_seconds))
 
     def close(self) -> None:
         """Free the policy."""
         self._compiled.close()
 
 
-async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> Json:
+async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> bytes:
     try:
-        return json.loads(await policy.evaluate(entrypoint, input_json, deadline_seconds=deadline_seconds))
+        return await policy.evaluate(entrypoint, input_json, deadline_seconds=deadline_seconds)
     except EvaluationError as error:
         if error.code == "undefined":
-            return None
+            return b"null"
         raise _failed(error) from error
-    except ValueError as error:
-        raise EvaluationFailedError("internal", "the engine's answer isn't JSON") from error
 
 
 def _failed(error: EvaluationError) -> EvaluationFailedError:

@@ -14,8 +14,8 @@ from tabard_sidecar.policy.values import Json
 class Evaluator(Protocol):
     """One immutable policy, ready to be asked."""
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> Json:
-        """Return the value of ``data.tabard.decision``; ``None`` if it is undefined.
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+        """Return ``data.tabard.decision`` as JSON; ``null`` if it is undefined.
 
         Raises:
             EvaluationFailedError: there is no answer.

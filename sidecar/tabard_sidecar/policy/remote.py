@@ -41,9 +41,9 @@ class RemoteEvaluator:
         self._client = client
         self._has_mask = has_mask
 
-    async def decision(self, input_json: bytes, deadline_seconds: float) -> Json:
-        """Return ``data.tabard.decision``; a missing result is ``None``, which denies."""
-        return await self._data("/v1/data/tabard/decision", input_json, deadline_seconds)
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+        """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
+        return json.dumps(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds)).encode()
 
     async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
         """Return the partial result."""

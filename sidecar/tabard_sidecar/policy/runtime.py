@@ -21,6 +21,8 @@ from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.refusal import Unanswerable
 
 _FILTER_PARALLEL = 8
+_REMEMBERED_ANSWERS = 256
+_REMEMBERED_BYTES = 4096
 
 StatusListener = Callable[[PolicyStatus], None]
 
@@ -45,6 +47,8 @@ class Runtime:
         self._listener = listener
         self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
         self._active: Active | None = None
+        self._composed: dict[tuple[Operation, bytes], PolicyDecision] = {}
+        self._composed_by: Active | None = None
         self._problems: tuple[Problem, ...] = ()
         self._broken_since: float | None = None
         self._since = clock()
@@ -129,13 +133,13 @@ class Runtime:
                 revision, "policy_timeout", f"evaluation of {kind} is paused after repeated time-outs"
             )
         try:
-            document = await active.evaluator.decision(input_json, self._config.deadline_seconds)
+            answer = await active.evaluator.decision(input_json, self._config.deadline_seconds)
         except EvaluationFailedError as error:
             if error.code == "timeout":
                 self._breaker.timed_out(kind)
             return _failed(active, error, self._config.deadline_seconds)
         self._breaker.answered(kind)
-        return compose(document, operation, revision=revision, rules=active.rules)
+        return self._compose(active, operation, answer)
 
     async def filter_tools(
         self, input_base: Mapping[str, Any], tools: Sequence[FilterQuestion]
@@ -188,6 +192,9 @@ class Runtime:
                 loaded = await self._provider.load()
             except PolicyBrokenError as error:
                 self._broke(error.problems)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the source has to be followed further
+                message = f"loading failed unexpectedly: {type(error).__name__}: {error}"
+                self._broke((Problem("", 0, 0, "internal", message, "Report it"),))
             else:
                 self._activate(loaded)
             self._seen = seen
@@ -195,6 +202,25 @@ class Runtime:
         if self._listener is not None:
             self._listener(status)
         return status
+
+    def _compose(self, active: Active, operation: Operation, answer: bytes) -> PolicyDecision:
+        """Compose an answer; the same answer of the same policy composes to the same decision, so it is remembered."""
+        if active is not self._composed_by:
+            self._composed.clear()
+            self._composed_by = active
+        known = self._composed.get((operation, answer))
+        if known is not None:
+            return known
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            return _denied(active.revision, "policy_error", "the engine's answer isn't JSON")
+        decision = compose(document, operation, revision=active.revision, rules=active.rules)
+        if len(answer) <= _REMEMBERED_BYTES:
+            if len(self._composed) >= _REMEMBERED_ANSWERS:
+                self._composed.clear()
+            self._composed[operation, answer] = decision
+        return decision
 
     def _require_active(self) -> Active:
         if self._active is None:

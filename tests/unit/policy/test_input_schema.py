@@ -1,0 +1,82 @@
+"""What the sidecar sends to policies is what the input's schema describes."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from tabard.caveats import Expiry, Hop, Limits, Tools
+from tabard_sidecar.model import (
+    Agent,
+    Intent,
+    IntentSource,
+    Link,
+    Operation,
+    Subject,
+    Task,
+    ToolCall,
+    VerifiedGrant,
+)
+from tabard_sidecar.policy.resources import schema
+from tabard_sidecar.policy_input import PolicyInput
+
+from tests.support.policy import policy_input, tool
+
+SCHEMA = jsonschema.Draft202012Validator(schema("input"))
+AGENT = Agent("spiffe://x/a", "static", {"namespace": "n", "service_account": "s", "pod": "p"})
+SUBJECT = Subject("42", "https://idp.example", {"groups": ["a"]}, authenticated_at=900.0)
+TASK = Task("t", "refunds", "Work", IntentSource.SIGNED, 900.0, 2000.0)
+LIMITS = Limits(tools=("a.*",), scopes=("s",), max_depth=3, ttl_seconds=60.0, read_only=True)
+TOOLS, EXPIRY = Tools(("a.*",)), Expiry(2000.0)
+HOP = Link("hop", "spiffe://x/a", "", "l1", "r", (EXPIRY,))
+GRANT = VerifiedGrant(
+    "d", "k", "z", "r", "spiffe://x/root", SUBJECT, TASK, (TOOLS,), (HOP,),
+    (TOOLS, Hop("spiffe://x/a", "A" * 43), EXPIRY), 2000.0,
+)  # fmt: skip
+CALL = ToolCall("a.read", "", {"id": 1}, b'{"id":1}', "d")
+
+
+def inputs():
+    """Yield an input for each operation, as the pipeline makes them."""
+    build = PolicyInput()
+    yield (
+        "start_task",
+        build.start_task(
+            AGENT,
+            SUBJECT,
+            Intent("refunds", "Work", IntentSource.SIGNED, limits=LIMITS),
+            TASK,
+            LIMITS,
+            now=1000.5,
+        ),
+    )
+    yield "authorize", build.authorize(AGENT, GRANT, CALL, None, asserted={"a": 1}, children=2, now=1000.5)
+    request = {"limits": {}, "holder": "spiffe://x/b"}
+    yield (
+        "delegate",
+        build.without_tool(Operation.DELEGATE, AGENT, GRANT, children=0, now=1000.5, request=request),
+    )
+    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, children=0, now=1000.5)
+
+
+@pytest.mark.parametrize(("operation", "text"), list(inputs()), ids=[name for name, _ in inputs()])
+def test_every_input_fits_the_schema(operation, text):
+    document = json.loads(text)
+    assert document["operation"] == operation
+    SCHEMA.validate(document)
+
+
+def test_the_tests_own_input_fits_the_schema():
+    SCHEMA.validate(policy_input(tool=tool("x", a=1)))
+
+
+def test_everything_in_the_schema_is_described_and_nothing_else_is_accepted():
+    def walk(node, path):
+        assert node.get("description") or path == "input", path
+        if node.get("type") == "object" and "properties" in node and "type" not in node["properties"]:
+            assert node["additionalProperties"] is False, path
+        for name, child in node.get("properties", {}).items():
+            walk(child, f"{path}.{name}")
+
+    walk(schema("input"), "input")
