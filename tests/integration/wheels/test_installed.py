@@ -39,7 +39,7 @@ import subprocess
 def fetch(id, headers):
     return f"note {{id}} with {{headers['Authorization'].split()[0]}}"
 
-token = subprocess.run(["tabard", "token"], capture_output=True, text=True, check=True).stdout.strip()
+token = subprocess.run(["tabard", "token", "alice"], capture_output=True, text=True, check=True).stdout.strip()
 {block("python", "tabard.guard")}
 with tabard.connect() as client, client.start_task(token):
     print("guarded:", read_note(7))
