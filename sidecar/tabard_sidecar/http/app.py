@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from tabard_sidecar.config.addresses import is_local
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.http.health import Health
-from tabard_sidecar.http.server import HttpServer
+from tabard_sidecar.http.server import HttpServer, Page
 
-_MAX_BODY_BYTES = 1024
+_FRESH = {"Cache-Control": "no-store"}
 
 
 def create_http_server(
@@ -33,31 +34,31 @@ def create_http_server(
         jwks: returns the public signing keys. They are served on a loopback address or a unix socket only: over
             plain HTTP somebody on the way could put a key of his own in.
     """
-    application = web.Application(client_max_size=_MAX_BODY_BYTES)
 
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.json_response(health.snapshot().document(), headers={"Cache-Control": "no-store"})
+    def healthz() -> Page:
+        return _json(health.snapshot().document(), headers=_FRESH)
 
-    async def readyz(_request: web.Request) -> web.Response:
+    def readyz() -> Page:
         snapshot = health.snapshot()
-        return web.json_response(
-            snapshot.document(), status=200 if snapshot.ready else 503, headers={"Cache-Control": "no-store"}
-        )
+        status = HTTPStatus.OK if snapshot.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json(snapshot.document(), status=status, headers=_FRESH)
 
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    def metrics() -> Page:
+        return Page(generate_latest(registry), CONTENT_TYPE_LATEST)
 
-    application.router.add_get("/healthz", healthz)
-    application.router.add_get("/readyz", readyz)
-    application.router.add_get("/metrics", metrics)
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
     if jwks is not None and is_local(config.listen):
+        pages["/.well-known/jwks.json"] = lambda: _json(
+            jwks(), "application/jwk-set+json", headers={"Cache-Control": "public, max-age=60"}
+        )
+    return HttpServer(pages, config.listen)
 
-        async def keys(_request: web.Request) -> web.Response:
-            return web.json_response(
-                jwks(),
-                content_type="application/jwk-set+json",
-                headers={"Cache-Control": "public, max-age=60"},
-            )
 
-        application.router.add_get("/.well-known/jwks.json", keys)
-    return HttpServer(application, config.listen)
+def _json(
+    document: Mapping[str, Any],
+    content_type: str = "application/json",
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str],
+) -> Page:
+    return Page(json.dumps(document).encode(), content_type, status, headers)

@@ -1,43 +1,52 @@
-"""Binding an HTTP application to an address."""
+"""A small HTTP/1.1 server for pages that are read: GET and HEAD, one request per connection.
+
+Health, metrics and public keys need no more. aiohttp, which serves introspection, takes a quarter of the sidecar's
+start and 10 MB, so the default configuration does without it.
+"""
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-import ssl
-import stat
-from pathlib import Path
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 
-from aiohttp import web
+from tabard_sidecar.http.listener import Listener
 
-from tabard_sidecar.config.addresses import host_and_port, socket_path
+_MAX_HEAD_BYTES = 16 * 1024
+_MAX_CONNECTIONS = 64
+_SECONDS = 5.0
 
-_SOCKET_MODE = 0o660
-_SHUTDOWN_SECONDS = 2.0
+_log = logging.getLogger(__name__)
 
 
-class BindError(Exception):
-    """An address can't be listened on; the message names it and says what to do."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is answered."""
+
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpServer:
-    """An application that listens on one address.
+    """Serves pages on one address.
+
+    Reading a request and sending its answer may take five seconds each, a request's head 16 KiB; at most 64
+    connections are open at once.
 
     Args:
-        application: what answers.
+        pages: what makes the page of each path.
         address: ``host:port`` or ``unix:/path``.
-        tls: certificate and key, if the connection is encrypted.
     """
 
-    def __init__(
-        self, application: web.Application, address: str, *, tls: ssl.SSLContext | None = None
-    ) -> None:
-        self._application = application
-        self._wanted = address
-        self._tls = tls
-        self._runner: web.AppRunner | None = None
-        self._path: Path | None = None
+    def __init__(self, pages: Mapping[str, Callable[[], Page]], address: str) -> None:
+        self._pages = pages
+        self._listener: Listener | None = None
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
         self.address = address
 
     async def start(self) -> None:
@@ -46,67 +55,79 @@ class HttpServer:
         Raises:
             BindError: the address is taken or isn't this machine's.
         """
-        listener = self._listener()
-        self._runner = web.AppRunner(
-            self._application,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-            keepalive_timeout=15,
-            max_line_size=4096,
-            max_field_size=8190,
+        self._listener = Listener(self.address)
+        self.address = self._listener.address
+        self._server = await asyncio.start_server(
+            self._accept, sock=self._listener.socket, limit=_MAX_HEAD_BYTES
         )
-        await self._runner.setup()
-        await web.SockSite(self._runner, listener, ssl_context=self._tls).start()
-        if self._path is None:
-            host, port = listener.getsockname()[:2]
-            self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def stop(self) -> None:
-        """Finish what is being answered and stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        """Stop listening and end open connections."""
+        if self._server is None or self._listener is None:
+            return
+        self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+        await self._server.wait_closed()
+        self._listener.close()
 
-    def _listener(self) -> socket.socket:
-        path = socket_path(self._wanted)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= _MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if path is not None:
-                listener = _listen_unix(path)
-                self._path = path
-                return listener
-            host, port = host_and_port(self._wanted)
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host, port), family=family, backlog=64)
-        except OSError as error:
-            raise BindError(f"{self._wanted}: {error.strerror or error}") from error
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    """Listen on a unix socket, replacing one that a dead process left behind."""
-    if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
-        raise OSError(errno.EEXIST, "there is a file that isn't a socket; remove it")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(str(path))
-            except (FileNotFoundError, ConnectionRefusedError):
-                path.unlink(missing_ok=True)
-            else:
-                raise OSError(
-                    errno.EADDRINUSE, "another process answers there; stop it or choose another path"
-                )
-        old = os.umask(0o117)
-        try:
-            listener.bind(str(path))
+            page, with_body = await self._answer(reader)
+            async with asyncio.timeout(_SECONDS):
+                writer.write(_encode(page, with_body=with_body))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass  # The client is gone or too slow; there is nobody to tell.
         finally:
-            os.umask(old)
-        path.chmod(_SOCKET_MODE)
-        listener.listen(64)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> tuple[Page, bool]:
+        """Read one request and return its page, and whether its body is wanted."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            return _error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), True
+        method, target, version = (*head.split(b"\r\n", 1)[0].split(b" "), b"", b"")[:3]
+        if not version.startswith(b"HTTP/1."):
+            return _error(HTTPStatus.BAD_REQUEST), True
+        make = self._pages.get(target.split(b"?", 1)[0].decode("ascii", "replace"))
+        if make is None:
+            return _error(HTTPStatus.NOT_FOUND), method != b"HEAD"
+        if method not in {b"GET", b"HEAD"}:
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"}), True
+        try:
+            return make(), method == b"GET"
+        except Exception:  # noqa: BLE001 - a defect in one page must not end the others
+            _log.exception("page failed", extra={"path": target.decode("ascii", "replace")})
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR), True
+
+
+def _error(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Page:
+    return Page(f"{status.value} {status.phrase}\n".encode(), status=status, headers=headers or {})
+
+
+def _encode(page: Page, *, with_body: bool) -> bytes:
+    headers = {
+        "Content-Type": page.content_type,
+        "Content-Length": str(len(page.body)),
+        "Connection": "close",
+        "X-Content-Type-Options": "nosniff",
+        **page.headers,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {page.status.value} {page.status.phrase}\r\n{head}\r\n".encode() + (
+        page.body if with_body else b""
+    )

@@ -35,7 +35,7 @@ from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.health import Component, Health
 from tabard_sidecar.http.introspection import create_introspection_server
-from tabard_sidecar.http.server import BindError
+from tabard_sidecar.http.listener import BindError
 from tabard_sidecar.identity import Identity, InsecureIdentity, KeysUnavailable, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring, KeyringError, jwks

@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -8,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.http.health import Health
-from tabard_sidecar.http.server import BindError
+from tabard_sidecar.http.listener import BindError
 
 JWKS = {"keys": [{"kid": "a"}]}
 
@@ -54,6 +56,8 @@ async def test_health_tells_status_and_readiness(get, ready):
     assert headers["Cache-Control"] == "no-store"
     assert (await get(running.address, "/healthz"))[0] == 200
     await running.stop()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await get(running.address, "/healthz")
 
 
 async def test_metrics_and_keys(get):
@@ -118,13 +122,95 @@ async def test_unix_socket(tmp_path):
     assert path.read_text() == "mine"
 
 
-async def test_garbage_does_not_stop_the_server(get):
-    """Malformed and oversized requests are refused and the next one is answered."""
+def send(address, request):
+    """Send bytes as they are and return everything that comes back."""
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(request)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(65536):
+                received += piece
+        return received
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "expected"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
+        (b"GET /healthz?verbose HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
+        (b"HEAD /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
+        (b"POST /healthz HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", b"HTTP/1.1 405 Method Not Allowed\r\n"),
+        (b"GET /../etc/passwd HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n"),
+        (b"GET /\xff HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n"),
+        (b"GET /healthz HTTP/2.0\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"GET /" + b"a" * 100_000, b"HTTP/1.1 431 "),
+        (b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 10_000 + b"\r\n", b"HTTP/1.1 431 "),
+    ],
+)
+async def test_requests_as_they_come(request_bytes, expected):
+    """Every request gets one answer of the right status, and the connection ends."""
+    running = server()
+    await running.start()
+    answer = await asyncio.to_thread(send, running.address, request_bytes)
+    await running.stop()
+    assert answer.startswith(expected) or (answer == b"" and b"431" in expected)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if answer:
+        length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+        assert len(body) == (0 if request_bytes.startswith(b"HEAD") else length)
+
+
+async def test_slow_and_silent_clients_are_let_go(monkeypatch):
+    """Whoever doesn't send a request in time, or goes away, takes no place for long."""
+    monkeypatch.setattr("tabard_sidecar.http.server._SECONDS", 0.1)
+    running = server()
+    await running.start()
+    assert await asyncio.to_thread(send, running.address, b"GET /healthz") == b""
+    assert running._open == set()
+    await running.stop()
+
+
+async def test_connections_are_bounded(monkeypatch, get):
+    """One connection too many is closed; places come free again."""
+    monkeypatch.setattr("tabard_sidecar.http.server._MAX_CONNECTIONS", 2)
     running = server()
     await running.start()
     host, port = running.address.split(":")
-    for garbage in (os.urandom(500), b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", b"\r\n" * 1000):
-        with socket.create_connection((host, int(port)), 5) as connection:
-            connection.sendall(garbage)
+    held = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(aiohttp.ClientError):
+        await get(running.address, "/healthz")
+    for _, writer in held:
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0.05)
+    assert (await get(running.address, "/healthz"))[0] == 200
+    await running.stop()
+
+
+async def test_broken_page_is_an_error_of_its_own(get, caplog):
+    """A defect in one page is a 500 and a line in the log; the others go on."""
+    running = create_http_server(
+        HttpConfig(listen="127.0.0.1:0"),
+        health=Health(),
+        registry=CollectorRegistry(),
+        jwks=lambda: {}["keys"],
+    )
+    await running.start()
+    assert (await get(running.address, "/.well-known/jwks.json"))[0] == 500
+    assert "page failed" in caplog.text
+    assert (await get(running.address, "/healthz"))[0] == 200
+    await running.stop()
+
+
+async def test_random_bytes_do_not_stop_the_server(get):
+    """Whatever arrives, the next request is answered."""
+    running = server()
+    await running.start()
+    for size in (1, 500, 50_000):
+        await asyncio.to_thread(send, running.address, os.urandom(size) + b"\r\n\r\n")
     assert (await get(running.address, "/healthz"))[0] == 200
     await running.stop()

@@ -1,0 +1,129 @@
+"""The application that answers introspection; imports aiohttp, so only loaded where it is configured."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from aiohttp import web
+
+from tabard_sidecar.http.clients import Clients
+from tabard_sidecar.http.introspection import Introspect
+from tabard_sidecar.http.listener import Listener
+from tabard_sidecar.model import Introspection
+from tabard_sidecar.records.metrics import Metrics
+
+_MAX_BODY_BYTES = 64 * 1024
+_SHUTDOWN_SECONDS = 2.0
+_CHALLENGE = 'Bearer realm="tabard", Basic realm="tabard"'
+_HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class IntrospectionServer:
+    """Listens on ``introspection.listen``.
+
+    Args:
+        address: ``host:port`` or ``unix:/path``.
+        clients: who may ask.
+        introspect: describes a credential that is active now.
+        metrics: where requests are counted.
+        tls: certificate and key, if the connection is encrypted.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        clients: Clients,
+        introspect: Introspect,
+        metrics: Metrics,
+        *,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        application = web.Application(client_max_size=_MAX_BODY_BYTES)
+        application.router.add_post("/introspect", _Handler(clients, introspect, metrics).introspect)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            keepalive_timeout=15,
+            max_line_size=4096,
+            max_field_size=8190,
+        )
+        self._tls = tls
+        self._listener: Listener | None = None
+        self.address = address
+
+    async def start(self) -> None:
+        """Listen; ``address`` then says where, also if port 0 was asked for.
+
+        Raises:
+            BindError: the address is taken or isn't this machine's.
+        """
+        self._listener = Listener(self.address)
+        self.address = self._listener.address
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listener.socket, ssl_context=self._tls).start()
+
+    async def stop(self) -> None:
+        """Finish what is being answered and stop listening."""
+        await self._runner.cleanup()
+        if self._listener is not None:
+            self._listener.close()
+
+
+class _Handler:
+    def __init__(self, clients: Clients, introspect: Introspect, metrics: Metrics) -> None:
+        self._clients = clients
+        self._introspect = introspect
+        self._metrics = metrics
+
+    async def introspect(self, request: web.Request) -> web.Response:
+        """Answer one request; whoever may not know learns ``{"active": false}`` and nothing else (section 2.2)."""
+        client = self._clients.authenticate(request.headers.get("Authorization", ""))
+        if client is None:
+            self._metrics.introspections.labels("unauthorized").inc()
+            return _answer({"error": "invalid_client"}, 401, {"WWW-Authenticate": _CHALLENGE})
+        if request.content_type != "application/x-www-form-urlencoded":
+            return _answer(_bad_request("send application/x-www-form-urlencoded"), 400)
+        form = await request.post()
+        tokens = form.getall("token", [])
+        if len(tokens) != 1 or not isinstance(tokens[0], str) or not tokens[0]:
+            return _answer(_bad_request("send exactly one token"), 400)
+        found = await self._introspect(tokens[0])
+        if found is None or found.audience not in client.audiences:
+            self._metrics.introspections.labels("inactive").inc()
+            return _answer({"active": False})
+        self._metrics.introspections.labels("active").inc()
+        return _answer(_describe(found))
+
+
+def _describe(found: Introspection) -> dict[str, Any]:
+    """Return the credential's own claims, the members of RFC 7662 section 2.2 and what Tabard adds to them."""
+    return {
+        **found.claims,
+        "active": True,
+        "scope": " ".join(found.scopes),
+        "token_type": "Bearer",
+        "exp": int(found.expires_at),
+        "iat": int(found.issued_at),
+        "sub": found.subject_id,
+        "aud": found.audience,
+        "jti": found.credential_id,
+        "sub_iss": found.subject_issuer,
+        "tabard_kind": found.kind,
+        "tabard_task": found.task_id,
+        "tabard_tool": found.tool,
+        "tabard_call_digest": found.call_digest,
+        "tabard_single_use": found.single_use,
+    }
+
+
+def _bad_request(description: str) -> dict[str, str]:
+    return {"error": "invalid_request", "error_description": description}
+
+
+def _answer(
+    document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    return web.json_response(document, status=status, headers={**_HEADERS, **(headers or {})})
