@@ -72,7 +72,7 @@ func Compile(source *Source) (*Policy, error) {
 		values:    cache.NewInterQueryValueCache(context.Background(), config),
 		responses: cache.NewInterQueryCache(nil),
 		inputs:    newMemory(),
-		swift:     isSwift(compiler),
+		swift:     isSwift(compiler, source.Entrypoints),
 	}
 	if err := policy.prepareAll(source.Entrypoints); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -16,7 +17,7 @@ var swiftBuiltins = names(`
 	intersection is_array is_boolean is_null is_number is_object is_set is_string lower lt lte max min minus mul neq
 	numbers.range or plus print product rego.metadata.chain rego.metadata.rule rem replace round set_diff sort split
 	sprintf startswith substring sum to_number trim trim_left trim_prefix trim_right trim_space trim_suffix type_name
-	union upper walk time.now_ns time.parse_rfc3339_ns net.cidr_contains`)
+	union upper walk time.clock time.date time.now_ns time.parse_rfc3339_ns time.weekday net.cidr_contains`)
 
 func names(words string) map[string]bool {
 	set := map[string]bool{}
@@ -29,20 +30,19 @@ func names(words string) map[string]bool {
 // maxSwiftPattern bounds the patterns that take part; matching costs about pattern times text.
 const maxSwiftPattern = 128
 
-func isSwift(compiler *ast.Compiler) bool {
-	for _, builtin := range compiler.Required.Builtins {
-		known := swiftBuiltins[builtin.Name] || builtin.Name == ast.RegexMatch.Name
-		for _, family := range swiftFamilies {
-			known = known || strings.HasPrefix(builtin.Name, family)
-		}
-		if !known {
-			return false
-		}
-	}
-	for _, module := range compiler.Modules {
+// isSwift tells whether everything that the entrypoints can reach is swift. What no entrypoint reaches, such as unused
+// parts of a library, is never evaluated and doesn't count.
+func isSwift(compiler *ast.Compiler, entrypoints []string) bool {
+	for rule := range reachable(compiler, entrypoints) {
 		swift := true
-		ast.WalkExprs(module, func(expr *ast.Expr) bool {
-			swift = swift && isSwiftMatch(expr)
+		ast.WalkExprs(rule, func(expr *ast.Expr) bool {
+			swift = swift && (!expr.IsCall() || isSwiftCall(expr.OperatorTerm().Value, expr.Operands()))
+			return !swift
+		})
+		ast.WalkTerms(rule, func(term *ast.Term) bool {
+			if call, ok := term.Value.(ast.Call); ok {
+				swift = swift && isSwiftCall(call[0].Value, call[1:])
+			}
 			return !swift
 		})
 		if !swift {
@@ -52,12 +52,68 @@ func isSwift(compiler *ast.Compiler) bool {
 	return true
 }
 
-// isSwiftMatch is false for a regex.match whose pattern isn't a short constant without counted repetition. OPA matches
-// in linear time, but the factor is the size of the compiled pattern: a{1,10} nested thrice took 1.4 s on 30 kB.
-func isSwiftMatch(expr *ast.Expr) bool {
-	if !expr.IsCall() || !expr.Operator().Equal(ast.RegexMatch.Ref()) {
+// reachable returns the rules that the entrypoints refer to, directly or through others. OPA's graph holds an edge to
+// every rule that a reference with a variable in it may select.
+func reachable(compiler *ast.Compiler, entrypoints []string) map[*ast.Rule]struct{} {
+	found := map[*ast.Rule]struct{}{}
+	var open []*ast.Rule
+	for _, entrypoint := range entrypoints {
+		ref, err := ast.ParseRef(entrypoint)
+		if err != nil {
+			continue // compiling the query tells what is wrong with it
+		}
+		open = append(open, compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true})...)
+	}
+	for len(open) > 0 {
+		rule := open[len(open)-1]
+		open = open[:len(open)-1]
+		if _, known := found[rule]; known {
+			continue
+		}
+		found[rule] = struct{}{}
+		if rule.Else != nil {
+			open = append(open, rule.Else)
+		}
+		for node := range compiler.Graph.Dependencies(rule) {
+			open = append(open, node.(*ast.Rule))
+		}
+	}
+	return found
+}
+
+func isSwiftCall(operator ast.Value, operands []*ast.Term) bool {
+	ref, ok := operator.(ast.Ref)
+	if !ok {
+		return false
+	}
+	if ref.HasPrefix(ast.DefaultRootRef) {
+		return true // a function of the policy, whose own body is judged where it stands
+	}
+	name := ref.String()
+	if swiftBuiltins[name] {
 		return true
 	}
-	pattern, constant := expr.Operand(0).Value.(ast.String)
-	return constant && len(pattern) <= maxSwiftPattern && !strings.Contains(string(pattern), "{")
+	for _, family := range swiftFamilies {
+		if strings.HasPrefix(name, family) {
+			return true
+		}
+	}
+	return (name == ast.RegexMatch.Name || name == ast.RegexSplit.Name) && isSwiftPattern(operands)
 }
+
+// isSwiftPattern is false for a pattern that isn't a short constant without counted repetition. OPA matches in linear
+// time, but the factor is the size of the compiled pattern: a{1,10} nested thrice took 1.4 s on 30 kB.
+func isSwiftPattern(operands []*ast.Term) bool {
+	if len(operands) == 0 {
+		return false
+	}
+	pattern, constant := operands[0].Value.(ast.String)
+	if !constant || len(pattern) > maxSwiftPattern {
+		return false
+	}
+	// \p{L} names a class; only what is left of the braces after that repeats.
+	return !strings.Contains(classes.ReplaceAllString(string(pattern), ""), "{")
+}
+
+// classes finds the names of Unicode classes in a pattern.
+var classes = regexp.MustCompile(`\\[pP]\{[A-Za-z_]+\}`)
