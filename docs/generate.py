@@ -271,9 +271,8 @@ def _command(found: click.Command, name: str, parent: click.Context, level: int)
 
 
 def _context(found: click.Command, name: str, parent: click.Context | None) -> click.Context:
-    return click.Context(
-        found, info_name=name, parent=parent, terminal_width=_WIDTH, max_content_width=_WIDTH
-    )
+    settings = {**found.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+    return click.Context(found, info_name=name, parent=parent, **settings)
 
 
 def _block(text: str) -> list[str]:
