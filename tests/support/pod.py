@@ -1,0 +1,130 @@
+"""Runs the containers of ``k8s/pod.yaml`` as the kubelet would, without a kubelet.
+
+Volumes are folders laid out, owned and moded as the kubelet does it; containers are processes of the manifest's users
+and groups without capabilities. What the manifest calls ``/run/tabard`` and so on lies below one folder, so the
+manifest's scripts and configuration are used with that folder put in front of those paths.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.manifests import container, manifests
+
+_PATHS = re.compile(r"(?<!\w)/(?=(?:run/tabard|var/lib/tabard|var/run/secrets|etc/tabard)\b)")
+_TEMPORARY = "/tmp"  # noqa: S108 - the manifest's own
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Interpreters often lie in a home directory that nobody else may enter. In a mount namespace of its own the process
+# sees that directory replaced by one that holds nothing but the interpreter.
+_REACHABLE = r"""
+closed=$1 wanted=$2; shift 2
+if [ -n "$closed" ]; then
+  aside=$(mktemp -d)
+  mount --bind "$wanted" "$aside"
+  mount -t tmpfs -o mode=0755 tmpfs "$closed"
+  mkdir -p "$wanted"
+  mount --move "$aside" "$wanted"
+  rmdir "$aside"
+fi
+exec setpriv "$@"
+"""
+
+
+class Pod:
+    """The pod of the manifest, below a folder that every user may enter."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.chmod(0o755)
+        self.folder = folder
+        self.spec: dict[str, Any] = manifests()["Pod"]["spec"]
+        self.group: int = self.spec["securityContext"]["fsGroup"]
+
+    def path(self, text: str) -> str:
+        """Put the folder in front of the paths in a text."""
+        return _PATHS.sub(f"{self.folder}/", text)
+
+    def empty_dirs(self) -> None:
+        """Lay out the empty volumes at the places where the sidecar mounts them."""
+        empty = {volume["name"] for volume in self.spec["volumes"] if "emptyDir" in volume}
+        for mount in container(manifests()["Pod"], "tabard")["volumeMounts"]:
+            if mount["name"] in empty and mount["mountPath"] != _TEMPORARY:
+                directory = Path(self.path(mount["mountPath"]))
+                directory.mkdir(parents=True)
+                os.chown(directory, 0, self.group)
+                directory.chmod(0o2777)
+
+    def files(self, mount: str, contents: Mapping[str, str]) -> None:
+        """Lay out a Secret, ConfigMap or projected volume: links into a dated folder, readable for the group."""
+        directory = Path(self.path(mount))
+        dated = directory / "..2026_01_01"
+        for name, content in contents.items():
+            path = dated / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.path(content))
+            os.chown(path, 0, self.group)
+            path.chmod(0o440)
+        for path in [dated, *(child for child in dated.rglob("*") if child.is_dir())]:
+            os.chown(path, 0, self.group)
+            path.chmod(0o2755)
+        (directory / "..data").symlink_to(dated.name)
+        for name in {Path(name).parts[0] for name in contents}:
+            (directory / name).symlink_to(Path("..data") / name)
+
+    def command(self, name: str, command: Sequence[str]) -> list[str]:
+        """Return what runs a command as the user of a container."""
+        user = container(manifests()["Pod"], name)["securityContext"]
+        closed = next((path for path in reversed(_base().parents) if not path.stat().st_mode & 0o001), "")
+        return [
+            *("unshare", "--mount", "--propagation", "private", "bash", "-euc", _REACHABLE, "reachable"),
+            *(str(closed), str(_base())),
+            f"--reuid={user['runAsUser']}",
+            f"--regid={user['runAsGroup']}",
+            f"--groups={self.group}",
+            *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
+            *command,
+        ]
+
+    def run(self, name: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end as the user of a container."""
+        return subprocess.run(
+            self.command(name, command),
+            env=self.environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def prepare(self) -> None:
+        """Run the init container's own script.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        step = container(manifests()["Pod"], "tabard-prepare")
+        answer = self.run(step["name"], [*step["command"], *(self.path(text) for text in step["args"])])
+        if answer.returncode != 0:
+            raise RuntimeError(answer.stderr)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a container."""
+        return {
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(_REPOSITORY),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": _TEMPORARY,
+            "TABARD_ADDRESS": f"unix:{self.path('/run/tabard/agent/tabard.sock')}",
+        }
+
+
+def _base() -> Path:
+    return Path(sys.base_prefix)
