@@ -37,6 +37,8 @@ type brake struct {
 	hold       time.Time // zero unless a caller waits with Python's lock held
 	nextMemory time.Time
 	heapLimit  uint64 // bytes; 0 is no limit
+	inLane     bool
+	laneSince  time.Time
 	parent     *brake // stops this one too; may be nil
 }
 
@@ -70,7 +72,10 @@ func (b *brake) look(now time.Time) bool {
 				b.stop.CompareAndSwap(running, stoppedByMemory)
 			}
 		}
-		// Without this, evaluations that run away keep every processor of the scheduler for 10 ms at a time.
+		if now.Sub(b.started) > laneAfter {
+			slow.travel(b, now)
+		}
+		// Without this, a long evaluation keeps its processor of the scheduler for 10 ms at a time.
 		runtime.Gosched()
 	}
 	return b.stop.Load() != running

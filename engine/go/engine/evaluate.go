@@ -140,6 +140,7 @@ func (p *Policy) iterate(
 		return err
 	}
 	defer p.store.Abort(ctx, txn)
+	defer slow.leave(&ticket.brake)
 	query := topdown.NewQuery(entry.query).
 		WithQueryCompiler(entry.compiler).
 		WithCompiler(p.compiler).

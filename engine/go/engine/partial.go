@@ -32,6 +32,7 @@ func (p *Policy) Partial(
 	txn, runErr := p.store.NewTransaction(ctx)
 	if runErr == nil {
 		defer p.store.Abort(ctx, txn)
+		defer slow.leave(&ticket.brake)
 		var queries []ast.Body
 		var support []*ast.Module
 		queries, support, runErr = topdown.NewQuery(entry.query).

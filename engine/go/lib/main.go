@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 	"unsafe"
@@ -20,6 +22,13 @@ import (
 )
 
 func main() {}
+
+func init() {
+	// Evaluations that run away take up to engine.SlowPlaces processors of the scheduler; the rest is for the others.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + engine.SlowPlaces())
+	}
+}
 
 func bytesOf(data *C.char, length C.int64_t) []byte {
 	if length <= 0 {

@@ -62,7 +62,7 @@ type batch struct {
 // run works through the inputs with as many helpers as there are processors, fewer when little is left of the pool.
 func (b *batch) run(stop *engine.Ticket) engine.Result {
 	var helpers sync.WaitGroup
-	for range min(len(b.inputs), runtime.GOMAXPROCS(0)) - 1 {
+	for range min(len(b.inputs), runtime.NumCPU()) - 1 {
 		if !b.active.pool.enter() {
 			break
 		}

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// laneAfter is how long an evaluation runs before it needs a place in the slow lane to go on.
+	laneAfter = 10 * time.Millisecond
+	// laneSlice is how long it keeps its place while others wait for one.
+	laneSlice = 5 * time.Millisecond
+	// laneCheck is how often one that waits looks whether it was stopped.
+	laneCheck = 10 * time.Millisecond
+)
+
+// lane bounds how many evaluations that run away compete for the processors: one less than there are. The others wait
+// their turn, at the cost of nobody.
+type lane struct {
+	places  chan struct{}
+	waiting atomic.Int64
+}
+
+var slow = lane{places: make(chan struct{}, SlowPlaces())}
+
+// SlowPlaces is how many long evaluations run at once.
+func SlowPlaces() int { return max(1, runtime.NumCPU()-1) }
+
+// travel keeps the evaluation in the lane, waiting for a place if need be. It returns early if the brake was stopped.
+func (l *lane) travel(b *brake, now time.Time) {
+	if b.inLane {
+		if l.waiting.Load() == 0 || now.Sub(b.laneSince) < laneSlice {
+			return
+		}
+		l.leave(b)
+	}
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
+	timer := time.NewTimer(laneCheck)
+	defer timer.Stop()
+	for b.stop.Load() == running {
+		select {
+		case l.places <- struct{}{}:
+			b.inLane, b.laneSince = true, time.Now()
+			return
+		case now = <-timer.C:
+			if now.After(b.deadline) {
+				b.stop.CompareAndSwap(running, stoppedByDeadline)
+			}
+			if b.parent != nil && b.parent.stop.Load() != running {
+				b.stop.CompareAndSwap(running, abandoned)
+			}
+			timer.Reset(min(laneCheck, max(time.Until(b.deadline), time.Microsecond)))
+		}
+	}
+}
+
+func (l *lane) leave(b *brake) {
+	if b.inLane {
+		b.inLane = false
+		<-l.places
+	}
+}
