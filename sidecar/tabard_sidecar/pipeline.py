@@ -8,7 +8,7 @@ no path from a failure to an allow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 from tabard_sidecar.decision_codec import decode_decision, encode_decision
@@ -173,5 +173,4 @@ class Authorizer:
         with stages.observer.stage("record"):
             await trail.intend(request)
         with stages.observer.stage("issue"):
-            issued = await issuer.issue(request)
-        return replace(issued, single_use=template.single_use)
+            return await issuer.issue(request)

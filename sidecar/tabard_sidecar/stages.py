@@ -75,10 +75,10 @@ class Stages:
             Refused: part of the chain was ended, or a holder has too many children.
             Unanswerable: the state store is out of reach.
         """
-        ended = await self.state.ended((grant.root_id, *(link.link_id for link in grant.links)))
-        if ended is not None:
-            what = "the task" if ended == grant.root_id else "this part of the task"
-            raise Refused("task_ended", f"{what} was ended (link {ended[:12]})")
+        standing = await self.state.look_up((grant.root_id, *(link.link_id for link in grant.links)))
+        if standing.ended:
+            what = "the task" if standing.ended == grant.root_id else "this part of the task"
+            raise Refused("task_ended", f"{what} was ended (link {standing.ended[:12]})")
         if grant.links:
             children = [Child(*child) for child in children_to_register(grant)]
             refused = await self.state.register_children(children, expires_at=grant.expires_at)
@@ -87,4 +87,4 @@ class Stages:
                     "children_exceeded",
                     f"holder {refused.parent_id[:12]} may have {refused.limit} children and has that many already",
                 )
-        return await self.state.count_children(grant.holder_id)
+        return standing.children

@@ -94,7 +94,7 @@ class Tasks:
         """
         _, verified = self._stages.verify_held(grant)
         ids = (verified.root_id, *(link.link_id for link in verified.links))
-        return verified, await self._stages.state.ended(ids) is not None
+        return verified, bool((await self._stages.state.look_up(ids)).ended)
 
     async def end(self, grant: str) -> VerifiedGrant:
         """End the presented holder's part of the task, durably.

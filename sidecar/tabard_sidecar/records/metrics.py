@@ -21,6 +21,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.records.instruments import LoopCounter, LoopHistogram
 
 POLICY_CODE = "policy"
 
@@ -79,13 +80,13 @@ class Metrics:
         ProcessCollector(registry=registry)
         return cls(
             registry=registry,
-            decisions=Counter(
+            decisions=LoopCounter(
                 "tabard_decisions",
                 "Decisions. code is the first reason of a deny if Tabard defines it, otherwise policy.",
                 ("operation", "effect", "code"),
                 registry=registry,
             ),
-            decision_seconds=Histogram(
+            decision_seconds=LoopHistogram(
                 "tabard_decision_seconds",
                 "Time from a question's arrival to its decision.",
                 ("operation",),
@@ -98,7 +99,7 @@ class Metrics:
                 ("code",),
                 registry=registry,
             ),
-            stage_seconds=Histogram(
+            stage_seconds=LoopHistogram(
                 "tabard_stage_seconds",
                 "Time spent in one stage of a question.",
                 ("stage",),
@@ -124,16 +125,16 @@ class Metrics:
                 "When the active policy was loaded, seconds since the epoch.",
                 registry=registry,
             ),
-            credentials_issued=Counter(
+            credentials_issued=LoopCounter(
                 "tabard_credentials_issued", "Credentials issued.", ("kind",), registry=registry
             ),
-            audit_records=Counter(
+            audit_records=LoopCounter(
                 "tabard_audit_records",
                 "Records written to the decision log.",
                 ("event",),
                 registry=registry,
             ),
-            audit_bytes=Counter(
+            audit_bytes=LoopCounter(
                 "tabard_audit_written_bytes", "Bytes written to the decision log.", registry=registry
             ),
             audit_failures=Counter(
@@ -150,7 +151,7 @@ class Metrics:
                 ("result",),
                 registry=registry,
             ),
-            state_seconds=Histogram(
+            state_seconds=LoopHistogram(
                 "tabard_state_seconds",
                 "Time of one operation of the state store.",
                 ("operation",),

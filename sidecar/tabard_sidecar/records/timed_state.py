@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.state.store import Child, Claim, StateStore
+from tabard_sidecar.state.store import Child, Claim, Standing, StateStore
 
 
 class TimedStateStore:
@@ -22,9 +22,9 @@ class TimedStateStore:
         self._abandon = metrics.state_seconds.labels("abandon_request")
         self._consume = metrics.state_seconds.labels("consume")
         self._end = metrics.state_seconds.labels("end")
-        self._ended = metrics.state_seconds.labels("ended")
+        self._look_up = metrics.state_seconds.labels("look_up")
+        self._ended = metrics.state_seconds.labels("ended_at_or_above")
         self._register = metrics.state_seconds.labels("register_children")
-        self._count = metrics.state_seconds.labels("count_children")
         self._expire = metrics.state_seconds.labels("expire")
 
     async def open(self) -> None:
@@ -75,13 +75,13 @@ class TimedStateStore:
         finally:
             self._end.observe(perf_counter() - began)
 
-    async def ended(self, link_ids: Sequence[str]) -> str | None:
-        """Return one of the links that has been ended."""
+    async def look_up(self, link_ids: Sequence[str]) -> Standing:
+        """Return how a chain stands."""
         began = perf_counter()
         try:
-            return await self._store.ended(link_ids)
+            return await self._store.look_up(link_ids)
         finally:
-            self._ended.observe(perf_counter() - began)
+            self._look_up.observe(perf_counter() - began)
 
     async def ended_at_or_above(self, link_id: str) -> bool:
         """Tell whether a link, or one that it descends from, has been ended."""
@@ -98,14 +98,6 @@ class TimedStateStore:
             return await self._store.register_children(children, expires_at=expires_at)
         finally:
             self._register.observe(perf_counter() - began)
-
-    async def count_children(self, parent_id: str) -> int:
-        """Return how many children of a link have been counted."""
-        began = perf_counter()
-        try:
-            return await self._store.count_children(parent_id)
-        finally:
-            self._count.observe(perf_counter() - began)
 
     async def expire(self, *, now: float) -> int:
         """Forget what has expired."""

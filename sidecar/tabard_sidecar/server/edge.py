@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 
 from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.records.tracing import Tracing
+from tabard_sidecar.records.tracing import NoTracing, Tracing
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.server import errors
 from tabard_sidecar.server.registration import MALFORMED
@@ -36,7 +36,8 @@ class Edge:
         self, metrics: Metrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
     ) -> None:
         self._metrics = metrics
-        self._tracing = tracing
+        # Without traces nobody needs the metadata, which gRPC builds when it is asked for.
+        self._tracing = None if isinstance(tracing, NoTracing) else tracing
         self._max_in_flight = max_in_flight
         self._request_seconds = request_seconds
         self._in_flight = 0
@@ -45,6 +46,8 @@ class Edge:
     async def rpc(self, name: str, context: Context, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
         """Do the work of a unary RPC; what goes wrong ends it with a status."""
         try:
+            if self._tracing is None:
+                return await self.admit(work)
             with self._tracing.request(name, tuple(context.invocation_metadata() or ())):
                 return await self.admit(work)
         except Unanswerable as error:
@@ -77,7 +80,7 @@ class Edge:
             finally:
                 self._in_flight -= 1
         except Unanswerable as error:
-            self._metrics.errors.labels(error.code).inc()
+            self._metrics.failed(error.code)
             raise
 
 

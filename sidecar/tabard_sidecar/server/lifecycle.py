@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
@@ -237,7 +238,12 @@ class _Parts:
     def _decision_log(self) -> SinkDecisionLog:
         return create_decision_log(
             self.settings.audit,
-            labels={"zone": self.settings.zone, "pid": str(os.getpid())},
+            labels={
+                "id": str(uuid.uuid4()),
+                "version": version("tabard-sidecar"),
+                "zone": self.settings.zone,
+                "pid": str(os.getpid()),
+            },
             observer=AuditObserver(self.metrics, self.health.component("audit")),
             hooks=Hooks(mask=self.policy.mask, trace_ids=self.tracing.ids),
         )
@@ -309,6 +315,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Pa
     stack.callback(parts.log.close)
     parts.health.component("audit").ok()
     await parts.state.open()
+    parts.health.component("state").ok()
     stack.push_async_callback(parts.state.close)
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)

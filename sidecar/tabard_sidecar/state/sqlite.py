@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tabard_sidecar.refusal import Unanswerable
-from tabard_sidecar.state.store import Child, Claim, ClaimState
+from tabard_sidecar.state.store import Child, Claim, ClaimState, Standing
 
 _T = TypeVar("_T")
 
@@ -227,12 +227,16 @@ class SQLiteStateStore:
             durable=True,
         )
 
-    async def ended(self, link_ids: Sequence[str]) -> str | None:
-        """Look for an ended link; see the interface."""
+    async def look_up(self, link_ids: Sequence[str]) -> Standing:
+        """Look at a chain; see the interface."""
         marks = ",".join("?" * len(link_ids))
         # Only the number of placeholders varies: identifiers always travel as parameters.
-        rows = self._read(f"SELECT link_id FROM ended WHERE link_id IN ({marks}) LIMIT 1", link_ids)  # noqa: S608
-        return str(rows[0][0]) if rows else None
+        statement = (
+            f"SELECT (SELECT link_id FROM ended WHERE link_id IN ({marks}) LIMIT 1), "  # noqa: S608
+            "(SELECT count(*) FROM children WHERE parent_id=?)"
+        )
+        ended, children = self._read(statement, (*link_ids, link_ids[-1]))[0]
+        return Standing(ended or "", children)
 
     async def ended_at_or_above(self, link_id: str) -> bool:
         """Follow a link's parents; see the interface."""
@@ -278,10 +282,6 @@ class SQLiteStateStore:
             self._known_children[child.parent_id, child.child_id] = None
         return None
 
-    async def count_children(self, parent_id: str) -> int:
-        """Count a link's children; see the interface."""
-        return int(self._read("SELECT count(*) FROM children WHERE parent_id=?", (parent_id,))[0][0])
-
     async def expire(self, *, now: float) -> int:
         """Forget what has expired, a bounded number of rows at a time."""
 
@@ -305,7 +305,7 @@ class SQLiteStateStore:
         return await self._write(work, durable=False)
 
 
-class _OverLimit(Exception):  # noqa: N818 - not an error: it rolls the transaction back
+class _OverLimit(Exception):
     def __init__(self, child: Child) -> None:
         super().__init__(child)
         self.child = child

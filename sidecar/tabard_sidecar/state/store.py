@@ -37,6 +37,14 @@ class Child:
     limit: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a chain stands. ``ended`` is a link of it that was ended, or empty; ``children`` are those of its last link."""
+
+    ended: str
+    children: int
+
+
 class StateStore(Protocol):
     """What every sidecar of a zone remembers together.
 
@@ -79,8 +87,8 @@ class StateStore(Protocol):
         """End a link and everything below it. Durable before it returns. Ending twice is no error."""
         ...
 
-    async def ended(self, link_ids: Sequence[str]) -> str | None:
-        """Return one of the links that has been ended, or ``None``."""
+    async def look_up(self, link_ids: Sequence[str]) -> Standing:
+        """Return how a chain stands: whether one of its links was ended, and the children of its last."""
         ...
 
     async def ended_at_or_above(self, link_id: str) -> bool:
@@ -95,10 +103,6 @@ class StateStore(Protocol):
 
         Returns the first one that would exceed its parent's limit, or ``None`` if all are counted.
         """
-        ...
-
-    async def count_children(self, parent_id: str) -> int:
-        """Return how many children of a link have been counted."""
         ...
 
     async def expire(self, *, now: float) -> int:

@@ -12,7 +12,7 @@ from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.otel import OtelTracing, create_provider
 from tabard_sidecar.records.timed_state import TimedStateStore
 from tabard_sidecar.records.tracing import NoTracing, create_tracing
-from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore
+from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore, Standing
 
 
 @pytest.fixture
@@ -149,10 +149,9 @@ async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
     assert await store.consume("n", limit=1, now=1.0, expires_at=100.0)
     assert not await store.consume("n", limit=1, now=1.0, expires_at=100.0)
     assert await store.register_children([Child("p", "c", 1)], expires_at=100.0) is None
-    assert await store.count_children("p") == 1
-    assert await store.ended(["c"]) is None
+    assert await store.look_up(["c", "p"]) == Standing("", 1)
     await store.end("p", "t", expires_at=100.0)
-    assert await store.ended(["c", "p"]) == "p"
+    assert (await store.look_up(["c", "p"])).ended == "p"
     assert await store.ended_at_or_above("c")
     assert await store.expire(now=1000.0) > 0
     await store.close()
@@ -169,8 +168,8 @@ async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
         "abandon_request": 1,
         "consume": 2,
         "register_children": 1,
-        "count_children": 1,
+        "look_up": 2,
         "end": 1,
-        "ended": 3,
+        "ended_at_or_above": 1,
         "expire": 1,
     }

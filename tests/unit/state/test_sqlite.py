@@ -44,8 +44,8 @@ async def test_an_ended_link_is_found_among_others(store):
     """Ending one link ends every chain through it, and ending twice is no error."""
     await store.end("b", "task", expires_at=LATER)
     await store.end("b", "task", expires_at=LATER)
-    assert await store.ended(("a", "b", "c")) == "b"
-    assert await store.ended(("a", "c")) is None
+    assert (await store.look_up(("a", "b", "c"))).ended == "b"
+    assert not (await store.look_up(("a", "c"))).ended
 
 
 async def test_children_are_counted_once_and_all_or_none(store):
@@ -56,8 +56,19 @@ async def test_children_are_counted_once_and_all_or_none(store):
     both = [Child("q", "x", 5), Child("p", "c", 2)]
     refused = await store.register_children(both, expires_at=LATER)
     assert refused == Child("p", "c", 2)
-    assert await store.count_children("q") == 0
-    assert await store.count_children("p") == 2
+    assert (await store.look_up(("q",))).children == 0
+    assert (await store.look_up(("q", "p"))).children == 2
+
+
+async def test_an_end_reaches_what_was_counted_below_it(store):
+    """Following the parents up finds an end at any height."""
+    chain = [Child("root", "a", None), Child("a", "b", None), Child("b", "c", None)]
+    await store.register_children(chain, expires_at=LATER)
+    assert not await store.ended_at_or_above("c")
+    await store.end("a", "task", expires_at=LATER)
+    assert await store.ended_at_or_above("c")
+    assert await store.ended_at_or_above("a")
+    assert not await store.ended_at_or_above("root")
 
 
 async def test_a_request_is_claimed_once(store):
@@ -88,8 +99,8 @@ async def test_expired_rows_go(store):
     await store.register_children([Child("p", "c", None)], expires_at=NOW - 1)
     await store.claim_request(b"k", b"b", now=NOW - 10, expires_at=NOW - 1)
     assert await store.expire(now=NOW) == 4
-    assert await store.ended(("old",)) is None
-    assert await store.ended(("new",)) == "new"
+    assert not (await store.look_up(("old",))).ended
+    assert (await store.look_up(("new",))).ended == "new"
 
 
 async def test_state_survives_a_restart(tmp_path):
@@ -201,7 +212,7 @@ def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claim
             else:
                 assert refused is None
                 seen.add(child)
-        assert await store.count_children("p") == len(seen)
+        assert (await store.look_up(("p",))).children == len(seen)
         await store.close()
 
     asyncio.run(work())
