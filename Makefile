@@ -11,6 +11,8 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 
 export UV_PYTHON_DOWNLOADS := never
+# Trust whom the machine trusts, as pip and Go do; networks with a certificate authority of their own need it.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 UV_VERSION := 0.12.24
 # Oldest uv that reads the lock file's revision.
