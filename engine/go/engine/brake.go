@@ -39,6 +39,8 @@ type brake struct {
 	heapLimit  uint64 // bytes; 0 is no limit
 	inLane     bool
 	laneSince  time.Time
+	burstSince time.Time
+	begun      int64
 	parent     *brake // stops this one too; may be nil
 }
 

@@ -111,6 +111,7 @@ func (p *Policy) Evaluate(index int, input []byte, limits Limits, ticket *Ticket
 }
 
 func (b *brake) arm(now time.Time, limits Limits) {
+	slow.begun.Add(1)
 	b.started, b.deadline, b.hold, b.heapLimit = now, limits.Deadline, limits.Hold, limits.HeapLimit
 	if now.After(limits.Deadline) {
 		b.stop.CompareAndSwap(running, stoppedByDeadline)

@@ -8,9 +8,13 @@ import (
 
 const (
 	// laneAfter is how long an evaluation runs before it needs a place in the slow lane to go on.
-	laneAfter = 10 * time.Millisecond
+	laneAfter = 5 * time.Millisecond
 	// laneSlice is how long it keeps its place while others wait for one.
 	laneSlice = 5 * time.Millisecond
+	// laneBurst is how long it runs before it makes a pause of lanePause, if others were evaluated meanwhile: it makes
+	// garbage faster than anything else, and collecting that is what the others would feel.
+	laneBurst = 500 * time.Microsecond
+	lanePause = 2 * time.Millisecond
 	// laneCheck is how often one that waits looks whether it was stopped.
 	laneCheck = 10 * time.Millisecond
 )
@@ -20,6 +24,7 @@ const (
 type lane struct {
 	places  chan struct{}
 	waiting atomic.Int64
+	begun   atomic.Int64 // evaluations in all, ever
 }
 
 var slow = lane{places: make(chan struct{}, SlowPlaces())}
@@ -31,6 +36,7 @@ func SlowPlaces() int { return max(1, runtime.NumCPU()-1) }
 func (l *lane) travel(b *brake, now time.Time) {
 	if b.inLane {
 		if l.waiting.Load() == 0 || now.Sub(b.laneSince) < laneSlice {
+			l.pause(b, now)
 			return
 		}
 		l.leave(b)
@@ -43,6 +49,7 @@ func (l *lane) travel(b *brake, now time.Time) {
 		select {
 		case l.places <- struct{}{}:
 			b.inLane, b.laneSince = true, time.Now()
+			b.burstSince, b.begun = b.laneSince, l.begun.Load()
 			return
 		case now = <-timer.C:
 			if now.After(b.deadline) {
@@ -54,6 +61,19 @@ func (l *lane) travel(b *brake, now time.Time) {
 			timer.Reset(min(laneCheck, max(time.Until(b.deadline), time.Microsecond)))
 		}
 	}
+}
+
+// pause makes room for others at the end of a burst, if there are others.
+func (l *lane) pause(b *brake, now time.Time) {
+	if now.Sub(b.burstSince) < laneBurst {
+		return
+	}
+	if begun := l.begun.Load(); begun != b.begun {
+		b.begun = begun
+		time.Sleep(min(lanePause, time.Until(b.deadline)))
+		now = time.Now()
+	}
+	b.burstSince = now
 }
 
 func (l *lane) leave(b *brake) {

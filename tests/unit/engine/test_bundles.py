@@ -148,7 +148,9 @@ def test_file_removed_after_signing_is_refused(engine, write):
 
 
 def test_syntax_error_in_a_bundle_has_its_place(engine, write):
-    problem = _problem(engine, write({**FILES, "policy/a/a.rego": "package policy.a\n\ngrant contains := 1\n"}))
+    problem = _problem(
+        engine, write({**FILES, "policy/a/a.rego": "package policy.a\n\ngrant contains := 1\n"})
+    )
 
     assert problem.code == "rego_parse_error"
     assert problem.file == "policy/a/a.rego"
