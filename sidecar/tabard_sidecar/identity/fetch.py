@@ -83,7 +83,8 @@ class Fetcher:
         return self._session
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Accept": "application/json"}
+        # A JWK Set has a type of its own (RFC 7517), and a Kubernetes API server sends no other.
+        headers = {"Accept": "application/jwk-set+json, application/json"}
         if self._bearer_token_file is not None:
             with self._bearer_token_file.open("rb") as file:
                 token = file.read(_MAX_BEARER_BYTES).decode("ascii").strip()
