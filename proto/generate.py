@@ -32,8 +32,8 @@ def generate(out: Path) -> None:
         *(f"-I{path}" for path in includes),
         f"--python_out={out}",
         f"--grpc_python_out={out}",
-        f"--mypy_out={out}",
-        f"--mypy_grpc_out={out}",
+        f"--mypy_out=quiet:{out}",
+        f"--mypy_grpc_out=quiet:{out}",
         *sources,
     ]
     # protoc finds its plugins on PATH; they are installed beside this interpreter.
@@ -57,7 +57,9 @@ def main() -> int:
             stale = sorted(
                 name
                 for name in fresh.keys() | old.keys()
-                if name not in fresh or name not in old or not filecmp.cmp(fresh[name], old[name], shallow=False)
+                if name not in fresh
+                or name not in old
+                or not filecmp.cmp(fresh[name], old[name], shallow=False)
             )
             if stale:
                 sys.stderr.write(f"generated code is out of step: {', '.join(stale)}; run `make generate`\n")

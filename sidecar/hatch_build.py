@@ -28,10 +28,14 @@ class RegoBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         candidates = (root.parent / "rego", root / "_rego")
         source = next((path for path in candidates if (path / "tabard" / "decision.rego").is_file()), None)
         if source is None:
-            raise FileNotFoundError("rego/ is missing beside sidecar/: build from the repository or from an sdist")
+            raise FileNotFoundError(
+                "rego/ is missing beside sidecar/: build from the repository or from an sdist"
+            )
         target = "_rego" if self.target_name == "sdist" else "tabard_sidecar/_rego"
         for folder in _FOLDERS:
             for path in sorted((source / folder).rglob("*")):
-                if path.is_file() and (folder == "examples/quickstart" or not path.name.endswith("_test.rego")):
+                if path.is_file() and (
+                    folder == "examples/quickstart" or not path.name.endswith("_test.rego")
+                ):
                     name = path.relative_to(source).as_posix()
                     build_data["force_include"][str(path)] = f"{target}/{name}"
