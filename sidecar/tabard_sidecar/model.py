@@ -36,8 +36,8 @@ class Subject:
     """The person on whose behalf work is done, as verified from an access token.
 
     The pair (issuer, id) is the identity; an id alone never is. ``claims`` holds only the verified claims that the
-    issuer's configuration lists. ``token_id`` names the presented token (its ``jti``, or the SHA-256 of the token) and
-    ``expires_at`` its end; both are only set while a task is being started.
+    issuer's configuration lists. ``token_id`` names the presented token, a SHA-256 over its issuer and ``jti`` (or what
+    was signed), and ``expires_at`` the time until which it is accepted; both are only set while a task is being started.
     """
 
     id: str

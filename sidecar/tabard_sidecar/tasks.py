@@ -210,8 +210,9 @@ class Tasks:
                 raise Refused("intent_replayed", "the signed intent has already started a task")
             return
         limit = self._rules.tasks_per_token
-        digest = hashlib.sha256(f"{subject.issuer}\0{subject.token_id}".encode()).hexdigest()
-        if not await state.consume(f"token:{digest}", limit=limit, now=now, expires_at=subject.expires_at):
+        if not await state.consume(
+            f"token:{subject.token_id}", limit=limit, now=now, expires_at=subject.expires_at
+        ):
             raise Refused(
                 "subject_token_used",
                 f"the subject token has started {limit} task(s) already, the most it may with an asserted intent",

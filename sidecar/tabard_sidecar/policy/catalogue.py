@@ -89,6 +89,29 @@ class Catalogue:
         return iter(self.tools.values())
 
 
+class CurrentCatalogue:
+    """The catalogue in use, which a reload replaces as a whole."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def replace(self, catalogue: Catalogue) -> None:
+        """Use another catalogue from the next call on."""
+        self._catalogue = catalogue
+
+    @property
+    def required(self) -> bool:
+        """True if a tool that isn't here must be denied."""
+        return self._catalogue.required
+
+    def lookup(self, name: str, server: str) -> ToolSpec | None:
+        """Return the tool of this server, else the one of any server, else ``None``."""
+        return self._catalogue.lookup(name, server)
+
+    def __iter__(self) -> Iterator[ToolSpec]:
+        return iter(self._catalogue)
+
+
 def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
     """Read a catalogue.
 

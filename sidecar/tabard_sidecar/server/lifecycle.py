@@ -42,6 +42,7 @@ from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring, KeyringError, jwks
 from tabard_sidecar.model import Introspection
 from tabard_sidecar.pipeline import Authorizer
+from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.compiling import CompileOptions
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -141,7 +142,18 @@ class Running:
         _log.info("reloading")
         parts.keyring.refresh()
         await parts.policy.reload()
+        self._reload_catalogue()
         parts.log.reopen()
+
+    def _reload_catalogue(self) -> None:
+        component = self._parts.health.component("catalogue")
+        try:
+            self._parts.catalogue.replace(create_catalogue(self._parts.settings.catalogue))
+        except PolicyBrokenError as error:
+            _log.error("catalogue broken", extra={"problem": str(error)})
+            component.degraded(f"the catalogue can't be read, the old one stays: {error}")
+        else:
+            component.ok()
 
     async def drain(self) -> None:
         """Take no more questions and let those in flight finish."""
@@ -232,6 +244,7 @@ class _Parts:
             clock,
             _policy_listener(self.health.component("policy"), self.metrics),
         )
+        self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
         self.log = self._decision_log()
         self.stages = self._stages()
 
@@ -253,7 +266,7 @@ class _Parts:
         return Stages(
             agent=self.identity.agent,
             grants=self.grants,
-            catalogue=create_catalogue(settings.catalogue),
+            catalogue=self.catalogue,
             policy=self.policy,
             issuers=build_issuers(
                 settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock

@@ -24,7 +24,7 @@ from tabard_sidecar.server.lifecycle import (
     sidecar,
 )
 
-from demo.world import World, http_get
+from demo.world import EXAMPLE, World, http_get
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
@@ -141,6 +141,26 @@ async def test_a_grant_from_the_future_is_refused_and_time_going_back_widens_not
         now[0] = right
         assert (await task.authorize(*READ)).allowed
         await zone.stop()
+
+
+async def test_a_reload_reads_the_catalogue_and_keeps_the_old_one_if_it_is_broken(folder):
+    """A tool that the new catalogue lacks is unknown from then on; a broken file changes nothing but health."""
+    catalogue = folder / "catalogue.yaml"
+    zone, _ = prepared(folder, **{"catalogue.path": str(catalogue)})
+    shutil.copy(EXAMPLE / "catalogue.yaml", catalogue)
+    async with zone_started(zone):
+        task = await zone.start_task()
+        running = zone.running["orchestrator"]
+        catalogue.write_text("tools: {")
+        await running.reload()
+        assert (await task.authorize(*READ)).allowed
+        assert running.health.snapshot().document()["status"] == "degraded"
+        catalogue.write_text("tools: [{name: orders.read, inputSchema: {type: object}}]")
+        await running.reload()
+        assert running.health.snapshot().document()["status"] == "serving"
+        with pytest.raises(tabard.Denied) as caught:
+            await task.authorize(*READ)
+        assert caught.value.code == "tool_unknown"
 
 
 def serve(config: Path) -> subprocess.Popen[str]:
