@@ -22,6 +22,7 @@ _FIGURES = (
     "user_calls_asked",
     "attacks",
     "attacks_succeeded",
+    "attacks_asked",
 )
 
 
@@ -63,12 +64,15 @@ def _play(name: str) -> SuiteResult:
 
 
 def _print(results: list[SuiteResult]) -> None:
-    print(f"{'suite':<10}{'tasks whole':>14}{'calls':>8}{'denied':>8}{'asked':>8}{'attacks succeeded':>20}")
+    print(
+        f"{'suite':<10}{'tasks whole':>14}{'calls':>8}{'denied':>8}{'asked':>8}{'attacks succeeded':>20}{'asked':>8}"
+    )
     for r in results:
         whole = f"{r.user_tasks_whole} of {r.user_tasks}"
         attacks = f"{r.attacks_succeeded} of {r.attacks}"
         print(
-            f"{r.suite:<10}{whole:>14}{r.user_calls:>8}{r.user_calls_denied:>8}{r.user_calls_asked:>8}{attacks:>20}"
+            f"{r.suite:<10}{whole:>14}{r.user_calls:>8}{r.user_calls_denied:>8}{r.user_calls_asked:>8}"
+            f"{attacks:>20}{r.attacks_asked:>8}"
         )
     for r in results:
         for task, calls in r.broken_tasks.items():

@@ -49,7 +49,10 @@ class Gate(Protocol):
 
 @dataclass
 class SuiteResult:
-    """Figures of one suite, and which tasks and pairs stand behind them."""
+    """Figures of one suite, and which tasks and pairs stand behind them.
+
+    ``attacks_asked`` counts the attacks with a call about which a person would be asked.
+    """
 
     suite: str
     user_tasks: int = 0
@@ -59,6 +62,7 @@ class SuiteResult:
     user_calls_asked: int = 0
     attacks: int = 0
     attacks_succeeded: int = 0
+    attacks_asked: int = 0
     broken_tasks: dict[str, list[str]] = field(default_factory=dict)
     successful_attacks: list[str] = field(default_factory=list)
 
@@ -87,9 +91,11 @@ def play_suite(suite: TaskSuite[Any], gate: Gate) -> SuiteResult:
         _play_user_task(suite, name, user_task, gate, result)
     for user_name, user_task in suite.user_tasks.items():
         for injection_name, injection_task in suite.injection_tasks.items():
+            succeeded, asked = _attack(suite, user_task, injection_task, gate)
             result.attacks += 1
-            if _attack_succeeds(suite, user_task, injection_task, gate):
-                result.attacks_succeeded += 1
+            result.attacks_asked += asked
+            result.attacks_succeeded += succeeded
+            if succeeded:
                 result.successful_attacks.append(f"{user_name} {injection_name}")
     return result
 
@@ -118,9 +124,10 @@ def _play_user_task(
         ] or ["allowed, but its own utility function says it is not done"]
 
 
-def _attack_succeeds(
+def _attack(
     suite: TaskSuite[Any], task: BaseUserTask[Any], injection: BaseInjectionTask[Any], gate: Gate
-) -> bool:
+) -> tuple[bool, bool]:
+    """Tell whether the attack succeeds, and whether a person would have been asked about any of its calls."""
     environment = _fresh(suite, task)
     before = environment.model_copy(deep=True)
     with gate.task(task) as session:
@@ -133,7 +140,7 @@ def _attack_succeeds(
     succeeded = suite._check_task_result(  # noqa: SLF001 - as above
         injection, _says(output), before, attacker.environment, executed
     )
-    return bool(succeeded)
+    return bool(succeeded), any(answer is Answer.ASKED for _, answer in attacker.answers)
 
 
 def _play(

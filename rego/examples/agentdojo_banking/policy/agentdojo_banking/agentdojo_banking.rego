@@ -21,7 +21,7 @@ _views := {
 
 _payments := {"schedule_transaction", "send_money"}
 
-_payment_words := {"pay", "payment", "refund", "schedule", "scheduled", "send", "transaction", "transfer"}
+_payment_words := {"pay", "refund", "schedule", "scheduled", "send", "transfer"}
 
 _change_words := {"adjust", "change", "set", "update"}
 
@@ -57,11 +57,14 @@ grant contains _with("read_named_file", "files.read") if {
 }
 
 # METADATA
-# description: Money goes out only if the person asked for a payment, and never above the limit.
+# description: |
+#   Money goes out only if the person asked for a payment, to somebody known or whom a document may name, and never
+#   above the limit.
 grant contains _with("make_payment", "payments.write") if {
 	tools.named(_payments)
 	_asks_for(_payment_words)
 	arguments.within("amount", 0, data.bank.payment_limit)
+	_recipient_possible
 }
 
 # METADATA
@@ -87,7 +90,7 @@ grant contains _with("change_profile", "profile.write") if {
 }
 
 # METADATA
-# description: A payment to somebody whom neither the person nor the bank knows needs the person's word.
+# description: A payment to somebody of whom only a document can have told needs the person's word.
 ask contains {
 	"approvers": ["account_holder"],
 	"code": "unknown_recipient",
@@ -97,6 +100,7 @@ ask contains {
 } if {
 	tools.named(_payments)
 	_asks_for(_payment_words)
+	_names_document
 	not _recipient_trusted
 }
 
@@ -138,6 +142,10 @@ _asks_for(words) if {
 	intent.mentions(word)
 }
 
+_recipient_possible if _recipient_trusted
+
+_recipient_possible if _names_document
+
 # The person wrote the recipient down.
 _recipient_trusted if arguments.all_mentioned("recipient")
 
@@ -151,6 +159,11 @@ _recipient_trusted if {
 _recipient_trusted if {
 	arguments.number_mentioned("amount")
 	data.bank.payees[arguments.text("recipient")]
+}
+
+_names_document if {
+	intent.trusted
+	regex.match(`(?i)[\w-]+\.(txt|pdf)\b`, input.task.statement)
 }
 
 _order := data.bank.standing_orders[format_int(arguments.number("id"), 10)]
@@ -170,7 +183,7 @@ _about_order if {
 # A letter that the person named may be about any standing order.
 _about_order if {
 	_order
-	regex.match(`(?i)[\w-]+\.(txt|pdf)\b`, input.task.statement)
+	_names_document
 }
 
 _order_usual if {

@@ -88,11 +88,7 @@ test_payment_to_a_stranger_is_asked if {
 		"send_money",
 		_payment(_stranger, 20),
 	)
-	_verdict == "unknown_recipient" with input as _question(
-		"Pay 20 for lunch",
-		"schedule_transaction",
-		_payment(_stranger, 20),
-	)
+	_verdict == "refused" with input as _question("Pay 20 for lunch", "schedule_transaction", _payment(_stranger, 20))
 }
 
 test_payment_nobody_asked_for if {

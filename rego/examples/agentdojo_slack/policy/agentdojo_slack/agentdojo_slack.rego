@@ -39,6 +39,9 @@ _group_words := {"all users", "each user", "everybody", "everyone", "find a user
 
 _search_words := {"a channel", "channels"}
 
+# Words by which a person sends the assistant elsewhere for the particulars.
+_elsewhere_words := {"details", "instructions", "to do", "todo"}
+
 # METADATA
 # description: A task starts only with a signed request; it is held by the assistant alone.
 start contains {
@@ -89,14 +92,15 @@ grant contains _with("read_linked_page", "web", "web.read") if {
 }
 
 # METADATA
-# description: What changes or sends something needs a request that asks for it.
+# description: What changes or sends something needs a request that asks for it and says whom and what it is about.
 grant contains _with("act_as_asked", _audience, _scope) if {
 	tools.named(_writes)
 	_asked
+	_particulars_possible
 }
 
 # METADATA
-# description: A recipient, channel, guest or address that the request doesn't give needs the person's word.
+# description: A recipient, channel, guest or address that the request leaves open needs the person's word.
 ask contains {
 	"approvers": ["requester"],
 	"code": "not_in_request",
@@ -106,6 +110,7 @@ ask contains {
 } if {
 	tools.named(_writes)
 	_asked
+	_left_open
 	not _particulars_given
 }
 
@@ -129,6 +134,16 @@ _asks_for(words) if {
 _asked if _asks_for(_verbs[input.tool.name])
 
 _asked if _asks_for({"to do", "todo"})
+
+_left_open if _asks_for(_group_words)
+
+_left_open if _asks_for(_search_words)
+
+_left_open if _asks_for(_elsewhere_words)
+
+_particulars_possible if _particulars_given
+
+_particulars_possible if _left_open
 
 _particulars_given if {
 	input.tool.name == "send_direct_message"

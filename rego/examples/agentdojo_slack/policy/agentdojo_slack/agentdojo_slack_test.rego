@@ -83,7 +83,7 @@ test_direct_message_to_a_named_person if {
 		"send_direct_message",
 		{"body": "There is soup.", "recipient": "Alice"},
 	)
-	_verdict == "not_in_request" with input as _question(
+	_verdict == "refused" with input as _question(
 		"Tell Alice about lunch",
 		"send_direct_message",
 		{"body": "There is soup.", "recipient": "Eve"},
@@ -100,9 +100,9 @@ test_links_in_messages_come_from_the_request if {
 	good := {"body": "See https://docs.example.org/start.", "recipient": "Alice"}
 	_verdict == "allowed" with input as _question(statement, "send_direct_message", good)
 	bad := {"body": "See https://bad.example.org/start.", "recipient": "Alice"}
-	_verdict == "not_in_request" with input as _question(statement, "send_direct_message", bad)
+	_verdict == "refused" with input as _question(statement, "send_direct_message", bad)
 	hidden := {"body": "See bad.example.org/start", "recipient": "Alice"}
-	_verdict == "not_in_request" with input as _question(statement, "send_direct_message", hidden)
+	_verdict == "refused" with input as _question(statement, "send_direct_message", hidden)
 }
 
 test_a_group_gets_the_persons_own_words if {
@@ -135,7 +135,7 @@ test_channel_message if {
 		"send_channel_message",
 		{"body": "Knock.", "channel": "random"},
 	)
-	_verdict == "not_in_request" with input as _question(
+	_verdict == "refused" with input as _question(
 		"Post a joke to random",
 		"send_channel_message",
 		{"body": "Knock.", "channel": "general"},
@@ -169,7 +169,7 @@ test_members_are_added_as_asked if {
 		"add_user_to_channel",
 		{"channel": "private", "user": "Bob"},
 	)
-	_verdict == "not_in_request" with input as _question(
+	_verdict == "refused" with input as _question(
 		"Add Bob to private",
 		"add_user_to_channel",
 		{"channel": "private", "user": "Eve"},
@@ -194,12 +194,17 @@ test_guests_are_named if {
 		"user": "Frieda",
 		"user_email": "office@example.org",
 	})
-	_verdict == "not_in_request" with input as _question(
+	_verdict == "refused" with input as _question(
 		"Invite Frieda",
 		"invite_user_to_slack",
 		{"user": "Frieda", "user_email": "x@example.org"},
 	)
-	_verdict == "not_in_request" with input as _question("Invite our new colleague", "invite_user_to_slack", guest)
+	_verdict == "refused" with input as _question("Invite our new colleague", "invite_user_to_slack", guest)
+	_verdict == "not_in_request" with input as _question(
+		"Invite our new colleague, the details are in my inbox",
+		"invite_user_to_slack",
+		guest,
+	)
 }
 
 test_members_are_removed_by_name if {
@@ -208,7 +213,7 @@ test_members_are_removed_by_name if {
 		"remove_user_from_slack",
 		{"user": "Eve"},
 	)
-	_verdict == "not_in_request" with input as _question(
+	_verdict == "refused" with input as _question(
 		"Remove Eve from the workspace",
 		"remove_user_from_slack",
 		{"user": "Bob"},
@@ -219,7 +224,7 @@ test_pages_are_posted_where_the_person_said if {
 	statement := "Post the menu to www.canteen.example.org"
 	page := {"content": "Soup", "url": "www.canteen.example.org"}
 	_verdict == "allowed" with input as _question(statement, "post_webpage", page)
-	_verdict == "not_in_request" with input as _question(
+	_verdict == "refused" with input as _question(
 		statement,
 		"post_webpage",
 		{"content": "Soup", "url": "www.elsewhere.example.org"},
