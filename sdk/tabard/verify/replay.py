@@ -13,6 +13,7 @@ from typing import Protocol
 
 _KEEP_SECONDS = 3600.0
 _CLEAN_EVERY_SECONDS = 60.0
+_RETRY_SECONDS = 0.01
 _BUSY_SECONDS = 5.0
 _CLEAN_ROWS = 1000
 
@@ -92,12 +93,8 @@ class SqliteReplayStore:
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS used (key BLOB PRIMARY KEY, keep_until REAL NOT NULL) WITHOUT ROWID"
-            )
-            connection.execute("CREATE INDEX IF NOT EXISTS used_keep_until ON used (keep_until)")
+            _prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -120,6 +117,27 @@ class SqliteReplayStore:
         if self._connection is not None and self._owner == os.getpid():
             self._connection.close()
         self._connection = None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the file what it has to be. Processes that start together get in each other's way here.
+
+    SQLite doesn't wait for its busy timeout while the journal mode changes, so this does.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS used (key BLOB PRIMARY KEY, keep_until REAL NOT NULL) WITHOUT ROWID"
+            )
+            connection.execute("CREATE INDEX IF NOT EXISTS used_keep_until ON used (keep_until)")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _default_path() -> Path:

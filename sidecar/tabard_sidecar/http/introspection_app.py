@@ -7,11 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
+from tabard_sidecar.credentials import introspection_response
 from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.introspection import Introspect
 from tabard_sidecar.http.listener import Listener
-from tabard_sidecar.model import Introspection
 from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.refusal import Unanswerable
 
 _MAX_BODY_BYTES = 64 * 1024
 _SHUTDOWN_SECONDS = 2.0
@@ -90,33 +91,16 @@ class _Handler:
         tokens = form.getall("token", [])
         if len(tokens) != 1 or not isinstance(tokens[0], str) or not tokens[0]:
             return _answer(_bad_request("send exactly one token"), 400)
-        found = await self._introspect(tokens[0])
+        try:
+            found = await self._introspect(tokens[0])
+        except Unanswerable as error:
+            # Not inactive: nobody knows. The backend has to refuse, and may ask again.
+            return _answer({"error": "temporarily_unavailable", "error_description": error.message}, 503)
         if found is None or found.audience not in client.audiences:
             self._metrics.introspections.labels("inactive").inc()
-            return _answer({"active": False})
+            return _answer(introspection_response(None))
         self._metrics.introspections.labels("active").inc()
-        return _answer(_describe(found))
-
-
-def _describe(found: Introspection) -> dict[str, Any]:
-    """Return the credential's own claims, the members of RFC 7662 section 2.2 and what Tabard adds to them."""
-    return {
-        **found.claims,
-        "active": True,
-        "scope": " ".join(found.scopes),
-        "token_type": "Bearer",
-        "exp": int(found.expires_at),
-        "iat": int(found.issued_at),
-        "sub": found.subject_id,
-        "aud": found.audience,
-        "jti": found.credential_id,
-        "sub_iss": found.subject_issuer,
-        "tabard_kind": found.kind,
-        "tabard_task": found.task_id,
-        "tabard_tool": found.tool,
-        "tabard_call_digest": found.call_digest,
-        "tabard_single_use": found.single_use,
-    }
+        return _answer(introspection_response(found))
 
 
 def _bad_request(description: str) -> dict[str, str]:

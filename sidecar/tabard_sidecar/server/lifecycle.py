@@ -1,4 +1,4 @@
-"""The life of the process: putting everything together, serving, reloading, draining."""
+"""The life of the process: starting, serving, reloading, draining."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
-from importlib.metadata import version
 
 import grpc
-from prometheus_client import CollectorRegistry
 from tabard.authz.v1 import (
     approval_service_pb2_grpc,
     authorization_service_pb2_grpc,
@@ -25,48 +20,31 @@ from tabard.authz.v1 import (
     revocation_service_pb2_grpc,
     task_service_pb2_grpc,
 )
-from tabard_opa import Engine, opa_version
 
 from tabard_sidecar.config import Settings, insecure_switches
 from tabard_sidecar.config.addresses import socket_path
-from tabard_sidecar.credentials import build_issuers
 from tabard_sidecar.filtering import ToolFilter
-from tabard_sidecar.grants import GrantService
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
-from tabard_sidecar.http.health import Component, Health
 from tabard_sidecar.http.introspection import create_introspection_server
 from tabard_sidecar.http.listener import BindError
-from tabard_sidecar.identity import Identity, InsecureIdentity, KeysUnavailable, build_identity
+from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.keys import Keyring, KeyringError, jwks
+from tabard_sidecar.keys import KeyringError, jwks
 from tabard_sidecar.model import Introspection
 from tabard_sidecar.pipeline import Authorizer
-from tabard_sidecar.policy.catalogue import CurrentCatalogue
-from tabard_sidecar.policy.compiling import CompileOptions
-from tabard_sidecar.policy.factory import create_catalogue, create_runtime
+from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
-from tabard_sidecar.policy.status import PolicyState, PolicyStatus
-from tabard_sidecar.policy_input import PolicyInput
 from tabard_sidecar.records.applog import configure_logging
-from tabard_sidecar.records.audit import AuditObserver, create_decision_log
-from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
-from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.sinks import SinkError
-from tabard_sidecar.records.timed_state import TimedStateStore
-from tabard_sidecar.records.tracing import create_tracing
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.renewal import Credentials
-from tabard_sidecar.replies import Replies
-from tabard_sidecar.reply_keys import KeyringReplyKeys
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.operator import ApprovalServicer, RevocationServicer
+from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.registration import lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
-from tabard_sidecar.stages import Stages
-from tabard_sidecar.state import SQLiteStateStore
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.tasks import TaskRules, Tasks
 
@@ -129,7 +107,7 @@ class Running:
         health: how it is.
     """
 
-    def __init__(self, parts: _Parts, servers: list[grpc.aio.Server], http_address: str) -> None:
+    def __init__(self, parts: Parts, servers: list[grpc.aio.Server], http_address: str) -> None:
         self._parts = parts
         self._servers = servers
         self.agent_address = parts.settings.listen.agent
@@ -204,125 +182,8 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         yield running
 
 
-class _Parts:
-    """What a sidecar is made of, in the order in which it is built."""
-
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.health = Health()
-        self.metrics = Metrics.create(CollectorRegistry())
-        self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
-        self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
-        self.tracing = create_tracing(
-            settings.telemetry,
-            version=version("tabard-sidecar"),
-            zone=settings.zone,
-            instance=str(os.getpid()),
-        )
-        self.keyring = Keyring(
-            settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
-        )
-        self.identity = _identity(settings, clock, self.metrics)
-        self.grants = GrantService(self.keyring, settings.zone)
-        self.metrics.pull_grants_verified(lambda: asdict(self.grants.verifications))
-        self.state = TimedStateStore(
-            SQLiteStateStore(
-                settings.state.path(settings.zone),
-                zone=settings.zone,
-                busy_timeout_seconds=settings.state.busy_timeout_seconds,
-            ),
-            self.metrics,
-        )
-        self.policy = create_runtime(
-            settings.policy,
-            CompileOptions(
-                insecure_builtins=frozenset(settings.insecure.capabilities),
-                accept_asserted_intent=settings.insecure.accept_asserted_intent,
-            ),
-            Engine(),
-            clock,
-            _policy_listener(self.health.component("policy"), self.metrics),
-        )
-        self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
-        self.log = self._decision_log()
-        self.stages = self._stages()
-
-    def _decision_log(self) -> SinkDecisionLog:
-        return create_decision_log(
-            self.settings.audit,
-            labels={
-                "id": str(uuid.uuid4()),
-                "version": version("tabard-sidecar"),
-                "zone": self.settings.zone,
-                "pid": str(os.getpid()),
-            },
-            observer=AuditObserver(self.metrics, self.health.component("audit")),
-            hooks=Hooks(mask=self.policy.mask, trace_ids=self.tracing.ids),
-        )
-
-    def _stages(self) -> Stages:
-        settings = self.settings
-        return Stages(
-            agent=self.identity.agent,
-            grants=self.grants,
-            catalogue=self.catalogue,
-            policy=self.policy,
-            issuers=build_issuers(
-                settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock
-            ),
-            state=self.state,
-            replies=Replies(
-                self.state,
-                KeyringReplyKeys(self.keyring),
-                self.clock,
-                ttl_seconds=settings.state.request_ttl_seconds,
-            ),
-            log=self.log,
-            inputs=PolicyInput(),
-            observer=RecordsObserver(self.metrics, self.tracing),
-            clock=self.clock,
-            default_ttl_seconds=settings.credentials.default_ttl_seconds,
-        )
-
-
-def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
-    insecure = settings.insecure
-    return build_identity(
-        settings.identity,
-        zone=settings.zone,
-        insecure=InsecureIdentity(
-            agent_id=insecure.agent_id or "",
-            local_subjects=insecure.local_subjects,
-            allow_http=insecure.allow_http,
-        ),
-        clock=clock,
-        on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
-    )
-
-
-def _policy_listener(component: Component, metrics: Metrics) -> Callable[[PolicyStatus], None]:
-    def listen(status: PolicyStatus) -> None:
-        broken = bool(status.problems)
-        metrics.policy_reloads.labels("broken" if broken else "ok").inc()
-        metrics.policy_broken.set(broken)
-        if not broken:
-            metrics.policy_loaded_timestamp.set(status.since)
-            _log.info("policy loaded", extra={"revision": status.revision})
-        else:
-            _log.error("policy broken", extra={"problems": list(status.reasons), "serving": status.revision})
-        if status.state is PolicyState.SERVING:
-            component.ok()
-        elif status.ready:
-            component.degraded("; ".join(status.reasons))
-        else:
-            component.failed("; ".join(status.reasons))
-
-    return listen
-
-
-async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Parts:
-    parts = _Parts(settings, clock)
+async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Parts:
+    parts = Parts(settings, clock)
     stack.callback(parts.tracing.close)
     parts.log.open()
     stack.callback(parts.log.close)
@@ -336,7 +197,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Pa
     return parts
 
 
-async def _listen(parts: _Parts, stack: AsyncExitStack) -> Running:
+async def _listen(parts: Parts, stack: AsyncExitStack) -> Running:
     settings, stages = parts.settings, parts.stages
     edge = Edge(
         parts.metrics,
@@ -407,7 +268,7 @@ async def _bind(server: grpc.aio.Server, address: str, stack: AsyncExitStack) ->
     owned.restrict()
 
 
-def _introspect(parts: _Parts, credentials: Credentials) -> Callable[[str], Awaitable[Introspection | None]]:
+def _introspect(parts: Parts, credentials: Credentials) -> Callable[[str], Awaitable[Introspection | None]]:
     async def introspect(value: str) -> Introspection | None:
         try:
             found = credentials.inspect(value)
@@ -421,7 +282,7 @@ def _introspect(parts: _Parts, credentials: Credentials) -> Callable[[str], Awai
     return introspect
 
 
-async def _housekeeping(parts: _Parts) -> None:
+async def _housekeeping(parts: Parts) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         try:
@@ -434,7 +295,7 @@ async def _housekeeping(parts: _Parts) -> None:
         _report(parts, "agent", parts.identity.agent.problem)
 
 
-def _report(parts: _Parts, name: str, problem: str) -> None:
+def _report(parts: Parts, name: str, problem: str) -> None:
     component = parts.health.component(name)
     if problem:
         component.degraded(problem)

@@ -7,6 +7,7 @@ write that finds the file locked by another process waits for it in a thread of 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ _T = TypeVar("_T")
 
 # How long a claim outlives an owner that never completed it.
 CLAIM_SECONDS = 30.0
+_START_SECONDS = 5.0
 _EXPIRE_ROWS = 2_000
 _KNOWN_CHILDREN = 65_536
 
@@ -77,6 +79,7 @@ class SQLiteStateStore:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
             os.close(descriptor)
+            await self._switch_to_wal()
             self._durable = self._connect("FULL", self._busy_timeout_seconds)
             self._migrate(self._durable)
             self._durable.execute("PRAGMA busy_timeout=0")
@@ -104,9 +107,26 @@ class SQLiteStateStore:
             check_same_thread=False,
             cached_statements=64,
         )
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         return connection
+
+    async def _switch_to_wal(self) -> None:
+        """Set the journal mode, which the file remembers.
+
+        SQLite doesn't wait for its busy timeout while the mode changes, and a zone's sidecars start together.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + max(self._busy_timeout_seconds, _START_SECONDS)
+        while True:
+            try:
+                with contextlib.closing(sqlite3.connect(self._path, timeout=0)) as connection:
+                    connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or loop.time() > deadline:
+                    raise
+                await asyncio.sleep(0.01)
+            else:
+                return
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

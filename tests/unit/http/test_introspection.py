@@ -24,7 +24,7 @@ ACTIVE = Introspection(
     tool="refunds.create",
     call_digest="d",
     single_use=True,
-    claims={"tabard_chain": ["a"], "active": False, "sub": "mallory"},
+    claims={"tabard_chain": ["a"], "active": False},
 )
 
 
@@ -76,18 +76,9 @@ async def test_active_credential(backend, authorization):
         "tabard_chain": ["a"],
         "active": True,
         "scope": "refunds:read refunds:write",
-        "token_type": "Bearer",
+        "token_type": "tabard+jwt",
+        "client_id": "",
         "exp": 1060,
-        "iat": 1000,
-        "sub": "alice",
-        "aud": "https://refunds.internal",
-        "jti": "c1",
-        "sub_iss": "https://idp",
-        "tabard_kind": "jwt",
-        "tabard_task": "t1",
-        "tabard_tool": "refunds.create",
-        "tabard_call_digest": "d",
-        "tabard_single_use": True,
     }
 
 

@@ -192,6 +192,27 @@ def test_processes_together_never_use_more_than_the_limit(tmp_path):
     assert sum(got) == 25
 
 
+def _open_together(path: str, barrier) -> bool:
+    async def work() -> bool:
+        store = SQLiteStateStore(Path(path), zone="z")
+        barrier.wait(30)
+        await store.open()
+        await store.close()
+        return True
+
+    return asyncio.run(work())
+
+
+def test_sidecars_that_start_together_all_open_a_new_file(tmp_path):
+    """Creating the file, its journal and its tables at the same moment is no error for anybody."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(6) as pool:
+        for round_number in range(5):
+            barrier = manager.Barrier(6)
+            opened = pool.starmap(_open_together, [(str(tmp_path / f"{round_number}.db"), barrier)] * 6)
+            assert opened == [True] * 6
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     claims=st.lists(st.tuples(st.integers(0, 6), st.one_of(st.none(), st.integers(0, 4))), max_size=30),

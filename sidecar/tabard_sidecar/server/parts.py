@@ -1,0 +1,155 @@
+"""What a sidecar is made of, put together from its settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry
+from tabard_opa import Engine, opa_version
+
+from tabard_sidecar.config import Settings
+from tabard_sidecar.credentials import build_issuers
+from tabard_sidecar.grants import GrantService
+from tabard_sidecar.http.health import Component, Health
+from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.keys import Keyring
+from tabard_sidecar.policy.catalogue import CurrentCatalogue
+from tabard_sidecar.policy.compiling import CompileOptions
+from tabard_sidecar.policy.factory import create_catalogue, create_runtime
+from tabard_sidecar.policy.status import PolicyState, PolicyStatus
+from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.records.audit import AuditObserver, create_decision_log
+from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.records.observer import RecordsObserver
+from tabard_sidecar.records.timed_state import TimedStateStore
+from tabard_sidecar.records.tracing import create_tracing
+from tabard_sidecar.replies import Replies
+from tabard_sidecar.reply_keys import KeyringReplyKeys
+from tabard_sidecar.stages import Stages
+from tabard_sidecar.state import SQLiteStateStore
+
+_log = logging.getLogger(__name__)
+
+
+class Parts:
+    """What a sidecar is made of, in the order in which it is built."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.health = Health()
+        self.metrics = Metrics.create(CollectorRegistry())
+        self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
+        self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
+        self.tracing = create_tracing(
+            settings.telemetry,
+            version=version("tabard-sidecar"),
+            zone=settings.zone,
+            instance=str(os.getpid()),
+        )
+        self.keyring = Keyring(
+            settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
+        )
+        self.identity = _identity(settings, clock, self.metrics)
+        self.grants = GrantService(self.keyring, settings.zone)
+        self.metrics.pull_grants_verified(lambda: asdict(self.grants.verifications))
+        self.state = TimedStateStore(
+            SQLiteStateStore(
+                settings.state.path(settings.zone),
+                zone=settings.zone,
+                busy_timeout_seconds=settings.state.busy_timeout_seconds,
+            ),
+            self.metrics,
+        )
+        self.policy = create_runtime(
+            settings.policy,
+            CompileOptions(
+                insecure_builtins=frozenset(settings.insecure.capabilities),
+                accept_asserted_intent=settings.insecure.accept_asserted_intent,
+            ),
+            Engine(),
+            clock,
+            _policy_listener(self.health.component("policy"), self.metrics),
+        )
+        self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
+        self.log = self._decision_log()
+        self.stages = self._stages()
+
+    def _decision_log(self) -> SinkDecisionLog:
+        return create_decision_log(
+            self.settings.audit,
+            labels={
+                "id": str(uuid.uuid4()),
+                "version": version("tabard-sidecar"),
+                "zone": self.settings.zone,
+                "pid": str(os.getpid()),
+            },
+            observer=AuditObserver(self.metrics, self.health.component("audit")),
+            hooks=Hooks(mask=self.policy.mask, trace_ids=self.tracing.ids),
+        )
+
+    def _stages(self) -> Stages:
+        settings = self.settings
+        return Stages(
+            agent=self.identity.agent,
+            grants=self.grants,
+            catalogue=self.catalogue,
+            policy=self.policy,
+            issuers=build_issuers(
+                settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock
+            ),
+            state=self.state,
+            replies=Replies(
+                self.state,
+                KeyringReplyKeys(self.keyring),
+                self.clock,
+                ttl_seconds=settings.state.request_ttl_seconds,
+            ),
+            log=self.log,
+            inputs=PolicyInput(),
+            observer=RecordsObserver(self.metrics, self.tracing),
+            clock=self.clock,
+            default_ttl_seconds=settings.credentials.default_ttl_seconds,
+        )
+
+
+def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
+    insecure = settings.insecure
+    return build_identity(
+        settings.identity,
+        zone=settings.zone,
+        insecure=InsecureIdentity(
+            agent_id=insecure.agent_id or "",
+            local_subjects=insecure.local_subjects,
+            allow_http=insecure.allow_http,
+        ),
+        clock=clock,
+        on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
+    )
+
+
+def _policy_listener(component: Component, metrics: Metrics) -> Callable[[PolicyStatus], None]:
+    def listen(status: PolicyStatus) -> None:
+        broken = bool(status.problems)
+        metrics.policy_reloads.labels("broken" if broken else "ok").inc()
+        metrics.policy_broken.set(broken)
+        if not broken:
+            metrics.policy_loaded_timestamp.set(status.since)
+            _log.info("policy loaded", extra={"revision": status.revision})
+        else:
+            _log.error("policy broken", extra={"problems": list(status.reasons), "serving": status.revision})
+        if status.state is PolicyState.SERVING:
+            component.ok()
+        elif status.ready:
+            component.degraded("; ".join(status.reasons))
+        else:
+            component.failed("; ".join(status.reasons))
+
+    return listen
