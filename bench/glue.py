@@ -45,14 +45,23 @@ class Glue:
         later = time.time() + 3600
         self._token = self._person.sign({"sub": "person", "aud": "agents", "exp": later})
         self._chain = [
-            hop.sign({"sub": f"spiffe://example.org/agent/{index + 1}", "aud": "agents", "exp": later, "tools": ["*"]})
+            hop.sign(
+                {
+                    "sub": f"spiffe://example.org/agent/{index + 1}",
+                    "aud": "agents",
+                    "exp": later,
+                    "tools": ["*"],
+                }
+            )
             for index, hop in enumerate(self._hops)
         ]
         self._input = policy_input
 
     def authorize(self, tool: str, arguments: dict[str, Any]) -> str:
         """Decide about one call and return the credential for it."""
-        person = jwt.decode(self._token, self._person.key.public_key(), algorithms=["ES256"], audience="agents")
+        person = jwt.decode(
+            self._token, self._person.key.public_key(), algorithms=["ES256"], audience="agents"
+        )
         chain = [
             jwt.decode(token, hop.key.public_key(), algorithms=["ES256"], audience="agents")
             for token, hop in zip(self._chain, self._hops, strict=True)

@@ -53,7 +53,9 @@ def machine() -> str:
 def commit() -> str:
     """Return the commit that is measured, with a plus sign if the tree was changed since."""
     folder = RESULTS.parent
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
+    )
     dirty = subprocess.run(
         ["git", "status", "--porcelain", "--", "sidecar", "sdk", "engine"],
         cwd=folder,
@@ -120,7 +122,9 @@ class Compared:
         return f"blocks {min(self.ratios):.2f}-{max(self.ratios):.2f}"
 
 
-def compare(first: Callable[[], object], second: Callable[[], object], *, blocks: int, calls: int) -> Compared:
+def compare(
+    first: Callable[[], object], second: Callable[[], object], *, blocks: int, calls: int
+) -> Compared:
     """Measure two calls in alternating blocks."""
     timed(first, calls)
     timed(second, calls)
