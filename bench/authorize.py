@@ -56,9 +56,10 @@ def run(*, quick: bool) -> bool:
     with running() as bench:
         grants = {depth: bench.grant(depth) for depth in DEPTHS}
         stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(bench.address))
-        reply = stub.Authorize(question(grants[5]))
-        if reply.decision.effect != types_pb2.EFFECT_ALLOW or not reply.decision.credential.value:
-            raise RuntimeError(f"the measured call isn't allowed: {reply}")
+        for grant in grants.values():
+            reply = stub.Authorize(question(grant))
+            if reply.decision.effect != types_pb2.EFFECT_ALLOW or not reply.decision.credential.value:
+                raise RuntimeError(f"a measured call isn't allowed: {reply}")
         figures = [
             *_latency(grants, stub, reply.ByteSize(), size),
             *_rates(bench, grants, reply.ByteSize(), size),
@@ -238,7 +239,8 @@ def _against_glue(
     bench: Bench, grant: str, stub: authorization_grpc.AuthorizationServiceStub, size: Size
 ) -> Iterator[Figure]:
     log = bench.world.sidecars["worker"].folder / "decisions.log"
-    policy_input = json.loads(log.read_text().splitlines()[-1])["input"]
+    records = map(json.loads, log.read_text().splitlines())
+    policy_input = next(record["input"] for record in records if record["event"] == "intent")
     tool, arguments = policy_input["tool"]["name"], policy_input["tool"]["arguments"]
     with _opa_server(bench) as url:
         glue = Glue(url, 5, policy_input)

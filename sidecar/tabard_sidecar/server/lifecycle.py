@@ -170,6 +170,9 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         # What was built by now lives as long as the process; the collector needn't look at it again.
         gc.collect()
         gc.freeze()
+        # A question leaves some hundred objects behind and next to no cycle; looking for them less often is a tenth of the
+        # time, and memory stays flat (bench: growth over the last half).
+        gc.set_threshold(20_000, 20, 50)
         parts.health.started()
         _log.info(
             "serving",

@@ -316,8 +316,8 @@ async def test_every_decision_is_in_the_log_and_no_secret_is(zone):
     await refused(task.authorize("refunds.create", REFUND | {"amount_cents": 20_000}))
     text = (zone.sidecars["orchestrator"].folder / "decisions.log").read_text()
     records = [json.loads(line) for line in text.splitlines()]
-    mine = [r["event"] for r in records if r["decision_id"] == decision.decision_id]
-    assert mine == ["intent", "outcome"]
+    mine = [(r["event"], "input" in r) for r in records if r["decision_id"] == decision.decision_id]
+    assert mine == [("intent", True), ("outcome", False)]
     assert records[-1]["result"]["reasons"][0]["code"] == "amount_too_high"
     assert decision.credential.value not in text
     assert task.grant not in text
