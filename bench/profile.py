@@ -1,0 +1,160 @@
+"""Where the time of one Authorize goes, stage by stage: busy, and after idle moments.
+
+Run as ``python -m bench.profile``; writes bench/results/authorize-profile.txt. The sidecar runs in this process, without
+gRPC, so that nothing but the stages is measured. Between two calls the second column waits two milliseconds: caches are
+cold then, which is what a single caller meets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tabard_opa import Policy
+from tabard_sidecar import pipeline
+from tabard_sidecar.config import load
+from tabard_sidecar.credentials.jwt import JwtIssuer
+from tabard_sidecar.policy.runtime import Runtime
+from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.records.decision_log import SinkDecisionLog
+from tabard_sidecar.server import convert, lifecycle
+from tabard_sidecar.server.lifecycle import sidecar
+from tabard_sidecar.stages import Stages
+from tabard_sidecar.state import SQLiteStateStore
+
+from bench.harness import RESULTS, commit, machine
+from bench.setup import question
+from demo.world import PERSON, WORKLOADS, World, spiffe_id
+from demo.world import Sidecar as Process
+
+CALLS = 1_000
+# What is timed, with how deep it lies: a stage contains those below it that are deeper.
+TIMED: tuple[tuple[Any, str, str, int], ...] = (
+    (convert, "authorize_question", "parse the request", 0),
+    (pipeline.Authorizer, "authorize", "authorize", 0),
+    (pipeline, "judge_call", "judge caveats", 1),
+    (Stages, "check_alive", "ended, children", 1),
+    (SQLiteStateStore, "look_up", "SQLite", 2),
+    (PolicyInput, "authorize", "assemble input", 1),
+    (Runtime, "decide", "evaluate and compose", 1),
+    (Policy, "_begin", "OPA", 2),
+    (pipeline, "clamp_credential", "clamp", 1),
+    (JwtIssuer, "issue", "sign the JWT", 1),
+    (SinkDecisionLog, "record", "decision log, two records", 1),
+    (convert, "decision_message", "build the response", 0),
+)
+
+
+class InProcess(World):
+    """The demo's world with its sidecars in this process."""
+
+    async def _start(self, process: Process) -> None:
+        await self.stack.enter_async_context(sidecar(load(process.folder / "tabard.yaml").settings))
+
+
+@contextmanager
+def timing(spent: dict[str, float]) -> Iterator[None]:
+    """Measure every stage while the context lasts."""
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _, _ in TIMED]
+    for owner, name, label, _ in TIMED:
+        setattr(owner, name, _timed(getattr(owner, name), label, spent))
+    try:
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
+def _timed(function: Callable[..., Any], label: str, spent: dict[str, float]) -> Callable[..., Any]:
+    if asyncio.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def waits(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                spent[label] += time.perf_counter() - began
+
+        return waits
+
+    @functools.wraps(function)
+    def runs(*args: Any, **kwargs: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            spent[label] += time.perf_counter() - began
+
+    return runs
+
+
+async def _chain(world: World) -> str:
+    """Return a grant that went through every workload."""
+    task = await world.agent(WORKLOADS[0]).start_task(
+        world.issuer.access_token(PERSON), intent_token=world.intent("refunds", "Work off the refunds.")
+    )
+    for workload in WORKLOADS[1:]:
+        task = world.agent(workload).task(await task.delegate(spiffe_id(workload)))
+    return task.grant
+
+
+async def measure() -> str:
+    """Return the table."""
+    built: list[lifecycle.Parts] = []
+    build = lifecycle.Parts
+
+    def remember(*args: Any) -> lifecycle.Parts:
+        built.append(build(*args))
+        return built[-1]
+
+    lifecycle.Parts = remember  # type: ignore[assignment, misc]
+    with tempfile.TemporaryDirectory(prefix="tbp", dir="/tmp") as folder:
+        async with InProcess(Path(folder)) as world:
+            grant = await _chain(world)
+            own = next(p for p in built if p.settings.insecure.agent_id == spiffe_id(WORKLOADS[-1]))
+            authorizer = pipeline.Authorizer(own.stages)
+            columns = [await _column(authorizer, grant, gap) for gap in (0.0, 0.002)]
+    lines = [f"{machine()}, commit {commit()}", f"microseconds a call, mean of {CALLS:,}; depth 5, jwt", ""]
+    lines.append(f"{'':34}{'busy':>8}{'after 2 ms idle':>18}")
+    for _, _, label, depth in TIMED:
+        lines.append(f"{'  ' * depth + label:34}" + f"{columns[0][label]:8.0f}{columns[1][label]:18.0f}")
+    return "\n".join(lines) + "\n"
+
+
+async def _column(authorizer: pipeline.Authorizer, grant: str, gap_seconds: float) -> dict[str, float]:
+    spent: dict[str, float] = defaultdict(float)
+
+    async def one(number: int) -> None:
+        decision = await authorizer.authorize(convert.authorize_question(question(grant, number)))
+        if not decision.allowed:
+            raise RuntimeError(decision.reasons)
+        convert.decision_message(decision)
+
+    for number in range(300):
+        await one(number)
+    with timing(spent):
+        for number in range(CALLS):
+            if gap_seconds:
+                await asyncio.sleep(gap_seconds)
+            await one(number)
+    return {label: seconds / CALLS * 1e6 for label, seconds in spent.items()}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    table = asyncio.run(measure())
+    sys.stdout.write(table)
+    (RESULTS / "authorize-profile.txt").write_text(table, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
