@@ -152,8 +152,10 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         _log.warning("insecure switch is on", extra={"switch": switch})
     async with AsyncExitStack() as stack:
         try:
+            # First of all, so that a second start says so before it touches anything else.
+            sockets = [_own(address, stack) for address in (settings.listen.agent, settings.listen.operator)]
             parts = await _build(settings, clock, stack)
-            running = await _listen(parts, stack)
+            running = await _listen(parts, sockets, stack)
         except StartupError:
             raise
         except (KeyringError, ClientKeyError, StateFileError, ValueError) as error:
@@ -200,7 +202,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     return parts
 
 
-async def _listen(parts: Parts, stack: AsyncExitStack) -> Running:
+async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack) -> Running:
     settings, stages = parts.settings, parts.stages
     edge = Edge(
         parts.metrics,
@@ -241,8 +243,8 @@ async def _listen(parts: Parts, stack: AsyncExitStack) -> Running:
     if introspection is not None:
         await introspection.start()
         stack.push_async_callback(introspection.stop)
-    for server, address in ((agent, settings.listen.agent), (operator, settings.listen.operator)):
-        await _bind(server, address, stack)
+    for server, owned in zip((agent, operator), sockets, strict=True):
+        await _bind(server, owned, stack)
     return Running(parts, [agent, operator], http.address)
 
 
@@ -255,18 +257,22 @@ def _grpc_server(max_message_bytes: int) -> grpc.aio.Server:
     )
 
 
-async def _bind(server: grpc.aio.Server, address: str, stack: AsyncExitStack) -> None:
+def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
     path = socket_path(address)
     if path is None:
         raise StartupError(EXIT_CONFIG, f"{address} is not a unix socket")
     owned = OwnedSocket(path)
     owned.acquire()
     stack.callback(owned.release)
+    return owned
+
+
+async def _bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitStack) -> None:
     try:
-        server.add_insecure_port(f"unix:{path}")
+        server.add_insecure_port(f"unix:{owned.path}")
         await server.start()
     except RuntimeError as error:
-        raise CannotBindError(f"cannot listen on {path}: {error}") from error
+        raise CannotBindError(f"cannot listen on {owned.path}: {error}") from error
     stack.push_async_callback(server.stop, None)
     owned.restrict()
 

@@ -92,8 +92,7 @@ async def test_a_second_server_on_the_same_socket_is_refused(folder):
     """With the pid of the first, which goes on."""
     zone, config = prepared(folder)
     async with zone_started(zone):
-        own = [f"http.listen=unix:{folder}/h2", f"audit.path={folder}/other.log"]
-        other = load(config, assignments=own).settings
+        other = load(config).settings
         with pytest.raises(StartupError, match=f"pid {os.getpid()}") as caught:
             async with sidecar(other):
                 pass
