@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,11 +166,18 @@ def _task(client: Client, authority: _Authority, settings: Settings) -> Task:
     if not token:
         from tabard_sidecar.cli.token import mint  # noqa: PLC0415 - loads cryptography
 
-        subject = authority.subject or getpass.getuser()
+        subject = authority.subject or _me()
         token = mint(settings.insecure.local_subjects, subject, authority.claims)
     return client.start_task(
         token, intent_token=authority.intent, purpose=authority.purpose, statement=authority.statement
     )
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the user of a container often has no name
+        return f"uid-{os.getuid()}"
 
 
 def _unanswered(error: TabardError, address: str) -> Failure:
