@@ -16,7 +16,8 @@ from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 from tabard_sidecar.interfaces import ToolSpec
 from tabard_sidecar.model import Agent, Intent, Operation, Subject, Task, ToolCall, VerifiedGrant
 
-_CACHED_GRANTS = 4096
+# What is remembered about grants may take this much: their holders choose how many and how large they are.
+_CACHED_BYTES = 16 * 2**20
 # This version keeps neither budgets nor history nor approvals; policies see them empty.
 _EMPTY_STATE = b'"budgets":{},"history":{"calls":[],"labels":[]},"approvals":[]'
 
@@ -36,6 +37,7 @@ class PolicyInput:
 
     def __init__(self) -> None:
         self._grants: OrderedDict[str, tuple[Agent, bytes]] = OrderedDict()
+        self._cached_bytes = 0
 
     def authorize(  # noqa: PLR0913 - one argument per part of the input
         self,
@@ -142,9 +144,13 @@ class PolicyInput:
                 + encode({"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)})[:-1],
             )
         )
+        if known is not None:
+            self._cached_bytes -= len(known[1])
         self._grants[grant.digest] = (agent, text)
-        if len(self._grants) > _CACHED_GRANTS:
-            self._grants.popitem(last=False)
+        self._cached_bytes += len(text)
+        while self._cached_bytes > _CACHED_BYTES:
+            _, (_, dropped) = self._grants.popitem(last=False)
+            self._cached_bytes -= len(dropped)
         return text
 
 

@@ -81,7 +81,8 @@ class Stages:
             raise Refused("task_ended", f"{what} was ended (link {standing.ended[:12]})")
         if grant.links:
             children = [Child(*child) for child in children_to_register(grant)]
-            refused = await self.state.register_children(children, expires_at=grant.expires_at)
+            # Counted for as long as the task lasts: a copy of the child that expires early doesn't give the place back.
+            refused = await self.state.register_children(children, expires_at=grant.task.expires_at)
             if refused is not None:
                 raise Refused(
                     "children_exceeded",

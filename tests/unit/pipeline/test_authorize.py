@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 
 import grpc
 import jwt
@@ -102,6 +103,16 @@ async def test_children_are_counted_online_and_offline(zone):
         await child.authorize(*READ)
     assert await refused(task.branch("c").authorize(*READ)) == "children_exceeded"
     assert await refused(task.delegate(spiffe_id("triage"))) == "children_exceeded"
+
+
+async def test_a_child_keeps_its_place_for_as_long_as_the_task_lasts(zone):
+    """Using a short-lived copy of a branch first doesn't make room for another child later."""
+    task = await zone.start_task()
+    await task.branch("a", Limits(ttl_seconds=5)).authorize(*READ)
+    with sqlite3.connect(zone.folder / "state.db") as connection:
+        (until,) = connection.execute("SELECT min(expires_at) FROM children").fetchone()
+    connection.close()
+    assert until >= (await task.get()).expires_at - 1
 
 
 async def test_the_same_request_id_gets_the_same_credential(zone):
