@@ -325,16 +325,6 @@ def test_a_pipe_in_the_directory_is_refused_without_waiting_for_it(ring, directo
     refuse(directory, "not a regular file")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_somebody_elses_key_file_or_directory_is_refused(ring, directory, monkeypatch):
-    path = key_file(directory, ring.create(ROOT))
-    os.chown(path, 12345, 12345)
-    refuse(directory, "belongs to user 12345")
-    os.chown(path, 0, 0)
-    os.chown(directory, 12345, 12345)
-    refuse(directory, "belongs to user 12345")
-
-
 def test_all_refused_files_are_told_at_once(ring, directory):
     paths = [key_file(directory, ring.create(ROOT)) for _ in range(3)]
     for path in paths:
