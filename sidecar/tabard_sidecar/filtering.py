@@ -12,18 +12,20 @@ from tabard_sidecar.model import Operation, VerifiedGrant
 from tabard_sidecar.stages import Stages
 
 _CACHED_ANSWERS = 16_384
+# Rules may look at the clock, and an evaluation that was cut short counts as a no.
+_ANSWER_SECONDS = 30.0
 
 
 class ToolFilter:
     """Answers FilterTools: caveats first, then partial evaluation of policy.
 
-    An answer is remembered per grant, tool and policy revision; it speaks of what could be allowed, so an old one does
-    no harm beyond a denied call.
+    An answer is remembered for half a minute per grant, tool and policy revision; it speaks of what could be allowed, so
+    an old one does no harm beyond a denied call.
     """
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._answers: OrderedDict[tuple[str, str, str, str], bool] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str, str, str], tuple[bool, float]] = OrderedDict()
 
     async def filter(self, grant: str, tools: Sequence[FilterQuestion]) -> tuple[list[FilterQuestion], str]:
         """Return the tools that some call might be allowed for, in order, and the policy revision.
@@ -40,18 +42,25 @@ class ToolFilter:
         ]
         revision = stages.policy.revision
         possible = [tool for tool in asked if self._caveats_allow(verified, tool)]
-        unknown = [tool for tool in possible if self._key(verified, tool, revision) not in self._answers]
+        keys = {tool: self._key(verified, tool, revision) for tool in map(_identity, possible)}
+        # A copy: while policy is asked, other questions may push answers out.
+        now = stages.clock()
+        remembered = {tool: self._answers.get(key, (False, 0.0)) for tool, key in keys.items()}
+        answers = {tool: offered for tool, (offered, until) in remembered.items() if now < until}
+        unknown = [tool for tool in possible if _identity(tool) not in answers]
         if unknown:
             base = json.loads(
                 stages.inputs.without_tool(
-                    Operation.FILTER_TOOLS, agent, verified, children=children, now=stages.clock()
+                    Operation.FILTER_TOOLS, agent, verified, children=children, now=now
                 )
             )
-            for tool, offered in zip(unknown, await stages.policy.filter_tools(base, unknown), strict=True):
-                self._answers[self._key(verified, tool, revision)] = offered
-        offered_tools = [tool for tool in possible if self._answers[self._key(verified, tool, revision)]]
-        while len(self._answers) > _CACHED_ANSWERS:
-            self._answers.popitem(last=False)
+            found = await stages.policy.filter_tools(base, unknown)
+            for tool, offered in zip(map(_identity, unknown), found, strict=True):
+                answers[tool] = offered
+                self._answers[keys[tool]] = (offered, now + _ANSWER_SECONDS)
+            while len(self._answers) > _CACHED_ANSWERS:
+                self._answers.popitem(last=False)
+        offered_tools = [tool for tool in possible if answers[_identity(tool)]]
         return offered_tools, revision
 
     def _annotated(self, tool: FilterQuestion) -> FilterQuestion:
@@ -67,5 +76,9 @@ class ToolFilter:
         )
 
     @staticmethod
-    def _key(grant: VerifiedGrant, tool: FilterQuestion, revision: str) -> tuple[str, str, str, str]:
-        return grant.digest, tool.name, tool.server, revision
+    def _key(grant: VerifiedGrant, tool: tuple[str, str], revision: str) -> tuple[str, str, str, str]:
+        return grant.digest, *tool, revision
+
+
+def _identity(tool: FilterQuestion) -> tuple[str, str]:
+    return tool.name, tool.server
