@@ -68,11 +68,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
 
         async def answer(question: authorization_pb.StreamAuthorizeRequest) -> None:
             try:
-                result = await self._admitted_item(question.request)
-                correlation_id = question.correlation_id[: convert.MAX_REQUEST_ID_BYTES]
-                answers.put_nowait(
-                    authorization_pb.StreamAuthorizeResponse(correlation_id=correlation_id, result=result)
-                )
+                answers.put_nowait(await self._stream_item(question))
             finally:
                 places.release()
 
@@ -96,6 +92,20 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
             await reader
         finally:
             reader.cancel()
+
+    async def _stream_item(
+        self, question: authorization_pb.StreamAuthorizeRequest
+    ) -> authorization_pb.StreamAuthorizeResponse:
+        try:
+            convert.bounded(question.correlation_id, "correlation_id", convert.MAX_REQUEST_ID_BYTES)
+        except Unanswerable as error:
+            # Shortened, since nobody is obliged to send back what was too long.
+            correlation_id = question.correlation_id[: convert.MAX_REQUEST_ID_BYTES]
+            result = authorization_pb.AuthorizeResult(error=errors.status(error))
+            return authorization_pb.StreamAuthorizeResponse(correlation_id=correlation_id, result=result)
+        return authorization_pb.StreamAuthorizeResponse(
+            correlation_id=question.correlation_id, result=await self._admitted_item(question.request)
+        )
 
     async def _admitted_item(
         self, request: authorization_pb.AuthorizeRequest

@@ -212,6 +212,23 @@ async def test_a_stream_answers_every_question(zone):
     assert {call.arguments["ticket_id"] for call, _ in answers} == {f"t-{n}" for n in range(200)}
 
 
+async def test_a_stream_refuses_what_is_malformed_and_goes_on(zone):
+    """Too long a correlation id is an error of that question alone."""
+    task = await zone.start_task()
+    tool = types_pb2.ToolCall(name=READ[0], arguments_json=b'{"ticket_id":"t"}')
+    asked = authorization_pb.AuthorizeRequest(grant=task.grant, tool=tool)
+
+    async def questions():
+        for correlation_id in ("x" * 200, "good"):
+            yield authorization_pb.StreamAuthorizeRequest(correlation_id=correlation_id, request=asked)
+
+    async with grpc.aio.insecure_channel(zone.sidecars["orchestrator"].address) as channel:
+        stub = authorization_grpc.AuthorizationServiceStub(channel)
+        answers = {a.correlation_id: a.result async for a in stub.StreamAuthorize(questions())}
+    assert answers["x" * 128].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert answers["good"].decision.effect == types_pb2.EFFECT_ALLOW
+
+
 async def test_only_usable_tools_are_offered(zone):
     """Caveats and policy both take tools away; what remains could be allowed."""
     task = (await zone.start_task()).narrow(Limits(tools=("tickets.*", "exports.*", "refunds.create")))
