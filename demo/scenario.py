@@ -96,9 +96,7 @@ async def play(world: World, progress: Progress) -> Story:
     holders = [*chain, *workers]
     story.holders = len(holders)
     story.depth = len((await workers[0].get()).chain)
-    progress(
-        f"{len(holders)} holders make {CALLS:,} tool calls; the policy file is broken half-way and mended"
-    )
+    progress(f"{len(holders)} holders make {CALLS:,} calls; a policy file breaks half-way and is mended")
     await _work(story, world, holders)
     progress("now everything that must not work")
     for step in (
@@ -171,7 +169,7 @@ async def _break_and_mend(story: Story, world: World) -> None:
     file.write_text(good + "\nthis is not Rego {\n")
     told = await _health_becomes(world, "degraded")
     story.steps.append(
-        Step("a policy file is broken while agents work", "old policy stays", told, note=file.name)
+        Step("a policy file breaks while agents work", "old policy stays", told, note=file.name)
     )
     file.write_text(good)
     told = await _health_becomes(world, "serving")

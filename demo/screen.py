@@ -8,7 +8,7 @@ from rich.text import Text
 from demo.scenario import CALLS, Step, Story
 
 _WIDTH = 80
-_NAME = 44
+_NAME = 40
 
 
 def show(story: Story, console: Console) -> None:
