@@ -1,4 +1,5 @@
 import base64
+import ssl
 
 import aiohttp
 import pytest
@@ -8,6 +9,8 @@ from tabard_sidecar.http.conf import IntrospectionClient, IntrospectionConfig
 from tabard_sidecar.http.introspection import create_introspection_server
 from tabard_sidecar.model import Introspection
 from tabard_sidecar.records.metrics import Metrics
+
+from tests.support.tls import Authority
 
 KEY = "k" * 20 + "0123456789abcdef"
 OTHER = "o" * 40
@@ -174,3 +177,28 @@ def test_changed_key_file_is_read_again(tmp_path, monkeypatch):
     now[0] += 10
     assert clients.authenticate(f"Bearer {KEY}") is None
     assert clients.authenticate(f"Bearer {OTHER}") is None
+
+
+async def test_introspection_over_tls(config, tmp_path):
+    """A client that trusts the authority is answered; one that doesn't, sends nothing."""
+    authority = Authority(tmp_path, "zone")
+    certificate, key = authority.issue("introspection")
+    secured = config.model_copy(update={"tls_certificate_file": certificate, "tls_key_file": key})
+
+    async def introspect(_token):
+        return ACTIVE
+
+    metrics = Metrics.create(CollectorRegistry())
+    server = create_introspection_server(secured, introspect=introspect, metrics=metrics)
+    await server.start()
+    url = f"https://{server.address}/introspect"
+    headers = {"Authorization": f"Bearer {KEY}"}
+    try:
+        async with aiohttp.ClientSession(headers=headers) as session:
+            trusted = ssl.create_default_context(cafile=authority.certificate)
+            async with session.post(url, data={"token": "good"}, ssl=trusted) as response:
+                assert (await response.json())["active"] is True
+            with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                await session.post(url, data={"token": "good"}, ssl=ssl.create_default_context())
+    finally:
+        await server.stop()
