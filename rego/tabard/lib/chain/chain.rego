@@ -31,25 +31,36 @@ all_trusted(trusted) if count(untrusted(trusted)) == 0
 
 # METADATA
 # description: The workloads of the chain that are not in `trusted`, for the message of a denial.
+# scope: document
 untrusted(trusted) := {holder |
 	some holder in holders
-	not _member(holder, trusted)
+	not _known(trusted, holder)
+} if {
+	is_array(trusted)
+}
+
+# One look-up a workload: a function call for each would cost more than the look-up.
+untrusted(trusted) := {holder |
+	some holder in holders
+	not trusted[holder] == trusted[holder]
+} if {
+	not is_array(trusted)
 }
 
 # METADATA
 # description: True if the workload that asks is in `trusted`, given as for all_trusted.
-agent_in(trusted) if _member(input.agent.id, trusted)
+agent_in(trusted) if _known(trusted, input.agent.id)
 
 # METADATA
 # description: True if a delegation is asked for to a workload in `trusted`, given as for all_trusted.
-receiver_in(trusted) if _member(input.request.holder, trusted)
+receiver_in(trusted) if _known(trusted, input.request.holder)
 
-_member(id, trusted) if {
-	is_object(trusted)
-	_ = trusted[id]
+_known(trusted, id) if {
+	is_array(trusted)
+	id in trusted
 }
 
-_member(id, trusted) if {
-	not is_object(trusted)
-	id in trusted
+_known(trusted, id) if {
+	not is_array(trusted)
+	_ = trusted[id]
 }
