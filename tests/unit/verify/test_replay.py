@@ -126,7 +126,6 @@ def test_a_full_disk_is_refused(tmp_path):
     store.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_worker_uses_a_connection_of_its_own(replay):
     assert replay.accept("i", "a", 2e9)
     reader, writer = os.pipe()
