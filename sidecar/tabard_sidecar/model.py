@@ -135,6 +135,11 @@ class VerifiedGrant:
         return self.links[-1].link_id if self.links else self.root_id
 
     @property
+    def link_ids(self) -> tuple[str, ...]:
+        """Identifiers of the root and every step after it; ending any of them ends the grant."""
+        return (self.root_id, *(link.link_id for link in self.links))
+
+    @property
     def sub_agent(self) -> str:
         """Asserted name of the sub-agent, or the empty string."""
         return self.links[-1].sub_agent if self.links else ""

@@ -38,7 +38,6 @@ class Stages:
     inputs: PolicyInput
     observer: Observer
     clock: Clock
-    default_ttl_seconds: float
 
     def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, VerifiedGrant]:
         """Verify a grant and that this workload is the one that may use it.
@@ -75,7 +74,7 @@ class Stages:
             Refused: part of the chain was ended, or a holder has too many children.
             Unanswerable: the state store is out of reach.
         """
-        standing = await self.state.look_up((grant.root_id, *(link.link_id for link in grant.links)))
+        standing = await self.state.look_up(grant.link_ids)
         if standing.ended:
             what = "the task" if standing.ended == grant.root_id else "this part of the task"
             raise Refused("task_ended", f"{what} was ended (link {standing.ended[:12]})")

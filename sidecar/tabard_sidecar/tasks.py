@@ -93,8 +93,7 @@ class Tasks:
             Refused: the grant doesn't verify.
         """
         _, verified = self._stages.verify_held(grant)
-        ids = (verified.root_id, *(link.link_id for link in verified.links))
-        return verified, bool((await self._stages.state.look_up(ids)).ended)
+        return verified, bool((await self._stages.state.look_up(verified.link_ids)).ended)
 
     async def end(self, grant: str) -> VerifiedGrant:
         """End the presented holder's part of the task, durably.

@@ -20,9 +20,6 @@ class CredentialsConfig(BaseModel):
         description="Issuer (iss) of the zone's credentials, the same for all its sidecars. "
         "If empty: urn:tabard:zone:<zone>.",
     )
-    default_ttl_seconds: Annotated[float, Field(ge=1, le=MAX_TTL_SECONDS)] = Field(
-        default=60.0, description="Life of a credential whose policy says nothing about it."
-    )
     max_ttl_seconds: Annotated[float, Field(ge=1, le=MAX_TTL_SECONDS)] = Field(
         default=MAX_TTL_SECONDS,
         description="Longest life of a jwt credential; longer ones are cut. A macaroon credential may last as long as the grant.",

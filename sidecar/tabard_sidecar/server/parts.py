@@ -120,7 +120,6 @@ class Parts:
             inputs=PolicyInput(),
             observer=RecordsObserver(self.metrics, self.tracing),
             clock=self.clock,
-            default_ttl_seconds=settings.credentials.default_ttl_seconds,
         )
 
 

@@ -51,6 +51,20 @@ async def test_an_allowed_call_gets_a_credential_for_exactly_this_call(zone):
     assert claims["tabard_single_use"] is True
 
 
+async def test_a_policy_that_names_no_ttl_for_a_credential_grants_nothing(zone):
+    """No credential lasts as long as its grant because somebody forgot a line."""
+    task = await zone.start_task()
+    module = next(zone.policy.rglob("refunds.rego"))
+    text = module.read_text()
+    module.write_text(text.replace('"ttl_seconds": 60,', "", 1))
+    assert module.read_text() != text
+    await zone.running["orchestrator"].reload()
+    with pytest.raises(tabard.Denied) as caught:
+        await task.authorize(*READ)
+    assert caught.value.code == "policy_error"
+    assert "ttl_seconds" in caught.value.reasons[0].message
+
+
 async def test_policy_denies_with_its_own_code_and_module(zone):
     """A policy's denial names the module and reaches the model in the author's words."""
     task = await zone.start_task()
