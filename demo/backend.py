@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -35,8 +35,7 @@ class RefundBackend:
             AUDIENCE, issuer=issuer, jwks=jwks, replay=SqliteReplayStore(folder / "replay.db")
         )
         guarded = TabardMiddleware(_create_refund, verifier, _extract)
-        self.created: list[dict[str, Any]] = []
-        self._server = make_server("127.0.0.1", 0, self._remember(guarded), handler_class=_QuietHandler)
+        self._server = make_server("127.0.0.1", 0, guarded, handler_class=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="refund-backend")
 
     def __enter__(self) -> Self:
@@ -58,16 +57,6 @@ class RefundBackend:
             return connection.getresponse().status
         finally:
             connection.close()
-
-    def _remember(self, guarded: Any) -> Any:  # noqa: ANN401 - PEP 3333 names no types
-        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            answer = guarded(environ, start_response)
-            verified = environ.get("tabard.verified")
-            if verified is not None:
-                self.created.append({"for": verified.subject.id, "by": verified.chain[-1].holder})
-            return answer
-
-        return app
 
 
 def _extract(request: Request) -> Call:

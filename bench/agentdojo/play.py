@@ -8,7 +8,7 @@ decides about single calls.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -178,9 +178,3 @@ def _jsonable(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     raise TypeError(f"no JSON form for an argument of type {type(value).__name__}")
-
-
-def statements(suite: TaskSuite[Any]) -> Iterator[str]:
-    """Yield what the persons ask for."""
-    for task in suite.user_tasks.values():
-        yield task.PROMPT

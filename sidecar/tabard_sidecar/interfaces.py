@@ -17,7 +17,6 @@ from tabard_sidecar.model import (
     Operation,
     PolicyDecision,
     Subject,
-    VerifiedGrant,
 )
 
 
@@ -62,18 +61,6 @@ class AgentIdentitySource(Protocol):
 
         Raises:
             Unanswerable: there is no identity that is still valid.
-        """
-        ...
-
-
-class GrantMinter(Protocol):
-    """Makes grants."""
-
-    def verify(self, grant: str, discharges: Sequence[str] = ()) -> VerifiedGrant:
-        """Check signatures, seals and zone; judge no caveat.
-
-        Raises:
-            Refused: the grant is malformed, foreign, forged or unsealed.
         """
         ...
 

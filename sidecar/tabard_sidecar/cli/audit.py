@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import echo_json, json_option
 from tabard_sidecar.records.chain import Audit

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import (
     config_options,

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.config.problems import Problem
 
 

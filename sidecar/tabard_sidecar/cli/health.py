@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 
 DEFAULT_ADDRESS = "127.0.0.1:9181"
 _VARIABLE = "TABARD_HTTP__LISTEN"

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 
 

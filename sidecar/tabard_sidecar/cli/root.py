@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 
 # Name: module, attribute, short help.
 COMMANDS: dict[str, tuple[str, str, str]] = {

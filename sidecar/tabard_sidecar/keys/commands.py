@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, echo_json, json_option, load_settings
 from tabard_sidecar.keys.jwk import ALGORITHMS

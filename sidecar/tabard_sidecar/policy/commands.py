@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, echo_json, json_option, json_pairs, load_settings
 

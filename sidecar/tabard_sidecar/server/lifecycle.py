@@ -21,6 +21,7 @@ from tabard.authz.v1 import (
     task_service_pb2_grpc,
 )
 
+from tabard_sidecar import exit_codes
 from tabard_sidecar.config import Settings, insecure_switches
 from tabard_sidecar.config.addresses import socket_path
 from tabard_sidecar.filtering import ToolFilter
@@ -47,11 +48,6 @@ from tabard_sidecar.server.services import AuthorizationServicer, CredentialServ
 from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.tasks import TaskRules, Tasks
-
-EXIT_CONFIG = 3
-EXIT_POLICY = 4
-EXIT_CANNOT_BIND = 5
-EXIT_DEPENDENCY = 6
 
 _HOUSEKEEPING_SECONDS = 30.0
 _log = logging.getLogger(__name__)
@@ -159,15 +155,15 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         except StartupError:
             raise
         except (KeyringError, ClientKeyError, StateFileError, ValueError) as error:
-            raise StartupError(EXIT_CONFIG, str(error)) from error
+            raise StartupError(exit_codes.CONFIG, str(error)) from error
         except PolicyBrokenError as error:
-            raise StartupError(EXIT_POLICY, f"the policy can't be used:\n{error}") from error
+            raise StartupError(exit_codes.POLICY, f"the policy can't be used:\n{error}") from error
         except (CannotBindError, BindError) as error:
-            raise StartupError(EXIT_CANNOT_BIND, str(error)) from error
+            raise StartupError(exit_codes.CANNOT_BIND, str(error)) from error
         except (KeysUnavailable, SinkError) as error:
-            raise StartupError(EXIT_DEPENDENCY, str(error)) from error
+            raise StartupError(exit_codes.UNREACHABLE, str(error)) from error
         except Unanswerable as error:
-            raise StartupError(EXIT_DEPENDENCY, error.message) from error
+            raise StartupError(exit_codes.UNREACHABLE, error.message) from error
         stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
         # What was built by now lives as long as the process; the collector needn't look at it again.
         gc.collect()
@@ -260,7 +256,7 @@ def _grpc_server(max_message_bytes: int) -> grpc.aio.Server:
 def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
     path = socket_path(address)
     if path is None:
-        raise StartupError(EXIT_CONFIG, f"{address} is not a unix socket")
+        raise StartupError(exit_codes.CONFIG, f"{address} is not a unix socket")
     owned = OwnedSocket(path)
     owned.acquire()
     stack.callback(owned.release)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from tabard_sidecar.cli import exit_codes
+from tabard_sidecar import exit_codes
 from tabard_sidecar.policy.commands import policy
 
 from tests.support.policy import DESK, GRANT_ALL, REPOSITORY, SUPPORT, policy_input, tool, write

@@ -15,14 +15,9 @@ from pathlib import Path
 
 import pytest
 import tabard
+from tabard_sidecar import exit_codes
 from tabard_sidecar.config import load
-from tabard_sidecar.server.lifecycle import (
-    EXIT_CANNOT_BIND,
-    EXIT_CONFIG,
-    EXIT_POLICY,
-    StartupError,
-    sidecar,
-)
+from tabard_sidecar.server.lifecycle import StartupError, sidecar
 
 from demo.world import EXAMPLE, World, http_get
 from tests.support.zone import Zone
@@ -58,7 +53,7 @@ async def test_a_broken_policy_stops_the_start(folder):
     zone, config = prepared(folder)
     (zone.policy / "broken.rego").write_text("package policy.broken\n\ngrant contains {")
     error = await start_failure(config)
-    assert error.exit_code == EXIT_POLICY
+    assert error.exit_code == exit_codes.POLICY
     assert "broken.rego:3" in str(error)
 
 
@@ -66,7 +61,7 @@ async def test_a_missing_policy_stops_the_start(folder):
     """A sidecar without a policy never serves."""
     zone, config = prepared(folder)
     shutil.rmtree(zone.policy)
-    assert (await start_failure(config)).exit_code == EXIT_POLICY
+    assert (await start_failure(config)).exit_code == exit_codes.POLICY
 
 
 async def test_an_empty_policy_folder_stops_the_start(folder):
@@ -74,7 +69,7 @@ async def test_an_empty_policy_folder_stops_the_start(folder):
     zone, config = prepared(folder)
     shutil.rmtree(zone.policy)
     zone.policy.mkdir()
-    assert (await start_failure(config)).exit_code == EXIT_POLICY
+    assert (await start_failure(config)).exit_code == exit_codes.POLICY
 
 
 async def test_a_world_readable_key_stops_the_start(folder):
@@ -83,7 +78,7 @@ async def test_a_world_readable_key_stops_the_start(folder):
     key = next(zone.keys.glob("*.json"))
     key.chmod(0o644)
     error = await start_failure(config)
-    assert error.exit_code == EXIT_CONFIG
+    assert error.exit_code == exit_codes.CONFIG
     assert key.name in str(error)
     assert "chmod" in str(error)
 
@@ -96,7 +91,7 @@ async def test_a_second_server_on_the_same_socket_is_refused(folder):
         with pytest.raises(StartupError, match=f"pid {os.getpid()}") as caught:
             async with sidecar(other):
                 pass
-        assert caught.value.exit_code == EXIT_CANNOT_BIND
+        assert caught.value.exit_code == exit_codes.CANNOT_BIND
         assert (await (await zone.start_task()).authorize(*READ)).allowed
 
 
