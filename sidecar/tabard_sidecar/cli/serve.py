@@ -8,6 +8,7 @@ import click
 
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, load_settings
+from tabard_sidecar.polling import poll_in_place
 
 
 @click.command()
@@ -18,6 +19,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     SIGTERM and SIGINT drain and stop, SIGHUP reloads policy and keys and opens the decision log anew.
     """
     loaded = load_settings(config_file, assignments)
+    poll_in_place()
     from tabard_sidecar.server.lifecycle import (  # noqa: PLC0415 - after the configuration proved sound
         StartupError,
         run,

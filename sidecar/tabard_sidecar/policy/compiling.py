@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
 
+from tabard_sidecar.policy import entrypoint
 from tabard_sidecar.policy.ast import Node, package_path, rules
 from tabard_sidecar.policy.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem, Severity
@@ -96,10 +97,11 @@ def compile_policy(
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([Problem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
+    index = index_rules(parsed)
     compiled: list[Policy] = []
-    for job in _jobs(parsed) if len(parsed) == len(modules) else ():
+    for job in _jobs(parsed, modules, index) if len(parsed) == len(modules) else ():
         try:
-            compiled.append(_compile(engine, job, modules, data or {}, options))
+            compiled.append(_compile(engine, job, data or {}, options))
         except EngineError as error:
             findings.add(_problems(error))
     if findings.broken:
@@ -107,7 +109,7 @@ def compile_policy(
             policy.close()
         raise PolicyBrokenError(findings.problems)
     mask = compiled[1] if len(compiled) > 1 else None
-    return Compiled(compiled[0], mask, index_rules(parsed), tuple(sorted(findings.problems)))
+    return Compiled(compiled[0], mask, index, tuple(sorted(findings.problems)))
 
 
 def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]:
@@ -123,9 +125,16 @@ def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]
     return parsed
 
 
-def library_modules() -> dict[str, str]:
-    """Return Tabard's own modules under names that no user's file has."""
-    return {_LIBRARY_PREFIX + name: source for name, source in library().items()}
+def library_modules(index: RuleIndex | None = None) -> dict[str, str]:
+    """Return Tabard's own modules under names that no user's file has.
+
+    Args:
+        index: the rules of the policy that they are compiled with; if given, the entrypoint is written out for them.
+    """
+    own = dict(library())
+    if index is not None:
+        own[entrypoint.FILE] = entrypoint.write_entrypoint(index)
+    return {_LIBRARY_PREFIX + name: source for name, source in own.items()}
 
 
 def _parse_all(engine: Engine, modules: Mapping[str, str], findings: _Findings) -> dict[str, Node]:
@@ -143,28 +152,27 @@ class _Job:
     """One compilation: the decision and the mask are compiled apart, for a mask's input is a decision record."""
 
     entrypoint: str
-    files: frozenset[str]
+    modules: Mapping[str, str]
     input_schema: Json
 
 
-def _jobs(parsed: Mapping[str, Node]) -> list[_Job]:
-    masks = frozenset(file for file, module in parsed.items() if package_path(module) == ("system", "log"))
-    helpers = frozenset(file for file, module in parsed.items() if package_path(module)[:1] == ("lib",))
-    jobs = [_Job(ENTRYPOINT, frozenset(parsed) - masks, schema("input"))]
+def _jobs(parsed: Mapping[str, Node], modules: Mapping[str, str], index: RuleIndex) -> list[_Job]:
+    own = library_modules(index)
+    masks = {file for file, module in parsed.items() if package_path(module) == ("system", "log")}
+    helpers = {file for file, module in parsed.items() if package_path(module)[:1] == ("lib",)}
+
+    def job(entrypoint: str, files: set[str], input_schema: Json) -> _Job:
+        return _Job(entrypoint, own | {file: modules[file] for file in sorted(files)}, input_schema)
+
+    jobs = [job(ENTRYPOINT, set(parsed) - masks, schema("input"))]
     masked = any(rule.name == "mask" for file in masks for rule in rules(parsed[file]))
-    return [*jobs, _Job(MASK, masks | helpers, None)] if masked else jobs
+    return [*jobs, job(MASK, masks | helpers, None)] if masked else jobs
 
 
-def _compile(
-    engine: Engine,
-    job: _Job,
-    modules: Mapping[str, str],
-    data: Mapping[str, Json],
-    options: CompileOptions,
-) -> Policy:
+def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: CompileOptions) -> Policy:
     settings = {"settings": {"accept_asserted_intent": options.accept_asserted_intent}}
     return engine.compile(
-        {**library_modules(), **{file: modules[file] for file in sorted(job.files)}},
+        job.modules,
         {**data, "tabard": settings},
         entrypoints=[job.entrypoint],
         capabilities=capabilities(options),

@@ -54,7 +54,7 @@ def measure(
     settings = {"settings": {"accept_asserted_intent": CompileOptions().accept_asserted_intent}}
     encoded = [json.dumps(document).encode() for document in inputs]
     with engine.compile(
-        {**library_modules(), **modules}, {**data, "tabard": settings}, entrypoints=[*places, ENTRYPOINT]
+        {**library_modules(rules), **modules}, {**data, "tabard": settings}, entrypoints=[*places, ENTRYPOINT]
     ) as policy:
 
         def cost(entrypoint: str) -> Measurement:

@@ -25,6 +25,7 @@ CLAIM_SECONDS = 30.0
 _START_SECONDS = 5.0
 _EXPIRE_ROWS = 2_000
 _KNOWN_CHILDREN = 65_536
+_KNOWN_STANDINGS = 1_024
 
 # One script per schema version; a file is brought forward by running those it hasn't seen.
 _MIGRATIONS = (
@@ -68,6 +69,9 @@ class SQLiteStateStore:
         self._waiting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tabard-state")
         # Children once counted stay counted, so that a grant used again costs no write.
         self._known_children: dict[tuple[str, str], None] = {}
+        # How chains stand, for as long as nothing at all changes in the file.
+        self._standings: dict[tuple[str, ...], Standing] = {}
+        self._standings_of: object = None
 
     async def open(self) -> None:
         """Open or create the file.
@@ -249,6 +253,25 @@ class SQLiteStateStore:
 
     async def look_up(self, link_ids: Sequence[str]) -> Standing:
         """Look at a chain; see the interface."""
+        version = self._version()
+        if version != self._standings_of or len(self._standings) >= _KNOWN_STANDINGS:
+            self._standings.clear()
+            self._standings_of = version
+        key = tuple(link_ids)
+        known = self._standings.get(key)
+        if known is None:
+            known = self._standings[key] = self._read_standing(key)
+        return known
+
+    def _version(self) -> tuple[int, int]:
+        """Return what differs whenever anything in the file does: to ask costs a tenth of reading a chain's rows.
+
+        SQLite's ``data_version`` tells of every commit by another connection, in whatever process, and
+        ``total_changes`` of this connection's own.
+        """
+        return self._read("PRAGMA data_version", ())[0][0], self._open(self._fast).total_changes
+
+    def _read_standing(self, link_ids: tuple[str, ...]) -> Standing:
         marks = ",".join("?" * len(link_ids))
         # Only the number of placeholders varies: identifiers always travel as parameters.
         statement = (

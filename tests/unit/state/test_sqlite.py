@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.refusal import Unanswerable
-from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore
+from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore, Standing
 from tabard_sidecar.state.sqlite import CLAIM_SECONDS, StateFileError
 
 NOW = 1_800_000_000.0
@@ -237,3 +237,23 @@ def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claim
         await store.close()
 
     asyncio.run(work())
+
+
+async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
+    """A chain's standing is read again after any change: one's own, and another process's, fast or durable."""
+    path = tmp_path / "state.db"
+    ours, theirs = (SQLiteStateStore(path, zone="z") for _ in range(2))
+    await ours.open()
+    await theirs.open()
+    try:
+        chain = ("a", "b")
+        for _ in range(2):
+            assert await ours.look_up(chain) == Standing("", 0)
+        for count, store in enumerate((ours, theirs, ours), 1):
+            await store.register_children([Child("b", f"child-{count}", None)], expires_at=LATER)
+            assert [(await one.look_up(chain)).children for one in (ours, theirs)] == [count, count]
+        await theirs.end("a", "task", expires_at=LATER)
+        assert [(await one.look_up(chain)).ended for one in (ours, theirs)] == ["a", "a"]
+    finally:
+        await ours.close()
+        await theirs.close()
