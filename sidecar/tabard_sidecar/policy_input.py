@@ -6,7 +6,6 @@ verified is encoded once per grant and only the question itself once per call.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -14,17 +13,13 @@ from typing import Any
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
 from tabard_sidecar.interfaces import ToolSpec
+from tabard_sidecar.jsontext import encode
 from tabard_sidecar.model import Agent, Intent, Operation, Subject, Task, ToolCall, VerifiedGrant
 
 # What is remembered about grants may take this much: their holders choose how many and how large they are.
 _CACHED_BYTES = 16 * 2**20
 # This version keeps neither budgets nor history nor approvals; policies see them empty.
 _EMPTY_STATE = b'"budgets":{},"history":{"calls":[],"labels":[]},"approvals":[]'
-
-
-def encode(value: object) -> bytes:
-    """Encode a value as compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def seconds(time: float) -> float:

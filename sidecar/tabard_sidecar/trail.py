@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from typing import Any
 
 from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord
+from tabard_sidecar.jsontext import encode
 from tabard_sidecar.model import CredentialRequest, Decision, Operation, Reason
 from tabard_sidecar.refusal import Refused
 
@@ -107,6 +107,4 @@ class Trail:
 
 def asked(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Return what is logged of a question that failed before it became a policy input."""
-    return json.dumps(
-        {"operation": operation.value, **parts}, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return encode({"operation": operation.value, **parts})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from tabard_sidecar.jsontext import encode
 from tabard_sidecar.model import Introspection
 from tabard_sidecar.refusal import Refused
 
@@ -20,7 +20,6 @@ MAX_CREDENTIAL_BYTES = 32 * 1024
 _CACHED_GRANTS = 1024
 _MAX_ACTORS = 32
 _ATTRIBUTES = ("namespace", "service_account", "pod")
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 class ClaimsWriter:
@@ -34,9 +33,9 @@ class ClaimsWriter:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._encoded: OrderedDict[str, str] = OrderedDict()
+        self._encoded: OrderedDict[str, bytes] = OrderedDict()
 
-    def write(self, request: CredentialRequest, expires_at: int) -> str:
+    def write(self, request: CredentialRequest, expires_at: int) -> bytes:
         """Return the claims as one JSON object.
 
         Raises:
@@ -58,9 +57,9 @@ class ClaimsWriter:
             claims["tabard_server"] = call.server
         if request.single_use:
             claims["tabard_single_use"] = True
-        return self._of_grant(request.grant) + _compact(claims)[1:]
+        return self._of_grant(request.grant) + encode(claims)[1:]
 
-    def _of_grant(self, grant: VerifiedGrant) -> str:
+    def _of_grant(self, grant: VerifiedGrant) -> bytes:
         encoded = self._encoded.get(grant.digest)
         if encoded is not None:
             self._encoded.move_to_end(grant.digest)
@@ -70,7 +69,7 @@ class ClaimsWriter:
             self._encoded.popitem(last=False)
         return encoded
 
-    def _encode_grant(self, grant: VerifiedGrant) -> str:
+    def _encode_grant(self, grant: VerifiedGrant) -> bytes:
         subject, task = grant.subject, grant.task
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -89,7 +88,7 @@ class ClaimsWriter:
         }
         if subject.authenticated_at is not None:
             claims["auth_time"] = int(subject.authenticated_at)
-        return _compact(claims)[:-1] + ","
+        return encode(claims)[:-1] + b","
 
 
 def check_size(value: str) -> None:

@@ -71,7 +71,7 @@ class JwtIssuer:
         key = self._keyring.active(SIGNING)
         # Whole seconds, rounded down: a credential never outlives what it was clamped to.
         expires_at = int(min(request.expires_at, int(request.issued_at) + self._max_ttl_seconds))
-        value = self._sign(key, self._writer.write(request, expires_at).encode())
+        value = self._sign(key, self._writer.write(request, expires_at))
         check_size(value)
         return IssuedCredential(
             kind=KIND,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from tabard.caveats import Audiences, Call, Caveat, CaveatError, Expiry, Scopes,
 from tabard.macaroon import MacaroonError
 
 from tabard_sidecar.credentials.claims import check_size, introspection
+from tabard_sidecar.jsontext import encode
 from tabard_sidecar.keys.keyring import credential_info
 from tabard_sidecar.keys.model import ROOT
 from tabard_sidecar.model import IssuedCredential
@@ -61,8 +61,8 @@ class MacaroonIssuer:
         key = self._keyring.active(ROOT)
         expires_at = int(min(request.expires_at, request.grant.expires_at))
         claims = self._writer.write(request, expires_at)
-        head = json.dumps({"type": IDENTIFIER_TYPE, "version": IDENTIFIER_VERSION, "kid": key.kid})
-        identifier = f'{head[:-1]}, "claims": {claims}}}'.encode()
+        head = encode({"type": IDENTIFIER_TYPE, "version": IDENTIFIER_VERSION, "kid": key.kid})
+        identifier = b'%b,"claims":%b}' % (head[:-1], claims)
         try:
             value = macaroon.mint(self._keyring.derive(key, credential_info(request.audience)), identifier)
         except MacaroonError as error:

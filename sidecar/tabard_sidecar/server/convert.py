@@ -17,8 +17,8 @@ from tabard.authz.v1 import types_pb2 as types_pb
 from tabard.caveats import CaveatError, Limits
 from tabard.caveats.wire import limits_from_proto
 
+from tabard_sidecar.jsontext import encode
 from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, ToolCall, VerifiedGrant
-from tabard_sidecar.policy_input import encode
 from tabard_sidecar.questions import AuthorizeQuestion, DelegateQuestion, StartTaskQuestion
 from tabard_sidecar.reasons import REASONS
 from tabard_sidecar.refusal import Unanswerable
