@@ -19,6 +19,7 @@ from pymacaroons import MACAROON_V2, Macaroon, Verifier
 from pymacaroons.caveat import Caveat as _PyCaveat
 from pymacaroons.caveat_delegates import FirstPartyCaveatVerifierDelegate, ThirdPartyCaveatVerifierDelegate
 from pymacaroons.exceptions import MacaroonInvalidSignatureException
+from pymacaroons.utils import generate_derived_key
 
 from tabard.caveats.codec import decode_bytes
 
@@ -126,6 +127,23 @@ def append_third_party(serialised: str, location: str, key: bytes, identifier: b
     macaroon = _build(parse(serialised))
     macaroon.add_third_party_caveat(location, key, identifier)
     return _extend(macaroon, ())
+
+
+def demands(step: Step, key: bytes) -> bool:
+    """Tell whether a step of a verified chain is a third-party caveat whose discharge has to be made with ``key``.
+
+    Anybody who holds a macaroon can append such a caveat with a key of their own and discharge it themselves, so that
+    there is a discharge proves nothing yet.
+    """
+    raw = step.caveat
+    if raw.verification_id is None:
+        return False
+    caveat = _PyCaveat(raw.identifier, raw.verification_id, raw.location or None, MACAROON_V2)
+    try:
+        found: bytes = ThirdPartyCaveatVerifierDelegate()._extract_caveat_key(step.before, caveat)  # noqa: SLF001 - pinned
+    except Exception:  # noqa: BLE001 - CryptoError, ValueError, …: whatever it is, this key isn't in there
+        return False
+    return hmac.compare_digest(found, generate_derived_key(key))
 
 
 def bind(serialised: str, discharge: str) -> str:

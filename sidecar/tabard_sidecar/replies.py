@@ -7,36 +7,18 @@ zone's root key, bound to the request it answers).
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Awaitable, Callable
-from typing import Protocol
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.sealing import SealError, SealingKeys, seal, unseal
 from tabard_sidecar.state import ClaimState, StateStore
-
-_NONCE_BYTES = 12
-
-
-class ReplyKeys(Protocol):
-    """Where the keys that encrypt replies come from."""
-
-    def current(self) -> tuple[str, bytes]:
-        """Return id and secret (32 bytes) of the key to encrypt with."""
-        ...
-
-    def by_id(self, kid: str) -> bytes | None:
-        """Return the secret of a key, or ``None`` if it isn't accepted any more."""
-        ...
 
 
 class Replies:
     """Remembers replies by request."""
 
-    def __init__(self, state: StateStore, keys: ReplyKeys, clock: Clock, *, ttl_seconds: float) -> None:
+    def __init__(self, state: StateStore, keys: SealingKeys, clock: Clock, *, ttl_seconds: float) -> None:
         self._state = state
         self._keys = keys
         self._clock = clock
@@ -76,35 +58,25 @@ class Replies:
                 "UNAVAILABLE", "request_in_progress", "the same request is being decided right now"
             )
         if claim.state is ClaimState.DONE:
-            return self._decrypt(key, claim.response), True
+            return self._open(key, claim.response), True
         try:
             reply, useful_until = await decide()
             until = self._clock() + self._ttl_seconds
             if useful_until is not None:
                 until = min(until, useful_until)
-            await self._state.complete_request(key, self._encrypt(key, reply), expires_at=until)
+            await self._state.complete_request(key, seal(self._keys, reply, key), expires_at=until)
         except BaseException:
             await self._state.abandon_request(key)
             raise
         return reply, False
 
-    def _encrypt(self, key: bytes, reply: bytes) -> bytes:
-        kid, secret = self._keys.current()
-        nonce = os.urandom(_NONCE_BYTES)
-        raw_kid = kid.encode()
-        return bytes((len(raw_kid),)) + raw_kid + nonce + AESGCM(secret).encrypt(nonce, reply, key)
-
-    def _decrypt(self, key: bytes, stored: bytes) -> bytes:
-        length = stored[0]
-        kid, rest = stored[1 : 1 + length].decode(), stored[1 + length :]
-        secret = self._keys.by_id(kid)
-        if secret is None:
-            raise Unanswerable(
-                "ABORTED", "request_id_conflict", "the reply's key is retired; use a new request_id"
-            )
+    def _open(self, key: bytes, stored: bytes) -> bytes:
         try:
-            return AESGCM(secret).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], key)
-        except InvalidTag as error:
+            return unseal(self._keys, stored, key)
+        except SealError as error:
+            if error.retired:
+                message = "the reply's key is retired; use a new request_id"
+                raise Unanswerable("ABORTED", "request_id_conflict", message) from None
             raise Unanswerable(
                 "UNAVAILABLE", "state_unavailable", "a stored reply does not decrypt"
             ) from error

@@ -1,38 +1,162 @@
-"""What a discharge may hold."""
+"""Discharges: what other parties vouch for, and what a grant is that came with them.
+
+The only other party is the approval service, whose keys are derived from the zone's. Anybody who holds a grant can append
+a third-party caveat with a key of his own and discharge it himself; such a one is refused.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from tabard import macaroon
-from tabard.caveats import Call, CaveatError, Expiry, Uses
+from tabard.caveats import (
+    Call,
+    CallFacts,
+    Caveat,
+    CaveatError,
+    Expiry,
+    Question,
+    ThirdParty,
+    Uses,
+    decode_caveat,
+    judge,
+)
+from tabard.caveats.codec import decode_bytes
 
+from tabard_sidecar.grants.plan import PlannedGrant, judge_numbered
 from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tabard.caveats import Caveat
+    from tabard.macaroon import Step, UnverifiedMacaroon
+
+    from tabard_sidecar.model import ToolCall, VerifiedGrant
 
 _ALLOWED = (Expiry, Call, Uses)
+APPROVAL_ID = re.compile(r"[0-9a-f]{32}")
+"""What an approval's identifier looks like: no other third-party caveat is accepted."""
 
 
-def check_discharges(discharges: Sequence[str], decode: Callable[[bytes], Caveat]) -> None:
-    """Check that discharges hold nothing but expiry, call and uses caveats.
+@dataclass(frozen=True, slots=True)
+class DischargedGrant(PlannedGrant):
+    """A verified grant that came with a verified discharge for each of its third-party caveats.
 
-    A hop, a tools caveat or another discharge's caveat in there would never reach the chain and must not seem to count.
+    ``discharges`` holds their caveats by identifier. Nothing of them is judged yet: :func:`judge_discharges` does that.
+    A third-party caveat objects in every other grant; in this one it has been answered.
+    """
+
+    discharges: Mapping[str, tuple[Caveat, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        PlannedGrant.__post_init__(self)
+        self._set("standing", tuple(pair for pair in self.standing if not isinstance(pair[1], ThirdParty)))
+        question = Question(now=0.0, purpose=self.task.purpose, depth=len(self.links))
+        try:
+            judge_numbered(self, self.standing, question)
+        except Refused as refusal:
+            self._set("refusal", (refusal.code, refusal.message))
+        else:
+            self._set("refusal", None)
+
+
+def approval_info(approval_id: str) -> str:
+    """Return the derivation info of the key with which an approval is discharged."""
+    return f"approval:{approval_id}"
+
+
+def read_discharges(
+    grant: UnverifiedMacaroon,
+    discharges: Sequence[str],
+    decode: Callable[[bytes], Caveat] = decode_caveat,
+) -> dict[str, tuple[Caveat, ...]]:
+    """Read discharges and match them with the third-party caveats of a grant; no signature is checked yet.
+
+    They may hold nothing but expiry, call and uses caveats: a hop, a tools caveat or another discharge's caveat in there
+    would never reach the chain and must not seem to count.
 
     Raises:
-        Refused: one is malformed or holds another caveat.
+        Refused: one is malformed, holds another caveat, is missing or answers nothing.
     """
     if len(discharges) > macaroon.MAX_DISCHARGES:
         raise Refused("discharge_invalid", f"there are more than {macaroon.MAX_DISCHARGES} discharges")
+    wanted = [_text(raw.identifier) for raw in grant.caveats if raw.verification_id is not None]
+    found: dict[str, tuple[Caveat, ...]] = {}
     for number, discharge in enumerate(discharges, 1):
         try:
-            for raw in macaroon.parse(discharge).caveats:
-                caveat = None if raw.verification_id is not None else decode(raw.identifier)
-                if not isinstance(caveat, _ALLOWED):
-                    tag = "third_party" if caveat is None else caveat.tag
-                    raise Refused("discharge_invalid", f"discharge {number} holds a {tag} caveat")
+            parsed = macaroon.parse(discharge)
+            caveats = tuple(_allowed(raw, number, decode) for raw in parsed.caveats)
         except (macaroon.MacaroonError, CaveatError) as error:
             raise Refused("discharge_invalid", f"discharge {number}: {error}") from None
+        name = _text(parsed.identifier)
+        if name in found:
+            raise Refused("discharge_invalid", f"discharge {number} answers the same as an earlier one")
+        if name not in wanted:
+            raise Refused("discharge_swapped", f"discharge {number} answers no caveat of this grant")
+        found[name] = caveats
+    missing = next((name for name in wanted if name not in found), None)
+    if missing is not None:
+        raise Refused("discharge_missing", f"nobody answers the third-party caveat {missing[:64]!a}")
+    if len(set(wanted)) != len(wanted):
+        raise Refused("discharge_invalid", "two third-party caveats of the grant have the same identifier")
+    return found
+
+
+def check_third_parties(steps: Iterable[Step], key_of: Callable[[str], bytes]) -> None:
+    """Check that every third-party caveat of a verified chain is one that a sidecar of the zone appended.
+
+    Raises:
+        Refused: one isn't, so whoever appended it may have discharged it himself.
+    """
+    for number, step in enumerate(steps, 1):
+        if step.caveat.verification_id is None:
+            continue
+        name = _text(step.caveat.identifier)
+        if not APPROVAL_ID.fullmatch(name) or not macaroon.demands(step, key_of(name)):
+            raise Refused(
+                "discharge_forged",
+                f"caveat {number}: the third-party caveat was not made by a sidecar of this zone",
+            )
+
+
+def with_discharges(grant: PlannedGrant, discharges: Mapping[str, tuple[Caveat, ...]]) -> DischargedGrant:
+    """Return ``grant`` with the caveats of its verified discharges."""
+    stated = {item.name: getattr(grant, item.name) for item in fields(grant) if item.init}
+    return DischargedGrant(**stated, discharges=discharges)
+
+
+def judge_discharges(grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[str, ...]:
+    """Judge every caveat of every discharge and return the identifiers of the third-party caveats, in order.
+
+    Raises:
+        Refused: one objects, or a third-party caveat has no verified discharge.
+    """
+    names = tuple(
+        _text(decode_bytes(caveat.id)) for caveat in grant.caveats if isinstance(caveat, ThirdParty)
+    )
+    answered = grant.discharges if isinstance(grant, DischargedGrant) else {}
+    for name in names:
+        if name not in answered:
+            raise Refused("discharge_missing", f"nobody answers the third-party caveat {name[:64]!a}")
+        facts = CallFacts(call.name, call.arguments, call.digest)
+        question = Question(now=now, purpose=grant.task.purpose, depth=len(grant.links), call=facts)
+        for caveat in answered[name]:
+            failure = judge(caveat, question)
+            if failure is not None:
+                code = "discharge_expired" if isinstance(caveat, Expiry) else failure.code
+                raise Refused(code, f"the discharge of {name[:64]!a} ({caveat.tag}): {failure.message}")
+    return names
+
+
+def _allowed(raw: macaroon.RawCaveat, number: int, decode: Callable[[bytes], Caveat]) -> Caveat:
+    caveat = None if raw.verification_id is not None else decode(raw.identifier)
+    if not isinstance(caveat, _ALLOWED):
+        tag = "third_party" if caveat is None else caveat.tag
+        raise Refused("discharge_caveat", f"discharge {number} holds a {tag} caveat")
+    return caveat
+
+
+def _text(identifier: bytes) -> str:
+    return identifier.decode("utf-8", "backslashreplace")

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hmac
 import os
-import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from tabard_sidecar.http.conf import IntrospectionClient
+from tabard_sidecar.secret_files import SecretFileError, read_secret
 
-_MIN_KEY_CHARACTERS = 32
-_MAX_KEY_BYTES = 4096
 _RECHECK_SECONDS = 5.0
 
 
@@ -80,15 +78,9 @@ def _stamp(info: os.stat_result) -> tuple[int, int, int]:
 def _read_key(path: Path) -> tuple[bytes, tuple[int, int, int]]:
     """Return the digest of the key in a file and what tells that the file changed."""
     try:
-        with path.open("rb") as stream:
-            info = os.fstat(stream.fileno())
-            if not stat.S_ISREG(info.st_mode) or info.st_mode & 0o077:
-                raise ClientKeyError(f"{path}: others can read it; run chmod 600 {path}")
-            key = stream.read(_MAX_KEY_BYTES).strip()
-    except OSError as error:
-        raise ClientKeyError(f"{path}: {error.strerror}") from error
-    if len(key) < _MIN_KEY_CHARACTERS:
-        raise ClientKeyError(f"{path}: the key has fewer than {_MIN_KEY_CHARACTERS} characters")
+        key, info = read_secret(path)
+    except SecretFileError as error:
+        raise ClientKeyError(str(error)) from None
     return sha256(key).digest(), _stamp(info)
 
 

@@ -92,22 +92,22 @@ class Fetcher:
         return headers
 
 
-def check_url(url: str, *, allow_http: bool) -> None:
-    """Check that keys may be fetched from ``url``: https, or http on loopback or if allowed.
+def check_url(url: str, *, allow_http: bool, what: str = "a key set") -> None:
+    """Check that ``url`` may be used: https, or http on loopback or if allowed.
 
     Raises:
-        FetchError: they may not.
+        FetchError: it may not; the text says that it is the URL of ``what``.
     """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
-        raise FetchError("the URL of a key set can't be parsed") from None
+        raise FetchError(f"the URL of {what} can't be parsed") from None
     if parts.username is not None or not host:
-        raise FetchError("the URL of a key set must name a host and no user")
+        raise FetchError(f"the URL of {what} must name a host and no user")
     if parts.scheme == "https" or (parts.scheme == "http" and (allow_http or _is_loopback(host))):
         return
-    raise FetchError(f"{url}: keys are fetched over https; http is for loopback only")
+    raise FetchError(f"{url}: the URL of {what} must be https; http is for loopback only")
 
 
 def _is_loopback(host: str) -> bool:

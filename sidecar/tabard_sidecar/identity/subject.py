@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.identity import claims as checks
@@ -111,6 +111,26 @@ class SubjectTokens:
         for issuer in self._issuers.values():
             await issuer.keys.close()
 
+    def for_audience(self, audience: str, *, max_auth_age_seconds: float) -> SubjectTokens:
+        """Return a verifier of the same issuers' tokens for another audience and a fresh authentication.
+
+        It uses this one's keys, so it is neither started nor closed.
+
+        Raises:
+            ValueError: an issuer's tokens for agents have that audience as well.
+        """
+        for issuer in self._issuers.values():
+            if audience in issuer.audiences:
+                raise ValueError(
+                    f"{issuer.issuer}: tokens that agents hold have the audience {audience}, too"
+                )
+        audiences = frozenset({audience})
+        issuers = [
+            replace(issuer, audiences=audiences, max_auth_age_seconds=max_auth_age_seconds)
+            for issuer in self._issuers.values()
+        ]
+        return SubjectTokens(issuers, agent=self._agent, clock=self._clock, skew_seconds=self._skew)
+
     async def verify(self, token: str) -> Subject:
         """Return whom the token speaks of.
 
@@ -118,13 +138,21 @@ class SubjectTokens:
             Refused: the token isn't acceptable; the code says why.
             Unanswerable: the issuer's keys, or this workload's identity, can't be had at all.
         """
+        return (await self.verify_claims(token))[0]
+
+    async def verify_claims(self, token: str) -> tuple[Subject, Mapping[str, Any]]:
+        """Return whom the token speaks of, and every claim in it, which the issuer signed.
+
+        Raises:
+            Refused, Unanswerable: as :meth:`verify`.
+        """
         if not token:
             raise Refused("subject_token_missing", "no subject token was sent")
         try:
             unverified = jose.parse(token)
             issuer = self._issuer_of(unverified)
             await _verify_signature(unverified, issuer)
-            return self._subject(unverified, issuer)
+            return self._subject(unverified, issuer), unverified.claims
         except TokenError as error:
             raise Refused(_CODES[error.problem], error.message) from None
         except KeysUnavailable as error:
@@ -160,6 +188,7 @@ class SubjectTokens:
             token_id=_token_id(token, issuer),
             # Accepted until then, so that is how long a use has to be remembered.
             expires_at=expires_at + self._skew,
+            issued_at=checks.moment(claims, "iat") or 0.0,
         )
 
     def _check_age(self, claims: Mapping[str, Any], issuer: Issuer, now: float) -> float | None:

@@ -5,9 +5,11 @@ Approvals by people."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tabard.authz.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,16 +23,21 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListApprovalsRequest(_message.Message):
-    """ListApprovalsRequest asks for what waits."""
+    """ListApprovalsRequest asks for approvals."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    INCLUDE_DECIDED_FIELD_NUMBER: _builtins.int
+    include_decided: _builtins.bool
+    """True to list what was decided, too, for as long as it counts."""
     def __init__(
         self,
+        *,
+        include_decided: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_decided", b"include_decided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -38,31 +45,84 @@ Global___ListApprovalsRequest: _TypeAlias = ListApprovalsRequest  # noqa: Y015
 
 @_typing.final
 class ListApprovalsResponse(_message.Message):
-    """ListApprovalsResponse lists what waits."""
+    """ListApprovalsResponse lists approvals."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     APPROVALS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """True if there are more."""
     @_builtins.property
     def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Approval]:
-        """Approvals that wait, oldest first."""
+        """Approvals, oldest first, at most 200. arguments_json is left out."""
 
     def __init__(
         self,
         *,
         approvals: _abc.Iterable[Global___Approval] | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListApprovalsResponse: _TypeAlias = ListApprovalsResponse  # noqa: Y015
 
 @_typing.final
+class GetApprovalDetailsRequest(_message.Message):
+    """GetApprovalDetailsRequest asks for one call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVAL_ID_FIELD_NUMBER: _builtins.int
+    approval_id: _builtins.str
+    """Identifier of the approval. Required."""
+    def __init__(
+        self,
+        *,
+        approval_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_id", b"approval_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetApprovalDetailsRequest: _TypeAlias = GetApprovalDetailsRequest  # noqa: Y015
+
+@_typing.final
+class GetApprovalDetailsResponse(_message.Message):
+    """GetApprovalDetailsResponse shows one call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approval(self) -> Global___Approval:
+        """The call with everything that is known about it."""
+
+    def __init__(
+        self,
+        *,
+        approval: Global___Approval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetApprovalDetailsResponse: _TypeAlias = GetApprovalDetailsResponse  # noqa: Y015
+
+@_typing.final
 class Approval(_message.Message):
-    """Approval is one call that waits for a person."""
+    """Approval is one call that waits, or waited, for a person. Fields are verified
+    by the sidecar or come from policy, unless they say that they are the agent's
+    words: those may be written to deceive whoever reads them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -70,17 +130,96 @@ class Approval(_message.Message):
     TASK_ID_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    INTENT_SOURCE_FIELD_NUMBER: _builtins.int
+    ROOT_HOLDER_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    APPROVERS_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
     approval_id: _builtins.str
     """Identifier of the approval."""
     task_id: _builtins.str
     """Task to which the call belongs."""
+    status: _types_pb2.ApprovalStatus.ValueType
+    """How it stands."""
+    unreadable: _builtins.bool
+    """True if the fields from subject to ttl can't be decrypted any more and are
+    missing. Such a call can't be decided about.
+    """
+    purpose: _builtins.str
+    """Purpose of the task. The agent's words unless intent_source is signed."""
+    statement: _builtins.str
+    """The request. The agent's words unless intent_source is signed."""
+    intent_source: _types_pb2.IntentSource.ValueType
+    """How purpose and statement are known."""
+    root_holder: _builtins.str
+    """Workload that started the task, a SPIFFE ID. Verified."""
+    agent: _builtins.str
+    """Workload that asks, a SPIFFE ID. Verified."""
+    tool: _builtins.str
+    """Name of the tool. The agent's word, and what is approved."""
+    server: _builtins.str
+    """Server that offers the tool. The agent's word, and what is approved."""
+    arguments_json: _builtins.bytes
+    """Arguments as canonical JSON (RFC 8785), UTF-8, at most 256 KiB. The agent's
+    words, and exactly what is approved. Whoever shows them escapes what a
+    terminal or browser could take for something else.
+    """
+    reason: _builtins.str
+    """Why policy asks. Policy's words."""
+    module: _builtins.str
+    """Policy module that asks."""
+    code: _builtins.str
+    """Code of the element that asks."""
+    uses: _builtins.int
+    """How often the call may be made; once approved, how often it still may."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the approval was asked for."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it stops waiting."""
+        """When it stops waiting or, once decided, counting."""
+
+    @_builtins.property
+    def subject(self) -> _types_pb2.Subject:
+        """The person on whose behalf the task runs. Verified."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ChainLink]:
+        """Chain of the grant that asks, first hop or branch first. Holders are
+        verified; a sub_agent is the agent's word. link_id is not set.
+        """
+
+    @_builtins.property
+    def approvers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, any of which may approve."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long an approval counts."""
+
+    @_builtins.property
+    def approver(self) -> _types_pb2.Subject:
+        """Who decided. Unset while it waits."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was. Unset while it waits."""
 
     def __init__(
         self,
@@ -89,10 +228,30 @@ class Approval(_message.Message):
         task_id: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        status: _types_pb2.ApprovalStatus.ValueType = ...,
+        unreadable: _builtins.bool = ...,
+        subject: _types_pb2.Subject | None = ...,
+        purpose: _builtins.str = ...,
+        statement: _builtins.str = ...,
+        intent_source: _types_pb2.IntentSource.ValueType = ...,
+        root_holder: _builtins.str = ...,
+        chain: _abc.Iterable[_types_pb2.ChainLink] | None = ...,
+        agent: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        server: _builtins.str = ...,
+        arguments_json: _builtins.bytes = ...,
+        reason: _builtins.str = ...,
+        module: _builtins.str = ...,
+        code: _builtins.str = ...,
+        approvers: _abc.Iterable[_builtins.str] | None = ...,
+        uses: _builtins.int = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        approver: _types_pb2.Subject | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "subject", b"subject", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_id", b"approval_id", "create_time", b"create_time", "expire_time", b"expire_time", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "approval_id", b"approval_id", "approver", b"approver", "approvers", b"approvers", "arguments_json", b"arguments_json", "chain", b"chain", "code", b"code", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "intent_source", b"intent_source", "module", b"module", "purpose", b"purpose", "reason", b"reason", "root_holder", b"root_holder", "server", b"server", "statement", b"statement", "status", b"status", "subject", b"subject", "task_id", b"task_id", "tool", b"tool", "ttl", b"ttl", "unreadable", b"unreadable", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,7 +269,9 @@ class DecideApprovalRequest(_message.Message):
     approval_id: _builtins.str
     """Identifier of the approval. Required."""
     approver_token: _builtins.str
-    """Fresh token of the approver for the audience tabard-approval. Required."""
+    """Fresh token of the approver for the audience tabard-approval. It decides
+    once. Required.
+    """
     approve: _builtins.bool
     """True to approve."""
     def __init__(
@@ -134,12 +295,19 @@ class DecideApprovalResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approval(self) -> Global___Approval:
+        """The approval as it stands now, without arguments."""
+
     def __init__(
         self,
+        *,
+        approval: Global___Approval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class ApprovalServiceStub:
     """ApprovalService lets people decide about calls for which policy asks. It is
-    offered on the operator socket only. Not available yet: UNIMPLEMENTED.
+    offered on the operator socket only. Agents use GetApproval of
+    AuthorizationService.
     """
 
     def __init__(self, channel):
@@ -41,6 +42,11 @@ class ApprovalServiceStub:
                 request_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.ListApprovalsRequest.SerializeToString,
                 response_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.ListApprovalsResponse.FromString,
                 _registered_method=True)
+        self.GetApprovalDetails = channel.unary_unary(
+                '/tabard.authz.v1.ApprovalService/GetApprovalDetails',
+                request_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalDetailsRequest.SerializeToString,
+                response_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalDetailsResponse.FromString,
+                _registered_method=True)
         self.DecideApproval = channel.unary_unary(
                 '/tabard.authz.v1.ApprovalService/DecideApproval',
                 request_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.SerializeToString,
@@ -50,18 +56,28 @@ class ApprovalServiceStub:
 
 class ApprovalServiceServicer:
     """ApprovalService lets people decide about calls for which policy asks. It is
-    offered on the operator socket only. Not available yet: UNIMPLEMENTED.
+    offered on the operator socket only. Agents use GetApproval of
+    AuthorizationService.
     """
 
     def ListApprovals(self, request, context):
-        """ListApprovals lists what waits for a person.
+        """ListApprovals lists what waits for a person, without arguments.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetApprovalDetails(self, request, context):
+        """GetApprovalDetails shows one call in full. One that doesn't exist, or not
+        any more, is PERMISSION_DENIED with the reason "approval_unknown".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """DecideApproval approves or denies one call.
+        """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
+        and its ErrorInfo says why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +90,11 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.ListApprovals,
                     request_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.ListApprovalsRequest.FromString,
                     response_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.ListApprovalsResponse.SerializeToString,
+            ),
+            'GetApprovalDetails': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApprovalDetails,
+                    request_deserializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalDetailsRequest.FromString,
+                    response_serializer=tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalDetailsResponse.SerializeToString,
             ),
             'DecideApproval': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideApproval,
@@ -90,7 +111,8 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ApprovalService:
     """ApprovalService lets people decide about calls for which policy asks. It is
-    offered on the operator socket only. Not available yet: UNIMPLEMENTED.
+    offered on the operator socket only. Agents use GetApproval of
+    AuthorizationService.
     """
 
     @staticmethod
@@ -110,6 +132,33 @@ class ApprovalService:
             '/tabard.authz.v1.ApprovalService/ListApprovals',
             tabard_dot_authz_dot_v1_dot_approval__service__pb2.ListApprovalsRequest.SerializeToString,
             tabard_dot_authz_dot_v1_dot_approval__service__pb2.ListApprovalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApprovalDetails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.authz.v1.ApprovalService/GetApprovalDetails',
+            tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalDetailsRequest.SerializeToString,
+            tabard_dot_authz_dot_v1_dot_approval__service__pb2.GetApprovalDetailsResponse.FromString,
             options,
             channel_credentials,
             insecure,

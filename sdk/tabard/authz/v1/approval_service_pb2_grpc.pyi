@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class ApprovalServiceStub:
     """ApprovalService lets people decide about calls for which policy asks. It is
-    offered on the operator socket only. Not available yet: UNIMPLEMENTED.
+    offered on the operator socket only. Agents use GetApproval of
+    AuthorizationService.
     """
 
     @_typing.overload
@@ -36,25 +37,39 @@ class ApprovalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ApprovalServiceAsyncStub: ...
     ListApprovals: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
-    """ListApprovals lists what waits for a person."""
+    """ListApprovals lists what waits for a person, without arguments."""
+    GetApprovalDetails: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalDetailsRequest, _approval_service_pb2.GetApprovalDetailsResponse]
+    """GetApprovalDetails shows one call in full. One that doesn't exist, or not
+    any more, is PERMISSION_DENIED with the reason "approval_unknown".
+    """
     DecideApproval: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
-    """DecideApproval approves or denies one call."""
+    """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
+    and its ErrorInfo says why.
+    """
 
 @_typing.type_check_only
 class ApprovalServiceAsyncStub(ApprovalServiceStub):
     """ApprovalService lets people decide about calls for which policy asks. It is
-    offered on the operator socket only. Not available yet: UNIMPLEMENTED.
+    offered on the operator socket only. Agents use GetApproval of
+    AuthorizationService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListApprovals: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]  # type: ignore[assignment]
-    """ListApprovals lists what waits for a person."""
+    """ListApprovals lists what waits for a person, without arguments."""
+    GetApprovalDetails: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalDetailsRequest, _approval_service_pb2.GetApprovalDetailsResponse]  # type: ignore[assignment]
+    """GetApprovalDetails shows one call in full. One that doesn't exist, or not
+    any more, is PERMISSION_DENIED with the reason "approval_unknown".
+    """
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]  # type: ignore[assignment]
-    """DecideApproval approves or denies one call."""
+    """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
+    and its ErrorInfo says why.
+    """
 
 class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
     """ApprovalService lets people decide about calls for which policy asks. It is
-    offered on the operator socket only. Not available yet: UNIMPLEMENTED.
+    offered on the operator socket only. Agents use GetApproval of
+    AuthorizationService.
     """
 
     @_abc_1.abstractmethod
@@ -63,7 +78,17 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.ListApprovalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.ListApprovalsResponse, _abc.Awaitable[_approval_service_pb2.ListApprovalsResponse]]:
-        """ListApprovals lists what waits for a person."""
+        """ListApprovals lists what waits for a person, without arguments."""
+
+    @_abc_1.abstractmethod
+    def GetApprovalDetails(
+        self,
+        request: _approval_service_pb2.GetApprovalDetailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_approval_service_pb2.GetApprovalDetailsResponse, _abc.Awaitable[_approval_service_pb2.GetApprovalDetailsResponse]]:
+        """GetApprovalDetails shows one call in full. One that doesn't exist, or not
+        any more, is PERMISSION_DENIED with the reason "approval_unknown".
+        """
 
     @_abc_1.abstractmethod
     def DecideApproval(
@@ -71,6 +96,8 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.DecideApprovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.DecideApprovalResponse, _abc.Awaitable[_approval_service_pb2.DecideApprovalResponse]]:
-        """DecideApproval approves or denies one call."""
+        """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
+        and its ErrorInfo says why.
+        """
 
 def add_ApprovalServiceServicer_to_server(servicer: ApprovalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,118 @@
+"""Call grants: a grant narrowed to exactly one call and to people's word for it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Protocol
+
+from tabard import macaroon
+from tabard.caveats import Call, Expiry, ThirdParty, encode_caveat
+from tabard.caveats.codec import decode_bytes
+
+from tabard_sidecar.grants.discharges import APPROVAL_ID
+from tabard_sidecar.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tabard_sidecar.model import VerifiedGrant
+    from tabard_sidecar.state import Approval
+
+LOCATION = "tabard-approval"
+"""Location of an approval's third-party caveat; a hint for readers, no signature covers it."""
+
+_ID_BYTES = 16
+
+
+class Grants(Protocol):
+    """What approvals need of the grants' keys."""
+
+    def verify(self, grant: str, discharges: Sequence[str] = ()) -> VerifiedGrant:
+        """Check signatures, seals and zone."""
+        ...
+
+    def approval_key(self, key_id: str, approval_id: str) -> bytes:
+        """Return the key with which an approval is discharged."""
+        ...
+
+
+def new_approval_id() -> str:
+    """Return an identifier that nobody can guess."""
+    return secrets.token_hex(_ID_BYTES)
+
+
+def approval_ids(grant: VerifiedGrant) -> tuple[str, ...]:
+    """Return the approvals that a grant demands, in order."""
+    return tuple(
+        decode_bytes(caveat.id).decode("utf-8", "backslashreplace")
+        for caveat in grant.caveats
+        if isinstance(caveat, ThirdParty)
+    )
+
+
+def make_call_grant(
+    grants: Grants, serialised: str, grant: VerifiedGrant, digest: str, demanded: Iterable[str]
+) -> str:
+    """Return the grant, narrowed to the call with ``digest`` and to the approvals ``demanded``.
+
+    What a call grant says already isn't said again.
+
+    Raises:
+        Refused: ``grant_too_large``, it would pass a macaroon's limits.
+    """
+    known = set(approval_ids(grant))
+    fresh = [approval_id for approval_id in dict.fromkeys(demanded) if approval_id not in known]
+    if len(known) + len(fresh) > macaroon.MAX_DISCHARGES:
+        raise Refused(
+            "grant_too_large", f"the call would need more than {macaroon.MAX_DISCHARGES} approvals at once"
+        )
+    narrowing = [] if Call(digest) in grant.caveats else [encode_caveat(Call(digest))]
+    try:
+        narrowed = macaroon.append(serialised, narrowing)
+        for approval_id in fresh:
+            key = grants.approval_key(grant.key_id, approval_id)
+            narrowed = macaroon.append_third_party(narrowed, LOCATION, key, approval_id.encode())
+    except macaroon.MacaroonError as error:
+        raise Refused("grant_too_large", f"the call grant can't be made: {error}") from None
+    return narrowed
+
+
+def verify_waiting(grants: Grants, key_id: str, call_grant: str) -> VerifiedGrant:
+    """Verify a call grant whose approvals aren't there yet.
+
+    Its third-party caveats are answered here, with the keys that only a sidecar of the zone has, so that nothing but
+    the approvals themselves is left unchecked.
+
+    Args:
+        grants: verifies and knows the keys.
+        key_id: id of the root key that the grant says it was made with.
+        call_grant: the call grant as it was presented.
+
+    Raises:
+        Refused: it isn't a call grant of this zone.
+        Unanswerable: the keyring can't be read.
+    """
+    try:
+        raws = [raw for raw in macaroon.parse(call_grant).caveats if raw.verification_id is not None]
+    except macaroon.MacaroonError as error:
+        raise Refused("grant_malformed", f"the call grant can't be accepted: {error}") from None
+    wanted = [raw.identifier.decode("utf-8", "replace") for raw in raws]
+    if not 1 <= len(wanted) <= macaroon.MAX_DISCHARGES or not all(map(APPROVAL_ID.fullmatch, wanted)):
+        raise Refused("approval_invalid", "this is no call grant: it demands no approval of this zone")
+    return grants.verify(call_grant, [discharge(grants, key_id, call_grant, wanting) for wanting in wanted])
+
+
+def approved_discharge(grants: Grants, grant: VerifiedGrant, call_grant: str, approval: Approval) -> str:
+    """Return the discharge of an approval, good for its one call until it expires, bound to exactly this call grant."""
+    caveats = (Expiry(approval.expires_at), Call(approval.digest))
+    return discharge(
+        grants, grant.key_id, call_grant, approval.approval_id, tuple(map(encode_caveat, caveats))
+    )
+
+
+def discharge(
+    grants: Grants, key_id: str, call_grant: str, approval_id: str, caveats: Iterable[bytes] = ()
+) -> str:
+    """Return a discharge, bound to exactly ``call_grant``."""
+    key = grants.approval_key(key_id, approval_id)
+    return macaroon.bind(call_grant, macaroon.mint(key, approval_id.encode(), caveats))

@@ -1,0 +1,113 @@
+"""Configuration of approvals by people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class PersonConfig(BaseModel):
+    """One person: an id never counts without its issuer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: Name = Field(description="Issuer that vouches for the person, one of `identity.issuers`.")
+    id: Name = Field(description="The person's id there, as the issuer's `subject_claim` has it.")
+
+
+class RoleConfig(BaseModel):
+    """Who may approve under one role: exactly one of `subject`, `claim` with `value`, and `ids`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subject: bool = Field(
+        default=False,
+        description="The person on whose behalf the task runs. This is the only way in which somebody approves calls "
+        "of a task of their own.",
+    )
+    claim: str = Field(
+        default="", max_length=512, description="Claim of the approver's token that has to hold `value`."
+    )
+    value: str = Field(
+        default="", max_length=512, description="What the claim has to be or, if it's a list, to contain."
+    )
+    issuer: str = Field(
+        default="",
+        max_length=512,
+        description="Only issuer whose `claim` counts. Set it if more than one issuer is configured.",
+    )
+    ids: tuple[PersonConfig, ...] = Field(default=(), max_length=1000, description="These very people.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.subject + bool(self.claim) + bool(self.ids) != 1:
+            raise ValueError("set exactly one of subject, claim (with value), and ids")
+        if bool(self.claim) != bool(self.value):
+            raise ValueError("claim and value belong together")
+        if self.issuer and not self.claim:
+            raise ValueError("issuer belongs to claim; people under ids have their own")
+        return self
+
+
+class WebhookConfig(BaseModel):
+    """Where to tell that a call waits for a person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(
+        default="",
+        max_length=2048,
+        description="URL that gets a signed POST for every new approval. https, or http on loopback. Empty: none.",
+    )
+    secret_file: Path | None = Field(
+        default=None,
+        description="File with the secret that signs, at least 32 characters, not readable for others. Read again for "
+        "every event.",
+    )
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60, description="How long one attempt may take.")
+    attempts: int = Field(
+        default=6, ge=1, le=20, description="How often an event is tried, with growing pauses of 1 to 60 s."
+    )
+    queue: int = Field(
+        default=256, ge=1, le=10_000, description="Events that may wait; one more is dropped and counted."
+    )
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if self.url and self.secret_file is None:
+            raise ValueError("secret_file is required with url: what isn't signed can't be believed")
+        return self
+
+
+class ApprovalsConfig(BaseModel):
+    """Who may approve calls for which policy asks, and how long things wait."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    audience: Name = Field(
+        default="tabard-approval",
+        description="The one audience of approvers' tokens. Agents must not be able to get tokens for it.",
+    )
+    roles: dict[Annotated[str, Field(min_length=1, max_length=512)], RoleConfig] = Field(
+        default={}, description="Roles by name, as policies list them in an ask's `approvers`."
+    )
+    max_auth_age_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="How long ago an approver may have authenticated, by `auth_time`, which the token must carry.",
+    )
+    wait_seconds: float = Field(
+        default=900.0, ge=1, le=7 * 86_400, description="How long a call waits for a person."
+    )
+    max_pending_per_task: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Calls of one task that may wait at once; one more is denied as `approvals_exceeded`.",
+    )
+    webhook: WebhookConfig = Field(default_factory=WebhookConfig)

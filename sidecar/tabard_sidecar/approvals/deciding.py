@@ -1,0 +1,158 @@
+"""Deciding about calls that wait, with the approver's own token."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tabard_sidecar.approvals.prompt import Prompt, open_prompt
+from tabard_sidecar.approvals.roles import check_person, check_right
+from tabard_sidecar.refusal import Refused
+from tabard_sidecar.sealing import SealError
+from tabard_sidecar.state import Approval, ApprovalStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tabard_sidecar.approvals.conf import ApprovalsConfig
+    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.model import Subject
+    from tabard_sidecar.sealing import SealingKeys
+    from tabard_sidecar.state import StateStore
+
+_log = logging.getLogger(__name__)
+
+
+class ApproverTokens(Protocol):
+    """Verifies approvers' tokens: own audience, fresh authentication."""
+
+    async def verify_claims(self, token: str) -> tuple[Subject, Mapping[str, Any]]:
+        """Return whom the token speaks of, and every claim in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One approval as people see it. ``prompt`` is ``None`` if it can't be decrypted any more."""
+
+    approval: Approval
+    prompt: Prompt | None
+
+
+class ApprovalOffice:
+    """Shows people what waits and takes their decisions.
+
+    Args:
+        config: the section ``approvals``.
+        state: where approvals wait.
+        keys: decrypt what people are shown.
+        tokens: verifies approvers' tokens.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        config: ApprovalsConfig,
+        state: StateStore,
+        keys: SealingKeys,
+        tokens: ApproverTokens,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._state = state
+        self._keys = keys
+        self._tokens = tokens
+        self._clock = clock
+
+    async def cases(self, *, pending_only: bool) -> list[Case]:
+        """Return what waits and, unless ``pending_only``, what was decided and still counts; oldest first.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        found = await self._state.approvals(now=self._clock(), pending_only=pending_only)
+        return [self._case(approval) for approval in found]
+
+    async def case(self, approval_id: str) -> Case:
+        """Return one approval.
+
+        Raises:
+            Refused: there is none of that name, or not any more.
+            Unanswerable: the state store is out of reach.
+        """
+        now = self._clock()
+        approval = await self._state.approval(approval_id, now=now)
+        if approval is None or not now < approval.expires_at:
+            raise Refused("approval_unknown", "there is no such approval, or not any more")
+        return self._case(approval)
+
+    async def decide(self, approval_id: str, token: str, *, approve: bool) -> Case:
+        """Approve or deny a call on behalf of the person that ``token`` speaks of. A token decides once.
+
+        Raises:
+            Refused: nothing waits under that name, the token isn't acceptable, is an agent's or was used, or the person
+                hasn't the right.
+            Unanswerable: the state store or the issuer's keys are out of reach.
+        """
+        case = await self.case(approval_id)
+        if case.approval.status is not ApprovalStatus.PENDING:
+            raise Refused("approval_decided", f"it was decided already: {case.approval.status.value}")
+        if case.prompt is None:
+            raise Refused(
+                "approval_unreadable", "what the call is about can't be decrypted, so nobody can judge it"
+            )
+        person = await self._person(token, case.prompt, approve=approve)
+        decided = await self._record(case.approval, case.prompt, person, approve=approve)
+        _log.info(
+            "approval decided",
+            extra={
+                "approval_id": approval_id,
+                "task_id": decided.task_id,
+                "status": decided.status.value,
+                "approver": decided.approver,
+                "policy_module": decided.module,
+                "reason_code": decided.code,
+            },
+        )
+        return Case(decided, case.prompt)
+
+    async def _person(self, token: str, prompt: Prompt, *, approve: bool) -> Subject:
+        if not token:
+            raise Refused("approver_token_missing", "no approver's token was sent")
+        person, claims = await self._tokens.verify_claims(token)
+        if " " in person.issuer:
+            raise Refused("approver_not_entitled", "the approver's issuer has a name with a space in it")
+        check_person(person, claims, prompt)
+        check_right(self._config, person, claims, prompt, approve=approve)
+        return person
+
+    async def _record(
+        self, approval: Approval, prompt: Prompt, person: Subject, *, approve: bool
+    ) -> Approval:
+        now = self._clock()
+        # Last of all checks, so that a mistake doesn't cost the approver a token.
+        name = f"approver-token:{person.token_id}"
+        if not await self._state.consume(name, limit=1, now=now, expires_at=person.expires_at):
+            raise Refused("approver_token_used", "the approver's token has decided about a call already")
+        # A refusal is remembered for as long as the call could have waited, so that nobody is asked again at once.
+        until = now + (prompt.ttl_seconds if approve else self._config.wait_seconds)
+        decided = await self._state.decide_approval(
+            approval.approval_id,
+            approved=approve,
+            approver=f"{person.issuer} {person.id}",
+            now=now,
+            expires_at=min(until, prompt.grant_expires_at),
+        )
+        if decided is None:
+            raise Refused("approval_decided", "somebody else decided meanwhile, or its time is over")
+        return decided
+
+    def _case(self, approval: Approval) -> Case:
+        try:
+            return Case(approval, open_prompt(self._keys, approval.approval_id, approval.payload))
+        except SealError as error:
+            _log.warning(
+                "approval can't be read", extra={"approval_id": approval.approval_id, "problem": str(error)}
+            )
+            return Case(approval, None)

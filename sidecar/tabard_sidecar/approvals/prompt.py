@@ -1,0 +1,105 @@
+"""What a person is shown about a call, and how it is kept: encrypted, since arguments are nobody else's business."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tabard_sidecar.jsontext import encode
+from tabard_sidecar.model import IntentSource
+from tabard_sidecar.sealing import SealError, SealingKeys, seal, unseal
+
+if TYPE_CHECKING:
+    from tabard_sidecar.model import Agent, Ask, ToolCall, VerifiedGrant
+
+KEYS_INFO = "approval-prompt"
+"""Derivation info of the keys that encrypt prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link of the verified chain; ``sub_agent`` is what the workload calls its part."""
+
+    kind: str
+    holder: str
+    sub_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a person is shown.
+
+    ``agent_id``, the subject, the root holder and the chain's kinds and holders are verified; module, code, reason,
+    approvers, uses and ttl are policy's. Purpose and statement are the person's own if ``signed``. Everything else,
+    tool, server, arguments and sub-agents, is the agent's word. ``grant_expires_at`` is the end of the agent's
+    authority, in seconds since the epoch.
+    """
+
+    subject_issuer: str
+    subject_id: str
+    purpose: str
+    statement: str
+    signed: bool
+    root_holder: str
+    chain: tuple[Step, ...]
+    agent_id: str
+    tool: str
+    server: str
+    arguments_json: str
+    module: str
+    code: str
+    reason: str
+    approvers: tuple[str, ...]
+    uses: int
+    ttl_seconds: float
+    grant_expires_at: float
+
+    @property
+    def workloads(self) -> frozenset[str]:
+        """Every workload that has or had the grant."""
+        return frozenset({self.root_holder, self.agent_id, *(step.holder for step in self.chain)})
+
+
+def prompt_for(grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask) -> Prompt:
+    """Return what a person is shown about a call."""
+    return Prompt(
+        subject_issuer=grant.subject.issuer,
+        subject_id=grant.subject.id,
+        purpose=grant.task.purpose,
+        statement=grant.task.statement,
+        signed=grant.task.intent_source is IntentSource.SIGNED,
+        root_holder=grant.root_holder,
+        chain=tuple(Step(link.kind, link.holder, link.sub_agent) for link in grant.links),
+        agent_id=agent.id,
+        tool=call.name,
+        server=call.server,
+        arguments_json=call.arguments_json.decode(),
+        module=ask.module,
+        code=ask.code,
+        reason=ask.reason,
+        approvers=ask.approvers,
+        uses=ask.uses,
+        ttl_seconds=ask.ttl_seconds,
+        grant_expires_at=grant.expires_at,
+    )
+
+
+def seal_prompt(keys: SealingKeys, approval_id: str, prompt: Prompt) -> bytes:
+    """Encrypt a prompt for one approval."""
+    return seal(keys, encode(asdict(prompt)), approval_id.encode())
+
+
+def open_prompt(keys: SealingKeys, approval_id: str, payload: bytes) -> Prompt:
+    """Decrypt a prompt.
+
+    Raises:
+        SealError: its key is retired, or it belongs to another approval or was changed.
+    """
+    try:
+        found: dict[str, Any] = json.loads(unseal(keys, payload, approval_id.encode()))
+        found["chain"] = tuple(Step(**step) for step in found["chain"])
+        found["approvers"] = tuple(found["approvers"])
+        return Prompt(**found)
+    except (TypeError, KeyError, ValueError):  # sealed by a version that knows other fields
+        raise SealError(retired=False) from None

@@ -1,0 +1,66 @@
+"""Who may decide: whether a verified person has one of the roles that an ask names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tabard_sidecar.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tabard_sidecar.approvals.conf import ApprovalsConfig, RoleConfig
+    from tabard_sidecar.approvals.prompt import Prompt
+    from tabard_sidecar.model import Subject
+
+# Claims in which issuers name the client that a token was issued to: RFC 9068, OpenID Connect, Okta, Microsoft Entra.
+_CLIENT_CLAIMS = ("client_id", "azp", "cid", "appid")
+
+
+def check_person(person: Subject, claims: Mapping[str, Any], prompt: Prompt) -> None:
+    """Check that a token is a person's own, not one that an agent got on a person's behalf.
+
+    Raises:
+        Refused: it names an actor, may be used by one, or was issued to a workload of the chain.
+    """
+    for name in ("act", "may_act"):
+        if name in claims:
+            raise Refused(
+                "approver_is_agent", f"the approver's token carries {name}: an agent may act with it"
+            )
+    named = {person.id, *(claims.get(name) for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str))}
+    if named & prompt.workloads:
+        raise Refused("approver_is_agent", "the approver's token is that of a workload which asks")
+
+
+def check_right(
+    config: ApprovalsConfig, person: Subject, claims: Mapping[str, Any], prompt: Prompt, *, approve: bool
+) -> None:
+    """Check that a person may decide: has one of the roles that the ask names.
+
+    Nobody approves calls of a task of their own, unless a role that the ask names says ``subject``. They may always
+    refuse them.
+
+    Raises:
+        Refused: ``approver_is_subject`` or ``approver_not_entitled``.
+    """
+    roles = [config.roles[name] for name in prompt.approvers if name in config.roles]
+    if (person.issuer, person.id) == (prompt.subject_issuer, prompt.subject_id):
+        if not approve or any(role.subject for role in roles):
+            return
+        raise Refused(
+            "approver_is_subject",
+            "the call belongs to the approver's own task, and somebody else has to look",
+        )
+    if not any(_has(role, person, claims) for role in roles):
+        names = ", ".join(ascii(name) for name in prompt.approvers[:8])
+        raise Refused("approver_not_entitled", f"the approver has none of the roles {names}")
+
+
+def _has(role: RoleConfig, person: Subject, claims: Mapping[str, Any]) -> bool:
+    if role.claim:
+        if role.issuer and role.issuer != person.issuer:
+            return False
+        found = claims.get(role.claim)
+        return role.value in found if isinstance(found, list) else found == role.value
+    return any((listed.issuer, listed.id) == (person.issuer, person.id) for listed in role.ids)
