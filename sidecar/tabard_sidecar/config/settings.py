@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tabard_sidecar.approvals.conf import ApprovalsConfig
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionConfig
@@ -11,6 +12,7 @@ from tabard_sidecar.identity.conf import IdentityConfig
 from tabard_sidecar.keys.conf import KeysConfig
 from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
 from tabard_sidecar.records.conf import AuditConfig, TelemetryConfig
+from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.state.conf import StateConfig
 
 
@@ -34,6 +36,8 @@ class Settings(BaseModel):
     catalogue: CatalogueConfig = Field(default_factory=CatalogueConfig)
     credentials: CredentialsConfig = Field(default_factory=CredentialsConfig)
     state: StateConfig = Field(default_factory=StateConfig)
+    revocation: RevocationConfig = Field(default_factory=RevocationConfig)
+    approvals: ApprovalsConfig = Field(default_factory=ApprovalsConfig)
     audit: AuditConfig = Field(default_factory=AuditConfig)
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)

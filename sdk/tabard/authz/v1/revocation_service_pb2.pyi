@@ -3,8 +3,14 @@
 isort:skip_file
 Revocation by operators."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tabard.authz.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -15,6 +21,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RevocationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RevocationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevocationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVOCATION_KIND_UNSPECIFIED: _RevocationKind.ValueType  # 0
+    """Not a kind."""
+    REVOCATION_KIND_LINK: _RevocationKind.ValueType  # 1
+    """A holder and everything below it; a whole task by the id of its root."""
+    REVOCATION_KIND_AGENT: _RevocationKind.ValueType  # 2
+    """A workload."""
+    REVOCATION_KIND_SUBJECT: _RevocationKind.ValueType  # 3
+    """A person."""
+    REVOCATION_KIND_CREDENTIAL: _RevocationKind.ValueType  # 4
+    """A credential."""
+
+class RevocationKind(_RevocationKind, metaclass=_RevocationKindEnumTypeWrapper):
+    """RevocationKind is what a revocation is about."""
+
+REVOCATION_KIND_UNSPECIFIED: RevocationKind.ValueType  # 0
+"""Not a kind."""
+REVOCATION_KIND_LINK: RevocationKind.ValueType  # 1
+"""A holder and everything below it; a whole task by the id of its root."""
+REVOCATION_KIND_AGENT: RevocationKind.ValueType  # 2
+"""A workload."""
+REVOCATION_KIND_SUBJECT: RevocationKind.ValueType  # 3
+"""A person."""
+REVOCATION_KIND_CREDENTIAL: RevocationKind.ValueType  # 4
+"""A credential."""
+Global___RevocationKind: _TypeAlias = RevocationKind  # noqa: Y015
 
 @_typing.final
 class RevokeRequest(_message.Message):
@@ -28,19 +66,29 @@ class RevokeRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """A whole task."""
     link_id: _builtins.str
-    """A holder and everything below it, by link id."""
+    """A holder and everything below it, by link id: 64 hexadecimal digits."""
     agent_id: _builtins.str
-    """A workload, by SPIFFE ID."""
+    """A workload, by SPIFFE ID. Refused while it is anywhere in a chain."""
     credential_id: _builtins.str
-    """One credential."""
+    """One credential. Inactive at introspection."""
     reason: _builtins.str
-    """Why, for the log. At most 1 KiB."""
+    """Why, for the log and for ListRevocations. At most 1 KiB."""
     @_builtins.property
     def subject(self) -> Global___RevokeSubject:
-        """A person at an issuer."""
+        """A person at an issuer. Refuses tasks started and tokens issued until now;
+        later tokens are accepted.
+        """
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """For how long, for an agent or a subject only. If unset, an agent is revoked
+        until the revocation is lifted, and a subject for longer than any task that
+        exists now can last.
+        """
 
     def __init__(
         self,
@@ -51,10 +99,11 @@ class RevokeRequest(_message.Message):
         subject: Global___RevokeSubject | None = ...,
         credential_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "credential_id", b"credential_id", "link_id", b"link_id", "subject", b"subject", "target", b"target", "task_id", b"task_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "credential_id", b"credential_id", "link_id", b"link_id", "subject", b"subject", "target", b"target", "task_id", b"task_id", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "credential_id", b"credential_id", "link_id", b"link_id", "reason", b"reason", "subject", b"subject", "target", b"target", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "credential_id", b"credential_id", "link_id", b"link_id", "reason", b"reason", "subject", b"subject", "target", b"target", "task_id", b"task_id", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["task_id", "link_id", "agent_id", "subject", "credential_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -94,13 +143,224 @@ class RevokeResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    REVOCATION_FIELD_NUMBER: _builtins.int
+    REACH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def revocation(self) -> Global___Revocation:
+        """The revocation as it was stored."""
+
+    @_builtins.property
+    def reach(self) -> Global___RevocationReach:
+        """What it reaches at this moment, for the operator to see."""
+
     def __init__(
         self,
+        *,
+        revocation: Global___Revocation | None = ...,
+        reach: Global___RevocationReach | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reach", b"reach", "revocation", b"revocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reach", b"reach", "revocation", b"revocation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeResponse: _TypeAlias = RevokeResponse  # noqa: Y015
+
+@_typing.final
+class RevocationReach(_message.Message):
+    """RevocationReach counts what a revocation reaches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_TASKS_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    live_tasks: _builtins.int
+    """Tasks that haven't expired and are cut, wholly or in part."""
+    holders: _builtins.int
+    """Steps of their chains that are cut."""
+    complete: _builtins.bool
+    """False if not every task was looked at, so that there may be more."""
+    def __init__(
+        self,
+        *,
+        live_tasks: _builtins.int = ...,
+        holders: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "holders", b"holders", "live_tasks", b"live_tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevocationReach: _TypeAlias = RevocationReach  # noqa: Y015
+
+@_typing.final
+class Revocation(_message.Message):
+    """Revocation is one revocation of the zone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Orders all revocations of the zone."""
+    kind: Global___RevocationKind.ValueType
+    """What it is about."""
+    target: _builtins.str
+    """Link id, SPIFFE ID, or credential id; a credential that an agent revoked
+    itself is followed by a space and the agent's link id. Empty for a subject.
+    """
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def subject(self) -> _types_pb2.Subject:
+        """The person, for a subject."""
+
+    @_builtins.property
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made. For a subject, the moment up to which tasks and tokens
+        are refused.
+        """
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is forgotten. Unset if it holds until it is lifted."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        kind: Global___RevocationKind.ValueType = ...,
+        target: _builtins.str = ...,
+        subject: _types_pb2.Subject | None = ...,
+        revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "revoke_time", b"revoke_time", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "kind", b"kind", "reason", b"reason", "revoke_time", b"revoke_time", "sequence", b"sequence", "subject", b"subject", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Revocation: _TypeAlias = Revocation  # noqa: Y015
+
+@_typing.final
+class LiftRevocationRequest(_message.Message):
+    """LiftRevocationRequest names what to lift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """A workload, by SPIFFE ID."""
+    credential_id: _builtins.str
+    """One credential."""
+    @_builtins.property
+    def subject(self) -> Global___RevokeSubject:
+        """A person at an issuer."""
+
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        subject: Global___RevokeSubject | None = ...,
+        credential_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "credential_id", b"credential_id", "subject", b"subject", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "credential_id", b"credential_id", "subject", b"subject", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["agent_id", "subject", "credential_id"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___LiftRevocationRequest: _TypeAlias = LiftRevocationRequest  # noqa: Y015
+
+@_typing.final
+class LiftRevocationResponse(_message.Message):
+    """LiftRevocationResponse acknowledges; it is durable when this arrives."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIFTED_FIELD_NUMBER: _builtins.int
+    lifted: _builtins.bool
+    """False if there was nothing to lift."""
+    def __init__(
+        self,
+        *,
+        lifted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lifted", b"lifted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftRevocationResponse: _TypeAlias = LiftRevocationResponse  # noqa: Y015
+
+@_typing.final
+class ListRevocationsRequest(_message.Message):
+    """ListRevocationsRequest says what to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    after_sequence: _builtins.int
+    """Only those with a higher sequence number."""
+    limit: _builtins.int
+    """How many at most: 1 to 1,000. If 0: 100."""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___RevocationKind.ValueType]:
+        """Kinds to list; all if empty."""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___RevocationKind.ValueType] | None = ...,
+        after_sequence: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "kinds", b"kinds", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRevocationsRequest: _TypeAlias = ListRevocationsRequest  # noqa: Y015
+
+@_typing.final
+class ListRevocationsResponse(_message.Message):
+    """ListRevocationsResponse lists revocations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revocation]:
+        """Revocations that hold, newest first."""
+
+    def __init__(
+        self,
+        *,
+        revocations: _abc.Iterable[Global___Revocation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revocations", b"revocations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRevocationsResponse: _TypeAlias = ListRevocationsResponse  # noqa: Y015

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class RevocationServiceStub:
     """RevocationService ends authority at once. It is offered on the operator
-    socket only. Not available yet: UNIMPLEMENTED.
+    socket only.
     """
 
     def __init__(self, channel):
@@ -41,16 +41,43 @@ class RevocationServiceStub:
                 request_serializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.RevokeRequest.SerializeToString,
                 response_deserializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.RevokeResponse.FromString,
                 _registered_method=True)
+        self.LiftRevocation = channel.unary_unary(
+                '/tabard.authz.v1.RevocationService/LiftRevocation',
+                request_serializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.LiftRevocationRequest.SerializeToString,
+                response_deserializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.LiftRevocationResponse.FromString,
+                _registered_method=True)
+        self.ListRevocations = channel.unary_unary(
+                '/tabard.authz.v1.RevocationService/ListRevocations',
+                request_serializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.ListRevocationsRequest.SerializeToString,
+                response_deserializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.ListRevocationsResponse.FromString,
+                _registered_method=True)
 
 
 class RevocationServiceServicer:
     """RevocationService ends authority at once. It is offered on the operator
-    socket only. Not available yet: UNIMPLEMENTED.
+    socket only.
     """
 
     def Revoke(self, request, context):
         """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
-        revocation is durable when the response arrives.
+        revocation is durable when the response arrives and holds for every
+        decision that any sidecar of the zone makes from then on. Revoking again is
+        no error. A task that isn't known is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftRevocation(self, request, context):
+        """LiftRevocation takes the revocation of an agent, a subject or a credential
+        back. Tasks and subtrees can't be given back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevocations(self, request, context):
+        """ListRevocations lists what is revoked now, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +91,16 @@ def add_RevocationServiceServicer_to_server(servicer, server):
                     request_deserializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.RevokeRequest.FromString,
                     response_serializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.RevokeResponse.SerializeToString,
             ),
+            'LiftRevocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftRevocation,
+                    request_deserializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.LiftRevocationRequest.FromString,
+                    response_serializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.LiftRevocationResponse.SerializeToString,
+            ),
+            'ListRevocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevocations,
+                    request_deserializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.ListRevocationsRequest.FromString,
+                    response_serializer=tabard_dot_authz_dot_v1_dot_revocation__service__pb2.ListRevocationsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tabard.authz.v1.RevocationService', rpc_method_handlers)
@@ -74,7 +111,7 @@ def add_RevocationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RevocationService:
     """RevocationService ends authority at once. It is offered on the operator
-    socket only. Not available yet: UNIMPLEMENTED.
+    socket only.
     """
 
     @staticmethod
@@ -94,6 +131,60 @@ class RevocationService:
             '/tabard.authz.v1.RevocationService/Revoke',
             tabard_dot_authz_dot_v1_dot_revocation__service__pb2.RevokeRequest.SerializeToString,
             tabard_dot_authz_dot_v1_dot_revocation__service__pb2.RevokeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftRevocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.authz.v1.RevocationService/LiftRevocation',
+            tabard_dot_authz_dot_v1_dot_revocation__service__pb2.LiftRevocationRequest.SerializeToString,
+            tabard_dot_authz_dot_v1_dot_revocation__service__pb2.LiftRevocationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.authz.v1.RevocationService/ListRevocations',
+            tabard_dot_authz_dot_v1_dot_revocation__service__pb2.ListRevocationsRequest.SerializeToString,
+            tabard_dot_authz_dot_v1_dot_revocation__service__pb2.ListRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

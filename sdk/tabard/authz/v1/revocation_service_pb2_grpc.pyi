@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class RevocationServiceStub:
     """RevocationService ends authority at once. It is offered on the operator
-    socket only. Not available yet: UNIMPLEMENTED.
+    socket only.
     """
 
     @_typing.overload
@@ -37,24 +37,40 @@ class RevocationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RevocationServiceAsyncStub: ...
     Revoke: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.RevokeRequest, _revocation_service_pb2.RevokeResponse]
     """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
-    revocation is durable when the response arrives.
+    revocation is durable when the response arrives and holds for every
+    decision that any sidecar of the zone makes from then on. Revoking again is
+    no error. A task that isn't known is NOT_FOUND.
     """
+    LiftRevocation: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.LiftRevocationRequest, _revocation_service_pb2.LiftRevocationResponse]
+    """LiftRevocation takes the revocation of an agent, a subject or a credential
+    back. Tasks and subtrees can't be given back.
+    """
+    ListRevocations: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationsRequest, _revocation_service_pb2.ListRevocationsResponse]
+    """ListRevocations lists what is revoked now, newest first."""
 
 @_typing.type_check_only
 class RevocationServiceAsyncStub(RevocationServiceStub):
     """RevocationService ends authority at once. It is offered on the operator
-    socket only. Not available yet: UNIMPLEMENTED.
+    socket only.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Revoke: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.RevokeRequest, _revocation_service_pb2.RevokeResponse]  # type: ignore[assignment]
     """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
-    revocation is durable when the response arrives.
+    revocation is durable when the response arrives and holds for every
+    decision that any sidecar of the zone makes from then on. Revoking again is
+    no error. A task that isn't known is NOT_FOUND.
     """
+    LiftRevocation: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.LiftRevocationRequest, _revocation_service_pb2.LiftRevocationResponse]  # type: ignore[assignment]
+    """LiftRevocation takes the revocation of an agent, a subject or a credential
+    back. Tasks and subtrees can't be given back.
+    """
+    ListRevocations: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationsRequest, _revocation_service_pb2.ListRevocationsResponse]  # type: ignore[assignment]
+    """ListRevocations lists what is revoked now, newest first."""
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
     """RevocationService ends authority at once. It is offered on the operator
-    socket only. Not available yet: UNIMPLEMENTED.
+    socket only.
     """
 
     @_abc_1.abstractmethod
@@ -64,7 +80,27 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_revocation_service_pb2.RevokeResponse, _abc.Awaitable[_revocation_service_pb2.RevokeResponse]]:
         """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
-        revocation is durable when the response arrives.
+        revocation is durable when the response arrives and holds for every
+        decision that any sidecar of the zone makes from then on. Revoking again is
+        no error. A task that isn't known is NOT_FOUND.
         """
+
+    @_abc_1.abstractmethod
+    def LiftRevocation(
+        self,
+        request: _revocation_service_pb2.LiftRevocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_service_pb2.LiftRevocationResponse, _abc.Awaitable[_revocation_service_pb2.LiftRevocationResponse]]:
+        """LiftRevocation takes the revocation of an agent, a subject or a credential
+        back. Tasks and subtrees can't be given back.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRevocations(
+        self,
+        request: _revocation_service_pb2.ListRevocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_service_pb2.ListRevocationsResponse, _abc.Awaitable[_revocation_service_pb2.ListRevocationsResponse]]:
+        """ListRevocations lists what is revoked now, newest first."""
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

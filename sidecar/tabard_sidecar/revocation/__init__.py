@@ -1,0 +1,27 @@
+"""Revocation: ending authority at once, wherever it went."""
+
+from __future__ import annotations
+
+from tabard_sidecar.revocation.build import Revoking, build_revocation
+from tabard_sidecar.revocation.checks import RevocationChecks
+from tabard_sidecar.revocation.conf import RevocationConfig
+from tabard_sidecar.revocation.desk import Receipt, RevocationDesk
+from tabard_sidecar.revocation.feed import RevocationFeed
+from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
+from tabard_sidecar.revocation.reach import Reach
+from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+
+__all__ = [
+    "HookRunner",
+    "LeaseHook",
+    "Reach",
+    "Receipt",
+    "RevocationChecks",
+    "RevocationConfig",
+    "RevocationDesk",
+    "RevocationFeed",
+    "Revoking",
+    "build_revocation",
+    "own_credential_target",
+    "subject_target",
+]

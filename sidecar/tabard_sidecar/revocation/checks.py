@@ -1,0 +1,120 @@
+"""The questions that pipelines ask about revocations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from tabard_sidecar.model import Agent, Introspection, Subject, VerifiedGrant
+from tabard_sidecar.refusal import Refused
+from tabard_sidecar.revocation.feed import RevocationFeed
+from tabard_sidecar.state.model import Revocation
+
+
+class LinkSource(Protocol):
+    """The part of the state store that knows of links."""
+
+    async def ended_at_or_above(self, link_id: str) -> bool:
+        """Tell whether a link, or one that it descends from, has been ended."""
+        ...
+
+
+class RevocationChecks:
+    """Implements :class:`tabard_sidecar.interfaces.Revocations`.
+
+    Args:
+        feed: what is revoked.
+        links: the state store.
+    """
+
+    def __init__(self, feed: RevocationFeed, links: LinkSource) -> None:
+        self._feed = feed
+        self._links = links
+
+    async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
+        """Check that nobody in a chain was revoked; see the interface."""
+        feed = self._feed
+        if newest != feed.sequence:
+            await feed.catch_up(newest)
+        feed.check_fresh()
+        if (lost := feed.known.state(grant.task.started_at, now)) is not None:
+            raise _rolled_back(lost)
+        found = feed.known.agent(_holders(agent, grant), now)
+        if found is not None:
+            raise _agent_revoked(found)
+        found = feed.known.subject(grant.subject.issuer, grant.subject.id, grant.task.started_at, now)
+        if found is not None:
+            raise _subject_revoked(found, "the task started")
+
+    async def check_start(self, agent: Agent, subject: Subject, *, issued_at: float, now: float) -> None:
+        """Check that a person's token may start a task; see the interface.
+
+        ``issued_at`` is 0 for a token that doesn't say; it is refused while a revocation of the person is remembered.
+        """
+        await self._feed.refresh()
+        self._feed.check_fresh()
+        found = self._feed.known.agent((agent.id,), now)
+        if found is not None:
+            raise _agent_revoked(found)
+        found = self._feed.known.subject(subject.issuer, subject.id, issued_at, now)
+        if found is not None:
+            raise _subject_revoked(found, "the token was issued")
+
+    async def check_credential(self, found: Introspection, *, now: float) -> None:
+        """Check that a credential wasn't revoked, alone or with its task, person or chain; see the interface."""
+        await self._feed.refresh()
+        self._feed.check_fresh()
+        claims = found.claims
+        link = claims.get("tabard_link")
+        if not isinstance(link, str):
+            raise Refused("credential_invalid", "the credential doesn't say to which holder it was issued")
+        known, started_at = self._feed.known, _started_at(found)
+        if (lost := known.state(started_at, now)) is not None:
+            raise _rolled_back(lost)
+        if known.credential(found.credential_id, link, now) is not None:
+            raise Refused("credential_revoked", f"credential {found.credential_id} was revoked")
+        revoked = known.agent(_claimed_holders(claims), now)
+        if revoked is not None:
+            raise _agent_revoked(revoked)
+        revoked = known.subject(found.subject_issuer, found.subject_id, started_at, now)
+        if revoked is not None:
+            raise _subject_revoked(revoked, "the credential's task started")
+        if await self._links.ended_at_or_above(link):
+            raise Refused("task_ended", f"the holder's part of the task was ended (link {link[:12]})")
+
+
+def _holders(agent: Agent, grant: VerifiedGrant) -> Iterator[str]:
+    yield agent.id
+    yield grant.root_holder
+    for link in grant.links:
+        yield link.holder
+
+
+def _claimed_holders(claims: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every workload that a credential names; the claims were verified, and written by this code base."""
+    yield str(claims.get("req_wl", ""))
+    for step in claims.get("tabard_chain", ()):
+        yield str(step.get("holder", ""))
+
+
+def _started_at(found: Introspection) -> float:
+    """Return when the credential's task started, to the second below; 0 if it doesn't say."""
+    context = found.claims.get("tctx")
+    started_at = context.get("started_at") if isinstance(context, dict) else None
+    return float(started_at) if isinstance(started_at, int | float) else 0.0
+
+
+def _rolled_back(found: Revocation) -> Refused:
+    return Refused(
+        "state_rolled_back",
+        f"the state store lost what it had acknowledged after the task started (revocation {found.seq})",
+    )
+
+
+def _agent_revoked(found: Revocation) -> Refused:
+    return Refused("agent_revoked", f"workload {found.target} is revoked (revocation {found.seq})")
+
+
+def _subject_revoked(found: Revocation, what: str) -> Refused:
+    # The message doesn't name the person: it goes to the agent.
+    return Refused("subject_revoked", f"{what} before the person was revoked (revocation {found.seq})")

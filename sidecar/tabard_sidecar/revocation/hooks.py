@@ -1,0 +1,136 @@
+"""Work that a revocation calls for elsewhere, such as ending leases: done until it succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.state.model import Revocation, RevocationKind
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 30.0
+_CALL_SECONDS = 30.0
+_AT_ONCE = 16
+_log = logging.getLogger(__name__)
+
+
+class LeaseHook(Protocol):
+    """Ends what lives on outside of Tabard, for example the leases of a secrets manager."""
+
+    @property
+    def name(self) -> str:
+        """Name for health and logs."""
+        ...
+
+    async def revoked(self, revocation: Revocation) -> None:
+        """End everything that lives beneath what was revoked.
+
+        Called at least once for each revocation, and again after a restart, so doing it twice has to be harmless. An
+        exception means that it isn't done: it is tried again until it succeeds or the revocation has expired, when
+        nothing beneath it can be alive. It may take 30 seconds.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Pending:
+    revocation: Revocation
+    due: float = 0.0
+    pause: float = _FIRST_PAUSE_SECONDS
+    problem: str = ""
+
+
+class HookRunner:
+    """Calls one hook for every revocation.
+
+    Args:
+        hook: the hook.
+        clock: time in seconds since the epoch.
+        report: told what is wrong, or the empty string when all is well.
+    """
+
+    def __init__(
+        self, hook: LeaseHook, *, clock: Clock, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._hook = hook
+        self._clock = clock
+        self._report = report
+        self._pending: dict[tuple[RevocationKind, str], _Pending] = {}
+        self._news = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many revocations the hook hasn't done yet."""
+        return len(self._pending)
+
+    def take(self, revocation: Revocation) -> None:
+        """Take a revocation, to be done soon; one that was lifted is left undone."""
+        key = (revocation.kind, revocation.target)
+        self._pending.pop(key, None)
+        if revocation.expires_at > self._clock():
+            self._pending[key] = _Pending(revocation)
+        self._news.set()
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._running = asyncio.create_task(self._run(), name=f"revocation-hook-{self._hook.name}")
+
+    async def stop(self) -> None:
+        """Stop; what isn't done is done after the next start."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._news.clear()
+            due = self._due(loop.time())
+            if due:
+                await asyncio.gather(*(self._call(pending) for pending in due))
+                self._say()
+                continue
+            soonest = min((pending.due for pending in self._pending.values()), default=None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(soonest):
+                    await self._news.wait()
+
+    def _due(self, moment: float) -> Sequence[_Pending]:
+        now = self._clock()
+        for key in [key for key, pending in self._pending.items() if pending.revocation.expires_at <= now]:
+            del self._pending[key]
+        return [pending for pending in self._pending.values() if pending.due <= moment][:_AT_ONCE]
+
+    async def _call(self, pending: _Pending) -> None:
+        revocation = pending.revocation
+        try:
+            async with asyncio.timeout(_CALL_SECONDS):
+                await self._hook.revoked(revocation)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it isn't done
+            _log.exception(
+                "revocation_hook_failed", extra={"hook": self._hook.name, "kind": str(revocation.kind)}
+            )
+            pending.problem = f"{type(error).__name__}: {error}"
+            pending.due = asyncio.get_running_loop().time() + pending.pause
+            pending.pause = min(2 * pending.pause, _LONGEST_PAUSE_SECONDS)
+            return
+        key = (revocation.kind, revocation.target)
+        # A newer one may have taken its place meanwhile, and isn't done yet.
+        if self._pending.get(key) is pending:
+            del self._pending[key]
+
+    def _say(self) -> None:
+        problem = next((pending.problem for pending in self._pending.values() if pending.problem), "")
+        self._report(
+            f"{self._hook.name} hasn't done {len(self._pending)} revocation(s), trying again: {problem}"
+            if problem
+            else ""
+        )

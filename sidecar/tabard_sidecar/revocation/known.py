@@ -1,0 +1,91 @@
+"""What is revoked, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+from tabard_sidecar.state.model import Revocation, RevocationKind
+
+
+class Known:
+    """The revocations that hold, by target.
+
+    Links aren't kept: every ended task leaves one, and the state store checks them with each chain.
+    """
+
+    def __init__(self) -> None:
+        self._agents: dict[str, Revocation] = {}
+        self._subjects: dict[str, Revocation] = {}
+        self._credentials: dict[str, Revocation] = {}
+        self._states: dict[str, Revocation] = {}
+        self._by_kind = {
+            RevocationKind.AGENT: self._agents,
+            RevocationKind.SUBJECT: self._subjects,
+            RevocationKind.CREDENTIAL: self._credentials,
+            RevocationKind.STATE: self._states,
+        }
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_kind.values()))
+
+    def apply(self, revocation: Revocation) -> None:
+        """Take one revocation, or the news that it was lifted. What is known only ever grows until it is lifted."""
+        kept = self._by_kind.get(revocation.kind)
+        if kept is None:
+            return
+        if revocation.expires_at <= 0:
+            kept.pop(revocation.target, None)
+            return
+        old = kept.get(revocation.target)
+        if old is not None:
+            revocation = replace(
+                revocation,
+                at=max(old.at, revocation.at),
+                expires_at=max(old.expires_at, revocation.expires_at),
+            )
+        kept[revocation.target] = revocation
+
+    def prune(self, now: float) -> None:
+        """Forget what has expired."""
+        for kept in self._by_kind.values():
+            for target in [target for target, entry in kept.items() if entry.expires_at <= now]:
+                del kept[target]
+
+    def newest(self, now: float) -> Revocation | None:
+        """Return the revocation that holds and has the highest sequence number."""
+        held = [entry for kept in self._by_kind.values() for entry in kept.values() if entry.expires_at > now]
+        return max(held, key=lambda entry: entry.seq, default=None)
+
+    def state(self, started_at: float, now: float) -> Revocation | None:
+        """Return what says that the store went back in time after ``started_at``, if it did."""
+        for found in self._states.values():
+            if found.expires_at > now and started_at <= found.at:
+                return found
+        return None
+
+    def agent(self, holders: Iterable[str], now: float) -> Revocation | None:
+        """Return the revocation of one of these workloads, if one is revoked."""
+        if self._agents:
+            for holder in holders:
+                found = self._agents.get(holder)
+                if found is not None and found.expires_at > now:
+                    return found
+        return None
+
+    def subject(self, issuer: str, subject_id: str, since: float, now: float) -> Revocation | None:
+        """Return the revocation of a person that refuses what began at ``since``: what began later is fine."""
+        if self._subjects:
+            found = self._subjects.get(subject_target(issuer, subject_id))
+            if found is not None and found.expires_at > now and since <= found.at:
+                return found
+        return None
+
+    def credential(self, credential_id: str, link_id: str, now: float) -> Revocation | None:
+        """Return the revocation of a credential that was issued to the holder of ``link_id``."""
+        for target in (credential_id, own_credential_target(credential_id, link_id)):
+            found = self._credentials.get(target)
+            if found is not None and found.expires_at > now:
+                return found
+        return None
