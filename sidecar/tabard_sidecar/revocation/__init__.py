@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabard_sidecar.revocation.board import TaskBoard
 from tabard_sidecar.revocation.build import Revoking, build_revocation
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.conf import RevocationConfig
@@ -21,6 +22,7 @@ __all__ = [
     "RevocationDesk",
     "RevocationFeed",
     "Revoking",
+    "TaskBoard",
     "build_revocation",
     "own_credential_target",
     "subject_target",

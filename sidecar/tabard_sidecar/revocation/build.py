@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.revocation.board import TaskBoard
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.desk import RevocationDesk
 from tabard_sidecar.revocation.feed import Listener, RevocationFeed
@@ -26,12 +27,14 @@ class Revoking:
         feed: what is revoked.
         checks: what pipelines ask.
         desk: where operators revoke.
+        board: what operators see of tasks.
         hooks: one runner per hook.
     """
 
     feed: RevocationFeed
     checks: RevocationChecks
     desk: RevocationDesk
+    board: TaskBoard
     hooks: Sequence[HookRunner] = field(default_factory=tuple)
 
     def subscribe(self, listener: Listener) -> None:
@@ -95,4 +98,5 @@ def build_revocation(  # noqa: PLR0913 - what a process has
         clock=clock,
         retention=Retention(subject_seconds=max(config.subject_retention_seconds, max_task_seconds)),
     )
-    return Revoking(feed, RevocationChecks(feed, state), desk, tuple(runners))
+    board = TaskBoard(state, feed, clock=clock)
+    return Revoking(feed, RevocationChecks(feed, state), desk, board, tuple(runners))

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.revocation.board import task_not_found
 from tabard_sidecar.revocation.feed import RevocationFeed, RevocationSource
 from tabard_sidecar.revocation.reach import MAX_TASKS, Reach, TaskSource, measure
 from tabard_sidecar.revocation.targets import UNTIL_LIFTED, Retention, subject_target
@@ -65,9 +66,7 @@ class RevocationDesk:
         """
         tree = await self._store.tree(task_id)
         if tree is None:
-            raise Unanswerable(
-                "NOT_FOUND", "task_not_found", f"the zone knows no task {task_id!a} that hasn't expired"
-            )
+            raise task_not_found(task_id)
         return await self._revoke(RevocationKind.LINK, tree.task.root_id, reason, tree.task.expires_at)
 
     async def revoke_link(self, link_id: str, *, reason: str = "") -> Receipt:

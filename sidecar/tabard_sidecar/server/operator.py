@@ -3,46 +3,108 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tabard.authz.v1 import approval_service_pb2 as approval_pb
-from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
+from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
+from tabard.authz.v1 import task_operator_service_pb2_grpc as operator_grpc
 
-from tabard_sidecar.server import errors
+from tabard_sidecar.revocation import RevocationDesk, TaskBoard
+from tabard_sidecar.server import convert_operator as convert
+from tabard_sidecar.server.convert import invalid
 from tabard_sidecar.server.edge import Context, Edge, answering
 
-
-@dataclass(frozen=True, slots=True)
-class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
-    """Approvals by people; not available yet."""
-
-    edge: Edge
-
-    @answering
-    async def ListApprovals(
-        self, request: approval_pb.ListApprovalsRequest, context: Context
-    ) -> approval_pb.ListApprovalsResponse:
-        """Not available yet."""
-        raise errors.unimplemented("ListApprovals")
-
-    @answering
-    async def DecideApproval(
-        self, request: approval_pb.DecideApprovalRequest, context: Context
-    ) -> approval_pb.DecideApprovalResponse:
-        """Not available yet."""
-        raise errors.unimplemented("DecideApproval")
+if TYPE_CHECKING:
+    from tabard_sidecar.revocation import Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationServicer(revocation_grpc.RevocationServiceServicer):
-    """Revocation by operators; not available yet."""
+    """Revokes for operators."""
 
+    desk: RevocationDesk
     edge: Edge
 
     @answering
     async def Revoke(
         self, request: revocation_pb.RevokeRequest, context: Context
     ) -> revocation_pb.RevokeResponse:
-        """Not available yet."""
-        raise errors.unimplemented("Revoke")
+        """Revoke a task, a subtree, an agent, a subject or a credential."""
+        receipt = await self._revoke(request)
+        return revocation_pb.RevokeResponse(
+            revocation=convert.revocation_message(receipt.revocation),
+            reach=revocation_pb.RevocationReach(
+                live_tasks=receipt.reach.tasks,
+                holders=receipt.reach.holders,
+                complete=receipt.reach.complete,
+            ),
+        )
+
+    async def _revoke(self, request: revocation_pb.RevokeRequest) -> Receipt:
+        reason = convert.reason(request.reason)
+        ttl_seconds = convert.ttl_seconds(request)
+        match request.WhichOneof("target"):
+            case "task_id":
+                return await self.desk.revoke_task(convert.task_id(request.task_id), reason=reason)
+            case "link_id":
+                return await self.desk.revoke_link(convert.link_id(request.link_id), reason=reason)
+            case "agent_id":
+                return await self.desk.revoke_agent(
+                    convert.agent_id(request.agent_id), reason=reason, ttl_seconds=ttl_seconds
+                )
+            case "subject":
+                issuer, subject_id = convert.subject(request.subject)
+                return await self.desk.revoke_subject(
+                    issuer, subject_id, reason=reason, ttl_seconds=ttl_seconds
+                )
+            case "credential_id":
+                return await self.desk.revoke_credential(
+                    convert.credential_id(request.credential_id), reason=reason
+                )
+        raise invalid("name one target: task_id, link_id, agent_id, subject or credential_id")
+
+    @answering
+    async def LiftRevocation(
+        self, request: revocation_pb.LiftRevocationRequest, context: Context
+    ) -> revocation_pb.LiftRevocationResponse:
+        """Take a revocation back."""
+        kind, target = convert.lifted(request)
+        return revocation_pb.LiftRevocationResponse(lifted=await self.desk.lift(kind, target))
+
+    @answering
+    async def ListRevocations(
+        self, request: revocation_pb.ListRevocationsRequest, context: Context
+    ) -> revocation_pb.ListRevocationsResponse:
+        """List what is revoked."""
+        found = await self.desk.listed(
+            kinds=convert.kinds(request.kinds),
+            after=convert.sequence(request.after_sequence),
+            limit=convert.limit(request.limit),
+        )
+        return revocation_pb.ListRevocationsResponse(
+            revocations=[convert.revocation_message(entry) for entry in found]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
+    """Shows tasks to operators."""
+
+    board: TaskBoard
+    edge: Edge
+
+    @answering
+    async def ListTasks(
+        self, request: operator_pb.ListTasksRequest, context: Context
+    ) -> operator_pb.ListTasksResponse:
+        """List the zone's tasks."""
+        found = await self.board.overviews(limit=convert.limit(request.limit))
+        return operator_pb.ListTasksResponse(tasks=[convert.overview_message(one) for one in found])
+
+    @answering
+    async def GetTaskTree(
+        self, request: operator_pb.GetTaskTreeRequest, context: Context
+    ) -> operator_pb.GetTaskTreeResponse:
+        """Show one task with everything below it."""
+        return convert.tree_message(await self.board.tree(convert.task_id(request.task_id)))

@@ -38,6 +38,10 @@ class _RevocationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Revoca
     """A person."""
     REVOCATION_KIND_CREDENTIAL: _RevocationKind.ValueType  # 4
     """A credential."""
+    REVOCATION_KIND_STATE: _RevocationKind.ValueType  # 5
+    """The state store lost what it had acknowledged; tasks from before are
+    refused. Made by a sidecar that noticed, never by Revoke.
+    """
 
 class RevocationKind(_RevocationKind, metaclass=_RevocationKindEnumTypeWrapper):
     """RevocationKind is what a revocation is about."""
@@ -52,6 +56,10 @@ REVOCATION_KIND_SUBJECT: RevocationKind.ValueType  # 3
 """A person."""
 REVOCATION_KIND_CREDENTIAL: RevocationKind.ValueType  # 4
 """A credential."""
+REVOCATION_KIND_STATE: RevocationKind.ValueType  # 5
+"""The state store lost what it had acknowledged; tasks from before are
+refused. Made by a sidecar that noticed, never by Revoke.
+"""
 Global___RevocationKind: _TypeAlias = RevocationKind  # noqa: Y015
 
 @_typing.final

@@ -37,6 +37,8 @@ class _TaskOverviewStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tas
     """The workload that started it is revoked."""
     TASK_OVERVIEW_STATE_SUBJECT_REVOKED: _TaskOverviewState.ValueType  # 4
     """The person is revoked as of a moment after the task's start."""
+    TASK_OVERVIEW_STATE_ROLLED_BACK: _TaskOverviewState.ValueType  # 5
+    """The state store has lost what it acknowledged after the task's start."""
 
 class TaskOverviewState(_TaskOverviewState, metaclass=_TaskOverviewStateEnumTypeWrapper):
     """TaskOverviewState is how a task stands."""
@@ -51,6 +53,8 @@ TASK_OVERVIEW_STATE_AGENT_REVOKED: TaskOverviewState.ValueType  # 3
 """The workload that started it is revoked."""
 TASK_OVERVIEW_STATE_SUBJECT_REVOKED: TaskOverviewState.ValueType  # 4
 """The person is revoked as of a moment after the task's start."""
+TASK_OVERVIEW_STATE_ROLLED_BACK: TaskOverviewState.ValueType  # 5
+"""The state store has lost what it acknowledged after the task's start."""
 Global___TaskOverviewState: _TypeAlias = TaskOverviewState  # noqa: Y015
 
 @_typing.final

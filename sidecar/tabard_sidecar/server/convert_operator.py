@@ -1,0 +1,193 @@
+"""Operators' messages to what they mean, and back. What is malformed is INVALID_ARGUMENT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
+from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
+from tabard.authz.v1 import types_pb2 as types_pb
+
+from tabard_sidecar.identity.spiffe import is_spiffe_id
+from tabard_sidecar.revocation.board import Node, Overview, Shown, TaskState
+from tabard_sidecar.revocation.targets import (
+    UNTIL_LIFTED,
+    is_credential_id,
+    is_link_id,
+    subject_of,
+    subject_target,
+)
+from tabard_sidecar.server.convert import bounded, invalid, timestamp
+from tabard_sidecar.state.model import Revocation, RevocationKind
+
+if TYPE_CHECKING:
+    from tabard.authz.v1.revocation_service_pb2 import RevocationKind as KindMessage
+
+MAX_REASON_BYTES = 1024
+MAX_ID_BYTES = 2048
+MAX_TASK_ID_BYTES = 128
+MAX_LISTED = 1000
+_DEFAULT_LISTED = 100
+_MAX_TTL_SECONDS = 100 * 366 * 86_400.0
+
+_KINDS = {
+    RevocationKind.LINK: revocation_pb.REVOCATION_KIND_LINK,
+    RevocationKind.AGENT: revocation_pb.REVOCATION_KIND_AGENT,
+    RevocationKind.SUBJECT: revocation_pb.REVOCATION_KIND_SUBJECT,
+    RevocationKind.CREDENTIAL: revocation_pb.REVOCATION_KIND_CREDENTIAL,
+    RevocationKind.STATE: revocation_pb.REVOCATION_KIND_STATE,
+}
+_KINDS_BACK = {message: kind for kind, message in _KINDS.items()}
+_STATES = {
+    TaskState.LIVE: operator_pb.TASK_OVERVIEW_STATE_LIVE,
+    TaskState.ENDED: operator_pb.TASK_OVERVIEW_STATE_ENDED,
+    TaskState.AGENT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_AGENT_REVOKED,
+    TaskState.SUBJECT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_SUBJECT_REVOKED,
+    TaskState.ROLLED_BACK: operator_pb.TASK_OVERVIEW_STATE_ROLLED_BACK,
+}
+
+
+def reason(value: str) -> str:
+    """Return why something is revoked."""
+    return bounded(value, "reason", MAX_REASON_BYTES)
+
+
+def task_id(value: str) -> str:
+    """Return a task's identifier."""
+    return bounded(value, "task_id", MAX_TASK_ID_BYTES, required=True)
+
+
+def link_id(value: str) -> str:
+    """Return a link's identifier."""
+    if not is_link_id(value):
+        raise invalid("link_id isn't 64 hexadecimal digits; GetTaskTree shows the links of a task")
+    return value
+
+
+def agent_id(value: str) -> str:
+    """Return a workload's SPIFFE ID."""
+    if not is_spiffe_id(bounded(value, "agent_id", MAX_ID_BYTES, required=True)):
+        raise invalid("agent_id is no SPIFFE ID, such as spiffe://example.org/ns/agents/sa/triage")
+    return value
+
+
+def subject(message: revocation_pb.RevokeSubject) -> tuple[str, str]:
+    """Return issuer and id of a person."""
+    issuer = bounded(message.issuer, "subject.issuer", MAX_ID_BYTES, required=True)
+    if any(character.isspace() for character in issuer):
+        raise invalid("subject.issuer holds white space")
+    return issuer, bounded(message.id, "subject.id", MAX_ID_BYTES, required=True)
+
+
+def credential_id(value: str) -> str:
+    """Return a credential's identifier."""
+    if not is_credential_id(value):
+        raise invalid("credential_id isn't one that Tabard gives; it is the jti of a credential")
+    return value
+
+
+def ttl_seconds(request: revocation_pb.RevokeRequest) -> float | None:
+    """Return for how long to revoke, or ``None`` if the request doesn't say."""
+    if not request.HasField("ttl"):
+        return None
+    if request.WhichOneof("target") not in {"agent_id", "subject"}:
+        raise invalid("ttl is for an agent or a subject; everything else is revoked for good")
+    seconds = request.ttl.seconds + request.ttl.nanos / 1e9
+    if not 1 <= seconds <= _MAX_TTL_SECONDS:
+        raise invalid("ttl is shorter than a second or longer than a hundred years")
+    return seconds
+
+
+def lifted(request: revocation_pb.LiftRevocationRequest) -> tuple[RevocationKind, str]:
+    """Return what to lift."""
+    match request.WhichOneof("target"):
+        case "agent_id":
+            return RevocationKind.AGENT, agent_id(request.agent_id)
+        case "subject":
+            return RevocationKind.SUBJECT, subject_target(*subject(request.subject))
+        case "credential_id":
+            return RevocationKind.CREDENTIAL, credential_id(request.credential_id)
+    raise invalid("name one target: agent_id, subject or credential_id")
+
+
+def kinds(values: Iterable[KindMessage.ValueType]) -> frozenset[RevocationKind]:
+    """Return the kinds to list."""
+    try:
+        return frozenset(_KINDS_BACK[value] for value in values)
+    except KeyError:
+        raise invalid("kinds holds a kind that this version doesn't know") from None
+
+
+def sequence(value: int) -> int:
+    """Return a sequence number."""
+    if value < 0:
+        raise invalid("after_sequence is negative")
+    return value
+
+
+def limit(value: int) -> int:
+    """Return how many to list."""
+    if not 0 <= value <= MAX_LISTED:
+        raise invalid(f"limit isn't between 1 and {MAX_LISTED}")
+    return value or _DEFAULT_LISTED
+
+
+def revocation_message(entry: Revocation) -> revocation_pb.Revocation:
+    """Return a revocation as operators get it."""
+    message = revocation_pb.Revocation(
+        sequence=entry.seq,
+        kind=_KINDS[entry.kind],
+        revoke_time=timestamp(entry.at),
+        reason=entry.reason,
+    )
+    if entry.kind is RevocationKind.SUBJECT:
+        issuer, subject_id = subject_of(entry.target)
+        message.subject.CopyFrom(types_pb.Subject(issuer=issuer, id=subject_id))
+    else:
+        message.target = entry.target
+    if entry.expires_at < UNTIL_LIFTED:
+        message.expire_time.CopyFrom(timestamp(entry.expires_at))
+    return message
+
+
+def overview_message(one: Overview) -> operator_pb.TaskOverview:
+    """Return a task in a few words as operators get it."""
+    task = one.task
+    return operator_pb.TaskOverview(
+        task_id=task.task_id,
+        root_id=task.root_id,
+        subject=types_pb.Subject(issuer=task.subject_issuer, id=task.subject_id),
+        workload=task.workload,
+        purpose=task.purpose,
+        start_time=timestamp(task.started_at),
+        expire_time=timestamp(task.expires_at),
+        state=_STATES[one.state],
+        labels=one.labels,
+        children=one.children,
+    )
+
+
+def tree_message(shown: Shown) -> operator_pb.GetTaskTreeResponse:
+    """Return a task with everything below it as operators get it."""
+    return operator_pb.GetTaskTreeResponse(
+        task=overview_message(shown.overview),
+        nodes=[_node(node) for node in shown.nodes],
+        spent=dict(shown.tree.spent),
+        calls=shown.tree.calls,
+        truncated=shown.truncated,
+    )
+
+
+def _node(node: Node) -> operator_pb.TaskNode:
+    step = node.step
+    return operator_pb.TaskNode(
+        link_id=step.child_id,
+        parent_id=step.parent_id,
+        holder=step.holder,
+        sub_agent=step.sub_agent,
+        depth=node.depth,
+        children=node.children,
+        ended=node.ended,
+        cut=node.cut,
+    )
