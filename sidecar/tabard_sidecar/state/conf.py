@@ -2,12 +2,62 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-_SCHEME = "sqlite:"
+_SQLITE = "sqlite:"
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+class RedisConfig(BaseModel):
+    """How a Redis or Valkey server is reached and what is expected of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    username: str = Field(
+        default="", max_length=256, description="ACL user; empty for the server's default user."
+    )
+    password_file: Path | None = Field(
+        default=None, description="File with the password; read again for every connection."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust instead of the system's."
+    )
+    cert_file: Path | None = Field(default=None, description="Client certificate (PEM) for mutual TLS.")
+    key_file: Path | None = Field(default=None, description="Private key (PEM) of the client certificate.")
+    timeout_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=30,
+        description="Longest time for one operation, connecting included, before the call fails as UNAVAILABLE.",
+    )
+    max_connections: int = Field(default=64, ge=2, le=1024, description="Most connections held at once.")
+    replicas: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="How many replicas must have got a revocation, a single use, a new task or an approver's decision "
+        "before it counts.",
+    )
+    max_clock_skew_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=240,
+        description="How far the server's clock and this machine's may be apart before calls fail as UNAVAILABLE.",
+    )
+    accept_weak_durability: bool = Field(
+        default=False,
+        description="Use a server that may evict or lose what it acknowledged: one without `maxmemory-policy noeviction`, "
+        "`appendonly yes` and `appendfsync always`. After such a loss, budgets, single use and revocations may be forgotten.",
+    )
+    accept_plaintext: bool = Field(
+        default=False,
+        description="Use `redis://` to another machine, without TLS: whoever is on the way reads and changes the state.",
+    )
 
 
 class StateConfig(BaseModel):
@@ -16,17 +66,21 @@ class StateConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(
-        default=_SCHEME,
+        default=_SQLITE,
         description=(
-            "Where state is kept: sqlite:///absolute/path.db, or sqlite: alone for $XDG_STATE_HOME/tabard/<zone>.db. "
-            "All sidecars of a zone on one machine share one file, which must be on a local disk."
+            "Where state is kept: sqlite:///absolute/path.db, or sqlite: alone for $XDG_STATE_HOME/tabard/<zone>.db; or a "
+            "Redis or Valkey server: rediss://host:port/db, unix:///path/to/redis.sock, or redis://host:port/db on a "
+            "loopback address. All sidecars of a zone share one store; a file only within one machine, on a local disk."
         ),
+    )
+    redis: RedisConfig = Field(
+        default_factory=RedisConfig, description="Details of a Redis or Valkey server that `url` names."
     )
     busy_timeout_seconds: float = Field(
         default=2.0,
         gt=0,
         le=30,
-        description="How long a write waits for another process's write before the call fails as UNAVAILABLE.",
+        description="How long a write to a file waits for another process's write before the call fails as UNAVAILABLE.",
     )
     request_ttl_seconds: float = Field(
         default=600.0,
@@ -38,14 +92,77 @@ class StateConfig(BaseModel):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
-        if value != _SCHEME and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
-            message = "must be sqlite:///absolute/path.db or sqlite:"
+        scheme = value.partition("://")[0]
+        if scheme in _REDIS_SCHEMES:
+            _check_redis(value)
+        elif value != _SQLITE and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
+            message = (
+                "must be sqlite:///absolute/path.db, sqlite:, rediss://host, redis://loopback or unix:///path"
+            )
             raise ValueError(message)
         return value
 
+    @model_validator(mode="after")
+    def _protected(self) -> StateConfig:
+        parts = urlsplit(self.url)
+        if parts.scheme == "redis" and not self.redis.accept_plaintext and not _is_loopback(parts.hostname):
+            raise ValueError(
+                f"state.url {self.url} isn't encrypted and not on this machine: use rediss://, or set "
+                "state.redis.accept_plaintext"
+            )
+        if (self.redis.cert_file is None) != (self.redis.key_file is None):
+            raise ValueError("set both state.redis.cert_file and state.redis.key_file, or neither")
+        if self.redis.username and self.redis.password_file is None:
+            raise ValueError("state.redis.username needs state.redis.password_file")
+        return self
+
+    @property
+    def is_redis(self) -> bool:
+        """True if `url` names a Redis or Valkey server."""
+        return self.url.partition("://")[0] in _REDIS_SCHEMES
+
     def path(self, zone: str) -> Path:
         """Return the file that holds the state of ``zone``."""
-        if self.url != _SCHEME:
+        if self.url != _SQLITE:
             return Path("/") / self.url.removeprefix("sqlite:///")
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         return Path(base) / "tabard" / f"{zone}.db"
+
+
+def _check_redis(url: str) -> None:
+    """Check the address of a server.
+
+    Raises:
+        ValueError: it can't be used; the message never repeats it, since it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is no valid URL") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "must not hold a user or password: set state.redis.username and state.redis.password_file"
+        )
+    if parts.fragment:
+        raise ValueError("must not have a fragment (#)")
+    if parts.scheme == "unix":
+        query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        number = query.pop("db", ["0"])[0]
+        if parts.netloc or not parts.path.startswith("/") or query:
+            raise ValueError("must be unix:///absolute/path.sock, with ?db=N at most")
+    else:
+        number = parts.path.strip("/") or "0"
+        if not parts.hostname or parts.query:
+            raise ValueError(f"must be {parts.scheme}://host:port/db")
+    if not number.isascii() or not number.isdigit():
+        raise ValueError("must name the database by its number")
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

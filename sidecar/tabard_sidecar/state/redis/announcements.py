@@ -1,0 +1,101 @@
+"""Waiting for revocations: a subscription that is never trusted alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.redis.link import RedisLink
+
+_CHECK_SECONDS = 1.0
+
+
+class Announcements:
+    """Tells when the zone has a newer revocation.
+
+    The server announces every one on the zone's channel. Since a connection may break unseen, the number of the newest is
+    looked at after subscribing and every second.
+    """
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._channel = f"{link.prefix}revocations"
+        # Subscriptions that nobody waits on at the moment, so that the next wait needn't connect.
+        self._idle: list[PubSub] = []
+
+    async def close(self) -> None:
+        """Let go of every subscription."""
+        while self._idle:
+            await _drop(self._idle.pop())
+
+    async def newest(self) -> int:
+        """Return the number of the zone's newest revocation.
+
+        Raises:
+            Unanswerable: the server can't be reached.
+        """
+        return int(await self._link.command("HGET", f"{self._link.prefix}meta", "seq") or 0)
+
+    async def wait(self, after: int, *, timeout_seconds: float) -> bool:
+        """Wait until there is a revocation above ``after``; False if the time is over first.
+
+        Raises:
+            Unanswerable: the server can't be reached.
+        """
+        until = asyncio.get_running_loop().time() + timeout_seconds
+        subscription = await self._subscribe()
+        try:
+            found = await self._wait(subscription, after, until)
+        except BaseException:
+            # Cancelled in the middle of a message, or broken: its connection can't be used again.
+            await _drop(subscription)
+            raise
+        self._idle.append(subscription)
+        return found
+
+    async def _wait(self, subscription: PubSub, after: int, until: float) -> bool:
+        loop = asyncio.get_running_loop()
+        announced = 0
+        while await self.newest() <= after:
+            left = until - loop.time()
+            if left <= 0:
+                return False
+            announced = await self._next(subscription, min(left, _CHECK_SECONDS))
+            if announced > after:
+                return True
+        return True
+
+    async def _next(self, subscription: PubSub, seconds: float) -> int:
+        """Return the number announced next, or 0 after a while."""
+        try:
+            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
+        except (RedisError, OSError, ValueError) as error:
+            raise Unanswerable(
+                "UNAVAILABLE",
+                "state_unavailable",
+                f"the state store {self._link.options.place}: the subscription broke ({error}); it is made again",
+            ) from error
+        return int(message["data"]) if message is not None else 0
+
+    async def _subscribe(self) -> PubSub:
+        if self._idle:
+            return self._idle.pop()
+        subscription = self._link.client.pubsub()
+        try:
+            async with asyncio.timeout(self._link.options.timeout_seconds):
+                await subscription.subscribe(self._channel)
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            await _drop(subscription)
+            raise await self._link.failed(error) from error
+        return subscription
+
+
+async def _drop(subscription: PubSub) -> None:
+    """Close a subscription with its connection, broken or not."""
+    connection = subscription.connection
+    if connection is not None:
+        await connection.disconnect(nowait=True)
+    await subscription.aclose()  # type: ignore[no-untyped-call]

@@ -1,0 +1,145 @@
+"""The connections to one Redis server: deadlines, reconnecting, errors that say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.connection import BlockingConnectionPool
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.redis.failures import explain
+from tabard_sidecar.state.redis.options import RedisOptions, create_pool
+from tabard_sidecar.state.redis.scripts import Script
+
+Answer: TypeAlias = Any
+"""What a server answers: bytes, a number, or a list or mapping of them, as the command has it."""
+Part: TypeAlias = str | bytes | float
+"""One part of a command."""
+_WAIT_SHARE = 0.8
+
+
+class RedisLink:
+    """Runs scripts and commands on one server.
+
+    Nothing is tried twice, since a lost answer may have been a yes. A connection that broke is replaced by the next call.
+    """
+
+    def __init__(self, options: RedisOptions, zone: str) -> None:
+        self.options = options
+        self.prefix = f"tabard:{{{zone}}}:"
+        self._meta = f"{self.prefix}meta"
+        self._pool: BlockingConnectionPool | None = None
+        self._client: Redis | None = None
+
+    def connect(self) -> None:
+        """Set the connections up; the first is made by the first command."""
+        self._pool = create_pool(self.options)
+        self._client = Redis(connection_pool=self._pool)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        client, pool = self._client, self._pool
+        self._client = self._pool = None
+        if client is not None:
+            await client.aclose()
+        if pool is not None:
+            await pool.disconnect()
+
+    @property
+    def client(self) -> Redis:
+        """The client, for subscriptions.
+
+        Raises:
+            Unanswerable: the store isn't open.
+        """
+        if self._client is None:
+            raise Unanswerable("UNAVAILABLE", "state_unavailable", "the state store isn't open")
+        return self._client
+
+    async def run(
+        self, script: Script, question: Mapping[str, object], *binary: bytes, durable: bool = False
+    ) -> Answer:
+        """Run a script and return its answer.
+
+        Args:
+            script: the script.
+            question: what the script reads as ``q``.
+            binary: what it reads as ``ARGV[2]`` and on.
+            durable: wait until as many replicas as are configured have the write.
+
+        Raises:
+            Unanswerable: the server can't be reached, refused, or too few replicas have it.
+        """
+        arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(question), *binary)
+        if durable and self.options.replicas:
+            return await self._run_replicated(script, arguments)
+        try:
+            return await self.command("EVALSHA", script.digest, *arguments)
+        except _UnknownScript:
+            await self.command("SCRIPT LOAD", script.text)
+        return await self.command("EVALSHA", script.digest, *arguments)
+
+    async def _run_replicated(self, script: Script, arguments: Sequence[Part]) -> Answer:
+        wait = ("WAIT", self.options.replicas, int(self.options.timeout_seconds * 1000 * _WAIT_SHARE))
+        commands = (("EVALSHA", script.digest, *arguments), wait)
+        try:
+            answer, reached = await self._together(commands)
+        except _UnknownScript:
+            await self.command("SCRIPT LOAD", script.text)
+            answer, reached = await self._together(commands)
+        if reached < self.options.replicas:
+            raise self._unavailable(
+                f"{reached} of {self.options.replicas} replicas have the write; check replication, or state.redis.replicas"
+            )
+        return answer
+
+    async def command(self, *command: Part) -> Answer:
+        """Send one command and return the answer.
+
+        Raises:
+            Unanswerable: the server can't be reached or refused.
+        """
+        client = self.client
+        try:
+            async with asyncio.timeout(self.options.timeout_seconds):
+                return await client.execute_command(*command)  # type: ignore[no-untyped-call]
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            raise await self.failed(error) from error
+
+    async def _together(self, commands: Sequence[Sequence[Part]]) -> list[Any]:
+        """Send commands on one connection; the first error counts."""
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            async with asyncio.timeout(self.options.timeout_seconds):
+                answers = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            raise await self.failed(error) from error
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise await self.failed(answer) from answer
+        return list(answers)
+
+    async def failed(self, error: Exception) -> Exception:
+        """Turn what the client raised into what callers know."""
+        if isinstance(error, NoScriptError):
+            return _UnknownScript()
+        if not isinstance(error, ResponseError) and self._pool is not None:
+            # The other connections go to the same server: who waits for each of them to time out waits for long.
+            await self._pool.disconnect(inuse_connections=False)
+        return self._unavailable(explain(error, self.options))
+
+    def _unavailable(self, what: str) -> Unanswerable:
+        return Unanswerable(
+            "UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}"
+        )
+
+
+class _UnknownScript(Exception):
+    """The server was restarted or replaced since the script was loaded."""

@@ -1,0 +1,1 @@
+return approval(q.id)

@@ -1,0 +1,5 @@
+-- What an answer holds of an approval, in this order.
+local function approval(id)
+  return redis.call('HMGET', key('approval', id), 'record', 'payload', 'expires', 'uses', 'status', 'approver',
+    'decided')
+end

@@ -1,0 +1,15 @@
+local name = key('approval', q.id)
+local found = redis.call('HMGET', name, 'status', 'expires', 'root', 'question')
+if found[1] ~= 'pending' or tonumber(found[2]) <= q.now then return {} end
+redis.call('HSET', name, 'status', q.status, 'approver', q.approver, 'decided', exact(q.now),
+  'expires', exact(q.expires))
+redis.call('PEXPIREAT', name, q.until_ms)
+local asked = key('asked', found[4])
+if redis.call('GET', asked) == q.id then redis.call('PEXPIREAT', asked, q.until_ms) end
+redis.call('ZREM', prefix .. 'pending', q.id)
+redis.call('ZREM', key('waiting', found[3]), q.id)
+redis.call('ZADD', prefix .. 'approvalends', exact(q.expires), q.id)
+keep(prefix .. 'approvals', q.until_ms)
+keep(prefix .. 'approvalends', q.until_ms)
+bump()
+return approval(q.id)

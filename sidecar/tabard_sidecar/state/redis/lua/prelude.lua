@@ -1,0 +1,54 @@
+-- What every script begins with. KEYS[1] is "tabard:{zone}:meta", ARGV[1] what is asked, as JSON.
+-- Lua's numbers are doubles: amounts stay within 2^53, and numbers are never written by cjson, which keeps 14 digits.
+local meta = KEYS[1]
+local prefix = string.sub(meta, 1, -5)
+local q = cjson.decode(ARGV[1])
+
+if q.now and q.skew then
+  local time = redis.call('TIME')
+  local apart = tonumber(time[1]) + tonumber(time[2]) / 1000000 - q.now
+  if math.abs(apart) > q.skew then
+    return redis.error_reply(string.format('TABARDCLOCK %.0f', apart))
+  end
+end
+
+local function key(kind, id) return prefix .. kind .. ':' .. id end
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function exact(number) return string.format('%.17g', number) end
+
+local function bump() return whole(redis.call('HINCRBY', meta, 'epoch', 1)) end
+
+-- Keep a key at least until a time in milliseconds.
+local function keep(name, until_ms)
+  if redis.call('PEXPIREAT', name, until_ms, 'GT') == 0 and redis.call('PTTL', name) == -1 then
+    redis.call('PEXPIREAT', name, until_ms)
+  end
+end
+
+-- Give a key of a task, which always goes at the same time, its end.
+local function ends(name, until_ms)
+  if redis.call('PTTL', name) == -1 then redis.call('PEXPIREAT', name, until_ms) end
+end
+
+local function texts(list)
+  local out = {}
+  for index, item in ipairs(list) do out[index] = cjson.encode(item) end
+  return '[' .. table.concat(out, ',') .. ']'
+end
+
+-- Return the first of some links that was ended, or false.
+local function first_ended(links)
+  local from = 1
+  while from <= #links do
+    local fields = {}
+    for index = from, math.min(#links, from + 499) do fields[#fields + 1] = 'link ' .. links[index] end
+    local found = redis.call('HMGET', prefix .. 'revoked', unpack(fields))
+    for index = 1, #fields do
+      if found[index] then return links[from + index - 1] end
+    end
+    from = from + 500
+  end
+  return false
+end

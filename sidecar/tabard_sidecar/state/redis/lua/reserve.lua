@@ -1,0 +1,49 @@
+local root = q.links[1]
+local link = q.links[#q.links]
+local name = key('task', root)
+local task = redis.call('HMGET', name, 'version', 'until', 'owner')
+if not task[1] then return {'unknown', '', '0'} end
+local decisions = key('decisions', root)
+if redis.call('HEXISTS', decisions, q.decision) == 1 then
+  return {'done', '', redis.call('HGET', meta, 'epoch')}
+end
+if tonumber(task[1]) ~= q.version then return {'changed', '', '0'} end
+local ended = first_ended(q.links)
+if ended then return {'ended', ended, '0'} end
+
+local spent = key('spent', root)
+local total = {}
+for _, charge in ipairs(q.charges) do
+  local id, limit, amount = charge[1], charge[2], charge[3]
+  local before = total[id] or tonumber(redis.call('HGET', spent, id) or '0')
+  if amount > limit - before then return {'exhausted', id, '0'} end
+  total[id] = before + amount
+end
+local left = {}
+for _, id in ipairs(q.approvals) do
+  local found = redis.call('HMGET', key('approval', id), 'root', 'status', 'uses', 'expires')
+  if not left[id] then
+    local fits = found[1] == root and found[2] == 'approved' and tonumber(found[4]) > q.now
+    left[id] = fits and tonumber(found[3]) or 0
+  end
+  if left[id] < 1 then return {'approval_used', id, '0'} end
+  left[id] = left[id] - 1
+end
+
+-- From here on everything is written.
+for id, amount in pairs(total) do redis.call('HSET', spent, id, whole(amount)) end
+if #q.charges > 0 then ends(spent, task[2]) end
+for id, uses in pairs(left) do redis.call('HSET', key('approval', id), 'uses', whole(uses)) end
+local number = whole(redis.call('HINCRBY', name, 'number', 1))
+local calls = key('calls', root)
+redis.call('ZADD', calls, number, q.call)
+redis.call('HSET', decisions, q.decision, number .. '\n\n' .. q.record)
+ends(calls, task[2])
+ends(decisions, task[2])
+while redis.call('ZCARD', calls) > q.kept do
+  redis.call('HDEL', decisions, cjson.decode(redis.call('ZPOPMIN', calls)[1])[4])
+end
+local fresh = add_labels(root, '', q.task_labels, q.now, task[3], task[2])
+fresh = add_labels(root, link, q.branch_labels, q.now, task[3], task[2]) or fresh
+if fresh then redis.call('HINCRBY', name, 'version', 1) end
+return {'done', '', bump()}

@@ -1,0 +1,149 @@
+"""What a Redis server must be like before a zone relies on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import NoPermissionError
+
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.redis import scripts
+from tabard_sidecar.state.redis.link import RedisLink
+
+SCHEMA = 1
+"""Version of the layout of the keys."""
+_OLDEST_SERVER = (7, 0)
+_REWRITE_SECONDS = 30.0
+_NEARLY_FULL = 0.9
+_CHECKED_KEYS = 10_000
+_DURABLE = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
+_KINDS = ("tasks", "revocations", "approvals")
+
+_log = logging.getLogger(__name__)
+
+
+class RedisStateError(ValueError):
+    """The server can't be used as it is; the message says why and what to do."""
+
+
+async def prepare(link: RedisLink, zone: str) -> None:
+    """Check the server and claim the zone's keys.
+
+    Raises:
+        RedisStateError: the server is too old, not durable, or holds the state of another zone or a newer schema.
+        Unanswerable: it can't be reached, or its clock is too far from this machine's.
+    """
+    place = link.options.place
+    version = str((await link.command("INFO", "server")).get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
+        raise RedisStateError(f"the state store {place} is Redis {version}; Tabard needs 7.0 or newer")
+    weak = await weaknesses(link)
+    if weak and not link.options.accept_weak_durability:
+        raise RedisStateError(
+            f"the state store {place} may lose what it acknowledged: {'; '.join(weak)}. Change that, or accept it with "
+            "state.redis.accept_weak_durability"
+        )
+    if weak:
+        _log.warning("the state store may lose what it acknowledged", extra={"problems": weak})
+    held, schema = await link.run(
+        scripts.OPEN,
+        {
+            "zone": zone,
+            "schema": str(SCHEMA),
+            "now": time.time(),
+            "skew": link.options.max_clock_skew_seconds,
+        },
+    )
+    if held.decode() != zone:
+        raise RedisStateError(
+            f"the state store {place} holds the state of zone {held.decode()!r} under {zone!r}; set state.url or zone"
+        )
+    if int(schema) > SCHEMA:
+        raise RedisStateError(
+            f"the state store {place} was written by a newer version of Tabard; use that version"
+        )
+
+
+async def weaknesses(link: RedisLink) -> list[str]:
+    """Return why the server may forget what it acknowledged, each a sentence without its stop."""
+    try:
+        found = await link.command("CONFIG GET", *_DURABLE)
+    except Unanswerable as error:
+        if isinstance(error.__cause__, NoPermissionError):
+            return ["its configuration can't be read, since the ACL doesn't grant CONFIG GET"]
+        raise
+    settings = {_text(name): _text(value) for name, value in found.items()}
+    return [
+        f"{name} is {settings.get(name, 'unknown')} and has to be {wanted}"
+        for name, wanted in _DURABLE.items()
+        if settings.get(name) != wanted
+    ]
+
+
+async def problems(link: RedisLink) -> Sequence[str]:
+    """Return what is wrong with the server and the zone's keys, each a sentence."""
+    found = [f"Redis: {weakness}." for weakness in await weaknesses(link)]
+    info = await link.command("INFO", "everything")
+    found += _server_problems(info, link.options.replicas)
+    seconds, micros = await link.command("TIME")
+    apart = int(seconds) + int(micros) / 1e6 - time.time()
+    if abs(apart) > link.options.max_clock_skew_seconds:
+        found.append(f"The server's clock and this machine's are {apart:.0f} s apart: set both.")
+    missing = await link.run(scripts.CHECK, {"at": time.time(), "most": _CHECKED_KEYS})
+    found += [
+        f"{count} {kind} are in the index and nowhere else: the server evicted or lost them."
+        for kind, count in zip(_KINDS, missing, strict=True)
+        if count
+    ]
+    return found
+
+
+def _server_problems(info: dict[str, Any], replicas: int) -> list[str]:
+    found = []
+    if info.get("role") != "master":
+        found.append("The server is a replica: point state.url at the primary.")
+    if int(info.get("connected_slaves", 0)) < replicas:
+        found.append(
+            f"{info.get('connected_slaves', 0)} replicas are connected; state.redis.replicas wants {replicas}."
+        )
+    found += [
+        f"Redis: {name} is {info[name]}; look at the server's log and its disk."
+        for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+        if info.get(name, "ok") != "ok"
+    ]
+    most = int(info.get("maxmemory", 0))
+    if most and int(info["used_memory"]) > most * _NEARLY_FULL:
+        found.append(
+            f"The server is nearly full: {info['used_memory']} of {most} bytes; raise maxmemory or compact."
+        )
+    return found
+
+
+async def compact(link: RedisLink) -> int:
+    """Let the server return unused memory and rewrite its log; return how many bytes less it takes."""
+    before = await _size(link)
+    await link.command("MEMORY PURGE")
+    info = await link.command("INFO", "persistence")
+    if int(info.get("aof_enabled", 0)) and not int(info.get("aof_rewrite_in_progress", 0)):
+        await link.command("BGREWRITEAOF")
+    until = time.monotonic() + _REWRITE_SECONDS
+    while time.monotonic() < until:
+        info = await link.command("INFO", "persistence")
+        if not int(info.get("aof_rewrite_in_progress", 0)) and not int(info.get("aof_rewrite_scheduled", 0)):
+            break
+        await asyncio.sleep(0.1)
+    return max(0, before - await _size(link))
+
+
+async def _size(link: RedisLink) -> int:
+    memory = await link.command("INFO", "memory")
+    persistence = await link.command("INFO", "persistence")
+    return int(memory["used_memory_rss"]) + int(persistence.get("aof_current_size", 0))
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

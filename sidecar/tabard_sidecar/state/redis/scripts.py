@@ -1,0 +1,56 @@
+"""The Lua scripts: one for each thing that has to happen at once.
+
+A script is the prelude, the parts that it shares with others, and the file of its name. The server knows it by the SHA-1
+of that text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script: its text and the digest by which the server knows it."""
+
+    name: str
+    text: str
+    digest: str
+
+
+def _script(name: str, *shared: str, flags: str = "") -> Script:
+    folder = resources.files(__package__) / "lua"
+    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", *shared, name)]
+    text = f"#!lua{' flags=' + flags if flags else ''}\n" + "\n".join(parts)
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+# A full server still answers what only reads, and still does what frees memory or takes authority away.
+_READS = "no-writes"
+_ALWAYS = "allow-oom"
+
+OPEN = _script("open")
+CLAIM_REQUEST = _script("claim_request")
+COMPLETE_REQUEST = _script("complete_request")
+ABANDON_REQUEST = _script("abandon_request", flags=_ALWAYS)
+CONSUME = _script("consume")
+OPEN_TASK = _script("open_task")
+LOOK_UP = _script("look_up", flags=_READS)
+RESERVE = _script("reserve", "labels")
+RELEASE = _script("release", flags=_ALWAYS)
+REPORT = _script("report", "labels")
+REGISTER_CHILDREN = _script("register_children")
+ENDED_AT_OR_ABOVE = _script("ended_at_or_above", flags=_READS)
+REVOKE = _script("revoke", flags=_ALWAYS)
+LIFT = _script("lift")
+REVOCATIONS = _script("revocations", flags=_READS)
+ASK = _script("ask", "approvals")
+APPROVAL = _script("approval", "approvals", flags=_READS)
+LIST_APPROVALS = _script("list_approvals", "approvals", flags=_READS)
+DECIDE_APPROVAL = _script("decide_approval", "approvals")
+TASKS = _script("tasks", flags=_READS)
+TREE = _script("tree", flags=_READS)
+EXPIRE = _script("expire", flags=_ALWAYS)
+CHECK = _script("check", flags=_READS)

@@ -1,0 +1,304 @@
+"""The Redis state store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from tabard_sidecar.state.model import (
+    Approval,
+    Chain,
+    Child,
+    Claim,
+    ClaimState,
+    Outcome,
+    OutcomeState,
+    Reservation,
+    Reserved,
+    ReserveState,
+    Revocation,
+    RevocationKind,
+    Standing,
+    TaskRecord,
+    Tree,
+)
+from tabard_sidecar.state.redis import codec, opening, scripts
+from tabard_sidecar.state.redis.announcements import Announcements
+from tabard_sidecar.state.redis.codec import milliseconds
+from tabard_sidecar.state.redis.link import Answer, RedisLink
+from tabard_sidecar.state.redis.options import RedisOptions
+from tabard_sidecar.state.redis.scripts import Script
+from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, KEPT_SECONDS
+
+GRACE_SECONDS = 300.0
+"""How long keys outlive what they hold, so that a server whose clock is ahead doesn't forget it early."""
+_KNOWN_CHILDREN = 65_536
+_EXPIRE_ROWS = 2_000
+_EXPIRE_TASKS = 50
+_MOST_LISTED = 1_000
+
+
+class RedisStateStore:
+    """The :class:`~tabard_sidecar.state.store.StateStore` of a zone whose sidecars run on many machines.
+
+    Every operation is one script, hence one round trip and all or nothing. What is said to be durable also waits for
+    replicas, if ``options.replicas`` says how many.
+
+    Args:
+        options: how the server is reached and what is expected of it.
+        zone: the zone, which is one slot of a cluster: all its keys begin with ``tabard:{<zone>}:``.
+    """
+
+    def __init__(self, options: RedisOptions, *, zone: str) -> None:
+        self._zone = zone
+        self._link = RedisLink(options, zone)
+        self._announcements = Announcements(self._link)
+        self._skew = options.max_clock_skew_seconds
+        self._calls = codec.Calls()
+        # Children once counted stay counted, so that a grant that is used again costs no write.
+        self._known_children: dict[tuple[str, str], None] = {}
+        self._epoch = 0
+
+    async def open(self) -> None:
+        """Connect and check the server.
+
+        Raises:
+            RedisStateError: the server can't be used as it is.
+            Unanswerable: it can't be reached.
+        """
+        self._link.connect()
+        try:
+            await opening.prepare(self._link, self._zone)
+        except BaseException:
+            await self._link.close()
+            raise
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._announcements.close()
+        await self._link.close()
+
+    async def _judge(
+        self,
+        script: Script,
+        now: float,
+        question: Mapping[str, object],
+        *binary: bytes,
+        durable: bool = False,
+    ) -> Answer:
+        """Run a script that compares ``now`` with what is stored, if the server's clock agrees."""
+        asked = {**question, "now": now, "skew": self._skew}
+        return await self._link.run(script, asked, *binary, durable=durable)
+
+    async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
+        """Claim a request; see the interface."""
+        question = {
+            "key": key.hex(),
+            "lasts": CLAIM_SECONDS,
+            "expires": expires_at,
+            "until_ms": milliseconds(expires_at + GRACE_SECONDS),
+        }
+        state, response = await self._judge(scripts.CLAIM_REQUEST, now, question, body)
+        return Claim(ClaimState(state.decode()), response)
+
+    async def complete_request(self, key: bytes, response: bytes, *, expires_at: float) -> None:
+        """Keep a response; see the interface."""
+        question = {
+            "key": key.hex(),
+            "expires": expires_at,
+            "until_ms": milliseconds(expires_at + GRACE_SECONDS),
+        }
+        await self._link.run(scripts.COMPLETE_REQUEST, question, response)
+
+    async def abandon_request(self, key: bytes) -> None:
+        """Give a claim back; see the interface."""
+        await self._link.run(scripts.ABANDON_REQUEST, {"key": key.hex()})
+
+    async def consume(self, name: str, *, limit: int, now: float, expires_at: float) -> bool:
+        """Count one use; see the interface."""
+        question = {
+            "name": codec.digest(name),
+            "limit": limit,
+            "expires": expires_at,
+            "until_ms": milliseconds(expires_at + GRACE_SECONDS),
+        }
+        return bool(await self._judge(scripts.CONSUME, now, question, durable=True))
+
+    async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
+        """Remember a task; see the interface."""
+        question = {
+            "root": task.root_id,
+            "task_id": task.task_id,
+            "record": codec.task_text(task),
+            "owner": codec.digest(task.subject_issuer, task.subject_id, task.workload),
+            "started": task.started_at,
+            "expires": task.expires_at,
+            "since": labels_since,
+            "kept": KEPT_SECONDS,
+            "until_ms": milliseconds(task.expires_at + KEPT_SECONDS),
+        }
+        return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, question, durable=True))))
+
+    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> Standing:
+        """Look at a chain; see the interface."""
+        question = {
+            "links": chain.link_ids,
+            "budgets": [budget.budget_id for budget in chain.budgets],
+            "calls": calls,
+        }
+        standing = codec.standing(await self._link.run(scripts.LOOK_UP, question), chain, self._calls)
+        if standing.epoch < self._epoch:
+            # The server lost writes; children that are known here may be among them.
+            self._known_children.clear()
+        self._epoch = standing.epoch
+        return standing
+
+    async def reserve(self, reservation: Reservation) -> Reserved:
+        """Take what a call takes; see the interface."""
+        question = codec.reservation(reservation)
+        question["kept"] = KEPT_CALLS
+        state, what, epoch = await self._judge(scripts.RESERVE, reservation.now, question)
+        return Reserved(ReserveState(state.decode()), what.decode(), int(epoch))
+
+    async def release(self, decision_id: str, root_id: str) -> None:
+        """Give a reservation back; see the interface."""
+        await self._link.run(scripts.RELEASE, {"root": root_id, "decision": decision_id})
+
+    async def report(self, outcome: Outcome) -> OutcomeState:
+        """Count an outcome; see the interface."""
+        question = {
+            "root": outcome.root_id,
+            "link": outcome.link_id,
+            "decision": outcome.decision_id,
+            "raised": dict(outcome.raised),
+            "refunded": dict(outcome.refunded),
+            "refunds": orjson.dumps(dict(outcome.refunded)).decode(),
+            "labels": outcome.labels,
+        }
+        return OutcomeState((await self._judge(scripts.REPORT, outcome.now, question)).decode())
+
+    async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+        """Count children; see the interface."""
+        fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known_children]
+        if not fresh:
+            return None
+        question = {
+            "children": [
+                (
+                    child.parent_id,
+                    child.child_id,
+                    -1 if child.limit is None else child.limit,
+                    child.root_id,
+                    child.holder,
+                    child.sub_agent,
+                )
+                for child in fresh
+            ],
+            "until_ms": milliseconds(expires_at + KEPT_SECONDS),
+        }
+        refused = int(await self._link.run(scripts.REGISTER_CHILDREN, question))
+        if refused:
+            return fresh[refused - 1]
+        for child in fresh:
+            if len(self._known_children) >= _KNOWN_CHILDREN:
+                self._known_children.pop(next(iter(self._known_children)))
+            self._known_children[child.parent_id, child.child_id] = None
+        return None
+
+    async def ended_at_or_above(self, link_id: str) -> bool:
+        """Follow a link's parents; see the interface."""
+        return bool(await self._link.run(scripts.ENDED_AT_OR_ABOVE, {"link": link_id}))
+
+    async def revoke(self, revocation: Revocation) -> int:
+        """Revoke; see the interface."""
+        question = {
+            "field": codec.revocation_field(revocation.kind, revocation.target),
+            "at": revocation.at,
+            "expires": revocation.expires_at,
+            "reason": revocation.reason,
+            "kept": KEPT_SECONDS,
+        }
+        return int(await self._link.run(scripts.REVOKE, question, durable=True))
+
+    async def lift(self, kind: RevocationKind, target: str) -> bool:
+        """Take a revocation back; see the interface."""
+        if kind is RevocationKind.LINK:
+            return False
+        question = {"field": codec.revocation_field(kind, target)}
+        return bool(await self._link.run(scripts.LIFT, question, durable=True))
+
+    async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
+        """Return revocations in order; see the interface."""
+        return codec.revocations(await self._link.run(scripts.REVOCATIONS, {"after": after}))
+
+    async def watch(self, after: int, *, timeout_seconds: float) -> bool:
+        """Wait for a revocation; see the interface. The server pushes it."""
+        return await self._announcements.wait(after, timeout_seconds=timeout_seconds)
+
+    async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
+        """Remember a call that waits for a person; see the interface."""
+        question = {
+            "id": approval.approval_id,
+            "root": approval.root_id,
+            "question": codec.digest(
+                approval.root_id, approval.link_id, approval.module, approval.code, approval.digest
+            ),
+            "record": codec.approval_text(approval),
+            "expires": approval.expires_at,
+            "uses": approval.uses,
+            "max_pending": max_pending,
+            "until_ms": milliseconds(approval.expires_at + GRACE_SECONDS),
+        }
+        return codec.approval(await self._judge(scripts.ASK, approval.created_at, question, approval.payload))
+
+    async def approval(self, approval_id: str, *, now: float) -> Approval | None:
+        """Return an approval; see the interface."""
+        found = codec.approval(await self._judge(scripts.APPROVAL, now, {"id": approval_id}))
+        return found if found is not None and found.expires_at > now else None
+
+    async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
+        """Return approvals; see the interface."""
+        question = {"at": now, "pending_only": pending_only, "most": _MOST_LISTED}
+        found = [codec.approval(fields) for fields in await self._link.run(scripts.LIST_APPROVALS, question)]
+        return [approval for approval in found if approval is not None]
+
+    async def decide_approval(
+        self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
+    ) -> Approval | None:
+        """Decide about an approval; see the interface."""
+        question = {
+            "id": approval_id,
+            "status": "approved" if approved else "denied",
+            "approver": approver,
+            "expires": expires_at,
+            "until_ms": milliseconds(expires_at + GRACE_SECONDS),
+        }
+        return codec.approval(await self._judge(scripts.DECIDE_APPROVAL, now, question, durable=True))
+
+    async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
+        """Return tasks; see the interface."""
+        return codec.tasks(await self._link.run(scripts.TASKS, {"at": now, "most": limit}))
+
+    async def tree(self, task_id: str) -> Tree | None:
+        """Return a task's tree; see the interface."""
+        found = await self._link.run(scripts.TREE, {"task_id": task_id})
+        return codec.tree(found) if found else None
+
+    async def expire(self, *, now: float) -> int:
+        """Forget what has expired; see the interface."""
+        question = {
+            "kept": KEPT_SECONDS,
+            "grace": GRACE_SECONDS,
+            "rows": _EXPIRE_ROWS,
+            "tasks": _EXPIRE_TASKS,
+        }
+        return int(await self._judge(scripts.EXPIRE, now, question))
+
+    async def check(self) -> Sequence[str]:
+        """Check the server; see the interface."""
+        return await opening.problems(self._link)
+
+    async def compact(self) -> int:
+        """Give space back; see the interface."""
+        return await opening.compact(self._link)
