@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tabard_sidecar.model import Decision, IssuedCredential, Obligation, Reason
+from tabard_sidecar.model import Decision, IssuedCredential, Obligation, PendingApproval, Reason
 
 
 def encode_decision(decision: Decision) -> bytes:
@@ -19,6 +19,9 @@ def encode_decision(decision: Decision) -> bytes:
             "policy_revision": decision.policy_revision,
             "obligations": [[o.id, dict(o.properties)] for o in decision.obligations],
             "reusable": decision.reusable,
+            "approvals": [
+                [p.approval_id, p.module, p.code, p.call_grant, p.expires_at] for p in decision.approvals
+            ],
             "credential": None
             if credential is None
             else {
@@ -50,4 +53,5 @@ def decode_decision(raw: bytes) -> Decision:
         else IssuedCredential(**{**credential, "scopes": tuple(credential["scopes"])}),
         obligations=tuple(Obligation(*obligation) for obligation in value["obligations"]),
         reusable=value["reusable"],
+        approvals=tuple(PendingApproval(*pending) for pending in value.get("approvals", ())),
     )

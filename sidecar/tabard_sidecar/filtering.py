@@ -36,7 +36,7 @@ class ToolFilter:
         """
         stages = self._stages
         agent, verified = stages.verify_held(grant)
-        children = await stages.check_alive(verified)
+        standing = await stages.check_alive(agent, verified)
         asked = [self._annotated(tool) for tool in tools] or [
             FilterQuestion(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
         ]
@@ -51,7 +51,7 @@ class ToolFilter:
         if unknown:
             base = json.loads(
                 stages.inputs.without_tool(
-                    Operation.FILTER_TOOLS, agent, verified, children=children, now=now
+                    Operation.FILTER_TOOLS, agent, verified, standing=standing, now=now
                 )
             )
             found = await stages.policy.filter_tools(base, unknown)

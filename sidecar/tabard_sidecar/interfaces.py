@@ -9,14 +9,19 @@ from typing import Any, Protocol
 
 from tabard_sidecar.model import (
     Agent,
+    Ask,
     CredentialRequest,
     Decision,
     Intent,
     Introspection,
     IssuedCredential,
+    MetApproval,
     Operation,
+    PendingApproval,
     PolicyDecision,
     Subject,
+    ToolCall,
+    VerifiedGrant,
 )
 
 
@@ -82,10 +87,23 @@ class PolicyRuntime(Protocol):
         """Revision of the policy that is active."""
         ...
 
-    async def decide(self, operation: Operation, input_json: bytes, *, key: str = "") -> PolicyDecision:
+    @property
+    def reads_history(self) -> bool:
+        """True unless it is certain that no rule of the active policy looks at a task's calls or labels."""
+        ...
+
+    async def decide(
+        self,
+        operation: Operation,
+        input_json: bytes,
+        *,
+        key: str = "",
+        approvals: frozenset[tuple[str, str]] = frozenset(),
+    ) -> PolicyDecision:
         """Evaluate ``data.tabard.decision`` and compose its elements.
 
-        ``key`` is what repeated time-outs are counted by, for example the tool's name.
+        ``key`` is what repeated time-outs are counted by, for example the tool's name; ``approvals`` are module and code
+        of the questions that people have answered with yes for this very call.
 
         Raises:
             Unanswerable: no policy is loaded, or the engine can't be reached.
@@ -134,6 +152,11 @@ class ToolSpec(Protocol):
     @property
     def read_only(self) -> bool:
         """True if the catalogue marks the tool as changing nothing."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of what the tool returns, sorted; a call adds them to its task."""
         ...
 
     @property
@@ -205,6 +228,77 @@ class DecisionRecord:
     policy_revision: str
     request_id: str = ""
     metrics: Mapping[str, int] | None = None
+
+
+class Approvals(Protocol):
+    """Asks people about calls and recognises what they approved."""
+
+    async def ask(  # noqa: PLR0913 - what a person is shown has that many sides
+        self,
+        serialised: str,
+        grant: VerifiedGrant,
+        agent: Agent,
+        call: ToolCall,
+        asks: Sequence[Ask],
+        *,
+        now: float,
+    ) -> tuple[PendingApproval, ...]:
+        """Remember that a call waits for people, one approval per ask.
+
+        ``serialised`` is the grant as it was presented. Asking the same again returns what waits already.
+
+        Raises:
+            Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured role
+                could approve.
+            Unanswerable: the state store is out of reach.
+        """
+        ...
+
+    async def met(self, grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[MetApproval, ...]:
+        """Return what people approved of this very call: one per third-party caveat of the grant.
+
+        The discharges were verified with the grant; this looks up who approved what.
+
+        Raises:
+            Refused: ``approval_invalid``, an approval doesn't exist any more, isn't approved, was used up or speaks of
+                another call.
+            Unanswerable: the state store is out of reach.
+        """
+        ...
+
+
+class Revocations(Protocol):
+    """Knows what operators revoked."""
+
+    async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
+        """Check that nobody in a chain was revoked. Links are checked by the state store itself.
+
+        ``newest`` is the sequence number of the zone's newest revocation; what isn't known yet is fetched first.
+
+        Raises:
+            Refused: ``agent_revoked``, ``subject_revoked``, or ``revocation_state_stale``.
+            Unanswerable: the state store is out of reach.
+        """
+        ...
+
+    async def check_start(self, agent: Agent, subject: Subject, *, issued_at: float, now: float) -> None:
+        """Check that a person's token may start a task of this workload.
+
+        Raises:
+            Refused: ``agent_revoked``, or ``subject_revoked`` for a token issued at or before the revocation.
+            Unanswerable: the state store is out of reach.
+        """
+        ...
+
+    async def check_credential(self, found: Introspection, *, now: float) -> None:
+        """Check that a credential whose signature holds wasn't revoked, nor its task, its person or its chain.
+
+        Raises:
+            Refused: ``credential_revoked``, ``agent_revoked``, ``subject_revoked``, ``task_ended`` or
+                ``revocation_state_stale``.
+            Unanswerable: the state store is out of reach.
+        """
+        ...
 
 
 class DecisionLog(Protocol):

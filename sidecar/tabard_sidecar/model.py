@@ -13,6 +13,8 @@ from typing import Any
 
 from tabard.caveats import Caveat, Limits
 
+from tabard_sidecar.state.model import BudgetLimit
+
 
 class Operation(StrEnum):
     """What policy is asked about; ``input.operation``."""
@@ -37,7 +39,8 @@ class Subject:
 
     The pair (issuer, id) is the identity; an id alone never is. ``claims`` holds only the verified claims that the
     issuer's configuration lists. ``token_id`` names the presented token, a SHA-256 over its issuer and ``jti`` (or what
-    was signed), and ``expires_at`` the time until which it is accepted; both are only set while a task is being started.
+    was signed), and ``expires_at`` the time until which it is accepted, ``issued_at`` when it was issued (0 if it
+    doesn't say); these are only set while a task is being started.
     """
 
     id: str
@@ -46,6 +49,7 @@ class Subject:
     authenticated_at: float | None = None
     token_id: str = ""
     expires_at: float = 0.0
+    issued_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,8 @@ class VerifiedGrant:
 
     ``digest`` (SHA-256 of the serialised grant, hex) identifies exactly this grant, ``root_id`` the root of its tree.
     ``caveats`` is every caveat in order, hops and branches included; ``root_caveats`` those before the first link.
-    ``expires_at`` is the earliest of all expiries. ``holder`` is who may use it now.
+    ``expires_at`` is the earliest of all expiries. ``holder`` is who may use it now. ``budgets`` are the budget caveats
+    in order, each with the identifier under which it is charged.
     """
 
     digest: str
@@ -123,6 +128,7 @@ class VerifiedGrant:
     links: tuple[Link, ...]
     caveats: tuple[Caveat, ...]
     expires_at: float
+    budgets: tuple[BudgetLimit, ...] = ()
 
     @property
     def holder(self) -> str:
@@ -195,15 +201,61 @@ class CredentialTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A policy element that wants a person's word: ``module`` is its module's name, without ``policy.``.
+
+    ``approvers`` are roles of the configuration, any of which may approve. An approval allows ``uses`` calls within
+    ``ttl_seconds``.
+    """
+
+    module: str
+    code: str
+    approvers: tuple[str, ...]
+    reason: str
+    uses: int
+    ttl_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """A call that waits for a person. ``call_grant`` is secret: the grant narrowed to this call and that person's word."""
+
+    approval_id: str
+    module: str
+    code: str
+    call_grant: str = field(repr=False)
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetApproval:
+    """What a person approved, as policies see it. ``module`` is the asking module's name, without ``policy.``."""
+
+    approval_id: str
+    module: str
+    code: str
+    approver_id: str
+    approver_issuer: str
+    approved_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyDecision:
     """What composing every policy element came to.
 
     ``denials`` not empty means deny. Otherwise ``granted_by`` names the granting elements. ``limits`` holds one entry
-    per start or delegate element, each to become caveats of its own.
+    per start or delegate element, each to become caveats of its own. ``asks`` are the elements that want a person's
+    word and don't have it; they are set only if nothing else denies and something grants.
+
+    ``charges`` are amounts by name of the budget, the largest that any grant names; labels are united.
     """
 
     revision: str
     denials: tuple[Reason, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    charges: Mapping[str, int] = field(default_factory=dict)
+    task_labels: tuple[str, ...] = ()
+    branch_labels: tuple[str, ...] = ()
     granted_by: tuple[Reason, ...] = ()
     credential: CredentialTemplate | None = None
     reuse: bool = False
@@ -282,3 +334,4 @@ class Decision:
     credential: IssuedCredential | None = None
     obligations: tuple[Obligation, ...] = ()
     reusable: bool = False
+    approvals: tuple[PendingApproval, ...] = ()

@@ -1,6 +1,6 @@
 """The way of a tool call through the sidecar.
 
-authenticate → verify grant → judge caveats → assemble input → evaluate → clamp → record intent → issue → commit
+authenticate → verify grant → judge caveats → assemble input → evaluate → clamp → reserve → record intent → issue → commit
 
 Whatever fails on the way ends in a deny (:class:`Refused`) or in no decision at all (:class:`Unanswerable`); there is
 no path from a failure to an allow.
@@ -8,36 +8,41 @@ no path from a failure to an allow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from tabard_sidecar.decision_codec import decode_decision, encode_decision
-from tabard_sidecar.grants import clamp_credential, judge_call
+from tabard_sidecar.grants import PlannedGrant, clamp_credential, judge_call
 from tabard_sidecar.interfaces import ToolSpec
 from tabard_sidecar.model import (
     Agent,
     CredentialRequest,
     Decision,
     IssuedCredential,
+    MetApproval,
     Operation,
     PolicyDecision,
-    VerifiedGrant,
 )
 from tabard_sidecar.questions import AuthorizeQuestion
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.replies import Replies
 from tabard_sidecar.stages import Stages
+from tabard_sidecar.state import Standing
 from tabard_sidecar.trail import Trail, asked, new_id
+
+# How often policy is asked again because the task's labels changed meanwhile. Labels only grow, so this ends by itself.
+_MOST_EVALUATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A question whose caller, grant and caveats are in order."""
+    """A question whose caller, grant and caveats are in order, and what people have approved of it."""
 
     agent: Agent
-    grant: VerifiedGrant
+    grant: PlannedGrant
     spec: ToolSpec | None
-    children: int
+    standing: Standing
+    approvals: tuple[MetApproval, ...]
 
 
 class Authorizer:
@@ -108,10 +113,29 @@ class Authorizer:
             problem = spec.validate(question.call.arguments) if spec is not None else None
             if problem is not None:
                 raise Refused("arguments_invalid", problem)
-            children = await stages.check_alive(grant)
-        return _Checked(agent, grant, spec, children)
+            standing = await stages.check_alive(agent, grant)
+            met: tuple[MetApproval, ...] = ()
+            if grant.third_parties:
+                met = await stages.approvals.met(grant, question.call, now=stages.clock())
+        return _Checked(agent, grant, spec, standing, met)
 
     async def _decide(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision:
+        for _ in range(_MOST_EVALUATIONS):
+            verdict = await self._evaluate(question, checked, trail)
+            if not verdict.allowed:
+                return await self._deny(question, checked, verdict, trail)
+            request = self._request(question, checked, verdict, trail)
+            audience = request.audience if request is not None else ""
+            if await self._reserve(question, checked, verdict, audience, trail):
+                return await self._allow(checked, verdict, request, trail)
+            # The task got labels that policy hasn't seen.
+            standing = await self._stages.check_alive(checked.agent, checked.grant)
+            checked = replace(checked, standing=standing)
+        raise Unanswerable(
+            "ABORTED", "state_contended", "the task's labels change faster than policy can be asked"
+        )
+
+    async def _evaluate(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> PolicyDecision:
         stages = self._stages
         trail.input_json = stages.inputs.authorize(
             checked.agent,
@@ -119,17 +143,77 @@ class Authorizer:
             question.call,
             checked.spec,
             asserted=question.context,
-            children=checked.children,
+            standing=checked.standing,
+            approvals=checked.approvals,
             now=stages.clock(),
         )
         with stages.observer.stage("evaluate"):
             verdict = await stages.policy.decide(
-                Operation.AUTHORIZE, trail.input_json, key=question.call.name
+                Operation.AUTHORIZE,
+                trail.input_json,
+                key=question.call.name,
+                approvals=frozenset((met.module, met.code) for met in checked.approvals),
             )
         trail.policy_revision = verdict.revision
-        if not verdict.allowed:
-            return trail.deny(*verdict.denials)
-        credential = await self._issue(question, checked, verdict, trail)
+        return verdict
+
+    async def _deny(
+        self, question: AuthorizeQuestion, checked: _Checked, verdict: PolicyDecision, trail: Trail
+    ) -> Decision:
+        denied = trail.deny(*verdict.denials)
+        if not verdict.asks:
+            return denied
+        stages = self._stages
+        waiting = await stages.approvals.ask(
+            question.grant, checked.grant, checked.agent, question.call, verdict.asks, now=stages.clock()
+        )
+        trail.effects["approvals_asked"] = [pending.approval_id for pending in waiting]
+        return replace(denied, approvals=waiting)
+
+    async def _reserve(
+        self,
+        question: AuthorizeQuestion,
+        checked: _Checked,
+        verdict: PolicyDecision,
+        audience: str,
+        trail: Trail,
+    ) -> bool:
+        stages = self._stages
+        with stages.observer.stage("reserve"):
+            reserved = await stages.ledger.reserve(
+                checked.grant,
+                verdict,
+                checked.standing,
+                decision_id=trail.decision_id,
+                tool=question.call.name,
+                spec=checked.spec,
+                approvals=checked.approvals,
+                reads_history=stages.policy.reads_history,
+                audience=audience,
+            )
+        if verdict.charges:
+            trail.effects["charges"] = dict(verdict.charges)
+        if verdict.task_labels or verdict.branch_labels:
+            trail.effects["labels"] = sorted({*verdict.task_labels, *verdict.branch_labels})
+        if checked.approvals:
+            trail.effects["approvals"] = [met.approval_id for met in checked.approvals]
+        return reserved
+
+    async def _allow(
+        self,
+        checked: _Checked,
+        verdict: PolicyDecision,
+        request: CredentialRequest | None,
+        trail: Trail,
+    ) -> Decision:
+        credential = None
+        if request is not None:
+            try:
+                credential = await self._issue(request, trail)
+            except BaseException:
+                # Nothing was issued, so nothing was taken; if this fails, too, the charge stays.
+                await self._stages.ledger.release(trail.decision_id, checked.grant)
+                raise
         return Decision(
             trail.decision_id,
             allowed=True,
@@ -140,19 +224,19 @@ class Authorizer:
             reusable=verdict.reuse and credential is not None and not credential.single_use,
         )
 
-    async def _issue(
+    def _request(
         self, question: AuthorizeQuestion, checked: _Checked, verdict: PolicyDecision, trail: Trail
-    ) -> IssuedCredential | None:
+    ) -> CredentialRequest | None:
+        """Return what to issue, narrowed to the grant; ``None`` if policy wants no credential."""
         template = verdict.credential
         if template is None or template.kind == "none":
             if question.scopes:
                 raise Refused("scope_not_granted", "scopes were asked for and policy grants no credential")
             return None
-        stages = self._stages
-        issuer = stages.issuers.get(template.kind)
-        now = stages.clock()
+        self._stages.issuers.get(template.kind)  # before anything is taken for it
+        now = self._stages.clock()
         audience, scopes, expires_at = clamp_credential(checked.grant, template, question.scopes, now)
-        request = CredentialRequest(
+        return CredentialRequest(
             credential_id=new_id(),
             decision_id=trail.decision_id,
             kind=template.kind,
@@ -166,7 +250,10 @@ class Authorizer:
             grant=checked.grant,
             call=question.call,
         )
+
+    async def _issue(self, request: CredentialRequest, trail: Trail) -> IssuedCredential:
+        stages = self._stages
         with stages.observer.stage("record"):
             await trail.intend(request)
         with stages.observer.stage("issue"):
-            return await issuer.issue(request)
+            return await stages.issuers.get(request.kind).issue(request)

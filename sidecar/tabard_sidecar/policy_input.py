@@ -7,18 +7,27 @@ verified is encoded once per grant and only the question itself once per call.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
 from tabard_sidecar.interfaces import ToolSpec
 from tabard_sidecar.jsontext import encode
-from tabard_sidecar.model import Agent, Intent, Operation, Subject, Task, ToolCall, VerifiedGrant
+from tabard_sidecar.model import (
+    Agent,
+    Intent,
+    MetApproval,
+    Operation,
+    Subject,
+    Task,
+    ToolCall,
+    VerifiedGrant,
+)
+from tabard_sidecar.state.model import Standing
 
 # What is remembered about grants may take this much: their holders choose how many and how large they are.
 _CACHED_BYTES = 16 * 2**20
-# This version keeps neither budgets nor history nor approvals; policies see them empty.
 _EMPTY_STATE = b'"budgets":{},"history":{"calls":[],"labels":[]},"approvals":[]'
 
 
@@ -42,7 +51,8 @@ class PolicyInput:
         spec: ToolSpec | None,
         *,
         asserted: Mapping[str, Any],
-        children: int,
+        standing: Standing,
+        approvals: Sequence[MetApproval] = (),
         now: float,
     ) -> bytes:
         """Return the input for one tool call."""
@@ -51,7 +61,7 @@ class PolicyInput:
             (
                 b'{"operation":"authorize",',
                 self._verified(agent, grant),
-                b',"children":%d},"tool":{"name":' % children,
+                b',"children":%d},"tool":{"name":' % standing.children,
                 encode(call.name),
                 b',"server":',
                 encode(call.server),
@@ -64,7 +74,7 @@ class PolicyInput:
                 b',"asserted":',
                 encode(asserted) if asserted else b"{}",
                 b"},",
-                _EMPTY_STATE,
+                _state(grant, standing, approvals),
                 b"}",
             )
         )
@@ -75,7 +85,7 @@ class PolicyInput:
         agent: Agent,
         grant: VerifiedGrant,
         *,
-        children: int,
+        standing: Standing,
         now: float,
         request: Mapping[str, Any] | None = None,
         tool: Mapping[str, Any] | None = None,
@@ -90,12 +100,12 @@ class PolicyInput:
                 operation.value.encode(),
                 b'",',
                 self._verified(agent, grant),
-                b',"children":%d},' % children,
+                b',"children":%d},' % standing.children,
                 extra,
                 b'"context":{"time":',
                 b"%.6f" % now,
                 b',"asserted":{}},',
-                _EMPTY_STATE,
+                _state(grant, standing, ()),
                 b"}",
             )
         )
@@ -147,6 +157,41 @@ class PolicyInput:
             _, (_, dropped) = self._grants.popitem(last=False)
             self._cached_bytes -= len(dropped)
         return text
+
+
+def _state(grant: VerifiedGrant, standing: Standing, approvals: Sequence[MetApproval]) -> bytes:
+    """Return what the task did so far and what people said of this call, as members of the input."""
+    if not grant.budgets and not standing.calls and not standing.labels and not approvals:
+        return _EMPTY_STATE
+    calls = [
+        {"tool": call.tool, "allowed": call.allowed, "labels": call.labels, "at": seconds(call.at)}
+        for call in standing.calls
+    ]
+    return b'"budgets":%b,"history":%b,"approvals":%b' % (
+        encode(budgets(grant, standing)),
+        encode({"calls": calls, "labels": standing.labels}),
+        encode([_approval(approval) for approval in approvals]),
+    )
+
+
+def budgets(grant: VerifiedGrant, standing: Standing) -> dict[str, dict[str, int]]:
+    """Return the budgets of a chain by name; of several with one name the one with the least left binds."""
+    found: dict[str, dict[str, int]] = {}
+    for budget in grant.budgets:
+        spent = standing.spent.get(budget.budget_id, 0)
+        remaining = max(0, budget.limit - spent)
+        if budget.name not in found or remaining < found[budget.name]["remaining"]:
+            found[budget.name] = {"limit": budget.limit, "spent": spent, "remaining": remaining}
+    return found
+
+
+def _approval(approval: MetApproval) -> dict[str, Any]:
+    return {
+        "module": approval.module,
+        "code": approval.code,
+        "approver": {"id": approval.approver_id, "issuer": approval.approver_issuer},
+        "approved_at": seconds(approval.approved_at),
+    }
 
 
 def _caveats(caveats: tuple[Caveat, ...]) -> list[Any]:

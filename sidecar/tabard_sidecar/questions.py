@@ -51,6 +51,17 @@ class DelegateQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomeQuestion:
+    """What an allowed call turned out to cost and to have read, by the agent's word and perhaps the backend's."""
+
+    grant: str
+    decision_id: str
+    charges: Mapping[str, int]
+    labels: tuple[str, ...]
+    signed_outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RenewQuestion:
     """May a credential be replaced by one that lasts longer?"""
 

@@ -1,4 +1,4 @@
-"""Credentials after they were issued: renewing and describing them."""
+"""Credentials after they were issued: renewing, revoking and describing them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from tabard_sidecar.model import (
     VerifiedGrant,
 )
 from tabard_sidecar.questions import RenewQuestion
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.revocation import own_credential_target
 from tabard_sidecar.stages import Stages
+from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.trail import Trail, asked, new_id
+
+MAX_REVOKED_CREDENTIALS = 1_000
+"""How many credentials the holders of one task may revoke; each is remembered as long as the task."""
 
 
 class Credentials:
-    """Renews and describes credentials of the presented holder."""
+    """Renews, revokes and describes credentials of the presented holder."""
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
@@ -36,20 +41,62 @@ class Credentials:
         """
         return self._stages.issuers.inspect(value)
 
+    async def active(self, value: str) -> Introspection | None:
+        """Describe a credential of any task for a backend; ``None`` if it isn't active, whatever the cause.
+
+        Raises:
+            Unanswerable: the state store is out of reach, so that nobody can tell.
+        """
+        try:
+            found = self.inspect(value)
+            await self._stages.revocations.check_credential(found, now=self._stages.clock())
+        except Refused:
+            return None
+        return found
+
     async def introspect(self, grant: str, value: str) -> Introspection | None:
         """Describe a credential of the presented grant's task; ``None`` if it isn't active there.
 
         Raises:
             Refused: the grant doesn't verify.
+            Unanswerable: the state store is out of reach.
         """
-        _, verified = self._stages.verify_held(grant)
+        agent, verified = self._stages.verify_held(grant)
         judge_expiry(verified, now=self._stages.clock())
         try:
-            await self._stages.check_alive(verified)
-            found = self.inspect(value)
+            await self._stages.check_alive(agent, verified)
         except Refused:
             return None
-        return found if found.task_id == verified.task.id else None
+        found = await self.active(value)
+        return found if found is not None and found.task_id == verified.task.id else None
+
+    async def revoke(self, grant: str, credential_id: str) -> None:
+        """Revoke a credential that was issued to the presented holder. Durable.
+
+        An agent may name any id, so the revocation only counts for a credential of this very holder; the id of somebody
+        else's does nothing. Revoking twice is no error.
+
+        Raises:
+            Refused: the grant doesn't verify.
+            Unanswerable: the task has revoked too many credentials, or the state store is out of reach.
+        """
+        _, verified = self._stages.verify_held(grant)
+        now, state = self._stages.clock(), self._stages.state
+        judge_expiry(verified, now=now)
+        until = verified.task.expires_at
+        if not await state.consume(
+            f"revoked-credentials:{verified.root_id}",
+            limit=MAX_REVOKED_CREDENTIALS,
+            now=now,
+            expires_at=until,
+        ):
+            raise Unanswerable(
+                "RESOURCE_EXHAUSTED",
+                "overloaded",
+                f"the task has revoked {MAX_REVOKED_CREDENTIALS} credentials already; end it with EndTask instead",
+            )
+        target = own_credential_target(credential_id, verified.holder_id)
+        await state.revoke(Revocation(RevocationKind.CREDENTIAL, target, now, until, "by its holder"))
 
     async def renew(self, question: RenewQuestion) -> Decision:
         """Decide whether a credential may be replaced by one that lasts longer.
@@ -72,8 +119,9 @@ class Credentials:
         agent, grant = stages.verify_held(question.grant)
         now = stages.clock()
         judge_expiry(grant, now=now)
-        children = await stages.check_alive(grant)
+        standing = await stages.check_alive(agent, grant)
         old = stages.issuers.inspect(question.credential)
+        await stages.revocations.check_credential(old, now=now)
         issuer = stages.issuers.get(old.kind)
         _check_same_holder(old, grant)
         if old.single_use:
@@ -87,7 +135,7 @@ class Credentials:
             Operation.RENEW,
             agent,
             grant,
-            children=children,
+            standing=standing,
             now=now,
             tool={
                 "name": old.tool,

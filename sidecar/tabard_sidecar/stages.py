@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tabard_sidecar.credentials import Issuers
-from tabard_sidecar.grants import GrantService, children_to_register
+from tabard_sidecar.grants import GrantService, PlannedGrant
 from tabard_sidecar.interfaces import (
     AgentIdentitySource,
+    Approvals,
     Catalogue,
     Clock,
     DecisionLog,
     Observer,
     PolicyRuntime,
+    Revocations,
     ToolSpec,
 )
-from tabard_sidecar.model import Agent, ToolCall, VerifiedGrant
+from tabard_sidecar.ledger import Ledger
+from tabard_sidecar.model import Agent, ToolCall
 from tabard_sidecar.policy_input import PolicyInput
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.replies import Replies
-from tabard_sidecar.state import Child, StateStore
+from tabard_sidecar.state import Standing, StateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,16 @@ class Stages:
     policy: PolicyRuntime
     issuers: Issuers
     state: StateStore
+    ledger: Ledger
+    revocations: Revocations
+    approvals: Approvals
     replies: Replies
     log: DecisionLog
     inputs: PolicyInput
     observer: Observer
     clock: Clock
 
-    def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, VerifiedGrant]:
+    def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, PlannedGrant]:
         """Verify a grant and that this workload is the one that may use it.
 
         Raises:
@@ -67,24 +73,15 @@ class Stages:
             raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!a}")
         return spec
 
-    async def check_alive(self, grant: VerifiedGrant) -> int:
-        """Check that no part of the chain was ended and count its links; return the holder's children.
+    async def check_alive(self, agent: Agent, grant: PlannedGrant) -> Standing:
+        """Check that nobody in the chain was ended or revoked, count its links, and return how it stands.
 
         Raises:
-            Refused: part of the chain was ended, or a holder has too many children.
+            Refused: part of the chain was ended or revoked, a holder has too many children, or the store doesn't know
+                the task.
             Unanswerable: the state store is out of reach.
         """
-        standing = await self.state.look_up(grant.link_ids)
-        if standing.ended:
-            what = "the task" if standing.ended == grant.root_id else "this part of the task"
-            raise Refused("task_ended", f"{what} was ended (link {standing.ended[:12]})")
-        if grant.links:
-            children = [Child(*child) for child in children_to_register(grant)]
-            # Counted for as long as the task lasts: a copy of the child that expires early doesn't give the place back.
-            refused = await self.state.register_children(children, expires_at=grant.task.expires_at)
-            if refused is not None:
-                raise Refused(
-                    "children_exceeded",
-                    f"holder {refused.parent_id[:12]} may have {refused.limit} children and has that many already",
-                )
-        return standing.children
+        standing = await self.ledger.standing(grant, reads_history=self.policy.reads_history)
+        await self.revocations.check(agent, grant, newest=standing.revocations, now=self.clock())
+        await self.ledger.count_children(grant)
+        return standing

@@ -29,6 +29,7 @@ from tabard_sidecar.questions import DelegateQuestion, StartTaskQuestion
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.replies import Replies
 from tabard_sidecar.stages import Stages
+from tabard_sidecar.state import Revocation, RevocationKind, TaskRecord
 from tabard_sidecar.trail import Trail, asked, new_id
 
 
@@ -37,11 +38,13 @@ class TaskRules:
     """How tasks may start.
 
     ``tasks_per_token`` is how many tasks one subject token may start when the intent is only asserted;
-    ``max_ttl_seconds`` bounds every grant.
+    ``max_ttl_seconds`` bounds every grant. ``label_carry_seconds`` is how long labels of a task reach later tasks of the
+    same person and workload.
     """
 
     tasks_per_token: int = 1
     max_ttl_seconds: float = 8 * 3600.0
+    label_carry_seconds: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Tasks:
             Refused: the grant doesn't verify.
         """
         _, verified = self._stages.verify_held(grant)
-        return verified, bool((await self._stages.state.look_up(verified.link_ids)).ended)
+        return verified, bool((await self._stages.state.look_up(verified.chain, calls=0)).ended)
 
     async def end(self, grant: str) -> VerifiedGrant:
         """End the presented holder's part of the task, durably.
@@ -104,9 +107,14 @@ class Tasks:
         """
         _, verified = self._stages.verify_held(grant)
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
-        await self._stages.state.end(
-            verified.holder_id, verified.task.id, expires_at=verified.task.expires_at
+        ended = Revocation(
+            RevocationKind.LINK,
+            verified.holder_id,
+            self._stages.clock(),
+            verified.task.expires_at,
+            "ended by its holder",
         )
+        await self._stages.state.revoke(ended)
         return verified
 
     def expires_at(self, grant: str) -> float:
@@ -134,6 +142,9 @@ class Tasks:
             raise Refused("subject_token_missing", "the request carries no subject token")
         with stages.observer.stage("verify"):
             subject = await self._subjects.verify(question.subject_token)
+            await stages.revocations.check_start(
+                agent, subject, issued_at=subject.issued_at, now=stages.clock()
+            )
             intent = await self._intent(question, subject)
         if not question.request_id:
             return await self._mint(question, agent, subject, intent, trail), False
@@ -198,7 +209,26 @@ class Tasks:
             requested=asked_limits,
             now=now,
         )
+        await self._open(stages.grants.verify(grant), trail)
         return Granted(_allow(trail, verdict.granted_by), grant)
+
+    async def _open(self, grant: VerifiedGrant, trail: Trail) -> None:
+        """Let the zone know of the task; it inherits what this person's tasks here have read lately."""
+        task = grant.task
+        record = TaskRecord(
+            root_id=grant.root_id,
+            task_id=task.id,
+            subject_issuer=grant.subject.issuer,
+            subject_id=grant.subject.id,
+            workload=grant.root_holder,
+            purpose=task.purpose,
+            started_at=task.started_at,
+            expires_at=task.expires_at,
+        )
+        since = task.started_at - self._rules.label_carry_seconds
+        inherited = await self._stages.state.open_task(record, labels_since=since)
+        if inherited:
+            trail.effects["labels"] = list(inherited)
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:
         """Use up what may start only so many tasks."""
@@ -223,10 +253,10 @@ class Tasks:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = stages.verify_held(question.grant)
-            judge_delegation(grant, question.holder, question.limits, now=stages.clock())
-            children = await stages.check_alive(grant)
+            judge_delegation(grant, question.holder, now=stages.clock())
+            standing = await stages.check_alive(agent, grant)
         trail.input_json = stages.inputs.without_tool(
-            Operation.DELEGATE, agent, grant, children=children, now=stages.clock(), request=request
+            Operation.DELEGATE, agent, grant, standing=standing, now=stages.clock(), request=request
         )
         with stages.observer.stage("evaluate"):
             verdict = await stages.policy.decide(Operation.DELEGATE, trail.input_json)
@@ -245,7 +275,7 @@ class Tasks:
         return Granted(_allow(trail, verdict.granted_by), handed), False
 
     async def _count_child(self, handed: str) -> None:
-        await self._stages.check_alive(self._stages.grants.verify(handed))
+        await self._stages.ledger.count_children(self._stages.grants.verify(handed))
 
 
 def _allow(trail: Trail, granted_by: tuple[Reason, ...]) -> Decision:

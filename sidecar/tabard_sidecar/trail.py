@@ -28,7 +28,8 @@ def new_id() -> str:
 class Trail:
     """What is known about one question so far, and the way into the decision log.
 
-    ``input_json`` starts as what the caller asked and becomes the policy input once that exists.
+    ``input_json`` starts as what the caller asked and becomes the policy input once that exists. ``effects`` is what the
+    decision did besides: charges, labels, approvals.
     """
 
     log: DecisionLog
@@ -38,6 +39,7 @@ class Trail:
     request_id: str = ""
     decision_id: str = field(default_factory=new_id)
     policy_revision: str = ""
+    effects: dict[str, Any] = field(default_factory=dict)
     _intended: bool = False
 
     def deny(self, *reasons: Reason) -> Decision:
@@ -88,6 +90,7 @@ class Trail:
             result["credential"] = {"id": decision.credential.credential_id, "kind": decision.credential.kind}
         if replayed:
             result["replayed"] = True
+        result |= self.effects
         await self._write("outcome", result)
 
     async def _write(self, event: str, result: dict[str, Any]) -> None:

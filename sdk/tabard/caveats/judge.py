@@ -241,7 +241,7 @@ def _not_enforced(caveat: Caveat, _question: Question) -> Failure | None:
 
 
 def _no_objection(_caveat: Caveat, _question: Question) -> Failure | None:
-    """Hop and branch shape the chain, max_children is counted in the state store."""
+    """Somebody else judges: the signatures (hop, branch, third party), the state store (max_children, budget)."""
     return None
 
 
@@ -254,13 +254,13 @@ _RULES: Mapping[type[Caveat], Callable[[Any, Question], Failure | None]] = {
     types.Purposes: _purposes,
     types.MaxDepth: _max_depth,
     types.MaxChildren: _no_objection,
-    types.Budget: _not_enforced,
+    types.Budget: _no_objection,
     types.ReadOnly: _read_only,
     types.Hop: _no_objection,
     types.Branch: _no_objection,
     types.Call: _call,
     types.Uses: _not_enforced,
-    types.ThirdParty: _not_enforced,
+    types.ThirdParty: _no_objection,
 }
 
 

@@ -23,13 +23,7 @@ _NANOS = 1_000_000_000
 
 
 def limits_to_proto(limits: Limits) -> types_pb2.Limits:
-    """Return limits as a message.
-
-    Raises:
-        CaveatError: they hold budgets, which the message can't carry.
-    """
-    if limits.budgets is not None:
-        raise CaveatError("budgets can't be requested, only policy sets them")
+    """Return limits as a message."""
     message = types_pb2.Limits(
         tools=_list(limits.tools),
         audiences=_list(limits.audiences),
@@ -39,6 +33,7 @@ def limits_to_proto(limits: Limits) -> types_pb2.Limits:
         max_depth=limits.max_depth,
         max_children=limits.max_children,
         read_only=limits.read_only,
+        budgets=dict(limits.budgets or {}),
     )
     if limits.ttl_seconds is not None:
         seconds, nanos = divmod(round(limits.ttl_seconds * _NANOS), _NANOS)
@@ -66,6 +61,7 @@ def limits_from_proto(message: types_pb2.Limits) -> Limits:
         max_children=message.max_children if message.HasField("max_children") else None,
         ttl_seconds=_seconds(message.ttl) if message.HasField("ttl") else None,
         read_only=message.read_only,
+        budgets=dict(message.budgets) if message.budgets else None,
     )
 
 

@@ -85,11 +85,12 @@ class PeoplesApprovals:
     async def met(self, grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[MetApproval, ...]:
         """Return what people approved of this very call: one per third-party caveat of the grant.
 
-        The discharges were verified with the grant; this judges what they hold and looks up who approved what.
+        The discharges were verified with the grant; this judges what they hold and looks up who approved what. Uses are
+        counted when the call is reserved: a retry of the call that took the last one is answered from memory.
 
         Raises:
-            Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, ``approval_used``, or
-                ``approval_invalid``: an approval doesn't exist any more, isn't decided or speaks of another call.
+            Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, or ``approval_invalid``: an approval
+                doesn't exist any more, isn't decided or speaks of another call.
             Unanswerable: the state store is out of reach.
         """
         met = []
@@ -164,5 +165,3 @@ def _check(approval: Approval, grant: VerifiedGrant, call: ToolCall) -> None:
         raise Refused("approval_denied", f"{shown}: a person refused this call")
     if approval.status is not ApprovalStatus.APPROVED:
         raise Refused("approval_invalid", f"{shown}: nobody has approved it yet")
-    if approval.uses < 1:
-        raise Refused("approval_used", f"{shown} has been used as often as it may")

@@ -56,6 +56,13 @@ class LimitsConfig(BaseModel):
         le=30 * 86400,
         description="Longest time for which a task's grant may be used, whatever policy says.",
     )
+    label_carry_seconds: float = Field(
+        default=900.0,
+        ge=0,
+        le=3600,
+        description="How long the labels of a task (what it has read) reach later tasks of the same person and "
+        "workload, so that starting again doesn't wash them off.",
+    )
     drain_seconds: float = Field(
         default=10.0,
         ge=0,

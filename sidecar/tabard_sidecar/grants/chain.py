@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from tabard.caveats import Branch, Caveat, CaveatError, Expiry, Hop, ThirdParty
+from tabard.caveats import Branch, Budget, Caveat, CaveatError, Expiry, Hop, ThirdParty
 from tabard.caveats.codec import encode_bytes
 
 from tabard_sidecar.grants.plan import PlannedGrant
 from tabard_sidecar.grants.seal import seal_holds
 from tabard_sidecar.model import Link
 from tabard_sidecar.refusal import Refused
+from tabard_sidecar.state.model import BudgetLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,10 +50,13 @@ def build_grant(
     root_id = link_id(verified.initial)
     chain = _Chain(root.holder, root_id, hop_key)
     caveats = []
+    budgets = []
     for number, step in enumerate(verified.steps, 1):
         caveat = decode_step(step.caveat, number, decode)
         chain.add(caveat, step, number)
         caveats.append(caveat)
+        if isinstance(caveat, Budget):
+            budgets.append(BudgetLimit(link_id(step.after), caveat.name, caveat.limit))
     root_caveats, links = chain.finish()
     expiries = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
     return PlannedGrant(
@@ -67,6 +71,7 @@ def build_grant(
         links=links,
         caveats=tuple(caveats),
         expires_at=min([root.task.expires_at, *expiries]),
+        budgets=tuple(budgets),
     )
 
 

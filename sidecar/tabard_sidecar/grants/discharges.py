@@ -25,7 +25,7 @@ from tabard.caveats import (
 )
 from tabard.caveats.codec import decode_bytes
 
-from tabard_sidecar.grants.plan import PlannedGrant, judge_numbered
+from tabard_sidecar.grants.plan import PlannedGrant
 from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
@@ -45,21 +45,9 @@ class DischargedGrant(PlannedGrant):
     """A verified grant that came with a verified discharge for each of its third-party caveats.
 
     ``discharges`` holds their caveats by identifier. Nothing of them is judged yet: :func:`judge_discharges` does that.
-    A third-party caveat objects in every other grant; in this one it has been answered.
     """
 
     discharges: Mapping[str, tuple[Caveat, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        PlannedGrant.__post_init__(self)
-        self._set("standing", tuple(pair for pair in self.standing if not isinstance(pair[1], ThirdParty)))
-        question = Question(now=0.0, purpose=self.task.purpose, depth=len(self.links))
-        try:
-            judge_numbered(self, self.standing, question)
-        except Refused as refusal:
-            self._set("refusal", (refusal.code, refusal.message))
-        else:
-            self._set("refusal", None)
 
 
 def approval_info(approval_id: str) -> str:

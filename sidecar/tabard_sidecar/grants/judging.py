@@ -11,7 +11,6 @@ from tabard.caveats import (
     CallFacts,
     CaveatError,
     CredentialFacts,
-    Limits,
     Question,
     Scopes,
 )
@@ -64,24 +63,22 @@ def judge_expiry(grant: VerifiedGrant, *, now: float) -> None:
     _judge_standing(planned(grant), now)
 
 
-def judge_delegation(grant: VerifiedGrant, holder: str, limits: Limits, *, now: float) -> None:
+def judge_delegation(grant: VerifiedGrant, holder: str, *, now: float) -> None:
     """Judge whether the grant may be handed to another workload; max_children is counted by the state store.
 
     Args:
         grant: the grant that is handed on.
         holder: the workload that is to hold it.
-        limits: what narrows it for that workload.
         now: seconds since the epoch.
 
     Raises:
-        Refused: a caveat objects, ``holder`` can't hold the grant, or the limits can't be enforced.
+        Refused: a caveat objects, or ``holder`` can't hold the grant.
     """
     plan = planned(grant)
     _judge_standing(plan, now)
     question = Question(now=now, purpose=plan.task.purpose, depth=len(plan.links) + 1)
     judge_numbered(plan, plan.standing, question)
     check_delegatee(plan, holder)
-    check_enforceable(limits)
 
 
 def check_delegatee(grant: VerifiedGrant, holder: str) -> None:
@@ -99,16 +96,6 @@ def check_delegatee(grant: VerifiedGrant, holder: str) -> None:
         raise Refused("delegatee_invalid", str(error)) from None
     if holder == grant.holder:
         raise Refused("delegatee_invalid", f"{holder} holds the grant already; a sub-agent gets a branch")
-
-
-def check_enforceable(limits: Limits) -> None:
-    """Check that limits hold nothing that this version can't enforce.
-
-    Raises:
-        Refused: they hold budgets.
-    """
-    if limits.budgets:
-        raise Refused("not_enforced_yet", "limits hold budgets, which this version can't enforce")
 
 
 def children_to_register(grant: VerifiedGrant) -> tuple[tuple[str, str, int | None], ...]:

@@ -20,12 +20,14 @@ from tabard.caveats import (
     Question,
     ReadOnly,
     Scopes,
+    ThirdParty,
     Tools,
     judge,
 )
 
 from tabard_sidecar.model import VerifiedGrant
 from tabard_sidecar.refusal import Refused
+from tabard_sidecar.state.model import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +53,8 @@ class PlannedGrant(VerifiedGrant):
 
     ``standing`` are those that neither a call nor the time changes; ``refusal`` is what they come to for the grant as it
     is. ``expiries`` has the earliest first. ``children`` holds, per link, its parent, itself and the least that a
-    max_children caveat before it allows the parent.
+    max_children caveat before it allows the parent. ``chain`` is what state hangs on; ``third_parties`` are the identifiers
+    of third-party caveats, in base64url.
     """
 
     standing: Numbered = field(init=False, repr=False, compare=False)
@@ -60,6 +63,8 @@ class PlannedGrant(VerifiedGrant):
     per_credential: Numbered = field(init=False, repr=False, compare=False)
     refusal: tuple[str, str] | None = field(init=False, repr=False, compare=False)
     children: tuple[tuple[str, str, int | None], ...] = field(init=False, repr=False, compare=False)
+    chain: Chain = field(init=False, repr=False, compare=False)
+    third_parties: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sorted_by: dict[str, list[tuple[int, Caveat]]] = {name: [] for name in _PLACES}
@@ -71,6 +76,8 @@ class PlannedGrant(VerifiedGrant):
             self._set(name, tuple(pairs))
         standing = tuple(sorted_by["standing"])
         self._set("children", tuple(_children(self)))
+        self._set("chain", Chain(self.link_ids, self.budgets))
+        self._set("third_parties", tuple(item.id for item in self.caveats if isinstance(item, ThirdParty)))
         question = Question(now=0.0, purpose=self.task.purpose, depth=len(self.links))
         try:
             judge_numbered(self, standing, question)
@@ -99,6 +106,7 @@ def planned(grant: VerifiedGrant) -> PlannedGrant:
         links=grant.links,
         caveats=grant.caveats,
         expires_at=grant.expires_at,
+        budgets=grant.budgets,
     )
 
 

@@ -24,8 +24,13 @@ from tabard.caveats import (
 from tabard_sidecar.grants import identifier as identifiers
 from tabard_sidecar.grants.cache import GrantCache
 from tabard_sidecar.grants.chain import build_grant
-from tabard_sidecar.grants.discharges import check_discharges
-from tabard_sidecar.grants.judging import check_delegatee, check_enforceable
+from tabard_sidecar.grants.discharges import (
+    approval_info,
+    check_third_parties,
+    read_discharges,
+    with_discharges,
+)
+from tabard_sidecar.grants.judging import check_delegatee
 from tabard_sidecar.grants.seal import make_seal
 from tabard_sidecar.refusal import Refused
 
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 _USE = "root"
 _GRANT_INFO = "grant"
 _HOP_INFO = "hop"
-_KINDS = {"malformed": "grant_malformed", "signature": "grant_signature", "discharge": "discharge_invalid"}
+_KINDS = {"malformed": "grant_malformed", "signature": "grant_signature", "discharge": "discharge_forged"}
 # Decoded caveats are shared by all grants of a tree. Long ones aren't kept, so that nobody fills the memory with them.
 _DECODED_CAVEATS = 2048
 _LONGEST_KEPT = 1024
@@ -119,11 +124,9 @@ class GrantService:
             now: seconds since the epoch.
 
         Raises:
-            Refused: limits hold what can't be enforced, or the grant would be too large.
+            Refused: the grant would be too large.
             Unanswerable: no root key is active.
         """
-        for limits in (*offered, *requested):
-            check_enforceable(limits)
         ttls = [limits.ttl_seconds for limits in (*offered, *requested) if limits.ttl_seconds is not None]
         task = replace(task, expires_at=min([task.expires_at, *(now + ttl for ttl in ttls)]))
         caveats = [
@@ -152,14 +155,12 @@ class GrantService:
             now: seconds since the epoch.
 
         Raises:
-            Refused: ``holder`` can't hold it, limits hold what can't be enforced, or it would be too large.
+            Refused: ``holder`` can't hold it, or it would be too large.
             Unanswerable: the keyring can't be read.
         """
         if digest_of(serialised) != grant.digest:
             raise Refused("internal", "the verified grant is not the one to hand on")
         check_delegatee(grant, holder)
-        for item in limits:
-            check_enforceable(item)
         key = self._key(grant.key_id)
         try:
             before = macaroon.parse(serialised).signature
@@ -201,8 +202,7 @@ class GrantService:
             unverified = macaroon.parse(grant)
             root = identifiers.decode(unverified.identifier)
             key = self._key(root.kid)
-            if discharges:
-                check_discharges(discharges, self._decode)
+            answers = read_discharges(unverified, discharges, self._decode)
             verified = macaroon.verify(unverified, self._keyring.derive(key, _GRANT_INFO), discharges)
         except macaroon.MacaroonError as error:
             raise Refused(_KINDS[error.kind], f"the grant can't be accepted: {error}") from None
@@ -211,7 +211,19 @@ class GrantService:
                 "foreign_state", f"the grant is of zone {root.zone[:128]!a}, this is {self._zone!a}"
             )
         hop_key = self._keyring.derive(key, _HOP_INFO)
-        return build_grant(digest_of(grant), root, verified, hop_key=hop_key, decode=self._decode), key
+        built = build_grant(digest_of(grant), root, verified, hop_key=hop_key, decode=self._decode)
+        if answers:
+            check_third_parties(verified.steps, lambda name: self._keyring.derive(key, approval_info(name)))
+            return with_discharges(built, answers), key
+        return built, key
+
+    def approval_key(self, key_id: str, approval_id: str) -> bytes:
+        """Return the key with which an approval of a grant made with root key ``key_id`` is discharged.
+
+        Raises:
+            Refused: the root key isn't accepted any more.
+        """
+        return self._keyring.derive(self._key(key_id), approval_info(approval_id))
 
     def _key(self, kid: str) -> Key:
         key = self._keyring.get(kid, _USE)

@@ -20,6 +20,7 @@ _TOOL_KEYS = frozenset(
         "annotations",
         "description",
         "inputSchema",
+        "labels",
         "name",
         "outputSchema",
         "server",
@@ -38,6 +39,7 @@ class ToolSpec:
     Attributes:
         name: the tool's name.
         server: server that offers it; empty for any.
+        labels: labels of what the tool returns, sorted; a call adds them to its task.
         annotations: hints such as ``readOnlyHint``, as policies see them under ``input.tool.annotations``.
         arguments: names that the schema knows, or ``None`` if it accepts others, too.
         schema: JSON Schema of the arguments; ``True`` if the catalogue has none.
@@ -46,6 +48,7 @@ class ToolSpec:
 
     name: str
     server: str
+    labels: tuple[str, ...]
     annotations: Mapping[str, Any]
     arguments: frozenset[str] | None
     schema: Json = field(repr=False)
@@ -116,8 +119,8 @@ def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
     """Read a catalogue.
 
     The file is YAML or JSON: ``{"tools": [...]}``, an MCP ``tools/list`` result or its JSON-RPC response, or a bare list.
-    A tool has ``name`` and may have ``server``, ``description``, ``inputSchema`` (JSON Schema of the arguments) and
-    ``annotations``.
+    A tool has ``name`` and may have ``server``, ``description``, ``inputSchema`` (JSON Schema of the arguments),
+    ``annotations`` and ``labels`` (what a call of it adds to its task).
 
     Raises:
         PolicyBrokenError: with everything that is wrong with it.
@@ -195,13 +198,18 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     if not isinstance(server, str) or not isinstance(annotations, dict):
         wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Mend it")
         return None
+    labels = item.get("labels", [])
+    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
+        wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Mend it")
+        return None
     schema = item.get("inputSchema", True)
     try:
         check = _compile(schema)
     except SchemaError as error:
         wrong("tool_schema", f"tool {name!r}: {error}", "Mend its inputSchema")
         return None
-    return ToolSpec(name, server, annotations, _argument_names(schema), schema, check)
+    labels = tuple(sorted(set(labels)))
+    return ToolSpec(name, server, labels, annotations, _argument_names(schema), schema, check)
 
 
 def _argument_names(schema: Json) -> frozenset[str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tabard_sidecar.policy.ast import (
     DataRef,
+    InputRef,
     Node,
     Rule,
     aliases,
@@ -184,8 +185,13 @@ def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> Pro
     return None
 
 
-def index_rules(modules: Mapping[str, Node]) -> RuleIndex:
-    """Return where the contract rules of every policy module are."""
+def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> RuleIndex:
+    """Return where the contract rules of every policy module are, and what they need to know.
+
+    Args:
+        modules: the policy's modules by file.
+        library: Tabard's own.
+    """
     found: dict[str, dict[str, list[RuleSite]]] = {}
     for file, module in modules.items():
         package = package_path(module)
@@ -196,8 +202,29 @@ def index_rules(modules: Mapping[str, Node]) -> RuleIndex:
                 site = RuleSite(file, rule.place.row, _stated_code(rule))
                 found.setdefault(package[1], {}).setdefault(rule.name, []).append(site)
     return RuleIndex(
-        {name: {rule: tuple(sites) for rule, sites in by_rule.items()} for name, by_rule in found.items()}
+        {name: {rule: tuple(sites) for rule, sites in by_rule.items()} for name, by_rule in found.items()},
+        reads_history=_reads_history(modules, library),
     )
+
+
+def _reads_history(modules: Mapping[str, Node], library: Mapping[str, Node]) -> bool:
+    """Tell whether a module may look at ``input.history``: by that name, through the library, or as a part of all input."""
+    readers = {package_path(module) for module in library.values() if _looks_at_history(module, frozenset())}
+    return any(_looks_at_history(module, frozenset(readers)) for module in modules.values())
+
+
+def _looks_at_history(module: Node, readers: frozenset[tuple[str, ...]]) -> bool:
+    names = aliases(module)
+    for rule in rules(module):
+        for ref in refs(rule.node, names, rule.place):
+            if isinstance(ref, InputRef):
+                if ref.path[:1] in {(), ("history",)}:
+                    return True
+            elif any(ref.path[: len(package)] == package for package in readers) or (
+                not ref.complete and ref.path in {(), ("tabard",), ("tabard", "lib")}
+            ):
+                return True
+    return False
 
 
 def _stated_code(rule: Rule) -> str | None:

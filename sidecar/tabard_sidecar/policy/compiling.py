@@ -97,7 +97,7 @@ def compile_policy(
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([Problem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
-    index = index_rules(parsed)
+    index = index_rules(parsed, own)
     compiled: list[Policy] = []
     for job in _jobs(parsed, modules, index) if len(parsed) == len(modules) else ():
         try:

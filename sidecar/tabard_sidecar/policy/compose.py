@@ -9,7 +9,7 @@ from functools import cache
 
 from tabard.caveats import Limits
 
-from tabard_sidecar.model import CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
+from tabard_sidecar.model import Ask, CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.rules import RuleIndex
 from tabard_sidecar.policy.schema import Check, compile_schema
@@ -48,12 +48,17 @@ def element_checks() -> Mapping[str, Check]:
 
 
 def compose(
-    document: Json, operation: Operation, *, revision: str = "", rules: RuleIndex | None = None
+    document: Json,
+    operation: Operation,
+    *,
+    revision: str = "",
+    rules: RuleIndex | None = None,
+    approvals: frozenset[tuple[str, str]] = frozenset(),
 ) -> PolicyDecision:
     """Compose the entrypoint's answer.
 
     Any denial denies, and so does any question that no approval answers. Without a granting element the decision is
-    ``no_grant``. Among granting elements the narrower wins; what can't be narrowed must agree. Nothing that breaks its
+    ``no_grant``, and nobody is asked in vain. Among granting elements the narrower wins; what can't be narrowed must agree. Nothing that breaks its
     schema is ever left out: it denies ``policy_error``.
 
     Args:
@@ -61,6 +66,7 @@ def compose(
         operation: what was asked.
         revision: revision of the policy, passed through.
         rules: where the modules' rules are. If given, an element that no known rule can have made denies.
+        approvals: module and code of the questions that people have answered with yes for this very call.
     """
     broken = _document_fault(document)
     if broken:
@@ -71,13 +77,16 @@ def compose(
     name = GRANTING[operation]
     granted = _elements(document, name, rules, denials)
     denials += [element.reason(element.value["message"]) for element in denied]
-    denials += [_unapproved(element) for element in asked]
-    denials += _not_enforced(granted, name)
     if not granted and not denials:
         denials.append(Reason("no_grant", _nothing_grants(operation, name)))
-    if denials:
-        return PolicyDecision(revision, denials=tuple(denials))
-    return _MERGE[name](revision, granted)
+    merged = _MERGE[name](revision, granted) if not denials else PolicyDecision(revision)
+    denials += merged.denials
+    unanswered = [element for element in asked if (element.module, element.value["code"]) not in approvals]
+    if not denials and not unanswered:
+        return merged
+    asks = () if denials else tuple(map(_ask, unanswered))
+    denials += [_unapproved(element) for element in unanswered]
+    return PolicyDecision(revision, denials=tuple(denials), asks=asks)
 
 
 def _document_fault(document: Json) -> str:
@@ -132,23 +141,22 @@ def _broken_element(
     return Reason("policy_error", f"{name} of policy.{module}{where}: {subject}", f"policy.{module}")
 
 
+def _ask(element: _Element) -> Ask:
+    value = element.value
+    return Ask(
+        module=element.module,
+        code=value["code"],
+        approvers=tuple(value["approvers"]),
+        reason=value["reason"],
+        uses=int(value["uses"]),
+        ttl_seconds=float(value["ttl_seconds"]),
+    )
+
+
 def _unapproved(element: _Element) -> Reason:
     approvers = ", ".join(element.value["approvers"])
     message = f"{element.value['code']}: {element.value['reason']} (approvers: {approvers})"
     return Reason("approval_required", message, f"policy.{element.module}")
-
-
-def _not_enforced(granted: Iterable[_Element], name: str) -> list[Reason]:
-    found = []
-    for element in granted:
-        value = element.value
-        fields = [field for field in ("charges", "labels") if value.get(field)]
-        if name in {"start", "delegate"} and value.get("limits", {}).get("budgets"):
-            fields.append("limits.budgets")
-        if fields:
-            message = f"{name} element {value['code']} carries {' and '.join(fields)}"
-            found.append(Reason("not_enforced_yet", message, f"policy.{element.module}"))
-    return found
 
 
 def _nothing_grants(operation: Operation, name: str) -> str:
@@ -172,7 +180,28 @@ def _merge_grants(revision: str, elements: list[_Element]) -> PolicyDecision:
         credential=credential,
         reuse=not credential.single_use and all(element.value.get("reuse") is True for element in elements),
         obligations=_united(elements),
+        charges=_largest(element.value.get("charges", {}) for element in elements),
+        task_labels=_labels(elements, "task"),
+        branch_labels=_labels(elements, "branch"),
     )
+
+
+def _largest(stated: Iterable[Mapping[str, Json]]) -> dict[str, int]:
+    charges: dict[str, int] = {}
+    for one in stated:
+        for name, amount in one.items():
+            charges[name] = max(charges.get(name, 0), int(amount))
+    return charges
+
+
+def _labels(elements: Iterable[_Element], scope: str) -> tuple[str, ...]:
+    found = {
+        label
+        for element in elements
+        if element.value.get("label_scope", "task") == scope
+        for label in element.value.get("labels", ())
+    }
+    return tuple(sorted(found))
 
 
 def _conflict(elements: list[_Element], credentials: list[Mapping[str, Json]]) -> Reason | None:
@@ -233,6 +262,9 @@ def _limits(stated: Mapping[str, Json]) -> Limits:
         max_depth=_whole(stated.get("max_depth")),
         max_children=_whole(stated.get("max_children")),
         ttl_seconds=None if ttl is None else float(ttl),
+        budgets={name: int(limit) for name, limit in stated["budgets"].items()}
+        if "budgets" in stated
+        else None,
     )
 
 

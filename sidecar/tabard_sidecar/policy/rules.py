@@ -20,9 +20,13 @@ class RuleSite:
 
 @dataclass(frozen=True, slots=True)
 class RuleIndex:
-    """The clauses of every contract rule, by module name and rule name."""
+    """The clauses of every contract rule, by module name and rule name.
+
+    ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library.
+    """
 
     sites: Mapping[str, Mapping[str, tuple[RuleSite, ...]]] = field(default_factory=dict)
+    reads_history: bool = True
 
     def knows(self, module: str, rule: str) -> bool:
         """Tell whether the module defines the rule at all."""

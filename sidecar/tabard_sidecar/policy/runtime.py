@@ -47,7 +47,7 @@ class Runtime:
         self._listener = listener
         self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
         self._active: Active | None = None
-        self._composed: dict[tuple[Operation, bytes], PolicyDecision] = {}
+        self._composed: dict[tuple[Operation, bytes, frozenset[tuple[str, str]]], PolicyDecision] = {}
         self._composed_by: Active | None = None
         self._problems: tuple[Problem, ...] = ()
         self._broken_since: float | None = None
@@ -110,13 +110,26 @@ class Runtime:
             failed_loads=self._failed_loads,
         )
 
-    async def decide(self, operation: Operation, input_json: bytes, *, key: str = "") -> PolicyDecision:
+    @property
+    def reads_history(self) -> bool:
+        """True unless it is certain that no rule of the active policy looks at a task's calls or labels."""
+        return self.rules.reads_history
+
+    async def decide(
+        self,
+        operation: Operation,
+        input_json: bytes,
+        *,
+        key: str = "",
+        approvals: frozenset[tuple[str, str]] = frozenset(),
+    ) -> PolicyDecision:
         """Evaluate the entrypoint and compose what it answers.
 
         Args:
             operation: what is asked; ``input_json`` says the same.
             input_json: the policy input.
             key: what repeated time-outs are counted by, for example the tool's name.
+            approvals: module and code of the questions that people have answered with yes.
 
         Raises:
             Unanswerable: no policy is loaded, the engine can't be reached or is overloaded.
@@ -139,7 +152,7 @@ class Runtime:
                 self._breaker.timed_out(kind)
             return _failed(active, error, self._config.deadline_seconds)
         self._breaker.answered(kind)
-        return self._compose(active, operation, answer)
+        return self._compose(active, operation, answer, approvals)
 
     async def filter_tools(
         self, input_base: Mapping[str, Any], tools: Sequence[FilterQuestion]
@@ -203,23 +216,27 @@ class Runtime:
             self._listener(status)
         return status
 
-    def _compose(self, active: Active, operation: Operation, answer: bytes) -> PolicyDecision:
+    def _compose(
+        self, active: Active, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
+    ) -> PolicyDecision:
         """Compose an answer; the same answer of the same policy composes to the same decision, so it is remembered."""
         if active is not self._composed_by:
             self._composed.clear()
             self._composed_by = active
-        known = self._composed.get((operation, answer))
+        known = self._composed.get((operation, answer, approvals))
         if known is not None:
             return known
         try:
             document = json.loads(answer)
         except ValueError:
             return _denied(active.revision, "policy_error", "the engine's answer isn't JSON")
-        decision = compose(document, operation, revision=active.revision, rules=active.rules)
+        decision = compose(
+            document, operation, revision=active.revision, rules=active.rules, approvals=approvals
+        )
         if len(answer) <= _REMEMBERED_BYTES:
             if len(self._composed) >= _REMEMBERED_ANSWERS:
                 self._composed.clear()
-            self._composed[operation, answer] = decision
+            self._composed[operation, answer, approvals] = decision
         return decision
 
     def _require_active(self) -> Active:

@@ -66,6 +66,7 @@ class Metrics:
     audit_mask_failures: Counter
     jwks_fetches: Counter
     state_seconds: Histogram
+    state_rollbacks: Counter
     introspections: Counter
     ready: Gauge
     build: Gauge
@@ -156,6 +157,11 @@ class Metrics:
                 "Time of one operation of the state store.",
                 ("operation",),
                 buckets=_FAST,
+                registry=registry,
+            ),
+            state_rollbacks=Counter(
+                "tabard_state_rollbacks",
+                "Times that the state store had lost what it once acknowledged.",
                 registry=registry,
             ),
             introspections=Counter(

@@ -17,9 +17,11 @@ from tabard.authz.v1 import types_pb2 as types_pb
 from tabard.caveats import CaveatError, Limits
 from tabard.caveats.wire import limits_from_proto
 
+from tabard_sidecar.approvals import ApprovalAnswer, ApprovalState
 from tabard_sidecar.jsontext import encode
 from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, ToolCall, VerifiedGrant
-from tabard_sidecar.questions import AuthorizeQuestion, DelegateQuestion, StartTaskQuestion
+from tabard_sidecar.outcomes import MAX_LABELS
+from tabard_sidecar.questions import AuthorizeQuestion, DelegateQuestion, OutcomeQuestion, StartTaskQuestion
 from tabard_sidecar.reasons import REASONS
 from tabard_sidecar.refusal import Unanswerable
 
@@ -132,6 +134,27 @@ def delegate_question(request: task_pb.DelegateTaskRequest) -> DelegateQuestion:
     )
 
 
+def outcome_question(request: authorization_pb.ReportOutcomeRequest) -> OutcomeQuestion:
+    """Check one report.
+
+    Raises:
+        Unanswerable: a field is missing, too large or malformed.
+    """
+    if len(request.labels) > MAX_LABELS or len(request.charges) > MAX_LABELS:
+        raise invalid(f"labels and charges have at most {MAX_LABELS} entries")
+    if any(amount < 0 for amount in request.charges.values()):
+        raise invalid("charges must not be negative: only what the backend signed can give a charge back")
+    return OutcomeQuestion(
+        grant=bounded(request.grant, "grant", MAX_GRANT_BYTES, required=True),
+        decision_id=bounded(request.decision_id, "decision_id", MAX_REQUEST_ID_BYTES, required=True),
+        charges={
+            bounded(name, "charges", MAX_NAME_BYTES): amount for name, amount in request.charges.items()
+        },
+        labels=tuple(bounded(label, "labels", MAX_NAME_BYTES, required=True) for label in request.labels),
+        signed_outcome=bounded(request.signed_outcome, "signed_outcome", MAX_TOKEN_BYTES),
+    )
+
+
 def limits(message: types_pb.Limits) -> Limits:
     """Read limits.
 
@@ -189,6 +212,14 @@ def decision_message(decision: Decision) -> types_pb.Decision:
     )
     if decision.credential is not None:
         message.credential.CopyFrom(_credential(decision.credential))
+    for pending in decision.approvals:
+        message.approvals.add(
+            approval_id=pending.approval_id,
+            code=pending.code,
+            module=pending.module,
+            call_grant=pending.call_grant,
+            expire_time=timestamp(pending.expires_at),
+        )
     for obligation in decision.obligations:
         message.obligations.add(id=obligation.id, properties_json=encode(dict(obligation.properties)))
     return message
@@ -219,6 +250,24 @@ def _credential(credential: IssuedCredential) -> types_pb.Credential:
         single_use=credential.single_use,
         fields=dict(credential.fields),
     )
+
+
+_APPROVAL_STATUS = {
+    ApprovalState.PENDING: types_pb.APPROVAL_STATUS_PENDING,
+    ApprovalState.APPROVED: types_pb.APPROVAL_STATUS_APPROVED,
+    ApprovalState.DENIED: types_pb.APPROVAL_STATUS_DENIED,
+    ApprovalState.EXPIRED: types_pb.APPROVAL_STATUS_EXPIRED,
+}
+
+
+def approval_message(answer: ApprovalAnswer) -> authorization_pb.GetApprovalResponse:
+    """Return how an approval stands as agents get it."""
+    message = authorization_pb.GetApprovalResponse(
+        status=_APPROVAL_STATUS[answer.state], discharge=answer.discharge
+    )
+    if answer.expires_at:
+        message.expire_time.CopyFrom(timestamp(answer.expires_at))
+    return message
 
 
 def task_message(grant: VerifiedGrant, *, ended: bool = False) -> types_pb.Task:

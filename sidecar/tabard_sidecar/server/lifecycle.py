@@ -18,6 +18,7 @@ from tabard.authz.v1 import (
     authorization_service_pb2_grpc,
     credential_service_pb2_grpc,
     revocation_service_pb2_grpc,
+    task_operator_service_pb2_grpc,
     task_service_pb2_grpc,
 )
 
@@ -33,6 +34,7 @@ from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import KeyringError, jwks
 from tabard_sidecar.model import Introspection
+from tabard_sidecar.outcomes import Outcomes
 from tabard_sidecar.pipeline import Authorizer
 from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -41,7 +43,8 @@ from tabard_sidecar.records.sinks import SinkError
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.renewal import Credentials
 from tabard_sidecar.server.edge import Edge
-from tabard_sidecar.server.operator import ApprovalServicer, RevocationServicer
+from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
+from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.registration import lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
@@ -192,6 +195,10 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     await parts.state.open()
     parts.health.component("state").ok()
     stack.push_async_callback(parts.state.close)
+    stack.push_async_callback(parts.revoking.stop)
+    await parts.revoking.start()
+    stack.push_async_callback(parts.approving.close)
+    await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
     await asyncio.gather(parts.identity.start(), parts.policy.start())
@@ -209,6 +216,7 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
     rules = TaskRules(
         tasks_per_token=settings.insecure.tasks_per_token or settings.identity.tasks_per_token,
         max_ttl_seconds=settings.limits.max_task_seconds,
+        label_carry_seconds=settings.limits.label_carry_seconds,
     )
     credentials = Credentials(stages)
     agent, operator = (_grpc_server(settings.limits.max_message_bytes) for _ in range(2))
@@ -217,13 +225,27 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
         TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), agents
     )
     authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(
-        AuthorizationServicer(Authorizer(stages), ToolFilter(stages), edge), agents
+        AuthorizationServicer(
+            Authorizer(stages),
+            ToolFilter(stages),
+            Outcomes(stages, parts.keyring, parts.clock),
+            parts.approving.desk,
+            edge,
+        ),
+        agents,
     )
     credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
         CredentialServicer(credentials, edge), agents
     )
-    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(ApprovalServicer(edge), operators)
-    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(RevocationServicer(edge), operators)
+    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
+        ApprovalServicer(parts.approving.office, edge), operators
+    )
+    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
+        RevocationServicer(parts.revoking.desk, edge), operators
+    )
+    task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
+        TaskOperatorServicer(parts.revoking.board, edge), operators
+    )
 
     http = create_http_server(
         settings.http,

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry
 from tabard_opa import Engine, opa_version
 
+from tabard_sidecar.approvals import build_approvals
 from tabard_sidecar.config import Settings
 from tabard_sidecar.credentials import build_issuers
 from tabard_sidecar.grants import GrantService
@@ -19,6 +20,7 @@ from tabard_sidecar.http.health import Component, Health
 from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
+from tabard_sidecar.ledger import Ledger
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.compiling import CompileOptions
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
@@ -28,12 +30,13 @@ from tabard_sidecar.records.audit import AuditObserver, create_decision_log
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
-from tabard_sidecar.records.timed_state import TimedStateStore
+from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing import create_tracing
 from tabard_sidecar.replies import Replies
 from tabard_sidecar.reply_keys import KeyringReplyKeys
+from tabard_sidecar.revocation import build_revocation
 from tabard_sidecar.stages import Stages
-from tabard_sidecar.state import SQLiteStateStore
+from tabard_sidecar.state.factory import create_store
 
 # How long an evaluation may hold the loop before it moves to a thread of its own. After an idle moment an ordinary one
 # takes up to twice its usual quarter of a millisecond, and to move it costs as much as to finish it.
@@ -64,13 +67,23 @@ class Parts:
         self.identity = _identity(settings, clock, self.metrics)
         self.grants = GrantService(self.keyring, settings.zone)
         self.metrics.pull_grants_verified(lambda: asdict(self.grants.verifications))
-        self.state = TimedStateStore(
-            SQLiteStateStore(
-                settings.state.path(settings.zone),
-                zone=settings.zone,
-                busy_timeout_seconds=settings.state.busy_timeout_seconds,
-            ),
-            self.metrics,
+        self.state = timed(create_store(settings.state, settings.zone), self.metrics)
+        self.revoking = build_revocation(
+            settings.revocation,
+            self.state,
+            clock=clock,
+            max_task_seconds=settings.limits.max_task_seconds,
+            report=_reporter(self.health.component("revocation")),
+        )
+        self.approving = build_approvals(
+            settings.approvals,
+            state=self.state,
+            keyring=self.keyring,
+            grants=self.grants,
+            subjects=self.identity.subjects,
+            agent=self.identity.agent,
+            clock=clock,
+            allow_http=settings.insecure.allow_http,
         )
         self.policy = create_runtime(
             settings.policy,
@@ -110,6 +123,9 @@ class Parts:
                 settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock
             ),
             state=self.state,
+            ledger=Ledger(self.state, self.clock, self.metrics.state_rollbacks.inc),
+            revocations=self.revoking.checks,
+            approvals=self.approving.approvals,
             replies=Replies(
                 self.state,
                 KeyringReplyKeys(self.keyring),
@@ -136,6 +152,16 @@ def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
         clock=clock,
         on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
     )
+
+
+def _reporter(component: Component) -> Callable[[str], None]:
+    def report(problem: str) -> None:
+        if problem:
+            component.degraded(problem)
+        else:
+            component.ok()
+
+    return report
 
 
 def _policy_listener(component: Component, metrics: Metrics) -> Callable[[PolicyStatus], None]:

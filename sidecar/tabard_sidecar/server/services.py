@@ -14,8 +14,10 @@ from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
 from tabard.authz.v1 import types_pb2 as types_pb
 
+from tabard_sidecar.approvals import ApprovalDesk
 from tabard_sidecar.filtering import ToolFilter
 from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.outcomes import Outcomes
 from tabard_sidecar.pipeline import Authorizer
 from tabard_sidecar.questions import RenewQuestion
 from tabard_sidecar.refusal import Unanswerable
@@ -36,6 +38,8 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
 
     authorizer: Authorizer
     tools: ToolFilter
+    outcomes: Outcomes
+    approvals: ApprovalDesk
     edge: Edge
 
     @answering
@@ -151,8 +155,20 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     async def ReportOutcome(
         self, request: authorization_pb.ReportOutcomeRequest, context: Context
     ) -> authorization_pb.ReportOutcomeResponse:
-        """Not available yet."""
-        raise errors.unimplemented("ReportOutcome")
+        """Count what a call did."""
+        await self.outcomes.report(convert.outcome_question(request))
+        return authorization_pb.ReportOutcomeResponse()
+
+    @answering
+    async def GetApproval(
+        self, request: authorization_pb.GetApprovalRequest, context: Context
+    ) -> authorization_pb.GetApprovalResponse:
+        """Tell how a call stands that waits for a person."""
+        answer = await self.approvals.status(
+            convert.bounded(request.call_grant, "call_grant", convert.MAX_GRANT_BYTES, required=True),
+            convert.bounded(request.approval_id, "approval_id", convert.MAX_NAME_BYTES, required=True),
+        )
+        return convert.approval_message(answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,52 @@
-"""What a zone remembers: idempotency, single use, ended tasks and children."""
+"""What a zone remembers: idempotency, single use, tasks with their budgets and labels, revocations, approvals."""
 
 from tabard_sidecar.state.conf import StateConfig
+from tabard_sidecar.state.model import (
+    Approval,
+    ApprovalStatus,
+    BudgetLimit,
+    Chain,
+    Child,
+    Claim,
+    ClaimState,
+    Outcome,
+    OutcomeState,
+    PastCall,
+    Reservation,
+    Reserved,
+    ReserveState,
+    Revocation,
+    RevocationKind,
+    Standing,
+    TaskRecord,
+    Tree,
+)
 from tabard_sidecar.state.sqlite import SQLiteStateStore
-from tabard_sidecar.state.store import Child, Claim, ClaimState, Standing, StateStore
+from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, StateStore
 
-__all__ = ["Child", "Claim", "ClaimState", "SQLiteStateStore", "Standing", "StateConfig", "StateStore"]
+__all__ = [
+    "CLAIM_SECONDS",
+    "HISTORY_CALLS",
+    "KEPT_CALLS",
+    "Approval",
+    "ApprovalStatus",
+    "BudgetLimit",
+    "Chain",
+    "Child",
+    "Claim",
+    "ClaimState",
+    "Outcome",
+    "OutcomeState",
+    "PastCall",
+    "Reservation",
+    "ReserveState",
+    "Reserved",
+    "Revocation",
+    "RevocationKind",
+    "SQLiteStateStore",
+    "Standing",
+    "StateConfig",
+    "StateStore",
+    "TaskRecord",
+    "Tree",
+]

@@ -160,9 +160,11 @@ def test_message_with_an_unknown_operator():
         limits_from_proto(message)
 
 
-def test_budgets_are_not_requested():
-    with pytest.raises(CaveatError, match="only policy"):
-        limits_to_proto(Limits(budgets={"usd": 1}))
+def test_budgets_travel_in_messages():
+    limits = Limits(budgets={"usd": 1, "calls": 0})
+    assert limits_from_proto(limits_to_proto(limits)) == limits
+    with pytest.raises(CaveatError, match="limit of a budget"):
+        limits_from_proto(types_pb2.Limits(budgets={"usd": -1}))
 
 
 @settings(max_examples=50)

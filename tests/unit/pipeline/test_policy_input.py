@@ -8,6 +8,7 @@ import pytest
 from tabard_sidecar import policy_input
 from tabard_sidecar.model import Agent, ToolCall
 from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.state import Standing
 
 from tests.support.credentials import grant_of
 
@@ -22,7 +23,7 @@ def agent():
 
 def build(inputs, agent, grant):
     """Return the input for one call as an object."""
-    return json.loads(inputs.authorize(agent, grant, CALL, None, asserted={}, children=2, now=12.5))
+    return json.loads(inputs.authorize(agent, grant, CALL, None, asserted={}, standing=Standing(known=True, children=2), now=12.5))
 
 
 def test_the_remembered_part_is_the_same_text(agent):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.model import Obligation, Operation, Reason
-from tabard_sidecar.policy.compose import MAX_ELEMENTS, compose, element_checks
+from tabard_sidecar.policy.compose import GRANTING, MAX_ELEMENTS, compose, element_checks
 from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.rules import RuleIndex, RuleSite
 
@@ -104,8 +104,12 @@ def test_every_denial_is_told():
 @pytest.mark.parametrize("operation", list(Operation))
 def test_a_question_denies_until_someone_can_approve(operation):
     ask = {"code": "big", "approvers": ["cfo"], "reason": "Big sum", "uses": 1, "ttl_seconds": 60}
-    decision = compose(document(ask=[ask], grant=[{"code": "ok"}]), operation)
+    granting = {GRANTING[operation]: [{"code": "ok", **({"ttl_seconds": 5} if operation is Operation.RENEW else {})}]}
+    decision = compose(document(ask=[ask], **granting), operation)
     assert codes(decision) == ["approval_required"]
+    assert [(one.module, one.code, one.approvers, one.uses) for one in decision.asks] == [("m", "big", ("cfo",), 1)]
+    for answered, allowed in (({("m", "big")}, True), ({("other", "big"), ("m", "small")}, False)):
+        assert compose(document(ask=[ask], **granting), operation, approvals=frozenset(answered)).allowed is allowed
     assert decision.denials[0].module == "policy.m"
     assert "Big sum" in decision.denials[0].message
 
@@ -127,18 +131,28 @@ def test_an_element_that_no_loaded_rule_can_have_made_denies():
     assert compose(document(grant=[{"code": "ok"}]), Operation.AUTHORIZE, rules=rules).allowed
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("charges", {"money": 1}), ("labels", ["secret"]), ("charges", {"money": 0})]
-)
-def test_what_is_not_enforced_is_refused(field, value):
-    assert codes(authorize(grant=[{"code": "ok", field: value}])) == ["not_enforced_yet"]
+def test_nobody_is_asked_in_vain():
+    """Where something else denies, or nothing grants, a person's word would change nothing."""
+    ask = {"code": "big", "approvers": ["cfo"], "reason": "Big sum", "uses": 1, "ttl_seconds": 60}
+    denied = authorize(grant=[{"code": "ok"}], ask=[ask], deny=[{"code": "no", "message": "No"}])
+    assert (codes(denied), denied.asks) == (["no", "approval_required"], ())
+    ungranted = authorize(ask=[ask])
+    assert (codes(ungranted), ungranted.asks) == (["no_grant", "approval_required"], ())
+
+
+def test_the_largest_charge_counts_and_labels_are_united():
+    one = {"code": "a", "charges": {"cents": 3, "calls": 1}, "labels": ["b", "a"]}
+    other = {"code": "b", "charges": {"cents": 7}, "labels": ["c"], "label_scope": "branch"}
+    decision = authorize(grant=[one, other])
+    assert decision.charges == {"cents": 7, "calls": 1}
+    assert (decision.task_labels, decision.branch_labels) == (("a", "b"), ("c",))
 
 
 @pytest.mark.parametrize("operation", [Operation.START_TASK, Operation.DELEGATE])
-def test_budgets_are_refused(operation):
+def test_budgets_become_limits(operation):
     element = {"code": "ok", "limits": {"budgets": {"money": 1}}}
-    answer = document(start=[element], delegate=[element])
-    assert codes(compose(answer, operation)) == ["not_enforced_yet"]
+    (limits,) = compose(document(start=[element], delegate=[element]), operation).limits
+    assert limits.budgets == {"money": 1}
 
 
 def test_empty_charges_labels_and_budgets_are_none():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -12,6 +13,7 @@ from tabard_sidecar.model import (
     Intent,
     IntentSource,
     Link,
+    MetApproval,
     Operation,
     Subject,
     Task,
@@ -20,6 +22,7 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.state import BudgetLimit, PastCall, Standing
 
 from tests.support.policy import policy_input, tool
 
@@ -34,6 +37,15 @@ GRANT = VerifiedGrant(
     "d", "k", "z", "r", "spiffe://x/root", SUBJECT, TASK, (TOOLS,), (HOP,),
     (TOOLS, Hop("spiffe://x/a", "A" * 43), EXPIRY), 2000.0,
 )  # fmt: skip
+GRANT = replace(GRANT, budgets=(BudgetLimit("b1", "cents", 500), BudgetLimit("b2", "cents", 90)))
+STANDING = Standing(
+    known=True,
+    children=2,
+    spent={"b1": 100, "b2": 30},
+    labels=("untrusted",),
+    calls=(PastCall("a.read", ("untrusted",), 950.25),),
+)
+MET = MetApproval("a1", "pay", "unknown", "7", "https://idp.example", 960.0)
 CALL = ToolCall("a.read", "", {"id": 1}, b'{"id":1}', "d")
 
 
@@ -51,13 +63,13 @@ def inputs():
             now=1000.5,
         ),
     )
-    yield "authorize", build.authorize(AGENT, GRANT, CALL, None, asserted={"a": 1}, children=2, now=1000.5)
+    yield "authorize", build.authorize(AGENT, GRANT, CALL, None, asserted={"a": 1}, standing=STANDING, approvals=(MET,), now=1000.5)
     request = {"limits": {}, "holder": "spiffe://x/b"}
     yield (
         "delegate",
-        build.without_tool(Operation.DELEGATE, AGENT, GRANT, children=0, now=1000.5, request=request),
+        build.without_tool(Operation.DELEGATE, AGENT, GRANT, standing=STANDING, now=1000.5, request=request),
     )
-    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, children=0, now=1000.5)
+    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, standing=STANDING, now=1000.5)
 
 
 @pytest.mark.parametrize(("operation", "text"), list(inputs()), ids=[name for name, _ in inputs()])
@@ -65,6 +77,21 @@ def test_every_input_fits_the_schema(operation, text):
     document = json.loads(text)
     assert document["operation"] == operation
     SCHEMA.validate(document)
+
+
+def test_state_and_approvals_are_told_as_they_stand():
+    """Of two budgets with one name the one with less left binds."""
+    told = json.loads(dict(inputs())["authorize"])
+    assert told["budgets"] == {"cents": {"limit": 90, "spent": 30, "remaining": 60}}
+    assert told["history"] == {
+        "calls": [{"tool": "a.read", "allowed": True, "labels": ["untrusted"], "at": 950.25}],
+        "labels": ["untrusted"],
+    }
+    approver = {"id": "7", "issuer": "https://idp.example"}
+    assert told["approvals"] == [
+        {"module": "pay", "code": "unknown", "approver": approver, "approved_at": 960.0}
+    ]
+    assert told["delegation"]["children"] == 2
 
 
 def test_the_tests_own_input_fits_the_schema():

@@ -11,11 +11,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.refusal import Unanswerable
-from tabard_sidecar.state import Child, ClaimState, SQLiteStateStore, Standing
-from tabard_sidecar.state.sqlite import CLAIM_SECONDS, StateFileError
+from tabard_sidecar.state import (
+    CLAIM_SECONDS,
+    Chain,
+    Child,
+    ClaimState,
+    Revocation,
+    RevocationKind,
+    SQLiteStateStore,
+    Standing,
+)
+from tabard_sidecar.state.sqlite import StateFileError
 
 NOW = 1_800_000_000.0
 LATER = NOW + 3600
+
+
+def ending(link, expires_at):
+    """The revocation that ends a link."""
+    return Revocation(RevocationKind.LINK, link, NOW, expires_at)
 
 
 @pytest.fixture
@@ -42,10 +56,10 @@ async def test_a_use_is_forgotten_after_its_expiry(store):
 
 async def test_an_ended_link_is_found_among_others(store):
     """Ending one link ends every chain through it, and ending twice is no error."""
-    await store.end("b", "task", expires_at=LATER)
-    await store.end("b", "task", expires_at=LATER)
-    assert (await store.look_up(("a", "b", "c"))).ended == "b"
-    assert not (await store.look_up(("a", "c"))).ended
+    await store.revoke(ending("b", LATER))
+    await store.revoke(ending("b", LATER))
+    assert (await store.look_up(Chain(("a", "b", "c")))).ended == "b"
+    assert not (await store.look_up(Chain(("a", "c")))).ended
 
 
 async def test_children_are_counted_once_and_all_or_none(store):
@@ -56,8 +70,8 @@ async def test_children_are_counted_once_and_all_or_none(store):
     both = [Child("q", "x", 5), Child("p", "c", 2)]
     refused = await store.register_children(both, expires_at=LATER)
     assert refused == Child("p", "c", 2)
-    assert (await store.look_up(("q",))).children == 0
-    assert (await store.look_up(("q", "p"))).children == 2
+    assert (await store.look_up(Chain(("q",)))).children == 0
+    assert (await store.look_up(Chain(("q", "p")))).children == 2
 
 
 async def test_an_end_reaches_what_was_counted_below_it(store):
@@ -65,7 +79,7 @@ async def test_an_end_reaches_what_was_counted_below_it(store):
     chain = [Child("root", "a", None), Child("a", "b", None), Child("b", "c", None)]
     await store.register_children(chain, expires_at=LATER)
     assert not await store.ended_at_or_above("c")
-    await store.end("a", "task", expires_at=LATER)
+    await store.revoke(ending("a", LATER))
     assert await store.ended_at_or_above("c")
     assert await store.ended_at_or_above("a")
     assert not await store.ended_at_or_above("root")
@@ -93,14 +107,14 @@ async def test_a_claim_outlives_its_owner_only_briefly(store):
 
 async def test_expired_rows_go(store):
     """Housekeeping removes what has expired and nothing else."""
-    await store.end("old", "t", expires_at=NOW - 1)
-    await store.end("new", "t", expires_at=LATER)
+    await store.revoke(ending("old", NOW - 1))
+    await store.revoke(ending("new", LATER))
     await store.consume("u", limit=1, now=NOW - 10, expires_at=NOW - 1)
     await store.register_children([Child("p", "c", None)], expires_at=NOW - 1)
     await store.claim_request(b"k", b"b", now=NOW - 10, expires_at=NOW - 1)
     assert await store.expire(now=NOW) == 4
-    assert not (await store.look_up(("old",))).ended
-    assert (await store.look_up(("new",))).ended == "new"
+    assert not (await store.look_up(Chain(("old",)))).ended
+    assert (await store.look_up(Chain(("new",)))).ended == "new"
 
 
 async def test_state_survives_a_restart(tmp_path):
@@ -233,7 +247,7 @@ def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claim
             else:
                 assert refused is None
                 seen.add(child)
-        assert (await store.look_up(("p",))).children == len(seen)
+        assert (await store.look_up(Chain(("p",)))).children == len(seen)
         await store.close()
 
     asyncio.run(work())
@@ -248,12 +262,12 @@ async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
     try:
         chain = ("a", "b")
         for _ in range(2):
-            assert await ours.look_up(chain) == Standing("", 0)
+            assert await ours.look_up(Chain(chain)) == Standing(known=False)
         for count, store in enumerate((ours, theirs, ours), 1):
             await store.register_children([Child("b", f"child-{count}", None)], expires_at=LATER)
-            assert [(await one.look_up(chain)).children for one in (ours, theirs)] == [count, count]
-        await theirs.end("a", "task", expires_at=LATER)
-        assert [(await one.look_up(chain)).ended for one in (ours, theirs)] == ["a", "a"]
+            assert [(await one.look_up(Chain(chain))).children for one in (ours, theirs)] == [count, count]
+        await theirs.revoke(ending("a", LATER))
+        assert [(await one.look_up(Chain(chain))).ended for one in (ours, theirs)] == ["a", "a"]
     finally:
         await ours.close()
         await theirs.close()

@@ -323,6 +323,68 @@ class FilterToolsResponse(_message.Message):
 Global___FilterToolsResponse: _TypeAlias = FilterToolsResponse  # noqa: Y015
 
 @_typing.final
+class GetApprovalRequest(_message.Message):
+    """GetApprovalRequest asks how a call stands that waits for a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_GRANT_FIELD_NUMBER: _builtins.int
+    APPROVAL_ID_FIELD_NUMBER: _builtins.int
+    call_grant: _builtins.str
+    """The call grant that came with the decision. Required."""
+    approval_id: _builtins.str
+    """The approval. Required."""
+    def __init__(
+        self,
+        *,
+        call_grant: _builtins.str = ...,
+        approval_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_id", b"approval_id", "call_grant", b"call_grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetApprovalRequest: _TypeAlias = GetApprovalRequest  # noqa: Y015
+
+@_typing.final
+class GetApprovalResponse(_message.Message):
+    """GetApprovalResponse says how it stands. An approval of another grant, or one
+    that doesn't exist, is EXPIRED and nothing else.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    DISCHARGE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    status: _types_pb2.ApprovalStatus.ValueType
+    """How it stands."""
+    discharge: _builtins.str
+    """The discharge of the call grant's third-party caveat, a serialised macaroon
+    bound to that grant. Set if and only if approved.
+    """
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the approval stops waiting or, once approved, being of use."""
+
+    def __init__(
+        self,
+        *,
+        status: _types_pb2.ApprovalStatus.ValueType = ...,
+        discharge: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discharge", b"discharge", "expire_time", b"expire_time", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetApprovalResponse: _TypeAlias = GetApprovalResponse  # noqa: Y015
+
+@_typing.final
 class ReportOutcomeRequest(_message.Message):
     """ReportOutcomeRequest tells what a call did."""
 
@@ -354,23 +416,30 @@ class ReportOutcomeRequest(_message.Message):
     SUCCEEDED_FIELD_NUMBER: _builtins.int
     CHARGES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    SIGNED_OUTCOME_FIELD_NUMBER: _builtins.int
     grant: _builtins.str
-    """The grant under which the call was made."""
+    """The grant under which the call was made. Required."""
     decision_id: _builtins.str
-    """The decision that allowed it."""
+    """The decision that allowed it. Required."""
     succeeded: _builtins.bool
-    """True if the call did what it was meant to do."""
+    """True if the call did what it was meant to do. Recorded only."""
+    signed_outcome: _builtins.str
+    """What the backend itself says, a compact JWT of typ tabard-outcome+jwt signed
+    with the outcome key of its audience. Only this can give charges back, once.
+    """
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When the call ended."""
 
     @_builtins.property
     def charges(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """What the call cost beyond the charge of the decision, per budget."""
+        """What the call cost beyond the charge of the decision, by name of the
+        budget; none is negative.
+        """
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels of what the call returned."""
+        """Labels of what the call returned, at most 32. They are added to the task."""
 
     def __init__(
         self,
@@ -381,10 +450,11 @@ class ReportOutcomeRequest(_message.Message):
         succeeded: _builtins.bool = ...,
         charges: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        signed_outcome: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "decision_id", b"decision_id", "end_time", b"end_time", "grant", b"grant", "labels", b"labels", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "decision_id", b"decision_id", "end_time", b"end_time", "grant", b"grant", "labels", b"labels", "signed_outcome", b"signed_outcome", "succeeded", b"succeeded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,7 +462,9 @@ Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeResponse(_message.Message):
-    """ReportOutcomeResponse acknowledges the outcome."""
+    """ReportOutcomeResponse acknowledges the outcome. A decision that isn't the
+    presented holder's, or is too long ago, is NOT_FOUND.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

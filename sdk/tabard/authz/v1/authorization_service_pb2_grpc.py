@@ -56,6 +56,11 @@ class AuthorizationServiceStub:
                 request_serializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.FilterToolsRequest.SerializeToString,
                 response_deserializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.FilterToolsResponse.FromString,
                 _registered_method=True)
+        self.GetApproval = channel.unary_unary(
+                '/tabard.authz.v1.AuthorizationService/GetApproval',
+                request_serializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.GetApprovalRequest.SerializeToString,
+                response_deserializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.GetApprovalResponse.FromString,
+                _registered_method=True)
         self.ReportOutcome = channel.unary_unary(
                 '/tabard.authz.v1.AuthorizationService/ReportOutcome',
                 request_serializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.ReportOutcomeRequest.SerializeToString,
@@ -100,8 +105,17 @@ class AuthorizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetApproval(self, request, context):
+        """GetApproval tells how a call stands that waits for a person, and hands out
+        the discharge once it is approved. It never waits itself: poll it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportOutcome(self, request, context):
-        """ReportOutcome tells what a call did. Not available yet: UNIMPLEMENTED.
+        """ReportOutcome tells what an allowed call did. An agent can only raise what
+        the call cost and add labels; only what the backend signed can lower it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +143,11 @@ def add_AuthorizationServiceServicer_to_server(servicer, server):
                     servicer.FilterTools,
                     request_deserializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.FilterToolsRequest.FromString,
                     response_serializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.FilterToolsResponse.SerializeToString,
+            ),
+            'GetApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApproval,
+                    request_deserializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.GetApprovalRequest.FromString,
+                    response_serializer=tabard_dot_authz_dot_v1_dot_authorization__service__pb2.GetApprovalResponse.SerializeToString,
             ),
             'ReportOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportOutcome,
@@ -246,6 +265,33 @@ class AuthorizationService:
             '/tabard.authz.v1.AuthorizationService/FilterTools',
             tabard_dot_authz_dot_v1_dot_authorization__service__pb2.FilterToolsRequest.SerializeToString,
             tabard_dot_authz_dot_v1_dot_authorization__service__pb2.FilterToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.authz.v1.AuthorizationService/GetApproval',
+            tabard_dot_authz_dot_v1_dot_authorization__service__pb2.GetApprovalRequest.SerializeToString,
+            tabard_dot_authz_dot_v1_dot_authorization__service__pb2.GetApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

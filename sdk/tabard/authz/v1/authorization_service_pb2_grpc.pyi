@@ -50,8 +50,14 @@ class AuthorizationServiceStub:
     """FilterTools tells which of the named tools this holder could use at all. An
     offered tool may still be denied for its arguments.
     """
+    GetApproval: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.GetApprovalRequest, _authorization_service_pb2.GetApprovalResponse]
+    """GetApproval tells how a call stands that waits for a person, and hands out
+    the discharge once it is approved. It never waits itself: poll it.
+    """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReportOutcomeRequest, _authorization_service_pb2.ReportOutcomeResponse]
-    """ReportOutcome tells what a call did. Not available yet: UNIMPLEMENTED."""
+    """ReportOutcome tells what an allowed call did. An agent can only raise what
+    the call cost and add labels; only what the backend signed can lower it.
+    """
 
 @_typing.type_check_only
 class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
@@ -75,8 +81,14 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """FilterTools tells which of the named tools this holder could use at all. An
     offered tool may still be denied for its arguments.
     """
+    GetApproval: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.GetApprovalRequest, _authorization_service_pb2.GetApprovalResponse]  # type: ignore[assignment]
+    """GetApproval tells how a call stands that waits for a person, and hands out
+    the discharge once it is approved. It never waits itself: poll it.
+    """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReportOutcomeRequest, _authorization_service_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
-    """ReportOutcome tells what a call did. Not available yet: UNIMPLEMENTED."""
+    """ReportOutcome tells what an allowed call did. An agent can only raise what
+    the call cost and add labels; only what the backend signed can lower it.
+    """
 
 class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """AuthorizationService decides about tool calls and issues the credential that
@@ -123,11 +135,23 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetApproval(
+        self,
+        request: _authorization_service_pb2.GetApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authorization_service_pb2.GetApprovalResponse, _abc.Awaitable[_authorization_service_pb2.GetApprovalResponse]]:
+        """GetApproval tells how a call stands that waits for a person, and hands out
+        the discharge once it is approved. It never waits itself: poll it.
+        """
+
+    @_abc_1.abstractmethod
     def ReportOutcome(
         self,
         request: _authorization_service_pb2.ReportOutcomeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.ReportOutcomeResponse, _abc.Awaitable[_authorization_service_pb2.ReportOutcomeResponse]]:
-        """ReportOutcome tells what a call did. Not available yet: UNIMPLEMENTED."""
+        """ReportOutcome tells what an allowed call did. An agent can only raise what
+        the call cost and add labels; only what the backend signed can lower it.
+        """
 
 def add_AuthorizationServiceServicer_to_server(servicer: AuthorizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,6 +72,38 @@ INTENT_SOURCE_ASSERTED: IntentSource.ValueType  # 2
 """Said by the agent that started the task and verified by nobody."""
 Global___IntentSource: _TypeAlias = IntentSource  # noqa: Y015
 
+class _ApprovalStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ApprovalStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    APPROVAL_STATUS_UNSPECIFIED: _ApprovalStatus.ValueType  # 0
+    """Not known. Clients treat it as denied."""
+    APPROVAL_STATUS_PENDING: _ApprovalStatus.ValueType  # 1
+    """It waits for a person."""
+    APPROVAL_STATUS_APPROVED: _ApprovalStatus.ValueType  # 2
+    """A person approved."""
+    APPROVAL_STATUS_DENIED: _ApprovalStatus.ValueType  # 3
+    """A person denied."""
+    APPROVAL_STATUS_EXPIRED: _ApprovalStatus.ValueType  # 4
+    """Nobody decided in time, or what was approved isn't of use any more."""
+
+class ApprovalStatus(_ApprovalStatus, metaclass=_ApprovalStatusEnumTypeWrapper):
+    """ApprovalStatus says how an approval stands."""
+
+APPROVAL_STATUS_UNSPECIFIED: ApprovalStatus.ValueType  # 0
+"""Not known. Clients treat it as denied."""
+APPROVAL_STATUS_PENDING: ApprovalStatus.ValueType  # 1
+"""It waits for a person."""
+APPROVAL_STATUS_APPROVED: ApprovalStatus.ValueType  # 2
+"""A person approved."""
+APPROVAL_STATUS_DENIED: ApprovalStatus.ValueType  # 3
+"""A person denied."""
+APPROVAL_STATUS_EXPIRED: ApprovalStatus.ValueType  # 4
+"""Nobody decided in time, or what was approved isn't of use any more."""
+Global___ApprovalStatus: _TypeAlias = ApprovalStatus  # noqa: Y015
+
 @_typing.final
 class Reason(_message.Message):
     """Reason explains a decision. A deny carries at least one."""
@@ -237,6 +269,7 @@ class Decision(_message.Message):
     OBLIGATIONS_FIELD_NUMBER: _builtins.int
     POLICY_REVISION_FIELD_NUMBER: _builtins.int
     REUSABLE_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Identifier of the decision, as in the decision log."""
     effect: Global___Effect.ValueType
@@ -261,6 +294,12 @@ class Decision(_message.Message):
     def obligations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Obligation]:
         """What the caller must do when it proceeds. Empty on a deny."""
 
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingApproval]:
+        """On a deny with the reason "approval_required": what waits for a person now.
+        Empty if nobody could be asked, for example because too much waits already.
+        """
+
     def __init__(
         self,
         *,
@@ -271,14 +310,60 @@ class Decision(_message.Message):
         obligations: _abc.Iterable[Global___Obligation] | None = ...,
         policy_revision: _builtins.str = ...,
         reusable: _builtins.bool = ...,
+        approvals: _abc.Iterable[Global___PendingApproval] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "decision_id", b"decision_id", "effect", b"effect", "obligations", b"obligations", "policy_revision", b"policy_revision", "reasons", b"reasons", "reusable", b"reusable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "credential", b"credential", "decision_id", b"decision_id", "effect", b"effect", "obligations", b"obligations", "policy_revision", b"policy_revision", "reasons", b"reasons", "reusable", b"reusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class PendingApproval(_message.Message):
+    """PendingApproval is a call that waits for a person. Once everyone in a
+    decision's list has approved, the call is authorized again with call_grant in
+    place of the grant and with the discharges that GetApproval returned.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVAL_ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    CALL_GRANT_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    approval_id: _builtins.str
+    """Identifier of the approval, to be shown to people and given to GetApproval."""
+    code: _builtins.str
+    """Code of the policy element that asks."""
+    module: _builtins.str
+    """Policy module that asks."""
+    call_grant: _builtins.str
+    """The grant, narrowed to exactly this call and to a person's word. The same
+    for all approvals of one decision.
+    """
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it stops waiting."""
+
+    def __init__(
+        self,
+        *,
+        approval_id: _builtins.str = ...,
+        code: _builtins.str = ...,
+        module: _builtins.str = ...,
+        call_grant: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_id", b"approval_id", "call_grant", b"call_grant", "code", b"code", "expire_time", b"expire_time", "module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PendingApproval: _TypeAlias = PendingApproval  # noqa: Y015
 
 @_typing.final
 class ToolCall(_message.Message):
@@ -415,6 +500,26 @@ class Limits(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class BudgetsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TOOLS_FIELD_NUMBER: _builtins.int
     AUDIENCES_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
@@ -424,6 +529,7 @@ class Limits(_message.Message):
     MAX_CHILDREN_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
     READ_ONLY_FIELD_NUMBER: _builtins.int
+    BUDGETS_FIELD_NUMBER: _builtins.int
     max_depth: _builtins.int
     """Longest chain of hops and branches, counted from the root grant."""
     max_children: _builtins.int
@@ -454,6 +560,12 @@ class Limits(_message.Message):
     def ttl(self) -> _duration_pb2.Duration:
         """Longest time that the grant may still be used."""
 
+    @_builtins.property
+    def budgets(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Most that may be charged from here on, by name of the budget. A budget
+        adds to those that the grant has already: each of them is charged.
+        """
+
     def __init__(
         self,
         *,
@@ -466,10 +578,11 @@ class Limits(_message.Message):
         max_children: _builtins.int | None = ...,
         ttl: _duration_pb2.Duration | None = ...,
         read_only: _builtins.bool = ...,
+        budgets: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_audiences", b"_audiences", "_max_children", b"_max_children", "_max_depth", b"_max_depth", "_purposes", b"_purposes", "_scopes", b"_scopes", "_tools", b"_tools", "_ttl", b"_ttl", "audiences", b"audiences", "max_children", b"max_children", "max_depth", b"max_depth", "purposes", b"purposes", "scopes", b"scopes", "tools", b"tools", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audiences", b"_audiences", "_max_children", b"_max_children", "_max_depth", b"_max_depth", "_purposes", b"_purposes", "_scopes", b"_scopes", "_tools", b"_tools", "_ttl", b"_ttl", "arguments", b"arguments", "audiences", b"audiences", "max_children", b"max_children", "max_depth", b"max_depth", "purposes", b"purposes", "read_only", b"read_only", "scopes", b"scopes", "tools", b"tools", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audiences", b"_audiences", "_max_children", b"_max_children", "_max_depth", b"_max_depth", "_purposes", b"_purposes", "_scopes", b"_scopes", "_tools", b"_tools", "_ttl", b"_ttl", "arguments", b"arguments", "audiences", b"audiences", "budgets", b"budgets", "max_children", b"max_children", "max_depth", b"max_depth", "purposes", b"purposes", "read_only", b"read_only", "scopes", b"scopes", "tools", b"tools", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audiences: _TypeAlias = _typing.Literal["audiences"]  # noqa: Y015
     _WhichOneofArgType__audiences: _TypeAlias = _typing.Literal["_audiences", b"_audiences"]  # noqa: Y015

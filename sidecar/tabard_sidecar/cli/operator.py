@@ -1,0 +1,104 @@
+"""Calling a sidecar's operator socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.terminal import visible
+
+if TYPE_CHECKING:
+    import grpc
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_TIMEOUT_SECONDS = 10.0
+_VARIABLE = "TABARD_OPERATOR_ADDRESS"
+
+
+def operator_option(command: _Command) -> _Command:
+    """Add ``--operator``."""
+    return click.option(
+        "--operator",
+        "address",
+        default="",
+        metavar="ADDRESS",
+        help=f"Operator socket to ask. Default: ${_VARIABLE}, else where a local sidecar has it.",
+    )(command)
+
+
+class Operator:
+    """A sidecar's operator socket."""
+
+    def __init__(self, channel: grpc.Channel, address: str) -> None:
+        self.channel = channel
+        self.address = address
+
+    def call(self, method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request) -> _Response:
+        """Call a method.
+
+        Raises:
+            Failure: it didn't answer, or with an error.
+        """
+        import grpc  # noqa: PLC0415 - takes a while to import
+
+        try:
+            return method(request, timeout=_TIMEOUT_SECONDS)
+        except grpc.RpcError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: grpc.RpcError) -> Failure:
+        from tabard import errors  # noqa: PLC0415
+
+        status = error.code().name
+        found = errors.from_rpc(error, self.address)
+        if status == "UNIMPLEMENTED":
+            return Failure(
+                "nobody serves operators there",
+                exit_codes.USAGE,
+                where=self.address,
+                next_step=f"Name the operator socket (listen.operator), not the one for agents: --operator or ${_VARIABLE}.",
+            )
+        if found.code in {"sidecar_unreachable", "deadline_exceeded"}:
+            return Failure(
+                f"no sidecar answers: {error.details()}",
+                exit_codes.UNREACHABLE,
+                where=self.address,
+                next_step=f"Is it running, and may you use its socket? Else set --operator or ${_VARIABLE}.",
+            )
+        code = _EXIT_CODES.get(status, exit_codes.UNREACHABLE)
+        return Failure(visible(found.message), code, where=self.address, see=_page(found.code))
+
+
+_EXIT_CODES = {"INVALID_ARGUMENT": exit_codes.USAGE, "NOT_FOUND": exit_codes.NEGATIVE}
+
+
+@contextmanager
+def operator(address: str) -> Iterator[Operator]:
+    """Connect to an operator socket; an empty address is where a local sidecar has it.
+
+    Raises:
+        Failure: the address isn't one on this machine.
+    """
+    import grpc  # noqa: PLC0415
+    from tabard import _address, _transport  # noqa: PLC0415
+
+    try:
+        checked = _address.check_client(address or _address.default_address(_address.OPERATOR))
+    except _address.AddressError as error:
+        message = str(error).replace(_address.AGENT_VARIABLE, _VARIABLE)
+        raise Failure(message, exit_codes.USAGE) from error
+    with grpc.insecure_channel(checked, options=_transport.CHANNEL_OPTIONS) as channel:
+        yield Operator(channel, checked)
+
+
+def _page(code: str) -> str:
+    from tabard_sidecar.reasons import describe  # noqa: PLC0415
+
+    return f"docs/reference/errors/{code}.md" if describe(code) else ""

@@ -1,0 +1,238 @@
+"""``tabard revoke``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.operator import operator, operator_option
+from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.terminal import Duration, echo_ascii_json, moment, visible
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+KINDS = ("link", "agent", "subject", "credential", "state")
+
+_reason_option = click.option("--reason", default="", help="Why, for the log and `tabard revoke list`.")
+_ttl_option = click.option(
+    "--ttl", type=Duration(), help="For how long: 90s, 15m, 8h, 7d. Default: see above."
+)
+_issuer_option = click.option(
+    "--issuer",
+    required=True,
+    metavar="URL",
+    help="Issuer that vouches for the person, as in identity.issuers; `tabard tasks` shows it.",
+)
+
+
+def _revoking(command: _Command) -> _Command:
+    for option in (json_option, operator_option, _reason_option):
+        command = option(command)
+    return command
+
+
+@click.group()
+def revoke() -> None:
+    """Take authority back: it ends at once, on every sidecar of the zone."""
+
+
+@revoke.command()
+@click.argument("task_id", metavar="TASK")
+@_revoking
+def task(task_id: str, *, reason: str, address: str, as_json: bool) -> None:
+    """Revoke a whole task, for good."""
+    _revoke(address, as_json=as_json, reason=reason, task_id=task_id)
+
+
+@revoke.command()
+@click.argument("link_id", metavar="LINK")
+@_revoking
+def link(link_id: str, *, reason: str, address: str, as_json: bool) -> None:
+    """Revoke one holder of a task and everything below it, for good.
+
+    `tabard tasks tree TASK` shows the links of a task.
+    """
+    _revoke(address, as_json=as_json, reason=reason, link_id=link_id)
+
+
+@revoke.command()
+@click.argument("agent_id", metavar="SPIFFE_ID")
+@_ttl_option
+@_revoking
+def agent(agent_id: str, *, ttl: float | None, reason: str, address: str, as_json: bool) -> None:
+    """Revoke a workload: every chain that it is part of, and new tasks, until that is lifted or --ttl is over."""
+    _revoke(address, as_json=as_json, reason=reason, ttl=ttl, agent_id=agent_id)
+
+
+@revoke.command()
+@click.argument("subject_id", metavar="ID")
+@_issuer_option
+@_ttl_option
+@_revoking
+def subject(  # noqa: PLR0913 - one parameter per option
+    subject_id: str, *, issuer: str, ttl: float | None, reason: str, address: str, as_json: bool
+) -> None:
+    """Revoke a person: tasks started and tokens issued until now. Once they sign in again they can start new tasks.
+
+    Remembered for revocation.subject_retention_seconds, or --ttl.
+    """
+    _revoke(address, as_json=as_json, reason=reason, ttl=ttl, subject=(issuer, subject_id))
+
+
+@revoke.command()
+@click.argument("credential_id", metavar="ID")
+@_revoking
+def credential(credential_id: str, *, reason: str, address: str, as_json: bool) -> None:
+    """Revoke one credential by its id (jti): introspection calls it inactive. A backend that doesn't ask won't notice."""
+    _revoke(address, as_json=as_json, reason=reason, credential_id=credential_id)
+
+
+@revoke.command(name="list")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind. Repeatable.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many.")
+@operator_option
+@json_option
+def list_(kinds: tuple[str, ...], limit: int, address: str, as_json: bool) -> None:
+    """List what is revoked now, newest first. Tasks that were ended show as links."""
+    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
+    from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
+
+    wanted = [pb.RevocationKind.Value(f"REVOCATION_KIND_{kind.upper()}") for kind in kinds]
+    with operator(address) as asked:
+        stub = pb_grpc.RevocationServiceStub(asked.channel)
+        found = asked.call(stub.ListRevocations, pb.ListRevocationsRequest(kinds=wanted, limit=limit))
+    rows = [describe(entry) for entry in found.revocations]
+    if as_json:
+        echo_ascii_json({"revocations": rows})
+        return
+    for row in rows:
+        click.echo(f"{row['sequence']:>6}  {_what(row)}  {_until(row)}")
+        if row["reason"]:
+            click.echo(f"        {visible(str(row['reason']))}")
+    if not rows:
+        click.echo("nothing is revoked")
+
+
+@revoke.group()
+def lift() -> None:
+    """Take the revocation of an agent, a person or a credential back. Tasks and links stay revoked."""
+
+
+@lift.command(name="agent")
+@click.argument("agent_id", metavar="SPIFFE_ID")
+@operator_option
+@json_option
+@click.pass_context
+def lift_agent(ctx: click.Context, agent_id: str, address: str, as_json: bool) -> None:
+    """Let a workload take part again."""
+    ctx.exit(_lift(address, as_json=as_json, agent_id=agent_id))
+
+
+@lift.command(name="subject")
+@click.argument("subject_id", metavar="ID")
+@_issuer_option
+@operator_option
+@json_option
+@click.pass_context
+def lift_subject(ctx: click.Context, subject_id: str, issuer: str, address: str, as_json: bool) -> None:
+    """Accept a person's earlier tasks and tokens again."""
+    ctx.exit(_lift(address, as_json=as_json, subject=(issuer, subject_id)))
+
+
+@lift.command(name="credential")
+@click.argument("credential_id", metavar="ID")
+@operator_option
+@json_option
+@click.pass_context
+def lift_credential(ctx: click.Context, credential_id: str, address: str, as_json: bool) -> None:
+    """Call a credential active again."""
+    ctx.exit(_lift(address, as_json=as_json, credential_id=credential_id))
+
+
+def describe(entry: revocation_pb.Revocation) -> dict[str, Any]:
+    """Return a revocation as ``--json`` prints it; times are seconds since the epoch."""
+    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
+
+    kind = pb.RevocationKind.Name(entry.kind).removeprefix("REVOCATION_KIND_").lower()
+    document: dict[str, Any] = {"sequence": entry.sequence, "kind": kind}
+    if kind == "subject":
+        document["subject"] = {"issuer": entry.subject.issuer, "id": entry.subject.id}
+    else:
+        document["target"] = entry.target
+    document["revoked_at"] = seconds(entry.revoke_time)
+    document["expires_at"] = seconds(entry.expire_time) if entry.HasField("expire_time") else None
+    document["reason"] = entry.reason
+    return document
+
+
+def seconds(time: Timestamp) -> float:
+    """Return a time as seconds since the epoch, to the millisecond."""
+    return round(time.seconds + time.nanos / 1e9, 3)
+
+
+def _targets(target: dict[str, Any]) -> dict[str, Any]:
+    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
+
+    if "subject" in target:
+        issuer, subject_id = target["subject"]
+        return {"subject": pb.RevokeSubject(issuer=issuer, id=subject_id)}
+    return target
+
+
+def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = None, **target: object) -> None:
+    from google.protobuf.duration_pb2 import Duration as DurationMessage  # noqa: PLC0415
+    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
+    from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
+
+    request = pb.RevokeRequest(reason=reason, **_targets(target))
+    if ttl is not None:
+        request.ttl.CopyFrom(DurationMessage(seconds=int(ttl), nanos=int(ttl % 1 * 1e9)))
+    with operator(address) as asked:
+        answer = asked.call(pb_grpc.RevocationServiceStub(asked.channel).Revoke, request)
+    row = describe(answer.revocation)
+    reach = answer.reach
+    if as_json:
+        counted = {"live_tasks": reach.live_tasks, "holders": reach.holders, "complete": reach.complete}
+        echo_ascii_json(row | {"reach": counted})
+        return
+    click.echo(f"{click.style('revoked', fg='red', bold=True)} {_what(row)}, {_until(row)}")
+    click.echo(f"  sequence   {row['sequence']}")
+    if row["kind"] != "credential":
+        more = "" if reach.complete else " at least; not every task was looked at"
+        click.echo(f"  reaches    {reach.live_tasks} live task(s), {reach.holders} holder(s){more}")
+    if row["kind"] == "link" and not reach.live_tasks:
+        click.echo("  note       no live task has used this link; it is revoked all the same")
+
+
+def _lift(address: str, *, as_json: bool, **target: object) -> int:
+    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
+    from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
+
+    request = pb.LiftRevocationRequest(**_targets(target))
+    with operator(address) as asked:
+        answer = asked.call(pb_grpc.RevocationServiceStub(asked.channel).LiftRevocation, request)
+    if as_json:
+        echo_ascii_json({"lifted": answer.lifted})
+    else:
+        click.echo("lifted" if answer.lifted else "there was nothing to lift; see `tabard revoke list`")
+    return exit_codes.OK if answer.lifted else exit_codes.NEGATIVE
+
+
+def _what(row: dict[str, Any]) -> str:
+    if row["kind"] == "subject":
+        return f"subject {visible(row['subject']['id'])} of {visible(row['subject']['issuer'])}"
+    return f"{row['kind']} {visible(row['target'])}"
+
+
+def _until(row: dict[str, Any]) -> str:
+    if row["kind"] == "subject":
+        return f"tasks and tokens up to {moment(row['revoked_at'])}"
+    if row["kind"] == "agent":
+        return "until lifted" if row["expires_at"] is None else f"until {moment(row['expires_at'])}"
+    return f"since {moment(row['revoked_at'])}"

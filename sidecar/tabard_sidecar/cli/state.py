@@ -1,0 +1,92 @@
+"""``tabard state``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import config_options, json_option, load_settings
+from tabard_sidecar.cli.terminal import echo_ascii_json, visible
+
+if TYPE_CHECKING:
+    from tabard_sidecar.config.settings import Settings
+    from tabard_sidecar.state.store import StateStore
+
+_T = TypeVar("_T")
+_SEE = "docs/reference/config.md#state"
+
+
+@click.group()
+def state() -> None:
+    """Look after the zone's state store. The sidecars may go on working meanwhile."""
+
+
+@state.command()
+@config_options
+@json_option
+@click.pass_context
+def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Tell what is wrong with the state store; exit code 1 if anything is."""
+    settings = load_settings(config_file, assignments).settings
+    problems = list(_with_store(settings, lambda store: store.check()))
+    if as_json:
+        echo_ascii_json({"ok": not problems, "problems": problems})
+    else:
+        for problem in problems:
+            click.echo(f"{click.style('problem:', fg='red', bold=True)} {visible(problem)}")
+        if not problems:
+            click.echo("state: ok")
+    ctx.exit(exit_codes.NEGATIVE if problems else exit_codes.OK)
+
+
+@state.command()
+@config_options
+@json_option
+def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Forget what has expired and give space back that nothing uses."""
+    settings = load_settings(config_file, assignments).settings
+
+    async def work(store: StateStore) -> tuple[int, int]:
+        import time  # noqa: PLC0415
+
+        forgotten = 0
+        while gone := await store.expire(now=time.time()):
+            forgotten += gone
+        return forgotten, await store.compact()
+
+    forgotten, given_back = _with_store(settings, work)
+    if as_json:
+        echo_ascii_json({"forgotten": forgotten, "bytes": given_back})
+    else:
+        click.echo(f"forgot {forgotten} expired entries, gave back {given_back} bytes")
+
+
+def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]]) -> _T:
+    """Open the configured store, do something with it and close it.
+
+    Raises:
+        Failure: the store can't be opened, read or written.
+    """
+    from tabard_sidecar.refusal import Refused, Unanswerable  # noqa: PLC0415
+    from tabard_sidecar.state import StateError, create_state  # noqa: PLC0415
+
+    async def run() -> _T:
+        store = create_state(settings.state, zone=settings.zone)
+        await store.open()
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(run())
+    except StateError as error:
+        raise Failure(str(error), exit_codes.CONFIG, where="state.url", see=_SEE) from error
+    except (Unanswerable, Refused) as error:
+        raise Failure(error.message, exit_codes.UNREACHABLE, where="state.url", see=_SEE) from error

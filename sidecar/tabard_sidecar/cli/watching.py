@@ -1,0 +1,100 @@
+"""``tabard tasks watch``: what changed between two looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.revoke import describe as describe_revocation
+from tabard_sidecar.cli.tasks import fetch, summary
+from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
+
+if TYPE_CHECKING:
+    from tabard_sidecar.cli.operator import Operator
+
+_KNOWN_REVOCATIONS = 1000
+
+
+def follow(
+    asked: Operator, *, limit: int, interval: float, duration: float | None, as_json: bool
+) -> None:
+    """Tell of changes until interrupted, or for ``duration`` seconds.
+
+    A sidecar that goes away after the first look is waited for.
+
+    Raises:
+        Failure: the first look failed.
+    """
+    until = None if duration is None else time.monotonic() + duration
+    known = {row["task_id"]: row for row in fetch(asked, limit)}
+    sequence = max((entry["sequence"] for entry in _revocations(asked, 0)), default=0)
+    for row in reversed(known.values()):
+        _tell("task", row, as_json=as_json)
+    reachable = True
+    while until is None or time.monotonic() < until:
+        time.sleep(interval if until is None else max(0.0, min(interval, until - time.monotonic())))
+        try:
+            fresh = {row["task_id"]: row for row in fetch(asked, limit)}
+            revoked = _revocations(asked, sequence)
+        except Failure as failure:
+            if reachable:
+                failure.show()
+                click.echo("waiting for the sidecar…", err=True)
+            reachable = False
+            continue
+        reachable = True
+        for entry in revoked:
+            sequence = max(sequence, entry["sequence"])
+            _tell("revoked", entry, as_json=as_json)
+        for event, row in changes(known, fresh, full=len(fresh) == limit):
+            _tell(event, row, as_json=as_json)
+        known = fresh
+
+
+def changes(
+    before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], *, full: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what happened to tasks between two looks, as event and task.
+
+    ``full`` says that only the newest tasks are in ``after``, so that one which is missing needn't have expired.
+    """
+    for task_id, row in reversed(after.items()):
+        old = before.get(task_id)
+        if old is None:
+            yield "started", row
+        elif row["state"] != old["state"]:
+            yield row["state"], row
+        elif row["labels"] != old["labels"]:
+            yield "labels", row
+    if not full:
+        for task_id, row in before.items():
+            if task_id not in after:
+                yield "expired", row
+
+
+def _revocations(asked: Operator, after: int) -> list[dict[str, Any]]:
+    """Return revocations made by people, oldest first; ended tasks show in the tasks' states."""
+    from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
+    from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
+
+    request = pb.ListRevocationsRequest(after_sequence=after, limit=_KNOWN_REVOCATIONS)
+    found = asked.call(pb_grpc.RevocationServiceStub(asked.channel).ListRevocations, request)
+    return [describe_revocation(entry) for entry in reversed(found.revocations)]
+
+
+def _tell(event: str, what: dict[str, Any], *, as_json: bool) -> None:
+    now = time.time()
+    if as_json:
+        echo_ascii_json({"time": round(now, 3), "event": event} | what, indent=None)
+        return
+    if event == "revoked":
+        target = what["subject"]["id"] if "subject" in what else what["target"]
+        text = f"{what['kind']} {visible(str(target))}"
+        text += f": {visible(what['reason'])}" if what["reason"] else ""
+    else:
+        text = summary(what)
+    click.echo(f"{moment(now)}  {event:<9} {text}")

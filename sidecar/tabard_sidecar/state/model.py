@@ -1,0 +1,285 @@
+"""What the state store is told and what it answers. Times are seconds since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ClaimState(StrEnum):
+    """What became of an attempt to claim a request."""
+
+    NEW = "new"
+    DONE = "done"
+    PENDING = "pending"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Answer to :meth:`StateStore.claim_request`. ``response`` is set if and only if the state is DONE."""
+
+    state: ClaimState
+    response: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task as the store knows it: opened once, when its root grant is minted.
+
+    ``root_id`` identifies the root grant; subject and workload are those for which labels are carried on.
+    """
+
+    root_id: str
+    task_id: str
+    subject_issuer: str
+    subject_id: str
+    workload: str
+    purpose: str
+    started_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One step of a chain as the store counts it.
+
+    ``limit`` is the smallest number of children that any caveat allows the parent, or ``None``. ``root_id``, ``holder``
+    and ``sub_agent`` are kept for people who look at the tree.
+    """
+
+    parent_id: str
+    child_id: str
+    limit: int | None
+    root_id: str = ""
+    holder: str = ""
+    sub_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """One call of a task that was allowed, as policies see it. ``labels`` are those that it added, sorted."""
+
+    tool: str
+    labels: tuple[str, ...]
+    at: float
+    allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimit:
+    """One budget caveat of a chain: ``budget_id`` is the SHA-256 (hex) of the chain's signature after the caveat."""
+
+    budget_id: str
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The parts of a grant that state hangs on, outermost first.
+
+    ``link_ids`` begins with the root's id. ``budgets`` are all budgets that stand in the chain.
+    """
+
+    link_ids: tuple[str, ...]
+    budgets: tuple[BudgetLimit, ...] = ()
+
+    @property
+    def root_id(self) -> str:
+        """Identifier of the root grant."""
+        return self.link_ids[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a chain stands.
+
+    Attributes:
+        known: the task was opened in this store and hasn't expired from it.
+        ended: a link of the chain that was ended or revoked, or empty.
+        children: how many children its last link has.
+        spent: what each of its budgets has spent, by budget id; one without a charge may be missing.
+        labels: labels of the whole task and of the chain's branches, sorted.
+        label_version: grows whenever the task gets a label that it didn't have.
+        calls: the last calls of the whole task, oldest first.
+        revocations: sequence number of the newest revocation in the zone; 0 if there was none.
+        epoch: grows with every write in the zone. A store whose epoch goes back has lost what it once acknowledged.
+    """
+
+    known: bool
+    ended: str = ""
+    children: int = 0
+    spent: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    label_version: int = 0
+    calls: tuple[PastCall, ...] = ()
+    revocations: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one allowed call takes, all or nothing.
+
+    Attributes:
+        chain: of the grant under which it is made.
+        decision_id: of the decision; an outcome names it.
+        tool: name of the tool.
+        charges: amounts by name of the budget, each 0 or more. Every budget of the chain with that name is charged.
+        task_labels: labels that the call adds to the whole task.
+        branch_labels: labels that it adds to the holder's own link and what is below it.
+        label_version: the one that policy saw.
+        approvals: approvals that the call uses up once each, by id.
+        now: when.
+        audience: whom the call's credential is for, or empty; only that backend can give a charge back.
+    """
+
+    chain: Chain
+    decision_id: str
+    tool: str
+    charges: Mapping[str, int]
+    task_labels: tuple[str, ...]
+    branch_labels: tuple[str, ...]
+    label_version: int
+    approvals: tuple[str, ...]
+    now: float
+    audience: str = ""
+
+
+class ReserveState(StrEnum):
+    """What became of a reservation. Only DONE changed anything."""
+
+    DONE = "done"
+    CHANGED = "changed"  # the task has labels that policy didn't see: evaluate again
+    EXHAUSTED = "exhausted"  # a budget doesn't have that much left
+    ENDED = "ended"  # a link was ended meanwhile
+    UNKNOWN = "unknown"  # the task isn't in this store
+    APPROVAL_USED = "approval_used"  # an approval was used up, or isn't valid any more
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Answer to :meth:`StateStore.reserve`. ``what`` names the budget's id, the ended link or the approval."""
+
+    state: ReserveState
+    what: str = ""
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call turned out to cost and to have read.
+
+    Attributes:
+        root_id: root of the task.
+        link_id: last link of the presented chain; the decision must have been made for it.
+        decision_id: the decision.
+        raised: amounts to add by name of the budget, each 0 or more. A budget's spending never passes its limit.
+        refunded: amounts to give back by name, each 0 or more and at most what the decision charged. Counted once.
+        labels: labels to add to the whole task.
+        now: when.
+        audience: the backend that signed the refund; it must be the one that the decision's credential was for.
+    """
+
+    root_id: str
+    link_id: str
+    decision_id: str
+    raised: Mapping[str, int]
+    refunded: Mapping[str, int]
+    labels: tuple[str, ...]
+    now: float
+    audience: str = ""
+
+
+class OutcomeState(StrEnum):
+    """What became of an outcome."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"  # no such decision, not this holder's, or too long ago
+    FOREIGN = "foreign"  # it refunds, and the decision's credential was for another audience: nothing was done
+    REFUNDED = "refunded"  # it holds a refund and one was counted already: nothing was done
+    TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
+
+
+class RevocationKind(StrEnum):
+    """What a revocation is about."""
+
+    LINK = "link"  # a root or link id: that holder and everything below
+    AGENT = "agent"  # a workload's SPIFFE ID
+    SUBJECT = "subject"  # "<issuer> <id>": tasks started and tokens issued before
+    CREDENTIAL = "credential"  # a credential id
+    STATE = "state"  # the store lost what it had acknowledged: tasks started before, whoever holds them
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One revocation. ``seq`` orders all revocations of a zone and is given by the store."""
+
+    kind: RevocationKind
+    target: str
+    at: float
+    expires_at: float
+    reason: str = ""
+    seq: int = 0
+
+
+class ApprovalStatus(StrEnum):
+    """How an approval stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One call that a person is asked about.
+
+    Attributes:
+        approval_id: unguessable.
+        root_id: root of the task.
+        link_id: last link of the chain that asked.
+        task_id: the task.
+        module: policy module whose element asks.
+        code: the element's code.
+        digest: digest of the call.
+        payload: encrypted JSON for the prompt; the store can't read it.
+        created_at: when it was asked for.
+        expires_at: when it stops waiting; once decided, when it stops being of use.
+        uses: how often an approved call may still be made.
+        status: see there.
+        approver: who decided, ``"<issuer> <id>"``.
+        decided_at: when.
+    """
+
+    approval_id: str
+    root_id: str
+    link_id: str
+    task_id: str
+    module: str
+    code: str
+    digest: str
+    payload: bytes
+    created_at: float
+    expires_at: float
+    uses: int
+    status: ApprovalStatus = ApprovalStatus.PENDING
+    approver: str = ""
+    decided_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A task for people who look at it.
+
+    ``children`` holds every counted step; ``spent`` what each budget has spent, by id; ``labels`` those of the task.
+    """
+
+    task: TaskRecord
+    children: tuple[Child, ...]
+    ended: tuple[str, ...]
+    spent: Mapping[str, int]
+    labels: tuple[str, ...]
+    calls: int

@@ -1,0 +1,61 @@
+"""Counting children: each at most once, and never more than its parent may have."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from tabard_sidecar.state.model import Child
+from tabard_sidecar.state.sqlite.file import StateFile
+from tabard_sidecar.state.sqlite.ledger import bump
+
+_KNOWN_CHILDREN = 65_536
+
+
+class Children:
+    """The children of one state file. Those once counted stay counted, so a grant that is used again costs no write."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        self._known: dict[tuple[str, str], None] = {}
+
+    async def register(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+        """Count children, all or none; return the first that is one too many."""
+        fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known]
+        if not fresh:
+            return None
+        try:
+            await self._file.write(lambda c: _count(c, fresh, expires_at), durable=False)
+        except _OverLimit as over:
+            return over.child
+        for child in fresh:
+            if len(self._known) >= _KNOWN_CHILDREN:
+                self._known.pop(next(iter(self._known)))
+            self._known[child.parent_id, child.child_id] = None
+        return None
+
+
+class _OverLimit(Exception):
+    def __init__(self, child: Child) -> None:
+        super().__init__(child)
+        self.child = child
+
+
+def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at: float) -> None:
+    for child in children:
+        known = connection.execute(
+            "SELECT 1 FROM children WHERE parent_id=? AND child_id=?", (child.parent_id, child.child_id)
+        ).fetchone()
+        if known:
+            continue
+        if child.limit is not None:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM children WHERE parent_id=?", (child.parent_id,)
+            ).fetchone()
+            if count >= child.limit:
+                raise _OverLimit(child)
+        connection.execute(
+            "INSERT INTO children (parent_id, child_id, expires_at, root_id, holder, sub_agent) VALUES (?, ?, ?, ?, ?, ?)",
+            (child.parent_id, child.child_id, expires_at, child.root_id, child.holder, child.sub_agent),
+        )
+    bump(connection)

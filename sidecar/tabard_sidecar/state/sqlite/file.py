@@ -1,0 +1,225 @@
+"""One SQLite file, shared by several processes: opening, transactions, waiting for other writers.
+
+Reads and short writes run on the event loop's thread, since they take some 10 µs and a change of thread takes more. A
+write that finds the file locked by another process waits for it in a thread of its own, so the loop never blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.sqlite.schema import MIGRATIONS
+
+_T = TypeVar("_T")
+Work = Callable[[sqlite3.Connection], _T]
+
+_START_SECONDS = 5.0
+
+
+class StateFileError(Exception):
+    """The state file can't be used at all; the message says why and what to do."""
+
+
+class StateFile:
+    """A file with two ways of writing.
+
+    A fast write (``synchronous=NORMAL``) survives a killed process, a durable one (``FULL``) a power cut.
+
+    Args:
+        path: the file, on a local disk.
+        zone: the zone whose state it is; another zone's file is refused.
+        busy_timeout_seconds: how long a write waits for other writers.
+    """
+
+    def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float) -> None:
+        self.path = path
+        self._zone = zone
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._fast: sqlite3.Connection | None = None
+        self._durable: sqlite3.Connection | None = None
+        self._patient: sqlite3.Connection | None = None
+        self._waiting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tabard-state")
+
+    async def open(self) -> None:
+        """Open or create the file and bring its schema up to date.
+
+        Raises:
+            StateFileError: the file belongs to another zone, is newer than this program, or can't be created.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            os.close(descriptor)
+            await self._switch_to_wal()
+            self._durable = self._connect("FULL", self._busy_timeout_seconds)
+            self._migrate(self._durable)
+            self._durable.execute("PRAGMA busy_timeout=0")
+            self._fast = self._connect("NORMAL", 0)
+            self._patient = self._connect("FULL", self._busy_timeout_seconds)
+        except (sqlite3.Error, OSError) as error:
+            message = (
+                f"state file {self.path} can't be used: {error}; check state.url, the disk and its owner"
+            )
+            raise StateFileError(message) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._waiting.shutdown(wait=True)
+        for connection in (self._fast, self._durable, self._patient):
+            if connection is not None:
+                connection.close()
+        self._fast = self._durable = self._patient = None
+
+    def version(self) -> tuple[int, int]:
+        """Return what differs whenever anything in the file does: to ask costs a tenth of reading a chain's rows.
+
+        SQLite's ``data_version`` tells of every commit by another connection, in whatever process, and
+        ``total_changes`` of this connection's own.
+        """
+        return self.rows("PRAGMA data_version")[0][0], self._open(self._fast).total_changes
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return the rows that one statement reads.
+
+        Raises:
+            Unanswerable: the file can't be read.
+        """
+        try:
+            return self._open(self._fast).execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
+    def read(self, work: Work[_T]) -> _T:
+        """Do several reads as of one moment.
+
+        Raises:
+            Unanswerable: the file can't be read.
+        """
+        connection = self._open(self._fast)
+        try:
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
+    async def write(self, work: Work[_T], *, durable: bool) -> _T:
+        """Run ``work`` in one transaction; wait in a thread if another process is writing.
+
+        Raises:
+            Unanswerable: the file can't be written, or stays locked.
+        """
+        connection = self._durable if durable else self._fast
+        try:
+            return _transaction(self._open(connection), work)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise self._unavailable(error) from error
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._waiting, _transaction, self._open(self._patient), work)
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
+    async def in_thread(self, work: Work[_T]) -> _T:
+        """Do slow work outside any transaction, without blocking the loop.
+
+        Raises:
+            Unanswerable: the file can't be used.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._waiting, work, self._open(self._patient))
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
+    def _connect(self, synchronous: str, busy_timeout_seconds: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=busy_timeout_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=128,
+        )
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        return connection
+
+    async def _switch_to_wal(self) -> None:
+        """Set the journal mode, which the file remembers.
+
+        SQLite doesn't wait for its busy timeout while the mode changes, and a zone's sidecars start together.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + max(self._busy_timeout_seconds, _START_SECONDS)
+        while True:
+            try:
+                with contextlib.closing(sqlite3.connect(self.path, timeout=0)) as connection:
+                    connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or loop.time() > deadline:
+                    raise
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > len(MIGRATIONS):
+                message = f"state file {self.path} was written by a newer version of Tabard; use that version"
+                raise StateFileError(message)
+            for script in MIGRATIONS[version:]:
+                for statement in script.split(";"):
+                    if statement.strip():
+                        connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+            connection.execute("INSERT OR IGNORE INTO meta VALUES ('zone', ?)", (self._zone,))
+            zone = connection.execute("SELECT value FROM meta WHERE name='zone'").fetchone()[0]
+            if zone != self._zone:
+                message = f"state file {self.path} belongs to zone {zone!r}, not {self._zone!r}; set state.url or zone"
+                raise StateFileError(message)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    def _open(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+        if connection is None:
+            raise Unanswerable("UNAVAILABLE", "state_unavailable", "the state store isn't open")
+        return connection
+
+    def _unavailable(self, error: sqlite3.Error) -> Unanswerable:
+        return Unanswerable(
+            "UNAVAILABLE",
+            "state_unavailable",
+            f"the state file {self.path} can't be read or written: {error}",
+        )
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _transaction(connection: sqlite3.Connection, work: Work[_T]) -> _T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result

@@ -1,0 +1,187 @@
+"""Requests, single use, revocations and approvals. Every function works in its caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tabard_sidecar.state.model import (
+    Approval,
+    ApprovalStatus,
+    Claim,
+    ClaimState,
+    Revocation,
+    RevocationKind,
+)
+from tabard_sidecar.state.sqlite.ledger import bump
+from tabard_sidecar.state.store import CLAIM_SECONDS
+
+_MOST_LISTED = 1_000
+
+
+def claim_request(
+    connection: sqlite3.Connection, key: bytes, body: bytes, *, now: float, expires_at: float
+) -> Claim:
+    """Claim a request."""
+    row = connection.execute(
+        "SELECT body, response, claimed_at FROM requests WHERE key=? AND expires_at>?", (key, now)
+    ).fetchone()
+    if row is not None:
+        if row[0] != body:
+            return Claim(ClaimState.CONFLICT)
+        if row[1] is not None:
+            return Claim(ClaimState.DONE, bytes(row[1]))
+        if row[2] + CLAIM_SECONDS > now:
+            return Claim(ClaimState.PENDING)
+    connection.execute(
+        "INSERT OR REPLACE INTO requests VALUES (?, ?, NULL, ?, ?)", (key, body, now, expires_at)
+    )
+    return Claim(ClaimState.NEW)
+
+
+def consume(connection: sqlite3.Connection, name: str, *, limit: int, now: float, expires_at: float) -> bool:
+    """Count one use."""
+    row = connection.execute("SELECT count FROM uses WHERE name=? AND expires_at>?", (name, now)).fetchone()
+    count = int(row[0]) if row else 0
+    if count >= limit:
+        return False
+    connection.execute("INSERT OR REPLACE INTO uses VALUES (?, ?, ?)", (name, count + 1, expires_at))
+    bump(connection)
+    return True
+
+
+def revoke(connection: sqlite3.Connection, wanted: Revocation) -> int:
+    """Revoke under a new sequence number, unless the same or more is revoked already."""
+    row = connection.execute(
+        "SELECT seq, at, expires_at, reason FROM revocations WHERE kind=? AND target=?",
+        (wanted.kind.value, wanted.target),
+    ).fetchone()
+    at, expires_at, reason = wanted.at, wanted.expires_at, wanted.reason
+    if row is not None:
+        lifted = row[2] == 0
+        if not lifted and row[1] >= at and row[2] >= expires_at:
+            return int(row[0])
+        if not lifted:
+            at, expires_at = max(at, row[1]), max(expires_at, row[2])
+    return _put_revocation(connection, Revocation(wanted.kind, wanted.target, at, expires_at, reason))
+
+
+def lift(connection: sqlite3.Connection, kind: RevocationKind, target: str) -> bool:
+    """Take a revocation back; a row stays that says so."""
+    row = connection.execute(
+        "SELECT at FROM revocations WHERE kind=? AND target=? AND expires_at>0", (kind.value, target)
+    ).fetchone()
+    if row is None or kind is RevocationKind.LINK:
+        return False
+    _put_revocation(connection, Revocation(kind, target, row[0], 0.0, "lifted"))
+    return True
+
+
+def _put_revocation(connection: sqlite3.Connection, found: Revocation) -> int:
+    connection.execute("DELETE FROM revocations WHERE kind=? AND target=?", (found.kind.value, found.target))
+    bump(connection)
+    seq = connection.execute(
+        "INSERT INTO revocations (kind, target, at, expires_at, reason) VALUES (?, ?, ?, ?, ?)",
+        (found.kind.value, found.target, found.at, found.expires_at, found.reason),
+    ).lastrowid
+    return int(seq or 0)
+
+
+def revocation(row: Sequence[object]) -> Revocation:
+    """Read a row of seq, kind, target, at, expires_at, reason."""
+    seq, kind, target, at, expires_at, reason = row
+    return Revocation(RevocationKind(kind), str(target), at, expires_at, str(reason), seq)  # type: ignore[arg-type]
+
+
+_COLUMNS = (
+    "approval_id, root_id, link_id, task_id, module, code, digest, payload, created_at, expires_at, uses, status, "
+    "approver, decided_at"
+)
+
+
+def ask(connection: sqlite3.Connection, wanted: Approval, *, max_pending: int) -> Approval | None:
+    """Remember a call that waits for a person, or return the one that does already."""
+    now = wanted.created_at
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM approvals WHERE root_id=? AND link_id=? AND module=? AND code=? AND digest=? "  # noqa: S608
+        "AND expires_at>? AND uses>0 ORDER BY created_at DESC LIMIT 1",
+        (wanted.root_id, wanted.link_id, wanted.module, wanted.code, wanted.digest, now),
+    ).fetchone()
+    if row is not None:
+        return _approval(row)
+    (waiting,) = connection.execute(
+        "SELECT count(*) FROM approvals WHERE root_id=? AND status='pending' AND expires_at>?",
+        (wanted.root_id, now),
+    ).fetchone()
+    if waiting >= max_pending:
+        return None
+    connection.execute(
+        f"INSERT INTO approvals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        (
+            wanted.approval_id,
+            wanted.root_id,
+            wanted.link_id,
+            wanted.task_id,
+            wanted.module,
+            wanted.code,
+            wanted.digest,
+            wanted.payload,
+            wanted.created_at,
+            wanted.expires_at,
+            wanted.uses,
+            wanted.status.value,
+            wanted.approver,
+            wanted.decided_at,
+        ),
+    )
+    bump(connection)
+    return wanted
+
+
+def find_approval(connection: sqlite3.Connection, approval_id: str, now: float) -> Approval | None:
+    """Return an approval that hasn't expired."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM approvals WHERE approval_id=? AND expires_at>?",  # noqa: S608
+        (approval_id, now),
+    ).fetchone()
+    return None if row is None else _approval(row)
+
+
+def list_approvals(connection: sqlite3.Connection, now: float, *, pending_only: bool) -> list[Approval]:
+    """Return approvals that haven't expired, oldest first."""
+    condition = "AND status='pending'" if pending_only else ""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM approvals WHERE expires_at>? {condition} ORDER BY created_at LIMIT ?",  # noqa: S608
+        (now, _MOST_LISTED),
+    )
+    return [_approval(row) for row in rows]
+
+
+def decide_approval(  # noqa: PLR0913 - as the interface has it
+    connection: sqlite3.Connection,
+    approval_id: str,
+    *,
+    approved: bool,
+    approver: str,
+    now: float,
+    expires_at: float,
+) -> Approval | None:
+    """Decide about a pending approval."""
+    found = find_approval(connection, approval_id, now)
+    if found is None or found.status is not ApprovalStatus.PENDING:
+        return None
+    status = ApprovalStatus.APPROVED if approved else ApprovalStatus.DENIED
+    connection.execute(
+        "UPDATE approvals SET status=?, approver=?, decided_at=?, expires_at=? WHERE approval_id=?",
+        (status.value, approver, now, expires_at, approval_id),
+    )
+    bump(connection)
+    return replace(found, status=status, approver=approver, decided_at=now, expires_at=expires_at)
+
+
+def _approval(row: Sequence[object]) -> Approval:
+    values = list(row)
+    values[7] = bytes(values[7])  # type: ignore[call-overload]
+    values[11] = ApprovalStatus(str(values[11]))
+    return Approval(*values)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""The tables, one script per schema version; a file is brought forward by running those it hasn't seen."""
+
+from __future__ import annotations
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE requests (
+      key BLOB PRIMARY KEY, body BLOB NOT NULL, response BLOB, claimed_at REAL NOT NULL, expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX requests_expiry ON requests (expires_at);
+    CREATE TABLE uses (name TEXT PRIMARY KEY, count INTEGER NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
+    CREATE INDEX uses_expiry ON uses (expires_at);
+    CREATE TABLE ended (link_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
+    CREATE INDEX ended_expiry ON ended (expires_at);
+    CREATE TABLE children (
+      parent_id TEXT NOT NULL, child_id TEXT NOT NULL, expires_at REAL NOT NULL, PRIMARY KEY (parent_id, child_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX children_expiry ON children (expires_at);
+    CREATE INDEX children_child ON children (child_id);
+    """,
+    """
+    CREATE TABLE epoch (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
+    INSERT INTO epoch VALUES (1, 0);
+    CREATE TABLE tasks (
+      root_id TEXT PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, subject_issuer TEXT NOT NULL, subject_id TEXT NOT NULL,
+      workload TEXT NOT NULL, purpose TEXT NOT NULL, started_at REAL NOT NULL, expires_at REAL NOT NULL,
+      label_version INTEGER NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE INDEX tasks_expiry ON tasks (expires_at);
+    CREATE INDEX tasks_start ON tasks (started_at);
+    CREATE INDEX tasks_subject ON tasks (subject_issuer, subject_id, workload);
+    CREATE TABLE spent (
+      root_id TEXT NOT NULL, budget_id TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount >= 0),
+      PRIMARY KEY (root_id, budget_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE labels (
+      root_id TEXT NOT NULL, link_id TEXT NOT NULL, label TEXT NOT NULL, at REAL NOT NULL,
+      PRIMARY KEY (root_id, link_id, label)
+    ) WITHOUT ROWID;
+    CREATE TABLE calls (
+      root_id TEXT NOT NULL, number INTEGER NOT NULL, decision_id TEXT NOT NULL, link_id TEXT NOT NULL,
+      tool TEXT NOT NULL, labels TEXT NOT NULL, charges TEXT NOT NULL, approvals TEXT NOT NULL,
+      audience TEXT NOT NULL, refunded INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL, PRIMARY KEY (root_id, number)
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX calls_decision ON calls (decision_id);
+    CREATE TABLE revocations (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, target TEXT NOT NULL, at REAL NOT NULL,
+      expires_at REAL NOT NULL, reason TEXT NOT NULL, UNIQUE (kind, target)
+    );
+    CREATE INDEX revocations_expiry ON revocations (expires_at);
+    INSERT INTO revocations (kind, target, at, expires_at, reason) SELECT 'link', link_id, 0, expires_at, '' FROM ended;
+    DROP TABLE ended;
+    CREATE TABLE approvals (
+      approval_id TEXT PRIMARY KEY, root_id TEXT NOT NULL, link_id TEXT NOT NULL, task_id TEXT NOT NULL,
+      module TEXT NOT NULL, code TEXT NOT NULL, digest TEXT NOT NULL, payload BLOB NOT NULL, created_at REAL NOT NULL,
+      expires_at REAL NOT NULL, uses INTEGER NOT NULL CHECK (uses >= 0), status TEXT NOT NULL, approver TEXT NOT NULL,
+      decided_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX approvals_root ON approvals (root_id);
+    CREATE INDEX approvals_expiry ON approvals (expires_at);
+    CREATE INDEX approvals_created ON approvals (created_at);
+    ALTER TABLE children ADD COLUMN root_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE children ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+    ALTER TABLE children ADD COLUMN sub_agent TEXT NOT NULL DEFAULT '';
+    CREATE INDEX children_root ON children (root_id);
+    """,
+)

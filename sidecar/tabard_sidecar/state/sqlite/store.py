@@ -1,0 +1,202 @@
+"""The SQLite state store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabard_sidecar.state.model import (
+    Approval,
+    Chain,
+    Child,
+    Claim,
+    Outcome,
+    OutcomeState,
+    Reservation,
+    Reserved,
+    Revocation,
+    RevocationKind,
+    Standing,
+    TaskRecord,
+    Tree,
+)
+from tabard_sidecar.state.sqlite import ledger, records, upkeep
+from tabard_sidecar.state.sqlite.children import Children
+from tabard_sidecar.state.sqlite.file import StateFile
+from tabard_sidecar.state.store import HISTORY_CALLS
+
+_KNOWN_STANDINGS = 1_024
+_WATCH_SECONDS = 0.02
+
+
+class SQLiteStateStore:
+    """The :class:`~tabard_sidecar.state.store.StateStore` of one machine.
+
+    Calls and charges survive a killed process; single use, tasks, revocations and decided approvals a power cut.
+    """
+
+    def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float = 2.0) -> None:
+        self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
+        self._children = Children(self._file)
+        # How chains stand, for as long as nothing at all changes in the file.
+        self._standings: dict[tuple[Chain, int], Standing] = {}
+        self._standings_of: object = None
+
+    async def open(self) -> None:
+        """Open or create the file.
+
+        Raises:
+            StateFileError: the file belongs to another zone, is newer than this program, or can't be created.
+        """
+        await self._file.open()
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
+        """Claim a request; see the interface."""
+        return await self._file.write(
+            lambda c: records.claim_request(c, key, body, now=now, expires_at=expires_at), durable=False
+        )
+
+    async def complete_request(self, key: bytes, response: bytes, *, expires_at: float) -> None:
+        """Keep a response; see the interface."""
+        await self._file.write(
+            lambda c: c.execute(
+                "UPDATE requests SET response=?, expires_at=? WHERE key=?", (response, expires_at, key)
+            ),
+            durable=False,
+        )
+
+    async def abandon_request(self, key: bytes) -> None:
+        """Give a claim back; see the interface."""
+        await self._file.write(
+            lambda c: c.execute("DELETE FROM requests WHERE key=? AND response IS NULL", (key,)),
+            durable=False,
+        )
+
+    async def consume(self, name: str, *, limit: int, now: float, expires_at: float) -> bool:
+        """Count one use; see the interface."""
+        return await self._file.write(
+            lambda c: records.consume(c, name, limit=limit, now=now, expires_at=expires_at), durable=True
+        )
+
+    async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
+        """Remember a task; see the interface."""
+        return await self._file.write(
+            lambda c: ledger.open_task(c, task, labels_since=labels_since), durable=True
+        )
+
+    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> Standing:
+        """Look at a chain; see the interface."""
+        version = self._file.version()
+        if version != self._standings_of or len(self._standings) >= _KNOWN_STANDINGS:
+            self._standings.clear()
+            self._standings_of = version
+        key = (chain, calls)
+        known = self._standings.get(key)
+        if known is None:
+            known = self._file.read(lambda c: ledger.standing(c, chain, calls))
+            self._standings[key] = known
+        return known
+
+    async def reserve(self, reservation: Reservation) -> Reserved:
+        """Take what a call takes; see the interface."""
+        try:
+            return await self._file.write(lambda c: ledger.reserve(c, reservation), durable=False)
+        except ledger.NotReserved as refusal:
+            return refusal.answer
+
+    async def release(self, decision_id: str, root_id: str) -> None:
+        """Give a reservation back; see the interface."""
+        await self._file.write(lambda c: ledger.release(c, decision_id, root_id), durable=False)
+
+    async def report(self, outcome: Outcome) -> OutcomeState:
+        """Count an outcome; see the interface."""
+        return await self._file.write(lambda c: ledger.report(c, outcome), durable=False)
+
+    async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+        """Count children; see the interface."""
+        return await self._children.register(children, expires_at=expires_at)
+
+    async def ended_at_or_above(self, link_id: str) -> bool:
+        """Follow a link's parents; see the interface."""
+        rows = self._file.rows(
+            "WITH RECURSIVE up(id) AS (VALUES (?) UNION SELECT parent_id FROM children JOIN up ON child_id = up.id) "
+            "SELECT 1 FROM revocations WHERE kind='link' AND target IN (SELECT id FROM up) LIMIT 1",
+            (link_id,),
+        )
+        return bool(rows)
+
+    async def revoke(self, revocation: Revocation) -> int:
+        """Revoke; see the interface."""
+        return await self._file.write(lambda c: records.revoke(c, revocation), durable=True)
+
+    async def lift(self, kind: RevocationKind, target: str) -> bool:
+        """Take a revocation back; see the interface."""
+        return await self._file.write(lambda c: records.lift(c, kind, target), durable=True)
+
+    async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
+        """Return revocations in order; see the interface."""
+        rows = self._file.rows(
+            "SELECT seq, kind, target, at, expires_at, reason FROM revocations WHERE seq>? ORDER BY seq",
+            (after,),
+        )
+        return [records.revocation(row) for row in rows]
+
+    async def watch(self, after: int, *, timeout_seconds: float) -> bool:
+        """Wait for a revocation; see the interface. A file can't push, so it is looked at every 20 ms."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_seconds
+        while not self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
+            if loop.time() >= until:
+                return False
+            await asyncio.sleep(_WATCH_SECONDS)
+        return True
+
+    async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
+        """Remember a call that waits for a person; see the interface."""
+        return await self._file.write(
+            lambda c: records.ask(c, approval, max_pending=max_pending), durable=False
+        )
+
+    async def approval(self, approval_id: str, *, now: float) -> Approval | None:
+        """Return an approval; see the interface."""
+        return self._file.read(lambda c: records.find_approval(c, approval_id, now))
+
+    async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
+        """Return approvals; see the interface."""
+        return self._file.read(lambda c: records.list_approvals(c, now, pending_only=pending_only))
+
+    async def decide_approval(
+        self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
+    ) -> Approval | None:
+        """Decide about an approval; see the interface."""
+        return await self._file.write(
+            lambda c: records.decide_approval(
+                c, approval_id, approved=approved, approver=approver, now=now, expires_at=expires_at
+            ),
+            durable=True,
+        )
+
+    async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
+        """Return tasks; see the interface."""
+        return self._file.read(lambda c: upkeep.tasks(c, now, limit))
+
+    async def tree(self, task_id: str) -> Tree | None:
+        """Return a task's tree; see the interface."""
+        return self._file.read(lambda c: upkeep.tree(c, task_id))
+
+    async def expire(self, *, now: float) -> int:
+        """Forget what has expired; see the interface."""
+        return await self._file.write(lambda c: upkeep.expire(c, now), durable=False)
+
+    async def check(self) -> Sequence[str]:
+        """Check the file; see the interface."""
+        return await self._file.in_thread(upkeep.check)
+
+    async def compact(self) -> int:
+        """Give space back; see the interface."""
+        return await self._file.in_thread(upkeep.compact)

@@ -1,0 +1,124 @@
+"""Looking at tasks, forgetting what has expired, checking and compacting the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from tabard_sidecar.state.model import Child, TaskRecord, Tree
+from tabard_sidecar.state.store import KEPT_SECONDS
+
+_EXPIRE_ROWS = 2_000
+_EXPIRE_TASKS = 50
+# A lifted revocation (expires_at 0) stays: a sidecar that slept for long still has to hear of it.
+_EXPIRING = (
+    ("requests", "key"),
+    ("uses", "name"),
+    ("revocations", "seq"),
+    ("children", "(parent_id, child_id)"),
+    ("approvals", "approval_id"),
+)
+_TASK = "root_id, task_id, subject_issuer, subject_id, workload, purpose, started_at, expires_at"
+
+
+def tasks(connection: sqlite3.Connection, now: float, limit: int) -> list[TaskRecord]:
+    """Return tasks that haven't expired, newest first."""
+    rows = connection.execute(
+        f"SELECT {_TASK} FROM tasks WHERE expires_at>? ORDER BY started_at DESC LIMIT ?",  # noqa: S608
+        (now, limit),
+    )
+    return [TaskRecord(*row) for row in rows]
+
+
+def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
+    """Return a task with everything below it."""
+    row = connection.execute(f"SELECT {_TASK}, calls FROM tasks WHERE task_id=?", (task_id,)).fetchone()  # noqa: S608
+    if row is None:
+        return None
+    task = TaskRecord(*row[:-1])
+    root = (task.root_id,)
+    children = connection.execute(
+        "SELECT parent_id, child_id, root_id, holder, sub_agent FROM children WHERE root_id=?", root
+    ).fetchall()
+    ended = connection.execute(
+        "SELECT target FROM revocations WHERE kind='link' AND (target=? OR target IN "
+        "(SELECT child_id FROM children WHERE root_id=?)) ORDER BY seq",
+        (*root, *root),
+    ).fetchall()
+    spent = connection.execute("SELECT budget_id, amount FROM spent WHERE root_id=?", root).fetchall()
+    labels = connection.execute(
+        "SELECT DISTINCT label FROM labels WHERE root_id=? ORDER BY label", root
+    ).fetchall()
+    return Tree(
+        task,
+        tuple(
+            Child(parent, child, None, root_id, holder, sub)
+            for parent, child, root_id, holder, sub in children
+        ),
+        tuple(target for (target,) in ended),
+        dict(spent),
+        tuple(label for (label,) in labels),
+        row[-1],
+    )
+
+
+def expire(connection: sqlite3.Connection, now: float) -> int:
+    """Forget what has expired, a bounded number of rows at a time."""
+    gone = 0
+    for table, key in _EXPIRING:
+        columns = key.strip("()")
+        # Table and column names are the constants above.
+        gone += connection.execute(
+            f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
+            f"(SELECT {columns} FROM {table} WHERE expires_at<=? AND expires_at>0 LIMIT {_EXPIRE_ROWS})",
+            (now,),
+        ).rowcount
+    return gone + _expire_tasks(connection, now - KEPT_SECONDS)
+
+
+def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
+    """Forget tasks, each after its calls, of which there may be many."""
+    gone = 0
+    roots = connection.execute(
+        f"SELECT root_id FROM tasks WHERE expires_at<=? LIMIT {_EXPIRE_TASKS}",  # noqa: S608
+        (before,),
+    ).fetchall()
+    for root in roots:
+        gone += connection.execute(
+            "DELETE FROM calls WHERE (root_id, number) IN "  # noqa: S608
+            f"(SELECT root_id, number FROM calls WHERE root_id=? LIMIT {_EXPIRE_ROWS})",
+            root,
+        ).rowcount
+        if connection.execute("SELECT 1 FROM calls WHERE root_id=? LIMIT 1", root).fetchone() is not None:
+            break  # the rest at the next time
+        for table in ("labels", "spent", "tasks"):
+            gone += connection.execute(f"DELETE FROM {table} WHERE root_id=?", root).rowcount  # noqa: S608
+    return gone
+
+
+def check(connection: sqlite3.Connection) -> Sequence[str]:
+    """Return what is wrong with the file."""
+    problems = [
+        f"SQLite: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"
+    ]
+    for table in ("spent", "labels", "calls"):
+        (orphans,) = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE root_id NOT IN (SELECT root_id FROM tasks)"  # noqa: S608
+        ).fetchone()
+        if orphans:
+            problems.append(f"{orphans} rows of {table} belong to no task")
+    return problems
+
+
+def compact(connection: sqlite3.Connection) -> int:
+    """Give space back that nothing uses; return how many bytes."""
+    before = _size(connection)
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return max(0, before - _size(connection))
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages) * int(page_bytes)
