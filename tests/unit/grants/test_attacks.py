@@ -27,6 +27,7 @@ from tabard.caveats import (
 from tabard.caveats.codec import decode_bytes, encode_bytes, hop_bytes
 from tabard.delegation import branch, narrow
 from tabard_sidecar.grants import GrantService, children_to_register, judge_call
+from tabard_sidecar.grants.discharges import judge_discharges
 from tabard_sidecar.grants.seal import make_seal
 from tabard_sidecar.refusal import Refused
 
@@ -363,27 +364,57 @@ def test_thousand_caveats(kit):
 
 
 class TestDischarges:
-    """Third-party caveats are verified in full and refused in the end: nobody enforces them yet."""
+    """Third-party caveats are answered by discharges that only a sidecar of the zone can make."""
 
-    KEY = bytes(range(32))
+    ID = "0123456789abcdef" * 2
+
+    def key(self, kit):
+        return kit.service.approval_key(kit.keyring.active("root").kid, self.ID)
 
     def pair(self, kit, *caveats):
-        root = macaroon.append_third_party(kit.mint(), "approvals", self.KEY, b"ask-1")
-        unbound = macaroon.mint(self.KEY, b"ask-1", map(encode_caveat, caveats))
+        key = self.key(kit)
+        root = macaroon.append_third_party(kit.mint(), "approvals", key, self.ID.encode())
+        unbound = macaroon.mint(key, self.ID.encode(), map(encode_caveat, caveats))
         return root, macaroon.bind(root, unbound)
 
-    def test_good_one_verifies_and_is_not_enforced(self, kit):
-        root, discharge = self.pair(kit, Expiry(NOW + 60), Call("0" * 64), Uses(1))
+    def test_good_one_verifies(self, kit):
+        call = tool_call()
+        root, discharge = self.pair(kit, Expiry(NOW + 60), Call(call.digest))
         grant = kit.service.verify(root, [discharge])
 
         assert [caveat.tag for caveat in grant.caveats][-1] == "third_party"
-        assert refused(judge_call, grant, tool_call(), now=NOW, read_only=False) == "caveat_not_enforced"
         assert grant.expires_at == NOW + 3600
+        judge_call(grant, call, now=NOW, read_only=False)
+        assert judge_discharges(grant, call, now=NOW) == (self.ID,)
+        assert refused(judge_discharges, grant, call, now=NOW + 60) == "discharge_expired"
+        assert refused(judge_discharges, grant, tool_call("other"), now=NOW) == "call_mismatch"
+
+    def test_uses_are_not_judged_here(self, kit):
+        root, discharge = self.pair(kit, Uses(1))
+        grant = kit.service.verify(root, [discharge])
+
+        assert refused(judge_discharges, grant, tool_call(), now=NOW) == "caveat_not_enforced"
+
+    def test_made_with_a_key_of_the_holders_own(self, kit):
+        """He appends the caveat and discharges it himself; the macaroon as such verifies."""
+        own = bytes(32)
+        root = macaroon.append_third_party(kit.mint(), "approvals", own, self.ID.encode())
+        discharge = macaroon.bind(root, macaroon.mint(own, self.ID.encode()))
+
+        assert refused(kit.service.verify, root, [discharge]) == "discharge_forged"
+
+    def test_of_a_party_that_nobody_knows(self, kit):
+        """Only identifiers of approvals are accepted, whatever the key."""
+        key = kit.service.approval_key(kit.keyring.active("root").kid, "somebody")
+        root = macaroon.append_third_party(kit.mint(), "approvals", key, b"somebody")
+        discharge = macaroon.bind(root, macaroon.mint(key, b"somebody"))
+
+        assert refused(kit.service.verify, root, [discharge]) == "discharge_forged"
 
     def test_missing(self, kit):
         root, _ = self.pair(kit)
 
-        assert refused(kit.service.verify, root) == "discharge_invalid"
+        assert refused(kit.service.verify, root) == "discharge_missing"
 
     @pytest.mark.parametrize(
         "caveat",
@@ -401,60 +432,68 @@ class TestDischarges:
     def test_with_a_caveat_it_must_not_hold(self, kit, caveat):
         root, discharge = self.pair(kit, caveat)
 
-        assert refused(kit.service.verify, root, [discharge]) == "discharge_invalid"
+        assert refused(kit.service.verify, root, [discharge]) == "discharge_caveat"
 
     def test_with_a_properly_sealed_hop(self, kit):
         """A seal from elsewhere doesn't get into the chain this way either."""
         sealed = kit.verify(kit.delegate(kit.mint(), MALLORY)).caveats[-1]
         root, discharge = self.pair(kit, sealed)
 
-        assert refused(kit.service.verify, root, [discharge]) == "discharge_invalid"
+        assert refused(kit.service.verify, root, [discharge]) == "discharge_caveat"
 
     def test_with_a_caveat_nobody_knows(self, kit):
-        root = macaroon.append_third_party(kit.mint(), "approvals", self.KEY, b"ask-1")
-        discharge = macaroon.bind(root, macaroon.mint(self.KEY, b"ask-1", [b'{"type":"novelty"}']))
+        root, _ = self.pair(kit)
+        novel = macaroon.mint(self.key(kit), self.ID.encode(), [b'{"type":"novelty"}'])
 
-        assert refused(kit.service.verify, root, [discharge]) == "discharge_invalid"
+        assert refused(kit.service.verify, root, [macaroon.bind(root, novel)]) == "discharge_invalid"
 
     def test_unbound_repeated_unused_or_foreign(self, kit):
         root, discharge = self.pair(kit)
-        unbound = macaroon.mint(self.KEY, b"ask-1")
-        other = macaroon.bind(root, macaroon.mint(self.KEY, b"ask-2"))
-        forged = macaroon.bind(root, macaroon.mint(bytes(32), b"ask-1"))
+        unbound = macaroon.mint(self.key(kit), self.ID.encode())
+        other = macaroon.bind(root, macaroon.mint(self.key(kit), b"ask-2"))
+        forged = macaroon.bind(root, macaroon.mint(bytes(32), self.ID.encode()))
 
-        for discharges in (
-            [unbound],
-            [discharge, discharge],
-            [discharge, other],
-            [other],
-            [forged],
-            ["x"],
-            [discharge] * 17,
+        for discharges, code in (
+            ([unbound], "discharge_forged"),
+            ([forged], "discharge_forged"),
+            ([discharge, other], "discharge_swapped"),
+            ([other], "discharge_swapped"),
+            ([discharge, discharge], "discharge_invalid"),
+            (["x"], "discharge_invalid"),
+            ([discharge] * 17, "discharge_invalid"),
         ):
-            assert refused(kit.service.verify, root, discharges) == "discharge_invalid"
+            assert refused(kit.service.verify, root, discharges) == code
+
+    def test_one_discharge_for_two_caveats(self, kit):
+        root, _ = self.pair(kit)
+        twice = macaroon.append_third_party(root, "approvals", self.key(kit), self.ID.encode())
+        discharge = macaroon.bind(twice, macaroon.mint(self.key(kit), self.ID.encode()))
+
+        assert refused(kit.service.verify, twice, [discharge]) == "discharge_invalid"
 
     def test_unused_for_a_grant_that_asks_for_none(self, kit):
         _, discharge = self.pair(kit)
 
-        assert refused(kit.service.verify, kit.mint(), [discharge]) == "discharge_invalid"
+        assert refused(kit.service.verify, kit.mint(), [discharge]) == "discharge_swapped"
 
     def test_loop(self, kit):
         root, _ = self.pair(kit)
-        loop = macaroon.append_third_party(macaroon.mint(self.KEY, b"ask-1"), "approvals", self.KEY, b"ask-1")
+        unbound = macaroon.mint(self.key(kit), self.ID.encode())
+        loop = macaroon.append_third_party(unbound, "approvals", self.key(kit), self.ID.encode())
 
-        assert refused(kit.service.verify, root, [macaroon.bind(root, loop)]) == "discharge_invalid"
+        assert refused(kit.service.verify, root, [macaroon.bind(root, loop)]) == "discharge_caveat"
 
     def test_grant_as_its_own_discharge(self, kit):
         root, _ = self.pair(kit)
 
-        assert refused(kit.service.verify, root, [root]) == "discharge_invalid"
+        assert refused(kit.service.verify, root, [root]) == "discharge_caveat"
 
     def test_not_remembered(self, kit):
         """What verified with a discharge must not pass without one."""
         root, discharge = self.pair(kit)
         kit.service.verify(root, [discharge])
 
-        assert refused(kit.service.verify, root) == "discharge_invalid"
+        assert refused(kit.service.verify, root) == "discharge_missing"
 
 
 def test_replay_by_another_workload_is_visible(kit):

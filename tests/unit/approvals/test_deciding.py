@@ -1,0 +1,308 @@
+"""Who may decide: the approver's own token, fresh and used once, with a role that policy names."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+from tabard_sidecar.approvals import ApprovalsConfig, build_approvals
+from tabard_sidecar.approvals.conf import RoleConfig, WebhookConfig
+from tabard_sidecar.identity.agent import StaticAgent
+from tabard_sidecar.refusal import Refused
+from tabard_sidecar.state import ApprovalStatus
+
+from tests.support.approvals import ASK, CALL, SUBJECT_ISSUER, ApprovalWorld
+from tests.support.grants import ALICE, BOB
+from tests.support.tokens import ISSUER, SigningKey, access_claims
+
+OWN = {"iss": SUBJECT_ISSUER, "sub": "u-1"}
+
+
+async def refusal(world, token, *, ask=ASK, approve=True):
+    """Return the code with which a decision is refused; nothing may have been decided then."""
+    (pending,) = await world.ask(ask)
+    with pytest.raises(Refused) as caught:
+        await world.parts.office.decide(pending.approval_id, token, approve=approve)
+    case = await world.parts.office.case(pending.approval_id)
+    assert case.approval.status is ApprovalStatus.PENDING
+    assert token not in str(caught.value) or not token
+    return caught.value.code
+
+
+async def decide(world, token, *, ask=ASK, approve=True):
+    (pending,) = await world.ask(ask)
+    return (await world.parts.office.decide(pending.approval_id, token, approve=approve)).approval
+
+
+async def test_approved_by_claim(world):
+    approval = await decide(world, world.token())
+    assert approval.status is ApprovalStatus.APPROVED
+    assert approval.approver == f"{ISSUER} cleo"
+    assert approval.decided_at == world.clock.now
+    assert approval.expires_at == world.clock.now + ASK.ttl_seconds
+
+
+async def test_a_claim_that_is_one_word(world):
+    assert (await decide(world, world.token(groups="finance"))).status is ApprovalStatus.APPROVED
+
+
+async def test_approved_by_name(world):
+    named = replace(ASK, approvers=("named",))
+    assert (
+        await decide(world, world.token("dora", groups=None), ask=named)
+    ).status is ApprovalStatus.APPROVED
+
+
+async def test_a_name_of_another_issuer_is_another_person(world):
+    named = replace(ASK, approvers=("named",))
+    token = world.token("dora", iss=SUBJECT_ISSUER, groups=None)
+    assert await refusal(world, token, ask=named) == "approver_not_entitled"
+
+
+@pytest.mark.parametrize("groups", [None, [], ["staff"], "staff finance", {"finance": True}, 7, ["Finance"]])
+async def test_without_the_role(world, groups):
+    assert await refusal(world, world.token(groups=groups)) == "approver_not_entitled"
+
+
+async def test_a_role_that_policy_does_not_name_is_no_use(world):
+    named = replace(ASK, approvers=("named", "legal"))
+    assert await refusal(world, world.token(), ask=named) == "approver_not_entitled"
+
+
+async def test_four_eyes(world):
+    """In finance and everything, but it is their own task."""
+    assert await refusal(world, world.token(**OWN)) == "approver_is_subject"
+
+
+async def test_own_task_where_the_role_says_so(world):
+    owner = replace(ASK, approvers=("finance", "owner"))
+    assert (await decide(world, world.token(**OWN), ask=owner)).status is ApprovalStatus.APPROVED
+
+
+async def test_the_owner_role_is_of_nobody_else(world):
+    owner = replace(ASK, approvers=("owner",))
+    assert await refusal(world, world.token(), ask=owner) == "approver_not_entitled"
+    same_id = world.token("u-1")  # the same id at another issuer
+    assert await refusal(world, same_id, ask=owner) == "approver_not_entitled"
+
+
+async def test_refusing_a_call_of_ones_own(world):
+    approval = await decide(world, world.token(**OWN), approve=False)
+    assert approval.status is ApprovalStatus.DENIED
+
+
+async def test_refusing_needs_a_right_as_well(world):
+    assert await refusal(world, world.token(groups=None), approve=False) == "approver_not_entitled"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"act": {"sub": ALICE}},
+        {"act": {"sub": "somebody else"}},
+        {"may_act": {"sub": ALICE}},
+        {"sub": ALICE},
+        {"client_id": ALICE},
+        {"azp": ALICE},
+        {"cid": ALICE, "client_id": None},
+        {"appid": ALICE},
+    ],
+    ids=str,
+)
+async def test_the_agent_on_somebodys_behalf(world, claims):
+    assert await refusal(world, world.token(**claims)) == "approver_is_agent"
+
+
+async def test_an_agent_further_up_the_chain(world):
+    handed = world.kit.delegate(world.grant, BOB)
+    (pending,) = await world.ask(grant=handed)
+    for workload in (ALICE, BOB):
+        with pytest.raises(Refused) as caught:
+            await world.parts.office.decide(
+                pending.approval_id, world.token(client_id=workload), approve=True
+            )
+        assert caught.value.code == "approver_is_agent"
+
+
+async def test_the_subjects_own_agent(world):
+    """It holds the person's subject token, which is for another audience, and can't get one for this."""
+    owner = replace(ASK, approvers=("owner",))
+    subject_token = world.key.sign(access_claims(**OWN, aud="tabard", auth_time=int(world.clock.now)))
+    assert await refusal(world, subject_token, ask=owner) == "subject_token_audience"
+    exchanged = world.token(**OWN, act={"sub": ALICE})
+    assert await refusal(world, exchanged, ask=owner) == "approver_is_agent"
+
+
+async def test_stale_authentication(world):
+    limit = int(world.config.max_auth_age_seconds) + 30  # the clocks may differ by 30 s
+    now = int(world.clock.now)
+    assert await refusal(world, world.token(auth_time=now - limit - 1)) == "subject_token_too_old"
+    assert (await decide(world, world.token(auth_time=now - limit))).status is ApprovalStatus.APPROVED
+
+
+async def test_authentication_of_unknown_age(world):
+    assert await refusal(world, world.token(auth_time=None)) == "subject_token_claims"
+
+
+@pytest.mark.parametrize("audience", ["tabard", "other", ["tabard-approval", "tabard"], None])
+async def test_wrong_audience(world, audience):
+    assert await refusal(world, world.token(aud=audience)) == "subject_token_audience"
+
+
+async def test_forged_token(world):
+    stranger = SigningKey.make(world.key.kid)
+    forged = stranger.sign(
+        access_claims(sub="cleo", aud="tabard-approval", auth_time=int(world.clock.now), groups=["finance"])
+    )
+    assert await refusal(world, forged) == "subject_token_signature"
+    assert await refusal(world, "x.y") == "subject_token_malformed"
+    assert await refusal(world, "") == "approver_token_missing"
+
+
+async def test_expired_token(world):
+    token = world.token()
+    world.clock.advance(331)
+    assert await refusal(world, token) == "subject_token_expired"
+
+
+async def test_a_token_decides_once(world):
+    token = world.token()
+    await decide(world, token, ask=replace(ASK, code="first"))
+    assert await refusal(world, token, ask=replace(ASK, code="second")) == "approver_token_used"
+
+
+async def test_a_mistake_costs_no_token(world):
+    token = world.token(groups=["finance"])
+    other = replace(ASK, code="other", approvers=("named",))
+    assert await refusal(world, token, ask=other) == "approver_not_entitled"
+    assert (await decide(world, token)).status is ApprovalStatus.APPROVED
+
+
+async def test_decided_once(world):
+    (pending,) = await world.ask()
+    await world.parts.office.decide(pending.approval_id, world.token(), approve=False)
+    with pytest.raises(Refused) as caught:
+        await world.parts.office.decide(pending.approval_id, world.token(), approve=True)
+    assert caught.value.code == "approval_decided"
+
+
+async def test_two_decide_at_once(world):
+    (pending,) = await world.ask()
+    answers = await asyncio.gather(
+        *(
+            world.parts.office.decide(pending.approval_id, world.token(), approve=bool(number % 2))
+            for number in range(6)
+        ),
+        return_exceptions=True,
+    )
+    decided = [answer for answer in answers if not isinstance(answer, Exception)]
+    assert len(decided) == 1
+    assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"approval_decided"}
+    kept = await world.parts.office.case(pending.approval_id)
+    assert kept.approval.status is decided[0].approval.status
+
+
+async def test_too_late(world):
+    (pending,) = await world.ask()
+    world.clock.advance(world.config.wait_seconds)
+    with pytest.raises(Refused) as caught:
+        await world.parts.office.decide(pending.approval_id, world.token(), approve=True)
+    assert caught.value.code == "approval_unknown"
+
+
+async def test_what_people_are_shown(world):
+    handed = world.kit.delegate(world.grant, BOB)
+    (pending,) = await world.ask(grant=handed)
+    (case,) = await world.parts.office.cases(pending_only=True)
+    prompt = case.prompt
+    assert case.approval.approval_id == pending.approval_id
+    assert (prompt.subject_issuer, prompt.subject_id) == (SUBJECT_ISSUER, "u-1")
+    assert (prompt.purpose, prompt.statement, prompt.signed) == ("refunds", "Work off the refunds.", True)
+    assert [(step.kind, step.holder) for step in prompt.chain] == [("hop", BOB)]
+    assert prompt.root_holder == ALICE
+    assert prompt.arguments_json == CALL.arguments_json.decode()
+    assert (prompt.tool, prompt.server) == ("payments.send", "")
+    assert (prompt.reason, prompt.approvers) == (ASK.reason, ("finance",))
+
+
+async def test_decided_ones_are_listed_only_if_asked_for(world):
+    await decide(world, world.token())
+    assert await world.parts.office.cases(pending_only=True) == []
+    assert len(await world.parts.office.cases(pending_only=False)) == 1
+
+
+async def test_what_cannot_be_read_cannot_be_approved(world):
+    """Also what somebody put into the store from another approval."""
+    (one,) = await world.ask(replace(ASK, code="first"))
+    kept = await world.state.approval(one.approval_id, now=world.clock.now)
+    moved = replace(kept, approval_id="f" * 32, code="second")
+    await world.state.ask(moved, max_pending=5)
+    case = await world.parts.office.case("f" * 32)
+    assert case.prompt is None
+    with pytest.raises(Refused) as caught:
+        await world.parts.office.decide("f" * 32, world.token(), approve=True)
+    assert caught.value.code == "approval_unreadable"
+
+
+async def test_readable_after_a_rotation(world):
+    (pending,) = await world.ask()
+    world.kit.keyring.rotate("root", lead_seconds=0)
+    world.clock.advance(1)
+    await world.approve(pending)
+    assert len(await world.met(pending.call_grant, [await world.discharge(pending)])) == 1
+
+
+def test_agents_tokens_must_have_another_audience(tmp_path):
+    """Otherwise every agent could approve with the token it holds."""
+    with pytest.raises(ValueError, match="tokens that agents hold have the audience tabard"):
+        ApprovalWorld(tmp_path, audience="tabard")
+
+
+async def test_a_claim_of_one_issuer_only(tmp_path):
+    roles = {"finance": {"claim": "groups", "value": "finance", "issuer": SUBJECT_ISSUER}}
+    async with ApprovalWorld(tmp_path, roles=roles) as world:
+        assert await refusal(world, world.token()) == "approver_not_entitled"
+        token = world.token("cleo", iss=SUBJECT_ISSUER)
+        assert (await decide(world, token)).status is ApprovalStatus.APPROVED
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        {},
+        {"subject": True, "claim": "groups", "value": "finance"},
+        {"claim": "groups"},
+        {"value": "finance"},
+        {"subject": True, "issuer": ISSUER},
+        {"ids": [{"id": "dora"}]},
+        {"ids": [{"issuer": ISSUER, "id": "dora"}], "claim": "groups", "value": "x"},
+    ],
+)
+def test_roles_that_mean_nothing_or_two_things(role):
+    with pytest.raises(ValidationError):
+        RoleConfig(**role)
+
+
+def test_a_webhook_must_be_signed():
+    with pytest.raises(ValidationError, match="secret_file"):
+        WebhookConfig(url="https://chat.example.org/hook")
+
+
+def test_defaults():
+    config = ApprovalsConfig()
+    assert config.audience == "tabard-approval"
+    assert (config.max_pending_per_task, config.wait_seconds, config.max_auth_age_seconds) == (5, 900, 300)
+    assert config.roles == {}
+
+
+async def test_without_a_webhook_no_http_client_is_built(world):
+    parts = build_approvals(
+        ApprovalsConfig(),
+        state=world.state,
+        keyring=world.kit.keyring,
+        grants=world.kit.service,
+        subjects=world.subjects,
+        agent=StaticAgent(ALICE),
+        clock=world.clock,
+    )
+    assert parts.webhook is None
