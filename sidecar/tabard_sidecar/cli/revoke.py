@@ -27,7 +27,7 @@ _issuer_option = click.option(
     "--issuer",
     required=True,
     metavar="URL",
-    help="Issuer that vouches for the person, as in identity.issuers; `tabard tasks` shows it.",
+    help="Issuer that vouches for the person, as in identity.issuers; `tabard tasks tree TASK` shows it.",
 )
 
 

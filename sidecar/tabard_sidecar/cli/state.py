@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -53,8 +54,6 @@ def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: boo
     settings = load_settings(config_file, assignments).settings
 
     async def work(store: StateStore) -> tuple[int, int]:
-        import time  # noqa: PLC0415
-
         forgotten = 0
         while gone := await store.expire(now=time.time()):
             forgotten += gone
@@ -74,10 +73,10 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
         Failure: the store can't be opened, read or written.
     """
     from tabard_sidecar.refusal import Refused, Unanswerable  # noqa: PLC0415
-    from tabard_sidecar.state import StateError, create_state  # noqa: PLC0415
+    from tabard_sidecar.state.sqlite import StateFileError  # noqa: PLC0415
 
     async def run() -> _T:
-        store = create_state(settings.state, zone=settings.zone)
+        store = _store(settings)
         await store.open()
         try:
             return await work(store)
@@ -86,7 +85,29 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
 
     try:
         return asyncio.run(run())
-    except StateError as error:
+    except (StateFileError, ValueError) as error:
         raise Failure(str(error), exit_codes.CONFIG, where="state.url", see=_SEE) from error
     except (Unanswerable, Refused) as error:
         raise Failure(error.message, exit_codes.UNREACHABLE, where="state.url", see=_SEE) from error
+
+
+def _store(settings: Settings) -> StateStore:
+    """Return the configured store, not open yet.
+
+    Raises:
+        Failure: it is a file that doesn't exist; opening it would make one.
+    """
+    from tabard_sidecar.state import SQLiteStateStore  # noqa: PLC0415
+
+    path = settings.state.path(settings.zone)
+    if not path.exists():
+        raise Failure(
+            "there is no state yet",
+            exit_codes.NEGATIVE,
+            where=str(path),
+            next_step="Start the sidecar once, or name its configuration with --config.",
+            see=_SEE,
+        )
+    return SQLiteStateStore(
+        path, zone=settings.zone, busy_timeout_seconds=settings.state.busy_timeout_seconds
+    )

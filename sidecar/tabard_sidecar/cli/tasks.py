@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tabard_sidecar.cli.operator import Operator, operator, operator_option
 from tabard_sidecar.cli.options import json_option
@@ -29,6 +30,10 @@ def tasks(ctx: click.Context, limit: int, address: str, as_json: bool) -> None:
     """Show the zone's tasks: a list (default), one task's tree, or what happens."""
     if ctx.invoked_subcommand is None:
         _list(limit, address, as_json=as_json)
+        return
+    for name in ctx.params:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"write options after `{ctx.invoked_subcommand}`, not before it")
 
 
 @tasks.command(name="list")

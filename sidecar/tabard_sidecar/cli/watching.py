@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 _KNOWN_REVOCATIONS = 1000
 
 
-def follow(
-    asked: Operator, *, limit: int, interval: float, duration: float | None, as_json: bool
-) -> None:
+def follow(asked: Operator, *, limit: int, interval: float, duration: float | None, as_json: bool) -> None:
     """Tell of changes until interrupted, or for ``duration`` seconds.
 
     A sidecar that goes away after the first look is waited for.
@@ -77,7 +75,7 @@ def changes(
 
 
 def _revocations(asked: Operator, after: int) -> list[dict[str, Any]]:
-    """Return revocations made by people, oldest first; ended tasks show in the tasks' states."""
+    """Return the revocations that hold, oldest first."""
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
