@@ -69,15 +69,16 @@ class ApprovalServiceServicer:
 
     def GetApprovalDetails(self, request, context):
         """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-        any more, is PERMISSION_DENIED with the reason "approval_unknown".
+        any more, is NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
-        and its ErrorInfo says why.
+        """DecideApproval approves or denies one call. An approver who may not is
+        PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
+        ErrorInfo says why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,11 +40,12 @@ class ApprovalServiceStub:
     """ListApprovals lists what waits for a person, without arguments."""
     GetApprovalDetails: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalDetailsRequest, _approval_service_pb2.GetApprovalDetailsResponse]
     """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-    any more, is PERMISSION_DENIED with the reason "approval_unknown".
+    any more, is NOT_FOUND.
     """
     DecideApproval: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
-    """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
-    and its ErrorInfo says why.
+    """DecideApproval approves or denies one call. An approver who may not is
+    PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
+    ErrorInfo says why.
     """
 
 @_typing.type_check_only
@@ -59,11 +60,12 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
     """ListApprovals lists what waits for a person, without arguments."""
     GetApprovalDetails: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalDetailsRequest, _approval_service_pb2.GetApprovalDetailsResponse]  # type: ignore[assignment]
     """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-    any more, is PERMISSION_DENIED with the reason "approval_unknown".
+    any more, is NOT_FOUND.
     """
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]  # type: ignore[assignment]
-    """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
-    and its ErrorInfo says why.
+    """DecideApproval approves or denies one call. An approver who may not is
+    PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
+    ErrorInfo says why.
     """
 
 class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -87,7 +89,7 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.GetApprovalDetailsResponse, _abc.Awaitable[_approval_service_pb2.GetApprovalDetailsResponse]]:
         """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-        any more, is PERMISSION_DENIED with the reason "approval_unknown".
+        any more, is NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -96,8 +98,9 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.DecideApprovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.DecideApprovalResponse, _abc.Awaitable[_approval_service_pb2.DecideApprovalResponse]]:
-        """DecideApproval approves or denies one call. A refusal is PERMISSION_DENIED,
-        and its ErrorInfo says why.
+        """DecideApproval approves or denies one call. An approver who may not is
+        PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
+        ErrorInfo says why.
         """
 
 def add_ApprovalServiceServicer_to_server(servicer: ApprovalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

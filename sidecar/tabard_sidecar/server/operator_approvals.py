@@ -1,0 +1,135 @@
+"""The service with which people decide about calls, on a socket that agents can't reach."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from tabard.authz.v1 import approval_service_pb2 as approval_pb
+from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
+from tabard.authz.v1 import types_pb2 as types_pb
+
+from tabard_sidecar.approvals import ApprovalOffice, Case
+from tabard_sidecar.approvals.prompt import Prompt
+from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.server import convert
+from tabard_sidecar.server.edge import Context, Edge, answering
+from tabard_sidecar.state import ApprovalStatus
+
+MAX_LISTED = 200
+_MAX_ID_BYTES = 64
+
+_STATUSES = {
+    ApprovalStatus.PENDING: types_pb.APPROVAL_STATUS_PENDING,
+    ApprovalStatus.APPROVED: types_pb.APPROVAL_STATUS_APPROVED,
+    ApprovalStatus.DENIED: types_pb.APPROVAL_STATUS_DENIED,
+}
+# Refusals that aren't about the approver.
+_STATES = {
+    "approval_unknown": "NOT_FOUND",
+    "approval_decided": "FAILED_PRECONDITION",
+    "approval_unreadable": "FAILED_PRECONDITION",
+}
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
+    """Shows people what waits and takes their decisions."""
+
+    office: ApprovalOffice
+    edge: Edge
+
+    @answering
+    async def ListApprovals(
+        self, request: approval_pb.ListApprovalsRequest, context: Context
+    ) -> approval_pb.ListApprovalsResponse:
+        """List what waits, without arguments."""
+        cases = await self.office.cases(pending_only=not request.include_decided)
+        return approval_pb.ListApprovalsResponse(
+            approvals=[approval_message(case, arguments=False) for case in cases[:MAX_LISTED]],
+            truncated=len(cases) > MAX_LISTED,
+        )
+
+    @answering
+    async def GetApprovalDetails(
+        self, request: approval_pb.GetApprovalDetailsRequest, context: Context
+    ) -> approval_pb.GetApprovalDetailsResponse:
+        """Show one call in full."""
+        case = await _found(self.office.case(_approval_id(request.approval_id)))
+        return approval_pb.GetApprovalDetailsResponse(approval=approval_message(case, arguments=True))
+
+    @answering
+    async def DecideApproval(
+        self, request: approval_pb.DecideApprovalRequest, context: Context
+    ) -> approval_pb.DecideApprovalResponse:
+        """Approve or deny one call."""
+        token = convert.bounded(request.approver_token, "approver_token", 4 * convert.MAX_TOKEN_BYTES)
+        case = await _found(
+            self.office.decide(_approval_id(request.approval_id), token, approve=request.approve)
+        )
+        return approval_pb.DecideApprovalResponse(approval=approval_message(case, arguments=False))
+
+
+def approval_message(case: Case, *, arguments: bool) -> approval_pb.Approval:
+    """Return an approval as operators get it."""
+    approval = case.approval
+    message = approval_pb.Approval(
+        approval_id=approval.approval_id,
+        task_id=approval.task_id,
+        create_time=convert.timestamp(approval.created_at),
+        expire_time=convert.timestamp(approval.expires_at),
+        status=_STATUSES[approval.status],
+        unreadable=case.prompt is None,
+        module=approval.module,
+        code=approval.code,
+        uses=approval.uses,
+    )
+    if approval.status is not ApprovalStatus.PENDING:
+        issuer, _, person = approval.approver.partition(" ")
+        message.approver.CopyFrom(types_pb.Subject(issuer=issuer, id=person))
+        message.decide_time.CopyFrom(convert.timestamp(approval.decided_at))
+    if case.prompt is not None:
+        _fill(message, case.prompt, arguments=arguments)
+    return message
+
+
+def _fill(message: approval_pb.Approval, prompt: Prompt, *, arguments: bool) -> None:
+    signed = types_pb.INTENT_SOURCE_SIGNED if prompt.signed else types_pb.INTENT_SOURCE_ASSERTED
+    message.subject.CopyFrom(types_pb.Subject(id=prompt.subject_id, issuer=prompt.subject_issuer))
+    message.purpose = prompt.purpose
+    message.statement = prompt.statement
+    message.intent_source = signed
+    message.root_holder = prompt.root_holder
+    message.agent = prompt.agent_id
+    message.tool = prompt.tool
+    message.server = prompt.server
+    message.reason = prompt.reason
+    message.approvers.extend(prompt.approvers)
+    message.ttl.CopyFrom(_duration(prompt.ttl_seconds))
+    for step in prompt.chain:
+        message.chain.add(holder=step.holder, sub_agent=step.sub_agent)
+    if arguments:
+        message.arguments_json = prompt.arguments_json.encode()
+
+
+def _duration(seconds: float) -> Duration:
+    whole = int(seconds)
+    return Duration(seconds=whole, nanos=int((seconds - whole) * 1e9))
+
+
+def _approval_id(value: str) -> str:
+    return convert.bounded(value, "approval_id", _MAX_ID_BYTES, required=True)
+
+
+async def _found(work: Awaitable[_Found]) -> _Found:
+    """Tell what isn't there, or can't be decided, from an approver who may not."""
+    try:
+        return await work
+    except Refused as refusal:
+        status = _STATES.get(refusal.code)
+        if status is None:
+            raise
+        raise Unanswerable(status, refusal.code, refusal.message) from None
