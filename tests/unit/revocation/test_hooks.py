@@ -1,0 +1,164 @@
+"""Hooks hear of every revocation, are tried until they have done it, and what they fail at shows in health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from tabard_sidecar.revocation import HookRunner, RevocationConfig, build_revocation
+from tabard_sidecar.revocation import hooks as hooks_module
+from tabard_sidecar.revocation.targets import UNTIL_LIFTED
+from tabard_sidecar.state import Revocation, RevocationKind
+
+from tests.support.grants import ALICE, BOB, NOW
+from tests.unit.revocation.conftest import eventually
+
+
+class Hook:
+    """A hook that notes what it did and fails as often as a test says."""
+
+    name = "leases"
+
+    def __init__(self, failures: int = 0):
+        self.failures = failures
+        self.tried: list[str] = []
+        self.done: list[str] = []
+        self.hanging = False
+
+    async def revoked(self, revocation):
+        self.tried.append(revocation.target)
+        if self.hanging:
+            await asyncio.Event().wait()
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the secrets manager is away")
+        self.done.append(revocation.target)
+
+
+def agent_revocation(target=ALICE, expires_at=UNTIL_LIFTED):
+    return Revocation(RevocationKind.AGENT, target, NOW, expires_at)
+
+
+@pytest.fixture
+async def runner(clock):
+    """Makes started runners and stops them."""
+    made = []
+
+    def runner(hook, problems):
+        one = HookRunner(hook, clock=clock, report=problems.append)
+        one.start()
+        made.append(one)
+        return one
+
+    yield runner
+    for one in made:
+        await one.stop()
+
+
+async def test_a_hook_is_called_for_each(runner):
+    """Once for each revocation, and health has nothing to say."""
+    hook, problems = Hook(), []
+    one = runner(hook, problems)
+    one.take(agent_revocation(ALICE))
+    one.take(agent_revocation(BOB))
+    await eventually(lambda: one.waiting == 0)
+    assert sorted(hook.done) == [ALICE, BOB]
+    assert set(problems) <= {""}
+
+
+async def test_a_failing_hook_is_tried_until_it_succeeds(runner):
+    """With growing pauses; health names the hook and the failure meanwhile, and is well afterwards."""
+    hook, problems = Hook(failures=3), []
+    one = runner(hook, problems)
+    began = time.monotonic()
+    one.take(agent_revocation())
+    await eventually(lambda: one.waiting == 0)
+    assert hook.tried == [ALICE] * 4
+    assert time.monotonic() - began >= 0.1 + 0.2 + 0.4
+    assert "leases hasn't done 1 revocation(s)" in problems[0]
+    assert "the secrets manager is away" in problems[0]
+    await eventually(lambda: problems[-1] == "")
+
+
+async def test_one_failure_keeps_no_other_revocation_waiting(runner):
+    """What came later is done while the first one waits for its next attempt."""
+    hook = Hook(failures=1)
+    one = runner(hook, [])
+    one.take(agent_revocation(ALICE))
+    await eventually(lambda: hook.tried == [ALICE])
+    one.take(agent_revocation(BOB))
+    await eventually(lambda: hook.done == [BOB])
+    await eventually(lambda: hook.done == [BOB, ALICE])
+
+
+async def test_a_hook_that_hangs_has_failed(runner, monkeypatch):
+    """It is cut and tried again."""
+    monkeypatch.setattr(hooks_module, "_CALL_SECONDS", 0.05)
+    hook, problems = Hook(), []
+    hook.hanging = True
+    one = runner(hook, problems)
+    one.take(agent_revocation())
+    await eventually(lambda: len(hook.tried) >= 2)
+    assert "TimeoutError" in problems[0]
+    hook.hanging = False
+    await eventually(lambda: one.waiting == 0)
+    assert hook.done == [ALICE]
+
+
+async def test_what_was_lifted_or_has_expired_is_left_undone(runner, clock):
+    """There is nothing left to end."""
+    hook = Hook(failures=1_000)
+    one = runner(hook, [])
+    one.take(agent_revocation(ALICE))
+    one.take(agent_revocation(BOB, expires_at=NOW + 60))
+    await eventually(lambda: {ALICE, BOB} <= set(hook.tried))
+    one.take(agent_revocation(ALICE, expires_at=0.0))
+    clock.now += 61
+    await eventually(lambda: one.waiting == 0)
+    assert hook.done == []
+
+
+async def test_a_hook_hears_again_after_a_restart(store, clock):
+    """Whatever was left undone when the process died is done by the next one."""
+    hook = Hook(failures=1_000)
+    first = build_revocation(RevocationConfig(), store, clock=clock, max_task_seconds=3600.0, hooks=(hook,))
+    await first.start()
+    await first.desk.revoke_agent(ALICE)
+    await eventually(lambda: hook.tried)
+    await first.stop()
+    assert hook.done == []
+    hook.failures = 0
+    second = build_revocation(RevocationConfig(), store, clock=clock, max_task_seconds=3600.0, hooks=(hook,))
+    await second.start()
+    await eventually(lambda: hook.done == [ALICE])
+    await second.stop()
+
+
+async def test_health_joins_feed_and_hooks(store, clock):
+    """One report for both, empty only when both are well."""
+    hook, problems = Hook(failures=1), []
+    revoking = build_revocation(
+        RevocationConfig(),
+        store,
+        clock=clock,
+        max_task_seconds=3600.0,
+        report=problems.append,
+        hooks=(hook,),
+    )
+    await revoking.start()
+    assert problems[-1] == ""
+    await revoking.desk.revoke_agent(ALICE)
+    await eventually(lambda: "leases" in problems[-1])
+    await eventually(lambda: problems[-1] == "")
+    assert hook.done == [ALICE]
+    await revoking.stop()
+
+
+async def test_stopping_what_never_started_is_harmless(store, clock):
+    """As when a later part of the process fails to start."""
+    revoking = build_revocation(
+        RevocationConfig(), store, clock=clock, max_task_seconds=3600.0, hooks=(Hook(),)
+    )
+    await revoking.stop()
+    assert revoking.feed.age_seconds == float("inf")
