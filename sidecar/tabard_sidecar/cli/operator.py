@@ -76,7 +76,12 @@ class Operator:
         return Failure(visible(found.message), code, where=self.address, see=_page(found.code))
 
 
-_EXIT_CODES = {"INVALID_ARGUMENT": exit_codes.USAGE, "NOT_FOUND": exit_codes.NEGATIVE}
+_EXIT_CODES = {
+    "INVALID_ARGUMENT": exit_codes.USAGE,
+    "NOT_FOUND": exit_codes.NEGATIVE,
+    "PERMISSION_DENIED": exit_codes.NEGATIVE,
+    "FAILED_PRECONDITION": exit_codes.NEGATIVE,
+}
 
 
 @contextmanager

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "policy": ("tabard_sidecar.policy.commands", "policy", "Check, test, evaluate and start policies."),
     "keys": ("tabard_sidecar.keys.commands", "keys", "Make, rotate, list and export the zone's keys."),
     "config": ("tabard_sidecar.cli.config", "config", "Check and show the configuration."),
+    "approvals": ("tabard_sidecar.cli.approvals", "approvals", "Decide about calls that wait for a person."),
     "tasks": ("tabard_sidecar.cli.tasks", "tasks", "Show the zone's tasks and what happens."),
     "revoke": ("tabard_sidecar.cli.revoke", "revoke", "Take authority back at once."),
     "state": ("tabard_sidecar.cli.state", "state", "Check and compact the state store."),

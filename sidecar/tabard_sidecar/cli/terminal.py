@@ -11,6 +11,21 @@ import click
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _LONGEST_SHOWN = 512
+# Letters, marks and symbols that are drawn as nothing: fillers, the braille blank, variation selectors.
+_BLANK = frozenset(
+    {
+        0x034F,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        0x2800,
+        0x3164,
+        0xFFA0,
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    }
+)
 
 
 def visible(text: str, most: int = _LONGEST_SHOWN) -> str:
@@ -21,9 +36,13 @@ def visible(text: str, most: int = _LONGEST_SHOWN) -> str:
     """
     cut = text if len(text) <= most else f"{text[:most]}…"
     return "".join(
-        character if character.isprintable() and character != "\\" else _escape(character)
-        for character in cut
+        _escape(character) if hidden(character) or character == "\\" else character for character in cut
     )
+
+
+def hidden(character: str) -> bool:
+    """Tell whether a character isn't plainly visible: a control or format character, or one that is drawn as nothing."""
+    return not character.isprintable() or ord(character) in _BLANK
 
 
 def echo_ascii_json(document: object, *, indent: int | None = 2) -> None:

@@ -10,6 +10,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, echo_json, json_option, json_pairs, load_settings
 
+_AUDIENCE = "tabard"
 _SEE = "docs/reference/config.md#insecure"
 
 
@@ -20,6 +21,12 @@ _SEE = "docs/reference/config.md#insecure"
 )
 @click.option(
     "--agent", "agent_id", default="", metavar="SPIFFE_ID", help="Only workload that may use the token."
+)
+@click.option(
+    "--audience",
+    default=_AUDIENCE,
+    show_default=True,
+    help="Whom the token is for; approvals.audience makes it an approver's.",
 )
 @click.option(
     "--ttl-seconds",
@@ -37,6 +44,7 @@ def token(  # noqa: PLR0913, PLR0917 - one parameter per option
     subject: str,
     claims: tuple[str, ...],
     agent_id: str,
+    audience: str,
     ttl_seconds: float,
     key_file: Path | None,
     config_file: Path | None,
@@ -48,19 +56,27 @@ def token(  # noqa: PLR0913, PLR0917 - one parameter per option
     Accepted only by sidecars whose insecure.local_subjects names the same key file.
     """
     path = key_file or load_settings(config_file, assignments).settings.insecure.local_subjects
-    value = mint(path, subject, json_pairs(claims, "--claim"), agent_id=agent_id, ttl_seconds=ttl_seconds)
+    value = mint(
+        path,
+        subject,
+        json_pairs(claims, "--claim"),
+        agent_id=agent_id,
+        audience=audience,
+        ttl_seconds=ttl_seconds,
+    )
     if as_json:
         echo_json({"subject_token": value, "expires_in": int(ttl_seconds)})
     else:
         click.echo(value)
 
 
-def mint(
+def mint(  # noqa: PLR0913 - one parameter per claim
     path: Path | None,
     subject: str,
     claims: dict[str, object],
     *,
     agent_id: str = "",
+    audience: str = _AUDIENCE,
     ttl_seconds: float = 3600,
 ) -> str:
     """Mint a token with the key in ``path``.
@@ -81,7 +97,12 @@ def mint(
         )
     try:
         return mint_local_token(
-            path, subject_id=subject, claims=claims, agent_id=agent_id, lifetime_seconds=ttl_seconds
+            path,
+            subject_id=subject,
+            claims=claims,
+            agent_id=agent_id,
+            audience=audience,
+            lifetime_seconds=ttl_seconds,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

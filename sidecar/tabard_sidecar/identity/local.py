@@ -49,6 +49,7 @@ def mint_local_token(  # noqa: PLR0913 - one parameter per claim
     subject_id: str,
     claims: Mapping[str, Any] | None = None,
     agent_id: str = "",
+    audience: str = LOCAL_AUDIENCE,
     lifetime_seconds: float = 3600.0,
     now: float | None = None,
 ) -> str:
@@ -59,6 +60,7 @@ def mint_local_token(  # noqa: PLR0913 - one parameter per claim
         subject_id: whom the token speaks of.
         claims: further claims, which policies see in ``subject.claims``.
         agent_id: if given, the only workload that may use the token (``may_act``).
+        audience: whom the token is for; approvers' tokens have another than agents'.
         lifetime_seconds: how long it is accepted.
         now: time of signing in seconds since the epoch; the current time if not given.
 
@@ -74,7 +76,7 @@ def mint_local_token(  # noqa: PLR0913 - one parameter per claim
     issued_at = int(time.time() if now is None else now)
     content: dict[str, Any] = extra | {
         "iss": LOCAL_ISSUER,
-        "aud": LOCAL_AUDIENCE,
+        "aud": audience,
         "sub": subject_id,
         "iat": issued_at,
         "auth_time": issued_at,

@@ -1,0 +1,237 @@
+"""``tabard approvals``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.approval_prompt import describe, follow, print_prompt, summary
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.operator import Operator, operator, operator_option
+from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
+
+if TYPE_CHECKING:
+    from tabard.authz.v1 import approval_service_pb2 as pb
+    from tabard.authz.v1 import approval_service_pb2_grpc as pb_grpc
+
+TOKEN_VARIABLE = "TABARD_APPROVER_TOKEN"  # noqa: S105 - a variable's name
+_MAX_TOKEN_BYTES = 64 * 1024
+_STDIN = "-"
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+_decided_option = click.option(
+    "--all", "decided", is_flag=True, help="Also what was decided, for as long as it counts."
+)
+
+
+@click.group()
+def approvals() -> None:
+    """Show the calls that wait for a person, and decide about them."""
+
+
+@approvals.command(name="list")
+@_decided_option
+@operator_option
+@json_option
+def list_(decided: bool, address: str, as_json: bool) -> None:
+    """List what waits, oldest first."""
+    with operator(address) as asked:
+        found = fetch(asked, decided=decided)
+    rows = [describe(approval) for approval in found.approvals]
+    if as_json:
+        echo_ascii_json({"approvals": rows, "truncated": found.truncated})
+        return
+    for row in rows:
+        click.echo(summary(row))
+    if found.truncated:
+        click.echo(f"… and more; only {len(rows)} are shown")
+    if not rows:
+        click.echo("nothing waits")
+
+
+@approvals.command()
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option(
+    "--seconds",
+    "duration",
+    type=click.FloatRange(min=0),
+    help="Stop after so many seconds. Default: when interrupted.",
+)
+@operator_option
+@json_option
+def watch(interval: float, duration: float | None, address: str, as_json: bool) -> None:
+    """Tell as it happens what waits, is approved, is denied and expires.
+
+    One line per event; with --json one JSON object per line.
+    """
+    with operator(address) as asked:
+        follow(
+            lambda: fetch(asked, decided=True).approvals,
+            interval=interval,
+            duration=duration,
+            as_json=as_json,
+        )
+
+
+@approvals.command()
+@click.argument("approval_id", metavar="APPROVAL")
+@operator_option
+@json_option
+def show(approval_id: str, address: str, as_json: bool) -> None:
+    """Show one call in full: who asks for whom, why, and every argument."""
+    with operator(address) as asked:
+        found = details(asked, approval_id)
+    if as_json:
+        echo_ascii_json(describe(found))
+    else:
+        print_prompt(describe(found))
+
+
+def _deciding(command: _Command) -> _Command:
+    options = (
+        json_option,
+        operator_option,
+        click.option("--yes", is_flag=True, help="Decide without asking again."),
+        click.option(
+            "--token-file",
+            default="",
+            metavar="FILE",
+            help=f"File with your token, - for standard input. Default: ${TOKEN_VARIABLE}, else it is asked for.",
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return click.argument("approval_id", metavar="APPROVAL")(command)
+
+
+@approvals.command()
+@_deciding
+@click.pass_context
+def approve(  # noqa: PLR0913 - one parameter per option
+    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, address: str, as_json: bool
+) -> None:
+    """Approve exactly the call that is shown.
+
+    Your token needs the audience approvals.audience, a fresh sign-in and a role that policy names. It decides once.
+    Exit code 0 if the call is approved, 1 if you may not or changed your mind.
+    """
+    ctx.exit(_decide(approval_id, token_file, address, approve=True, yes=yes, as_json=as_json))
+
+
+@approvals.command()
+@_deciding
+@click.pass_context
+def deny(  # noqa: PLR0913 - one parameter per option
+    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, address: str, as_json: bool
+) -> None:
+    """Deny a call. The agent is told, and the same call can't be asked for again for a while."""
+    ctx.exit(_decide(approval_id, token_file, address, approve=False, yes=yes, as_json=as_json))
+
+
+def fetch(asked: Operator, *, decided: bool) -> pb.ListApprovalsResponse:
+    """Return what waits and, if wanted, what was decided.
+
+    Raises:
+        Failure: nobody answered.
+    """
+    from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
+
+    return asked.call(_stub(asked).ListApprovals, pb.ListApprovalsRequest(include_decided=decided))
+
+
+def details(asked: Operator, approval_id: str) -> pb.Approval:
+    """Return one call in full.
+
+    Raises:
+        Failure: there is none of that name, or nobody answered.
+    """
+    from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415
+
+    request = pb.GetApprovalDetailsRequest(approval_id=approval_id)
+    return asked.call(_stub(asked).GetApprovalDetails, request).approval
+
+
+def _stub(asked: Operator) -> pb_grpc.ApprovalServiceStub:
+    from tabard.authz.v1 import approval_service_pb2_grpc as pb_grpc  # noqa: PLC0415
+
+    return pb_grpc.ApprovalServiceStub(asked.channel)
+
+
+def _decide(  # noqa: PLR0913 - one parameter per option
+    approval_id: str, token_file: str, address: str, *, approve: bool, yes: bool, as_json: bool
+) -> int:
+    from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415
+
+    with operator(address) as asked:
+        shown = describe(details(asked, approval_id))
+        # Shown in any case: what a script approves stands in its log.
+        print_prompt(shown, err=as_json)
+        if not _confirmed(yes=yes, approve=approve, from_stdin=token_file == _STDIN):
+            click.echo("nothing was decided", err=as_json)
+            return exit_codes.NEGATIVE
+        request = pb.DecideApprovalRequest(
+            approval_id=approval_id, approver_token=_token(token_file), approve=approve
+        )
+        decided = describe(asked.call(_stub(asked).DecideApproval, request).approval)
+    if as_json:
+        echo_ascii_json(decided)
+        return exit_codes.OK
+    by = visible(decided["approver"]["id"]) if decided["approver"] else "?"
+    if approve:
+        click.echo(
+            f"{click.style('approved', fg='green', bold=True)} by {by}: {decided['uses']} call(s) until "
+            f"{moment(decided['expires_at'])}"
+        )
+    else:
+        click.echo(f"{click.style('denied', fg='red', bold=True)} by {by}")
+    return exit_codes.OK
+
+
+def _confirmed(*, yes: bool, approve: bool, from_stdin: bool) -> bool:
+    if yes:
+        return True
+    if from_stdin or not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here; look at the call with `show`, then add --yes")
+    return click.confirm("Approve exactly this call?" if approve else "Deny this call?", default=False)
+
+
+def _token(token_file: str) -> str:
+    """Return the approver's token. It never stands on the command line, where others could read it.
+
+    Raises:
+        Failure: there is none, or the file can't be read.
+    """
+    if token_file and token_file != _STDIN:
+        try:
+            token = Path(token_file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure(
+                "the token can't be read", exit_codes.USAGE, where=token_file, next_step=str(error)
+            ) from error
+    elif not token_file and os.environ.get(TOKEN_VARIABLE):
+        token = os.environ[TOKEN_VARIABLE]
+    elif sys.stdin.isatty():
+        token = click.prompt("Your token", hide_input=True, err=True)
+    else:
+        token = sys.stdin.read(_MAX_TOKEN_BYTES)
+    token = token.strip()
+    if not token:
+        raise Failure(
+            "there is no approver's token",
+            exit_codes.USAGE,
+            next_step=f"Use --token-file FILE, ${TOKEN_VARIABLE} or standard input.",
+        )
+    return token
