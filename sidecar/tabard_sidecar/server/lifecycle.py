@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
@@ -33,14 +33,13 @@ from tabard_sidecar.http.listener import BindError
 from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import KeyringError, jwks
-from tabard_sidecar.model import Introspection
 from tabard_sidecar.outcomes import Outcomes
 from tabard_sidecar.pipeline import Authorizer
 from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.records.sinks import SinkError
-from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.renewal import Credentials
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
@@ -256,7 +255,7 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
     await http.start()
     stack.push_async_callback(http.stop)
     introspection = create_introspection_server(
-        settings.introspection, introspect=_introspect(parts, credentials), metrics=parts.metrics
+        settings.introspection, introspect=credentials.active, metrics=parts.metrics
     )
     if introspection is not None:
         await introspection.start()
@@ -293,20 +292,6 @@ async def _bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitSta
         raise CannotBindError(f"cannot listen on {owned.path}: {error}") from error
     stack.push_async_callback(server.stop, None)
     owned.restrict()
-
-
-def _introspect(parts: Parts, credentials: Credentials) -> Callable[[str], Awaitable[Introspection | None]]:
-    async def introspect(value: str) -> Introspection | None:
-        try:
-            found = credentials.inspect(value)
-        except Refused:
-            return None
-        link = found.claims.get("tabard_link")
-        if not isinstance(link, str) or await parts.state.ended_at_or_above(link):
-            return None
-        return found
-
-    return introspect
 
 
 async def _housekeeping(parts: Parts) -> None:

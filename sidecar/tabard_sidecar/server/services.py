@@ -22,6 +22,7 @@ from tabard_sidecar.pipeline import Authorizer
 from tabard_sidecar.questions import RenewQuestion
 from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.renewal import Credentials
+from tabard_sidecar.revocation.targets import is_credential_id
 from tabard_sidecar.server import convert, errors
 from tabard_sidecar.server.edge import Context, Edge, answering, guarded
 from tabard_sidecar.server.registration import Malformed
@@ -219,7 +220,7 @@ class TaskServicer(task_grpc.TaskServiceServicer):
 
 @dataclass(frozen=True, slots=True)
 class CredentialServicer(credential_grpc.CredentialServiceServicer):
-    """Renews and describes credentials."""
+    """Renews, revokes and describes credentials."""
 
     credentials: Credentials
     edge: Edge
@@ -243,8 +244,12 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
     async def RevokeCredential(
         self, request: credential_pb.RevokeCredentialRequest, context: Context
     ) -> credential_pb.RevokeCredentialResponse:
-        """Not available yet."""
-        raise errors.unimplemented("RevokeCredential")
+        """Revoke a credential of the presented holder."""
+        if not is_credential_id(request.credential_id):
+            raise convert.invalid("credential_id isn't one that Tabard gives")
+        grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES, required=True)
+        await self.credentials.revoke(grant, request.credential_id)
+        return credential_pb.RevokeCredentialResponse()
 
     @answering
     async def IntrospectCredential(

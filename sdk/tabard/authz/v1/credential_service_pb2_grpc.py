@@ -68,7 +68,11 @@ class CredentialServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeCredential(self, request, context):
-        """RevokeCredential revokes a credential. Not available yet: UNIMPLEMENTED.
+        """RevokeCredential revokes a credential that was issued to the presented
+        holder; it is durable when the response arrives, and introspection calls the
+        credential inactive from then on. The id of any other credential does
+        nothing, so success doesn't tell that there is one. Revoking twice is no
+        error. A grant that doesn't verify is PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

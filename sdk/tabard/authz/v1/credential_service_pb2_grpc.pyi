@@ -41,7 +41,12 @@ class CredentialServiceStub:
     successful RPC whose decision is a deny.
     """
     RevokeCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]
-    """RevokeCredential revokes a credential. Not available yet: UNIMPLEMENTED."""
+    """RevokeCredential revokes a credential that was issued to the presented
+    holder; it is durable when the response arrives, and introspection calls the
+    credential inactive from then on. The id of any other credential does
+    nothing, so success doesn't tell that there is one. Revoking twice is no
+    error. A grant that doesn't verify is PERMISSION_DENIED.
+    """
     IntrospectCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]
     """IntrospectCredential tells whether a credential is active. A credential of
     another task, or one that doesn't verify, is inactive and nothing else.
@@ -60,7 +65,12 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     successful RPC whose decision is a deny.
     """
     RevokeCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]  # type: ignore[assignment]
-    """RevokeCredential revokes a credential. Not available yet: UNIMPLEMENTED."""
+    """RevokeCredential revokes a credential that was issued to the presented
+    holder; it is durable when the response arrives, and introspection calls the
+    credential inactive from then on. The id of any other credential does
+    nothing, so success doesn't tell that there is one. Revoking twice is no
+    error. A grant that doesn't verify is PERMISSION_DENIED.
+    """
     IntrospectCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]  # type: ignore[assignment]
     """IntrospectCredential tells whether a credential is active. A credential of
     another task, or one that doesn't verify, is inactive and nothing else.
@@ -88,7 +98,12 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _credential_service_pb2.RevokeCredentialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.RevokeCredentialResponse, _abc.Awaitable[_credential_service_pb2.RevokeCredentialResponse]]:
-        """RevokeCredential revokes a credential. Not available yet: UNIMPLEMENTED."""
+        """RevokeCredential revokes a credential that was issued to the presented
+        holder; it is durable when the response arrives, and introspection calls the
+        credential inactive from then on. The id of any other credential does
+        nothing, so success doesn't tell that there is one. Revoking twice is no
+        error. A grant that doesn't verify is PERMISSION_DENIED.
+        """
 
     @_abc_1.abstractmethod
     def IntrospectCredential(
