@@ -1,0 +1,117 @@
+"""Real Redis servers that tests pause, kill, fill and replicate."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.components import component
+
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
+_START_SECONDS = 20.0
+
+
+def free_port() -> int:
+    """Return a port on loopback that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """One server process with a folder of its own. ``arguments`` follow the durable ones and so override them."""
+
+    def __init__(self, folder: Path, *arguments: str, port: int | None = None) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of its first database."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it with what it kept, and wait until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [
+            component("redis.sh", "install"),
+            *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--save", ""),
+            *("--repl-diskless-sync-delay", "0"),
+            *DURABLE,
+            *self._arguments,
+        ]
+        with (self.folder / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.wait_until_up()
+
+    def wait_until_up(self) -> None:
+        """Wait until it has read its files.
+
+        Raises:
+            RuntimeError: it doesn't come up.
+        """
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            if self.cli("ping").strip() in {"PONG", "NOAUTH Authentication required."}:
+                return
+            time.sleep(0.02)
+        raise RuntimeError((self.folder / "redis.log").read_text())
+
+    def cli(self, *command: str) -> str:
+        """Send one command with redis-cli and return what it prints."""
+        arguments = ["redis-cli", "-p", str(self.port), *command]
+        return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=20).stdout
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def pause(self) -> None:
+        """Stop it without ending it."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> None:
+        """End it if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.resume()
+                self._process.terminate()
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        assert self._process is not None
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(20)
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path, *arguments: str) -> Iterator[RedisServer]:
+    """Run a server for the length of a block."""
+    server = RedisServer(folder, *arguments)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

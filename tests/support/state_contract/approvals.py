@@ -1,0 +1,206 @@
+"""Asking people and using what they approved."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from tabard_sidecar.state.model import ApprovalStatus, ReserveState
+
+from tests.support.state_contract.things import LATER, NOW, approval, chain, fresh, new_task, opened, wanted
+
+
+async def _approved(store, root: str, *, uses: int = 1, expires_at: float = LATER) -> str:
+    asked = await store.ask(approval(root, uses=uses), max_pending=9)
+    await store.decide_approval(
+        asked.approval_id, approved=True, approver="iss ann", now=NOW, expires_at=expires_at
+    )
+    return asked.approval_id
+
+
+class ApprovalsContract:
+    async def test_what_is_asked_is_remembered_whole(self, store):
+        asked = approval(fresh("root"), uses=3)
+        assert await store.ask(asked, max_pending=5) == asked
+        assert await store.approval(asked.approval_id, now=NOW) == asked
+        assert await store.approval(fresh("unheard"), now=NOW) is None
+        assert await store.approval(asked.approval_id, now=LATER) is None
+
+    async def test_asking_the_same_again_is_one_question(self, store):
+        root = fresh("root")
+        first = await store.ask(approval(root, digest="d"), max_pending=1)
+        again = await store.ask(approval(root, digest="d", created_at=NOW + 5), max_pending=1)
+        assert again == first
+        for other in (
+            replace(approval(root, digest="e")),
+            replace(approval(root, digest="d", link="l")),
+            replace(approval(root, digest="d"), code="other"),
+            replace(approval(root, digest="d"), module="policy.other"),
+            replace(approval(fresh("root"), digest="d")),
+        ):
+            assert await store.ask(other, max_pending=9) == other
+
+    async def test_one_question_of_many_asked_at_once(self, new_store):
+        root = fresh("root")
+        async with opened(new_store) as one, opened(new_store) as other:
+            answers = await asyncio.gather(
+                *(
+                    store.ask(approval(root, digest="d"), max_pending=1)
+                    for store in (one, other)
+                    for _ in range(8)
+                )
+            )
+            assert len({answer.approval_id for answer in answers}) == 1
+
+    async def test_no_more_wait_than_may(self, new_store):
+        """Five of a task; another task's don't count, nor those decided or expired."""
+        root = fresh("root")
+        async with opened(new_store) as one, opened(new_store) as other:
+            answers = await asyncio.gather(
+                *((one, other)[n % 2].ask(approval(root), max_pending=5) for n in range(12))
+            )
+            asked = [answer for answer in answers if answer is not None]
+            assert len(asked) == 5
+            assert await one.ask(approval(fresh("root")), max_pending=5) is not None
+            await one.decide_approval(
+                asked[0].approval_id, approved=False, approver="a", now=NOW, expires_at=LATER
+            )
+            brief = await other.ask(approval(root, expires_at=NOW + 5), max_pending=5)
+            assert brief is not None
+            assert await one.ask(approval(root), max_pending=5) is None
+            assert await one.ask(approval(root, created_at=NOW + 6), max_pending=5) is not None
+
+    async def test_a_decision_counts_once(self, new_store):
+        """Of sixteen approvers who decide at once, one does."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            asked = await one.ask(approval(fresh("root")), max_pending=5)
+            decided = await asyncio.gather(
+                *(
+                    (one, other)[number % 2].decide_approval(
+                        asked.approval_id,
+                        approved=number % 3 == 0,
+                        approver=f"iss {number}",
+                        now=NOW + 1.5,
+                        expires_at=NOW + 99,
+                    )
+                    for number in range(16)
+                )
+            )
+            (winner,) = [answer for answer in decided if answer is not None]
+            assert await other.approval(asked.approval_id, now=NOW) == winner
+            assert winner.status is not ApprovalStatus.PENDING
+            assert winner == replace(
+                asked,
+                status=winner.status,
+                approver=winner.approver,
+                decided_at=NOW + 1.5,
+                expires_at=NOW + 99,
+            )
+
+    async def test_what_stopped_waiting_cant_be_decided(self, store):
+        asked = await store.ask(approval(fresh("root"), expires_at=NOW + 5), max_pending=5)
+        for approval_id, now in ((asked.approval_id, NOW + 5), (fresh("unheard"), NOW)):
+            decided = await store.decide_approval(
+                approval_id, approved=True, approver="a", now=now, expires_at=LATER
+            )
+            assert decided is None
+
+    async def test_a_decision_that_is_of_use_is_found_again(self, store):
+        """Approved or denied: asking the same doesn't ask anybody again until it is used up or too old."""
+        for approved in (True, False):
+            root = fresh("root")
+            asked = await store.ask(approval(root, digest="d"), max_pending=5)
+            decided = await store.decide_approval(
+                asked.approval_id, approved=approved, approver="a", now=NOW, expires_at=NOW + 50
+            )
+            assert await store.ask(approval(root, digest="d", created_at=NOW + 49), max_pending=5) == decided
+            anew = approval(root, digest="d", created_at=NOW + 51)
+            assert await store.ask(anew, max_pending=5) == anew
+
+    async def test_an_approval_is_used_exactly_as_often_as_it_says(self, new_store):
+        """Thirty-two calls at once on two sidecars, three uses: three calls."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            root = (await new_task(one)).root_id
+            approval_id = await _approved(one, root, uses=3)
+            of = chain(root, budgets={"calls": 100})
+            answers = await asyncio.gather(
+                *(
+                    (one, other)[number % 2].reserve(
+                        wanted(of, charges={"calls": 1}, approvals=(approval_id,))
+                    )
+                    for number in range(32)
+                )
+            )
+            assert [answer.state for answer in answers].count(ReserveState.DONE) == 3
+            refused = [answer for answer in answers if answer.state is not ReserveState.DONE]
+            assert {(a.state, a.what) for a in refused} == {(ReserveState.APPROVAL_USED, approval_id)}
+            assert (await one.look_up(of)).spent == {f"{root}/calls": 3}
+            assert (await other.approval(approval_id, now=NOW)).uses == 0
+
+    async def test_a_used_up_approval_is_asked_for_anew(self, store):
+        root = (await new_task(store)).root_id
+        asked = await store.ask(approval(root, digest="d"), max_pending=1)
+        await store.decide_approval(asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER)
+        await store.reserve(wanted(chain(root), approvals=(asked.approval_id,)))
+        anew = approval(root, digest="d")
+        assert await store.ask(anew, max_pending=1) == anew
+
+    async def test_all_approvals_or_none(self, store):
+        root = (await new_task(store)).root_id
+        good = await _approved(store, root, uses=2)
+        waiting = (await store.ask(approval(root), max_pending=9)).approval_id
+        denied = (await store.ask(approval(root), max_pending=9)).approval_id
+        await store.decide_approval(denied, approved=False, approver="a", now=NOW, expires_at=LATER)
+        other = await _approved(store, (await new_task(store)).root_id)
+        old = await _approved(store, root, expires_at=NOW + 5)
+        of = chain(root, budgets={"calls": 9})
+        for bad in (waiting, denied, other, fresh("unheard"), old):
+            answer = await store.reserve(
+                wanted(of, charges={"calls": 1}, approvals=(good, bad), task_labels=("x",), now=NOW + 6)
+            )
+            assert (answer.state, answer.what) == (ReserveState.APPROVAL_USED, bad)
+        standing = await store.look_up(of)
+        assert (standing.calls, standing.labels) == ((), ())
+        assert not any(standing.spent.values())
+        assert (await store.approval(good, now=NOW)).uses == 2
+        twice = await store.reserve(wanted(of, approvals=(good, good)))
+        assert twice.state is ReserveState.DONE
+        assert (await store.approval(good, now=NOW)).uses == 0
+
+    async def test_an_exhausted_budget_uses_no_approval(self, store):
+        root = (await new_task(store)).root_id
+        good = await _approved(store, root)
+        of = chain(root, budgets={"calls": 1})
+        answer = await store.reserve(wanted(of, charges={"calls": 2}, approvals=(good,)))
+        assert answer.state is ReserveState.EXHAUSTED
+        assert (await store.approval(good, now=NOW)).uses == 1
+
+    async def test_a_released_call_gives_its_approval_back(self, store):
+        root = (await new_task(store)).root_id
+        good = await _approved(store, root)
+        call = wanted(chain(root), approvals=(good,))
+        await store.reserve(call)
+        await store.release(call.decision_id, root)
+        assert (await store.approval(good, now=NOW)).uses == 1
+        assert (await store.reserve(wanted(chain(root), approvals=(good,)))).state is ReserveState.DONE
+        assert (
+            await store.reserve(wanted(chain(root), approvals=(good,)))
+        ).state is ReserveState.APPROVAL_USED
+
+    async def test_approvals_are_listed_oldest_first(self, store):
+        root = fresh("root")
+        made = [
+            await store.ask(approval(root, created_at=NOW + number), max_pending=9) for number in (2, 0, 1)
+        ]
+        brief = await store.ask(approval(root, expires_at=NOW + 5), max_pending=9)
+        decided = await store.decide_approval(
+            made[2].approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+        )
+
+        async def listed(now: float, *, pending_only: bool) -> list[object]:
+            return [a for a in await store.approvals(now=now, pending_only=pending_only) if a.root_id == root]
+
+        assert await listed(NOW + 5, pending_only=True) == [made[1], made[0]]
+        assert await listed(NOW + 5, pending_only=False) == [made[1], decided, made[0]]
+        assert brief in await listed(NOW, pending_only=True)
+        assert await listed(LATER, pending_only=False) == []

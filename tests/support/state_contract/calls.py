@@ -1,0 +1,61 @@
+"""The history of calls and its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tabard_sidecar.state.model import OutcomeState, PastCall, ReserveState
+from tabard_sidecar.state.store import HISTORY_CALLS, KEPT_CALLS
+
+from tests.support.state_contract.things import NOW, chain, new_task, opened, outcome, wanted
+
+
+class CallsContract:
+    async def test_calls_are_seen_in_order_with_what_they_added(self, store):
+        root = (await new_task(store)).root_id
+        await store.reserve(
+            wanted(chain(root, "a"), tool="one", task_labels=("y",), branch_labels=("x",), now=NOW + 0.25)
+        )
+        version = (await store.look_up(chain(root))).label_version
+        await store.reserve(wanted(chain(root, "b"), tool='t"wö', version=version, now=NOW + 1))
+        expected = (PastCall("one", ("x", "y"), NOW + 0.25), PastCall('t"wö', (), NOW + 1))
+        assert (await store.look_up(chain(root))).calls == expected
+        assert (await store.look_up(chain(root, "c"))).calls == expected
+        assert (await store.look_up(chain(root), calls=1)).calls == expected[1:]
+        assert (await store.look_up(chain(root), calls=0)).calls == ()
+
+    async def test_refused_calls_leave_no_trace(self, store):
+        root = (await new_task(store)).root_id
+        of = chain(root, budgets={"calls": 0})
+        await store.reserve(wanted(of, charges={"calls": 1}))
+        await store.reserve(wanted(of, version=7))
+        await store.reserve(wanted(of, approvals=("nobody",)))
+        assert (await store.look_up(of)).calls == ()
+
+    async def test_a_released_call_leaves_the_history(self, store):
+        root = (await new_task(store)).root_id
+        of = chain(root)
+        made = [wanted(of, tool=f"tool{number}") for number in range(3)]
+        for call in made:
+            await store.reserve(call)
+        await store.release(made[1].decision_id, root)
+        assert [call.tool for call in (await store.look_up(of)).calls] == ["tool0", "tool2"]
+
+    async def test_history_and_memory_are_bounded(self, new_store):
+        """Policies see the last calls; outcomes may speak of many more, and of none that was dropped."""
+        async with opened(new_store) as store:
+            root = (await new_task(store)).root_id
+            of = chain(root, budgets={"calls": KEPT_CALLS + 100})
+            made = [
+                wanted(of, charges={"calls": 1}, tool=f"tool{number}") for number in range(KEPT_CALLS + 20)
+            ]
+            for begin in range(0, len(made), 60):
+                answers = await asyncio.gather(*(store.reserve(call) for call in made[begin : begin + 60]))
+                assert {answer.state for answer in answers} == {ReserveState.DONE}
+            standing = await store.look_up(of)
+            assert len(standing.calls) == HISTORY_CALLS
+            assert standing.spent == {f"{root}/calls": len(made)}
+            assert await store.report(outcome(made[-1], refunded={"calls": 1})) is OutcomeState.DONE
+            known = [await store.report(outcome(call)) for call in made[:80]]
+            assert known.count(OutcomeState.UNKNOWN) == 20
+            assert await store.report(outcome(made[-HISTORY_CALLS * 10])) is OutcomeState.DONE
