@@ -19,6 +19,7 @@ from tabard._model import (
     Decision,
     Introspection,
     Obligation,
+    PendingApproval,
     Reason,
     Subject,
     TaskInfo,
@@ -68,6 +69,27 @@ def call_message(
     )
 
 
+def outcome_message(  # noqa: PLR0913, PLR0917  # the parts of an outcome
+    grant: str,
+    decision_id: str,
+    succeeded: bool,
+    charges: Mapping[str, int],
+    labels: Iterable[str],
+    signed_outcome: str,
+) -> authorization_pb.ReportOutcomeRequest:
+    """Return what a call did, as it ends now."""
+    request = authorization_pb.ReportOutcomeRequest(
+        grant=grant,
+        decision_id=decision_id,
+        succeeded=succeeded,
+        charges=dict(charges),
+        labels=list(labels),
+        signed_outcome=signed_outcome,
+    )
+    request.end_time.GetCurrentTime()
+    return request
+
+
 def decision(message: types_pb2.Decision, understood: frozenset[str]) -> Decision:
     """Return a decision; it allows only if everything in it is understood."""
     allowed = message.effect == _ALLOW
@@ -92,6 +114,7 @@ def decision(message: types_pb2.Decision, understood: frozenset[str]) -> Decisio
         obligations,
         message.policy_revision,
         allowed and message.reusable,
+        approvals=() if allowed else tuple(map(_pending, message.approvals)),
     )
 
 
@@ -179,6 +202,16 @@ def limits_message(limits: Limits) -> types_pb2.Limits:
         return limits_to_proto(limits)
     except ValueError as error:
         raise errors.InvalidRequest("limits_invalid", str(error)) from error
+
+
+def _pending(message: types_pb2.PendingApproval) -> PendingApproval:
+    return PendingApproval(
+        message.approval_id,
+        message.code,
+        message.module,
+        message.call_grant,
+        seconds(message.expire_time),
+    )
 
 
 def _credential(message: types_pb2.Credential) -> Credential:

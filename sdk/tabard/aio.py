@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from tabard import _context, _convert, _stream, errors
+from tabard import _approvals, _context, _convert, _stream, errors
 from tabard import _transport as transport
 from tabard._connection import AioConnection
 from tabard._model import Credential, Decision, Introspection, TaskInfo, ToolCall, ToolRef
-from tabard._task import TaskBase, match_results, tool_call
+from tabard._task import TaskBase, approved_question, match_results, tool_call
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
@@ -122,11 +122,18 @@ class Task(TaskBase):
         context: Mapping[str, Any] | None = None,
         request_id: str = "",
         discharges: Sequence[str] = (),
+        wait_for_approval: float = 0.0,
         timeout_seconds: float | None = None,
     ) -> Decision:
         """Ask whether one tool call may be made, and get the credential for it."""
+        until = _approvals.deadline(wait_for_approval)
         call = tool_call(name, arguments, server, scopes, context, request_id)
         decision = await self._ask(self._question(call, discharges), timeout_seconds)
+        for _ in range(_approvals.MAX_ROUNDS if wait_for_approval else 0):
+            if not _approvals.waits(decision):
+                break
+            question = approved_question(call, *await self._wait(decision, until, timeout_seconds))
+            decision = await self._ask(question, timeout_seconds)
         return decision.raise_if_denied()
 
     async def decide(self, call: ToolCall, *, timeout_seconds: float | None = None) -> Decision:
@@ -219,6 +226,38 @@ class Task(TaskBase):
         connection = self._connection
         await connection.call(connection.tasks.EndTask, request, timeout_seconds, repeatable=True)
 
+    async def report_outcome(  # noqa: PLR0913  # the parts of an outcome
+        self,
+        decision: Decision,
+        *,
+        succeeded: bool = True,
+        charges: Mapping[str, int] | None = None,
+        labels: Iterable[str] = (),
+        signed_outcome: str = "",
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Tell what an allowed call turned out to cost and to have read.
+
+        Args:
+            decision: the decision that allowed it.
+            succeeded: whether the call did what it was meant to do; recorded only.
+            charges: what it cost beyond the decision's charge, by name of the budget.
+            labels: labels of what it returned, for example ``"untrusted"``.
+            signed_outcome: what the backend returned in the header ``Tabard-Outcome``; only this can give charges back.
+            timeout_seconds: deadline of this call.
+
+        Raises:
+            InvalidRequest: the decision isn't known any more, or the signed outcome isn't acceptable.
+            TabardError: it could not be counted.
+        """
+        request = _convert.outcome_message(
+            self._grant, decision.decision_id, succeeded, charges or {}, labels, signed_outcome
+        )
+        connection = self._connection
+        await connection.call(
+            connection.authorization.ReportOutcome, request, timeout_seconds, repeatable=False
+        )
+
     async def renew(self, credential: Credential, *, timeout_seconds: float | None = None) -> Credential:
         """Return a credential that replaces one which hasn't expired yet."""
         request = credential_pb.RenewCredentialRequest(grant=self._grant, credential=credential.value)
@@ -242,6 +281,28 @@ class Task(TaskBase):
 
     def _derived(self, grant: str) -> Self:
         return type(self)(self._connection, grant, self._info)
+
+    async def _wait(
+        self, decision: Decision, until: float, timeout_seconds: float | None
+    ) -> tuple[str, tuple[str, ...]]:
+        connection = self._connection
+        steps = _approvals.steps(decision, until)
+        answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as done:
+                approved: tuple[str, tuple[str, ...]] = done.value
+                return approved
+            answer = None
+            if isinstance(step, float):
+                await asyncio.sleep(step)
+                continue
+            # A sidecar that restarts is back before the person has decided.
+            with suppress(errors.Unavailable):
+                answer = await connection.call(
+                    connection.authorization.GetApproval, step, timeout_seconds, repeatable=True
+                )
 
     async def _ask(
         self, request: authorization_pb.AuthorizeRequest, timeout_seconds: float | None

@@ -65,7 +65,6 @@ def narrow(grant: str, limits: Limits, *, now: float | None = None) -> str:
 
     Raises:
         MacaroonError: the grant is malformed or would become too large.
-        CaveatError: the limits hold budgets, which only policy sets.
     """
     return macaroon.append(grant, _encoded(limits, now))
 
@@ -83,7 +82,7 @@ def branch(grant: str, sub_agent: str, limits: Limits | None = None, *, now: flo
 
     Raises:
         MacaroonError: the grant is malformed or would become too large.
-        CaveatError: the name is malformed, or the limits hold budgets.
+        CaveatError: the name is malformed.
     """
     fork = Branch(sub_agent, encode_bytes(secrets.token_bytes(_NONCE_BYTES)))
     return macaroon.append(grant, [encode_caveat(fork), *_encoded(limits or Limits(), now)])
@@ -116,8 +115,6 @@ def describe_unverified(grant: str) -> UnverifiedGrant:
 
 
 def _encoded(limits: Limits, now: float | None) -> list[bytes]:
-    if limits.budgets is not None:
-        raise CaveatError("budgets can't be set offline, only policy sets them")
     return [encode_caveat(caveat) for caveat in limits.caveats(time.time() if now is None else now)]
 
 

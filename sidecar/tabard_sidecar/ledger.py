@@ -20,6 +20,7 @@ from tabard_sidecar.state import (
     Standing,
     StateStore,
 )
+from tabard_sidecar.state.store import LABELS_PER_TASK
 
 _log = logging.getLogger(__name__)
 
@@ -180,6 +181,10 @@ def _refusal(grant: PlannedGrant, reserved: Reserved) -> Refused:
         budget = next(one for one in grant.budgets if one.budget_id == reserved.what)
         message = f"budget {budget.name!a} of {budget.limit} (caveat {budget.budget_id[:12]}) doesn't have that much left"
         return Refused("budget_exhausted", message)
+    if reserved.state is ReserveState.FULL:
+        return Refused(
+            "labels_exceeded", f"the task has {LABELS_PER_TASK} labels, and the call would add another"
+        )
     if reserved.state is ReserveState.APPROVAL_USED:
         return Refused("approval_invalid", f"approval {reserved.what} was used up or isn't valid any more")
     return Refused("task_unknown", f"the zone's state store doesn't know task {grant.task.id} any more")

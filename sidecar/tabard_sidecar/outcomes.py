@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-from tabard.verify.outcome import ALGORITHM, TYPE, outcome_key
+from tabard.outcome import ALGORITHM, TYPE, outcome_key
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
@@ -29,6 +29,7 @@ _SKEW_SECONDS = 5.0
 _PROBLEMS = {
     OutcomeState.REFUNDED: "a charge of this decision was given back already",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
+    OutcomeState.FULL: "the task would have too many labels",
     OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
 }
 

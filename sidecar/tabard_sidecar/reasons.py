@@ -500,6 +500,13 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "The budget of this task doesn't allow this call. Continue without it or ask the person.",
         "Do less, or ask the person for a task with a larger budget.",
     ),
+    (
+        "labels_exceeded",
+        "Too many labels",
+        "The task has as many labels as it may have (256). Labels are for kinds of content; policies that put identifiers into them run into this.",
+        _NARROWER,
+        "Have policy use fewer, more general labels.",
+    ),
     # Tools and arguments
     (
         "tool_unknown",

@@ -4,6 +4,7 @@ A :class:`Verifier` knows which credentials are acceptable; ``tabard.verify.asgi
 front of an application. docs/backends.md is the guide.
 """
 
+from tabard.outcome import sign_outcome
 from tabard.verify.errors import Rejected
 from tabard.verify.introspection import IntrospectionClient
 from tabard.verify.model import Call, ChainLink, Extract, Request, VerifiedCredential
@@ -22,4 +23,5 @@ __all__ = [
     "SqliteReplayStore",
     "VerifiedCredential",
     "Verifier",
+    "sign_outcome",
 ]

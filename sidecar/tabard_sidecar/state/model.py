@@ -156,6 +156,7 @@ class ReserveState(StrEnum):
     EXHAUSTED = "exhausted"  # a budget doesn't have that much left
     ENDED = "ended"  # a link was ended meanwhile
     UNKNOWN = "unknown"  # the task isn't in this store
+    FULL = "full"  # the task would have more labels than it may have
     APPROVAL_USED = "approval_used"  # an approval was used up, or isn't valid any more
 
 
@@ -198,8 +199,11 @@ class OutcomeState(StrEnum):
 
     DONE = "done"
     UNKNOWN = "unknown"  # no such decision, not this holder's, or too long ago
-    FOREIGN = "foreign"  # it refunds, and the decision's credential was for another audience: nothing was done
+    FOREIGN = (
+        "foreign"  # it refunds, and the decision's credential was for another audience: nothing was done
+    )
     REFUNDED = "refunded"  # it holds a refund and one was counted already: nothing was done
+    FULL = "full"  # the task would have more labels than it may have: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
 
 

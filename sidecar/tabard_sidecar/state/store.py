@@ -27,6 +27,8 @@ HISTORY_CALLS = 50
 """How many past calls of a task policies see."""
 KEPT_CALLS = 10_000
 """How many past calls of a task are kept, for outcomes that name them."""
+LABELS_PER_TASK = 256
+"""Most labels that a task may have, those of its branches included."""
 KEPT_SECONDS = 3600.0
 """How long an expired task is kept: its labels may be carried on to new tasks for that long."""
 

@@ -27,6 +27,7 @@ from tests.support.zone import Zone
 # What a caller may be answered with; INTERNAL and UNKNOWN would be defects.
 PROPER = {
     grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.ABORTED,

@@ -135,7 +135,9 @@ class TestMint:
         assert kit.verify(kit.mint(Limits(ttl_seconds=10**6))).expires_at == NOW + 3600
 
     def test_every_budget_has_an_identity_of_its_own(self, kit):
-        minted = kit.mint(WIDE, Limits(budgets={"usd": 5}), requested=(Limits(budgets={"usd": 3, "calls": 9}),))
+        minted = kit.mint(
+            WIDE, Limits(budgets={"usd": 5}), requested=(Limits(budgets={"usd": 3, "calls": 9}),)
+        )
         budgets = kit.verify(minted).budgets
 
         assert [(budget.name, budget.limit) for budget in budgets] == [("usd", 5), ("calls", 9), ("usd", 3)]
@@ -250,9 +252,7 @@ class TestDelegate:
         assert [budget.limit for budget in below] == [5, 1]
 
     def test_expired(self, kit):
-        assert (
-            code(judge_delegation, kit.verify(kit.mint()), BOB, now=NOW + 3600) == "grant_expired"
-        )
+        assert code(judge_delegation, kit.verify(kit.mint()), BOB, now=NOW + 3600) == "grant_expired"
 
     def test_text_and_grant_must_belong_together(self, kit):
         other = kit.verify(kit.mint(WIDE, Limits(max_depth=1)))

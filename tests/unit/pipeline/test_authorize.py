@@ -12,8 +12,12 @@ import pytest
 import tabard
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from tabard.authz.v1 import approval_service_pb2 as approval_pb
+from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
+from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.caveats import Arguments, Constraint, Limits
 
@@ -297,13 +301,16 @@ async def test_a_broken_policy_error_names_no_secret_and_denies_nothing_by_error
     assert (await task.authorize(*READ)).allowed
 
 
-async def test_methods_whose_time_has_not_come_say_so(zone):
-    """UNIMPLEMENTED with a reason, not a pretended success."""
+async def test_agents_cannot_reach_what_operators_use(zone):
+    """The operators' services don't exist on the agents' socket."""
     async with grpc.aio.insecure_channel(zone.sidecars["orchestrator"].address) as channel:
-        stub = authorization_grpc.AuthorizationServiceStub(channel)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.ReportOutcome(authorization_pb.ReportOutcomeRequest())
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        for stub, request in (
+            (approval_grpc.ApprovalServiceStub(channel).ListApprovals, approval_pb.ListApprovalsRequest()),
+            (revocation_grpc.RevocationServiceStub(channel).Revoke, revocation_pb.RevokeRequest()),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub(request)
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,11 @@ def agent():
 
 def build(inputs, agent, grant):
     """Return the input for one call as an object."""
-    return json.loads(inputs.authorize(agent, grant, CALL, None, asserted={}, standing=Standing(known=True, children=2), now=12.5))
+    return json.loads(
+        inputs.authorize(
+            agent, grant, CALL, None, asserted={}, standing=Standing(known=True, children=2), now=12.5
+        )
+    )
 
 
 def test_the_remembered_part_is_the_same_text(agent):

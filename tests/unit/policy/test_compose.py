@@ -104,12 +104,19 @@ def test_every_denial_is_told():
 @pytest.mark.parametrize("operation", list(Operation))
 def test_a_question_denies_until_someone_can_approve(operation):
     ask = {"code": "big", "approvers": ["cfo"], "reason": "Big sum", "uses": 1, "ttl_seconds": 60}
-    granting = {GRANTING[operation]: [{"code": "ok", **({"ttl_seconds": 5} if operation is Operation.RENEW else {})}]}
+    granting = {
+        GRANTING[operation]: [{"code": "ok", **({"ttl_seconds": 5} if operation is Operation.RENEW else {})}]
+    }
     decision = compose(document(ask=[ask], **granting), operation)
     assert codes(decision) == ["approval_required"]
-    assert [(one.module, one.code, one.approvers, one.uses) for one in decision.asks] == [("m", "big", ("cfo",), 1)]
+    assert [(one.module, one.code, one.approvers, one.uses) for one in decision.asks] == [
+        ("m", "big", ("cfo",), 1)
+    ]
     for answered, allowed in (({("m", "big")}, True), ({("other", "big"), ("m", "small")}, False)):
-        assert compose(document(ask=[ask], **granting), operation, approvals=frozenset(answered)).allowed is allowed
+        assert (
+            compose(document(ask=[ask], **granting), operation, approvals=frozenset(answered)).allowed
+            is allowed
+        )
     assert decision.denials[0].module == "policy.m"
     assert "Big sum" in decision.denials[0].message
 

@@ -63,7 +63,12 @@ def inputs():
             now=1000.5,
         ),
     )
-    yield "authorize", build.authorize(AGENT, GRANT, CALL, None, asserted={"a": 1}, standing=STANDING, approvals=(MET,), now=1000.5)
+    yield (
+        "authorize",
+        build.authorize(
+            AGENT, GRANT, CALL, None, asserted={"a": 1}, standing=STANDING, approvals=(MET,), now=1000.5
+        ),
+    )
     request = {"limits": {}, "holder": "spiffe://x/b"}
     yield (
         "delegate",

@@ -317,9 +317,9 @@ def test_limits_travel_whole(client):
     assert message.read_only
 
 
-def test_limits_on_budgets_are_not_silently_dropped(client):
-    with pytest.raises(tabard.InvalidRequest, match="budgets"):
-        client.start_task("token", limits=tabard.Limits(budgets={"money": 1}))
+def test_limits_on_budgets_are_sent():
+    message = _convert.limits_message(tabard.Limits(budgets={"money": 1}))
+    assert dict(message.budgets) == {"money": 1}
 
 
 def test_narrowing_and_branching_happen_offline(client, tabard_fake):

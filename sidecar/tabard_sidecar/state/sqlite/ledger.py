@@ -18,7 +18,7 @@ from tabard_sidecar.state.model import (
     Standing,
     TaskRecord,
 )
-from tabard_sidecar.state.store import KEPT_CALLS
+from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
 
 _TASK_WIDE = ""
 
@@ -29,6 +29,14 @@ class NotReserved(Exception):
     def __init__(self, answer: Reserved) -> None:
         super().__init__(answer)
         self.answer = answer
+
+
+class NotReported(Exception):
+    """Ends an outcome's transaction so that nothing of it stays."""
+
+    def __init__(self, state: OutcomeState) -> None:
+        super().__init__(state)
+        self.state = state
 
 
 def bump(connection: sqlite3.Connection) -> int:
@@ -153,6 +161,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     _add_call(connection, wanted, number + 1, charged)
     added = _add_labels(connection, chain.root_id, _TASK_WIDE, wanted.task_labels, wanted.now)
     added += _add_labels(connection, chain.root_id, chain.link_ids[-1], wanted.branch_labels, wanted.now)
+    if added and _crowded(connection, chain.root_id):
+        raise NotReserved(Reserved(ReserveState.FULL))
     connection.execute(
         "UPDATE tasks SET calls=?, label_version=? WHERE root_id=?",
         (number + 1, label_version + bool(added), chain.root_id),
@@ -234,6 +244,11 @@ def _add_labels(
     )
 
 
+def _crowded(connection: sqlite3.Connection, root_id: str) -> bool:
+    (count,) = connection.execute("SELECT count(*) FROM labels WHERE root_id=?", (root_id,)).fetchone()
+    return bool(count > LABELS_PER_TASK)
+
+
 def release(connection: sqlite3.Connection, decision_id: str, root_id: str) -> None:
     """Give back charges and approvals of a call for which issuing never began."""
     row = connection.execute(
@@ -259,7 +274,11 @@ def _lower(connection: sqlite3.Connection, root_id: str, budget_id: str, amount:
 
 
 def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
-    """Count what a call turned out to cost, and add its labels."""
+    """Count what a call turned out to cost, and add its labels.
+
+    Raises:
+        NotReported: the task would have too many labels; the transaction has to be rolled back.
+    """
     row = connection.execute(
         "SELECT charges, refunded, audience FROM calls WHERE decision_id=? AND root_id=? AND link_id=?",
         (outcome.decision_id, outcome.root_id, outcome.link_id),
@@ -290,6 +309,8 @@ def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
     if any(outcome.refunded.values()):
         connection.execute("UPDATE calls SET refunded=1 WHERE decision_id=?", (outcome.decision_id,))
     if _add_labels(connection, outcome.root_id, _TASK_WIDE, outcome.labels, outcome.now):
+        if _crowded(connection, outcome.root_id):
+            raise NotReported(OutcomeState.FULL)
         connection.execute(
             "UPDATE tasks SET label_version=label_version+1 WHERE root_id=?", (outcome.root_id,)
         )

@@ -115,7 +115,10 @@ class SQLiteStateStore:
 
     async def report(self, outcome: Outcome) -> OutcomeState:
         """Count an outcome; see the interface."""
-        return await self._file.write(lambda c: ledger.report(c, outcome), durable=False)
+        try:
+            return await self._file.write(lambda c: ledger.report(c, outcome), durable=False)
+        except ledger.NotReported as refusal:
+            return refusal.state
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children; see the interface."""
