@@ -36,6 +36,7 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
     arguments: Callable[..., Mapping[str, Any]] | None = None,
     task: TaskBase | None = None,
     retry: bool = False,
+    wait_for_approval: float = 0.0,
     on_denied: OnDenied | None = None,
 ) -> Callable[[Function], Function]:
     """Return a decorator for a tool function, sync or ``async def``.
@@ -56,6 +57,7 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
             values. The function then receives the originals.
         task: task to use instead of the current one.
         retry: ask again when the sidecar can't be reached; costs the sidecar a write per call.
+        wait_for_approval: for how many seconds to wait if a person has to approve first.
         on_denied: called with a denial; what it returns is returned in place of the function's result.
 
     Raises:
@@ -76,6 +78,7 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
             binding=_Binding.of(function, frozenset(ignore), arguments),
             task=task,
             retry=retry,
+            wait_for_approval=wait_for_approval,
         )
         wrapper = _wrap_async if inspect.iscoroutinefunction(function) else _wrap_sync
         return typing.cast("Function", wrapper(function, tool, on_denied))
@@ -193,6 +196,7 @@ class _Tool:
     binding: _Binding
     task: TaskBase | None
     retry: bool
+    wait_for_approval: float
 
     def current(self) -> TaskBase:
         """Return the task to use."""
@@ -201,7 +205,12 @@ class _Tool:
     def options(self) -> dict[str, Any]:
         """Return what every question of this guard says."""
         request_id = transport.request_id() if self.retry else ""
-        return {"server": self.server, "scopes": self.scopes, "request_id": request_id}
+        return {
+            "server": self.server,
+            "scopes": self.scopes,
+            "request_id": request_id,
+            "wait_for_approval": self.wait_for_approval,
+        }
 
 
 def _wrap_sync(function: Callable[_P, _R], tool: _Tool, on_denied: OnDenied | None) -> Callable[_P, _R]:

@@ -77,6 +77,25 @@ class Obligation:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """A call that waits for a person.
+
+    Attributes:
+        approval_id: to be shown to people.
+        code: code of the policy element that asks.
+        module: policy module that asks.
+        call_grant: secret; the grant, narrowed to this call and that person's word.
+        expires_at: when it stops waiting, in seconds since the epoch.
+    """
+
+    approval_id: str
+    code: str
+    module: str
+    call_grant: str = field(repr=False)
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The answer to one question. It is true in a condition only if the operation may proceed.
 
@@ -89,6 +108,7 @@ class Decision:
         policy_revision: revision of the policy that decided.
         reusable: the credential may be used again for an identical call, which still has to be authorized.
         error: set where no decision was made (an item of a batch or stream); ``allowed`` is then false.
+        approvals: what waits for people now, on a deny with the code ``approval_required``.
     """
 
     decision_id: str
@@ -99,6 +119,7 @@ class Decision:
     policy_revision: str = ""
     reusable: bool = False
     error: errors.TabardError | None = None
+    approvals: tuple[PendingApproval, ...] = ()
 
     def __bool__(self) -> bool:
         return self.allowed

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from tabard import _context, _convert
+from tabard import _transport as transport
 from tabard._model import TaskInfo, ToolCall
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.errors import InvalidRequest
@@ -96,6 +98,17 @@ def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a question
     if isinstance(scopes, str):
         raise InvalidRequest("scopes_invalid", "scopes is a sequence of strings, not one string")
     return ToolCall(name, arguments or {}, server, tuple(scopes), context, request_id)
+
+
+def approved_question(
+    call: ToolCall, call_grant: str, discharges: Sequence[str]
+) -> authorization_pb.AuthorizeRequest:
+    """Return the question about a call that people have approved.
+
+    It has a request id, so that an answer that gets lost doesn't use the approval up.
+    """
+    repeated = replace(call, request_id=call.request_id or transport.request_id())
+    return _convert.call_message(call_grant, repeated, discharges)
 
 
 def match_results(count: int, message: authorization_pb.BatchAuthorizeResponse) -> None:

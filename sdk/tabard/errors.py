@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import grpc
     from google.rpc.status_pb2 import Status
 
-    from tabard._model import Decision, Reason
+    from tabard._model import Decision, PendingApproval, Reason
 
 APPROVAL_REQUIRED = "approval_required"
 ERROR_DOMAIN = "tabard.dev"
@@ -71,9 +71,27 @@ class Denied(TabardError):
 
 
 class ApprovalRequired(Denied):
-    """The decision is no until a person approves."""
+    """The decision is no until a person approves.
+
+    Attributes:
+        approvals: what waits for people; empty if nobody could be asked.
+        code: ``"approval_required"``; after waiting also ``"approval_denied"`` (a person refused) or
+            ``"approval_expired"`` (nobody decided in time).
+    """
 
     _model_text = "A person has to approve this call first. Tell them what you want to do and why."
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        decision_id: str = "",
+        reasons: tuple[Reason, ...] = (),
+        approvals: tuple[PendingApproval, ...] = (),
+    ) -> None:
+        super().__init__(code, message, decision_id=decision_id, reasons=reasons)
+        self.approvals = approvals
 
 
 class Unavailable(TabardError):
@@ -91,11 +109,18 @@ class InvalidRequest(TabardError):
 def from_decision(decision: Decision) -> Denied:
     """Turn a decision that isn't an allow into the error to raise."""
     codes = [reason.code for reason in decision.reasons]
-    kind = ApprovalRequired if APPROVAL_REQUIRED in codes else Denied
-    code = APPROVAL_REQUIRED if kind is ApprovalRequired else next(iter(codes), "denied")
     parts = [_sentence(reason) for reason in decision.reasons]
     message = "; ".join(part for part in parts if part) or "denied without a reason"
-    return kind(code, message, decision_id=decision.decision_id, reasons=decision.reasons)
+    if APPROVAL_REQUIRED in codes:
+        return ApprovalRequired(
+            APPROVAL_REQUIRED,
+            message,
+            decision_id=decision.decision_id,
+            reasons=decision.reasons,
+            approvals=decision.approvals,
+        )
+    code = next(iter(codes), "denied")
+    return Denied(code, message, decision_id=decision.decision_id, reasons=decision.reasons)
 
 
 def from_rpc(error: grpc.RpcError, address: str) -> TabardError:

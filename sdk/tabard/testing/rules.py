@@ -53,6 +53,7 @@ class Answer:
         single_use: the credential is for one use.
         obligations: properties by obligation id.
         status: name of a gRPC status to fail with instead of deciding.
+        approved: the answer once a person has approved; set on answers that ask for one.
     """
 
     allowed: bool
@@ -67,6 +68,7 @@ class Answer:
     single_use: bool = False
     obligations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status: str = ""
+    approved: Answer | None = None
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.errors import ERROR_DOMAIN
+from tabard.testing.people import FakeApprovals
 from tabard.testing.rules import Answer, RecordedCall, Script
 
 _ALLOWED = Answer(allowed=True, code="allowed_by_test")
@@ -41,6 +42,7 @@ class FakeState:
     credentials: dict[str, types_pb2.Credential] = field(default_factory=dict)
     tasks: dict[str, types_pb2.Task] = field(default_factory=dict)
     task_denial: Answer | None = None
+    approvals: FakeApprovals = field(default_factory=FakeApprovals)
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     grant: str = field(default_factory=lambda: fake_grant("fake-task"))
 
@@ -195,6 +197,12 @@ class Services(
             expire_time=held.expire_time,
         )
 
+    def GetApproval(
+        self, request: authorization_pb.GetApprovalRequest, context: grpc.ServicerContext
+    ) -> authorization_pb.GetApprovalResponse:
+        """Tell what the test has decided."""
+        return self._state.approvals.status(request)
+
     def ReportOutcome(
         self, request: authorization_pb.ReportOutcomeRequest, context: grpc.ServicerContext
     ) -> authorization_pb.ReportOutcomeResponse:
@@ -230,10 +238,16 @@ class Services(
             metadata=metadata,
         )
         self._state.calls.append(call)
-        answer = self._state.script.answer(call.tool, arguments)
+        approvals, question = self._state.approvals, canonical([call.tool, call.server, arguments])
+        approved = approvals.answer(grant, question, list(request.discharges))
+        answer = approved or self._state.script.answer(call.tool, arguments)
         if answer.status:
             return authorization_pb.AuthorizeResult(error=fake_status(answer))
-        return authorization_pb.AuthorizeResult(decision=self._decision(answer))
+        decision = self._decision(answer)
+        if answer.approved is not None:
+            pending = approvals.ask(grant, question, answer.approved, time.time())
+            decision.approvals.append(pending)
+        return authorization_pb.AuthorizeResult(decision=decision)
 
     def _decision(self, answer: Answer) -> types_pb2.Decision:
         number = next(self._state.ids)

@@ -135,9 +135,52 @@ class FakeSidecar:
         answer = Answer(allowed=False, code=code, message=message, model_message=model_message)
         self._script.add(tool, answer, when, times)
 
-    def ask(self, tool: str, *, when: When | None = None) -> None:
-        """Demand an approval for calls of the tools that the glob matches."""
-        self.deny(tool, code="approval_required", message="a person has to approve", when=when)
+    def ask(  # noqa: PLR0913  # what an answer consists of
+        self,
+        tool: str,
+        *,
+        when: When | None = None,
+        times: int | None = None,
+        kind: str = "jwt",
+        audience: str = "",
+        scopes: Sequence[str] = (),
+    ) -> None:
+        """Demand an approval for calls of the tools that the glob matches.
+
+        :attr:`approvals` has what waits; :meth:`approve` and :meth:`refuse` are the person. What was approved is allowed
+        with a credential of ``kind``, once.
+        """
+        approved = Answer(
+            allowed=True, code="allowed_by_test", kind=kind, audience=audience, scopes=tuple(scopes)
+        )
+        answer = Answer(
+            allowed=False,
+            code="approval_required",
+            message="a person has to approve",
+            approved=approved,
+        )
+        self._script.add(tool, answer, when, times)
+
+    @property
+    def approvals(self) -> list[str]:
+        """Approvals that wait for a person, by id, oldest first."""
+        return self._state.approvals.waiting()
+
+    def approve(self, approval_id: str = "") -> None:
+        """Approve one call, or every one that waits.
+
+        Raises:
+            KeyError: nothing waits under that id.
+        """
+        self._state.approvals.decide(approval_id, approved=True)
+
+    def refuse(self, approval_id: str = "") -> None:
+        """Refuse one call, or every one that waits.
+
+        Raises:
+            KeyError: nothing waits under that id.
+        """
+        self._state.approvals.decide(approval_id, approved=False)
 
     def fail(
         self,

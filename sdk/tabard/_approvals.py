@@ -1,0 +1,109 @@
+"""Waiting until people have approved a call, without the calls themselves: sync and asyncio clients make those."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeAlias
+
+from tabard._model import Decision, PendingApproval, Reason
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import types_pb2
+from tabard.errors import APPROVAL_REQUIRED, ApprovalRequired, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+MAX_ROUNDS = 8
+"""How often one call may be asked about anew: each time policy wanted somebody else's word, too."""
+_GROWTH = 1.5
+
+_DENIED = Reason(
+    "approval_denied",
+    "a person refused this call",
+    "A person refused this call. Do not try it again; tell them what you could do instead.",
+    next_step="Ask the person who refused.",
+)
+_EXPIRED = Reason(
+    "approval_expired",
+    "nobody decided about this call in time",
+    "Nobody decided about this call in time. Tell the person that it still waits for a decision.",
+    next_step="Ask again, and have somebody decide: `tabard approvals list`.",
+)
+
+Steps: TypeAlias = Generator[
+    authorization_pb.GetApprovalRequest | float,
+    authorization_pb.GetApprovalResponse | None,
+    tuple[str, tuple[str, ...]],
+]
+"""Yields questions to ask and seconds to wait; gets the answers, ``None`` for one that couldn't be had. Returns the call
+grant and its discharges."""
+
+
+def waits(decision: Decision) -> bool:
+    """Tell whether a decision is a deny only until people approve."""
+    return not decision.allowed and bool(decision.approvals) and decision.code == APPROVAL_REQUIRED
+
+
+def deadline(seconds: float, clock: Callable[[], float] = time.monotonic) -> float:
+    """Return when a wait of ``seconds`` ends.
+
+    Raises:
+        InvalidRequest: it is negative.
+    """
+    if not seconds >= 0:
+        raise InvalidRequest("timeout_invalid", f"wait_for_approval must not be negative, not {seconds}")
+    return clock() + seconds
+
+
+def steps(decision: Decision, until: float, clock: Callable[[], float] = time.monotonic) -> Steps:
+    """Poll until everybody has approved.
+
+    Args:
+        decision: the deny that names what waits.
+        until: when to give up, by ``clock``.
+        clock: seconds that never go back.
+
+    Raises:
+        ApprovalRequired: somebody refused, or the time is over.
+    """
+    waiting = list(decision.approvals)
+    discharges: dict[str, str] = {}
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        for approval in waiting:
+            if approval.approval_id not in discharges:
+                answer = yield _question(approval)
+                if answer is not None and _approved(answer, decision):
+                    discharges[approval.approval_id] = answer.discharge
+        if len(discharges) == len(waiting):
+            return waiting[0].call_grant, tuple(discharges[approval.approval_id] for approval in waiting)
+        left = until - clock()
+        if left <= 0:
+            decision.raise_if_denied()
+        yield min(pause, left)
+        pause = min(pause * _GROWTH, LONGEST_PAUSE_SECONDS)
+
+
+def _question(approval: PendingApproval) -> authorization_pb.GetApprovalRequest:
+    return authorization_pb.GetApprovalRequest(
+        call_grant=approval.call_grant, approval_id=approval.approval_id
+    )
+
+
+def _approved(answer: authorization_pb.GetApprovalResponse, decision: Decision) -> bool:
+    if answer.status == types_pb2.APPROVAL_STATUS_PENDING:
+        return False
+    if answer.status == types_pb2.APPROVAL_STATUS_APPROVED and answer.discharge:
+        return True
+    # Whatever else it says, nobody approved.
+    reason = _EXPIRED if answer.status == types_pb2.APPROVAL_STATUS_EXPIRED else _DENIED
+    raise ApprovalRequired(
+        reason.code,
+        f"{reason.message}. {reason.next_step}",
+        decision_id=decision.decision_id,
+        reasons=(reason,),
+        approvals=decision.approvals,
+    )

@@ -1,0 +1,96 @@
+"""The people of a fake sidecar: what waits for them, and what they said."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import types_pb2
+from tabard.testing.rules import Answer
+
+_WAIT_SECONDS = 900
+
+
+@dataclass(slots=True)
+class _Waiting:
+    call_grant: str
+    discharge: str
+    call: bytes
+    answer: Answer
+    expires_at: float
+    status: types_pb2.ApprovalStatus.ValueType = types_pb2.APPROVAL_STATUS_PENDING
+
+
+class FakeApprovals:
+    """Calls that wait for a person. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, _Waiting] = {}
+
+    def ask(self, grant: str, call: bytes, answer: Answer, now: float) -> types_pb2.PendingApproval:
+        """Have a call wait, and return what the agent is told."""
+        with self._lock:
+            approval_id = f"fake-approval-{len(self._known) + 1}"
+            call_grant = f"{grant}.{approval_id}"
+            expires_at = now + _WAIT_SECONDS
+            self._known[approval_id] = _Waiting(
+                call_grant, f"fake-discharge-of-{approval_id}", call, answer, expires_at
+            )
+        pending = types_pb2.PendingApproval(
+            approval_id=approval_id, code="asked_by_test", module="policy.test", call_grant=call_grant
+        )
+        pending.expire_time.FromNanoseconds(int(expires_at * 1e9))
+        return pending
+
+    def answer(self, grant: str, call: bytes, discharges: list[str]) -> Answer | None:
+        """Return the answer to an approved call and use the approval up; ``None`` if it isn't one."""
+        with self._lock:
+            for waiting in self._known.values():
+                matches = waiting.call_grant == grant and waiting.call == call
+                if matches and waiting.discharge in discharges and _approved(waiting):
+                    waiting.status = types_pb2.APPROVAL_STATUS_EXPIRED
+                    return waiting.answer
+        return None
+
+    def status(self, request: authorization_pb.GetApprovalRequest) -> authorization_pb.GetApprovalResponse:
+        """Tell how an approval stands."""
+        with self._lock:
+            waiting = self._known.get(request.approval_id)
+            if waiting is None or waiting.call_grant != request.call_grant:
+                return authorization_pb.GetApprovalResponse(status=types_pb2.APPROVAL_STATUS_EXPIRED)
+            response = authorization_pb.GetApprovalResponse(
+                status=waiting.status, discharge=waiting.discharge if _approved(waiting) else ""
+            )
+        response.expire_time.FromNanoseconds(int(waiting.expires_at * 1e9))
+        return response
+
+    def waiting(self) -> list[str]:
+        """Return the ids of what waits, oldest first."""
+        with self._lock:
+            return [
+                approval_id
+                for approval_id, waiting in self._known.items()
+                if waiting.status == types_pb2.APPROVAL_STATUS_PENDING
+            ]
+
+    def decide(self, approval_id: str, *, approved: bool) -> None:
+        """Decide about one call, or about all that wait.
+
+        Raises:
+            KeyError: nothing waits under that id.
+        """
+        ids = self.waiting()
+        if approval_id:
+            if approval_id not in ids:
+                raise KeyError(approval_id)
+            ids = [approval_id]
+        status = types_pb2.APPROVAL_STATUS_APPROVED if approved else types_pb2.APPROVAL_STATUS_DENIED
+        with self._lock:
+            for one in ids:
+                self._known[one].status = status
+
+
+def _approved(waiting: _Waiting) -> bool:
+    return waiting.status == types_pb2.APPROVAL_STATUS_APPROVED

@@ -1,0 +1,260 @@
+"""Waiting for a person, sync and asyncio, against the fake sidecar."""
+
+import asyncio
+import pickle
+import threading
+import time
+
+import pytest
+import tabard
+from tabard import _approvals
+from tabard._model import Decision, PendingApproval, Reason
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import types_pb2
+
+PENDING = (PendingApproval("a-1", "large", "policy.payments", "call-grant", 0.0),)
+TWO = (*PENDING, PendingApproval("a-2", "payee", "policy.payments", "call-grant", 0.0))
+
+
+def asks(approvals=PENDING):
+    return Decision("d-1", allowed=False, reasons=(Reason("approval_required"),), approvals=approvals)
+
+
+def answer(status, discharge=""):
+    return authorization_pb.GetApprovalResponse(
+        status=types_pb2.ApprovalStatus.Value(f"APPROVAL_STATUS_{status}"), discharge=discharge
+    )
+
+
+class Poll:
+    """Drives one wait with scripted answers, without waiting."""
+
+    def __init__(self, approvals=PENDING, seconds=60.0):
+        self.now = 0.0
+        self.pauses = []
+        self.asked = []
+        self.steps = _approvals.steps(asks(approvals), seconds, clock=lambda: self.now)
+
+    def run(self, script):
+        answers = iter(script)
+        given = None
+        while True:
+            try:
+                step = self.steps.send(given)
+            except StopIteration as done:
+                return done.value
+            if isinstance(step, float):
+                self.pauses.append(step)
+                self.now += step
+                given = None
+            else:
+                self.asked.append(step.approval_id)
+                given = next(answers)
+
+
+@pytest.fixture
+def task(tabard_fake):
+    with tabard.connect() as client:
+        yield client.start_task("token", purpose="payments")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Poll every few milliseconds."""
+    monkeypatch.setattr(_approvals, "FIRST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(_approvals, "LONGEST_PAUSE_SECONDS", 0.01)
+
+
+class Person:
+    """Decides from another thread as soon as something waits."""
+
+    def __init__(self, fake, decide):
+        def run():
+            until = time.monotonic() + 10
+            while not fake.approvals and time.monotonic() < until:
+                time.sleep(0.002)
+            decide()
+
+        self.thread = threading.Thread(target=run)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *exc_info):
+        self.thread.join()
+
+
+def test_without_waiting_the_denial_names_what_waits(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    with pytest.raises(tabard.ApprovalRequired) as caught:
+        task.authorize("payments.send", {"amount": 500})
+    (pending,) = caught.value.approvals
+    assert [pending.approval_id] == tabard_fake.approvals
+    assert caught.value.code == "approval_required"
+    assert pending.call_grant not in repr(pending)
+    assert pending.call_grant not in str(caught.value)
+    assert pickle.loads(pickle.dumps(caught.value)).approvals == (pending,)  # noqa: S301 - our own bytes
+
+
+def test_approved_while_waiting(task, tabard_fake):
+    tabard_fake.ask("payments.send", audience="bank")
+    with Person(tabard_fake, tabard_fake.approve):
+        decision = task.authorize("payments.send", {"amount": 500}, wait_for_approval=10)
+    assert decision.credential.audience == "bank"
+    first, second = tabard_fake.calls
+    assert (first.arguments, second.arguments) == ({"amount": 500}, {"amount": 500})
+    assert second.grant.startswith(first.grant)
+    assert second.request_id  # an answer that gets lost must not use the approval up
+
+
+def test_the_callers_own_request_id_is_kept(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    with Person(tabard_fake, tabard_fake.approve):
+        task.authorize("payments.send", {}, request_id="r-1", wait_for_approval=10)
+    assert [call.request_id for call in tabard_fake.calls] == ["r-1", "r-1"]
+
+
+def test_refused_while_waiting(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    with (
+        Person(tabard_fake, tabard_fake.refuse),
+        pytest.raises(tabard.ApprovalRequired, match="approval_denied") as caught,
+    ):
+        task.authorize("payments.send", {}, wait_for_approval=10)
+    assert caught.value.code == "approval_denied"
+    assert len(caught.value.approvals) == 1
+    assert "refused" in caught.value.for_model()
+
+
+def test_nobody_decides(task, tabard_fake):
+    tabard_fake.ask("payments.send")
+    with pytest.raises(tabard.ApprovalRequired) as caught:
+        task.authorize("payments.send", {}, wait_for_approval=0.05)
+    assert caught.value.code == "approval_required"
+    assert len(caught.value.approvals) == 1
+
+
+def test_an_allowed_call_does_not_wait(task, tabard_fake):
+    tabard_fake.allow("notes.read")
+    assert task.authorize("notes.read", {}, wait_for_approval=60)
+
+
+def test_a_denied_call_does_not_wait(task, tabard_fake):
+    tabard_fake.deny("notes.*", code="argument_not_allowed")
+    with pytest.raises(tabard.Denied) as caught:
+        task.authorize("notes.read", {}, wait_for_approval=60)
+    assert not isinstance(caught.value, tabard.ApprovalRequired)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_times_that_make_no_sense(task, seconds):
+    with pytest.raises(tabard.InvalidRequest):
+        task.authorize("notes.read", {}, wait_for_approval=seconds)
+
+
+def test_a_guard_waits_too(task, tabard_fake):
+    tabard_fake.ask("send")
+
+    @tabard.guard("send", task=task, wait_for_approval=10)
+    def send(amount):
+        return amount
+
+    with Person(tabard_fake, tabard_fake.approve):
+        assert send(5) == 5
+
+
+async def test_asyncio_waits_and_others_go_on(tabard_fake):
+    tabard_fake.ask("payments.send")
+    async with tabard.aio.connect() as client:
+        task = await client.start_task("token", purpose="payments")
+        waiting = asyncio.create_task(task.authorize("payments.send", {}, wait_for_approval=10))
+        async with asyncio.timeout(10):
+            while not tabard_fake.approvals:  # noqa: ASYNC110 - the fake runs in other threads
+                await asyncio.sleep(0.002)
+        assert not waiting.done()
+        tabard_fake.approve()
+        assert (await waiting).allowed
+
+
+async def test_asyncio_refused(tabard_fake):
+    tabard_fake.ask("payments.send")
+    async with tabard.aio.connect() as client:
+        task = await client.start_task("token", purpose="payments")
+        with (
+            Person(tabard_fake, tabard_fake.refuse),
+            pytest.raises(tabard.ApprovalRequired, match="approval_denied"),
+        ):
+            await task.authorize("payments.send", {}, wait_for_approval=10)
+
+
+def test_pauses_grow(monkeypatch):
+    monkeypatch.setattr(_approvals, "FIRST_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(_approvals, "LONGEST_PAUSE_SECONDS", 5.0)
+    poll = Poll(seconds=1000.0)
+    poll.run([answer("PENDING")] * 9 + [answer("APPROVED", "d")])
+    assert poll.pauses[0] == 0.5
+    assert poll.pauses == sorted(poll.pauses)
+    assert poll.pauses[-1] == 5.0
+
+
+def test_a_last_look_at_the_end():
+    poll = Poll(seconds=0.003)
+    assert poll.run([answer("PENDING"), answer("PENDING"), answer("APPROVED", "d")]) == ("call-grant", ("d",))
+    assert sum(poll.pauses) == pytest.approx(0.003)
+
+
+def test_an_answer_that_could_not_be_had_is_asked_for_again():
+    assert Poll().run([None, None, answer("APPROVED", "d")]) == ("call-grant", ("d",))
+
+
+def test_two_people_decide():
+    """Who has approved isn't asked again; the discharges come in the order of the decision."""
+    poll = Poll(TWO)
+    script = [answer("PENDING"), answer("APPROVED", "second"), answer("PENDING"), answer("APPROVED", "first")]
+    assert poll.run(script) == ("call-grant", ("first", "second"))
+    assert poll.asked == ["a-1", "a-2", "a-1", "a-1"]
+
+
+def test_one_of_two_refuses():
+    with pytest.raises(tabard.ApprovalRequired, match="approval_denied"):
+        Poll(TWO).run([answer("APPROVED", "first"), answer("DENIED")])
+
+
+@pytest.mark.parametrize(
+    ("odd", "code"),
+    [
+        (answer("EXPIRED"), "approval_expired"),
+        (answer("UNSPECIFIED"), "approval_denied"),
+        (answer("UNSPECIFIED", "d"), "approval_denied"),
+        (answer("APPROVED"), "approval_denied"),
+        (authorization_pb.GetApprovalResponse(status=99, discharge="d"), "approval_denied"),
+    ],
+    ids=["expired", "unspecified", "unspecified with a discharge", "without a discharge", "unknown"],
+)
+def test_whatever_else_is_no_approval(odd, code):
+    with pytest.raises(tabard.ApprovalRequired) as caught:
+        Poll().run([odd])
+    assert caught.value.code == code
+
+
+class TestFake:
+    def test_an_approval_is_for_one_call_once(self, task, tabard_fake):
+        tabard_fake.ask("payments.send")
+        with pytest.raises(tabard.ApprovalRequired) as caught:
+            task.authorize("payments.send", {"amount": 1})
+        (pending,) = caught.value.approvals
+        tabard_fake.approve(pending.approval_id)
+        discharge = f"fake-discharge-of-{pending.approval_id}"
+        with tabard.connect() as client:
+            approved = client.task(pending.call_grant)
+            with pytest.raises(tabard.ApprovalRequired):
+                approved.authorize("payments.send", {"amount": 2}, discharges=[discharge])
+            with pytest.raises(tabard.ApprovalRequired):
+                approved.authorize("payments.send", {"amount": 1})
+            assert approved.authorize("payments.send", {"amount": 1}, discharges=[discharge])
+            with pytest.raises(tabard.ApprovalRequired):
+                approved.authorize("payments.send", {"amount": 1}, discharges=[discharge])
+
+    def test_nothing_waits_under_that_id(self, tabard_fake):
+        with pytest.raises(KeyError):
+            tabard_fake.approve("fake-approval-7")
