@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 
 from tabard import errors
 
@@ -13,10 +14,24 @@ PAGE = "sdk/README.md"
 def test_the_examples_run(tabard_fake, capsys):
     tabard_fake.allow("orders.read", audience="orders")
     tabard_fake.allow("refunds.create", audience="refunds")
+    tabard_fake.ask("payments.send")
     namespace = {"__name__": "page", "token": "token"}
     python = [code for _, language, code in markdown.blocks(PAGE) if language == "python"]
-    for code in python:
-        markdown.run(code, namespace)
+    done = threading.Event()
+
+    def person():
+        while not done.wait(0.01):
+            tabard_fake.approve()
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    try:
+        for code in python:
+            markdown.run(code, namespace)
+    finally:
+        done.set()
+        thread.join()
+    assert [call.tool for call in tabard_fake.calls if call.request_id] == ["payments.send"]
     asyncio.run(namespace["main"]())
     assert capsys.readouterr().out.count("allowed") == 50
     tabard_fake._state.calls.clear()
