@@ -133,6 +133,33 @@ class BudgetsContract:
         assert await store.report(outcome(call, refunded={"rows": 10})) is OutcomeState.DONE
         assert (await store.look_up(of)).spent[f"{root}/rows"] == 40
 
+    async def test_only_the_backend_whose_credential_it_was_refunds(self, store):
+        """Another audience's refund does nothing; what isn't a refund needs no audience."""
+        root = (await new_task(store)).root_id
+        of = chain(root, budgets={"rows": 100})
+        call = wanted(of, charges={"rows": 50}, audience="https://a")
+        await store.reserve(call)
+        for audience in ("https://b", "", "https://a/"):
+            told = outcome(call, refunded={"rows": 5}, raised={"rows": 1}, labels=("x",), audience=audience)
+            assert await store.report(told) is OutcomeState.FOREIGN
+        assert (await store.look_up(of)).labels == ()
+        assert await store.report(outcome(call, raised={"rows": 1}, audience="")) is OutcomeState.DONE
+        assert (
+            await store.report(outcome(call, refunded={"rows": 5}, audience="https://a")) is OutcomeState.DONE
+        )
+        assert (await store.look_up(of)).spent == {f"{root}/rows": 46}
+
+    async def test_an_outcome_that_gives_back_and_takes_is_counted_in_that_order(self, store):
+        """So that what a raise lost at the limit isn't given back on top."""
+        root = (await new_task(store)).root_id
+        of = chain(root, budgets={"rows": 10})
+        call = wanted(of, charges={"rows": 9})
+        await store.reserve(call)
+        assert (
+            await store.report(outcome(call, refunded={"rows": 4}, raised={"rows": 5})) is OutcomeState.DONE
+        )
+        assert (await store.look_up(of)).spent == {f"{root}/rows": 10}
+
     async def test_what_was_refunded_isnt_released_again(self, store):
         root = (await new_task(store)).root_id
         of = chain(root, budgets={"rows": 100})

@@ -88,6 +88,7 @@ def wanted(
     decision: str = "",
     tool: str = "tool",
     now: float = NOW,
+    audience: str = "https://backend",
 ) -> Reservation:
     """Return a reservation of a decision of its own."""
     return Reservation(
@@ -100,6 +101,7 @@ def wanted(
         version,
         approvals,
         now,
+        audience,
     )
 
 
@@ -111,6 +113,7 @@ def outcome(
     labels: tuple[str, ...] = (),
     link: str = "",
     now: float = NOW,
+    audience: str = "https://backend",
 ) -> Outcome:
     """Return an outcome of a reservation."""
     return Outcome(
@@ -121,6 +124,7 @@ def outcome(
         refunded or {},
         labels,
         now,
+        audience,
     )
 
 

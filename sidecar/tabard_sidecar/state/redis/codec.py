@@ -102,7 +102,12 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         for budget in chain.budgets
     ]
     labels = sorted({*wanted.task_labels, *wanted.branch_labels})
-    record = {"link": chain.link_ids[-1], "charges": charges, "approvals": wanted.approvals}
+    record = {
+        "link": chain.link_ids[-1],
+        "charges": charges,
+        "approvals": wanted.approvals,
+        "audience": wanted.audience,
+    }
     return {
         "links": chain.link_ids,
         "decision": wanted.decision_id,

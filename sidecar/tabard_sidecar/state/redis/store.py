@@ -147,11 +147,14 @@ class RedisStateStore:
             "budgets": [budget.budget_id for budget in chain.budgets],
             "calls": calls,
         }
+        seen = self._epoch
         standing = codec.standing(await self._link.run(scripts.LOOK_UP, question), chain, self._calls)
-        if standing.epoch < self._epoch:
+        if standing.epoch < seen:
             # The server lost writes; children that are known here may be among them.
             self._known_children.clear()
-        self._epoch = standing.epoch
+            self._epoch = standing.epoch
+        else:
+            self._epoch = max(self._epoch, standing.epoch)
         return standing
 
     async def reserve(self, reservation: Reservation) -> Reserved:
@@ -175,6 +178,7 @@ class RedisStateStore:
             "refunded": dict(outcome.refunded),
             "refunds": orjson.dumps(dict(outcome.refunded)).decode(),
             "labels": outcome.labels,
+            "audience": outcome.audience,
         }
         return OutcomeState((await self._judge(scripts.REPORT, outcome.now, question)).decode())
 

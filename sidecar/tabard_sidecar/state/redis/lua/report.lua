@@ -11,6 +11,7 @@ for _, charge in ipairs(record.charges) do charged[charge[2]] = charge[4] end
 local refunding = false
 for name, amount in pairs(q.refunded) do
   if amount > 0 then
+    if record.audience ~= q.audience then return 'foreign' end
     if refunds ~= '' then return 'refunded' end
     if amount > (charged[name] or 0) then return 'too_much' end
     refunding = true
