@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.state.model import Chain, OutcomeState, Reservation, ReserveState
 
-from tests.support.state_contract.things import NewStore, chain, new_task, opened, outcome, wanted
+from tests.support.state_contract.things import SUPPRESSED, NewStore, chain, new_task, opened, outcome, wanted
 
 _LIMITS = {"a": 9, "b": 5}
 _LINKS = ((), ("l",), ("l", "m"), ("n",))
@@ -95,7 +95,7 @@ class _Model:
 
 
 class ModelContract:
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=SUPPRESSED)
     @given(steps=_STEPS)
     def test_every_program_ends_as_in_the_model(self, new_store: NewStore, steps):
         """Charges, refunds, raises, releases, labels and versions agree after every step, from every link."""

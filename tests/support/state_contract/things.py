@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from hypothesis import HealthCheck
 from tabard_sidecar.state.model import (
     Approval,
     BudgetLimit,
@@ -22,6 +23,9 @@ NewStore = Callable[[], StateStore]
 # The real time: a server forgets by its own clock.
 NOW = float(int(time.time()))
 LATER = NOW + 3600.0
+
+# Examples share a store, each with a task of its own; and the same test runs for every store, which is its purpose.
+SUPPRESSED = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
 
 _numbers = itertools.count(1)
 
