@@ -12,6 +12,10 @@ import data.tabard.lib.intent
 names := object.keys(input.tool.arguments)
 
 # METADATA
+# description: True if the argument wasn't sent, or is null or an empty string or array.
+absent(name) if object.get(input.tool.arguments, name, null) in {null, "", []}
+
+# METADATA
 # description: The argument if it is a non-empty string.
 text(name) := value if {
 	value := input.tool.arguments[name]

@@ -19,6 +19,15 @@ test_names if {
 	arguments.names == {"amount", "body", "cc", "mixed", "none", "null", "to"} with input as _call
 }
 
+test_absent if {
+	every name in ["body", "none", "null", "unsent"] {
+		arguments.absent(name) with input as _call
+	}
+	every name in ["amount", "cc", "mixed", "to"] {
+		not arguments.absent(name) with input as _call
+	}
+}
+
 test_text if {
 	arguments.text("to") == "ann@x.example" with input as _call
 }

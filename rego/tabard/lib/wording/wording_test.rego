@@ -1,0 +1,73 @@
+package tabard.lib.wording_test
+
+import data.tabard.lib.wording
+
+_request(statement) := {"task": {"intent_source": "signed", "statement": statement}}
+
+_asserted(statement) := {"task": {"intent_source": "asserted", "statement": statement}}
+
+test_words_of_the_request if {
+	wording.words == {"pay", "ann", "s", "12"} with input as _request("Pay Ann's 12!")
+	wording.words == set() with input as _asserted("Pay Ann's 12!")
+}
+
+test_asks_for_what_it_says if {
+	wording.asks_for(wording.pay) with input as _request("Please PAY the rent.")
+	not wording.asks_for(wording.send) with input as _request("Please pay the rent.")
+	not wording.asks_for(wording.pay) with input as _asserted("Please pay the rent.")
+}
+
+test_what_somebody_did_is_not_asked_for if {
+	every words in [wording.pay, wording.send, wording.delete, wording.publish] {
+		not wording.asks_for(words) with input as _request("What had Bob paid, sent, deleted and posted?")
+	}
+}
+
+test_sets_can_be_extended if {
+	wording.asks_for(wording.pay | {"donate"}) with input as _request("Donate 5 to the zoo")
+}
+
+test_a_list_of_things_to_do_may_ask_for_anything if {
+	every statement in [
+		"Carry out the instructions",
+		"Here's my to-do list",
+		"Work off my TODO",
+		"Do all tasks",
+		"Do as the letter says",
+		"Follow what it says",
+	] {
+		wording.asks_for(wording.delete) with input as _request(statement)
+		wording.hands_over with input as _request(statement)
+		not wording.hands_over with input as _asserted(statement)
+	}
+	not wording.hands_over with input as _request("Read the constructions file, set up a follow-up")
+}
+
+test_points_elsewhere if {
+	every statement in [
+		"Pay the bill",
+		"Pay what invoice.pdf says",
+		"Write what stands at www.example.org/start",
+		"Follow the instructions",
+	] {
+		wording.points_elsewhere with input as _request(statement)
+		not wording.points_elsewhere with input as _asserted(statement)
+	}
+	not wording.points_elsewhere with input as _request("Send Ann 12.50 for lunch. Thanks")
+}
+
+test_every_set_holds_single_words_in_lower_case if {
+	every words in [
+		wording.admit,
+		wording.change,
+		wording.create,
+		wording.delete,
+		wording.pay,
+		wording.publish,
+		wording.send,
+	] {
+		every word in words {
+			regex.match(`^[a-z]+$`, word)
+		}
+	}
+}
