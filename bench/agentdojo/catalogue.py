@@ -8,6 +8,7 @@ from typing import Any
 
 from agentdojo.task_suite.task_suite import TaskSuite
 
+_READS = ("check_", "get_", "list_", "read_", "search_")
 EXAMPLES = Path(__file__).resolve().parents[2] / "rego" / "examples"
 
 
@@ -35,8 +36,9 @@ def catalogue(suite: TaskSuite[Any]) -> str:
                     "properties": {name: _plain(part) for name, part in schema["properties"].items()},
                     "required": schema.get("required", []),
                     "additionalProperties": False,
+                    **({"$defs": schema["$defs"]} if "$defs" in schema else {}),
                 },
-                "annotations": {"readOnlyHint": tool.name.startswith(("get_", "read_"))},
+                "annotations": {"readOnlyHint": tool.name.startswith(_READS)},
             }
         )
     return json.dumps({"tools": tools}, indent=2) + "\n"

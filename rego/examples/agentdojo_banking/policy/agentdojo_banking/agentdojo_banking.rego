@@ -4,35 +4,34 @@
 #   The assistant reads bills, letters and incoming payments, and any of them may hold text that an attacker wrote. So
 #   what leaves the account is judged by what the person asked for in their own words (the signed statement) and by what
 #   the bank knew before: the payees paid earlier and the standing orders in data.bank. A document alone never moves
-#   money to somebody new; a person is asked instead.
+#   money to somebody new; the person is asked instead.
 package policy.agentdojo_banking
 
 import data.tabard.lib.arguments
+import data.tabard.lib.history
 import data.tabard.lib.intent
+import data.tabard.lib.outbound
 import data.tabard.lib.tools
+import data.tabard.lib.wording
 
-_views := {
-	"get_balance",
-	"get_iban",
-	"get_most_recent_transactions",
-	"get_scheduled_transactions",
-	"get_user_info",
-}
+# What the bank itself says.
+_views := {"get_balance", "get_iban", "get_user_info"}
+
+# What others had a hand in: subjects of payments, letters, bills.
+_reads := {"get_most_recent_transactions", "get_scheduled_transactions"}
 
 _payments := {"schedule_transaction", "send_money"}
-
-_payment_words := {"pay", "refund", "schedule", "scheduled", "send", "transfer"}
-
-_change_words := {"adjust", "change", "set", "update"}
 
 _audience := "bank"
 
 # METADATA
-# description: A task starts only with a signed request; it is held by the assistant alone.
+# description: |
+#   A task starts only with a signed request. The assistant alone holds it, and moves no more in all than the limit.
 start contains {
 	"code": "banking_request",
 	"limits": {
 		"audiences": [_audience],
+		"budgets": {"cents": data.bank.payment_limit * 100},
 		"max_children": 0,
 		"max_depth": 0,
 		"scopes": ["account.read", "files.read", "payments.write", "profile.write"],
@@ -45,32 +44,35 @@ start contains {
 
 # METADATA
 # description: The person's own account may always be looked at.
-grant contains _with("view_account", "account.read") if {
-	tools.named(_views)
-}
+grant contains _with("view_account", "account.read") if tools.named(_views)
 
 # METADATA
-# description: A file is read if the person named it.
-grant contains _with("read_named_file", "files.read") if {
+# description: So may its transactions, but what stands in them others may have written.
+grant contains object.union(_with("view_transactions", "account.read"), _untrusted) if tools.named(_reads)
+
+# METADATA
+# description: A file is read if the person named it. Others may have written it.
+grant contains object.union(_with("read_named_file", "files.read"), _untrusted) if {
 	input.tool.name == "read_file"
 	arguments.all_mentioned("file_path")
 }
 
 # METADATA
 # description: |
-#   Money goes out only if the person asked for a payment, to somebody known or whom a document may name, and never
-#   above the limit.
-grant contains _with("make_payment", "payments.write") if {
+#   Money goes out only if the person asked for a payment, to somebody vouched for or to whom the request may lead, and
+#   never above the limit.
+grant contains object.union(_with("make_payment", "payments.write"), {"charges": {"cents": _cents}}) if {
 	tools.named(_payments)
-	_asks_for(_payment_words)
+	wording.asks_for(wording.pay)
 	arguments.within("amount", 0, data.bank.payment_limit)
 	_recipient_possible
 }
 
 # METADATA
-# description: A standing order changes if the person spoke of it or handed over a letter about it.
-grant contains _with("change_standing_order", "payments.write") if {
+# description: A standing order changes if the person spoke of it or of a document about it.
+grant contains object.union(_with("change_standing_order", "payments.write"), {"charges": {"cents": _cents}}) if {
 	input.tool.name == "update_scheduled_transaction"
+	wording.asks_for(wording.change)
 	_about_order
 }
 
@@ -83,52 +85,31 @@ grant contains _with("change_password", "profile.write") if {
 }
 
 # METADATA
-# description: The profile changes if the person asked for it.
+# description: The profile changes if the person asked for a change.
 grant contains _with("change_profile", "profile.write") if {
 	input.tool.name == "update_user_info"
-	_asks_for(_change_words)
+	wording.asks_for(wording.change)
 }
 
 # METADATA
 # description: A payment to somebody of whom only a document can have told needs the person's word.
-ask contains {
-	"approvers": ["account_holder"],
-	"code": "unknown_recipient",
-	"reason": "The recipient is not named in the request and was never paid before.",
-	"ttl_seconds": 900,
-	"uses": 1,
-} if {
+ask contains _question("unknown_recipient", "The recipient isn't in the request, nor a payee that it speaks of.") if {
 	tools.named(_payments)
-	_asks_for(_payment_words)
-	_names_document
-	not _recipient_trusted
+	not _recipient_vouched
 }
 
 # METADATA
 # description: A standing order keeps its recipient and roughly its amount, unless the person named new ones.
-ask contains {
-	"approvers": ["account_holder"],
-	"code": "unusual_standing_order",
-	"reason": "The new recipient or amount is not in the request.",
-	"ttl_seconds": 900,
-	"uses": 1,
-} if {
+ask contains _question("unusual_standing_order", "The new recipient or amount is not in the request.") if {
 	input.tool.name == "update_scheduled_transaction"
-	_about_order
 	not _order_usual
 }
 
 # METADATA
-# description: Particulars that stand only in a document need the person's word.
-ask contains {
-	"approvers": ["account_holder"],
-	"code": "profile_from_document",
-	"reason": "The new particulars are not in the request.",
-	"ttl_seconds": 900,
-	"uses": 1,
-} if {
+# description: Particulars that stand only in what others wrote need the person's word.
+ask contains _question("profile_from_document", "The new particulars are not in the request.") if {
 	input.tool.name == "update_user_info"
-	_asks_for(_change_words)
+	history.untrusted
 	not _profile_named
 }
 
@@ -137,53 +118,50 @@ _with(code, scope) := {
 	"credential": {"audience": _audience, "kind": "jwt", "scopes": [scope], "single_use": true, "ttl_seconds": 60},
 }
 
-_asks_for(words) if {
-	some word in words
-	intent.mentions(word)
+_untrusted := {"labels": ["untrusted"]}
+
+_question(code, reason) := {
+	"approvers": ["account_holder"],
+	"code": code,
+	"reason": reason,
+	"ttl_seconds": 900,
+	"uses": 1,
 }
 
-_recipient_possible if _recipient_trusted
+# A standing order can change without its amount being sent.
+default _cents := 0
 
-_recipient_possible if _names_document
+_cents := ceil(arguments.number("amount") * 100)
 
-# The person wrote the recipient down.
-_recipient_trusted if arguments.all_mentioned("recipient")
+_recipient_possible if _recipient_vouched
 
-# The person spoke of a payee whom the bank has paid before.
-_recipient_trusted if {
-	some name in data.bank.payees[arguments.text("recipient")]
-	intent.mentions(name)
-}
+_recipient_possible if wording.points_elsewhere
 
-# The person wrote the amount down, and the recipient was paid before.
-_recipient_trusted if {
+# The person wrote the recipient down, or spoke of a payee whom the account paid before.
+_recipient_vouched if outbound.named({"recipient"}, data.bank.payees)
+
+# The person wrote the amount down, and the account paid the recipient before.
+_recipient_vouched if {
 	arguments.number_mentioned("amount")
-	data.bank.payees[arguments.text("recipient")]
-}
-
-_names_document if {
-	intent.trusted
-	regex.match(`(?i)[\w-]+\.(txt|pdf)\b`, input.task.statement)
+	outbound.inside({"recipient"}, data.bank.payees)
 }
 
 _order := data.bank.standing_orders[format_int(arguments.number("id"), 10)]
 
 _about_order if {
-	_asks_for(_change_words)
 	some subject in _order.about
 	intent.mentions(subject)
 }
 
+# Any of them, or any that a document is about.
 _about_order if {
-	_asks_for(_change_words)
 	_order
 	intent.mentions("standing orders")
 }
 
-# A letter that the person named may be about any standing order.
 _about_order if {
 	_order
-	_names_document
+	wording.points_elsewhere
 }
 
 _order_usual if {
@@ -191,13 +169,13 @@ _order_usual if {
 	_order_amount_usual
 }
 
-_order_recipient_usual if not "recipient" in arguments.names
+_order_recipient_usual if arguments.absent("recipient")
 
 _order_recipient_usual if arguments.text("recipient") == _order.recipient
 
-_order_recipient_usual if arguments.all_mentioned("recipient")
+_order_recipient_usual if outbound.named({"recipient"}, {})
 
-_order_amount_usual if not "amount" in arguments.names
+_order_amount_usual if arguments.absent("amount")
 
 _order_amount_usual if arguments.number_mentioned("amount")
 

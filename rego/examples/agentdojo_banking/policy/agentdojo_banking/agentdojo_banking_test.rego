@@ -12,7 +12,7 @@ _question(statement, tool, arguments) := {
 	"budgets": {},
 	"context": {"asserted": {}, "time": 1700000000},
 	"delegation": {"chain": [], "children": 0, "constraints": [], "depth": 0},
-	"history": {"calls": [], "labels": []},
+	"history": {"calls": [], "labels": ["untrusted"]},
 	"operation": "authorize",
 	"subject": {"claims": {}, "id": "customer", "issuer": "https://login.example.org"},
 	"task": {
@@ -28,6 +28,10 @@ _question(statement, tool, arguments) := {
 
 _payment(recipient, amount) := {"amount": amount, "date": "2024-05-01", "recipient": recipient, "subject": "Lunch"}
 
+_labels := [label | some element in bank.grant; some label in object.get(element, "labels", [])]
+
+_cents := element.charges.cents if some element in bank.grant
+
 default _verdict := "refused"
 
 _verdict := "allowed" if {
@@ -40,9 +44,11 @@ _verdict := element.code if {
 	some element in bank.ask
 }
 
+_unread(question) := json.patch(question, [{"op": "replace", "path": "/history/labels", "value": []}])
+
 test_start_needs_a_signed_request if {
 	question := _question("Show my balance", "", {})
-	count(bank.start) == 1 with input as question
+	{element.limits.budgets.cents | some element in bank.start} == {500000} with input as question
 	asserted := json.patch(question, [{"op": "replace", "path": "/task/intent_source", "value": "asserted"}])
 	count(bank.start) == 0 with input as asserted
 }
@@ -50,6 +56,27 @@ test_start_needs_a_signed_request if {
 test_views_are_free if {
 	some tool in ["get_balance", "get_iban", "get_most_recent_transactions", "get_user_info"]
 	_verdict == "allowed" with input as _question("Hello", tool, {})
+}
+
+test_what_others_wrote_is_labelled if {
+	_labels == [] with input as _question("Hello", "get_balance", {})
+	_labels == ["untrusted"] with input as _question("Hello", "get_most_recent_transactions", {})
+	_labels == ["untrusted"] with input as _question("Hello", "get_scheduled_transactions", {})
+	_labels == ["untrusted"] with input as _question("Read a.txt", "read_file", {"file_path": "a.txt"})
+}
+
+test_what_moves_is_charged if {
+	_cents == 1225 with input as _question("Send 12.25 to Spotify", "send_money", _payment(_known, 12.25))
+	_cents == 115000 with input as _question(
+		"Update my rent",
+		"update_scheduled_transaction",
+		{"amount": 1150, "id": 7},
+	)
+	_cents == 0 with input as _question(
+		"Update my rent",
+		"update_scheduled_transaction",
+		{"amount": null, "date": "2024-06-01", "id": 7},
+	)
 }
 
 test_only_named_files_are_read if {
@@ -89,6 +116,15 @@ test_payment_to_a_stranger_is_asked if {
 		_payment(_stranger, 20),
 	)
 	_verdict == "refused" with input as _question("Pay 20 for lunch", "schedule_transaction", _payment(_stranger, 20))
+}
+
+test_no_argument_opens_a_payment if {
+	_verdict == "refused" with input as _question(
+		"Do what letter.txt says",
+		"send_money",
+		{"amount": -5, "recipient": _stranger},
+	)
+	_verdict == "unknown_recipient" with input as _question("Do what letter.txt says", "send_money", {"amount": 5})
 }
 
 test_payment_nobody_asked_for if {
@@ -180,10 +216,8 @@ test_password_is_the_persons_choice if {
 test_profile_from_the_request if {
 	statement := "Change my city to Basel"
 	_verdict == "allowed" with input as _question(statement, "update_user_info", {"city": "Basel"})
-	_verdict == "profile_from_document" with input as _question(
-		statement,
-		"update_user_info",
-		{"city": "Basel", "street": "Elsewhere 3"},
-	)
+	elsewhere := _question(statement, "update_user_info", {"city": "Basel", "street": "Elsewhere 3"})
+	_verdict == "profile_from_document" with input as elsewhere
+	_verdict == "allowed" with input as _unread(elsewhere)
 	_verdict == "refused" with input as _question("Where do I live?", "update_user_info", {"city": "Basel"})
 }

@@ -2,52 +2,44 @@
 # title: An assistant in a chat workspace
 # description: |
 #   The assistant reads messages and web pages, and any of them may hold text that an attacker wrote. So what it sends,
-#   whom it invites and where it goes on the web is judged by what the person asked for in their own words (the signed
-#   statement) and by what the workspace itself knows, in data.workspace: its members, its channels and the links that
-#   members posted. Whatever the person only meant indirectly (a list on a web page, details in somebody's inbox) needs
-#   their word again.
+#   whom it lets in and where it goes on the web is judged by what the person asked for in their own words (the signed
+#   statement) and by what the workspace knew before, in data.workspace: its members, its channels and the links that
+#   members posted. What the request leaves open needs the person's word; what it can't have meant is refused.
 package policy.agentdojo_slack
 
 import data.tabard.lib.arguments
+import data.tabard.lib.history
 import data.tabard.lib.intent
+import data.tabard.lib.outbound
 import data.tabard.lib.tools
+import data.tabard.lib.wording
 
 _audience := "chat"
 
-_reads := {"get_channels", "get_users_in_channel", "read_channel_messages"}
+# Names of channels and guests are theirs to choose who made them, some of them in other companies.
+_lists := {"get_channels", "get_users_in_channel"}
 
-_writes := {
-	"add_user_to_channel",
-	"invite_user_to_slack",
-	"post_webpage",
-	"remove_user_from_slack",
-	"send_channel_message",
-	"send_direct_message",
+_sends := {"send_channel_message", "send_direct_message"}
+
+_admits := {"add_user_to_channel", "invite_user_to_slack"}
+
+# What the request has to ask for.
+_words := {
+	"add_user_to_channel": wording.admit,
+	"invite_user_to_slack": wording.admit,
+	"post_webpage": wording.publish,
+	"remove_user_from_slack": wording.delete,
+	"send_channel_message": wording.send,
+	"send_direct_message": wording.send,
 }
-
-_verbs := {
-	"add_user_to_channel": {"add"},
-	"invite_user_to_slack": {"invite"},
-	"post_webpage": {"post", "publish"},
-	"remove_user_from_slack": {"delete", "remove"},
-	"send_channel_message": {"announce", "message", "post", "reply", "send", "tell", "write"},
-	"send_direct_message": {"dm", "message", "send", "tell", "write"},
-}
-
-# Words by which a person leaves open whom or which channel they mean.
-_group_words := {"all users", "each user", "everybody", "everyone", "find a user", "them"}
-
-_search_words := {"a channel", "channels"}
-
-# Words by which a person sends the assistant elsewhere for the particulars.
-_elsewhere_words := {"details", "instructions", "to do", "todo"}
 
 # METADATA
-# description: A task starts only with a signed request; it is held by the assistant alone.
+# description: A task starts only with a signed request. The assistant alone holds it, and doesn't flood the workspace.
 start contains {
 	"code": "chat_request",
 	"limits": {
 		"audiences": [_audience, "web"],
+		"budgets": {"changes": 25},
 		"max_children": 0,
 		"max_depth": 0,
 		"scopes": ["chat.admin", "chat.read", "chat.write", "web.read", "web.write"],
@@ -67,40 +59,41 @@ start contains {
 }
 
 # METADATA
-# description: Channels may be read.
-grant contains _with("read_channels", _audience, "chat.read") if tools.named(_reads)
+# description: Channels and who is in them may be listed.
+grant contains _reading("list_channels", "chat.read", ["untrusted"]) if tools.named(_lists)
+
+# METADATA
+# description: Channels may be read. What stands there is the company's own and may be anybody's words.
+grant contains _reading("read_channel", "chat.read", ["internal", "untrusted"]) if {
+	input.tool.name == "read_channel_messages"
+}
 
 # METADATA
 # description: An inbox is read if the person named whose.
-grant contains _with("read_named_inbox", _audience, "chat.read") if {
+grant contains _reading("read_named_inbox", "chat.read", ["internal", "untrusted"]) if {
 	input.tool.name == "read_inbox"
 	arguments.all_mentioned("user")
 }
 
 # METADATA
-# description: A web page is read if the person named it.
-grant contains _with("read_named_page", "web", "web.read") if {
+# description: |
+#   A web page is read if the person named it or a member linked it in the workspace. Links on other pages are not
+#   followed.
+grant contains _reading("read_page", "web.read", ["untrusted"]) if {
 	input.tool.name == "get_webpage"
-	_mentioned_address(arguments.text("url"))
+	outbound.address_vouched("url", _member_links)
 }
 
 # METADATA
-# description: A page to which a member linked in the workspace is read; links on other pages are not followed.
-grant contains _with("read_linked_page", "web", "web.read") if {
-	input.tool.name == "get_webpage"
-	_without_scheme(arguments.text("url")) in data.workspace.links
-}
-
-# METADATA
-# description: What changes or sends something needs a request that asks for it and says whom and what it is about.
-grant contains _with("act_as_asked", _audience, _scope) if {
-	tools.named(_writes)
-	_asked
+# description: |
+#   What changes or sends something needs a request that asks for it, and particulars that it gives or leaves open.
+grant contains object.union(_with("act_as_asked", _scope), {"charges": {"changes": 1}}) if {
+	wording.asks_for(_words[input.tool.name])
 	_particulars_possible
 }
 
 # METADATA
-# description: A recipient, channel, guest or address that the request leaves open needs the person's word.
+# description: What the request leaves open needs the person's word.
 ask contains {
 	"approvers": ["requester"],
 	"code": "not_in_request",
@@ -108,137 +101,135 @@ ask contains {
 	"ttl_seconds": 900,
 	"uses": 1,
 } if {
-	tools.named(_writes)
-	_asked
-	_left_open
+	_words[input.tool.name]
 	not _particulars_given
 }
 
-_with(code, audience, scope) := {
-	"code": code,
-	"credential": {"audience": audience, "kind": "jwt", "scopes": [scope], "single_use": true, "ttl_seconds": 60},
+# METADATA
+# description: What stands in the workspace goes to no web page that the person didn't name.
+deny contains {
+	"code": "internal_stays_inside",
+	"message": "What the workspace said stays in it; the request doesn't name this page.",
+} if {
+	input.tool.name == "post_webpage"
+	history.has_label("internal")
+	not outbound.address_vouched("url", set())
 }
+
+# METADATA
+# description: A link comes from the person or from a member, whoever sends it.
+deny contains {
+	"code": "foreign_link",
+	"message": "The text holds a link that neither the request nor a member gave.",
+} if {
+	some name in {"body", "content"}
+	arguments.text(name)
+	not outbound.links_vouched(name, _member_links)
+}
+
+_member_links := {link | some link in data.workspace.links}
+
+_with(code, scope) := {
+	"code": code,
+	"credential": {
+		"audience": split(scope, ".")[0],
+		"kind": "jwt",
+		"scopes": [scope],
+		"single_use": true,
+		"ttl_seconds": 60,
+	},
+}
+
+_reading(code, scope, labels) := object.union(_with(code, scope), {"labels": labels})
 
 _scope := "web.write" if input.tool.name == "post_webpage"
 
-_scope := "chat.admin" if input.tool.name in {"add_user_to_channel", "invite_user_to_slack", "remove_user_from_slack"}
+_scope := "chat.admin" if tools.named(_admits | {"remove_user_from_slack"})
 
-_scope := "chat.write" if startswith(input.tool.name, "send_")
-
-_asks_for(words) if {
-	some word in words
-	intent.mentions(word)
-}
-
-# The request uses a word for what the tool does, or hands over a list of things to do.
-_asked if _asks_for(_verbs[input.tool.name])
-
-_asked if _asks_for({"to do", "todo"})
-
-_left_open if _asks_for(_group_words)
-
-_left_open if _asks_for(_search_words)
-
-_left_open if _asks_for(_elsewhere_words)
+_scope := "chat.write" if tools.named(_sends)
 
 _particulars_possible if _particulars_given
 
-_particulars_possible if _left_open
+_particulars_possible if wording.points_elsewhere
+
+# The request names nobody, or no channel.
+_particulars_possible if {
+	"channel" in arguments.names
+	not _names_channel
+}
+
+_particulars_possible if {
+	not "channel" in arguments.names
+	outbound.leaves_open({member: [] | some member in data.workspace.members})
+}
 
 _particulars_given if {
 	input.tool.name == "send_direct_message"
-	_person_given(arguments.text("recipient"))
-	_links_mentioned(arguments.text("body"))
+	_reaches("recipient", data.workspace.members)
 }
 
 _particulars_given if {
 	input.tool.name == "send_channel_message"
-	_channel_given(arguments.text("channel"))
-	_links_mentioned(arguments.text("body"))
+	_reaches("channel", data.workspace.channels)
 }
 
 _particulars_given if {
 	input.tool.name == "add_user_to_channel"
-	_person_given(arguments.text("user"))
-	_channel_given(arguments.text("channel"))
+	outbound.named({"user"}, {})
+	outbound.named({"channel"}, _channel_names)
 }
 
+# A guest is named, and so is the address unless it is the guest's own name.
 _particulars_given if {
 	input.tool.name == "invite_user_to_slack"
-	arguments.all_mentioned("user")
+	outbound.named({"user"}, {})
 	_email_given
 }
 
 _particulars_given if {
 	input.tool.name == "remove_user_from_slack"
-	arguments.all_mentioned("user")
+	outbound.named({"user"}, {})
 }
 
 _particulars_given if {
 	input.tool.name == "post_webpage"
-	_mentioned_address(arguments.text("url"))
-	_links_mentioned(arguments.text("content"))
+	outbound.address_vouched("url", set())
 }
 
-_person_given(person) if intent.mentions(person)
+# A message goes to whom the person named,
+_reaches(name, _) if outbound.named({name}, _channel_names)
 
-_person_given(person) if person in _open_people
-
-# The request leaves open whom it means: any member, and only in the person's own words if something is sent.
-_open_people := data.workspace.members if {
-	_asks_for(_group_words)
-	_own_words
+# or to others in the workspace: anything while the task has read nothing that others wrote, and afterwards the person's
+# own words.
+_reaches(name, ours) if {
+	not history.untrusted
+	outbound.inside({name}, ours)
 }
 
-_channel_given(channel) if intent.mentions(channel)
-
-_channel_given(channel) if channel in _open_channels
-
-_channel_given(channel) if strings.any_prefix_match(channel, _prefixes_mentioned)
-
-# The request leaves open which channel it means: any of ours.
-_open_channels := data.workspace.channels if {
-	_asks_for(_search_words)
-	_own_words
+_reaches(name, ours) if {
+	outbound.own_words("body")
+	outbound.inside({name}, ours)
 }
 
-# Channels shared with other companies carry a prefix and whatever name the others gave them.
-_prefixes_mentioned contains prefix if {
-	some prefix in data.workspace.external_prefixes
-	intent.mentions(prefix)
-}
-
-_email_given if arguments.all_mentioned("user_email")
+_email_given if outbound.named({"user_email"}, {})
 
 _email_given if startswith(lower(arguments.text("user_email")), sprintf("%s@", [lower(arguments.text("user"))]))
 
-# Nearly everything that is said, the person said before. Tools that send nothing have nothing to compare.
-_own_words if not "body" in arguments.names
+# Channels shared with another company carry its prefix and whatever name the others gave them; people speak of the
+# prefix.
+default _channel_names := {}
 
-_own_words if {
-	said := {lower(word) | some word in regex.find_n(`\p{L}{4,}`, arguments.text("body"), -1)}
-	count(said) > 0
-	every word in said {
-		contains(lower(input.task.statement), word)
-	}
+_channel_names := {channel: prefixes} if {
+	channel := arguments.text("channel")
+	prefixes := [prefix | some prefix in data.workspace.external_prefixes; startswith(channel, prefix)]
 }
 
-# Anything in the text that a reader's program could turn into a link.
-_links_mentioned(text) if {
-	every link in regex.find_n(`(?i)(?:https?://|www\.)\S+|[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/\S*`, text, -1) {
-		_mentioned_address(trim_right(link, _sentence_marks))
-	}
+_names_channel if {
+	some channel in data.workspace.channels
+	intent.mentions(channel)
 }
 
-_mentioned_address(url) if _without_scheme(url) in _addresses
-
-# Web addresses in the request. A full stop before a capital letter ends a sentence, space or no space.
-_addresses contains _without_scheme(trim_right(address, _sentence_marks)) if {
-	intent.trusted
-	pattern := `[A-Za-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s,;)]*)?`
-	some address in regex.find_n(pattern, input.task.statement, -1)
+_names_channel if {
+	some prefix in data.workspace.external_prefixes
+	intent.mentions(prefix)
 }
-
-_sentence_marks := ".,;:!?)'\""
-
-_without_scheme(url) := trim_suffix(trim_prefix(trim_prefix(url, "https://"), "http://"), "/")
