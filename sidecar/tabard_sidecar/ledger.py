@@ -45,7 +45,7 @@ class Ledger:
         self._on_rollback = on_rollback
         self._epoch = 0
 
-    async def standing(self, grant: PlannedGrant, *, reads_history: bool) -> Standing:
+    async def standing(self, grant: PlannedGrant, *, reads_calls: bool) -> Standing:
         """Return how a chain stands.
 
         Raises:
@@ -53,7 +53,7 @@ class Ledger:
             Unanswerable: the store is out of reach.
         """
         seen = self._epoch
-        standing = await self._state.look_up(grant.chain, calls=HISTORY_CALLS if reads_history else 0)
+        standing = await self._state.look_up(grant.chain, calls=HISTORY_CALLS if reads_calls else 0)
         await self._check_epoch(standing.epoch, seen)
         if standing.ended:
             raise _ended(grant, standing.ended)
@@ -186,5 +186,7 @@ def _refusal(grant: PlannedGrant, reserved: Reserved) -> Refused:
             "labels_exceeded", f"the task has {LABELS_PER_TASK} labels, and the call would add another"
         )
     if reserved.state is ReserveState.APPROVAL_USED:
-        return Refused("approval_invalid", f"approval {reserved.what} was used up or isn't valid any more")
+        return Refused(
+            "approval_used", f"approval {reserved.what} was used as often as it may, or its time is over"
+        )
     return Refused("task_unknown", f"the zone's state store doesn't know task {grant.task.id} any more")

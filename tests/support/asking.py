@@ -1,0 +1,94 @@
+"""A zone whose policy asks people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from demo.world import ISSUER
+from tests.support.zone import Zone
+
+if TYPE_CHECKING:
+    from demo.world import Sidecar
+
+POLICY = """
+package policy.bank
+
+start contains {"code": "bank", "limits": {
+	"tools": ["*"],
+	"audiences": ["bank"],
+	"scopes": ["pay"],
+	"max_depth": 3,
+	"max_children": 20,
+	"ttl_seconds": 600,
+}}
+
+delegate contains {"code": "bank", "limits": {}}
+
+grant contains {
+	"code": "pay",
+	"credential": {"kind": "jwt", "audience": "bank", "scopes": ["pay"], "ttl_seconds": 60},
+} if {
+	input.tool.name == "pay"
+}
+
+ask contains {
+	"code": "large",
+	"approvers": ["finance"],
+	"reason": "payments over 100 need a second person",
+	"uses": 1,
+	"ttl_seconds": 300,
+} if {
+	input.tool.name == "pay"
+	input.tool.arguments.cents > 10000
+}
+
+ask contains {
+	"code": "very_large",
+	"approvers": ["board"],
+	"reason": "payments over 1000 need the board",
+	"uses": 2,
+	"ttl_seconds": 300,
+} if {
+	input.tool.name == "pay"
+	input.tool.arguments.cents > 100000
+}
+
+ask contains {"code": "odd", "approvers": ["nobody"], "reason": "odd", "uses": 1, "ttl_seconds": 60} if {
+	input.tool.name == "pay"
+	input.tool.arguments.cents == 13
+}
+
+deny contains {"code": "closed", "message": "the account is closed"} if input.tool.arguments.to == "closed"
+"""
+
+
+class AskingZone(Zone):
+    """The demo's sidecars under :data:`POLICY`, with people who may approve."""
+
+    def prepare(self) -> None:
+        """Lay out the world with this policy in the place of the example's."""
+        super().prepare()
+        for path in sorted(self.policy.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        (self.policy / "bank").mkdir()
+        (self.policy / "bank" / "bank.rego").write_text(POLICY)
+
+    def config(self, sidecar: Sidecar) -> dict[str, Any]:
+        """Return a configuration with roles and without a catalogue."""
+        config = super().config(sidecar)
+        config.pop("catalogue")
+        config["approvals"] = {
+            "roles": {
+                "finance": {"claim": "groups", "value": "finance"},
+                "board": {"ids": [{"issuer": ISSUER, "id": "berta"}]},
+            }
+        }
+        return config
+
+    def operator(self, workload: str = "orchestrator") -> str:
+        """Return the address of a sidecar's operator socket."""
+        return f"unix:{self.sidecars[workload].folder}/operator/s"
+
+    def approver(self, who: str = "cleo", **claims: Any) -> str:
+        """Return a fresh token of somebody in finance."""
+        return self.issuer.access_token(who, **({"aud": "tabard-approval", "groups": ["finance"]} | claims))
