@@ -1,0 +1,413 @@
+"""``tabard revoke``, ``tabard tasks`` and ``tabard state`` against real sidecars."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tabard as sdk
+import yaml
+from tabard_sidecar.cli import main
+from tabard_sidecar.cli.terminal import Duration, moment, visible
+from tabard_sidecar.cli.watching import changes
+
+from demo.world import ISSUER, PERSON, spiffe_id
+from tests.support.operators import operator_address
+from tests.support.zone import Zone
+
+READ = ("tickets.read", {"ticket_id": "t-1"})
+TRIAGE = spiffe_id("triage")
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """Every test works in an empty directory with no configuration in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("TABARD_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def zone():
+    """Two sidecars over one state file."""
+    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
+    async with Zone(folder) as running:
+        yield running
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command beside the event loop; returns exit code, output and errors."""
+
+    async def command(*arguments):
+        code = await asyncio.to_thread(main, [str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture
+def tabard(zone, command, monkeypatch):
+    """Runs the command with the zone's operator socket in the environment."""
+    monkeypatch.setenv("TABARD_OPERATOR_ADDRESS", operator_address(zone, "orchestrator"))
+    return command
+
+
+async def code(task) -> str:
+    """Return why a call is denied, or nothing."""
+    try:
+        await task.authorize(*READ)
+    except sdk.Denied as denied:
+        return denied.code
+    return ""
+
+
+async def test_revoke_task(zone, tabard):
+    """Says what was revoked and what it reaches; the task is ended."""
+    task = await zone.start_task()
+    exit_code, out, _ = await tabard("revoke", "task", task.info.task_id, "--reason", "too many mails")
+    assert exit_code == 0
+    assert out.startswith("revoked link ")
+    assert "reaches    1 live task(s), 1 holder(s)\n" in out
+    assert await code(task) == "task_ended"
+    exit_code, out, _ = await tabard("revoke", "list")
+    assert exit_code == 0
+    assert "too many mails" in out
+
+
+async def test_revoke_task_json(zone, tabard):
+    """Everything that the text says, for machines."""
+    task = await zone.start_task()
+    exit_code, out, _ = await tabard("revoke", "task", task.info.task_id, "--json")
+    document = json.loads(out)
+    assert exit_code == 0
+    assert document["kind"] == "link"
+    assert document["reach"] == {"live_tasks": 1, "holders": 1, "complete": True}
+    assert document["expires_at"] == pytest.approx(task.info.expires_at, abs=8 * 3600)
+    assert abs(document["revoked_at"] - time.time()) < 60
+
+
+async def test_revoke_link_that_nobody_used(tabard):
+    """It is revoked, with a note in case it is a typo."""
+    exit_code, out, _ = await tabard("revoke", "link", "f" * 64)
+    assert exit_code == 0
+    assert "no live task has used this link" in out
+
+
+async def test_revoke_and_lift_agent(zone, tabard):
+    """Until lifted, or for a time; lifting what isn't revoked is a negative result."""
+    task = await zone.start_task()
+    handed = await zone.hand_to(task, "triage")
+    exit_code, out, _ = await tabard("revoke", "agent", TRIAGE)
+    assert exit_code == 0
+    assert f"revoked agent {TRIAGE}, until lifted" in out
+    assert await code(handed) == "agent_revoked"
+    exit_code, out, _ = await tabard("revoke", "lift", "agent", TRIAGE)
+    assert (exit_code, out) == (0, "lifted\n")
+    assert await code(handed) == ""
+    exit_code, out, _ = await tabard("revoke", "lift", "agent", TRIAGE, "--json")
+    assert (exit_code, json.loads(out)) == (1, {"lifted": False})
+    exit_code, out, _ = await tabard("revoke", "agent", TRIAGE, "--ttl", "8h", "--json")
+    document = json.loads(out)
+    assert document["expires_at"] - document["revoked_at"] == pytest.approx(8 * 3600, abs=1)
+
+
+async def test_revoke_and_lift_subject(zone, tabard):
+    """The issuer has to be named; another issuer's person isn't touched."""
+    task = await zone.start_task()
+    exit_code, _, err = await tabard("revoke", "subject", PERSON)
+    assert exit_code == 2
+    assert "--issuer" in err
+    await tabard("revoke", "subject", PERSON, "--issuer", "https://other.example.org")
+    assert await code(task) == ""
+    exit_code, out, _ = await tabard("revoke", "subject", PERSON, "--issuer", ISSUER)
+    assert exit_code == 0
+    assert f"revoked subject {PERSON} of {ISSUER}, tasks and tokens up to " in out
+    assert await code(task) == "subject_revoked"
+    exit_code, out, _ = await tabard("revoke", "list", "--kind", "subject", "--json")
+    assert [row["subject"] for row in json.loads(out)["revocations"]] == [
+        {"issuer": ISSUER, "id": PERSON},
+        {"issuer": "https://other.example.org", "id": PERSON},
+    ]
+    exit_code, _, _ = await tabard("revoke", "lift", "subject", PERSON, "--issuer", ISSUER)
+    assert exit_code == 0
+    assert await code(task) == ""
+
+
+async def test_revoke_and_lift_credential(zone, tabard):
+    """By the id that a decision names."""
+    task = await zone.start_task()
+    credential = (await task.authorize(*READ)).credential
+    exit_code, out, _ = await tabard("revoke", "credential", credential.credential_id)
+    assert exit_code == 0
+    assert out.startswith(f"revoked credential {credential.credential_id}, since ")
+    with pytest.raises(sdk.Denied, match="credential_revoked"):
+        await task.renew(credential)
+    exit_code, _, _ = await tabard("revoke", "lift", "credential", credential.credential_id)
+    assert exit_code == 0
+
+
+async def test_mistakes_say_what_to_do(zone, tabard, command):
+    """Each with its exit code: usage, nothing found, the wrong socket, nobody there."""
+    exit_code, _, err = await tabard("revoke", "task", "no-such-task")
+    assert exit_code == 1
+    assert "tabard tasks list" in err
+    exit_code, _, err = await tabard("tasks", "tree", "no-such-task")
+    assert exit_code == 1
+    exit_code, _, err = await tabard("revoke", "link", "abc")
+    assert exit_code == 2
+    assert "64 hexadecimal digits" in err
+    exit_code, _, err = await tabard("revoke", "agent", TRIAGE, "--ttl", "soon")
+    assert exit_code == 2
+    assert "write 90s, 15m, 8h or 7d" in err
+    exit_code, _, err = await command("revoke", "list", "--operator", zone.sidecars["triage"].address)
+    assert exit_code == 2
+    assert "listen.operator" in err
+    exit_code, _, err = await command("revoke", "list", "--operator", "unix:/nowhere/operator.sock")
+    assert exit_code == 6
+    assert "TABARD_OPERATOR_ADDRESS" in err
+    exit_code, _, err = await command("tasks", "--operator", "other.example.org:443")
+    assert exit_code == 2
+    assert "TABARD_OPERATOR_ADDRESS" in err
+    exit_code, _, err = await tabard("tasks", "--json", "tree", "x")
+    assert exit_code == 2
+    assert "write options after `tree`" in err
+
+
+async def test_lists_that_are_empty_say_so(tabard):
+    """Nothing is no error."""
+    assert await tabard("revoke", "list") == (0, "nothing is revoked\n", "")
+    assert await tabard("tasks") == (0, "no task is under way\n", "")
+
+
+async def test_tasks_and_their_trees(zone, tabard):
+    """The list, and one task with every holder and its link, which `revoke link` takes."""
+    task = await zone.start_task()
+    handed = await zone.hand_to(task, "triage")
+    assert await code(handed) == ""
+    for arguments in (("tasks",), ("tasks", "list")):
+        exit_code, out, _ = await tabard(*arguments)
+        assert exit_code == 0
+        assert task.info.task_id in out
+        assert '"refunds"' in out
+    _, out, _ = await tabard("tasks", "tree", task.info.task_id, "--json")
+    document = json.loads(out)
+    assert [node["holder"] for node in document["nodes"]] == [spiffe_id("orchestrator"), TRIAGE]
+    link = document["nodes"][1]["link_id"]
+    exit_code, _, _ = await tabard("revoke", "link", link)
+    assert exit_code == 0
+    assert await code(handed) == "task_ended"
+    exit_code, out, _ = await tabard("tasks", "tree", task.info.task_id)
+    assert exit_code == 0
+    assert f"    {TRIAGE}  ended\n      link {link}\n" in out
+
+
+def strings(document):
+    """Yield every string in a JSON document."""
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, list | dict):
+        for value in document.values() if isinstance(document, dict) else document:
+            yield from strings(value)
+
+
+async def test_what_others_wrote_cannot_play_with_the_terminal(zone, tabard):
+    """Names of sub-agents and reasons show escaped, as text and as JSON."""
+    # Grants hold no control characters; what turns text around, or hides in it, they do.
+    hidden, hostile = "\u202e\u2066reader\u200b", "\x1b[2J\x9b31mreason\r\n"
+    task = await zone.start_task()
+    assert await code(task.branch(hidden)) == ""
+    await tabard("revoke", "task", task.info.task_id, "--reason", hostile)
+    for arguments, shown in (
+        (("tasks", "tree", task.info.task_id), "\\u202e\\u2066reader\\u200b"),
+        (("revoke", "list"), "\\x1b[2J\\x9b31mreason\\r\\n"),
+    ):
+        _, out, _ = await tabard(*arguments)
+        assert shown in out
+        assert all(character.isprintable() or character == "\n" for character in out)
+        _, out, _ = await tabard(*arguments, "--json")
+        assert all(character.isprintable() or character == "\n" for character in out)
+        assert {hidden, hostile} & set(strings(json.loads(out)))
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Scripts what happens between the looks of `tasks watch`; after the last it is interrupted."""
+
+    def looks(*steps):
+        loop, left = asyncio.get_running_loop(), list(steps)
+
+        def sleep(_seconds):
+            if not left:
+                raise KeyboardInterrupt
+            asyncio.run_coroutine_threadsafe(left.pop(0)(), loop).result(timeout=30)
+
+        clock = SimpleNamespace(sleep=sleep, time=time.time, monotonic=time.monotonic)
+        monkeypatch.setattr("tabard_sidecar.cli.watching.time", clock)
+
+    return looks
+
+
+async def test_watch_tells_what_happens(zone, tabard, looks):
+    """Tasks that start and end, and revocations, each on a line of its own, until it is interrupted."""
+    before = await zone.start_task()
+    started = []
+
+    async def start():
+        started.append(await zone.start_task())
+
+    async def end():
+        await started[0].end()
+
+    looks(start, end)
+    exit_code, out, _ = await tabard("tasks", "watch", "--json")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert exit_code == 130
+    ids = [before.info.task_id, started[0].info.task_id, None, started[0].info.task_id]
+    assert [(event["event"], event.get("task_id")) for event in events] == list(
+        zip(["task", "started", "revoked", "ended"], ids, strict=True)
+    )
+    assert events[2]["kind"] == "link"
+    exit_code, out, _ = await tabard("tasks", "watch", "--seconds", "0")
+    assert exit_code == 0
+    assert [line.split()[2] for line in out.splitlines()] == ["task", "task"]
+
+
+async def test_watch_waits_for_a_sidecar_that_restarts(zone, tabard, looks):
+    """It says so once and goes on; a first look that fails is an error."""
+
+    async def nothing():
+        pass
+
+    looks(zone.stop, nothing, nothing)
+    exit_code, _, err = await tabard("tasks", "watch")
+    assert exit_code == 130
+    assert err.count("waiting for the sidecar") == 1
+    exit_code, _, _ = await tabard("tasks", "watch")
+    assert exit_code == 6
+
+
+def row(task_id, *, state="live", labels=()):
+    return {"task_id": task_id, "state": state, "labels": list(labels)}
+
+
+def test_changes_between_two_looks():
+    """Started, another state, another label, gone; nothing is said to be gone if only the newest are listed."""
+    before = {"a": row("a"), "b": row("b"), "c": row("c"), "d": row("d")}
+    after = {"e": row("e"), "b": row("b", state="ended"), "c": row("c", labels=["pii"]), "d": row("d")}
+    told = [(event, one["task_id"]) for event, one in changes(before, after, full=False)]
+    assert told == [("labels", "c"), ("ended", "b"), ("started", "e"), ("expired", "a")]
+    assert ("expired", "a") not in [(e, o["task_id"]) for e, o in changes(before, after, full=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain Größe 漢字", "plain Größe 漢字"),
+        ("a\tb\x00\x7f", "a\\tb\\x00\\x7f"),
+        ("\u200b\u2066x\u2029", "\\u200b\\u2066x\\u2029"),
+        ("back\\slash", "back\\\\slash"),
+        ("x" * 600, "x" * 512 + "…"),
+    ],
+)
+def test_visible(text, shown):
+    """What can't be seen is spelled out, and an escape can't be faked."""
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("8h", 28800), ("7d", 604800)]
+)
+def test_durations(text, seconds):
+    """With and without a unit."""
+    assert Duration().convert(text, None, None) == seconds
+    assert Duration().convert(seconds, None, None) == seconds
+
+
+def test_moments():
+    """In UTC, whatever the machine's zone."""
+    assert moment(1_800_000_000.0) == "2027-01-15 08:00:00Z"
+    assert moment(None) == "never"
+
+
+def config_of(zone: Zone) -> Path:
+    """The configuration file of the zone's first sidecar."""
+    return zone.sidecars["orchestrator"].folder / "tabard.yaml"
+
+
+async def test_state_check_and_compact_of_a_running_zone(zone, command):
+    """While its sidecars serve, which notice nothing."""
+    task = await zone.start_task()
+    config = config_of(zone)
+    assert await command("state", "check", "--config", config) == (0, "state: ok\n", "")
+    exit_code, out, _ = await command("state", "check", "--config", config, "--json")
+    assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": []})
+    exit_code, out, _ = await command("state", "compact", "--config", config, "--json")
+    assert exit_code == 0
+    assert json.loads(out).keys() == {"forgotten", "bytes"}
+    exit_code, out, _ = await command("state", "compact", "--config", config)
+    assert out.startswith("forgot 0 expired entries, gave back ")
+    assert await code(task) == ""
+
+
+async def test_state_check_finds_what_is_wrong(zone, command):
+    """Exit code 1, and each problem is a sentence."""
+    state = Path(yaml.safe_load(config_of(zone).read_text())["state"]["url"].removeprefix("sqlite://"))
+    with sqlite3.connect(state) as connection:
+        connection.execute("INSERT INTO labels VALUES ('nobody', '', 'x', 0)")
+    connection.close()
+    exit_code, out, _ = await command("state", "check", "--config", config_of(zone))
+    assert exit_code == 1
+    assert "problem: 1 rows of labels belong to no task" in out
+
+
+async def test_state_commands_make_no_state(zone, command, tmp_path):
+    """A file that doesn't exist isn't created, and another zone's isn't touched."""
+    missing = tmp_path / "missing.db"
+    exit_code, _, err = await command(
+        "state", "check", "--config", config_of(zone), "--set", f"state.url=sqlite://{missing}"
+    )
+    assert exit_code == 1
+    assert "there is no state yet" in err
+    assert not missing.exists()
+    exit_code, _, err = await command("state", "check", "--config", config_of(zone), "--set", "zone=other")
+    assert exit_code == 3
+    assert "belongs to zone 'support'" in err
+
+
+def test_completion_offers_the_commands():
+    """And the kinds of what can be revoked."""
+    for words, expected in (
+        ("tabard re", "revoke"),
+        ("tabard revoke su", "subject"),
+        ("tabard tasks tr", "tree"),
+        ("tabard state co", "compact"),
+        ("tabard revoke list --kind ag", "agent"),
+    ):
+        environment = {
+            **os.environ,
+            "_TABARD_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+        run = subprocess.run(
+            [Path(sys.executable).parent / "tabard"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expected in run.stdout
