@@ -41,6 +41,25 @@ class CallsContract:
         await store.release(made[1].decision_id, root)
         assert [call.tool for call in (await store.look_up(of)).calls] == ["tool0", "tool2"]
 
+    async def test_every_sidecar_sees_every_call_made_and_taken_back(self, new_store):
+        """Whatever a sidecar remembers of the history, another's calls and releases show in it."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            root = (await new_task(one)).root_id
+            of = chain(root)
+            made = [wanted(of, tool=f"tool{number}") for number in range(6)]
+
+            async def seen() -> list[list[str]]:
+                return [[call.tool for call in (await store.look_up(of)).calls] for store in (one, other)]
+
+            for number, call in enumerate(made[:4]):
+                await (one, other)[number % 2].reserve(call)
+                assert await seen() == [[call.tool for call in made[: number + 1]]] * 2
+            await one.release(made[1].decision_id, root)
+            assert await seen() == [["tool0", "tool2", "tool3"]] * 2
+            await other.release(made[3].decision_id, root)
+            await one.reserve(made[4])
+            assert await seen() == [["tool0", "tool2", "tool4"]] * 2
+
     async def test_history_and_memory_are_bounded(self, new_store):
         """Policies see the last calls; outcomes may speak of many more, and of none that was dropped."""
         async with opened(new_store) as store:

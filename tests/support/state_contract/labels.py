@@ -6,6 +6,7 @@ import asyncio
 import itertools
 
 from tabard_sidecar.state.model import OutcomeState, ReserveState
+from tabard_sidecar.state.store import LABELS_PER_TASK
 
 from tests.support.state_contract.things import (
     LATER,
@@ -192,3 +193,30 @@ class LabelsContract:
         await store.expire(now=NOW + 400)
         second = task(subject=subject, started_at=NOW + 400, expires_at=LATER)
         assert await store.open_task(second, labels_since=NOW) == ("x",)
+
+    async def test_a_task_has_no_more_labels_than_it_may(self, store):
+        """The call, or the outcome, that would add one too many does nothing; labels that are there cost nothing."""
+        root = (await new_task(store)).root_id
+        of = chain(root, "l", budgets={"calls": 9})
+        most = tuple(f"label{number}" for number in range(LABELS_PER_TASK - 1))
+        first = wanted(of, charges={"calls": 1}, task_labels=most)
+        assert (await store.reserve(first)).state is ReserveState.DONE
+        version = (await store.look_up(of)).label_version
+        for labels in (
+            {"task_labels": ("x", "y")},
+            {"branch_labels": ("x", "y")},
+            {"task_labels": ("x",), "branch_labels": ("y",)},
+        ):
+            answer = await store.reserve(wanted(of, charges={"calls": 1}, version=version, **labels))
+            assert answer.state is ReserveState.FULL
+        assert await store.report(outcome(first, labels=("x", "y"), raised={"calls": 1})) is OutcomeState.FULL
+        standing = await store.look_up(of)
+        assert (standing.spent, len(standing.labels), len(standing.calls)) == (
+            {f"{root}/calls": 1},
+            len(most),
+            1,
+        )
+        last = wanted(of, charges={"calls": 1}, version=version, task_labels=most, branch_labels=("x",))
+        assert (await store.reserve(last)).state is ReserveState.DONE
+        assert await store.report(outcome(first, labels=most[:5])) is OutcomeState.DONE
+        assert await store.report(outcome(first, labels=("z",))) is OutcomeState.FULL

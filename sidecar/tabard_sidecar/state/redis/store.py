@@ -29,7 +29,7 @@ from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.link import Answer, RedisLink
 from tabard_sidecar.state.redis.options import RedisOptions
 from tabard_sidecar.state.redis.scripts import Script
-from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, KEPT_SECONDS
+from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, KEPT_SECONDS, LABELS_PER_TASK
 
 GRACE_SECONDS = 300.0
 """How long keys outlive what they hold, so that a server whose clock is ahead doesn't forget it early."""
@@ -160,7 +160,7 @@ class RedisStateStore:
     async def reserve(self, reservation: Reservation) -> Reserved:
         """Take what a call takes; see the interface."""
         question = codec.reservation(reservation)
-        question["kept"] = KEPT_CALLS
+        question |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
         state, what, epoch = await self._judge(scripts.RESERVE, reservation.now, question)
         return Reserved(ReserveState(state.decode()), what.decode(), int(epoch))
 
@@ -178,6 +178,7 @@ class RedisStateStore:
             "refunded": dict(outcome.refunded),
             "refunds": orjson.dumps(dict(outcome.refunded)).decode(),
             "labels": outcome.labels,
+            "most_labels": LABELS_PER_TASK,
             "audience": outcome.audience,
         }
         return OutcomeState((await self._judge(scripts.REPORT, outcome.now, question)).decode())

@@ -1,26 +1,34 @@
--- Add labels to a whole task (link is '') or to a branch, and tell whether the task got one that it didn't have.
--- The time counts for tasks that inherit the label, so a label that is earned again is as good as new.
-local function add_labels(root, link, labels, at, owner, until_ms)
-  local everywhere = key('labels', root)
-  local added = false
+-- Labels of a whole task have the link ''. They apply to every branch, so a branch isn't given them again.
+
+-- Return those of some labels that aren't there yet, without those that are added to the whole task beside them.
+local function missing_labels(root, link, labels, beside)
+  local out, seen = {}, {}
+  for _, label in ipairs(beside) do seen[label] = true end
   for _, label in ipairs(labels) do
-    if link == '' then
-      if redis.call('SADD', everywhere, label) == 1 then added = true end
-      redis.call('ZADD', key('owner', owner), 'GT', exact(at), label)
-    elseif redis.call('SISMEMBER', everywhere, label) == 0 then
-      local name = key('labels', root .. ':' .. link)
-      if redis.call('SADD', name, label) == 1 then added = true end
-      redis.call('SADD', key('branches', root), link)
-      ends(name, until_ms)
+    if not seen[label] and redis.call('SISMEMBER', key('labels', root), label) == 0
+      and (link == '' or redis.call('SISMEMBER', key('labels', root .. ':' .. link), label) == 0) then
+      out[#out + 1] = label
     end
+    seen[label] = true
   end
-  if #labels > 0 then
-    if link == '' then
-      ends(everywhere, until_ms)
-      keep(key('owner', owner), until_ms)
-    else
-      ends(key('branches', root), until_ms)
-    end
+  return out
+end
+
+-- Add labels that are missing, and count them.
+local function add_labels(root, link, missing, until_ms)
+  if #missing == 0 then return end
+  local name = key('labels', link == '' and root or root .. ':' .. link)
+  for _, label in ipairs(missing) do redis.call('SADD', name, label) end
+  ends(name, until_ms)
+  if link ~= '' then
+    redis.call('SADD', key('branches', root), link)
+    ends(key('branches', root), until_ms)
   end
-  return added
+  redis.call('HINCRBY', key('task', root), 'labels', #missing)
+end
+
+-- Note when the owner's tasks earned labels; one that is earned again is as good as new for tasks that inherit it.
+local function earn_labels(owner, labels, at, until_ms)
+  for _, label in ipairs(labels) do redis.call('ZADD', key('owner', owner), 'GT', exact(at), label) end
+  if #labels > 0 then keep(key('owner', owner), until_ms) end
 end

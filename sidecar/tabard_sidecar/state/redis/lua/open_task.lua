@@ -4,7 +4,7 @@ if redis.call('EXISTS', name) == 1 then return texts(redis.call('SMEMBERS', labe
 local owner = key('owner', q.owner)
 local inherited = redis.call('ZRANGEBYSCORE', owner, exact(q.since), '+inf')
 redis.call('ZREMRANGEBYSCORE', owner, '-inf', '(' .. exact(q.since - q.kept))
-redis.call('HSET', name, 'record', q.record, 'task_id', q.task_id, 'owner', q.owner, 'number', '0',
+redis.call('HSET', name, 'record', q.record, 'task_id', q.task_id, 'owner', q.owner, 'number', '0', 'labels', whole(#inherited),
   'version', #inherited > 0 and '1' or '0', 'expires', exact(q.expires), 'until', whole(q.until_ms))
 redis.call('PEXPIREAT', name, q.until_ms)
 redis.call('SET', key('taskid', q.task_id), q.root, 'PXAT', q.until_ms)

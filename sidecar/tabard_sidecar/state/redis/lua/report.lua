@@ -1,5 +1,5 @@
 local decisions = key('decisions', q.root)
-local task = redis.call('HMGET', key('task', q.root), 'until', 'owner')
+local task = redis.call('HMGET', key('task', q.root), 'until', 'owner', 'labels')
 local found = redis.call('HGET', decisions, q.decision)
 if not found or not task[1] then return 'unknown' end
 local number, refunds, text = string.match(found, '^(%d+)\n([^\n]*)\n(.*)$')
@@ -17,6 +17,8 @@ for name, amount in pairs(q.refunded) do
     refunding = true
   end
 end
+local fresh = missing_labels(q.root, '', q.labels, {})
+if #fresh > 0 and tonumber(task[3]) + #fresh > q.most_labels then return 'full' end
 
 -- From here on everything is written.
 local spent = key('spent', q.root)
@@ -34,8 +36,8 @@ end
 if refunding then
   redis.call('HSET', decisions, q.decision, number .. '\n' .. q.refunds .. '\n' .. text)
 end
-if add_labels(q.root, '', q.labels, q.now, task[2], task[1]) then
-  redis.call('HINCRBY', key('task', q.root), 'version', 1)
-end
+add_labels(q.root, '', fresh, task[1])
+earn_labels(task[2], q.labels, q.now, task[1])
+if #fresh > 0 then redis.call('HINCRBY', key('task', q.root), 'version', 1) end
 bump()
 return 'done'

@@ -1,15 +1,15 @@
 local root = q.links[1]
 local link = q.links[#q.links]
 local name = key('task', root)
-local task = redis.call('HMGET', name, 'version', 'until', 'owner')
+local task = redis.call('HMGET', name, 'version', 'until', 'owner', 'labels')
 if not task[1] then return {'unknown', '', '0'} end
 local decisions = key('decisions', root)
 if redis.call('HEXISTS', decisions, q.decision) == 1 then
   return {'done', '', redis.call('HGET', meta, 'epoch')}
 end
-if tonumber(task[1]) ~= q.version then return {'changed', '', '0'} end
 local ended = first_ended(q.links)
 if ended then return {'ended', ended, '0'} end
+if tonumber(task[1]) ~= q.version then return {'changed', '', '0'} end
 
 local spent = key('spent', root)
 local total = {}
@@ -29,6 +29,10 @@ for _, id in ipairs(q.approvals) do
   if left[id] < 1 then return {'approval_used', id, '0'} end
   left[id] = left[id] - 1
 end
+local of_task = missing_labels(root, '', q.task_labels, {})
+local of_branch = missing_labels(root, link, q.branch_labels, of_task)
+local fresh = #of_task + #of_branch
+if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', '', '0'} end
 
 -- From here on everything is written.
 for id, amount in pairs(total) do redis.call('HSET', spent, id, whole(amount)) end
@@ -43,7 +47,8 @@ ends(decisions, task[2])
 while redis.call('ZCARD', calls) > q.kept do
   redis.call('HDEL', decisions, cjson.decode(redis.call('ZPOPMIN', calls)[1])[4])
 end
-local fresh = add_labels(root, '', q.task_labels, q.now, task[3], task[2])
-fresh = add_labels(root, link, q.branch_labels, q.now, task[3], task[2]) or fresh
-if fresh then redis.call('HINCRBY', name, 'version', 1) end
+add_labels(root, '', of_task, task[2])
+add_labels(root, link, of_branch, task[2])
+earn_labels(task[3], q.task_labels, q.now, task[2])
+if fresh > 0 then redis.call('HINCRBY', name, 'version', 1) end
 return {'done', '', bump()}
