@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize")
+BENCHMARKS = ("engine", "authorize", "state")
 
 
 def main() -> int:

@@ -92,6 +92,11 @@ class PolicyRuntime(Protocol):
         """True unless it is certain that no rule of the active policy looks at a task's calls or labels."""
         ...
 
+    @property
+    def reads_calls(self) -> bool:
+        """True unless it is certain that no rule of the active policy looks at a task's calls."""
+        ...
+
     async def decide(
         self,
         operation: Operation,

@@ -163,13 +163,10 @@ def _state(grant: VerifiedGrant, standing: Standing, approvals: Sequence[MetAppr
     """Return what the task did so far and what people said of this call, as members of the input."""
     if not grant.budgets and not standing.calls and not standing.labels and not approvals:
         return _EMPTY_STATE
-    calls = [
-        {"tool": call.tool, "allowed": call.allowed, "labels": call.labels, "at": seconds(call.at)}
-        for call in standing.calls
-    ]
-    return b'"budgets":%b,"history":%b,"approvals":%b' % (
+    return b'"budgets":%b,"history":{"calls":[%b],"labels":%b},"approvals":%b' % (
         encode(budgets(grant, standing)),
-        encode({"calls": calls, "labels": standing.labels}),
+        b",".join([call.encoded for call in standing.calls]),
+        encode(standing.labels),
         encode([_approval(approval) for approval in approvals]),
     )
 

@@ -81,7 +81,7 @@ class Stages:
                 the task.
             Unanswerable: the state store is out of reach.
         """
-        standing = await self.ledger.standing(grant, reads_history=self.policy.reads_history)
+        standing = await self.ledger.standing(grant, reads_calls=self.policy.reads_calls)
         await self.revocations.check(agent, grant, newest=standing.revocations, now=self.clock())
         await self.ledger.count_children(grant)
         return standing

@@ -5,7 +5,7 @@ Each of these, left alone, makes plain OPA answer as if a rule weren't there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tabard_sidecar.policy.ast import (
@@ -203,22 +203,34 @@ def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> Rul
                 found.setdefault(package[1], {}).setdefault(rule.name, []).append(site)
     return RuleIndex(
         {name: {rule: tuple(sites) for rule, sites in by_rule.items()} for name, by_rule in found.items()},
-        reads_history=_reads_history(modules, library),
+        reads_history=_reads(modules, library, _is_history),
+        reads_calls=_reads(modules, library, _is_calls),
     )
 
 
-def _reads_history(modules: Mapping[str, Node], library: Mapping[str, Node]) -> bool:
-    """Tell whether a module may look at ``input.history``: by that name, through the library, or as a part of all input."""
-    readers = {package_path(module) for module in library.values() if _looks_at_history(module, frozenset())}
-    return any(_looks_at_history(module, frozenset(readers)) for module in modules.values())
+_Concerns = Callable[[tuple[str, ...]], bool]
 
 
-def _looks_at_history(module: Node, readers: frozenset[tuple[str, ...]]) -> bool:
+def _is_history(path: tuple[str, ...]) -> bool:
+    return path[:1] in {(), ("history",)}
+
+
+def _is_calls(path: tuple[str, ...]) -> bool:
+    return path == () or (path[:1] == ("history",) and path[:2] != ("history", "labels"))
+
+
+def _reads(modules: Mapping[str, Node], library: Mapping[str, Node], concerns: _Concerns) -> bool:
+    """Tell whether a module may look at a part of the input: by name, through the library, or as a part of all input."""
+    own = {package_path(module) for module in library.values() if _looks(module, frozenset(), concerns)}
+    return any(_looks(module, frozenset(own), concerns) for module in modules.values())
+
+
+def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concerns) -> bool:
     names = aliases(module)
     for rule in rules(module):
         for ref in refs(rule.node, names, rule.place):
             if isinstance(ref, InputRef):
-                if ref.path[:1] in {(), ("history",)}:
+                if concerns(ref.path):
                     return True
             elif any(ref.path[: len(package)] == package for package in readers) or (
                 not ref.complete and ref.path in {(), ("tabard",), ("tabard", "lib")}

@@ -22,11 +22,13 @@ class RuleSite:
 class RuleIndex:
     """The clauses of every contract rule, by module name and rule name.
 
-    ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library.
+    ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library, and
+    ``reads_calls`` only if none refers to more of it than its labels.
     """
 
     sites: Mapping[str, Mapping[str, tuple[RuleSite, ...]]] = field(default_factory=dict)
     reads_history: bool = True
+    reads_calls: bool = True
 
     def knows(self, module: str, rule: str) -> bool:
         """Tell whether the module defines the rule at all."""

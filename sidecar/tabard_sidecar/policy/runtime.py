@@ -115,6 +115,11 @@ class Runtime:
         """True unless it is certain that no rule of the active policy looks at a task's calls or labels."""
         return self.rules.reads_history
 
+    @property
+    def reads_calls(self) -> bool:
+        """True unless it is certain that no rule of the active policy looks at a task's calls."""
+        return self.rules.reads_calls
+
     async def decide(
         self,
         operation: Operation,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tabard_sidecar.jsontext import encode
+
 
 class ClaimState(StrEnum):
     """What became of an attempt to claim a request."""
@@ -59,12 +61,20 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """One call of a task that was allowed, as policies see it. ``labels`` are those that it added, sorted."""
+    """One call of a task that was allowed, as policies see it. ``labels`` are those that it added, sorted.
+
+    ``encoded`` is the same as JSON: a call is read from the store once and shown to policy many times.
+    """
 
     tool: str
     labels: tuple[str, ...]
     at: float
     allowed: bool = True
+    encoded: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shown = {"tool": self.tool, "allowed": self.allowed, "labels": self.labels, "at": round(self.at, 6)}
+        object.__setattr__(self, "encoded", encode(shown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from tabard_sidecar.state.model import (
 
 CLAIM_SECONDS = 30.0
 """How long a claim outlives an owner that never completed it."""
-HISTORY_CALLS = 50
+HISTORY_CALLS = 20
 """How many past calls of a task policies see."""
 KEPT_CALLS = 10_000
 """How many past calls of a task are kept, for outcomes that name them."""

@@ -97,6 +97,17 @@ class StateFile:
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
 
+    def once(self, work: Work[_T]) -> _T:
+        """Do reads that needn't be of one moment.
+
+        Raises:
+            Unanswerable: the file can't be read.
+        """
+        try:
+            return work(self._open(self._fast))
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
     def read(self, work: Work[_T]) -> _T:
         """Do several reads as of one moment.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from functools import lru_cache
 
 from tabard_sidecar.state.model import (
     Chain,
@@ -21,6 +21,7 @@ from tabard_sidecar.state.model import (
 from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
 
 _TASK_WIDE = ""
+_REMEMBERED_CALLS = 8_192
 
 
 class NotReserved(Exception):
@@ -76,44 +77,30 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
 
 
 def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standing:
-    """Return how a chain stands."""
-    marks = _marks(chain.link_ids)
+    """Return how a chain stands.
+
+    Labels are read after their version, so what is new meanwhile makes the reservation ask policy again.
+    """
+    marks, budgets = _marks(chain.link_ids), [budget.budget_id for budget in chain.budgets]
     # Only the number of placeholders varies: identifiers always travel as parameters.
-    ended, children, revocations, epoch = connection.execute(
+    ended, children, revocations, spent, epoch, label_version, made = connection.execute(
         f"SELECT (SELECT target FROM revocations WHERE kind='link' AND target IN ({marks}) LIMIT 1), "  # noqa: S608
         "(SELECT count(*) FROM children WHERE parent_id=?), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), "
-        "(SELECT value FROM epoch)",
-        (*chain.link_ids, chain.link_ids[-1]),
+        "(SELECT json_group_object(budget_id, amount) FROM spent WHERE root_id=tasks.root_id AND budget_id IN "
+        f"({_marks(budgets)})), value, label_version, calls FROM epoch LEFT JOIN tasks ON root_id=?",
+        (*chain.link_ids, chain.link_ids[-1], *budgets, chain.root_id),
     ).fetchone()
-    task = connection.execute(
-        "SELECT label_version, calls FROM tasks WHERE root_id=?", (chain.root_id,)
-    ).fetchone()
-    found = Standing(
-        known=task is not None,
+    known = made is not None
+    return Standing(
+        known=known,
         ended=ended or "",
         children=children,
+        spent=json.loads(spent) if known and budgets else {},
+        labels=_labels(connection, chain) if label_version else (),
+        label_version=label_version or 0,
+        calls=_calls(connection, chain.root_id, made, calls) if made and calls else (),
         revocations=revocations or 0,
         epoch=epoch,
-    )
-    if task is None:
-        return found
-    label_version, made = task
-    return replace(
-        found,
-        spent=_spent(connection, chain) if chain.budgets else {},
-        labels=_labels(connection, chain) if label_version else (),
-        label_version=label_version,
-        calls=_calls(connection, chain.root_id, calls) if made and calls else (),
-    )
-
-
-def _spent(connection: sqlite3.Connection, chain: Chain) -> dict[str, int]:
-    ids = [budget.budget_id for budget in chain.budgets]
-    return dict(
-        connection.execute(
-            f"SELECT budget_id, amount FROM spent WHERE root_id=? AND budget_id IN ({_marks(ids)})",  # noqa: S608
-            (chain.root_id, *ids),
-        )
     )
 
 
@@ -126,13 +113,17 @@ def _labels(connection: sqlite3.Connection, chain: Chain) -> tuple[str, ...]:
     return tuple(label for (label,) in rows)
 
 
-def _calls(connection: sqlite3.Connection, root_id: str, count: int) -> tuple[PastCall, ...]:
+def _calls(connection: sqlite3.Connection, root_id: str, made: int, count: int) -> tuple[PastCall, ...]:
     rows = connection.execute(
-        "SELECT tool, labels, at FROM calls WHERE root_id=? ORDER BY number DESC LIMIT ?", (root_id, count)
-    ).fetchall()
-    return tuple(
-        PastCall(tool, tuple(json.loads(labels)) if labels else (), at) for tool, labels, at in reversed(rows)
+        "SELECT tool, labels, at FROM calls WHERE root_id=? AND number>? ORDER BY number",
+        (root_id, made - count),
     )
+    return tuple([_past_call(*row) for row in rows])
+
+
+@lru_cache(maxsize=_REMEMBERED_CALLS)
+def _past_call(tool: str, labels: str, at: float) -> PastCall:
+    return PastCall(tool, tuple(json.loads(labels)) if labels else (), at)
 
 
 def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
@@ -143,19 +134,17 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     """
     chain = wanted.chain
     task = connection.execute(
-        "SELECT label_version, calls FROM tasks WHERE root_id=?", (chain.root_id,)
+        "SELECT label_version, calls, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
+        f"({_marks(chain.link_ids)}) LIMIT 1) FROM tasks WHERE root_id=?",
+        (*chain.link_ids, chain.root_id),
     ).fetchone()
     if task is None:
         raise NotReserved(Reserved(ReserveState.UNKNOWN))
-    label_version, number = task
+    label_version, number, ended = task
+    if ended is not None:
+        raise NotReserved(Reserved(ReserveState.ENDED, ended))
     if label_version != wanted.label_version:
         raise NotReserved(Reserved(ReserveState.CHANGED))
-    ended = connection.execute(
-        f"SELECT target FROM revocations WHERE kind='link' AND target IN ({_marks(chain.link_ids)}) LIMIT 1",  # noqa: S608
-        chain.link_ids,
-    ).fetchone()
-    if ended is not None:
-        raise NotReserved(Reserved(ReserveState.ENDED, ended[0]))
     charged = _charge(connection, wanted)
     _use_approvals(connection, wanted)
     _add_call(connection, wanted, number + 1, charged)
@@ -172,25 +161,34 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
 
 def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[str, str, int, int]]:
     """Charge every budget of the chain that a charge names; return id, name, limit and amount of all budgets."""
-    charged = []
-    for budget in wanted.chain.budgets:
-        amount = wanted.charges.get(budget.name, 0)
-        charged.append((budget.budget_id, budget.name, budget.limit, amount))
-        if not amount:
-            continue
-        row = connection.execute(
-            "SELECT amount FROM spent WHERE root_id=? AND budget_id=?",
-            (wanted.chain.root_id, budget.budget_id),
-        ).fetchone()
-        spent = (row[0] if row is not None else 0) + amount
-        if spent > budget.limit:
-            raise NotReserved(Reserved(ReserveState.EXHAUSTED, budget.budget_id))
-        _set_spent(connection, wanted.chain.root_id, budget.budget_id, spent)
+    charges, root_id = wanted.charges, wanted.chain.root_id
+    charged = [(one.budget_id, one.name, one.limit, charges.get(one.name, 0)) for one in wanted.chain.budgets]
+    wants = [(root_id, budget_id, amount, limit) for budget_id, _, limit, amount in charged if amount]
+    if not wants:
+        return charged
+    for _, budget_id, amount, limit in wants:
+        if amount > limit:
+            raise NotReserved(Reserved(ReserveState.EXHAUSTED, budget_id))
+    # Without a row nothing was spent yet; with one, the update does nothing if it would pass the limit.
+    paid = connection.executemany(
+        "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (root_id, budget_id) "
+        "DO UPDATE SET amount=amount+excluded.amount WHERE amount+excluded.amount<=?",
+        wants,
+    ).rowcount
+    if paid != len(wants):
+        raise NotReserved(Reserved(ReserveState.EXHAUSTED, _exhausted(connection, wants)))
     return charged
 
 
-def _set_spent(connection: sqlite3.Connection, root_id: str, budget_id: str, amount: int) -> None:
-    connection.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", (root_id, budget_id, amount))
+def _exhausted(connection: sqlite3.Connection, wants: Sequence[tuple[str, str, int, int]]) -> str:
+    """Name the first budget that wasn't charged: the one that would pass its limit by being charged once more."""
+    for root_id, budget_id, amount, limit in wants:
+        (spent,) = connection.execute(
+            "SELECT amount FROM spent WHERE root_id=? AND budget_id=?", (root_id, budget_id)
+        ).fetchone()
+        if spent + amount > limit:
+            return budget_id
+    return wants[-1][1]
 
 
 def _use_approvals(connection: sqlite3.Connection, wanted: Reservation) -> None:
@@ -236,12 +234,19 @@ def _add_labels(
     connection: sqlite3.Connection, root_id: str, link_id: str, labels: Iterable[str], at: float
 ) -> int:
     """Add labels that aren't there yet and return how many were new."""
-    return sum(
-        connection.execute(
+    added = 0
+    for label in labels:
+        new = connection.execute(
             "INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?)", (root_id, link_id, label, at)
         ).rowcount
-        for label in labels
-    )
+        if not new:
+            # Earned again: later tasks inherit it for as long as if it were new.
+            connection.execute(
+                "UPDATE labels SET at=max(at, ?) WHERE root_id=? AND link_id=? AND label=?",
+                (at, root_id, link_id, label),
+            )
+        added += new
+    return added
 
 
 def _crowded(connection: sqlite3.Connection, root_id: str) -> bool:
@@ -252,7 +257,8 @@ def _crowded(connection: sqlite3.Connection, root_id: str) -> bool:
 def release(connection: sqlite3.Connection, decision_id: str, root_id: str) -> None:
     """Give back charges and approvals of a call for which issuing never began."""
     row = connection.execute(
-        "SELECT charges, approvals FROM calls WHERE decision_id=? AND root_id=?", (decision_id, root_id)
+        "SELECT charges, approvals, number FROM calls WHERE root_id=? AND decision_id=? ORDER BY number DESC LIMIT 1",
+        (root_id, decision_id),
     ).fetchone()
     if row is None:
         return
@@ -262,7 +268,7 @@ def release(connection: sqlite3.Connection, decision_id: str, root_id: str) -> N
         "UPDATE approvals SET uses=uses+1 WHERE approval_id=?",
         [(approval_id,) for approval_id in json.loads(row[1] or "[]")],
     )
-    connection.execute("DELETE FROM calls WHERE decision_id=?", (decision_id,))
+    connection.execute("DELETE FROM calls WHERE root_id=? AND number=?", (root_id, row[2]))
     bump(connection)
 
 
@@ -280,8 +286,9 @@ def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
         NotReported: the task would have too many labels; the transaction has to be rolled back.
     """
     row = connection.execute(
-        "SELECT charges, refunded, audience FROM calls WHERE decision_id=? AND root_id=? AND link_id=?",
-        (outcome.decision_id, outcome.root_id, outcome.link_id),
+        "SELECT charges, refunded, audience, number FROM calls WHERE root_id=? AND decision_id=? AND link_id=? "
+        "ORDER BY number DESC LIMIT 1",
+        (outcome.root_id, outcome.decision_id, outcome.link_id),
     ).fetchone()
     if row is None:
         return OutcomeState.UNKNOWN
@@ -291,23 +298,18 @@ def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
     problem = _refund_problem(charged, outcome.refunded, refunded=bool(row[1]))
     if problem is not None:
         return problem
-    for budget_id, name, limit, _ in charged:
-        # Never past the limit: what is spent beyond can't be un-spent, and a budget that is used up says so already.
-        connection.execute(
-            "INSERT INTO spent VALUES (?, ?, min(?, ?)) ON CONFLICT (root_id, budget_id) "
-            "DO UPDATE SET amount=max(amount, min(?, amount+?))",
-            (
-                outcome.root_id,
-                budget_id,
-                limit,
-                outcome.raised.get(name, 0),
-                limit,
-                outcome.raised.get(name, 0),
-            ),
-        )
-        _lower(connection, outcome.root_id, budget_id, outcome.refunded.get(name, 0))
+    left = []
+    for budget_id, name, limit, amount in charged:
+        refund = outcome.refunded.get(name, 0)
+        if refund:
+            _lower(connection, outcome.root_id, budget_id, refund)
+        _raise(connection, outcome.root_id, budget_id, limit, outcome.raised.get(name, 0))
+        left.append((budget_id, name, limit, amount - refund))
     if any(outcome.refunded.values()):
-        connection.execute("UPDATE calls SET refunded=1 WHERE decision_id=?", (outcome.decision_id,))
+        connection.execute(
+            "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
+            (json.dumps(left), outcome.root_id, row[3]),
+        )
     if _add_labels(connection, outcome.root_id, _TASK_WIDE, outcome.labels, outcome.now):
         if _crowded(connection, outcome.root_id):
             raise NotReported(OutcomeState.FULL)
@@ -316,6 +318,16 @@ def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
         )
     bump(connection)
     return OutcomeState.DONE
+
+
+def _raise(connection: sqlite3.Connection, root_id: str, budget_id: str, limit: int, amount: int) -> None:
+    """Charge more, but never past the limit: a budget that is used up says so already."""
+    if amount:
+        connection.execute(
+            "INSERT INTO spent VALUES (?, ?, min(?, ?)) ON CONFLICT (root_id, budget_id) "
+            "DO UPDATE SET amount=max(amount, min(?, amount+?))",
+            (root_id, budget_id, limit, amount, limit, amount),
+        )
 
 
 def _refund_problem(

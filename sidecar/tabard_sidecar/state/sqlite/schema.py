@@ -43,7 +43,6 @@ MIGRATIONS = (
       tool TEXT NOT NULL, labels TEXT NOT NULL, charges TEXT NOT NULL, approvals TEXT NOT NULL,
       audience TEXT NOT NULL, refunded INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL, PRIMARY KEY (root_id, number)
     ) WITHOUT ROWID;
-    CREATE UNIQUE INDEX calls_decision ON calls (decision_id);
     CREATE TABLE revocations (
       seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, target TEXT NOT NULL, at REAL NOT NULL,
       expires_at REAL NOT NULL, reason TEXT NOT NULL, UNIQUE (kind, target)

@@ -98,7 +98,7 @@ class SQLiteStateStore:
         key = (chain, calls)
         known = self._standings.get(key)
         if known is None:
-            known = self._file.read(lambda c: ledger.standing(c, chain, calls))
+            known = self._file.once(lambda c: ledger.standing(c, chain, calls))
             self._standings[key] = known
         return known
 

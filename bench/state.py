@@ -1,0 +1,255 @@
+"""What budgets, history and fan-out cost, on SQLite and on Redis; needs redis-server.
+
+Two real sidecars answer the same calls in turns. One knows neither budgets nor history; the other charges two budgets at
+three places of the chain, counts children, keeps every call and shows policy the last fifty of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import tabard
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard.authz.v1 import types_pb2
+from tabard.caveats import Limits
+
+from bench.authorize import _rate
+from bench.harness import Compared, Figure, compare, publish
+from bench.propagation import propagation
+from demo.world import PERSON, World
+from tests.support.redis_server import redis_server
+
+WORKLOAD = "worker"
+_PLENTY = 10**12
+_LIMITS = """{
+	"tools": ["*"], "audiences": ["bank"], "scopes": ["pay"], "max_depth": 5, "max_children": 5000, "ttl_seconds": 3000%s
+}"""
+_POLICY = """
+package policy.desk
+
+start contains {"code": "desk", "limits": %s} if input.subject.id != ""
+
+grant contains {
+	"code": "pay",
+	"credential": {"kind": "jwt", "audience": "bank", "scopes": ["pay"], "ttl_seconds": 60}%s
+} if {
+	input.tool.name == "pay"
+}
+"""
+PLAIN = _POLICY % (_LIMITS % "", "")
+WATCHED = _POLICY % (
+    _LIMITS % f', "budgets": {{"cents": {_PLENTY}, "calls": {_PLENTY}}}',
+    ',\n\t"charges": {"cents": input.tool.arguments.cents, "calls": 1}',
+) + ('\ndeny contains {"code": "tainted", "message": "it has read"} if "untrusted" in input.history.labels\n')
+
+
+class StateWorld(World):
+    """One sidecar process under a policy of its own."""
+
+    def __init__(self, folder: Path, policy: str, state_url: str) -> None:
+        super().__init__(folder, workloads=(WORKLOAD,))
+        self._text = policy
+        self._state_url = state_url
+
+    def prepare(self) -> None:
+        """Lay everything out, with this policy in the place of the example's."""
+        super().prepare()
+        shutil.rmtree(self.policy)
+        (self.policy / "desk").mkdir(parents=True)
+        (self.policy / "desk" / "desk.rego").write_text(self._text)
+
+    def config(self, sidecar: Any) -> dict[str, Any]:
+        """Return a configuration without a catalogue, on the store that is measured."""
+        config = super().config(sidecar)
+        config.pop("catalogue")
+        if self._state_url:
+            config["state"] = {"url": self._state_url}
+        return config
+
+
+@contextmanager
+def running(policy: str, state_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[StateWorld]:
+    """Start a sidecar; stop it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="tbs", dir="/tmp"))
+    world = StateWorld(folder, policy, state_url)
+    try:
+        world.prepare()
+        loop.run_until_complete(world.start())
+        yield world
+    finally:
+        loop.run_until_complete(world.stop())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """Start a durable Redis; yield its address."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tbr", dir="/tmp") as folder,
+        redis_server(Path(folder)) as server,
+    ):
+        yield server.url
+
+
+def run(*, quick: bool) -> bool:
+    """Measure and tell whether every goal is met."""
+    loop = asyncio.new_event_loop()
+    figures: list[Figure] = []
+    try:
+        for name, goal, store in (("SQLite", "<= 1.25", _no_url), ("Redis", "<= 1.5", redis)):
+            with store() as url:
+                figures += _store(name, goal, url, loop, quick=quick)
+        with redis() as url:
+            figures += loop.run_until_complete(_propagation(url, 20 if quick else 300))
+    finally:
+        loop.close()
+    return True if quick else publish("state", figures)
+
+
+@contextmanager
+def _no_url() -> Iterator[str]:
+    yield ""
+
+
+def _store(
+    name: str, goal: str, url: str, loop: asyncio.AbstractEventLoop, *, quick: bool
+) -> Iterator[Figure]:
+    blocks, calls = (2, 20) if quick else (20, 100)
+    # The plain twin keeps its little state in a file of its own, so that nothing of the other's is in its way.
+    with running(PLAIN, "", loop) as plain, running(WATCHED, url, loop) as watched:
+        found = _against(plain, watched, loop, blocks=blocks, calls=calls)
+        yield Figure(f"p50 with state on {name} over without", found.ratio, "x", goal, found.spread)
+        yield Figure(f"p50 with state on {name}", statistics.median(found.first) * 1e6, "us")
+        yield Figure(f"p50 without, beside {name}", statistics.median(found.second) * 1e6, "us")
+        rounds = 2 if quick else 7
+        ratios = [
+            loop.run_until_complete(_one_against_many(watched, 0.3 if quick else 1.5)) for _ in range(rounds)
+        ]
+        spread = f"rounds {min(ratios):.2f}-{max(ratios):.2f}"
+        yield Figure(
+            f"32 in flight on one task over 32 tasks, {name}",
+            statistics.median(ratios),
+            "x",
+            ">= 0.7",
+            spread,
+        )
+        old, fresh = loop.run_until_complete(_large(watched, 40 if quick else 400, 200 if quick else 10_000))
+        aged = _compare_grants(watched, old, fresh, blocks=blocks, calls=calls)
+        yield Figure(
+            f"p50 of a task with 10,000 calls and 400 holders over a fresh one, {name}",
+            aged.ratio,
+            "x",
+            "<= 1.1",
+            aged.spread,
+        )
+
+
+def question(grant: str, cents: int = 1) -> authorization_pb.AuthorizeRequest:
+    """Return one payment."""
+    call = types_pb2.ToolCall(
+        name="pay", arguments_json=b'{"cents":%d,"to":"account-%d"}' % (cents, cents % 97)
+    )
+    return authorization_pb.AuthorizeRequest(grant=grant, tool=call)
+
+
+async def _start(world: StateWorld) -> tabard.aio.Task:
+    return await world.agent(WORKLOAD).start_task(
+        world.issuer.access_token(PERSON), intent_token=world.intent("pay", "Pay the bills.")
+    )
+
+
+def _branch(task: tabard.aio.Task, *, budgets: bool) -> str:
+    """Return a grant two branches down, each with budgets of its own."""
+    limits = Limits(budgets={"cents": _PLENTY, "calls": _PLENTY}) if budgets else Limits(max_children=5000)
+    return task.branch("a", limits).branch("b", limits).grant
+
+
+def _stub(world: StateWorld) -> authorization_grpc.AuthorizationServiceStub:
+    return authorization_grpc.AuthorizationServiceStub(
+        grpc.insecure_channel(world.sidecars[WORKLOAD].address)
+    )
+
+
+def _caller(world: StateWorld, grant: str) -> Callable[[], object]:
+    stub, number = _stub(world), 0
+
+    def call() -> object:
+        nonlocal number
+        number += 1
+        reply = stub.Authorize(question(grant, number))
+        assert reply.decision.effect == types_pb2.EFFECT_ALLOW, reply
+        return reply
+
+    return call
+
+
+def _against(
+    plain: StateWorld,
+    watched: StateWorld,
+    loop: asyncio.AbstractEventLoop,
+    *,
+    blocks: int,
+    calls: int,
+) -> Compared:
+    tasks = [loop.run_until_complete(_start(world)) for world in (watched, plain)]
+    first = _caller(watched, _branch(tasks[0], budgets=True))
+    second = _caller(plain, _branch(tasks[1], budgets=False))
+    return compare(first, second, blocks=blocks, calls=calls)
+
+
+async def _one_against_many(world: StateWorld, seconds: float) -> float:
+    """Return the decisions per second of 32 callers of one task over those of 32 callers of 32 tasks."""
+    tasks = [await _start(world) for _ in range(32)]
+    grants = [_branch(task, budgets=True) for task in tasks]
+    async with grpc.aio.insecure_channel(world.sidecars[WORKLOAD].address) as channel:
+        stub = authorization_grpc.AuthorizationServiceStub(channel)
+
+        async def call(grant: str) -> None:
+            reply = await stub.Authorize(question(grant))
+            assert reply.decision.effect == types_pb2.EFFECT_ALLOW, reply
+
+        def ask(held: Sequence[str]) -> Callable[[int], Awaitable[object]]:
+            return lambda number: call(held[number % len(held)])
+
+        many = await _rate(ask(grants), 32, seconds)
+        one = await _rate(ask(grants[:1]), 32, seconds)
+    return one / many
+
+
+async def _large(world: StateWorld, holders: int, calls: int) -> tuple[str, str]:
+    """Return grants of a task with so many holders and calls, and of a fresh one."""
+    task = await _start(world)
+    grants = [task.branch(f"helper-{number}").grant for number in range(holders)]
+    async with grpc.aio.insecure_channel(world.sidecars[WORKLOAD].address) as channel:
+        stub = authorization_grpc.AuthorizationServiceStub(channel)
+        for start in range(0, calls, 50):
+            items = [question(grants[number % holders]) for number in range(start, min(start + 50, calls))]
+            reply = await stub.BatchAuthorize(authorization_pb.BatchAuthorizeRequest(grant="", items=items))
+            assert all(one.decision.effect == types_pb2.EFFECT_ALLOW for one in reply.results), reply
+    fresh = await _start(world)
+    return grants[0], fresh.branch("helper").grant
+
+
+def _compare_grants(world: StateWorld, old: str, fresh: str, *, blocks: int, calls: int) -> Compared:
+    # As many past calls in the input as the old task has: only what lies beyond them may differ.
+    warm = _caller(world, fresh)
+    for _ in range(60):
+        warm()
+    return compare(_caller(world, old), warm, blocks=blocks, calls=calls)
+
+
+async def _propagation(url: str, times: int) -> list[Figure]:
+    p50, p99 = await propagation(url, times=times)
+    return [
+        Figure("revocation on one sidecar until known on another, Redis, p50", p50, "ms"),
+        Figure("revocation on one sidecar until known on another, Redis, p99", p99, "ms", "<= 50"),
+    ]
