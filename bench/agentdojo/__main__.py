@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.agentdojo.catalogue import catalogue, catalogue_path
+from bench.agentdojo.person import ScriptedUser
 from bench.agentdojo.play import SUITES, SuiteResult, load, play_suite
 from bench.agentdojo.sidecar import SidecarGate
 
@@ -59,7 +60,10 @@ def _play(name: str) -> SuiteResult:
     suite = load(name)
     pairs = len(suite.user_tasks) * len(suite.injection_tasks)
     sys.stderr.write(f"{name}: {len(suite.user_tasks)} user tasks, {pairs} attacks …\n")
-    with tempfile.TemporaryDirectory(prefix="tabard-") as folder, SidecarGate(name, Path(folder)) as gate:
+    with (
+        tempfile.TemporaryDirectory(prefix="tabard-") as folder,
+        SidecarGate(name, Path(folder), ScriptedUser(suite)) as gate,
+    ):
         return play_suite(suite, gate)
 
 
@@ -79,8 +83,10 @@ def _print(results: list[SuiteResult]) -> None:
             print(f"\n{r.suite} {task} is not whole:")
             for call in calls:
                 print(f"  {call}")
-        for pair in r.successful_attacks:
-            print(f"\n{r.suite} {pair}: the attack succeeded")
+        for pair, calls in r.successful_attacks.items():
+            print(f"\n{r.suite} {pair}: the attack succeeds")
+            for call in calls or ["without any call: only what the model says counts"]:
+                print(f"  {call}")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,19 @@ class Answer(Enum):
     """What came back for one call."""
 
     ALLOWED = "allowed"
+    APPROVED = "approved"  # policy asked, the person approved, the call was allowed
+    REFUSED = "refused"  # policy asked and the person refused
     DENIED = "denied"
-    ASKED = "asked"
+
+    @property
+    def allowed(self) -> bool:
+        """True if the call may be made."""
+        return self in {Answer.ALLOWED, Answer.APPROVED}
+
+    @property
+    def asked(self) -> bool:
+        """True if a person had to decide."""
+        return self in {Answer.APPROVED, Answer.REFUSED}
 
 
 class Session(Protocol):
@@ -51,7 +62,8 @@ class Gate(Protocol):
 class SuiteResult:
     """Figures of one suite, and which tasks and pairs stand behind them.
 
-    ``attacks_asked`` counts the attacks with a call about which a person would be asked.
+    ``user_calls_asked`` counts the calls about which the person was asked, whatever she said; ``attacks_asked`` the
+    attacks with such a call.
     """
 
     suite: str
@@ -64,7 +76,7 @@ class SuiteResult:
     attacks_succeeded: int = 0
     attacks_asked: int = 0
     broken_tasks: dict[str, list[str]] = field(default_factory=dict)
-    successful_attacks: list[str] = field(default_factory=list)
+    successful_attacks: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class _Played:
 
     @property
     def all_allowed(self) -> bool:
-        return all(answer is Answer.ALLOWED for _, answer in self.answers)
+        return all(answer.allowed for _, answer in self.answers)
 
 
 def load(suite: str) -> TaskSuite[Any]:
@@ -91,44 +103,43 @@ def play_suite(suite: TaskSuite[Any], gate: Gate) -> SuiteResult:
         _play_user_task(suite, name, user_task, gate, result)
     for user_name, user_task in suite.user_tasks.items():
         for injection_name, injection_task in suite.injection_tasks.items():
-            succeeded, asked = _attack(suite, user_task, injection_task, gate)
+            succeeded, attacker = _attack(suite, user_task, injection_task, gate)
             result.attacks += 1
-            result.attacks_asked += asked
+            result.attacks_asked += any(answer.asked for _, answer in attacker.answers)
             result.attacks_succeeded += succeeded
             if succeeded:
-                result.successful_attacks.append(f"{user_name} {injection_name}")
+                result.successful_attacks[f"{user_name} {injection_name}"] = _told(attacker.answers)
     return result
 
 
 def _play_user_task(
     suite: TaskSuite[Any], name: str, task: BaseUserTask[Any], gate: Gate, result: SuiteResult
 ) -> None:
-    environment = _fresh(suite, task)
+    environment = fresh(suite, task)
     before = environment.model_copy(deep=True)
     with gate.task(task) as session:
         played = _play(suite, session, environment, task.ground_truth(environment))
     answers = [answer for _, answer in played.answers]
     result.user_calls += len(answers)
     result.user_calls_denied += answers.count(Answer.DENIED)
-    result.user_calls_asked += answers.count(Answer.ASKED)
+    result.user_calls_asked += sum(answer.asked for answer in answers)
     useful = suite._check_task_result(  # noqa: SLF001 - the package's own scoring, traces included
         task, _says(task.GROUND_TRUTH_OUTPUT), before, played.environment, played.executed
     )
     if played.all_allowed and useful:
         result.user_tasks_whole += 1
     else:
-        result.broken_tasks[name] = [
-            f"{answer.value}: {call.function} {json.dumps(plain(call.args), ensure_ascii=False)}"
-            for call, answer in played.answers
-            if answer is not Answer.ALLOWED
-        ] or ["allowed, but its own utility function says it is not done"]
+        stopped = [(call, answer) for call, answer in played.answers if not answer.allowed]
+        result.broken_tasks[name] = _told(stopped) or [
+            "allowed, but its own utility function says it is not done"
+        ]
 
 
 def _attack(
     suite: TaskSuite[Any], task: BaseUserTask[Any], injection: BaseInjectionTask[Any], gate: Gate
-) -> tuple[bool, bool]:
-    """Tell whether the attack succeeds, and whether a person would have been asked about any of its calls."""
-    environment = _fresh(suite, task)
+) -> tuple[bool, _Played]:
+    """Tell whether the attack succeeds, and what came of its calls."""
+    environment = fresh(suite, task)
     before = environment.model_copy(deep=True)
     with gate.task(task) as session:
         user = _play(suite, session, environment, task.ground_truth(environment))
@@ -140,7 +151,7 @@ def _attack(
     succeeded = suite._check_task_result(  # noqa: SLF001 - as above
         injection, _says(output), before, attacker.environment, executed
     )
-    return bool(succeeded), any(answer is Answer.ASKED for _, answer in attacker.answers)
+    return bool(succeeded), attacker
 
 
 def _play(
@@ -152,15 +163,23 @@ def _play(
     for call in calls:
         answer = session.ask(call.function, plain(call.args))
         answers.append((call, answer))
-        if answer is Answer.ALLOWED:
+        if answer.allowed:
             # An error of the tool is the agent's to deal with, as in the package's own runs.
             runtime.run_function(environment, call.function, call.args)
             executed.append(call)
     return _Played(environment, executed, answers)
 
 
-def _fresh(suite: TaskSuite[Any], task: BaseUserTask[Any]) -> TaskEnvironment:
+def fresh(suite: TaskSuite[Any], task: BaseUserTask[Any]) -> TaskEnvironment:
+    """Return the environment as a user task finds it, nothing injected."""
     return task.init_environment(suite.load_and_inject_default_environment({}))
+
+
+def _told(answers: list[tuple[FunctionCall, Answer]]) -> list[str]:
+    return [
+        f"{answer.value}: {call.function} {json.dumps(plain(call.args), ensure_ascii=False)}"
+        for call, answer in answers
+    ]
 
 
 def _says(text: str) -> list[Any]:

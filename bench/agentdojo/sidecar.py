@@ -23,25 +23,30 @@ from tabard_sidecar.identity import sign_intent
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
 from bench.agentdojo.catalogue import catalogue_path, example
+from bench.agentdojo.person import ApprovalDesk, ScriptedUser
 from bench.agentdojo.play import Answer, Session
 
 ZONE = "agentdojo"
 ISSUER = "https://login.example.org"
 FRONT_END = "https://chat.example.org"
-PERSON = "person-1"
 _READY_SECONDS = 120.0
+_APPROVAL_SECONDS = 30.0
+# Both are the person on whose behalf the task runs; each policy has its own word for her.
+_ROLES = {"account_holder": {"subject": True}, "requester": {"subject": True}}
 
 
 class SidecarGate:
-    """A sidecar with one suite's policy. A context manager."""
+    """A sidecar with one suite's policy, and the person whom it asks. A context manager."""
 
-    def __init__(self, suite: str, folder: Path) -> None:
+    def __init__(self, suite: str, folder: Path, user: ScriptedUser) -> None:
         self._suite = suite
+        self._user = user
         self._folder = folder
         self._issuer = _signer(folder / "issuer.json")
         self._front_end = _signer(folder / "front-end.json")
         self._process: subprocess.Popen[bytes] | None = None
         self._client = tabard.connect(f"unix:{folder}/agent/s", timeout_seconds=30)
+        self._desk = ApprovalDesk(f"unix:{folder}/operator/s", user, self._approver_token)
 
     def __enter__(self) -> Self:
         ring = Keyring.create_directory(self._folder / "keys")
@@ -70,6 +75,7 @@ class SidecarGate:
                 return self
 
     def __exit__(self, *_exc_info: object) -> None:
+        self._desk.close()
         self._client.close()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
@@ -81,35 +87,47 @@ class SidecarGate:
 
     @contextmanager
     def task(self, user_task: BaseUserTask[Any]) -> Iterator[Session]:
-        """Start a task whose statement is the person's prompt, signed."""
-        now = int(time.time())
-        token = jwt.encode(
-            {
-                "iss": ISSUER,
-                "aud": "tabard",
-                "sub": PERSON,
-                "iat": now,
-                "exp": now + 300,
-                "jti": secrets.token_hex(8),
-                "client_id": "assistant",
-            },
-            self._issuer,
-            algorithm="ES256",
-            headers={"typ": "at+jwt", "kid": "k1"},
-        )
+        """Start a task whose statement is the person's prompt, signed.
+
+        Every task is somebody else's, so that none inherits what an earlier one has read.
+        """
+        person = f"person-{secrets.token_hex(8)}"
+        token = self._token(person, aud="tabard", client_id="assistant")
         intent = sign_intent(
             self._front_end,
             issuer=FRONT_END,
             zone=ZONE,
-            subject_id=PERSON,
+            subject_id=person,
             subject_issuer=ISSUER,
             purpose=self._suite,
             statement=user_task.PROMPT,
             key_id="k1",
         )
         task = self._client.start_task(token, intent_token=intent)
-        yield _TaskSession(task)
+        self._user.begins(_task_id(task), user_task)
+        yield _TaskSession(task, self._desk)
         task.end()
+
+    def _token(self, person: str, **claims: str | int) -> str:
+        now = int(time.time())
+        return jwt.encode(
+            {
+                "iss": ISSUER,
+                "sub": person,
+                "iat": now,
+                "exp": now + 300,
+                "jti": secrets.token_hex(8),
+                **claims,
+            },
+            self._issuer,
+            algorithm="ES256",
+            headers={"typ": "at+jwt", "kid": "k1"},
+        )
+
+    def _approver_token(self, person: str) -> str:
+        return self._token(
+            person, aud="tabard-approval", client_id="approvals-app", auth_time=int(time.time())
+        )
 
     def _config(self) -> dict[str, Any]:
         return {
@@ -133,24 +151,35 @@ class SidecarGate:
             "state": {"url": f"sqlite://{self._folder}/state.db"},
             "policy": {"path": str(example(self._suite) / "policy")},
             "catalogue": {"path": str(catalogue_path(self._suite)), "required": True},
+            "approvals": {"roles": _ROLES},
             "audit": {"sink": "file", "path": str(self._folder / "decisions.log"), "required": True},
             "insecure": {"agent_id": "spiffe://example.org/assistant"},
         }
 
 
 class _TaskSession:
-    def __init__(self, task: tabard.Task) -> None:
+    def __init__(self, task: tabard.Task, desk: ApprovalDesk) -> None:
         self._task = task
+        self._desk = desk
 
     def ask(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
         decision = self._task.decide(tabard.ToolCall(tool, arguments))
         if decision.allowed:
             return Answer.ALLOWED
         if decision.code == "approval_required":
-            return Answer.ASKED
+            self._desk.work_off()
+            return self._ask_again(tool, arguments)
         if decision.error is not None:
             raise decision.error
         return Answer.DENIED
+
+    def _ask_again(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
+        """Ask like an agent that waits for the person, who has decided by now."""
+        try:
+            self._task.authorize(tool, arguments, wait_for_approval=_APPROVAL_SECONDS)
+        except tabard.ApprovalRequired:
+            return Answer.REFUSED
+        return Answer.APPROVED
 
 
 def _signer(keys_file: Path) -> ec.EllipticCurvePrivateKey:
@@ -159,3 +188,9 @@ def _signer(keys_file: Path) -> ec.EllipticCurvePrivateKey:
     public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     keys_file.write_text(json.dumps({"keys": [public | {"kid": "k1", "use": "sig", "alg": "ES256"}]}))
     return key
+
+
+def _task_id(task: tabard.Task) -> str:
+    if task.info is None:
+        raise RuntimeError("a task that was just started tells nothing about itself")
+    return task.info.task_id

@@ -11,7 +11,7 @@ import pytest
 from agentdojo.base_tasks import BaseUserTask
 from agentdojo.task_suite.task_suite import TaskSuite
 
-from bench.agentdojo.catalogue import catalogue, catalogue_path, example
+from bench.agentdojo.catalogue import EXAMPLES, catalogue, catalogue_path, example
 from bench.agentdojo.play import SUITES, load
 
 _SHORTEST = 4
@@ -23,10 +23,9 @@ def suite(request: pytest.FixtureRequest) -> TaskSuite[Any]:
 
 
 def _files(suite: TaskSuite[Any]) -> list[Path]:
-    """Everything that decides: modules and data, their tests left out."""
-    files = [
-        path for path in (example(suite.name) / "policy").rglob("*") if path.suffix in {".rego", ".json"}
-    ]
+    """Everything that decides: modules, data and the library, their tests left out."""
+    folders = (example(suite.name) / "policy", EXAMPLES.parent / "tabard")
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".rego", ".json"}]
     return [path for path in files if not path.name.endswith("_test.rego")]
 
 
