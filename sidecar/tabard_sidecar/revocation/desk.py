@@ -21,10 +21,6 @@ _log = logging.getLogger(__name__)
 class RevocationStore(RevocationSource, TaskSource, Protocol):
     """The part of the state store that operators work with."""
 
-    async def revoke(self, revocation: Revocation) -> int:
-        """Revoke, durably; return the sequence number."""
-        ...
-
     async def lift(self, kind: RevocationKind, target: str) -> bool:
         """Take a revocation back, durably; tell whether there was one."""
         ...

@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.revocation.known import Known
-from tabard_sidecar.state.model import Revocation
+from tabard_sidecar.state.model import Chain, Revocation, Standing
 
 Listener = Callable[[Revocation], None]
 """Hears of every revocation and every lift, at once and in order; must not block."""
 
 _FIRST_PAUSE_SECONDS = 0.05
+# No chain begins with it; looked up for the zone's newest number only.
+_NOBODY = Chain(("0" * 64,))
 _log = logging.getLogger(__name__)
 
 
@@ -30,6 +33,14 @@ class RevocationSource(Protocol):
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
         """Wait until there is a revocation above ``after``."""
+        ...
+
+    async def look_up(self, chain: Chain, *, calls: int = 0) -> Standing:
+        """Return how a chain stands; tells the number of the zone's newest revocation as well."""
+        ...
+
+    async def revoke(self, revocation: Revocation) -> int:
+        """Revoke, durably; return the sequence number."""
         ...
 
 
@@ -72,7 +83,8 @@ class RevocationFeed:
         self._begun = 0
         self._succeeded = 0
         self._sequence = 0
-        self._low = 0
+        self._low = -1
+        self._lost: list[Revocation] = []
         self._last: Revocation | None = None
         self._contact = float("-inf")
         self._following: asyncio.Task[None] | None = None
@@ -99,6 +111,7 @@ class RevocationFeed:
             Unanswerable: the state store is out of reach.
         """
         await self.refresh()
+        await self._recount()
         self._report(self._deaf)
         self._following = asyncio.create_task(self._follow(), name="revocation-feed")
 
@@ -131,10 +144,10 @@ class RevocationFeed:
             Unanswerable: the state store is out of reach.
         """
         if newest < self._sequence:
-            # Looked up before we read last, or by now the store has lost what we know: reading tells.
+            # Looked up before we read last, or else the store has lost what we know.
             if newest != self._low:
                 self._low = newest
-                await self.refresh()
+                await self._recount()
             return
         if newest == self._sequence:
             return
@@ -143,6 +156,18 @@ class RevocationFeed:
                 await self._read()
                 # One that has expired isn't listed any more, but its number was given.
                 self._sequence = max(self._sequence, newest)
+
+    async def _recount(self) -> None:
+        """Ask for the zone's newest number: what has that number may be gone, or the store may have gone back."""
+        before = self._sequence
+        async with self._answering():
+            newest = (await self._source.look_up(_NOBODY, calls=0)).revocations
+        if newest >= before:
+            await self.catch_up(newest)
+            return
+        async with self._reading:
+            if self._sequence == before:
+                await self._read(anew=True)
 
     async def refresh(self) -> None:
         """Know every revocation that was made before this was called.
@@ -156,34 +181,52 @@ class RevocationFeed:
             if self._succeeded <= asked:
                 await self._read()
 
-    async def _read(self) -> None:
+    async def _read(self, *, anew: bool = False) -> None:
+        """Read what is new; or everything, if it is known or turns out that the store has gone back in time."""
         self._begun += 1
         number, began = self._begun, self._uptime()
         witness = self._witness()
-        try:
-            async with asyncio.timeout(self._max_stale):
-                fresh = await self._source.revocations(
-                    after=self._sequence if witness is None else witness.seq - 1
-                )
-                if witness is not None and not _holds(fresh, witness):
-                    _log.error(
-                        "revocations went back in time; reading them all", extra={"at": self._sequence}
-                    )
-                    fresh = await self._source.revocations(after=0)
-                    self._sequence = self._low = 0
-                    self._last = None
-        except TimeoutError:
-            raise Unanswerable(
-                "UNAVAILABLE", "state_unavailable", "the state store doesn't say what is revoked"
-            ) from None
+        async with self._answering():
+            fresh = await self._source.revocations(
+                after=self._sequence if witness is None else witness.seq - 1
+            )
+            if anew or (witness is not None and not _holds(fresh, witness)):
+                fresh = await self._source.revocations(after=0)
+                self._start_over(fresh)
         self._take(fresh)
         self._succeeded = number
         self._contact = began
 
+    def _start_over(self, fresh: Sequence[Revocation]) -> None:
+        """Follow a store that has gone back in time from where it is now.
+
+        What it has lost stays revoked here, and is made known to it again.
+        """
+        listed = {(entry.kind, entry.target) for entry in fresh}
+        self._lost = [
+            entry for entry in self.known.held(self._clock()) if (entry.kind, entry.target) not in listed
+        ]
+        _log.error("revocations went back in time", extra={"at": self._sequence, "lost": len(self._lost)})
+        self._sequence, self._low, self._last = 0, -1, None
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Turn a store that doesn't answer at all into one that is out of reach."""
+        try:
+            async with asyncio.timeout(self._max_stale):
+                yield
+        except TimeoutError:
+            raise Unanswerable(
+                "UNAVAILABLE", "state_unavailable", "the state store doesn't say what is revoked"
+            ) from None
+
     def _witness(self) -> Revocation | None:
         """Return the newest revocation that the store must still have; without it, it has gone back in time."""
         now, last = self._clock(), self._last
-        return last if last is not None and last.expires_at > now else self.known.newest(now)
+        if last is not None and last.expires_at > now:
+            return last
+        held = [entry for entry in self.known.held(now) if entry.seq <= self._sequence]
+        return max(held, key=lambda entry: entry.seq, default=None)
 
     def _take(self, fresh: Sequence[Revocation]) -> None:
         news = [entry for entry in fresh if entry.seq > self._sequence]
@@ -223,6 +266,9 @@ class RevocationFeed:
         told, problem = await self._wait(before)
         try:
             await self.refresh()
+            if self._sequence == before:
+                await self._recount()
+            await self._restore()
         except Unanswerable as error:
             self._report(f"{error.message} ({self.age_seconds:.0f} s without word)")
             return False
@@ -233,6 +279,13 @@ class RevocationFeed:
         self.known.prune(self._clock())
         self._report(problem or self._deaf)
         return not problem and (not told or self._sequence > before)
+
+    async def _restore(self) -> None:
+        """Revoke again what the store has lost."""
+        while self._lost:
+            async with self._answering():
+                await self._source.revoke(self._lost[-1])
+            self._lost.pop()
 
     async def _wait(self, after: int) -> tuple[bool, str]:
         quarter = self._max_stale / 4

@@ -53,10 +53,9 @@ class Known:
             for target in [target for target, entry in kept.items() if entry.expires_at <= now]:
                 del kept[target]
 
-    def newest(self, now: float) -> Revocation | None:
-        """Return the revocation that holds and has the highest sequence number."""
-        held = [entry for kept in self._by_kind.values() for entry in kept.values() if entry.expires_at > now]
-        return max(held, key=lambda entry: entry.seq, default=None)
+    def held(self, now: float) -> list[Revocation]:
+        """Return every revocation that holds."""
+        return [entry for kept in self._by_kind.values() for entry in kept.values() if entry.expires_at > now]
 
     def state(self, started_at: float, now: float) -> Revocation | None:
         """Return what says that the store went back in time after ``started_at``, if it did."""

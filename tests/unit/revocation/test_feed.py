@@ -151,29 +151,101 @@ async def test_a_number_whose_revocation_is_gone_is_not_looked_for_again(side, s
     assert one.store.calls == []
 
 
-async def test_a_store_that_goes_back_hides_no_later_revocation(side, tmp_path, store):
-    """Its numbers are given a second time; the feed notices and reads everything."""
+async def test_a_start_knows_numbers_whose_revocations_are_gone(side, store):
+    """So that waiting for the next one waits, and a question reads nothing."""
+    number = await store.revoke(revocation("f" * 64, kind=RevocationKind.LINK, expires_at=NOW - 1))
+    await store.expire(now=NOW)
+    one = await side()
+    assert one.feed.sequence == number
+
+
+async def test_a_look_up_from_before_the_last_reading_is_no_loss(side, store):
+    """Its number is lower than what is known by now; nothing is read anew."""
     one = await side(start=False)
     await one.feed.refresh()
-    await store.revoke(revocation(kind=RevocationKind.CREDENTIAL, target="c-0"))
-    await store.close()
-    shutil.copy(tmp_path / "state.db", tmp_path / "backup.db")
-    await store.open()
-    await store.revoke(revocation(kind=RevocationKind.CREDENTIAL, target="c-1"))
-    await store.revoke(revocation(kind=RevocationKind.CREDENTIAL, target="c-2"))
+    numbers = [await store.revoke(revocation(target)) for target in (ALICE, BOB)]
     await one.feed.refresh()
+    one.store.calls.clear()
+    for _ in range(3):
+        await one.feed.catch_up(numbers[0])
+    assert one.store.calls == ["look_up"]
+    assert one.feed.sequence == numbers[1]
+
+
+@pytest.fixture
+async def went_back(side, tmp_path, store):
+    """A feed that knows c-0 to c-2, over a store that was restored from when there was c-0 only, or nothing."""
+
+    async def went_back(*, emptied=False, expires_at=UNTIL_LIFTED):
+        one = await side(start=False, max_stale_seconds=1.0)
+        await one.feed.refresh()
+        await store.revoke(revocation("c-0", kind=RevocationKind.CREDENTIAL))
+        await store.close()
+        shutil.copy(tmp_path / "state.db", tmp_path / "backup.db")
+        await store.open()
+        for target in ("c-1", "c-2"):
+            await store.revoke(revocation(target, kind=RevocationKind.CREDENTIAL, expires_at=expires_at))
+        await one.feed.refresh()
+        await store.close()
+        for file in tmp_path.glob("state.db*"):
+            file.unlink()
+        if not emptied:
+            shutil.copy(tmp_path / "backup.db", tmp_path / "state.db")
+        await store.open()
+        return one
+
+    return went_back
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+async def test_a_store_that_goes_back_hides_no_later_revocation(went_back, store, emptied):
+    """Its numbers are given a second time; the feed notices with the next question and reads everything."""
+    one = await went_back(emptied=emptied)
     before = one.feed.sequence
-    await store.close()
-    for leftover in tmp_path.glob("state.db-*"):
-        leftover.unlink()
-    shutil.copy(tmp_path / "backup.db", tmp_path / "state.db")
-    await store.open()
     number = await store.revoke(revocation(BOB))
     assert number < before
     await one.feed.catch_up(number)
     assert one.feed.known.agent((BOB,), NOW) is not None
-    # What the store forgot stays revoked here: a loss takes nothing back.
-    assert one.feed.known.credential("c-2", "", NOW) is not None
+    assert one.feed.sequence == number
+
+
+async def test_a_number_given_a_second_time_is_noticed(went_back, store):
+    """Even if the store has caught up before anybody looked."""
+    one = await went_back()
+    before = one.feed.sequence
+    number = 0
+    for target in (BOB, ALICE):
+        number = await store.revoke(revocation(target))
+    assert number == before
+    await one.feed.refresh()
+    assert one.feed.known.agent((BOB,), NOW) is not None
+    assert one.feed.known.agent((ALICE,), NOW) is not None
+
+
+async def test_a_loss_is_noticed_without_a_question(went_back, store, clock):
+    """Also when nothing that is known is left to miss: the store's newest number is lower than it was."""
+    one = await went_back(expires_at=NOW + 10)
+    clock.now = NOW + 11
+    await one.feed.start()
+    await store.revoke(revocation(BOB))
+    await eventually(lambda: one.feed.known.agent((BOB,), NOW))
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+async def test_what_the_store_lost_is_revoked_again(went_back, store, emptied):
+    """A loss takes nothing back: it stays revoked here, and everywhere after a moment."""
+    one = await went_back(emptied=emptied)
+    await one.feed.start()
+    for target in ("c-0", "c-1", "c-2"):
+        assert one.feed.known.credential(target, "", NOW) is not None
+    targets = set()
+    async with asyncio.timeout(5):
+        while targets != {"c-0", "c-1", "c-2"}:
+            targets = {entry.target for entry in await store.revocations()}
+            await asyncio.sleep(0.005)
+    # And what was revoked again can be lifted like anything else.
+    assert await one.desk.lift(RevocationKind.CREDENTIAL, "c-2")
+    assert one.feed.known.credential("c-2", "", NOW) is None
 
 
 async def test_listeners_hear_of_everything_once_and_in_order(side, store):
