@@ -76,10 +76,10 @@ class Calls:
         return tuple(calls)
 
 
-def standing(text: bytes, chain: Chain, calls: Calls) -> Standing:
-    """Read the answer of the script look_up."""
-    known, ended, children, spent, labels, version, entries, revocations, epoch = orjson.loads(text)
-    return Standing(
+def standing(text: bytes, chain: Chain, calls: Calls) -> tuple[Standing, int]:
+    """Read the answer of the script look_up: how the chain stands, and how many writes of this sidecar are kept."""
+    known, ended, children, spent, labels, version, entries, revocations, epoch, written = orjson.loads(text)
+    found = Standing(
         known=bool(known),
         ended=ended,
         children=children,
@@ -92,6 +92,7 @@ def standing(text: bytes, chain: Chain, calls: Calls) -> Standing:
         revocations=revocations,
         epoch=epoch,
     )
+    return found, written
 
 
 def reservation(wanted: Reservation) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -20,6 +21,8 @@ Answer: TypeAlias = Any
 """What a server answers: bytes, a number, or a list or mapping of them, as the command has it."""
 Part: TypeAlias = str | bytes | float
 """One part of a command."""
+WRITER_SECONDS = 7 * 86_400
+"""How long the server remembers how many writes a sidecar made."""
 _WAIT_SHARE = 0.8
 
 
@@ -33,6 +36,7 @@ class RedisLink:
         self.options = options
         self.prefix = f"tabard:{{{zone}}}:"
         self._meta = f"{self.prefix}meta"
+        self._writer = secrets.token_hex(8)
         self._pool: BlockingConnectionPool | None = None
         self._client: Redis | None = None
 
@@ -75,7 +79,8 @@ class RedisLink:
         Raises:
             Unanswerable: the server can't be reached, refused, or too few replicas have it.
         """
-        arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(question), *binary)
+        asked = {**question, "writer": self._writer, "writer_seconds": WRITER_SECONDS}
+        arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(asked), *binary)
         if durable and self.options.replicas:
             return await self._run_replicated(script, arguments)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -27,6 +28,7 @@ from tabard_sidecar.state.redis import codec, opening, scripts
 from tabard_sidecar.state.redis.announcements import Announcements
 from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.link import Answer, RedisLink
+from tabard_sidecar.state.redis.loss import Acknowledged
 from tabard_sidecar.state.redis.options import RedisOptions
 from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, KEPT_SECONDS, LABELS_PER_TASK
@@ -43,7 +45,8 @@ class RedisStateStore:
     """The :class:`~tabard_sidecar.state.store.StateStore` of a zone whose sidecars run on many machines.
 
     Every operation is one script, hence one round trip and all or nothing. What is said to be durable also waits for
-    replicas, if ``options.replicas`` says how many.
+    replicas, if ``options.replicas`` says how many. The epoch of an answer is 0 if the server has lost what it
+    acknowledged to this sidecar, even if others have written more since.
 
     Args:
         options: how the server is reached and what is expected of it.
@@ -58,7 +61,7 @@ class RedisStateStore:
         self._calls = codec.Calls()
         # Children once counted stay counted, so that a grant that is used again costs no write.
         self._known_children: dict[tuple[str, str], None] = {}
-        self._epoch = 0
+        self._acknowledged = Acknowledged()
 
     async def open(self) -> None:
         """Connect and check the server.
@@ -147,22 +150,31 @@ class RedisStateStore:
             "budgets": [budget.budget_id for budget in chain.budgets],
             "calls": calls,
         }
-        seen = self._epoch
-        standing = codec.standing(await self._link.run(scripts.LOOK_UP, question), chain, self._calls)
-        if standing.epoch < seen:
-            # The server lost writes; children that are known here may be among them.
-            self._known_children.clear()
-            self._epoch = standing.epoch
-        else:
-            self._epoch = max(self._epoch, standing.epoch)
+        mark = self._acknowledged.mark()
+        standing, written = codec.standing(
+            await self._link.run(scripts.LOOK_UP, question), chain, self._calls
+        )
+        if self._lost(mark, written, standing.epoch):
+            return replace(standing, epoch=0)
         return standing
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """Take what a call takes; see the interface."""
         question = codec.reservation(reservation)
         question |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
-        state, what, epoch = await self._judge(scripts.RESERVE, reservation.now, question)
+        mark = self._acknowledged.mark()
+        state, what, epoch, written = await self._judge(scripts.RESERVE, reservation.now, question)
+        if state == b"done" and self._lost(mark, int(written), int(epoch)):
+            epoch = 0
         return Reserved(ReserveState(state.decode()), what.decode(), int(epoch))
+
+    def _lost(self, mark: tuple[int, int], writes: int, epoch: int) -> bool:
+        """Tell whether the server lost what it acknowledged; the answer's epoch then has to be one that went back."""
+        if not self._acknowledged.lost(mark, writes, epoch):
+            return False
+        # Children that are known here may be among what was lost.
+        self._known_children.clear()
+        return True
 
     async def release(self, decision_id: str, root_id: str) -> None:
         """Give a reservation back; see the interface."""

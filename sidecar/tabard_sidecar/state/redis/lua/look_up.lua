@@ -23,5 +23,5 @@ end
 return table.concat({
   '[', task[1] and '1' or '0', ',', cjson.encode(ended or ''), ',', whole(children),
   ',[', table.concat(spent, ','), '],[', table.concat(labels, ','), '],', task[1] or '0',
-  ',[', table.concat(calls, ','), '],', zone[2] or '0', ',', zone[1] or '0', ']',
+  ',[', table.concat(calls, ','), '],', zone[2] or '0', ',', zone[1] or '0', ',', written(), ']',
 })

@@ -18,7 +18,15 @@ local function whole(number) return string.format('%.0f', number) end
 
 local function exact(number) return string.format('%.17g', number) end
 
-local function bump() return whole(redis.call('HINCRBY', meta, 'epoch', 1)) end
+-- Count a write: the zone's, and this sidecar's, which so notices if the server loses one of its own.
+local function bump()
+  local writer = key('writer', q.writer)
+  redis.call('INCR', writer)
+  redis.call('EXPIRE', writer, q.writer_seconds)
+  return whole(redis.call('HINCRBY', meta, 'epoch', 1))
+end
+
+local function written() return redis.call('GET', key('writer', q.writer)) or '0' end
 
 -- Keep a key at least until a time in milliseconds.
 local function keep(name, until_ms)
