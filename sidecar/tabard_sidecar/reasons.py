@@ -580,6 +580,13 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "Add one of the roles to approvals.roles, or correct the ask.",
     ),
     (
+        "approval_too_large",
+        "Too much to look at",
+        "Policy asks for a person's word about a call whose arguments are longer than 64 KiB.",
+        "This call is too large for a person to look at. Split it into smaller ones.",
+        "Make smaller calls, or have policy decide about them without asking.",
+    ),
+    (
         "approval_invalid",
         "Approval does not count",
         "The approval that the grant demands doesn't exist any more, isn't decided, or speaks of another call or task.",
@@ -642,6 +649,20 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "The approver's token names an actor (act, may_act), or belongs to a workload that asks.",
         _NO_AUTHORITY,
         "Have a person decide, with a token that they got themselves.",
+    ),
+    (
+        "approver_client",
+        "Token of another client",
+        "The approver's token was issued to an OAuth client that isn't in approvals.clients.",
+        _NO_AUTHORITY,
+        "Get the token with one of the configured clients.",
+    ),
+    (
+        "approver_revoked",
+        "Approver revoked",
+        "The person was revoked after their token was issued, or after they decided.",
+        _NO_AUTHORITY,
+        "Have somebody else decide.",
     ),
     (
         "approver_is_subject",

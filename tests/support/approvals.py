@@ -11,6 +11,8 @@ from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import StaticKeys
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.model import Agent, Ask, IntentSource, Subject, Task
+from tabard_sidecar.revocation import build_revocation
+from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.state import Chain, Reservation, SQLiteStateStore, TaskRecord
 
 from tests.support.grants import ALICE, WIDE, make_kit, tool_call
@@ -62,6 +64,9 @@ class ApprovalWorld:
             skew_seconds=30,
         )
         self.config = ApprovalsConfig(**({"roles": ROLES} | config))
+        self.revoking = build_revocation(
+            RevocationConfig(), self.state, clock=self.clock, max_task_seconds=3600
+        )
         self.parts = build_approvals(
             self.config,
             state=self.state,
@@ -69,6 +74,7 @@ class ApprovalWorld:
             grants=self.kit.service,
             subjects=self.subjects,
             agent=StaticAgent(ALICE),
+            revocations=self.revoking.checks,
             clock=self.clock,
         )
         self.grant = self.kit.mint()
@@ -78,11 +84,13 @@ class ApprovalWorld:
     async def __aenter__(self) -> Self:
         await self.state.open()
         await self.open_task(self.grant)
+        await self.revoking.start()
         await self.parts.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.parts.close()
+        await self.revoking.stop()
         await self.state.close()
 
     async def open_task(self, grant: str) -> None:

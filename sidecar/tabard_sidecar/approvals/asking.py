@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals import call_grant as call_grants
 from tabard_sidecar.approvals.prompt import prompt_for, seal_prompt
+from tabard_sidecar.approvals.revoked import check_approver
 from tabard_sidecar.grants.discharges import judge_discharges
-from tabard_sidecar.model import MetApproval, PendingApproval
+from tabard_sidecar.model import MetApproval, PendingApproval, Subject
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.state import Approval, ApprovalStatus
 
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tabard_sidecar.approvals.conf import ApprovalsConfig
+    from tabard_sidecar.interfaces import Revocations
     from tabard_sidecar.model import Agent, Ask, ToolCall, VerifiedGrant
     from tabard_sidecar.sealing import SealingKeys
     from tabard_sidecar.state import StateStore
+
+MAX_SHOWN_BYTES = 64 * 1024
+"""Longest arguments, as canonical JSON, that a person is asked about."""
 
 
 class PeoplesApprovals:
@@ -29,21 +34,24 @@ class PeoplesApprovals:
         state: where approvals wait.
         grants: verifies grants and knows the keys of discharges.
         keys: encrypt what people are shown.
+        revocations: knows which people were revoked.
         announce: hears of every approval that is new, with the ask that it came from and the call; must not block.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per part that is needed
         self,
         config: ApprovalsConfig,
         state: StateStore,
         grants: call_grants.Grants,
         keys: SealingKeys,
+        revocations: Revocations,
         announce: Callable[[Approval, Ask, ToolCall], None] = lambda _approval, _ask, _call: None,
     ) -> None:
         self._config = config
         self._state = state
         self._grants = grants
         self._keys = keys
+        self._revocations = revocations
         self._announce = announce
 
     async def ask(  # noqa: PLR0913 - the interface's signature
@@ -63,10 +71,15 @@ class PeoplesApprovals:
 
         Raises:
             Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured
-                role could approve; ``policy_conflict``, one code asks different people; ``grant_too_large``.
+                role could approve; ``approval_too_large``, nobody can look through that many arguments;
+                ``policy_conflict``, one code asks different people; ``grant_too_large``.
             Unanswerable: the state store is out of reach.
         """
         asks = _merged(asks)
+        size = len(call.arguments_json)
+        if size > MAX_SHOWN_BYTES:
+            message = f"the arguments have {size} bytes, and a person is shown at most {MAX_SHOWN_BYTES}"
+            raise Refused("approval_too_large", message)
         for ask in asks:
             if not any(role in self._config.roles for role in ask.approvers):
                 names = ", ".join(ascii(role) for role in ask.approvers[:8])
@@ -89,8 +102,8 @@ class PeoplesApprovals:
         counted when the call is reserved: a retry of the call that took the last one is answered from memory.
 
         Raises:
-            Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, or ``approval_invalid``: an approval
-                doesn't exist any more, isn't decided or speaks of another call.
+            Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, ``approver_revoked``, or
+                ``approval_invalid``: an approval doesn't exist any more, isn't decided or speaks of another call.
             Unanswerable: the state store is out of reach.
         """
         met = []
@@ -98,6 +111,13 @@ class PeoplesApprovals:
             approval = await self._held(approval_id, now)
             _check(approval, grant, call)
             issuer, _, person = approval.approver.partition(" ")
+            await check_approver(
+                self._revocations,
+                grant.holder,
+                Subject(person, issuer),
+                since=approval.decided_at,
+                now=now,
+            )
             met.append(
                 MetApproval(approval_id, approval.module, approval.code, person, issuer, approval.decided_at)
             )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.approvals.webhook import Webhook
     from tabard_sidecar.grants import GrantService
     from tabard_sidecar.identity.subject import SubjectTokens
-    from tabard_sidecar.interfaces import AgentIdentitySource, Clock
+    from tabard_sidecar.interfaces import AgentIdentitySource, Clock, Revocations
     from tabard_sidecar.keys import Keyring
     from tabard_sidecar.model import Ask, ToolCall
     from tabard_sidecar.state import Approval, StateStore
@@ -53,6 +53,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per part that approvals nee
     grants: GrantService,
     subjects: SubjectTokens,
     agent: AgentIdentitySource,
+    revocations: Revocations,
     clock: Clock,
     allow_http: bool = False,
 ) -> ApprovalParts:
@@ -65,6 +66,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per part that approvals nee
         grants: verifies grants.
         subjects: verifies people's tokens; its issuers are those of approvers, too.
         agent: this sidecar's workload.
+        revocations: knows which people were revoked.
         clock: seconds since the epoch.
         allow_http: let the webhook be on plain http elsewhere than on loopback.
 
@@ -85,9 +87,9 @@ def build_approvals(  # noqa: PLR0913 - one argument per part that approvals nee
             webhook.announce(event(approval, ask, call))
 
     return ApprovalParts(
-        approvals=PeoplesApprovals(config, state, grants, keys, announce),
+        approvals=PeoplesApprovals(config, state, grants, keys, revocations, announce),
         desk=ApprovalDesk(state, grants, agent, clock),
-        office=ApprovalOffice(config, state, keys, tokens, clock),
+        office=ApprovalOffice(config, state, keys, tokens, revocations, clock),
         webhook=webhook,
     )
 

@@ -95,6 +95,11 @@ class ApprovalsConfig(BaseModel):
     roles: dict[Annotated[str, Field(min_length=1, max_length=512)], RoleConfig] = Field(
         default={}, description="Roles by name, as policies list them in an ask's `approvers`."
     )
+    clients: tuple[Name, ...] = Field(
+        default=(),
+        description="OAuth clients whose tokens count as approvers', by `client_id`, `azp`, `cid` or `appid`. Empty: every "
+        "client but the workloads that ask. Set it if agents are clients of the same issuer.",
+    )
     max_auth_age_seconds: float = Field(
         default=300.0,
         gt=0,

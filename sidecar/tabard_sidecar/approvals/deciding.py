@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard_sidecar.approvals.prompt import Prompt, open_prompt
+from tabard_sidecar.approvals.revoked import check_approver
 from tabard_sidecar.approvals.roles import check_person, check_right
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.sealing import SealError
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tabard_sidecar.approvals.conf import ApprovalsConfig
-    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.interfaces import Clock, Revocations
     from tabard_sidecar.model import Subject
     from tabard_sidecar.sealing import SealingKeys
     from tabard_sidecar.state import StateStore
+
+MAX_LISTED = 200
+"""Most approvals that are shown at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,31 +53,40 @@ class ApprovalOffice:
         state: where approvals wait.
         keys: decrypt what people are shown.
         tokens: verifies approvers' tokens.
+        revocations: knows which people were revoked.
         clock: seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per part that is needed
         self,
         config: ApprovalsConfig,
         state: StateStore,
         keys: SealingKeys,
         tokens: ApproverTokens,
+        revocations: Revocations,
         clock: Clock,
     ) -> None:
         self._config = config
         self._state = state
         self._keys = keys
         self._tokens = tokens
+        self._revocations = revocations
         self._clock = clock
 
-    async def cases(self, *, pending_only: bool) -> list[Case]:
+    async def cases(self, *, pending_only: bool) -> tuple[list[Case], bool]:
         """Return what waits and, unless ``pending_only``, what was decided and still counts; oldest first.
+
+        The second part tells whether there are more than the 200 that are returned.
 
         Raises:
             Unanswerable: the state store is out of reach.
         """
         found = await self._state.approvals(now=self._clock(), pending_only=pending_only)
-        return [self._case(approval) for approval in found]
+        cases = []
+        for approval in found[:MAX_LISTED]:
+            cases.append(self._case(approval))
+            await asyncio.sleep(0)  # large ones take a while, and agents wait meanwhile
+        return cases, len(found) > MAX_LISTED
 
     async def case(self, approval_id: str) -> Case:
         """Return one approval.
@@ -123,8 +137,11 @@ class ApprovalOffice:
         person, claims = await self._tokens.verify_claims(token)
         if " " in person.issuer:
             raise Refused("approver_not_entitled", "the approver's issuer has a name with a space in it")
-        check_person(person, claims, prompt)
+        check_person(self._config, person, claims, prompt)
         check_right(self._config, person, claims, prompt, approve=approve)
+        await check_approver(
+            self._revocations, prompt.agent_id, person, since=person.issued_at, now=self._clock()
+        )
         return person
 
     async def _record(

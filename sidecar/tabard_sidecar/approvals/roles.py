@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 _CLIENT_CLAIMS = ("client_id", "azp", "cid", "appid")
 
 
-def check_person(person: Subject, claims: Mapping[str, Any], prompt: Prompt) -> None:
+def check_person(config: ApprovalsConfig, person: Subject, claims: Mapping[str, Any], prompt: Prompt) -> None:
     """Check that a token is a person's own, not one that an agent got on a person's behalf.
 
     Raises:
-        Refused: it names an actor, may be used by one, or was issued to a workload of the chain.
+        Refused: ``approver_is_agent``, it names an actor, may be used by one, or was issued to a workload of the chain;
+            ``approver_client``, it was issued to another client than those configured.
     """
     for name in ("act", "may_act"):
         if name in claims:
             raise Refused(
                 "approver_is_agent", f"the approver's token carries {name}: an agent may act with it"
             )
-    named = {person.id, *(claims.get(name) for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str))}
-    if named & prompt.workloads:
+    clients = {claims[name] for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str)}
+    if (clients | {person.id}) & prompt.workloads:
         raise Refused("approver_is_agent", "the approver's token is that of a workload which asks")
+    if config.clients and not (clients and clients <= set(config.clients)):
+        raise Refused(
+            "approver_client", "the approver's token was issued to a client that isn't in approvals.clients"
+        )
 
 
 def check_right(

@@ -18,7 +18,6 @@ from tabard_sidecar.server import convert
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.state import ApprovalStatus
 
-MAX_LISTED = 200
 _MAX_ID_BYTES = 64
 
 _STATUSES = {
@@ -47,10 +46,9 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
         self, request: approval_pb.ListApprovalsRequest, context: Context
     ) -> approval_pb.ListApprovalsResponse:
         """List what waits, without arguments."""
-        cases = await self.office.cases(pending_only=not request.include_decided)
+        cases, truncated = await self.office.cases(pending_only=not request.include_decided)
         return approval_pb.ListApprovalsResponse(
-            approvals=[approval_message(case, arguments=False) for case in cases[:MAX_LISTED]],
-            truncated=len(cases) > MAX_LISTED,
+            approvals=[approval_message(case, arguments=False) for case in cases], truncated=truncated
         )
 
     @answering

@@ -82,6 +82,7 @@ class Parts:
             grants=self.grants,
             subjects=self.identity.subjects,
             agent=self.identity.agent,
+            revocations=self.revoking.checks,
             clock=clock,
             allow_http=settings.insecure.allow_http,
         )

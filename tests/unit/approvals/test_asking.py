@@ -297,6 +297,11 @@ async def test_nobody_could_approve(world):
     await world.ask(replace(ASK, approvers=("legal", "finance")))
 
 
+async def test_too_much_for_a_person(world):
+    assert await refused(world.ask(call=tool_call("mail.send", body="x" * 64 * 1024))) == "approval_too_large"
+    await world.ask(call=tool_call("mail.send", body="x" * (64 * 1024 - 20)))
+
+
 async def test_two_asks_need_two_words(world):
     waiting = await world.ask(ASK, SECOND)
     assert len({pending.call_grant for pending in waiting}) == 1

@@ -213,7 +213,7 @@ async def test_too_late(world):
 async def test_what_people_are_shown(world):
     handed = world.kit.delegate(world.grant, BOB)
     (pending,) = await world.ask(grant=handed)
-    (case,) = await world.parts.office.cases(pending_only=True)
+    (case,), _ = await world.parts.office.cases(pending_only=True)
     prompt = case.prompt
     assert case.approval.approval_id == pending.approval_id
     assert (prompt.subject_issuer, prompt.subject_id) == (SUBJECT_ISSUER, "u-1")
@@ -227,8 +227,9 @@ async def test_what_people_are_shown(world):
 
 async def test_decided_ones_are_listed_only_if_asked_for(world):
     await decide(world, world.token())
-    assert await world.parts.office.cases(pending_only=True) == []
-    assert len(await world.parts.office.cases(pending_only=False)) == 1
+    assert await world.parts.office.cases(pending_only=True) == ([], False)
+    cases, truncated = await world.parts.office.cases(pending_only=False)
+    assert (len(cases), truncated) == (1, False)
 
 
 async def test_what_cannot_be_read_cannot_be_approved(world):
@@ -303,6 +304,48 @@ async def test_without_a_webhook_no_http_client_is_built(world):
         grants=world.kit.service,
         subjects=world.subjects,
         agent=StaticAgent(ALICE),
+        revocations=world.revoking.checks,
         clock=world.clock,
     )
     assert parts.webhook is None
+
+
+async def test_clients_whose_tokens_count(tmp_path):
+    async with ApprovalWorld(tmp_path, clients=["approvals-desk", "phone"]) as world:
+        assert await refusal(world, world.token(client_id="shop-agent")) == "approver_client"
+        assert await refusal(world, world.token(client_id="phone", azp="shop-agent")) == "approver_client"
+        assert await refusal(world, world.token(client_id=None)) == "approver_client"
+        approval = await decide(world, world.token(client_id="phone", azp="approvals-desk"))
+        assert approval.status is ApprovalStatus.APPROVED
+
+
+async def test_an_approver_who_was_revoked(world):
+    """What they say now and what they said before; a token issued afterwards counts again."""
+    (pending,) = await world.ask(replace(ASK, code="before"))
+    await world.approve(pending)
+    discharge = await world.discharge(pending)
+    early = world.token()
+    world.clock.advance(1)
+    await world.revoking.desk.revoke_subject(ISSUER, "cleo")
+    assert await refusal(world, early, ask=replace(ASK, code="after")) == "approver_revoked"
+    with pytest.raises(Refused) as caught:
+        await world.met(pending.call_grant, [discharge])
+    assert caught.value.code == "approver_revoked"
+    world.clock.advance(60)
+    assert (await decide(world, world.token(), ask=replace(ASK, code="after"))).approver == f"{ISSUER} cleo"
+
+
+async def test_nobody_approves_for_an_agent_that_was_revoked(world):
+    (pending,) = await world.ask()
+    await world.revoking.desk.revoke_agent(ALICE)
+    with pytest.raises(Refused) as caught:
+        await world.approve(pending)
+    assert caught.value.code == "agent_revoked"
+
+
+async def test_a_long_list_is_cut(world):
+    for number in range(202):
+        task = await world.other_task()
+        await world.ask(replace(ASK, code=f"code_{number}"), grant=task)
+    cases, truncated = await world.parts.office.cases(pending_only=True)
+    assert (len(cases), truncated) == (200, True)
