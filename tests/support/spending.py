@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
+from tabard_sidecar.state import StateStore
+
 from tests.support.zone import Zone
 
 POLICY = """
@@ -68,3 +73,21 @@ class SpendingZone(Zone):
         config = super().config(sidecar)
         config.pop("catalogue")
         return config
+
+    @property
+    def store(self) -> StateStore:
+        """The zone's store, as one of its sidecars has it open."""
+        return self.running["orchestrator"]._parts.state
+
+    async def empty(self) -> None:
+        """Take everything out of the store behind the sidecars' backs."""
+        self._execute("DELETE FROM tasks")
+
+    async def go_back(self) -> None:
+        """Let the store lose what it acknowledged last."""
+        self._execute("UPDATE epoch SET value = value - 2", "DELETE FROM spent")
+
+    def _execute(self, *statements: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.folder / "state.db")) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)

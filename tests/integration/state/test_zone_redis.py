@@ -1,0 +1,43 @@
+"""A zone's state on a real Redis."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.spending import SpendingZone
+from tests.support.state_zone import ZoneState
+
+
+class RedisZone(SpendingZone):
+    """Sidecars that share a Redis."""
+
+    def __init__(self, folder, server):
+        super().__init__(folder, overrides={"state.url": server.url})
+        self._server = server
+
+    async def empty(self):
+        """Take everything out of the store behind the sidecars' backs."""
+        for key in self._server.cli("--scan", "--pattern", "*:task:*").split():
+            self._server.cli("del", key)
+
+    async def go_back(self):
+        """Let the store lose what it acknowledged last."""
+        (meta,) = self._server.cli("--scan", "--pattern", "*:meta").split()
+        self._server.cli("hincrby", meta, "epoch", "-2")
+
+
+@pytest.fixture
+async def zone(start_server):
+    """Orchestrator and triage under a policy that charges."""
+    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
+    async with RedisZone(folder, start_server()) as started:
+        yield started
+    shutil.rmtree(folder)
+
+
+class TestRedis(ZoneState):
+    """Sidecars of many machines."""

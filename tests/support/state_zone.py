@@ -1,0 +1,232 @@
+"""Budgets, labels and history through real sidecars that share a store, whichever it is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import tabard
+from tabard.caveats import Limits
+from tabard.outcome import sign_outcome
+from tabard_sidecar.keys import Keyring
+
+from demo.world import PERSON
+
+
+async def refused(attempt) -> tabard.Denied:
+    """Return the refusal of an attempt."""
+    with pytest.raises(tabard.Denied) as caught:
+        await attempt
+    return caught.value
+
+
+async def spent(zone, task) -> dict[str, int]:
+    """Return what every budget of a task has spent, by id."""
+    found = await zone.store.tree((await task.get()).task_id)
+    return dict(found.spent)
+
+
+async def pay(task, cents, **options):
+    """Ask for one payment."""
+    return await task.authorize("pay", {"cents": cents}, **options)
+
+
+class ZoneState:
+    """Everything that a zone's state has to do; a subclass's module has the fixture ``zone``."""
+
+    async def test_a_budget_is_spent_and_then_denies_by_name(self, zone):
+        """What doesn't fit any more is denied, what still fits isn't."""
+        task = await zone.start_task()
+        await pay(task, 900)
+        denied = await refused(pay(task, 101))
+        assert denied.code == "budget_exhausted"
+        assert "'cents' of 1000" in denied.message
+        await pay(task, 100)
+        assert (await refused(pay(task, 1))).code == "budget_exhausted"
+        assert sorted((await spent(zone, task)).values()) == [2, 1000]
+
+    async def test_a_charge_without_a_budget_is_denied(self, zone):
+        """What the root grant doesn't state is granted to nobody."""
+        task = await zone.start_task()
+        denied = await refused(task.authorize("gamble", {}))
+        assert denied.code == "budget_not_granted"
+        assert "chips" in denied.message
+
+    async def test_every_ancestor_pays_or_none_does(self, zone):
+        """A hop's own budget is the smaller one; a call that exceeds it takes nothing from anybody."""
+        task = await zone.start_task()
+        child = await zone.hand_to(task, "triage")
+        await pay(child, 200)
+        before = await spent(zone, task)
+        assert (await refused(pay(child, 150))).code == "budget_exhausted"
+        assert await spent(zone, task) == before
+        await pay(child, 100)
+        await pay(task, 700)
+        assert (await refused(pay(task, 1))).code == "budget_exhausted"
+
+    async def test_a_branch_narrows_its_budget_offline(self, zone):
+        """A budget that was appended offline is enforced beside those above."""
+        task = await zone.start_task()
+        branch = task.branch("buyer", Limits(budgets={"cents": 50}))
+        await pay(branch, 50)
+        assert (await refused(pay(branch, 1))).code == "budget_exhausted"
+        await pay(task, 950)
+
+    async def test_callers_together_never_overspend(self, zone):
+        """32 payments at once on two sidecars: exactly as many are allowed as the budget holds."""
+        task = await zone.start_task()
+        child = await zone.hand_to(task, "triage", Limits(budgets={"cents": 100_000}))
+        answers = await asyncio.gather(
+            *(pay(one, 60) for _ in range(16) for one in (task, child)), return_exceptions=True
+        )
+        allowed = [answer for answer in answers if not isinstance(answer, BaseException)]
+        assert {type(answer) for answer in answers} == {tabard.Decision, tabard.Denied}
+        assert max((await spent(zone, task)).values()) == 60 * len(allowed) <= 1000
+        # The hop adds 300 of its own: the child gets five, the parent the rest.
+        assert len(allowed) == 16
+
+    async def test_a_retry_is_charged_once(self, zone):
+        """The same request_id gets the same decision and is no second payment."""
+        task = await zone.start_task()
+        first = await pay(task, 600, request_id="r-1")
+        again = await pay(task, 600, request_id="r-1")
+        assert first.decision_id == again.decision_id
+        assert max((await spent(zone, task)).values()) == 600
+
+    async def test_what_was_read_stays_with_the_task_and_its_successors(self, zone):
+        """A label denies in every part of the task, and in the next task of the same person and workload."""
+        task = await zone.start_task()
+        child = await zone.hand_to(task, "triage")
+        await task.authorize("send", {})
+        await child.authorize("web.read", {})
+        assert (await refused(task.authorize("send", {}))).code == "tainted"
+        assert (await refused(child.branch("b").authorize("send", {}))).code == "tainted"
+        after = await zone.start_task()
+        assert (await refused(after.authorize("send", {}))).code == "tainted"
+
+    async def test_a_branch_label_stays_below_the_branch(self, zone):
+        """Policy may say that a label concerns the branch only."""
+        task = await zone.start_task()
+        branch = task.branch("reader")
+        await branch.authorize("note", {})
+        assert (await refused(branch.authorize("send", {}))).code == "noted"
+        assert (await refused(branch.branch("below").authorize("send", {}))).code == "noted"
+        await task.authorize("send", {})
+
+    async def test_history_holds_the_calls_of_the_whole_task(self, zone):
+        """Two payments by two holders are in the sight of a third."""
+        task = await zone.start_task()
+        child = await zone.hand_to(task, "triage")
+        await pay(task, 1)
+        await task.authorize("send", {})
+        await pay(child, 1)
+        assert (await refused(task.branch("c").authorize("send", {}))).code == "paid_before"
+
+    async def test_a_call_beside_an_untrusted_read_cannot_use_the_old_history(self, zone):
+        """Between asking policy and taking the call another call reads: policy is asked again, and denies."""
+        task = await zone.start_task()
+        policy = zone.running["orchestrator"]._parts.policy
+        decide, asked = policy.decide, []
+
+        async def slow(operation, input_json, **options):
+            verdict = await decide(operation, input_json, **options)
+            asked.append(options.get("key"))
+            if asked == ["send"]:
+                await task.authorize("web.read", {})
+            return verdict
+
+        policy.decide = slow
+        assert (await refused(task.authorize("send", {}))).code == "tainted"
+        assert asked == ["send", "web.read", "send"]
+
+    async def test_an_agent_can_only_raise_a_cost_and_add_labels(self, zone):
+        """Reporting adds up to the limit; a negative charge isn't a request."""
+        task = await zone.start_task()
+        decision = await pay(task, 100)
+        await task.report_outcome(decision, charges={"cents": 200}, labels=["untrusted"])
+        assert 300 in (await spent(zone, task)).values()
+        assert (await refused(task.authorize("send", {}))).code == "tainted"
+        await task.report_outcome(decision, charges={"cents": 5000})
+        assert max((await spent(zone, task)).values()) == 1000
+        with pytest.raises(tabard.InvalidRequest):
+            await task.report_outcome(decision, charges={"cents": -1})
+
+    async def test_only_the_backend_gives_a_charge_back_and_once(self, zone):
+        """A refund needs the signature of the credential's own audience, and never exceeds the charge."""
+        task = await zone.start_task()
+        decision = await pay(task, 400)
+        keyring = Keyring(zone.keys)
+
+        def signed(audience="bank", **parts):
+            (key,) = keyring.export(audience)
+            named = {"key_id": key.kid, "audience": audience, "decision_id": decision.decision_id, **parts}
+            return sign_outcome(key.secret, **named)
+
+        for forged in (
+            signed(audience="other", refunds={"cents": 400}),
+            signed(refunds={"cents": 401}),
+            signed(refunds={"cents": 400}, decision_id="another"),
+            signed(refunds={"cents": 400})[:-4] + "AAAA",
+            signed(refunds={"cents": 400}, now=1000.0),
+        ):
+            with pytest.raises(tabard.TabardError) as caught:
+                await task.report_outcome(decision, signed_outcome=forged)
+            assert caught.value.code == "outcome_invalid"
+        assert 400 in (await spent(zone, task)).values()
+        await task.report_outcome(decision, signed_outcome=signed(refunds={"cents": 150}))
+        assert 250 in (await spent(zone, task)).values()
+        with pytest.raises(tabard.TabardError) as caught:
+            await task.report_outcome(decision, signed_outcome=signed(refunds={"cents": 1}))
+        assert "given back already" in str(caught.value)
+
+    async def test_an_outcome_of_somebody_elses_decision_is_unknown(self, zone):
+        """A sibling can't report on a decision that it didn't get."""
+        task = await zone.start_task()
+        decision = await pay(task, 1)
+        with pytest.raises(tabard.TabardError) as caught:
+            await task.branch("sibling").report_outcome(decision, charges={"cents": 5})
+        assert caught.value.code == "decision_unknown"
+
+    async def test_a_store_that_was_emptied_denies(self, zone):
+        """A task that the store doesn't know has spent who knows what."""
+        task = await zone.start_task()
+        await zone.empty()
+        assert (await refused(pay(task, 1))).code == "task_unknown"
+
+    async def test_a_store_that_went_back_in_time_denies_what_began_before(self, zone):
+        """Losing what was acknowledged is noticed; tasks of the time before are refused everywhere, new ones aren't."""
+        task = await zone.start_task()
+        child = await zone.hand_to(task, "triage")
+        await pay(task, 10)
+        await zone.go_back()
+        assert (await refused(pay(task, 1))).code == "state_rolled_back"
+        assert (await refused(pay(task, 1))).code == "state_rolled_back"
+        assert (await refused(pay(child, 1))).code == "state_rolled_back"
+        fresh = await zone.agent("orchestrator").start_task(
+            zone.issuer.access_token(PERSON), intent_token=zone.intent("refunds", "Again.")
+        )
+        await pay(fresh, 1)
+
+    async def test_what_could_not_be_issued_costs_nothing(self, zone, monkeypatch):
+        """A charge is given back if issuing fails before anything was handed out."""
+        task = await zone.start_task()
+        issuer = zone.running["orchestrator"]._parts.stages.issuers.get("jwt")
+
+        async def broken(_request):
+            raise RuntimeError("no entropy")
+
+        monkeypatch.setattr(issuer, "issue", broken)
+        with pytest.raises(tabard.TabardError):
+            await pay(task, 400)
+        assert set((await spent(zone, task)).values()) <= {0}
+
+    async def test_a_task_has_only_so_many_labels(self, zone):
+        """An agent that reports label after label fills no disk and no input."""
+        task = await zone.start_task()
+        decision = await pay(task, 1)
+        for batch in range(8):
+            await task.report_outcome(decision, labels=[f"l-{batch}-{number}" for number in range(32)])
+        with pytest.raises(tabard.TabardError, match="too many labels"):
+            await task.report_outcome(decision, labels=["one more"])
+        assert (await refused(task.authorize("web.read", {}))).code == "labels_exceeded"
+        await pay(task, 1)
