@@ -28,8 +28,23 @@ class Propagation:
     rounds: int
 
 
-async def propagation(
-    first: StateStore, second: StateStore, *, rounds: int = 1000, pause_seconds: float = 0.005
+async def propagation(url: str, *, times: int) -> tuple[float, float]:
+    """Return p50 and p99 in milliseconds over ``times`` revocations, between two connections to the Redis at ``url``."""
+    from tabard_sidecar.state.redis import RedisOptions, RedisStateStore  # noqa: PLC0415 - loads redis
+
+    first, second = (RedisStateStore(RedisOptions(url), zone="propagation") for _ in range(2))
+    await first.open()
+    await second.open()
+    try:
+        found = await between(first, second, rounds=times)
+    finally:
+        await first.close()
+        await second.close()
+    return found.p50_ms, found.p99_ms
+
+
+async def between(
+    first: StateStore, second: StateStore, *, rounds: int, pause_seconds: float = 0.005
 ) -> Propagation:
     """Revoke on one connection to a zone's state and wait for it on another, round after round.
 

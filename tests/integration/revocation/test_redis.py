@@ -13,7 +13,7 @@ from tabard_sidecar.revocation import RevocationConfig, build_revocation
 from tabard_sidecar.state import Child, RevocationKind, TaskRecord
 from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 
-from bench.propagation import propagation
+from bench.propagation import between
 from tests.support.redis_server import redis_server
 
 IDP = "https://idp.example.org"
@@ -179,5 +179,5 @@ async def test_a_revocation_arrives_soon(make):
     """The benchmark says how soon; here it is only seen to measure something, without luck or waiting for a read."""
     first, _, _ = await make()
     second, _, _ = await make()
-    found = await propagation(first, second, rounds=50)
+    found = await between(first, second, rounds=50)
     assert 0 < found.p50_ms <= found.p99_ms <= found.worst_ms < 500
