@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any
+
+import pytest
+import tabard
+from tabard.authz.v1 import authorization_service_pb2 as pb
 
 from demo.world import ISSUER
 from tests.support.zone import Zone
@@ -10,6 +16,8 @@ from tests.support.zone import Zone
 if TYPE_CHECKING:
     from demo.world import Sidecar
 
+LARGE = {"to": "ACME", "cents": 20_000}
+HUGE = {"to": "ACME", "cents": 200_000}
 POLICY = """
 package policy.bank
 
@@ -92,3 +100,27 @@ class AskingZone(Zone):
     def approver(self, who: str = "cleo", **claims: Any) -> str:
         """Return a fresh token of somebody in finance."""
         return self.issuer.access_token(who, **({"aud": "tabard-approval", "groups": ["finance"]} | claims))
+
+
+async def asked(task, arguments=LARGE, **options):
+    with pytest.raises(tabard.ApprovalRequired) as caught:
+        await task.authorize("pay", arguments, **options)
+    return caught.value
+
+
+async def waiting(command):
+    _, out, _ = await command("list", "--json")
+    return json.loads(out)["approvals"]
+
+
+async def until_waiting(command):
+    async with asyncio.timeout(10):
+        while not (rows := await waiting(command)):  # noqa: ASYNC110 - as a person would look
+            await asyncio.sleep(0.01)
+    return rows
+
+
+async def poll(zone, pending):
+    client = zone.agent("orchestrator")
+    request = pb.GetApprovalRequest(call_grant=pending.call_grant, approval_id=pending.approval_id)
+    return (await client._connection.authorization.GetApproval(request)).discharge

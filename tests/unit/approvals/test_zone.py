@@ -1,86 +1,20 @@
-"""From the agent's call to the person's terminal and back, through real sidecars and real sockets."""
+"""From the agent's call to the person's decision and back, through real sidecars and real sockets."""
 
 import asyncio
-import io
 import json
-import os
-import pty
-import shutil
-import subprocess
-import sys
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
 import grpc
 import pytest
 import tabard
-from tabard import _approvals, macaroon
+from tabard import macaroon
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import authorization_service_pb2 as pb
 from tabard.caveats import Limits
 from tabard.delegation import branch
-from tabard_sidecar.cli import main
 
 from demo.world import PERSON, spiffe_id
-from tests.support.asking import AskingZone
-
-LARGE = {"to": "ACME", "cents": 20_000}
-HUGE = {"to": "ACME", "cents": 200_000}
-
-
-@pytest.fixture
-def folder():
-    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-async def zone(folder, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("TABARD_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(_approvals, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(_approvals, "LONGEST_PAUSE_SECONDS", 0.05)
-    async with AskingZone(folder) as started:
-        yield started
-
-
-@pytest.fixture
-def command(zone, folder, capsys):
-    """Runs ``tabard approvals …`` against a sidecar, as a person in finance would."""
-
-    async def run(*arguments, token=None, workload="orchestrator"):
-        given = ["approvals", *arguments, "--operator", zone.operator(workload)]
-        if token is not None:
-            (folder / "token").write_text(token + "\n")
-            given += ["--token-file", str(folder / "token"), "--yes"]
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, given)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-async def asked(task, arguments=LARGE, **options):
-    with pytest.raises(tabard.ApprovalRequired) as caught:
-        await task.authorize("pay", arguments, **options)
-    return caught.value
-
-
-async def waiting(command):
-    _, out, _ = await command("list", "--json")
-    return json.loads(out)["approvals"]
-
-
-async def until_waiting(command):
-    async with asyncio.timeout(10):
-        while not (rows := await waiting(command)):  # noqa: ASYNC110 - as a person would look
-            await asyncio.sleep(0.01)
-    return rows
+from tests.support.asking import HUGE, LARGE, asked, poll, until_waiting, waiting
 
 
 async def test_a_small_payment_asks_nobody(zone, command):
@@ -139,12 +73,6 @@ async def test_one_approval_is_one_call(zone, command):
     assert again.approval_id != pending.approval_id
 
 
-async def poll(zone, pending):
-    client = zone.agent("orchestrator")
-    request = pb.GetApprovalRequest(call_grant=pending.call_grant, approval_id=pending.approval_id)
-    return (await client._connection.authorization.GetApproval(request)).discharge
-
-
 async def test_of_many_callers_one_gets_through(zone, command):
     task = await zone.start_task()
     (pending,) = (await asked(task)).approvals
@@ -184,123 +112,6 @@ async def test_two_people_for_a_very_large_payment(zone, command):
     berta = zone.approver("berta", groups=["board"])
     assert (await command("approve", by_code["very_large"], token=berta))[0] == 0
     assert (await calling).allowed
-
-
-async def test_at_a_terminal(zone):
-    """A real terminal: the call is shown, and only a yes approves it."""
-    task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
-    arguments = ["approvals", "approve", pending.approval_id, "--operator", zone.operator()]
-    for answer, code, status in (("n", 1, "waits"), ("y", 0, "approved")):
-        seen, exit_code = await asyncio.to_thread(
-            at_terminal, arguments, answer, {"TABARD_APPROVER_TOKEN": zone.approver()}
-        )
-        assert exit_code == code
-        assert '"cents": 20000' in seen
-        assert "Approve exactly this call? [y/N]" in seen
-        assert status in seen
-
-
-def at_terminal(arguments, answer, environment):
-    """Run the command at a terminal of its own and answer its question."""
-    master, slave = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "tabard_sidecar.cli", *arguments],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**os.environ, **environment},
-    ) as process:
-        os.close(slave)
-        seen = b""
-        while b"[y/N]" not in seen:
-            seen += os.read(master, 4096)
-        os.write(master, f"{answer}\n".encode())
-        process.wait(30)
-        os.set_blocking(master, False)
-        with suppress(OSError):
-            while chunk := os.read(master, 4096):
-                seen += chunk
-    os.close(master)
-    return seen.decode(), process.returncode
-
-
-async def test_nobody_at_the_terminal(zone, command):
-    """Without a terminal nothing is decided unless --yes says so."""
-    task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
-    code, _, err = await command("approve", pending.approval_id)
-    assert (code, "add --yes" in err) == (2, True)
-    (row,) = await waiting(command)
-    assert row["status"] == "pending"
-
-
-async def test_the_token_is_taken_from_standard_input(zone, command, monkeypatch):
-    task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
-    monkeypatch.setattr(sys, "stdin", io.StringIO(zone.approver() + "\n"))
-    code, out, err = await command("approve", pending.approval_id, "--yes", "--json")
-    assert code == 0
-    document = json.loads(out)
-    assert (document["status"], document["approver"]["id"]) == ("approved", "cleo")
-    assert '"cents": 20000' in err  # what was approved is shown all the same
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    (other,) = (await asked(task, HUGE | {"cents": 30_000})).approvals
-    code, _, err = await command("deny", other.approval_id, "--yes")
-    assert (code, "no approver's token" in err) == (2, True)
-
-
-async def test_what_does_not_exist(zone, command):
-    for arguments, token in ((["show", "0" * 32], None), (["approve", "0" * 32], zone.approver())):
-        code, _, err = await command(*arguments, token=token)
-        assert (code, "approval_unknown" in err) == (1, True)
-
-
-async def test_decided_already(zone, command):
-    task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
-    await command("deny", pending.approval_id, token=zone.approver())
-    code, _, err = await command("approve", pending.approval_id, token=zone.approver())
-    assert (code, "approval_decided" in err) == (1, True)
-
-
-async def test_list_in_words(zone, command):
-    assert (await command("list"))[1] == "nothing waits\n"
-    task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
-    out = (await command("list"))[1]
-    assert out.startswith(f"{pending.approval_id}  pending ")
-    assert f'{PERSON}  tool "pay"  payments over 100 need a second person' in out
-    await command("approve", pending.approval_id, token=zone.approver())
-    assert (await command("list"))[1] == "nothing waits\n"
-    assert f"{pending.approval_id}  approved" in (await command("list", "--all"))[1]
-
-
-async def test_watch(zone, command):
-    task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
-    watching = asyncio.create_task(
-        asyncio.to_thread(
-            watch, ["approvals", "watch", "--json", "--interval", "0.1", "--operator", zone.operator()]
-        )
-    )
-    await asyncio.sleep(0)
-    process = await watching
-    try:
-        first = json.loads(await asyncio.to_thread(process.stdout.readline))
-        assert (first["event"], first["approval_id"]) == ("waits", pending.approval_id)
-        await command("approve", pending.approval_id, token=zone.approver())
-        second = json.loads(await asyncio.to_thread(process.stdout.readline))
-        assert (second["event"], second["approver"]["id"]) == ("approved", "cleo")
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
-        process.stdout.close()
-
-
-def watch(arguments):
-    """Start the command as a process of its own."""
-    return subprocess.Popen([sys.executable, "-m", "tabard_sidecar.cli", *arguments], stdout=subprocess.PIPE)
 
 
 async def test_four_eyes_through_the_terminal(zone, command):

@@ -1,0 +1,130 @@
+"""The person's side of it: `tabard approvals` against a real sidecar."""
+
+import asyncio
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+
+from demo.world import PERSON
+from tests.support.asking import HUGE, asked, waiting
+
+
+async def test_at_a_terminal(zone):
+    """A real terminal: the call is shown, and only a yes approves it."""
+    task = await zone.start_task()
+    (pending,) = (await asked(task)).approvals
+    arguments = ["approvals", "approve", pending.approval_id, "--operator", zone.operator()]
+    for answer, code, status in (("n", 1, "waits"), ("y", 0, "approved")):
+        seen, exit_code = await asyncio.to_thread(
+            at_terminal, arguments, answer, {"TABARD_APPROVER_TOKEN": zone.approver()}
+        )
+        assert exit_code == code
+        assert '"cents": 20000' in seen
+        assert "Approve exactly this call? [y/N]" in seen
+        assert status in seen
+
+
+def at_terminal(arguments, answer, environment):
+    """Run the command at a terminal of its own and answer its question."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "tabard_sidecar.cli", *arguments],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, **environment},
+    ) as process:
+        os.close(slave)
+        seen = b""
+        while b"[y/N]" not in seen:
+            seen += os.read(master, 4096)
+        os.write(master, f"{answer}\n".encode())
+        process.wait(30)
+        os.set_blocking(master, False)
+        with suppress(OSError):
+            while chunk := os.read(master, 4096):
+                seen += chunk
+    os.close(master)
+    return seen.decode(), process.returncode
+
+
+async def test_nobody_at_the_terminal(zone, command):
+    """Without a terminal nothing is decided unless --yes says so."""
+    task = await zone.start_task()
+    (pending,) = (await asked(task)).approvals
+    code, _, err = await command("approve", pending.approval_id)
+    assert (code, "add --yes" in err) == (2, True)
+    (row,) = await waiting(command)
+    assert row["status"] == "pending"
+
+
+async def test_the_token_is_taken_from_standard_input(zone, command, monkeypatch):
+    task = await zone.start_task()
+    (pending,) = (await asked(task)).approvals
+    monkeypatch.setattr(sys, "stdin", io.StringIO(zone.approver() + "\n"))
+    code, out, err = await command("approve", pending.approval_id, "--yes", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert (document["status"], document["approver"]["id"]) == ("approved", "cleo")
+    assert '"cents": 20000' in err  # what was approved is shown all the same
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    (other,) = (await asked(task, HUGE | {"cents": 30_000})).approvals
+    code, _, err = await command("deny", other.approval_id, "--yes")
+    assert (code, "no approver's token" in err) == (2, True)
+
+
+async def test_what_does_not_exist(zone, command):
+    for arguments, token in ((["show", "0" * 32], None), (["approve", "0" * 32], zone.approver())):
+        code, _, err = await command(*arguments, token=token)
+        assert (code, "approval_unknown" in err) == (1, True)
+
+
+async def test_decided_already(zone, command):
+    task = await zone.start_task()
+    (pending,) = (await asked(task)).approvals
+    await command("deny", pending.approval_id, token=zone.approver())
+    code, _, err = await command("approve", pending.approval_id, token=zone.approver())
+    assert (code, "approval_decided" in err) == (1, True)
+
+
+async def test_list_in_words(zone, command):
+    assert (await command("list"))[1] == "nothing waits\n"
+    task = await zone.start_task()
+    (pending,) = (await asked(task)).approvals
+    out = (await command("list"))[1]
+    assert out.startswith(f"{pending.approval_id}  pending ")
+    assert f'{PERSON}  tool "pay"  payments over 100 need a second person' in out
+    await command("approve", pending.approval_id, token=zone.approver())
+    assert (await command("list"))[1] == "nothing waits\n"
+    assert f"{pending.approval_id}  approved" in (await command("list", "--all"))[1]
+
+
+async def test_watch(zone, command):
+    task = await zone.start_task()
+    (pending,) = (await asked(task)).approvals
+    watching = asyncio.create_task(
+        asyncio.to_thread(
+            watch, ["approvals", "watch", "--json", "--interval", "0.1", "--operator", zone.operator()]
+        )
+    )
+    await asyncio.sleep(0)
+    process = await watching
+    try:
+        first = json.loads(await asyncio.to_thread(process.stdout.readline))
+        assert (first["event"], first["approval_id"]) == ("waits", pending.approval_id)
+        await command("approve", pending.approval_id, token=zone.approver())
+        second = json.loads(await asyncio.to_thread(process.stdout.readline))
+        assert (second["event"], second["approver"]["id"]) == ("approved", "cleo")
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
+        process.stdout.close()
+
+
+def watch(arguments):
+    """Start the command as a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "tabard_sidecar.cli", *arguments], stdout=subprocess.PIPE)
