@@ -97,10 +97,10 @@ def _store(settings: Settings) -> StateStore:
     Raises:
         Failure: it is a file that doesn't exist; opening it would make one.
     """
-    from tabard_sidecar.state import SQLiteStateStore  # noqa: PLC0415
+    from tabard_sidecar.state.factory import create_store  # noqa: PLC0415
 
-    path = settings.state.path(settings.zone)
-    if not path.exists():
+    path = None if settings.state.is_redis else settings.state.path(settings.zone)
+    if path is not None and not path.exists():
         raise Failure(
             "there is no state yet",
             exit_codes.NEGATIVE,
@@ -108,6 +108,4 @@ def _store(settings: Settings) -> StateStore:
             next_step="Start the sidecar once, or name its configuration with --config.",
             see=_SEE,
         )
-    return SQLiteStateStore(
-        path, zone=settings.zone, busy_timeout_seconds=settings.state.busy_timeout_seconds
-    )
+    return create_store(settings.state, zone=settings.zone)

@@ -7,6 +7,7 @@ import itertools
 import time
 
 import pytest
+from tabard_sidecar.cli import main
 from tabard_sidecar.model import Agent, Subject
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.revocation import RevocationConfig, build_revocation
@@ -181,3 +182,18 @@ async def test_a_revocation_arrives_soon(make):
     second, _, _ = await make()
     found = await between(first, second, rounds=50)
     assert 0 < found.p50_ms <= found.p99_ms <= found.worst_ms < 500
+
+
+def test_state_check_and_compact_on_redis(server, capsys):
+    """The commands that look after a file look after a server just as well."""
+    chosen = ("--set", f"state.url={server.url}", "--set", f"zone=revocation{next(_zones)}")
+    assert main(["state", "check", *chosen]) == 0
+    assert capsys.readouterr().out == "state: ok\n"
+    assert main(["state", "compact", *chosen]) == 0
+    assert capsys.readouterr().out.startswith("forgot 0 expired entries")
+
+
+def test_state_check_of_a_server_that_is_away(capsys, tmp_path):
+    """Exit code 6 and the server's name."""
+    assert main(["state", "check", "--set", f"state.url=unix://{tmp_path}/nobody.sock"]) == 6
+    assert str(tmp_path) in capsys.readouterr().err
