@@ -11,30 +11,14 @@ _task := {
 			{"allowed": false, "at": 995, "labels": [], "tool": "mail.delete"},
 			{"allowed": true, "at": 999, "labels": [], "tool": "files.read"},
 		],
-		"labels": ["internal", "untrusted"],
+		"labels": ["untrusted"],
 	},
-}
-
-_fresh := {"context": {"time": 1000}, "history": {"calls": [], "labels": []}}
-
-test_labels if {
-	history.has_label("internal") with input as _task
-	not history.has_label("secret") with input as _task
-	history.has_any_label({"internal", "secret"}) with input as _task
-	history.has_any_label(["secret", "internal"]) with input as _task
-	not history.has_any_label({"secret"}) with input as _task
-	not history.has_any_label({"secret"}) with input as _fresh
-}
-
-test_untrusted if {
-	history.untrusted with input as _task
-	not history.untrusted with input as _fresh
 }
 
 test_times if {
 	history.times({"mail.read"}) == 2 with input as _task
 	history.times(["mail.read", "files.read"]) == 3 with input as _task
-	history.times({"mail.read"}) == 0 with input as _fresh
+	history.times({"mail.read"}) == 0 with input as {"history": {"calls": []}}
 }
 
 test_times_within if {
@@ -49,9 +33,4 @@ test_called if {
 
 test_a_call_that_was_denied_does_not_count if {
 	not history.called({"mail.delete"}) with input as _task
-}
-
-test_read_in_bulk if {
-	history.read_in_bulk({"mail.read", "files.read"}, 2) with input as _task
-	not history.read_in_bulk({"mail.read", "files.read"}, 3) with input as _task
 }

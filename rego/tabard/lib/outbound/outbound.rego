@@ -8,7 +8,6 @@
 package tabard.lib.outbound
 
 import data.tabard.lib.arguments
-import data.tabard.lib.history
 import data.tabard.lib.intent
 
 # METADATA
@@ -63,7 +62,7 @@ vouched(names, directory, trusted) if {
 #   read nothing untrusted, or if every addressee is named or trusted, as for `vouched`.
 # scope: document
 after_untrusted(names, _, _) if {
-	not history.untrusted
+	not "untrusted" in input.history.labels
 	addressees(names)
 }
 
@@ -71,11 +70,13 @@ after_untrusted(names, directory, trusted) if vouched(names, directory, trusted)
 
 # METADATA
 # description: |
-#   "Secrets never leave": true if the task carries none of `labels`, a set or array, or if every addressee is in
-#   `trusted`, as for `inside`. That the request names an addressee isn't enough.
+#   "Secrets never leave": true if the task carries none of the labels `secret`, a set or array, or if every addressee
+#   is in `trusted`, as for `inside`. That the request names an addressee isn't enough.
 # scope: document
-secrets_stay(labels, names, _) if {
-	not history.has_any_label(labels)
+secrets_stay(secret, names, _) if {
+	every label in secret {
+		not label in input.history.labels
+	}
 	addressees(names)
 }
 

@@ -8,8 +8,8 @@
 package policy.agentdojo_banking
 
 import data.tabard.lib.arguments
-import data.tabard.lib.history
 import data.tabard.lib.intent
+import data.tabard.lib.labels
 import data.tabard.lib.outbound
 import data.tabard.lib.tools
 import data.tabard.lib.wording
@@ -109,7 +109,7 @@ ask contains _question("unusual_standing_order", "The new recipient or amount is
 # description: Particulars that stand only in what others wrote need the person's word.
 ask contains _question("profile_from_document", "The new particulars are not in the request.") if {
 	input.tool.name == "update_user_info"
-	history.untrusted
+	labels.untrusted
 	not _profile_named
 }
 

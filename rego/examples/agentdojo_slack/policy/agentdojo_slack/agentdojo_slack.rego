@@ -8,8 +8,8 @@
 package policy.agentdojo_slack
 
 import data.tabard.lib.arguments
-import data.tabard.lib.history
 import data.tabard.lib.intent
+import data.tabard.lib.labels
 import data.tabard.lib.outbound
 import data.tabard.lib.tools
 import data.tabard.lib.wording
@@ -106,13 +106,29 @@ ask contains {
 }
 
 # METADATA
+# description: |
+#   What stands in the workspace goes into a channel shared with another company only if the person has seen it.
+ask contains {
+	"approvers": ["requester"],
+	"code": "internal_to_others",
+	"reason": "The channel is shared with another company, and the assistant has read what ours said.",
+	"ttl_seconds": 900,
+	"uses": 1,
+} if {
+	input.tool.name == "send_channel_message"
+	labels.has("internal")
+	not arguments.all_in("channel", data.workspace.channels)
+	not outbound.own_words("body")
+}
+
+# METADATA
 # description: What stands in the workspace goes to no web page that the person didn't name.
 deny contains {
 	"code": "internal_stays_inside",
 	"message": "What the workspace said stays in it; the request doesn't name this page.",
 } if {
 	input.tool.name == "post_webpage"
-	history.has_label("internal")
+	labels.has("internal")
 	not outbound.address_vouched("url", set())
 }
 
@@ -202,7 +218,7 @@ _reaches(name, _) if outbound.named({name}, _channel_names)
 # or to others in the workspace: anything while the task has read nothing that others wrote, and afterwards the person's
 # own words.
 _reaches(name, ours) if {
-	not history.untrusted
+	not labels.untrusted
 	outbound.inside({name}, ours)
 }
 

@@ -184,6 +184,13 @@ test_external_channels_only_when_spoken_of if {
 		"send_channel_message",
 		message,
 	)
+	report := _question(
+		"Write a summary to the External channel",
+		"send_channel_message",
+		object.union(message, {"body": "Ours said a lot"}),
+	)
+	_verdict == "internal_to_others" with input as report
+	_verdict == "allowed" with input as _unread(report)
 	question := _question("Write hello to a channel", "send_channel_message", message)
 	_verdict == "not_in_request" with input as question
 	_verdict == "not_in_request" with input as _unread(question)
