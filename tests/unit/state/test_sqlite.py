@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import sqlite3
 from pathlib import Path
@@ -22,6 +23,7 @@ from tabard_sidecar.state import (
     Standing,
 )
 from tabard_sidecar.state.sqlite import StateFileError
+from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 
 NOW = 1_800_000_000.0
 LATER = NOW + 3600
@@ -271,3 +273,26 @@ async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
     finally:
         await ours.close()
         await theirs.close()
+
+
+async def test_a_file_of_the_first_version_is_brought_forward(tmp_path):
+    """What was ended and counted then is ended and counted now."""
+    path = tmp_path / "state.db"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0])
+        old.execute("PRAGMA user_version=1")
+        old.execute("INSERT INTO ended VALUES ('a', 'task', ?)", (LATER,))
+        old.execute("INSERT INTO children VALUES ('a', 'b', ?)", (LATER,))
+        old.execute("INSERT INTO uses VALUES ('token:x', 1, ?)", (LATER,))
+        old.commit()
+    store = SQLiteStateStore(path, zone="z")
+    await store.open()
+    try:
+        standing = await store.look_up(Chain(("a",)))
+        assert (standing.ended, standing.children, standing.known) == ("a", 1, False)
+        (revocation,) = await store.revocations()
+        assert (revocation.kind, revocation.target) == (RevocationKind.LINK, "a")
+        assert not await store.consume("token:x", limit=1, now=NOW, expires_at=LATER)
+        assert not await store.check()
+    finally:
+        await store.close()
