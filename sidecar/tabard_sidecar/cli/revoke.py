@@ -201,7 +201,8 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
         counted = {"live_tasks": reach.live_tasks, "holders": reach.holders, "complete": reach.complete}
         echo_ascii_json(row | {"reach": counted})
         return
-    click.echo(f"{click.style('revoked', fg='red', bold=True)} {_what(row)}, {_until(row)}")
+    named = f"task {visible(str(target['task_id']))}" if "task_id" in target else _what(row)
+    click.echo(f"{click.style('revoked', fg='red', bold=True)} {named}, {_until(row)}")
     click.echo(f"  sequence   {row['sequence']}")
     if row["kind"] != "credential":
         more = "" if reach.complete else " at least; not every task was looked at"

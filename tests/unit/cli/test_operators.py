@@ -80,7 +80,7 @@ async def test_revoke_task(zone, tabard):
     task = await zone.start_task()
     exit_code, out, _ = await tabard("revoke", "task", task.info.task_id, "--reason", "too many mails")
     assert exit_code == 0
-    assert out.startswith("revoked link ")
+    assert out.startswith(f"revoked task {task.info.task_id}, since ")
     assert "reaches    1 live task(s), 1 holder(s)\n" in out
     assert await code(task) == "task_ended"
     exit_code, out, _ = await tabard("revoke", "list")
