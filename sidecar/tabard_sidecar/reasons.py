@@ -325,8 +325,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "discharge_forged",
         "Discharge does not verify",
-        "A discharge isn't bound to exactly this grant or was made with another key, or its caveat was appended by "
-        "somebody who isn't a sidecar of the zone. Narrowing a call grant makes its discharges worthless, too.",
+        "A discharge isn't bound to exactly this grant or was made with another key, or its caveat was appended by somebody who isn't a sidecar of the zone. Narrowing a call grant makes its discharges worthless, too.",
         _NO_AUTHORITY,
         "Get the discharge from GetApproval, with the very call grant that it is sent with.",
     ),

@@ -6,7 +6,6 @@ from tabard.arguments import call_digest
 from tabard.caveats import (
     Arguments,
     Audiences,
-    Budget,
     Call,
     Constraint,
     Expiry,

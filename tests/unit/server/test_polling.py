@@ -39,5 +39,7 @@ def test_grpc_knows_the_flags(first):
         "server = grpc.server(ThreadPoolExecutor(1))\n"
         "print(server.add_insecure_port('127.0.0.1:0') > 0)\nserver.start()\nserver.stop(None)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert (done.stdout.strip(), done.stderr) == ("True", "")
