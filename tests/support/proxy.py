@@ -18,6 +18,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._held: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def hold(self) -> None:
@@ -32,6 +33,10 @@ class Proxy:
         """Forward nothing any more on the connections of now, without closing them: the other end is gone."""
         self._call(lambda: self._held.update(self._writers))
 
+    def mute(self) -> None:
+        """Forward no answer any more on the connections of now: what is asked still arrives."""
+        self._call(lambda: self._held.update(self._clients))
+
     def cut(self) -> None:
         """Close every connection."""
         self._call(lambda: [writer.close() for writer in self._writers])
@@ -39,7 +44,7 @@ class Proxy:
     @property
     def connections(self) -> int:
         """How many connections clients hold."""
-        return len(self._writers) // 2
+        return len(self._clients)
 
     def _call(self, work: object) -> None:
         done = threading.Event()
@@ -75,6 +80,7 @@ class Proxy:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._writers |= {writer, their_writer}
+        self._clients.add(writer)
 
     async def _forward(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, both: set[asyncio.StreamWriter]
@@ -90,6 +96,7 @@ class Proxy:
             pass
         finally:
             self._writers -= both
+            self._clients -= both
             for writer in both:
                 writer.close()
 

@@ -11,10 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import redis
+
 from tests.support.components import component
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
 _START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
 
 
 def free_port() -> int:
@@ -70,6 +73,27 @@ class RedisServer:
         arguments = ["redis-cli", "-p", str(self.port), *command]
         return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=20).stdout
 
+    def info(self, name: str) -> int:
+        """Return one number that it tells of itself."""
+        (line,) = [line for line in self.cli("info").splitlines() if line.startswith(f"{name}:")]
+        return int(line.partition(":")[2])
+
+    def names(self) -> list[str]:
+        """Return the names of all keys."""
+        return self.cli("--scan").split()
+
+    def snapshot(self) -> dict[bytes, tuple[bytes, int]]:
+        """Return a copy of every key with its end."""
+        with redis.Redis(port=self.port) as client:
+            return {key: (client.dump(key), max(0, client.pexpiretime(key))) for key in client.scan_iter()}
+
+    def go_back_to(self, snapshot: dict[bytes, tuple[bytes, int]]) -> None:
+        """Hold what a copy holds and nothing else."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+            for key, (value, end) in snapshot.items():
+                client.restore(key, end, value, absttl=True)
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self._process is not None
@@ -89,21 +113,19 @@ class RedisServer:
         self.wait()
 
     def stop(self) -> None:
-        """End it if it runs."""
-        if self._process is not None and self._process.poll() is None:
+        """End it in good order if it runs; a replica that still writes its first log has to be told more than once."""
+        until = time.monotonic() + _STOP_SECONDS
+        while self._process is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 self.resume()
-                self._process.terminate()
-            self.wait()
+                self.signal(signal.SIGTERM if time.monotonic() < until else signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
 
     def wait(self) -> None:
         """Wait until it has ended."""
         assert self._process is not None
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(20)
+        self._process.wait(_STOP_SECONDS)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""Real Redis servers."""
+"""Real Redis servers, and stores on them."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -19,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture
 def start_server(tmp_path, request: pytest.FixtureRequest) -> Callable[..., RedisServer]:
     """Starts servers that end with the test, whatever became of them."""
-    count = iter(range(100))
+    count = itertools.count()
 
     def start(*arguments: str) -> RedisServer:
         made = RedisServer(tmp_path / f"redis{next(count)}", *arguments)
@@ -28,3 +30,23 @@ def start_server(tmp_path, request: pytest.FixtureRequest) -> Callable[..., Redi
         return made
 
     return start
+
+
+@pytest.fixture
+async def open_store():
+    """Opens stores of zone z at a port of loopback; they are closed with the test."""
+    stores = []
+
+    async def open_one(
+        port: int, *, zone: str = "z", timeout_seconds: float = 1.0, **options: object
+    ) -> RedisStateStore:
+        store = RedisStateStore(
+            RedisOptions(f"redis://127.0.0.1:{port}/0", timeout_seconds=timeout_seconds, **options), zone=zone
+        )
+        await store.open()
+        stores.append(store)
+        return store
+
+    yield open_one
+    for store in stores:
+        await store.close()

@@ -33,8 +33,12 @@ class Acknowledged:
         if writes < mark[0] or epoch < mark[1]:
             self._writes, self._epoch = writes, epoch
             return True
+        self.wrote(writes)
+        self._epoch = max(self._epoch, epoch)
+        return False
+
+    def wrote(self, writes: int) -> None:
+        """Remember that so many writes are acknowledged."""
         if writes > self._writes:
             self._writes = writes
             self._at = time.monotonic()
-        self._epoch = max(self._epoch, epoch)
-        return False

@@ -163,9 +163,11 @@ class RedisStateStore:
         question = codec.reservation(reservation)
         question |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
         mark = self._acknowledged.mark()
-        state, what, epoch, written = await self._judge(scripts.RESERVE, reservation.now, question)
-        if state == b"done" and self._lost(mark, int(written), int(epoch)):
-            epoch = 0
+        state, what, epoch, before = await self._judge(scripts.RESERVE, reservation.now, question)
+        if state == b"done":
+            if self._lost(mark, int(before), int(epoch) - 1):
+                epoch = 0
+            self._acknowledged.wrote(int(before) + 1)
         return Reserved(ReserveState(state.decode()), what.decode(), int(epoch))
 
     def _lost(self, mark: tuple[int, int], writes: int, epoch: int) -> bool:

@@ -1,22 +1,24 @@
+local before = written()
 local root = q.links[1]
 local link = q.links[#q.links]
 local name = key('task', root)
 local task = redis.call('HMGET', name, 'version', 'until', 'owner', 'labels')
-if not task[1] then return {'unknown', '', '0', written()} end
+if not task[1] then return {'unknown', '', '0', before} end
 local decisions = key('decisions', root)
 if redis.call('HEXISTS', decisions, q.decision) == 1 then
-  return {'done', '', redis.call('HGET', meta, 'epoch'), written()}
+  -- Asked again.
+  return {'done', '', bump(), before}
 end
 local ended = first_ended(q.links)
-if ended then return {'ended', ended, '0', written()} end
-if tonumber(task[1]) ~= q.version then return {'changed', '', '0', written()} end
+if ended then return {'ended', ended, '0', before} end
+if tonumber(task[1]) ~= q.version then return {'changed', '', '0', before} end
 
 local spent = key('spent', root)
 local total = {}
 for _, charge in ipairs(q.charges) do
   local id, limit, amount = charge[1], charge[2], charge[3]
   local before = total[id] or tonumber(redis.call('HGET', spent, id) or '0')
-  if amount > limit - before then return {'exhausted', id, '0', written()} end
+  if amount > limit - before then return {'exhausted', id, '0', before} end
   total[id] = before + amount
 end
 local left = {}
@@ -26,13 +28,13 @@ for _, id in ipairs(q.approvals) do
     local fits = found[1] == root and found[2] == 'approved' and tonumber(found[4]) > q.now
     left[id] = fits and tonumber(found[3]) or 0
   end
-  if left[id] < 1 then return {'approval_used', id, '0', written()} end
+  if left[id] < 1 then return {'approval_used', id, '0', before} end
   left[id] = left[id] - 1
 end
 local of_task = missing_labels(root, '', q.task_labels, {})
 local of_branch = missing_labels(root, link, q.branch_labels, of_task)
 local fresh = #of_task + #of_branch
-if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', '', '0', written()} end
+if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', '', '0', before} end
 
 -- From here on everything is written.
 for id, amount in pairs(total) do redis.call('HSET', spent, id, whole(amount)) end
@@ -51,4 +53,4 @@ add_labels(root, '', of_task, task[2])
 add_labels(root, link, of_branch, task[2])
 earn_labels(task[3], q.task_labels, q.now, task[2])
 if fresh > 0 then redis.call('HINCRBY', name, 'version', 1) end
-return {'done', '', bump(), written()}
+return {'done', '', bump(), before}
