@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tabard
+from tabard import _approvals
 from tabard.authz.v1 import authorization_service_pb2 as pb
+from tabard_sidecar.cli import main
 
 from demo.world import ISSUER
 from tests.support.zone import Zone
@@ -124,3 +127,28 @@ async def poll(zone, pending):
     client = zone.agent("orchestrator")
     request = pb.GetApprovalRequest(call_grant=pending.call_grant, approval_id=pending.approval_id)
     return (await client._connection.authorization.GetApproval(request)).discharge
+
+
+def impatience(monkeypatch):
+    """Have clients poll often, and commands find nothing in the environment."""
+    for name in list(os.environ):
+        if name.startswith("TABARD_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(_approvals, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(_approvals, "LONGEST_PAUSE_SECONDS", 0.05)
+
+
+def terminal(zone, capsys):
+    """Return what runs ``tabard approvals …`` against a sidecar, with a token if one is given."""
+
+    async def run(*arguments, token=None, workload="orchestrator"):
+        given = ["approvals", *arguments, "--operator", zone.operator(workload)]
+        if token is not None:
+            (zone.folder / "token").write_text(token + "\n")
+            given += ["--token-file", str(zone.folder / "token"), "--yes"]
+        capsys.readouterr()
+        code = await asyncio.to_thread(main, given)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

@@ -1,0 +1,51 @@
+"""Approvals through a whole zone whose sidecars share a real Redis."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.approval_zone import ZoneApprovals
+from tests.support.asking import LARGE, AskingZone, asked, impatience, poll, terminal
+
+
+@pytest.fixture
+def server(start_server):
+    """A Redis of this test's own."""
+    return start_server()
+
+
+@pytest.fixture
+async def zone(server, monkeypatch):
+    """Orchestrator and triage under a policy that asks."""
+    impatience(monkeypatch)
+    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
+    async with AskingZone(folder, overrides={"state.url": server.url}) as started:
+        yield started
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def command(zone, capsys):
+    """Runs the command of people who approve."""
+    return terminal(zone, capsys)
+
+
+class TestRedis(ZoneApprovals):
+    """Sidecars of many machines."""
+
+
+async def test_what_redis_keeps_is_unreadable(zone, command, server):
+    """Neither arguments nor anything of use to a thief."""
+    task = await zone.start_task()
+    arguments = LARGE | {"note": "arguments-of-the-call"}
+    (pending,) = (await asked(task, arguments)).approvals
+    await command("approve", pending.approval_id, token=zone.approver())
+    discharge = await poll(zone, pending)
+    kept = b"".join(value for value, _ in server.snapshot().values())
+    assert pending.approval_id.encode() in kept
+    for secret in ("arguments-of-the-call", discharge, pending.call_grant):
+        assert secret.encode() not in kept

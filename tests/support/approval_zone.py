@@ -1,0 +1,231 @@
+"""From the agent's call to the person's decision and back, through real sidecars and real sockets, on any store."""
+
+import asyncio
+import json
+
+import grpc
+import pytest
+import tabard
+from tabard import macaroon
+from tabard.authz.v1 import approval_service_pb2 as approval_pb
+from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
+from tabard.authz.v1 import authorization_service_pb2 as pb
+from tabard.caveats import Limits
+from tabard.delegation import branch
+
+from demo.world import PERSON, spiffe_id
+from tests.support.asking import HUGE, LARGE, asked, poll, until_waiting, waiting
+
+
+class ZoneApprovals:
+    """Tests that ask for a fixture ``zone``, an :class:`~tests.support.asking.AskingZone`, and ``command``."""
+
+    async def test_a_small_payment_asks_nobody(self, zone, command):
+        task = await zone.start_task()
+        assert (await task.authorize("pay", {"to": "ACME", "cents": 5})).credential is not None
+        assert await waiting(command) == []
+
+    async def test_from_the_agent_to_the_person_and_back(self, zone, command):
+        task = await zone.start_task()
+        calling = asyncio.create_task(task.authorize("pay", LARGE, wait_for_approval=20))
+        (row,) = await until_waiting(command)
+        assert not calling.done()
+        # Somebody at another sidecar of the zone decides.
+        code, out, _ = await command("approve", row["approval_id"], token=zone.approver(), workload="triage")
+        decision = await calling
+        assert code == 0
+        assert "approved by cleo: 1 call(s) until" in out
+        assert decision.credential.audience == "bank"
+
+        record = json.loads(
+            (zone.sidecars["orchestrator"].folder / "decisions.log").read_text().splitlines()[-2]
+        )
+        (approval,) = record["input"]["approvals"]
+        assert approval["approver"] == {"id": "cleo", "issuer": row["subject"]["issuer"]}
+        assert (approval["module"], approval["code"]) == ("bank", "large")
+
+    async def test_a_person_refuses(self, zone, command):
+        task = await zone.start_task()
+        calling = asyncio.create_task(task.authorize("pay", LARGE, wait_for_approval=20))
+        (row,) = await until_waiting(command)
+        code, out, _ = await command("deny", row["approval_id"], token=zone.approver())
+        assert (code, "denied by cleo" in out) == (0, True)
+        with pytest.raises(tabard.ApprovalRequired) as caught:
+            await calling
+        assert caught.value.code == "approval_denied"
+        # Nagging gets the same answer.
+        with pytest.raises(tabard.ApprovalRequired) as caught:
+            await task.authorize("pay", LARGE, wait_for_approval=20)
+        assert caught.value.code == "approval_denied"
+
+    async def test_one_approval_is_one_call(self, zone, command):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        await command("approve", pending.approval_id, token=zone.approver())
+        discharge = await poll(zone, pending)
+        approved = zone.agent("orchestrator").task(pending.call_grant)
+        assert await approved.authorize("pay", LARGE, request_id="r-1", discharges=[discharge])
+        # A retry of the same request is the same call.
+        assert await approved.authorize("pay", LARGE, request_id="r-1", discharges=[discharge])
+        for options in ({}, {"request_id": "r-2"}):
+            with pytest.raises(tabard.Denied) as caught:
+                await approved.authorize("pay", LARGE, discharges=[discharge], **options)
+            assert caught.value.code == "approval_used"
+        (again,) = (await asked(task)).approvals
+        assert again.approval_id != pending.approval_id
+
+    async def test_of_many_callers_one_gets_through(self, zone, command):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        await command("approve", pending.approval_id, token=zone.approver())
+        discharge = await poll(zone, pending)
+        approved = zone.agent("orchestrator").task(pending.call_grant)
+        answers = await asyncio.gather(
+            *(approved.authorize("pay", LARGE, discharges=[discharge]) for _ in range(16)),
+            return_exceptions=True,
+        )
+        assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
+        assert all(
+            isinstance(answer, tabard.Denied) for answer in answers if isinstance(answer, BaseException)
+        )
+
+    async def test_another_call_with_the_approved_grant(self, zone, command):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        await command("approve", pending.approval_id, token=zone.approver())
+        discharge = await poll(zone, pending)
+        approved = zone.agent("orchestrator").task(pending.call_grant)
+        for arguments in (LARGE | {"cents": 20_001}, LARGE | {"to": "MALLORY"}, {"to": "ACME", "cents": 1}):
+            with pytest.raises(tabard.Denied) as caught:
+                await approved.authorize("pay", arguments, discharges=[discharge])
+            assert caught.value.code == "call_mismatch"
+
+    async def test_two_people_for_a_very_large_payment(self, zone, command):
+        task = await zone.start_task()
+        calling = asyncio.create_task(task.authorize("pay", HUGE, wait_for_approval=20))
+        rows = await until_waiting(command)
+        by_code = {row["code"]: row["approval_id"] for row in rows}
+        assert set(by_code) == {"large", "very_large"}
+        code, _, err = await command("approve", by_code["very_large"], token=zone.approver())
+        assert (code, "approver_not_entitled" in err) == (1, True)
+        assert (await command("approve", by_code["large"], token=zone.approver()))[0] == 0
+        await asyncio.sleep(0.1)
+        assert not calling.done()
+        berta = zone.approver("berta", groups=["board"])
+        assert (await command("approve", by_code["very_large"], token=berta))[0] == 0
+        assert (await calling).allowed
+
+    async def test_four_eyes_through_the_terminal(self, zone, command):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        code, _, err = await command("approve", pending.approval_id, token=zone.approver(PERSON))
+        assert (code, "approver_is_subject" in err) == (1, True)
+
+    async def test_the_agents_own_tokens(self, zone, command):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        subject_token = zone.issuer.access_token("cleo", groups=["finance"])
+        code, _, err = await command("approve", pending.approval_id, token=subject_token)
+        assert (code, "subject_token_audience" in err) == (1, True)
+        exchanged = zone.approver(act={"sub": spiffe_id("orchestrator")})
+        code, _, err = await command("approve", pending.approval_id, token=exchanged)
+        assert (code, "approver_is_agent" in err) == (1, True)
+        used = zone.approver()
+        assert (await command("approve", pending.approval_id, token=used))[0] == 0
+        (other,) = (await asked(task, LARGE | {"cents": 30_000})).approvals
+        code, _, err = await command("approve", other.approval_id, token=used)
+        assert (code, "approver_token_used" in err) == (1, True)
+
+    async def test_agents_cannot_reach_the_approvals(self, zone):
+        """The agents' socket doesn't serve them at all."""
+        async with grpc.aio.insecure_channel(zone.sidecars["orchestrator"].address) as channel:
+            stub = approval_grpc.ApprovalServiceStub(channel)
+            for call in (
+                stub.ListApprovals(approval_pb.ListApprovalsRequest()),
+                stub.DecideApproval(
+                    approval_pb.DecideApprovalRequest(approval_id="a", approver_token="t", approve=True)
+                ),
+            ):
+                with pytest.raises(grpc.RpcError) as caught:
+                    await call
+                assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+    async def test_five_wait_and_a_sixth_is_denied(self, zone, command):
+        task = await zone.start_task()
+        for number in range(5):
+            assert len((await asked(task, LARGE | {"cents": 20_000 + number})).approvals) == 1
+        with pytest.raises(tabard.Denied) as caught:
+            await task.authorize("pay", LARGE | {"cents": 30_000})
+        assert caught.value.code == "approvals_exceeded"
+        assert len(await waiting(command)) == 5
+        # Another task of the zone isn't held up by that.
+        assert len((await asked(await zone.start_task())).approvals) == 1
+
+    async def test_a_role_that_nobody_has(self, zone):
+        task = await zone.start_task()
+        with pytest.raises(tabard.Denied) as caught:
+            await task.authorize("pay", {"to": "ACME", "cents": 13})
+        assert caught.value.code == "approver_unknown"
+
+    async def test_a_denied_call_asks_nobody(self, zone, command):
+        task = await zone.start_task()
+        with pytest.raises(tabard.Denied) as caught:
+            await task.authorize("pay", LARGE | {"to": "closed"}, wait_for_approval=20)
+        assert "closed" in {reason.code for reason in caught.value.reasons}
+        assert await waiting(command) == []
+
+    async def test_an_approval_does_not_outlive_its_task(self, zone, command):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        await command("approve", pending.approval_id, token=zone.approver())
+        discharge = await poll(zone, pending)
+        await task.end()
+        with pytest.raises(tabard.Denied) as caught:
+            await (
+                zone.agent("orchestrator")
+                .task(pending.call_grant)
+                .authorize("pay", LARGE, discharges=[discharge])
+            )
+        assert caught.value.code == "task_ended"
+
+    async def test_a_call_grant_is_good_for_nothing_else(self, zone):
+        task = await zone.start_task()
+        (pending,) = (await asked(task)).approvals
+        approved = zone.agent("orchestrator").task(pending.call_grant)
+        for attempt in (
+            approved.authorize("pay", LARGE),
+            approved.delegate(spiffe_id("triage"), Limits()),
+            approved.filter_tools(["pay"]),
+            approved.get(),
+        ):
+            with pytest.raises(tabard.Denied) as caught:
+                await attempt
+            assert caught.value.code == "discharge_missing"
+
+    async def test_handed_to_another_workload(self, zone, command):
+        """What a delegate asks for shows the whole chain, and is the delegate's only."""
+        task = await zone.start_task()
+        helper = branch((await zone.hand_to(task, "triage")).grant, "\u202ehelper", Limits())
+        (pending,) = (await asked(zone.agent("triage").task(helper))).approvals
+        code, out, _ = await command("show", pending.approval_id)
+        assert code == 0
+        assert f"handed to  {spiffe_id('triage')}" in out
+        assert f"asks now   {spiffe_id('triage')}" in out
+        assert r'calls its part "\u202ehelper"' in out
+        assert "\u202e" not in out
+        # The other workload's sidecar doesn't hand the discharge out.
+        request = pb.GetApprovalRequest(call_grant=pending.call_grant, approval_id=pending.approval_id)
+        with pytest.raises(grpc.RpcError) as caught:
+            await zone.agent("orchestrator")._connection.authorization.GetApproval(request)
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+    async def test_too_large_a_grant_is_denied(self, zone):
+        task = await zone.start_task()
+        full = task.grant
+        while len(full) < macaroon.MAX_CHARS - 700:
+            full = macaroon.append(full, [b'{"tools":["*","%s"],"type":"tools"}' % (b"x" * 400)])
+        while len(full) < macaroon.MAX_CHARS - 60:
+            full = macaroon.append(full, [b'{"tools":["*"],"type":"tools"}'])
+        with pytest.raises(tabard.Denied) as caught:
+            await zone.agent("orchestrator").task(full).authorize("pay", LARGE)
+        assert caught.value.code == "grant_too_large"
