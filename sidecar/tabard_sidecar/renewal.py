@@ -18,7 +18,7 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.questions import RenewQuestion
 from tabard_sidecar.refusal import Refused, Unanswerable
-from tabard_sidecar.revocation import own_credential_target
+from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, own_credential_target
 from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.trail import Trail, asked, new_id
@@ -96,7 +96,7 @@ class Credentials:
                 f"the task has revoked {MAX_REVOKED_CREDENTIALS} credentials already; end it with EndTask instead",
             )
         target = own_credential_target(credential_id, verified.holder_id)
-        await state.revoke(Revocation(RevocationKind.CREDENTIAL, target, now, until, "by its holder"))
+        await state.revoke(Revocation(RevocationKind.CREDENTIAL, target, now, until, REVOKED_BY_HOLDER))
 
     async def renew(self, question: RenewQuestion) -> Decision:
         """Decide whether a credential may be replaced by one that lasts longer.

@@ -28,6 +28,7 @@ from tabard_sidecar.model import (
 from tabard_sidecar.questions import DelegateQuestion, StartTaskQuestion
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.replies import Replies
+from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER
 from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Revocation, RevocationKind, TaskRecord
 from tabard_sidecar.trail import Trail, asked, new_id
@@ -112,7 +113,7 @@ class Tasks:
             verified.holder_id,
             self._stages.clock(),
             verified.task.expires_at,
-            "ended by its holder",
+            ENDED_BY_HOLDER,
         )
         await self._stages.state.revoke(ended)
         return verified

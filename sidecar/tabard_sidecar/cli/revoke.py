@@ -96,17 +96,24 @@ def credential(credential_id: str, *, reason: str, address: str, as_json: bool) 
 @revoke.command(name="list")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind. Repeatable.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many.")
+@click.option(
+    "--all",
+    "by_holders",
+    is_flag=True,
+    help="Also what holders ended or revoked themselves, if it is recent.",
+)
 @operator_option
 @json_option
-def list_(kinds: tuple[str, ...], limit: int, address: str, as_json: bool) -> None:
-    """List what is revoked now, newest first. Tasks that were ended show as links."""
+def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, address: str, as_json: bool) -> None:
+    """List what is revoked now, newest first. A task shows as the link of its root."""
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
     wanted = [pb.RevocationKind.Value(f"REVOCATION_KIND_{kind.upper()}") for kind in kinds]
     with operator(address) as asked:
         stub = pb_grpc.RevocationServiceStub(asked.channel)
-        found = asked.call(stub.ListRevocations, pb.ListRevocationsRequest(kinds=wanted, limit=limit))
+        request = pb.ListRevocationsRequest(kinds=wanted, limit=limit, by_holders=by_holders)
+        found = asked.call(stub.ListRevocations, request)
     rows = [describe(entry) for entry in found.revocations]
     if as_json:
         echo_ascii_json({"revocations": rows})

@@ -75,7 +75,7 @@ def changes(
 
 
 def _revocations(asked: Operator, after: int) -> list[dict[str, Any]]:
-    """Return the revocations that hold, oldest first."""
+    """Return what operators revoked, oldest first; what holders ended shows in the states of tasks."""
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 

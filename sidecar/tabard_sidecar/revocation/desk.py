@@ -12,9 +12,11 @@ from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.revocation.board import task_not_found
 from tabard_sidecar.revocation.feed import RevocationFeed, RevocationSource
 from tabard_sidecar.revocation.reach import MAX_TASKS, Reach, TaskSource, measure
-from tabard_sidecar.revocation.targets import UNTIL_LIFTED, Retention, subject_target
+from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, UNTIL_LIFTED, Retention, subject_target
 from tabard_sidecar.state.model import Revocation, RevocationKind
 
+MAX_LISTED_BY_HOLDERS = 10_000
+"""Among how many revocations those of holders are looked for."""
 _log = logging.getLogger(__name__)
 
 
@@ -125,20 +127,37 @@ class RevocationDesk:
         return lifted
 
     async def listed(
-        self, *, kinds: Collection[RevocationKind] = (), after: int = 0, limit: int = 100
+        self,
+        *,
+        kinds: Collection[RevocationKind] = (),
+        after: int = 0,
+        limit: int = 100,
+        by_holders: bool = False,
     ) -> Sequence[Revocation]:
         """Return revocations that hold, newest first.
+
+        ``by_holders`` adds those that holders made, of links they ended and of their own credentials, as far as they are
+        among the zone's newest :data:`MAX_LISTED_BY_HOLDERS`.
 
         Raises:
             Unanswerable: the state store is out of reach.
         """
+        await self._feed.refresh()
         now = self._clock()
-        latest: dict[tuple[RevocationKind, str], Revocation] = {}
-        for entry in await self._store.revocations(after=after):
-            if not kinds or entry.kind in kinds:
+        latest = {(entry.kind, entry.target): entry for entry in self._feed.known.held(now)}
+        if by_holders:
+            since = max(after, self._feed.sequence - MAX_LISTED_BY_HOLDERS)
+            for entry in await self._store.revocations(after=since):
                 latest[entry.kind, entry.target] = entry
-        held = [entry for entry in latest.values() if entry.expires_at > now]
-        return sorted(held, key=lambda entry: entry.seq, reverse=True)[:limit]
+        found = [
+            entry
+            for entry in latest.values()
+            if entry.expires_at > now
+            and entry.seq > after
+            and (not kinds or entry.kind in kinds)
+            and (by_holders or entry.reason != REVOKED_BY_HOLDER)
+        ]
+        return sorted(found, key=lambda entry: entry.seq, reverse=True)[:limit]
 
     def _unknown_end(self) -> float:
         return self._clock() + self._retention.unknown_seconds

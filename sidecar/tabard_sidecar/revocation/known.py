@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, own_credential_target, subject_target
 from tabard_sidecar.state.model import Revocation, RevocationKind
 
 
 class Known:
     """The revocations that hold, by target.
 
-    Links aren't kept: every ended task leaves one, and the state store checks them with each chain.
+    Links that their holders ended aren't kept: there is one per ended task, and the state store checks links with each
+    chain. Those that operators revoked are, to be listed and for a store that loses them.
     """
 
     def __init__(self) -> None:
+        self._links: dict[str, Revocation] = {}
         self._agents: dict[str, Revocation] = {}
         self._subjects: dict[str, Revocation] = {}
         self._credentials: dict[str, Revocation] = {}
         self._states: dict[str, Revocation] = {}
         self._by_kind = {
+            RevocationKind.LINK: self._links,
             RevocationKind.AGENT: self._agents,
             RevocationKind.SUBJECT: self._subjects,
             RevocationKind.CREDENTIAL: self._credentials,
@@ -32,9 +35,9 @@ class Known:
 
     def apply(self, revocation: Revocation) -> None:
         """Take one revocation, or the news that it was lifted. What is known only ever grows until it is lifted."""
-        kept = self._by_kind.get(revocation.kind)
-        if kept is None:
+        if revocation.reason == ENDED_BY_HOLDER:
             return
+        kept = self._by_kind[revocation.kind]
         if revocation.expires_at <= 0:
             kept.pop(revocation.target, None)
             return

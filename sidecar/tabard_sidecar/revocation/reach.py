@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ async def measure(store: TaskSource, revocation: Revocation, *, now: float) -> R
     until = time.monotonic() + _SECONDS
     cut = holders = 0
     for task in tasks:
+        # Whoever waits for a decision goes first.
+        await asyncio.sleep(0)
         if revocation.kind is RevocationKind.SUBJECT and not _concerns(task, revocation):
             continue
         if time.monotonic() > until:

@@ -9,6 +9,10 @@ LONGEST_TASK_SECONDS = 30 * 86_400.0
 """Longest life that any sidecar of a zone can be configured to give to a task, and so to a credential."""
 UNTIL_LIFTED = 253_402_300_799.0
 """Stands for "never forgotten": the last second of the year 9999, which every store and message can hold."""
+ENDED_BY_HOLDER = "ended by its holder"
+"""Reason of a link's revocation that isn't an operator's: every task that is ended leaves one."""
+REVOKED_BY_HOLDER = "revoked by its holder"
+"""Reason of a credential's revocation that isn't an operator's."""
 
 _LINK_ID = re.compile(r"[0-9a-f]{64}")
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

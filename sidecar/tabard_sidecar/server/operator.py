@@ -81,6 +81,7 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
             kinds=convert.kinds(request.kinds),
             after=convert.sequence(request.after_sequence),
             limit=convert.limit(request.limit),
+            by_holders=request.by_holders,
         )
         return revocation_pb.ListRevocationsResponse(
             revocations=[convert.revocation_message(entry) for entry in found]

@@ -22,7 +22,7 @@ from tabard_sidecar.cli.terminal import Duration, moment, visible
 from tabard_sidecar.cli.watching import changes
 
 from demo.world import ISSUER, PERSON, spiffe_id
-from tests.support.operators import operator_address
+from tests.support.operators import operator_address, operators
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
@@ -83,9 +83,13 @@ async def test_revoke_task(zone, tabard):
     assert out.startswith(f"revoked task {task.info.task_id}, since ")
     assert "reaches    1 live task(s), 1 holder(s)\n" in out
     assert await code(task) == "task_ended"
+    await (await zone.start_task()).end()
     exit_code, out, _ = await tabard("revoke", "list")
     assert exit_code == 0
     assert "too many mails" in out
+    assert "ended by its holder" not in out
+    exit_code, out, _ = await tabard("revoke", "list", "--all")
+    assert "ended by its holder" in out
 
 
 async def test_revoke_task_json(zone, tabard):
@@ -272,15 +276,19 @@ async def test_watch_tells_what_happens(zone, tabard, looks):
     async def end():
         await started[0].end()
 
-    looks(start, end)
+    async def revoke():
+        async with operators(operator_address(zone, "orchestrator")) as operator:
+            await operator.revoke(agent_id=TRIAGE)
+
+    looks(start, end, revoke)
     exit_code, out, _ = await tabard("tasks", "watch", "--json")
     events = [json.loads(line) for line in out.splitlines()]
     assert exit_code == 130
-    ids = [before.info.task_id, started[0].info.task_id, None, started[0].info.task_id]
+    ids = [before.info.task_id, started[0].info.task_id, started[0].info.task_id, None]
     assert [(event["event"], event.get("task_id")) for event in events] == list(
-        zip(["task", "started", "revoked", "ended"], ids, strict=True)
+        zip(["task", "started", "ended", "revoked"], ids, strict=True)
     )
-    assert events[2]["kind"] == "link"
+    assert (events[3]["kind"], events[3]["target"]) == ("agent", TRIAGE)
     exit_code, out, _ = await tabard("tasks", "watch", "--seconds", "0")
     assert exit_code == 0
     assert [line.split()[2] for line in out.splitlines()] == ["task", "task"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.revocation.feed import RevocationFeed, uptime
 from tabard_sidecar.revocation.known import Known
-from tabard_sidecar.revocation.targets import UNTIL_LIFTED
+from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, UNTIL_LIFTED
 from tabard_sidecar.state import Revocation, RevocationKind, SQLiteStateStore
 
 from tests.support.grants import ALICE, BOB, NOW
@@ -276,12 +276,13 @@ async def test_a_listener_that_fails_keeps_nothing_from_the_others(side, store):
     assert one.feed.known.agent((ALICE,), NOW) is not None
 
 
-async def test_expired_revocations_are_forgotten(side, clock):
-    """Memory holds what counts and no more; links aren't held at all."""
+async def test_expired_revocations_are_forgotten(side, store, clock):
+    """Memory holds what counts and no more; links that their holders ended aren't held at all."""
     one = await side(max_stale_seconds=1.0)
     await one.desk.revoke_agent(ALICE, ttl_seconds=60.0)
     await one.desk.revoke_subject("https://idp.example.org", "u-1", ttl_seconds=60.0)
-    await one.desk.revoke_link("a" * 64)
+    await store.revoke(Revocation(RevocationKind.LINK, "a" * 64, NOW, NOW + 3600, ENDED_BY_HOLDER))
+    await one.feed.refresh()
     assert len(one.feed.known) == 2
     clock.now += 61.0
     await eventually(lambda: len(one.feed.known) == 0)

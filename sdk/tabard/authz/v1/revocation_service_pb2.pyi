@@ -326,10 +326,15 @@ class ListRevocationsRequest(_message.Message):
     KINDS_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    BY_HOLDERS_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
     """Only those with a higher sequence number."""
     limit: _builtins.int
     """How many at most: 1 to 1,000. If 0: 100."""
+    by_holders: _builtins.bool
+    """Also list what holders revoked themselves: tasks that they ended, and
+    credentials of their own. Only those among the zone's newest 10,000.
+    """
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___RevocationKind.ValueType]:
         """Kinds to list; all if empty."""
@@ -340,10 +345,11 @@ class ListRevocationsRequest(_message.Message):
         kinds: _abc.Iterable[Global___RevocationKind.ValueType] | None = ...,
         after_sequence: _builtins.int = ...,
         limit: _builtins.int = ...,
+        by_holders: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "kinds", b"kinds", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "by_holders", b"by_holders", "kinds", b"kinds", "limit", b"limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
