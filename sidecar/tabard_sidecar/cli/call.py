@@ -209,6 +209,16 @@ def describe(decision: Decision, *, show_credential: bool) -> dict[str, object]:
         "policy_revision": decision.policy_revision,
         "reusable": decision.reusable,
     }
+    if decision.approvals:
+        document["approvals"] = [
+            {
+                "approval_id": pending.approval_id,
+                "code": pending.code,
+                "module": pending.module,
+                "expires_at": pending.expires_at,
+            }
+            for pending in decision.approvals
+        ]
     credential = decision.credential
     if credential is not None:
         document["credential"] = {
@@ -244,6 +254,8 @@ def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
         _row("credential", f"{credential.kind} for {credential.audience}{scopes}, {seconds} s{once}")
         if show_credential:
             _row("value", credential.value)
+    for pending in decision.approvals:
+        _row("waits", f"tabard approvals show {pending.approval_id}")
     for obligation in decision.obligations:
         _row("obligation", f"{obligation.id} {json.dumps(dict(obligation.properties))}")
     _row("decision", decision.decision_id)

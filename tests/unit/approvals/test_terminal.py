@@ -9,8 +9,12 @@ import subprocess
 import sys
 from contextlib import suppress
 
+import jwt
+from tabard_sidecar.cli import main
+from tabard_sidecar.identity import create_local_key
+
 from demo.world import PERSON
-from tests.support.asking import HUGE, asked, waiting
+from tests.support.asking import HUGE, LARGE, asked, waiting
 
 
 async def test_at_a_terminal(zone):
@@ -128,3 +132,33 @@ async def test_watch(zone, command):
 def watch(arguments):
     """Start the command as a process of its own."""
     return subprocess.Popen([sys.executable, "-m", "tabard_sidecar.cli", *arguments], stdout=subprocess.PIPE)
+
+
+async def test_call_names_what_waits(zone, command, capsys):
+    """`tabard call` says how to look at the call that now waits; the call grant stays secret."""
+    task = await zone.start_task()
+    process = zone.sidecars["orchestrator"]
+    asking = ["call", "pay", "--args-json", json.dumps(LARGE), "--grant", task.grant]
+    asking += ["--address", process.address, "--config", str(process.folder / "tabard.yaml")]
+    assert await asyncio.to_thread(main, asking) == 1
+    words = capsys.readouterr().out
+    (row,) = await waiting(command)
+    assert f"waits      tabard approvals show {row['approval_id']}" in words
+    capsys.readouterr()
+    assert await asyncio.to_thread(main, [*asking, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [pending["approval_id"] for pending in document["approvals"]] == [row["approval_id"]]
+    assert "call_grant" not in document["approvals"][0]
+
+
+def test_a_local_approvers_token(tmp_path, capsys):
+    key = tmp_path / "local.json"
+    create_local_key(key)
+    claims = ["--claim", 'groups=["finance"]', "--audience", "tabard-approval", "--key", str(key)]
+    assert main(["token", "cleo", *claims]) == 0
+    content = jwt.decode(capsys.readouterr().out.strip(), options={"verify_signature": False})
+    assert (content["sub"], content["aud"], content["groups"]) == ("cleo", "tabard-approval", ["finance"])
+    assert content["auth_time"] == content["iat"]
+    assert main(["token", "cleo", "--key", str(key)]) == 0
+    content = jwt.decode(capsys.readouterr().out.strip(), options={"verify_signature": False})
+    assert content["aud"] == "tabard"
