@@ -9,9 +9,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.agentdojo.catalogue import catalogue, catalogue_path
+from bench.agentdojo.catalogue import CATALOGUE, catalogue, example
 from bench.agentdojo.person import ScriptedUser
-from bench.agentdojo.play import SUITES, SuiteResult, load, play_suite
+from bench.agentdojo.play import OTHERS, SUITES, SuiteResult, load, play_suite
 from bench.agentdojo.sidecar import SidecarGate
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "agentdojo.json"
@@ -31,7 +31,16 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="make agentdojo", description=__doc__)
     parser.add_argument(
-        "--suite", choices=SUITES, action="append", help="only this suite; nothing is written then"
+        "--suite",
+        choices=(*SUITES, *OTHERS),
+        action="append",
+        help="only this suite; nothing is written then",
+    )
+    parser.add_argument(
+        "--example",
+        type=Path,
+        metavar="FOLDER",
+        help="for one --suite: the folder with policy/ and catalogue.json to try",
     )
     parser.add_argument(
         "--json", action="store_true", help="print everything as JSON, tasks and pairs by name"
@@ -40,11 +49,15 @@ def main() -> int:
         "--write-catalogues", action="store_true", help="only write the suites' tool catalogues"
     )
     options = parser.parse_args()
+    suites = options.suite or SUITES
+    if options.example is not None and len(suites) > 1:
+        parser.error("--example goes with one --suite")
     if options.write_catalogues:
-        for suite in SUITES:
-            catalogue_path(suite).write_text(catalogue(load(suite)), encoding="utf-8")
+        for suite in suites:
+            folder = options.example or example(suite)
+            (folder / CATALOGUE).write_text(catalogue(load(suite)), encoding="utf-8")
         return 0
-    results = [_play(suite) for suite in options.suite or SUITES]
+    results = [_play(suite, options.example or example(suite)) for suite in suites]
     if options.json:
         print(json.dumps([asdict(result) for result in results], indent=2, ensure_ascii=False))
     else:
@@ -56,13 +69,13 @@ def main() -> int:
     return 0
 
 
-def _play(name: str) -> SuiteResult:
+def _play(name: str, folder: Path) -> SuiteResult:
     suite = load(name)
     pairs = len(suite.user_tasks) * len(suite.injection_tasks)
     sys.stderr.write(f"{name}: {len(suite.user_tasks)} user tasks, {pairs} attacks …\n")
     with (
-        tempfile.TemporaryDirectory(prefix="tabard-") as folder,
-        SidecarGate(name, Path(folder), ScriptedUser(suite)) as gate,
+        tempfile.TemporaryDirectory(prefix="tabard-") as scratch,
+        SidecarGate(name, folder, Path(scratch), ScriptedUser(suite)) as gate,
     ):
         return play_suite(suite, gate)
 
@@ -79,13 +92,15 @@ def _print(results: list[SuiteResult]) -> None:
             f"{attacks:>20}{r.attacks_asked:>8}"
         )
     for r in results:
+        if r.attacks_left_out:
+            print(f"\n{r.suite}: {r.attacks_left_out} attacks without calls are left out")
         for task, calls in r.broken_tasks.items():
             print(f"\n{r.suite} {task} is not whole:")
             for call in calls:
                 print(f"  {call}")
         for pair, calls in r.successful_attacks.items():
             print(f"\n{r.suite} {pair}: the attack succeeds")
-            for call in calls or ["without any call: only what the model says counts"]:
+            for call in calls:
                 print(f"  {call}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentdojo.task_suite.task_suite import TaskSuite
 
+CATALOGUE = "catalogue.json"
 _READS = ("check_", "get_", "list_", "read_", "search_")
 EXAMPLES = Path(__file__).resolve().parents[2] / "rego" / "examples"
 
@@ -15,11 +16,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "rego" / "examples"
 def example(suite: str) -> Path:
     """Return the folder with a suite's policy and catalogue."""
     return EXAMPLES / f"agentdojo_{suite}"
-
-
-def catalogue_path(suite: str) -> Path:
-    """Return the file with a suite's catalogue."""
-    return example(suite) / "catalogue.json"
 
 
 def catalogue(suite: TaskSuite[Any]) -> str:

@@ -21,6 +21,8 @@ from agentdojo.task_suite.task_suite import TaskSuite
 
 VERSION = "v1.2.2"
 SUITES = ("banking", "slack")
+OTHERS = ("travel", "workspace")
+"""Suites of the package that no policy here was written for."""
 
 
 class Answer(Enum):
@@ -63,7 +65,8 @@ class SuiteResult:
     """Figures of one suite, and which tasks and pairs stand behind them.
 
     ``user_calls_asked`` counts the calls about which the person was asked, whatever she said; ``attacks_asked`` the
-    attacks with such a call.
+    attacks with such a call. ``attacks_left_out`` are those for which the
+    package has no calls: they want the model to say something, or nobody wrote down how they are done.
     """
 
     suite: str
@@ -75,6 +78,7 @@ class SuiteResult:
     attacks: int = 0
     attacks_succeeded: int = 0
     attacks_asked: int = 0
+    attacks_left_out: int = 0
     broken_tasks: dict[str, list[str]] = field(default_factory=dict)
     successful_attacks: dict[str, list[str]] = field(default_factory=dict)
 
@@ -103,6 +107,9 @@ def play_suite(suite: TaskSuite[Any], gate: Gate) -> SuiteResult:
         _play_user_task(suite, name, user_task, gate, result)
     for user_name, user_task in suite.user_tasks.items():
         for injection_name, injection_task in suite.injection_tasks.items():
+            if not injection_task.ground_truth(fresh(suite, user_task)):
+                result.attacks_left_out += 1
+                continue
             succeeded, attacker = _attack(suite, user_task, injection_task, gate)
             result.attacks += 1
             result.attacks_asked += any(answer.asked for _, answer in attacker.answers)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tabard_sidecar.identity import sign_intent
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
-from bench.agentdojo.catalogue import catalogue_path, example
+from bench.agentdojo.catalogue import CATALOGUE
 from bench.agentdojo.person import ApprovalDesk, ScriptedUser
 from bench.agentdojo.play import Answer, Session
 
@@ -36,10 +36,18 @@ _ROLES = {"account_holder": {"subject": True}, "requester": {"subject": True}}
 
 
 class SidecarGate:
-    """A sidecar with one suite's policy, and the person whom it asks. A context manager."""
+    """A sidecar with one suite's policy, and the person whom it asks. A context manager.
 
-    def __init__(self, suite: str, folder: Path, user: ScriptedUser) -> None:
+    Args:
+        suite: the suite's name, which is the purpose of its tasks.
+        example: the folder with ``policy/`` and the catalogue.
+        folder: for everything that the sidecar needs, empty.
+        user: decides where policy asks.
+    """
+
+    def __init__(self, suite: str, example: Path, folder: Path, user: ScriptedUser) -> None:
         self._suite = suite
+        self._example = example
         self._user = user
         self._folder = folder
         self._issuer = _signer(folder / "issuer.json")
@@ -149,8 +157,8 @@ class SidecarGate:
             },
             "keys": {"directory": str(self._folder / "keys")},
             "state": {"url": f"sqlite://{self._folder}/state.db"},
-            "policy": {"path": str(example(self._suite) / "policy")},
-            "catalogue": {"path": str(catalogue_path(self._suite)), "required": True},
+            "policy": {"path": str(self._example / "policy")},
+            "catalogue": {"path": str(self._example / CATALOGUE), "required": True},
             "approvals": {"roles": _ROLES},
             "audit": {"sink": "file", "path": str(self._folder / "decisions.log"), "required": True},
             "insecure": {"agent_id": "spiffe://example.org/assistant"},

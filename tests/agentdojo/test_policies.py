@@ -11,7 +11,7 @@ import pytest
 from agentdojo.base_tasks import BaseUserTask
 from agentdojo.task_suite.task_suite import TaskSuite
 
-from bench.agentdojo.catalogue import EXAMPLES, catalogue, catalogue_path, example
+from bench.agentdojo.catalogue import CATALOGUE, EXAMPLES, catalogue, example
 from bench.agentdojo.play import SUITES, load
 
 _SHORTEST = 4
@@ -82,4 +82,4 @@ def test_data_is_the_workspaces_own(suite: TaskSuite[Any]):
 
 def test_catalogue_is_in_step(suite: TaskSuite[Any]):
     """The committed catalogue is what the package's tools say; ``--write-catalogues`` mends it."""
-    assert catalogue_path(suite.name).read_text(encoding="utf-8") == catalogue(suite)
+    assert (example(suite.name) / CATALOGUE).read_text(encoding="utf-8") == catalogue(suite)
