@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -53,6 +54,14 @@ class GrantCache(Generic[_V]):
         """Forget ``text``."""
         with self._lock:
             self._forget(text)
+
+    def drop_where(self, matches: Callable[[_V], bool]) -> int:
+        """Forget every text whose value ``matches``; return how many."""
+        with self._lock:
+            dropped = [text for text, value in self._entries.items() if matches(value)]
+            for text in dropped:
+                self._forget(text)
+        return len(dropped)
 
     def _forget(self, text: str) -> None:
         if self._entries.pop(text, None) is not None:

@@ -195,6 +195,10 @@ class GrantService:
             self._cache.put(grant, _Known(verified, key))
         return verified
 
+    def forget(self, matches: Callable[[PlannedGrant], bool]) -> int:
+        """Forget remembered grants, which are then verified anew; return how many."""
+        return self._cache.drop_where(lambda known: matches(known.grant))
+
     def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[PlannedGrant, Key]:
         if grant.count(".") == 2:  # noqa: PLR2004 - header.claims.signature
             raise Refused("credential_as_grant", "this is a JWT, not a grant")

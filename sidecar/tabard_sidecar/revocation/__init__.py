@@ -9,6 +9,7 @@ from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.revocation.desk import Receipt, RevocationDesk
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
+from tabard_sidecar.revocation.pruning import pruner
 from tabard_sidecar.revocation.reach import Reach
 from tabard_sidecar.revocation.targets import own_credential_target, subject_target
 
@@ -25,5 +26,6 @@ __all__ = [
     "TaskBoard",
     "build_revocation",
     "own_credential_target",
+    "pruner",
     "subject_target",
 ]

@@ -34,7 +34,7 @@ from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing import create_tracing
 from tabard_sidecar.replies import Replies
 from tabard_sidecar.reply_keys import KeyringReplyKeys
-from tabard_sidecar.revocation import build_revocation
+from tabard_sidecar.revocation import build_revocation, pruner
 from tabard_sidecar.stages import Stages
 from tabard_sidecar.state.factory import create_store
 
@@ -75,6 +75,7 @@ class Parts:
             max_task_seconds=settings.limits.max_task_seconds,
             report=_reporter(self.health.component("revocation")),
         )
+        self.revoking.subscribe(pruner(self.grants.forget))
         self.approving = build_approvals(
             settings.approvals,
             state=self.state,

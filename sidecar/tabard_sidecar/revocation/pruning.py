@@ -1,0 +1,46 @@
+"""Letting go of what is remembered about revoked grants. It is judged with every question anyway; this frees memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, subject_target
+from tabard_sidecar.state.model import Revocation, RevocationKind
+
+if TYPE_CHECKING:
+    from tabard_sidecar.model import VerifiedGrant
+    from tabard_sidecar.revocation.feed import Listener
+
+
+def pruner(forget: Callable[[Callable[[VerifiedGrant], bool]], int]) -> Listener:
+    """Return a listener that has revoked grants forgotten.
+
+    Grants that their holders ended go by themselves: nobody uses them, and what is used least goes first.
+
+    Args:
+        forget: forgets the remembered grants for which its argument is true; returns how many.
+    """
+
+    def listen(revocation: Revocation) -> None:
+        if revocation.expires_at > 0 and revocation.reason != ENDED_BY_HOLDER:
+            forget(lambda grant: concerns(revocation, grant))
+
+    return listen
+
+
+def concerns(revocation: Revocation, grant: VerifiedGrant) -> bool:
+    """Tell whether a revocation refuses a grant."""
+    target = revocation.target
+    match revocation.kind:
+        case RevocationKind.LINK:
+            return target in grant.link_ids
+        case RevocationKind.AGENT:
+            return target == grant.root_holder or any(link.holder == target for link in grant.links)
+        case RevocationKind.SUBJECT:
+            person = subject_target(grant.subject.issuer, grant.subject.id)
+            return target == person and grant.task.started_at <= revocation.at
+        case RevocationKind.STATE:
+            return grant.task.started_at <= revocation.at
+        case RevocationKind.CREDENTIAL:
+            return False
