@@ -35,7 +35,7 @@ from tabard_sidecar.grants.seal import make_seal
 from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tabard_sidecar.grants.plan import PlannedGrant
     from tabard_sidecar.keys import Key
