@@ -16,6 +16,7 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
+from redis.maint_notifications import MaintNotificationsConfig
 
 _DEFAULT_PORT = 6379
 
@@ -67,6 +68,9 @@ class _PasswordFile(CredentialProvider):
         password = self._path.read_text("utf-8").strip()
         return (self._username, password) if self._username else (password,)
 
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
+
 
 def create_pool(options: RedisOptions) -> BlockingConnectionPool:
     """Create the pool of connections that the options describe; none is made yet."""
@@ -79,6 +83,8 @@ def create_pool(options: RedisOptions) -> BlockingConnectionPool:
         "socket_timeout": None,
         "socket_connect_timeout": None,
         "driver_info": None,
+        # Announcements of managed services before they move an instance; asking for them costs every connection a trip.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     if options.password_file is not None:
         settings["credential_provider"] = _PasswordFile(options.username, options.password_file)

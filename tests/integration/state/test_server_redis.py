@@ -1,0 +1,248 @@
+"""What a Redis server has to be like, how it is reached, and what is left on it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.conf import RedisConfig, StateConfig
+from tabard_sidecar.state.factory import create_store
+from tabard_sidecar.state.model import Child, Revocation, RevocationKind
+from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore
+
+from tests.support.redis_server import RedisServer
+from tests.support.state_contract.things import LATER, NOW, approval, chain, fresh, new_task, outcome, wanted
+from tests.support.tls import Authority
+
+# What docs/guarantees.md says to grant.
+ACL = (
+    "~tabard:{z}:*", "&tabard:{z}:*", "-@all", "+hello", "+auth", "+select", "+ping", "+evalsha", "+script|load",
+    "+wait", "+subscribe", "+unsubscribe", "+info", "+time", "+config|get", "+memory|purge", "+bgrewriteaof",
+    "+@hash", "+@set", "+@sortedset", "+@list", "+@string", "+@keyspace", "+publish",
+    "-@dangerous", "-flushdb", "+info", "+config|get", "+bgrewriteaof",
+)  # fmt: skip
+
+
+async def exercise(store: RedisStateStore) -> None:
+    """Call everything that a store does."""
+    made = await new_task(store)
+    of = chain(made.root_id, f"{made.root_id}l", budgets={"calls": 5})
+    asked = await store.ask(approval(made.root_id), max_pending=5)
+    await store.decide_approval(asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER)
+    await store.ask(approval(made.root_id), max_pending=5)
+    call = wanted(
+        of,
+        charges={"calls": 2},
+        task_labels=("x",),
+        branch_labels=("y",),
+        approvals=(asked.approval_id,),
+    )
+    await store.reserve(call)
+    await store.report(outcome(call, refunded={"calls": 1}, labels=("z",)))
+    version = (await store.look_up(of)).label_version
+    released = wanted(of, charges={"calls": 1}, version=version)
+    await store.reserve(released)
+    await store.release(released.decision_id, made.root_id)
+    step = Child(made.root_id, f"{made.root_id}l", 5, made.root_id, "h", "")
+    await store.register_children([step], expires_at=LATER)
+    assert not await store.ended_at_or_above(f"{made.root_id}l")
+    await store.claim_request(b"key", b"body", now=NOW, expires_at=LATER)
+    await store.complete_request(b"key", b"reply", expires_at=LATER)
+    await store.claim_request(b"other", b"body", now=NOW, expires_at=LATER)
+    await store.abandon_request(b"other")
+    await store.consume("once", limit=1, now=NOW, expires_at=LATER)
+    await store.revoke(Revocation(RevocationKind.AGENT, "a", NOW, LATER))
+    await store.lift(RevocationKind.AGENT, "a")
+    assert await store.watch(0, timeout_seconds=1)
+    assert len(await store.revocations()) == 1
+    assert await store.approval(asked.approval_id, now=NOW) is not None
+    assert len(await store.approvals(now=NOW, pending_only=False)) == 2
+    assert list(await store.tasks(now=NOW)) == [made]
+    assert await store.tree(made.task_id) is not None
+    assert await store.expire(now=NOW) == 0
+
+
+def options(server: RedisServer, **more: object) -> RedisOptions:
+    """Return how a test reaches a server."""
+    return RedisOptions(server.url, **more)  # type: ignore[arg-type]
+
+
+async def refusal(store: RedisStateStore) -> str:
+    """Return why a call isn't answered."""
+    with pytest.raises(Unanswerable) as caught:
+        await store.look_up(chain("nobody"))
+    return caught.value.message
+
+
+async def test_everything_that_is_written_ends(start_server, open_store):
+    """Only the zone's own record stays; every other key goes by itself, and none before what it holds."""
+    server = start_server()
+    await exercise(await open_store(server.port))
+    ends = {name: int(server.cli("pexpiretime", name)) for name in server.names()}
+    assert len(ends) > 20
+    assert {name for name, end in ends.items() if end < 0} == {"tabard:{z}:meta"}
+    early = {name for name, end in ends.items() if 0 < end < LATER * 1000 and ":writer:" not in name}
+    assert early == set()
+
+
+async def test_a_zones_keys_are_one_slot(start_server, open_store):
+    """So that a cluster keeps a zone on one node, where scripts can reach all of it."""
+    server = start_server()
+    await exercise(await open_store(server.port))
+    assert all(name.startswith("tabard:{z}:") for name in server.names())
+
+
+async def test_zones_on_one_server_share_nothing(server, open_store):
+    one, other = [await open_store(server.port, zone=fresh("zone")) for _ in range(2)]
+    made = await new_task(one)
+    await one.consume("once", limit=1, now=NOW, expires_at=LATER)
+    await one.revoke(Revocation(RevocationKind.LINK, made.root_id, NOW, LATER))
+    standing = await other.look_up(chain(made.root_id))
+    assert (standing.known, standing.ended, standing.epoch) == (False, "", 0)
+    assert await other.consume("once", limit=1, now=NOW, expires_at=LATER)
+    assert list(await other.revocations()) == []
+
+
+async def test_what_expired_long_ago_leaves_nothing(start_server, open_store):
+    """A server that was used for a task of a moment holds the zone's record and its counters only."""
+    server = start_server()
+    store = await open_store(server.port, max_clock_skew_seconds=1e9)
+    await exercise(store)
+    while await store.expire(now=time.time() + 90_000):
+        pass
+    left = {name.removeprefix("tabard:{z}:").partition(":")[0] for name in server.names()}
+    # Single use, requests, and when labels were earned go by themselves.
+    assert left <= {"meta", "writer", "use", "request", "owner", "asked"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wanted_value"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+        ("appendonly", "no", "yes"),
+        ("appendfsync", "everysec", "always"),
+    ],
+)
+async def test_a_server_that_may_forget_is_refused(start_server, caplog, setting, value, wanted_value):
+    """Unless that is accepted, and then said at every start and by every check."""
+    server = start_server(f"--{setting}", value)
+    with pytest.raises(RedisStateError, match=f"{setting} is {value} and has to be {wanted_value}"):
+        await RedisStateStore(options(server), zone="z").open()
+    store = RedisStateStore(options(server, accept_weak_durability=True), zone="z")
+    with caplog.at_level(logging.WARNING):
+        await store.open()
+    assert "the state store may lose what it acknowledged" in caplog.text
+    assert any(setting in problem for problem in await store.check())
+    await store.close()
+
+
+async def test_another_zones_keys_and_newer_ones_are_refused(start_server, open_store):
+    server = start_server()
+    await open_store(server.port)
+    server.cli("hset", "tabard:{z}:meta", "zone", "other")
+    with pytest.raises(RedisStateError, match="holds the state of zone 'other'"):
+        await RedisStateStore(options(server), zone="z").open()
+    server.cli("hset", "tabard:{z}:meta", "zone", "z", "schema", "99")
+    with pytest.raises(RedisStateError, match="newer version"):
+        await RedisStateStore(options(server), zone="z").open()
+
+
+async def test_lost_keys_are_found(start_server, open_store):
+    """A check names what the indexes have and the server hasn't."""
+    server = start_server()
+    store = await open_store(server.port)
+    await exercise(store)
+    assert list(await store.check()) == []
+    for name in server.names():
+        if re.search(r":(task|approval):", name):
+            server.cli("del", name)
+    server.cli("del", "tabard:{z}:revoked")
+    assert list(await store.check()) == [
+        "1 tasks are in the index and nowhere else: the server evicted or lost them.",
+        "1 revocations are in the index and nowhere else: the server evicted or lost them.",
+        "2 approvals are in the index and nowhere else: the server evicted or lost them.",
+    ]
+
+
+async def test_the_password_is_read_anew_and_never_told(start_server, tmp_path, caplog):
+    """A user with exactly the documented rights can do everything; a new password works once it is in the file."""
+    server = start_server()
+    file = tmp_path / "password"
+    file.write_text("first-s3cret\n")
+    server.cli("acl", "setuser", "tabard", "on", ">first-s3cret", *ACL)
+    config = StateConfig(url=server.url, redis=RedisConfig(username="tabard", password_file=file))
+    store = create_store(config, "z")
+    with caplog.at_level(logging.DEBUG):
+        await store.open()
+        await exercise(store)
+        assert list(await store.check()) == []
+        assert await store.compact() >= 0
+        server.cli("acl", "setuser", "tabard", "resetpass", ">second-s3cret")
+        server.cli("client", "kill", "user", "tabard")
+        # The first call may still meet a connection that the server closed.
+        refused = [await refusal(store) for _ in range(2)][-1]
+        assert "check state.redis.username and state.redis.password_file" in refused
+        file.write_text("second-s3cret")
+        await store.look_up(chain("nobody"))
+    told = f"{refused} {store!r} {store.__dict__} {config!r} {caplog.text}"
+    assert "s3cret" not in told
+    await store.close()
+
+
+async def test_rights_of_another_zone_are_of_no_use(start_server, tmp_path):
+    server = start_server()
+    file = tmp_path / "password"
+    file.write_text("pw")
+    server.cli("acl", "setuser", "tabard", "on", ">pw", *ACL)
+    store = RedisStateStore(options(server, username="tabard", password_file=file), zone="other")
+    with pytest.raises(Unanswerable, match="its ACL refused"):
+        await store.open()
+
+
+async def test_tls_both_ways(start_server, tmp_path):
+    """The server proves itself to sidecars and they to it; who trusts another authority isn't connected."""
+    authority, stranger = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    certificate, key = authority.issue("server")
+    client_certificate, client_key = authority.issue("client")
+    plain = start_server("--tls-port", "0")
+    port = plain.port + 1 if plain.port < 65_000 else plain.port - 1
+    plain.cli("config", "set", "tls-ca-cert-file", str(authority.certificate))
+    plain.cli("config", "set", "tls-cert-file", str(certificate), "tls-key-file", str(key))
+    plain.cli("config", "set", "tls-port", str(port))
+    url = f"rediss://127.0.0.1:{port}/0"
+    good = RedisOptions(url, ca_file=authority.certificate, cert_file=client_certificate, key_file=client_key)
+    store = RedisStateStore(good, zone="z")
+    await store.open()
+    await exercise(store)
+    await store.close()
+    for bad in (
+        RedisOptions(url, ca_file=stranger.certificate, cert_file=client_certificate, key_file=client_key),
+        RedisOptions(url, ca_file=authority.certificate),
+        RedisOptions(url.replace("127.0.0.1", "localhost"), ca_file=authority.certificate),
+    ):
+        with pytest.raises(Unanswerable) as caught:
+            await RedisStateStore(bad, zone="z").open()
+        assert caught.value.code == "state_unavailable"
+
+
+async def test_a_unix_socket(start_server, tmp_path):
+    socket = tmp_path / "s.sock"
+    start_server("--unixsocket", str(socket))
+    store = create_store(StateConfig(url=f"unix://{socket}?db=3"), "z")
+    await store.open()
+    await exercise(store)
+    await store.close()
+
+
+def test_only_who_uses_redis_imports_it():
+    script = (
+        "import sys; from tabard_sidecar.state.factory import create_store; from tabard_sidecar.state.conf import StateConfig;"
+        "create_store(StateConfig(url='sqlite:///tmp/none.db'), 'z'); assert 'redis' not in sys.modules;"
+        "create_store(StateConfig(url='redis://127.0.0.1'), 'z'); assert 'redis' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
