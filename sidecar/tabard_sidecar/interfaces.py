@@ -265,7 +265,7 @@ class Approvals(Protocol):
         The discharges were verified with the grant; this looks up who approved what.
 
         Raises:
-            Refused: ``approval_invalid``, an approval doesn't exist any more, isn't approved, was used up or speaks of
+            Refused: ``approval_invalid``, an approval doesn't exist any more, isn't approved or speaks of
                 another call.
             Unanswerable: the state store is out of reach.
         """

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import grpc
+import jwt
 import pytest
+from tabard.outcome import outcome_key
 from tabard.testing import FakeIssuer
 from tabard.verify import Rejected, Request, SqliteReplayStore
 from tabard.verify.errors import CODES
@@ -60,7 +62,15 @@ def bearer(issuer, *args, **options):
 
 
 def test_every_block_belongs_to_a_test():
-    assert {name for name, _, _ in BLOCKS} == {"asgi", "wsgi", "grpc", "introspection", "keys", "testing"}
+    assert {name for name, _, _ in BLOCKS} == {
+        "asgi",
+        "wsgi",
+        "grpc",
+        "introspection",
+        "keys",
+        "outcome",
+        "testing",
+    }
 
 
 def test_the_first_block_keeps_its_promise_of_ten_lines():
@@ -105,6 +115,20 @@ def test_the_longer_extractor_tells_calls_apart(namespace):
     assert call_of(Request("POST", "/refunds", "", {}, BODY)) == ("refunds.create", json.loads(BODY))
     with pytest.raises(ValueError, match="no tool call"):
         call_of(Request("DELETE", "/refunds", "", {}, b""))
+
+
+def test_the_outcome_block_signs_what_the_call_cost(namespace):
+    run(namespace, "outcome")
+    issuer, arguments = namespace["issuer"], json.loads(BODY)
+    verified = namespace["verifier"].verify(
+        issuer.jwt("refunds.create", arguments), "refunds.create", arguments
+    )
+    header = namespace["outcome_header"](verified, "root-1", b"k" * 32, rows_charged=10, rows_read=4)
+    token = header["Tabard-Outcome"]
+    claims = jwt.decode(token, outcome_key(b"k" * 32), algorithms=["HS256"], options={"verify_aud": False})
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": "root-1", "typ": "tabard-outcome+jwt"}
+    assert (claims["iss"], claims["decision_id"]) == ("refunds", verified.decision_id)
+    assert (claims["refunds"], claims["labels"]) == ({"rows": 6}, ["untrusted"])
 
 
 def test_the_grpc_block_guards_a_server(namespace, tmp_path):

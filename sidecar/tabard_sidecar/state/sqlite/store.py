@@ -105,7 +105,9 @@ class SQLiteStateStore:
     async def reserve(self, reservation: Reservation) -> Reserved:
         """Take what a call takes; see the interface."""
         try:
-            return await self._file.write(lambda c: ledger.reserve(c, reservation), durable=False)
+            # What a person approved once must not come back with the power.
+            durable = bool(reservation.approvals)
+            return await self._file.write(lambda c: ledger.reserve(c, reservation), durable=durable)
         except ledger.NotReserved as refusal:
             return refusal.answer
 
