@@ -107,6 +107,9 @@ class Tasks:
             Unanswerable: the state store is out of reach.
         """
         _, verified = self._stages.verify_held(grant)
+        if await self._stages.state.ended_at_or_above(verified.holder_id):
+            # An operator's revocation stays an operator's, with its reason.
+            return verified
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
         ended = Revocation(
             RevocationKind.LINK,

@@ -176,7 +176,7 @@ def _print_tree(found: pb.GetTaskTreeResponse) -> None:
     click.echo(summary(row))
     click.echo(f"  issuer   {visible(row['subject']['issuer'])}")
     click.echo(f"  expires  {moment(row['expires_at'])}")
-    click.echo(f"  calls    {found.calls}")
+    click.echo(f"  calls    {found.calls} written down")
     for budget_id, amount in sorted(found.spent.items()):
         click.echo(f"  spent    {amount} of budget {budget_id[:12]}")
     for node in found.nodes:

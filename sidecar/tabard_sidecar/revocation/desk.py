@@ -173,6 +173,8 @@ class RevocationDesk:
             extra={"kind": str(kind), "target": target, "reason": reason, "sequence": revocation.seq},
         )
         await self._feed.catch_up(revocation.seq)
+        # Whoever was revoked for longer already still is.
+        revocation = self._feed.known.get(kind, target) or revocation
         try:
             reach = await measure(self._store, revocation, now=now)
         except Unanswerable:

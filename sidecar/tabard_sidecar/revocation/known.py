@@ -56,6 +56,10 @@ class Known:
             for target in [target for target, entry in kept.items() if entry.expires_at <= now]:
                 del kept[target]
 
+    def get(self, kind: RevocationKind, target: str) -> Revocation | None:
+        """Return the revocation of a target as it is known."""
+        return self._by_kind[kind].get(target)
+
     def held(self, now: float) -> list[Revocation]:
         """Return every revocation that holds."""
         return [entry for kept in self._by_kind.values() for entry in kept.values() if entry.expires_at > now]

@@ -89,8 +89,9 @@ async def test_revoking_for_shorter_takes_nothing_back(side, store, kit):
     """Whoever is revoked until lifted stays so when somebody revokes for a minute."""
     one, other = await side(), await side()
     grant = kit.verify(kit.mint())
-    await one.desk.revoke_agent(ALICE)
-    await one.desk.revoke_agent(ALICE, ttl_seconds=60.0)
+    first = await one.desk.revoke_agent(ALICE)
+    again = await one.desk.revoke_agent(ALICE, ttl_seconds=60.0)
+    assert again.revocation == first.revocation
     for sidecar in (one, other):
         assert await code(sidecar, store, grant, at=NOW + 61.0) == "agent_revoked"
 

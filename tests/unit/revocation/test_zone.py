@@ -331,6 +331,19 @@ async def test_operators_see_tasks_and_trees(zone, operator):
     assert await code(branch) == "task_ended"
 
 
+async def test_a_holder_cannot_make_a_revocation_look_like_its_own(zone, operator):
+    """Ending what an operator revoked changes nothing, neither at the link nor below."""
+    task = await zone.start_task()
+    branch = task.branch("reader")
+    assert await code(branch) == ""
+    await operator.revoke(task_id=task.info.task_id, reason="it sends too many mails")
+    for one in (task, branch):
+        await one.end()
+    for by_holders in (False, True):
+        (entry,) = await operator.revoked(by_holders=by_holders)
+        assert entry.reason == "it sends too many mails"
+
+
 async def test_an_ended_task_is_listed_as_a_revoked_link(zone, operator):
     """EndTask is the same thing, done by the holder, and only listed when it is asked for."""
     task = await zone.start_task()

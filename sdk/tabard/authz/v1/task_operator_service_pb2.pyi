@@ -223,7 +223,9 @@ class GetTaskTreeResponse(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     calls: _builtins.int
-    """Calls that were allowed so far."""
+    """Allowed calls that were written down: all of them if policy looks at
+    history, else those that took something from a budget or added a label.
+    """
     truncated: _builtins.bool
     """True if there are more steps than are listed."""
     @_builtins.property
