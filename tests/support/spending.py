@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from contextlib import AsyncExitStack
 
 from tabard_sidecar.state import StateStore
 
@@ -73,6 +74,13 @@ class SpendingZone(Zone):
         config = super().config(sidecar)
         config.pop("catalogue")
         return config
+
+    async def restart(self) -> None:
+        """Stop every sidecar and start it again on the same state."""
+        await self.stop()
+        self.stack = AsyncExitStack()
+        self._clients.clear()
+        await self.start()
 
     @property
     def store(self) -> StateStore:

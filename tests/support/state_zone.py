@@ -93,6 +93,19 @@ class ZoneState:
         assert first.decision_id == again.decision_id
         assert max((await spent(zone, task)).values()) == 600
 
+    async def test_a_restart_forgets_nothing(self, zone):
+        """Replies, budgets, labels and ends are there again; a retry is answered and not paid twice."""
+        task, ended = await zone.start_task(), await zone.start_task()
+        first = await pay(task, 600, request_id="r-1")
+        await task.authorize("web.read", {})
+        await ended.end()
+        await zone.restart()
+        again, gone = (zone.agent("orchestrator").task(one.grant) for one in (task, ended))
+        assert (await pay(again, 600, request_id="r-1")).credential.value == first.credential.value
+        assert (await refused(pay(again, 401))).code == "budget_exhausted"
+        assert (await refused(again.authorize("send", {}))).code == "tainted"
+        assert (await refused(pay(gone, 1))).code == "task_ended"
+
     async def test_what_was_read_stays_with_the_task_and_its_successors(self, zone):
         """A label denies in every part of the task, and in the next task of the same person and workload."""
         task = await zone.start_task()
