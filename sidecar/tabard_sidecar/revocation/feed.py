@@ -19,6 +19,8 @@ Listener = Callable[[Revocation], None]
 """Hears of every revocation and every lift, at once and in order; must not block."""
 
 _FIRST_PAUSE_SECONDS = 0.05
+# Linux's monotonic clock stands still while the machine sleeps; elsewhere it goes on.
+_UPTIME: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # No chain begins with it; looked up for the zone's newest number only.
 _NOBODY = Chain(("0" * 64,))
 _log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class RevocationSource(Protocol):
 
 def uptime() -> float:
     """Return seconds that never go back and go on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(_UPTIME)
 
 
 class RevocationFeed:

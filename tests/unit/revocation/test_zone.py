@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import grpc
 import pytest
 import tabard
@@ -228,6 +229,55 @@ async def test_an_agent_names_only_what_could_be_a_credential(zone, credential_i
                 credential_pb.RevokeCredentialRequest(grant=task.grant, credential_id=credential_id)
             )
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.fixture
+async def backend(folder):
+    """A zone of one sidecar that backends may ask; returns the zone, an operator, and what a backend is told."""
+    key = "k" * 40
+    key_file = folder / "client.key"
+    key_file.write_text(key)
+    key_file.chmod(0o600)
+    overrides = {
+        "introspection.listen": f"unix:{folder}/i",
+        "introspection.clients": [
+            {"id": "tickets", "key_file": str(key_file), "audiences": ["https://tickets.internal"]}
+        ],
+    }
+
+    async def told(credential):
+        connector = aiohttp.UnixConnector(path=f"{folder}/i")
+        async with aiohttp.ClientSession(connector=connector) as session:
+            answer = await session.post(
+                "http://zone/introspect",
+                data={"token": credential.value},
+                headers={"Authorization": f"Bearer {key}"},
+            )
+            return (await answer.json())["active"]
+
+    async with (
+        Zone(folder, workloads=("orchestrator",), overrides=overrides) as zone,
+        operators(operator_address(zone, "orchestrator")) as operator,
+    ):
+        yield zone, operator, told
+
+
+@pytest.mark.parametrize("kind", ["task", "agent", "subject", "credential"])
+async def test_a_backend_that_asks_is_told_at_once(backend, kind):
+    """Whatever was revoked, the credential is inactive with the next request."""
+    zone, operator, told = backend
+    task = await zone.start_task()
+    credential = (await task.authorize(*READ)).credential
+    assert await told(credential) is True
+    await operator.revoke(
+        **{
+            "task": {"task_id": task.info.task_id},
+            "agent": {"agent_id": ORCHESTRATOR},
+            "subject": {"subject": pb.RevokeSubject(issuer=ISSUER, id=PERSON)},
+            "credential": {"credential_id": credential.credential_id},
+        }[kind]
+    )
+    assert await told(credential) is False
 
 
 async def test_agents_reach_nothing_of_this(zone):
