@@ -349,12 +349,67 @@ async def test_a_replica_is_no_primary(start_server, open_store):
     store = await open_store(primary.port)
     other = start_server()
     primary.cli("replicaof", "127.0.0.1", str(other.port))
-    with unavailable("read-only replica"):
-        await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
+    await until(lambda: _linked(primary))
+    for ask in (
+        lambda: store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER),
+        lambda: store.look_up(chain("nobody")),
+        store.revocations,
+        lambda: store.watch(0, timeout_seconds=1),
+    ):
+        with unavailable("read-only replica"):
+            await ask()
     assert any("is a replica" in problem for problem in await store.check())
     primary.cli("replicaof", "no", "one")
     await until(lambda: answers(store))
     assert await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
+
+
+async def test_a_planned_change_of_primary_is_followed(start_server, open_store):
+    """Once the address leads to the new primary, a sidecar leaves the old one by itself, however it still answers."""
+    old = start_server()
+    new = start_server("--replicaof", "127.0.0.1", str(old.port))
+    await until(lambda: _linked(new))
+    with proxied(old.port) as clients:
+        store = await open_store(clients.port)
+        made = await new_task(store)
+        of = chain(made.root_id, budgets={"calls": 2})
+        await store.reserve(wanted(of, charges={"calls": 1}))
+        before = await store.look_up(of)
+        await until(lambda: _caught_up(old, new))
+        new.cli("replicaof", "no", "one")
+        old.cli("replicaof", "127.0.0.1", str(new.port))
+        clients.target = new.port
+        with unavailable("read-only replica"):
+            await store.reserve(wanted(of, charges={"calls": 1}))
+        assert await store.look_up(of) == before, "nothing was lost, so nothing is denied"
+        assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
+        assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.EXHAUSTED
+
+
+async def test_a_primary_that_lost_its_replicas_stops_if_it_is_told_to(start_server, open_store):
+    """With min-replicas-to-write an isolated primary decides nothing, so both sides of a split never spend one budget."""
+    primary = start_server("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
+    with proxied(primary.port) as replication:
+        replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
+        await until(lambda: _linked(replica))
+        store = await open_store(primary.port)
+        of = chain((await new_task(store)).root_id, budgets={"calls": 100})
+        assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
+        replication.hold()
+
+        async def refused() -> bool:
+            try:
+                await store.look_up(of)
+            except Unanswerable as error:
+                return "Not enough good replicas" in error.message
+            return False
+
+        await until(refused)
+        with unavailable("Not enough good replicas"):
+            await store.reserve(wanted(of, charges={"calls": 1}))
+        replication.let_flow()
+        await until(lambda: answers(store))
+        assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
 
 
 async def test_what_is_durable_waits_for_replicas(start_server, open_store):

@@ -15,7 +15,7 @@ from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore
 
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, free_port
 from tests.support.state_contract.things import LATER, NOW, approval, chain, fresh, new_task, outcome, wanted
 from tests.support.tls import Authority
 
@@ -209,11 +209,11 @@ async def test_tls_both_ways(start_server, tmp_path):
     authority, stranger = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
     certificate, key = authority.issue("server")
     client_certificate, client_key = authority.issue("client")
-    plain = start_server("--tls-port", "0")
-    port = plain.port + 1 if plain.port < 65_000 else plain.port - 1
-    plain.cli("config", "set", "tls-ca-cert-file", str(authority.certificate))
-    plain.cli("config", "set", "tls-cert-file", str(certificate), "tls-key-file", str(key))
-    plain.cli("config", "set", "tls-port", str(port))
+    port = free_port()
+    start_server(
+        *("--tls-port", str(port), "--tls-ca-cert-file", str(authority.certificate)),
+        *("--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
+    )
     url = f"rediss://127.0.0.1:{port}/0"
     good = RedisOptions(url, ca_file=authority.certificate, cert_file=client_certificate, key_file=client_key)
     store = RedisStateStore(good, zone="z")

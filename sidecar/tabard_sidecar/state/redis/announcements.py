@@ -8,6 +8,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
 
 _CHECK_SECONDS = 1.0
@@ -37,7 +38,7 @@ class Announcements:
         Raises:
             Unanswerable: the server can't be reached.
         """
-        return int(await self._link.command("HGET", f"{self._link.prefix}meta", "seq") or 0)
+        return int(await self._link.run(scripts.NEWEST, {}))
 
     async def wait(self, after: int, *, timeout_seconds: float) -> bool:
         """Wait until there is a revocation above ``after``; False if the time is over first.

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import orjson
 from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.state.redis.failures import explain
@@ -135,8 +135,11 @@ class RedisLink:
         """Turn what the client raised into what callers know."""
         if isinstance(error, NoScriptError):
             return _UnknownScript()
-        if not isinstance(error, ResponseError) and self._pool is not None:
-            # The other connections go to the same server: who waits for each of them to time out waits for long.
+        if self._pool is not None and (
+            isinstance(error, ReadOnlyError) or not isinstance(error, ResponseError)
+        ):
+            # The other connections go to the same server: who waits for each of them to time out waits for long, and one
+            # that was demoted stays it. A new connection asks anew where the server is.
             await self._pool.disconnect(inuse_connections=False)
         return self._unavailable(explain(error, self.options))
 

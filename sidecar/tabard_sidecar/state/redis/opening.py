@@ -93,6 +93,8 @@ async def problems(link: RedisLink) -> Sequence[str]:
     apart = int(seconds) + int(micros) / 1e6 - time.time()
     if abs(apart) > link.options.max_clock_skew_seconds:
         found.append(f"The server's clock and this machine's are {apart:.0f} s apart: set both.")
+    if info.get("role") != "master":
+        return found
     missing = await link.run(scripts.CHECK, {"at": time.time(), "most": _CHECKED_KEYS})
     found += [
         f"{count} {kind} are in the index and nowhere else: the server evicted or lost them."

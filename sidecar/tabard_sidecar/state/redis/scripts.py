@@ -27,8 +27,8 @@ def _script(name: str, *shared: str, flags: str = "") -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-# A full server still answers what only reads, and still does what frees memory or takes authority away.
-_READS = "no-writes"
+# A full server still answers, and still does what frees memory or takes authority away. No script is marked as one that
+# only reads: the server would run it on a replica, and on a primary that lost its replicas, where answers may be old.
 _ALWAYS = "allow-oom"
 
 OPEN = _script("open")
@@ -37,20 +37,21 @@ COMPLETE_REQUEST = _script("complete_request")
 ABANDON_REQUEST = _script("abandon_request", flags=_ALWAYS)
 CONSUME = _script("consume")
 OPEN_TASK = _script("open_task")
-LOOK_UP = _script("look_up", flags=_READS)
+LOOK_UP = _script("look_up", flags=_ALWAYS)
 RESERVE = _script("reserve", "labels")
 RELEASE = _script("release", flags=_ALWAYS)
 REPORT = _script("report", "labels")
 REGISTER_CHILDREN = _script("register_children")
-ENDED_AT_OR_ABOVE = _script("ended_at_or_above", flags=_READS)
+ENDED_AT_OR_ABOVE = _script("ended_at_or_above", flags=_ALWAYS)
 REVOKE = _script("revoke", flags=_ALWAYS)
 LIFT = _script("lift")
-REVOCATIONS = _script("revocations", flags=_READS)
+REVOCATIONS = _script("revocations", flags=_ALWAYS)
+NEWEST = _script("newest", flags=_ALWAYS)
 ASK = _script("ask", "approvals")
-APPROVAL = _script("approval", "approvals", flags=_READS)
-LIST_APPROVALS = _script("list_approvals", "approvals", flags=_READS)
+APPROVAL = _script("approval", "approvals", flags=_ALWAYS)
+LIST_APPROVALS = _script("list_approvals", "approvals", flags=_ALWAYS)
 DECIDE_APPROVAL = _script("decide_approval", "approvals")
-TASKS = _script("tasks", flags=_READS)
-TREE = _script("tree", flags=_READS)
+TASKS = _script("tasks", flags=_ALWAYS)
+TREE = _script("tree", flags=_ALWAYS)
 EXPIRE = _script("expire", flags=_ALWAYS)
-CHECK = _script("check", flags=_READS)
+CHECK = _script("check", flags=_ALWAYS)

@@ -1,0 +1,1 @@
+return redis.call('HGET', meta, 'seq') or '0'
