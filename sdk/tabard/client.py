@@ -328,6 +328,18 @@ class Task(TaskBase):
         decision = connection.decision(response.decision).raise_if_denied()
         return renewed(decision)
 
+    def revoke(self, credential: Credential, *, timeout_seconds: float | None = None) -> None:
+        """Revoke a credential that this holder was given: backends that introspect refuse it from now on.
+
+        Raises:
+            TabardError: it could not be revoked.
+        """
+        request = credential_pb.RevokeCredentialRequest(
+            grant=self._grant, credential_id=credential.credential_id
+        )
+        connection = self._connection
+        connection.call(connection.credentials.RevokeCredential, request, timeout_seconds, repeatable=True)
+
     def introspect(self, credential: Credential, *, timeout_seconds: float | None = None) -> Introspection:
         """Ask whether a credential of this task is active.
 

@@ -106,6 +106,14 @@ class ZoneState:
         assert (await refused(again.authorize("send", {}))).code == "tainted"
         assert (await refused(pay(gone, 1))).code == "task_ended"
 
+    async def test_a_holder_revokes_its_credential(self, zone):
+        """It is inactive then, and another one isn't."""
+        task = await zone.start_task()
+        first, other = [(await pay(task, 1)).credential for _ in range(2)]
+        await task.revoke(first)
+        assert not await task.introspect(first)
+        assert await task.introspect(other)
+
     async def test_what_was_read_stays_with_the_task_and_its_successors(self, zone):
         """A label denies in every part of the task, and in the next task of the same person and workload."""
         task = await zone.start_task()
