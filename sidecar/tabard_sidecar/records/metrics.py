@@ -67,6 +67,7 @@ class Metrics:
     jwks_fetches: Counter
     state_seconds: Histogram
     state_rollbacks: Counter
+    revocation_age: Gauge
     introspections: Counter
     ready: Gauge
     build: Gauge
@@ -162,6 +163,12 @@ class Metrics:
             state_rollbacks=Counter(
                 "tabard_state_rollbacks",
                 "Times that the state store had lost what it once acknowledged.",
+                registry=registry,
+            ),
+            revocation_age=Gauge(
+                "tabard_revocation_feed_age_seconds",
+                "Since when the zone's revocations haven't been heard of; every question is denied beyond "
+                "revocation.max_stale_seconds.",
                 registry=registry,
             ),
             introspections=Counter(

@@ -76,6 +76,7 @@ class Parts:
             report=_reporter(self.health.component("revocation")),
         )
         self.revoking.subscribe(pruner(self.grants.forget))
+        self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
         self.approving = build_approvals(
             settings.approvals,
             state=self.state,
