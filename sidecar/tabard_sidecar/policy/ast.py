@@ -74,16 +74,21 @@ def refs(node: Json, names: Mapping[str, tuple[str, ...]], at: Place) -> Iterato
             found = _resolve(parts, names, at)
             if found is not None:
                 yield found
-            yield from refs(parts[1:], names, at)
+            # What a reference begins with may hold others: [input][0], object.get(data, …).x.
+            yield from refs(parts[1:] if _is_var(parts[0]) else parts, names, at)
             return
         for key, child in node.items():
             if key not in {"location", "annotations"}:
                 yield from refs(child, names, at)
 
 
+def _is_var(node: Json) -> bool:
+    return isinstance(node, Mapping) and node.get("type") == "var"
+
+
 def _resolve(parts: list[Json], names: Mapping[str, tuple[str, ...]], at: Place) -> DataRef | InputRef | None:
     head = parts[0]
-    if not isinstance(head, Mapping) or head.get("type") != "var":
+    if not _is_var(head):
         return None
     base = (head["value"],) if head["value"] in {"data", "input"} else names.get(head["value"])
     if base is None:

@@ -221,8 +221,14 @@ def _is_calls(path: tuple[str, ...]) -> bool:
 
 def _reads(modules: Mapping[str, Node], library: Mapping[str, Node], concerns: _Concerns) -> bool:
     """Tell whether a module may look at a part of the input: by name, through the library, or as a part of all input."""
-    own = {package_path(module) for module in library.values() if _looks(module, frozenset(), concerns)}
-    return any(_looks(module, frozenset(own), concerns) for module in modules.values())
+    readers: frozenset[tuple[str, ...]] = frozenset()
+    while True:  # the library's modules use each other
+        found = frozenset(
+            package_path(module) for module in library.values() if _looks(module, readers, concerns)
+        )
+        if found == readers:
+            return any(_looks(module, readers, concerns) for module in modules.values())
+        readers = found
 
 
 def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concerns) -> bool:
@@ -232,8 +238,10 @@ def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concern
             if isinstance(ref, InputRef):
                 if concerns(ref.path):
                     return True
-            elif any(ref.path[: len(package)] == package for package in readers) or (
-                not ref.complete and ref.path in {(), ("tabard",), ("tabard", "lib")}
+            # Into a reader, or to what holds one: data.tabard.lib[name], lib := data.tabard.lib.
+            elif any(
+                ref.path[: len(package)] == package or package[: len(ref.path)] == ref.path
+                for package in readers
             ):
                 return True
     return False
