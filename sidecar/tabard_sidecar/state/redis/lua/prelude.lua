@@ -22,7 +22,7 @@ local function exact(number) return string.format('%.17g', number) end
 local function bump()
   local writer = key('writer', q.writer)
   redis.call('INCR', writer)
-  redis.call('EXPIRE', writer, q.writer_seconds)
+  if redis.call('TTL', writer) < q.writer_seconds * 0.98 then redis.call('EXPIRE', writer, q.writer_seconds) end
   return whole(redis.call('HINCRBY', meta, 'epoch', 1))
 end
 

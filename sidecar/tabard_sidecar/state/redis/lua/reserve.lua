@@ -14,19 +14,22 @@ if ended then return {'ended', ended, '0', before} end
 if tonumber(task[1]) ~= q.version then return {'changed', '', '0', before} end
 
 local spent = key('spent', root)
-local total = {}
-for _, charge in ipairs(q.charges) do
+local total, ids, first = {}, {}, false
+for index, charge in ipairs(q.charges) do ids[index] = charge[1] end
+local found = #ids > 0 and redis.call('HMGET', spent, unpack(ids)) or {}
+for index, charge in ipairs(q.charges) do
   local id, limit, amount = charge[1], charge[2], charge[3]
-  local before = total[id] or tonumber(redis.call('HGET', spent, id) or '0')
-  if amount > limit - before then return {'exhausted', id, '0', before} end
-  total[id] = before + amount
+  first = first or not found[index]
+  local already = total[id] or tonumber(found[index] or '0')
+  if amount > limit - already then return {'exhausted', id, '0', before} end
+  total[id] = already + amount
 end
 local left = {}
 for _, id in ipairs(q.approvals) do
-  local found = redis.call('HMGET', key('approval', id), 'root', 'status', 'uses', 'expires')
   if not left[id] then
-    local fits = found[1] == root and found[2] == 'approved' and tonumber(found[4]) > q.now
-    left[id] = fits and tonumber(found[3]) or 0
+    local asked = redis.call('HMGET', key('approval', id), 'root', 'status', 'uses', 'expires')
+    local fits = asked[1] == root and asked[2] == 'approved' and tonumber(asked[4]) > q.now
+    left[id] = fits and tonumber(asked[3]) or 0
   end
   if left[id] < 1 then return {'approval_used', id, '0', before} end
   left[id] = left[id] - 1
@@ -38,15 +41,18 @@ if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', 
 
 -- From here on everything is written.
 for id, amount in pairs(total) do redis.call('HSET', spent, id, whole(amount)) end
-if #q.charges > 0 then ends(spent, task[2]) end
+if first then ends(spent, task[2]) end
 for id, uses in pairs(left) do redis.call('HSET', key('approval', id), 'uses', whole(uses)) end
 local number = whole(redis.call('HINCRBY', name, 'number', 1))
 local calls = key('calls', root)
 redis.call('ZADD', calls, number, q.call)
 redis.call('HSET', decisions, q.decision, number .. '\n\n' .. q.record)
-ends(calls, task[2])
-ends(decisions, task[2])
-while redis.call('ZCARD', calls) > q.kept do
+local kept = redis.call('ZCARD', calls)
+if kept == 1 then
+  ends(calls, task[2])
+  ends(decisions, task[2])
+end
+for _ = q.kept + 1, kept do
   redis.call('HDEL', decisions, cjson.decode(redis.call('ZPOPMIN', calls)[1])[4])
 end
 add_labels(root, '', of_task, task[2])
