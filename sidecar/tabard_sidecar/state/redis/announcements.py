@@ -49,25 +49,30 @@ class Announcements:
         until = asyncio.get_running_loop().time() + timeout_seconds
         subscription = await self._subscribe()
         try:
-            found = await self._wait(subscription, after, until)
+            found, sound = await self._wait(subscription, after, until)
         except BaseException:
             # Cancelled in the middle of a message, or broken: its connection can't be used again.
             await _drop(subscription)
             raise
-        self._idle.append(subscription)
+        if sound:
+            self._idle.append(subscription)
+        else:
+            await _drop(subscription)
         return found
 
-    async def _wait(self, subscription: PubSub, after: int, until: float) -> bool:
+    async def _wait(self, subscription: PubSub, after: int, until: float) -> tuple[bool, bool]:
+        """Tell whether there is a revocation above ``after``, and whether the subscription is any good."""
         loop = asyncio.get_running_loop()
-        announced = 0
+        waited = False
         while await self.newest() <= after:
             left = until - loop.time()
             if left <= 0:
-                return False
-            announced = await self._next(subscription, min(left, _CHECK_SECONDS))
-            if announced > after:
-                return True
-        return True
+                return False, True
+            if await self._next(subscription, min(left, _CHECK_SECONDS)) > after:
+                return True, True
+            waited = True
+        # What has to be looked up after waiting wasn't announced: the other end may be gone without a word.
+        return True, not waited
 
     async def _next(self, subscription: PubSub, seconds: float) -> int:
         """Return the number announced next, or 0 after a while."""
