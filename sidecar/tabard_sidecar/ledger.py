@@ -151,7 +151,6 @@ class Ledger:
         if epoch >= seen:
             self._epoch = max(self._epoch, epoch)
             return
-        self._epoch = epoch
         now = self._clock()
         _log.critical("state store went back in time", extra={"epoch": epoch, "seen": seen})
         self._on_rollback()
@@ -164,6 +163,8 @@ class Ledger:
                 f"the store's epoch went back from {seen} to {epoch}",
             )
         )
+        # Not before: until that is written down, every question has to notice.
+        self._epoch = epoch
         raise Refused(
             "state_rolled_back", "the state store has lost what it acknowledged; start the task again"
         )
