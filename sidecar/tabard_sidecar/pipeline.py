@@ -36,12 +36,16 @@ _MOST_EVALUATIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A question whose caller, grant and caveats are in order, and what people have approved of it."""
+    """A question whose caller, grant and caveats are in order, and what people have approved of it.
+
+    ``saw_calls`` tells whether the standing holds the task's past calls.
+    """
 
     agent: Agent
     grant: PlannedGrant
     spec: ToolSpec | None
     standing: Standing
+    saw_calls: bool
     approvals: tuple[MetApproval, ...]
 
 
@@ -114,26 +118,38 @@ class Authorizer:
             if problem is not None:
                 raise Refused("arguments_invalid", problem)
             standing = await stages.check_alive(agent, grant)
+            saw_calls = stages.policy.reads_calls
             met: tuple[MetApproval, ...] = ()
             if grant.third_parties:
                 met = await stages.approvals.met(grant, question.call, now=stages.clock())
-        return _Checked(agent, grant, spec, standing, met)
+        return _Checked(agent, grant, spec, standing, saw_calls, met)
 
     async def _decide(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision:
+        policy = self._stages.policy
         for _ in range(_MOST_EVALUATIONS):
+            if policy.reads_calls and not checked.saw_calls:
+                # Reloaded since the task was looked up: this policy looks at what the last one didn't need.
+                checked = await self._look_again(checked)
+            # Of the policy that is asked now; another may be active when the call is reserved.
+            reads_history = policy.reads_history
             verdict = await self._evaluate(question, checked, trail)
             if not verdict.allowed:
                 return await self._deny(question, checked, verdict, trail)
             request = self._request(question, checked, verdict, trail)
             audience = request.audience if request is not None else ""
-            if await self._reserve(question, checked, verdict, audience, trail):
+            if await self._reserve(
+                question, checked, verdict, trail, audience=audience, reads_history=reads_history
+            ):
                 return await self._allow(checked, verdict, request, trail)
             # The task got labels that policy hasn't seen.
-            standing = await self._stages.check_alive(checked.agent, checked.grant)
-            checked = replace(checked, standing=standing)
+            checked = await self._look_again(checked)
         raise Unanswerable(
             "ABORTED", "state_contended", "the task's labels change faster than policy can be asked"
         )
+
+    async def _look_again(self, checked: _Checked) -> _Checked:
+        standing = await self._stages.check_alive(checked.agent, checked.grant)
+        return replace(checked, standing=standing, saw_calls=self._stages.policy.reads_calls)
 
     async def _evaluate(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> PolicyDecision:
         stages = self._stages
@@ -170,13 +186,15 @@ class Authorizer:
         trail.effects["approvals_asked"] = [pending.approval_id for pending in waiting]
         return replace(denied, approvals=waiting)
 
-    async def _reserve(
+    async def _reserve(  # noqa: PLR0913 - what is taken, and what it depends on
         self,
         question: AuthorizeQuestion,
         checked: _Checked,
         verdict: PolicyDecision,
-        audience: str,
         trail: Trail,
+        *,
+        audience: str,
+        reads_history: bool,
     ) -> bool:
         stages = self._stages
         with stages.observer.stage("reserve"):
@@ -188,16 +206,19 @@ class Authorizer:
                 tool=question.call.name,
                 spec=checked.spec,
                 approvals=checked.approvals,
-                reads_history=stages.policy.reads_history,
+                reads_history=reads_history,
                 audience=audience,
             )
+        if not reserved:
+            return False
         if verdict.charges:
             trail.effects["charges"] = dict(verdict.charges)
-        if verdict.task_labels or verdict.branch_labels:
-            trail.effects["labels"] = sorted({*verdict.task_labels, *verdict.branch_labels})
+        returned = checked.spec.labels if checked.spec is not None else ()
+        if labels := {*verdict.task_labels, *verdict.branch_labels, *returned}:
+            trail.effects["labels"] = sorted(labels)
         if checked.approvals:
             trail.effects["approvals"] = [met.approval_id for met in checked.approvals]
-        return reserved
+        return True
 
     async def _allow(
         self,
@@ -213,6 +234,8 @@ class Authorizer:
             except BaseException:
                 # Nothing was issued, so nothing was taken; if this fails, too, the charge stays.
                 await self._stages.ledger.release(trail.decision_id, checked.grant)
+                for taken in ("charges", "approvals"):
+                    trail.effects.pop(taken, None)
                 raise
         return Decision(
             trail.decision_id,

@@ -1,0 +1,114 @@
+"""What happens if something changes while a call is on its way: the policy, the labels, the store."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tabard
+
+from tests.support.spending import POLICY, SpendingZone
+from tests.support.state_zone import pay, refused
+
+FORGETFUL = POLICY.partition("deny contains")[0]
+"""The same policy without its denials: it never looks back."""
+
+
+@pytest.fixture
+async def zone(short_folder):
+    """Orchestrator and triage under a policy that charges."""
+    async with SpendingZone(short_folder) as started:
+        yield started
+
+
+@pytest.fixture
+def parts(zone):
+    """What the orchestrator's sidecar is made of."""
+    return zone.running["orchestrator"]._parts
+
+
+async def load(zone, parts, source):
+    """Put a policy in the place of the active one."""
+    (zone.policy / "desk" / "desk.rego").write_text(source)
+    status = await parts.policy.reload()
+    assert not status.problems
+
+
+def outcomes(zone):
+    """Return what the orchestrator's decision log says about answers."""
+    lines = (zone.folder / "orchestrator" / "decisions.log").read_text().splitlines()
+    return [json.loads(line)["result"] for line in lines if json.loads(line).get("event") == "outcome"]
+
+
+async def test_a_policy_that_comes_while_a_call_waits_sees_what_it_looks_for(zone, parts, monkeypatch):
+    """The task was looked up for a policy that needs no calls; the one that is asked denies because of them."""
+    task = await zone.start_task()
+    await pay(task, 1)
+    await pay(task, 1)
+    await load(zone, parts, FORGETFUL)
+    claim = parts.state.claim_request
+
+    async def claim_slowly(*args, **kwargs):
+        await load(zone, parts, POLICY)
+        return await claim(*args, **kwargs)
+
+    monkeypatch.setattr(parts.state, "claim_request", claim_slowly)
+    assert (await refused(task.authorize("send", {}, request_id="r"))).code == "paid_before"
+
+
+async def test_labels_are_compared_for_the_policy_that_was_asked(zone, parts, monkeypatch):
+    """Another policy that never looks back doesn't excuse an answer that was given by one that does."""
+    await load(zone, parts, POLICY.replace('"budgets": {"cents": 1000, "calls": 50},', ""))
+    task = await zone.start_task()
+    decide, asked = parts.policy.decide, []
+
+    async def decide_slowly(*args, **kwargs):
+        verdict = await decide(*args, **kwargs)
+        asked.append(verdict.allowed)
+        if len(asked) == 1:
+            await task.authorize("web.read", {})
+            await load(zone, parts, FORGETFUL)
+        return verdict
+
+    monkeypatch.setattr(parts.policy, "decide", decide_slowly)
+    await task.authorize("send", {})
+    assert asked == [True, True, True], "the call, the reading beside it, and the call again"
+
+
+async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch):
+    """An answer that had to be thrown away leaves no charge in the log."""
+    task = await zone.start_task()
+    decide, asked = parts.policy.decide, []
+
+    async def decide_slowly(*args, **kwargs):
+        verdict = await decide(*args, **kwargs)
+        asked.append(verdict)
+        if len(asked) == 1:
+            await task.authorize("web.read", {})
+            await load(zone, parts, POLICY.replace('input.tool.name == "send"', 'input.tool.name == "pay"'))
+        return verdict
+
+    monkeypatch.setattr(parts.policy, "decide", decide_slowly)
+    assert (await refused(pay(task, 7))).code == "tainted"
+    monkeypatch.undo()
+    denied = [result for result in outcomes(zone) if result["decision"] == "deny"]
+    assert len(denied) == 1
+    assert "charges" not in denied[0]
+
+
+async def test_a_store_that_went_back_is_noticed_until_that_is_written_down(zone, parts, monkeypatch):
+    """A store that can't take the revocation is asked again; meanwhile nothing is allowed."""
+    task = await zone.start_task()
+    await pay(task, 10)
+    await zone.go_back()
+    revoke = parts.state.revoke
+
+    async def broken(_revocation):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(parts.state, "revoke", broken)
+    with pytest.raises(tabard.TabardError):
+        await pay(task, 1)
+    monkeypatch.setattr(parts.state, "revoke", revoke)
+    assert (await refused(pay(task, 1))).code == "state_rolled_back"
+    assert (await refused(pay(task, 1))).code == "state_rolled_back"
