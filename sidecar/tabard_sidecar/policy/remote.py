@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 
 from tabard_opa import Engine
 
@@ -121,7 +122,9 @@ class RemoteProvider:
         if problems:
             raise PolicyBrokenError(problems)
         evaluator = RemoteEvaluator(self._client, has_mask=compiled.mask is not None)
-        return Active(evaluator, "", compiled.rules, compiled.warnings)
+        # The server's next policy may answer before we have seen that it looks back.
+        rules = replace(compiled.rules, reads_history=True, reads_calls=True)
+        return Active(evaluator, "", rules, compiled.warnings)
 
     async def _modules(self) -> dict[str, str]:
         answer = await self._client.get("/v1/policies", CHECK_SECONDS)

@@ -111,6 +111,13 @@ async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE):
     return [reason.code for reason in (await runtime.decide(operation, input_json or call())).denials]
 
 
+async def test_a_servers_policy_is_taken_to_look_back(serve, ask):
+    """The server may hold another one before that is seen, so nothing is left out because of what this one needs."""
+    runtime = await ask(serve(*desk()))
+    assert runtime.reads_history
+    assert runtime.reads_calls
+
+
 async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
     remote = await ask(serve(*desk()))
     embedded = create_runtime(PolicyConfig(path=SUPPORT / "policy"), CompileOptions(), engine, time.time)
