@@ -1,0 +1,131 @@
+"""Real sidecars and agents while their zone's Redis dies, comes back, or is replaced by an older copy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import tabard
+from tabard_sidecar.refusal import Unanswerable
+
+from tests.support.proxy import proxied
+from tests.support.spending import SpendingZone
+from tests.support.state_zone import pay, refused, spent
+
+CENTS = 1000  # of the zone's policy
+
+
+@pytest.fixture
+def folder():
+    """A short path, since sockets' paths are short."""
+    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
+    yield made
+    shutil.rmtree(made)
+
+
+async def told(attempt) -> str:
+    """Return what an agent hears: that it may, or the code of what keeps it."""
+    try:
+        await attempt
+    except tabard.TabardError as error:
+        return error.code
+    return "allowed"
+
+
+async def until_answered(attempt) -> str:
+    """Try until the sidecar can decide again; return what the agent hears then."""
+    end = time.monotonic() + 15
+    while (answer := await told(attempt())) == "state_unavailable":
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
+    return answer
+
+
+async def until(condition) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_is_killed_under_32_callers_costs_answers_and_no_money(start_server, folder):
+    """Agents hear that no decision could be made; afterwards they go on, and never have more than the budget holds."""
+    server = start_server()
+    async with SpendingZone(folder, overrides={"state.url": server.url}) as zone:
+        task = await zone.start_task()
+        child = await zone.hand_to(task, "triage")
+        heard: list[str] = []
+
+        async def caller(mine) -> None:
+            while (answer := await told(pay(mine, 30))) != "budget_exhausted":
+                heard.append(answer)
+                await asyncio.sleep(0.02 if answer == "state_unavailable" else 0)
+
+        callers = [asyncio.create_task(caller((task, child)[number % 2])) for number in range(32)]
+        await until(lambda: heard.count("allowed") >= 5)
+        server.kill()
+        await until(lambda: "state_unavailable" in heard)
+        await asyncio.to_thread(server.start)
+        await asyncio.wait_for(asyncio.gather(*callers), 60)
+        assert set(heard) == {"allowed", "state_unavailable"}
+        shown = await spent(zone, task)
+        allowed = heard.count("allowed")
+        # What was charged when the server died may have been acknowledged to nobody.
+        assert 30 * allowed <= max(shown.values()) <= CENTS
+        assert max(shown.values()) > CENTS - 30
+
+
+async def test_a_paused_server_is_told_and_survived(start_server, folder):
+    """No decision in the meantime, by a message that says what to look at, and within a bound."""
+    server = start_server()
+    async with SpendingZone(folder, overrides={"state.url": server.url}) as zone:
+        task = await zone.start_task()
+        await pay(task, 10)
+        server.pause()
+        began = time.monotonic()
+        with pytest.raises(tabard.Unavailable) as caught:
+            await pay(task, 10)
+        assert time.monotonic() - began < 5
+        assert caught.value.code == "state_unavailable"
+        server.resume()
+        assert await until_answered(lambda: pay(task, 10)) == "allowed"
+        assert 20 <= max((await spent(zone, task)).values()) <= 40
+
+
+async def test_failing_over_to_an_older_copy_denies_what_began_before(start_server, folder):
+    """The budget that the copy shows isn't believed: tasks of the time before are refused everywhere, new ones aren't."""
+    primary = start_server()
+    with proxied(primary.port) as replication, proxied(primary.port) as clients:
+        replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
+        async with SpendingZone(
+            folder, overrides={"state.url": f"redis://127.0.0.1:{clients.port}/0"}
+        ) as zone:
+            task = await zone.start_task()
+            child = await zone.hand_to(task, "triage")
+            await pay(task, 100)
+            await until(lambda: primary.info("master_repl_offset") == replica.info("master_repl_offset"))
+            replication.hold()
+            for _ in range(3):
+                await pay(task, 300)
+            assert (await refused(pay(task, 1))).code == "budget_exhausted"
+            primary.kill()
+            replica.cli("replicaof", "no", "one")
+            clients.target = replica.port
+
+            assert await until_answered(lambda: pay(task, 300)) == "state_rolled_back"
+            assert (await refused(pay(child, 1))).code == "state_rolled_back"
+            anew = await zone.start_task()
+            await pay(anew, 300)
+
+
+async def test_a_zone_whose_clock_is_wrong_decides_nothing(start_server, folder):
+    """A sidecar five minutes ahead of the server says so instead of forgetting what others must not repeat."""
+    server = start_server()
+    async with SpendingZone(folder, overrides={"state.url": server.url}) as zone:
+        with pytest.raises(Unanswerable, match="apart; set both clocks"):
+            await zone.store.consume("n", limit=1, now=time.time() + 300, expires_at=time.time() + 600)
