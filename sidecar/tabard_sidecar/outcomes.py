@@ -6,7 +6,6 @@ a charge back, once. The backend signs with a key that it derives from its audie
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
 
 MAX_LABELS = 32
+MAX_LABEL_CHARS = 256
 _MAX_AMOUNT = 2**53
 _SKEW_SECONDS = 5.0
 _PROBLEMS = {
@@ -62,7 +62,11 @@ class Outcomes:
         _, grant = self._stages.verify_held(question.grant)
         signed = self._signed(question) if question.signed_outcome else _Signed()
         names = {*question.charges, *signed.charges}
-        raised = {name: question.charges.get(name, 0) + signed.charges.get(name, 0) for name in names}
+        # No budget is larger, so more than that makes no difference, except to a store that can't hold it.
+        raised = {
+            name: min(_MAX_AMOUNT, question.charges.get(name, 0) + signed.charges.get(name, 0))
+            for name in names
+        }
         state = await self._stages.state.report(
             Outcome(
                 root_id=grant.root_id,
@@ -102,7 +106,7 @@ class Outcomes:
             )
         except jwt.InvalidTokenError as error:
             raise _invalid(f"it doesn't verify ({type(error).__name__})") from None
-        if not hmac.compare_digest(str(claims.get("decision_id", "")), question.decision_id):
+        if claims.get("decision_id") != question.decision_id:
             raise _invalid("it speaks of another decision")
         return _Signed(audience, _amounts(claims, "charges"), _amounts(claims, "refunds"), _labels(claims))
 
@@ -121,10 +125,16 @@ def _labels(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if (
         not isinstance(found, list)
         or len(found) > MAX_LABELS
-        or not all(isinstance(one, str) and one for one in found)
+        or not all(isinstance(one, str) and 0 < len(one) <= MAX_LABEL_CHARS for one in found)
+        or not all(map(_is_text, found))
     ):
-        raise _invalid(f"its labels must be at most {MAX_LABELS} words")
+        raise _invalid(f"its labels must be at most {MAX_LABELS} words of {MAX_LABEL_CHARS} characters")
     return tuple(found)
+
+
+def _is_text(label: str) -> bool:
+    """Tell whether a label is text: JSON can spell half a character, which no store can keep."""
+    return not any("\ud800" <= character <= "\udfff" for character in label)
 
 
 def _invalid(what: str) -> Unanswerable:
