@@ -93,6 +93,24 @@ async def test_a_stopped_server_is_refused_at_once_and_found_again(start_server,
     assert [one.target for one in await store.revocations()] == ["agent"]
 
 
+async def test_forgotten_scripts_are_sent_again(start_server, open_store):
+    """Whatever makes the server forget them, also for writes that wait for replicas."""
+    server = start_server()
+    store = await open_store(server.port)
+    made = await new_task(store)
+    of = chain(made.root_id, budgets={"calls": 9})
+    for count in range(1, 4):
+        server.cli("script", "flush")
+        assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
+        assert (await store.look_up(of)).spent == {f"{made.root_id}/calls": count}
+    replica = start_server("--replicaof", "127.0.0.1", str(server.port))
+    await until(lambda: _linked(replica))
+    waiting = await open_store(server.port, replicas=1)
+    server.cli("script", "flush")
+    assert await waiting.consume("once", limit=1, now=NOW, expires_at=LATER)
+    assert not await waiting.consume("once", limit=1, now=NOW, expires_at=LATER)
+
+
 async def _spend(store, of, chance: random.Random, books: dict[str, int]) -> None:
     while not books["stop"]:
         charges = {"a": chance.randint(0, 3), "b": chance.randint(0, 3)}

@@ -81,22 +81,17 @@ class RedisLink:
         """
         asked = {**question, "writer": self._writer, "writer_seconds": WRITER_SECONDS}
         arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(asked), *binary)
-        if durable and self.options.replicas:
-            return await self._run_replicated(script, arguments)
         try:
-            return await self.command("EVALSHA", script.digest, *arguments)
+            return await self._ask(("EVALSHA", script.digest, *arguments), durable=durable)
         except _UnknownScript:
-            await self.command("SCRIPT LOAD", script.text)
-        return await self.command("EVALSHA", script.digest, *arguments)
+            # Nothing was done. With its whole text it is known from then on.
+            return await self._ask(("EVAL", script.text, *arguments), durable=durable)
 
-    async def _run_replicated(self, script: Script, arguments: Sequence[Part]) -> Answer:
+    async def _ask(self, command: Sequence[Part], *, durable: bool) -> Answer:
+        if not durable or not self.options.replicas:
+            return await self.command(*command)
         wait = ("WAIT", self.options.replicas, int(self.options.timeout_seconds * 1000 * _WAIT_SHARE))
-        commands = (("EVALSHA", script.digest, *arguments), wait)
-        try:
-            answer, reached = await self._together(commands)
-        except _UnknownScript:
-            await self.command("SCRIPT LOAD", script.text)
-            answer, reached = await self._together(commands)
+        answer, reached = await self._together((command, wait))
         if reached < self.options.replicas:
             raise self._unavailable(
                 f"{reached} of {self.options.replicas} replicas have the write; check replication, or state.redis.replicas"
