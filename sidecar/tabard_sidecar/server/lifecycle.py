@@ -52,6 +52,9 @@ from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.tasks import TaskRules, Tasks
 
 _HOUSEKEEPING_SECONDS = 30.0
+# Expiry goes in small steps, so that questions get their turn, and in as many as it takes: agents say how much there is.
+_EXPIRY_STEPS = 200
+_EXPIRY_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -298,13 +301,23 @@ async def _housekeeping(parts: Parts) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         try:
-            await parts.state.expire(now=parts.clock())
+            await _expire(parts)
         except Unanswerable as error:
             _report(parts, "state", error.message)
+        except Exception:  # noqa: BLE001 - housekeeping that dies quietly would fill the disk
+            _log.exception("housekeeping_failed")
+            _report(parts, "state", "what has expired can't be removed; the log has details")
         else:
             _report(parts, "state", "")
         _report(parts, "keys", "; ".join(parts.keyring.problems))
         _report(parts, "agent", parts.identity.agent.problem)
+
+
+async def _expire(parts: Parts) -> None:
+    for _ in range(_EXPIRY_STEPS):
+        if not await parts.state.expire(now=parts.clock()):
+            return
+        await asyncio.sleep(_EXPIRY_PAUSE_SECONDS)
 
 
 def _report(parts: Parts, name: str, problem: str) -> None:
