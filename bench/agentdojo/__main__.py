@@ -38,7 +38,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--example",
-        type=Path,
+        type=lambda folder: Path(folder).resolve(),
         metavar="FOLDER",
         help="for one --suite: the folder with policy/ and catalogue.json to try",
     )

@@ -8,14 +8,17 @@ from typing import Any
 
 from agentdojo.task_suite.task_suite import TaskSuite
 
+from bench.agentdojo.play import OTHERS
+
 CATALOGUE = "catalogue.json"
 _READS = ("check_", "get_", "list_", "read_", "search_")
+TRIALS = Path(__file__).with_name("trial")
 EXAMPLES = Path(__file__).resolve().parents[2] / "rego" / "examples"
 
 
 def example(suite: str) -> Path:
     """Return the folder with a suite's policy and catalogue."""
-    return EXAMPLES / f"agentdojo_{suite}"
+    return TRIALS / suite if suite in OTHERS else EXAMPLES / f"agentdojo_{suite}"
 
 
 def catalogue(suite: TaskSuite[Any]) -> str:

@@ -22,7 +22,7 @@ from agentdojo.task_suite.task_suite import TaskSuite
 VERSION = "v1.2.2"
 SUITES = ("banking", "slack")
 OTHERS = ("travel", "workspace")
-"""Suites of the package that no policy here was written for."""
+"""Suites on which the policy guide was tried; see the README."""
 
 
 class Answer(Enum):

@@ -31,6 +31,7 @@ ISSUER = "https://login.example.org"
 FRONT_END = "https://chat.example.org"
 _READY_SECONDS = 120.0
 _APPROVAL_SECONDS = 30.0
+_APPROVALS_APP = "approvals-app"
 # Both are the person on whose behalf the task runs; each policy has its own word for her.
 _ROLES = {"account_holder": {"subject": True}, "requester": {"subject": True}}
 
@@ -134,7 +135,7 @@ class SidecarGate:
 
     def _approver_token(self, person: str) -> str:
         return self._token(
-            person, aud="tabard-approval", client_id="approvals-app", auth_time=int(time.time())
+            person, aud="tabard-approval", client_id=_APPROVALS_APP, auth_time=int(time.time())
         )
 
     def _config(self) -> dict[str, Any]:
@@ -159,7 +160,7 @@ class SidecarGate:
             "state": {"url": f"sqlite://{self._folder}/state.db"},
             "policy": {"path": str(self._example / "policy")},
             "catalogue": {"path": str(self._example / CATALOGUE), "required": True},
-            "approvals": {"roles": _ROLES},
+            "approvals": {"roles": _ROLES, "clients": [_APPROVALS_APP]},
             "audit": {"sink": "file", "path": str(self._folder / "decisions.log"), "required": True},
             "insecure": {"agent_id": "spiffe://example.org/assistant"},
         }

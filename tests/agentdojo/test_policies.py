@@ -12,12 +12,12 @@ from agentdojo.base_tasks import BaseUserTask
 from agentdojo.task_suite.task_suite import TaskSuite
 
 from bench.agentdojo.catalogue import CATALOGUE, EXAMPLES, catalogue, example
-from bench.agentdojo.play import SUITES, load
+from bench.agentdojo.play import OTHERS, SUITES, load
 
 _SHORTEST = 4
 
 
-@pytest.fixture(params=SUITES)
+@pytest.fixture(params=(*SUITES, *OTHERS))
 def suite(request: pytest.FixtureRequest) -> TaskSuite[Any]:
     return load(request.param)
 

@@ -77,11 +77,10 @@ grant contains _reading("read_named_inbox", "chat.read", ["internal", "untrusted
 
 # METADATA
 # description: |
-#   A web page is read if the person named it or a member linked it in the workspace. Links on other pages are not
-#   followed.
+#   A web page is read if the person named it, if a member linked it in the workspace, or if the request may lead there.
 grant contains _reading("read_page", "web.read", ["untrusted"]) if {
 	input.tool.name == "get_webpage"
-	outbound.address_vouched("url", _member_links)
+	_page_possible
 }
 
 # METADATA
@@ -93,14 +92,15 @@ grant contains object.union(_with("act_as_asked", _scope), {"charges": {"changes
 }
 
 # METADATA
+# description: Links on pages are followed only with the person's word, since an address can carry something out.
+ask contains _question("unknown_page", "Neither the request nor a member names this page.") if {
+	input.tool.name == "get_webpage"
+	not _page_vouched
+}
+
+# METADATA
 # description: What the request leaves open needs the person's word.
-ask contains {
-	"approvers": ["requester"],
-	"code": "not_in_request",
-	"reason": "The request does not say who, where or what exactly.",
-	"ttl_seconds": 900,
-	"uses": 1,
-} if {
+ask contains _question("not_in_request", "The request does not say who, where or what exactly.") if {
 	_words[input.tool.name]
 	not _particulars_given
 }
@@ -108,13 +108,7 @@ ask contains {
 # METADATA
 # description: |
 #   What stands in the workspace goes into a channel shared with another company only if the person has seen it.
-ask contains {
-	"approvers": ["requester"],
-	"code": "internal_to_others",
-	"reason": "The channel is shared with another company, and the assistant has read what ours said.",
-	"ttl_seconds": 900,
-	"uses": 1,
-} if {
+ask contains _question("internal_to_others", "The channel is another company's, too, and ours was read.") if {
 	input.tool.name == "send_channel_message"
 	labels.has("internal")
 	not arguments.all_in("channel", data.workspace.channels)
@@ -156,6 +150,14 @@ _with(code, scope) := {
 	},
 }
 
+_question(code, reason) := {
+	"approvers": ["requester"],
+	"code": code,
+	"reason": reason,
+	"ttl_seconds": 900,
+	"uses": 1,
+}
+
 _reading(code, scope, labels) := object.union(_with(code, scope), {"labels": labels})
 
 _scope := "web.write" if input.tool.name == "post_webpage"
@@ -163,6 +165,12 @@ _scope := "web.write" if input.tool.name == "post_webpage"
 _scope := "chat.admin" if tools.named(_admits | {"remove_user_from_slack"})
 
 _scope := "chat.write" if tools.named(_sends)
+
+_page_vouched if outbound.address_vouched("url", _member_links)
+
+_page_possible if _page_vouched
+
+_page_possible if wording.points_elsewhere
 
 _particulars_possible if _particulars_given
 

@@ -73,7 +73,11 @@ test_only_a_named_inbox if {
 test_pages_that_the_person_named if {
 	statement := "Read docs.example.org/start"
 	_verdict == "allowed" with input as _question(statement, "get_webpage", {"url": "https://docs.example.org/start"})
-	_verdict == "refused" with input as _question(statement, "get_webpage", {"url": "https://docs.example.org/other"})
+	_verdict == "unknown_page" with input as _question(
+		statement,
+		"get_webpage",
+		{"url": "https://docs.example.org/other"},
+	)
 }
 
 test_pages_that_a_member_linked if {
@@ -82,11 +86,9 @@ test_pages_that_a_member_linked if {
 		"get_webpage",
 		{"url": "http://www.eve-blog.com/"},
 	)
-	_verdict == "refused" with input as _question(
-		"Read the article",
-		"get_webpage",
-		{"url": "http://www.eve-blog.com/?q=key"},
-	)
+	longer := {"url": "http://www.eve-blog.com/?q=key"}
+	_verdict == "unknown_page" with input as _question("Read the article", "get_webpage", longer)
+	_verdict == "refused" with input as _question("Who is in general?", "get_webpage", longer)
 }
 
 test_direct_message_to_a_named_person if {
