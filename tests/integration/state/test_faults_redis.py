@@ -104,8 +104,8 @@ async def test_forgotten_scripts_are_sent_again(start_server, open_store):
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
         assert (await store.look_up(of)).spent == {f"{made.root_id}/calls": count}
     replica = start_server("--replicaof", "127.0.0.1", str(server.port))
-    await until(lambda: _linked(replica))
-    waiting = await open_store(server.port, replicas=1)
+    await until(lambda: _linked(replica, server))
+    waiting = await open_store(server.port, replicas=1, timeout_seconds=5)
     server.cli("script", "flush")
     assert await waiting.consume("once", limit=1, now=NOW, expires_at=LATER)
     assert not await waiting.consume("once", limit=1, now=NOW, expires_at=LATER)
@@ -284,7 +284,7 @@ async def test_an_older_copy_in_its_place_is_noticed(start_server, open_store):
     primary = start_server()
     with proxied(primary.port) as replication, proxied(primary.port) as clients:
         replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
-        await until(lambda: _linked(replica))
+        await until(lambda: _linked(replica, primary))
         store = await open_store(clients.port, timeout_seconds=0.5)
         made = await new_task(store)
         of = chain(made.root_id, "l", budgets={"calls": 10})
@@ -318,8 +318,11 @@ async def _back(store, of) -> bool:
         return False
 
 
-async def _linked(replica) -> bool:
-    return "master_link_status:up" in replica.cli("info", "replication")
+async def _linked(replica, primary) -> bool:
+    """Tell whether both sides hold their link for established."""
+    return "master_link_status:up" in replica.cli("info", "replication") and (
+        "state=online" in primary.cli("info", "replication")
+    )
 
 
 async def _caught_up(primary, replica) -> bool:
@@ -374,7 +377,7 @@ async def test_a_replica_is_no_primary(start_server, open_store):
     store = await open_store(primary.port)
     other = start_server()
     primary.cli("replicaof", "127.0.0.1", str(other.port))
-    await until(lambda: _linked(primary))
+    await until(lambda: _linked(primary, other))
     for ask in (
         lambda: store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER),
         lambda: store.look_up(chain("nobody")),
@@ -393,7 +396,7 @@ async def test_a_planned_change_of_primary_is_followed(start_server, open_store)
     """Once the address leads to the new primary, a sidecar leaves the old one by itself, however it still answers."""
     old = start_server()
     new = start_server("--replicaof", "127.0.0.1", str(old.port))
-    await until(lambda: _linked(new))
+    await until(lambda: _linked(new, old))
     with proxied(old.port) as clients:
         store = await open_store(clients.port)
         made = await new_task(store)
@@ -416,7 +419,7 @@ async def test_a_primary_that_lost_its_replicas_stops_if_it_is_told_to(start_ser
     primary = start_server("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
     with proxied(primary.port) as replication:
         replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
-        await until(lambda: _linked(replica))
+        await until(lambda: _linked(replica, primary))
         store = await open_store(primary.port)
         of = chain((await new_task(store)).root_id, budgets={"calls": 100})
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
@@ -442,8 +445,8 @@ async def test_what_is_durable_waits_for_replicas(start_server, open_store):
     primary = start_server()
     with proxied(primary.port) as replication:
         replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
-        await until(lambda: _linked(replica))
-        store = await open_store(primary.port, replicas=1, timeout_seconds=1.0)
+        await until(lambda: _linked(replica, primary))
+        store = await open_store(primary.port, replicas=1, timeout_seconds=2)
         made = await new_task(store)
         assert await store.consume("once", limit=1, now=NOW, expires_at=LATER)
         assert list(await store.check()) == []
