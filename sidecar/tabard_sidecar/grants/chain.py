@@ -14,6 +14,9 @@ from tabard_sidecar.model import Link
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.state.model import BudgetLimit
 
+MAX_BUDGETS = 64
+"""Most budgets of one grant. Each call is written down with all of them, and holders can append them offline."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,7 +48,7 @@ def build_grant(
         decode: decodes one first-party caveat.
 
     Raises:
-        Refused: a caveat is unknown or malformed, or a hop isn't sealed.
+        Refused: a caveat is unknown or malformed, a hop isn't sealed, or there are too many budgets.
     """
     root_id = link_id(verified.initial)
     chain = _Chain(root.holder, root_id, hop_key)
@@ -57,6 +60,8 @@ def build_grant(
         caveats.append(caveat)
         if isinstance(caveat, Budget):
             budgets.append(BudgetLimit(link_id(step.after), caveat.name, caveat.limit))
+    if len(budgets) > MAX_BUDGETS:
+        raise Refused("grant_malformed", f"the grant holds more than {MAX_BUDGETS} budgets")
     root_caveats, links = chain.finish()
     expiries = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
     return PlannedGrant(

@@ -28,6 +28,7 @@ from tabard_sidecar.grants import (
     tool_possible,
 )
 from tabard_sidecar.grants.cache import GrantCache
+from tabard_sidecar.grants.chain import MAX_BUDGETS
 from tabard_sidecar.model import CredentialTemplate, IntentSource, VerifiedGrant
 from tabard_sidecar.refusal import Refused, Unanswerable
 
@@ -511,3 +512,12 @@ class TestMemory:
 
 def test_expiry_caveat_is_written(kit):
     assert Expiry(NOW + 3600) in kit.verify(kit.mint()).caveats
+
+
+def test_a_grant_holds_a_bounded_number_of_budgets(kit):
+    """Every call is written down with all of them, and a holder appends as many as it likes."""
+    grant = kit.mint()
+    for number in range(MAX_BUDGETS):
+        grant = narrow(grant, Limits(budgets={f"b{number}": 1}))
+    assert len(kit.verify(grant).budgets) == MAX_BUDGETS
+    assert code(kit.verify, narrow(grant, Limits(budgets={"more": 1}))) == "grant_malformed"
