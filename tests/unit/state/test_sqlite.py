@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.state import (
     CLAIM_SECONDS,
+    BudgetLimit,
     Chain,
     Child,
     ClaimState,
+    OutcomeState,
     Revocation,
     RevocationKind,
     SQLiteStateStore,
@@ -24,6 +26,8 @@ from tabard_sidecar.state import (
 )
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
+
+from tests.support.state_contract.things import chain, new_task, outcome, wanted
 
 NOW = 1_800_000_000.0
 LATER = NOW + 3600
@@ -262,17 +266,51 @@ async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
     await ours.open()
     await theirs.open()
     try:
-        chain = ("a", "b")
+        links = ("a", "b")
         for _ in range(2):
-            assert await ours.look_up(Chain(chain)) == Standing(known=False)
+            assert await ours.look_up(Chain(links)) == Standing(known=False)
         for count, store in enumerate((ours, theirs, ours), 1):
             await store.register_children([Child("b", f"child-{count}", None)], expires_at=LATER)
-            assert [(await one.look_up(Chain(chain))).children for one in (ours, theirs)] == [count, count]
+            assert [(await one.look_up(Chain(links))).children for one in (ours, theirs)] == [count, count]
         await theirs.revoke(ending("a", LATER))
-        assert [(await one.look_up(Chain(chain))).ended for one in (ours, theirs)] == ["a", "a"]
+        assert [(await one.look_up(Chain(links))).ended for one in (ours, theirs)] == ["a", "a"]
     finally:
         await ours.close()
         await theirs.close()
+
+
+async def test_what_is_remembered_of_chains_is_bounded(store):
+    """Holders choose how long their chains are and how many they make of them."""
+    for number in range(3_000):
+        await store.look_up(Chain((f"root-{number}",)))
+    assert len(store._standings) <= 256
+    before = len(store._standings)
+    budgets = tuple(BudgetLimit(f"b{number}", "x", 1) for number in range(500))
+    await store.look_up(Chain(("root", *(f"l{number}" for number in range(20))), budgets))
+    assert len(store._standings) <= before
+
+
+async def test_old_decisions_are_looked_for_beside_the_loop(store, monkeypatch):
+    """A holder can name decisions that aren't there as often as it likes, and nobody waits for the search."""
+    made = await new_task(store)
+    calls = [wanted(chain(made.root_id, budgets={"rows": 10}), charges={"rows": 0}) for _ in range(400)]
+    for call in calls:
+        await store.reserve(call)
+    in_thread, searched = store._file.in_thread, []
+
+    async def counted(work):
+        searched.append(work)
+        return await in_thread(work)
+
+    monkeypatch.setattr(store._file, "in_thread", counted)
+    assert await store.report(outcome(calls[-1], raised={"rows": 1})) is OutcomeState.DONE
+    assert not searched
+    assert await store.report(outcome(calls[0], raised={"rows": 1})) is OutcomeState.DONE
+    assert await store.report(outcome(wanted(calls[0].chain))) is OutcomeState.UNKNOWN
+    assert len(searched) == 2
+    await store.release(calls[0].decision_id, made.root_id)
+    await store.release("nobody's", made.root_id)
+    assert (await store.look_up(calls[0].chain)).spent == {f"{made.root_id}/rows": 2}
 
 
 async def test_a_file_of_the_first_version_is_brought_forward(tmp_path):

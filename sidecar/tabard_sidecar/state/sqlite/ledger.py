@@ -254,11 +254,26 @@ def _crowded(connection: sqlite3.Connection, root_id: str) -> bool:
     return bool(count > LABELS_PER_TASK)
 
 
-def release(connection: sqlite3.Connection, decision_id: str, root_id: str) -> None:
+def call_number(
+    connection: sqlite3.Connection, root_id: str, decision_id: str, *, newest: int = KEPT_CALLS
+) -> int | None:
+    """Return the number of a decision's call, if it is one of so many newest.
+
+    Calls aren't indexed by decision, which would cost every call a tenth of its write.
+    """
+    row = connection.execute(
+        "SELECT number FROM calls WHERE root_id=? AND number>(SELECT calls FROM tasks WHERE root_id=?)-? "
+        "AND decision_id=? ORDER BY number DESC LIMIT 1",
+        (root_id, root_id, newest, decision_id),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def release(connection: sqlite3.Connection, decision_id: str, root_id: str, number: int) -> None:
     """Give back charges and approvals of a call for which issuing never began."""
     row = connection.execute(
-        "SELECT charges, approvals, number FROM calls WHERE root_id=? AND decision_id=? ORDER BY number DESC LIMIT 1",
-        (root_id, decision_id),
+        "SELECT charges, approvals FROM calls WHERE root_id=? AND number=? AND decision_id=?",
+        (root_id, number, decision_id),
     ).fetchone()
     if row is None:
         return
@@ -268,7 +283,7 @@ def release(connection: sqlite3.Connection, decision_id: str, root_id: str) -> N
         "UPDATE approvals SET uses=uses+1 WHERE approval_id=?",
         [(approval_id,) for approval_id in json.loads(row[1] or "[]")],
     )
-    connection.execute("DELETE FROM calls WHERE root_id=? AND number=?", (root_id, row[2]))
+    connection.execute("DELETE FROM calls WHERE root_id=? AND number=?", (root_id, number))
     bump(connection)
 
 
@@ -279,16 +294,15 @@ def _lower(connection: sqlite3.Connection, root_id: str, budget_id: str, amount:
     )
 
 
-def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
+def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> OutcomeState:
     """Count what a call turned out to cost, and add its labels.
 
     Raises:
         NotReported: the task would have too many labels; the transaction has to be rolled back.
     """
     row = connection.execute(
-        "SELECT charges, refunded, audience, number FROM calls WHERE root_id=? AND decision_id=? AND link_id=? "
-        "ORDER BY number DESC LIMIT 1",
-        (outcome.root_id, outcome.decision_id, outcome.link_id),
+        "SELECT charges, refunded, audience FROM calls WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
+        (outcome.root_id, number, outcome.decision_id, outcome.link_id),
     ).fetchone()
     if row is None:
         return OutcomeState.UNKNOWN
@@ -308,7 +322,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome) -> OutcomeState:
     if any(outcome.refunded.values()):
         connection.execute(
             "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
-            (json.dumps(left), outcome.root_id, row[3]),
+            (json.dumps(left), outcome.root_id, number),
         )
     if _add_labels(connection, outcome.root_id, _TASK_WIDE, outcome.labels, outcome.now):
         if _crowded(connection, outcome.root_id):

@@ -26,7 +26,9 @@ from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.store import HISTORY_CALLS
 
-_KNOWN_STANDINGS = 1_024
+_KNOWN_STANDINGS = 256
+_LARGEST_KNOWN = 128
+_RECENT_CALLS = 256
 _WATCH_SECONDS = 0.02
 
 
@@ -99,7 +101,9 @@ class SQLiteStateStore:
         known = self._standings.get(key)
         if known is None:
             known = self._file.once(lambda c: ledger.standing(c, chain, calls))
-            self._standings[key] = known
+            # Holders choose how long chains are and how many there are of them.
+            if len(chain.link_ids) + len(chain.budgets) + len(known.labels) <= _LARGEST_KNOWN:
+                self._standings[key] = known
         return known
 
     async def reserve(self, reservation: Reservation) -> Reserved:
@@ -113,14 +117,26 @@ class SQLiteStateStore:
 
     async def release(self, decision_id: str, root_id: str) -> None:
         """Give a reservation back; see the interface."""
-        await self._file.write(lambda c: ledger.release(c, decision_id, root_id), durable=False)
+        number = await self._number(root_id, decision_id)
+        if number is not None:
+            await self._file.write(lambda c: ledger.release(c, decision_id, root_id, number), durable=False)
 
     async def report(self, outcome: Outcome) -> OutcomeState:
         """Count an outcome; see the interface."""
+        number = await self._number(outcome.root_id, outcome.decision_id)
+        if number is None:
+            return OutcomeState.UNKNOWN
         try:
-            return await self._file.write(lambda c: ledger.report(c, outcome), durable=False)
+            return await self._file.write(lambda c: ledger.report(c, outcome, number), durable=False)
         except ledger.NotReported as refusal:
             return refusal.state
+
+    async def _number(self, root_id: str, decision_id: str) -> int | None:
+        """Find a decision's call: here if it is recent, else in a thread, for agents can name thousands that aren't there."""
+        found = self._file.once(lambda c: ledger.call_number(c, root_id, decision_id, newest=_RECENT_CALLS))
+        if found is not None:
+            return found
+        return await self._file.in_thread(lambda c: ledger.call_number(c, root_id, decision_id))
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children; see the interface."""
