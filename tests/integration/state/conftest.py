@@ -11,6 +11,9 @@ from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 from tests.support.redis_server import RedisServer, redis_server
 
 
+ANY_SKEW = 1e9
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One server that tests share and leave alone, each in a zone of its own."""
@@ -40,6 +43,8 @@ async def open_store():
     async def open_one(
         port: int, *, zone: str = "z", timeout_seconds: float = 1.0, **options: object
     ) -> RedisStateStore:
+        # The tests' times are those of when they were loaded, which may be long ago.
+        options.setdefault("max_clock_skew_seconds", ANY_SKEW)
         store = RedisStateStore(
             RedisOptions(f"redis://127.0.0.1:{port}/0", timeout_seconds=timeout_seconds, **options), zone=zone
         )
