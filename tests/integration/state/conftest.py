@@ -10,7 +10,6 @@ from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 
 from tests.support.redis_server import RedisServer, redis_server
 
-
 ANY_SKEW = 1e9
 
 
