@@ -26,6 +26,7 @@ from tabard_sidecar.state import (
 )
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
+from tabard_sidecar.state.store import KEPT_SECONDS
 
 from tests.support.state_contract.things import chain, new_task, outcome, wanted
 
@@ -113,14 +114,26 @@ async def test_a_claim_outlives_its_owner_only_briefly(store):
 
 async def test_expired_rows_go(store):
     """Housekeeping removes what has expired and nothing else."""
-    await store.revoke(ending("old", NOW - 1))
+    long_ago = NOW - KEPT_SECONDS - 1
+    await store.revoke(ending("old", long_ago))
     await store.revoke(ending("new", LATER))
-    await store.consume("u", limit=1, now=NOW - 10, expires_at=NOW - 1)
-    await store.register_children([Child("p", "c", None)], expires_at=NOW - 1)
+    await store.consume("u", limit=1, now=long_ago - 9, expires_at=long_ago)
+    await store.register_children([Child("p", "c", None)], expires_at=long_ago)
     await store.claim_request(b"k", b"b", now=NOW - 10, expires_at=NOW - 1)
     assert await store.expire(now=NOW) == 4
     assert not (await store.look_up(Chain(("old",)))).ended
     assert (await store.look_up(Chain(("new",)))).ended == "new"
+
+
+async def test_a_clock_that_ran_ahead_gives_nothing_back(store):
+    """Revocations, single use and children outlive what they are about, so that setting the clock right is harmless."""
+    await store.revoke(ending("old", LATER))
+    await store.consume("intent:j", limit=1, now=NOW, expires_at=LATER)
+    await store.register_children([Child("p", "c", 1)], expires_at=LATER)
+    await store.expire(now=LATER + KEPT_SECONDS - 1)
+    assert (await store.look_up(Chain(("old",)))).ended == "old"
+    assert not await store.consume("intent:j", limit=1, now=NOW, expires_at=LATER)
+    assert (await store.look_up(Chain(("p",)))).children == 1
 
 
 async def test_state_survives_a_restart(tmp_path):

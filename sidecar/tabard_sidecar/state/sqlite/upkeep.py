@@ -10,13 +10,14 @@ from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
-# A lifted revocation (expires_at 0) stays: a sidecar that slept for long still has to hear of it.
+# A lifted revocation (expires_at 0) stays: a sidecar that slept for long still has to hear of it. What keeps somebody from
+# something stays a while longer than it counts: a clock that ran ahead and is set back must not give it back.
 _EXPIRING = (
-    ("requests", "key"),
-    ("uses", "name"),
-    ("revocations", "seq"),
-    ("children", "(parent_id, child_id)"),
-    ("approvals", "approval_id"),
+    ("requests", "key", 0.0),
+    ("uses", "name", KEPT_SECONDS),
+    ("revocations", "seq", KEPT_SECONDS),
+    ("children", "(parent_id, child_id)", KEPT_SECONDS),
+    ("approvals", "approval_id", 0.0),
 )
 _TASK = "root_id, task_id, subject_issuer, subject_id, workload, purpose, started_at, expires_at"
 
@@ -65,13 +66,13 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
 def expire(connection: sqlite3.Connection, now: float) -> int:
     """Forget what has expired, a bounded number of rows at a time."""
     gone = 0
-    for table, key in _EXPIRING:
+    for table, key, kept in _EXPIRING:
         columns = key.strip("()")
         # Table and column names are the constants above.
         gone += connection.execute(
             f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
             f"(SELECT {columns} FROM {table} WHERE expires_at<=? AND expires_at>0 LIMIT {_EXPIRE_ROWS})",
-            (now,),
+            (now - kept,),
         ).rowcount
     return gone + _expire_tasks(connection, now - KEPT_SECONDS)
 
