@@ -72,20 +72,17 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         places = asyncio.Semaphore(STREAM_IN_FLIGHT)
 
         async def answer(question: authorization_pb.StreamAuthorizeRequest) -> None:
-            try:
-                answers.put_nowait(await self._stream_item(question))
-            finally:
-                places.release()
+            answers.put_nowait(await self._stream_item(question))
 
         async def read() -> None:
             try:
                 async with asyncio.TaskGroup() as group:
                     async for question in request_iterator:
+                        await places.acquire()
                         if isinstance(question, Malformed):
                             error = authorization_pb.AuthorizeResult(error=errors.status(errors.malformed()))
                             answers.put_nowait(authorization_pb.StreamAuthorizeResponse(result=error))
                             continue
-                        await places.acquire()
                         group.create_task(answer(question))
             finally:
                 answers.put_nowait(None)
@@ -94,6 +91,8 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         try:
             while (response := await answers.get()) is not None:
                 yield response
+                # Not before: whoever reads no answers mustn't fill the memory with them.
+                places.release()
             await reader
         finally:
             reader.cancel()

@@ -1,0 +1,41 @@
+"""A stream whose caller doesn't read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard_sidecar.server.registration import MALFORMED
+from tabard_sidecar.server.services import STREAM_IN_FLIGHT, AuthorizationServicer
+
+QUESTIONS = 10 * STREAM_IN_FLIGHT
+
+
+class Refusing:
+    """An edge that has an answer at once."""
+
+    async def admit(self, _work):
+        return authorization_pb.AuthorizeResult()
+
+
+async def test_no_more_answers_wait_than_questions_may_be_in_flight():
+    """A caller that sends and never reads fills no memory; once it reads, it gets everything."""
+    sent = []
+
+    async def questions():
+        for number in range(QUESTIONS):
+            sent.append(number)
+            if number % 2:
+                yield MALFORMED
+            else:
+                yield authorization_pb.StreamAuthorizeRequest(correlation_id=str(number))
+            await asyncio.sleep(0)
+
+    servicer = AuthorizationServicer(None, None, None, None, Refusing())
+    answers = servicer.StreamAuthorize(questions(), None)
+    got = [await anext(answers)]
+    for _ in range(4 * QUESTIONS):
+        await asyncio.sleep(0)
+    assert len(sent) <= STREAM_IN_FLIGHT + 2
+    got += [answer async for answer in answers]
+    assert len(got) == len(sent) == QUESTIONS
