@@ -103,13 +103,17 @@ class Tasks:
         """End the presented holder's part of the task, durably.
 
         Raises:
-            Refused: the grant doesn't verify.
+            Refused: the grant doesn't verify, or is one child too many or too deep, so that nobody can use it.
             Unanswerable: the state store is out of reach.
         """
         _, verified = self._stages.verify_held(grant)
+        if verified.refusal is not None:
+            raise Refused(*verified.refusal)
         if await self._stages.state.ended_at_or_above(verified.holder_id):
             # An operator's revocation stays an operator's, with its reason.
             return verified
+        # Branches are made offline and without end. Only those that count are remembered as ended.
+        await self._stages.ledger.count_children(verified)
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
         ended = Revocation(
             RevocationKind.LINK,
