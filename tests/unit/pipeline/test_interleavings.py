@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 import tabard
 
 from tests.support.spending import POLICY, SpendingZone
-from tests.support.state_zone import pay, refused
+from tests.support.state_zone import pay, refused, spent
 
 FORGETFUL = POLICY.partition("deny contains")[0]
 """The same policy without its denials: it never looks back."""
@@ -112,3 +113,25 @@ async def test_a_store_that_went_back_is_noticed_until_that_is_written_down(zone
     monkeypatch.setattr(parts.state, "revoke", revoke)
     assert (await refused(pay(task, 1))).code == "state_rolled_back"
     assert (await refused(pay(task, 1))).code == "state_rolled_back"
+
+
+async def test_a_caller_that_goes_away_before_its_credential_is_made_pays_nothing(zone, parts, monkeypatch):
+    """Nobody gets what was being made; the charge is given back although nobody waits for the answer."""
+    task = await zone.start_task()
+    issuer, making, stopped = parts.stages.issuers.get("jwt"), asyncio.Event(), asyncio.Event()
+
+    async def hang(_request):
+        making.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    monkeypatch.setattr(issuer, "issue", hang)
+    with pytest.raises(tabard.TabardError):
+        await pay(task, 400, timeout_seconds=0.3)
+    assert making.is_set()
+    async with asyncio.timeout(10):
+        await stopped.wait()
+        while any((await spent(zone, task)).values()):  # noqa: ASYNC110 - the store tells of nothing
+            await asyncio.sleep(0.01)
