@@ -31,6 +31,7 @@ from tabard_sidecar.replies import Replies
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER
 from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Revocation, RevocationKind, TaskRecord
+from tabard_sidecar.state.store import LABELS_PER_TASK
 from tabard_sidecar.trail import Trail, asked, new_id
 
 
@@ -221,7 +222,12 @@ class Tasks:
         return Granted(_allow(trail, verdict.granted_by), grant)
 
     async def _open(self, grant: VerifiedGrant, trail: Trail) -> None:
-        """Let the zone know of the task; it inherits what this person's tasks here have read lately."""
+        """Let the zone know of the task; it inherits what this person's tasks here have read lately.
+
+        Raises:
+            Refused: that is more than a task may have read.
+            Unanswerable: the state store is out of reach.
+        """
         task = grant.task
         record = TaskRecord(
             root_id=grant.root_id,
@@ -235,6 +241,11 @@ class Tasks:
         )
         since = task.started_at - self._rules.label_carry_seconds
         inherited = await self._stages.state.open_task(record, labels_since=since)
+        if len(inherited) > LABELS_PER_TASK:
+            raise Refused(
+                "labels_exceeded",
+                f"this person's latest tasks here have more than {LABELS_PER_TASK} labels, which a new one would inherit",
+            )
         if inherited:
             trail.effects["labels"] = list(inherited)
 

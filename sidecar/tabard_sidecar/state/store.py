@@ -76,7 +76,8 @@ class StateStore(Protocol):
         """Remember a new task. Durable.
 
         It inherits, and this returns, the labels of the whole task that other tasks of the same subject and workload got
-        at or after ``labels_since``. Opening a task twice changes nothing.
+        at or after ``labels_since``. Opening a task twice changes nothing. If there are more than
+        :data:`LABELS_PER_TASK` the task can't be used, and needn't be remembered.
         """
         ...
 

@@ -46,14 +46,16 @@ def bump(connection: sqlite3.Connection) -> int:
 
 
 def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-    """Remember a task with the labels that it inherits."""
+    """Remember a task with the labels that it inherits, unless they are too many."""
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
         return _labels(connection, Chain((task.root_id,)))
     rows = connection.execute(
         "SELECT label, max(at) FROM labels JOIN tasks USING (root_id) WHERE subject_issuer=? AND subject_id=? "
-        "AND workload=? AND link_id='' AND at>=? GROUP BY label ORDER BY label",
-        (task.subject_issuer, task.subject_id, task.workload, labels_since),
+        "AND workload=? AND link_id='' AND at>=? GROUP BY label ORDER BY label LIMIT ?",
+        (task.subject_issuer, task.subject_id, task.workload, labels_since, LABELS_PER_TASK + 1),
     ).fetchall()
+    if len(rows) > LABELS_PER_TASK:
+        return tuple(label for label, _ in rows)
     connection.execute(
         "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         (
