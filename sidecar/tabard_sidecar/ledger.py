@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from tabard_sidecar.grants import PlannedGrant, children_to_register
+from tabard_sidecar.grants import PlannedGrant
 from tabard_sidecar.interfaces import Clock, ToolSpec
 from tabard_sidecar.model import MetApproval, PolicyDecision
 from tabard_sidecar.refusal import Refused
 from tabard_sidecar.state import (
     HISTORY_CALLS,
-    Child,
     Reservation,
     Reserved,
     ReserveState,
@@ -73,12 +72,8 @@ class Ledger:
         """
         if not grant.links:
             return
-        children = [
-            Child(*counted, grant.root_id, link.holder, link.sub_agent)
-            for counted, link in zip(children_to_register(grant), grant.links, strict=True)
-        ]
         # Counted for as long as the task lasts: a copy of the child that expires early doesn't give the place back.
-        refused = await self._state.register_children(children, expires_at=grant.task.expires_at)
+        refused = await self._state.register_children(grant.counted, expires_at=grant.task.expires_at)
         if refused is not None:
             raise Refused(
                 "children_exceeded",
@@ -107,7 +102,7 @@ class Ledger:
             Unanswerable: the store is out of reach.
         """
         for name, amount in verdict.charges.items():
-            if amount and all(budget.name != name for budget in grant.budgets):
+            if amount and name not in grant.granted_budgets:
                 raise Refused(
                     "budget_not_granted", f"the call costs {amount} {name}, for which the grant has no budget"
                 )

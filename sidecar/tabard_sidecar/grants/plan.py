@@ -27,7 +27,7 @@ from tabard.caveats import (
 
 from tabard_sidecar.model import VerifiedGrant
 from tabard_sidecar.refusal import Refused
-from tabard_sidecar.state.model import Chain
+from tabard_sidecar.state.model import Chain, Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +53,7 @@ class PlannedGrant(VerifiedGrant):
 
     ``standing`` are those that neither a call nor the time changes; ``refusal`` is what they come to for the grant as it
     is. ``expiries`` has the earliest first. ``children`` holds, per link, its parent, itself and the least that a
-    max_children caveat before it allows the parent. ``chain`` is what state hangs on; ``third_parties`` are the identifiers
+    max_children caveat before it allows the parent. ``counted`` are the same as the state store counts them, ``chain`` is what state hangs on; ``third_parties`` are the identifiers
     of third-party caveats, in base64url.
     """
 
@@ -63,6 +63,7 @@ class PlannedGrant(VerifiedGrant):
     per_credential: Numbered = field(init=False, repr=False, compare=False)
     refusal: tuple[str, str] | None = field(init=False, repr=False, compare=False)
     children: tuple[tuple[str, str, int | None], ...] = field(init=False, repr=False, compare=False)
+    counted: tuple[Child, ...] = field(init=False, repr=False, compare=False)
     chain: Chain = field(init=False, repr=False, compare=False)
     third_parties: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -76,6 +77,9 @@ class PlannedGrant(VerifiedGrant):
             self._set(name, tuple(pairs))
         standing = tuple(sorted_by["standing"])
         self._set("children", tuple(_children(self)))
+        links = zip(self.children, self.links, strict=True)
+        counted = tuple(Child(*child, self.root_id, link.holder, link.sub_agent) for child, link in links)
+        self._set("counted", counted)
         self._set("chain", Chain(self.link_ids, self.budgets))
         self._set("third_parties", tuple(item.id for item in self.caveats if isinstance(item, ThirdParty)))
         question = Question(now=0.0, purpose=self.task.purpose, depth=len(self.links))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from tabard import macaroon
 from tabard.caveats import (
     Audiences,
+    Budget,
     Caveat,
     Hop,
     Limits,
@@ -113,7 +114,7 @@ class GrantService:
         """Make a root grant.
 
         What policy offers says how far it reaches: a dimension of tools, audiences, scopes, depth or children that no
-        element states is granted to nobody. Every element and every request narrows with caveats of its own.
+        element states is granted to nobody, and neither is a budget. Every element and every request narrows with caveats of its own.
 
         Args:
             task: the task; its ``expires_at`` is the latest end, a ttl of any limits an earlier one.
@@ -129,9 +130,13 @@ class GrantService:
         """
         ttls = [limits.ttl_seconds for limits in (*offered, *requested) if limits.ttl_seconds is not None]
         task = replace(task, expires_at=min([task.expires_at, *(now + ttl for ttl in ttls)]))
+        stated = [caveat for limits in offered for caveat in limits.caveats(now)]
         caveats = [
+            # First, and never without something after them, so that no later budget can pass for a granted one.
+            *(caveat for caveat in stated if isinstance(caveat, Budget)),
             *_unstated(offered),
-            *(caveat for limits in (*offered, *requested) for caveat in limits.caveats(now)),
+            *(caveat for caveat in stated if not isinstance(caveat, Budget)),
+            *(caveat for limits in requested for caveat in limits.caveats(now)),
         ]
         key = self._keyring.active(_USE)
         root = identifiers.RootIdentifier(key.kid, self._zone, holder, subject, task)
