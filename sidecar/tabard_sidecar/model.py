@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
-from tabard.caveats import Caveat, Limits
+from tabard.caveats import Budget, Caveat, Limits
 
 from tabard_sidecar.state.model import BudgetLimit
 
@@ -129,6 +130,15 @@ class VerifiedGrant:
     caveats: tuple[Caveat, ...]
     expires_at: float
     budgets: tuple[BudgetLimit, ...] = ()
+
+    @property
+    def granted_budgets(self) -> frozenset[str]:
+        """Names of the budgets that policy granted.
+
+        They stand before everything else in the root grant, where nobody can append; a later budget only narrows them.
+        """
+        first = takewhile(lambda caveat: isinstance(caveat, Budget), self.root_caveats)
+        return frozenset(caveat.name for caveat in first if isinstance(caveat, Budget))
 
     @property
     def holder(self) -> str:

@@ -172,13 +172,25 @@ def _state(grant: VerifiedGrant, standing: Standing, approvals: Sequence[MetAppr
 
 
 def budgets(grant: VerifiedGrant, standing: Standing) -> dict[str, dict[str, int]]:
-    """Return the budgets of a chain by name; of several with one name the one with the least left binds."""
+    """Return the granted budgets of a chain by name.
+
+    Of several with one name the one with the least left binds. What is spent is the most that any of them has, which is
+    what the whole task has: holders append budgets as they like, and a fresh one has spent nothing.
+    """
     found: dict[str, dict[str, int]] = {}
+    granted = grant.granted_budgets if grant.budgets else frozenset()
     for budget in grant.budgets:
+        if budget.name not in granted:
+            continue
         spent = standing.spent.get(budget.budget_id, 0)
         remaining = max(0, budget.limit - spent)
-        if budget.name not in found or remaining < found[budget.name]["remaining"]:
+        known = found.get(budget.name)
+        if known is None:
             found[budget.name] = {"limit": budget.limit, "spent": spent, "remaining": remaining}
+            continue
+        known["spent"] = max(known["spent"], spent)
+        if remaining < known["remaining"]:
+            known["limit"], known["remaining"] = budget.limit, remaining
     return found
 
 

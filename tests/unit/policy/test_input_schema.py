@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
-from tabard.caveats import Expiry, Hop, Limits, Tools
+from tabard.caveats import Budget, Expiry, Hop, Limits, Tools
 from tabard_sidecar.model import (
     Agent,
     Intent,
@@ -37,7 +37,11 @@ GRANT = VerifiedGrant(
     "d", "k", "z", "r", "spiffe://x/root", SUBJECT, TASK, (TOOLS,), (HOP,),
     (TOOLS, Hop("spiffe://x/a", "A" * 43), EXPIRY), 2000.0,
 )  # fmt: skip
-GRANT = replace(GRANT, budgets=(BudgetLimit("b1", "cents", 500), BudgetLimit("b2", "cents", 90)))
+GRANT = replace(
+    GRANT,
+    root_caveats=(Budget("cents", 500), *GRANT.root_caveats),
+    budgets=(BudgetLimit("b1", "cents", 500), BudgetLimit("b2", "cents", 90), BudgetLimit("b3", "own", 9)),
+)
 STANDING = Standing(
     known=True,
     children=2,
@@ -85,9 +89,9 @@ def test_every_input_fits_the_schema(operation, text):
 
 
 def test_state_and_approvals_are_told_as_they_stand():
-    """Of two budgets with one name the one with less left binds."""
+    """Of two budgets with one name the one with less left binds; one that policy didn't grant isn't told of."""
     told = json.loads(dict(inputs())["authorize"])
-    assert told["budgets"] == {"cents": {"limit": 90, "spent": 30, "remaining": 60}}
+    assert told["budgets"] == {"cents": {"limit": 90, "spent": 100, "remaining": 60}}
     assert told["history"] == {
         "calls": [{"tool": "a.read", "allowed": True, "labels": ["untrusted"], "at": 950.25}],
         "labels": ["untrusted"],
