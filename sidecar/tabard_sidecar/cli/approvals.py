@@ -13,7 +13,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.approval_prompt import describe, follow, print_prompt, summary
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.operator import Operator, operator, operator_option
+from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
 
@@ -57,19 +57,7 @@ def list_(decided: bool, address: str, as_json: bool) -> None:
 
 
 @approvals.command()
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1, max=3600),
-    default=1.0,
-    show_default=True,
-    help="Seconds between two looks.",
-)
-@click.option(
-    "--seconds",
-    "duration",
-    type=click.FloatRange(min=0),
-    help="Stop after so many seconds. Default: when interrupted.",
-)
+@watch_options
 @operator_option
 @json_option
 def watch(interval: float, duration: float | None, address: str, as_json: bool) -> None:

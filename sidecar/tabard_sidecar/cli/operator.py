@@ -33,6 +33,24 @@ def operator_option(command: _Command) -> _Command:
     )(command)
 
 
+def watch_options(command: _Command) -> _Command:
+    """Add ``--interval`` and ``--seconds``, for commands that look again and again."""
+    interval = click.option(
+        "--interval",
+        type=click.FloatRange(min=0.1, max=3600),
+        default=1.0,
+        show_default=True,
+        help="Seconds between two looks.",
+    )
+    duration = click.option(
+        "--seconds",
+        "duration",
+        type=click.FloatRange(min=0),
+        help="Stop after so many seconds. Default: when interrupted.",
+    )
+    return interval(duration(command))
+
+
 class Operator:
     """A sidecar's operator socket."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tabard_sidecar.cli.operator import Operator, operator, operator_option
+from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.revoke import seconds
 from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
@@ -68,19 +68,7 @@ def tree(task_id: str, address: str, as_json: bool) -> None:
 
 @tasks.command()
 @_limit_option
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1, max=3600),
-    default=1.0,
-    show_default=True,
-    help="Seconds between two looks.",
-)
-@click.option(
-    "--seconds",
-    "duration",
-    type=click.FloatRange(min=0),
-    help="Stop after so many seconds. Default: when interrupted.",
-)
+@watch_options
 @operator_option
 @json_option
 def watch(limit: int, interval: float, duration: float | None, address: str, as_json: bool) -> None:
