@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
+from tabard_sidecar.cli.operator import operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.revoke import seconds
+from tabard_sidecar.cli.task_view import describe, describe_tree, fetch, summary
 from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many tasks at most."
 )
-_COLOURS = {"live": "green"}
 
 
 @click.group(invoke_without_command=True)
@@ -80,71 +79,6 @@ def watch(limit: int, interval: float, duration: float | None, address: str, as_
 
     with operator(address) as asked:
         follow(asked, limit=limit, interval=interval, duration=duration, as_json=as_json)
-
-
-def fetch(asked: Operator, limit: int) -> list[dict[str, Any]]:
-    """Return the zone's tasks as ``--json`` prints them.
-
-    Raises:
-        Failure: nobody answered.
-    """
-    from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415
-    from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
-
-    stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
-    found = asked.call(stub.ListTasks, pb.ListTasksRequest(limit=limit))
-    return [describe(task) for task in found.tasks]
-
-
-def describe(task: pb.TaskOverview) -> dict[str, Any]:
-    """Return a task as ``--json`` prints it; times are seconds since the epoch."""
-    from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415
-
-    state = pb.TaskOverviewState.Name(task.state).removeprefix("TASK_OVERVIEW_STATE_").lower()
-    return {
-        "task_id": task.task_id,
-        "root_id": task.root_id,
-        "state": state,
-        "subject": {"issuer": task.subject.issuer, "id": task.subject.id},
-        "workload": task.workload,
-        "purpose": task.purpose,
-        "started_at": seconds(task.start_time),
-        "expires_at": seconds(task.expire_time),
-        "labels": list(task.labels),
-        "children": task.children,
-    }
-
-
-def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
-    """Return a task with everything below it as ``--json`` prints it."""
-    return describe(found.task) | {
-        "calls": found.calls,
-        "spent": dict(sorted(found.spent.items())),
-        "nodes": [
-            {
-                "link_id": node.link_id,
-                "parent_id": node.parent_id,
-                "depth": node.depth,
-                "holder": node.holder,
-                "sub_agent": node.sub_agent,
-                "children": node.children,
-                "ended": node.ended,
-                "cut": node.cut,
-            }
-            for node in found.nodes
-        ],
-        "truncated": found.truncated,
-    }
-
-
-def summary(row: dict[str, Any]) -> str:
-    """Return a task in one line for a terminal."""
-    state = click.style(f"{row['state']:<15}", fg=_COLOURS.get(row["state"], "red"))
-    labels = f"  [{visible(' '.join(row['labels']))}]" if row["labels"] else ""
-    return (
-        f"{row['task_id']}  {state}  {moment(row['started_at'])}  {visible(row['subject']['id'])}  "
-        f'{visible(row["workload"])}  "{visible(row["purpose"])}"{labels}'
-    )
 
 
 def _list(limit: int, address: str, *, as_json: bool) -> None:

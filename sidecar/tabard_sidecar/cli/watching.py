@@ -10,7 +10,7 @@ import click
 
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.revoke import describe as describe_revocation
-from tabard_sidecar.cli.tasks import fetch, summary
+from tabard_sidecar.cli.task_view import fetch, summary
 from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
 
 if TYPE_CHECKING:
