@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from tabard.caveats import Limits
+from tabard.caveats import CaveatError, Limits
 
 from tabard_sidecar.model import Ask, CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.resources import ELEMENTS, schema
@@ -245,8 +245,15 @@ def _united(elements: Iterable[_Element]) -> tuple[Obligation, ...]:
 
 
 def _merge_limits(revision: str, elements: list[_Element]) -> PolicyDecision:
-    limits = tuple(_limits(element.value.get("limits", {})) for element in elements)
-    return PolicyDecision(revision, granted_by=_granted_by(elements), limits=limits)
+    limits: list[Limits] = []
+    for element in elements:
+        try:
+            limits.append(_limits(element.value.get("limits", {})))
+        except CaveatError as error:
+            # What a schema can't say: caveats are pickier about names.
+            reason = Reason("policy_error", f"{element.value['code']}: {error}", f"policy.{element.module}")
+            return PolicyDecision(revision, denials=(reason,))
+    return PolicyDecision(revision, granted_by=_granted_by(elements), limits=tuple(limits))
 
 
 def _limits(stated: Mapping[str, Json]) -> Limits:

@@ -317,3 +317,11 @@ def test_an_element_that_breaks_its_schema_is_never_left_out(grants, denials, op
     )
     if any(element_checks()[name](element) for element in grants):
         assert "policy_error" in codes(decision)
+
+
+@pytest.mark.parametrize("operation", [Operation.START_TASK, Operation.DELEGATE])
+@pytest.mark.parametrize("limits", [{"budgets": {"Cents": 1}}, {"budgets": {"": 1}}, {"tools": ["\ud800"]}])
+def test_limits_that_no_caveat_can_say_are_an_error_of_their_module(operation, limits):
+    """Names that the schema lets through and a caveat doesn't."""
+    decision = compose(document(**{GRANTING[operation]: [{"code": "a", "limits": limits}]}), operation)
+    assert [(reason.code, reason.module) for reason in decision.denials] == [("policy_error", "policy.m")]
