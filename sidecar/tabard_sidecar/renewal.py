@@ -119,9 +119,10 @@ class Credentials:
         agent, grant = stages.verify_held(question.grant)
         now = stages.clock()
         judge_expiry(grant, now=now)
-        standing = await stages.check_alive(agent, grant)
         old = stages.issuers.inspect(question.credential)
         await stages.revocations.check_credential(old, now=now)
+        # Last of what is waited for: policy is asked about how the task stands now.
+        standing = await stages.check_alive(agent, grant)
         issuer = stages.issuers.get(old.kind)
         _check_same_holder(old, grant)
         if old.single_use:
