@@ -36,6 +36,9 @@ class ToolFilter:
         """
         stages = self._stages
         agent, verified = stages.verify_held(grant)
+        if verified.refusal is not None:
+            # Nothing is possible under it, however often somebody asks: its links aren't counted.
+            return [], stages.policy.revision
         standing = await stages.check_alive(agent, verified)
         asked = [self._annotated(tool) for tool in tools] or [
             FilterQuestion(spec.name, spec.server, spec.annotations) for spec in stages.catalogue

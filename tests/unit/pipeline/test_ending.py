@@ -1,4 +1,4 @@
-"""What ending can't be used for."""
+"""What ending, and asking for tools, can't be used for."""
 
 from __future__ import annotations
 
@@ -48,3 +48,15 @@ async def test_a_branch_that_was_never_used_is_ended(zone):
     assert await code_of(branch.authorize("send", {})) == "task_ended"
     assert await code_of(branch.branch("below").authorize("send", {})) == "task_ended"
     assert (await task.authorize("send", {})).allowed
+
+
+async def test_a_branch_that_is_too_deep_is_not_counted(zone):
+    """Its holder may ask for tools as often as it likes and for as many such branches: there are none, and none is remembered."""
+    task = await zone.start_task()
+    deep = task
+    for number in range(6):
+        deep = deep.branch(f"b{number}")
+    assert not await deep.filter_tools(["send"])
+    tree = await zone.store.tree((await task.get()).task_id)
+    assert not tree.children
+    assert await task.filter_tools(["send"])
