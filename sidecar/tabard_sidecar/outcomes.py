@@ -1,6 +1,6 @@
 """What calls turned out to cost and to have read.
 
-An agent can only make things worse for itself: raise a cost, add a label. What the call's own backend signed can also give
+An agent can only make things worse for itself: raise a cost, add a label, which is marked as its word. What the call's own backend signed can also give
 a charge back, once. The backend signs with a key that it derives from its audience's key (``tabard keys export``).
 """
 
@@ -23,6 +23,8 @@ from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
 
 MAX_LABELS = 32
+REPORTED = "reported:"
+"""What a label begins with that nobody but the agent vouches for."""
 MAX_LABEL_CHARS = 256
 _MAX_AMOUNT = 2**53
 _SKEW_SECONDS = 5.0
@@ -74,7 +76,7 @@ class Outcomes:
                 decision_id=question.decision_id,
                 raised=raised,
                 refunded=signed.refunds,
-                labels=tuple(sorted({*question.labels, *signed.labels})),
+                labels=tuple(sorted({*map(REPORTED.__add__, question.labels), *signed.labels})),
                 now=self._clock(),
                 audience=signed.audience,
             )

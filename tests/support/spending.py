@@ -13,6 +13,8 @@ from tests.support.zone import Zone
 POLICY = """
 package policy.desk
 
+import data.tabard.lib.labels
+
 start contains {"code": "desk", "limits": {
 	"tools": ["*"],
 	"audiences": ["bank"],
@@ -43,7 +45,7 @@ grant contains {"code": "gamble", "charges": {"chips": 1}} if input.tool.name ==
 
 deny contains {"code": "tainted", "message": "the task has read what others write"} if {
 	input.tool.name == "send"
-	"untrusted" in input.history.labels
+	labels.untrusted
 }
 
 deny contains {"code": "noted", "message": "somebody noted something"} if {

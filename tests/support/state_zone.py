@@ -167,6 +167,7 @@ class ZoneState:
         await task.report_outcome(decision, charges={"cents": 200}, labels=["untrusted"])
         assert 300 in (await spent(zone, task)).values()
         assert (await refused(task.authorize("send", {}))).code == "tainted"
+        assert (await zone.store.tree((await task.get()).task_id)).labels == ("reported:untrusted",)
         await task.report_outcome(decision, charges={"cents": 5000})
         assert max((await spent(zone, task)).values()) == 1000
         with pytest.raises(tabard.InvalidRequest):

@@ -12,6 +12,11 @@ test_has if {
 	not labels.has("internal") with input as _fresh
 }
 
+test_what_an_agent_reported_counts if {
+	labels.has("internal") with input as {"history": {"calls": [], "labels": ["reported:internal"]}}
+	labels.untrusted with input as {"history": {"calls": [], "labels": ["reported:untrusted"]}}
+}
+
 test_has_any if {
 	labels.has_any({"internal", "secret"}) with input as _task
 	labels.has_any(["secret", "internal"]) with input as _task

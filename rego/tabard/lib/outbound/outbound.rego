@@ -9,6 +9,7 @@ package tabard.lib.outbound
 
 import data.tabard.lib.arguments
 import data.tabard.lib.intent
+import data.tabard.lib.labels
 
 # METADATA
 # description: |
@@ -62,7 +63,7 @@ vouched(names, directory, trusted) if {
 #   read nothing untrusted, or if every addressee is named or trusted, as for `vouched`.
 # scope: document
 after_untrusted(names, _, _) if {
-	not "untrusted" in input.history.labels
+	not labels.untrusted
 	addressees(names)
 }
 
@@ -75,7 +76,7 @@ after_untrusted(names, directory, trusted) if vouched(names, directory, trusted)
 # scope: document
 secrets_stay(secret, names, _) if {
 	every label in secret {
-		not label in input.history.labels
+		not labels.has(label)
 	}
 	addressees(names)
 }

@@ -439,7 +439,9 @@ class ReportOutcomeRequest(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels of what the call returned, at most 32. They are added to the task."""
+        """Labels of what the call returned, at most 32. They are added to the task
+        with "reported:" before them, since only the agent vouches for them.
+        """
 
     def __init__(
         self,
@@ -463,7 +465,8 @@ Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
 @_typing.final
 class ReportOutcomeResponse(_message.Message):
     """ReportOutcomeResponse acknowledges the outcome. A decision that isn't the
-    presented holder's, or is too long ago, is NOT_FOUND.
+    presented holder's, is too long ago, or wasn't written down because it took
+    nothing and policy doesn't look back, is NOT_FOUND.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
