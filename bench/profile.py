@@ -22,13 +22,13 @@ from tabard_opa import Policy
 from tabard_sidecar import pipeline
 from tabard_sidecar.config import load
 from tabard_sidecar.credentials.jwt import JwtIssuer
+from tabard_sidecar.ledger import Ledger
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy_input import PolicyInput
 from tabard_sidecar.records.decision_log import SinkDecisionLog
 from tabard_sidecar.server import convert, lifecycle
 from tabard_sidecar.server.lifecycle import sidecar
 from tabard_sidecar.stages import Stages
-from tabard_sidecar.state import SQLiteStateStore
 
 from bench.harness import RESULTS, commit, machine
 from bench.setup import question
@@ -41,12 +41,13 @@ TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (convert, "authorize_question", "parse the request", 0),
     (pipeline.Authorizer, "authorize", "authorize", 0),
     (pipeline, "judge_call", "judge caveats", 1),
-    (Stages, "check_alive", "ended, children", 1),
-    (SQLiteStateStore, "look_up", "SQLite", 2),
+    (Stages, "check_alive", "ended, revoked, children", 1),
+    (Ledger, "standing", "look up in SQLite", 2),
     (PolicyInput, "authorize", "assemble input", 1),
     (Runtime, "decide", "evaluate and compose", 1),
     (Policy, "_begin", "OPA", 2),
     (pipeline, "clamp_credential", "clamp", 1),
+    (Ledger, "reserve", "reserve (nothing to take here)", 1),
     (JwtIssuer, "issue", "sign the JWT", 1),
     (SinkDecisionLog, "record", "decision log, two records", 1),
     (convert, "decision_message", "build the response", 0),

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from tabard_sidecar.interfaces import Clock, FilterQuestion
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
@@ -232,7 +234,7 @@ class Runtime:
         if known is not None:
             return known
         try:
-            document = json.loads(answer)
+            document = orjson.loads(answer)
         except ValueError:
             return _denied(active.revision, "policy_error", "the engine's answer isn't JSON")
         decision = compose(

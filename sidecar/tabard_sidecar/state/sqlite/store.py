@@ -29,7 +29,7 @@ from tabard_sidecar.state.store import HISTORY_CALLS
 _KNOWN_STANDINGS = 256
 _LARGEST_KNOWN = 128
 _RECENT_CALLS = 256
-_WATCH_SECONDS = 0.02
+_WATCH_SECONDS = 0.1
 
 
 class SQLiteStateStore:
@@ -168,7 +168,7 @@ class SQLiteStateStore:
         return [records.revocation(row) for row in rows]
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait for a revocation; see the interface. A file can't push, so it is looked at every 20 ms."""
+        """Wait for a revocation; see the interface. A file can't push, so it is looked at ten times a second."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_seconds
         while not self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
