@@ -30,7 +30,7 @@ def run(*, quick: bool) -> bool:
 
 
 async def _measure(*, blocks: int, calls: int) -> list[Figure]:
-    modules, data, question = _load_micro().example()
+    modules, data, question = load_example()
     policy = Engine().compile(modules, data, entrypoints=[ENTRYPOINT])
     text = json.dumps(question).encode()
 
@@ -54,6 +54,12 @@ async def _measure(*, blocks: int, calls: int) -> list[Figure]:
                 raise
 
     return figures + await _beside(library, runaway, blocks=blocks, calls=calls)
+
+
+def load_example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+    """Return modules, data and input of the engine's own micro-benchmark."""
+    example: tuple[dict[str, str], dict[str, Any], dict[str, Any]] = _load_micro().example()
+    return example
 
 
 def _load_micro() -> ModuleType:

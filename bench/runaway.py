@@ -1,0 +1,102 @@
+"""What makes calls slow beside a runaway rule.
+
+Run as ``python -m bench.runaway``; writes bench/results/engine-profile.txt. The slowest hundredth of the calls is taken apart:
+how long they took, how much of that the thread was running, and how many were interrupted by another thread. What is
+running time beyond the usual is colder caches and the garbage collector's share; what isn't running time is waiting for a
+processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tabard_opa import Engine, EvaluationError
+
+from bench.engine import ENTRYPOINT, load_example
+from bench.harness import RESULTS, commit, machine
+
+CALLS = 4_000
+SLOWEST = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: wall and running time in microseconds, and how often the thread was interrupted."""
+
+    wall: float
+    running: float
+    interrupted: int
+
+
+async def _measured(call: Callable[[], Awaitable[object]]) -> list[Call]:
+    calls = []
+    for _ in range(CALLS):
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+        running, wall = time.thread_time_ns(), time.perf_counter_ns()
+        await call()
+        took, ran = time.perf_counter_ns() - wall, time.thread_time_ns() - running
+        interrupted = resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw - before
+        calls.append(Call(took / 1e3, ran / 1e3, interrupted))
+        await asyncio.sleep(0)
+    return calls
+
+
+def _line(name: str, calls: list[Call]) -> str:
+    interrupted = sum(1 for call in calls if call.interrupted) / len(calls)
+    wall, running = (statistics.mean(getattr(call, part) for call in calls) for part in ("wall", "running"))
+    return f"{name:44}{wall:8.0f}{running:10.0f}{interrupted:14.0%}"
+
+
+def _rows(name: str, calls: list[Call]) -> list[str]:
+    ordered = sorted(calls, key=lambda call: call.wall)
+    slowest = ordered[-int(len(ordered) * SLOWEST) :]
+    return [_line(f"{name}: all", calls), _line(f"{name}: slowest hundredth", slowest)]
+
+
+async def measure() -> str:
+    """Return the table."""
+    modules, data, question = load_example()
+    policy = Engine().compile(modules, data, entrypoints=[ENTRYPOINT])
+    text = json.dumps(question).encode()
+    endless = json.dumps({**question, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
+    stop = asyncio.Event()
+
+    async def call() -> object:
+        return await policy.evaluate(ENTRYPOINT, text, deadline_seconds=1.0)
+
+    async def run_away() -> None:
+        while not stop.is_set():
+            try:
+                await policy.evaluate(ENTRYPOINT, endless, deadline_seconds=0.25)
+            except EvaluationError as error:
+                if error.code != "timeout":
+                    raise
+
+    await _measured(call)
+    alone = await _measured(call)
+    runaway = asyncio.create_task(run_away())
+    await asyncio.sleep(0.05)
+    beside = await _measured(call)
+    stop.set()
+    await runaway
+    head = f"{'microseconds a call':44}{'wall':>8}{'running':>10}{'interrupted':>14}"
+    rows = [*_rows("alone", alone), *_rows("beside a runaway rule", beside)]
+    return "\n".join([f"{machine()}, commit {commit()}", "", head, *rows]) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    table = asyncio.run(measure())
+    sys.stdout.write(table)
+    (RESULTS / "engine-profile.txt").write_text(table, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
