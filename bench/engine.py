@@ -8,14 +8,15 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import aiohttp
-from tabard_opa import Engine, EvaluationError, opa_binary
+from tabard_opa import Engine, EvaluationError, Policy, opa_binary
 
 from bench.harness import Figure, percentile, publish
 
@@ -44,24 +45,26 @@ async def _measure(*, blocks: int, calls: int) -> list[Figure]:
             return await server(body)
 
         figures = await _against_server(library, remote, blocks=blocks, calls=calls)
-    endless = json.dumps({**question, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
-
-    async def runaway() -> None:
-        try:
-            await policy.evaluate(ENTRYPOINT, endless, deadline_seconds=0.25)
-        except EvaluationError as error:
-            if error.code != "timeout":
-                raise
-
-    return figures + await _beside(
-        library, runaway, rounds=1 if blocks < 20 else 9, blocks=blocks, calls=calls
-    )
+    runaway = partial(run_away, policy, question)
+    rounds = 1 if blocks < 20 else 9
+    return figures + await _beside(library, runaway, rounds=rounds, blocks=blocks, calls=calls)
 
 
 def load_example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
     """Return modules, data and input of the engine's own micro-benchmark."""
     example: tuple[dict[str, str], dict[str, Any], dict[str, Any]] = _load_micro().example()
     return example
+
+
+async def run_away(policy: Policy, question: dict[str, Any], stop: asyncio.Event) -> None:
+    """Run the example's endless rule into its deadline again and again, until told to stop."""
+    endless = json.dumps({**question, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
+    while not stop.is_set():
+        try:
+            await policy.evaluate(ENTRYPOINT, endless, deadline_seconds=0.25)
+        except EvaluationError as error:
+            if error.code != "timeout":
+                raise
 
 
 def _load_micro() -> ModuleType:
@@ -108,7 +111,7 @@ async def _against_server(
 
 async def _beside(
     library: Callable[[], Awaitable[object]],
-    runaway: Callable[[], Awaitable[None]],
+    runaway: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
     *,
     rounds: int,
     blocks: int,
@@ -134,7 +137,7 @@ async def _beside(
 
 async def _round(
     library: Callable[[], Awaitable[object]],
-    runaway: Callable[[], Awaitable[None]],
+    runaway: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
     *,
     blocks: int,
     calls: int,
@@ -145,12 +148,7 @@ async def _round(
     for _ in range(blocks):
         alone += await _timed(library, calls)
         stop = asyncio.Event()
-
-        async def run_away(stop: asyncio.Event = stop) -> None:
-            while not stop.is_set():
-                await runaway()
-
-        task = asyncio.create_task(run_away())
+        task = asyncio.create_task(runaway(stop))
         await asyncio.sleep(0.02)
         beside += await _timed(library, calls)
         stop.set()
