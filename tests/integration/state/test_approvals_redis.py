@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from tests.support.approval_zone import ZoneApprovals
@@ -19,13 +15,11 @@ def server(start_server):
 
 
 @pytest.fixture
-async def zone(server, monkeypatch):
+async def zone(server, monkeypatch, folder):
     """Orchestrator and triage under a policy that asks."""
     impatience(monkeypatch)
-    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
     async with AskingZone(folder, overrides={"state.url": server.url}) as started:
         yield started
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 import tabard
@@ -17,14 +14,6 @@ from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent
 
 CENTS = 1000  # of the zone's policy
-
-
-@pytest.fixture
-def folder():
-    """A short path, since sockets' paths are short."""
-    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    yield made
-    shutil.rmtree(made)
 
 
 async def told(attempt) -> str:

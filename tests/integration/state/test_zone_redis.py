@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from tests.support.spending import SpendingZone
@@ -31,12 +27,10 @@ class RedisZone(SpendingZone):
 
 
 @pytest.fixture
-async def zone(start_server):
+async def zone(start_server, folder):
     """Orchestrator and triage under a policy that charges."""
-    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
     async with RedisZone(folder, start_server()) as started:
         yield started
-    shutil.rmtree(folder)
 
 
 class TestRedis(ZoneState):

@@ -1,7 +1,3 @@
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from tests.support.approvals import ApprovalWorld
@@ -12,13 +8,6 @@ from tests.support.asking import AskingZone, impatience, terminal
 async def world(tmp_path):
     async with ApprovalWorld(tmp_path) as world:
         yield world
-
-
-@pytest.fixture
-def folder():
-    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,12 +37,10 @@ def alone(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-async def zone():
+async def zone(folder):
     """Two sidecars over one state file."""
-    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
     async with Zone(folder) as running:
         yield running
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

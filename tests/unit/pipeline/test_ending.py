@@ -9,9 +9,9 @@ from tests.support.spending import SpendingZone
 
 
 @pytest.fixture
-async def zone(short_folder):
+async def zone(folder):
     """Orchestrator and triage under a policy that allows twenty children."""
-    async with SpendingZone(short_folder) as started:
+    async with SpendingZone(folder) as started:
         yield started
 
 

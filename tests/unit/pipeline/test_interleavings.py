@@ -16,9 +16,9 @@ FORGETFUL = POLICY.partition("deny contains")[0].replace("import data.tabard.lib
 
 
 @pytest.fixture
-async def zone(short_folder):
+async def zone(folder):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(short_folder) as started:
+    async with SpendingZone(folder) as started:
         yield started
 
 

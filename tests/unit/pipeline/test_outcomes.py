@@ -15,9 +15,9 @@ from tests.support.state_zone import pay, spent
 
 
 @pytest.fixture
-async def zone(short_folder):
+async def zone(folder):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(short_folder) as started:
+    async with SpendingZone(folder) as started:
         yield started
 
 

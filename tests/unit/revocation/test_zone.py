@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,14 +25,6 @@ from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
 ORCHESTRATOR, TRIAGE = spiffe_id("orchestrator"), spiffe_id("triage")
-
-
-@pytest.fixture
-def folder():
-    """A folder whose path is short enough for unix sockets."""
-    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

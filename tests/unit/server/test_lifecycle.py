@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,14 +22,6 @@ from demo.world import EXAMPLE, World, http_get
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
-
-
-@pytest.fixture
-def folder():
-    """A folder whose path is short enough for unix sockets."""
-    made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    yield made
-    shutil.rmtree(made)
 
 
 def prepared(folder, **overrides) -> tuple[Zone, Path]:
