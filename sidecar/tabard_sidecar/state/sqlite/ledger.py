@@ -70,7 +70,7 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
             int(bool(rows)),
         ),
     )
-    # With the time at which they were first earned, so that they are carried on for a while and not for ever.
+    # With the time at which they were last earned, so that they are carried on for a while and not for ever.
     connection.executemany(
         "INSERT INTO labels VALUES (?, '', ?, ?)", [(task.root_id, label, at) for label, at in rows]
     )

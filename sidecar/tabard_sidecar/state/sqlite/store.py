@@ -35,7 +35,7 @@ _WATCH_SECONDS = 0.1
 class SQLiteStateStore:
     """The :class:`~tabard_sidecar.state.store.StateStore` of one machine.
 
-    Calls and charges survive a killed process; single use, tasks, revocations and decided approvals a power cut.
+    Calls and charges survive a killed process; single use, tasks, revocations and approvals, decided and used, a power cut.
     """
 
     def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float = 2.0) -> None:
