@@ -180,13 +180,14 @@ def _merge_grants(revision: str, elements: list[_Element]) -> PolicyDecision:
         credential=credential,
         reuse=not credential.single_use and all(element.value.get("reuse") is True for element in elements),
         obligations=_united(elements),
-        charges=_largest(element.value.get("charges", {}) for element in elements),
+        charges=largest_charges(element.value.get("charges", {}) for element in elements),
         task_labels=_labels(elements, "task"),
         branch_labels=_labels(elements, "branch"),
     )
 
 
-def _largest(stated: Iterable[Mapping[str, Json]]) -> dict[str, int]:
+def largest_charges(stated: Iterable[Mapping[str, Json]]) -> dict[str, int]:
+    """Return the largest amount of each name."""
     charges: dict[str, int] = {}
     for one in stated:
         for name, amount in one.items():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from tabard_sidecar.policy.composer import Composer
 from tabard_sidecar.policy.problems import Problem
 from tabard_sidecar.policy.rules import RuleIndex
 from tabard_sidecar.policy.values import Json
@@ -48,12 +49,17 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A policy that passed every check."""
+    """A policy that passed every check. ``composer`` turns its answers into decisions."""
 
     evaluator: Evaluator
     revision: str
     rules: RuleIndex
     warnings: Sequence[Problem] = ()
+    composer: Composer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give it a composer of its own, which remembers its answers only."""
+        object.__setattr__(self, "composer", Composer(self.revision, self.rules))
 
 
 class PolicyProvider(Protocol):

@@ -7,12 +7,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from tabard_sidecar.interfaces import Clock, FilterQuestion
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
-from tabard_sidecar.policy.compose import compose
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.failures import EvaluationFailedError
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
@@ -23,8 +20,6 @@ from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.refusal import Unanswerable
 
 _FILTER_PARALLEL = 8
-_REMEMBERED_ANSWERS = 256
-_REMEMBERED_BYTES = 4096
 
 StatusListener = Callable[[PolicyStatus], None]
 
@@ -49,8 +44,6 @@ class Runtime:
         self._listener = listener
         self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
         self._active: Active | None = None
-        self._composed: dict[tuple[Operation, bytes, frozenset[tuple[str, str]]], PolicyDecision] = {}
-        self._composed_by: Active | None = None
         self._problems: tuple[Problem, ...] = ()
         self._broken_since: float | None = None
         self._since = clock()
@@ -159,7 +152,7 @@ class Runtime:
                 self._breaker.timed_out(kind)
             return _failed(active, error, self._config.deadline_seconds)
         self._breaker.answered(kind)
-        return self._compose(active, operation, answer, approvals)
+        return active.composer.compose(operation, answer, approvals)
 
     async def filter_tools(
         self, input_base: Mapping[str, Any], tools: Sequence[FilterQuestion]
@@ -222,29 +215,6 @@ class Runtime:
         if self._listener is not None:
             self._listener(status)
         return status
-
-    def _compose(
-        self, active: Active, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
-    ) -> PolicyDecision:
-        """Compose an answer; the same answer of the same policy composes to the same decision, so it is remembered."""
-        if active is not self._composed_by:
-            self._composed.clear()
-            self._composed_by = active
-        known = self._composed.get((operation, answer, approvals))
-        if known is not None:
-            return known
-        try:
-            document = orjson.loads(answer)
-        except ValueError:
-            return _denied(active.revision, "policy_error", "the engine's answer isn't JSON")
-        decision = compose(
-            document, operation, revision=active.revision, rules=active.rules, approvals=approvals
-        )
-        if len(answer) <= _REMEMBERED_BYTES:
-            if len(self._composed) >= _REMEMBERED_ANSWERS:
-                self._composed.clear()
-            self._composed[operation, answer, approvals] = decision
-        return decision
 
     def _require_active(self) -> Active:
         if self._active is None:

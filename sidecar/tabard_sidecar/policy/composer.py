@@ -1,0 +1,95 @@
+"""Composing the answers of one policy, and remembering what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+
+import orjson
+
+from tabard_sidecar.model import Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.compose import compose, largest_charges
+from tabard_sidecar.policy.resources import schema
+from tabard_sidecar.policy.rules import RuleIndex
+from tabard_sidecar.policy.schema import Check, compile_schema
+from tabard_sidecar.policy.values import Json
+
+_REMEMBERED = 256
+_REMEMBERED_BYTES = 4096
+
+
+class Composer:
+    """Turns answers of one policy's entrypoint into decisions.
+
+    The same answer comes to the same decision. So do answers that differ in the amounts of their charges only, but for
+    those amounts, which differ from call to call where a call says what it costs.
+
+    Args:
+        revision: revision of the policy.
+        rules: where its rules are.
+    """
+
+    def __init__(self, revision: str, rules: RuleIndex) -> None:
+        self._revision = revision
+        self._rules = rules
+        self._decisions: dict[tuple[Operation, bytes, frozenset[tuple[str, str]]], PolicyDecision] = {}
+
+    def compose(
+        self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
+    ) -> PolicyDecision:
+        """Return what an answer (JSON) comes to; see :func:`tabard_sidecar.policy.compose.compose`."""
+        known = self._decisions.get((operation, answer, approvals))
+        if known is not None:
+            return known
+        try:
+            document = orjson.loads(answer)
+        except ValueError:
+            reason = Reason("policy_error", "the engine's answer isn't JSON")
+            return PolicyDecision(self._revision, denials=(reason,))
+        amounts = _take_amounts(document)
+        if not amounts:
+            return self._remembered(operation, answer, approvals, document)
+        decision = self._remembered(operation, orjson.dumps(document), approvals, document)
+        # Without charges it isn't allowed, whatever they are.
+        return replace(decision, charges=largest_charges(amounts)) if decision.charges else decision
+
+    def _remembered(
+        self, operation: Operation, text: bytes, approvals: frozenset[tuple[str, str]], document: Json
+    ) -> PolicyDecision:
+        key = (operation, text, approvals)
+        known = self._decisions.get(key)
+        if known is not None:
+            return known
+        decision = compose(
+            document, operation, revision=self._revision, rules=self._rules, approvals=approvals
+        )
+        if len(text) <= _REMEMBERED_BYTES:
+            if len(self._decisions) >= _REMEMBERED:
+                self._decisions.clear()
+            self._decisions[key] = decision
+        return decision
+
+
+@cache
+def _charges_check() -> Check:
+    return compile_schema(schema("grant")["properties"]["charges"])
+
+
+def _take_amounts(document: Json) -> list[Mapping[str, int]]:
+    """Put 0 in the place of every grant's amounts and return them, one mapping per grant that charges.
+
+    Charges that break their schema stay as they are, and so does everything else then: nothing is returned.
+    """
+    items = document.get("grant") if isinstance(document, dict) else None
+    if not isinstance(items, list):
+        return []
+    elements = [item.get("element") for item in items if isinstance(item, dict)]
+    charging = [one for one in elements if isinstance(one, dict) and "charges" in one]
+    check = _charges_check()
+    if any(check(one["charges"]) is not None for one in charging):
+        return []
+    amounts = [one["charges"] for one in charging]
+    for one in charging:
+        one["charges"] = dict.fromkeys(one["charges"], 0)
+    return amounts
