@@ -275,6 +275,11 @@ class Approvals(Protocol):
 class Revocations(Protocol):
     """Knows what operators revoked."""
 
+    @property
+    def newest(self) -> int:
+        """Sequence number of the newest revocation that is known."""
+        ...
+
     async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
         """Check that nobody in a chain was revoked. Links are checked by the state store itself.
 

@@ -9,6 +9,7 @@ from tabard_sidecar.grants import PlannedGrant
 from tabard_sidecar.interfaces import Clock, ToolSpec
 from tabard_sidecar.model import MetApproval, PolicyDecision
 from tabard_sidecar.refusal import Refused
+from tabard_sidecar.standings import Standings
 from tabard_sidecar.state import (
     HISTORY_CALLS,
     Reservation,
@@ -43,6 +44,19 @@ class Ledger:
         self._clock = clock
         self._on_rollback = on_rollback
         self._epoch = 0
+        self._standings = Standings()
+
+    def remembered(self, grant: PlannedGrant, *, reads_calls: bool, revocations: int) -> Standing | None:
+        """Return how the chain stood after the last reservation, if that is known, and the last call of its task.
+
+        ``revocations`` is the number of the newest revocation that is known. Nothing may be decided on what this returns
+        but what :meth:`reserve` then takes.
+        """
+        return self._standings.take(grant.chain, with_calls=reads_calls, revocations=revocations)
+
+    def forget(self, grant: PlannedGrant) -> None:
+        """Forget how a task stood, which is about to be changed by something other than a reservation."""
+        self._standings.forget(grant.root_id)
 
     async def standing(self, grant: PlannedGrant, *, reads_calls: bool) -> Standing:
         """Return how a chain stands.
@@ -93,7 +107,7 @@ class Ledger:
         reads_history: bool,
         audience: str,
     ) -> bool:
-        """Take what an allowed call takes; False if the task's labels changed, so that policy has to be asked again.
+        """Take what an allowed call takes; False if the task isn't as policy saw it, so that it has to be asked again.
 
         A call that takes nothing, under a policy that never looks at history, isn't written down.
 
@@ -118,18 +132,26 @@ class Ledger:
             approvals=tuple(approval.approval_id for approval in approvals),
             now=self._clock(),
             audience=audience,
+            unchanged=(standing.changes, standing.revocations) if standing.remembered else None,
         )
         takes = (
             any(verdict.charges.values()) or wanted.task_labels or wanted.branch_labels or wanted.approvals
         )
         if not takes and not reads_history and not grant.budgets:
-            return True
+            # Nothing compares what is remembered with what is.
+            return not standing.remembered
         seen = self._epoch
         reserved = await self._state.reserve(wanted)
         if reserved.state is ReserveState.DONE:
-            await self._check_epoch(reserved.epoch, seen)
+            # As it was before this very write, which would hide that another one is missing.
+            await self._check_epoch(reserved.epoch - 1, seen)
+            self._epoch = max(self._epoch, reserved.epoch)
+            if reads_history or grant.budgets:
+                self._standings.keep(standing, wanted, reserved)
             return True
         if reserved.state is ReserveState.CHANGED:
+            if standing.remembered:
+                self._standings.missed(grant.root_id)
             return False
         raise _refusal(grant, reserved)
 
@@ -147,6 +169,7 @@ class Ledger:
             self._epoch = max(self._epoch, epoch)
             return
         now = self._clock()
+        self._standings.clear()
         _log.critical("state store went back in time", extra={"epoch": epoch, "seen": seen})
         self._on_rollback()
         await self._state.revoke(

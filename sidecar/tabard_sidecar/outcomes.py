@@ -69,6 +69,7 @@ class Outcomes:
             name: min(_MAX_AMOUNT, question.charges.get(name, 0) + signed.charges.get(name, 0))
             for name in names
         }
+        self._stages.ledger.forget(grant)
         state = await self._stages.state.report(
             Outcome(
                 root_id=grant.root_id,

@@ -30,22 +30,18 @@ from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Standing
 from tabard_sidecar.trail import Trail, asked, new_id
 
-# How often policy is asked again because the task's labels changed meanwhile. Labels only grow, so this ends by itself.
+# How often policy is asked again because the task changed meanwhile. Labels only grow, so this ends by itself.
 _MOST_EVALUATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A question whose caller, grant and caveats are in order, and what people have approved of it.
-
-    ``saw_calls`` tells whether the standing holds the task's past calls.
-    """
+    """A question whose caller, grant and caveats are in order, and what people have approved of it."""
 
     agent: Agent
     grant: PlannedGrant
     spec: ToolSpec | None
     standing: Standing
-    saw_calls: bool
     approvals: tuple[MetApproval, ...]
 
 
@@ -117,39 +113,51 @@ class Authorizer:
             problem = spec.validate(question.call.arguments) if spec is not None else None
             if problem is not None:
                 raise Refused("arguments_invalid", problem)
-            standing = await stages.check_alive(agent, grant)
-            saw_calls = stages.policy.reads_calls
+            standing = await stages.check_alive(agent, grant, remembered=not grant.third_parties)
             met: tuple[MetApproval, ...] = ()
             if grant.third_parties:
                 met = await stages.approvals.met(grant, question.call, now=stages.clock())
-        return _Checked(agent, grant, spec, standing, saw_calls, met)
+        return _Checked(agent, grant, spec, standing, met)
 
     async def _decide(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision:
         policy = self._stages.policy
         for _ in range(_MOST_EVALUATIONS):
-            if policy.reads_calls and not checked.saw_calls:
+            if policy.reads_calls and not checked.standing.with_calls:
                 # Reloaded since the task was looked up: this policy looks at what the last one didn't need.
                 checked = await self._look_again(checked)
-            # Of the policy that is asked now; another may be active when the call is reserved.
-            reads_history = policy.reads_history
-            verdict = await self._evaluate(question, checked, trail)
-            if not verdict.allowed:
-                return await self._deny(question, checked, verdict, trail)
-            request = self._request(question, checked, verdict, trail)
-            audience = request.audience if request is not None else ""
-            if await self._reserve(
-                question, checked, verdict, trail, audience=audience, reads_history=reads_history
-            ):
-                return await self._allow(checked, verdict, request, trail)
-            # The task got labels that policy hasn't seen.
+            try:
+                decision = await self._attempt(question, checked, trail)
+            except Refused:
+                if not checked.standing.remembered:
+                    raise
+                decision = None
+            if decision is not None:
+                return decision
+            # The task isn't as policy saw it, or may not be.
             checked = await self._look_again(checked)
-        raise Unanswerable(
-            "ABORTED", "state_contended", "the task's labels change faster than policy can be asked"
-        )
+        raise Unanswerable("ABORTED", "state_contended", "the task changes faster than policy can be asked")
+
+    async def _attempt(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision | None:
+        """Decide on how the task stands; ``None`` if it stands otherwise."""
+        # Of the policy that is asked now; another may be active when the call is reserved.
+        reads_history = self._stages.policy.reads_history
+        verdict = await self._evaluate(question, checked, trail)
+        if not verdict.allowed:
+            # Only a reservation shows whether what is remembered is still so.
+            return (
+                None if checked.standing.remembered else await self._deny(question, checked, verdict, trail)
+            )
+        request = self._request(question, checked, verdict, trail)
+        audience = request.audience if request is not None else ""
+        if not await self._reserve(
+            question, checked, verdict, trail, audience=audience, reads_history=reads_history
+        ):
+            return None
+        return await self._allow(checked, verdict, request, trail)
 
     async def _look_again(self, checked: _Checked) -> _Checked:
         standing = await self._stages.check_alive(checked.agent, checked.grant)
-        return replace(checked, standing=standing, saw_calls=self._stages.policy.reads_calls)
+        return replace(checked, standing=standing)
 
     async def _evaluate(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> PolicyDecision:
         stages = self._stages

@@ -73,10 +73,11 @@ class Stages:
             raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!a}")
         return spec
 
-    async def check_alive(self, agent: Agent, grant: PlannedGrant) -> Standing:
+    async def check_alive(self, agent: Agent, grant: PlannedGrant, *, remembered: bool = False) -> Standing:
         """Check that nobody in the chain was ended or revoked, count its links, and return how it stands.
 
-        The past calls are there if the policy that is active when this returns looks at them.
+        The past calls are there if the policy that is active when this returns looks at them. With ``remembered`` it may be
+        how the chain stood before; see :meth:`Ledger.remembered`.
 
         Raises:
             Refused: part of the chain was ended or revoked, a holder has too many children, or the store doesn't know
@@ -85,8 +86,13 @@ class Stages:
         """
         while True:
             reads_calls = self.policy.reads_calls
-            standing = await self.ledger.standing(grant, reads_calls=reads_calls)
+            standing = self._remembered(grant, reads_calls=reads_calls) if remembered else None
+            if standing is None:
+                standing = await self.ledger.standing(grant, reads_calls=reads_calls)
             await self.revocations.check(agent, grant, newest=standing.revocations, now=self.clock())
             await self.ledger.count_children(grant)
             if reads_calls or not self.policy.reads_calls:
                 return standing
+
+    def _remembered(self, grant: PlannedGrant, *, reads_calls: bool) -> Standing | None:
+        return self.ledger.remembered(grant, reads_calls=reads_calls, revocations=self.revocations.newest)

@@ -31,6 +31,11 @@ class RevocationChecks:
         self._feed = feed
         self._links = links
 
+    @property
+    def newest(self) -> int:
+        """Number of the newest revocation that is known."""
+        return self._feed.sequence
+
     async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
         """Check that nobody in a chain was revoked; see the interface."""
         feed = self._feed

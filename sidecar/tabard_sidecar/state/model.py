@@ -114,8 +114,11 @@ class Standing:
         labels: labels of the whole task and of the chain's branches, sorted.
         label_version: grows whenever the task gets a label that it didn't have.
         calls: the last calls of the whole task, oldest first.
+        with_calls: they were asked for; without, there are none here, however many the task has.
         revocations: sequence number of the newest revocation in the zone; 0 if there was none.
         epoch: grows with every write in the zone. A store whose epoch goes back has lost what it once acknowledged.
+        changes: grows with whatever changes how any chain of the task stands, but for revocations.
+        remembered: it is what a reservation left behind, and wasn't looked up for the question at hand.
     """
 
     known: bool
@@ -125,8 +128,11 @@ class Standing:
     labels: tuple[str, ...] = ()
     label_version: int = 0
     calls: tuple[PastCall, ...] = ()
+    with_calls: bool = False
     revocations: int = 0
     epoch: int = 0
+    changes: int = 0
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,8 @@ class Reservation:
         approvals: approvals that the call uses up once each, by id.
         now: when.
         audience: whom the call's credential is for, or empty; only that backend can give a charge back.
+        unchanged: ``changes`` and ``revocations`` of the standing that policy saw, if they have to be the current ones
+            still; ``None`` if it is enough that the label version is.
     """
 
     chain: Chain
@@ -156,13 +164,14 @@ class Reservation:
     approvals: tuple[str, ...]
     now: float
     audience: str = ""
+    unchanged: tuple[int, int] | None = None
 
 
 class ReserveState(StrEnum):
     """What became of a reservation. Only DONE changed anything."""
 
     DONE = "done"
-    CHANGED = "changed"  # the task has labels that policy didn't see: evaluate again
+    CHANGED = "changed"  # the task isn't as policy saw it: evaluate again
     EXHAUSTED = "exhausted"  # a budget doesn't have that much left
     ENDED = "ended"  # a link was ended meanwhile
     UNKNOWN = "unknown"  # the task isn't in this store
@@ -172,11 +181,18 @@ class ReserveState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Answer to :meth:`StateStore.reserve`. ``what`` names the budget's id, the ended link or the approval."""
+    """Answer to :meth:`StateStore.reserve`.
+
+    ``what`` names the budget's id, the ended link or the approval. What follows is set if it is DONE, and as it was right
+    after: the zone's epoch, the task's changes and label version, the zone's newest revocation.
+    """
 
     state: ReserveState
     what: str = ""
     epoch: int = 0
+    changes: int = 0
+    label_version: int = 0
+    revocations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,9 @@ class StateStore(Protocol):
     async def reserve(self, reservation: Reservation) -> Reserved:
         """Take what one allowed call takes: charge every budget, use up approvals, note the call, add labels.
 
-        One transaction, all or nothing, and refused if the label version isn't the current one or a link was ended. The
-        caller has seen to it that every charged name has a budget in the chain.
+        One transaction, all or nothing, and refused if the label version isn't the current one, a link was ended, or the
+        task isn't ``unchanged`` although it has to be. The caller has seen to it that every charged name has a budget in
+        the chain.
         """
         ...
 

@@ -16,6 +16,7 @@ _PARTS = (
     "model",
     "records",
     "revocations",
+    "unchanged",
     "upkeep",
 )
 for _part in _PARTS:
@@ -30,6 +31,7 @@ from tests.support.state_contract.labels import LabelsContract  # noqa: E402
 from tests.support.state_contract.model import ModelContract  # noqa: E402
 from tests.support.state_contract.records import RecordsContract  # noqa: E402
 from tests.support.state_contract.revocations import RevocationsContract  # noqa: E402
+from tests.support.state_contract.unchanged import UnchangedContract  # noqa: E402
 from tests.support.state_contract.upkeep import UpkeepContract  # noqa: E402
 
 
@@ -42,6 +44,7 @@ class StateContract(
     RevocationsContract,
     ApprovalsContract,
     UpkeepContract,
+    UnchangedContract,
     InterleavingsContract,
     ModelContract,
 ):

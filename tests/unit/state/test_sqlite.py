@@ -281,7 +281,7 @@ async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
     try:
         links = ("a", "b")
         for _ in range(2):
-            assert await ours.look_up(Chain(links)) == Standing(known=False)
+            assert await ours.look_up(Chain(links)) == Standing(known=False, with_calls=True)
         for count, store in enumerate((ours, theirs, ours), 1):
             await store.register_children([Child("b", f"child-{count}", None)], expires_at=LATER)
             assert [(await one.look_up(Chain(links))).children for one in (ours, theirs)] == [count, count]

@@ -76,9 +76,24 @@ class Calls:
         return tuple(calls)
 
 
-def standing(text: bytes, chain: Chain, calls: Calls) -> tuple[Standing, int]:
-    """Read the answer of the script look_up: how the chain stands, and how many writes of this sidecar are kept."""
-    known, ended, children, spent, labels, version, entries, revocations, epoch, written = orjson.loads(text)
+def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[Standing, int]:
+    """Read the answer of the script look_up: how the chain stands, and how many writes of this sidecar are kept.
+
+    ``asked`` is how many calls were asked for.
+    """
+    (
+        known,
+        ended,
+        children,
+        spent,
+        labels,
+        version,
+        entries,
+        revocations,
+        epoch,
+        written,
+        changes,
+    ) = orjson.loads(text)
     found = Standing(
         known=bool(known),
         ended=ended,
@@ -89,8 +104,10 @@ def standing(text: bytes, chain: Chain, calls: Calls) -> tuple[Standing, int]:
         labels=tuple(sorted({label for some in labels for label in some})) if labels else (),
         label_version=version,
         calls=calls.read(entries) if entries else (),
+        with_calls=asked > 0,
         revocations=revocations,
         epoch=epoch,
+        changes=changes,
     )
     return found, written
 
@@ -113,6 +130,7 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "links": chain.link_ids,
         "decision": wanted.decision_id,
         "version": wanted.label_version,
+        "unchanged": wanted.unchanged or False,
         "charges": [(budget_id, limit, amount) for budget_id, _, limit, amount in charges if amount],
         "approvals": wanted.approvals,
         "task_labels": wanted.task_labels,

@@ -152,7 +152,7 @@ class RedisStateStore:
         }
         mark = self._acknowledged.mark()
         standing, written = codec.standing(
-            await self._link.run(scripts.LOOK_UP, question), chain, self._calls
+            await self._link.run(scripts.LOOK_UP, question), chain, self._calls, asked=calls
         )
         if self._lost(mark, written, standing.epoch):
             return replace(standing, epoch=0)
@@ -163,12 +163,12 @@ class RedisStateStore:
         question = codec.reservation(reservation)
         question |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
         mark = self._acknowledged.mark()
-        state, what, epoch, before = await self._judge(scripts.RESERVE, reservation.now, question)
+        state, what, epoch, before, *after = await self._judge(scripts.RESERVE, reservation.now, question)
         if state == b"done":
             if self._lost(mark, int(before), int(epoch) - 1):
                 epoch = 0
             self._acknowledged.wrote(int(before) + 1)
-        return Reserved(ReserveState(state.decode()), what.decode(), int(epoch))
+        return Reserved(ReserveState(state.decode()), what.decode(), int(epoch), *map(int, after))
 
     def _lost(self, mark: tuple[int, int], writes: int, epoch: int) -> bool:
         """Tell whether the server lost what it acknowledged; the answer's epoch then has to be one that went back."""

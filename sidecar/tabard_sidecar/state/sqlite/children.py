@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabard_sidecar.state.model import Child
 from tabard_sidecar.state.sqlite.file import StateFile
-from tabard_sidecar.state.sqlite.ledger import bump
+from tabard_sidecar.state.sqlite.ledger import bump, note_change
 
 _KNOWN_CHILDREN = 65_536
 
@@ -58,4 +58,6 @@ def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at
             "INSERT INTO children (parent_id, child_id, expires_at, root_id, holder, sub_agent) VALUES (?, ?, ?, ?, ?, ?)",
             (child.parent_id, child.child_id, expires_at, child.root_id, child.holder, child.sub_agent),
         )
+    for root_id in {child.root_id for child in children}:
+        note_change(connection, root_id)
     bump(connection)

@@ -45,6 +45,11 @@ def bump(connection: sqlite3.Connection) -> int:
     return int(connection.execute("UPDATE epoch SET value = value + 1 RETURNING value").fetchone()[0])
 
 
+def note_change(connection: sqlite3.Connection, root_id: str) -> None:
+    """Count a change of how chains of a task stand."""
+    connection.execute("UPDATE tasks SET changes=changes+1 WHERE root_id=?", (root_id,))
+
+
 def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
     """Remember a task with the labels that it inherits, unless they are too many."""
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
@@ -57,7 +62,7 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
     if len(rows) > LABELS_PER_TASK:
         return tuple(label for label, _ in rows)
     connection.execute(
-        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
         (
             task.root_id,
             task.task_id,
@@ -85,11 +90,11 @@ def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standi
     """
     marks, budgets = _marks(chain.link_ids), [budget.budget_id for budget in chain.budgets]
     # Only the number of placeholders varies: identifiers always travel as parameters.
-    ended, children, revocations, spent, epoch, label_version, made = connection.execute(
+    ended, children, revocations, spent, epoch, label_version, made, changes = connection.execute(
         f"SELECT (SELECT target FROM revocations WHERE kind='link' AND target IN ({marks}) LIMIT 1), "  # noqa: S608
         "(SELECT count(*) FROM children WHERE parent_id=?), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), "
         "(SELECT json_group_object(budget_id, amount) FROM spent WHERE root_id=tasks.root_id AND budget_id IN "
-        f"({_marks(budgets)})), value, label_version, calls FROM epoch LEFT JOIN tasks ON root_id=?",
+        f"({_marks(budgets)})), value, label_version, calls, changes FROM epoch LEFT JOIN tasks ON root_id=?",
         (*chain.link_ids, chain.link_ids[-1], *budgets, chain.root_id),
     ).fetchone()
     known = made is not None
@@ -101,8 +106,10 @@ def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standi
         labels=_labels(connection, chain) if label_version else (),
         label_version=label_version or 0,
         calls=_calls(connection, chain.root_id, made, calls) if made and calls else (),
+        with_calls=calls > 0,
         revocations=revocations or 0,
         epoch=epoch,
+        changes=changes or 0,
     )
 
 
@@ -136,16 +143,17 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     """
     chain = wanted.chain
     task = connection.execute(
-        "SELECT label_version, calls, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
-        f"({_marks(chain.link_ids)}) LIMIT 1) FROM tasks WHERE root_id=?",
+        "SELECT label_version, calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
+        f"({_marks(chain.link_ids)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
+        "FROM tasks JOIN epoch WHERE root_id=?",
         (*chain.link_ids, chain.root_id),
     ).fetchone()
     if task is None:
         raise NotReserved(Reserved(ReserveState.UNKNOWN))
-    label_version, number, ended = task
+    label_version, number, changes, ended, revocations, epoch = task
     if ended is not None:
         raise NotReserved(Reserved(ReserveState.ENDED, ended))
-    if label_version != wanted.label_version:
+    if label_version != wanted.label_version or wanted.unchanged not in {None, (changes, revocations or 0)}:
         raise NotReserved(Reserved(ReserveState.CHANGED))
     charged = _charge(connection, wanted)
     _use_approvals(connection, wanted)
@@ -154,11 +162,19 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     added += _add_labels(connection, chain.root_id, chain.link_ids[-1], wanted.branch_labels, wanted.now)
     if added and _crowded(connection, chain.root_id):
         raise NotReserved(Reserved(ReserveState.FULL))
-    connection.execute(
-        "UPDATE tasks SET calls=?, label_version=? WHERE root_id=?",
-        (number + 1, label_version + bool(added), chain.root_id),
+    done = Reserved(
+        ReserveState.DONE,
+        epoch=epoch + 1,
+        changes=changes + 1,
+        label_version=label_version + bool(added),
+        revocations=revocations or 0,
     )
-    return Reserved(ReserveState.DONE, epoch=bump(connection))
+    connection.execute(
+        "UPDATE tasks SET calls=?, label_version=?, changes=? WHERE root_id=?",
+        (number + 1, done.label_version, done.changes, chain.root_id),
+    )
+    connection.execute("UPDATE epoch SET value=?", (done.epoch,))
+    return done
 
 
 def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[str, str, int, int]]:
@@ -286,6 +302,7 @@ def release(connection: sqlite3.Connection, decision_id: str, root_id: str, numb
         [(approval_id,) for approval_id in json.loads(row[1] or "[]")],
     )
     connection.execute("DELETE FROM calls WHERE root_id=? AND number=?", (root_id, number))
+    note_change(connection, root_id)
     bump(connection)
 
 
@@ -332,6 +349,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         connection.execute(
             "UPDATE tasks SET label_version=label_version+1 WHERE root_id=?", (outcome.root_id,)
         )
+    note_change(connection, outcome.root_id)
     bump(connection)
     return OutcomeState.DONE
 

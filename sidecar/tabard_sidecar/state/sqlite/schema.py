@@ -64,4 +64,7 @@ MIGRATIONS = (
     ALTER TABLE children ADD COLUMN sub_agent TEXT NOT NULL DEFAULT '';
     CREATE INDEX children_root ON children (root_id);
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+    """,
 )

@@ -2,7 +2,7 @@ local root = q.links[1]
 local zone = redis.call('HMGET', meta, 'epoch', 'seq')
 local children = redis.call('SCARD', key('children', q.links[#q.links]))
 local ended = first_ended(q.links)
-local task = redis.call('HMGET', key('task', root), 'version', 'number')
+local task = redis.call('HMGET', key('task', root), 'version', 'number', 'changes')
 local spent, labels, calls = {}, {}, {}
 if task[1] then
   if #q.budgets > 0 then
@@ -23,5 +23,5 @@ end
 return table.concat({
   '[', task[1] and '1' or '0', ',', cjson.encode(ended or ''), ',', whole(children),
   ',[', table.concat(spent, ','), '],[', table.concat(labels, ','), '],', task[1] or '0',
-  ',[', table.concat(calls, ','), '],', zone[2] or '0', ',', zone[1] or '0', ',', written(), ']',
+  ',[', table.concat(calls, ','), '],', zone[2] or '0', ',', zone[1] or '0', ',', written(), ',', task[3] or '0', ']',
 })

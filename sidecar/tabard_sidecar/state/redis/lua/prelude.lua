@@ -26,6 +26,12 @@ local function bump()
   return whole(redis.call('HINCRBY', meta, 'epoch', 1))
 end
 
+-- Count a change of how chains of a task stand.
+local function change(root)
+  local name = key('task', root)
+  if redis.call('EXISTS', name) == 1 then redis.call('HINCRBY', name, 'changes', 1) end
+end
+
 local function written() return redis.call('GET', key('writer', q.writer)) or '0' end
 
 -- Keep a key at least until a time in milliseconds.

@@ -24,5 +24,10 @@ for _, child in ipairs(fresh) do
     keep(key('steps', root), q.until_ms)
   end
 end
+local roots = {}
+for _, child in ipairs(fresh) do
+  if not roots[child[4]] then change(child[4]) end
+  roots[child[4]] = true
+end
 if #fresh > 0 then bump() end
 return 0

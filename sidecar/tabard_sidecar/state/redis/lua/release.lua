@@ -16,5 +16,6 @@ for _, id in ipairs(record.approvals) do
 end
 redis.call('ZREMRANGEBYSCORE', key('calls', q.root), number, number)
 redis.call('HDEL', decisions, q.decision)
+change(q.root)
 bump()
 return 1

@@ -39,5 +39,6 @@ end
 add_labels(q.root, '', fresh, task[1])
 earn_labels(task[2], q.labels, q.now, task[1])
 if #fresh > 0 then redis.call('HINCRBY', key('task', q.root), 'version', 1) end
+change(q.root)
 bump()
 return 'done'

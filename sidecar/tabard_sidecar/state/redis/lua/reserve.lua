@@ -2,7 +2,7 @@ local before = written()
 local root = q.links[1]
 local link = q.links[#q.links]
 local name = key('task', root)
-local task = redis.call('HMGET', name, 'version', 'until', 'owner', 'labels')
+local task = redis.call('HMGET', name, 'version', 'until', 'owner', 'labels', 'number', 'changes')
 if not task[1] then return {'unknown', '', '0', before} end
 local decisions = key('decisions', root)
 if redis.call('HEXISTS', decisions, q.decision) == 1 then
@@ -11,7 +11,9 @@ if redis.call('HEXISTS', decisions, q.decision) == 1 then
 end
 local ended = first_ended(q.links)
 if ended then return {'ended', ended, '0', before} end
-if tonumber(task[1]) ~= q.version then return {'changed', '', '0', before} end
+local newest = redis.call('HGET', meta, 'seq') or '0'
+local same = not q.unchanged or ((task[6] or '0') == whole(q.unchanged[1]) and newest == whole(q.unchanged[2]))
+if tonumber(task[1]) ~= q.version or not same then return {'changed', '', '0', before} end
 
 local spent = key('spent', root)
 local total, ids, first = {}, {}, false
@@ -40,10 +42,17 @@ local fresh = #of_task + #of_branch
 if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', '', '0', before} end
 
 -- From here on everything is written.
-for id, amount in pairs(total) do redis.call('HSET', spent, id, whole(amount)) end
+local amounts = {}
+for id, amount in pairs(total) do
+  amounts[#amounts + 1] = id
+  amounts[#amounts + 1] = whole(amount)
+end
+if #amounts > 0 then redis.call('HSET', spent, unpack(amounts)) end
 if first then ends(spent, task[2]) end
 for id, uses in pairs(left) do redis.call('HSET', key('approval', id), 'uses', whole(uses)) end
-local number = whole(redis.call('HINCRBY', name, 'number', 1))
+local number, changes = whole(tonumber(task[5]) + 1), whole(tonumber(task[6] or '0') + 1)
+local version = whole(q.version + (fresh > 0 and 1 or 0))
+redis.call('HSET', name, 'number', number, 'changes', changes, 'version', version)
 local calls = key('calls', root)
 redis.call('ZADD', calls, number, q.call)
 redis.call('HSET', decisions, q.decision, number .. '\n\n' .. q.record)
@@ -58,5 +67,4 @@ end
 add_labels(root, '', of_task, task[2])
 add_labels(root, link, of_branch, task[2])
 earn_labels(task[3], q.task_labels, q.now, task[2])
-if fresh > 0 then redis.call('HINCRBY', name, 'version', 1) end
-return {'done', '', bump(), before}
+return {'done', '', bump(), before, changes, version, newest}

@@ -1,0 +1,117 @@
+"""How tasks stood after this sidecar's last reservation: the next question needn't look that up before policy is asked.
+
+What is remembered may be old by then, so nothing is decided on it alone. A reservation that was made with it is refused
+if anything about the task, or any revocation, has changed since (:attr:`Reservation.unchanged`); a denial is looked up
+and asked again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from tabard_sidecar.state import (
+    HISTORY_CALLS,
+    Chain,
+    PastCall,
+    Reservation,
+    Reserved,
+    Standing,
+)
+
+_TASKS = 1_024
+# Holders choose how long chains are, and policies how many labels there are.
+_LARGEST = 128
+_PAUSE_CALLS = 16
+
+
+class Standings:
+    """Remembers one chain per task: the one that was used last.
+
+    Whoever takes it has it alone, so of calls that are on their way together one at most relies on it. A task that others
+    work on at the same time isn't remembered for its next few calls, since that would only mean to ask policy twice.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[Chain, Standing]] = OrderedDict()
+        self._paused: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, chain: Chain, *, with_calls: bool, revocations: int) -> Standing | None:
+        """Return how a chain stood, unless that is known to be old or, if ``with_calls``, its calls aren't known.
+
+        ``revocations`` is the number of the newest revocation that is known.
+        """
+        kept = self._kept.pop(chain.root_id, None)
+        if kept is None or kept[0] != chain:
+            return None
+        standing = kept[1]
+        if standing.revocations != revocations or (with_calls and not standing.with_calls):
+            return None
+        return standing
+
+    def keep(self, before: Standing, wanted: Reservation, reserved: Reserved) -> None:
+        """Remember what a reservation left behind, if nothing else came between it and what policy saw."""
+        chain = wanted.chain
+        if reserved.changes != before.changes + 1 or reserved.revocations != before.revocations:
+            return
+        if self._pauses(chain.root_id):
+            return
+        after = _after(before, wanted, reserved)
+        if len(chain.link_ids) + len(chain.budgets) + len(after.labels) > _LARGEST:
+            return
+        self._kept[chain.root_id] = chain, after
+        self._kept.move_to_end(chain.root_id)
+        if len(self._kept) > _TASKS:
+            self._kept.popitem(last=False)
+
+    def missed(self, root_id: str) -> None:
+        """Note that a task wasn't any more as it was remembered."""
+        self._paused[root_id] = _PAUSE_CALLS
+        if len(self._paused) > _TASKS:
+            self._paused.popitem(last=False)
+
+    def forget(self, root_id: str) -> None:
+        """Forget a task that this sidecar has changed in another way."""
+        self._kept.pop(root_id, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def _pauses(self, root_id: str) -> bool:
+        left = self._paused.pop(root_id, 0)
+        if left > 1:
+            self._paused[root_id] = left - 1
+        return left > 0
+
+
+def _after(before: Standing, wanted: Reservation, reserved: Reserved) -> Standing:
+    added = {*wanted.task_labels, *wanted.branch_labels}
+    return Standing(
+        known=True,
+        children=before.children,
+        spent=_spent(before.spent, wanted),
+        labels=tuple(sorted(added.union(before.labels))) if added else before.labels,
+        label_version=reserved.label_version,
+        calls=_calls(before, wanted.tool, tuple(sorted(added)), wanted.now) if before.with_calls else (),
+        with_calls=before.with_calls,
+        revocations=reserved.revocations,
+        epoch=reserved.epoch,
+        changes=reserved.changes,
+        remembered=True,
+    )
+
+
+def _spent(before: Mapping[str, int], wanted: Reservation) -> Mapping[str, int]:
+    if not wanted.charges:
+        return before
+    spent = dict(before)
+    for budget in wanted.chain.budgets:
+        amount = wanted.charges.get(budget.name, 0)
+        if amount:
+            spent[budget.budget_id] = spent.get(budget.budget_id, 0) + amount
+    return spent
+
+
+def _calls(before: Standing, tool: str, labels: tuple[str, ...], at: float) -> tuple[PastCall, ...]:
+    return (*before.calls, PastCall(tool, labels, at))[-HISTORY_CALLS:]
