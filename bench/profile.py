@@ -48,7 +48,7 @@ TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (Policy, "_begin", "OPA", 2),
     (pipeline, "clamp_credential", "clamp", 1),
     (Ledger, "reserve", "reserve (nothing to take here)", 1),
-    (JwtIssuer, "issue", "sign the JWT", 1),
+    (JwtIssuer, "compute", "sign the JWT", 1),
     (SinkDecisionLog, "record", "decision log, two records", 1),
     (convert, "decision_message", "build the response", 0),
 )

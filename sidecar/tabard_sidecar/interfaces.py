@@ -199,6 +199,13 @@ class CredentialIssuer(Protocol):
         """The kind, as policy names it."""
         ...
 
+    def compute(self, request: CredentialRequest) -> IssuedCredential | None:
+        """Return the credential if computing it is all that issuing takes, else ``None``: then nothing was done.
+
+        The caller may throw it away. Raises what :meth:`issue` would raise.
+        """
+        ...
+
     async def issue(self, request: CredentialRequest) -> IssuedCredential:
         """Issue a credential.
 

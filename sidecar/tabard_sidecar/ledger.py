@@ -20,7 +20,7 @@ from tabard_sidecar.state import (
     Standing,
     StateStore,
 )
-from tabard_sidecar.state.store import LABELS_PER_TASK
+from tabard_sidecar.state.store import LABELS_PER_TASK, Meanwhile, nothing
 
 _log = logging.getLogger(__name__)
 
@@ -106,10 +106,11 @@ class Ledger:
         approvals: Sequence[MetApproval],
         reads_history: bool,
         audience: str,
+        meanwhile: Meanwhile = nothing,
     ) -> bool:
         """Take what an allowed call takes; False if the task isn't as policy saw it, so that it has to be asked again.
 
-        A call that takes nothing, under a policy that never looks at history, isn't written down.
+        ``meanwhile`` may be called while the store is asked. A call that takes nothing, under a policy that never looks at history, isn't written down.
 
         Raises:
             Refused: a budget isn't granted or is exhausted, an approval was used up, part of the chain was ended.
@@ -141,7 +142,7 @@ class Ledger:
             # Nothing compares what is remembered with what is.
             return not standing.remembered
         seen = self._epoch
-        reserved = await self._state.reserve(wanted)
+        reserved = await self._state.reserve(wanted, meanwhile=meanwhile)
         if reserved.state is ReserveState.DONE:
             # As it was before this very write, which would hide that another one is missing.
             await self._check_epoch(reserved.epoch - 1, seen)

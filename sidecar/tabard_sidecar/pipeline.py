@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from tabard_sidecar.decision_codec import decode_decision, encode_decision
+from tabard_sidecar.early import EarlyCredential
 from tabard_sidecar.grants import PlannedGrant, clamp_credential, judge_call
 from tabard_sidecar.interfaces import ToolSpec
 from tabard_sidecar.model import (
@@ -28,6 +29,7 @@ from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.replies import Replies
 from tabard_sidecar.stages import Stages
 from tabard_sidecar.state import Standing
+from tabard_sidecar.state.store import nothing
 from tabard_sidecar.trail import Trail, asked, new_id
 
 # How often policy is asked again because the task changed meanwhile. Labels only grow, so this ends by itself.
@@ -148,12 +150,12 @@ class Authorizer:
                 None if checked.standing.remembered else await self._deny(question, checked, verdict, trail)
             )
         request = self._request(question, checked, verdict, trail)
-        audience = request.audience if request is not None else ""
+        credential = EarlyCredential(self._stages.issuers, request) if request is not None else None
         if not await self._reserve(
-            question, checked, verdict, trail, audience=audience, reads_history=reads_history
+            question, checked, verdict, trail, credential=credential, reads_history=reads_history
         ):
             return None
-        return await self._allow(checked, verdict, request, trail)
+        return await self._allow(checked, verdict, credential, trail)
 
     async def _look_again(self, checked: _Checked) -> _Checked:
         standing = await self._stages.check_alive(checked.agent, checked.grant)
@@ -201,7 +203,7 @@ class Authorizer:
         verdict: PolicyDecision,
         trail: Trail,
         *,
-        audience: str,
+        credential: EarlyCredential | None,
         reads_history: bool,
     ) -> bool:
         stages = self._stages
@@ -215,7 +217,8 @@ class Authorizer:
                 spec=checked.spec,
                 approvals=checked.approvals,
                 reads_history=reads_history,
-                audience=audience,
+                audience=credential.request.audience if credential is not None else "",
+                meanwhile=credential.compute if credential is not None else nothing,
             )
         if not reserved:
             return False
@@ -232,13 +235,13 @@ class Authorizer:
         self,
         checked: _Checked,
         verdict: PolicyDecision,
-        request: CredentialRequest | None,
+        early: EarlyCredential | None,
         trail: Trail,
     ) -> Decision:
         credential = None
-        if request is not None:
+        if early is not None:
             try:
-                credential = await self._issue(request, trail)
+                credential = await self._issue(early, trail)
             except BaseException:
                 # Nothing was issued, so nothing was taken; if this fails, too, the charge stays.
                 await self._stages.ledger.release(trail.decision_id, checked.grant)
@@ -264,7 +267,6 @@ class Authorizer:
             if question.scopes:
                 raise Refused("scope_not_granted", "scopes were asked for and policy grants no credential")
             return None
-        self._stages.issuers.get(template.kind)  # before anything is taken for it
         now = self._stages.clock()
         audience, scopes, expires_at = clamp_credential(checked.grant, template, question.scopes, now)
         return CredentialRequest(
@@ -282,9 +284,8 @@ class Authorizer:
             call=question.call,
         )
 
-    async def _issue(self, request: CredentialRequest, trail: Trail) -> IssuedCredential:
-        stages = self._stages
-        with stages.observer.stage("record"):
-            await trail.intend(request)
-        with stages.observer.stage("issue"):
-            return await stages.issuers.get(request.kind).issue(request)
+    async def _issue(self, credential: EarlyCredential, trail: Trail) -> IssuedCredential:
+        with self._stages.observer.stage("record"):
+            await trail.intend(credential.request)
+        with self._stages.observer.stage("issue"):
+            return await credential.issue()

@@ -103,7 +103,7 @@ class ZoneApprovals:
     async def test_two_people_for_a_very_large_payment(self, zone, command):
         task = await zone.start_task()
         calling = asyncio.create_task(task.authorize("pay", HUGE, wait_for_approval=20))
-        rows = await until_waiting(command)
+        rows = await until_waiting(command, 2)
         by_code = {row["code"]: row["approval_id"] for row in rows}
         assert set(by_code) == {"large", "very_large"}
         code, _, err = await command("approve", by_code["very_large"], token=zone.approver())

@@ -116,9 +116,10 @@ async def waiting(command):
     return json.loads(out)["approvals"]
 
 
-async def until_waiting(command):
+async def until_waiting(command, count=1):
+    """Return what waits for people as soon as that are so many."""
     async with asyncio.timeout(10):
-        while not (rows := await waiting(command)):  # noqa: ASYNC110 - as a person would look
+        while len(rows := await waiting(command)) < count:  # noqa: ASYNC110 - as a person would look
             await asyncio.sleep(0.01)
     return rows
 

@@ -234,10 +234,10 @@ class ZoneState:
         task = await zone.start_task()
         issuer = zone.running["orchestrator"]._parts.stages.issuers.get("jwt")
 
-        async def broken(_request):
+        def broken(_request):
             raise RuntimeError("no entropy")
 
-        monkeypatch.setattr(issuer, "issue", broken)
+        monkeypatch.setattr(issuer, "compute", broken)
         with pytest.raises(tabard.TabardError):
             await pay(task, 400)
         assert set((await spent(zone, task)).values()) <= {0}

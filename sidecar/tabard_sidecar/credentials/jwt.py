@@ -62,6 +62,10 @@ class JwtIssuer:
         return KIND
 
     async def issue(self, request: CredentialRequest) -> IssuedCredential:
+        """Issue a credential; see :meth:`compute`."""
+        return self.compute(request)
+
+    def compute(self, request: CredentialRequest) -> IssuedCredential:
         """Sign a credential. The same request gives the same claims, so a retry is the same credential.
 
         Raises:

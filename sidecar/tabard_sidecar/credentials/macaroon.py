@@ -52,6 +52,10 @@ class MacaroonIssuer:
         return KIND
 
     async def issue(self, request: CredentialRequest) -> IssuedCredential:
+        """Issue a credential; see :meth:`compute`."""
+        return self.compute(request)
+
+    def compute(self, request: CredentialRequest) -> IssuedCredential:
         """Mint a credential. The same request under the same key gives the same bytes.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tabard_sidecar.state.model import (
@@ -31,6 +31,14 @@ LABELS_PER_TASK = 256
 """Most labels that a task may have, those of its branches included."""
 KEPT_SECONDS = 3600.0
 """How long an expired task is kept: its labels may be carried on to new tasks for that long."""
+
+
+Meanwhile = Callable[[], None]
+"""What can be done while a store answers. Takes a fraction of a millisecond, and never raises."""
+
+
+def nothing() -> None:
+    """Do nothing meanwhile."""
 
 
 class StateStore(Protocol):
@@ -85,12 +93,14 @@ class StateStore(Protocol):
         """Return how a chain stands, as of one moment, with at most so many past calls."""
         ...
 
-    async def reserve(self, reservation: Reservation) -> Reserved:
+    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
         """Take what one allowed call takes: charge every budget, use up approvals, note the call, add labels.
 
         One transaction, all or nothing, and refused if the label version isn't the current one, a link was ended, or the
         task isn't ``unchanged`` although it has to be. The caller has seen to it that every charged name has a budget in
         the chain.
+
+        A store that has to be waited for calls ``meanwhile`` once it was asked.
         """
         ...
 

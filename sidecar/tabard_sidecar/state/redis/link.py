@@ -13,14 +13,14 @@ from redis.asyncio.connection import BlockingConnectionPool
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.state.redis.connections import Connections, Part
 from tabard_sidecar.state.redis.failures import explain
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
 from tabard_sidecar.state.redis.scripts import Script
+from tabard_sidecar.state.store import Meanwhile, nothing
 
 Answer: TypeAlias = Any
 """What a server answers: bytes, a number, or a list or mapping of them, as the command has it."""
-Part: TypeAlias = str | bytes | float
-"""One part of a command."""
 WRITER_SECONDS = 7 * 86_400
 """How long the server remembers how many writes a sidecar made."""
 _WAIT_SHARE = 0.8
@@ -39,16 +39,20 @@ class RedisLink:
         self._writer = secrets.token_hex(8)
         self._pool: BlockingConnectionPool | None = None
         self._client: Redis | None = None
+        self._connections: Connections | None = None
 
     def connect(self) -> None:
         """Set the connections up; the first is made by the first command."""
         self._pool = create_pool(self.options)
         self._client = Redis(connection_pool=self._pool)
+        self._connections = Connections(self._pool, most=self.options.max_connections)
 
     async def close(self) -> None:
         """Close every connection."""
-        client, pool = self._client, self._pool
-        self._client = self._pool = None
+        client, pool, connections = self._client, self._pool, self._connections
+        self._client = self._pool = self._connections = None
+        if connections is not None:
+            await connections.close()
         if client is not None:
             await client.aclose()
         if pool is not None:
@@ -56,17 +60,22 @@ class RedisLink:
 
     @property
     def client(self) -> Redis:
-        """The client, for subscriptions.
+        """The client, for subscriptions and what administers the server.
 
         Raises:
             Unanswerable: the store isn't open.
         """
         if self._client is None:
-            raise Unanswerable("UNAVAILABLE", "state_unavailable", "the state store isn't open")
+            raise _not_open()
         return self._client
 
     async def run(
-        self, script: Script, question: Mapping[str, object], *binary: bytes, durable: bool = False
+        self,
+        script: Script,
+        question: Mapping[str, object],
+        *binary: bytes,
+        durable: bool = False,
+        meanwhile: Meanwhile = nothing,
     ) -> Answer:
         """Run a script and return its answer.
 
@@ -75,6 +84,7 @@ class RedisLink:
             question: what the script reads as ``q``.
             binary: what it reads as ``ARGV[2]`` and on.
             durable: wait until as many replicas as are configured have the write.
+            meanwhile: called once the script was sent.
 
         Raises:
             Unanswerable: the server can't be reached, refused, or too few replicas have it.
@@ -82,21 +92,38 @@ class RedisLink:
         asked = {**question, "writer": self._writer, "writer_seconds": WRITER_SECONDS}
         arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(asked), *binary)
         try:
-            return await self._ask(("EVALSHA", script.digest, *arguments), durable=durable)
+            return await self._ask(
+                ("EVALSHA", script.digest, *arguments), durable=durable, meanwhile=meanwhile
+            )
         except _UnknownScript:
             # Nothing was done. With its whole text it is known from then on.
-            return await self._ask(("EVAL", script.text, *arguments), durable=durable)
+            return await self._ask(("EVAL", script.text, *arguments), durable=durable, meanwhile=nothing)
 
-    async def _ask(self, command: Sequence[Part], *, durable: bool) -> Answer:
+    async def _ask(self, command: Sequence[Part], *, durable: bool, meanwhile: Meanwhile) -> Answer:
         if not durable or not self.options.replicas:
-            return await self.command(*command)
+            (answer,) = await self._send(command, meanwhile=meanwhile)
+            return answer
         wait = ("WAIT", self.options.replicas, int(self.options.timeout_seconds * 1000 * _WAIT_SHARE))
-        answer, reached = await self._together((command, wait))
+        answer, reached = await self._send(command, wait, meanwhile=meanwhile)
         if reached < self.options.replicas:
             raise self._unavailable(
                 f"{reached} of {self.options.replicas} replicas have the write; check replication, or state.redis.replicas"
             )
         return answer
+
+    async def _send(self, *commands: Sequence[Part], meanwhile: Meanwhile) -> list[Any]:
+        """Send commands on one connection; the first error counts."""
+        if self._connections is None:
+            raise _not_open()
+        try:
+            async with asyncio.timeout(self.options.timeout_seconds):
+                answers = await self._connections.ask(*commands, meanwhile=meanwhile)
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            raise await self.failed(error) from error
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise await self.failed(answer) from answer
+        return answers
 
     async def command(self, *command: Part) -> Answer:
         """Send one command and return the answer.
@@ -111,21 +138,6 @@ class RedisLink:
         except (RedisError, OSError, TimeoutError, ValueError) as error:
             raise await self.failed(error) from error
 
-    async def _together(self, commands: Sequence[Sequence[Part]]) -> list[Any]:
-        """Send commands on one connection; the first error counts."""
-        pipeline = self.client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        try:
-            async with asyncio.timeout(self.options.timeout_seconds):
-                answers = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
-            raise await self.failed(error) from error
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise await self.failed(answer) from answer
-        return list(answers)
-
     async def failed(self, error: Exception) -> Exception:
         """Turn what the client raised into what callers know."""
         if isinstance(error, NoScriptError):
@@ -136,12 +148,18 @@ class RedisLink:
             # The other connections go to the same server: who waits for each of them to time out waits for long, and one
             # that was demoted stays it. A new connection asks anew where the server is.
             await self._pool.disconnect(inuse_connections=False)
+            if self._connections is not None:
+                await self._connections.drop()
         return self._unavailable(explain(error, self.options))
 
     def _unavailable(self, what: str) -> Unanswerable:
         return Unanswerable(
             "UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}"
         )
+
+
+def _not_open() -> Unanswerable:
+    return Unanswerable("UNAVAILABLE", "state_unavailable", "the state store isn't open")
 
 
 class _UnknownScript(Exception):

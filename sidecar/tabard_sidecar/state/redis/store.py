@@ -31,7 +31,15 @@ from tabard_sidecar.state.redis.link import Answer, RedisLink
 from tabard_sidecar.state.redis.loss import Acknowledged
 from tabard_sidecar.state.redis.options import RedisOptions
 from tabard_sidecar.state.redis.scripts import Script
-from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, KEPT_SECONDS, LABELS_PER_TASK
+from tabard_sidecar.state.store import (
+    CLAIM_SECONDS,
+    HISTORY_CALLS,
+    KEPT_CALLS,
+    KEPT_SECONDS,
+    LABELS_PER_TASK,
+    Meanwhile,
+    nothing,
+)
 
 GRACE_SECONDS = 300.0
 """How long keys outlive what they hold, so that a server whose clock is ahead doesn't forget it early."""
@@ -89,10 +97,11 @@ class RedisStateStore:
         question: Mapping[str, object],
         *binary: bytes,
         durable: bool = False,
+        meanwhile: Meanwhile = nothing,
     ) -> Answer:
         """Run a script that compares ``now`` with what is stored, if the server's clock agrees."""
         asked = {**question, "now": now, "skew": self._skew}
-        return await self._link.run(script, asked, *binary, durable=durable)
+        return await self._link.run(script, asked, *binary, durable=durable, meanwhile=meanwhile)
 
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
         """Claim a request; see the interface."""
@@ -158,12 +167,14 @@ class RedisStateStore:
             return replace(standing, epoch=0)
         return standing
 
-    async def reserve(self, reservation: Reservation) -> Reserved:
+    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
         """Take what a call takes; see the interface."""
         question = codec.reservation(reservation)
         question |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
         mark = self._acknowledged.mark()
-        state, what, epoch, before, *after = await self._judge(scripts.RESERVE, reservation.now, question)
+        state, what, epoch, before, *after = await self._judge(
+            scripts.RESERVE, reservation.now, question, meanwhile=meanwhile
+        )
         if state == b"done":
             if self._lost(mark, int(before), int(epoch) - 1):
                 epoch = 0

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from tabard_sidecar.jsontext import encode
 from tabard_sidecar.state.model import (
     Chain,
     Outcome,
@@ -235,9 +236,9 @@ def _add_call(
             wanted.decision_id,
             wanted.chain.link_ids[-1],
             wanted.tool,
-            json.dumps(labels) if labels else "",
-            json.dumps(charged) if charged else "",
-            json.dumps(wanted.approvals) if wanted.approvals else "",
+            encode(labels).decode() if labels else "",
+            encode(charged).decode() if charged else "",
+            encode(wanted.approvals).decode() if wanted.approvals else "",
             wanted.audience,
             wanted.now,
         ),

@@ -24,7 +24,7 @@ from tabard_sidecar.state.model import (
 from tabard_sidecar.state.sqlite import ledger, records, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
-from tabard_sidecar.state.store import HISTORY_CALLS
+from tabard_sidecar.state.store import HISTORY_CALLS, Meanwhile, nothing
 
 _KNOWN_STANDINGS = 256
 _LARGEST_KNOWN = 128
@@ -106,7 +106,7 @@ class SQLiteStateStore:
                 self._standings[key] = known
         return known
 
-    async def reserve(self, reservation: Reservation) -> Reserved:
+    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:  # noqa: ARG002 - a file answers at once
         """Take what a call takes; see the interface."""
         try:
             # What a person approved once must not come back with the power.
