@@ -75,10 +75,42 @@ func TestMemoryIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
+func TestMemoryChangesNothing(t *testing.T) {
+	known := newMemory()
+	for n := range 200 {
+		var calls []string
+		for at := n; at < n+20; at++ {
+			calls = append(calls, fmt.Sprintf(`{"tool":"tool-%d","allowed":true,"labels":["a","b"],"at":%d.5}`, at%7, 1e9+at))
+		}
+		list := strings.Join(calls, ", ")
+		text := fmt.Appendf(nil, `{"n":%d,"history":{"calls":[%s],"labels":["a"]},"again":{"calls":[%s],"deep":[[%s]]}}`, n, list, list, list)
+		expected, err := ParseJSON(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := parseJSON(text, known)
+		if err != nil || found.Compare(expected) != 0 {
+			t.Fatalf("%s was remembered as %v: %v", text, found, err)
+		}
+	}
+	if len(known.items) == 0 {
+		t.Fatal("nothing was remembered")
+	}
+	for _, broken := range []string{`{"h":{"c":[{"a":1]}}`, `{"h":{"c":[{"a":1,"a":1}]}}`, `{"h":{"c":[{"a":"\x"}]}}`} {
+		padded := strings.Replace(broken, `"a":1`, `"a":1,"pad":"`+strings.Repeat("x", 100)+`"`, 1)
+		for range 3 {
+			if value, err := parseJSON([]byte(padded), known); err == nil {
+				t.Fatalf("%s was taken for JSON: %v", padded, value)
+			}
+		}
+	}
+}
+
 func FuzzParseJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,2.5e3,"\u0041\ud83d\ude00"]}`, `[[[]]]`, `"\"`, `{"a":1,"a":2}`, `-`, `1e99999`} {
 		f.Add([]byte(seed))
 	}
+	known := newMemory()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		value, err := ParseJSON(text)
 		if err != nil {
@@ -86,6 +118,11 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		if !json.Valid(text) {
 			t.Fatalf("%q was taken for JSON", text)
+		}
+		for range 3 {
+			if remembered, err := parseJSON(text, known); err != nil || remembered.Compare(value) != 0 {
+				t.Fatalf("%q was remembered as %v: %v", text, remembered, err)
+			}
 		}
 		again, err := AppendJSON(nil, value)
 		if err != nil {

@@ -21,7 +21,8 @@ var errDepth = fmt.Errorf("nested deeper than %d levels", maxDepth)
 // of one text disagree: duplicate keys, bytes that aren't UTF-8 and unpaired surrogates are errors.
 func ParseJSON(text []byte) (ast.Value, error) { return parseJSON(text, nil) }
 
-// parseJSON is ParseJSON with a memory for members of the outermost object that come again and again.
+// parseJSON is ParseJSON with a memory for what comes again and again: members of the outermost object, and elements of
+// lists that such members hold, of which a call adds one and drops one.
 func parseJSON(text []byte, known *memory) (ast.Value, error) {
 	p := jsonParser{text: text, known: known}
 	p.space()
@@ -187,7 +188,7 @@ func (p *jsonParser) member(depth int) (pair [2]*ast.Term, err error) {
 	p.space()
 	var value ast.Value
 	if depth == 0 && p.known != nil {
-		value, err = p.remembered()
+		value, err = p.remembered(depth + 1)
 	} else {
 		value, err = p.value(depth + 1)
 	}
@@ -198,11 +199,11 @@ func (p *jsonParser) member(depth int) (pair [2]*ast.Term, err error) {
 	return pair, nil
 }
 
-// remembered parses a member of the outermost object, unless its very text was parsed lately.
-func (p *jsonParser) remembered() (ast.Value, error) {
+// remembered parses a value, unless its very text was parsed lately.
+func (p *jsonParser) remembered(depth int) (ast.Value, error) {
 	end := extent(p.text, p.at)
 	if end-p.at < rememberedMin || end-p.at > rememberedMax {
-		return p.value(1)
+		return p.value(depth)
 	}
 	text := p.text[p.at:end]
 	hash := p.known.hash(text)
@@ -210,7 +211,7 @@ func (p *jsonParser) remembered() (ast.Value, error) {
 		p.at = end
 		return value, nil
 	}
-	value, err := p.value(1)
+	value, err := p.value(depth)
 	if err == nil {
 		p.known.remember(hash, text, value)
 	}
@@ -244,7 +245,7 @@ func (p *jsonParser) array(depth int) (ast.Value, error) {
 	start := len(p.items)
 	for {
 		p.space()
-		value, err := p.value(depth + 1)
+		value, err := p.element(depth)
 		if err != nil {
 			return nil, err
 		}
@@ -263,6 +264,17 @@ func (p *jsonParser) array(depth int) (ast.Value, error) {
 			return nil, errors.New("',' or ']' should follow an array's value")
 		}
 	}
+}
+
+// listDepth is where a list lies that a member of the outermost object holds.
+const listDepth = 2
+
+// element reads an element of an array.
+func (p *jsonParser) element(depth int) (ast.Value, error) {
+	if depth == listDepth && p.known != nil && p.peek() == '{' {
+		return p.remembered(depth + 1)
+	}
+	return p.value(depth + 1)
 }
 
 func (p *jsonParser) digits() bool {
