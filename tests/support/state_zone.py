@@ -44,6 +44,8 @@ class ZoneState:
         await pay(task, 100)
         assert (await refused(pay(task, 1))).code == "budget_exhausted"
         assert sorted((await spent(zone, task)).values()) == [2, 1000]
+        found = (await zone.store.tree((await task.get()).task_id)).budgets
+        assert {(budget.name, budget.limit) for budget in found.values()} == {("cents", 1000), ("calls", 50)}
 
     async def test_a_charge_without_a_budget_is_denied(self, zone):
         """What the root grant doesn't state is granted to nobody."""

@@ -55,6 +55,10 @@ def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
     return describe(found.task) | {
         "calls": found.calls,
         "spent": dict(sorted(found.spent.items())),
+        "budgets": {
+            budget_id: {"name": budget.name, "limit": budget.limit}
+            for budget_id, budget in sorted(found.budgets.items())
+        },
         "nodes": [
             {
                 "link_id": node.link_id,
@@ -80,3 +84,14 @@ def summary(row: dict[str, Any]) -> str:
         f"{row['task_id']}  {state}  {moment(row['started_at'])}  {visible(row['subject']['id'])}  "
         f'{visible(row["workload"])}  "{visible(row["purpose"])}"{labels}'
     )
+
+
+def budget_lines(found: pb.GetTaskTreeResponse) -> list[str]:
+    """Return what a task's budgets have spent, one line each, by name."""
+    lines = []
+    for budget_id, amount in found.spent.items():
+        budget = found.budgets.get(budget_id)
+        name = visible(budget.name) if budget is not None else ""
+        of = f"{budget.limit} {name}" if budget is not None else "an unknown limit"
+        lines.append((name, budget_id, f"{amount} of {of}  (budget {budget_id[:12]})"))
+    return [line for _, _, line in sorted(lines)]

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from tabard_sidecar.cli.operator import operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.task_view import describe, describe_tree, fetch, summary
+from tabard_sidecar.cli.task_view import budget_lines, describe, describe_tree, fetch, summary
 from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def _print_tree(found: pb.GetTaskTreeResponse) -> None:
     click.echo(f"  issuer   {visible(row['subject']['issuer'])}")
     click.echo(f"  expires  {moment(row['expires_at'])}")
     click.echo(f"  calls    {found.calls} written down")
-    for budget_id, amount in sorted(found.spent.items()):
-        click.echo(f"  spent    {amount} of budget {budget_id[:12]}")
+    for line in budget_lines(found):
+        click.echo(f"  spent    {line}")
     for node in found.nodes:
         name = f' as "{visible(node.sub_agent)}"' if node.sub_agent else ""
         state = ""

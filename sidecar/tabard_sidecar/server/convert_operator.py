@@ -176,6 +176,10 @@ def tree_message(shown: Shown) -> operator_pb.GetTaskTreeResponse:
         spent=dict(shown.tree.spent),
         calls=shown.tree.calls,
         truncated=shown.truncated,
+        budgets={
+            budget_id: operator_pb.TaskBudget(name=budget.name, limit=budget.limit)
+            for budget_id, budget in shown.tree.budgets.items()
+        },
     )
 
 

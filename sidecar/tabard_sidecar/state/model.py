@@ -304,7 +304,8 @@ class Approval:
 class Tree:
     """A task for people who look at it.
 
-    ``children`` holds every counted step; ``spent`` what each budget has spent, by id; ``labels`` those of the task.
+    ``children`` holds every counted step; ``spent`` what each budget has spent, by id; ``budgets`` what is known of these
+    budgets, by id; ``labels`` those of the task.
     """
 
     task: TaskRecord
@@ -313,3 +314,4 @@ class Tree:
     spent: Mapping[str, int]
     labels: tuple[str, ...]
     calls: int
+    budgets: Mapping[str, BudgetLimit] = field(default_factory=dict)

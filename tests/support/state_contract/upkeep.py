@@ -56,7 +56,18 @@ class UpkeepContract:
         tree = await store.tree(made.task_id)
         assert (tree.task, tree.calls, tree.labels) == (made, 2, ("a", "b"))
         assert tree.spent == {f"{root}/calls": 2, f"{root}/rows": 4}
+        assert tree.budgets == {budget.budget_id: budget for budget in of.budgets}
         assert await store.tree(fresh("unheard")) is None
+
+    async def test_a_tree_names_budgets_that_only_an_outcome_charged(self, store):
+        made = await new_task(store)
+        of = chain(made.root_id, budgets={'wörds "': 2**53})
+        call = wanted(of)
+        await store.reserve(call)
+        await store.report(outcome(call, raised={'wörds "': 3}))
+        tree = await store.tree(made.task_id)
+        assert tree.spent == {of.budgets[0].budget_id: 3}
+        assert tree.budgets == {of.budgets[0].budget_id: of.budgets[0]}
 
     async def test_everything_expires(self, store):
         """What has expired is forgotten whole, and what hasn't isn't."""

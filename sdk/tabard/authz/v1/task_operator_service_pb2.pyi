@@ -217,11 +217,33 @@ class GetTaskTreeResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BudgetsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___TaskBudget: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___TaskBudget | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TASK_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
     SPENT_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    BUDGETS_FIELD_NUMBER: _builtins.int
     calls: _builtins.int
     """Allowed calls that were written down: all of them if policy looks at
     history, else those that took something from a budget or added a label.
@@ -240,7 +262,13 @@ class GetTaskTreeResponse(_message.Message):
 
     @_builtins.property
     def spent(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """What budgets have spent, by budget id."""
+        """What budgets have spent, by budget id. `budgets` says what they are."""
+
+    @_builtins.property
+    def budgets(self) -> _containers.MessageMap[_builtins.str, Global___TaskBudget]:
+        """What the budgets in `spent` are, by budget id. Several may have one name:
+        every place of the chain that states a budget has its own.
+        """
 
     def __init__(
         self,
@@ -250,14 +278,41 @@ class GetTaskTreeResponse(_message.Message):
         spent: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         calls: _builtins.int = ...,
         truncated: _builtins.bool = ...,
+        budgets: _abc.Mapping[_builtins.str, Global___TaskBudget] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "nodes", b"nodes", "spent", b"spent", "task", b"task", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budgets", b"budgets", "calls", b"calls", "nodes", b"nodes", "spent", b"spent", "task", b"task", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTaskTreeResponse: _TypeAlias = GetTaskTreeResponse  # noqa: Y015
+
+@_typing.final
+class TaskBudget(_message.Message):
+    """TaskBudget is a budget that some place of a task's chain states."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What policies and charges call it."""
+    limit: _builtins.int
+    """The most that may be spent of it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskBudget: _TypeAlias = TaskBudget  # noqa: Y015
 
 @_typing.final
 class TaskNode(_message.Message):

@@ -10,6 +10,7 @@ import orjson
 from tabard_sidecar.state.model import (
     Approval,
     ApprovalStatus,
+    BudgetLimit,
     Chain,
     Child,
     PastCall,
@@ -131,7 +132,7 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "decision": wanted.decision_id,
         "version": wanted.label_version,
         "unchanged": wanted.unchanged or False,
-        "charges": [(budget_id, limit, amount) for budget_id, _, limit, amount in charges if amount],
+        "charges": [(budget_id, limit, amount, name) for budget_id, name, limit, amount in charges if amount],
         "approvals": wanted.approvals,
         "task_labels": wanted.task_labels,
         "branch_labels": wanted.branch_labels,
@@ -197,7 +198,7 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
 
 def tree(text: bytes) -> Tree:
     """Read the answer of the script tree."""
-    task, steps, ended, spent, labels, calls = orjson.loads(text)
+    task, steps, ended, spent, labels, calls, budgets = orjson.loads(text)
     return Tree(
         task=TaskRecord(*task),
         children=tuple(
@@ -208,4 +209,7 @@ def tree(text: bytes) -> Tree:
         spent=spent,
         labels=tuple(sorted({label for some in labels for label in some})),
         calls=calls,
+        budgets={
+            budget_id: BudgetLimit(budget_id, name, limit) for budget_id, (name, limit) in budgets.items()
+        },
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import chain as flat
 
 from tabard_sidecar.jsontext import encode
 from tabard_sidecar.state.model import (
+    BudgetLimit,
     Chain,
     Outcome,
     OutcomeState,
@@ -143,12 +145,9 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
         NotReserved: it can't be had; the transaction has to be rolled back.
     """
     chain = wanted.chain
-    task = connection.execute(
-        "SELECT label_version, calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
-        f"({_marks(chain.link_ids)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
-        "FROM tasks JOIN epoch WHERE root_id=?",
-        (*chain.link_ids, chain.root_id),
-    ).fetchone()
+    # What hasn't changed since wasn't ended either.
+    links = () if wanted.unchanged is not None else chain.link_ids
+    task = connection.execute(_task_query(len(links)), (*links, chain.root_id)).fetchone()
     if task is None:
         raise NotReserved(Reserved(ReserveState.UNKNOWN))
     label_version, number, changes, ended, revocations, epoch = task
@@ -182,26 +181,23 @@ def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[s
     """Charge every budget of the chain that a charge names; return id, name, limit and amount of all budgets."""
     charges, root_id = wanted.charges, wanted.chain.root_id
     charged = [(one.budget_id, one.name, one.limit, charges.get(one.name, 0)) for one in wanted.chain.budgets]
-    wants = [(root_id, budget_id, amount, limit) for budget_id, _, limit, amount in charged if amount]
+    wants = [
+        (root_id, budget_id, amount, name, limit) for budget_id, name, limit, amount in charged if amount
+    ]
     if not wants:
         return charged
-    for _, budget_id, amount, limit in wants:
+    for _, budget_id, amount, _, limit in wants:
         if amount > limit:
             raise NotReserved(Reserved(ReserveState.EXHAUSTED, budget_id))
-    # Without a row nothing was spent yet; with one, the update does nothing if it would pass the limit.
-    paid = connection.executemany(
-        "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (root_id, budget_id) "
-        "DO UPDATE SET amount=amount+excluded.amount WHERE amount+excluded.amount<=?",
-        wants,
-    ).rowcount
+    paid = connection.execute(_charge_statement(len(wants)), tuple(flat.from_iterable(wants))).rowcount
     if paid != len(wants):
         raise NotReserved(Reserved(ReserveState.EXHAUSTED, _exhausted(connection, wants)))
     return charged
 
 
-def _exhausted(connection: sqlite3.Connection, wants: Sequence[tuple[str, str, int, int]]) -> str:
+def _exhausted(connection: sqlite3.Connection, wants: Sequence[tuple[str, str, int, str, int]]) -> str:
     """Name the first budget that wasn't charged: the one that would pass its limit by being charged once more."""
-    for root_id, budget_id, amount, limit in wants:
+    for root_id, budget_id, amount, _, limit in wants:
         (spent,) = connection.execute(
             "SELECT amount FROM spent WHERE root_id=? AND budget_id=?", (root_id, budget_id)
         ).fetchone()
@@ -337,7 +333,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         refund = outcome.refunded.get(name, 0)
         if refund:
             _lower(connection, outcome.root_id, budget_id, refund)
-        _raise(connection, outcome.root_id, budget_id, limit, outcome.raised.get(name, 0))
+        _raise(connection, outcome.root_id, BudgetLimit(budget_id, name, limit), outcome.raised.get(name, 0))
         left.append((budget_id, name, limit, amount - refund))
     if any(outcome.refunded.values()):
         connection.execute(
@@ -355,13 +351,14 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
     return OutcomeState.DONE
 
 
-def _raise(connection: sqlite3.Connection, root_id: str, budget_id: str, limit: int, amount: int) -> None:
+def _raise(connection: sqlite3.Connection, root_id: str, budget: BudgetLimit, amount: int) -> None:
     """Charge more, but never past the limit: a budget that is used up says so already."""
     if amount:
+        limit = budget.limit
         connection.execute(
-            "INSERT INTO spent VALUES (?, ?, min(?, ?)) ON CONFLICT (root_id, budget_id) "
+            "INSERT INTO spent VALUES (?, ?, min(?, ?), ?, ?) ON CONFLICT (root_id, budget_id) "
             "DO UPDATE SET amount=max(amount, min(?, amount+?))",
-            (root_id, budget_id, limit, amount, limit, amount),
+            (root_id, budget.budget_id, limit, amount, budget.name, limit, limit, amount),
         )
 
 
@@ -379,5 +376,29 @@ def _refund_problem(
     return None
 
 
+# Statements differ in the number of their placeholders only: identifiers always travel as parameters.
+
+
 def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
+
+
+@cache
+def _task_query(links: int) -> str:
+    return (
+        "SELECT label_version, calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
+        f"({','.join('?' * links)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
+        "FROM tasks JOIN epoch WHERE root_id=?"
+    )
+
+
+@cache
+def _charge_statement(budgets: int) -> str:
+    """Return what charges so many budgets: one statement for all takes half as long as one for each.
+
+    Without a row nothing was spent yet; with one, the update does nothing if it would pass the limit.
+    """
+    return (
+        f"INSERT INTO spent VALUES {','.join(['(?,?,?,?,?)'] * budgets)} ON CONFLICT (root_id, budget_id) "  # noqa: S608
+        "DO UPDATE SET amount=amount+excluded.amount WHERE amount+excluded.amount<=excluded.most"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from tabard_sidecar.state.model import Child, TaskRecord, Tree
+from tabard_sidecar.state.model import BudgetLimit, Child, TaskRecord, Tree
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
@@ -46,7 +46,9 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
         "(SELECT child_id FROM children WHERE root_id=?)) ORDER BY seq",
         (*root, *root),
     ).fetchall()
-    spent = connection.execute("SELECT budget_id, amount FROM spent WHERE root_id=?", root).fetchall()
+    spent = connection.execute(
+        "SELECT budget_id, amount, name, most FROM spent WHERE root_id=?", root
+    ).fetchall()
     labels = connection.execute(
         "SELECT DISTINCT label FROM labels WHERE root_id=? ORDER BY label", root
     ).fetchall()
@@ -57,9 +59,11 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
             for parent, child, root_id, holder, sub in children
         ),
         tuple(target for (target,) in ended),
-        dict(spent),
+        {budget_id: amount for budget_id, amount, _, _ in spent},
         tuple(label for (label,) in labels),
         row[-1],
+        # Those that were charged by an older version have no name here.
+        {budget_id: BudgetLimit(budget_id, name, most) for budget_id, _, name, most in spent if name},
     )
 
 

@@ -46,6 +46,13 @@ local function ends(name, until_ms)
   if redis.call('PTTL', name) == -1 then redis.call('PEXPIREAT', name, until_ms) end
 end
 
+-- Keep what a budget is called and its limit, for people who look at the task.
+local function describe(root, id, name, limit, until_ms)
+  local budgets = key('budgets', root)
+  redis.call('HSET', budgets, id, '[' .. cjson.encode(name) .. ',' .. whole(limit) .. ']')
+  ends(budgets, until_ms)
+end
+
 local function texts(list)
   local out = {}
   for index, item in ipairs(list) do out[index] = cjson.encode(item) end

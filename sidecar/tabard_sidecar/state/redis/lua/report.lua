@@ -31,6 +31,7 @@ for _, charge in ipairs(record.charges) do
   if after ~= before then
     redis.call('HSET', spent, id, whole(after))
     ends(spent, task[1])
+    if before == 0 then describe(q.root, id, name, limit, task[1]) end
   end
 end
 if refunding then

@@ -16,12 +16,12 @@ local same = not q.unchanged or ((task[6] or '0') == whole(q.unchanged[1]) and n
 if tonumber(task[1]) ~= q.version or not same then return {'changed', '', '0', before} end
 
 local spent = key('spent', root)
-local total, ids, first = {}, {}, false
+local total, ids, first = {}, {}, {}
 for index, charge in ipairs(q.charges) do ids[index] = charge[1] end
 local found = #ids > 0 and redis.call('HMGET', spent, unpack(ids)) or {}
 for index, charge in ipairs(q.charges) do
   local id, limit, amount = charge[1], charge[2], charge[3]
-  first = first or not found[index]
+  if not found[index] then first[#first + 1] = charge end
   local already = total[id] or tonumber(found[index] or '0')
   if amount > limit - already then return {'exhausted', id, '0', before} end
   total[id] = already + amount
@@ -48,7 +48,8 @@ for id, amount in pairs(total) do
   amounts[#amounts + 1] = whole(amount)
 end
 if #amounts > 0 then redis.call('HSET', spent, unpack(amounts)) end
-if first then ends(spent, task[2]) end
+for _, charge in ipairs(first) do describe(root, charge[1], charge[4], charge[2], task[2]) end
+if #first > 0 then ends(spent, task[2]) end
 for id, uses in pairs(left) do redis.call('HSET', key('approval', id), 'uses', whole(uses)) end
 local number, changes = whole(tonumber(task[5]) + 1), whole(tonumber(task[6] or '0') + 1)
 local version = whole(q.version + (fresh > 0 and 1 or 0))
