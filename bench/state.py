@@ -1,7 +1,8 @@
 """What budgets, history and fan-out cost, on SQLite and on Redis; needs redis-server.
 
 Two real sidecars answer the same calls in turns. One knows neither budgets nor history; the other charges two budgets at
-three places of the chain, counts children, keeps every call and shows policy the last fifty of them.
+three places of the chain, counts children, keeps every call and denies by the task's labels. A third one's policy also goes
+through the last calls that it is shown, which costs what a rule costs that iterates.
 """
 
 from __future__ import annotations
@@ -51,6 +52,15 @@ WATCHED = _POLICY % (
     _LIMITS % f', "budgets": {{"cents": {_PLENTY}, "calls": {_PLENTY}}}',
     ',\n\t"charges": {"cents": input.tool.arguments.cents, "calls": 1}',
 ) + ('\ndeny contains {"code": "tainted", "message": "it has read"} if "untrusted" in input.history.labels\n')
+LOOKING = (
+    WATCHED
+    + """
+deny contains {"code": "deleted", "message": "it has deleted"} if {
+	some call in input.history.calls
+	call.tool == "delete"
+}
+"""
+)
 
 
 class StateWorld(World):
@@ -141,6 +151,9 @@ def _store(
         yield Figure(f"p50 with state on {name} over without", found.ratio, "x", goal, found.spread)
         yield Figure(f"p50 with state on {name}", statistics.median(found.first) * 1e6, "us")
         yield Figure(f"p50 without, beside {name}", statistics.median(found.second) * 1e6, "us")
+        with running(LOOKING, url, loop) as looking:
+            found = _against(plain, looking, loop, blocks=blocks, calls=calls)
+        yield Figure(f"p50 with past calls gone through, on {name}", found.ratio, "x", "", found.spread)
         rounds = 2 if quick else 7
         ratios = [
             loop.run_until_complete(_one_against_many(watched, 0.3 if quick else 1.5)) for _ in range(rounds)
