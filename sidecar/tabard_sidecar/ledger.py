@@ -110,7 +110,8 @@ class Ledger:
     ) -> bool:
         """Take what an allowed call takes; False if the task isn't as policy saw it, so that it has to be asked again.
 
-        ``meanwhile`` may be called while the store is asked. A call that takes nothing, under a policy that never looks at history, isn't written down.
+        A call that takes nothing, under a policy that never looks at history, isn't written down. ``meanwhile`` may be
+        called while the store is asked.
 
         Raises:
             Refused: a budget isn't granted or is exhausted, an approval was used up, part of the chain was ended.
