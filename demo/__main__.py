@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 
 from demo import screen
+from demo.callbacks import DeskWorld
 from demo.scenario import Story, play
-from demo.world import World
 
 
 async def _run(folder: Path, console: Console) -> Story:
@@ -30,7 +30,7 @@ async def _run(folder: Path, console: Console) -> Story:
             else:
                 console.print(f"{time.perf_counter() - began:5.1f} s  {text}")
 
-        async with World(folder) as world:
+        async with DeskWorld(folder) as world:
             progress(f"six sidecars are ready after {time.perf_counter() - began:.1f} s")
             return await play(world, progress)
 

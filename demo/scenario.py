@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import tabard
@@ -17,6 +17,8 @@ from tabard import macaroon
 from tabard.caveats import Arguments, Constraint, Hop, Limits, Tools, encode_caveat
 
 from demo.backend import RefundBackend
+from demo.callbacks import DeskWorld, callbacks
+from demo.steps import Step, tried
 from demo.world import PERSON, WORKLOADS, ZONE, Signer, World, http_get, spiffe_id
 
 CALLS = 2_000
@@ -24,22 +26,6 @@ SUB_AGENTS = 20
 STATEMENT = "Work off today's refund tickets, up to 100 euros each."
 REFUND = {"order_id": "o-1001", "customer_id": "c-17", "amount_cents": 4200, "reason": "arrived broken"}
 _POLICY_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was tried: what had to come out, and what did."""
-
-    name: str
-    expected: str
-    actual: str
-    seconds: float = 0.0
-    note: str = ""
-
-    @property
-    def met(self) -> bool:
-        """True if what had to happen did."""
-        return self.expected == self.actual
 
 
 @dataclass(slots=True)
@@ -86,7 +72,7 @@ class Story:
 Progress = Callable[[str], None]
 
 
-async def play(world: World, progress: Progress) -> Story:
+async def play(world: DeskWorld, progress: Progress) -> Story:
     """Play the whole scenario in a world that has been started."""
     story = Story(workloads=len(WORKLOADS))
     began = time.perf_counter()
@@ -111,6 +97,8 @@ async def play(world: World, progress: Progress) -> Story:
             story.steps.append(found)
     progress("a backend that checks what it is given")
     story.steps.extend(await _backend(world, workers[0]))
+    progress("what many calls add up to, a person who is asked, an operator who pulls the plug")
+    story.steps.extend(await callbacks(world))
     story.seconds = time.perf_counter() - began
     return story
 
@@ -190,22 +178,12 @@ async def _health_becomes(world: World, wanted: str) -> str:
     return f"health stayed {state}"
 
 
-async def _tried(name: str, expected: str, attempt: Awaitable[object], note: str = "") -> Step:
-    began = time.perf_counter()
-    try:
-        await attempt
-        actual = "allowed"
-    except tabard.TabardError as error:
-        actual = error.code
-    return Step(name, expected, actual, time.perf_counter() - began, note)
-
-
 Steps = AsyncIterator[Step]
 
 
 async def _child_widens_scope(_world: World, _chain: list[tabard.aio.Task], worker: tabard.aio.Task) -> Steps:
     wide = worker.narrow(Limits(scopes=("refunds:write", "admin:write")))
-    yield await _tried(
+    yield await tried(
         "a child widens a scope",
         "scope_not_granted",
         wide.authorize("refunds.create", REFUND, scopes=["admin:write"]),
@@ -215,7 +193,7 @@ async def _child_widens_scope(_world: World, _chain: list[tabard.aio.Task], work
 async def _wrong_tools_and_arguments(
     _world: World, _chain: list[tabard.aio.Task], worker: tabard.aio.Task
 ) -> Steps:
-    yield await _tried(
+    yield await tried(
         "a tool outside the grant",
         "tool_not_granted",
         worker.authorize("exports.create", {"table": "customers"}),
@@ -232,12 +210,12 @@ async def _wrong_tools_and_arguments(
             )
         )
     )
-    yield await _tried(
+    yield await tried(
         "an argument over its limit",
         "argument_not_granted",
         capped.authorize("refunds.create", REFUND | {"amount_cents": 9900}),
     )
-    yield await _tried(
+    yield await tried(
         "an argument that nobody named",
         "argument_unknown",
         capped.authorize("tickets.search", {"query": "refund", "limit": 5}),
@@ -246,7 +224,7 @@ async def _wrong_tools_and_arguments(
 
 async def _wrong_purpose(_world: World, _chain: list[tabard.aio.Task], worker: tabard.aio.Task) -> Steps:
     other = worker.narrow(Limits(purposes=("newsletter",)))
-    yield await _tried(
+    yield await tried(
         "a purpose that doesn't match",
         "purpose_not_granted",
         other.authorize("tickets.read", {"ticket_id": "t-1"}),
@@ -255,27 +233,27 @@ async def _wrong_purpose(_world: World, _chain: list[tabard.aio.Task], worker: t
 
 async def _grant_attacks(world: World, chain: list[tabard.aio.Task], worker: tabard.aio.Task) -> Steps:
     read = ("tickets.read", {"ticket_id": "t-1"})
-    yield await _tried("a chain one too deep", "depth_exceeded", worker.branch("one-more").authorize(*read))
+    yield await tried("a chain one too deep", "depth_exceeded", worker.branch("one-more").authorize(*read))
     stolen = world.agent("triage").task(chain[0].grant)
-    yield await _tried("a grant replayed by another workload", "holder_mismatch", stolen.authorize(*read))
+    yield await tried("a grant replayed by another workload", "holder_mismatch", stolen.authorize(*read))
     hop = encode_caveat(Hop(spiffe_id("triage"), "A" * 43))
     thief = world.agent("triage").task(macaroon.append(chain[0].grant, [hop]))
-    yield await _tried("a thief's own hop", "hop_unsealed", thief.authorize(*read))
+    yield await tried("a thief's own hop", "hop_unsealed", thief.authorize(*read))
     forged = world.agent("worker").task(forge_caveat(chain[-1].grant))
-    yield await _tried("a forged caveat", "grant_signature", forged.authorize(*read))
+    yield await tried("a forged caveat", "grant_signature", forged.authorize(*read))
 
 
 async def _expired(_world: World, _chain: list[tabard.aio.Task], worker: tabard.aio.Task) -> Steps:
     brief = worker.narrow(Limits(ttl_seconds=1))
     await asyncio.sleep(2.1)
-    yield await _tried(
+    yield await tried(
         "an expired grant", "grant_expired", brief.authorize("tickets.read", {"ticket_id": "t-1"})
     )
 
 
 async def _unknown_issuer(world: World, _chain: list[tabard.aio.Task], _worker: tabard.aio.Task) -> Steps:
     stranger = Signer.create("https://stranger.example", world.folder / "stranger.json")
-    yield await _tried(
+    yield await tried(
         "a token of an unknown issuer",
         "subject_token_unknown_issuer",
         world.agent(WORKLOADS[0]).start_task(

@@ -5,26 +5,28 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from demo.scenario import CALLS, Step, Story
+from demo.scenario import CALLS, Story
+from demo.steps import Step
 
 _WIDTH = 80
 _NAME = 40
+_OUTCOMES = frozenset({"old policy stays", "serving again", "accepted", "refused", "approved"})
 
 
 def show(story: Story, console: Console) -> None:
     """Print the story; colours only where the console is a terminal."""
     console.print(Text("Tabard: refunds worked off for one person, by a chain of agents", style="bold"))
     console.print(
-        f"{story.workloads} workloads, {story.holders} holders, {story.depth} steps deep, one task; "
-        f"{story.allowed:,} of {CALLS:,} calls\nallowed in {story.call_seconds:.1f} s, each with a credential of its own."
+        f"{story.workloads} workloads, {story.holders} holders, {story.depth} steps deep; "
+        f"{story.allowed:,} of {CALLS:,} calls allowed in {story.call_seconds:.1f} s"
     )
     console.print(Text("What must not work, and why it didn't:", style="bold"))
     for step in story.steps:
-        if step.expected not in {"old policy stays", "serving again", "accepted", "refused"}:
+        if step.expected not in _OUTCOMES:
             _line(console, step, denied=True)
     console.print(Text("While it ran:", style="bold"))
     for step in story.steps:
-        if step.expected in {"old policy stays", "serving again", "accepted", "refused"}:
+        if step.expected in _OUTCOMES:
             _line(console, step, denied=False)
     verdict = (
         "Everything happened as it must." if story.met else "NOT as it must: see the lines marked with !!"

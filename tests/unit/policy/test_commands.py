@@ -165,7 +165,7 @@ def test_eval_for_people():
     assert result.output.startswith("deny\n  no_grant")
 
 
-@pytest.mark.parametrize("name", ["support", "quickstart", "bank"])
+@pytest.mark.parametrize("name", ["support", "quickstart", "bank", "callbacks"])
 def test_the_examples_pass_their_tests_with_every_line_covered(name):
     code, report = as_json("test", REPOSITORY / "rego" / "examples" / name / "policy", "--threshold", "100")
     assert (code, report["coverage"], report["failed"], report["uncovered"]) == (0, 100, [], {})

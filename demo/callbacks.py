@@ -1,0 +1,94 @@
+"""The scenario's second half: what many calls add up to, a person who is asked, an operator who pulls the plug."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Any
+
+import grpc
+import tabard
+from tabard.authz.v1 import approval_service_pb2 as approval_pb
+from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
+from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
+from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
+
+from demo.steps import Step, tried
+from demo.world import EXAMPLE, PERSON, WORKLOADS, Sidecar, World
+
+MODULE = EXAMPLE.parent / "callbacks" / "policy" / "callbacks"
+LEAD = "team-lead-2"
+MAIL = {"to": "ada@customer.example", "subject": "Your ticket", "body": "We call you back."}
+_MAILS = 3
+_APPROVAL_SECONDS = 30.0
+
+
+class DeskWorld(World):
+    """The support desk that also writes back to customers, with a lead who may approve."""
+
+    def prepare(self) -> None:
+        """Add the second policy to the first."""
+        super().prepare()
+        shutil.copytree(MODULE, self.policy / MODULE.name)
+
+    def config(self, sidecar: Sidecar) -> dict[str, Any]:
+        """Return a configuration that knows who may approve."""
+        roles = {"desk_lead": {"claim": "groups", "value": "leads"}}
+        return super().config(sidecar) | {"approvals": {"roles": roles}}
+
+    def operator(self, workload: str) -> grpc.aio.Channel:
+        """Return a channel to a sidecar's operator socket, which agents can't reach."""
+        return grpc.aio.insecure_channel(f"unix:{self.sidecars[workload].folder}/operator/s")
+
+    def approver(self) -> str:
+        """Return a fresh token of the desk's lead."""
+        return self.issuer.access_token(LEAD, aud="tabard-approval", groups=["leads"])
+
+
+async def callbacks(world: DeskWorld) -> list[Step]:
+    """Play it."""
+    first = await _start(world)
+    for _ in range(_MAILS):
+        await first.authorize("mail.send", MAIL)
+    over = await tried(
+        "a mail more than a task may write", "budget_exhausted", first.authorize("mail.send", MAIL)
+    )
+    second = await _start(world)
+    await second.authorize("tickets.read", {"ticket_id": "t-1"})
+    asked = await _asked(world, second)
+    async with world.operator(WORKLOADS[1]) as channel:
+        target = revocation_pb.RevokeRequest(
+            task_id=second.info.task_id, reason="the plug, pulled by the demo"
+        )
+        await revocation_grpc.RevocationServiceStub(channel).Revoke(target)
+    branch = second.branch("writer")
+    ended = await tried("a task that an operator revoked", "task_ended", branch.authorize("mail.send", MAIL))
+    return [over, asked, ended]
+
+
+async def _start(world: World) -> tabard.aio.Task:
+    return await world.agent(WORKLOADS[0]).start_task(
+        world.issuer.access_token(PERSON), intent_token=world.intent("callbacks", "Call back who waits.")
+    )
+
+
+async def _asked(world: DeskWorld, task: tabard.aio.Task) -> Step:
+    """Have a mail wait for a person, who approves it through another sidecar of the zone."""
+    name = "a person approves a mail that waited"
+    waiting = asyncio.create_task(task.authorize("mail.send", MAIL, wait_for_approval=_APPROVAL_SECONDS))
+    try:
+        async with world.operator(WORKLOADS[1]) as channel:
+            stub = approval_grpc.ApprovalServiceStub(channel)
+            while not (found := (await stub.ListApprovals(approval_pb.ListApprovalsRequest())).approvals):
+                if waiting.done():
+                    return await tried(name, "approved", waiting)
+                await asyncio.sleep(0.05)
+            await stub.DecideApproval(
+                approval_pb.DecideApprovalRequest(
+                    approval_id=found[0].approval_id, approver_token=world.approver(), approve=True
+                )
+            )
+        step = await tried(name, "allowed", waiting)
+    finally:
+        waiting.cancel()
+    return Step(name, "approved", "approved" if step.met else step.actual, step.seconds)
