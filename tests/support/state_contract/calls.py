@@ -41,6 +41,16 @@ class CallsContract:
         await store.release(made[1].decision_id, root)
         assert [call.tool for call in (await store.look_up(of)).calls] == ["tool0", "tool2"]
 
+    async def test_a_released_call_makes_room_for_an_older_one(self, store):
+        """Policies see the last calls that were made, not the last numbers that were given."""
+        of = chain((await new_task(store)).root_id)
+        made = [wanted(of, tool=f"tool{number}") for number in range(HISTORY_CALLS + 5)]
+        for call in made:
+            await store.reserve(call)
+        await store.release(made[-3].decision_id, of.root_id)
+        left = [call.tool for call in made if call is not made[-3]]
+        assert [call.tool for call in (await store.look_up(of)).calls] == left[-HISTORY_CALLS:]
+
     async def test_every_sidecar_sees_every_call_made_and_taken_back(self, new_store):
         """Whatever a sidecar remembers of the history, another's calls and releases show in it."""
         async with opened(new_store) as one, opened(new_store) as other:

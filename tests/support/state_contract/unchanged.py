@@ -19,7 +19,7 @@ from tabard_sidecar.state.model import (
     RevocationKind,
     Standing,
 )
-from tabard_sidecar.state.store import StateStore
+from tabard_sidecar.state.store import HISTORY_CALLS, StateStore
 
 from tests.support.state_contract.things import (
     LATER,
@@ -114,6 +114,18 @@ class UnchangedContract:
                 assert await one.look_up(of) == before, name
             assert (await one.reserve(await _as_seen(one, of, charges={"b": 7}))).state is ReserveState.DONE
 
+    async def test_what_is_remembered_of_a_long_history_is_its_end(self, store):
+        """As a look-up has it, also after a call in the middle was taken back."""
+        of = chain((await new_task(store)).root_id, budgets=_LIMITS)
+        memory, taken = Standings(), []
+        for number in range(2 * HISTORY_CALLS):
+            call = wanted(of, charges={"a": 1}, tool=f"tool{number}", now=NOW + number / 8)
+            taken.append(await _take(store, memory, call, _nothing))
+            if number % 7 == 0:
+                await store.release(call.decision_id, of.root_id)
+        made = [call for call in taken if call is not None]
+        assert len(made) >= HISTORY_CALLS
+
     async def test_another_task_is_no_change(self, store):
         """A busy zone doesn't make everybody ask policy twice."""
         of = chain((await new_task(store)).root_id, budgets=_LIMITS)
@@ -182,6 +194,10 @@ async def _take(
         return None
     memory.keep(standing or found, call, answer)
     return call
+
+
+async def _nothing() -> None:
+    """Disturb nothing."""
 
 
 async def _reserve(store: StateStore, call: Reservation, seen: Standing) -> Reserved:

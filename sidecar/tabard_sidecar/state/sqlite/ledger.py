@@ -108,7 +108,7 @@ def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standi
         spent=json.loads(spent) if known and budgets else {},
         labels=_labels(connection, chain) if label_version else (),
         label_version=label_version or 0,
-        calls=_calls(connection, chain.root_id, made, calls) if made and calls else (),
+        calls=_calls(connection, chain.root_id, calls) if made and calls else (),
         with_calls=calls > 0,
         revocations=revocations or 0,
         epoch=epoch,
@@ -125,12 +125,11 @@ def _labels(connection: sqlite3.Connection, chain: Chain) -> tuple[str, ...]:
     return tuple(label for (label,) in rows)
 
 
-def _calls(connection: sqlite3.Connection, root_id: str, made: int, count: int) -> tuple[PastCall, ...]:
+def _calls(connection: sqlite3.Connection, root_id: str, count: int) -> tuple[PastCall, ...]:
     rows = connection.execute(
-        "SELECT tool, labels, at FROM calls WHERE root_id=? AND number>? ORDER BY number",
-        (root_id, made - count),
-    )
-    return tuple([_past_call(*row) for row in rows])
+        "SELECT tool, labels, at FROM calls WHERE root_id=? ORDER BY number DESC LIMIT ?", (root_id, count)
+    ).fetchall()
+    return tuple([_past_call(*row) for row in reversed(rows)])
 
 
 @lru_cache(maxsize=_REMEMBERED_CALLS)
