@@ -19,7 +19,7 @@ from tabard_sidecar.state import (
     Standing,
 )
 
-_TASKS = 1_024
+_TASKS = 256
 # Holders choose how long chains are, and policies how many labels there are.
 _LARGEST = 128
 _PAUSE_CALLS = 16

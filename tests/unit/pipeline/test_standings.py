@@ -85,7 +85,7 @@ def test_it_is_bounded(memory):
     for number in range(3_000):
         memory.keep(SEEN, wanted(Chain((f"root-{number}",))), DONE)
         memory.missed(f"other-{number}")
-    assert len(memory._kept) == len(memory._paused) == 1_024
+    assert len(memory._kept) == len(memory._paused) == 256
     assert take(memory, Chain(("root-2999",))) is not None
     long = Chain(tuple(f"link-{number}" for number in range(200)))
     memory.keep(SEEN, wanted(long), DONE)

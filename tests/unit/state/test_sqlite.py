@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tabard_sidecar.state import (
     Child,
     ClaimState,
     OutcomeState,
+    Reservation,
+    ReserveState,
     Revocation,
     RevocationKind,
     SQLiteStateStore,
@@ -344,6 +347,34 @@ async def test_a_file_of_the_first_version_is_brought_forward(tmp_path):
         (revocation,) = await store.revocations()
         assert (revocation.kind, revocation.target) == (RevocationKind.LINK, "a")
         assert not await store.consume("token:x", limit=1, now=NOW, expires_at=LATER)
+        assert not await store.check()
+    finally:
+        await store.close()
+
+
+async def test_a_file_of_the_second_version_goes_on_counting(tmp_path):
+    """What a task had spent is still spent; only what its budget is called isn't known."""
+    path = tmp_path / "state.db"
+    budget = BudgetLimit("b", "cents", 10)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for script in MIGRATIONS[:2]:
+            old.executescript(script)
+        old.execute("PRAGMA user_version=2")
+        old.execute("INSERT INTO tasks VALUES ('r', 't', 'i', 's', 'w', 'p', ?, ?, 0, 1)", (NOW, LATER))
+        old.execute("INSERT INTO spent VALUES ('r', 'b', 7)")
+        old.commit()
+    store = SQLiteStateStore(path, zone="z")
+    await store.open()
+    try:
+        of = Chain(("r",), (budget,))
+        assert ((await store.look_up(of)).spent, (await store.tree("t")).budgets) == ({"b": 7}, {})
+        over, fits = (
+            Reservation(of, f"d{cents}", "pay", {"cents": cents}, (), (), 0, (), NOW) for cents in (4, 3)
+        )
+        assert (await store.reserve(over)).state is ReserveState.EXHAUSTED
+        done = await store.reserve(replace(fits, unchanged=(0, 0)))
+        assert (done.state, done.changes) == (ReserveState.DONE, 1)
+        assert (await store.tree("t")).spent == {"b": 10}
         assert not await store.check()
     finally:
         await store.close()
