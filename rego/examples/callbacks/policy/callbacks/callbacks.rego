@@ -1,8 +1,8 @@
 # METADATA
 # title: Writing back to customers
 # description: |
-#   What many harmless calls add up to. A task writes a few mails and no more, and once it has read what strangers wrote a
-#   person looks at each mail before it goes out. Stands beside the support example, whose desk it is.
+#   What many harmless calls add up to. A task writes a few mails and no more, and once it has read what strangers
+#   wrote a person looks at each mail before it goes out. Stands beside the support example, whose desk it is.
 package policy.callbacks
 
 import data.tabard.lib.intent
