@@ -9,10 +9,15 @@ _base := {
 	"history": {"calls": [], "labels": []},
 }
 
-_call(name, labels) := object.union(_base, {
-	"tool": {"name": name, "arguments": {}},
-	"history": {"calls": [], "labels": labels},
-})
+_after_reading := object.union(_base, {"history": {"calls": [], "labels": ["untrusted"]}})
+
+_as_reported := object.union(_base, {"history": {"calls": [], "labels": ["reported:untrusted"]}})
+
+_call(base, name, arguments) := object.union(base, {"tool": {"name": name, "arguments": arguments}})
+
+_read(base) := _call(base, "tickets.read", {"ticket_id": "t-1"})
+
+_mail(base) := _call(base, "mail.send", {"to": "ada@customer.example", "subject": "Hello", "body": "We call back."})
 
 _changed(request, path, value) := json.patch(request, [{"op": "replace", "path": path, "value": value}])
 
@@ -31,25 +36,25 @@ test_no_start_for_others_or_other_purposes if {
 }
 
 test_reading_marks_the_task if {
-	{element.labels | some element in callbacks.grant} == {["untrusted"]} with input as _call("tickets.read", [])
+	{element.labels | some element in callbacks.grant} == {["untrusted"]} with input as _read(_base)
 }
 
 test_a_mail_costs_one if {
-	{element.charges | some element in callbacks.grant} == {{"mails": 1}} with input as _call("mail.send", [])
-	callbacks.ask == set() with input as _call("mail.send", [])
+	{element.charges | some element in callbacks.grant} == {{"mails": 1}} with input as _mail(_base)
+	callbacks.ask == set() with input as _mail(_base)
 }
 
 test_after_reading_somebody_looks_at_it if {
-	every label in ["untrusted", "reported:untrusted"] {
-		{element.code | some element in callbacks.ask} == {"after_reading"} with input as _call("mail.send", [label])
+	every base in [_after_reading, _as_reported] {
+		{element.code | some element in callbacks.ask} == {"after_reading"} with input as _mail(base)
+		callbacks.ask == set() with input as _read(base)
 	}
-	callbacks.ask == set() with input as _call("tickets.read", ["untrusted"])
 }
 
 test_nothing_for_another_purpose if {
-	every name in ["tickets.read", "mail.send"] {
-		request := _changed(_call(name, ["untrusted"]), "/task/purpose", "refunds")
-		callbacks.grant == set() with input as request
-		callbacks.ask == set() with input as request
+	every request in [_read(_after_reading), _mail(_after_reading)] {
+		other := _changed(request, "/task/purpose", "refunds")
+		callbacks.grant == set() with input as other
+		callbacks.ask == set() with input as other
 	}
 }
