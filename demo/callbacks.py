@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from typing import Any
 
 import grpc
@@ -21,15 +22,11 @@ LEAD = "team-lead-2"
 MAIL = {"to": "ada@customer.example", "subject": "Your ticket", "body": "We call you back."}
 _MAILS = 3
 _APPROVAL_SECONDS = 30.0
+_POLICY_SECONDS = 30.0
 
 
 class DeskWorld(World):
-    """The support desk that also writes back to customers, with a lead who may approve."""
-
-    def prepare(self) -> None:
-        """Add the second policy to the first."""
-        super().prepare()
-        shutil.copytree(MODULE, self.policy / MODULE.name)
+    """The support desk with a lead who may approve."""
 
     def config(self, sidecar: Sidecar) -> dict[str, Any]:
         """Return a configuration that knows who may approve."""
@@ -46,7 +43,8 @@ class DeskWorld(World):
 
 
 async def callbacks(world: DeskWorld) -> list[Step]:
-    """Play it."""
+    """Play it, under a second policy that is put beside the first while the sidecars run."""
+    await asyncio.to_thread(shutil.copytree, MODULE, world.policy / MODULE.name)
     first = await _start(world)
     for _ in range(_MAILS):
         await first.authorize("mail.send", MAIL)
@@ -67,9 +65,18 @@ async def callbacks(world: DeskWorld) -> list[Step]:
 
 
 async def _start(world: World) -> tabard.aio.Task:
-    return await world.agent(WORKLOADS[0]).start_task(
-        world.issuer.access_token(PERSON), intent_token=world.intent("callbacks", "Call back who waits.")
-    )
+    """Start a task for which only the second policy grants anything, as soon as that is active."""
+    deadline = time.monotonic() + _POLICY_SECONDS
+    while True:
+        try:
+            return await world.agent(WORKLOADS[0]).start_task(
+                world.issuer.access_token(PERSON),
+                intent_token=world.intent("callbacks", "Call back who waits."),
+            )
+        except tabard.Denied as denied:
+            if denied.code != "no_grant" or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.1)
 
 
 async def _asked(world: DeskWorld, task: tabard.aio.Task) -> Step:
