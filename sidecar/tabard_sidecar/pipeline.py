@@ -32,7 +32,7 @@ from tabard_sidecar.state import Standing
 from tabard_sidecar.state.store import nothing
 from tabard_sidecar.trail import Trail, asked, new_id
 
-# How often policy is asked again because the task changed meanwhile. Labels only grow, so this ends by itself.
+# How often policy is asked again because the task's labels changed meanwhile. Labels only grow, so this ends by itself.
 _MOST_EVALUATIONS = 8
 
 
@@ -127,33 +127,35 @@ class Authorizer:
             if policy.reads_calls and not checked.standing.with_calls:
                 # Reloaded since the task was looked up: this policy looks at what the last one didn't need.
                 checked = await self._look_again(checked)
-            try:
-                decision = await self._attempt(question, checked, trail)
-            except Refused:
-                if not checked.standing.remembered:
-                    raise
-                decision = None
+            decision = await self._attempt(question, checked, trail)
             if decision is not None:
                 return decision
             # The task isn't as policy saw it, or may not be.
             checked = await self._look_again(checked)
-        raise Unanswerable("ABORTED", "state_contended", "the task changes faster than policy can be asked")
+        raise Unanswerable(
+            "ABORTED", "state_contended", "the task's labels change faster than policy can be asked"
+        )
 
     async def _attempt(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision | None:
         """Decide on how the task stands; ``None`` if it stands otherwise."""
         # Of the policy that is asked now; another may be active when the call is reserved.
         reads_history = self._stages.policy.reads_history
         verdict = await self._evaluate(question, checked, trail)
+        # Only a reservation shows whether what is remembered is still so.
+        uncertain = checked.standing.remembered
         if not verdict.allowed:
-            # Only a reservation shows whether what is remembered is still so.
-            return (
-                None if checked.standing.remembered else await self._deny(question, checked, verdict, trail)
+            return None if uncertain else await self._deny(question, checked, verdict, trail)
+        try:
+            request = self._request(question, checked, verdict, trail)
+            credential = EarlyCredential(self._stages.issuers, request) if request is not None else None
+            reserved = await self._reserve(
+                question, checked, verdict, trail, credential=credential, reads_history=reads_history
             )
-        request = self._request(question, checked, verdict, trail)
-        credential = EarlyCredential(self._stages.issuers, request) if request is not None else None
-        if not await self._reserve(
-            question, checked, verdict, trail, credential=credential, reads_history=reads_history
-        ):
+        except Refused:
+            if not uncertain:
+                raise
+            return None
+        if not reserved:
             return None
         return await self._allow(checked, verdict, credential, trail)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import tabard
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.refusal import Refused, Unanswerable
 
 from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent
@@ -113,3 +113,18 @@ async def test_what_cannot_be_computed_fails_when_it_is_issued(zone, parts, comp
     monkeypatch.undo()
     await pay(task, 400)
     assert 400 in (await spent(zone, task)).values()
+
+
+async def test_what_the_issuer_refuses_is_tried_once(zone, parts, monkeypatch):
+    """Also for a call that wasn't looked up: its reservation was made, so nothing is left to find out."""
+    task = await zone.start_task()
+    await pay(task, 1)
+    issuer = parts.stages.issuers.get("jwt")
+
+    def too_large(_request):
+        raise Refused("depth_exceeded", "the chain doesn't fit")
+
+    monkeypatch.setattr(issuer, "compute", too_large)
+    before = len(records(zone))
+    assert (await refused(pay(task, 1))).code == "depth_exceeded"
+    assert [record["event"] for record in records(zone)[before:]] == ["intent", "outcome"]
