@@ -136,10 +136,11 @@ class Ledger:
             audience=audience,
             unchanged=(standing.changes, standing.revocations) if standing.remembered else None,
         )
+        written = reads_history or bool(grant.budgets)
         takes = (
             any(verdict.charges.values()) or wanted.task_labels or wanted.branch_labels or wanted.approvals
         )
-        if not takes and not reads_history and not grant.budgets:
+        if not takes and not written:
             # Nothing compares what is remembered with what is.
             return not standing.remembered
         seen = self._epoch
@@ -148,7 +149,7 @@ class Ledger:
             # As it was before this very write, which would hide that another one is missing.
             await self._check_epoch(reserved.epoch - 1, seen)
             self._epoch = max(self._epoch, reserved.epoch)
-            if reads_history or grant.budgets:
+            if written:
                 self._standings.keep(standing, wanted, reserved)
             return True
         if reserved.state is ReserveState.CHANGED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import orjson
@@ -51,7 +52,7 @@ class Composer:
             return self._remembered(operation, answer, approvals, document)
         decision = self._remembered(operation, orjson.dumps(document), approvals, document)
         # Without charges it isn't allowed, whatever they are.
-        return _charging(decision, largest_charges(amounts)) if decision.charges else decision
+        return replace(decision, charges=largest_charges(amounts)) if decision.charges else decision
 
     def _remembered(
         self, operation: Operation, text: bytes, approvals: frozenset[tuple[str, str]], document: Json
@@ -73,20 +74,6 @@ class Composer:
 @cache
 def _charges_check() -> Check:
     return compile_schema(schema("grant")["properties"]["charges"])
-
-
-def _charging(decision: PolicyDecision, charges: Mapping[str, int]) -> PolicyDecision:
-    """Return an authorization with other charges; dataclasses.replace does it in four times the time."""
-    return PolicyDecision(
-        decision.revision,
-        charges=charges,
-        task_labels=decision.task_labels,
-        branch_labels=decision.branch_labels,
-        granted_by=decision.granted_by,
-        credential=decision.credential,
-        reuse=decision.reuse,
-        obligations=decision.obligations,
-    )
 
 
 def _take_amounts(document: Json) -> list[Mapping[str, int]]:

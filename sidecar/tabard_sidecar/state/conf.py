@@ -35,7 +35,12 @@ class RedisConfig(BaseModel):
         le=30,
         description="Longest time for one operation, connecting included, before the call fails as UNAVAILABLE.",
     )
-    max_connections: int = Field(default=64, ge=2, le=1024, description="Most connections held at once.")
+    max_connections: int = Field(
+        default=64,
+        ge=2,
+        le=1024,
+        description="Most connections that questions use at once; a few more wait for revocations.",
+    )
     replicas: int = Field(
         default=0,
         ge=0,

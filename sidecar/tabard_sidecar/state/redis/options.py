@@ -33,7 +33,7 @@ class RedisOptions:
         cert_file: client certificate (PEM).
         key_file: its private key (PEM).
         timeout_seconds: longest time for one operation, connecting included.
-        max_connections: most connections held at once.
+        max_connections: most connections that questions use at once; a few more wait for revocations.
         replicas: how many replicas must have got a durable write before it counts.
         accept_weak_durability: True opens a server that may evict or lose what it acknowledged.
         max_clock_skew_seconds: how far this machine's clock and the server's may be apart.

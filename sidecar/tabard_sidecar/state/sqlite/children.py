@@ -42,6 +42,7 @@ class _OverLimit(Exception):
 
 
 def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at: float) -> None:
+    changed = set()
     for child in children:
         known = connection.execute(
             "SELECT 1 FROM children WHERE parent_id=? AND child_id=?", (child.parent_id, child.child_id)
@@ -58,6 +59,7 @@ def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at
             "INSERT INTO children (parent_id, child_id, expires_at, root_id, holder, sub_agent) VALUES (?, ?, ?, ?, ?, ?)",
             (child.parent_id, child.child_id, expires_at, child.root_id, child.holder, child.sub_agent),
         )
-    for root_id in {child.root_id for child in children}:
+        changed.add(child.root_id)
+    for root_id in changed:
         note_change(connection, root_id)
     bump(connection)

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import chain as flat
 
 from tabard_sidecar.jsontext import encode
 from tabard_sidecar.state.model import (
@@ -91,13 +90,13 @@ def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standi
 
     Labels are read after their version, so what is new meanwhile makes the reservation ask policy again.
     """
-    marks, budgets = _marks(chain.link_ids), [budget.budget_id for budget in chain.budgets]
+    marks, budgets = _marks(len(chain.link_ids)), [budget.budget_id for budget in chain.budgets]
     # Only the number of placeholders varies: identifiers always travel as parameters.
     ended, children, revocations, spent, epoch, label_version, made, changes = connection.execute(
         f"SELECT (SELECT target FROM revocations WHERE kind='link' AND target IN ({marks}) LIMIT 1), "  # noqa: S608
         "(SELECT count(*) FROM children WHERE parent_id=?), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), "
         "(SELECT json_group_object(budget_id, amount) FROM spent WHERE root_id=tasks.root_id AND budget_id IN "
-        f"({_marks(budgets)})), value, label_version, calls, changes FROM epoch LEFT JOIN tasks ON root_id=?",
+        f"({_marks(len(budgets))})), value, label_version, calls, changes FROM epoch LEFT JOIN tasks ON root_id=?",
         (*chain.link_ids, chain.link_ids[-1], *budgets, chain.root_id),
     ).fetchone()
     known = made is not None
@@ -118,7 +117,7 @@ def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standi
 
 def _labels(connection: sqlite3.Connection, chain: Chain) -> tuple[str, ...]:
     rows = connection.execute(
-        f"SELECT DISTINCT label FROM labels WHERE root_id=? AND link_id IN ('', {_marks(chain.link_ids)}) "  # noqa: S608
+        f"SELECT DISTINCT label FROM labels WHERE root_id=? AND link_id IN ('', {_marks(len(chain.link_ids))}) "  # noqa: S608
         "ORDER BY label",
         (chain.root_id, *chain.link_ids),
     )
@@ -188,7 +187,9 @@ def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[s
     for _, budget_id, amount, _, limit in wants:
         if amount > limit:
             raise NotReserved(Reserved(ReserveState.EXHAUSTED, budget_id))
-    paid = connection.execute(_charge_statement(len(wants)), tuple(flat.from_iterable(wants))).rowcount
+    paid = connection.execute(
+        _charge_statement(len(wants)), [value for want in wants for value in want]
+    ).rowcount
     if paid != len(wants):
         raise NotReserved(Reserved(ReserveState.EXHAUSTED, _exhausted(connection, wants)))
     return charged
@@ -378,15 +379,15 @@ def _refund_problem(
 # Statements differ in the number of their placeholders only: identifiers always travel as parameters.
 
 
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
 
 
 @cache
 def _task_query(links: int) -> str:
     return (
         "SELECT label_version, calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
-        f"({','.join('?' * links)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
+        f"({_marks(links)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
         "FROM tasks JOIN epoch WHERE root_id=?"
     )
 

@@ -9,17 +9,17 @@ for _, step in ipairs(steps) do
   local child = cjson.decode(step)[2]
   if first_ended({child}) then ended[#ended + 1] = child end
 end
-local spent = {}
-local found = redis.call('HGETALL', key('spent', root))
-for index = 1, #found, 2 do spent[#spent + 1] = cjson.encode(found[index]) .. ':' .. found[index + 1] end
-local budgets = {}
-local known = redis.call('HGETALL', key('budgets', root))
-for index = 1, #known, 2 do budgets[#budgets + 1] = cjson.encode(known[index]) .. ':' .. known[index + 1] end
+-- Return a hash, whose values are JSON, as an object.
+local function object(name)
+  local found, members = redis.call('HGETALL', name), {}
+  for index = 1, #found, 2 do members[#members + 1] = cjson.encode(found[index]) .. ':' .. found[index + 1] end
+  return '{' .. table.concat(members, ',') .. '}'
+end
 local labels = {texts(redis.call('SMEMBERS', key('labels', root)))}
 for _, link in ipairs(redis.call('SMEMBERS', key('branches', root))) do
   labels[#labels + 1] = texts(redis.call('SMEMBERS', key('labels', root .. ':' .. link)))
 end
 return table.concat({
-  '[', task[1], ',[', table.concat(steps, ','), '],', texts(ended), ',{', table.concat(spent, ','),
-  '},[', table.concat(labels, ','), '],', task[2], ',{', table.concat(budgets, ','), '}]',
+  '[', task[1], ',[', table.concat(steps, ','), '],', texts(ended), ',', object(key('spent', root)),
+  ',[', table.concat(labels, ','), '],', task[2], ',', object(key('budgets', root)), ']',
 })
