@@ -34,8 +34,8 @@ class DeskWorld(World):
         return super().config(sidecar) | {"approvals": {"roles": roles}}
 
     def operator(self, workload: str) -> grpc.aio.Channel:
-        """Return a channel to a sidecar's operator socket, which agents can't reach."""
-        return grpc.aio.insecure_channel(f"unix:{self.sidecars[workload].folder}/operator/s")
+        """Return a channel to a sidecar's operator socket."""
+        return grpc.aio.insecure_channel(self.sidecars[workload].operator)
 
     def approver(self) -> str:
         """Return a fresh token of the desk's lead."""

@@ -92,6 +92,11 @@ class Sidecar:
         return f"unix:{self.folder}/agent/s"
 
     @property
+    def operator(self) -> str:
+        """Address of the operators' socket, which agents can't reach."""
+        return f"unix:{self.folder}/operator/s"
+
+    @property
     def http(self) -> str:
         """Path of the HTTP socket."""
         return f"{self.folder}/h"
@@ -176,7 +181,7 @@ class World:
         """Return the configuration of one sidecar."""
         return {
             "zone": ZONE,
-            "listen": {"agent": sidecar.address, "operator": f"unix:{sidecar.folder}/operator/s"},
+            "listen": {"agent": sidecar.address, "operator": sidecar.operator},
             "http": {"listen": f"unix:{sidecar.http}"},
             "identity": {
                 "issuers": [

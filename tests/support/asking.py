@@ -98,7 +98,7 @@ class AskingZone(Zone):
 
     def operator(self, workload: str = "orchestrator") -> str:
         """Return the address of a sidecar's operator socket."""
-        return f"unix:{self.sidecars[workload].folder}/operator/s"
+        return self.sidecars[workload].operator
 
     def approver(self, who: str = "cleo", **claims: Any) -> str:
         """Return a fresh token of somebody in finance."""

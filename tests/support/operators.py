@@ -49,7 +49,7 @@ class Operators:
 
 def operator_address(zone: World, workload: str) -> str:
     """Return the address of a sidecar's operator socket."""
-    return f"unix:{zone.sidecars[workload].folder}/operator/s"
+    return zone.sidecars[workload].operator
 
 
 @asynccontextmanager

@@ -12,3 +12,9 @@ async def zone(folder):
     """Orchestrator and triage of the support desk."""
     async with Zone(folder) as started:
         yield started
+
+
+@pytest.fixture
+def parts(zone):
+    """What the orchestrator's sidecar is made of."""
+    return zone.running["orchestrator"]._parts

@@ -20,12 +20,6 @@ async def zone(folder):
 
 
 @pytest.fixture
-def parts(zone):
-    """What the orchestrator's sidecar is made of."""
-    return zone.running["orchestrator"]._parts
-
-
-@pytest.fixture
 def computed(parts, monkeypatch):
     """Let the file be as slow as a store elsewhere; return what was computed meanwhile and otherwise."""
     reserve, issuer = parts.state.reserve, parts.stages.issuers.get("jwt")

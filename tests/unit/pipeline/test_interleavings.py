@@ -22,12 +22,6 @@ async def zone(folder):
         yield started
 
 
-@pytest.fixture
-def parts(zone):
-    """What the orchestrator's sidecar is made of."""
-    return zone.running["orchestrator"]._parts
-
-
 async def load(zone, parts, source):
     """Put a policy in the place of the active one."""
     (zone.policy / "desk" / "desk.rego").write_text(source)

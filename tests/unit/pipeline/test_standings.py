@@ -100,12 +100,6 @@ async def zone(folder):
 
 
 @pytest.fixture
-def parts(zone):
-    """What the orchestrator's sidecar is made of."""
-    return zone.running["orchestrator"]._parts
-
-
-@pytest.fixture
 def trips(parts, monkeypatch):
     """Count what the orchestrator's sidecar asks: look-ups, questions to policy, reservations."""
     made = {"look_up": 0, "decide": 0, "reserve": 0}
