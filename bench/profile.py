@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from tabard_opa import Policy
-from tabard_sidecar import pipeline
 from tabard_sidecar.config import load
 from tabard_sidecar.credentials.jwt import JwtIssuer
-from tabard_sidecar.ledger import Ledger
+from tabard_sidecar.pipeline import authorize as pipeline
+from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.reservations import Ledger
+from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.policy.runtime import Runtime
-from tabard_sidecar.policy_input import PolicyInput
 from tabard_sidecar.records.decision_log import SinkDecisionLog
 from tabard_sidecar.server import convert, lifecycle
 from tabard_sidecar.server.lifecycle import sidecar
-from tabard_sidecar.stages import Stages
 
 from bench.harness import RESULTS, commit, machine
 from bench.setup import question

@@ -14,8 +14,6 @@ from typing import Any
 
 from tabard.caveats import Budget, Caveat, Limits
 
-from tabard_sidecar.state.model import BudgetLimit
-
 
 class Operation(StrEnum):
     """What policy is asked about; ``input.operation``."""
@@ -106,6 +104,15 @@ class Link:
     link_id: str
     parent_id: str
     caveats: tuple[Caveat, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimit:
+    """One budget caveat of a chain: ``budget_id`` is the SHA-256 (hex) of the chain's signature after the caveat."""
+
+    budget_id: str
+    name: str
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.approvals.asking import PeoplesApprovals
 from tabard_sidecar.approvals.deciding import ApprovalOffice
-from tabard_sidecar.approvals.desk import ApprovalDesk
 from tabard_sidecar.approvals.prompt import KEYS_INFO
-from tabard_sidecar.reply_keys import KeyringReplyKeys
+from tabard_sidecar.approvals.requesting import PeoplesApprovals
+from tabard_sidecar.approvals.status import ApprovalDesk
+from tabard_sidecar.keys.sealing import KeyringReplyKeys
 
 if TYPE_CHECKING:
     from tabard_sidecar.approvals.conf import ApprovalsConfig

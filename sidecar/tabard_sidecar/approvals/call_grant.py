@@ -9,8 +9,8 @@ from tabard import macaroon
 from tabard.caveats import Call, Expiry, ThirdParty, encode_caveat
 from tabard.caveats.codec import decode_bytes
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.discharges import APPROVAL_ID
-from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

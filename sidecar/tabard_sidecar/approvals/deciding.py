@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard_sidecar.approvals.prompt import Prompt, open_prompt
-from tabard_sidecar.approvals.revoked import check_approver
+from tabard_sidecar.approvals.revocation import check_approver
 from tabard_sidecar.approvals.roles import check_person, check_right
-from tabard_sidecar.refusal import Refused
-from tabard_sidecar.sealing import SealError
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.state import Approval, ApprovalStatus
+from tabard_sidecar.util.sealing import SealError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tabard_sidecar.approvals.conf import ApprovalsConfig
     from tabard_sidecar.interfaces import Clock, Revocations
     from tabard_sidecar.model import Subject
-    from tabard_sidecar.sealing import SealingKeys
     from tabard_sidecar.state import StateStore
+    from tabard_sidecar.util.sealing import SealingKeys
 
 MAX_LISTED = 200
 """Most approvals that are shown at once."""

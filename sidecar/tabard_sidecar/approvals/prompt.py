@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.jsontext import encode
 from tabard_sidecar.model import IntentSource
-from tabard_sidecar.sealing import SealError, SealingKeys, seal, unseal
+from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
 
 if TYPE_CHECKING:
     from tabard_sidecar.model import Agent, Ask, ToolCall, VerifiedGrant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

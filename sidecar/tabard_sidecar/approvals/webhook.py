@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from tabard_sidecar.identity.fetch import FetchError, check_url
-from tabard_sidecar.jsontext import encode
-from tabard_sidecar.secret_files import read_secret
+from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.secret_files import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

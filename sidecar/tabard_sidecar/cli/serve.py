@@ -8,7 +8,7 @@ import click
 
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, load_settings
-from tabard_sidecar.polling import poll_in_place
+from tabard_sidecar.server.polling import poll_in_place
 
 
 @click.command()

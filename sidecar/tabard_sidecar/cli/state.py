@@ -72,7 +72,7 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
     Raises:
         Failure: the store can't be opened, read or written.
     """
-    from tabard_sidecar.refusal import Refused, Unanswerable  # noqa: PLC0415
+    from tabard_sidecar.errors import Refused, Unanswerable  # noqa: PLC0415
     from tabard_sidecar.state.sqlite import StateFileError  # noqa: PLC0415
 
     async def run() -> _T:

@@ -11,7 +11,7 @@ from typing import Annotated, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from tabard_sidecar.config.addresses import anchored
+from tabard_sidecar.util.addresses import anchored
 
 
 def models_at(root: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:

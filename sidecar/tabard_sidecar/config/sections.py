@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from tabard._address import AGENT, OPERATOR, default_address
 
-from tabard_sidecar.config.addresses import UnixAddress
+from tabard_sidecar.util.addresses import UnixAddress
 
 
 class ListenConfig(BaseModel):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.jsontext import encode
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import Introspection
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.util.jsontext import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tabard_sidecar.credentials.claims import MAX_CREDENTIAL_BYTES, check_size, introspection
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import Problem, TokenError
 from tabard_sidecar.identity.keyset import VerificationKey
 from tabard_sidecar.keys.model import SIGNING
 from tabard_sidecar.model import IssuedCredential
-from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.claims import ClaimsWriter

@@ -11,11 +11,11 @@ from tabard.caveats import Audiences, Call, Caveat, CaveatError, Expiry, Scopes,
 from tabard.macaroon import MacaroonError
 
 from tabard_sidecar.credentials.claims import check_size, introspection
-from tabard_sidecar.jsontext import encode
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.keys.keyring import credential_info
 from tabard_sidecar.keys.model import ROOT
 from tabard_sidecar.model import IssuedCredential
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.util.jsontext import encode
 
 if TYPE_CHECKING:
     from tabard.macaroon import VerifiedMacaroon

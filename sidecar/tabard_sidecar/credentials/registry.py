@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.credentials.claims import ClaimsWriter
 from tabard_sidecar.credentials.jwt import JwtIssuer
 from tabard_sidecar.credentials.macaroon import MacaroonIssuer
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from tabard.caveats import Branch, Budget, Caveat, CaveatError, Expiry, Hop, ThirdParty
 from tabard.caveats.codec import encode_bytes
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.plan import PlannedGrant
 from tabard_sidecar.grants.seal import seal_holds
-from tabard_sidecar.model import Link
-from tabard_sidecar.refusal import Refused
-from tabard_sidecar.state.model import BudgetLimit
+from tabard_sidecar.model import BudgetLimit, Link
 
 MAX_BUDGETS = 64
 """Most budgets of one grant. Each call is written down with all of them, and holders can append them offline."""

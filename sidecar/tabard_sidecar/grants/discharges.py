@@ -25,8 +25,8 @@ from tabard.caveats import (
 )
 from tabard.caveats.codec import decode_bytes
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.plan import PlannedGrant
-from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tabard.arguments import ArgumentsError, canonical, parse_json
 from tabard.macaroon import MAX_CHARS
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import IntentSource, Subject, Task
-from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ from tabard.caveats import (
 )
 from tabard.caveats.types import holder as check_holder
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.plan import judge_numbered, place, planned
-from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,8 +25,8 @@ from tabard.caveats import (
     judge,
 )
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import VerifiedGrant
-from tabard_sidecar.refusal import Refused
 from tabard_sidecar.state.model import Chain, Child
 
 if TYPE_CHECKING:

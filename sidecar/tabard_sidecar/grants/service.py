@@ -22,6 +22,7 @@ from tabard.caveats import (
     encode_caveat,
 )
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import identifier as identifiers
 from tabard_sidecar.grants.cache import GrantCache
 from tabard_sidecar.grants.chain import build_grant
@@ -33,7 +34,6 @@ from tabard_sidecar.grants.discharges import (
 )
 from tabard_sidecar.grants.judging import check_delegatee
 from tabard_sidecar.grants.seal import make_seal
-from tabard_sidecar.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -10,10 +10,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from tabard_sidecar.config.addresses import is_local
+from tabard_sidecar.health import Health
 from tabard_sidecar.http.conf import HttpConfig
-from tabard_sidecar.http.health import Health
 from tabard_sidecar.http.server import HttpServer, Page
+from tabard_sidecar.util.addresses import is_local
 
 _FRESH = {"Cache-Control": "no-store"}
 

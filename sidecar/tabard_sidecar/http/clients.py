@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tabard_sidecar.http.conf import IntrospectionClient
-from tabard_sidecar.secret_files import SecretFileError, read_secret
+from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
 _RECHECK_SECONDS = 5.0
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tabard_sidecar.config.addresses import Address, is_local
+from tabard_sidecar.util.addresses import Address, is_local
 
 
 class HttpConfig(BaseModel):

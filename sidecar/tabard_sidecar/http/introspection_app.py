@@ -8,11 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from tabard_sidecar.credentials import introspection_response
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.introspection import Introspect
 from tabard_sidecar.http.listener import Listener
 from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.refusal import Unanswerable
 
 _MAX_BODY_BYTES = 64 * 1024
 _SHUTDOWN_SECONDS = 2.0

@@ -8,7 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
-from tabard_sidecar.config.addresses import host_and_port, socket_path
+from tabard_sidecar.util.addresses import host_and_port, socket_path
 
 _SOCKET_MODE = 0o660
 

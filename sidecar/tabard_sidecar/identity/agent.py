@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose, spiffe
 from tabard_sidecar.identity.jose import Problem, TokenError
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Agent
-from tabard_sidecar.refusal import Unanswerable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from tabard.caveats import CaveatError, Limits, limits_from_json, limits_json
 
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import Problem, TokenError
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.keys.jwk import algorithm_of
 from tabard_sidecar.model import Intent, IntentSource, Subject
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import Problem, TokenError
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Subject
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

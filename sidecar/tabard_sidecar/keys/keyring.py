@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.keys import files, jwk
 from tabard_sidecar.keys.model import ROOT, ROOT_BYTES, SIGNING, USES, Key, KeyringError
-from tabard_sidecar.refusal import Unanswerable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabard_sidecar.policy.documents import DocumentError, parse_json, parse_yaml
+from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.patterns import SchemaError, safe_pattern
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
 from tabard_sidecar.policy.schema import Check, UnsupportedKeywordError, compile_schema

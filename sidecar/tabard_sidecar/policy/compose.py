@@ -10,8 +10,8 @@ from functools import cache
 from tabard.caveats import CaveatError, Limits
 
 from tabard_sidecar.model import Ask, CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ELEMENTS, schema
-from tabard_sidecar.policy.rules import RuleIndex
 from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.values import Json
 

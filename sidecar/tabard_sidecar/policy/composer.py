@@ -10,8 +10,8 @@ import orjson
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.compose import compose, largest_charges
+from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import schema
-from tabard_sidecar.policy.rules import RuleIndex
 from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.values import Json
 

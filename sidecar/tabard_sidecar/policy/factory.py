@@ -6,11 +6,11 @@ from tabard_opa import Engine
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
-from tabard_sidecar.policy.compiling import WITHHELD, CompileOptions
 from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
-from tabard_sidecar.policy.embedded import FileProvider
+from tabard_sidecar.policy.engines.embedded import FileProvider
+from tabard_sidecar.policy.engines.provider import PolicyProvider
+from tabard_sidecar.policy.loading.compiling import WITHHELD, CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
-from tabard_sidecar.policy.provider import PolicyProvider
 from tabard_sidecar.policy.runtime import Runtime, StatusListener
 
 
@@ -36,7 +36,7 @@ def create_runtime(
 
 def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> PolicyProvider:
     if config.remote is not None:
-        from tabard_sidecar.policy.remote import RemoteProvider  # noqa: PLC0415 - aiohttp, for those who need it
+        from tabard_sidecar.policy.engines.remote import RemoteProvider  # noqa: PLC0415 - aiohttp, for those who need it
 
         return RemoteProvider(engine, config.remote, options)
     if config.path is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabard_sidecar.policy.ast import constant
+from tabard_sidecar.policy.loading.ast import constant
 from tabard_sidecar.policy.values import Json
 
 GRANT_QUERY = "data.policy[_].grant[_]"

@@ -7,17 +7,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.interfaces import Clock, FilterQuestion
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.conf import PolicyConfig
-from tabard_sidecar.policy.failures import EvaluationFailedError
+from tabard_sidecar.policy.engines.failures import EvaluationFailedError
+from tabard_sidecar.policy.engines.provider import Active, PolicyProvider
+from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
 from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
-from tabard_sidecar.policy.provider import Active, PolicyProvider
-from tabard_sidecar.policy.rules import RuleIndex
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
-from tabard_sidecar.refusal import Unanswerable
 
 _FILTER_PARALLEL = 8
 

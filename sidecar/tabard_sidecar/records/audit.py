@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping
 
-from tabard_sidecar.http.health import Component
+from tabard_sidecar.health import Component
 from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.metrics import Metrics

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.interfaces import DecisionRecord
-from tabard_sidecar.jsontext import encode
 from tabard_sidecar.records.chain import Head, read_head
 from tabard_sidecar.records.masking import MaskError, apply_masks
 from tabard_sidecar.records.redaction import redact_json
 from tabard_sidecar.records.sinks import Sink, SinkError
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.util.jsontext import encode
 
 Mask = Callable[[bytes], Awaitable[Sequence[Any]]]
 TraceIds = Callable[[], tuple[str, str] | None]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from tabard_sidecar.revocation.board import TaskBoard
+from tabard_sidecar.revocation.admin import Receipt, RevocationDesk
 from tabard_sidecar.revocation.build import Revoking, build_revocation
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.conf import RevocationConfig
-from tabard_sidecar.revocation.desk import Receipt, RevocationDesk
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
 from tabard_sidecar.revocation.pruning import pruner
 from tabard_sidecar.revocation.reach import Reach
 from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+from tabard_sidecar.revocation.task_views import TaskBoard
 
 __all__ = [
     "HookRunner",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.revocation.board import TaskBoard
+from tabard_sidecar.revocation.admin import RevocationDesk
 from tabard_sidecar.revocation.checks import RevocationChecks
-from tabard_sidecar.revocation.desk import RevocationDesk
 from tabard_sidecar.revocation.feed import Listener, RevocationFeed
 from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
 from tabard_sidecar.revocation.targets import Retention
+from tabard_sidecar.revocation.task_views import TaskBoard
 
 if TYPE_CHECKING:
     from tabard_sidecar.interfaces import Clock

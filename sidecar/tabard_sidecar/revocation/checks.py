@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import Agent, Introspection, Subject, VerifiedGrant
-from tabard_sidecar.refusal import Refused
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.state.model import Revocation
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.revocation.known import Known
 from tabard_sidecar.state.model import Chain, Revocation, Standing
 

@@ -18,12 +18,17 @@ from tabard.caveats import CaveatError, Limits
 from tabard.caveats.wire import limits_from_proto
 
 from tabard_sidecar.approvals import ApprovalAnswer, ApprovalState
-from tabard_sidecar.jsontext import encode
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, ToolCall, VerifiedGrant
-from tabard_sidecar.outcomes import MAX_LABELS
-from tabard_sidecar.questions import AuthorizeQuestion, DelegateQuestion, OutcomeQuestion, StartTaskQuestion
+from tabard_sidecar.pipeline.outcomes import MAX_LABELS
+from tabard_sidecar.pipeline.requests import (
+    AuthorizeQuestion,
+    DelegateQuestion,
+    OutcomeQuestion,
+    StartTaskQuestion,
+)
 from tabard_sidecar.reasons import REASONS
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.util.jsontext import encode
 
 MAX_GRANT_BYTES = 64 * 1024
 MAX_NAME_BYTES = 256

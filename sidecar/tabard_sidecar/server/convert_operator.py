@@ -10,7 +10,6 @@ from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
 from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.identity.spiffe import is_spiffe_id
-from tabard_sidecar.revocation.board import Node, Overview, Shown, TaskState
 from tabard_sidecar.revocation.targets import (
     UNTIL_LIFTED,
     is_credential_id,
@@ -18,6 +17,7 @@ from tabard_sidecar.revocation.targets import (
     subject_of,
     subject_target,
 )
+from tabard_sidecar.revocation.task_views import Node, Overview, Shown, TaskState
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
 from tabard_sidecar.state.model import Revocation, RevocationKind
 

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
+from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
-from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.server import errors
 from tabard_sidecar.server.registration import MALFORMED
-from tabard_sidecar.trail import new_id
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Reply = TypeVar("_Reply")

@@ -7,8 +7,8 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.reasons import REASONS
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 DOMAIN = "tabard.dev"
 

@@ -24,8 +24,7 @@ from tabard.authz.v1 import (
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import Settings, insecure_switches
-from tabard_sidecar.config.addresses import socket_path
-from tabard_sidecar.filtering import ToolFilter
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.introspection import create_introspection_server
@@ -33,14 +32,15 @@ from tabard_sidecar.http.listener import BindError
 from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import KeyringError, jwks
-from tabard_sidecar.outcomes import Outcomes
-from tabard_sidecar.pipeline import Authorizer
+from tabard_sidecar.pipeline.authorize import Authorizer
+from tabard_sidecar.pipeline.credentials import Credentials
+from tabard_sidecar.pipeline.filter_tools import ToolFilter
+from tabard_sidecar.pipeline.outcomes import Outcomes
+from tabard_sidecar.pipeline.tasks import TaskRules, Tasks
 from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.records.sinks import SinkError
-from tabard_sidecar.refusal import Unanswerable
-from tabard_sidecar.renewal import Credentials
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
 from tabard_sidecar.server.operator_approvals import ApprovalServicer
@@ -49,7 +49,7 @@ from tabard_sidecar.server.registration import lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
 from tabard_sidecar.state.sqlite import StateFileError
-from tabard_sidecar.tasks import TaskRules, Tasks
+from tabard_sidecar.util.addresses import socket_path
 
 _HOUSEKEEPING_SECONDS = 30.0
 # Expiry goes in small steps, so that questions get their turn, and in as many as it takes: agents say how much there is.

@@ -13,7 +13,7 @@ from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.approvals import ApprovalOffice, Case
 from tabard_sidecar.approvals.prompt import Prompt
-from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.server import convert
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.state import ApprovalStatus

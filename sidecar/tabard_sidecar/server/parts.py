@@ -16,26 +16,26 @@ from tabard_sidecar.approvals import build_approvals
 from tabard_sidecar.config import Settings
 from tabard_sidecar.credentials import build_issuers
 from tabard_sidecar.grants import GrantService
-from tabard_sidecar.http.health import Component, Health
+from tabard_sidecar.health import Component, Health
 from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
-from tabard_sidecar.ledger import Ledger
+from tabard_sidecar.keys.sealing import KeyringReplyKeys
+from tabard_sidecar.pipeline.idempotency import Replies
+from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.reservations import Ledger
+from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
-from tabard_sidecar.policy.compiling import CompileOptions
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
+from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
-from tabard_sidecar.policy_input import PolicyInput
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing import create_tracing
-from tabard_sidecar.replies import Replies
-from tabard_sidecar.reply_keys import KeyringReplyKeys
 from tabard_sidecar.revocation import build_revocation, pruner
-from tabard_sidecar.stages import Stages
 from tabard_sidecar.state.factory import create_store
 
 # How long an evaluation may hold the loop before it moves to a thread of its own. After an idle moment an ordinary one

@@ -15,18 +15,18 @@ from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
 from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.approvals import ApprovalDesk
-from tabard_sidecar.filtering import ToolFilter
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.interfaces import FilterQuestion
-from tabard_sidecar.outcomes import Outcomes
-from tabard_sidecar.pipeline import Authorizer
-from tabard_sidecar.questions import RenewQuestion
-from tabard_sidecar.refusal import Unanswerable
-from tabard_sidecar.renewal import Credentials
+from tabard_sidecar.pipeline.authorize import Authorizer
+from tabard_sidecar.pipeline.credentials import Credentials
+from tabard_sidecar.pipeline.filter_tools import ToolFilter
+from tabard_sidecar.pipeline.outcomes import Outcomes
+from tabard_sidecar.pipeline.requests import RenewQuestion
+from tabard_sidecar.pipeline.tasks import Tasks
 from tabard_sidecar.revocation.targets import is_credential_id
 from tabard_sidecar.server import convert, errors
 from tabard_sidecar.server.edge import Context, Edge, answering, guarded
 from tabard_sidecar.server.registration import Malformed
-from tabard_sidecar.tasks import Tasks
 
 MAX_BATCH = 100
 MAX_FILTERED_TOOLS = 500

@@ -4,7 +4,6 @@ from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.state.model import (
     Approval,
     ApprovalStatus,
-    BudgetLimit,
     Chain,
     Child,
     Claim,
@@ -30,7 +29,6 @@ __all__ = [
     "KEPT_CALLS",
     "Approval",
     "ApprovalStatus",
-    "BudgetLimit",
     "Chain",
     "Child",
     "Claim",

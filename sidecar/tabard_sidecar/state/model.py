@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tabard_sidecar.jsontext import encode
+from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.util.jsontext import encode
 
 
 class ClaimState(StrEnum):
@@ -75,15 +76,6 @@ class PastCall:
     def __post_init__(self) -> None:
         shown = {"tool": self.tool, "allowed": self.allowed, "labels": self.labels, "at": round(self.at, 6)}
         object.__setattr__(self, "encoded", encode(shown))
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetLimit:
-    """One budget caveat of a chain: ``budget_id`` is the SHA-256 (hex) of the chain's signature after the caveat."""
-
-    budget_id: str
-    name: str
-    limit: int
 
 
 @dataclass(frozen=True, slots=True)

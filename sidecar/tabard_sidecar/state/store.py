@@ -44,7 +44,7 @@ def nothing() -> None:
 class StateStore(Protocol):
     """What every sidecar of a zone remembers together.
 
-    Every method raises :class:`~tabard_sidecar.refusal.Unanswerable` with ``state_unavailable`` when the store can't
+    Every method raises :class:`~tabard_sidecar.errors.Unanswerable` with ``state_unavailable`` when the store can't
     be read or written; the caller then makes no decision. Times are seconds since the epoch. What is said to be durable
     survives a power cut before the method returns; everything else survives a killed process.
     """

@@ -17,12 +17,12 @@ import requests
 from tabard_opa import Engine, EvaluationError, opa_version
 from tabard_sidecar.interfaces import FilterQuestion
 from tabard_sidecar.model import Operation, PolicyDecision
-from tabard_sidecar.policy.compiling import CompileOptions
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
+from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.sources import load_source
 from tabard_sidecar.policy.resources import library, schema
 from tabard_sidecar.policy.runtime import Runtime
-from tabard_sidecar.policy.sources import load_source
 
 from tests.support.policy_inputs import Words, as_json, inputs, with_tests_data
 

@@ -15,7 +15,7 @@ from pymacaroons.caveat import Caveat
 from tabard import macaroon
 from tabard.caveats import Limits, Tools, decode_caveat, encode_caveat
 from tabard.delegation import branch, narrow
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.errors import Refused
 
 from tests.support.components import component
 from tests.support.grants import BOB, make_kit

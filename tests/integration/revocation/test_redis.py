@@ -8,8 +8,8 @@ import time
 
 import pytest
 from tabard_sidecar.cli import main
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.model import Agent, Subject
-from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.revocation import RevocationConfig, build_revocation
 from tabard_sidecar.state import Child, RevocationKind, TaskRecord
 from tabard_sidecar.state.redis import RedisOptions, RedisStateStore

@@ -11,7 +11,7 @@ import random
 import time
 
 import pytest
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.state.model import Child, ReserveState, Revocation, RevocationKind
 
 from tests.support.proxy import proxied

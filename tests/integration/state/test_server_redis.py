@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.state.conf import RedisConfig, StateConfig
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind

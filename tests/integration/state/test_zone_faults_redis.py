@@ -7,7 +7,7 @@ import time
 
 import pytest
 import tabard
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
 
 from tests.support.proxy import proxied
 from tests.support.spending import SpendingZone

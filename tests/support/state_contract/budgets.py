@@ -6,7 +6,8 @@ import asyncio
 import random
 
 import pytest
-from tabard_sidecar.state.model import BudgetLimit, Chain, OutcomeState, ReserveState
+from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.model import Chain, OutcomeState, ReserveState
 
 from tests.support.state_contract.things import NOW, chain, fresh, new_task, opened, outcome, wanted
 

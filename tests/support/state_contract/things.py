@@ -8,14 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from hypothesis import HealthCheck
-from tabard_sidecar.state.model import (
-    Approval,
-    BudgetLimit,
-    Chain,
-    Outcome,
-    Reservation,
-    TaskRecord,
-)
+from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.model import Approval, Chain, Outcome, Reservation, TaskRecord
 from tabard_sidecar.state.store import StateStore
 
 NewStore = Callable[[], StateStore]

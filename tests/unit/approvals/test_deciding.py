@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 from tabard_sidecar.approvals import ApprovalsConfig, build_approvals
 from tabard_sidecar.approvals.conf import RoleConfig, WebhookConfig
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.identity.agent import StaticAgent
-from tabard_sidecar.refusal import Refused
 from tabard_sidecar.state import ApprovalStatus
 
 from tests.support.approvals import ASK, CALL, SUBJECT_ISSUER, ApprovalWorld

@@ -8,8 +8,8 @@ from tabard.caveats import Branch, Call, Expiry, Hop, Limits, Tools, Uses, encod
 from tabard.delegation import branch
 from tabard_sidecar.approvals import ApprovalState
 from tabard_sidecar.approvals import call_grant as call_grants
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import judge_call
-from tabard_sidecar.refusal import Refused
 
 from tests.support.approvals import ASK, CALL
 from tests.support.grants import MALLORY, tool_call

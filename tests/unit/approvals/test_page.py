@@ -7,7 +7,7 @@ import yaml
 from tabard_opa import Engine
 from tabard_sidecar.approvals import ApprovalsConfig
 from tabard_sidecar.approvals.webhook import signature
-from tabard_sidecar.policy.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.reasons import REASONS
 
 from tests.support import markdown

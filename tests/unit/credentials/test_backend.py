@@ -8,9 +8,9 @@ from tabard import macaroon
 from tabard.arguments import call_digest, canonical
 from tabard.caveats import Expiry, Scopes, encode_caveat
 from tabard.verify import Rejected, SqliteReplayStore, Verifier
+from tabard_sidecar.cli.keys import keys
 from tabard_sidecar.credentials import CredentialsConfig, build_issuers
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, jwks
-from tabard_sidecar.keys.commands import keys
 from tabard_sidecar.model import ToolCall
 
 from tests.support.credentials import AUDIENCE, PREFIX, request_of

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tabard import macaroon
 from tabard.caveats import Audiences, Call, Expiry, Scopes, Tools, encode_caveat
 from tabard_sidecar.credentials import CredentialsConfig, build_issuers, introspection_response
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, jwks
 from tabard_sidecar.model import Subject, ToolCall
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 from tests.support.credentials import AUDIENCE, BRANCH, CALL, HOP, PREFIX, grant_of, request_of
 from tests.support.tokens import NOW, FakeClock, SigningKey, encode_segment, raw_token

@@ -26,10 +26,10 @@ from tabard.caveats import (
 )
 from tabard.caveats.codec import decode_bytes, encode_bytes, hop_bytes
 from tabard.delegation import branch, narrow
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import GrantService, children_to_register, judge_call
 from tabard_sidecar.grants.discharges import judge_discharges
 from tabard_sidecar.grants.seal import make_seal
-from tabard_sidecar.refusal import Refused
 
 from tests.support.grants import ALICE, BOB, CAROL, MALLORY, NOW, WIDE, make_kit, tool_call
 

@@ -18,6 +18,7 @@ from tabard.caveats import (
     encode_caveat,
 )
 from tabard.delegation import branch, narrow
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.grants import (
     GrantService,
     children_to_register,
@@ -30,7 +31,6 @@ from tabard_sidecar.grants import (
 from tabard_sidecar.grants.cache import GrantCache
 from tabard_sidecar.grants.chain import MAX_BUDGETS
 from tabard_sidecar.model import CredentialTemplate, IntentSource, VerifiedGrant
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 from tests.support.grants import ALICE, BOB, CAROL, NOW, WIDE, make_kit, tool_call
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tabard import macaroon
-from tabard_sidecar.refusal import Refused
+from tabard_sidecar.errors import Refused
 
 MALFORMED = {
     "v": [2, "1", True, None],

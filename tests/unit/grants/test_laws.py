@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tabard import macaroon
 from tabard.caveats import CallFacts, Question, encode_caveat, judge
 from tabard.delegation import branch, narrow
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import (
     children_to_register,
     clamp_credential,
@@ -16,7 +17,6 @@ from tabard_sidecar.grants import (
     tool_possible,
 )
 from tabard_sidecar.model import CredentialTemplate
-from tabard_sidecar.refusal import Refused
 
 from tests.support.caveats import CALL_ARGUMENTS, LIMITS, NAMES, NARROWING, RULES, WORDS, lists
 from tests.support.grants import BOB, NOW, WIDE, tool_call

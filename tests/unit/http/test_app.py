@@ -7,9 +7,9 @@ import stat
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from tabard_sidecar.health import Health
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.conf import HttpConfig
-from tabard_sidecar.http.health import Health
 from tabard_sidecar.http.listener import BindError
 
 JWKS = {"keys": [{"kid": "a"}]}

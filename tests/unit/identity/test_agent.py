@@ -4,10 +4,10 @@ import asyncio
 import json
 
 import pytest
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.identity.agent import KubernetesAgent, NoAgent, ServiceAccountTerms, StaticAgent
 from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import FileKeys, StaticKeys
-from tabard_sidecar.refusal import Unanswerable
 
 from tests.support.tokens import NOW, FakeClock, SigningKey, raw_token
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from pydantic import ValidationError
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.identity import (
     LOCAL_ISSUER,
     IdentityConfig,
@@ -17,7 +18,6 @@ from tabard_sidecar.identity import (
     sign_intent,
 )
 from tabard_sidecar.keys import KeyringError
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 from tests.support.tokens import AUDIENCE, ISSUER, NOW, FakeClock, KeyServer, SigningKey, access_claims
 

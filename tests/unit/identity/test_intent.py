@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard.caveats import Arguments, Constraint, Limits
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.identity import sign_intent
 from tabard_sidecar.identity.intent import Initiator, IntentTokens
 from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import FileKeys, StaticKeys
 from tabard_sidecar.model import IntentSource, Subject
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 from tests.support.tokens import NOW, FakeClock, SigningKey, raw_token
 

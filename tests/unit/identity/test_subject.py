@@ -9,11 +9,11 @@ import logging
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.identity.agent import NoAgent, StaticAgent
 from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import StaticKeys
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
-from tabard_sidecar.refusal import Refused, Unanswerable
 
 from tests.support.tokens import (
     AUDIENCE,

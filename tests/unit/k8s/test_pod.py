@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 from tabard_opa import Engine
 from tabard_sidecar.config import load
-from tabard_sidecar.policy.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 
 from tests.support.manifests import container, manifests
 

@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, KeyringError, jwks
-from tabard_sidecar.refusal import Unanswerable
 
 from tests.support.tokens import NOW, FakeClock
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import tabard
-from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.errors import Refused, Unanswerable
 
 from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from tabard_sidecar import policy_input
 from tabard_sidecar.model import Agent, ToolCall
-from tabard_sidecar.policy_input import PolicyInput
+from tabard_sidecar.pipeline import policy_input
+from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.state import Standing
 
 from tests.support.credentials import grant_of

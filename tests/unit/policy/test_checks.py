@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tabard_sidecar.policy.compiling import CompileOptions, capabilities, compile_policy
+from tabard_sidecar.policy.loading.compiling import CompileOptions, capabilities, compile_policy
 from tabard_sidecar.policy.problems import PolicyBrokenError, Severity
 
 from tests.support.policy import GRANT_ALL

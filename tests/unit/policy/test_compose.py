@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.model import Obligation, Operation, Reason
 from tabard_sidecar.policy.compose import GRANTING, MAX_ELEMENTS, compose, element_checks
+from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.resources import ELEMENTS, schema
-from tabard_sidecar.policy.rules import RuleIndex, RuleSite
 
 JWT = {"kind": "jwt", "audience": "https://a", "scopes": ["x", "y"], "ttl_seconds": 60}
 

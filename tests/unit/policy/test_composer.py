@@ -12,8 +12,8 @@ from tabard_sidecar.model import Operation
 from tabard_sidecar.policy import composer as module
 from tabard_sidecar.policy.compose import compose
 from tabard_sidecar.policy.composer import Composer
+from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.resources import ELEMENTS
-from tabard_sidecar.policy.rules import RuleIndex, RuleSite
 
 RULES = RuleIndex({"m": {name: (RuleSite("m.rego", 1),) for name in ELEMENTS}})
 JWT = {"kind": "jwt", "audience": "a", "scopes": ["x"], "ttl_seconds": 60}

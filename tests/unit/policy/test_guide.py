@@ -7,9 +7,9 @@ import re
 
 import pytest
 from tabard_opa import opa_binary
-from tabard_sidecar.policy.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.authoring.testing import run_tests
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.problems import PolicyBrokenError
-from tabard_sidecar.policy.testing import run_tests
 
 from tests.support.policy import REPOSITORY
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tabard_opa import Engine
-from tabard_sidecar.policy.checks import index_rules
-from tabard_sidecar.policy.compiling import CompileOptions, compile_policy, parse_modules
-from tabard_sidecar.policy.rules import RuleIndex
+from tabard_sidecar.policy.loading.checks import index_rules
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
+from tabard_sidecar.policy.loading.rules import RuleIndex
 
 BASE = 'package policy.m\n\ngrant contains {"code": "ok"} if input.tool.name == "t"\n'
 

@@ -10,6 +10,7 @@ import pytest
 from tabard.caveats import Budget, Expiry, Hop, Limits, Tools
 from tabard_sidecar.model import (
     Agent,
+    BudgetLimit,
     Intent,
     IntentSource,
     Link,
@@ -20,9 +21,9 @@ from tabard_sidecar.model import (
     ToolCall,
     VerifiedGrant,
 )
+from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.policy.resources import schema
-from tabard_sidecar.policy_input import PolicyInput
-from tabard_sidecar.state import BudgetLimit, PastCall, Standing
+from tabard_sidecar.state import PastCall, Standing
 
 from tests.support.policy import policy_input, tool
 

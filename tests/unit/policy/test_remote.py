@@ -8,15 +8,15 @@ import time
 import aiohttp
 import pytest
 from tabard_opa import opa_binary
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.interfaces import FilterQuestion
 from tabard_sidecar.model import Operation
-from tabard_sidecar.policy.compiling import CompileOptions
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
+from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.resources import rego_root
 from tabard_sidecar.policy.status import PolicyState
-from tabard_sidecar.refusal import Unanswerable
 
 from tests.support.policy import GRANT_ALL, SUPPORT, encoded, policy_input, tool, write
 

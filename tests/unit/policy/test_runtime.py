@@ -6,14 +6,14 @@ import asyncio
 import shutil
 
 import pytest
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.interfaces import FilterQuestion
 from tabard_sidecar.model import Operation
-from tabard_sidecar.policy.compiling import CompileOptions
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.factory import create_runtime
+from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.status import PolicyState
-from tabard_sidecar.refusal import Unanswerable
 
 from tests.support.policy import DESK, GRANT_ALL, SUPPORT, encoded, policy_input, tool, write
 

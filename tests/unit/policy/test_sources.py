@@ -7,8 +7,8 @@ import json
 import tarfile
 
 import pytest
+from tabard_sidecar.policy.loading.sources import fingerprint, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError
-from tabard_sidecar.policy.sources import fingerprint, load_source
 
 from tests.support.policy import GRANT_ALL, write
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tabard_sidecar.http.health import Health, State
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.health import Health, State
 from tabard_sidecar.interfaces import DecisionRecord
 from tabard_sidecar.model import Operation
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
@@ -17,7 +18,6 @@ from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.sinks import FileSink, SinkError, StreamSink
-from tabard_sidecar.refusal import Unanswerable
 
 
 class Bench:

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.model import Agent, Subject
-from tabard_sidecar.refusal import Unanswerable
 from tabard_sidecar.revocation import RevocationChecks, RevocationDesk, RevocationFeed
-from tabard_sidecar.revocation.board import TaskBoard
 from tabard_sidecar.revocation.targets import Retention
+from tabard_sidecar.revocation.task_views import TaskBoard
 from tabard_sidecar.state import Child, SQLiteStateStore, TaskRecord
 
 from tests.support.grants import ALICE, NOW, make_kit

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.model import Introspection
-from tabard_sidecar.refusal import Refused, Unanswerable
 from tabard_sidecar.revocation import own_credential_target
 from tabard_sidecar.state import Revocation, RevocationKind
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.refusal import Refused, Unanswerable
+from tabard_sidecar.errors import Refused, Unanswerable
 from tabard_sidecar.revocation.feed import RevocationFeed, uptime
 from tabard_sidecar.revocation.known import Known
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, UNTIL_LIFTED

@@ -16,7 +16,7 @@ from tabard.authz.v1 import credential_service_pb2_grpc as credential_grpc
 from tabard.authz.v1 import revocation_service_pb2 as pb
 from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
 from tabard_sidecar.config import load
-from tabard_sidecar.renewal import MAX_REVOKED_CREDENTIALS
+from tabard_sidecar.pipeline.credentials import MAX_REVOKED_CREDENTIALS
 from tabard_sidecar.server.lifecycle import sidecar
 
 from demo.world import ISSUER, PERSON, spiffe_id
@@ -194,7 +194,7 @@ async def test_a_holder_revokes_its_own_credential_and_nobody_elses(zone):
 
 async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch):
     """After so many the task is told to end instead."""
-    monkeypatch.setattr("tabard_sidecar.renewal.MAX_REVOKED_CREDENTIALS", 2)
+    monkeypatch.setattr("tabard_sidecar.pipeline.credentials.MAX_REVOKED_CREDENTIALS", 2)
     assert MAX_REVOKED_CREDENTIALS == 1_000
     task = await zone.start_task()
     async with credential_stub(zone, "orchestrator") as stub:

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from tabard_sidecar.http.health import Health
+from tabard_sidecar.health import Health
 from tabard_sidecar.server import lifecycle
 from tabard_sidecar.state import SQLiteStateStore
 

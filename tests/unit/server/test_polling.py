@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from tabard_sidecar import polling
+from tabard_sidecar.server import polling
 
 
 def test_the_locked_grpc_is_one_that_was_tried():
@@ -34,7 +34,7 @@ def test_an_untried_version_keeps_its_own_way(monkeypatch):
 def test_grpc_knows_the_flags(first):
     """gRPC says on standard error when it doesn't know a flag; with ours it stays silent and listens."""
     code = (
-        f"from tabard_sidecar import polling\n{first}\n"
+        f"from tabard_sidecar.server import polling\n{first}\n"
         "import grpc\nfrom concurrent.futures import ThreadPoolExecutor\n"
         "server = grpc.server(ThreadPoolExecutor(1))\n"
         "print(server.add_insecure_port('127.0.0.1:0') > 0)\nserver.start()\nserver.stop(None)\n"

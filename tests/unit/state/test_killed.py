@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.state import BudgetLimit, Chain, SQLiteStateStore, TaskRecord
+from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state import Chain, SQLiteStateStore, TaskRecord
 
 NOW = 1_800_000_000.0
 BUDGETS = (BudgetLimit("outer", "cents", 3_000), BudgetLimit("inner", "cents", 2_500))

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state import (
     CLAIM_SECONDS,
-    BudgetLimit,
     Chain,
     Child,
     ClaimState,

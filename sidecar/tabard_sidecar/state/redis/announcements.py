@@ -7,7 +7,7 @@ import asyncio
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import orjson
 
+from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import (
     Approval,
     ApprovalStatus,
-    BudgetLimit,
     Chain,
     Child,
     PastCall,

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.state.redis.connections import Connections, Part
 from tabard_sidecar.state.redis.failures import explain
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool

@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import NoPermissionError
 
-from tabard_sidecar.refusal import Unanswerable
+from tabard_sidecar.errors import Unanswerable
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
 

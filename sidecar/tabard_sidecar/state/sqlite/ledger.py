@@ -7,9 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
-from tabard_sidecar.jsontext import encode
+from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import (
-    BudgetLimit,
     Chain,
     Outcome,
     OutcomeState,
@@ -21,6 +20,7 @@ from tabard_sidecar.state.model import (
     TaskRecord,
 )
 from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
+from tabard_sidecar.util.jsontext import encode
 
 _TASK_WIDE = ""
 _REMEMBERED_CALLS = 8_192

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from tabard_sidecar.state.model import BudgetLimit, Child, TaskRecord, Tree
+from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.model import Child, TaskRecord, Tree
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000

@@ -1,0 +1,187 @@
+"""Asking people about calls, and recognising what they approved. Nothing here waits for anybody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.approvals import call_grant as call_grants
+from tabard_sidecar.approvals.prompt import prompt_for, seal_prompt
+from tabard_sidecar.approvals.revocation import check_approver
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.grants.discharges import judge_discharges
+from tabard_sidecar.model import MetApproval, PendingApproval, Subject
+from tabard_sidecar.state import Approval, ApprovalStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tabard_sidecar.approvals.conf import ApprovalsConfig
+    from tabard_sidecar.interfaces import Revocations
+    from tabard_sidecar.model import Agent, Ask, ToolCall, VerifiedGrant
+    from tabard_sidecar.state import StateStore
+    from tabard_sidecar.util.sealing import SealingKeys
+
+MAX_SHOWN_BYTES = 64 * 1024
+"""Longest arguments, as canonical JSON, that a person is asked about."""
+
+
+class PeoplesApprovals:
+    """Asks people and recognises their word; what :class:`tabard_sidecar.interfaces.Approvals` describes.
+
+    Args:
+        config: the section ``approvals``.
+        state: where approvals wait.
+        grants: verifies grants and knows the keys of discharges.
+        keys: encrypt what people are shown.
+        revocations: knows which people were revoked.
+        announce: hears of every approval that is new, with the ask that it came from and the call; must not block.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per part that is needed
+        self,
+        config: ApprovalsConfig,
+        state: StateStore,
+        grants: call_grants.Grants,
+        keys: SealingKeys,
+        revocations: Revocations,
+        announce: Callable[[Approval, Ask, ToolCall], None] = lambda _approval, _ask, _call: None,
+    ) -> None:
+        self._config = config
+        self._state = state
+        self._grants = grants
+        self._keys = keys
+        self._revocations = revocations
+        self._announce = announce
+
+    async def ask(  # noqa: PLR0913 - the interface's signature
+        self,
+        serialised: str,
+        grant: VerifiedGrant,
+        agent: Agent,
+        call: ToolCall,
+        asks: Sequence[Ask],
+        *,
+        now: float,
+    ) -> tuple[PendingApproval, ...]:
+        """Remember that a call waits for people, one approval per ask.
+
+        ``serialised`` is the grant as it was presented. Asking the same again returns what waits already. Under a call
+        grant only what it lacks is asked for; the answer names all that its successor demands.
+
+        Raises:
+            Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured
+                role could approve; ``approval_too_large``, nobody can look through that many arguments;
+                ``policy_conflict``, one code asks different people; ``grant_too_large``.
+            Unanswerable: the state store is out of reach.
+        """
+        asks = _merged(asks)
+        size = len(call.arguments_json)
+        if size > MAX_SHOWN_BYTES:
+            message = f"the arguments have {size} bytes, and a person is shown at most {MAX_SHOWN_BYTES}"
+            raise Refused("approval_too_large", message)
+        for ask in asks:
+            if not any(role in self._config.roles for role in ask.approvers):
+                names = ", ".join(ascii(role) for role in ask.approvers[:8])
+                raise Refused(
+                    "approver_unknown", f"approvals.roles has none of {names}, so nobody can approve"
+                )
+        waiting = [await self._held(approval_id, now) for approval_id in call_grants.approval_ids(grant)]
+        waiting += [await self._remember(grant, agent, call, ask, now) for ask in asks]
+        demanded = [approval.approval_id for approval in waiting]
+        narrowed = call_grants.make_call_grant(self._grants, serialised, grant, call.digest, demanded)
+        return tuple(
+            PendingApproval(found.approval_id, found.module, found.code, narrowed, found.expires_at)
+            for found in {approval.approval_id: approval for approval in waiting}.values()
+        )
+
+    async def met(self, grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[MetApproval, ...]:
+        """Return what people approved of this very call: one per third-party caveat of the grant.
+
+        The discharges were verified with the grant; this judges what they hold and looks up who approved what. Uses are
+        counted when the call is reserved: a retry of the call that took the last one is answered from memory.
+
+        Raises:
+            Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, ``approver_revoked``, or
+                ``approval_invalid``: an approval doesn't exist any more, isn't decided or speaks of another call.
+            Unanswerable: the state store is out of reach.
+        """
+        met = []
+        for approval_id in judge_discharges(grant, call, now=now):
+            approval = await self._held(approval_id, now)
+            _check(approval, grant, call)
+            issuer, _, person = approval.approver.partition(" ")
+            await check_approver(
+                self._revocations,
+                grant.holder,
+                Subject(person, issuer),
+                since=approval.decided_at,
+                now=now,
+            )
+            met.append(
+                MetApproval(approval_id, approval.module, approval.code, person, issuer, approval.decided_at)
+            )
+        return tuple(met)
+
+    async def _held(self, approval_id: str, now: float) -> Approval:
+        approval = await self._state.approval(approval_id, now=now)
+        if approval is None or not now < approval.expires_at:
+            raise Refused("approval_invalid", f"there is no approval {approval_id[:64]!a}, or not any more")
+        return approval
+
+    async def _remember(
+        self, grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask, now: float
+    ) -> Approval:
+        approval_id = call_grants.new_approval_id()
+        approval = Approval(
+            approval_id=approval_id,
+            root_id=grant.root_id,
+            link_id=grant.holder_id,
+            task_id=grant.task.id,
+            module=ask.module,
+            code=ask.code,
+            digest=call.digest,
+            payload=seal_prompt(self._keys, approval_id, prompt_for(grant, agent, call, ask)),
+            created_at=now,
+            expires_at=min(now + self._config.wait_seconds, grant.expires_at),
+            uses=ask.uses,
+        )
+        kept = await self._state.ask(approval, max_pending=self._config.max_pending_per_task)
+        if kept is None:
+            most = self._config.max_pending_per_task
+            raise Refused("approvals_exceeded", f"{most} calls of the task wait for people already")
+        if kept.approval_id == approval_id:
+            self._announce(kept, ask, call)
+        return kept
+
+
+def _merged(asks: Sequence[Ask]) -> list[Ask]:
+    """Return one ask per module and code, since one approval answers all of them: the narrower wins."""
+    merged: dict[tuple[str, str], Ask] = {}
+    for ask in asks:
+        other = merged.setdefault((ask.module, ask.code), ask)
+        if other == ask:
+            continue
+        both = tuple(role for role in other.approvers if role in ask.approvers)
+        if not both:
+            message = f"{ask.module}: two ask elements with the code {ask.code} name different approvers"
+            raise Refused("policy_conflict", message)
+        merged[ask.module, ask.code] = replace(
+            other,
+            approvers=both,
+            uses=min(other.uses, ask.uses),
+            ttl_seconds=min(other.ttl_seconds, ask.ttl_seconds),
+        )
+    return list(merged.values())
+
+
+def _check(approval: Approval, grant: VerifiedGrant, call: ToolCall) -> None:
+    shown = f"approval {approval.approval_id[:8]}…"
+    if approval.root_id != grant.root_id or approval.link_id not in grant.link_ids:
+        raise Refused("approval_invalid", f"{shown} belongs to another task, or to another part of this one")
+    if approval.digest != call.digest:
+        raise Refused("approval_invalid", f"{shown} speaks of another call")
+    if approval.status is ApprovalStatus.DENIED:
+        raise Refused("approval_denied", f"{shown}: a person refused this call")
+    if approval.status is not ApprovalStatus.APPROVED:
+        raise Refused("approval_invalid", f"{shown}: nobody has approved it yet")

@@ -1,0 +1,35 @@
+"""The word of a person who was revoked doesn't count, whether it was given before or is given now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.model import Agent, Subject
+
+if TYPE_CHECKING:
+    from tabard_sidecar.interfaces import Revocations
+
+
+async def check_approver(
+    revocations: Revocations, agent_id: str, person: Subject, *, since: float, now: float
+) -> None:
+    """Check that neither an approver nor the agent that asked was revoked.
+
+    Args:
+        revocations: knows who was.
+        agent_id: the workload that asked, a SPIFFE ID.
+        person: the approver.
+        since: when their token was issued, or when they decided, in seconds since the epoch.
+        now: seconds since the epoch.
+
+    Raises:
+        Refused: ``approver_revoked``, ``agent_revoked`` or ``revocation_state_stale``.
+        Unanswerable: the state store is out of reach.
+    """
+    try:
+        await revocations.check_start(Agent(agent_id, ""), person, issued_at=since, now=now)
+    except Refused as refusal:
+        if refusal.code != "subject_revoked":
+            raise
+        raise Refused("approver_revoked", "the approver was revoked after that") from None

@@ -1,0 +1,64 @@
+"""How an evaluated decision is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from tabard_sidecar.model import Operation
+from tabard_sidecar.policy.authoring.workbench import Evaluation
+from tabard_sidecar.policy.compose import GRANTING
+
+_SINGULAR = {"limits": "limits", "obligations": "obligation"}
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the decision with the rules that made it."""
+    decision, rules = evaluation.decision, evaluation.rules
+    granting = GRANTING[Operation(evaluation.input["operation"])]
+
+    def shown(code: str, message: str, module: str) -> dict[str, str]:
+        rule = granting if decision.allowed else "deny"
+        name = module.removeprefix("policy.")
+        places = rules.locate(name, rule, code) if rules.knows(name, rule) else ""
+        return {"code": code, "message": message, "module": module, "rule": places}
+
+    reasons = decision.granted_by if decision.allowed else decision.denials
+    return {
+        "allowed": decision.allowed,
+        "reasons": [shown(reason.code, reason.message, reason.module) for reason in reasons],
+        "credential": asdict(decision.credential) if decision.credential is not None else None,
+        "reuse": decision.reuse,
+        "obligations": [{"id": one.id, **one.properties} for one in decision.obligations],
+        "limits": [_stated(asdict(one)) for one in decision.limits],
+        "ttl_seconds": decision.ttl_seconds,
+        "revision": decision.revision,
+    }
+
+
+def _stated(limits: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in limits.items() if value not in (None, False, ())}
+
+
+def print_evaluation(shown: Mapping[str, Any]) -> None:
+    """Print what :func:`evaluation_json` returned, for people."""
+    verdict = click.style("allow", fg="green") if shown["allowed"] else click.style("deny", fg="red")
+    click.echo(verdict)
+    for reason in shown["reasons"]:
+        who = f" by {reason['module']}" if reason["module"] else ""
+        click.echo(f"  {reason['code']}{who}" + (f" ({reason['rule']})" if reason["rule"] else ""))
+        if reason["message"]:
+            click.echo(f"    {reason['message']}")
+    credential = shown["credential"]
+    if credential is not None:
+        stated = {key: value for key, value in credential.items() if value not in (None, "", False, ())}
+        click.echo(f"  credential {json.dumps(stated)}")
+    for name in ("obligations", "limits"):
+        for one in shown[name]:
+            click.echo(f"  {_SINGULAR[name]} {json.dumps(one)}")
+    if shown["ttl_seconds"] is not None:
+        click.echo(f"  for {shown['ttl_seconds']:g} s")

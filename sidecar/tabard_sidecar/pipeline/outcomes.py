@@ -1,0 +1,144 @@
+"""What calls turned out to cost and to have read.
+
+An agent can only make things worse for itself: raise a cost, add a label, which is marked as its word. What the call's own backend signed can also give
+a charge back, once. The backend signs with a key that it derives from its audience's key (``tabard keys export``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+from tabard.outcome import ALGORITHM, TYPE, outcome_key
+
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.keys import Keyring
+from tabard_sidecar.keys.keyring import credential_info
+from tabard_sidecar.keys.model import ROOT
+from tabard_sidecar.pipeline.requests import OutcomeQuestion
+from tabard_sidecar.pipeline.stages import Stages
+from tabard_sidecar.state import Outcome, OutcomeState
+
+MAX_LABELS = 32
+REPORTED = "reported:"
+"""What a label begins with that nobody but the agent vouches for."""
+MAX_LABEL_CHARS = 256
+_MAX_AMOUNT = 2**53
+_SKEW_SECONDS = 5.0
+_PROBLEMS = {
+    OutcomeState.REFUNDED: "a charge of this decision was given back already",
+    OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
+    OutcomeState.FULL: "the task would have too many labels",
+    OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What a backend signed."""
+
+    audience: str = ""
+    charges: Mapping[str, int] = field(default_factory=dict)
+    refunds: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+
+class Outcomes:
+    """Counts outcomes of the presented holder's own calls."""
+
+    def __init__(self, stages: Stages, keyring: Keyring, clock: Clock) -> None:
+        self._stages = stages
+        self._keyring = keyring
+        self._clock = clock
+
+    async def report(self, question: OutcomeQuestion) -> None:
+        """Count an outcome.
+
+        Raises:
+            Refused: the grant doesn't verify or is held by another workload.
+            Unanswerable: the decision isn't known, the signed outcome isn't acceptable, or the store is out of reach.
+        """
+        _, grant = self._stages.verify_held(question.grant)
+        signed = self._signed(question) if question.signed_outcome else _Signed()
+        names = {*question.charges, *signed.charges}
+        # No budget is larger, so more than that makes no difference, except to a store that can't hold it.
+        raised = {
+            name: min(_MAX_AMOUNT, question.charges.get(name, 0) + signed.charges.get(name, 0))
+            for name in names
+        }
+        self._stages.ledger.forget(grant)
+        state = await self._stages.state.report(
+            Outcome(
+                root_id=grant.root_id,
+                link_id=grant.holder_id,
+                decision_id=question.decision_id,
+                raised=raised,
+                refunded=signed.refunds,
+                labels=tuple(sorted({*map(REPORTED.__add__, question.labels), *signed.labels})),
+                now=self._clock(),
+                audience=signed.audience,
+            )
+        )
+        if state is OutcomeState.UNKNOWN:
+            message = f"this holder got no decision {question.decision_id[:64]!a} that was written down"
+            raise Unanswerable("NOT_FOUND", "decision_unknown", message)
+        if state is not OutcomeState.DONE:
+            raise _invalid(_PROBLEMS[state])
+
+    def _signed(self, question: OutcomeQuestion) -> _Signed:
+        token = question.signed_outcome
+        try:
+            header = jwt.get_unverified_header(token)
+            audience = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except jwt.InvalidTokenError:
+            raise _invalid("it is no JWT") from None
+        key = self._keyring.get(str(header.get("kid", "")), ROOT)
+        if header.get("typ") != TYPE or key is None or not isinstance(audience, str):
+            raise _invalid("it isn't of this zone, or not of the right type")
+        secret = outcome_key(self._keyring.derive(key, credential_info(audience)))
+        try:
+            claims = jwt.decode(
+                token,
+                secret,
+                algorithms=[ALGORITHM],
+                leeway=_SKEW_SECONDS,
+                options={"require": ["exp", "iat", "iss"], "verify_aud": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise _invalid(f"it doesn't verify ({type(error).__name__})") from None
+        if claims.get("decision_id") != question.decision_id:
+            raise _invalid("it speaks of another decision")
+        return _Signed(audience, _amounts(claims, "charges"), _amounts(claims, "refunds"), _labels(claims))
+
+
+def _amounts(claims: Mapping[str, Any], name: str) -> dict[str, int]:
+    found = claims.get(name, {})
+    if not isinstance(found, dict) or not all(
+        type(amount) is int and 0 <= amount <= _MAX_AMOUNT for amount in found.values()
+    ):
+        raise _invalid(f"its {name} must be whole amounts by name")
+    return found
+
+
+def _labels(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    found = claims.get("labels", [])
+    if (
+        not isinstance(found, list)
+        or len(found) > MAX_LABELS
+        or not all(isinstance(one, str) and 0 < len(one) <= MAX_LABEL_CHARS for one in found)
+        or not all(map(_is_text, found))
+    ):
+        raise _invalid(f"its labels must be at most {MAX_LABELS} words of {MAX_LABEL_CHARS} characters")
+    return tuple(found)
+
+
+def _is_text(label: str) -> bool:
+    """Tell whether a label is text: JSON can spell half a character, which no store can keep."""
+    return not any("\ud800" <= character <= "\udfff" for character in label)
+
+
+def _invalid(what: str) -> Unanswerable:
+    return Unanswerable("INVALID_ARGUMENT", "outcome_invalid", f"the signed outcome isn't acceptable: {what}")

@@ -1,0 +1,234 @@
+"""Assembling the policy input.
+
+The input is put together as JSON text, because most of it is the same for every call under a grant: what the sidecar
+verified is encoded once per grant and only the question itself once per call.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabard.caveats import Caveat, Limits, caveat_json, limits_json
+
+from tabard_sidecar.interfaces import ToolSpec
+from tabard_sidecar.model import (
+    Agent,
+    Intent,
+    MetApproval,
+    Operation,
+    Subject,
+    Task,
+    ToolCall,
+    VerifiedGrant,
+)
+from tabard_sidecar.state.model import Standing
+from tabard_sidecar.util.jsontext import encode
+
+# What is remembered about grants may take this much: their holders choose how many and how large they are.
+_CACHED_BYTES = 16 * 2**20
+_EMPTY_STATE = b'"budgets":{},"history":{"calls":[],"labels":[]},"approvals":[]'
+
+
+def seconds(time: float) -> float:
+    """Round a time as policies get it: seconds since the epoch, to the microsecond."""
+    return round(time, 6)
+
+
+class PolicyInput:
+    """Builds inputs; remembers the part of each grant that doesn't change."""
+
+    def __init__(self) -> None:
+        self._grants: OrderedDict[str, tuple[Agent, bytes]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def authorize(  # noqa: PLR0913 - one argument per part of the input
+        self,
+        agent: Agent,
+        grant: VerifiedGrant,
+        call: ToolCall,
+        spec: ToolSpec | None,
+        *,
+        asserted: Mapping[str, Any],
+        standing: Standing,
+        approvals: Sequence[MetApproval] = (),
+        now: float,
+    ) -> bytes:
+        """Return the input for one tool call."""
+        annotations = encode(dict(spec.annotations)) if spec is not None else b"{}"
+        return b"".join(
+            (
+                b'{"operation":"authorize",',
+                self._verified(agent, grant),
+                b',"children":%d},"tool":{"name":' % standing.children,
+                encode(call.name),
+                b',"server":',
+                encode(call.server),
+                b',"arguments":',
+                call.arguments_json,
+                b',"annotations":',
+                annotations,
+                b'},"context":{"time":',
+                b"%.6f" % now,
+                b',"asserted":',
+                encode(asserted) if asserted else b"{}",
+                b"},",
+                _state(grant, standing, approvals),
+                b"}",
+            )
+        )
+
+    def without_tool(  # noqa: PLR0913 - one argument per part of the input
+        self,
+        operation: Operation,
+        agent: Agent,
+        grant: VerifiedGrant,
+        *,
+        standing: Standing,
+        now: float,
+        request: Mapping[str, Any] | None = None,
+        tool: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Return the input for an operation on a grant that isn't about one tool."""
+        extra = b'"request":' + encode(request) + b"," if request is not None else b""
+        if tool is not None:
+            extra += b'"tool":' + encode(tool) + b","
+        return b"".join(
+            (
+                b'{"operation":"',
+                operation.value.encode(),
+                b'",',
+                self._verified(agent, grant),
+                b',"children":%d},' % standing.children,
+                extra,
+                b'"context":{"time":',
+                b"%.6f" % now,
+                b',"asserted":{}},',
+                _state(grant, standing, ()),
+                b"}",
+            )
+        )
+
+    @staticmethod
+    def start_task(  # noqa: PLR0913 - one argument per part of the input
+        agent: Agent, subject: Subject, intent: Intent, task: Task, limits: Limits, *, now: float
+    ) -> bytes:
+        """Return the input for starting a task; there is no grant yet."""
+        return encode(
+            {
+                "operation": Operation.START_TASK.value,
+                "subject": _subject(subject),
+                "agent": _agent(agent, ""),
+                "task": _task(task),
+                "delegation": {"depth": 0, "chain": [], "constraints": [], "children": 0},
+                "request": {"limits": limits_json(limits)}
+                | ({"intent_limits": limits_json(intent.limits)} if intent.limits is not None else {}),
+                "context": {"time": seconds(now), "asserted": {}},
+                "budgets": {},
+                "history": {"calls": [], "labels": []},
+                "approvals": [],
+            }
+        )
+
+    def _verified(self, agent: Agent, grant: VerifiedGrant) -> bytes:
+        """Return subject, agent, task and delegation, the last one still open for its ``children``."""
+        known = self._grants.get(grant.digest)
+        if known is not None and known[0] is agent:
+            return known[1]
+        chain = [
+            {"holder": link.holder, "sub_agent": link.sub_agent, "caveats": _caveats(link.caveats)}
+            for link in grant.links
+        ]
+        text = b",".join(
+            (
+                b'"subject":' + encode(_subject(grant.subject)),
+                b'"agent":' + encode(_agent(agent, grant.sub_agent)),
+                b'"task":' + encode(_task(grant.task)),
+                b'"delegation":'
+                + encode({"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)})[:-1],
+            )
+        )
+        if known is not None:
+            self._cached_bytes -= len(known[1])
+        self._grants[grant.digest] = (agent, text)
+        self._cached_bytes += len(text)
+        while self._cached_bytes > _CACHED_BYTES:
+            _, (_, dropped) = self._grants.popitem(last=False)
+            self._cached_bytes -= len(dropped)
+        return text
+
+
+def _state(grant: VerifiedGrant, standing: Standing, approvals: Sequence[MetApproval]) -> bytes:
+    """Return what the task did so far and what people said of this call, as members of the input."""
+    if not grant.budgets and not standing.calls and not standing.labels and not approvals:
+        return _EMPTY_STATE
+    return b'"budgets":%b,"history":{"calls":[%b],"labels":%b},"approvals":%b' % (
+        encode(budgets(grant, standing)),
+        b",".join([call.encoded for call in standing.calls]),
+        encode(standing.labels),
+        encode([_approval(approval) for approval in approvals]),
+    )
+
+
+def budgets(grant: VerifiedGrant, standing: Standing) -> dict[str, dict[str, int]]:
+    """Return the granted budgets of a chain by name.
+
+    Of several with one name the one with the least left binds. What is spent is the most that any of them has, which is
+    what the whole task has: holders append budgets as they like, and a fresh one has spent nothing.
+    """
+    found: dict[str, dict[str, int]] = {}
+    granted = grant.granted_budgets if grant.budgets else frozenset()
+    for budget in grant.budgets:
+        if budget.name not in granted:
+            continue
+        spent = standing.spent.get(budget.budget_id, 0)
+        remaining = max(0, budget.limit - spent)
+        known = found.get(budget.name)
+        if known is None:
+            found[budget.name] = {"limit": budget.limit, "spent": spent, "remaining": remaining}
+            continue
+        known["spent"] = max(known["spent"], spent)
+        if remaining < known["remaining"]:
+            known["limit"], known["remaining"] = budget.limit, remaining
+    return found
+
+
+def _approval(approval: MetApproval) -> dict[str, Any]:
+    return {
+        "module": approval.module,
+        "code": approval.code,
+        "approver": {"id": approval.approver_id, "issuer": approval.approver_issuer},
+        "approved_at": seconds(approval.approved_at),
+    }
+
+
+def _caveats(caveats: tuple[Caveat, ...]) -> list[Any]:
+    return [caveat_json(caveat) for caveat in caveats]
+
+
+def _subject(subject: Subject) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": subject.id, "issuer": subject.issuer, "claims": dict(subject.claims)}
+    if subject.authenticated_at is not None:
+        shown["authenticated_at"] = seconds(subject.authenticated_at)
+    return shown
+
+
+def _agent(agent: Agent, sub_agent: str) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "issuer": agent.issuer,
+        "attributes": dict(agent.attributes),
+        "sub_agent": sub_agent,
+    }
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "purpose": task.purpose,
+        "statement": task.statement,
+        "intent_source": task.intent_source.value,
+        "started_at": seconds(task.started_at),
+        "expires_at": seconds(task.expires_at),
+    }

@@ -1,0 +1,1 @@
+"""Tools for policy authors: check, test, evaluate, measure and scaffold."""

@@ -1,0 +1,147 @@
+"""Runs a policy's tests with `opa test`, Tabard's library loaded beside them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tabard_sidecar.policy.loading.sources import DATA_NAMES
+from tabard_sidecar.policy.resources import rego_root
+from tabard_sidecar.policy.values import Json
+
+TIMEOUT_SECONDS = 600
+
+
+class TestRunError(Exception):
+    """The tests couldn't be run."""
+
+    __test__ = False
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What the tests came to.
+
+    Attributes:
+        passed: how many passed.
+        failed: names of those that didn't, with their place.
+        skipped: how many are marked as to do.
+        output: what `opa test` printed for people.
+        coverage: share of the policy's lines that ran, in percent; ``None`` if it wasn't measured.
+        uncovered: for each of the policy's files the lines that never ran.
+    """
+
+    __test__ = False
+
+    passed: int
+    failed: tuple[str, ...]
+    skipped: int
+    output: str
+    coverage: float | None = None
+    uncovered: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if there were tests and none failed."""
+        return not self.failed and self.passed > 0
+
+
+def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str = "") -> TestReport:
+    """Run every test below ``paths``.
+
+    Args:
+        opa: the `opa` program.
+        paths: folders with modules, tests and data.
+        coverage: whether to measure which lines run.
+        pattern: only tests whose name matches this regular expression.
+
+    Raises:
+        TestRunError: the modules don't compile, or there is nothing to test.
+    """
+    files = [argument for path in paths for argument in _arguments(path)]
+    if not files:
+        raise TestRunError("there is no .rego file below " + ", ".join(map(str, paths)))
+    library = [str(path) for path in sorted((rego_root() / "tabard").rglob("*.rego")) if not _is_test(path)]
+    chosen = ["--run", pattern] if pattern else []
+    common = [str(opa), "test", *library, *files, *chosen]
+    results = _results(_run([*common, "--format", "json"]))
+    shown = _run([*common, "--format", "pretty", "--verbose"])
+    failed = tuple(_name(result) for result in results if result.get("fail") or result.get("error"))
+    skipped = sum(1 for result in results if result.get("skip"))
+    passed = len(results) - len(failed) - skipped
+    report = TestReport(passed, failed, skipped, shown.stdout + shown.stderr)
+    if not coverage or failed:
+        return report
+    covered = json.loads(_run([*common, "--coverage", "--format", "json"]).stdout)
+    return _with_coverage(report, covered, set(files))
+
+
+def _arguments(path: Path) -> list[str]:
+    """Return the modules, and the data with the place that the sidecar gives it."""
+    if path.is_file():
+        return [str(path)]
+    found: list[str] = []
+    for file in sorted(path.rglob("*")):
+        relative = PurePosixPath(file.relative_to(path).as_posix())
+        if any(part.startswith(".") for part in relative.parts) or not file.is_file():
+            continue
+        if file.suffix == ".rego":
+            found.append(str(file))
+        elif file.name in DATA_NAMES:
+            prefix = ".".join(relative.parent.parts)
+            found.append(f"{prefix}:{file}" if prefix else str(file))
+    return found
+
+
+def _is_test(path: Path) -> bool:
+    return path.name.endswith("_test.rego")
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603  # our own binary, no shell
+            command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TestRunError(f"the tests ran longer than {TIMEOUT_SECONDS} s") from error
+
+
+def _results(run: subprocess.CompletedProcess[str]) -> list[dict[str, Json]]:
+    try:
+        results = json.loads(run.stdout or "[]")
+    except ValueError:
+        results = None
+    if not isinstance(results, list) or (not results and run.returncode):
+        raise TestRunError((run.stderr or run.stdout).strip())
+    return results
+
+
+def _name(result: dict[str, Json]) -> str:
+    location = result.get("location") or {}
+    return f"{location.get('file', '')}:{location.get('row', 0)} {result.get('package', '')}.{result.get('name', '')}"
+
+
+def _with_coverage(report: TestReport, document: Json, own: set[str]) -> TestReport:
+    covered = missed = 0
+    uncovered: list[tuple[str, tuple[int, ...]]] = []
+    for file, lines in sorted((document.get("files") or {}).items()):
+        if file not in own or file.endswith("_test.rego"):
+            continue
+        covered += lines.get("covered_lines", 0)
+        missed += lines.get("not_covered_lines", 0)
+        rows = tuple(
+            sorted(
+                {
+                    row
+                    for part in lines.get("not_covered") or ()
+                    for row in range(part["start"]["row"], part["end"]["row"] + 1)
+                }
+            )
+        )
+        if rows:
+            uncovered.append((file, rows))
+    share = 100.0 * covered / (covered + missed) if covered + missed else 0.0
+    return TestReport(report.passed, report.failed, report.skipped, report.output, share, tuple(uncovered))

@@ -1,0 +1,142 @@
+"""What an author does with a policy before it serves: check, evaluate, test, start a new module."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tabard_opa import Engine
+
+from tabard_sidecar.model import Operation, PolicyDecision
+from tabard_sidecar.policy.authoring.hints import argument_hints
+from tabard_sidecar.policy.authoring.measuring import Measurement, measure
+from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
+from tabard_sidecar.policy.catalogue import Catalogue
+from tabard_sidecar.policy.conf import PolicyConfig
+from tabard_sidecar.policy.engines.embedded import FileProvider
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
+from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.resources import schema
+from tabard_sidecar.policy.runtime import Runtime
+from tabard_sidecar.policy.schema import compile_schema
+from tabard_sidecar.policy.values import Json
+
+EVALUATION_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a check came to.
+
+    Attributes:
+        path: what was checked.
+        revision: its revision; empty if it can't be read.
+        modules: names of the policy modules.
+        problems: errors and warnings, by place.
+        measurements: what each rule costs, if that was asked for.
+    """
+
+    path: Path
+    revision: str = ""
+    modules: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    measurements: tuple[Measurement, ...] = field(default=())
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep the policy from serving."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+def check(
+    engine: Engine,
+    path: Path,
+    options: CompileOptions,
+    catalogue: Catalogue,
+    *,
+    inputs: Sequence[Mapping[str, Json]] | None = None,
+) -> CheckReport:
+    """Make every check that loading makes, and those that only warn.
+
+    Args:
+        engine: parses and compiles.
+        path: folder or bundle.
+        options: as the sidecar would compile it.
+        catalogue: tools, for hints; may be empty.
+        inputs: if given, what to measure the rules with; an empty list makes them up.
+    """
+    try:
+        source = load_source(path)
+    except PolicyBrokenError as error:
+        return CheckReport(path, problems=error.problems)
+    try:
+        compiled = compile_policy(engine, source.modules, source.data, options)
+    except PolicyBrokenError as error:
+        return CheckReport(path, source.revision, problems=error.problems)
+    rules = compiled.rules
+    compiled.close()
+    hints = argument_hints(parse_modules(engine, source.modules), catalogue)
+    problems = tuple(sorted({*compiled.warnings, *hints}))
+    measured: list[Measurement] = []
+    if inputs is not None:
+        wanted = inputs or made_up_inputs(catalogue)
+        measured = measure(engine, source.modules, source.data, rules, wanted)
+    return CheckReport(path, source.revision, tuple(sorted(rules.sites)), problems, tuple(measured))
+
+
+def made_up_inputs(catalogue: Catalogue) -> list[Mapping[str, Json]]:
+    """Return an input for each tool of the catalogue and for the other operations."""
+    now = time.time()
+    calls = [sample_call(spec.name, spec) for spec in catalogue] or [sample_call("sample", None)]
+    inputs: list[Mapping[str, Json]] = [sample_input("authorize", now, tool=call) for call in calls]
+    return [*inputs, *(sample_input(operation, now) for operation in ("start_task", "delegate", "renew"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A composed decision, and where the rules are that made it."""
+
+    decision: PolicyDecision
+    rules: RuleIndex
+    input: Mapping[str, Json]
+
+
+class InputError(Exception):
+    """The input isn't one that the sidecar would send."""
+
+
+def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]) -> Evaluation:
+    """Decide as the sidecar would.
+
+    Raises:
+        PolicyBrokenError: the policy can't be used.
+        InputError: the input breaks rego/schemas/input.json.
+        Unanswerable: the input is too large.
+    """
+    fault = compile_schema(schema("input"))(document)
+    if fault is not None:
+        place, problem = fault
+        raise InputError(f"input.{place} {problem}" if place else f"input {problem}")
+    return asyncio.run(_evaluate(engine, path, options, document))
+
+
+async def _evaluate(
+    engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]
+) -> Evaluation:
+    config = PolicyConfig(path=path, deadline_seconds=EVALUATION_SECONDS)
+    provider = FileProvider(engine, path, options)
+    runtime = Runtime(provider, config, time.time)
+    try:
+        status = await runtime.reload()
+        if not status.ready:
+            raise PolicyBrokenError(status.problems)
+        decision = await runtime.decide(Operation(document["operation"]), json.dumps(document).encode())
+        return Evaluation(decision, runtime.rules, document)
+    finally:
+        await runtime.close()

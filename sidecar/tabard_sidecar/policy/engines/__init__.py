@@ -1,0 +1,1 @@
+"""Policy engines: OPA in this process, or an OPA server."""

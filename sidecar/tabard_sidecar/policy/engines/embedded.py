@@ -1,0 +1,93 @@
+"""A policy from a folder or bundle, compiled into this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from tabard_opa import Engine, EvaluationError, Policy
+
+from tabard_sidecar.policy.engines.failures import EvaluationFailedError
+from tabard_sidecar.policy.engines.provider import Active
+from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.sources import fingerprint, load_source
+from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
+from tabard_sidecar.policy.values import Json
+
+UNKNOWNS = ("input.tool.arguments",)
+
+
+class EmbeddedEvaluator:
+    """Asks a policy that is compiled into this process."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+        """Return ``data.tabard.decision``."""
+        return await _evaluate(self._compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
+
+    async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
+        """Return the partial result."""
+        try:
+            return await self._compiled.decision.partial(
+                query, input_json, UNKNOWNS, deadline_seconds=deadline_seconds
+            )
+        except EvaluationError as error:
+            raise _failed(error) from error
+
+    async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
+        """Return ``data.system.log.mask``."""
+        if self._compiled.mask is None:
+            return None
+        return json.loads(await _evaluate(self._compiled.mask, MASK, record_json, deadline_seconds))
+
+    def close(self) -> None:
+        """Free the policy."""
+        self._compiled.close()
+
+
+async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> bytes:
+    try:
+        return await policy.evaluate(entrypoint, input_json, deadline_seconds=deadline_seconds)
+    except EvaluationError as error:
+        if error.code == "undefined":
+            return b"null"
+        raise _failed(error) from error
+
+
+def _failed(error: EvaluationError) -> EvaluationFailedError:
+    return EvaluationFailedError(error.code, error.message, error.file or "", error.row or 0)
+
+
+class FileProvider:
+    """Loads a folder or bundle. What was loaded stays usable whatever becomes of the files."""
+
+    keeps_last_good = True
+
+    def __init__(self, engine: Engine, path: Path, options: CompileOptions) -> None:
+        self._engine = engine
+        self._path = path
+        self._options = options
+
+    async def fingerprint(self) -> object:
+        """Return names, inodes, sizes and times of the files."""
+        return await asyncio.to_thread(fingerprint, self._path)
+
+    async def load(self) -> Active:
+        """Read, check and compile, off the event loop."""
+        return await asyncio.to_thread(self.load_blocking)
+
+    def load_blocking(self) -> Active:
+        """Read, check and compile.
+
+        Raises:
+            PolicyBrokenError: with every problem that was found.
+        """
+        source = load_source(self._path)
+        compiled = compile_policy(self._engine, source.modules, source.data, self._options)
+        return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
+
+    async def close(self) -> None:
+        """Nothing is held."""

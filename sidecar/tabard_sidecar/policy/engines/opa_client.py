@@ -1,0 +1,182 @@
+"""Talks to an OPA server over its REST API."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.policy.conf import RemoteConfig
+from tabard_sidecar.policy.engines.failures import EvaluationFailedError
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.values import Json
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_TOO_LARGE = 413
+_OK = 200
+_REFUSED = frozenset({401, 403})
+_CODES = {"eval_builtin_error": "builtin_error", "eval_conflict_error": "conflict"}
+
+
+class OpaClient:
+    """One OPA server. Belongs to one event loop; the first request connects."""
+
+    def __init__(self, config: RemoteConfig) -> None:
+        self._config = config
+        self._base, self._socket = _address(config.url)
+        self._token = ""
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def where(self) -> str:
+        """The server, for messages."""
+        return self._config.url
+
+    def refresh_token(self) -> None:
+        """Read the token file again.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        if self._config.token_file is not None:
+            self._token = self._config.token_file.read_text(encoding="utf-8").strip()
+
+    async def get(self, path: str, deadline_seconds: float) -> Json:
+        """Send GET and return the answer's JSON.
+
+        Raises:
+            EvaluationFailedError: OPA says that something went wrong, or takes too long.
+            Unanswerable: the server can't be reached or refuses us.
+        """
+        return await self._send("GET", path, None, deadline_seconds)
+
+    async def post(self, path: str, body: bytes, deadline_seconds: float) -> Json:
+        """Send POST and return the answer's JSON; raises as :meth:`get` does."""
+        return await self._send("POST", path, body, deadline_seconds)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _send(self, method: str, path: str, body: bytes | None, deadline_seconds: float) -> Json:
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            async with self._open().request(
+                method,
+                self._base + path,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=deadline_seconds),
+            ) as response:
+                content = await _read(response)
+                status = response.status
+        except TimeoutError as error:
+            raise EvaluationFailedError("timeout", f"{self.where} took too long") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unavailable(f"can't be reached: {type(error).__name__}") from error
+        return self._judge(status, content)
+
+    def _judge(self, status: int, content: bytes) -> Json:
+        if status in _REFUSED:
+            raise self._unavailable(f"refuses us with {status}: check policy.remote.token_file")
+        if status == _TOO_LARGE:
+            raise EvaluationFailedError("input_too_large", f"{self.where} finds the input too large")
+        try:
+            answer = json.loads(content)
+        except ValueError as error:
+            raise self._unavailable(f"answers {status} without JSON: is it an OPA server?") from error
+        if not isinstance(answer, dict):
+            raise self._unavailable(f"answers {status} with something else than an object")
+        if status != _OK:
+            raise _failure(answer, status)
+        return answer
+
+    def _unavailable(self, what: str) -> Unanswerable:
+        return Unanswerable("UNAVAILABLE", "policy_unavailable", f"the OPA server {self.where} {what}")
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            limit = self._config.max_connections
+            connector: aiohttp.BaseConnector
+            if self._socket:
+                connector = aiohttp.UnixConnector(self._socket, limit=limit)
+            else:
+                connector = aiohttp.TCPConnector(limit=limit, ssl=_tls(self._config))
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
+        return self._session
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError("the answer is too large")
+    return bytes(content)
+
+
+def _failure(answer: dict[str, Json], status: int) -> EvaluationFailedError:
+    errors = answer.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    place = first.get("location")
+    location = place if isinstance(place, dict) else {}
+    message = str(first.get("message") or answer.get("message") or f"OPA answers {status}")
+    return EvaluationFailedError(
+        _CODES.get(str(first.get("code")), "internal"),
+        message[:2000],
+        str(location.get("file", "")),
+        int(location.get("row", 0)),
+    )
+
+
+def _address(url: str) -> tuple[str, str]:
+    """Return what request paths are appended to, and the socket's path if there is one."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        if not parts.path.startswith("/"):
+            raise _bad_url(url, "a unix socket needs an absolute path")
+        return "http://localhost", parts.path
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise _bad_url(url, "holds more than scheme, host, port and path")
+    if parts.scheme == "https" and parts.hostname:
+        return url.rstrip("/"), ""
+    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+        return url.rstrip("/"), ""
+    raise _bad_url(url, "must be unix:, https: or http: to this machine")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bad_url(url: str, what: str) -> PolicyBrokenError:
+    message = f"policy.remote.url {what}"
+    return PolicyBrokenError([Problem("", 0, 0, "remote_url", message, f"Mend {url!r}")])
+
+
+def _tls(config: RemoteConfig) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=_text(config.ca_file))
+        if config.cert_file is not None:
+            context.load_cert_chain(config.cert_file, config.key_file)
+    except (OSError, ssl.SSLError) as error:
+        message = f"the TLS files of policy.remote can't be used: {error}"
+        raise PolicyBrokenError([Problem("", 0, 0, "remote_tls", message, "Check the files")]) from error
+    return context
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

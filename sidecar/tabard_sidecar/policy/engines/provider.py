@@ -1,0 +1,87 @@
+"""Where an active policy comes from: compiled here, or held by an OPA server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tabard_sidecar.policy.composer import Composer
+from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.problems import Problem
+from tabard_sidecar.policy.values import Json
+
+
+class Evaluator(Protocol):
+    """One immutable policy, ready to be asked."""
+
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+        """Return ``data.tabard.decision`` as JSON; ``null`` if it is undefined.
+
+        Raises:
+            EvaluationFailedError: there is no answer.
+            Unanswerable: the engine can't be reached.
+        """
+        ...
+
+    async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
+        """Return OPA's partial result for ``query`` with ``input.tool.arguments`` unknown.
+
+        Raises:
+            EvaluationFailedError: there is no answer.
+            Unanswerable: the engine can't be reached.
+        """
+        ...
+
+    async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
+        """Return the value of ``data.system.log.mask``; ``None`` if nothing defines it.
+
+        Raises:
+            EvaluationFailedError: there is no answer.
+            Unanswerable: the engine can't be reached.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the policy holds; evaluations under way still end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A policy that passed every check. ``composer`` turns its answers into decisions."""
+
+    evaluator: Evaluator
+    revision: str
+    rules: RuleIndex
+    warnings: Sequence[Problem] = ()
+    composer: Composer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give it a composer of its own, which remembers its answers only."""
+        object.__setattr__(self, "composer", Composer(self.revision, self.rules))
+
+
+class PolicyProvider(Protocol):
+    """Loads policies from one source."""
+
+    @property
+    def keeps_last_good(self) -> bool:
+        """True if a policy that was loaded stays usable when the source breaks."""
+        ...
+
+    async def fingerprint(self) -> object:
+        """Return what changes whenever the source changes. Never raises."""
+        ...
+
+    async def load(self) -> Active:
+        """Read, check and compile the source.
+
+        Raises:
+            PolicyBrokenError: with every problem that was found.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what the provider holds."""
+        ...

@@ -1,0 +1,203 @@
+"""A policy that an OPA server holds, under the same checks as one that is compiled here.
+
+What the server serves can change between two looks at it (``policy.poll_seconds``). Even then an element that no rule
+seen at the last look can have made denies, because :func:`tabard_sidecar.policy.compose.compose` knows those rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+
+from tabard_opa import Engine
+
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.policy.conf import RemoteConfig
+from tabard_sidecar.policy.engines.failures import EvaluationFailedError
+from tabard_sidecar.policy.engines.opa_client import OpaClient
+from tabard_sidecar.policy.engines.provider import Active
+from tabard_sidecar.policy.loading.ast import Node, package_path, rules
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.resources import library
+from tabard_sidecar.policy.values import Json
+
+CHECK_SECONDS = 10.0
+
+# Where the sidecar asks for rules. The rest of data.system is the server's own.
+_ASKED = (("lib",), ("policy",), ("system", "log"), ("tabard",))
+# What the server's modules may be beside the policy: its own authorization isn't ours to judge.
+_NOT_OURS = (("tabard",), ("system", "authz"))
+
+_Paths = frozenset[tuple[str, ...]]
+
+
+class RemoteEvaluator:
+    """Asks the server."""
+
+    def __init__(self, client: OpaClient, *, has_mask: bool) -> None:
+        self._client = client
+        self._has_mask = has_mask
+
+    async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
+        """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
+        return json.dumps(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds)).encode()
+
+    async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
+        """Return the partial result."""
+        head = json.dumps({"query": query, "unknowns": ["input.tool.arguments"], "input": None}).encode()
+        body = head.removesuffix(b"null}") + input_json + b"}"
+        answer = await self._client.post("/v1/compile", body, deadline_seconds)
+        return answer.get("result") or {}
+
+    async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
+        """Return ``data.system.log.mask``."""
+        if not self._has_mask:
+            return None
+        return await self._data("/v1/data/system/log/mask", record_json, deadline_seconds)
+
+    def close(self) -> None:
+        """The connections belong to the provider."""
+
+    async def _data(self, path: str, input_json: bytes, deadline_seconds: float) -> Json:
+        body = b'{"input":' + input_json + b"}"
+        answer = await self._client.post(path + "?strict-builtin-errors=true", body, deadline_seconds)
+        return answer.get("result")
+
+
+class RemoteProvider:
+    """Checks what an OPA server holds. A server whose policy breaks a check isn't asked any more."""
+
+    keeps_last_good = False
+
+    def __init__(self, engine: Engine, config: RemoteConfig, options: CompileOptions) -> None:
+        self._engine = engine
+        self._client = OpaClient(config)
+        self._options = options
+        self._paths: _Paths = frozenset()
+
+    async def fingerprint(self) -> object:
+        """Return the modules' digest and every base document that could be taken for a rule."""
+        try:
+            self._client.refresh_token()
+            modules = await self._modules()
+            return _digest(modules), tuple(sorted([path async for path in self._foreign()]))
+        except (OSError, EvaluationFailedError, Unanswerable, PolicyBrokenError) as error:
+            return str(error)
+
+    async def load(self) -> Active:
+        """Fetch and check.
+
+        Raises:
+            PolicyBrokenError: with every problem that was found.
+        """
+        try:
+            self._client.refresh_token()
+            modules = await self._modules()
+            parsed = await asyncio.to_thread(parse_modules, self._engine, modules)
+            self._paths = frozenset(_rule_paths(parsed))
+            problems = [*_check_library(modules, parsed)]
+            problems += [_base_document(self._client.where, path) async for path in self._foreign()]
+            own = {file: text for file, text in modules.items() if not _is_foreign(parsed[file])}
+            active = await asyncio.to_thread(self._check, own, problems)
+        except (OSError, EvaluationFailedError, Unanswerable) as error:
+            message = getattr(error, "message", None) or str(error)
+            problem = Problem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
+            raise PolicyBrokenError([problem]) from error
+        return Active(active.evaluator, _digest(modules), active.rules, active.warnings)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _check(self, own: Mapping[str, str], problems: list[Problem]) -> Active:
+        try:
+            compiled = compile_policy(self._engine, own, None, self._options)
+        except PolicyBrokenError as error:
+            raise PolicyBrokenError([*problems, *error.problems]) from error
+        compiled.close()
+        if problems:
+            raise PolicyBrokenError(problems)
+        evaluator = RemoteEvaluator(self._client, has_mask=compiled.mask is not None)
+        # The server's next policy may answer before we have seen that it looks back.
+        rules = replace(compiled.rules, reads_history=True, reads_calls=True)
+        return Active(evaluator, "", rules, compiled.warnings)
+
+    async def _modules(self) -> dict[str, str]:
+        answer = await self._client.get("/v1/policies", CHECK_SECONDS)
+        found: dict[str, str] = {}
+        for item in answer.get("result") or []:
+            name, raw = item.get("id"), item.get("raw")
+            if not isinstance(name, str) or not isinstance(raw, str):
+                raise EvaluationFailedError("internal", "GET /v1/policies lists a module without its source")
+            found[name] = raw
+        return found
+
+    async def _foreign(self) -> AsyncIterator[tuple[str, ...]]:
+        """Yield the path of every document that isn't made by a rule and stands where rules are asked."""
+        for root in _ASKED:
+            answer = await self._client.get("/v1/data/" + "/".join(root), CHECK_SECONDS)
+            if "result" in answer:
+                for path in _uncovered(answer["result"], root, self._paths):
+                    yield path
+
+
+def _digest(modules: Mapping[str, str]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        for part in (name.encode(), modules[name].encode()):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _is_foreign(module: Node) -> bool:
+    package = package_path(module)
+    return any(package[: len(prefix)] == prefix for prefix in _NOT_OURS)
+
+
+def _rule_paths(parsed: Mapping[str, Node]) -> Iterator[tuple[str, ...]]:
+    for module in parsed.values():
+        package = package_path(module)
+        for rule in rules(module):
+            constant = rule.path[: rule.path.index("?")] if "?" in rule.path else rule.path
+            yield package + constant
+
+
+def _uncovered(value: Json, path: tuple[str, ...], paths: _Paths) -> Iterator[tuple[str, ...]]:
+    if any(path[: len(rule)] == rule for rule in paths):
+        return
+    if not isinstance(value, dict) or not any(rule[: len(path)] == path for rule in paths):
+        if value != {}:
+            yield path
+        return
+    for key, item in value.items():
+        yield from _uncovered(item, (*path, key), paths)
+
+
+def _base_document(where: str, path: tuple[str, ...]) -> Problem:
+    name = ".".join(path)
+    message = f"the base document data.{name} could be taken for a rule"
+    return Problem(where, 0, 0, "data_reserved", message, f"Delete it: DELETE /v1/data/{'/'.join(path)}")
+
+
+def _check_library(modules: Mapping[str, str], parsed: Mapping[str, Node]) -> Iterator[Problem]:
+    """The server must hold exactly this version's entrypoint and library."""
+    ours = {source.strip(): name for name, source in library().items()}
+    missing = set(ours.values())
+    for file, module in parsed.items():
+        if package_path(module)[:1] != ("tabard",):
+            continue
+        name = ours.get(modules[file].strip())
+        if name is None:
+            message = "isn't a module of this version of Tabard's library"
+            yield Problem(
+                file, 1, 1, "library", message, "Upload rego/tabard of this version, or delete the module"
+            )
+        else:
+            missing.discard(name)
+    for name in sorted(missing):
+        yield Problem("", 0, 0, "library", f"the server lacks {name}", "Upload rego/tabard of this version")

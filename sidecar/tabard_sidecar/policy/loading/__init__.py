@@ -1,0 +1,1 @@
+"""Reads policy sources, checks them and compiles them."""

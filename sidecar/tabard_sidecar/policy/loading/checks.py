@@ -1,0 +1,258 @@
+"""What a policy must and must not hold, checked before it is ever asked.
+
+Each of these, left alone, makes plain OPA answer as if a rule weren't there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tabard_sidecar.policy.loading.ast import (
+    DataRef,
+    InputRef,
+    Node,
+    Rule,
+    aliases,
+    constant,
+    package_path,
+    place,
+    refs,
+    rules,
+)
+from tabard_sidecar.policy.loading.literals import check_literal, nearest
+from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
+from tabard_sidecar.policy.problems import Problem, Severity
+from tabard_sidecar.policy.resources import ELEMENTS, schema
+from tabard_sidecar.policy.values import Json
+
+_SYSTEM_RULES = frozenset({"mask"})
+_POLICY_DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What references may lead to.
+
+    Attributes:
+        rule_paths: paths of every rule in ``lib`` and ``tabard.lib``.
+        data: base documents, or ``None`` if they aren't known (a remote engine).
+    """
+
+    rule_paths: frozenset[tuple[str, ...]]
+    data: Mapping[str, Json] | None
+
+    def defines(self, path: tuple[str, ...]) -> bool:
+        """Tell whether a path is, leads to, or leads into a rule."""
+        return any(path[: len(rule)] == rule or rule[: len(path)] == path for rule in self.rule_paths)
+
+
+def library_paths(modules: Iterable[Node]) -> frozenset[tuple[str, ...]]:
+    """Return the full path of every rule of modules under ``lib`` and ``tabard``."""
+    return frozenset(
+        package_path(module) + rule.path
+        for module in modules
+        if package_path(module)[:1] in {("lib",), ("tabard",)}
+        for rule in rules(module)
+    )
+
+
+def check_module(file: str, module: Node, world: World) -> Iterator[Problem]:
+    """Yield everything that is wrong with one module of the policy."""
+    package = package_path(module)
+    if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
+        yield from _check_policy(file, module, package[1], world)
+    elif package[:1] == ("lib",) and len(package) > 1:
+        yield from _check_refs(file, module, world, own=None)
+    elif package == ("system", "log"):
+        yield from _check_system(file, module, world)
+    else:
+        yield _wrong_package(file, module, package)
+
+
+def _wrong_package(file: str, module: Node, package: tuple[str, ...]) -> Problem:
+    at = place(module["package"])
+    name = ".".join(package)
+    if package[:1] == ("tabard",):
+        return Problem(
+            file, at.row, at.column, "package_reserved", f"package {name} belongs to Tabard",
+            "Put helpers into package lib.<name>",
+        )  # fmt: skip
+    if package[:1] == ("policy",):
+        message = f"package {name} is never asked: a policy module's package has exactly two parts"
+        step = f"Write `package policy.{package[1] if len(package) > 1 else '<name>'}`"
+    else:
+        message = f"package {name} is never asked"
+        step = f"Write `package policy.{package[-1]}`, or `package lib.{package[-1]}` for helpers"
+    return Problem(file, at.row, at.column, "package", message, step)
+
+
+def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[Problem]:
+    for rule in rules(module):
+        if rule.name.startswith("_"):
+            continue
+        if rule.name not in ELEMENTS:
+            yield _public_rule(file, rule)
+        elif rule.shape != "set":
+            yield Problem(
+                file, rule.place.row, rule.place.column, "rule_shape",
+                f"{rule.name} is {rule.shape}, and only `{rule.name} contains …` is ever asked",
+                f'Write `{rule.name} contains {{"code": …}} if …`',
+            )  # fmt: skip
+        elif rule.element is not None:
+            for at, message, step in check_literal(rule.element, schema(rule.name)):
+                yield Problem(file, at.row, at.column, "element", f"{rule.name}: {message}", step)
+    yield from _check_refs(file, module, world, own=name)
+
+
+def _public_rule(file: str, rule: Rule) -> Problem:
+    message = f"{rule.name} is no rule of the contract{nearest(rule.name, ELEMENTS)}"
+    step = f"Use one of {', '.join(ELEMENTS)}, or name the helper _{rule.name}"
+    return Problem(file, rule.place.row, rule.place.column, "public_rule", message, step)
+
+
+def _check_system(file: str, module: Node, world: World) -> Iterator[Problem]:
+    for rule in rules(module):
+        if rule.name.startswith("_") or rule.name in _SYSTEM_RULES:
+            continue
+        message = f"system.log.{rule.name} is ignored: only system.log.mask is asked"
+        yield Problem(
+            file,
+            rule.place.row,
+            rule.place.column,
+            "system_rule",
+            message,
+            "Remove the rule",
+            Severity.WARNING,
+        )
+    yield from _check_refs(file, module, world, own=None)
+
+
+def _check_refs(file: str, module: Node, world: World, *, own: str | None) -> Iterator[Problem]:
+    names = aliases(module)
+    at = place(module["package"])
+    for node in (module.get("imports") or [], module.get("rules") or []):
+        for ref in refs(node, names if node is not module.get("imports") else {}, at):
+            if isinstance(ref, DataRef):
+                problem = _judge_ref(file, ref, world, own)
+                if problem is not None:
+                    yield problem
+
+
+def _judge_ref(file: str, ref: DataRef, world: World, own: str | None) -> Problem | None:
+    path = ref.path
+    shown = ".".join(("data", *path))
+    if path[:1] == ("policy",) and own is not None and path[1:2] == (own,):
+        return None
+    if not path:
+        code, message = "data_whole", "reads data as a whole, and with it other modules"
+        step = "Name what you read: data.<name>"
+    elif path[0] == "policy":
+        code, message = "reads_policy", f"reads {shown}, the rules of another module"
+        step = "Share what both need in package lib.<name>"
+    elif path[0] == "system" or (path[0] == "tabard" and path[1:2] != ("lib",)):
+        code, message = "reads_reserved", f"reads {shown}, which belongs to Tabard"
+        step = "Use data.tabard.lib.<name>"
+    elif path[0] in {"lib", "tabard"}:
+        if world.defines(path):
+            return None
+        known = {".".join(("data", *rule)) for rule in world.rule_paths if rule[0] == path[0]}
+        code, message, step = (
+            "rule_unknown",
+            f"{shown} doesn't exist{nearest(shown, known)}",
+            "Correct the name",
+        )
+    else:
+        return _judge_data(file, ref, world.data)
+    return Problem(file, ref.place.row, ref.place.column, code, message, step)
+
+
+def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> Problem | None:
+    """A name that no data file defines makes a denial silently never match."""
+    if data is None:
+        return None
+    node: Json = data
+    for depth, part in enumerate(ref.path):
+        if not isinstance(node, dict):
+            return None
+        if part not in node:
+            shown = "data." + ".".join(ref.path[: depth + 1])
+            message = f"{shown} isn't in any data file{nearest(part, node)}"
+            severity = Severity.ERROR if depth == 0 else Severity.WARNING
+            step = "Correct the name, or add the data"
+            return Problem(file, ref.place.row, ref.place.column, "data_unknown", message, step, severity)
+        node = node[part]
+    return None
+
+
+def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> RuleIndex:
+    """Return where the contract rules of every policy module are, and what they need to know.
+
+    Args:
+        modules: the policy's modules by file.
+        library: Tabard's own.
+    """
+    found: dict[str, dict[str, list[RuleSite]]] = {}
+    for file, module in modules.items():
+        package = package_path(module)
+        if package[:1] != ("policy",) or len(package) != _POLICY_DEPTH:
+            continue
+        for rule in rules(module):
+            if rule.name in ELEMENTS and rule.shape == "set":
+                site = RuleSite(file, rule.place.row, _stated_code(rule))
+                found.setdefault(package[1], {}).setdefault(rule.name, []).append(site)
+    return RuleIndex(
+        {name: {rule: tuple(sites) for rule, sites in by_rule.items()} for name, by_rule in found.items()},
+        reads_history=_reads(modules, library, _is_history),
+        reads_calls=_reads(modules, library, _is_calls),
+    )
+
+
+_Concerns = Callable[[tuple[str, ...]], bool]
+
+
+def _is_history(path: tuple[str, ...]) -> bool:
+    return path[:1] in {(), ("history",)}
+
+
+def _is_calls(path: tuple[str, ...]) -> bool:
+    return path == () or (path[:1] == ("history",) and path[:2] != ("history", "labels"))
+
+
+def _reads(modules: Mapping[str, Node], library: Mapping[str, Node], concerns: _Concerns) -> bool:
+    """Tell whether a module may look at a part of the input: by name, through the library, or as a part of all input."""
+    readers: frozenset[tuple[str, ...]] = frozenset()
+    while True:  # the library's modules use each other
+        found = frozenset(
+            package_path(module) for module in library.values() if _looks(module, readers, concerns)
+        )
+        if found == readers:
+            return any(_looks(module, readers, concerns) for module in modules.values())
+        readers = found
+
+
+def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concerns) -> bool:
+    names = aliases(module)
+    for rule in rules(module):
+        for ref in refs(rule.node, names, rule.place):
+            if isinstance(ref, InputRef):
+                if concerns(ref.path):
+                    return True
+            # Into a reader, or to what holds one: data.tabard.lib[name], lib := data.tabard.lib.
+            elif any(
+                ref.path[: len(package)] == package or package[: len(ref.path)] == ref.path
+                for package in readers
+            ):
+                return True
+    return False
+
+
+def _stated_code(rule: Rule) -> str | None:
+    element = rule.element
+    if element is None or element.get("type") != "object":
+        return None
+    for key, item in element["value"]:
+        if key.get("value") == "code":
+            ground, value = constant(item)
+            return value if ground and isinstance(value, str) else None
+    return None

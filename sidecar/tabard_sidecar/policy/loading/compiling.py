@@ -1,0 +1,208 @@
+"""Checks a policy as a whole and compiles it, telling every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tabard_opa import Engine, EngineError, Policy, default_capabilities
+
+from tabard_sidecar.policy.loading import entrypoint
+from tabard_sidecar.policy.loading.ast import Node, package_path, rules
+from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
+from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem, Severity
+from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
+from tabard_sidecar.policy.values import Json
+
+WITHHELD = (
+    "http.send",
+    "net.lookup_ip_addr",
+    "opa.runtime",
+    "rand.intn",
+    "time.now_ns",
+    "uuid.rfc4122",
+)
+"""Builtins that policies don't get: they reach out of the sandbox, or make a decision impossible to replay."""
+
+_NETWORK = frozenset({"http.send", "net.lookup_ip_addr"})
+_LIBRARY_PREFIX = "tabard:"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """What the configuration says about compiling.
+
+    Attributes:
+        insecure_builtins: names of :data:`WITHHELD` that policies get all the same.
+        accept_asserted_intent: whether library guardrails accept an intent that nobody signed.
+    """
+
+    insecure_builtins: frozenset[str] = frozenset()
+    accept_asserted_intent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A policy that passed every check. ``mask`` is there only if the policy defines ``system.log.mask``."""
+
+    decision: Policy
+    mask: Policy | None
+    rules: RuleIndex
+    warnings: tuple[Problem, ...]
+
+    def close(self) -> None:
+        """Free the compiled policies."""
+        self.decision.close()
+        if self.mask is not None:
+            self.mask.close()
+
+
+@dataclass
+class _Findings:
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, errors: Iterable[Problem]) -> None:
+        known = {(problem.file, problem.row, problem.message) for problem in self.problems}
+        self.problems += [error for error in errors if (error.file, error.row, error.message) not in known]
+
+    @property
+    def broken(self) -> bool:
+        return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+
+def compile_policy(
+    engine: Engine,
+    modules: Mapping[str, str],
+    data: Mapping[str, Json] | None,
+    options: CompileOptions,
+) -> Compiled:
+    """Check and compile.
+
+    Args:
+        engine: parses and compiles.
+        modules: sources by file name; never tests, never Tabard's own.
+        data: base documents; ``None`` if they aren't known, then references to them aren't checked.
+        options: what the configuration says.
+
+    Raises:
+        PolicyBrokenError: with every problem that was found.
+    """
+    findings = _Findings()
+    parsed = _parse_all(engine, modules, findings)
+    own = _parse_all(engine, library_modules(), findings)
+    world = World(library_paths([*parsed.values(), *own.values()]), data)
+    for file, module in parsed.items():
+        findings.add(check_module(file, module, world))
+    if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
+        file = next(iter(modules), "")
+        findings.add([Problem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
+    index = index_rules(parsed, own)
+    compiled: list[Policy] = []
+    for job in _jobs(parsed, modules, index) if len(parsed) == len(modules) else ():
+        try:
+            compiled.append(_compile(engine, job, data or {}, options))
+        except EngineError as error:
+            findings.add(_problems(error))
+    if findings.broken:
+        for policy in compiled:
+            policy.close()
+        raise PolicyBrokenError(findings.problems)
+    mask = compiled[1] if len(compiled) > 1 else None
+    return Compiled(compiled[0], mask, index, tuple(sorted(findings.problems)))
+
+
+def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]:
+    """Parse sources.
+
+    Raises:
+        PolicyBrokenError: with every syntax error.
+    """
+    findings = _Findings()
+    parsed = _parse_all(engine, modules, findings)
+    if findings.broken:
+        raise PolicyBrokenError(findings.problems)
+    return parsed
+
+
+def library_modules(index: RuleIndex | None = None) -> dict[str, str]:
+    """Return Tabard's own modules under names that no user's file has.
+
+    Args:
+        index: the rules of the policy that they are compiled with; if given, the entrypoint is written out for them.
+    """
+    own = dict(library())
+    if index is not None:
+        own[entrypoint.FILE] = entrypoint.write_entrypoint(index)
+    return {_LIBRARY_PREFIX + name: source for name, source in own.items()}
+
+
+def _parse_all(engine: Engine, modules: Mapping[str, str], findings: _Findings) -> dict[str, Node]:
+    parsed: dict[str, Node] = {}
+    for file, source in modules.items():
+        try:
+            parsed[file] = engine.parse(file, source)
+        except EngineError as error:
+            findings.add(_problems(error))
+    return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One compilation: the decision and the mask are compiled apart, for a mask's input is a decision record."""
+
+    entrypoint: str
+    modules: Mapping[str, str]
+    input_schema: Json
+
+
+def _jobs(parsed: Mapping[str, Node], modules: Mapping[str, str], index: RuleIndex) -> list[_Job]:
+    own = library_modules(index)
+    masks = {file for file, module in parsed.items() if package_path(module) == ("system", "log")}
+    helpers = {file for file, module in parsed.items() if package_path(module)[:1] == ("lib",)}
+
+    def job(entrypoint: str, files: set[str], input_schema: Json) -> _Job:
+        return _Job(entrypoint, own | {file: modules[file] for file in sorted(files)}, input_schema)
+
+    jobs = [job(ENTRYPOINT, set(parsed) - masks, schema("input"))]
+    masked = any(rule.name == "mask" for file in masks for rule in rules(parsed[file]))
+    return [*jobs, job(MASK, masks | helpers, None)] if masked else jobs
+
+
+def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: CompileOptions) -> Policy:
+    settings = {"settings": {"accept_asserted_intent": options.accept_asserted_intent}}
+    return engine.compile(
+        job.modules,
+        {**data, "tabard": settings},
+        entrypoints=[job.entrypoint],
+        capabilities=capabilities(options),
+        input_schema=job.input_schema,
+        strict=True,
+    )
+
+
+def capabilities(options: CompileOptions) -> dict[str, Json]:
+    """Return OPA's capabilities without what policies must not have."""
+    allowed = dict(default_capabilities())
+    withheld = set(WITHHELD) - options.insecure_builtins
+    allowed["builtins"] = [builtin for builtin in allowed["builtins"] if builtin["name"] not in withheld]
+    if not options.insecure_builtins & _NETWORK:
+        allowed["allow_net"] = []
+    return allowed
+
+
+def _problems(error: EngineError) -> list[Problem]:
+    return [
+        Problem(one.file, one.row, one.column, one.code, one.message, _next_step(one.message))
+        for one in error.errors
+    ]
+
+
+def _next_step(message: str) -> str:
+    for name in WITHHELD:
+        if f"undefined function {name}" in message:
+            replacement = "Use input.context.time" if name == "time.now_ns" else "Decide without it"
+            return f"{replacement}, or list {name} under insecure.capabilities"
+    if "undefined ref: input" in message:
+        return "Correct the name; rego/schemas/input.json lists every field"
+    return ""

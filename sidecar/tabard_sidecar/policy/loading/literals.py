@@ -1,0 +1,76 @@
+"""Checks the elements that rules state as literals, before any of them is ever made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from tabard_sidecar.policy.loading.ast import Node, Place, constant, place
+from tabard_sidecar.policy.patterns import SchemaError
+from tabard_sidecar.policy.schema import compile_schema
+from tabard_sidecar.policy.values import Json
+
+Finding = tuple[Place, str, str]
+"""Where, what is wrong, and what to do."""
+
+
+def nearest(name: str, known: object) -> str:
+    """Return ``; did you mean 'x'?`` if a known name is close, else nothing."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def check_literal(term: Node, schema: Mapping[str, Json], path: str = "") -> Iterator[Finding]:
+    """Yield what is certainly wrong with ``term`` whatever its variables turn out to be."""
+    ground, value = constant(term)
+    if ground:
+        yield from _check_ground(term, value, schema, path)
+    elif term.get("type") == "object":
+        yield from _check_object(term, schema, path)
+
+
+def _check_ground(term: Node, value: Json, schema: Mapping[str, Json], path: str) -> Iterator[Finding]:
+    try:
+        fault = compile_schema(schema)(value)
+    except SchemaError:
+        return
+    if fault is None:
+        return
+    below, problem = fault
+    name = ".".join(part for part in (path, below) if part)
+    yield (
+        place(term),
+        f"{name!r} {problem}" if name else f"the element {problem}",
+        _known_names(value, below, schema),
+    )
+
+
+def _known_names(value: Json, below: str, schema: Mapping[str, Json]) -> str:
+    if isinstance(value, dict) and below in value and below not in schema.get("properties", {}):
+        return "Use one of " + ", ".join(schema.get("properties", ())) + nearest(below, schema["properties"])
+    return "Write the element as docs/policy-guide.md describes it"
+
+
+def _check_object(term: Node, schema: Mapping[str, Json], path: str) -> Iterator[Finding]:
+    properties: Mapping[str, Json] = schema.get("properties", {})
+    names: set[str] = set()
+    for key, item in term["value"]:
+        if key.get("type") != "string":
+            return  # a computed name: nothing is certain
+        name = key["value"]
+        names.add(name)
+        below = f"{path}.{name}" if path else name
+        if name in properties:
+            if isinstance(properties[name], Mapping):
+                yield from check_literal(item, properties[name], below)
+        elif schema.get("additionalProperties") is False:
+            known = ", ".join(sorted(properties))
+            yield (
+                place(key),
+                f"{below!r} is not a known name",
+                f"Use one of {known}{nearest(name, properties)}",
+            )
+    for name in schema.get("required", ()):
+        if name not in names:
+            below = f"{path}.{name}" if path else name
+            yield place(term), f"{below!r} is missing", "Add it"

@@ -1,0 +1,271 @@
+"""Reads a policy from a folder or a bundle: sources, data and revision, nothing compiled yet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
+from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.values import Json
+
+DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
+RESERVED_DATA = ("lib", "policy", "system", "tabard")
+MAX_FILES = 10_000
+MAX_BYTES = 64 * 1024 * 1024
+_READ_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """A policy as its authors wrote it.
+
+    Attributes:
+        modules: Rego sources by the file name that messages use.
+        tests: the same for ``*_test.rego``, which are never loaded for serving.
+        data: base documents, merged.
+        data_files: the file that each top-level key of ``data`` came from.
+        revision: the bundle's own, or the SHA-256 over sorted paths and contents.
+        digest: SHA-256 over sorted paths and contents, always.
+        manifest: the bundle's manifest, or empty.
+    """
+
+    modules: Mapping[str, str]
+    tests: Mapping[str, str]
+    data: Mapping[str, Json]
+    data_files: Mapping[str, str]
+    revision: str
+    digest: str
+    manifest: Mapping[str, Json] = field(default_factory=dict)
+
+
+def load_source(path: Path) -> PolicySource:
+    """Read the policy at ``path``: a folder, or a bundle tarball.
+
+    In a folder every ``*.rego`` and every ``data.json``, ``data.yaml`` or ``data.yml`` counts, the data placed at the
+    folder's own path as in OPA's bundles. Names that begin with a dot don't count, so Kubernetes' ``..data`` is only
+    seen through the links that lead there.
+
+    Raises:
+        PolicyBrokenError: something can't be read, or there is no module.
+    """
+    try:
+        files = _read_bundle(path) if path.is_file() else _read_stable(path)
+    except _UnreadableError as error:
+        raise PolicyBrokenError([error.problem]) from error
+    return _assemble(files, path)
+
+
+class _UnreadableError(Exception):
+    def __init__(self, file: str, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(file, 0, 0, "unreadable", message, next_step)
+
+
+def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
+    problems: list[Problem] = []
+    modules: dict[str, str] = {}
+    tests: dict[str, str] = {}
+    data: dict[str, Json] = {}
+    data_files: dict[str, str] = {}
+    manifest: Mapping[str, Json] = {}
+    for name in sorted(files):
+        shown = _shown(path, name)
+        try:
+            if name == ".manifest":
+                manifest = _manifest(files[name])
+            elif name.endswith(".rego"):
+                target = tests if name.endswith("_test.rego") else modules
+                target[shown] = files[name].decode("utf-8")
+            else:
+                _add_data(data, data_files, files[name], name, shown)
+        except UnicodeDecodeError as error:
+            problems.append(
+                Problem(shown, 0, 0, "encoding", f"byte {error.start} isn't UTF-8", "Save the file as UTF-8")
+            )
+        except DocumentError as error:
+            problems.append(Problem(shown, error.row, 0, error.code, error.message, error.next_step))
+    if not modules and not problems:
+        problems.append(
+            Problem(
+                str(path), 0, 0, "empty", "holds no policy module", "Add a .rego file, or mend policy.path"
+            )
+        )
+    if problems:
+        raise PolicyBrokenError(problems)
+    digest = _digest(files)
+    revision = manifest.get("revision") or digest
+    return PolicySource(modules, tests, data, data_files, revision, digest, manifest)
+
+
+def _shown(path: Path, name: str) -> str:
+    return (path / name).as_posix() if path.is_dir() else f"{path.as_posix()}:{name}"
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        if name.endswith("_test.rego"):
+            continue
+        for part in (name.encode("utf-8", "surrogateescape"), files[name]):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _add_data(data: dict[str, Json], origins: dict[str, str], content: bytes, name: str, shown: str) -> None:
+    value = parse_data(content, name)
+    for part in reversed(PurePosixPath(name).parent.parts):
+        value = {part: value}
+    if not isinstance(value, dict):
+        raise DocumentError(
+            "data_not_object", "the top level must be an object", "Put the values under a key"
+        )
+    for key in value:
+        if key in RESERVED_DATA:
+            message = f"data under {key!r} could be taken for rules"
+            raise DocumentError("data_reserved", message, "Put the data under another top-level key")
+        origins.setdefault(key, shown)
+    merge(data, value)
+
+
+def _manifest(content: bytes) -> Mapping[str, Json]:
+    manifest = parse_json(content)
+    if not isinstance(manifest, dict):
+        raise DocumentError(
+            "manifest", "the manifest must be a JSON object", "Build the bundle with `opa build`"
+        )
+    if manifest.get("rego_version", 1) != 1 or manifest.get("file_rego_versions"):
+        raise DocumentError(
+            "manifest", "the bundle isn't written in Rego v1", "Build the bundle with Rego v1"
+        )
+    if not isinstance(manifest.get("revision", ""), str) or len(manifest.get("revision", "")) > 256:  # noqa: PLR2004
+        raise DocumentError(
+            "manifest", "revision must be a string of at most 256 characters", "Mend the revision"
+        )
+    return manifest
+
+
+def _wanted(name: str) -> bool:
+    return name.endswith(".rego") or name in DATA_NAMES
+
+
+def _read_stable(root: Path) -> dict[str, bytes]:
+    """Read a folder so that no half-made change is seen: until two listings around the reading agree."""
+    before = fingerprint(root)
+    for _attempt in range(_READ_ATTEMPTS):
+        files = {name: _read_file(path) for name, path in _walk(root)}
+        after = fingerprint(root)
+        if before == after:
+            return files
+        before = after
+    raise _UnreadableError(str(root), "keeps changing while it is being read", "Wait until it is written")
+
+
+def fingerprint(path: Path) -> object:
+    """Return what changes whenever the source changes: names, inodes, sizes and times. Reads no contents.
+
+    Two equal fingerprints mean the same files; a missing source has one, too. Errors count as part of it.
+    """
+    try:
+        if path.is_file():
+            return _stamp(path)
+        return tuple(sorted((name, *_stamp(file)) for name, file in _walk(path)))
+    except (OSError, _UnreadableError) as error:
+        return str(error)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _walk(root: Path) -> Iterator[tuple[str, Path]]:
+    if not root.is_dir():
+        raise _UnreadableError(str(root), "doesn't exist", "Create it, or mend policy.path")
+    count = 0
+    seen: set[tuple[int, int]] = set()
+    pending = [(root, "")]
+    while pending:
+        folder, prefix = pending.pop()
+        found = folder.stat()
+        if (found.st_dev, found.st_ino) in seen:
+            continue  # a link that leads back
+        seen.add((found.st_dev, found.st_ino))
+        for entry in sorted(_scan(folder), key=lambda item: item.name):
+            if entry.name.startswith("."):
+                continue
+            name = prefix + entry.name
+            if entry.is_dir():
+                pending.append((Path(entry.path), f"{name}/"))
+            elif _wanted(entry.name):
+                count += 1
+                if count > MAX_FILES:
+                    raise _UnreadableError(str(root), f"holds more than {MAX_FILES} files", "Use fewer files")
+                yield name, Path(entry.path)
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise _UnreadableError(
+            str(folder), f"can't be listed: {error.strerror}", "Check its owner and mode"
+        ) from error
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _UnreadableError(str(path), "isn't a regular file", "Remove it")
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _UnreadableError(
+            str(path), f"can't be read: {error.strerror}", "Check its owner and mode"
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise _UnreadableError(str(path), f"is larger than {MAX_BYTES} bytes", "Make it smaller")
+    return content
+
+
+def _read_bundle(path: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    total = 0
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                name = _member_name(member.name, path)
+                if not member.isfile() or not (
+                    _wanted(name.rsplit("/", 1)[-1]) or name in {".manifest", "patch.json"}
+                ):
+                    continue
+                total += member.size
+                if total > MAX_BYTES or len(files) >= MAX_FILES:
+                    raise _UnreadableError(
+                        str(path), f"is larger than {MAX_BYTES} bytes or {MAX_FILES} files", "Split it"
+                    )
+                content = archive.extractfile(member)
+                if name in files or name == "patch.json" or content is None:
+                    raise _UnreadableError(
+                        f"{path}:{name}", "can't be used in a bundle", "Build a snapshot bundle"
+                    )
+                files[name] = content.read()
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise _UnreadableError(
+            str(path), f"isn't a readable bundle: {error}", "Build it with `opa build`"
+        ) from error
+    return files
+
+
+def _member_name(raw: str, path: Path) -> str:
+    parts = [part for part in raw.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise _UnreadableError(f"{path}:{raw}", "leads out of the bundle", "Build the bundle again")
+    return "/".join(parts)

@@ -1,0 +1,183 @@
+"""Where operators revoke."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.revocation.feed import RevocationFeed, RevocationSource
+from tabard_sidecar.revocation.reach import MAX_TASKS, Reach, TaskSource, measure
+from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, UNTIL_LIFTED, Retention, subject_target
+from tabard_sidecar.revocation.task_views import task_not_found
+from tabard_sidecar.state.model import Revocation, RevocationKind
+
+MAX_LISTED_BY_HOLDERS = 10_000
+"""Among how many revocations those of holders are looked for."""
+_log = logging.getLogger(__name__)
+
+
+class RevocationStore(RevocationSource, TaskSource, Protocol):
+    """The part of the state store that operators work with."""
+
+    async def lift(self, kind: RevocationKind, target: str) -> bool:
+        """Take a revocation back, durably; tell whether there was one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A revocation that is durable, and what it reaches."""
+
+    revocation: Revocation
+    reach: Reach
+
+
+class RevocationDesk:
+    """Revokes, lifts and lists.
+
+    What it revokes counts on this sidecar when the method returns, and on every other with its next question.
+
+    Args:
+        store: the state store.
+        feed: this sidecar's feed.
+        clock: time in seconds since the epoch.
+        retention: how long revocations are remembered.
+    """
+
+    def __init__(
+        self, store: RevocationStore, feed: RevocationFeed, *, clock: Clock, retention: Retention
+    ) -> None:
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+        self._retention = retention
+
+    async def revoke_task(self, task_id: str, *, reason: str = "") -> Receipt:
+        """Revoke a whole task, for good.
+
+        Raises:
+            Unanswerable: ``task_not_found``, or the state store is out of reach.
+        """
+        tree = await self._store.tree(task_id)
+        if tree is None:
+            raise task_not_found(task_id)
+        return await self._revoke(RevocationKind.LINK, tree.task.root_id, reason, tree.task.expires_at)
+
+    async def revoke_link(self, link_id: str, *, reason: str = "") -> Receipt:
+        """Revoke a holder and everything below it, for good; a link that was never used as well.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        return await self._revoke(RevocationKind.LINK, link_id, reason, self._unknown_end())
+
+    async def revoke_agent(
+        self, agent_id: str, *, reason: str = "", ttl_seconds: float | None = None
+    ) -> Receipt:
+        """Revoke a workload, until that is lifted or for ``ttl_seconds``.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        until = UNTIL_LIFTED if ttl_seconds is None else self._clock() + ttl_seconds
+        return await self._revoke(RevocationKind.AGENT, agent_id, reason, until)
+
+    async def revoke_subject(
+        self, issuer: str, subject_id: str, *, reason: str = "", ttl_seconds: float | None = None
+    ) -> Receipt:
+        """Revoke a person's tasks and tokens as of now.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        now = self._clock()
+        # A sidecar whose clock runs ahead may have started a task later than our now.
+        started = [
+            task.started_at
+            for task in await self._store.tasks(now=now, limit=MAX_TASKS)
+            if (task.subject_issuer, task.subject_id) == (issuer, subject_id)
+        ]
+        until = now + (self._retention.subject_seconds if ttl_seconds is None else ttl_seconds)
+        return await self._revoke(
+            RevocationKind.SUBJECT, subject_target(issuer, subject_id), reason, until, at=max([now, *started])
+        )
+
+    async def revoke_credential(self, credential_id: str, *, reason: str = "") -> Receipt:
+        """Revoke one credential, for good.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        return await self._revoke(RevocationKind.CREDENTIAL, credential_id, reason, self._unknown_end())
+
+    async def lift(self, kind: RevocationKind, target: str) -> bool:
+        """Take a revocation back; False if there was none. Links can't be given back.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        lifted = await self._store.lift(kind, target)
+        await self._feed.refresh()
+        if lifted:
+            _log.warning("revocation lifted", extra={"kind": str(kind), "target": target})
+        return lifted
+
+    async def listed(
+        self,
+        *,
+        kinds: Collection[RevocationKind] = (),
+        after: int = 0,
+        limit: int = 100,
+        by_holders: bool = False,
+    ) -> Sequence[Revocation]:
+        """Return revocations that hold, newest first.
+
+        ``by_holders`` adds those that holders made, of links they ended and of their own credentials, as far as they are
+        among the zone's newest :data:`MAX_LISTED_BY_HOLDERS`.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        await self._feed.refresh()
+        now = self._clock()
+        latest = {(entry.kind, entry.target): entry for entry in self._feed.known.held(now)}
+        if by_holders:
+            since = max(after, self._feed.sequence - MAX_LISTED_BY_HOLDERS)
+            for entry in await self._store.revocations(after=since):
+                latest[entry.kind, entry.target] = entry
+        found = [
+            entry
+            for entry in latest.values()
+            if entry.expires_at > now
+            and entry.seq > after
+            and (not kinds or entry.kind in kinds)
+            and (by_holders or entry.reason != REVOKED_BY_HOLDER)
+        ]
+        return sorted(found, key=lambda entry: entry.seq, reverse=True)[:limit]
+
+    def _unknown_end(self) -> float:
+        return self._clock() + self._retention.unknown_seconds
+
+    async def _revoke(
+        self, kind: RevocationKind, target: str, reason: str, expires_at: float, *, at: float | None = None
+    ) -> Receipt:
+        now = self._clock()
+        revocation = Revocation(kind, target, now if at is None else at, expires_at, reason)
+        revocation = replace(revocation, seq=await self._store.revoke(revocation))
+        _log.warning(
+            "revoked",
+            extra={"kind": str(kind), "target": target, "reason": reason, "sequence": revocation.seq},
+        )
+        await self._feed.catch_up(revocation.seq)
+        # Whoever was revoked for longer already still is.
+        revocation = self._feed.known.get(kind, target) or revocation
+        try:
+            reach = await measure(self._store, revocation, now=now)
+        except Unanswerable:
+            # It is revoked whether or not anybody can count.
+            reach = Reach(complete=False)
+        return Receipt(revocation, reach)

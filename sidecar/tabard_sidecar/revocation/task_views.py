@@ -1,0 +1,168 @@
+"""What operators see of the zone's tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.revocation.feed import RevocationFeed
+from tabard_sidecar.revocation.reach import TaskSource, subtrees
+from tabard_sidecar.state.model import Chain, Child, Standing, TaskRecord, Tree
+
+MAX_NODES = 5_000
+"""How many steps of a task are shown."""
+
+
+class TaskState(StrEnum):
+    """How a task stands."""
+
+    LIVE = "live"
+    ENDED = "ended"
+    AGENT_REVOKED = "agent_revoked"
+    SUBJECT_REVOKED = "subject_revoked"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One task in a few words. ``children`` are those of its root."""
+
+    task: TaskRecord
+    state: TaskState
+    labels: tuple[str, ...]
+    children: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step of a task's tree; see ``TaskNode`` of the API."""
+
+    step: Child
+    depth: int
+    children: int
+    ended: bool
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A task with every step below it, the root first, each before what is below it."""
+
+    overview: Overview
+    nodes: tuple[Node, ...]
+    tree: Tree
+    truncated: bool
+
+
+class BoardStore(TaskSource, Protocol):
+    """The part of the state store that the board reads."""
+
+    async def look_up(self, chain: Chain, *, calls: int = 0) -> Standing:
+        """Return how a chain stands."""
+        ...
+
+
+class TaskBoard:
+    """Shows the zone's tasks.
+
+    Args:
+        store: the state store.
+        feed: this sidecar's feed of revocations.
+        clock: time in seconds since the epoch.
+    """
+
+    def __init__(self, store: BoardStore, feed: RevocationFeed, *, clock: Clock) -> None:
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+
+    async def overviews(self, *, limit: int) -> Sequence[Overview]:
+        """Return the tasks that haven't expired, newest first.
+
+        Raises:
+            Unanswerable: the state store is out of reach.
+        """
+        await self._feed.refresh()
+        found = []
+        for task in await self._store.tasks(now=self._clock(), limit=limit):
+            standing = await self._store.look_up(Chain((task.root_id,)), calls=0)
+            state = self._state(task, ended=bool(standing.ended))
+            found.append(Overview(task, state, standing.labels, standing.children))
+        return found
+
+    async def tree(self, task_id: str) -> Shown:
+        """Return a task with everything below it.
+
+        Raises:
+            Unanswerable: ``task_not_found``, or the state store is out of reach.
+        """
+        await self._feed.refresh()
+        tree = await self._store.tree(task_id)
+        if tree is None:
+            raise task_not_found(task_id)
+        task = tree.task
+        overview = Overview(
+            task,
+            self._state(task, ended=task.root_id in tree.ended),
+            tree.labels,
+            sum(child.parent_id == task.root_id for child in tree.children),
+        )
+        root = Child("", task.root_id, None, task.root_id, task.workload)
+        cut = self._cut(
+            tree, root, whole=overview.state in {TaskState.SUBJECT_REVOKED, TaskState.ROLLED_BACK}
+        )
+        nodes = _nodes(tree, root, cut)
+        return Shown(overview, nodes, tree, truncated=len(nodes) < 1 + len(tree.children))
+
+    def _state(self, task: TaskRecord, *, ended: bool) -> TaskState:
+        now, known = self._clock(), self._feed.known
+        if ended:
+            return TaskState.ENDED
+        if known.agent((task.workload,), now) is not None:
+            return TaskState.AGENT_REVOKED
+        if known.subject(task.subject_issuer, task.subject_id, task.started_at, now) is not None:
+            return TaskState.SUBJECT_REVOKED
+        if known.state(task.started_at, now) is not None:
+            return TaskState.ROLLED_BACK
+        return TaskState.LIVE
+
+    def _cut(self, tree: Tree, root: Child, *, whole: bool) -> set[str]:
+        """Return the ids of the steps that can't be used any more."""
+        if whole:
+            return {root.child_id, *(child.child_id for child in tree.children)}
+        now, known = self._clock(), self._feed.known
+        tops = set(tree.ended)
+        tops.update(
+            step.child_id for step in (root, *tree.children) if known.agent((step.holder,), now) is not None
+        )
+        return subtrees(tree.children, tops)
+
+
+def task_not_found(task_id: str) -> Unanswerable:
+    """Return the error for a task that the zone doesn't know."""
+    return Unanswerable(
+        "NOT_FOUND", "task_not_found", f"the zone knows no task {task_id!a} that hasn't expired"
+    )
+
+
+def _nodes(tree: Tree, root: Child, cut: set[str]) -> tuple[Node, ...]:
+    below: dict[str, list[Child]] = {}
+    for child in tree.children:
+        below.setdefault(child.parent_id, []).append(child)
+    ended = set(tree.ended)
+    nodes: list[Node] = []
+    open_ends = [(root, 0)]
+    seen = {root.child_id}
+    while open_ends and len(nodes) < MAX_NODES:
+        step, depth = open_ends.pop()
+        children = below.get(step.child_id, [])
+        nodes.append(Node(step, depth, len(children), step.child_id in ended, step.child_id in cut))
+        fresh = [child for child in children if child.child_id not in seen]
+        seen.update(child.child_id for child in fresh)
+        ordered = sorted(fresh, key=lambda child: (child.holder, child.sub_agent, child.child_id))
+        open_ends.extend((child, depth + 1) for child in reversed(ordered))
+    return tuple(nodes)

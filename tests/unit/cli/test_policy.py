@@ -1,0 +1,235 @@
+"""`tabard policy`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.policy import policy
+
+from tests.support.policy import DESK, GRANT_ALL, REPOSITORY, SUPPORT, policy_input, tool, write
+
+BROKEN = (
+    'package policy.broken\n\ndenny contains {"code": "no", "message": "no"}\n\ndeny if input.subjct.id\n'
+)
+
+
+def run(*arguments, **more):
+    return CliRunner().invoke(policy, [str(argument) for argument in arguments], **more)
+
+
+def as_json(*arguments, **more):
+    result = run(*arguments, "--json", **more)
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_check_of_a_good_policy():
+    code, report = as_json("check", SUPPORT / "policy", "--catalogue", SUPPORT / "catalogue.yaml")
+    assert (code, report["ok"], report["modules"], report["problems"]) == (0, True, ["refunds"], [])
+    assert len(report["revision"]) == 64
+
+
+def test_check_tells_every_problem_with_its_line_and_exits_4(tmp_path):
+    write(tmp_path, broken=BROKEN)
+    code, report = as_json("check", tmp_path)
+    assert code == exit_codes.POLICY
+    assert {(problem["row"], problem["code"]) for problem in report["problems"]} == {
+        (3, "public_rule"), (5, "rule_shape"), (5, "rego_type_error"),
+    }  # fmt: skip
+    shown = run("check", tmp_path)
+    assert (
+        f"{tmp_path}/broken.rego:3:1: error denny is no rule of the contract; did you mean 'deny'?"
+        in shown.output
+    )
+    assert "\x1b[" not in shown.output
+
+
+def test_check_warns_of_arguments_and_tools_that_the_catalogue_lacks(tmp_path):
+    rules = """\
+package policy.demo
+
+import data.tabard.lib.arguments
+
+grant contains {"code": "a"} if {
+	input.tool.name == "refunds.create"
+	input.tool.arguments.amount_cent <= 100
+}
+
+grant contains {"code": "b"} if {
+	input.tool.name == "refund.create"
+	arguments.within("ammount", 1, 3)
+}
+
+deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
+"""
+    write(tmp_path, demo=rules)
+    code, report = as_json("check", tmp_path, "--catalogue", SUPPORT / "catalogue.yaml")
+    assert code == exit_codes.OK
+    assert [(problem["row"], problem["code"]) for problem in report["problems"]] == [
+        (7, "argument_unknown"), (11, "tool_unknown"), (15, "argument_unknown"),
+    ]  # fmt: skip
+    assert "did you mean 'amount_cents'?" in report["problems"][0]["message"]
+
+
+def test_check_measures(tmp_path):
+    write(tmp_path, demo=GRANT_ALL)
+    code, report = as_json("check", tmp_path, "--measure")
+    assert code == exit_codes.OK
+    assert [one["rule"] for one in report["measurements"]] == ["policy.demo.grant", "tabard.decision"]
+    assert all(one["median_us"] > 0 for one in report["measurements"])
+
+
+def test_check_of_the_configured_policy(tmp_path):
+    write(tmp_path / "rules", demo=GRANT_ALL)
+    (tmp_path / "tabard.yaml").write_text("policy:\n  path: rules\n")
+    assert run("check", "--config", tmp_path / "tabard.yaml").exit_code == exit_codes.OK
+
+
+def test_check_without_a_policy_says_what_to_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("check")
+    assert result.exit_code == exit_codes.USAGE
+    assert "tabard policy check PATH" in result.output
+
+
+def test_a_broken_catalogue_exits_4(tmp_path):
+    (tmp_path / "c.yaml").write_text("tools: 3\n")
+    result = run("check", SUPPORT / "policy", "--catalogue", tmp_path / "c.yaml")
+    assert result.exit_code == exit_codes.POLICY
+
+
+def evaluate(*more):
+    return as_json(
+        "eval", SUPPORT / "policy", "--catalogue", SUPPORT / "catalogue.yaml", "--tool", "refunds.create",
+        "--arg", "order_id=o", "--arg", "customer_id=c", "--purpose", "refunds", "--agent", f"{DESK}/refunds", *more,
+    )  # fmt: skip
+
+
+def test_eval_shows_the_decision_and_the_deciding_rule():
+    code, shown = evaluate("--arg", "amount_cents=500")
+    assert (code, shown["allowed"], shown["credential"]["scopes"]) == (0, True, ["refunds:write"])
+    (reason,) = shown["reasons"]
+    assert (reason["code"], reason["module"]) == ("refund", "policy.refunds")
+    assert reason["rule"].endswith("refunds.rego:72")
+
+
+def test_eval_of_a_denial_exits_1_and_names_the_rule():
+    code, shown = evaluate("--arg", "amount_cents=50000")
+    assert (code, shown["allowed"]) == (exit_codes.NEGATIVE, False)
+    (reason,) = shown["reasons"]
+    assert (reason["code"], reason["message"]) == (
+        "amount_too_high",
+        "amount_cents is 50000, the limit is 10000",
+    )
+    assert reason["rule"].endswith("refunds.rego:99")
+
+
+def test_eval_of_an_asserted_purpose():
+    code, shown = evaluate("--arg", "amount_cents=1", "--asserted")
+    assert (code, [reason["code"] for reason in shown["reasons"]]) == (1, ["purpose_mismatch"])
+
+
+def test_eval_tells_what_the_catalogue_refuses():
+    result = run(
+        "eval",
+        SUPPORT / "policy",
+        "--catalogue",
+        SUPPORT / "catalogue.yaml",
+        "--tool",
+        "tickets.read",
+        "--arg",
+        "id=1",
+    )
+    assert result.exit_code == exit_codes.USAGE
+
+
+def test_eval_of_a_whole_input(tmp_path):
+    document = policy_input(tool=tool("tickets.read", ticket_id="1"))
+    code, shown = as_json("eval", SUPPORT / "policy", "--input", "-", input=json.dumps(document))
+    assert (code, shown["reasons"][0]["code"]) == (0, "read")
+    document["subjct"] = {}
+    (tmp_path / "input.json").write_text(json.dumps(document))
+    result = run("eval", SUPPORT / "policy", "--input", tmp_path / "input.json")
+    assert result.exit_code == exit_codes.USAGE
+
+
+def test_eval_of_a_broken_policy_exits_4(tmp_path):
+    assert run("eval", write(tmp_path, broken=BROKEN), "--tool", "x").exit_code == exit_codes.POLICY
+
+
+def test_eval_for_people():
+    result = run("eval", SUPPORT / "policy", "--tool", "exports.create", "--agent", f"{DESK}/refunds")
+    assert result.exit_code == exit_codes.NEGATIVE
+    assert result.output.startswith("deny\n  no_grant")
+
+
+@pytest.mark.parametrize("name", ["support", "quickstart", "bank", "callbacks"])
+def test_the_examples_pass_their_tests_with_every_line_covered(name):
+    code, report = as_json("test", REPOSITORY / "rego" / "examples" / name / "policy", "--threshold", "100")
+    assert (code, report["coverage"], report["failed"], report["uncovered"]) == (0, 100, [], {})
+
+
+@pytest.mark.parametrize("name", ["support", "quickstart", "bank"])
+def test_the_examples_pass_the_check_without_a_warning(name):
+    example = REPOSITORY / "rego" / "examples" / name
+    code, report = as_json("check", example / "policy", "--catalogue", example / "catalogue.yaml")
+    assert (code, report["problems"]) == (0, [])
+
+
+def test_the_library_passes_its_tests():
+    code, report = as_json("test", REPOSITORY / "rego" / "tabard", "--no-coverage")
+    assert (code, report["failed"]) == (0, [])
+
+
+def test_a_failing_test_exits_1(tmp_path):
+    write(tmp_path, demo=GRANT_ALL, demo_test="package policy.demo_test\n\ntest_no if false\n")
+    code, report = as_json("test", tmp_path)
+    assert code == exit_codes.NEGATIVE
+    assert report["failed"][0].endswith("demo_test.rego:3 data.policy.demo_test.test_no")
+
+
+def test_lines_that_no_test_reaches_are_told(tmp_path):
+    write(tmp_path, demo=GRANT_ALL, demo_test="package policy.demo_test\n\ntest_yes if true\n")
+    assert run("test", tmp_path).exit_code == exit_codes.OK
+    result = run("test", tmp_path, "--threshold", "50")
+    assert result.exit_code == exit_codes.NEGATIVE
+    assert "no test reaches line 3" in result.output
+
+
+def test_no_tests_are_no_success(tmp_path):
+    assert run("test", write(tmp_path, demo=GRANT_ALL)).exit_code == exit_codes.NEGATIVE
+
+
+def test_modules_that_do_not_compile_exit_4(tmp_path):
+    assert (
+        run("test", write(tmp_path, demo="package policy.demo\n\ndeny contains {\n")).exit_code
+        == exit_codes.POLICY
+    )
+
+
+def test_data_is_where_the_sidecar_puts_it(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "data.json").write_text('{"b": 1}')
+    (tmp_path / "data.yaml").write_text("c: 2\n")
+    source = "package policy.demo_test\n\ntest_data if {\n\tdata.a.b == 1\n\tdata.c == 2\n}\n"
+    assert run("test", write(tmp_path, demo=GRANT_ALL, demo_test=source)).exit_code == exit_codes.OK
+
+
+def test_a_new_module_passes_check_and_tests(tmp_path):
+    assert run("new", "hr_desk", "--into", tmp_path).exit_code == exit_codes.OK
+    assert run("check", tmp_path).exit_code == exit_codes.OK
+    assert run("test", tmp_path, "--threshold", "100").exit_code == exit_codes.OK
+
+
+def test_a_new_module_overwrites_nothing(tmp_path):
+    assert run("new", "hr", "--into", tmp_path).exit_code == exit_codes.OK
+    before = (tmp_path / "hr" / "hr.rego").read_text()
+    assert run("new", "hr", "--into", tmp_path).exit_code == exit_codes.USAGE
+    assert (tmp_path / "hr" / "hr.rego").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["", "A", "../x", "a.b", "a-b", "x_test", "1a"])
+def test_a_name_that_is_none_is_refused(tmp_path, name):
+    assert run("new", "--into", tmp_path, "--", name).exit_code == exit_codes.USAGE
