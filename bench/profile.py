@@ -23,7 +23,7 @@ from tabard_sidecar.config import load
 from tabard_sidecar.credentials.jwt import JwtIssuer
 from tabard_sidecar.pipeline import authorize as pipeline
 from tabard_sidecar.pipeline.policy_input import PolicyInput
-from tabard_sidecar.pipeline.reservations import Ledger
+from tabard_sidecar.pipeline.reservations import Reservations
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.records.decision_log import SinkDecisionLog
@@ -40,14 +40,14 @@ CALLS = 1_000
 TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (convert, "authorize_question", "parse the request", 0),
     (pipeline.Authorizer, "authorize", "authorize", 0),
-    (pipeline, "judge_call", "judge caveats", 1),
+    (pipeline, "check_call", "judge caveats", 1),
     (Stages, "check_alive", "ended, revoked, children", 1),
-    (Ledger, "standing", "look up in SQLite", 2),
+    (Reservations, "standing", "look up in SQLite", 2),
     (PolicyInput, "authorize", "assemble input", 1),
     (Runtime, "decide", "evaluate and compose", 1),
     (Policy, "_begin", "OPA", 2),
     (pipeline, "clamp_credential", "clamp", 1),
-    (Ledger, "reserve", "reserve (nothing to take here)", 1),
+    (Reservations, "reserve", "reserve (nothing to take here)", 1),
     (JwtIssuer, "compute", "sign the JWT", 1),
     (SinkDecisionLog, "record", "decision log, two records", 1),
     (convert, "decision_message", "build the response", 0),

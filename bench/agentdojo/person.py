@@ -47,7 +47,7 @@ class ScriptedUser:
         return True
 
 
-class ApprovalDesk:
+class ApprovalStatusService:
     """The operator socket, where the scripted user decides.
 
     Args:

@@ -23,7 +23,7 @@ from tabard_sidecar.identity import sign_intent
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
 from bench.agentdojo.catalogue import CATALOGUE
-from bench.agentdojo.person import ApprovalDesk, ScriptedUser
+from bench.agentdojo.person import ApprovalStatusService, ScriptedUser
 from bench.agentdojo.play import Answer, Session
 
 ZONE = "agentdojo"
@@ -55,7 +55,7 @@ class SidecarGate:
         self._front_end = _signer(folder / "front-end.json")
         self._process: subprocess.Popen[bytes] | None = None
         self._client = tabard.connect(f"unix:{folder}/agent/s", timeout_seconds=30)
-        self._desk = ApprovalDesk(f"unix:{folder}/operator/s", user, self._approver_token)
+        self._desk = ApprovalStatusService(f"unix:{folder}/operator/s", user, self._approver_token)
 
     def __enter__(self) -> Self:
         ring = Keyring.create_directory(self._folder / "keys")
@@ -167,7 +167,7 @@ class SidecarGate:
 
 
 class _TaskSession:
-    def __init__(self, task: tabard.Task, desk: ApprovalDesk) -> None:
+    def __init__(self, task: tabard.Task, desk: ApprovalStatusService) -> None:
         self._task = task
         self._desk = desk
 

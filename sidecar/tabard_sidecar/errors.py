@@ -17,7 +17,7 @@ class Refused(Exception):
         self.message = message
 
 
-class Unanswerable(Exception):
+class NoDecision(Exception):
     """No decision could be made: the call ends with a gRPC error, which every client treats as a deny.
 
     Attributes:

@@ -41,7 +41,7 @@ class SubjectVerifier(Protocol):
 
         Raises:
             Refused: the token isn't acceptable; the code says why.
-            Unanswerable: the issuer's keys can't be had at all.
+            NoDecision: the issuer's keys can't be had at all.
         """
         ...
 
@@ -65,13 +65,13 @@ class AgentIdentitySource(Protocol):
         """Return the identity as verified last.
 
         Raises:
-            Unanswerable: there is no identity that is still valid.
+            NoDecision: there is no identity that is still valid.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class FilterQuestion:
+class CandidateTool:
     """One tool of a FilterTools request, with its annotations from the catalogue."""
 
     name: str
@@ -111,13 +111,11 @@ class PolicyRuntime(Protocol):
         of the questions that people have answered with yes for this very call.
 
         Raises:
-            Unanswerable: no policy is loaded, or the engine can't be reached.
+            NoDecision: no policy is loaded, or the engine can't be reached.
         """
         ...
 
-    async def filter_tools(
-        self, input_base: Mapping[str, Any], tools: Sequence[FilterQuestion]
-    ) -> list[bool]:
+    async def filter_tools(self, input_base: Mapping[str, Any], tools: Sequence[CandidateTool]) -> list[bool]:
         """Tell per tool whether some arguments could be allowed.
 
         ``input_base`` is the policy input without ``tool``.
@@ -210,7 +208,7 @@ class CredentialIssuer(Protocol):
         """Issue a credential.
 
         Raises:
-            Unanswerable: the issuer's backend or key can't be reached.
+            NoDecision: the issuer's backend or key can't be reached.
         """
         ...
 
@@ -262,7 +260,7 @@ class Approvals(Protocol):
         Raises:
             Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured role
                 could approve.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         ...
 
@@ -274,7 +272,7 @@ class Approvals(Protocol):
         Raises:
             Refused: ``approval_invalid``, an approval doesn't exist any more, isn't approved or speaks of
                 another call.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         ...
 
@@ -294,7 +292,7 @@ class Revocations(Protocol):
 
         Raises:
             Refused: ``agent_revoked``, ``subject_revoked``, or ``revocation_state_stale``.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         ...
 
@@ -303,7 +301,7 @@ class Revocations(Protocol):
 
         Raises:
             Refused: ``agent_revoked``, or ``subject_revoked`` for a token issued at or before the revocation.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         ...
 
@@ -313,7 +311,7 @@ class Revocations(Protocol):
         Raises:
             Refused: ``credential_revoked``, ``agent_revoked``, ``subject_revoked``, ``task_ended`` or
                 ``revocation_state_stale``.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         ...
 
@@ -325,6 +323,6 @@ class DecisionLog(Protocol):
         """Write one record.
 
         Raises:
-            Unanswerable: the sink is broken and the configuration requires it.
+            NoDecision: the sink is broken and the configuration requires it.
         """
         ...

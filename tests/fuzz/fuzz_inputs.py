@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["tabard", "tabard_sidecar", "pymacaroon
     from tabard.arguments import ArgumentsError, canonical, parse_arguments
     from tabard.authz.v1 import authorization_service_pb2, task_service_pb2
     from tabard.caveats import CaveatError, decode_caveat, encode_caveat
-    from tabard_sidecar.errors import Refused, Unanswerable
+    from tabard_sidecar.errors import NoDecision, Refused
     from tabard_sidecar.grants import GrantService
     from tabard_sidecar.keys.model import ROOT, Key
     from tabard_sidecar.server import convert
@@ -80,7 +80,7 @@ def _request(data: bytes) -> None:
     ):
         try:
             read(kind.FromString(data))
-        except (DecodeError, Unanswerable):
+        except (DecodeError, NoDecision):
             continue
 
 

@@ -96,7 +96,7 @@ class ZoneState:
         assert max((await spent(zone, task)).values()) == 600
 
     async def test_a_restart_forgets_nothing(self, zone):
-        """Replies, budgets, labels and ends are there again; a retry is answered and not paid twice."""
+        """IdempotencyStore, budgets, labels and ends are there again; a retry is answered and not paid twice."""
         task, ended = await zone.start_task(), await zone.start_task()
         first = await pay(task, 600, request_id="r-1")
         await task.authorize("web.read", {})

@@ -7,18 +7,18 @@ that is good for this call only (:mod:`~tabard_sidecar.approvals.call_grant`).
 
 from tabard_sidecar.approvals.build import ApprovalParts, build_approvals
 from tabard_sidecar.approvals.conf import ApprovalsConfig
-from tabard_sidecar.approvals.deciding import ApprovalOffice, Case
-from tabard_sidecar.approvals.requesting import PeoplesApprovals
-from tabard_sidecar.approvals.status import ApprovalAnswer, ApprovalDesk, ApprovalState
+from tabard_sidecar.approvals.deciding import ApprovalDecider, ApprovalView
+from tabard_sidecar.approvals.requesting import ApprovalRequester
+from tabard_sidecar.approvals.status import ApprovalAnswer, ApprovalState, ApprovalStatusService
 
 __all__ = [
     "ApprovalAnswer",
-    "ApprovalDesk",
-    "ApprovalOffice",
+    "ApprovalDecider",
     "ApprovalParts",
+    "ApprovalRequester",
     "ApprovalState",
+    "ApprovalStatusService",
+    "ApprovalView",
     "ApprovalsConfig",
-    "Case",
-    "PeoplesApprovals",
     "build_approvals",
 ]

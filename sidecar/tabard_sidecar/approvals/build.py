@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.approvals.deciding import ApprovalOffice
+from tabard_sidecar.approvals.deciding import ApprovalDecider
 from tabard_sidecar.approvals.prompt import KEYS_INFO
-from tabard_sidecar.approvals.requesting import PeoplesApprovals
-from tabard_sidecar.approvals.status import ApprovalDesk
+from tabard_sidecar.approvals.requesting import ApprovalRequester
+from tabard_sidecar.approvals.status import ApprovalStatusService
 from tabard_sidecar.keys.sealing import KeyringReplyKeys
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class ApprovalParts:
     ``approvals`` is for the pipeline, ``desk`` for agents, ``office`` for operators.
     """
 
-    approvals: PeoplesApprovals
-    desk: ApprovalDesk
-    office: ApprovalOffice
+    approvals: ApprovalRequester
+    desk: ApprovalStatusService
+    office: ApprovalDecider
     webhook: Webhook | None
 
     async def start(self) -> None:
@@ -87,9 +87,9 @@ def build_approvals(  # noqa: PLR0913 - one argument per part that approvals nee
             webhook.announce(event(approval, ask, call))
 
     return ApprovalParts(
-        approvals=PeoplesApprovals(config, state, grants, keys, revocations, announce),
-        desk=ApprovalDesk(state, grants, agent, clock),
-        office=ApprovalOffice(config, state, keys, tokens, revocations, clock),
+        approvals=ApprovalRequester(config, state, grants, keys, revocations, announce),
+        desk=ApprovalStatusService(state, grants, agent, clock),
+        office=ApprovalDecider(config, state, keys, tokens, revocations, clock),
         webhook=webhook,
     )
 

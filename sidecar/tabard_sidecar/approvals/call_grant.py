@@ -90,7 +90,7 @@ def verify_waiting(grants: Grants, key_id: str, call_grant: str) -> VerifiedGran
 
     Raises:
         Refused: it isn't a call grant of this zone.
-        Unanswerable: the keyring can't be read.
+        NoDecision: the keyring can't be read.
     """
     try:
         raws = [raw for raw in macaroon.parse(call_grant).caveats if raw.verification_id is not None]

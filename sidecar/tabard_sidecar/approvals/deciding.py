@@ -38,14 +38,14 @@ class ApproverTokens(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ApprovalView:
     """One approval as people see it. ``prompt`` is ``None`` if it can't be decrypted any more."""
 
     approval: Approval
     prompt: Prompt | None
 
 
-class ApprovalOffice:
+class ApprovalDecider:
     """Shows people what waits and takes their decisions.
 
     Args:
@@ -73,13 +73,13 @@ class ApprovalOffice:
         self._revocations = revocations
         self._clock = clock
 
-    async def cases(self, *, pending_only: bool) -> tuple[list[Case], bool]:
+    async def cases(self, *, pending_only: bool) -> tuple[list[ApprovalView], bool]:
         """Return what waits and, unless ``pending_only``, what was decided and still counts; oldest first.
 
         The second part tells whether there are more than the 200 that are returned.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         found = await self._state.approvals(now=self._clock(), pending_only=pending_only)
         cases = []
@@ -88,12 +88,12 @@ class ApprovalOffice:
             await asyncio.sleep(0)  # large ones take a while, and agents wait meanwhile
         return cases, len(found) > MAX_LISTED
 
-    async def case(self, approval_id: str) -> Case:
+    async def case(self, approval_id: str) -> ApprovalView:
         """Return one approval.
 
         Raises:
             Refused: there is none of that name, or not any more.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         now = self._clock()
         approval = await self._state.approval(approval_id, now=now)
@@ -101,13 +101,13 @@ class ApprovalOffice:
             raise Refused("approval_unknown", "there is no such approval, or not any more")
         return self._case(approval)
 
-    async def decide(self, approval_id: str, token: str, *, approve: bool) -> Case:
+    async def decide(self, approval_id: str, token: str, *, approve: bool) -> ApprovalView:
         """Approve or deny a call on behalf of the person that ``token`` speaks of. A token decides once.
 
         Raises:
             Refused: nothing waits under that name, the token isn't acceptable, is an agent's or was used, or the person
                 hasn't the right.
-            Unanswerable: the state store or the issuer's keys are out of reach.
+            NoDecision: the state store or the issuer's keys are out of reach.
         """
         case = await self.case(approval_id)
         if case.approval.status is not ApprovalStatus.PENDING:
@@ -129,7 +129,7 @@ class ApprovalOffice:
                 "reason_code": decided.code,
             },
         )
-        return Case(decided, case.prompt)
+        return ApprovalView(decided, case.prompt)
 
     async def _person(self, token: str, prompt: Prompt, *, approve: bool) -> Subject:
         if not token:
@@ -165,11 +165,11 @@ class ApprovalOffice:
             raise Refused("approval_decided", "somebody else decided meanwhile, or its time is over")
         return decided
 
-    def _case(self, approval: Approval) -> Case:
+    def _case(self, approval: Approval) -> ApprovalView:
         try:
-            return Case(approval, open_prompt(self._keys, approval.approval_id, approval.payload))
+            return ApprovalView(approval, open_prompt(self._keys, approval.approval_id, approval.payload))
         except SealError as error:
             _log.warning(
                 "approval can't be read", extra={"approval_id": approval.approval_id, "problem": str(error)}
             )
-            return Case(approval, None)
+            return ApprovalView(approval, None)

@@ -26,7 +26,7 @@ MAX_SHOWN_BYTES = 64 * 1024
 """Longest arguments, as canonical JSON, that a person is asked about."""
 
 
-class PeoplesApprovals:
+class ApprovalRequester:
     """Asks people and recognises their word; what :class:`tabard_sidecar.interfaces.Approvals` describes.
 
     Args:
@@ -73,7 +73,7 @@ class PeoplesApprovals:
             Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured
                 role could approve; ``approval_too_large``, nobody can look through that many arguments;
                 ``policy_conflict``, one code asks different people; ``grant_too_large``.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         asks = _merged(asks)
         size = len(call.arguments_json)
@@ -104,7 +104,7 @@ class PeoplesApprovals:
         Raises:
             Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, ``approver_revoked``, or
                 ``approval_invalid``: an approval doesn't exist any more, isn't decided or speaks of another call.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         met = []
         for approval_id in judge_discharges(grant, call, now=now):

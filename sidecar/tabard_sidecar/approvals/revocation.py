@@ -25,7 +25,7 @@ async def check_approver(
 
     Raises:
         Refused: ``approver_revoked``, ``agent_revoked`` or ``revocation_state_stale``.
-        Unanswerable: the state store is out of reach.
+        NoDecision: the state store is out of reach.
     """
     try:
         await revocations.check_start(Agent(agent_id, ""), person, issued_at=since, now=now)

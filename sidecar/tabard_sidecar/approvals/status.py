@@ -44,7 +44,7 @@ class ApprovalAnswer:
 _EXPIRED = ApprovalAnswer(ApprovalState.EXPIRED)
 
 
-class ApprovalDesk:
+class ApprovalStatusService:
     """Tells agents how their approvals stand and hands the discharges out.
 
     Args:
@@ -67,7 +67,7 @@ class ApprovalDesk:
 
         Raises:
             Refused: the call grant doesn't verify, isn't one, or is held by another workload.
-            Unanswerable: the state store or the keyring is out of reach, or this sidecar has no identity.
+            NoDecision: the state store or the keyring is out of reach, or this sidecar has no identity.
         """
         agent = self._agent.current()
         grant = call_grants.verify_waiting(self._grants, _key_id(call_grant), call_grant)

@@ -8,7 +8,7 @@ from typing import IO, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.config.problems import Problem
+from tabard_sidecar.config.problems import ConfigProblem
 
 
 class Failure(click.ClickException):
@@ -42,7 +42,7 @@ class Failure(click.ClickException):
 class ConfigFailure(Failure):
     """The configuration has mistakes; all of them are printed."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         many = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__(f"the configuration has {many}", exit_codes.CONFIG)
         self.problems = problems

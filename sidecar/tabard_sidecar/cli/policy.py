@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.workbench import CheckReport
     from tabard_sidecar.policy.catalogue import Catalogue
     from tabard_sidecar.policy.loading.compiling import CompileOptions
-    from tabard_sidecar.policy.problems import Problem
+    from tabard_sidecar.policy.problems import PolicyProblem
 
 _GUIDE = "docs/policy-guide.md"
 _MAX_INPUT_BYTES = 1024 * 1024
@@ -75,7 +75,7 @@ def _target(
         raise _broken(error.problems, "the tool catalogue") from error
 
 
-def _broken(problems: tuple[Problem, ...], what: str) -> Failure:
+def _broken(problems: tuple[PolicyProblem, ...], what: str) -> Failure:
     lines = "".join(f"\n  {problem}" for problem in problems)
     return Failure(f"{what} can't be used{lines}", exit_codes.POLICY, see=_GUIDE)
 
@@ -242,7 +242,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
     from tabard_sidecar.cli.policy_view import evaluation_json, print_evaluation  # noqa: PLC0415
-    from tabard_sidecar.errors import Unanswerable  # noqa: PLC0415
+    from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.workbench import InputError  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.workbench import evaluate as evaluate_policy  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
@@ -256,7 +256,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
             evaluation = evaluate_policy(engine, target.path, target.options, document)
     except PolicyBrokenError as error:
         raise _broken(error.problems, "the policy") from error
-    except (InputError, Unanswerable) as error:
+    except (InputError, NoDecision) as error:
         raise Failure(
             str(error), exit_codes.USAGE, next_step="rego/schemas/input.json lists every field", see=_GUIDE
         ) from error

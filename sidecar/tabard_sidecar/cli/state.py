@@ -72,7 +72,7 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
     Raises:
         Failure: the store can't be opened, read or written.
     """
-    from tabard_sidecar.errors import Refused, Unanswerable  # noqa: PLC0415
+    from tabard_sidecar.errors import NoDecision, Refused  # noqa: PLC0415
     from tabard_sidecar.state.sqlite import StateFileError  # noqa: PLC0415
 
     async def run() -> _T:
@@ -87,7 +87,7 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
         return asyncio.run(run())
     except (StateFileError, ValueError) as error:
         raise Failure(str(error), exit_codes.CONFIG, where="state.url", see=_SEE) from error
-    except (Unanswerable, Refused) as error:
+    except (NoDecision, Refused) as error:
         raise Failure(error.message, exit_codes.UNREACHABLE, where="state.url", see=_SEE) from error
 
 

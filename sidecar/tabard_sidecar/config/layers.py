@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from tabard_sidecar.config.problems import Problem
+from tabard_sidecar.config.problems import ConfigProblem
 from tabard_sidecar.config.schema_walk import known_keys, models_at, nearest_key
 from tabard_sidecar.config.yaml_source import Marked, parse_value
 
@@ -51,13 +51,13 @@ def from_environment(environment: Mapping[str, str], root: type[BaseModel]) -> I
             yield Override(path, environment[name], f"environment variable {name}")
 
 
-def from_flags(assignments: Iterable[str]) -> Iterator[Override | Problem]:
+def from_flags(assignments: Iterable[str]) -> Iterator[Override | ConfigProblem]:
     """Yield the settings of ``--set section.key=value`` flags."""
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         source = f"flag --set {key}"
         if not separator or not key:
-            yield Problem("has no value", source, next_step="Write --set section.key=value.")
+            yield ConfigProblem("has no value", source, next_step="Write --set section.key=value.")
         else:
             yield Override(tuple(key.strip().split(".")), text, source)
 
@@ -97,11 +97,11 @@ class Merged:
 
 def merge(
     document: Marked | None, file: FilePath | None, overrides: Iterable[Override], root: type[BaseModel]
-) -> tuple[Merged, list[Problem]]:
+) -> tuple[Merged, list[ConfigProblem]]:
     """Lay overrides, weakest first, over the document."""
     data = _without_empty_sections(document.value if document else {}, root)
     merged = Merged(data, document, file, {})
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     for override in overrides:
         problem = _apply(merged, override, root)
         if problem is not None:
@@ -109,7 +109,7 @@ def merge(
     return merged, problems
 
 
-def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> Problem | None:
+def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> ConfigProblem | None:
     *parents, key = override.path
     for depth, step in enumerate(override.path):
         above = override.path[:depth]
@@ -118,7 +118,7 @@ def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> Problem
     try:
         value = _typed(override.text, _annotation(root, override.path))
     except ValueError as error:
-        return Problem(f"can't be read: {error}", override.source, key=".".join(override.path))
+        return ConfigProblem(f"can't be read: {error}", override.source, key=".".join(override.path))
     place = merged.data
     for step in parents:
         inner = place.get(step)
@@ -130,12 +130,12 @@ def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> Problem
     return None
 
 
-def unknown_key(root: type[BaseModel], above: Path, key: str, place: tuple[str, int, int]) -> Problem:
+def unknown_key(root: type[BaseModel], above: Path, key: str, place: tuple[str, int, int]) -> ConfigProblem:
     """Return the problem of a key that nothing reads."""
     near = nearest_key(root, above, key)
     step = f'Did you mean "{near}"?' if near else f"Known here: {', '.join(known_keys(root, above))}."
     dotted = ".".join(map(str, (*above, key)))
-    return Problem(f'unknown key "{key}"', *place, key=dotted, next_step=step)
+    return ConfigProblem(f'unknown key "{key}"', *place, key=dotted, next_step=step)
 
 
 def _without_empty_sections(data: Mapping[str, Any], root: type[BaseModel]) -> dict[str, Any]:

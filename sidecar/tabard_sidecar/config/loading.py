@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge, unknown_key
-from tabard_sidecar.config.problems import ConfigError, Problem
+from tabard_sidecar.config.problems import ConfigError, ConfigProblem
 from tabard_sidecar.config.schema_walk import anchor_paths
 from tabard_sidecar.config.settings import Settings
 from tabard_sidecar.config.yaml_source import MAX_BYTES, parse
@@ -80,7 +80,7 @@ def load(
     file = find_file(explicit, environment, directory=directory, system_file=system_file)
     document, repeated = parse(_read(file), str(file)) if file is not None else (None, [])
     flags = list(from_flags(assignments))
-    problems = [*repeated, *(flag for flag in flags if isinstance(flag, Problem))]
+    problems = [*repeated, *(flag for flag in flags if isinstance(flag, ConfigProblem))]
     overrides = [
         *from_environment(environment, Settings),
         *(flag for flag in flags if isinstance(flag, Override)),
@@ -108,25 +108,29 @@ def _read(file: Path) -> bytes:
             mode = os.fstat(stream.fileno()).st_mode
             if mode & _OTHERS_MAY_WRITE:
                 raise ConfigError(
-                    [Problem("anybody may write the file", str(file), next_step=f"Run chmod o-w {file}.")]
+                    [
+                        ConfigProblem(
+                            "anybody may write the file", str(file), next_step=f"Run chmod o-w {file}."
+                        )
+                    ]
                 )
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         step = "Run tabard init to write one." if isinstance(error, FileNotFoundError) else ""
-        raise ConfigError([Problem(error.strerror or str(error), str(file), next_step=step)]) from None
+        raise ConfigError([ConfigProblem(error.strerror or str(error), str(file), next_step=step)]) from None
 
 
-def explain(error: ValidationError, merged: Merged, root: type[BaseModel]) -> Iterable[Problem]:
+def explain(error: ValidationError, merged: Merged, root: type[BaseModel]) -> Iterable[ConfigProblem]:
     """Translate what pydantic found into problems with their places, each place and message once."""
-    seen: dict[tuple[str, str], Problem] = {}
+    seen: dict[tuple[str, str], ConfigProblem] = {}
     for detail in error.errors(include_url=False):
         path = _real_path(detail["loc"], merged.data, missing=detail["type"] == "missing")
         if detail["type"] == "extra_forbidden":
             problem = unknown_key(root, path[:-1], str(path[-1]), merged.key_place(path))
         elif detail["type"] == "missing":
-            problem = Problem("is required", *merged.key_place(path[:-1]), key=_dotted(path))
+            problem = ConfigProblem("is required", *merged.key_place(path[:-1]), key=_dotted(path))
         else:
-            problem = Problem(_message(detail), *merged.place(path), key=_dotted(path))
+            problem = ConfigProblem(_message(detail), *merged.place(path), key=_dotted(path))
         seen.setdefault((problem.key, problem.message), problem)
     return seen.values()
 

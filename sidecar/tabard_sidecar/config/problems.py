@@ -9,7 +9,7 @@ _DOCS = "docs/reference/config.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One mistake.
 
     Attributes:
@@ -47,6 +47,6 @@ class Problem:
 class ConfigError(Exception):
     """The configuration can't be used; ``problems`` lists every mistake that was found, in order of position."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.source, p.line, p.column, p.key)))
         super().__init__("\n".join(str(problem) for problem in self.problems))

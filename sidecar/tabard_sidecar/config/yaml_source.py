@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from tabard_sidecar.config.problems import ConfigError, Problem
+from tabard_sidecar.config.problems import ConfigError, ConfigProblem
 
 MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 32
@@ -67,7 +67,7 @@ class Marked:
         return node, reached
 
 
-def parse(text: bytes, source: str) -> tuple[Marked, list[Problem]]:
+def parse(text: bytes, source: str) -> tuple[Marked, list[ConfigProblem]]:
     """Parse one YAML document whose root is a mapping; an empty document is an empty mapping.
 
     Repeated keys don't stop the parsing: they come back as problems, so that they are told with everything else.
@@ -80,13 +80,13 @@ def parse(text: bytes, source: str) -> tuple[Marked, list[Problem]]:
         ConfigError: the text can't be parsed any further.
     """
     if len(text) > MAX_BYTES:
-        raise ConfigError([Problem(f"larger than {MAX_BYTES} bytes", source, 1, 1)])
+        raise ConfigError([ConfigProblem(f"larger than {MAX_BYTES} bytes", source, 1, 1)])
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            [Problem("not UTF-8", source, line, 1, next_step="Save the file as UTF-8.")]
+            [ConfigProblem("not UTF-8", source, line, 1, next_step="Save the file as UTF-8.")]
         ) from None
     composer = _Composer(source)
     try:
@@ -94,12 +94,12 @@ def parse(text: bytes, source: str) -> tuple[Marked, list[Problem]]:
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_problem(error, source)]) from None
     except yaml.YAMLError as error:
-        raise ConfigError([Problem(f"not YAML: {error}".splitlines()[0], source, 1, 1)]) from None
+        raise ConfigError([ConfigProblem(f"not YAML: {error}".splitlines()[0], source, 1, 1)]) from None
     if root.value is None:
         root.value = {}
     if not isinstance(root.value, dict):
         raise ConfigError(
-            [Problem("must be a mapping of sections", source, root.position.line, root.position.column)]
+            [ConfigProblem("must be a mapping of sections", source, root.position.line, root.position.column)]
         )
     return root, composer.problems
 
@@ -120,11 +120,11 @@ def parse_value(text: str) -> object:
     return root.value
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> ConfigProblem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     message = ", ".join(part for part in (error.context, error.problem) if part)
-    return Problem(f"not YAML: {message}", source, line, column, next_step="Correct the syntax.")
+    return ConfigProblem(f"not YAML: {message}", source, line, column, next_step="Correct the syntax.")
 
 
 class _Composer:
@@ -132,7 +132,7 @@ class _Composer:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
 
     def document(self, events: Iterator[yaml.Event]) -> Marked:
         """Compose the only document of a stream."""
@@ -199,7 +199,7 @@ class _Composer:
     def _note(self, event: yaml.Event, message: str, next_step: str = "") -> None:
         position = _position(event)
         self.problems.append(
-            Problem(message, self._source, position.line, position.column, next_step=next_step)
+            ConfigProblem(message, self._source, position.line, position.column, next_step=next_step)
         )
 
     def _stop(self, event: yaml.Event, message: str, next_step: str = "") -> NoReturn:

@@ -14,7 +14,7 @@ from tabard_sidecar.credentials.claims import MAX_CREDENTIAL_BYTES, check_size, 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
-from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.keyset import VerificationKey
 from tabard_sidecar.keys.model import SIGNING
 from tabard_sidecar.model import IssuedCredential
@@ -69,7 +69,7 @@ class JwtIssuer:
         """Sign a credential. The same request gives the same claims, so a retry is the same credential.
 
         Raises:
-            Unanswerable: no signing key is active.
+            NoDecision: no signing key is active.
             Refused: the claims can't be written or are too large.
         """
         key = self._keyring.active(SIGNING)
@@ -98,11 +98,11 @@ class JwtIssuer:
             checks.check_type(token.type, {CREDENTIAL_TYPE})
             key = self._keyring.get(token.key_id or "", SIGNING)
             if key is None or key.private_key is None:
-                raise TokenError(Problem.UNKNOWN_KEY, "no accepted key of this zone signed it")
+                raise TokenError(TokenProblem.UNKNOWN_KEY, "no accepted key of this zone signed it")
             public = VerificationKey(key.kid, key.algorithm, key.private_key.public_key())
             jose.verify_signature(token, public)
             if token.claims.get("iss") != self._writer.issuer:
-                raise TokenError(Problem.CLAIMS, "another zone issued it")
+                raise TokenError(TokenProblem.CLAIMS, "another zone issued it")
             checks.check_period(token.claims, now=self._clock(), skew=_SKEW_SECONDS)
             found = introspection(KIND, token.claims)
         except TokenError as error:

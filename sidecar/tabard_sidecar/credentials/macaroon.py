@@ -59,7 +59,7 @@ class MacaroonIssuer:
         """Mint a credential. The same request under the same key gives the same bytes.
 
         Raises:
-            Unanswerable: no root key is active.
+            NoDecision: no root key is active.
             Refused: the claims can't be written or are too large.
         """
         key = self._keyring.active(ROOT)

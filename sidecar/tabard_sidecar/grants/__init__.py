@@ -4,13 +4,13 @@ Verifying and judging are separate words here. Verifying tells who wrote what (s
 caveats say to a question; a verified grant allows nothing by itself.
 """
 
-from tabard_sidecar.grants.judging import (
+from tabard_sidecar.grants.checks import (
     CLOCK_SKEW_SECONDS,
+    check_call,
+    check_delegation,
+    check_expiry,
     children_to_register,
     clamp_credential,
-    judge_call,
-    judge_delegation,
-    judge_expiry,
     tool_possible,
 )
 from tabard_sidecar.grants.plan import PlannedGrant
@@ -20,11 +20,11 @@ __all__ = [
     "CLOCK_SKEW_SECONDS",
     "GrantService",
     "PlannedGrant",
+    "check_call",
+    "check_delegation",
+    "check_expiry",
     "children_to_register",
     "clamp_credential",
     "digest_of",
-    "judge_call",
-    "judge_delegation",
-    "judge_expiry",
     "tool_possible",
 ]

@@ -26,13 +26,13 @@ from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import identifier as identifiers
 from tabard_sidecar.grants.cache import GrantCache
 from tabard_sidecar.grants.chain import build_grant
+from tabard_sidecar.grants.checks import check_delegatee
 from tabard_sidecar.grants.discharges import (
     approval_info,
     check_third_parties,
     read_discharges,
     with_discharges,
 )
-from tabard_sidecar.grants.judging import check_delegatee
 from tabard_sidecar.grants.seal import make_seal
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class GrantService:
 
         Raises:
             Refused: the grant would be too large.
-            Unanswerable: no root key is active.
+            NoDecision: no root key is active.
         """
         ttls = [limits.ttl_seconds for limits in (*offered, *requested) if limits.ttl_seconds is not None]
         task = replace(task, expires_at=min([task.expires_at, *(now + ttl for ttl in ttls)]))
@@ -161,7 +161,7 @@ class GrantService:
 
         Raises:
             Refused: ``holder`` can't hold it, or it would be too large.
-            Unanswerable: the keyring can't be read.
+            NoDecision: the keyring can't be read.
         """
         if digest_of(serialised) != grant.digest:
             raise Refused("internal", "the verified grant is not the one to hand on")
@@ -182,7 +182,7 @@ class GrantService:
 
         Raises:
             Refused: the grant is malformed, foreign, forged or unsealed, or a discharge isn't acceptable.
-            Unanswerable: the keyring can't be read.
+            NoDecision: the keyring can't be read.
         """
         known = None if discharges else self._cache.get(grant)
         if known is not None:

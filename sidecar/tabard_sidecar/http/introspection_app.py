@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from tabard_sidecar.credentials import introspection_response
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.introspection import Introspect
 from tabard_sidecar.http.listener import Listener
@@ -93,7 +93,7 @@ class _Handler:
             return _answer(_bad_request("send exactly one token"), 400)
         try:
             found = await self._introspect(tokens[0])
-        except Unanswerable as error:
+        except NoDecision as error:
             # Not inactive: nobody knows. The backend has to refuse, and may ask again.
             return _answer({"error": "temporarily_unavailable", "error_description": error.message}, 503)
         if found is None or found.audience not in client.audiences:

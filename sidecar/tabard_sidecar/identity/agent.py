@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose, spiffe
-from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Agent
 
@@ -49,7 +49,7 @@ class AgentIdentity(Protocol):
         """Return the identity as verified last.
 
         Raises:
-            Unanswerable: there is no identity that is still valid.
+            NoDecision: there is no identity that is still valid.
         """
         ...
 
@@ -97,8 +97,8 @@ class NoAgent:
         """Do nothing."""
 
     def current(self) -> Agent:
-        """Raise :class:`Unanswerable`."""
-        raise Unanswerable("FAILED_PRECONDITION", "agent_identity_unavailable", self.problem)
+        """Raise :class:`NoDecision`."""
+        raise NoDecision("FAILED_PRECONDITION", "agent_identity_unavailable", self.problem)
 
     async def close(self) -> None:
         """Do nothing."""
@@ -161,7 +161,7 @@ class KubernetesAgent:
     def current(self) -> Agent:
         """Return the identity of the token verified last, as long as it hasn't expired."""
         if self._agent is None or self._clock() >= self._expires_at:
-            raise Unanswerable(
+            raise NoDecision(
                 "UNAVAILABLE",
                 "agent_identity_unavailable",
                 f"service-account token {self._terms.token_file}: {self._failure or 'it expired and was not renewed'}",
@@ -215,21 +215,21 @@ class KubernetesAgent:
 
     def _check_unsigned(self, token: UnverifiedToken) -> None:
         if token.algorithm not in self._terms.algorithms:
-            raise TokenError(Problem.ALGORITHM, "the token's alg isn't one of those configured")
+            raise TokenError(TokenProblem.ALGORITHM, "the token's alg isn't one of those configured")
         checks.check_type(token.type, _TYPES)
         if token.claims.get("iss") != self._terms.issuer:
-            raise TokenError(Problem.CLAIMS, f"the token's issuer isn't {self._terms.issuer}")
+            raise TokenError(TokenProblem.CLAIMS, f"the token's issuer isn't {self._terms.issuer}")
 
     def _agent_of(self, token: UnverifiedToken) -> tuple[Agent, float]:
         checks.single_audience(token.claims, {self._terms.audience})
         expires_at = checks.check_period(token.claims, now=self._clock(), skew=self._terms.skew_seconds)
         names = token.claims.get("kubernetes.io")
         if not isinstance(names, dict):
-            raise TokenError(Problem.CLAIMS, "the token has no claim kubernetes.io")
+            raise TokenError(TokenProblem.CLAIMS, "the token has no claim kubernetes.io")
         namespace = _name(names.get("namespace"), "namespace")
         account = _name(_member(names, "serviceaccount", "name"), "serviceaccount.name")
         if token.claims.get("sub") != f"system:serviceaccount:{namespace}:{account}":
-            raise TokenError(Problem.CLAIMS, "the token's sub and kubernetes.io name different accounts")
+            raise TokenError(TokenProblem.CLAIMS, "the token's sub and kubernetes.io name different accounts")
         attributes = {"namespace": namespace, "service_account": account}
         if "pod" in names:
             attributes["pod"] = _name(_member(names, "pod", "name"), "pod.name")
@@ -251,5 +251,5 @@ def _member(names: dict[str, Any], outer: str, inner: str) -> object:
 
 def _name(value: object, what: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise TokenError(Problem.CLAIMS, f"the token's kubernetes.io {what} isn't a Kubernetes name")
+        raise TokenError(TokenProblem.CLAIMS, f"the token's kubernetes.io {what} isn't a Kubernetes name")
     return value

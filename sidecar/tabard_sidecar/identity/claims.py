@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.jose import TokenError, TokenProblem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,11 +21,11 @@ def text(claims: Mapping[str, Any], name: str, *, max_bytes: int = MAX_IDENTIFIE
     """
     value = claims.get(name)
     if not isinstance(value, str) or not value:
-        raise TokenError(Problem.CLAIMS, f"claim {name} must be a string that isn't empty")
+        raise TokenError(TokenProblem.CLAIMS, f"claim {name} must be a string that isn't empty")
     if len(value.encode()) > max_bytes:
-        raise TokenError(Problem.CLAIMS, f"claim {name} is longer than {max_bytes} bytes")
+        raise TokenError(TokenProblem.CLAIMS, f"claim {name} is longer than {max_bytes} bytes")
     if any(ord(character) < 32 or ord(character) == 127 for character in value):  # noqa: PLR2004 - ASCII controls
-        raise TokenError(Problem.CLAIMS, f"claim {name} holds control characters")
+        raise TokenError(TokenProblem.CLAIMS, f"claim {name} holds control characters")
     return value
 
 
@@ -39,7 +39,7 @@ def moment(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MAX_TIME:
-        raise TokenError(Problem.CLAIMS, f"claim {name} must be a number of seconds since 1970")
+        raise TokenError(TokenProblem.CLAIMS, f"claim {name} must be a number of seconds since 1970")
     return float(value)
 
 
@@ -51,7 +51,7 @@ def required_moment(claims: Mapping[str, Any], name: str) -> float:
     """
     value = moment(claims, name)
     if value is None:
-        raise TokenError(Problem.CLAIMS, f"claim {name} is missing")
+        raise TokenError(TokenProblem.CLAIMS, f"claim {name} is missing")
     return value
 
 
@@ -63,11 +63,13 @@ def check_period(claims: Mapping[str, Any], *, now: float, skew: float) -> float
     """
     expires_at = required_moment(claims, "exp")
     if now >= expires_at + skew:
-        raise TokenError(Problem.EXPIRED, f"the token expired at {expires_at:.0f}")
+        raise TokenError(TokenProblem.EXPIRED, f"the token expired at {expires_at:.0f}")
     for name in ("nbf", "iat"):
         start = moment(claims, name)
         if start is not None and start > now + skew:
-            raise TokenError(Problem.NOT_YET_VALID, f"the token's {name}, {start:.0f}, lies in the future")
+            raise TokenError(
+                TokenProblem.NOT_YET_VALID, f"the token's {name}, {start:.0f}, lies in the future"
+            )
     return expires_at
 
 
@@ -80,10 +82,12 @@ def single_audience(claims: Mapping[str, Any], accepted: Collection[str]) -> str
     value = claims.get("aud")
     values = value if isinstance(value, list) else [value]
     if len(values) != 1:
-        raise TokenError(Problem.AUDIENCE, f"the token has {len(values)} audiences; exactly one is accepted")
+        raise TokenError(
+            TokenProblem.AUDIENCE, f"the token has {len(values)} audiences; exactly one is accepted"
+        )
     audience = values[0]
     if not isinstance(audience, str) or audience not in accepted:
-        raise TokenError(Problem.AUDIENCE, "the token's audience isn't one that is configured")
+        raise TokenError(TokenProblem.AUDIENCE, "the token's audience isn't one that is configured")
     return audience
 
 
@@ -95,4 +99,4 @@ def check_type(actual: str, accepted: Collection[str]) -> None:
     """
     if actual not in accepted:
         names = ", ".join(repr(name) for name in sorted(accepted))
-        raise TokenError(Problem.TYPE, f"the token's typ isn't one of {names}")
+        raise TokenError(TokenProblem.TYPE, f"the token's typ isn't one of {names}")

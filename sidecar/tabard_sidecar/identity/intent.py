@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from tabard.caveats import CaveatError, Limits, limits_from_json, limits_json
 
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
-from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.keys.jwk import algorithm_of
 from tabard_sidecar.model import Intent, IntentSource, Subject
@@ -33,17 +33,17 @@ MAX_PURPOSE_BYTES = 256
 MAX_STATEMENT_BYTES = 4096
 
 _CODES = {
-    Problem.MALFORMED: "intent_malformed",
-    Problem.HEADER: "intent_malformed",
-    Problem.ALGORITHM: "intent_untrusted",
-    Problem.TYPE: "intent_invalid",
-    Problem.UNKNOWN_KEY: "intent_untrusted",
-    Problem.SIGNATURE: "intent_signature",
-    Problem.CLAIMS: "intent_invalid",
-    Problem.AUDIENCE: "intent_invalid",
-    Problem.EXPIRED: "intent_expired",
-    Problem.NOT_YET_VALID: "intent_invalid",
-    Problem.TOO_OLD: "intent_expired",
+    TokenProblem.MALFORMED: "intent_malformed",
+    TokenProblem.HEADER: "intent_malformed",
+    TokenProblem.ALGORITHM: "intent_untrusted",
+    TokenProblem.TYPE: "intent_invalid",
+    TokenProblem.UNKNOWN_KEY: "intent_untrusted",
+    TokenProblem.SIGNATURE: "intent_signature",
+    TokenProblem.CLAIMS: "intent_invalid",
+    TokenProblem.AUDIENCE: "intent_invalid",
+    TokenProblem.EXPIRED: "intent_expired",
+    TokenProblem.NOT_YET_VALID: "intent_invalid",
+    TokenProblem.TOO_OLD: "intent_expired",
 }
 
 
@@ -100,7 +100,7 @@ class IntentTokens:
 
         Raises:
             Refused: the intent isn't acceptable; the code says why.
-            Unanswerable: the initiator's keys can't be had at all.
+            NoDecision: the initiator's keys can't be had at all.
         """
         try:
             unverified = jose.parse(token)
@@ -109,7 +109,7 @@ class IntentTokens:
                 raise Refused("intent_untrusted", "the intent's iss isn't one of identity.initiators")
             if unverified.algorithm not in initiator.algorithms:
                 raise TokenError(
-                    Problem.ALGORITHM, f"the intent's alg isn't configured for {initiator.issuer}"
+                    TokenProblem.ALGORITHM, f"the intent's alg isn't configured for {initiator.issuer}"
                 )
             key = await initiator.keys.find(unverified.key_id, unverified.algorithm)
             jose.verify_signature(unverified, key)
@@ -119,7 +119,7 @@ class IntentTokens:
         except CaveatError as error:
             raise Refused("intent_invalid", f"claim limits: {error}") from None
         except KeysUnavailable as error:
-            raise Unanswerable("UNAVAILABLE", "issuer_unavailable", str(error)) from None
+            raise NoDecision("UNAVAILABLE", "issuer_unavailable", str(error)) from None
 
     def _intent(self, token: UnverifiedToken, subject: Subject) -> Intent:
         claims = token.claims
@@ -146,7 +146,7 @@ class IntentTokens:
         issued_at = checks.moment(token.claims, "iat")
         too_long = issued_at is not None and expires_at - issued_at > MAX_LIFETIME_SECONDS
         if too_long or expires_at - now > MAX_LIFETIME_SECONDS + self._skew:
-            raise TokenError(Problem.CLAIMS, f"the token lives longer than {MAX_LIFETIME_SECONDS:.0f} s")
+            raise TokenError(TokenProblem.CLAIMS, f"the token lives longer than {MAX_LIFETIME_SECONDS:.0f} s")
         return expires_at
 
 
@@ -206,9 +206,9 @@ def sign(private_key: PrivateKey, claims: dict[str, Any], *, token_type: str, ke
 
 def _statement(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise TokenError(Problem.CLAIMS, "claim statement must be a string that isn't empty")
+        raise TokenError(TokenProblem.CLAIMS, "claim statement must be a string that isn't empty")
     if len(value.encode()) > MAX_STATEMENT_BYTES:
-        raise TokenError(Problem.CLAIMS, f"claim statement is longer than {MAX_STATEMENT_BYTES} bytes")
+        raise TokenError(TokenProblem.CLAIMS, f"claim statement is longer than {MAX_STATEMENT_BYTES} bytes")
     return value
 
 

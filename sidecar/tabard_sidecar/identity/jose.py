@@ -25,7 +25,7 @@ _FORBIDDEN_PARAMETERS = ("crit", "b64", "jwk", "jku", "x5u", "zip", "enc")
 _SEGMENTS = 3
 
 
-class Problem(StrEnum):
+class TokenProblem(StrEnum):
     """What can be wrong with a token; each verifier gives it a reason code of its own."""
 
     MALFORMED = "malformed"
@@ -49,7 +49,7 @@ class TokenError(Exception):
         message: what it found; never holds the token or a part of it that could be secret.
     """
 
-    def __init__(self, problem: Problem, message: str) -> None:
+    def __init__(self, problem: TokenProblem, message: str) -> None:
         super().__init__(message)
         self.problem = problem
         self.message = message
@@ -104,10 +104,10 @@ def parse(token: str, *, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedToken:
             objects without repeated names, or its header asks for what isn't supported.
     """
     if len(token) > max_bytes:
-        raise TokenError(Problem.MALFORMED, f"the token is larger than {max_bytes} bytes")
+        raise TokenError(TokenProblem.MALFORMED, f"the token is larger than {max_bytes} bytes")
     segments = token.split(".")
     if len(segments) != _SEGMENTS or not all(segments[:2]):
-        raise TokenError(Problem.MALFORMED, "the token isn't three segments separated by dots")
+        raise TokenError(TokenProblem.MALFORMED, "the token isn't three segments separated by dots")
     header = _object(segments[0], "header")
     claims = _object(segments[1], "claims")
     _decode(segments[2], "signature")
@@ -122,44 +122,45 @@ def verify_signature(token: UnverifiedToken, key: VerificationKey) -> None:
         TokenError: it doesn't verify, or the key isn't one for the token's algorithm.
     """
     if not key.fits(token.algorithm):
-        raise TokenError(Problem.ALGORITHM, "the token's alg doesn't fit the key that its kid names")
+        raise TokenError(TokenProblem.ALGORITHM, "the token's alg doesn't fit the key that its kid names")
     try:
         # The key is a public key object, never text, so no algorithm can take it for an HMAC secret.
         jwt.PyJWS(algorithms=[token.algorithm]).decode(
             token.text, key.public_key, algorithms=[token.algorithm]
         )
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise TokenError(Problem.SIGNATURE, "the signature doesn't verify") from None
+        raise TokenError(TokenProblem.SIGNATURE, "the signature doesn't verify") from None
 
 
 def _check_header(header: dict[str, Any]) -> None:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str):
-        raise TokenError(Problem.MALFORMED, "the header has no alg")
+        raise TokenError(TokenProblem.MALFORMED, "the header has no alg")
     for name in ("kid", "typ"):
         value = header.get(name, "")
         if not isinstance(value, str) or len(value) > _MAX_NAME:
             raise TokenError(
-                Problem.MALFORMED, f"the header's {name} isn't a string of at most {_MAX_NAME} characters"
+                TokenProblem.MALFORMED,
+                f"the header's {name} isn't a string of at most {_MAX_NAME} characters",
             )
     if algorithm not in ALGORITHMS:
         # Not repeated: it is the sender's word and may be anything.
         raise TokenError(
-            Problem.ALGORITHM,
+            TokenProblem.ALGORITHM,
             "the token's alg is none, symmetric or unknown; only public keys sign tokens here",
         )
     for name in _FORBIDDEN_PARAMETERS:
         if name in header:
-            raise TokenError(Problem.HEADER, f"the header carries {name!r}, which is never accepted")
+            raise TokenError(TokenProblem.HEADER, f"the header carries {name!r}, which is never accepted")
 
 
 def _object(segment: str, what: str) -> dict[str, Any]:
     try:
         value = parse_json(_decode(segment, what))
     except ValueError as error:
-        raise TokenError(Problem.MALFORMED, f"the token's {what}: {error}") from None
+        raise TokenError(TokenProblem.MALFORMED, f"the token's {what}: {error}") from None
     if not isinstance(value, dict):
-        raise TokenError(Problem.MALFORMED, f"the token's {what} aren't a JSON object")
+        raise TokenError(TokenProblem.MALFORMED, f"the token's {what} aren't a JSON object")
     return value
 
 
@@ -172,5 +173,5 @@ def _decode(segment: str, what: str) -> bytes:
         encoded = b"="
     # Unused trailing bits would give one token several spellings.
     if base64.urlsafe_b64encode(content).rstrip(b"=") != encoded:
-        raise TokenError(Problem.MALFORMED, f"the token's {what} isn't base64url without padding")
+        raise TokenError(TokenProblem.MALFORMED, f"the token's {what} isn't base64url without padding")
     return content

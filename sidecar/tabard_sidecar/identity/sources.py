@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from tabard.arguments import parse_json
 
 from tabard_sidecar.identity import keyset
-from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.jose import TokenError, TokenProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -297,5 +297,5 @@ class RemoteKeys:
 def _found(keys: KeySet, kid: str | None, algorithm: str) -> VerificationKey:
     key = keys.find(kid, algorithm)
     if key is None:
-        raise TokenError(Problem.UNKNOWN_KEY, "no key of the issuer matches the token's kid and alg")
+        raise TokenError(TokenProblem.UNKNOWN_KEY, "no key of the issuer matches the token's kid and alg")
     return key

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
-from tabard_sidecar.identity.jose import Problem, TokenError
+from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Subject
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from tabard_sidecar.interfaces import AgentIdentitySource, Clock
 
 _CODES = {
-    Problem.MALFORMED: "subject_token_malformed",
-    Problem.HEADER: "subject_token_header",
-    Problem.ALGORITHM: "subject_token_algorithm",
-    Problem.TYPE: "subject_token_type",
-    Problem.UNKNOWN_KEY: "subject_token_unknown_key",
-    Problem.SIGNATURE: "subject_token_signature",
-    Problem.CLAIMS: "subject_token_claims",
-    Problem.AUDIENCE: "subject_token_audience",
-    Problem.EXPIRED: "subject_token_expired",
-    Problem.NOT_YET_VALID: "subject_token_not_yet_valid",
-    Problem.TOO_OLD: "subject_token_too_old",
+    TokenProblem.MALFORMED: "subject_token_malformed",
+    TokenProblem.HEADER: "subject_token_header",
+    TokenProblem.ALGORITHM: "subject_token_algorithm",
+    TokenProblem.TYPE: "subject_token_type",
+    TokenProblem.UNKNOWN_KEY: "subject_token_unknown_key",
+    TokenProblem.SIGNATURE: "subject_token_signature",
+    TokenProblem.CLAIMS: "subject_token_claims",
+    TokenProblem.AUDIENCE: "subject_token_audience",
+    TokenProblem.EXPIRED: "subject_token_expired",
+    TokenProblem.NOT_YET_VALID: "subject_token_not_yet_valid",
+    TokenProblem.TOO_OLD: "subject_token_too_old",
 }
 
 # Only ID tokens carry these (OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI for s_hash).
@@ -136,7 +136,7 @@ class SubjectTokens:
 
         Raises:
             Refused: the token isn't acceptable; the code says why.
-            Unanswerable: the issuer's keys, or this workload's identity, can't be had at all.
+            NoDecision: the issuer's keys, or this workload's identity, can't be had at all.
         """
         return (await self.verify_claims(token))[0]
 
@@ -144,7 +144,7 @@ class SubjectTokens:
         """Return whom the token speaks of, and every claim in it, which the issuer signed.
 
         Raises:
-            Refused, Unanswerable: as :meth:`verify`.
+            Refused, NoDecision: as :meth:`verify`.
         """
         if not token:
             raise Refused("subject_token_missing", "no subject token was sent")
@@ -156,7 +156,7 @@ class SubjectTokens:
         except TokenError as error:
             raise Refused(_CODES[error.problem], error.message) from None
         except KeysUnavailable as error:
-            raise Unanswerable("UNAVAILABLE", "issuer_unavailable", str(error)) from None
+            raise NoDecision("UNAVAILABLE", "issuer_unavailable", str(error)) from None
 
     def _issuer_of(self, token: UnverifiedToken) -> Issuer:
         name = token.claims.get("iss")
@@ -179,7 +179,7 @@ class SubjectTokens:
         self._check_may_act(claims)
         for name in issuer.required_claims:
             if claims.get(name) in (None, "", [], {}):
-                raise TokenError(Problem.CLAIMS, f"claim {name}, which is required, is missing or empty")
+                raise TokenError(TokenProblem.CLAIMS, f"claim {name}, which is required, is missing or empty")
         return Subject(
             id=checks.text(claims, issuer.subject_claim),
             issuer=issuer.issuer,
@@ -195,14 +195,14 @@ class SubjectTokens:
         if issuer.max_token_age_seconds is not None:
             age = now - checks.required_moment(claims, "iat")
             if age > issuer.max_token_age_seconds + self._skew:
-                raise TokenError(Problem.TOO_OLD, f"the token was issued {age:.0f} s ago")
+                raise TokenError(TokenProblem.TOO_OLD, f"the token was issued {age:.0f} s ago")
         authenticated_at = checks.moment(claims, "auth_time")
         if issuer.max_auth_age_seconds is not None:
             age = now - checks.required_moment(claims, "auth_time")
             if age > issuer.max_auth_age_seconds + self._skew:
-                raise TokenError(Problem.TOO_OLD, f"the person authenticated {age:.0f} s ago")
+                raise TokenError(TokenProblem.TOO_OLD, f"the person authenticated {age:.0f} s ago")
         if authenticated_at is not None and authenticated_at > now + self._skew:
-            raise TokenError(Problem.NOT_YET_VALID, "the token's auth_time lies in the future")
+            raise TokenError(TokenProblem.NOT_YET_VALID, "the token's auth_time lies in the future")
         return authenticated_at
 
     def _check_may_act(self, claims: Mapping[str, Any]) -> None:
@@ -220,7 +220,7 @@ class SubjectTokens:
 async def _verify_signature(token: UnverifiedToken, issuer: Issuer) -> None:
     if token.algorithm not in issuer.algorithms:
         raise TokenError(
-            Problem.ALGORITHM, f"the token's alg isn't one of those configured for {issuer.issuer}"
+            TokenProblem.ALGORITHM, f"the token's alg isn't one of those configured for {issuer.issuer}"
         )
     jose.verify_signature(token, await issuer.keys.find(token.key_id, token.algorithm))
 
@@ -233,7 +233,7 @@ def _check_kind(token: UnverifiedToken, issuer: Issuer) -> None:
         raise Refused("subject_token_id_token", "the token is an ID token")
     checks.check_type(token.type, issuer.types)
     if kinds & _OTHER_KINDS:
-        raise TokenError(Problem.TYPE, "the token is a refresh, logout or event token")
+        raise TokenError(TokenProblem.TYPE, "the token is a refresh, logout or event token")
     if issuer.generic_types and token.type != _ACCESS_TOKEN_TYPE:
         marked = kinds & {"bearer", "access"} or any(name in claims for name in _ACCESS_TOKEN_CLAIMS)
         if not marked:

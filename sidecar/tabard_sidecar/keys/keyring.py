@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.keys import files, jwk
 from tabard_sidecar.keys.model import ROOT, ROOT_BYTES, SIGNING, USES, Key, KeyringError
 
@@ -116,14 +116,14 @@ class Keyring:
         """Return the key that makes new things: the one that became active last.
 
         Raises:
-            Unanswerable: no key of this use is active.
+            NoDecision: no key of this use is active.
         """
         self._keep_up()
         now = self._clock()
         for key in self._by_use.get(use, ()):
             if key.active_at(now):
                 return key
-        raise Unanswerable(
+        raise NoDecision(
             "UNAVAILABLE",
             "keys_unavailable",
             f"no key for use {use!r} is active in {self._directory}; run: tabard keys new --use {use}",
@@ -247,7 +247,7 @@ class Keyring:
             finally:
                 self._lock.release()
         if stale and now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS:
-            raise Unanswerable(
+            raise NoDecision(
                 "UNAVAILABLE",
                 "keys_unavailable",
                 f"key directory {self._directory} has been unreadable for too long: {'; '.join(self._problems)}",

@@ -2,7 +2,7 @@
 
 authenticate → verify grant → judge caveats → assemble input → evaluate → clamp → reserve → record intent → issue → commit
 
-Whatever fails on the way ends in a deny (:class:`Refused`) or in no decision at all (:class:`Unanswerable`); there is
+Whatever fails on the way ends in a deny (:class:`Refused`) or in no decision at all (:class:`NoDecision`); there is
 no path from a failure to an allow.
 """
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from tabard_sidecar.errors import Refused, Unanswerable
-from tabard_sidecar.grants import PlannedGrant, clamp_credential, judge_call
+from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.grants import PlannedGrant, check_call, clamp_credential
 from tabard_sidecar.interfaces import ToolSpec
 from tabard_sidecar.model import (
     Agent,
@@ -25,11 +25,11 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.pipeline.decision_codec import decode_decision, encode_decision
 from tabard_sidecar.pipeline.early import EarlyCredential
-from tabard_sidecar.pipeline.idempotency import Replies
-from tabard_sidecar.pipeline.recorder import Trail, asked, new_id
-from tabard_sidecar.pipeline.requests import AuthorizeQuestion
+from tabard_sidecar.pipeline.idempotency import IdempotencyStore
+from tabard_sidecar.pipeline.recorder import DecisionRecorder, asked, new_id
+from tabard_sidecar.pipeline.requests import AuthorizeRequest
 from tabard_sidecar.pipeline.stages import Stages
-from tabard_sidecar.state import Standing
+from tabard_sidecar.state import TaskState
 from tabard_sidecar.state.store import nothing
 
 # How often policy is asked again because the task's labels changed meanwhile. Labels only grow, so this ends by itself.
@@ -43,7 +43,7 @@ class _Checked:
     agent: Agent
     grant: PlannedGrant
     spec: ToolSpec | None
-    standing: Standing
+    standing: TaskState
     approvals: tuple[MetApproval, ...]
 
 
@@ -53,14 +53,14 @@ class Authorizer:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
 
-    async def authorize(self, question: AuthorizeQuestion) -> Decision:
+    async def authorize(self, question: AuthorizeRequest) -> Decision:
         """Decide about one tool call.
 
         Raises:
-            Unanswerable: no decision could be made.
+            NoDecision: no decision could be made.
         """
         began = perf_counter()
-        trail = Trail(
+        trail = DecisionRecorder(
             self._stages.log,
             self._stages.clock,
             Operation.AUTHORIZE,
@@ -83,7 +83,7 @@ class Authorizer:
         self._stages.observer.decided(Operation.AUTHORIZE, decision, perf_counter() - began)
         return decision
 
-    async def _answer(self, question: AuthorizeQuestion, trail: Trail) -> tuple[Decision, bool]:
+    async def _answer(self, question: AuthorizeRequest, trail: DecisionRecorder) -> tuple[Decision, bool]:
         checked = await self._check(question)
         if not question.request_id:
             return await self._decide(question, checked, trail), False
@@ -93,19 +93,19 @@ class Authorizer:
             until = decision.credential.expires_at if decision.credential is not None else None
             return encode_decision(decision), until
 
-        key = Replies.key("authorize", checked.agent.id, checked.grant.digest, question.request_id)
+        key = IdempotencyStore.key("authorize", checked.agent.id, checked.grant.digest, question.request_id)
         reply, replayed = await self._stages.replies.once(key, question.body_digest, decide)
         decision = decode_decision(reply)
         trail.decision_id = decision.decision_id
         trail.policy_revision = decision.policy_revision
         return decision, replayed
 
-    async def _check(self, question: AuthorizeQuestion) -> _Checked:
+    async def _check(self, question: AuthorizeRequest) -> _Checked:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = stages.verify_held(question.grant, question.discharges)
             spec = stages.known_tool(question.call)
-            judge_call(
+            check_call(
                 grant,
                 question.call,
                 now=stages.clock(),
@@ -121,7 +121,9 @@ class Authorizer:
                 met = await stages.approvals.met(grant, question.call, now=stages.clock())
         return _Checked(agent, grant, spec, standing, met)
 
-    async def _decide(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision:
+    async def _decide(
+        self, question: AuthorizeRequest, checked: _Checked, trail: DecisionRecorder
+    ) -> Decision:
         policy = self._stages.policy
         for _ in range(_MOST_EVALUATIONS):
             if policy.reads_calls and not checked.standing.with_calls:
@@ -132,11 +134,13 @@ class Authorizer:
                 return decision
             # The task isn't as policy saw it, or may not be.
             checked = await self._look_again(checked)
-        raise Unanswerable(
+        raise NoDecision(
             "ABORTED", "state_contended", "the task's labels change faster than policy can be asked"
         )
 
-    async def _attempt(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> Decision | None:
+    async def _attempt(
+        self, question: AuthorizeRequest, checked: _Checked, trail: DecisionRecorder
+    ) -> Decision | None:
         """Decide on how the task stands; ``None`` if it stands otherwise."""
         # Of the policy that is asked now; another may be active when the call is reserved.
         reads_history = self._stages.policy.reads_history
@@ -163,7 +167,9 @@ class Authorizer:
         standing = await self._stages.check_alive(checked.agent, checked.grant)
         return replace(checked, standing=standing)
 
-    async def _evaluate(self, question: AuthorizeQuestion, checked: _Checked, trail: Trail) -> PolicyDecision:
+    async def _evaluate(
+        self, question: AuthorizeRequest, checked: _Checked, trail: DecisionRecorder
+    ) -> PolicyDecision:
         stages = self._stages
         trail.input_json = stages.inputs.authorize(
             checked.agent,
@@ -186,7 +192,7 @@ class Authorizer:
         return verdict
 
     async def _deny(
-        self, question: AuthorizeQuestion, checked: _Checked, verdict: PolicyDecision, trail: Trail
+        self, question: AuthorizeRequest, checked: _Checked, verdict: PolicyDecision, trail: DecisionRecorder
     ) -> Decision:
         denied = trail.deny(*verdict.denials)
         if not verdict.asks:
@@ -200,10 +206,10 @@ class Authorizer:
 
     async def _reserve(  # noqa: PLR0913 - what is taken, and what it depends on
         self,
-        question: AuthorizeQuestion,
+        question: AuthorizeRequest,
         checked: _Checked,
         verdict: PolicyDecision,
-        trail: Trail,
+        trail: DecisionRecorder,
         *,
         credential: EarlyCredential | None,
         reads_history: bool,
@@ -238,7 +244,7 @@ class Authorizer:
         checked: _Checked,
         verdict: PolicyDecision,
         early: EarlyCredential | None,
-        trail: Trail,
+        trail: DecisionRecorder,
     ) -> Decision:
         credential = None
         if early is not None:
@@ -261,7 +267,7 @@ class Authorizer:
         )
 
     def _request(
-        self, question: AuthorizeQuestion, checked: _Checked, verdict: PolicyDecision, trail: Trail
+        self, question: AuthorizeRequest, checked: _Checked, verdict: PolicyDecision, trail: DecisionRecorder
     ) -> CredentialRequest | None:
         """Return what to issue, narrowed to the grant; ``None`` if policy wants no credential."""
         template = verdict.credential
@@ -286,7 +292,7 @@ class Authorizer:
             call=question.call,
         )
 
-    async def _issue(self, credential: EarlyCredential, trail: Trail) -> IssuedCredential:
+    async def _issue(self, credential: EarlyCredential, trail: DecisionRecorder) -> IssuedCredential:
         with self._stages.observer.stage("record"):
             await trail.intend(credential.request)
         with self._stages.observer.stage("issue"):

@@ -6,8 +6,8 @@ from time import perf_counter
 
 from tabard.caveats import Arguments, Call, glob_matches
 
-from tabard_sidecar.errors import Refused, Unanswerable
-from tabard_sidecar.grants import clamp_credential, judge_expiry, tool_possible
+from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.grants import check_expiry, clamp_credential, tool_possible
 from tabard_sidecar.model import (
     CredentialRequest,
     CredentialTemplate,
@@ -17,8 +17,8 @@ from tabard_sidecar.model import (
     ToolCall,
     VerifiedGrant,
 )
-from tabard_sidecar.pipeline.recorder import Trail, asked, new_id
-from tabard_sidecar.pipeline.requests import RenewQuestion
+from tabard_sidecar.pipeline.recorder import DecisionRecorder, asked, new_id
+from tabard_sidecar.pipeline.requests import RenewCredentialRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, own_credential_target
 from tabard_sidecar.state import Revocation, RevocationKind
@@ -45,7 +45,7 @@ class Credentials:
         """Describe a credential of any task for a backend; ``None`` if it isn't active, whatever the cause.
 
         Raises:
-            Unanswerable: the state store is out of reach, so that nobody can tell.
+            NoDecision: the state store is out of reach, so that nobody can tell.
         """
         try:
             found = self.inspect(value)
@@ -59,10 +59,10 @@ class Credentials:
 
         Raises:
             Refused: the grant doesn't verify.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         agent, verified = self._stages.verify_held(grant)
-        judge_expiry(verified, now=self._stages.clock())
+        check_expiry(verified, now=self._stages.clock())
         try:
             await self._stages.check_alive(agent, verified)
         except Refused:
@@ -78,11 +78,11 @@ class Credentials:
 
         Raises:
             Refused: the grant doesn't verify.
-            Unanswerable: the task has revoked too many credentials, or the state store is out of reach.
+            NoDecision: the task has revoked too many credentials, or the state store is out of reach.
         """
         _, verified = self._stages.verify_held(grant)
         now, state = self._stages.clock(), self._stages.state
-        judge_expiry(verified, now=now)
+        check_expiry(verified, now=now)
         until = verified.task.expires_at
         if not await state.consume(
             f"revoked-credentials:{verified.root_id}",
@@ -90,7 +90,7 @@ class Credentials:
             now=now,
             expires_at=until,
         ):
-            raise Unanswerable(
+            raise NoDecision(
                 "RESOURCE_EXHAUSTED",
                 "overloaded",
                 f"the task has revoked {MAX_REVOKED_CREDENTIALS} credentials already; end it with EndTask instead",
@@ -98,14 +98,16 @@ class Credentials:
         target = own_credential_target(credential_id, verified.holder_id)
         await state.revoke(Revocation(RevocationKind.CREDENTIAL, target, now, until, REVOKED_BY_HOLDER))
 
-    async def renew(self, question: RenewQuestion) -> Decision:
+    async def renew(self, question: RenewCredentialRequest) -> Decision:
         """Decide whether a credential may be replaced by one that lasts longer.
 
         Raises:
-            Unanswerable: no decision could be made.
+            NoDecision: no decision could be made.
         """
         began = perf_counter()
-        trail = Trail(self._stages.log, self._stages.clock, Operation.RENEW, asked(Operation.RENEW))
+        trail = DecisionRecorder(
+            self._stages.log, self._stages.clock, Operation.RENEW, asked(Operation.RENEW)
+        )
         try:
             decision = await self._renew(question, trail)
         except Refused as refusal:
@@ -114,11 +116,11 @@ class Credentials:
         self._stages.observer.decided(Operation.RENEW, decision, perf_counter() - began)
         return decision
 
-    async def _renew(self, question: RenewQuestion, trail: Trail) -> Decision:
+    async def _renew(self, question: RenewCredentialRequest, trail: DecisionRecorder) -> Decision:
         stages = self._stages
         agent, grant = stages.verify_held(question.grant)
         now = stages.clock()
-        judge_expiry(grant, now=now)
+        check_expiry(grant, now=now)
         old = stages.issuers.inspect(question.credential)
         await stages.revocations.check_credential(old, now=now)
         # Last of what is waited for: policy is asked about how the task stands now.

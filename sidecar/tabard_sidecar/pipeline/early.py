@@ -29,7 +29,7 @@ class EarlyCredential:
         """Issue it.
 
         Raises:
-            Unanswerable: the issuer's backend or key can't be reached.
+            NoDecision: the issuer's backend or key can't be reached.
             Refused: it can't be written or is too large.
         """
         return self._computed or await self._issuer.issue(self.request)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from tabard_sidecar.grants import tool_possible
-from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation, VerifiedGrant
 from tabard_sidecar.pipeline.stages import Stages
 
@@ -27,12 +27,12 @@ class ToolFilter:
         self._stages = stages
         self._answers: OrderedDict[tuple[str, str, str, str], tuple[bool, float]] = OrderedDict()
 
-    async def filter(self, grant: str, tools: Sequence[FilterQuestion]) -> tuple[list[FilterQuestion], str]:
+    async def filter(self, grant: str, tools: Sequence[CandidateTool]) -> tuple[list[CandidateTool], str]:
         """Return the tools that some call might be allowed for, in order, and the policy revision.
 
         Raises:
             Refused: the grant doesn't verify or isn't held here.
-            Unanswerable: policy or state can't be asked.
+            NoDecision: policy or state can't be asked.
         """
         stages = self._stages
         agent, verified = stages.verify_held(grant)
@@ -41,7 +41,7 @@ class ToolFilter:
             return [], stages.policy.revision
         standing = await stages.check_alive(agent, verified)
         asked = [self._annotated(tool) for tool in tools] or [
-            FilterQuestion(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
+            CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
         ]
         revision = stages.policy.revision
         possible = [tool for tool in asked if self._caveats_allow(verified, tool)]
@@ -66,11 +66,11 @@ class ToolFilter:
         offered_tools = [tool for tool in possible if answers[_identity(tool)]]
         return offered_tools, revision
 
-    def _annotated(self, tool: FilterQuestion) -> FilterQuestion:
+    def _annotated(self, tool: CandidateTool) -> CandidateTool:
         spec = self._stages.catalogue.lookup(tool.name, tool.server)
-        return tool if spec is None else FilterQuestion(tool.name, tool.server, spec.annotations)
+        return tool if spec is None else CandidateTool(tool.name, tool.server, spec.annotations)
 
-    def _caveats_allow(self, grant: VerifiedGrant, tool: FilterQuestion) -> bool:
+    def _caveats_allow(self, grant: VerifiedGrant, tool: CandidateTool) -> bool:
         spec = self._stages.catalogue.lookup(tool.name, tool.server)
         if spec is None and self._stages.catalogue.required:
             return False
@@ -83,5 +83,5 @@ class ToolFilter:
         return grant.digest, *tool, revision
 
 
-def _identity(tool: FilterQuestion) -> tuple[str, str]:
+def _identity(tool: CandidateTool) -> tuple[str, str]:
     return tool.name, tool.server

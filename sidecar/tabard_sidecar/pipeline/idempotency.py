@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.state import ClaimState, StateStore
 from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
 
 
-class Replies:
+class IdempotencyStore:
     """Remembers replies by request."""
 
     def __init__(self, state: StateStore, keys: SealingKeys, clock: Clock, *, ttl_seconds: float) -> None:
@@ -46,15 +46,15 @@ class Replies:
         the configured time. The result's second part is True if the reply was remembered.
 
         Raises:
-            Unanswerable: the request_id was used with another body (ABORTED), is being decided right now
+            NoDecision: the request_id was used with another body (ABORTED), is being decided right now
                 (UNAVAILABLE), or the store is out of reach.
         """
         now = self._clock()
         claim = await self._state.claim_request(key, body, now=now, expires_at=now + self._ttl_seconds)
         if claim.state is ClaimState.CONFLICT:
-            raise Unanswerable("ABORTED", "request_id_conflict", "this request_id was used with another body")
+            raise NoDecision("ABORTED", "request_id_conflict", "this request_id was used with another body")
         if claim.state is ClaimState.PENDING:
-            raise Unanswerable(
+            raise NoDecision(
                 "UNAVAILABLE", "request_in_progress", "the same request is being decided right now"
             )
         if claim.state is ClaimState.DONE:
@@ -76,7 +76,5 @@ class Replies:
         except SealError as error:
             if error.retired:
                 message = "the reply's key is retired; use a new request_id"
-                raise Unanswerable("ABORTED", "request_id_conflict", message) from None
-            raise Unanswerable(
-                "UNAVAILABLE", "state_unavailable", "a stored reply does not decrypt"
-            ) from error
+                raise NoDecision("ABORTED", "request_id_conflict", message) from None
+            raise NoDecision("UNAVAILABLE", "state_unavailable", "a stored reply does not decrypt") from error

@@ -13,12 +13,12 @@ from typing import Any
 import jwt
 from tabard.outcome import ALGORITHM, TYPE, outcome_key
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.keyring import credential_info
 from tabard_sidecar.keys.model import ROOT
-from tabard_sidecar.pipeline.requests import OutcomeQuestion
+from tabard_sidecar.pipeline.requests import ReportOutcomeRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
 
@@ -54,12 +54,12 @@ class Outcomes:
         self._keyring = keyring
         self._clock = clock
 
-    async def report(self, question: OutcomeQuestion) -> None:
+    async def report(self, question: ReportOutcomeRequest) -> None:
         """Count an outcome.
 
         Raises:
             Refused: the grant doesn't verify or is held by another workload.
-            Unanswerable: the decision isn't known, the signed outcome isn't acceptable, or the store is out of reach.
+            NoDecision: the decision isn't known, the signed outcome isn't acceptable, or the store is out of reach.
         """
         _, grant = self._stages.verify_held(question.grant)
         signed = self._signed(question) if question.signed_outcome else _Signed()
@@ -84,11 +84,11 @@ class Outcomes:
         )
         if state is OutcomeState.UNKNOWN:
             message = f"this holder got no decision {question.decision_id[:64]!a} that was written down"
-            raise Unanswerable("NOT_FOUND", "decision_unknown", message)
+            raise NoDecision("NOT_FOUND", "decision_unknown", message)
         if state is not OutcomeState.DONE:
             raise _invalid(_PROBLEMS[state])
 
-    def _signed(self, question: OutcomeQuestion) -> _Signed:
+    def _signed(self, question: ReportOutcomeRequest) -> _Signed:
         token = question.signed_outcome
         try:
             header = jwt.get_unverified_header(token)
@@ -140,5 +140,5 @@ def _is_text(label: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in label)
 
 
-def _invalid(what: str) -> Unanswerable:
-    return Unanswerable("INVALID_ARGUMENT", "outcome_invalid", f"the signed outcome isn't acceptable: {what}")
+def _invalid(what: str) -> NoDecision:
+    return NoDecision("INVALID_ARGUMENT", "outcome_invalid", f"the signed outcome isn't acceptable: {what}")

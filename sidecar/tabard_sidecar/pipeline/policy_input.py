@@ -23,7 +23,7 @@ from tabard_sidecar.model import (
     ToolCall,
     VerifiedGrant,
 )
-from tabard_sidecar.state.model import Standing
+from tabard_sidecar.state.model import TaskState
 from tabard_sidecar.util.jsontext import encode
 
 # What is remembered about grants may take this much: their holders choose how many and how large they are.
@@ -51,7 +51,7 @@ class PolicyInput:
         spec: ToolSpec | None,
         *,
         asserted: Mapping[str, Any],
-        standing: Standing,
+        standing: TaskState,
         approvals: Sequence[MetApproval] = (),
         now: float,
     ) -> bytes:
@@ -85,7 +85,7 @@ class PolicyInput:
         agent: Agent,
         grant: VerifiedGrant,
         *,
-        standing: Standing,
+        standing: TaskState,
         now: float,
         request: Mapping[str, Any] | None = None,
         tool: Mapping[str, Any] | None = None,
@@ -159,7 +159,7 @@ class PolicyInput:
         return text
 
 
-def _state(grant: VerifiedGrant, standing: Standing, approvals: Sequence[MetApproval]) -> bytes:
+def _state(grant: VerifiedGrant, standing: TaskState, approvals: Sequence[MetApproval]) -> bytes:
     """Return what the task did so far and what people said of this call, as members of the input."""
     if not grant.budgets and not standing.calls and not standing.labels and not approvals:
         return _EMPTY_STATE
@@ -171,7 +171,7 @@ def _state(grant: VerifiedGrant, standing: Standing, approvals: Sequence[MetAppr
     )
 
 
-def budgets(grant: VerifiedGrant, standing: Standing) -> dict[str, dict[str, int]]:
+def budgets(grant: VerifiedGrant, standing: TaskState) -> dict[str, dict[str, int]]:
     """Return the granted budgets of a chain by name.
 
     Of several with one name the one with the least left binds. What is spent is the most that any of them has, which is

@@ -25,7 +25,7 @@ def new_id() -> str:
 
 
 @dataclass(slots=True)
-class Trail:
+class DecisionRecorder:
     """What is known about one question so far, and the way into the decision log.
 
     ``input_json`` starts as what the caller asked and becomes the policy input once that exists. ``effects`` is what the
@@ -56,7 +56,7 @@ class Trail:
         """Record what is about to be issued, with the input that it was decided on.
 
         Raises:
-            Unanswerable: the decision log is required and broken; nothing may be issued.
+            NoDecision: the decision log is required and broken; nothing may be issued.
         """
         await self._write(
             "intent",
@@ -77,7 +77,7 @@ class Trail:
         """Record how the question was answered. The input is there already if an intent was recorded.
 
         Raises:
-            Unanswerable: the decision log is required and broken; the answer may not be given.
+            NoDecision: the decision log is required and broken; the answer may not be given.
         """
         result: dict[str, Any] = {
             "decision": "allow" if decision.allowed else "deny",

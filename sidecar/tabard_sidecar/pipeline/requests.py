@@ -12,7 +12,7 @@ from tabard_sidecar.model import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizeQuestion:
+class AuthorizeRequest:
     """May this holder make this tool call?
 
     ``context`` is what the caller asserts. ``body_digest`` is the SHA-256 of everything but the request_id, so that a
@@ -29,7 +29,7 @@ class AuthorizeQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTaskQuestion:
+class StartTaskRequest:
     """May this person's task start, held by this workload?"""
 
     subject_token: str
@@ -42,7 +42,7 @@ class StartTaskQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class DelegateQuestion:
+class DelegateTaskRequest:
     """May the holder hand the grant to another workload?"""
 
     grant: str
@@ -51,7 +51,7 @@ class DelegateQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeQuestion:
+class ReportOutcomeRequest:
     """What an allowed call turned out to cost and to have read, by the agent's word and perhaps the backend's."""
 
     grant: str
@@ -62,7 +62,7 @@ class OutcomeQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class RenewQuestion:
+class RenewCredentialRequest:
     """May a credential be replaced by one that lasts longer?"""
 
     grant: str

@@ -9,7 +9,7 @@ from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import PlannedGrant
 from tabard_sidecar.interfaces import Clock, ToolSpec
 from tabard_sidecar.model import MetApproval, PolicyDecision
-from tabard_sidecar.pipeline.task_states import Standings
+from tabard_sidecar.pipeline.task_states import TaskStateCache
 from tabard_sidecar.state import (
     HISTORY_CALLS,
     Reservation,
@@ -17,8 +17,8 @@ from tabard_sidecar.state import (
     ReserveState,
     Revocation,
     RevocationKind,
-    Standing,
     StateStore,
+    TaskState,
 )
 from tabard_sidecar.state.store import LABELS_PER_TASK, Meanwhile, nothing
 
@@ -30,7 +30,7 @@ ROLLED_BACK = "zone"
 """Target of the revocation that says that the store went back in time."""
 
 
-class Ledger:
+class Reservations:
     """Looks up and takes.
 
     Args:
@@ -44,9 +44,9 @@ class Ledger:
         self._clock = clock
         self._on_rollback = on_rollback
         self._epoch = 0
-        self._standings = Standings()
+        self._standings = TaskStateCache()
 
-    def remembered(self, grant: PlannedGrant, *, reads_calls: bool, revocations: int) -> Standing | None:
+    def remembered(self, grant: PlannedGrant, *, reads_calls: bool, revocations: int) -> TaskState | None:
         """Return how the chain stood after the last reservation, if that is known, and the last call of its task.
 
         ``revocations`` is the number of the newest revocation that is known. Nothing may be decided on what this returns
@@ -58,12 +58,12 @@ class Ledger:
         """Forget how a task stood, which is about to be changed by something other than a reservation."""
         self._standings.forget(grant.root_id)
 
-    async def standing(self, grant: PlannedGrant, *, reads_calls: bool) -> Standing:
+    async def standing(self, grant: PlannedGrant, *, reads_calls: bool) -> TaskState:
         """Return how a chain stands.
 
         Raises:
             Refused: part of it was ended, the store doesn't know the task, or has lost what it acknowledged.
-            Unanswerable: the store is out of reach.
+            NoDecision: the store is out of reach.
         """
         seen = self._epoch
         standing = await self._state.look_up(grant.chain, calls=HISTORY_CALLS if reads_calls else 0)
@@ -82,7 +82,7 @@ class Ledger:
 
         Raises:
             Refused: a holder has as many children as it may have.
-            Unanswerable: the store is out of reach.
+            NoDecision: the store is out of reach.
         """
         if not grant.links:
             return
@@ -98,7 +98,7 @@ class Ledger:
         self,
         grant: PlannedGrant,
         verdict: PolicyDecision,
-        standing: Standing,
+        standing: TaskState,
         *,
         decision_id: str,
         tool: str,
@@ -115,7 +115,7 @@ class Ledger:
 
         Raises:
             Refused: a budget isn't granted or is exhausted, an approval was used up, part of the chain was ended.
-            Unanswerable: the store is out of reach.
+            NoDecision: the store is out of reach.
         """
         for name, amount in verdict.charges.items():
             if amount and name not in grant.granted_budgets:
@@ -162,7 +162,7 @@ class Ledger:
         """Give back what a reservation took: nothing was issued.
 
         Raises:
-            Unanswerable: the store is out of reach; then the charge stays.
+            NoDecision: the store is out of reach; then the charge stays.
         """
         await self._state.release(decision_id, grant.root_id)
 

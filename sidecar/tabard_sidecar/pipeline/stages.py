@@ -20,10 +20,10 @@ from tabard_sidecar.interfaces import (
     ToolSpec,
 )
 from tabard_sidecar.model import Agent, ToolCall
-from tabard_sidecar.pipeline.idempotency import Replies
+from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.policy_input import PolicyInput
-from tabard_sidecar.pipeline.reservations import Ledger
-from tabard_sidecar.state import Standing, StateStore
+from tabard_sidecar.pipeline.reservations import Reservations
+from tabard_sidecar.state import StateStore, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Stages:
     policy: PolicyRuntime
     issuers: Issuers
     state: StateStore
-    ledger: Ledger
+    ledger: Reservations
     revocations: Revocations
     approvals: Approvals
-    replies: Replies
+    replies: IdempotencyStore
     log: DecisionLog
     inputs: PolicyInput
     observer: Observer
@@ -50,7 +50,7 @@ class Stages:
 
         Raises:
             Refused: the grant doesn't verify or is held by another workload.
-            Unanswerable: this sidecar has no identity.
+            NoDecision: this sidecar has no identity.
         """
         agent = self.agent.current()
         if not grant:
@@ -73,16 +73,16 @@ class Stages:
             raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!a}")
         return spec
 
-    async def check_alive(self, agent: Agent, grant: PlannedGrant, *, remembered: bool = False) -> Standing:
+    async def check_alive(self, agent: Agent, grant: PlannedGrant, *, remembered: bool = False) -> TaskState:
         """Check that nobody in the chain was ended or revoked, count its links, and return how it stands.
 
         The past calls are there if the policy that is active when this returns looks at them. With ``remembered`` it may be
-        how the chain stood before; see :meth:`Ledger.remembered`.
+        how the chain stood before; see :meth:`Reservations.remembered`.
 
         Raises:
             Refused: part of the chain was ended or revoked, a holder has too many children, or the store doesn't know
                 the task.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         while True:
             reads_calls = self.policy.reads_calls
@@ -94,5 +94,5 @@ class Stages:
             if reads_calls or not self.policy.reads_calls:
                 return standing
 
-    def _remembered(self, grant: PlannedGrant, *, reads_calls: bool) -> Standing | None:
+    def _remembered(self, grant: PlannedGrant, *, reads_calls: bool) -> TaskState | None:
         return self.ledger.remembered(grant, reads_calls=reads_calls, revocations=self.revocations.newest)

@@ -16,7 +16,7 @@ from tabard_sidecar.state import (
     PastCall,
     Reservation,
     Reserved,
-    Standing,
+    TaskState,
 )
 
 _TASKS = 256
@@ -25,7 +25,7 @@ _LARGEST = 128
 _PAUSE_CALLS = 16
 
 
-class Standings:
+class TaskStateCache:
     """Remembers one chain per task: the one that was used last.
 
     Whoever takes it has it alone, so of calls that are on their way together one at most relies on it. A task that others
@@ -33,10 +33,10 @@ class Standings:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Chain, Standing]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Chain, TaskState]] = OrderedDict()
         self._paused: OrderedDict[str, int] = OrderedDict()
 
-    def take(self, chain: Chain, *, with_calls: bool, revocations: int) -> Standing | None:
+    def take(self, chain: Chain, *, with_calls: bool, revocations: int) -> TaskState | None:
         """Return how a chain stood, unless that is known to be old or, if ``with_calls``, its calls aren't known.
 
         ``revocations`` is the number of the newest revocation that is known.
@@ -49,7 +49,7 @@ class Standings:
             return None
         return standing
 
-    def keep(self, before: Standing, wanted: Reservation, reserved: Reserved) -> None:
+    def keep(self, before: TaskState, wanted: Reservation, reserved: Reserved) -> None:
         """Remember what a reservation left behind, if nothing else came between it and what policy saw."""
         chain = wanted.chain
         if reserved.changes != before.changes + 1 or reserved.revocations != before.revocations:
@@ -85,9 +85,9 @@ class Standings:
         return left > 0
 
 
-def _after(before: Standing, wanted: Reservation, reserved: Reserved) -> Standing:
+def _after(before: TaskState, wanted: Reservation, reserved: Reserved) -> TaskState:
     added = {*wanted.task_labels, *wanted.branch_labels}
-    return Standing(
+    return TaskState(
         known=True,
         children=before.children,
         spent=_spent(before.spent, wanted),
@@ -113,5 +113,5 @@ def _spent(before: Mapping[str, int], wanted: Reservation) -> Mapping[str, int]:
     return spent
 
 
-def _calls(before: Standing, tool: str, labels: tuple[str, ...], at: float) -> tuple[PastCall, ...]:
+def _calls(before: TaskState, tool: str, labels: tuple[str, ...], at: float) -> tuple[PastCall, ...]:
     return (*before.calls, PastCall(tool, labels, at))[-HISTORY_CALLS:]

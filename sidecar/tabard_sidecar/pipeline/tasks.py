@@ -12,7 +12,7 @@ from typing import Any
 from tabard.caveats import limits_json
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import judge_delegation
+from tabard_sidecar.grants import check_delegation
 from tabard_sidecar.interfaces import IntentVerifier, SubjectVerifier
 from tabard_sidecar.model import (
     Agent,
@@ -26,9 +26,9 @@ from tabard_sidecar.model import (
     VerifiedGrant,
 )
 from tabard_sidecar.pipeline.decision_codec import decode_decision, encode_decision
-from tabard_sidecar.pipeline.idempotency import Replies
-from tabard_sidecar.pipeline.recorder import Trail, asked, new_id
-from tabard_sidecar.pipeline.requests import DelegateQuestion, StartTaskQuestion
+from tabard_sidecar.pipeline.idempotency import IdempotencyStore
+from tabard_sidecar.pipeline.recorder import DecisionRecorder, asked, new_id
+from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER
 from tabard_sidecar.state import Revocation, RevocationKind, TaskRecord
@@ -71,21 +71,21 @@ class Tasks:
         self._intents = intents
         self._rules = rules
 
-    async def start(self, question: StartTaskQuestion) -> Granted:
+    async def start(self, question: StartTaskRequest) -> Granted:
         """Decide whether a task may start and mint its root grant.
 
         Raises:
-            Unanswerable: no decision could be made.
+            NoDecision: no decision could be made.
         """
         trail = self._trail(Operation.START_TASK, {"request": {"limits": limits_json(question.limits)}})
         trail.request_id = question.request_id
         return await self._finish(trail, self._start(question, trail))
 
-    async def delegate(self, question: DelegateQuestion) -> Granted:
+    async def delegate(self, question: DelegateTaskRequest) -> Granted:
         """Decide whether a grant may be handed to another workload and seal the hop.
 
         Raises:
-            Unanswerable: no decision could be made.
+            NoDecision: no decision could be made.
         """
         request = {"holder": question.holder, "limits": limits_json(question.limits)}
         trail = self._trail(Operation.DELEGATE, {"request": request})
@@ -105,7 +105,7 @@ class Tasks:
 
         Raises:
             Refused: the grant doesn't verify, or is one child too many or too deep, so that nobody can use it.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         _, verified = self._stages.verify_held(grant)
         if verified.refusal is not None:
@@ -130,10 +130,10 @@ class Tasks:
         """Return when a grant that was just made expires, in seconds since the epoch."""
         return self._stages.grants.verify(grant).expires_at
 
-    def _trail(self, operation: Operation, parts: Mapping[str, Any]) -> Trail:
-        return Trail(self._stages.log, self._stages.clock, operation, asked(operation, **parts))
+    def _trail(self, operation: Operation, parts: Mapping[str, Any]) -> DecisionRecorder:
+        return DecisionRecorder(self._stages.log, self._stages.clock, operation, asked(operation, **parts))
 
-    async def _finish(self, trail: Trail, work: Awaitable[tuple[Granted, bool]]) -> Granted:
+    async def _finish(self, trail: DecisionRecorder, work: Awaitable[tuple[Granted, bool]]) -> Granted:
         began = perf_counter()
         replayed = False
         try:
@@ -144,7 +144,7 @@ class Tasks:
         self._stages.observer.decided(trail.operation, granted.decision, perf_counter() - began)
         return granted
 
-    async def _start(self, question: StartTaskQuestion, trail: Trail) -> tuple[Granted, bool]:
+    async def _start(self, question: StartTaskRequest, trail: DecisionRecorder) -> tuple[Granted, bool]:
         stages = self._stages
         agent = stages.agent.current()
         if not question.subject_token:
@@ -165,7 +165,7 @@ class Tasks:
             return json.dumps(reply).encode(), until
 
         credential = hashlib.sha256(question.subject_token.encode()).hexdigest()
-        key = Replies.key("start_task", agent.id, credential, question.request_id)
+        key = IdempotencyStore.key("start_task", agent.id, credential, question.request_id)
         reply, replayed = await stages.replies.once(key, question.body_digest, decide)
         value = json.loads(reply)
         granted = Granted(decode_decision(value["decision"].encode()), value["grant"])
@@ -177,7 +177,7 @@ class Tasks:
         trail.policy_revision = granted.decision.policy_revision
         return granted, replayed
 
-    async def _intent(self, question: StartTaskQuestion, subject: Subject) -> Intent:
+    async def _intent(self, question: StartTaskRequest, subject: Subject) -> Intent:
         if not question.intent_token:
             return Intent(question.purpose, question.statement, IntentSource.ASSERTED)
         intent = await self._intents.verify(question.intent_token, subject)
@@ -190,7 +190,12 @@ class Tasks:
         return intent
 
     async def _mint(
-        self, question: StartTaskQuestion, agent: Agent, subject: Subject, intent: Intent, trail: Trail
+        self,
+        question: StartTaskRequest,
+        agent: Agent,
+        subject: Subject,
+        intent: Intent,
+        trail: DecisionRecorder,
     ) -> Granted:
         stages = self._stages
         now = stages.clock()
@@ -221,12 +226,12 @@ class Tasks:
         await self._open(stages.grants.verify(grant), trail)
         return Granted(_allow(trail, verdict.granted_by), grant)
 
-    async def _open(self, grant: VerifiedGrant, trail: Trail) -> None:
+    async def _open(self, grant: VerifiedGrant, trail: DecisionRecorder) -> None:
         """Let the zone know of the task; it inherits what this person's tasks here have read lately.
 
         Raises:
             Refused: that is more than a task may have read.
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         task = grant.task
         record = TaskRecord(
@@ -267,12 +272,12 @@ class Tasks:
             )
 
     async def _delegate(
-        self, question: DelegateQuestion, trail: Trail, request: Mapping[str, Any]
+        self, question: DelegateTaskRequest, trail: DecisionRecorder, request: Mapping[str, Any]
     ) -> tuple[Granted, bool]:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = stages.verify_held(question.grant)
-            judge_delegation(grant, question.holder, now=stages.clock())
+            check_delegation(grant, question.holder, now=stages.clock())
             standing = await stages.check_alive(agent, grant)
         trail.input_json = stages.inputs.without_tool(
             Operation.DELEGATE, agent, grant, standing=standing, now=stages.clock(), request=request
@@ -297,7 +302,7 @@ class Tasks:
         await self._stages.ledger.count_children(self._stages.grants.verify(handed))
 
 
-def _allow(trail: Trail, granted_by: tuple[Reason, ...]) -> Decision:
+def _allow(trail: DecisionRecorder, granted_by: tuple[Reason, ...]) -> Decision:
     return Decision(
         trail.decision_id, allowed=True, reasons=granted_by, policy_revision=trail.policy_revision
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.patterns import SchemaError, safe_pattern
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.schema import Check, UnsupportedKeywordError, compile_schema
 from tabard_sidecar.policy.values import Json
 
@@ -129,16 +129,18 @@ def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
     try:
         content = path.read_bytes()
     except OSError as error:
-        problem = Problem(file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Mend catalogue.path")
+        problem = PolicyProblem(
+            file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Mend catalogue.path"
+        )
         raise PolicyBrokenError([problem]) from error
     if len(content) > MAX_BYTES:
         raise PolicyBrokenError(
-            [Problem(file, 0, 0, "too_large", f"is larger than {MAX_BYTES} bytes", "Split it")]
+            [PolicyProblem(file, 0, 0, "too_large", f"is larger than {MAX_BYTES} bytes", "Split it")]
         )
     try:
         document = parse_json(content) if path.suffix == ".json" else parse_yaml(content)
     except DocumentError as error:
-        problem = Problem(file, error.row, 0, error.code, error.message, error.next_step)
+        problem = PolicyProblem(file, error.row, 0, error.code, error.message, error.next_step)
         raise PolicyBrokenError([problem]) from error
     return catalogue_of(document, file, required=required)
 
@@ -149,11 +151,11 @@ def catalogue_of(document: Json, file: str, *, required: bool = False) -> Catalo
     Raises:
         PolicyBrokenError: with everything that is wrong with it.
     """
-    problems: list[Problem] = []
+    problems: list[PolicyProblem] = []
     tools: dict[tuple[str, str], ToolSpec] = {}
 
     def wrong(code: str, message: str, step: str) -> None:
-        problems.append(Problem(file, 0, 0, code, message, step))
+        problems.append(PolicyProblem(file, 0, 0, code, message, step))
 
     for position, item in enumerate(_items(document, wrong)):
         spec = _tool(item, position, wrong)

@@ -10,7 +10,7 @@ from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.engines.provider import PolicyProvider
 from tabard_sidecar.policy.loading.compiling import WITHHELD, CompileOptions
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.runtime import Runtime, StatusListener
 
 
@@ -30,7 +30,7 @@ def create_runtime(
     if unknown:
         message = f"insecure.capabilities lists {', '.join(unknown)}, which isn't withheld"
         step = f"List only names among {', '.join(WITHHELD)}"
-        raise PolicyBrokenError([Problem("", 0, 0, "capabilities", message, step)])
+        raise PolicyBrokenError([PolicyProblem("", 0, 0, "capabilities", message, step)])
     return Runtime(_provider(config, options, engine), config, clock, listener)
 
 
@@ -42,7 +42,11 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
     if config.path is None:
         message = "neither policy.path nor policy.remote is set"
         raise PolicyBrokenError(
-            [Problem("", 0, 0, "no_source", message, "Set policy.path to the folder with your Rego modules")]
+            [
+                PolicyProblem(
+                    "", 0, 0, "no_source", message, "Set policy.path to the folder with your Rego modules"
+                )
+            ]
         )
     return FileProvider(engine, config.path, options)
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tabard_sidecar.errors import Unanswerable
-from tabard_sidecar.interfaces import Clock, FilterQuestion
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.interfaces import CandidateTool, Clock
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.conf import PolicyConfig
@@ -16,7 +16,7 @@ from tabard_sidecar.policy.engines.failures import EvaluationFailedError
 from tabard_sidecar.policy.engines.provider import Active, PolicyProvider
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 
 _FILTER_PARALLEL = 8
@@ -44,7 +44,7 @@ class Runtime:
         self._listener = listener
         self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
         self._active: Active | None = None
-        self._problems: tuple[Problem, ...] = ()
+        self._problems: tuple[PolicyProblem, ...] = ()
         self._broken_since: float | None = None
         self._since = clock()
         self._seen: object = None
@@ -132,7 +132,7 @@ class Runtime:
             approvals: module and code of the questions that people have answered with yes.
 
         Raises:
-            Unanswerable: no policy is loaded, the engine can't be reached or is overloaded.
+            NoDecision: no policy is loaded, the engine can't be reached or is overloaded.
         """
         active = self._require_active()
         revision = active.revision
@@ -154,13 +154,11 @@ class Runtime:
         self._breaker.answered(kind)
         return active.composer.compose(operation, answer, approvals)
 
-    async def filter_tools(
-        self, input_base: Mapping[str, Any], tools: Sequence[FilterQuestion]
-    ) -> list[bool]:
+    async def filter_tools(self, input_base: Mapping[str, Any], tools: Sequence[CandidateTool]) -> list[bool]:
         """Tell per tool whether some arguments could be allowed.
 
         Raises:
-            Unanswerable: no policy is loaded, or the engine can't be reached.
+            NoDecision: no policy is loaded, or the engine can't be reached.
         """
         active = self._require_active()
         if self._broken_too_long():
@@ -171,7 +169,7 @@ class Runtime:
         head = base.removesuffix(b"null}")
         gate = asyncio.Semaphore(_FILTER_PARALLEL)
 
-        async def offered(tool: FilterQuestion) -> bool:
+        async def offered(tool: CandidateTool) -> bool:
             named = {"name": tool.name, "server": tool.server, "annotations": dict(tool.annotations)}
             async with gate:
                 return await self._possible(active, head + json.dumps(named).encode() + b"}")
@@ -182,19 +180,19 @@ class Runtime:
         """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
 
         Raises:
-            Unanswerable: the mask failed, so what may be written isn't known.
+            NoDecision: the mask failed, so what may be written isn't known.
         """
         active = self._require_active()
         try:
             mask = await active.evaluator.mask(record_json, self._config.deadline_seconds)
         except EvaluationFailedError as error:
-            raise Unanswerable(
+            raise NoDecision(
                 "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
             ) from error
         if mask is None:
             return []
         if not isinstance(mask, list):
-            raise Unanswerable("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
+            raise NoDecision("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
         return mask
 
     async def reload(self) -> PolicyStatus:
@@ -207,7 +205,7 @@ class Runtime:
                 self._broke(error.problems)
             except Exception as error:  # noqa: BLE001 - whatever it was, the source has to be followed further
                 message = f"loading failed unexpectedly: {type(error).__name__}: {error}"
-                self._broke((Problem("", 0, 0, "internal", message, "Report it"),))
+                self._broke((PolicyProblem("", 0, 0, "internal", message, "Report it"),))
             else:
                 self._activate(loaded)
             self._seen = seen
@@ -219,7 +217,7 @@ class Runtime:
     def _require_active(self) -> Active:
         if self._active is None:
             message = "no policy is loaded: " + self._first_problem()
-            raise Unanswerable("UNAVAILABLE", "policy_unavailable", message)
+            raise NoDecision("UNAVAILABLE", "policy_unavailable", message)
         return self._active
 
     def _first_problem(self) -> str:
@@ -256,7 +254,7 @@ class Runtime:
         self._broken_since = None
         self._loads += 1
 
-    def _broke(self, problems: tuple[Problem, ...]) -> None:
+    def _broke(self, problems: tuple[PolicyProblem, ...]) -> None:
         now = self._clock()
         if not self._problems:
             self._since = now
@@ -288,11 +286,9 @@ def _denied(revision: str, code: str, message: str) -> PolicyDecision:
 
 def _failed(active: Active, error: EvaluationFailedError, deadline_seconds: float) -> PolicyDecision:
     if error.code == "overloaded":
-        raise Unanswerable(
-            "RESOURCE_EXHAUSTED", "overloaded", "too many evaluations are in flight"
-        ) from error
+        raise NoDecision("RESOURCE_EXHAUSTED", "overloaded", "too many evaluations are in flight") from error
     if error.code == "input_too_large":
-        raise Unanswerable("INVALID_ARGUMENT", "request_invalid", error.message) from error
+        raise NoDecision("INVALID_ARGUMENT", "request_invalid", error.message) from error
     if error.code == "timeout":
         return _denied(
             active.revision, "policy_timeout", f"evaluation took longer than {deadline_seconds:g} s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tabard_sidecar.policy.problems import Problem
+from tabard_sidecar.policy.problems import PolicyProblem
 
 
 class PolicyState(StrEnum):
@@ -38,7 +38,7 @@ class PolicyStatus:
     reasons: tuple[str, ...]
     revision: str
     since: float
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    problems: tuple[PolicyProblem, ...] = ()
+    warnings: tuple[PolicyProblem, ...] = ()
     loads: int = 0
     failed_loads: int = 0

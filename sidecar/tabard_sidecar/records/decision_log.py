@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import DecisionRecord
 from tabard_sidecar.records.chain import Head, read_head
 from tabard_sidecar.records.masking import MaskError, apply_masks
@@ -102,7 +102,7 @@ class SinkDecisionLog:
         """Write one record; the kernel has it when this returns.
 
         Raises:
-            Unanswerable: it wasn't written and the log is required.
+            NoDecision: it wasn't written and the log is required.
         """
         body = self._compose(record)
         if self._mask is not None:
@@ -118,7 +118,7 @@ class SinkDecisionLog:
             self._observer.audit_failed(str(error))
             if self._required:
                 message = f"the decision log can't be written: {error}; free the sink or set audit.required to false"
-                raise Unanswerable("UNAVAILABLE", "audit_unavailable", message) from error
+                raise NoDecision("UNAVAILABLE", "audit_unavailable", message) from error
         else:
             self._observer.audit_written(record.event, len(line))
 
@@ -182,7 +182,7 @@ class SinkDecisionLog:
                 return body
             document = json.loads(body + b"}")
             apply_masks(document, masks)
-        except (MaskError, Unanswerable, ValueError, RecursionError) as error:
+        except (MaskError, NoDecision, ValueError, RecursionError) as error:
             self._observer.mask_failed(str(error))
             document = json.loads(body + b"}")
             document["erased"] = [

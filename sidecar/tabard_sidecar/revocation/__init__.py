@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabard_sidecar.revocation.admin import Receipt, RevocationDesk
+from tabard_sidecar.revocation.admin import Receipt, RevocationAdmin
 from tabard_sidecar.revocation.build import Revoking, build_revocation
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.conf import RevocationConfig
@@ -11,19 +11,19 @@ from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
 from tabard_sidecar.revocation.pruning import pruner
 from tabard_sidecar.revocation.reach import Reach
 from tabard_sidecar.revocation.targets import own_credential_target, subject_target
-from tabard_sidecar.revocation.task_views import TaskBoard
+from tabard_sidecar.revocation.task_views import TaskViews
 
 __all__ = [
     "HookRunner",
     "LeaseHook",
     "Reach",
     "Receipt",
+    "RevocationAdmin",
     "RevocationChecks",
     "RevocationConfig",
-    "RevocationDesk",
     "RevocationFeed",
     "Revoking",
-    "TaskBoard",
+    "TaskViews",
     "build_revocation",
     "own_credential_target",
     "pruner",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed, RevocationSource
 from tabard_sidecar.revocation.reach import MAX_TASKS, Reach, TaskSource, measure
@@ -36,7 +36,7 @@ class Receipt:
     reach: Reach
 
 
-class RevocationDesk:
+class RevocationAdmin:
     """Revokes, lifts and lists.
 
     What it revokes counts on this sidecar when the method returns, and on every other with its next question.
@@ -60,7 +60,7 @@ class RevocationDesk:
         """Revoke a whole task, for good.
 
         Raises:
-            Unanswerable: ``task_not_found``, or the state store is out of reach.
+            NoDecision: ``task_not_found``, or the state store is out of reach.
         """
         tree = await self._store.tree(task_id)
         if tree is None:
@@ -71,7 +71,7 @@ class RevocationDesk:
         """Revoke a holder and everything below it, for good; a link that was never used as well.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         return await self._revoke(RevocationKind.LINK, link_id, reason, self._unknown_end())
 
@@ -81,7 +81,7 @@ class RevocationDesk:
         """Revoke a workload, until that is lifted or for ``ttl_seconds``.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         until = UNTIL_LIFTED if ttl_seconds is None else self._clock() + ttl_seconds
         return await self._revoke(RevocationKind.AGENT, agent_id, reason, until)
@@ -92,7 +92,7 @@ class RevocationDesk:
         """Revoke a person's tasks and tokens as of now.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         now = self._clock()
         # A sidecar whose clock runs ahead may have started a task later than our now.
@@ -110,7 +110,7 @@ class RevocationDesk:
         """Revoke one credential, for good.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         return await self._revoke(RevocationKind.CREDENTIAL, credential_id, reason, self._unknown_end())
 
@@ -118,7 +118,7 @@ class RevocationDesk:
         """Take a revocation back; False if there was none. Links can't be given back.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         lifted = await self._store.lift(kind, target)
         await self._feed.refresh()
@@ -140,7 +140,7 @@ class RevocationDesk:
         among the zone's newest :data:`MAX_LISTED_BY_HOLDERS`.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         await self._feed.refresh()
         now = self._clock()
@@ -177,7 +177,7 @@ class RevocationDesk:
         revocation = self._feed.known.get(kind, target) or revocation
         try:
             reach = await measure(self._store, revocation, now=now)
-        except Unanswerable:
+        except NoDecision:
             # It is revoked whether or not anybody can count.
             reach = Reach(complete=False)
         return Receipt(revocation, reach)

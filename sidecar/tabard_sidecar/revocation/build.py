@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.revocation.admin import RevocationDesk
+from tabard_sidecar.revocation.admin import RevocationAdmin
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.feed import Listener, RevocationFeed
 from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
 from tabard_sidecar.revocation.targets import Retention
-from tabard_sidecar.revocation.task_views import TaskBoard
+from tabard_sidecar.revocation.task_views import TaskViews
 
 if TYPE_CHECKING:
     from tabard_sidecar.interfaces import Clock
@@ -33,8 +33,8 @@ class Revoking:
 
     feed: RevocationFeed
     checks: RevocationChecks
-    desk: RevocationDesk
-    board: TaskBoard
+    desk: RevocationAdmin
+    board: TaskViews
     hooks: Sequence[HookRunner] = field(default_factory=tuple)
 
     def subscribe(self, listener: Listener) -> None:
@@ -45,7 +45,7 @@ class Revoking:
         """Read every revocation, follow them, and let the hooks work.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         for runner in self.hooks:
             runner.start()
@@ -92,11 +92,11 @@ def build_revocation(  # noqa: PLR0913 - what a process has
     runners = [HookRunner(hook, clock=clock, report=reporter(f"hook {hook.name}")) for hook in hooks]
     for runner in runners:
         feed.subscribe(runner.take)
-    desk = RevocationDesk(
+    desk = RevocationAdmin(
         state,
         feed,
         clock=clock,
         retention=Retention(subject_seconds=max(config.subject_retention_seconds, max_task_seconds)),
     )
-    board = TaskBoard(state, feed, clock=clock)
+    board = TaskViews(state, feed, clock=clock)
     return Revoking(feed, RevocationChecks(feed, state), desk, board, tuple(runners))

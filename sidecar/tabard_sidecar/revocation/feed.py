@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.revocation.known import Known
-from tabard_sidecar.state.model import Chain, Revocation, Standing
+from tabard_sidecar.revocation.known import KnownRevocations
+from tabard_sidecar.state.model import Chain, Revocation, TaskState
 
 Listener = Callable[[Revocation], None]
 """Hears of every revocation and every lift, at once and in order; must not block."""
@@ -37,7 +37,7 @@ class RevocationSource(Protocol):
         """Wait until there is a revocation above ``after``."""
         ...
 
-    async def look_up(self, chain: Chain, *, calls: int = 0) -> Standing:
+    async def look_up(self, chain: Chain, *, calls: int = 0) -> TaskState:
         """Return how a chain stands; tells the number of the zone's newest revocation as well."""
         ...
 
@@ -74,7 +74,7 @@ class RevocationFeed:
         report: Callable[[str], None] = lambda _: None,
         uptime: Callable[[], float] = uptime,
     ) -> None:
-        self.known = Known()
+        self.known = KnownRevocations()
         self._source = source
         self._clock = clock
         self._uptime = uptime
@@ -110,7 +110,7 @@ class RevocationFeed:
         """Read every revocation and follow them from then on.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         await self.refresh()
         await self._recount()
@@ -143,7 +143,7 @@ class RevocationFeed:
         """Know every revocation up to ``newest``, the sequence number that a chain was looked up with.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         if newest < self._sequence:
             # Looked up before we read last, or else the store has lost what we know.
@@ -175,7 +175,7 @@ class RevocationFeed:
         """Know every revocation that was made before this was called.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         asked = self._begun
         async with self._reading:
@@ -218,7 +218,7 @@ class RevocationFeed:
             async with asyncio.timeout(self._max_stale):
                 yield
         except TimeoutError:
-            raise Unanswerable(
+            raise NoDecision(
                 "UNAVAILABLE", "state_unavailable", "the state store doesn't say what is revoked"
             ) from None
 
@@ -271,7 +271,7 @@ class RevocationFeed:
             if self._sequence == before:
                 await self._recount()
             await self._restore()
-        except Unanswerable as error:
+        except NoDecision as error:
             self._report(f"{error.message} ({self.age_seconds:.0f} s without word)")
             return False
         except Exception:  # noqa: BLE001 - a feed that dies quietly would be worse
@@ -296,7 +296,7 @@ class RevocationFeed:
                 return await self._source.watch(after, timeout_seconds=quarter), ""
         except TimeoutError:
             return False, "the state store doesn't tell of revocations; they are read every few seconds"
-        except Unanswerable as error:
+        except NoDecision as error:
             return False, error.message
         except Exception:  # noqa: BLE001 - a feed that dies quietly would be worse
             _log.exception("revocation_watch_broken")

@@ -9,7 +9,7 @@ from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, own_credential_ta
 from tabard_sidecar.state.model import Revocation, RevocationKind
 
 
-class Known:
+class KnownRevocations:
     """The revocations that hold, by target.
 
     Links that their holders ended aren't kept: there is one per ended task, and the state store checks links with each

@@ -58,7 +58,7 @@ async def measure(store: TaskSource, revocation: Revocation, *, now: float) -> R
     Looks at the newest :data:`MAX_TASKS` tasks for at most half a second, so that nobody waits for a count.
 
     Raises:
-        Unanswerable: the state store is out of reach.
+        NoDecision: the state store is out of reach.
     """
     if revocation.kind is RevocationKind.CREDENTIAL:
         return Reach()

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.reach import TaskSource, subtrees
-from tabard_sidecar.state.model import Chain, Child, Standing, TaskRecord, Tree
+from tabard_sidecar.state.model import Chain, Child, TaskRecord, TaskState, Tree
 
 MAX_NODES = 5_000
 """How many steps of a task are shown."""
 
 
-class TaskState(StrEnum):
+class TaskStatus(StrEnum):
     """How a task stands."""
 
     LIVE = "live"
@@ -32,7 +32,7 @@ class Overview:
     """One task in a few words. ``children`` are those of its root."""
 
     task: TaskRecord
-    state: TaskState
+    state: TaskStatus
     labels: tuple[str, ...]
     children: int
 
@@ -58,15 +58,15 @@ class Shown:
     truncated: bool
 
 
-class BoardStore(TaskSource, Protocol):
+class TaskViewStore(TaskSource, Protocol):
     """The part of the state store that the board reads."""
 
-    async def look_up(self, chain: Chain, *, calls: int = 0) -> Standing:
+    async def look_up(self, chain: Chain, *, calls: int = 0) -> TaskState:
         """Return how a chain stands."""
         ...
 
 
-class TaskBoard:
+class TaskViews:
     """Shows the zone's tasks.
 
     Args:
@@ -75,7 +75,7 @@ class TaskBoard:
         clock: time in seconds since the epoch.
     """
 
-    def __init__(self, store: BoardStore, feed: RevocationFeed, *, clock: Clock) -> None:
+    def __init__(self, store: TaskViewStore, feed: RevocationFeed, *, clock: Clock) -> None:
         self._store = store
         self._feed = feed
         self._clock = clock
@@ -84,7 +84,7 @@ class TaskBoard:
         """Return the tasks that haven't expired, newest first.
 
         Raises:
-            Unanswerable: the state store is out of reach.
+            NoDecision: the state store is out of reach.
         """
         await self._feed.refresh()
         found = []
@@ -98,7 +98,7 @@ class TaskBoard:
         """Return a task with everything below it.
 
         Raises:
-            Unanswerable: ``task_not_found``, or the state store is out of reach.
+            NoDecision: ``task_not_found``, or the state store is out of reach.
         """
         await self._feed.refresh()
         tree = await self._store.tree(task_id)
@@ -113,22 +113,22 @@ class TaskBoard:
         )
         root = Child("", task.root_id, None, task.root_id, task.workload)
         cut = self._cut(
-            tree, root, whole=overview.state in {TaskState.SUBJECT_REVOKED, TaskState.ROLLED_BACK}
+            tree, root, whole=overview.state in {TaskStatus.SUBJECT_REVOKED, TaskStatus.ROLLED_BACK}
         )
         nodes = _nodes(tree, root, cut)
         return Shown(overview, nodes, tree, truncated=len(nodes) < 1 + len(tree.children))
 
-    def _state(self, task: TaskRecord, *, ended: bool) -> TaskState:
+    def _state(self, task: TaskRecord, *, ended: bool) -> TaskStatus:
         now, known = self._clock(), self._feed.known
         if ended:
-            return TaskState.ENDED
+            return TaskStatus.ENDED
         if known.agent((task.workload,), now) is not None:
-            return TaskState.AGENT_REVOKED
+            return TaskStatus.AGENT_REVOKED
         if known.subject(task.subject_issuer, task.subject_id, task.started_at, now) is not None:
-            return TaskState.SUBJECT_REVOKED
+            return TaskStatus.SUBJECT_REVOKED
         if known.state(task.started_at, now) is not None:
-            return TaskState.ROLLED_BACK
-        return TaskState.LIVE
+            return TaskStatus.ROLLED_BACK
+        return TaskStatus.LIVE
 
     def _cut(self, tree: Tree, root: Child, *, whole: bool) -> set[str]:
         """Return the ids of the steps that can't be used any more."""
@@ -142,9 +142,9 @@ class TaskBoard:
         return subtrees(tree.children, tops)
 
 
-def task_not_found(task_id: str) -> Unanswerable:
+def task_not_found(task_id: str) -> NoDecision:
     """Return the error for a task that the zone doesn't know."""
-    return Unanswerable(
+    return NoDecision(
         "NOT_FOUND", "task_not_found", f"the zone knows no task {task_id!a} that hasn't expired"
     )
 

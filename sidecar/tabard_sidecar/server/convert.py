@@ -18,14 +18,14 @@ from tabard.caveats import CaveatError, Limits
 from tabard.caveats.wire import limits_from_proto
 
 from tabard_sidecar.approvals import ApprovalAnswer, ApprovalState
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, ToolCall, VerifiedGrant
 from tabard_sidecar.pipeline.outcomes import MAX_LABELS
 from tabard_sidecar.pipeline.requests import (
-    AuthorizeQuestion,
-    DelegateQuestion,
-    OutcomeQuestion,
-    StartTaskQuestion,
+    AuthorizeRequest,
+    DelegateTaskRequest,
+    ReportOutcomeRequest,
+    StartTaskRequest,
 )
 from tabard_sidecar.reasons import REASONS
 from tabard_sidecar.util.jsontext import encode
@@ -62,16 +62,16 @@ _TELLING = frozenset(
 )
 
 
-def invalid(message: str) -> Unanswerable:
+def invalid(message: str) -> NoDecision:
     """Return the error for a malformed request; ``message`` names the field."""
-    return Unanswerable("INVALID_ARGUMENT", "request_invalid", message)
+    return NoDecision("INVALID_ARGUMENT", "request_invalid", message)
 
 
 def bounded(value: str, field: str, most: int, *, required: bool = False) -> str:
     """Return ``value`` if it is at most ``most`` bytes long.
 
     Raises:
-        Unanswerable: it is longer, or missing though required.
+        NoDecision: it is longer, or missing though required.
     """
     if required and not value:
         raise invalid(f"{field} is required")
@@ -82,11 +82,11 @@ def bounded(value: str, field: str, most: int, *, required: bool = False) -> str
 
 def authorize_question(
     request: authorization_pb.AuthorizeRequest, default_grant: str = ""
-) -> AuthorizeQuestion:
+) -> AuthorizeRequest:
     """Check one request.
 
     Raises:
-        Unanswerable: a field is missing, too large or malformed.
+        NoDecision: a field is missing, too large or malformed.
     """
     grant = bounded(request.grant or default_grant, "grant", MAX_GRANT_BYTES)
     if len(request.scopes) > MAX_SCOPES:
@@ -94,7 +94,7 @@ def authorize_question(
     if len(request.discharges) > MAX_DISCHARGES:
         raise invalid(f"discharges has more than {MAX_DISCHARGES} entries")
     request_id = bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES)
-    return AuthorizeQuestion(
+    return AuthorizeRequest(
         grant=grant,
         call=_tool_call(request.tool),
         scopes=tuple(bounded(scope, "scopes", MAX_NAME_BYTES, required=True) for scope in request.scopes),
@@ -107,14 +107,14 @@ def authorize_question(
     )
 
 
-def start_question(request: task_pb.StartTaskRequest) -> StartTaskQuestion:
+def start_question(request: task_pb.StartTaskRequest) -> StartTaskRequest:
     """Check one request.
 
     Raises:
-        Unanswerable: a field is too large or malformed.
+        NoDecision: a field is too large or malformed.
     """
     request_id = bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES)
-    return StartTaskQuestion(
+    return StartTaskRequest(
         # Too long a token is refused by the verifiers, with a reason of their own.
         subject_token=bounded(request.subject_token, "subject_token", 4 * MAX_TOKEN_BYTES),
         intent_token=bounded(request.intent_token, "intent_token", 4 * MAX_TOKEN_BYTES),
@@ -126,30 +126,30 @@ def start_question(request: task_pb.StartTaskRequest) -> StartTaskQuestion:
     )
 
 
-def delegate_question(request: task_pb.DelegateTaskRequest) -> DelegateQuestion:
+def delegate_question(request: task_pb.DelegateTaskRequest) -> DelegateTaskRequest:
     """Check one request.
 
     Raises:
-        Unanswerable: a field is missing, too large or malformed.
+        NoDecision: a field is missing, too large or malformed.
     """
-    return DelegateQuestion(
+    return DelegateTaskRequest(
         grant=bounded(request.grant, "grant", MAX_GRANT_BYTES),
         holder=bounded(request.holder, "holder", MAX_HOLDER_BYTES, required=True),
         limits=limits(request.limits),
     )
 
 
-def outcome_question(request: authorization_pb.ReportOutcomeRequest) -> OutcomeQuestion:
+def outcome_question(request: authorization_pb.ReportOutcomeRequest) -> ReportOutcomeRequest:
     """Check one report.
 
     Raises:
-        Unanswerable: a field is missing, too large or malformed.
+        NoDecision: a field is missing, too large or malformed.
     """
     if len(request.labels) > MAX_LABELS or len(request.charges) > MAX_LABELS:
         raise invalid(f"labels and charges have at most {MAX_LABELS} entries")
     if any(amount < 0 for amount in request.charges.values()):
         raise invalid("charges must not be negative: only what the backend signed can give a charge back")
-    return OutcomeQuestion(
+    return ReportOutcomeRequest(
         grant=bounded(request.grant, "grant", MAX_GRANT_BYTES, required=True),
         decision_id=bounded(request.decision_id, "decision_id", MAX_REQUEST_ID_BYTES, required=True),
         charges={
@@ -164,7 +164,7 @@ def limits(message: types_pb.Limits) -> Limits:
     """Read limits.
 
     Raises:
-        Unanswerable: an operand is malformed.
+        NoDecision: an operand is malformed.
     """
     try:
         return limits_from_proto(message)

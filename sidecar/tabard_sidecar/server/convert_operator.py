@@ -17,7 +17,7 @@ from tabard_sidecar.revocation.targets import (
     subject_of,
     subject_target,
 )
-from tabard_sidecar.revocation.task_views import Node, Overview, Shown, TaskState
+from tabard_sidecar.revocation.task_views import Node, Overview, Shown, TaskStatus
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
 from tabard_sidecar.state.model import Revocation, RevocationKind
 
@@ -40,11 +40,11 @@ _KINDS = {
 }
 _KINDS_BACK = {message: kind for kind, message in _KINDS.items()}
 _STATES = {
-    TaskState.LIVE: operator_pb.TASK_OVERVIEW_STATE_LIVE,
-    TaskState.ENDED: operator_pb.TASK_OVERVIEW_STATE_ENDED,
-    TaskState.AGENT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_AGENT_REVOKED,
-    TaskState.SUBJECT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_SUBJECT_REVOKED,
-    TaskState.ROLLED_BACK: operator_pb.TASK_OVERVIEW_STATE_ROLLED_BACK,
+    TaskStatus.LIVE: operator_pb.TASK_OVERVIEW_STATE_LIVE,
+    TaskStatus.ENDED: operator_pb.TASK_OVERVIEW_STATE_ENDED,
+    TaskStatus.AGENT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_AGENT_REVOKED,
+    TaskStatus.SUBJECT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_SUBJECT_REVOKED,
+    TaskStatus.ROLLED_BACK: operator_pb.TASK_OVERVIEW_STATE_ROLLED_BACK,
 }
 
 

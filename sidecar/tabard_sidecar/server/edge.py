@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
@@ -50,7 +50,7 @@ class Edge:
                 return await self.admit(work)
             with self._tracing.request(name, tuple(context.invocation_metadata() or ())):
                 return await self.admit(work)
-        except Unanswerable as error:
+        except NoDecision as error:
             await context.abort_with_status(errors.grpc_status(error))
             raise
 
@@ -58,11 +58,11 @@ class Edge:
         """Do the work of one question within the limits.
 
         Raises:
-            Unanswerable: whatever went wrong.
+            NoDecision: whatever went wrong.
         """
         try:
             if self._in_flight >= self._max_in_flight:
-                raise Unanswerable(
+                raise NoDecision(
                     "RESOURCE_EXHAUSTED",
                     "overloaded",
                     f"{self._max_in_flight} questions are in flight already",
@@ -72,23 +72,23 @@ class Edge:
                 async with asyncio.timeout(self._request_seconds):
                     return await guarded(work)
             except TimeoutError as error:
-                raise Unanswerable(
+                raise NoDecision(
                     "DEADLINE_EXCEEDED",
                     "overloaded",
                     f"no decision within {self._request_seconds:g} s (limits.request_seconds)",
                 ) from error
             finally:
                 self._in_flight -= 1
-        except Unanswerable as error:
+        except NoDecision as error:
             self._metrics.failed(error.code)
             raise
 
 
 async def guarded(work: Callable[[], Awaitable[_Reply]]) -> _Reply:
-    """Do the work of one question; whatever goes wrong comes out as :class:`Unanswerable`."""
+    """Do the work of one question; whatever goes wrong comes out as :class:`NoDecision`."""
     try:
         return await work()
-    except (Unanswerable, TimeoutError):
+    except (NoDecision, TimeoutError):
         raise
     except Refused as refusal:
         raise errors.as_error(refusal) from refusal

@@ -7,13 +7,13 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.reasons import REASONS
 
 DOMAIN = "tabard.dev"
 
 
-def status(error: Unanswerable, decision_id: str = "") -> status_pb2.Status:
+def status(error: NoDecision, decision_id: str = "") -> status_pb2.Status:
     """Return the status that says why no decision was made."""
     known = REASONS.get(error.code)
     metadata = {"next_step": known.next_step} if known is not None else {}
@@ -25,28 +25,28 @@ def status(error: Unanswerable, decision_id: str = "") -> status_pb2.Status:
     return status_pb2.Status(code=code_pb2.Code.Value(error.status), message=error.message, details=[detail])
 
 
-def grpc_status(error: Unanswerable) -> grpc.Status:
+def grpc_status(error: NoDecision) -> grpc.Status:
     """Return the status as gRPC sends it."""
     return rpc_status.to_status(status(error))
 
 
-def as_error(refusal: Refused) -> Unanswerable:
+def as_error(refusal: Refused) -> NoDecision:
     """Return the error for a method that has no decision to put a refusal into."""
-    return Unanswerable("PERMISSION_DENIED", refusal.code, refusal.message)
+    return NoDecision("PERMISSION_DENIED", refusal.code, refusal.message)
 
 
-def internal(incident: str) -> Unanswerable:
+def internal(incident: str) -> NoDecision:
     """Return the error for a defect; the log holds its stack trace under ``incident``."""
-    return Unanswerable(
+    return NoDecision(
         "INTERNAL", "internal", f"internal error; the sidecar's log has details under {incident}"
     )
 
 
-def unimplemented(method: str) -> Unanswerable:
+def unimplemented(method: str) -> NoDecision:
     """Return the error for a method whose time has not come."""
-    return Unanswerable("UNIMPLEMENTED", "not_implemented", f"{method} isn't available in this version")
+    return NoDecision("UNIMPLEMENTED", "not_implemented", f"{method} isn't available in this version")
 
 
-def malformed() -> Unanswerable:
+def malformed() -> NoDecision:
     """Return the error for bytes that are no message of this API."""
-    return Unanswerable("INVALID_ARGUMENT", "request_invalid", "the bytes are no message of tabard.authz.v1")
+    return NoDecision("INVALID_ARGUMENT", "request_invalid", "the bytes are no message of tabard.authz.v1")

@@ -24,7 +24,7 @@ from tabard.authz.v1 import (
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import Settings, insecure_switches
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.introspection import create_introspection_server
@@ -167,7 +167,7 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
             raise StartupError(exit_codes.CANNOT_BIND, str(error)) from error
         except (KeysUnavailable, SinkError) as error:
             raise StartupError(exit_codes.UNREACHABLE, str(error)) from error
-        except Unanswerable as error:
+        except NoDecision as error:
             raise StartupError(exit_codes.UNREACHABLE, error.message) from error
         stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
         # What was built by now lives as long as the process; the collector needn't look at it again.
@@ -302,7 +302,7 @@ async def _housekeeping(parts: Parts) -> None:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         try:
             await _expire(parts)
-        except Unanswerable as error:
+        except NoDecision as error:
             _report(parts, "state", error.message)
         except Exception:  # noqa: BLE001 - housekeeping that dies quietly would fill the disk
             _log.exception("housekeeping_failed")

@@ -10,7 +10,7 @@ from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
 from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
 from tabard.authz.v1 import task_operator_service_pb2_grpc as operator_grpc
 
-from tabard_sidecar.revocation import RevocationDesk, TaskBoard
+from tabard_sidecar.revocation import RevocationAdmin, TaskViews
 from tabard_sidecar.server import convert_operator as convert
 from tabard_sidecar.server.convert import invalid
 from tabard_sidecar.server.edge import Context, Edge, answering
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class RevocationServicer(revocation_grpc.RevocationServiceServicer):
     """Revokes for operators."""
 
-    desk: RevocationDesk
+    desk: RevocationAdmin
     edge: Edge
 
     @answering
@@ -92,7 +92,7 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
 class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
     """Shows tasks to operators."""
 
-    board: TaskBoard
+    board: TaskViews
     edge: Edge
 
     @answering

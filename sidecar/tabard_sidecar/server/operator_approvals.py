@@ -11,9 +11,9 @@ from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import types_pb2 as types_pb
 
-from tabard_sidecar.approvals import ApprovalOffice, Case
+from tabard_sidecar.approvals import ApprovalDecider, ApprovalView
 from tabard_sidecar.approvals.prompt import Prompt
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.server import convert
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.state import ApprovalStatus
@@ -38,7 +38,7 @@ _Found = TypeVar("_Found")
 class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
     """Shows people what waits and takes their decisions."""
 
-    office: ApprovalOffice
+    office: ApprovalDecider
     edge: Edge
 
     @answering
@@ -71,7 +71,7 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
         return approval_pb.DecideApprovalResponse(approval=approval_message(case, arguments=False))
 
 
-def approval_message(case: Case, *, arguments: bool) -> approval_pb.Approval:
+def approval_message(case: ApprovalView, *, arguments: bool) -> approval_pb.Approval:
     """Return an approval as operators get it."""
     approval = case.approval
     message = approval_pb.Approval(
@@ -130,4 +130,4 @@ async def _found(work: Awaitable[_Found]) -> _Found:
         status = _STATES.get(refusal.code)
         if status is None:
             raise
-        raise Unanswerable(status, refusal.code, refusal.message) from None
+        raise NoDecision(status, refusal.code, refusal.message) from None

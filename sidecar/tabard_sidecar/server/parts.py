@@ -21,9 +21,9 @@ from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.sealing import KeyringReplyKeys
-from tabard_sidecar.pipeline.idempotency import Replies
+from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.policy_input import PolicyInput
-from tabard_sidecar.pipeline.reservations import Ledger
+from tabard_sidecar.pipeline.reservations import Reservations
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
@@ -126,10 +126,10 @@ class Parts:
                 settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock
             ),
             state=self.state,
-            ledger=Ledger(self.state, self.clock, self.metrics.state_rollbacks.inc),
+            ledger=Reservations(self.state, self.clock, self.metrics.state_rollbacks.inc),
             revocations=self.revoking.checks,
             approvals=self.approving.approvals,
-            replies=Replies(
+            replies=IdempotencyStore(
                 self.state,
                 KeyringReplyKeys(self.keyring),
                 self.clock,

@@ -14,14 +14,14 @@ from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
 from tabard.authz.v1 import types_pb2 as types_pb
 
-from tabard_sidecar.approvals import ApprovalDesk
-from tabard_sidecar.errors import Unanswerable
-from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.approvals import ApprovalStatusService
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.pipeline.authorize import Authorizer
 from tabard_sidecar.pipeline.credentials import Credentials
 from tabard_sidecar.pipeline.filter_tools import ToolFilter
 from tabard_sidecar.pipeline.outcomes import Outcomes
-from tabard_sidecar.pipeline.requests import RenewQuestion
+from tabard_sidecar.pipeline.requests import RenewCredentialRequest
 from tabard_sidecar.pipeline.tasks import Tasks
 from tabard_sidecar.revocation.targets import is_credential_id
 from tabard_sidecar.server import convert, errors
@@ -40,7 +40,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     authorizer: Authorizer
     tools: ToolFilter
     outcomes: Outcomes
-    approvals: ApprovalDesk
+    approvals: ApprovalStatusService
     edge: Edge
 
     @answering
@@ -102,7 +102,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     ) -> authorization_pb.StreamAuthorizeResponse:
         try:
             convert.bounded(question.correlation_id, "correlation_id", convert.MAX_REQUEST_ID_BYTES)
-        except Unanswerable as error:
+        except NoDecision as error:
             # Shortened, since nobody is obliged to send back what was too long.
             correlation_id = question.correlation_id[: convert.MAX_REQUEST_ID_BYTES]
             result = authorization_pb.AuthorizeResult(error=errors.status(error))
@@ -116,7 +116,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     ) -> authorization_pb.AuthorizeResult:
         try:
             return await self.edge.admit(lambda: self._item(request, ""))
-        except Unanswerable as error:
+        except NoDecision as error:
             return authorization_pb.AuthorizeResult(error=errors.status(error))
 
     async def _item(
@@ -128,7 +128,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
 
         try:
             return await guarded(decide)
-        except Unanswerable as error:
+        except NoDecision as error:
             return authorization_pb.AuthorizeResult(error=errors.status(error))
 
     @answering
@@ -139,7 +139,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         if len(request.tools) > MAX_FILTERED_TOOLS:
             raise convert.invalid(f"tools has more than {MAX_FILTERED_TOOLS} entries")
         questions = [
-            FilterQuestion(
+            CandidateTool(
                 convert.bounded(tool.name, "tools.name", convert.MAX_NAME_BYTES, required=True),
                 convert.bounded(tool.server, "tools.server", convert.MAX_NAME_BYTES),
             )
@@ -230,7 +230,7 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
     ) -> credential_pb.RenewCredentialResponse:
         """Replace a credential by one that lasts longer."""
         decision = await self.credentials.renew(
-            RenewQuestion(
+            RenewCredentialRequest(
                 grant=convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES),
                 credential=convert.bounded(
                     request.credential, "credential", convert.MAX_GRANT_BYTES, required=True

@@ -16,8 +16,8 @@ from tabard_sidecar.state.model import (
     ReserveState,
     Revocation,
     RevocationKind,
-    Standing,
     TaskRecord,
+    TaskState,
     Tree,
 )
 from tabard_sidecar.state.sqlite import SQLiteStateStore
@@ -42,9 +42,9 @@ __all__ = [
     "Revocation",
     "RevocationKind",
     "SQLiteStateStore",
-    "Standing",
     "StateConfig",
     "StateStore",
     "TaskRecord",
+    "TaskState",
     "Tree",
 ]

@@ -95,7 +95,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TaskState:
     """How a chain stands.
 
     Attributes:

@@ -16,8 +16,8 @@ from tabard_sidecar.state.model import (
     Reserved,
     Revocation,
     RevocationKind,
-    Standing,
     TaskRecord,
+    TaskState,
     Tree,
 )
 
@@ -44,7 +44,7 @@ def nothing() -> None:
 class StateStore(Protocol):
     """What every sidecar of a zone remembers together.
 
-    Every method raises :class:`~tabard_sidecar.errors.Unanswerable` with ``state_unavailable`` when the store can't
+    Every method raises :class:`~tabard_sidecar.errors.NoDecision` with ``state_unavailable`` when the store can't
     be read or written; the caller then makes no decision. Times are seconds since the epoch. What is said to be durable
     survives a power cut before the method returns; everything else survives a killed process.
     """
@@ -89,7 +89,7 @@ class StateStore(Protocol):
         """
         ...
 
-    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> Standing:
+    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Return how a chain stands, as of one moment, with at most so many past calls."""
         ...
 

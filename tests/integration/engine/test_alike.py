@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from tabard_opa import Engine, EvaluationError, opa_version
-from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation, PolicyDecision
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -106,7 +106,7 @@ async def test_decisions_are_alike(policy: Path, engine: Engine, opa_server: Cal
             one, other = await embedded.decide(operation, text), await remote.decide(operation, text)
             assert _comparable(one) == _comparable(other), f"question {number}: {text.decode()}"
             outcomes[one.allowed] += 1
-        tools = [FilterQuestion(name, "") for strings, _ in words.calls for name in strings][:50]
+        tools = [CandidateTool(name, "") for strings, _ in words.calls for name in strings][:50]
         base = {name: part for name, part in words.base(schema("input")).items() if name != "tool"}
         offered = await embedded.filter_tools(base, tools)
         assert offered == await remote.filter_tools(base, tools)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from tabard_sidecar.cli import main
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.model import Agent, Subject
 from tabard_sidecar.revocation import RevocationConfig, build_revocation
 from tabard_sidecar.state import Child, RevocationKind, TaskRecord
@@ -129,7 +129,7 @@ async def test_a_server_that_stands_still_denies_after_the_bound_and_recovers(ma
             with pytest.raises(Refused, match="revocation_state_stale"):
                 one.feed.check_fresh()
             assert problems[-1]
-            with pytest.raises(Unanswerable, match="state_unavailable"):
+            with pytest.raises(NoDecision, match="state_unavailable"):
                 await start_code(one)
         finally:
             own.resume()

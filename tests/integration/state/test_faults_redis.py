@@ -11,7 +11,7 @@ import random
 import time
 
 import pytest
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.model import Child, ReserveState, Revocation, RevocationKind
 
 from tests.support.proxy import proxied
@@ -23,7 +23,7 @@ LIMIT = 400
 @contextlib.contextmanager
 def unavailable(what: str):
     """Expect a call to end without an answer and with a message that says what to look at."""
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         yield
     assert (caught.value.status, caught.value.code) == ("UNAVAILABLE", "state_unavailable")
     assert what in caught.value.message
@@ -42,7 +42,7 @@ async def answers(store) -> bool:
     """Tell whether the store answers."""
     try:
         await store.look_up(chain("nobody"))
-    except Unanswerable:
+    except NoDecision:
         return False
     return True
 
@@ -59,7 +59,7 @@ async def test_a_paused_server_stops_decisions_and_nothing_else(start_server, op
     calls = [store.reserve(wanted(of, charges={"calls": 1})) for _ in range(32)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert time.monotonic() - began < 1.5
-    assert {type(one) for one in outcomes} == {Unanswerable}
+    assert {type(one) for one in outcomes} == {NoDecision}
     with unavailable("no answer within 0.3 s; check the server and the network"):
         await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
     server.resume()
@@ -116,7 +116,7 @@ async def _spend(store, of, chance: random.Random, books: dict[str, int]) -> Non
         charges = {"a": chance.randint(0, 3), "b": chance.randint(0, 3)}
         try:
             answer = await store.reserve(wanted(of, charges=charges))
-        except Unanswerable:
+        except NoDecision:
             await asyncio.sleep(0.01)
             continue
         if answer.state is ReserveState.DONE:
@@ -265,7 +265,7 @@ async def test_a_subscription_that_breaks_misses_nothing(server, open_store):
             heard = False
             while not heard:
                 # A watch that breaks says so, and its caller asks again.
-                with contextlib.suppress(Unanswerable):
+                with contextlib.suppress(NoDecision):
                     heard = await waiting
                 if not heard:
                     waiting = asyncio.create_task(listener.watch(seq - 1, timeout_seconds=20))
@@ -314,7 +314,7 @@ async def _back(store, of) -> bool:
     """Tell whether the store answers with an epoch that went back."""
     try:
         return (await store.look_up(of)).epoch == 0
-    except Unanswerable:
+    except NoDecision:
         return False
 
 
@@ -428,7 +428,7 @@ async def test_a_primary_that_lost_its_replicas_stops_if_it_is_told_to(start_ser
         async def refused() -> bool:
             try:
                 await store.look_up(of)
-            except Unanswerable as error:
+            except NoDecision as error:
                 return "Not enough good replicas" in error.message
             return False
 

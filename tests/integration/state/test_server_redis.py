@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.conf import RedisConfig, StateConfig
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind
@@ -82,7 +82,7 @@ def options(server: RedisServer, **more: object) -> RedisOptions:
 
 async def refusal(store: RedisStateStore) -> str:
     """Return why a call isn't answered."""
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await store.look_up(chain("nobody"))
     return caught.value.message
 
@@ -208,7 +208,7 @@ async def test_rights_of_another_zone_are_of_no_use(start_server, tmp_path):
     file.write_text("pw")
     server.cli("acl", "setuser", "tabard", "on", ">pw", *documented_rights())
     store = RedisStateStore(options(server, username="tabard", password_file=file), zone="other")
-    with pytest.raises(Unanswerable, match="its ACL refused"):
+    with pytest.raises(NoDecision, match="its ACL refused"):
         await store.open()
 
 
@@ -239,7 +239,7 @@ async def test_tls_both_ways(start_server, tmp_path):
         RedisOptions(url, ca_file=authority.certificate),
         RedisOptions(url.replace("127.0.0.1", "localhost"), ca_file=authority.certificate),
     ):
-        with pytest.raises(Unanswerable) as caught:
+        with pytest.raises(NoDecision) as caught:
             await RedisStateStore(bad, zone="z").open()
         assert caught.value.code == "state_unavailable"
 

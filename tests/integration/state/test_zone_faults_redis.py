@@ -7,7 +7,7 @@ import time
 
 import pytest
 import tabard
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 
 from tests.support.proxy import proxied
 from tests.support.spending import SpendingZone
@@ -120,5 +120,5 @@ async def test_a_zone_whose_clock_is_wrong_decides_nothing(start_server, folder)
     """A sidecar five minutes ahead of the server says so instead of forgetting what others must not repeat."""
     server = start_server()
     async with SpendingZone(folder, overrides={"state.url": server.url}) as zone:
-        with pytest.raises(Unanswerable, match="apart; set both clocks"):
+        with pytest.raises(NoDecision, match="apart; set both clocks"):
             await zone.store.consume("n", limit=1, now=time.time() + 300, expires_at=time.time() + 600)

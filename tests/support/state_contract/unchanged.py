@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.pipeline.task_states import Standings
+from tabard_sidecar.pipeline.task_states import TaskStateCache
 from tabard_sidecar.state.model import (
     Chain,
     Child,
@@ -17,7 +17,7 @@ from tabard_sidecar.state.model import (
     ReserveState,
     Revocation,
     RevocationKind,
-    Standing,
+    TaskState,
 )
 from tabard_sidecar.state.store import HISTORY_CALLS, StateStore
 
@@ -117,7 +117,7 @@ class UnchangedContract:
     async def test_what_is_remembered_of_a_long_history_is_its_end(self, store):
         """As a look-up has it, also after a call in the middle was taken back."""
         of = chain((await new_task(store)).root_id, budgets=_LIMITS)
-        memory, taken = Standings(), []
+        memory, taken = TaskStateCache(), []
         for number in range(2 * HISTORY_CALLS):
             call = wanted(of, charges={"a": 1}, tool=f"tool{number}", now=NOW + number / 8)
             taken.append(await _take(store, memory, call, _nothing))
@@ -155,7 +155,7 @@ class UnchangedContract:
         async def work() -> None:
             async with opened(new_store) as one, opened(new_store) as other:
                 root = (await new_task(one)).root_id
-                memory = Standings()
+                memory = TaskStateCache()
                 last: Reservation | None = None
                 for before, between, (links, charges, task_labels, branch_labels) in steps:
                     of = chain(root, *links, budgets=_LIMITS)
@@ -175,7 +175,7 @@ class UnchangedContract:
 
 
 async def _take(
-    store: StateStore, memory: Standings, call: Reservation, meanwhile: Callable[[], Awaitable[None]]
+    store: StateStore, memory: TaskStateCache, call: Reservation, meanwhile: Callable[[], Awaitable[None]]
 ) -> Reservation | None:
     """Reserve as a ledger does, on what is remembered if anything is; compare that with what there is."""
     found = await store.look_up(call.chain)
@@ -200,14 +200,14 @@ async def _nothing() -> None:
     """Disturb nothing."""
 
 
-async def _reserve(store: StateStore, call: Reservation, seen: Standing) -> Reserved:
+async def _reserve(store: StateStore, call: Reservation, seen: TaskState) -> Reserved:
     return await store.reserve(replace(call, label_version=seen.label_version))
 
 
-def _same(remembered: Standing, found: Standing) -> None:
+def _same(remembered: TaskState, found: TaskState) -> None:
     """Compare everything but the epoch, which other tasks move on as well; what was never charged needn't be there."""
 
-    def shown(standing: Standing) -> Standing:
+    def shown(standing: TaskState) -> TaskState:
         spent = {name: amount for name, amount in standing.spent.items() if amount}
         return replace(standing, epoch=0, remembered=False, spent=spent)
 

@@ -9,7 +9,7 @@ from tabard.delegation import branch
 from tabard_sidecar.approvals import ApprovalState
 from tabard_sidecar.approvals import call_grant as call_grants
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import judge_call
+from tabard_sidecar.grants import check_call
 
 from tests.support.approvals import ASK, CALL
 from tests.support.grants import MALLORY, tool_call
@@ -28,9 +28,9 @@ async def test_a_call_grant_is_good_for_its_one_call(world):
     grant, discharges = await world.approved()
     verified = world.kit.service.verify(grant, discharges)
 
-    judge_call(verified, CALL, now=world.clock.now, read_only=False)
+    check_call(verified, CALL, now=world.clock.now, read_only=False)
     with pytest.raises(Refused) as caught:
-        judge_call(verified, OTHER_CALL, now=world.clock.now, read_only=False)
+        check_call(verified, OTHER_CALL, now=world.clock.now, read_only=False)
     assert caught.value.code == "call_mismatch"
     # The pipeline never gets that far, but the look-up refuses it, too.
     assert (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tabard import macaroon
 from tabard.caveats import Audiences, Call, Expiry, Scopes, Tools, encode_caveat
 from tabard_sidecar.credentials import CredentialsConfig, build_issuers, introspection_response
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, jwks
 from tabard_sidecar.model import Subject, ToolCall
 
@@ -238,7 +238,7 @@ async def test_without_an_active_key_nothing_is_issued(tmp_path, clock, kind, us
     ring.create(use, active_from=NOW + 60)
     issuers = build_issuers(CredentialsConfig(), zone="z", keyring=ring, clock=clock)
 
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await issue(issuers, kind)
 
     assert caught.value.code == "keys_unavailable"

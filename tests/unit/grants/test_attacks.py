@@ -27,7 +27,7 @@ from tabard.caveats import (
 from tabard.caveats.codec import decode_bytes, encode_bytes, hop_bytes
 from tabard.delegation import branch, narrow
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import GrantService, children_to_register, judge_call
+from tabard_sidecar.grants import GrantService, check_call, children_to_register
 from tabard_sidecar.grants.discharges import judge_discharges
 from tabard_sidecar.grants.seal import make_seal
 
@@ -45,7 +45,7 @@ def refused(function, *args, **kwargs):
 def may(kit, grant, name="refunds.create", **arguments):
     """Return the code of the refusal, or nothing."""
     try:
-        judge_call(kit.verify(grant), tool_call(name, **arguments), now=NOW, read_only=False)
+        check_call(kit.verify(grant), tool_call(name, **arguments), now=NOW, read_only=False)
     except Refused as refusal:
         return refusal.code
     return None
@@ -384,7 +384,7 @@ class TestDischarges:
 
         assert [caveat.tag for caveat in grant.caveats][-1] == "third_party"
         assert grant.expires_at == NOW + 3600
-        judge_call(grant, call, now=NOW, read_only=False)
+        check_call(grant, call, now=NOW, read_only=False)
         assert judge_discharges(grant, call, now=NOW) == (self.ID,)
         assert refused(judge_discharges, grant, call, now=NOW + 60) == "discharge_expired"
         assert refused(judge_discharges, grant, tool_call("other"), now=NOW) == "call_mismatch"

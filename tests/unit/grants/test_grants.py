@@ -18,14 +18,14 @@ from tabard.caveats import (
     encode_caveat,
 )
 from tabard.delegation import branch, narrow
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import (
     GrantService,
+    check_call,
+    check_delegation,
+    check_expiry,
     children_to_register,
     clamp_credential,
-    judge_call,
-    judge_delegation,
-    judge_expiry,
     tool_possible,
 )
 from tabard_sidecar.grants.cache import GrantCache
@@ -48,7 +48,7 @@ def message(function, *args, **kwargs):
 
 
 def call(grant, name="refunds.create", *, now=NOW, read_only=False, **arguments):
-    judge_call(grant, tool_call(name, **arguments), now=now, read_only=read_only)
+    check_call(grant, tool_call(name, **arguments), now=now, read_only=read_only)
 
 
 def template(audience="erp", scopes=("read",), ttl_seconds=None):
@@ -76,7 +76,7 @@ class TestMint:
 
         assert set(grant.caveats) == {Tools(()), Audiences(()), Scopes(()), MaxDepth(0), MaxChildren(0)}
         assert code(call, grant) == "tool_not_granted"
-        assert code(judge_delegation, grant, BOB, now=NOW) == "depth_exceeded"
+        assert code(check_delegation, grant, BOB, now=NOW) == "depth_exceeded"
         assert code(clamp_credential, grant, template("erp", ()), (), NOW) == "audience_not_granted"
 
     def test_no_element_at_all_grants_nothing(self, kit):
@@ -156,7 +156,7 @@ class TestMint:
             file.unlink()
         kit.keyring.refresh()
 
-        with pytest.raises(Unanswerable):
+        with pytest.raises(NoDecision):
             kit.mint()
 
 
@@ -212,7 +212,7 @@ class TestDelegate:
         grant = kit.mint()
 
         assert code(kit.delegate, grant, holder) == "delegatee_invalid"
-        assert code(judge_delegation, kit.verify(grant), holder, now=NOW) == "delegatee_invalid"
+        assert code(check_delegation, kit.verify(grant), holder, now=NOW) == "delegatee_invalid"
 
     def test_sub_agent_can_not_hide_behind_a_hop_to_its_own_workload(self, kit):
         assert code(kit.delegate, branch(kit.mint(), "researcher"), ALICE) == "delegatee_invalid"
@@ -222,11 +222,11 @@ class TestDelegate:
 
     def test_too_deep(self, kit):
         text = kit.mint(WIDE, Limits(max_depth=1))
-        judge_delegation(kit.verify(text), BOB, now=NOW)
+        check_delegation(kit.verify(text), BOB, now=NOW)
         text = kit.delegate(text, BOB)
         call(kit.verify(text))
 
-        assert code(judge_delegation, kit.verify(text), CAROL, now=NOW) == "depth_exceeded"
+        assert code(check_delegation, kit.verify(text), CAROL, now=NOW) == "depth_exceeded"
         assert code(call, kit.verify(kit.delegate(text, CAROL))) == "depth_exceeded"
         assert code(call, kit.verify(branch(text, "x"))) == "depth_exceeded"
 
@@ -241,7 +241,7 @@ class TestDelegate:
     def test_child_does_not_raise_the_depth(self, kit):
         text = kit.delegate(kit.mint(WIDE, Limits(max_depth=1)), BOB, Limits(max_depth=9))
 
-        assert code(judge_delegation, kit.verify(text), CAROL, now=NOW) == "depth_exceeded"
+        assert code(check_delegation, kit.verify(text), CAROL, now=NOW) == "depth_exceeded"
 
     def test_a_hop_adds_its_budget_to_those_above(self, kit):
         text = kit.mint(WIDE, Limits(budgets={"usd": 5}))
@@ -252,7 +252,7 @@ class TestDelegate:
         assert [budget.limit for budget in below] == [5, 1]
 
     def test_expired(self, kit):
-        assert code(judge_delegation, kit.verify(kit.mint()), BOB, now=NOW + 3600) == "grant_expired"
+        assert code(check_delegation, kit.verify(kit.mint()), BOB, now=NOW + 3600) == "grant_expired"
 
     def test_text_and_grant_must_belong_together(self, kit):
         other = kit.verify(kit.mint(WIDE, Limits(max_depth=1)))
@@ -315,7 +315,7 @@ class TestJudge:
         call(kit.verify(text), now=NOW + 59)
 
         assert code(call, kit.verify(text), now=NOW + 60) == "grant_expired"
-        assert code(judge_expiry, kit.verify(text), now=NOW + 60) == "grant_expired"
+        assert code(check_expiry, kit.verify(text), now=NOW + 60) == "grant_expired"
         call(kit.verify(text), now=NOW + 59)
 
     def test_expiry_names_the_earliest_caveat(self, kit):
@@ -344,7 +344,7 @@ class TestJudge:
         grant = kit.verify(kit.mint(WIDE, Limits(purposes=("marketing",))))
 
         assert code(call, grant) == "purpose_not_granted"
-        assert code(judge_delegation, grant, BOB, now=NOW) == "purpose_not_granted"
+        assert code(check_delegation, grant, BOB, now=NOW) == "purpose_not_granted"
         assert not tool_possible(grant, "refunds.create", now=NOW, read_only=True)
 
     def test_read_only(self, kit):
@@ -365,8 +365,8 @@ class TestJudge:
         grant = kit.verify(macaroon.append(kit.mint(), [encode_caveat(caveat)]))
 
         assert code(call, grant) == "caveat_not_enforced"
-        assert code(judge_expiry, grant, now=NOW) == "caveat_not_enforced"
-        assert code(judge_delegation, grant, BOB, now=NOW) == "caveat_not_enforced"
+        assert code(check_expiry, grant, now=NOW) == "caveat_not_enforced"
+        assert code(check_delegation, grant, BOB, now=NOW) == "caveat_not_enforced"
         assert not tool_possible(grant, "refunds.create", now=NOW, read_only=True)
 
     def test_tool_possible_looks_at_the_tool_only(self, kit):

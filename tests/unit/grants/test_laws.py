@@ -9,11 +9,11 @@ from tabard.caveats import CallFacts, Question, encode_caveat, judge
 from tabard.delegation import branch, narrow
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import (
+    check_call,
+    check_delegation,
+    check_expiry,
     children_to_register,
     clamp_credential,
-    judge_call,
-    judge_delegation,
-    judge_expiry,
     tool_possible,
 )
 from tabard_sidecar.model import CredentialTemplate
@@ -49,8 +49,8 @@ def test_appending_never_widens_calls(kit, before, after, call, asked):
     grant = macaroon.append(kit.mint(), map(encode_caveat, before))
     child = macaroon.append(grant, map(encode_caveat, after))
 
-    if allows(judge_call, kit.verify(child), call, **asked):
-        assert allows(judge_call, kit.verify(grant), call, **asked)
+    if allows(check_call, kit.verify(child), call, **asked):
+        assert allows(check_call, kit.verify(grant), call, **asked)
     if tool_possible(kit.verify(child), call.name, **asked):
         assert tool_possible(kit.verify(grant), call.name, **asked)
 
@@ -65,7 +65,7 @@ def test_handing_on_never_widens(kit, root, hop, fork, call):
     fourth = narrow(third, hop, now=NOW)
     asked = {"now": NOW + 0.5, "read_only": False}
     verdicts = [
-        allows(judge_call, kit.verify(grant), call, **asked) for grant in (first, second, third, fourth)
+        allows(check_call, kit.verify(grant), call, **asked) for grant in (first, second, third, fourth)
     ]
 
     assert verdicts == sorted(verdicts, reverse=True)
@@ -97,10 +97,10 @@ def test_appending_never_makes_delegation_possible(kit, after, limits):
     grant = kit.mint()
     child = macaroon.append(grant, map(encode_caveat, after))
 
-    if allows(judge_delegation, kit.verify(child), BOB, now=NOW):
-        assert allows(judge_delegation, kit.verify(grant), BOB, now=NOW)
-    if allows(judge_call, kit.verify(child), tool_call(), now=NOW, read_only=True):
-        assert allows(judge_expiry, kit.verify(child), now=NOW)
+    if allows(check_delegation, kit.verify(child), BOB, now=NOW):
+        assert allows(check_delegation, kit.verify(grant), BOB, now=NOW)
+    if allows(check_call, kit.verify(child), tool_call(), now=NOW, read_only=True):
+        assert allows(check_expiry, kit.verify(child), now=NOW)
 
 
 @ONE_KEYRING
@@ -111,8 +111,8 @@ def test_order_does_not_matter(kit, order, caveats, call):
     shuffled = macaroon.append(kit.mint(), [encode_caveat(caveats[at]) for at in order])
     asked = {"now": NOW, "read_only": False}
 
-    assert allows(judge_call, kit.verify(straight), call, **asked) == allows(
-        judge_call, kit.verify(shuffled), call, **asked
+    assert allows(check_call, kit.verify(straight), call, **asked) == allows(
+        check_call, kit.verify(shuffled), call, **asked
     )
 
 
@@ -129,7 +129,7 @@ def test_sorting_caveats_leaves_none_out(kit, caveats, call, read_only):
     )
     plainly = all(judge(caveat, facts) is None for caveat in grant.caveats)
 
-    assert allows(judge_call, grant, call, now=NOW, read_only=read_only) == plainly
+    assert allows(check_call, grant, call, now=NOW, read_only=read_only) == plainly
 
 
 @settings(max_examples=60)

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.identity.agent import KubernetesAgent, NoAgent, ServiceAccountTerms, StaticAgent
 from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import FileKeys, StaticKeys
@@ -114,7 +114,7 @@ async def test_tokens_that_name_nobody(file, clock, token, match):
     agent = agent_of(file, clock)
     await agent.refresh()
 
-    with pytest.raises(Unanswerable, match=match) as caught:
+    with pytest.raises(NoDecision, match=match) as caught:
         agent.current()
 
     assert caught.value.code == "agent_identity_unavailable"
@@ -125,7 +125,7 @@ async def test_tokens_that_name_nobody(file, clock, token, match):
 async def test_an_absent_token_is_told_and_may_still_come(file, clock):
     agent = agent_of(file, clock)
     await agent.start()
-    with pytest.raises(Unanswerable, match="No such file"):
+    with pytest.raises(NoDecision, match="No such file"):
         agent.current()
 
     file.write_text(token_of())
@@ -160,7 +160,7 @@ async def test_an_expired_token_counts_no_longer_than_it_says(file, clock):
 
     clock.advance(0.1)
 
-    with pytest.raises(Unanswerable, match="expired"):
+    with pytest.raises(NoDecision, match="expired"):
         agent.current()
 
 
@@ -174,7 +174,7 @@ async def test_a_bad_renewal_leaves_the_token_before_until_it_expires(file, cloc
     assert agent.problem
     assert agent.current()
     clock.advance(3600)
-    with pytest.raises(Unanswerable):
+    with pytest.raises(NoDecision):
         agent.current()
 
 
@@ -183,7 +183,7 @@ async def test_keys_that_come_later_are_waited_for(file, clock, tmp_path):
     agent = agent_of(file, clock, keys=keys)
     file.write_text(token_of())
     await agent.refresh()
-    with pytest.raises(Unanswerable, match=r"keys\.json"):
+    with pytest.raises(NoDecision, match=r"keys\.json"):
         agent.current()
 
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [CLUSTER.jwk()]}))
@@ -213,7 +213,7 @@ def test_what_is_no_spiffe_id(agent_id):
 
 
 def test_no_identity_answers_nothing():
-    with pytest.raises(Unanswerable, match=r"insecure\.agent_id"):
+    with pytest.raises(NoDecision, match=r"insecure\.agent_id"):
         NoAgent().current()
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from pydantic import ValidationError
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity import (
     LOCAL_ISSUER,
     IdentityConfig,
@@ -59,7 +59,7 @@ async def test_an_issuer_that_cannot_be_reached_is_unanswerable():
         {"issuers": [{"issuer": ISSUER, "audiences": [AUDIENCE], "jwks_url": "http://127.0.0.1:1/"}]}
     )
     await identity.start()
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await identity.subjects.verify(KEY.sign(access_claims()))
     await identity.close()
 
@@ -189,7 +189,7 @@ async def test_a_service_account_token_is_the_agents_identity(tmp_path):
 
 
 async def test_without_any_identity_nothing_is_answered():
-    with pytest.raises(Unanswerable, match=r"identity\.agent"):
+    with pytest.raises(NoDecision, match=r"identity\.agent"):
         build({}).agent.current()
 
 

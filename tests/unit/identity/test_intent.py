@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard.caveats import Arguments, Constraint, Limits
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity import sign_intent
 from tabard_sidecar.identity.intent import Initiator, IntentTokens
 from tabard_sidecar.identity.keyset import parse
@@ -217,7 +217,7 @@ async def test_what_is_no_jwt_is_refused(token):
 
 
 async def test_keys_that_cannot_be_had_are_not_the_intents_fault(tmp_path):
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await verifier_of(keys=FileKeys(tmp_path / "absent")).verify(token_of(), ALICE)
 
     assert caught.value.code == "issuer_unavailable"

@@ -9,7 +9,7 @@ import logging
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity.agent import NoAgent, StaticAgent
 from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import StaticKeys
@@ -384,7 +384,7 @@ async def test_an_issuer_with_generic_types_must_mark_its_access_tokens(marker):
 async def test_may_act_cannot_be_checked_without_an_identity():
     token = KEY.sign(access_claims(may_act={"sub": AGENT}))
 
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await verifier_of(agent=NoAgent()).verify(token)
 
     assert caught.value.code == "agent_identity_unavailable"

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, KeyringError, jwks
 
 from tests.support.tokens import NOW, FakeClock
@@ -71,7 +71,7 @@ def test_what_is_written_is_what_another_process_reads(ring, directory, clock, u
 
 
 def test_a_keyring_without_an_active_key_answers_nothing(ring):
-    with pytest.raises(Unanswerable, match="tabard keys new --use root") as caught:
+    with pytest.raises(NoDecision, match="tabard keys new --use root") as caught:
         ring.active(ROOT)
 
     assert caught.value.code == "keys_unavailable"
@@ -96,7 +96,7 @@ def test_a_key_is_refused_from_retire_after_on(ring, clock):
 
     assert ring.get(key.kid, ROOT) is None
     assert ring.list(ROOT) == ()
-    with pytest.raises(Unanswerable):
+    with pytest.raises(NoDecision):
         ring.active(ROOT)
 
 
@@ -220,9 +220,9 @@ def test_a_directory_that_vanished_is_survived_for_a_bounded_time(directory, rin
     ticks.advance(6)
 
     for _ in range(2):
-        with pytest.raises(Unanswerable, match="unreadable for too long"):
+        with pytest.raises(NoDecision, match="unreadable for too long"):
             ring.active(ROOT)
-        with pytest.raises(Unanswerable):
+        with pytest.raises(NoDecision):
             ring.get(key.kid, ROOT)
     directory.with_name("moved").rename(directory)
     ticks.advance(1)

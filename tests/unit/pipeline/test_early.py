@@ -6,7 +6,7 @@ import json
 
 import pytest
 import tabard
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 
 from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent
@@ -90,7 +90,7 @@ async def test_a_call_that_is_asked_again_gets_a_credential_of_its_own(zone, par
 
 
 @pytest.mark.parametrize(
-    "failure", [Unanswerable("UNAVAILABLE", "key_unavailable", "no key"), RuntimeError("bug")]
+    "failure", [NoDecision("UNAVAILABLE", "key_unavailable", "no key"), RuntimeError("bug")]
 )
 async def test_what_cannot_be_computed_fails_when_it_is_issued(zone, parts, computed, monkeypatch, failure):
     """Not before: the reservation is made, and given back."""

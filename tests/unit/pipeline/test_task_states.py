@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.pipeline.task_states import Standings
-from tabard_sidecar.state.model import Chain, Reservation, Reserved, ReserveState, Standing
+from tabard_sidecar.pipeline.task_states import TaskStateCache
+from tabard_sidecar.state.model import Chain, Reservation, Reserved, ReserveState, TaskState
 
 from demo.world import PERSON
 from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent
 
 CHAIN = Chain(("root", "link"), (BudgetLimit("b", "cents", 9),))
-SEEN = Standing(known=True, with_calls=True, revocations=3, changes=7)
+SEEN = TaskState(known=True, with_calls=True, revocations=3, changes=7)
 DONE = Reserved(ReserveState.DONE, epoch=20, changes=8, label_version=0, revocations=3)
 
 
@@ -25,7 +25,7 @@ def wanted(chain=CHAIN):
 
 @pytest.fixture
 def memory():
-    return Standings()
+    return TaskStateCache()
 
 
 def take(memory, chain=CHAIN, *, with_calls=True, revocations=3):

@@ -23,7 +23,7 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.policy.resources import schema
-from tabard_sidecar.state import PastCall, Standing
+from tabard_sidecar.state import PastCall, TaskState
 
 from tests.support.policy import policy_input, tool
 
@@ -43,7 +43,7 @@ GRANT = replace(
     root_caveats=(Budget("cents", 500), *GRANT.root_caveats),
     budgets=(BudgetLimit("b1", "cents", 500), BudgetLimit("b2", "cents", 90), BudgetLimit("b3", "own", 9)),
 )
-STANDING = Standing(
+STANDING = TaskState(
     known=True,
     children=2,
     spent={"b1": 100, "b2": 30},

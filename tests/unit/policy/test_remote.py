@@ -8,8 +8,8 @@ import time
 import aiohttp
 import pytest
 from tabard_opa import opa_binary
-from tabard_sidecar.errors import Unanswerable
-from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -135,7 +135,7 @@ async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
         assert (there.denials, there.granted_by, there.credential, there.limits) == (
             here.denials, here.granted_by, here.credential, here.limits,
         )  # fmt: skip
-    names = [FilterQuestion(name, "") for name in ("refunds.create", "exports.create", "mail.send")]
+    names = [CandidateTool(name, "") for name in ("refunds.create", "exports.create", "mail.send")]
     assert await remote.filter_tools(policy_input(), names) == [True, False, True]
     assert await embedded.filter_tools(policy_input(), names) == [True, False, True]
     assert await remote.mask(b"{}") == []
@@ -187,7 +187,7 @@ async def test_data_that_could_be_taken_for_rules_is_refused(serve, ask):
     status = await runtime.reload()
     assert (status.state, status.ready) == (PolicyState.DEGRADED, False)
     assert "data.policy.planted" in status.reasons[0]
-    with pytest.raises(Unanswerable):
+    with pytest.raises(NoDecision):
         await runtime.decide(Operation.AUTHORIZE, call("exports.create"))
 
 

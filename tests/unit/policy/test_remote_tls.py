@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 from tabard_opa import opa_binary
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -89,5 +89,5 @@ async def test_whoever_proves_nothing_gets_no_decision(url, engine, authority, t
         remote["ca_file"] = stranger.certificate
     elif wrong == "system authorities":
         del remote["ca_file"]
-    with pytest.raises((PolicyBrokenError, Unanswerable)):
+    with pytest.raises((PolicyBrokenError, NoDecision)):
         await decide(url, engine, **remote)

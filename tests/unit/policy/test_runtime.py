@@ -6,8 +6,8 @@ import asyncio
 import shutil
 
 import pytest
-from tabard_sidecar.errors import Unanswerable
-from tabard_sidecar.interfaces import FilterQuestion
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -135,11 +135,11 @@ async def test_nothing_is_answered_before_a_policy_is_loaded(engine, clock, tmp_
     runtime = create_runtime(PolicyConfig(path=tmp_path), CompileOptions(), engine, clock)
     assert runtime.status().state is PolicyState.STARTING
     assert not runtime.status().ready
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await runtime.decide(Operation.AUTHORIZE, ask())
     assert caught.value.code == "policy_unavailable"
-    with pytest.raises(Unanswerable):
-        await runtime.filter_tools(policy_input(), [FilterQuestion("x", "")])
+    with pytest.raises(NoDecision):
+        await runtime.filter_tools(policy_input(), [CandidateTool("x", "")])
 
 
 async def test_a_runaway_rule_is_cut_and_then_paused(start, clock, tmp_path):
@@ -195,7 +195,7 @@ async def test_a_policy_that_stays_broken_denies_if_configured(start, clock, tmp
     clock.now += 1
     await runtime.reload()
     assert await codes(runtime) == ["policy_broken_too_long"]
-    assert await runtime.filter_tools(policy_input(), [FilterQuestion("x", "")]) == [False]
+    assert await runtime.filter_tools(policy_input(), [CandidateTool("x", "")]) == [False]
     assert not runtime.status().ready
 
 
@@ -267,8 +267,8 @@ deny contains {"code": "told", "message": sprintf("%v", [input.tool.arguments.am
 }
 """
     runtime = await start(write(tmp_path, demo=rules))
-    questions = [FilterQuestion(name, "") for name in ("pay", "never", "sometimes", "told", "other")]
-    questions.append(FilterQuestion("other", "", {"readOnlyHint": True}))
+    questions = [CandidateTool(name, "") for name in ("pay", "never", "sometimes", "told", "other")]
+    questions.append(CandidateTool("other", "", {"readOnlyHint": True}))
     assert await runtime.filter_tools(policy_input("filter_tools"), questions) == [
         True,
         False,
@@ -282,7 +282,7 @@ deny contains {"code": "told", "message": sprintf("%v", [input.tool.arguments.am
 async def test_the_desk_offers_its_tools(start):
     runtime = await start(SUPPORT / "policy")
     names = ["refunds.create", "tickets.read", "exports.create", "mail.send"]
-    offered = await runtime.filter_tools(policy_input(), [FilterQuestion(name, "") for name in names])
+    offered = await runtime.filter_tools(policy_input(), [CandidateTool(name, "") for name in names])
     assert offered == [True, True, False, True]
 
 
@@ -302,7 +302,7 @@ async def test_a_mask_is_evaluated(start, tmp_path):
 async def test_a_mask_that_fails_is_no_mask_at_all(start, tmp_path):
     mask = 'package system.log\n\nmask contains "/input" if to_number(input.x) > 3\n'
     runtime = await start(write(tmp_path, demo=GRANT_ALL, mask=mask))
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await runtime.mask(b'{"x": "no number"}')
     assert caught.value.code == "audit_unavailable"
 
@@ -328,14 +328,14 @@ async def test_an_input_that_is_none_is_never_allowed(start, tmp_path, input_jso
     runtime = await start(write(tmp_path, demo=GRANT_ALL))
     try:
         decision = await runtime.decide(Operation.AUTHORIZE, input_json)
-    except Unanswerable:
+    except NoDecision:
         return
     assert not decision.allowed
 
 
 async def test_an_input_that_is_too_large_is_an_error(start, tmp_path):
     runtime = await start(write(tmp_path, demo=GRANT_ALL))
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await runtime.decide(Operation.AUTHORIZE, ask(text="x" * 2**21))
     assert (caught.value.status, caught.value.code) == ("INVALID_ARGUMENT", "request_invalid")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Health, State
 from tabard_sidecar.interfaces import DecisionRecord
 from tabard_sidecar.model import Operation
@@ -157,7 +157,7 @@ async def test_full_disk(required):
     await bench.log.record(record(0))
     sink.full = True
     if required:
-        with pytest.raises(Unanswerable) as caught:
+        with pytest.raises(NoDecision) as caught:
             await bench.log.record(record(1))
         assert (caught.value.status, caught.value.code) == ("UNAVAILABLE", "audit_unavailable")
     else:
@@ -197,7 +197,7 @@ class FullDisk:
 async def test_dev_full_is_refused_as_a_file():
     """Only regular files are appended to; a device answers with a clear error."""
     bench = Bench(file_sink(Path("/dev/full")), required=True)
-    with pytest.raises(Unanswerable, match="not a regular file"):
+    with pytest.raises(NoDecision, match="not a regular file"):
         await bench.log.record(record())
 
 
@@ -206,7 +206,7 @@ async def test_stream_to_full_device():
     descriptor = os.open("/dev/full", os.O_WRONLY)
     bench = Bench(StreamSink(descriptor, stall_seconds=0.1), required=True)
     os.close(descriptor)
-    with pytest.raises(Unanswerable, match="No space left"):
+    with pytest.raises(NoDecision, match="No space left"):
         await bench.log.record(record())
     bench.log.close()
 
@@ -251,7 +251,7 @@ async def test_second_process_on_one_file_is_refused(tmp_path):
     path = tmp_path / "log"
     first, second = Bench(file_sink(path)), Bench(file_sink(path), required=True)
     await first.log.record(record(0))
-    with pytest.raises(Unanswerable, match="give each sidecar its own"):
+    with pytest.raises(NoDecision, match="give each sidecar its own"):
         await second.log.record(record(1))
 
 
@@ -271,7 +271,7 @@ async def test_symbolic_link_is_not_followed(tmp_path):
     """Nobody redirects the log with a link."""
     (tmp_path / "link").symlink_to(tmp_path / "target")
     bench = Bench(file_sink(tmp_path / "link"), required=True)
-    with pytest.raises(Unanswerable):
+    with pytest.raises(NoDecision):
         await bench.log.record(record())
     assert not (tmp_path / "target").exists()
 
@@ -281,12 +281,12 @@ async def test_reader_that_stalls_does_not_stop_the_process():
     reader, writer = os.pipe()
     bench = Bench(StreamSink(writer, stall_seconds=0.05), required=True)
     written = 0
-    with contextlib.suppress(Unanswerable):
+    with contextlib.suppress(NoDecision):
         while written < 1000:
             await bench.log.record(record(written, input_json=b'"%b"' % (b"x" * 10_000)))
             written += 1
     assert 0 < written < 1000
-    with pytest.raises(Unanswerable, match="doesn't keep up"):
+    with pytest.raises(NoDecision, match="doesn't keep up"):
         await bench.log.record(record())
     os.set_blocking(reader, False)
     received = b""
@@ -311,7 +311,7 @@ async def test_closed_pipe_is_a_broken_sink():
     reader, writer = os.pipe()
     bench = Bench(StreamSink(writer, stall_seconds=0.05), required=True)
     os.close(reader)
-    with pytest.raises(Unanswerable, match="Broken pipe"):
+    with pytest.raises(NoDecision, match="Broken pipe"):
         await bench.log.record(record())
     bench.log.close()
     os.close(writer)
@@ -370,7 +370,7 @@ async def test_mask_that_raises_erases_everything(tmp_path):
     path = tmp_path / "log"
 
     async def mask(_document):
-        raise Unanswerable("UNAVAILABLE", "policy_unavailable", "no policy")
+        raise NoDecision("UNAVAILABLE", "policy_unavailable", "no policy")
 
     await Bench(file_sink(path), mask=mask).log.record(record())
     assert "hunter2" not in path.read_text()

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Agent, Subject
-from tabard_sidecar.revocation import RevocationChecks, RevocationDesk, RevocationFeed
+from tabard_sidecar.revocation import RevocationAdmin, RevocationChecks, RevocationFeed
 from tabard_sidecar.revocation.targets import Retention
-from tabard_sidecar.revocation.task_views import TaskBoard
+from tabard_sidecar.revocation.task_views import TaskViews
 from tabard_sidecar.state import Child, SQLiteStateStore, TaskRecord
 
 from tests.support.grants import ALICE, NOW, make_kit
@@ -46,7 +46,7 @@ class Breakable:
             if self.silent:
                 await asyncio.Event().wait()
             if self.broken:
-                raise Unanswerable("UNAVAILABLE", "state_unavailable", "the store is broken by the test")
+                raise NoDecision("UNAVAILABLE", "state_unavailable", "the store is broken by the test")
             return await method(*arguments, **options)
 
         return call
@@ -59,8 +59,8 @@ class Side:
     store: Breakable
     feed: RevocationFeed
     checks: RevocationChecks
-    desk: RevocationDesk
-    board: TaskBoard
+    desk: RevocationAdmin
+    board: TaskViews
     problems: list[str] = field(default_factory=list)
 
 
@@ -94,13 +94,13 @@ async def side(store, clock):
         )
         for listener in listeners:
             feed.subscribe(listener)
-        desk = RevocationDesk(breakable, feed, clock=clock, retention=Retention(subject_seconds=86_400.0))
+        desk = RevocationAdmin(breakable, feed, clock=clock, retention=Retention(subject_seconds=86_400.0))
         one = Side(
             breakable,
             feed,
             RevocationChecks(feed, breakable),
             desk,
-            TaskBoard(breakable, feed, clock=clock),
+            TaskViews(breakable, feed, clock=clock),
             problems,
         )
         made.append(one)

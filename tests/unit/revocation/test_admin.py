@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tabard_sidecar.config.sections import LimitsConfig
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.revocation import RevocationConfig, build_revocation, reach
 from tabard_sidecar.revocation.targets import LONGEST_TASK_SECONDS, UNTIL_LIFTED
-from tabard_sidecar.revocation.task_views import TaskState
+from tabard_sidecar.revocation.task_views import TaskStatus
 from tabard_sidecar.state import Chain, Revocation, RevocationKind
 
 from tests.support.grants import ALICE, BOB, CAROL, NOW
@@ -58,7 +58,7 @@ async def test_a_reach_that_nobody_could_count_is_no_failure(side, zone, monkeyp
     one = await side()
 
     async def gone(**_options):
-        raise Unanswerable("UNAVAILABLE", "state_unavailable", "gone")
+        raise NoDecision("UNAVAILABLE", "state_unavailable", "gone")
 
     monkeypatch.setattr(one.store, "tasks", gone, raising=False)
     receipt = await one.desk.revoke_agent(BOB)
@@ -89,7 +89,7 @@ async def test_a_task_that_nobody_knows_is_not_found(side, zone):
     """A typo isn't acknowledged as if something had been ended."""
     one = await side()
     for wrong in (one.desk.revoke_task("task-z"), one.board.tree("task-z")):
-        with pytest.raises(Unanswerable, match="NOT_FOUND task_not_found"):
+        with pytest.raises(NoDecision, match="NOT_FOUND task_not_found"):
             await wrong
 
 
@@ -155,15 +155,15 @@ async def test_tasks_show_how_they_stand(side, zone, store):
     async def states():
         return {o.task.task_id: o.state for o in await one.board.overviews(limit=10)}
 
-    assert await states() == {"task-a": TaskState.LIVE, "task-e": TaskState.LIVE}
+    assert await states() == {"task-a": TaskStatus.LIVE, "task-e": TaskStatus.LIVE}
     await one.desk.revoke_subject(IDP, "u-2")
     await one.desk.revoke_agent(ALICE)
-    assert await states() == {"task-a": TaskState.AGENT_REVOKED, "task-e": TaskState.SUBJECT_REVOKED}
+    assert await states() == {"task-a": TaskStatus.AGENT_REVOKED, "task-e": TaskStatus.SUBJECT_REVOKED}
     await one.desk.revoke_task("task-a")
-    assert (await states())["task-a"] is TaskState.ENDED
+    assert (await states())["task-a"] is TaskStatus.ENDED
     await store.revoke(Revocation(RevocationKind.STATE, "zone", NOW + 1, NOW + 3600))
     await one.desk.lift(RevocationKind.SUBJECT, f"{IDP} u-2")
-    assert (await states())["task-e"] is TaskState.ROLLED_BACK
+    assert (await states())["task-e"] is TaskStatus.ROLLED_BACK
 
 
 async def test_a_tree_shows_every_step_and_what_is_cut(side, zone):
@@ -196,7 +196,7 @@ async def test_a_tree_of_a_revoked_person_is_cut_whole(side, zone):
     one = await side()
     await one.desk.revoke_subject(IDP, "u-1")
     shown = await one.board.tree("task-a")
-    assert shown.overview.state is TaskState.SUBJECT_REVOKED
+    assert shown.overview.state is TaskStatus.SUBJECT_REVOKED
     assert all(n.cut and not n.ended for n in shown.nodes)
 
 

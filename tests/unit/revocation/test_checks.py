@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.model import Introspection
 from tabard_sidecar.revocation import own_credential_target
 from tabard_sidecar.state import Revocation, RevocationKind
@@ -170,7 +170,7 @@ async def test_what_is_missing_and_cannot_be_fetched_is_no_decision(side, store,
     await other.feed.refresh()
     await one.desk.revoke_agent(MALLORY)
     other.store.broken = True
-    with pytest.raises(Unanswerable, match="state_unavailable"):
+    with pytest.raises(NoDecision, match="state_unavailable"):
         await other.checks.check(agent(), kit.verify(kit.mint()), newest=await newest(store), now=NOW)
 
 
@@ -276,5 +276,5 @@ async def test_nobody_can_tell_about_a_credential_while_the_store_is_gone(side, 
     one = await side(start=False)
     await one.feed.refresh()
     one.store.broken = True
-    with pytest.raises(Unanswerable, match="state_unavailable"):
+    with pytest.raises(NoDecision, match="state_unavailable"):
         await credential_code(one, credential(link))

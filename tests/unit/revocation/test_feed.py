@@ -9,9 +9,9 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.errors import Refused, Unanswerable
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.revocation.feed import RevocationFeed, uptime
-from tabard_sidecar.revocation.known import Known
+from tabard_sidecar.revocation.known import KnownRevocations
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, UNTIL_LIFTED
 from tabard_sidecar.state import Revocation, RevocationKind, SQLiteStateStore
 from tabard_sidecar.state.store import KEPT_SECONDS
@@ -48,7 +48,7 @@ async def test_a_sidecar_does_not_start_without_them(side):
     """It would have to deny everything, so it says why it doesn't start."""
     one = await side(start=False)
     one.store.broken = True
-    with pytest.raises(Unanswerable, match="state_unavailable"):
+    with pytest.raises(NoDecision, match="state_unavailable"):
         await one.feed.start()
 
 
@@ -86,7 +86,7 @@ async def test_a_broken_push_is_made_up_for(side, store, monkeypatch):
     one = await side(max_stale_seconds=1.0)
 
     async def deaf(*_arguments, **_options):
-        raise Unanswerable("UNAVAILABLE", "state_unavailable", "no push today")
+        raise NoDecision("UNAVAILABLE", "state_unavailable", "no push today")
 
     monkeypatch.setattr(one.store, "watch", deaf, raising=False)
     await store.revoke(revocation())
@@ -320,10 +320,10 @@ _entries = st.lists(
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_known_is_what_was_said_last_and_never_less(entries, now, since):
     """Against a model that keeps every entry: a target is revoked by any entry since its last lift."""
-    known = Known()
+    known = KnownRevocations()
     for entry in entries:
         known.apply(entry)
-    pruned = Known()
+    pruned = KnownRevocations()
     for entry in entries:
         pruned.apply(entry)
     pruned.prune(now)

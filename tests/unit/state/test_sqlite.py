@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state import (
     CLAIM_SECONDS,
@@ -25,7 +25,7 @@ from tabard_sidecar.state import (
     Revocation,
     RevocationKind,
     SQLiteStateStore,
-    Standing,
+    TaskState,
 )
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
@@ -200,7 +200,7 @@ async def test_a_lock_that_lasts_is_an_error_not_an_answer(tmp_path):
     await store.open()
     other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Unanswerable) as caught:
+    with pytest.raises(NoDecision) as caught:
         await store.consume("x", limit=1, now=NOW, expires_at=LATER)
     assert caught.value.code == "state_unavailable"
     other.close()
@@ -284,7 +284,7 @@ async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
     try:
         links = ("a", "b")
         for _ in range(2):
-            assert await ours.look_up(Chain(links)) == Standing(known=False, with_calls=True)
+            assert await ours.look_up(Chain(links)) == TaskState(known=False, with_calls=True)
         for count, store in enumerate((ours, theirs, ours), 1):
             await store.register_children([Child("b", f"child-{count}", None)], expires_at=LATER)
             assert [(await one.look_up(Chain(links))).children for one in (ours, theirs)] == [count, count]

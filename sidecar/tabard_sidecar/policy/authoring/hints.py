@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec
 from tabard_sidecar.policy.loading.ast import InputRef, Node, Place, aliases, place, refs, rules
 from tabard_sidecar.policy.loading.literals import nearest
-from tabard_sidecar.policy.problems import Problem, Severity
+from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.values import Json
 
 _ARGUMENTS = ("tool", "arguments")
 _NAME = ("tool", "name")
 
 
-def argument_hints(parsed: Mapping[str, Node], catalogue: Catalogue) -> Iterator[Problem]:
+def argument_hints(parsed: Mapping[str, Node], catalogue: Catalogue) -> Iterator[PolicyProblem]:
     """Yield a warning for each argument or tool name in a rule that no tool of the catalogue has.
 
     A rule that compares ``input.tool.name`` with constants is held against those tools, any other rule against all.
@@ -34,9 +34,9 @@ def argument_hints(parsed: Mapping[str, Node], catalogue: Catalogue) -> Iterator
             yield from _unknown_arguments(file, rule.node, names, matching)
 
 
-def _unknown_tool(file: str, at: Place, text: str, specs: list[ToolSpec]) -> Problem:
+def _unknown_tool(file: str, at: Place, text: str, specs: list[ToolSpec]) -> PolicyProblem:
     hint = nearest(text, {spec.name for spec in specs})
-    return Problem(
+    return PolicyProblem(
         file, at.row, at.column, "tool_unknown", f"the catalogue has no tool {text!r}{hint}",
         "Correct the name, or add the tool to the catalogue", Severity.WARNING,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def _unknown_tool(file: str, at: Place, text: str, specs: list[ToolSpec]) -> Pro
 
 def _unknown_arguments(
     file: str, node: Node, names: Mapping[str, tuple[str, ...]], specs: list[ToolSpec]
-) -> Iterator[Problem]:
+) -> Iterator[PolicyProblem]:
     known: set[str] = set()
     for spec in specs:
         if spec.arguments is None:
@@ -62,8 +62,8 @@ def _unknown_arguments(
             yield _unknown_argument(file, at, argument, known)
 
 
-def _unknown_argument(file: str, at: Place, argument: str, known: set[str]) -> Problem:
-    return Problem(
+def _unknown_argument(file: str, at: Place, argument: str, known: set[str]) -> PolicyProblem:
+    return PolicyProblem(
         file, at.row, at.column, "argument_unknown",
         f"no tool that the rule is about has an argument {argument!r}{nearest(argument, known)}",
         "Correct the name; a rule about an absent argument never matches", Severity.WARNING,

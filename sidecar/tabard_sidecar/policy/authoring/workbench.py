@@ -21,7 +21,7 @@ from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.loading.sources import load_source
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.schema import compile_schema
@@ -45,11 +45,11 @@ class CheckReport:
     path: Path
     revision: str = ""
     modules: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[PolicyProblem, ...] = ()
     measurements: tuple[Measurement, ...] = field(default=())
 
     @property
-    def errors(self) -> tuple[Problem, ...]:
+    def errors(self) -> tuple[PolicyProblem, ...]:
         """The problems that keep the policy from serving."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
@@ -117,7 +117,7 @@ def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapp
     Raises:
         PolicyBrokenError: the policy can't be used.
         InputError: the input breaks rego/schemas/input.json.
-        Unanswerable: the input is too large.
+        NoDecision: the input is too large.
     """
     fault = compile_schema(schema("input"))(document)
     if fault is not None:

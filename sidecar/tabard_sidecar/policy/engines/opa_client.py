@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.failures import EvaluationFailedError
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -51,7 +51,7 @@ class OpaClient:
 
         Raises:
             EvaluationFailedError: OPA says that something went wrong, or takes too long.
-            Unanswerable: the server can't be reached or refuses us.
+            NoDecision: the server can't be reached or refuses us.
         """
         return await self._send("GET", path, None, deadline_seconds)
 
@@ -101,8 +101,8 @@ class OpaClient:
             raise _failure(answer, status)
         return answer
 
-    def _unavailable(self, what: str) -> Unanswerable:
-        return Unanswerable("UNAVAILABLE", "policy_unavailable", f"the OPA server {self.where} {what}")
+    def _unavailable(self, what: str) -> NoDecision:
+        return NoDecision("UNAVAILABLE", "policy_unavailable", f"the OPA server {self.where} {what}")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -164,7 +164,7 @@ def _is_loopback(host: str) -> bool:
 
 def _bad_url(url: str, what: str) -> PolicyBrokenError:
     message = f"policy.remote.url {what}"
-    return PolicyBrokenError([Problem("", 0, 0, "remote_url", message, f"Mend {url!r}")])
+    return PolicyBrokenError([PolicyProblem("", 0, 0, "remote_url", message, f"Mend {url!r}")])
 
 
 def _tls(config: RemoteConfig) -> ssl.SSLContext:
@@ -174,7 +174,9 @@ def _tls(config: RemoteConfig) -> ssl.SSLContext:
             context.load_cert_chain(config.cert_file, config.key_file)
     except (OSError, ssl.SSLError) as error:
         message = f"the TLS files of policy.remote can't be used: {error}"
-        raise PolicyBrokenError([Problem("", 0, 0, "remote_tls", message, "Check the files")]) from error
+        raise PolicyBrokenError(
+            [PolicyProblem("", 0, 0, "remote_tls", message, "Check the files")]
+        ) from error
     return context
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tabard_sidecar.policy.composer import Composer
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.problems import Problem
+from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.values import Json
 
 
@@ -20,7 +20,7 @@ class Evaluator(Protocol):
 
         Raises:
             EvaluationFailedError: there is no answer.
-            Unanswerable: the engine can't be reached.
+            NoDecision: the engine can't be reached.
         """
         ...
 
@@ -29,7 +29,7 @@ class Evaluator(Protocol):
 
         Raises:
             EvaluationFailedError: there is no answer.
-            Unanswerable: the engine can't be reached.
+            NoDecision: the engine can't be reached.
         """
         ...
 
@@ -38,7 +38,7 @@ class Evaluator(Protocol):
 
         Raises:
             EvaluationFailedError: there is no answer.
-            Unanswerable: the engine can't be reached.
+            NoDecision: the engine can't be reached.
         """
         ...
 
@@ -54,7 +54,7 @@ class Active:
     evaluator: Evaluator
     revision: str
     rules: RuleIndex
-    warnings: Sequence[Problem] = ()
+    warnings: Sequence[PolicyProblem] = ()
     composer: Composer = field(init=False)
 
     def __post_init__(self) -> None:

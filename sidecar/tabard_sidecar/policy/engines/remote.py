@@ -14,14 +14,14 @@ from dataclasses import replace
 
 from tabard_opa import Engine
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.failures import EvaluationFailedError
 from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
 
@@ -85,7 +85,7 @@ class RemoteProvider:
             self._client.refresh_token()
             modules = await self._modules()
             return _digest(modules), tuple(sorted([path async for path in self._foreign()]))
-        except (OSError, EvaluationFailedError, Unanswerable, PolicyBrokenError) as error:
+        except (OSError, EvaluationFailedError, NoDecision, PolicyBrokenError) as error:
             return str(error)
 
     async def load(self) -> Active:
@@ -103,9 +103,9 @@ class RemoteProvider:
             problems += [_base_document(self._client.where, path) async for path in self._foreign()]
             own = {file: text for file, text in modules.items() if not _is_foreign(parsed[file])}
             active = await asyncio.to_thread(self._check, own, problems)
-        except (OSError, EvaluationFailedError, Unanswerable) as error:
+        except (OSError, EvaluationFailedError, NoDecision) as error:
             message = getattr(error, "message", None) or str(error)
-            problem = Problem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
+            problem = PolicyProblem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
             raise PolicyBrokenError([problem]) from error
         return Active(active.evaluator, _digest(modules), active.rules, active.warnings)
 
@@ -113,7 +113,7 @@ class RemoteProvider:
         """Close the connections."""
         await self._client.close()
 
-    def _check(self, own: Mapping[str, str], problems: list[Problem]) -> Active:
+    def _check(self, own: Mapping[str, str], problems: list[PolicyProblem]) -> Active:
         try:
             compiled = compile_policy(self._engine, own, None, self._options)
         except PolicyBrokenError as error:
@@ -178,13 +178,15 @@ def _uncovered(value: Json, path: tuple[str, ...], paths: _Paths) -> Iterator[tu
         yield from _uncovered(item, (*path, key), paths)
 
 
-def _base_document(where: str, path: tuple[str, ...]) -> Problem:
+def _base_document(where: str, path: tuple[str, ...]) -> PolicyProblem:
     name = ".".join(path)
     message = f"the base document data.{name} could be taken for a rule"
-    return Problem(where, 0, 0, "data_reserved", message, f"Delete it: DELETE /v1/data/{'/'.join(path)}")
+    return PolicyProblem(
+        where, 0, 0, "data_reserved", message, f"Delete it: DELETE /v1/data/{'/'.join(path)}"
+    )
 
 
-def _check_library(modules: Mapping[str, str], parsed: Mapping[str, Node]) -> Iterator[Problem]:
+def _check_library(modules: Mapping[str, str], parsed: Mapping[str, Node]) -> Iterator[PolicyProblem]:
     """The server must hold exactly this version's entrypoint and library."""
     ours = {source.strip(): name for name, source in library().items()}
     missing = set(ours.values())
@@ -194,10 +196,12 @@ def _check_library(modules: Mapping[str, str], parsed: Mapping[str, Node]) -> It
         name = ours.get(modules[file].strip())
         if name is None:
             message = "isn't a module of this version of Tabard's library"
-            yield Problem(
+            yield PolicyProblem(
                 file, 1, 1, "library", message, "Upload rego/tabard of this version, or delete the module"
             )
         else:
             missing.discard(name)
     for name in sorted(missing):
-        yield Problem("", 0, 0, "library", f"the server lacks {name}", "Upload rego/tabard of this version")
+        yield PolicyProblem(
+            "", 0, 0, "library", f"the server lacks {name}", "Upload rego/tabard of this version"
+        )

@@ -22,7 +22,7 @@ from tabard_sidecar.policy.loading.ast import (
 )
 from tabard_sidecar.policy.loading.literals import check_literal, nearest
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
-from tabard_sidecar.policy.problems import Problem, Severity
+from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.values import Json
 
@@ -57,7 +57,7 @@ def library_paths(modules: Iterable[Node]) -> frozenset[tuple[str, ...]]:
     )
 
 
-def check_module(file: str, module: Node, world: World) -> Iterator[Problem]:
+def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProblem]:
     """Yield everything that is wrong with one module of the policy."""
     package = package_path(module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
@@ -70,11 +70,11 @@ def check_module(file: str, module: Node, world: World) -> Iterator[Problem]:
         yield _wrong_package(file, module, package)
 
 
-def _wrong_package(file: str, module: Node, package: tuple[str, ...]) -> Problem:
+def _wrong_package(file: str, module: Node, package: tuple[str, ...]) -> PolicyProblem:
     at = place(module["package"])
     name = ".".join(package)
     if package[:1] == ("tabard",):
-        return Problem(
+        return PolicyProblem(
             file, at.row, at.column, "package_reserved", f"package {name} belongs to Tabard",
             "Put helpers into package lib.<name>",
         )  # fmt: skip
@@ -84,39 +84,39 @@ def _wrong_package(file: str, module: Node, package: tuple[str, ...]) -> Problem
     else:
         message = f"package {name} is never asked"
         step = f"Write `package policy.{package[-1]}`, or `package lib.{package[-1]}` for helpers"
-    return Problem(file, at.row, at.column, "package", message, step)
+    return PolicyProblem(file, at.row, at.column, "package", message, step)
 
 
-def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[Problem]:
+def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[PolicyProblem]:
     for rule in rules(module):
         if rule.name.startswith("_"):
             continue
         if rule.name not in ELEMENTS:
             yield _public_rule(file, rule)
         elif rule.shape != "set":
-            yield Problem(
+            yield PolicyProblem(
                 file, rule.place.row, rule.place.column, "rule_shape",
                 f"{rule.name} is {rule.shape}, and only `{rule.name} contains …` is ever asked",
                 f'Write `{rule.name} contains {{"code": …}} if …`',
             )  # fmt: skip
         elif rule.element is not None:
             for at, message, step in check_literal(rule.element, schema(rule.name)):
-                yield Problem(file, at.row, at.column, "element", f"{rule.name}: {message}", step)
+                yield PolicyProblem(file, at.row, at.column, "element", f"{rule.name}: {message}", step)
     yield from _check_refs(file, module, world, own=name)
 
 
-def _public_rule(file: str, rule: Rule) -> Problem:
+def _public_rule(file: str, rule: Rule) -> PolicyProblem:
     message = f"{rule.name} is no rule of the contract{nearest(rule.name, ELEMENTS)}"
     step = f"Use one of {', '.join(ELEMENTS)}, or name the helper _{rule.name}"
-    return Problem(file, rule.place.row, rule.place.column, "public_rule", message, step)
+    return PolicyProblem(file, rule.place.row, rule.place.column, "public_rule", message, step)
 
 
-def _check_system(file: str, module: Node, world: World) -> Iterator[Problem]:
+def _check_system(file: str, module: Node, world: World) -> Iterator[PolicyProblem]:
     for rule in rules(module):
         if rule.name.startswith("_") or rule.name in _SYSTEM_RULES:
             continue
         message = f"system.log.{rule.name} is ignored: only system.log.mask is asked"
-        yield Problem(
+        yield PolicyProblem(
             file,
             rule.place.row,
             rule.place.column,
@@ -128,7 +128,7 @@ def _check_system(file: str, module: Node, world: World) -> Iterator[Problem]:
     yield from _check_refs(file, module, world, own=None)
 
 
-def _check_refs(file: str, module: Node, world: World, *, own: str | None) -> Iterator[Problem]:
+def _check_refs(file: str, module: Node, world: World, *, own: str | None) -> Iterator[PolicyProblem]:
     names = aliases(module)
     at = place(module["package"])
     for node in (module.get("imports") or [], module.get("rules") or []):
@@ -139,7 +139,7 @@ def _check_refs(file: str, module: Node, world: World, *, own: str | None) -> It
                     yield problem
 
 
-def _judge_ref(file: str, ref: DataRef, world: World, own: str | None) -> Problem | None:
+def _judge_ref(file: str, ref: DataRef, world: World, own: str | None) -> PolicyProblem | None:
     path = ref.path
     shown = ".".join(("data", *path))
     if path[:1] == ("policy",) and own is not None and path[1:2] == (own,):
@@ -164,10 +164,10 @@ def _judge_ref(file: str, ref: DataRef, world: World, own: str | None) -> Proble
         )
     else:
         return _judge_data(file, ref, world.data)
-    return Problem(file, ref.place.row, ref.place.column, code, message, step)
+    return PolicyProblem(file, ref.place.row, ref.place.column, code, message, step)
 
 
-def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> Problem | None:
+def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> PolicyProblem | None:
     """A name that no data file defines makes a denial silently never match."""
     if data is None:
         return None
@@ -180,7 +180,9 @@ def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> Pro
             message = f"{shown} isn't in any data file{nearest(part, node)}"
             severity = Severity.ERROR if depth == 0 else Severity.WARNING
             step = "Correct the name, or add the data"
-            return Problem(file, ref.place.row, ref.place.column, "data_unknown", message, step, severity)
+            return PolicyProblem(
+                file, ref.place.row, ref.place.column, "data_unknown", message, step, severity
+            )
         node = node[part]
     return None
 

@@ -11,7 +11,7 @@ from tabard_sidecar.policy.loading import entrypoint
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem, Severity
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
 from tabard_sidecar.policy.values import Json
 
@@ -49,7 +49,7 @@ class Compiled:
     decision: Policy
     mask: Policy | None
     rules: RuleIndex
-    warnings: tuple[Problem, ...]
+    warnings: tuple[PolicyProblem, ...]
 
     def close(self) -> None:
         """Free the compiled policies."""
@@ -60,9 +60,9 @@ class Compiled:
 
 @dataclass
 class _Findings:
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[PolicyProblem] = field(default_factory=list)
 
-    def add(self, errors: Iterable[Problem]) -> None:
+    def add(self, errors: Iterable[PolicyProblem]) -> None:
         known = {(problem.file, problem.row, problem.message) for problem in self.problems}
         self.problems += [error for error in errors if (error.file, error.row, error.message) not in known]
 
@@ -96,7 +96,7 @@ def compile_policy(
         findings.add(check_module(file, module, world))
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
-        findings.add([Problem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
+        findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
     index = index_rules(parsed, own)
     compiled: list[Policy] = []
     for job in _jobs(parsed, modules, index) if len(parsed) == len(modules) else ():
@@ -191,9 +191,9 @@ def capabilities(options: CompileOptions) -> dict[str, Json]:
     return allowed
 
 
-def _problems(error: EngineError) -> list[Problem]:
+def _problems(error: EngineError) -> list[PolicyProblem]:
     return [
-        Problem(one.file, one.row, one.column, one.code, one.message, _next_step(one.message))
+        PolicyProblem(one.file, one.row, one.column, one.code, one.message, _next_step(one.message))
         for one in error.errors
     ]
 

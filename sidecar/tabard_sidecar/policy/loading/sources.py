@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
-from tabard_sidecar.policy.problems import PolicyBrokenError, Problem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 
 DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
@@ -64,11 +64,11 @@ def load_source(path: Path) -> PolicySource:
 class _UnreadableError(Exception):
     def __init__(self, file: str, message: str, next_step: str) -> None:
         super().__init__(message)
-        self.problem = Problem(file, 0, 0, "unreadable", message, next_step)
+        self.problem = PolicyProblem(file, 0, 0, "unreadable", message, next_step)
 
 
 def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
-    problems: list[Problem] = []
+    problems: list[PolicyProblem] = []
     modules: dict[str, str] = {}
     tests: dict[str, str] = {}
     data: dict[str, Json] = {}
@@ -86,13 +86,15 @@ def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
                 _add_data(data, data_files, files[name], name, shown)
         except UnicodeDecodeError as error:
             problems.append(
-                Problem(shown, 0, 0, "encoding", f"byte {error.start} isn't UTF-8", "Save the file as UTF-8")
+                PolicyProblem(
+                    shown, 0, 0, "encoding", f"byte {error.start} isn't UTF-8", "Save the file as UTF-8"
+                )
             )
         except DocumentError as error:
-            problems.append(Problem(shown, error.row, 0, error.code, error.message, error.next_step))
+            problems.append(PolicyProblem(shown, error.row, 0, error.code, error.message, error.next_step))
     if not modules and not problems:
         problems.append(
-            Problem(
+            PolicyProblem(
                 str(path), 0, 0, "empty", "holds no policy module", "Add a .rego file, or mend policy.path"
             )
         )

@@ -7,7 +7,7 @@ import asyncio
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
 
@@ -36,7 +36,7 @@ class Announcements:
         """Return the number of the zone's newest revocation.
 
         Raises:
-            Unanswerable: the server can't be reached.
+            NoDecision: the server can't be reached.
         """
         return int(await self._link.run(scripts.NEWEST, {}))
 
@@ -44,7 +44,7 @@ class Announcements:
         """Wait until there is a revocation above ``after``; False if the time is over first.
 
         Raises:
-            Unanswerable: the server can't be reached.
+            NoDecision: the server can't be reached.
         """
         until = asyncio.get_running_loop().time() + timeout_seconds
         subscription = await self._subscribe()
@@ -79,7 +79,7 @@ class Announcements:
         try:
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
         except (RedisError, OSError, ValueError) as error:
-            raise Unanswerable(
+            raise NoDecision(
                 "UNAVAILABLE",
                 "state_unavailable",
                 f"the state store {self._link.options.place}: the subscription broke ({error}); it is made again",

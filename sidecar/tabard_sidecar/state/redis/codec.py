@@ -17,8 +17,8 @@ from tabard_sidecar.state.model import (
     Reservation,
     Revocation,
     RevocationKind,
-    Standing,
     TaskRecord,
+    TaskState,
     Tree,
 )
 
@@ -77,7 +77,7 @@ class Calls:
         return tuple(calls)
 
 
-def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[Standing, int]:
+def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[TaskState, int]:
     """Read the answer of the script look_up: how the chain stands, and how many writes of this sidecar are kept.
 
     ``asked`` is how many calls were asked for.
@@ -95,7 +95,7 @@ def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[St
         written,
         changes,
     ) = orjson.loads(text)
-    found = Standing(
+    found = TaskState(
         known=bool(known),
         ended=ended,
         children=children,

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis.connections import Connections, Part
 from tabard_sidecar.state.redis.failures import explain
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
@@ -63,7 +63,7 @@ class RedisLink:
         """The client, for subscriptions and what administers the server.
 
         Raises:
-            Unanswerable: the store isn't open.
+            NoDecision: the store isn't open.
         """
         if self._client is None:
             raise _not_open()
@@ -87,7 +87,7 @@ class RedisLink:
             meanwhile: called once the script was sent.
 
         Raises:
-            Unanswerable: the server can't be reached, refused, or too few replicas have it.
+            NoDecision: the server can't be reached, refused, or too few replicas have it.
         """
         asked = {**question, "writer": self._writer, "writer_seconds": WRITER_SECONDS}
         arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(asked), *binary)
@@ -129,7 +129,7 @@ class RedisLink:
         """Send one command and return the answer.
 
         Raises:
-            Unanswerable: the server can't be reached or refused.
+            NoDecision: the server can't be reached or refused.
         """
         client = self.client
         try:
@@ -152,14 +152,12 @@ class RedisLink:
                 await self._connections.drop()
         return self._unavailable(explain(error, self.options))
 
-    def _unavailable(self, what: str) -> Unanswerable:
-        return Unanswerable(
-            "UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}"
-        )
+    def _unavailable(self, what: str) -> NoDecision:
+        return NoDecision("UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}")
 
 
-def _not_open() -> Unanswerable:
-    return Unanswerable("UNAVAILABLE", "state_unavailable", "the state store isn't open")
+def _not_open() -> NoDecision:
+    return NoDecision("UNAVAILABLE", "state_unavailable", "the state store isn't open")
 
 
 class _UnknownScript(Exception):

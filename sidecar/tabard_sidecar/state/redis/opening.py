@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import NoPermissionError
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
 
@@ -35,7 +35,7 @@ async def prepare(link: RedisLink, zone: str) -> None:
 
     Raises:
         RedisStateError: the server is too old, not durable, or holds the state of another zone or a newer schema.
-        Unanswerable: it can't be reached, or its clock is too far from this machine's.
+        NoDecision: it can't be reached, or its clock is too far from this machine's.
     """
     place = link.options.place
     version = str((await link.command("INFO", "server")).get("redis_version", "0"))
@@ -72,7 +72,7 @@ async def weaknesses(link: RedisLink) -> list[str]:
     """Return why the server may forget what it acknowledged, each a sentence without its stop."""
     try:
         found = await link.command("CONFIG GET", *_DURABLE)
-    except Unanswerable as error:
+    except NoDecision as error:
         if isinstance(error.__cause__, NoPermissionError):
             return ["its configuration can't be read, since the ACL doesn't grant CONFIG GET"]
         raise

@@ -20,8 +20,8 @@ from tabard_sidecar.state.model import (
     ReserveState,
     Revocation,
     RevocationKind,
-    Standing,
     TaskRecord,
+    TaskState,
     Tree,
 )
 from tabard_sidecar.state.redis import codec, opening, scripts
@@ -76,7 +76,7 @@ class RedisStateStore:
 
         Raises:
             RedisStateError: the server can't be used as it is.
-            Unanswerable: it can't be reached.
+            NoDecision: it can't be reached.
         """
         self._link.connect()
         try:
@@ -152,7 +152,7 @@ class RedisStateStore:
         }
         return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, question, durable=True))))
 
-    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> Standing:
+    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Look at a chain; see the interface."""
         question = {
             "links": chain.link_ids,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabard_sidecar.state.model import Child
 from tabard_sidecar.state.sqlite.file import StateFile
-from tabard_sidecar.state.sqlite.ledger import bump, note_change
+from tabard_sidecar.state.sqlite.reservations import bump, note_change
 
 _KNOWN_CHILDREN = 65_536
 

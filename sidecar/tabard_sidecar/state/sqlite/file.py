@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tabard_sidecar.errors import Unanswerable
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 
 _T = TypeVar("_T")
@@ -90,7 +90,7 @@ class StateFile:
         """Return the rows that one statement reads.
 
         Raises:
-            Unanswerable: the file can't be read.
+            NoDecision: the file can't be read.
         """
         try:
             return self._open(self._fast).execute(statement, parameters).fetchall()
@@ -101,7 +101,7 @@ class StateFile:
         """Do reads that needn't be of one moment.
 
         Raises:
-            Unanswerable: the file can't be read.
+            NoDecision: the file can't be read.
         """
         try:
             return work(self._open(self._fast))
@@ -112,7 +112,7 @@ class StateFile:
         """Do several reads as of one moment.
 
         Raises:
-            Unanswerable: the file can't be read.
+            NoDecision: the file can't be read.
         """
         connection = self._open(self._fast)
         try:
@@ -128,7 +128,7 @@ class StateFile:
         """Run ``work`` in one transaction; wait in a thread if another process is writing.
 
         Raises:
-            Unanswerable: the file can't be written, or stays locked.
+            NoDecision: the file can't be written, or stays locked.
         """
         connection = self._durable if durable else self._fast
         try:
@@ -148,7 +148,7 @@ class StateFile:
         """Do slow work outside any transaction, without blocking the loop.
 
         Raises:
-            Unanswerable: the file can't be used.
+            NoDecision: the file can't be used.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -209,11 +209,11 @@ class StateFile:
 
     def _open(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         if connection is None:
-            raise Unanswerable("UNAVAILABLE", "state_unavailable", "the state store isn't open")
+            raise NoDecision("UNAVAILABLE", "state_unavailable", "the state store isn't open")
         return connection
 
-    def _unavailable(self, error: sqlite3.Error) -> Unanswerable:
-        return Unanswerable(
+    def _unavailable(self, error: sqlite3.Error) -> NoDecision:
+        return NoDecision(
             "UNAVAILABLE",
             "state_unavailable",
             f"the state file {self.path} can't be read or written: {error}",

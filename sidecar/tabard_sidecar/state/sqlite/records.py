@@ -14,7 +14,7 @@ from tabard_sidecar.state.model import (
     Revocation,
     RevocationKind,
 )
-from tabard_sidecar.state.sqlite.ledger import bump
+from tabard_sidecar.state.sqlite.reservations import bump
 from tabard_sidecar.state.store import CLAIM_SECONDS
 
 _MOST_LISTED = 1_000

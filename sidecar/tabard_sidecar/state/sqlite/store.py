@@ -17,11 +17,11 @@ from tabard_sidecar.state.model import (
     Reserved,
     Revocation,
     RevocationKind,
-    Standing,
     TaskRecord,
+    TaskState,
     Tree,
 )
-from tabard_sidecar.state.sqlite import ledger, records, upkeep
+from tabard_sidecar.state.sqlite import records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.store import HISTORY_CALLS, Meanwhile, nothing
@@ -42,7 +42,7 @@ class SQLiteStateStore:
         self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
         self._children = Children(self._file)
         # How chains stand, for as long as nothing at all changes in the file.
-        self._standings: dict[tuple[Chain, int], Standing] = {}
+        self._standings: dict[tuple[Chain, int], TaskState] = {}
         self._standings_of: object = None
 
     async def open(self) -> None:
@@ -88,10 +88,10 @@ class SQLiteStateStore:
     async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
         """Remember a task; see the interface."""
         return await self._file.write(
-            lambda c: ledger.open_task(c, task, labels_since=labels_since), durable=True
+            lambda c: reservations.open_task(c, task, labels_since=labels_since), durable=True
         )
 
-    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> Standing:
+    async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Look at a chain; see the interface."""
         version = self._file.version()
         if version != self._standings_of or len(self._standings) >= _KNOWN_STANDINGS:
@@ -100,7 +100,7 @@ class SQLiteStateStore:
         key = (chain, calls)
         known = self._standings.get(key)
         if known is None:
-            known = self._file.once(lambda c: ledger.standing(c, chain, calls))
+            known = self._file.once(lambda c: reservations.standing(c, chain, calls))
             # Holders choose how long chains are and how many there are of them.
             if len(chain.link_ids) + len(chain.budgets) + len(known.labels) <= _LARGEST_KNOWN:
                 self._standings[key] = known
@@ -111,15 +111,17 @@ class SQLiteStateStore:
         try:
             # What a person approved once must not come back with the power.
             durable = bool(reservation.approvals)
-            return await self._file.write(lambda c: ledger.reserve(c, reservation), durable=durable)
-        except ledger.NotReserved as refusal:
+            return await self._file.write(lambda c: reservations.reserve(c, reservation), durable=durable)
+        except reservations.NotReserved as refusal:
             return refusal.answer
 
     async def release(self, decision_id: str, root_id: str) -> None:
         """Give a reservation back; see the interface."""
         number = await self._number(root_id, decision_id)
         if number is not None:
-            await self._file.write(lambda c: ledger.release(c, decision_id, root_id, number), durable=False)
+            await self._file.write(
+                lambda c: reservations.release(c, decision_id, root_id, number), durable=False
+            )
 
     async def report(self, outcome: Outcome) -> OutcomeState:
         """Count an outcome; see the interface."""
@@ -127,16 +129,18 @@ class SQLiteStateStore:
         if number is None:
             return OutcomeState.UNKNOWN
         try:
-            return await self._file.write(lambda c: ledger.report(c, outcome, number), durable=False)
-        except ledger.NotReported as refusal:
+            return await self._file.write(lambda c: reservations.report(c, outcome, number), durable=False)
+        except reservations.NotReported as refusal:
             return refusal.state
 
     async def _number(self, root_id: str, decision_id: str) -> int | None:
         """Find a decision's call: here if it is recent, else in a thread, for agents can name thousands that aren't there."""
-        found = self._file.once(lambda c: ledger.call_number(c, root_id, decision_id, newest=_RECENT_CALLS))
+        found = self._file.once(
+            lambda c: reservations.call_number(c, root_id, decision_id, newest=_RECENT_CALLS)
+        )
         if found is not None:
             return found
-        return await self._file.in_thread(lambda c: ledger.call_number(c, root_id, decision_id))
+        return await self._file.in_thread(lambda c: reservations.call_number(c, root_id, decision_id))
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children; see the interface."""

@@ -16,8 +16,8 @@ from tabard_sidecar.state.model import (
     Reservation,
     Reserved,
     ReserveState,
-    Standing,
     TaskRecord,
+    TaskState,
 )
 from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
 from tabard_sidecar.util.jsontext import encode
@@ -85,7 +85,7 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
     return tuple(label for label, _ in rows)
 
 
-def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standing:
+def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> TaskState:
     """Return how a chain stands.
 
     Labels are read after their version, so what is new meanwhile makes the reservation ask policy again.
@@ -100,7 +100,7 @@ def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> Standi
         (*chain.link_ids, chain.link_ids[-1], *budgets, chain.root_id),
     ).fetchone()
     known = made is not None
-    return Standing(
+    return TaskState(
         known=known,
         ended=ended or "",
         children=children,

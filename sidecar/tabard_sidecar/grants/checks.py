@@ -29,7 +29,7 @@ CLOCK_SKEW_SECONDS = 30.0
 """How far the clocks of a zone's machines may differ before a grant seems to come from the future."""
 
 
-def judge_call(grant: VerifiedGrant, call: ToolCall, *, now: float, read_only: bool) -> None:
+def check_call(grant: VerifiedGrant, call: ToolCall, *, now: float, read_only: bool) -> None:
     """Judge a tool call.
 
     Args:
@@ -54,7 +54,7 @@ def tool_possible(grant: VerifiedGrant, tool: str, *, now: float, read_only: boo
     return True
 
 
-def judge_expiry(grant: VerifiedGrant, *, now: float) -> None:
+def check_expiry(grant: VerifiedGrant, *, now: float) -> None:
     """Judge what doesn't depend on any call: time, purposes, depth and caveats that can't be enforced.
 
     Raises:
@@ -63,7 +63,7 @@ def judge_expiry(grant: VerifiedGrant, *, now: float) -> None:
     _judge_standing(planned(grant), now)
 
 
-def judge_delegation(grant: VerifiedGrant, holder: str, *, now: float) -> None:
+def check_delegation(grant: VerifiedGrant, holder: str, *, now: float) -> None:
     """Judge whether the grant may be handed to another workload; max_children is counted by the state store.
 
     Args:
