@@ -22,10 +22,11 @@ from tabard_opa import Policy
 from tabard_sidecar.config import load
 from tabard_sidecar.credentials.jwt import JwtIssuer
 from tabard_sidecar.pipeline import authorize as pipeline
+from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.reservations import Reservations
-from tabard_sidecar.pipeline.stages import Stages
-from tabard_sidecar.policy.runtime import Runtime
+from tabard_sidecar.pipeline.task_states import TaskStates
+from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.records.decision_log import SinkDecisionLog
 from tabard_sidecar.server import convert, lifecycle
 from tabard_sidecar.server.lifecycle import sidecar
@@ -38,15 +39,14 @@ from demo.world import Sidecar as Process
 CALLS = 1_000
 # What is timed, with how deep it lies: a stage contains those below it that are deeper.
 TIMED: tuple[tuple[Any, str, str, int], ...] = (
-    (convert, "authorize_question", "parse the request", 0),
+    (convert, "authorize_request", "parse the request", 0),
     (pipeline.Authorizer, "authorize", "authorize", 0),
-    (pipeline, "check_call", "judge caveats", 1),
-    (Stages, "check_alive", "ended, revoked, children", 1),
-    (Reservations, "standing", "look up in SQLite", 2),
+    (pipeline, "check_call", "check caveats", 1),
+    (TaskStates, "look_up", "task state: look up in SQLite, revoked, children", 1),
     (PolicyInput, "authorize", "assemble input", 1),
-    (Runtime, "decide", "evaluate and compose", 1),
+    (PolicyLease, "decide", "evaluate and compose", 1),
     (Policy, "_begin", "OPA", 2),
-    (pipeline, "clamp_credential", "clamp", 1),
+    (CredentialIssuance, "prepare", "clamp", 1),
     (Reservations, "reserve", "reserve (nothing to take here)", 1),
     (JwtIssuer, "compute", "sign the JWT", 1),
     (SinkDecisionLog, "record", "decision log, two records", 1),
@@ -135,7 +135,7 @@ async def _column(authorizer: pipeline.Authorizer, grant: str, gap_seconds: floa
     spent: dict[str, float] = defaultdict(float)
 
     async def one(number: int) -> None:
-        decision = await authorizer.authorize(convert.authorize_question(question(grant, number)))
+        decision = await authorizer.authorize(convert.authorize_request(question(grant, number)))
         if not decision.allowed:
             raise RuntimeError(decision.reasons)
         convert.decision_message(decision)

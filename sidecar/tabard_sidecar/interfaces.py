@@ -79,22 +79,22 @@ class CandidateTool:
     annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
-class PolicyRuntime(Protocol):
-    """Asks policy and composes what it answers. Never raises for what a policy did: that is a denial."""
+class LeasedPolicy(Protocol):
+    """One policy, the same for as long as it is leased. Never raises for what a policy did: that is a denial."""
 
     @property
     def revision(self) -> str:
-        """Revision of the policy that is active."""
+        """Revision of the policy."""
         ...
 
     @property
     def reads_history(self) -> bool:
-        """True unless it is certain that no rule of the active policy looks at a task's calls or labels."""
+        """True unless it is certain that no rule looks at a task's calls or labels."""
         ...
 
     @property
     def reads_calls(self) -> bool:
-        """True unless it is certain that no rule of the active policy looks at a task's calls."""
+        """True unless it is certain that no rule looks at a task's calls."""
         ...
 
     async def decide(
@@ -108,17 +108,31 @@ class PolicyRuntime(Protocol):
         """Evaluate ``data.tabard.decision`` and compose its elements.
 
         ``key`` is what repeated time-outs are counted by, for example the tool's name; ``approvals`` are module and code
-        of the questions that people have answered with yes for this very call.
+        of the approvals that people have given for this very call.
 
         Raises:
-            NoDecision: no policy is loaded, or the engine can't be reached.
+            NoDecision: the engine can't be reached or is overloaded.
         """
         ...
 
-    async def filter_tools(self, input_base: Mapping[str, Any], tools: Sequence[CandidateTool]) -> list[bool]:
-        """Tell per tool whether some arguments could be allowed.
+    async def filter_tools(self, inputs: Sequence[bytes]) -> list[bool]:
+        """Tell per policy input whether some ``tool.arguments`` could be allowed."""
+        ...
 
-        ``input_base`` is the policy input without ``tool``.
+
+class PolicyRuntime(Protocol):
+    """Holds the active policy and replaces it when its source changes."""
+
+    @property
+    def revision(self) -> str:
+        """Revision of the policy that is active."""
+        ...
+
+    def lease(self) -> AbstractContextManager[LeasedPolicy]:
+        """Lease the active policy: it stays usable until the context ends, whatever is loaded meanwhile.
+
+        Raises:
+            NoDecision: no policy is loaded.
         """
         ...
 
@@ -128,7 +142,7 @@ class PolicyRuntime(Protocol):
 
 
 class Observer(Protocol):
-    """Hears of what the pipelines do: metrics and traces."""
+    """Receives what the pipelines do, for metrics and traces."""
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """Observe one stage of a question while the context lasts."""

@@ -74,9 +74,9 @@ def _grant(data: bytes) -> None:
 
 def _request(data: bytes) -> None:
     for kind, read in (
-        (authorization_service_pb2.AuthorizeRequest, convert.authorize_question),
-        (task_service_pb2.StartTaskRequest, convert.start_question),
-        (task_service_pb2.DelegateTaskRequest, convert.delegate_question),
+        (authorization_service_pb2.AuthorizeRequest, convert.authorize_request),
+        (task_service_pb2.StartTaskRequest, convert.start_request),
+        (task_service_pb2.DelegateTaskRequest, convert.delegate_request),
     ):
         try:
             read(kind.FromString(data))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+
+from tabard_sidecar.model import Operation, PolicyDecision
+from tabard_sidecar.policy.lease import PolicyLease
+from tabard_sidecar.policy.runtime import Runtime
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SUPPORT = REPOSITORY / "rego" / "examples" / "support"
@@ -62,3 +67,40 @@ def tool(name: str, **arguments: Any) -> dict[str, Any]:
 def encoded(value: Any) -> bytes:
     """Return compact JSON."""
     return json.dumps(value).encode()
+
+
+async def decide(runtime: Runtime, operation: Operation, input_json: bytes, **options: Any) -> PolicyDecision:
+    """Return what the active policy decides."""
+    with runtime.lease() as policy:
+        return await policy.decide(operation, input_json, **options)
+
+
+async def offered(runtime: Runtime, *tools: dict[str, Any]) -> list[bool]:
+    """Return which tools, as ``input.tool`` without arguments, could be allowed for some arguments."""
+    inputs = [encoded(policy_input("filter_tools", tool=each)) for each in tools]
+    with runtime.lease() as policy:
+        return await policy.filter_tools(inputs)
+
+
+def named(name: str, **annotations: Any) -> dict[str, Any]:
+    """Return ``input.tool`` of a call whose arguments aren't known."""
+    return {"name": name, "server": "", "annotations": annotations}
+
+
+def around_decide(
+    runtime: Runtime, around: Callable[..., Awaitable[PolicyDecision]]
+) -> Callable[[], PolicyLease]:
+    """Return a replacement of ``runtime.lease`` whose leases call ``around(decide, *arguments, **options)``."""
+    lease = runtime.lease
+
+    def leased() -> PolicyLease:
+        made = lease()
+        original = made.decide
+
+        async def decide_around(*arguments: Any, **options: Any) -> PolicyDecision:
+            return await around(original, *arguments, **options)
+
+        made.decide = decide_around
+        return made
+
+    return leased

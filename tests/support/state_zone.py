@@ -11,6 +11,7 @@ from tabard.outcome import sign_outcome
 from tabard_sidecar.keys import Keyring
 
 from demo.world import PERSON
+from tests.support.policy import around_decide
 
 
 async def refused(attempt) -> tabard.Denied:
@@ -149,16 +150,16 @@ class ZoneState:
         """Between asking policy and taking the call another call reads: policy is asked again, and denies."""
         task = await zone.start_task()
         policy = zone.running["orchestrator"]._parts.policy
-        decide, asked = policy.decide, []
+        asked = []
 
-        async def slow(operation, input_json, **options):
+        async def slow(decide, operation, input_json, **options):
             verdict = await decide(operation, input_json, **options)
             asked.append(options.get("key"))
             if asked == ["send"]:
                 await task.authorize("web.read", {})
             return verdict
 
-        policy.decide = slow
+        policy.lease = around_decide(policy, slow)
         assert (await refused(task.authorize("send", {}))).code == "tainted"
         assert asked == ["send", "web.read", "send"]
 

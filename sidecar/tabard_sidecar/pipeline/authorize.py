@@ -1,50 +1,48 @@
-"""The way of a tool call through the sidecar.
+"""Decides about tool calls.
 
-authenticate → verify grant → judge caveats → assemble input → evaluate → clamp → reserve → record intent → issue → commit
+authenticate → verify grant → check caveats → read task state → assemble input → evaluate → clamp → reserve → record
+intent → issue → commit
 
-Whatever fails on the way ends in a deny (:class:`Refused`) or in no decision at all (:class:`NoDecision`); there is
-no path from a failure to an allow.
+Every failure on the way ends in a deny (:class:`Refused`) or in no decision (:class:`NoDecision`); no path leads from a
+failure to an allow.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import PlannedGrant, check_call, clamp_credential
+from tabard_sidecar.grants import PlannedGrant, check_call
 from tabard_sidecar.interfaces import ToolSpec
-from tabard_sidecar.model import (
-    Agent,
-    CredentialRequest,
-    Decision,
-    IssuedCredential,
-    MetApproval,
-    Operation,
-    PolicyDecision,
-)
-from tabard_sidecar.pipeline.decision_codec import decode_decision, encode_decision
-from tabard_sidecar.pipeline.early import EarlyCredential
-from tabard_sidecar.pipeline.idempotency import IdempotencyStore
-from tabard_sidecar.pipeline.recorder import DecisionRecorder, asked, new_id
-from tabard_sidecar.pipeline.requests import AuthorizeRequest
-from tabard_sidecar.pipeline.stages import Stages
-from tabard_sidecar.state import TaskState
-from tabard_sidecar.state.store import nothing
+from tabard_sidecar.model import Agent, Decision, IssuedCredential, Operation, PolicyDecision
+from tabard_sidecar.pipeline.idempotency import request_key
+from tabard_sidecar.pipeline.issuing import PendingCredential
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
+from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
+from tabard_sidecar.pipeline.reservations import check_budgets_granted, refusal, task_labels
+from tabard_sidecar.pipeline.stages import Stages, evaluate
+from tabard_sidecar.pipeline.task_states import TaskStateReader
+from tabard_sidecar.state import Reserved, ReserveState, TaskState
 
-# How often policy is asked again because the task's labels changed meanwhile. Labels only grow, so this ends by itself.
+# How often policy is evaluated again because the task changed meanwhile. Labels only grow, so this ends by itself.
 _MOST_EVALUATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
-    """A question whose caller, grant and caveats are in order, and what people have approved of it."""
+class _Proposal:
+    """What policy wants on one reading of the task's state.
 
-    agent: Agent
-    grant: PlannedGrant
-    spec: ToolSpec | None
-    standing: TaskState
-    approvals: tuple[MetApproval, ...]
+    ``refusal`` is set if the grant doesn't allow what policy grants; ``credential`` if the call needs one.
+    """
+
+    policy: PolicyDecision
+    credential: PendingCredential | None = None
+    refusal: Refused | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """True if nothing but the reservation can refuse the call."""
+        return self.policy.allowed and self.refusal is None
 
 
 class Authorizer:
@@ -53,247 +51,163 @@ class Authorizer:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
 
-    async def authorize(self, question: AuthorizeRequest) -> Decision:
+    async def authorize(self, request: AuthorizeRequest) -> Decision:
         """Decide about one tool call.
 
         Raises:
             NoDecision: no decision could be made.
         """
-        began = perf_counter()
-        trail = DecisionRecorder(
-            self._stages.log,
-            self._stages.clock,
-            Operation.AUTHORIZE,
-            b"",
-            request_id=question.request_id,
+
+        async def work(recorder: DecisionRecorder) -> Answer:
+            return await self._answer(request, recorder)
+
+        answer = await self._stages.decisions.run(
+            Operation.AUTHORIZE, work, asked=lambda: _asked(request), request_id=request.request_id
         )
-        replayed = False
-        try:
-            decision, replayed = await self._answer(question, trail)
-        except Refused as refusal:
-            decision = trail.refused(refusal)
-        if not trail.input_json:
-            call = question.call
-            trail.input_json = asked(
-                trail.operation,
-                tool={"name": call.name, "server": call.server, "arguments": dict(call.arguments)},
-            )
-        with self._stages.observer.stage("commit"):
-            await trail.close(decision, replayed=replayed)
-        self._stages.observer.decided(Operation.AUTHORIZE, decision, perf_counter() - began)
-        return decision
+        return answer.decision
 
-    async def _answer(self, question: AuthorizeRequest, trail: DecisionRecorder) -> tuple[Decision, bool]:
-        checked = await self._check(question)
-        if not question.request_id:
-            return await self._decide(question, checked, trail), False
-
-        async def decide() -> tuple[bytes, float | None]:
-            decision = await self._decide(question, checked, trail)
-            until = decision.credential.expires_at if decision.credential is not None else None
-            return encode_decision(decision), until
-
-        key = IdempotencyStore.key("authorize", checked.agent.id, checked.grant.digest, question.request_id)
-        reply, replayed = await self._stages.replies.once(key, question.body_digest, decide)
-        decision = decode_decision(reply)
-        trail.decision_id = decision.decision_id
-        trail.policy_revision = decision.policy_revision
-        return decision, replayed
-
-    async def _check(self, question: AuthorizeRequest) -> _Checked:
+    async def _answer(self, request: AuthorizeRequest, recorder: DecisionRecorder) -> Answer:
+        """Verify the request and decide about it, unless its request_id was answered before."""
         stages = self._stages
         with stages.observer.stage("verify"):
-            agent, grant = stages.verify_held(question.grant, question.discharges)
-            spec = stages.known_tool(question.call)
-            check_call(
-                grant,
-                question.call,
-                now=stages.clock(),
-                read_only=spec is not None and spec.read_only,
-            )
-            # After the caveats: whoever may not use the tool at all isn't told how.
-            problem = spec.validate(question.call.arguments) if spec is not None else None
-            if problem is not None:
-                raise Refused("arguments_invalid", problem)
-            standing = await stages.check_alive(agent, grant, remembered=not grant.third_parties)
-            met: tuple[MetApproval, ...] = ()
-            if grant.third_parties:
-                met = await stages.approvals.met(grant, question.call, now=stages.clock())
-        return _Checked(agent, grant, spec, standing, met)
+            agent, grant, spec = self._verify(request)
+        with stages.policy.lease() as policy:
+            call = VerifiedCall(request, agent, grant, spec, policy)
+            reader = stages.task_states.reader(agent, grant, with_calls=policy.reads_calls)
+            with stages.observer.stage("look_up"):
+                state = await reader.read()
+                if grant.third_parties:
+                    approvals = await stages.approvals.met(grant, request.call, now=stages.clock())
+                    call = replace(call, approvals=approvals)
+
+            async def decide() -> Answer:
+                return Answer(await self._decide(call, reader, state, recorder))
+
+            if not request.request_id:
+                return await decide()
+            key = request_key("authorize", agent.id, grant.digest, request.request_id)
+            return await stages.idempotency.once(key, request.body_digest, decide)
+
+    def _verify(self, request: AuthorizeRequest) -> tuple[Agent, PlannedGrant, ToolSpec | None]:
+        """Check who asks, the grant with its caveats, and the call's arguments."""
+        stages = self._stages
+        agent, grant = stages.verify_held(request.grant, request.discharges)
+        spec = stages.known_tool(request.call)
+        check_call(grant, request.call, now=stages.clock(), read_only=spec is not None and spec.read_only)
+        # After the caveats, so that the schema isn't revealed to callers who may not use the tool.
+        problem = spec.validate(request.call.arguments) if spec is not None else None
+        if problem is not None:
+            raise Refused("arguments_invalid", problem)
+        return agent, grant, spec
 
     async def _decide(
-        self, question: AuthorizeRequest, checked: _Checked, trail: DecisionRecorder
+        self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
     ) -> Decision:
-        policy = self._stages.policy
+        """Decide on how the task stands. A cached state can only lead to an allow, which the reservation confirms."""
         for _ in range(_MOST_EVALUATIONS):
-            if policy.reads_calls and not checked.standing.with_calls:
-                # Reloaded since the task was looked up: this policy looks at what the last one didn't need.
-                checked = await self._look_again(checked)
-            decision = await self._attempt(question, checked, trail)
-            if decision is not None:
-                return decision
-            # The task isn't as policy saw it, or may not be.
-            checked = await self._look_again(checked)
+            proposal = await self._propose(call, state, recorder)
+            if proposal.allowed:
+                reserved = await self._reserve(call, state, proposal, recorder)
+                if reserved.state is ReserveState.DONE:
+                    return await self._allow(call, proposal, recorder)
+                if reserved.state is not ReserveState.CHANGED and not state.remembered:
+                    raise refusal(call.grant, reserved)
+            elif not state.remembered:
+                return await self._deny(call, proposal, recorder)
+            state = await reader.read()
         raise NoDecision(
-            "ABORTED", "state_contended", "the task's labels change faster than policy can be asked"
+            "ABORTED", "state_contended", "the task's labels change faster than policy can be evaluated"
         )
 
-    async def _attempt(
-        self, question: AuthorizeRequest, checked: _Checked, trail: DecisionRecorder
-    ) -> Decision | None:
-        """Decide on how the task stands; ``None`` if it stands otherwise."""
-        # Of the policy that is asked now; another may be active when the call is reserved.
-        reads_history = self._stages.policy.reads_history
-        verdict = await self._evaluate(question, checked, trail)
-        # Only a reservation shows whether what is remembered is still so.
-        uncertain = checked.standing.remembered
-        if not verdict.allowed:
-            return None if uncertain else await self._deny(question, checked, verdict, trail)
+    async def _propose(self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder) -> _Proposal:
+        """Evaluate policy and narrow what it grants to the grant."""
+        stages = self._stages
+        decision = await evaluate(
+            call.policy,
+            Operation.AUTHORIZE,
+            stages.inputs.authorize(call, state, now=stages.clock()),
+            recorder,
+            stages.observer,
+            key=call.tool.name,
+            approvals=frozenset((met.module, met.code) for met in call.approvals),
+        )
+        if not decision.allowed:
+            return _Proposal(decision)
         try:
-            request = self._request(question, checked, verdict, trail)
-            credential = EarlyCredential(self._stages.issuers, request) if request is not None else None
-            reserved = await self._reserve(
-                question, checked, verdict, trail, credential=credential, reads_history=reads_history
-            )
-        except Refused:
-            if not uncertain:
-                raise
-            return None
-        if not reserved:
-            return None
-        return await self._allow(checked, verdict, credential, trail)
+            check_budgets_granted(call.grant, decision)
+            return _Proposal(decision, self._credential(call, decision, recorder))
+        except Refused as refused:
+            return _Proposal(decision, refusal=refused)
 
-    async def _look_again(self, checked: _Checked) -> _Checked:
-        standing = await self._stages.check_alive(checked.agent, checked.grant)
-        return replace(checked, standing=standing)
-
-    async def _evaluate(
-        self, question: AuthorizeRequest, checked: _Checked, trail: DecisionRecorder
-    ) -> PolicyDecision:
-        stages = self._stages
-        trail.input_json = stages.inputs.authorize(
-            checked.agent,
-            checked.grant,
-            question.call,
-            checked.spec,
-            asserted=question.context,
-            standing=checked.standing,
-            approvals=checked.approvals,
-            now=stages.clock(),
-        )
-        with stages.observer.stage("evaluate"):
-            verdict = await stages.policy.decide(
-                Operation.AUTHORIZE,
-                trail.input_json,
-                key=question.call.name,
-                approvals=frozenset((met.module, met.code) for met in checked.approvals),
-            )
-        trail.policy_revision = verdict.revision
-        return verdict
-
-    async def _deny(
-        self, question: AuthorizeRequest, checked: _Checked, verdict: PolicyDecision, trail: DecisionRecorder
-    ) -> Decision:
-        denied = trail.deny(*verdict.denials)
-        if not verdict.asks:
-            return denied
-        stages = self._stages
-        waiting = await stages.approvals.ask(
-            question.grant, checked.grant, checked.agent, question.call, verdict.asks, now=stages.clock()
-        )
-        trail.effects["approvals_asked"] = [pending.approval_id for pending in waiting]
-        return replace(denied, approvals=waiting)
-
-    async def _reserve(  # noqa: PLR0913 - what is taken, and what it depends on
-        self,
-        question: AuthorizeRequest,
-        checked: _Checked,
-        verdict: PolicyDecision,
-        trail: DecisionRecorder,
-        *,
-        credential: EarlyCredential | None,
-        reads_history: bool,
-    ) -> bool:
-        stages = self._stages
-        with stages.observer.stage("reserve"):
-            reserved = await stages.ledger.reserve(
-                checked.grant,
-                verdict,
-                checked.standing,
-                decision_id=trail.decision_id,
-                tool=question.call.name,
-                spec=checked.spec,
-                approvals=checked.approvals,
-                reads_history=reads_history,
-                audience=credential.request.audience if credential is not None else "",
-                meanwhile=credential.compute if credential is not None else nothing,
-            )
-        if not reserved:
-            return False
-        if verdict.charges:
-            trail.effects["charges"] = dict(verdict.charges)
-        returned = checked.spec.labels if checked.spec is not None else ()
-        if labels := {*verdict.task_labels, *verdict.branch_labels, *returned}:
-            trail.effects["labels"] = sorted(labels)
-        if checked.approvals:
-            trail.effects["approvals"] = [met.approval_id for met in checked.approvals]
-        return True
-
-    async def _allow(
-        self,
-        checked: _Checked,
-        verdict: PolicyDecision,
-        early: EarlyCredential | None,
-        trail: DecisionRecorder,
-    ) -> Decision:
-        credential = None
-        if early is not None:
-            try:
-                credential = await self._issue(early, trail)
-            except BaseException:
-                # Nothing was issued, so nothing was taken; if this fails, too, the charge stays.
-                await self._stages.ledger.release(trail.decision_id, checked.grant)
-                for taken in ("charges", "approvals"):
-                    trail.effects.pop(taken, None)
-                raise
-        return Decision(
-            trail.decision_id,
-            allowed=True,
-            reasons=verdict.granted_by,
-            policy_revision=verdict.revision,
-            credential=credential,
-            obligations=verdict.obligations,
-            reusable=verdict.reuse and credential is not None and not credential.single_use,
-        )
-
-    def _request(
-        self, question: AuthorizeRequest, checked: _Checked, verdict: PolicyDecision, trail: DecisionRecorder
-    ) -> CredentialRequest | None:
-        """Return what to issue, narrowed to the grant; ``None`` if policy wants no credential."""
-        template = verdict.credential
+    def _credential(
+        self, call: VerifiedCall, decision: PolicyDecision, recorder: DecisionRecorder
+    ) -> PendingCredential | None:
+        """Prepare the credential; ``None`` if policy grants the call without one."""
+        template, scopes = decision.credential, call.request.scopes
         if template is None or template.kind == "none":
-            if question.scopes:
+            if scopes:
                 raise Refused("scope_not_granted", "scopes were asked for and policy grants no credential")
             return None
-        now = self._stages.clock()
-        audience, scopes, expires_at = clamp_credential(checked.grant, template, question.scopes, now)
-        return CredentialRequest(
-            credential_id=new_id(),
-            decision_id=trail.decision_id,
-            kind=template.kind,
-            audience=audience,
-            scopes=scopes,
-            issued_at=now,
-            expires_at=expires_at,
-            single_use=template.single_use,
-            role=template.role,
-            agent=checked.agent,
-            grant=checked.grant,
-            call=question.call,
+        return self._stages.issuance.prepare(
+            call.agent, call.grant, call.tool, template, scopes, recorder.decision_id
         )
 
-    async def _issue(self, credential: EarlyCredential, trail: DecisionRecorder) -> IssuedCredential:
-        with self._stages.observer.stage("record"):
-            await trail.intend(credential.request)
-        with self._stages.observer.stage("issue"):
-            return await credential.issue()
+    async def _reserve(
+        self, call: VerifiedCall, state: TaskState, proposal: _Proposal, recorder: DecisionRecorder
+    ) -> Reserved:
+        """Take what the call takes and note it for the record."""
+        decision = proposal.policy
+        with self._stages.observer.stage("reserve"):
+            reserved = await self._stages.reservations.reserve(
+                call, state, decision, recorder.decision_id, proposal.credential
+            )
+        if reserved.state is ReserveState.DONE:
+            recorder.took(
+                charges=decision.charges,
+                labels={*task_labels(call, decision), *decision.branch_labels},
+                approvals=[met.approval_id for met in call.approvals],
+            )
+        return reserved
+
+    async def _allow(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
+        """Issue the credential and allow. What was reserved is given back if issuing fails."""
+        policy, credential = proposal.policy, None
+        if proposal.credential is not None:
+            credential = await self._issue(call, proposal.credential, recorder)
+        return recorder.allow(
+            policy.granted_by,
+            credential=credential,
+            obligations=policy.obligations,
+            reusable=policy.reuse and credential is not None and not credential.single_use,
+        )
+
+    async def _issue(
+        self, call: VerifiedCall, pending: PendingCredential, recorder: DecisionRecorder
+    ) -> IssuedCredential:
+        try:
+            return await pending.issue(recorder, self._stages.observer)
+        except BaseException:
+            # Nothing was issued, so nothing was taken. If the release fails, too, the charge stays.
+            await self._stages.reservations.release(recorder.decision_id, call.grant)
+            recorder.gave_back()
+            raise
+
+    async def _deny(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
+        """Deny, and ask people for the approvals that policy wants."""
+        if proposal.refusal is not None:
+            raise proposal.refusal
+        denied = recorder.deny(*proposal.policy.denials)
+        if not proposal.policy.asks:
+            return denied
+        stages, request = self._stages, call.request
+        pending = await stages.approvals.ask(
+            request.grant, call.grant, call.agent, call.tool, proposal.policy.asks, now=stages.clock()
+        )
+        recorder.asked_for([approval.approval_id for approval in pending])
+        return replace(denied, approvals=pending)
+
+
+def _asked(request: AuthorizeRequest) -> bytes:
+    call = request.call
+    tool = {"name": call.name, "server": call.server, "arguments": dict(call.arguments)}
+    return asked_json(Operation.AUTHORIZE, tool=tool)

@@ -1,15 +1,12 @@
-"""Credentials after they were issued: renewing, revoking and describing them."""
+"""Renews, revokes and describes credentials that were issued."""
 
 from __future__ import annotations
-
-from time import perf_counter
 
 from tabard.caveats import Arguments, Call, glob_matches
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import check_expiry, clamp_credential, tool_possible
+from tabard_sidecar.grants import check_expiry, tool_possible
 from tabard_sidecar.model import (
-    CredentialRequest,
     CredentialTemplate,
     Decision,
     Introspection,
@@ -17,9 +14,9 @@ from tabard_sidecar.model import (
     ToolCall,
     VerifiedGrant,
 )
-from tabard_sidecar.pipeline.recorder import DecisionRecorder, asked, new_id
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import RenewCredentialRequest
-from tabard_sidecar.pipeline.stages import Stages
+from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, own_credential_target
 from tabard_sidecar.state import Revocation, RevocationKind
 
@@ -64,7 +61,7 @@ class Credentials:
         agent, verified = self._stages.verify_held(grant)
         check_expiry(verified, now=self._stages.clock())
         try:
-            await self._stages.check_alive(agent, verified)
+            await self._stages.task_states.look_up(agent, verified, with_calls=False)
         except Refused:
             return None
         found = await self.active(value)
@@ -98,85 +95,64 @@ class Credentials:
         target = own_credential_target(credential_id, verified.holder_id)
         await state.revoke(Revocation(RevocationKind.CREDENTIAL, target, now, until, REVOKED_BY_HOLDER))
 
-    async def renew(self, question: RenewCredentialRequest) -> Decision:
+    async def renew(self, request: RenewCredentialRequest) -> Decision:
         """Decide whether a credential may be replaced by one that lasts longer.
 
         Raises:
             NoDecision: no decision could be made.
         """
-        began = perf_counter()
-        trail = DecisionRecorder(
-            self._stages.log, self._stages.clock, Operation.RENEW, asked(Operation.RENEW)
-        )
-        try:
-            decision = await self._renew(question, trail)
-        except Refused as refusal:
-            decision = trail.refused(refusal)
-        await trail.close(decision)
-        self._stages.observer.decided(Operation.RENEW, decision, perf_counter() - began)
-        return decision
 
-    async def _renew(self, question: RenewCredentialRequest, trail: DecisionRecorder) -> Decision:
+        async def work(recorder: DecisionRecorder) -> Answer:
+            return Answer(await self._renew(request, recorder))
+
+        answer = await self._stages.decisions.run(
+            Operation.RENEW, work, asked=lambda: asked_json(Operation.RENEW)
+        )
+        return answer.decision
+
+    async def _renew(self, request: RenewCredentialRequest, recorder: DecisionRecorder) -> Decision:
         stages = self._stages
-        agent, grant = stages.verify_held(question.grant)
+        agent, grant = stages.verify_held(request.grant)
         now = stages.clock()
         check_expiry(grant, now=now)
-        old = stages.issuers.inspect(question.credential)
+        old = stages.issuers.inspect(request.credential)
         await stages.revocations.check_credential(old, now=now)
-        # Last of what is waited for: policy is asked about how the task stands now.
-        standing = await stages.check_alive(agent, grant)
-        issuer = stages.issuers.get(old.kind)
-        _check_same_holder(old, grant)
-        if old.single_use:
-            raise Refused(
-                "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
-            )
-        server = str(old.claims.get("tabard_server", ""))
-        spec = stages.catalogue.lookup(old.tool, server)
-        _check_still_granted(old, grant, now=now, read_only=spec is not None and spec.read_only)
-        trail.input_json = stages.inputs.without_tool(
-            Operation.RENEW,
-            agent,
-            grant,
-            standing=standing,
-            now=now,
-            tool={
-                "name": old.tool,
-                "server": server,
+        tool = ToolCall(old.tool, str(old.claims.get("tabard_server", "")), {}, b"", old.call_digest)
+        spec = stages.catalogue.lookup(tool.name, tool.server)
+        with stages.policy.lease() as policy:
+            # Looked up last, so that policy is evaluated on how the task stands now.
+            state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
+            _check_renewable(old, grant, now=now, read_only=spec is not None and spec.read_only)
+            shown = {
+                "name": tool.name,
+                "server": tool.server,
                 "annotations": {} if spec is None else dict(spec.annotations),
-            },
-        )
-        verdict = await stages.policy.decide(Operation.RENEW, trail.input_json)
-        trail.policy_revision = verdict.revision
-        if not verdict.allowed:
-            return trail.deny(*verdict.denials)
+            }
+            input_json = stages.inputs.without_tool(
+                Operation.RENEW, agent, grant, state=state, now=now, tool=shown
+            )
+            decision = await evaluate(policy, Operation.RENEW, input_json, recorder, stages.observer)
+        if not decision.allowed:
+            return recorder.deny(*decision.denials)
         template = CredentialTemplate(
-            kind=old.kind, audience=old.audience, scopes=old.scopes, ttl_seconds=verdict.ttl_seconds
+            kind=old.kind, audience=old.audience, scopes=old.scopes, ttl_seconds=decision.ttl_seconds
         )
-        audience, scopes, expires_at = clamp_credential(grant, template, (), now)
-        request = CredentialRequest(
-            credential_id=new_id(),
-            decision_id=trail.decision_id,
-            kind=old.kind,
-            audience=audience,
-            scopes=scopes,
-            issued_at=now,
-            expires_at=expires_at,
-            single_use=False,
-            role="",
-            agent=agent,
-            grant=grant,
-            call=ToolCall(old.tool, server, {}, b"", old.call_digest),
+        pending = stages.issuance.prepare(agent, grant, tool, template, (), recorder.decision_id)
+        return recorder.allow(
+            decision.granted_by,
+            credential=await pending.issue(recorder, stages.observer),
+            obligations=decision.obligations,
         )
-        await trail.intend(request)
-        return Decision(
-            trail.decision_id,
-            allowed=True,
-            reasons=verdict.granted_by,
-            policy_revision=verdict.revision,
-            credential=await issuer.issue(request),
-            obligations=verdict.obligations,
+
+
+def _check_renewable(old: Introspection, grant: VerifiedGrant, *, now: float, read_only: bool) -> None:
+    """Check that a credential is this holder's, can be renewed, and that the grant still allows its call."""
+    _check_same_holder(old, grant)
+    if old.single_use:
+        raise Refused(
+            "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
         )
+    _check_still_granted(old, grant, now=now, read_only=read_only)
 
 
 def _check_same_holder(old: Introspection, grant: VerifiedGrant) -> None:

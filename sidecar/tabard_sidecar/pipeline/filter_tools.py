@@ -1,14 +1,13 @@
-"""Which tools a holder could use at all."""
+"""Tells which tools a holder could use at all."""
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tabard_sidecar.grants import tool_possible
 from tabard_sidecar.interfaces import CandidateTool
-from tabard_sidecar.model import Operation, VerifiedGrant
+from tabard_sidecar.model import VerifiedGrant
 from tabard_sidecar.pipeline.stages import Stages
 
 _CACHED_ANSWERS = 16_384
@@ -37,34 +36,43 @@ class ToolFilter:
         stages = self._stages
         agent, verified = stages.verify_held(grant)
         if verified.refusal is not None:
-            # Nothing is possible under it, however often somebody asks: its links aren't counted.
+            # Nothing is possible under it, so its links needn't be counted.
             return [], stages.policy.revision
-        standing = await stages.check_alive(agent, verified)
-        asked = [self._annotated(tool) for tool in tools] or [
-            CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
-        ]
-        revision = stages.policy.revision
-        possible = [tool for tool in asked if self._caveats_allow(verified, tool)]
-        keys = {tool: self._key(verified, tool, revision) for tool in map(_identity, possible)}
-        # A copy: while policy is asked, other questions may push answers out.
-        now = stages.clock()
-        remembered = {tool: self._answers.get(key, (False, 0.0)) for tool, key in keys.items()}
-        answers = {tool: offered for tool, (offered, until) in remembered.items() if now < until}
-        unknown = [tool for tool in possible if _identity(tool) not in answers]
-        if unknown:
-            base = json.loads(
-                stages.inputs.without_tool(
-                    Operation.FILTER_TOOLS, agent, verified, standing=standing, now=now
-                )
-            )
-            found = await stages.policy.filter_tools(base, unknown)
-            for tool, offered in zip(map(_identity, unknown), found, strict=True):
-                answers[tool] = offered
-                self._answers[keys[tool]] = (offered, now + _ANSWER_SECONDS)
-            while len(self._answers) > _CACHED_ANSWERS:
-                self._answers.popitem(last=False)
-        offered_tools = [tool for tool in possible if answers[_identity(tool)]]
-        return offered_tools, revision
+        with stages.policy.lease() as policy:
+            state = await stages.task_states.look_up(agent, verified, with_calls=policy.reads_calls)
+            wanted = [self._annotated(tool) for tool in tools] or [
+                CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
+            ]
+            possible = [tool for tool in wanted if self._caveats_allow(verified, tool)]
+            now = stages.clock()
+            answers = self._remembered(verified, possible, policy.revision, now)
+            unknown = [tool for tool in possible if _identity(tool) not in answers]
+            if unknown:
+                inputs = stages.inputs.filter_tools(agent, verified, unknown, state=state, now=now)
+                offered = await policy.filter_tools(inputs)
+                found = dict(zip(map(_identity, unknown), offered, strict=True))
+                self._remember(verified, found, policy.revision, now)
+                answers |= found
+            return [tool for tool in possible if answers[_identity(tool)]], policy.revision
+
+    def _remembered(
+        self, grant: VerifiedGrant, tools: Iterable[CandidateTool], revision: str, now: float
+    ) -> dict[tuple[str, str], bool]:
+        """Return the answers that are still fresh."""
+        fresh = {}
+        for tool in map(_identity, tools):
+            offered, until = self._answers.get((grant.digest, *tool, revision), (False, 0.0))
+            if now < until:
+                fresh[tool] = offered
+        return fresh
+
+    def _remember(
+        self, grant: VerifiedGrant, answers: Mapping[tuple[str, str], bool], revision: str, now: float
+    ) -> None:
+        for tool, offered in answers.items():
+            self._answers[grant.digest, *tool, revision] = (offered, now + _ANSWER_SECONDS)
+        while len(self._answers) > _CACHED_ANSWERS:
+            self._answers.popitem(last=False)
 
     def _annotated(self, tool: CandidateTool) -> CandidateTool:
         spec = self._stages.catalogue.lookup(tool.name, tool.server)
@@ -77,10 +85,6 @@ class ToolFilter:
         return tool_possible(
             grant, tool.name, now=self._stages.clock(), read_only=spec is not None and spec.read_only
         )
-
-    @staticmethod
-    def _key(grant: VerifiedGrant, tool: tuple[str, str], revision: str) -> tuple[str, str, str, str]:
-        return grant.digest, *tool, revision
 
 
 def _identity(tool: CandidateTool) -> tuple[str, str]:

@@ -1,22 +1,33 @@
-"""Answering the same request once: request_id makes a call idempotent.
+"""Answers a repeated request once: request_id makes a request idempotent.
 
-A reply may hold a grant or a credential, so it is encrypted before it is stored (AES-256-GCM, key derived from the
+An answer may hold a grant or a credential, so it is encrypted before it is stored (AES-256-GCM, key derived from the
 zone's root key, bound to the request it answers).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.model import Decision, IssuedCredential, Obligation, PendingApproval, Reason
+from tabard_sidecar.pipeline.recorder import Answer
 from tabard_sidecar.state import ClaimState, StateStore
 from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
 
 
 class IdempotencyStore:
-    """Remembers replies by request."""
+    """Keeps answers by request.
+
+    Args:
+        state: the zone's state store.
+        keys: encrypt what is stored.
+        clock: time in seconds since the epoch.
+        ttl_seconds: how long an answer is kept, unless what it grants expires earlier.
+    """
 
     def __init__(self, state: StateStore, keys: SealingKeys, clock: Clock, *, ttl_seconds: float) -> None:
         self._state = state
@@ -24,26 +35,10 @@ class IdempotencyStore:
         self._clock = clock
         self._ttl_seconds = ttl_seconds
 
-    @staticmethod
-    def key(operation: str, workload: str, credential: str, request_id: str) -> bytes:
-        """Return the digest under which a request is known.
+    async def once(self, key: bytes, body: bytes, decide: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return the answer to a request, deciding only if it is new.
 
-        ``credential`` is what the caller presents (a grant's digest, a token's id), so that nobody else's request_id
-        can ever be hit.
-        """
-        digest = hashlib.sha256()
-        for part in (operation, workload, credential, request_id):
-            raw = part.encode()
-            digest.update(len(raw).to_bytes(4, "big") + raw)
-        return digest.digest()
-
-    async def once(
-        self, key: bytes, body: bytes, decide: Callable[[], Awaitable[tuple[bytes, float | None]]]
-    ) -> tuple[bytes, bool]:
-        """Return the reply to a request, deciding it only if it is new.
-
-        ``decide`` returns the reply and the time (seconds since the epoch) until which it is useful, or ``None`` for
-        the configured time. The result's second part is True if the reply was remembered.
+        ``key`` is its :func:`request_key`, ``body`` the digest of the rest of the request.
 
         Raises:
             NoDecision: the request_id was used with another body (ABORTED), is being decided right now
@@ -58,17 +53,23 @@ class IdempotencyStore:
                 "UNAVAILABLE", "request_in_progress", "the same request is being decided right now"
             )
         if claim.state is ClaimState.DONE:
-            return self._open(key, claim.response), True
+            return decode_answer(self._open(key, claim.response))
         try:
-            reply, useful_until = await decide()
-            until = self._clock() + self._ttl_seconds
-            if useful_until is not None:
-                until = min(until, useful_until)
-            await self._state.complete_request(key, seal(self._keys, reply, key), expires_at=until)
+            answer = await decide()
+            stored = seal(self._keys, encode_answer(answer), key)
+            await self._state.complete_request(key, stored, expires_at=self._until(answer))
         except BaseException:
             await self._state.abandon_request(key)
             raise
-        return reply, False
+        return answer
+
+    def _until(self, answer: Answer) -> float:
+        ends = [self._clock() + self._ttl_seconds]
+        if answer.verified is not None:
+            ends.append(answer.verified.expires_at)
+        if answer.decision.credential is not None:
+            ends.append(answer.decision.credential.expires_at)
+        return min(ends)
 
     def _open(self, key: bytes, stored: bytes) -> bytes:
         try:
@@ -78,3 +79,67 @@ class IdempotencyStore:
                 message = "the reply's key is retired; use a new request_id"
                 raise NoDecision("ABORTED", "request_id_conflict", message) from None
             raise NoDecision("UNAVAILABLE", "state_unavailable", "a stored reply does not decrypt") from error
+
+
+def request_key(operation: str, workload: str, credential: str, request_id: str) -> bytes:
+    """Return the digest under which a request is known.
+
+    ``credential`` is what the caller presents (a grant's digest, a token's id), so that nobody else's request_id can ever
+    be hit.
+    """
+    digest = hashlib.sha256()
+    for part in (operation, workload, credential, request_id):
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    return digest.digest()
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """Encode an answer as JSON. It holds the credential and the grant: encrypt it before it is stored."""
+    decision, credential = answer.decision, answer.decision.credential
+    return json.dumps(
+        {
+            "grant": answer.grant,
+            "decision_id": decision.decision_id,
+            "allowed": decision.allowed,
+            "reasons": [[r.code, r.message, r.module] for r in decision.reasons],
+            "policy_revision": decision.policy_revision,
+            "obligations": [[o.id, dict(o.properties)] for o in decision.obligations],
+            "reusable": decision.reusable,
+            "approvals": [
+                [p.approval_id, p.module, p.code, p.call_grant, p.expires_at] for p in decision.approvals
+            ],
+            "credential": None
+            if credential is None
+            else {
+                "kind": credential.kind,
+                "value": credential.value,
+                "credential_id": credential.credential_id,
+                "audience": credential.audience,
+                "scopes": list(credential.scopes),
+                "expires_at": credential.expires_at,
+                "single_use": credential.single_use,
+                "fields": dict(credential.fields),
+            },
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def decode_answer(raw: bytes) -> Answer:
+    """Decode what :func:`encode_answer` made. Its grant, if there is one, isn't verified."""
+    value: dict[str, Any] = json.loads(raw)
+    credential = value["credential"]
+    decision = Decision(
+        decision_id=value["decision_id"],
+        allowed=value["allowed"],
+        reasons=tuple(Reason(*reason) for reason in value["reasons"]),
+        policy_revision=value["policy_revision"],
+        credential=None
+        if credential is None
+        else IssuedCredential(**{**credential, "scopes": tuple(credential["scopes"])}),
+        obligations=tuple(Obligation(*obligation) for obligation in value["obligations"]),
+        reusable=value["reusable"],
+        approvals=tuple(PendingApproval(*pending) for pending in value["approvals"]),
+    )
+    return Answer(decision, value["grant"], replayed=True)

@@ -1,7 +1,8 @@
-"""What calls turned out to cost and to have read.
+"""Counts what calls cost and adds labels for what they read.
 
-An agent can only make things worse for itself: raise a cost, add a label, which is marked as its word. What the call's own backend signed can also give
-a charge back, once. The backend signs with a key that it derives from its audience's key (``tabard keys export``).
+An agent's own report can only raise a cost or add a label, which is marked as reported. An outcome that the call's backend
+signed can also give a charge back, once. The backend signs with a key that it derives from its audience's key
+(``tabard keys export``).
 """
 
 from __future__ import annotations
@@ -54,42 +55,42 @@ class Outcomes:
         self._keyring = keyring
         self._clock = clock
 
-    async def report(self, question: ReportOutcomeRequest) -> None:
+    async def report(self, request: ReportOutcomeRequest) -> None:
         """Count an outcome.
 
         Raises:
             Refused: the grant doesn't verify or is held by another workload.
             NoDecision: the decision isn't known, the signed outcome isn't acceptable, or the store is out of reach.
         """
-        _, grant = self._stages.verify_held(question.grant)
-        signed = self._signed(question) if question.signed_outcome else _Signed()
-        names = {*question.charges, *signed.charges}
+        _, grant = self._stages.verify_held(request.grant)
+        signed = self._signed(request) if request.signed_outcome else _Signed()
+        names = {*request.charges, *signed.charges}
         # No budget is larger, so more than that makes no difference, except to a store that can't hold it.
         raised = {
-            name: min(_MAX_AMOUNT, question.charges.get(name, 0) + signed.charges.get(name, 0))
+            name: min(_MAX_AMOUNT, request.charges.get(name, 0) + signed.charges.get(name, 0))
             for name in names
         }
-        self._stages.ledger.forget(grant)
+        self._stages.task_states.forget(grant)
         state = await self._stages.state.report(
             Outcome(
                 root_id=grant.root_id,
                 link_id=grant.holder_id,
-                decision_id=question.decision_id,
+                decision_id=request.decision_id,
                 raised=raised,
                 refunded=signed.refunds,
-                labels=tuple(sorted({*map(REPORTED.__add__, question.labels), *signed.labels})),
+                labels=tuple(sorted({*map(REPORTED.__add__, request.labels), *signed.labels})),
                 now=self._clock(),
                 audience=signed.audience,
             )
         )
         if state is OutcomeState.UNKNOWN:
-            message = f"this holder got no decision {question.decision_id[:64]!a} that was written down"
+            message = f"this holder got no decision {request.decision_id[:64]!a} that was written down"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
         if state is not OutcomeState.DONE:
             raise _invalid(_PROBLEMS[state])
 
-    def _signed(self, question: ReportOutcomeRequest) -> _Signed:
-        token = question.signed_outcome
+    def _signed(self, request: ReportOutcomeRequest) -> _Signed:
+        token = request.signed_outcome
         try:
             header = jwt.get_unverified_header(token)
             audience = jwt.decode(token, options={"verify_signature": False}).get("iss")
@@ -109,7 +110,7 @@ class Outcomes:
             )
         except jwt.InvalidTokenError as error:
             raise _invalid(f"it doesn't verify ({type(error).__name__})") from None
-        if claims.get("decision_id") != question.decision_id:
+        if claims.get("decision_id") != request.decision_id:
             raise _invalid("it speaks of another decision")
         return _Signed(audience, _amounts(claims, "charges"), _amounts(claims, "refunds"), _labels(claims))
 

@@ -1,18 +1,18 @@
-"""Assembling the policy input.
+"""Assembles the policy input.
 
-The input is put together as JSON text, because most of it is the same for every call under a grant: what the sidecar
-verified is encoded once per grant and only the question itself once per call.
+The input is put together as JSON text, because most of it is the same for every call under a grant: the verified part is
+encoded once per grant and only the rest once per call.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
-from tabard_sidecar.interfaces import ToolSpec
+from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import (
     Agent,
     Intent,
@@ -20,9 +20,9 @@ from tabard_sidecar.model import (
     Operation,
     Subject,
     Task,
-    ToolCall,
     VerifiedGrant,
 )
+from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.state.model import TaskState
 from tabard_sidecar.util.jsontext import encode
 
@@ -43,30 +43,20 @@ class PolicyInput:
         self._grants: OrderedDict[str, tuple[Agent, bytes]] = OrderedDict()
         self._cached_bytes = 0
 
-    def authorize(  # noqa: PLR0913 - one argument per part of the input
-        self,
-        agent: Agent,
-        grant: VerifiedGrant,
-        call: ToolCall,
-        spec: ToolSpec | None,
-        *,
-        asserted: Mapping[str, Any],
-        standing: TaskState,
-        approvals: Sequence[MetApproval] = (),
-        now: float,
-    ) -> bytes:
+    def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> bytes:
         """Return the input for one tool call."""
-        annotations = encode(dict(spec.annotations)) if spec is not None else b"{}"
+        tool, asserted = call.tool, call.request.context
+        annotations = encode(dict(call.spec.annotations)) if call.spec is not None else b"{}"
         return b"".join(
             (
                 b'{"operation":"authorize",',
-                self._verified(agent, grant),
-                b',"children":%d},"tool":{"name":' % standing.children,
-                encode(call.name),
+                self._verified(call.agent, call.grant),
+                b',"children":%d},"tool":{"name":' % state.children,
+                encode(tool.name),
                 b',"server":',
-                encode(call.server),
+                encode(tool.server),
                 b',"arguments":',
-                call.arguments_json,
+                tool.arguments_json,
                 b',"annotations":',
                 annotations,
                 b'},"context":{"time":',
@@ -74,10 +64,29 @@ class PolicyInput:
                 b',"asserted":',
                 encode(asserted) if asserted else b"{}",
                 b"},",
-                _state(grant, standing, approvals),
+                _state(call.grant, state, call.approvals),
                 b"}",
             )
         )
+
+    def filter_tools(
+        self,
+        agent: Agent,
+        grant: VerifiedGrant,
+        tools: Iterable[CandidateTool],
+        *,
+        state: TaskState,
+        now: float,
+    ) -> list[bytes]:
+        """Return the input per tool for asking whether some arguments could be allowed."""
+        same = self.without_tool(Operation.FILTER_TOOLS, agent, grant, state=state, now=now)
+        head = same.removesuffix(b"}") + b',"tool":'
+        return [
+            head
+            + encode({"name": tool.name, "server": tool.server, "annotations": dict(tool.annotations)})
+            + b"}"
+            for tool in tools
+        ]
 
     def without_tool(  # noqa: PLR0913 - one argument per part of the input
         self,
@@ -85,7 +94,7 @@ class PolicyInput:
         agent: Agent,
         grant: VerifiedGrant,
         *,
-        standing: TaskState,
+        state: TaskState,
         now: float,
         request: Mapping[str, Any] | None = None,
         tool: Mapping[str, Any] | None = None,
@@ -100,12 +109,12 @@ class PolicyInput:
                 operation.value.encode(),
                 b'",',
                 self._verified(agent, grant),
-                b',"children":%d},' % standing.children,
+                b',"children":%d},' % state.children,
                 extra,
                 b'"context":{"time":',
                 b"%.6f" % now,
                 b',"asserted":{}},',
-                _state(grant, standing, ()),
+                _state(grant, state, ()),
                 b"}",
             )
         )
@@ -159,19 +168,19 @@ class PolicyInput:
         return text
 
 
-def _state(grant: VerifiedGrant, standing: TaskState, approvals: Sequence[MetApproval]) -> bytes:
+def _state(grant: VerifiedGrant, state: TaskState, approvals: Sequence[MetApproval]) -> bytes:
     """Return what the task did so far and what people said of this call, as members of the input."""
-    if not grant.budgets and not standing.calls and not standing.labels and not approvals:
+    if not grant.budgets and not state.calls and not state.labels and not approvals:
         return _EMPTY_STATE
     return b'"budgets":%b,"history":{"calls":[%b],"labels":%b},"approvals":%b' % (
-        encode(budgets(grant, standing)),
-        b",".join([call.encoded for call in standing.calls]),
-        encode(standing.labels),
+        encode(budgets(grant, state)),
+        b",".join([call.encoded for call in state.calls]),
+        encode(state.labels),
         encode([_approval(approval) for approval in approvals]),
     )
 
 
-def budgets(grant: VerifiedGrant, standing: TaskState) -> dict[str, dict[str, int]]:
+def budgets(grant: VerifiedGrant, state: TaskState) -> dict[str, dict[str, int]]:
     """Return the granted budgets of a chain by name.
 
     Of several with one name the one with the least left binds. What is spent is the most that any of them has, which is
@@ -182,7 +191,7 @@ def budgets(grant: VerifiedGrant, standing: TaskState) -> dict[str, dict[str, in
     for budget in grant.budgets:
         if budget.name not in granted:
             continue
-        spent = standing.spent.get(budget.budget_id, 0)
+        spent = state.spent.get(budget.budget_id, 0)
         remaining = max(0, budget.limit - spent)
         known = found.get(budget.name)
         if known is None:

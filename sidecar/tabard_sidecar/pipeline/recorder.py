@@ -1,51 +1,102 @@
-"""The record that every question leaves behind."""
+"""The frame around every decision: its record is opened, the decision made, the record closed, the decision counted."""
 
 from __future__ import annotations
 
-import os
+import uuid
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord
+from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Observer
 from tabard_sidecar.model import CredentialRequest, Decision, Operation, Reason
 from tabard_sidecar.util.jsontext import encode
 
 
 def new_id() -> str:
-    """Return an identifier that nobody can guess (RFC 9562 version 4).
+    """Return a random identifier (RFC 9562, version 4)."""
+    return str(uuid.uuid4())
 
-    The same as ``str(uuid.uuid4())`` in half the time.
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision with what belongs to it.
+
+    ``grant`` is the grant that a start or delegation made, secret, and ``verified`` the same after its verification.
+    ``replayed`` is True if an earlier request with the same request_id was decided this way.
     """
-    raw = bytearray(os.urandom(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    decision: Decision
+    grant: str = field(default="", repr=False)
+    verified: PlannedGrant | None = None
+    replayed: bool = False
 
 
-@dataclass(slots=True)
 class DecisionRecorder:
-    """What is known about one question so far, and the way into the decision log.
+    """Collects what is known about one decision and writes its records.
 
-    ``input_json`` starts as what the caller asked and becomes the policy input once that exists. ``effects`` is what the
-    decision did besides: charges, labels, approvals.
+    Args:
+        log: the decision log.
+        clock: time in seconds since the epoch.
+        operation: what is decided.
+        asked: returns what the caller asked, as JSON. It is recorded if the request fails before it becomes a policy
+            input.
+        request_id: the caller's, or empty.
     """
 
-    log: DecisionLog
-    clock: Clock
-    operation: Operation
-    input_json: bytes
-    request_id: str = ""
-    decision_id: str = field(default_factory=new_id)
-    policy_revision: str = ""
-    effects: dict[str, Any] = field(default_factory=dict)
-    _intended: bool = False
+    def __init__(
+        self,
+        log: DecisionLog,
+        clock: Clock,
+        operation: Operation,
+        asked: Callable[[], bytes],
+        *,
+        request_id: str = "",
+    ) -> None:
+        self.decision_id = new_id()
+        self._log = log
+        self._clock = clock
+        self._operation = operation
+        self._asked = asked
+        self._request_id = request_id
+        self._policy_revision = ""
+        self._input_json = b""
+        self._effects: dict[str, Any] = {}
+        self._intended = False
+
+    def evaluating(self, input_json: bytes, policy_revision: str) -> None:
+        """Note the policy input that is evaluated now, and by which policy."""
+        self._input_json = input_json
+        self._policy_revision = policy_revision
+
+    def took(
+        self, *, charges: Mapping[str, int], labels: Collection[str] = (), approvals: Collection[str] = ()
+    ) -> None:
+        """Note what the decision takes: charges by budget, labels, ids of approvals."""
+        effects = {"charges": dict(charges), "labels": sorted(labels), "approvals": list(approvals)}
+        self._effects |= {name: effect for name, effect in effects.items() if effect}
+
+    def gave_back(self) -> None:
+        """Note that charges and approvals were given back; labels stay."""
+        for name in ("charges", "approvals"):
+            self._effects.pop(name, None)
+
+    def asked_for(self, approval_ids: Collection[str]) -> None:
+        """Note the approvals that people are asked for."""
+        self._effects["approvals_asked"] = list(approval_ids)
 
     def deny(self, *reasons: Reason) -> Decision:
         """Return a deny with these reasons."""
         return Decision(
-            self.decision_id, allowed=False, reasons=reasons, policy_revision=self.policy_revision
+            self.decision_id, allowed=False, reasons=reasons, policy_revision=self._policy_revision
+        )
+
+    def allow(self, reasons: tuple[Reason, ...], **parts: Any) -> Decision:  # noqa: ANN401 - fields of Decision
+        """Return an allow with these reasons and further fields of :class:`Decision`."""
+        return Decision(
+            self.decision_id, allowed=True, reasons=reasons, policy_revision=self._policy_revision, **parts
         )
 
     def refused(self, refusal: Refused) -> Decision:
@@ -73,12 +124,13 @@ class DecisionRecorder:
         )
         self._intended = True
 
-    async def close(self, decision: Decision, *, replayed: bool = False) -> None:
-        """Record how the question was answered. The input is there already if an intent was recorded.
+    async def close(self, answer: Answer) -> None:
+        """Record the decision. The input is recorded already if an intent was.
 
         Raises:
             NoDecision: the decision log is required and broken; the answer may not be given.
         """
+        decision = answer.decision
         result: dict[str, Any] = {
             "decision": "allow" if decision.allowed else "deny",
             "reasons": [
@@ -88,26 +140,67 @@ class DecisionRecorder:
         }
         if decision.credential is not None:
             result["credential"] = {"id": decision.credential.credential_id, "kind": decision.credential.kind}
-        if replayed:
+        if answer.replayed:
+            # The record belongs to the decision that the first request got.
+            self.decision_id, self._policy_revision = decision.decision_id, decision.policy_revision
             result["replayed"] = True
-        result |= self.effects
-        await self._write("outcome", result)
+        await self._write("outcome", result | self._effects)
 
     async def _write(self, event: str, result: dict[str, Any]) -> None:
-        await self.log.record(
+        input_json = b"" if self._intended else self._input_json or self._asked()
+        await self._log.record(
             DecisionRecord(
                 event=event,
                 decision_id=self.decision_id,
-                operation=self.operation,
-                timestamp=self.clock(),
-                input_json=b"" if self._intended else self.input_json,
+                operation=self._operation,
+                timestamp=self._clock(),
+                input_json=input_json,
                 result=result,
-                policy_revision=self.policy_revision,
-                request_id=self.request_id,
+                policy_revision=self._policy_revision,
+                request_id=self._request_id,
             )
         )
 
 
-def asked(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Return what is logged of a question that failed before it became a policy input."""
+class DecisionRunner:
+    """Runs the work of a decision between the opening and the closing of its record.
+
+    Args:
+        log: the decision log.
+        observer: told of the decision and how long it took.
+        clock: time in seconds since the epoch.
+    """
+
+    def __init__(self, log: DecisionLog, observer: Observer, clock: Clock) -> None:
+        self._log = log
+        self._observer = observer
+        self._clock = clock
+
+    async def run(
+        self,
+        operation: Operation,
+        work: Callable[[DecisionRecorder], Awaitable[Answer]],
+        *,
+        asked: Callable[[], bytes],
+        request_id: str = "",
+    ) -> Answer:
+        """Return what ``work`` comes to; a refusal becomes a deny.
+
+        Raises:
+            NoDecision: no decision could be made or recorded.
+        """
+        began = perf_counter()
+        recorder = DecisionRecorder(self._log, self._clock, operation, asked, request_id=request_id)
+        try:
+            answer = await work(recorder)
+        except Refused as refusal:
+            answer = Answer(recorder.refused(refusal))
+        with self._observer.stage("commit"):
+            await recorder.close(answer)
+        self._observer.decided(operation, answer.decision, perf_counter() - began)
+        return answer
+
+
+def asked_json(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return what is logged of a request that failed before it became a policy input."""
     return encode({"operation": operation.value, **parts})

@@ -1,4 +1,4 @@
-"""What callers ask, after the gRPC edge has parsed it and before anything is verified."""
+"""Requests as the gRPC edge hands them over, and a tool call after its verification."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 
 from tabard.caveats import Limits
 
-from tabard_sidecar.model import ToolCall
+from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.interfaces import LeasedPolicy, ToolSpec
+from tabard_sidecar.model import Agent, MetApproval, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizeRequest:
-    """May this holder make this tool call?
+    """Asks for one tool call.
 
     ``context`` is what the caller asserts. ``body_digest`` is the SHA-256 of everything but the request_id, so that a
     retry with another body is noticed.
@@ -29,8 +31,29 @@ class AuthorizeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifiedCall:
+    """A requested tool call whose caller, grant and caveats are in order.
+
+    ``spec`` is ``None`` for a tool that the catalogue doesn't know. ``approvals`` are those that people gave for this
+    call. ``policy`` is leased for the whole request.
+    """
+
+    request: AuthorizeRequest
+    agent: Agent
+    grant: PlannedGrant
+    spec: ToolSpec | None
+    policy: LeasedPolicy
+    approvals: tuple[MetApproval, ...] = ()
+
+    @property
+    def tool(self) -> ToolCall:
+        """The tool call itself."""
+        return self.request.call
+
+
+@dataclass(frozen=True, slots=True)
 class StartTaskRequest:
-    """May this person's task start, held by this workload?"""
+    """Asks to start a person's task, held by this workload."""
 
     subject_token: str
     intent_token: str
@@ -43,7 +66,7 @@ class StartTaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class DelegateTaskRequest:
-    """May the holder hand the grant to another workload?"""
+    """Asks to hand the grant to another workload."""
 
     grant: str
     holder: str
@@ -52,7 +75,7 @@ class DelegateTaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcomeRequest:
-    """What an allowed call turned out to cost and to have read, by the agent's word and perhaps the backend's."""
+    """Reports what an allowed call cost and read, as the agent says and perhaps as its backend signed."""
 
     grant: str
     decision_id: str
@@ -63,7 +86,7 @@ class ReportOutcomeRequest:
 
 @dataclass(frozen=True, slots=True)
 class RenewCredentialRequest:
-    """May a credential be replaced by one that lasts longer?"""
+    """Asks to replace a credential by one that lasts longer."""
 
     grant: str
     credential: str

@@ -1,4 +1,4 @@
-"""What the pipelines are made of, and the checks that they share."""
+"""The pipelines' parts, and the checks that they share."""
 
 from __future__ import annotations
 
@@ -13,35 +13,40 @@ from tabard_sidecar.interfaces import (
     Approvals,
     Catalogue,
     Clock,
-    DecisionLog,
+    LeasedPolicy,
     Observer,
     PolicyRuntime,
     Revocations,
     ToolSpec,
 )
-from tabard_sidecar.model import Agent, ToolCall
+from tabard_sidecar.model import Agent, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
+from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.recorder import DecisionRecorder, DecisionRunner
 from tabard_sidecar.pipeline.reservations import Reservations
-from tabard_sidecar.state import StateStore, TaskState
+from tabard_sidecar.pipeline.task_states import TaskStates
+from tabard_sidecar.state import StateStore
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Everything a question passes through, in order."""
+    """Everything a request passes through."""
 
+    decisions: DecisionRunner
     agent: AgentIdentitySource
     grants: GrantService
     catalogue: Catalogue
-    policy: PolicyRuntime
-    issuers: Issuers
-    state: StateStore
-    ledger: Reservations
+    task_states: TaskStates
     revocations: Revocations
     approvals: Approvals
-    replies: IdempotencyStore
-    log: DecisionLog
+    idempotency: IdempotencyStore
     inputs: PolicyInput
+    policy: PolicyRuntime
+    reservations: Reservations
+    issuers: Issuers
+    issuance: CredentialIssuance
+    state: StateStore
     observer: Observer
     clock: Clock
 
@@ -63,36 +68,34 @@ class Stages:
         return agent, verified
 
     def known_tool(self, call: ToolCall) -> ToolSpec | None:
-        """Look a tool up.
+        """Look a tool up in the catalogue.
 
         Raises:
-            Refused: the tool isn't known and has to be.
+            Refused: the catalogue doesn't know the tool, and has to.
         """
         spec = self.catalogue.lookup(call.name, call.server)
         if spec is None and self.catalogue.required:
             raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!a}")
         return spec
 
-    async def check_alive(self, agent: Agent, grant: PlannedGrant, *, remembered: bool = False) -> TaskState:
-        """Check that nobody in the chain was ended or revoked, count its links, and return how it stands.
 
-        The past calls are there if the policy that is active when this returns looks at them. With ``remembered`` it may be
-        how the chain stood before; see :meth:`Reservations.remembered`.
+async def evaluate(  # noqa: PLR0913
+    policy: LeasedPolicy,
+    operation: Operation,
+    input_json: bytes,
+    recorder: DecisionRecorder,
+    observer: Observer,
+    *,
+    key: str = "",
+    approvals: frozenset[tuple[str, str]] = frozenset(),
+) -> PolicyDecision:
+    """Evaluate policy on an input, which the record gets.
 
-        Raises:
-            Refused: part of the chain was ended or revoked, a holder has too many children, or the store doesn't know
-                the task.
-            NoDecision: the state store is out of reach.
-        """
-        while True:
-            reads_calls = self.policy.reads_calls
-            standing = self._remembered(grant, reads_calls=reads_calls) if remembered else None
-            if standing is None:
-                standing = await self.ledger.standing(grant, reads_calls=reads_calls)
-            await self.revocations.check(agent, grant, newest=standing.revocations, now=self.clock())
-            await self.ledger.count_children(grant)
-            if reads_calls or not self.policy.reads_calls:
-                return standing
+    ``key`` and ``approvals`` are those of :meth:`LeasedPolicy.decide`.
 
-    def _remembered(self, grant: PlannedGrant, *, reads_calls: bool) -> TaskState | None:
-        return self.ledger.remembered(grant, reads_calls=reads_calls, revocations=self.revocations.newest)
+    Raises:
+        NoDecision: the engine can't be reached or is overloaded.
+    """
+    recorder.evaluating(input_json, policy.revision)
+    with observer.stage("evaluate"):
+        return await policy.decide(operation, input_json, key=key, approvals=approvals)

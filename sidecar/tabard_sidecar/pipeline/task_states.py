@@ -1,117 +1,131 @@
-"""How tasks stood after this sidecar's last reservation: the next question needn't look that up before policy is asked.
-
-What is remembered may be old by then, so nothing is decided on it alone. A reservation that was made with it is refused
-if anything about the task, or any revocation, has changed since (:attr:`Reservation.unchanged`); a denial is looked up
-and asked again.
-"""
+"""Reads how the task of a request stands, and checks that its chain is still alive."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
-
-from tabard_sidecar.state import (
-    HISTORY_CALLS,
-    Chain,
-    PastCall,
-    Reservation,
-    Reserved,
-    TaskState,
-)
-
-_TASKS = 256
-# Holders choose how long chains are, and policies how many labels there are.
-_LARGEST = 128
-_PAUSE_CALLS = 16
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.interfaces import Clock, Revocations
+from tabard_sidecar.model import Agent
+from tabard_sidecar.pipeline.store_epoch import StoreEpoch
+from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
+from tabard_sidecar.state import HISTORY_CALLS, StateStore, TaskState
 
 
-class TaskStateCache:
-    """Remembers one chain per task: the one that was used last.
+class TaskStates:
+    """Looks task states up.
 
-    Whoever takes it has it alone, so of calls that are on their way together one at most relies on it. A task that others
-    work on at the same time isn't remembered for its next few calls, since that would only mean to ask policy twice.
+    Args:
+        state: the zone's state store.
+        cache: states that this sidecar's reservations left.
+        epoch: notices a store that lost something.
+        revocations: what operators revoked.
+        clock: time in seconds since the epoch.
     """
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Chain, TaskState]] = OrderedDict()
-        self._paused: OrderedDict[str, int] = OrderedDict()
+    def __init__(
+        self,
+        state: StateStore,
+        cache: TaskStateCache,
+        epoch: StoreEpoch,
+        revocations: Revocations,
+        clock: Clock,
+    ) -> None:
+        self._state = state
+        self._cache = cache
+        self._epoch = epoch
+        self._revocations = revocations
+        self._clock = clock
 
-    def take(self, chain: Chain, *, with_calls: bool, revocations: int) -> TaskState | None:
-        """Return how a chain stood, unless that is known to be old or, if ``with_calls``, its calls aren't known.
+    async def look_up(self, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> TaskState:
+        """Look up how a chain stands, its task's past calls ``with_calls`` only.
 
-        ``revocations`` is the number of the newest revocation that is known.
+        Raises:
+            Refused: part of the chain was ended or revoked, a holder has too many children, the store doesn't know the
+                task or has lost what it acknowledged.
+            NoDecision: the state store is out of reach.
         """
-        kept = self._kept.pop(chain.root_id, None)
-        if kept is None or kept[0] != chain:
-            return None
-        standing = kept[1]
-        if standing.revocations != revocations or (with_calls and not standing.with_calls):
-            return None
-        return standing
+        before = self._epoch.highest
+        found = await self._state.look_up(grant.chain, calls=HISTORY_CALLS if with_calls else 0)
+        await self._epoch.check(found.epoch, before=before)
+        if found.ended:
+            raise task_ended(grant, found.ended)
+        if not found.known:
+            message = (
+                f"the zone's state store doesn't know task {grant.task.id}: it was emptied or replaced since"
+            )
+            raise Refused("task_unknown", message)
+        return await self._checked(agent, grant, found)
 
-    def keep(self, before: TaskState, wanted: Reservation, reserved: Reserved) -> None:
-        """Remember what a reservation left behind, if nothing else came between it and what policy saw."""
-        chain = wanted.chain
-        if reserved.changes != before.changes + 1 or reserved.revocations != before.revocations:
+    def reader(self, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> TaskStateReader:
+        """Return the reader of one request."""
+        return TaskStateReader(self, agent, grant, with_calls=with_calls)
+
+    async def cached(self, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> TaskState | None:
+        """Return the state that this sidecar's last reservation left; ``None`` if that isn't known.
+
+        It may be out of date: nothing may be decided on it but what a reservation then confirms.
+
+        Raises:
+            Refused: somebody in the chain is known to be revoked, or a holder has too many children.
+            NoDecision: the state store is out of reach.
+        """
+        found = self._cache.take(grant.chain, with_calls=with_calls, revocations=self._revocations.newest)
+        return None if found is None else await self._checked(agent, grant, found)
+
+    def forget(self, grant: PlannedGrant) -> None:
+        """Drop the cached state of a task that is about to be changed by something other than a reservation."""
+        self._cache.forget(grant.root_id)
+
+    async def count_children(self, grant: PlannedGrant) -> None:
+        """Count the chain's links as children of those before them.
+
+        Raises:
+            Refused: a holder has as many children as it may have.
+            NoDecision: the store is out of reach.
+        """
+        if not grant.links:
             return
-        if self._pauses(chain.root_id):
-            return
-        after = _after(before, wanted, reserved)
-        if len(chain.link_ids) + len(chain.budgets) + len(after.labels) > _LARGEST:
-            return
-        self._kept[chain.root_id] = chain, after
-        self._kept.move_to_end(chain.root_id)
-        if len(self._kept) > _TASKS:
-            self._kept.popitem(last=False)
+        # Counted until the task expires: an early expiry of one child's grant doesn't free its place.
+        refused = await self._state.register_children(grant.counted, expires_at=grant.task.expires_at)
+        if refused is not None:
+            raise Refused(
+                "children_exceeded",
+                f"holder {refused.parent_id[:12]} may have {refused.limit} children and has that many already",
+            )
 
-    def missed(self, root_id: str) -> None:
-        """Note that a task wasn't any more as it was remembered."""
-        self._paused[root_id] = _PAUSE_CALLS
-        if len(self._paused) > _TASKS:
-            self._paused.popitem(last=False)
-
-    def forget(self, root_id: str) -> None:
-        """Forget a task that this sidecar has changed in another way."""
-        self._kept.pop(root_id, None)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._kept.clear()
-
-    def _pauses(self, root_id: str) -> bool:
-        left = self._paused.pop(root_id, 0)
-        if left > 1:
-            self._paused[root_id] = left - 1
-        return left > 0
+    async def _checked(self, agent: Agent, grant: PlannedGrant, found: TaskState) -> TaskState:
+        await self._revocations.check(agent, grant, newest=found.revocations, now=self._clock())
+        await self.count_children(grant)
+        return found
 
 
-def _after(before: TaskState, wanted: Reservation, reserved: Reserved) -> TaskState:
-    added = {*wanted.task_labels, *wanted.branch_labels}
-    return TaskState(
-        known=True,
-        children=before.children,
-        spent=_spent(before.spent, wanted),
-        labels=tuple(sorted(added.union(before.labels))) if added else before.labels,
-        label_version=reserved.label_version,
-        calls=_calls(before, wanted.tool, tuple(sorted(added)), wanted.now) if before.with_calls else (),
-        with_calls=before.with_calls,
-        revocations=reserved.revocations,
-        epoch=reserved.epoch,
-        changes=reserved.changes,
-        remembered=True,
-    )
+class TaskStateReader:
+    """Reads the task state of one request: first as cached, if it is, and from then on as looked up."""
+
+    def __init__(self, states: TaskStates, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> None:
+        self._states = states
+        self._agent = agent
+        self._grant = grant
+        self._with_calls = with_calls
+        # What people approved isn't confirmed by a reservation alone: such a call is looked up.
+        self._may_use_cache = not grant.third_parties
+
+    async def read(self) -> TaskState:
+        """Return the next reading. ``remembered`` tells whether it came from the cache.
+
+        Raises:
+            Refused: see :meth:`TaskStates.look_up`.
+            NoDecision: the state store is out of reach.
+        """
+        if self._may_use_cache:
+            self._may_use_cache = False
+            cached = await self._states.cached(self._agent, self._grant, with_calls=self._with_calls)
+            if cached is not None:
+                return cached
+        return await self._states.look_up(self._agent, self._grant, with_calls=self._with_calls)
 
 
-def _spent(before: Mapping[str, int], wanted: Reservation) -> Mapping[str, int]:
-    if not wanted.charges:
-        return before
-    spent = dict(before)
-    for budget in wanted.chain.budgets:
-        amount = wanted.charges.get(budget.name, 0)
-        if amount:
-            spent[budget.budget_id] = spent.get(budget.budget_id, 0) + amount
-    return spent
-
-
-def _calls(before: TaskState, tool: str, labels: tuple[str, ...], at: float) -> tuple[PastCall, ...]:
-    return (*before.calls, PastCall(tool, labels, at))[-HISTORY_CALLS:]
+def task_ended(grant: PlannedGrant, link_id: str) -> Refused:
+    """Return the refusal of a chain of which the link ``link_id`` was ended."""
+    what = "the task" if link_id == grant.root_id else "this part of the task"
+    return Refused("task_ended", f"{what} was ended (link {link_id[:12]})")

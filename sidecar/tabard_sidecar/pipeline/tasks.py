@@ -1,35 +1,31 @@
-"""Starting, handing on and ending tasks."""
+"""Decides about tasks: starts, hands on, describes and ends them."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from time import perf_counter
 from typing import Any
 
 from tabard.caveats import limits_json
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import check_delegation
+from tabard_sidecar.grants import PlannedGrant, check_delegation
 from tabard_sidecar.interfaces import IntentVerifier, SubjectVerifier
 from tabard_sidecar.model import (
     Agent,
-    Decision,
     Intent,
     IntentSource,
     Operation,
-    Reason,
+    PolicyDecision,
     Subject,
     Task,
     VerifiedGrant,
 )
-from tabard_sidecar.pipeline.decision_codec import decode_decision, encode_decision
-from tabard_sidecar.pipeline.idempotency import IdempotencyStore
-from tabard_sidecar.pipeline.recorder import DecisionRecorder, asked, new_id
+from tabard_sidecar.pipeline.idempotency import request_key
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, new_id
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
-from tabard_sidecar.pipeline.stages import Stages
+from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER
 from tabard_sidecar.state import Revocation, RevocationKind, TaskRecord
 from tabard_sidecar.state.store import LABELS_PER_TASK
@@ -37,7 +33,7 @@ from tabard_sidecar.state.store import LABELS_PER_TASK
 
 @dataclass(frozen=True, slots=True)
 class TaskRules:
-    """How tasks may start.
+    """Rules for starting tasks.
 
     ``tasks_per_token`` is how many tasks one subject token may start when the intent is only asserted;
     ``max_ttl_seconds`` bounds every grant. ``label_carry_seconds`` is how long labels of a task reach later tasks of the
@@ -47,17 +43,6 @@ class TaskRules:
     tasks_per_token: int = 1
     max_ttl_seconds: float = 8 * 3600.0
     label_carry_seconds: float = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """A decision about a grant, with the grant if it is an allow. ``grant`` is secret."""
-
-    decision: Decision
-    grant: str = ""
-
-    def __repr__(self) -> str:
-        return f"Granted(decision={self.decision!r})"
 
 
 class Tasks:
@@ -71,27 +56,40 @@ class Tasks:
         self._intents = intents
         self._rules = rules
 
-    async def start(self, question: StartTaskRequest) -> Granted:
+    async def start(self, request: StartTaskRequest) -> Answer:
         """Decide whether a task may start and mint its root grant.
 
         Raises:
             NoDecision: no decision could be made.
         """
-        trail = self._trail(Operation.START_TASK, {"request": {"limits": limits_json(question.limits)}})
-        trail.request_id = question.request_id
-        return await self._finish(trail, self._start(question, trail))
 
-    async def delegate(self, question: DelegateTaskRequest) -> Granted:
+        async def work(recorder: DecisionRecorder) -> Answer:
+            return await self._start(request, recorder)
+
+        def asked() -> bytes:
+            return asked_json(Operation.START_TASK, request={"limits": limits_json(request.limits)})
+
+        return await self._stages.decisions.run(
+            Operation.START_TASK, work, asked=asked, request_id=request.request_id
+        )
+
+    async def delegate(self, request: DelegateTaskRequest) -> Answer:
         """Decide whether a grant may be handed to another workload and seal the hop.
 
         Raises:
             NoDecision: no decision could be made.
         """
-        request = {"holder": question.holder, "limits": limits_json(question.limits)}
-        trail = self._trail(Operation.DELEGATE, {"request": request})
-        return await self._finish(trail, self._delegate(question, trail, request))
+        wanted = {"holder": request.holder, "limits": limits_json(request.limits)}
 
-    async def describe(self, grant: str) -> tuple[VerifiedGrant, bool]:
+        async def work(recorder: DecisionRecorder) -> Answer:
+            return await self._delegate(request, wanted, recorder)
+
+        def asked() -> bytes:
+            return asked_json(Operation.DELEGATE, request=wanted)
+
+        return await self._stages.decisions.run(Operation.DELEGATE, work, asked=asked)
+
+    async def describe(self, grant: str) -> tuple[PlannedGrant, bool]:
         """Return a held grant and whether its holder's part of the task was ended.
 
         Raises:
@@ -114,7 +112,7 @@ class Tasks:
             # An operator's revocation stays an operator's, with its reason.
             return verified
         # Branches are made offline and without end. Only those that count are remembered as ended.
-        await self._stages.ledger.count_children(verified)
+        await self._stages.task_states.count_children(verified)
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
         ended = Revocation(
             RevocationKind.LINK,
@@ -126,64 +124,40 @@ class Tasks:
         await self._stages.state.revoke(ended)
         return verified
 
-    def expires_at(self, grant: str) -> float:
-        """Return when a grant that was just made expires, in seconds since the epoch."""
-        return self._stages.grants.verify(grant).expires_at
-
-    def _trail(self, operation: Operation, parts: Mapping[str, Any]) -> DecisionRecorder:
-        return DecisionRecorder(self._stages.log, self._stages.clock, operation, asked(operation, **parts))
-
-    async def _finish(self, trail: DecisionRecorder, work: Awaitable[tuple[Granted, bool]]) -> Granted:
-        began = perf_counter()
-        replayed = False
-        try:
-            granted, replayed = await work
-        except Refused as refusal:
-            granted = Granted(trail.refused(refusal))
-        await trail.close(granted.decision, replayed=replayed)
-        self._stages.observer.decided(trail.operation, granted.decision, perf_counter() - began)
-        return granted
-
-    async def _start(self, question: StartTaskRequest, trail: DecisionRecorder) -> tuple[Granted, bool]:
+    async def _start(self, request: StartTaskRequest, recorder: DecisionRecorder) -> Answer:
         stages = self._stages
         agent = stages.agent.current()
-        if not question.subject_token:
+        if not request.subject_token:
             raise Refused("subject_token_missing", "the request carries no subject token")
         with stages.observer.stage("verify"):
-            subject = await self._subjects.verify(question.subject_token)
+            subject = await self._subjects.verify(request.subject_token)
             await stages.revocations.check_start(
                 agent, subject, issued_at=subject.issued_at, now=stages.clock()
             )
-            intent = await self._intent(question, subject)
-        if not question.request_id:
-            return await self._mint(question, agent, subject, intent, trail), False
+            intent = await self._intent(request, subject)
 
-        async def decide() -> tuple[bytes, float | None]:
-            granted = await self._mint(question, agent, subject, intent, trail)
-            reply = {"decision": encode_decision(granted.decision).decode(), "grant": granted.grant}
-            until = stages.grants.verify(granted.grant).expires_at if granted.grant else None
-            return json.dumps(reply).encode(), until
+        async def decide() -> Answer:
+            return await self._mint(request, agent, subject, intent, recorder)
 
-        credential = hashlib.sha256(question.subject_token.encode()).hexdigest()
-        key = IdempotencyStore.key("start_task", agent.id, credential, question.request_id)
-        reply, replayed = await stages.replies.once(key, question.body_digest, decide)
-        value = json.loads(reply)
-        granted = Granted(decode_decision(value["decision"].encode()), value["grant"])
-        if replayed and granted.grant:
-            _, ended = await self.describe(granted.grant)
-            if ended:
-                raise Refused("task_ended", "the task that this request_id started was ended")
-        trail.decision_id = granted.decision.decision_id
-        trail.policy_revision = granted.decision.policy_revision
-        return granted, replayed
+        if not request.request_id:
+            return await decide()
+        credential = hashlib.sha256(request.subject_token.encode()).hexdigest()
+        key = request_key("start_task", agent.id, credential, request.request_id)
+        answer = await stages.idempotency.once(key, request.body_digest, decide)
+        if not answer.replayed or not answer.grant:
+            return answer
+        verified, ended = await self.describe(answer.grant)
+        if ended:
+            raise Refused("task_ended", "the task that this request_id started was ended")
+        return replace(answer, verified=verified)
 
-    async def _intent(self, question: StartTaskRequest, subject: Subject) -> Intent:
-        if not question.intent_token:
-            return Intent(question.purpose, question.statement, IntentSource.ASSERTED)
-        intent = await self._intents.verify(question.intent_token, subject)
+    async def _intent(self, request: StartTaskRequest, subject: Subject) -> Intent:
+        if not request.intent_token:
+            return Intent(request.purpose, request.statement, IntentSource.ASSERTED)
+        intent = await self._intents.verify(request.intent_token, subject)
         for name, said, signed in (
-            ("purpose", question.purpose, intent.purpose),
-            ("statement", question.statement, intent.statement),
+            ("purpose", request.purpose, intent.purpose),
+            ("statement", request.statement, intent.statement),
         ):
             if said not in {"", signed}:
                 raise Refused("intent_invalid", f"the request's {name} differs from the signed one")
@@ -191,12 +165,12 @@ class Tasks:
 
     async def _mint(
         self,
-        question: StartTaskRequest,
+        request: StartTaskRequest,
         agent: Agent,
         subject: Subject,
         intent: Intent,
-        trail: DecisionRecorder,
-    ) -> Granted:
+        recorder: DecisionRecorder,
+    ) -> Answer:
         stages = self._stages
         now = stages.clock()
         task = Task(
@@ -207,26 +181,31 @@ class Tasks:
             started_at=now,
             expires_at=now + self._rules.max_ttl_seconds,
         )
-        trail.input_json = stages.inputs.start_task(agent, subject, intent, task, question.limits, now=now)
-        with stages.observer.stage("evaluate"):
-            verdict = await stages.policy.decide(Operation.START_TASK, trail.input_json)
-        trail.policy_revision = verdict.revision
-        if not verdict.allowed:
-            return Granted(trail.deny(*verdict.denials))
+        input_json = stages.inputs.start_task(agent, subject, intent, task, request.limits, now=now)
+        decision = await self._evaluate(Operation.START_TASK, input_json, recorder)
+        if not decision.allowed:
+            return Answer(recorder.deny(*decision.denials))
         await self._spend(subject, intent, now)
-        asked_limits = [question.limits] if intent.limits is None else [question.limits, intent.limits]
+        requested = [request.limits] if intent.limits is None else [request.limits, intent.limits]
         grant = stages.grants.mint(
             task=replace(task, id=new_id()),
             subject=subject,
             holder=agent.id,
-            offered=verdict.limits,
-            requested=asked_limits,
+            offered=decision.limits,
+            requested=requested,
             now=now,
         )
-        await self._open(stages.grants.verify(grant), trail)
-        return Granted(_allow(trail, verdict.granted_by), grant)
+        verified = stages.grants.verify(grant)
+        await self._open(verified, recorder)
+        return Answer(recorder.allow(decision.granted_by), grant, verified)
 
-    async def _open(self, grant: VerifiedGrant, trail: DecisionRecorder) -> None:
+    async def _evaluate(
+        self, operation: Operation, input_json: bytes, recorder: DecisionRecorder
+    ) -> PolicyDecision:
+        with self._stages.policy.lease() as policy:
+            return await evaluate(policy, operation, input_json, recorder, self._stages.observer)
+
+    async def _open(self, grant: VerifiedGrant, recorder: DecisionRecorder) -> None:
         """Let the zone know of the task; it inherits what this person's tasks here have read lately.
 
         Raises:
@@ -252,7 +231,7 @@ class Tasks:
                 f"this person's latest tasks here have more than {LABELS_PER_TASK} labels, which a new one would inherit",
             )
         if inherited:
-            trail.effects["labels"] = list(inherited)
+            recorder.took(charges={}, labels=inherited)
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:
         """Use up what may start only so many tasks."""
@@ -272,37 +251,29 @@ class Tasks:
             )
 
     async def _delegate(
-        self, question: DelegateTaskRequest, trail: DecisionRecorder, request: Mapping[str, Any]
-    ) -> tuple[Granted, bool]:
+        self, request: DelegateTaskRequest, wanted: Mapping[str, Any], recorder: DecisionRecorder
+    ) -> Answer:
         stages = self._stages
         with stages.observer.stage("verify"):
-            agent, grant = stages.verify_held(question.grant)
-            check_delegation(grant, question.holder, now=stages.clock())
-            standing = await stages.check_alive(agent, grant)
-        trail.input_json = stages.inputs.without_tool(
-            Operation.DELEGATE, agent, grant, standing=standing, now=stages.clock(), request=request
-        )
-        with stages.observer.stage("evaluate"):
-            verdict = await stages.policy.decide(Operation.DELEGATE, trail.input_json)
-        trail.policy_revision = verdict.revision
-        if not verdict.allowed:
-            return Granted(trail.deny(*verdict.denials)), False
+            agent, grant = stages.verify_held(request.grant)
+            check_delegation(grant, request.holder, now=stages.clock())
+        with stages.policy.lease() as policy:
+            with stages.observer.stage("look_up"):
+                state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
+            input_json = stages.inputs.without_tool(
+                Operation.DELEGATE, agent, grant, state=state, now=stages.clock(), request=wanted
+            )
+            decision = await evaluate(policy, Operation.DELEGATE, input_json, recorder, stages.observer)
+        if not decision.allowed:
+            return Answer(recorder.deny(*decision.denials))
         handed = stages.grants.delegate(
-            question.grant,
+            request.grant,
             grant,
-            holder=question.holder,
-            limits=(*verdict.limits, question.limits),
+            holder=request.holder,
+            limits=(*decision.limits, request.limits),
             now=stages.clock(),
         )
+        verified = stages.grants.verify(handed)
         # The child is counted now, so that a limit is met here and not at the child's first call.
-        await self._count_child(handed)
-        return Granted(_allow(trail, verdict.granted_by), handed), False
-
-    async def _count_child(self, handed: str) -> None:
-        await self._stages.ledger.count_children(self._stages.grants.verify(handed))
-
-
-def _allow(trail: DecisionRecorder, granted_by: tuple[Reason, ...]) -> Decision:
-    return Decision(
-        trail.decision_id, allowed=True, reasons=granted_by, policy_revision=trail.policy_revision
-    )
+        await stages.task_states.count_children(verified)
+        return Answer(recorder.allow(decision.granted_by), handed, verified)

@@ -1,33 +1,28 @@
-"""The policy stage of the pipeline: asks the active policy, composes, reloads."""
+"""Holds the active policy: loads it, follows its source, leases it to requests."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.interfaces import CandidateTool, Clock
-from tabard_sidecar.model import Operation, PolicyDecision, Reason
+from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.conf import PolicyConfig
-from tabard_sidecar.policy.engines.failures import EvaluationFailedError
 from tabard_sidecar.policy.engines.provider import Active, PolicyProvider
+from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
-
-_FILTER_PARALLEL = 8
 
 StatusListener = Callable[[PolicyStatus], None]
 
 
 class Runtime:
-    """Asks one policy source; implements :class:`tabard_sidecar.interfaces.PolicyRuntime`.
+    """Serves one policy source; implements :class:`tabard_sidecar.interfaces.PolicyRuntime`.
 
-    Belongs to one event loop. ``start`` must have returned before anything is asked. ``listener`` is called whenever a
+    Belongs to one event loop. ``start`` must have returned before a policy is leased. ``listener`` is called whenever a
     load succeeded or failed.
     """
 
@@ -43,7 +38,7 @@ class Runtime:
         self._clock = clock
         self._listener = listener
         self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
-        self._active: Active | None = None
+        self._active: SharedPolicy | None = None
         self._problems: tuple[PolicyProblem, ...] = ()
         self._broken_since: float | None = None
         self._since = clock()
@@ -56,12 +51,12 @@ class Runtime:
     @property
     def revision(self) -> str:
         """Revision of the active policy; empty if there is none."""
-        return self._active.revision if self._active is not None else ""
+        return self._active.policy.revision if self._active is not None else ""
 
     @property
     def rules(self) -> RuleIndex:
         """Where the rules of the active policy are; empty if there is none."""
-        return self._active.rules if self._active is not None else RuleIndex()
+        return self._active.policy.rules if self._active is not None else RuleIndex()
 
     async def start(self) -> None:
         """Load the policy and follow its source.
@@ -80,7 +75,7 @@ class Runtime:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
         if self._active is not None:
-            self._active.evaluator.close()
+            self._active.retire()
             self._active = None
         await self._provider.close()
 
@@ -100,81 +95,22 @@ class Runtime:
             revision=self.revision,
             since=self._since,
             problems=self._problems,
-            warnings=tuple(self._active.warnings) if self._active is not None else (),
+            warnings=tuple(self._active.policy.warnings) if self._active is not None else (),
             loads=self._loads,
             failed_loads=self._failed_loads,
         )
 
-    @property
-    def reads_history(self) -> bool:
-        """True unless it is certain that no rule of the active policy looks at a task's calls or labels."""
-        return self.rules.reads_history
-
-    @property
-    def reads_calls(self) -> bool:
-        """True unless it is certain that no rule of the active policy looks at a task's calls."""
-        return self.rules.reads_calls
-
-    async def decide(
-        self,
-        operation: Operation,
-        input_json: bytes,
-        *,
-        key: str = "",
-        approvals: frozenset[tuple[str, str]] = frozenset(),
-    ) -> PolicyDecision:
-        """Evaluate the entrypoint and compose what it answers.
-
-        Args:
-            operation: what is asked; ``input_json`` says the same.
-            input_json: the policy input.
-            key: what repeated time-outs are counted by, for example the tool's name.
-            approvals: module and code of the questions that people have answered with yes.
+    def lease(self) -> PolicyLease:
+        """Lease the active policy until the context ends.
 
         Raises:
-            NoDecision: no policy is loaded, the engine can't be reached or is overloaded.
+            NoDecision: no policy is loaded.
         """
-        active = self._require_active()
-        revision = active.revision
-        if self._broken_too_long():
-            return _denied(
-                revision, "policy_broken_too_long", "the policy source is broken: " + self._first_problem()
-            )
-        kind = f"{operation.value} {key}".rstrip()
-        if not self._breaker.admits(kind):
-            return _denied(
-                revision, "policy_timeout", f"evaluation of {kind} is paused after repeated time-outs"
-            )
-        try:
-            answer = await active.evaluator.decision(input_json, self._config.deadline_seconds)
-        except EvaluationFailedError as error:
-            if error.code == "timeout":
-                self._breaker.timed_out(kind)
-            return _failed(active, error, self._config.deadline_seconds)
-        self._breaker.answered(kind)
-        return active.composer.compose(operation, answer, approvals)
-
-    async def filter_tools(self, input_base: Mapping[str, Any], tools: Sequence[CandidateTool]) -> list[bool]:
-        """Tell per tool whether some arguments could be allowed.
-
-        Raises:
-            NoDecision: no policy is loaded, or the engine can't be reached.
-        """
-        active = self._require_active()
-        if self._broken_too_long():
-            return [False] * len(tools)
-        base = json.dumps({**input_base, "operation": Operation.FILTER_TOOLS.value, "tool": None}).encode()
-        if not base.endswith(b', "tool": null}'):
-            raise ValueError("input_base must not hold tool")
-        head = base.removesuffix(b"null}")
-        gate = asyncio.Semaphore(_FILTER_PARALLEL)
-
-        async def offered(tool: CandidateTool) -> bool:
-            named = {"name": tool.name, "server": tool.server, "annotations": dict(tool.annotations)}
-            async with gate:
-                return await self._possible(active, head + json.dumps(named).encode() + b"}")
-
-        return list(await asyncio.gather(*map(offered, tools)))
+        if self._active is None:
+            message = "no policy is loaded: " + self._first_problem()
+            raise NoDecision("UNAVAILABLE", "policy_unavailable", message)
+        broken = self._first_problem() if self._broken_too_long() else ""
+        return PolicyLease(self._active, self._breaker, self._config.deadline_seconds, broken=broken)
 
     async def mask(self, record_json: bytes) -> list[Any]:
         """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
@@ -182,18 +118,8 @@ class Runtime:
         Raises:
             NoDecision: the mask failed, so what may be written isn't known.
         """
-        active = self._require_active()
-        try:
-            mask = await active.evaluator.mask(record_json, self._config.deadline_seconds)
-        except EvaluationFailedError as error:
-            raise NoDecision(
-                "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
-            ) from error
-        if mask is None:
-            return []
-        if not isinstance(mask, list):
-            raise NoDecision("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
-        return mask
+        with self.lease() as policy:
+            return await policy.mask(record_json)
 
     async def reload(self) -> PolicyStatus:
         """Load the source now. A source that is broken leaves the active policy as it is and says so in the status."""
@@ -214,12 +140,6 @@ class Runtime:
             self._listener(status)
         return status
 
-    def _require_active(self) -> Active:
-        if self._active is None:
-            message = "no policy is loaded: " + self._first_problem()
-            raise NoDecision("UNAVAILABLE", "policy_unavailable", message)
-        return self._active
-
     def _first_problem(self) -> str:
         return str(self._problems[0]) if self._problems else "it is still being loaded"
 
@@ -231,23 +151,10 @@ class Runtime:
             and self._clock() - self._broken_since > limit
         )
 
-    async def _possible(self, active: Active, input_json: bytes) -> bool:
-        deadline = self._config.deadline_seconds
-        try:
-            grants = await active.evaluator.partial(GRANT_QUERY, input_json, deadline)
-            if not possible(grants):
-                return False
-            denials = await active.evaluator.partial(DENY_QUERY, input_json, deadline)
-        except EvaluationFailedError as error:
-            if error.code == "closed" and self._active is not None and self._active is not active:
-                return await self._possible(self._active, input_json)  # reloaded between the two questions
-            return False
-        return not unconditional(denials)
-
     def _activate(self, loaded: Active) -> None:
-        previous, self._active = self._active, loaded
+        previous, self._active = self._active, SharedPolicy(loaded)
         if previous is not None:
-            previous.evaluator.close()
+            previous.retire()
         if previous is None or self._problems:
             self._since = self._clock()
         self._problems = ()
@@ -262,7 +169,7 @@ class Runtime:
         self._broken_since = self._broken_since if self._broken_since is not None else now
         self._failed_loads += 1
         if self._active is not None and not self._provider.keeps_last_good:
-            self._active.evaluator.close()
+            self._active.retire()
             self._active = None
 
     async def _follow(self) -> None:
@@ -278,24 +185,3 @@ class Runtime:
                     break
                 seen = again
             await self.reload()
-
-
-def _denied(revision: str, code: str, message: str) -> PolicyDecision:
-    return PolicyDecision(revision, denials=(Reason(code, message),))
-
-
-def _failed(active: Active, error: EvaluationFailedError, deadline_seconds: float) -> PolicyDecision:
-    if error.code == "overloaded":
-        raise NoDecision("RESOURCE_EXHAUSTED", "overloaded", "too many evaluations are in flight") from error
-    if error.code == "input_too_large":
-        raise NoDecision("INVALID_ARGUMENT", "request_invalid", error.message) from error
-    if error.code == "timeout":
-        return _denied(
-            active.revision, "policy_timeout", f"evaluation took longer than {deadline_seconds:g} s"
-        )
-    where = f" ({error.file}:{error.row})" if error.file else ""
-    module = active.rules.module_of(error.file)
-    label = f"policy.{module}" if module else ""
-    return PolicyDecision(
-        active.revision, denials=(Reason("policy_error", f"{error.message}{where}", label),)
-    )

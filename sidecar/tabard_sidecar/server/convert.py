@@ -80,7 +80,7 @@ def bounded(value: str, field: str, most: int, *, required: bool = False) -> str
     return value
 
 
-def authorize_question(
+def authorize_request(
     request: authorization_pb.AuthorizeRequest, default_grant: str = ""
 ) -> AuthorizeRequest:
     """Check one request.
@@ -107,7 +107,7 @@ def authorize_question(
     )
 
 
-def start_question(request: task_pb.StartTaskRequest) -> StartTaskRequest:
+def start_request(request: task_pb.StartTaskRequest) -> StartTaskRequest:
     """Check one request.
 
     Raises:
@@ -126,7 +126,7 @@ def start_question(request: task_pb.StartTaskRequest) -> StartTaskRequest:
     )
 
 
-def delegate_question(request: task_pb.DelegateTaskRequest) -> DelegateTaskRequest:
+def delegate_request(request: task_pb.DelegateTaskRequest) -> DelegateTaskRequest:
     """Check one request.
 
     Raises:
@@ -139,7 +139,7 @@ def delegate_question(request: task_pb.DelegateTaskRequest) -> DelegateTaskReque
     )
 
 
-def outcome_question(request: authorization_pb.ReportOutcomeRequest) -> ReportOutcomeRequest:
+def outcome_request(request: authorization_pb.ReportOutcomeRequest) -> ReportOutcomeRequest:
     """Check one report.
 
     Raises:

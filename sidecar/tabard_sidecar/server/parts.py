@@ -22,9 +22,14 @@ from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.sealing import KeyringReplyKeys
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
+from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.recorder import DecisionRunner
 from tabard_sidecar.pipeline.reservations import Reservations
 from tabard_sidecar.pipeline.stages import Stages
+from tabard_sidecar.pipeline.store_epoch import StoreEpoch
+from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
+from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
@@ -116,29 +121,33 @@ class Parts:
         )
 
     def _stages(self) -> Stages:
-        settings = self.settings
+        settings, clock = self.settings, self.clock
+        observer = RecordsObserver(self.metrics, self.tracing)
+        issuers = build_issuers(settings.credentials, zone=settings.zone, keyring=self.keyring, clock=clock)
+        cache = TaskStateCache()
+        epoch = StoreEpoch(self.state, clock, (cache.clear, self.metrics.state_rollbacks.inc))
         return Stages(
+            decisions=DecisionRunner(self.log, observer, clock),
             agent=self.identity.agent,
             grants=self.grants,
             catalogue=self.catalogue,
-            policy=self.policy,
-            issuers=build_issuers(
-                settings.credentials, zone=settings.zone, keyring=self.keyring, clock=self.clock
-            ),
-            state=self.state,
-            ledger=Reservations(self.state, self.clock, self.metrics.state_rollbacks.inc),
+            task_states=TaskStates(self.state, cache, epoch, self.revoking.checks, clock),
             revocations=self.revoking.checks,
             approvals=self.approving.approvals,
-            replies=IdempotencyStore(
+            idempotency=IdempotencyStore(
                 self.state,
                 KeyringReplyKeys(self.keyring),
-                self.clock,
+                clock,
                 ttl_seconds=settings.state.request_ttl_seconds,
             ),
-            log=self.log,
             inputs=PolicyInput(),
-            observer=RecordsObserver(self.metrics, self.tracing),
-            clock=self.clock,
+            policy=self.policy,
+            reservations=Reservations(self.state, cache, epoch, clock),
+            issuers=issuers,
+            issuance=CredentialIssuance(issuers, clock),
+            state=self.state,
+            observer=observer,
+            clock=clock,
         )
 
 

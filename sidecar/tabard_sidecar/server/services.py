@@ -1,4 +1,4 @@
-"""The services that agents call: each method parses, asks a pipeline and answers."""
+"""Serves the RPCs that agents call: each method parses, runs a pipeline and answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         self, request: authorization_pb.AuthorizeRequest, context: Context
     ) -> authorization_pb.AuthorizeResponse:
         """Decide about one call."""
-        decision = await self.authorizer.authorize(convert.authorize_question(request))
+        decision = await self.authorizer.authorize(convert.authorize_request(request))
         return authorization_pb.AuthorizeResponse(decision=convert.decision_message(decision))
 
     @answering
@@ -71,19 +71,19 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         answers: asyncio.Queue[authorization_pb.StreamAuthorizeResponse | None] = asyncio.Queue()
         places = asyncio.Semaphore(STREAM_IN_FLIGHT)
 
-        async def answer(question: authorization_pb.StreamAuthorizeRequest) -> None:
-            answers.put_nowait(await self._stream_item(question))
+        async def answer(item: authorization_pb.StreamAuthorizeRequest) -> None:
+            answers.put_nowait(await self._stream_item(item))
 
         async def read() -> None:
             try:
                 async with asyncio.TaskGroup() as group:
-                    async for question in request_iterator:
+                    async for item in request_iterator:
                         await places.acquire()
-                        if isinstance(question, Malformed):
+                        if isinstance(item, Malformed):
                             error = authorization_pb.AuthorizeResult(error=errors.status(errors.malformed()))
                             answers.put_nowait(authorization_pb.StreamAuthorizeResponse(result=error))
                             continue
-                        group.create_task(answer(question))
+                        group.create_task(answer(item))
             finally:
                 answers.put_nowait(None)
 
@@ -91,24 +91,24 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         try:
             while (response := await answers.get()) is not None:
                 yield response
-                # Not before: whoever reads no answers mustn't fill the memory with them.
+                # Released after the answer was taken, so that a caller that reads none can't fill the memory.
                 places.release()
             await reader
         finally:
             reader.cancel()
 
     async def _stream_item(
-        self, question: authorization_pb.StreamAuthorizeRequest
+        self, item: authorization_pb.StreamAuthorizeRequest
     ) -> authorization_pb.StreamAuthorizeResponse:
         try:
-            convert.bounded(question.correlation_id, "correlation_id", convert.MAX_REQUEST_ID_BYTES)
+            convert.bounded(item.correlation_id, "correlation_id", convert.MAX_REQUEST_ID_BYTES)
         except NoDecision as error:
-            # Shortened, since nobody is obliged to send back what was too long.
-            correlation_id = question.correlation_id[: convert.MAX_REQUEST_ID_BYTES]
+            # Cut, so that an oversized id isn't sent back.
+            correlation_id = item.correlation_id[: convert.MAX_REQUEST_ID_BYTES]
             result = authorization_pb.AuthorizeResult(error=errors.status(error))
             return authorization_pb.StreamAuthorizeResponse(correlation_id=correlation_id, result=result)
         return authorization_pb.StreamAuthorizeResponse(
-            correlation_id=question.correlation_id, result=await self._admitted_item(question.request)
+            correlation_id=item.correlation_id, result=await self._admitted_item(item.request)
         )
 
     async def _admitted_item(
@@ -123,7 +123,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         self, request: authorization_pb.AuthorizeRequest, grant: str
     ) -> authorization_pb.AuthorizeResult:
         async def decide() -> authorization_pb.AuthorizeResult:
-            decision = await self.authorizer.authorize(convert.authorize_question(request, grant))
+            decision = await self.authorizer.authorize(convert.authorize_request(request, grant))
             return authorization_pb.AuthorizeResult(decision=convert.decision_message(decision))
 
         try:
@@ -138,7 +138,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         """Tell which tools the holder could use."""
         if len(request.tools) > MAX_FILTERED_TOOLS:
             raise convert.invalid(f"tools has more than {MAX_FILTERED_TOOLS} entries")
-        questions = [
+        candidates = [
             CandidateTool(
                 convert.bounded(tool.name, "tools.name", convert.MAX_NAME_BYTES, required=True),
                 convert.bounded(tool.server, "tools.server", convert.MAX_NAME_BYTES),
@@ -146,7 +146,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
             for tool in request.tools
         ]
         grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
-        offered, revision = await self.tools.filter(grant, questions)
+        offered, revision = await self.tools.filter(grant, candidates)
         return authorization_pb.FilterToolsResponse(
             tools=convert.tool_refs([(tool.name, tool.server) for tool in offered]), policy_revision=revision
         )
@@ -156,14 +156,14 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         self, request: authorization_pb.ReportOutcomeRequest, context: Context
     ) -> authorization_pb.ReportOutcomeResponse:
         """Count what a call did."""
-        await self.outcomes.report(convert.outcome_question(request))
+        await self.outcomes.report(convert.outcome_request(request))
         return authorization_pb.ReportOutcomeResponse()
 
     @answering
     async def GetApproval(
         self, request: authorization_pb.GetApprovalRequest, context: Context
     ) -> authorization_pb.GetApprovalResponse:
-        """Tell how a call stands that waits for a person."""
+        """Return the status of an approval."""
         answer = await self.approvals.status(
             convert.bounded(request.call_grant, "call_grant", convert.MAX_GRANT_BYTES, required=True),
             convert.bounded(request.approval_id, "approval_id", convert.MAX_NAME_BYTES, required=True),
@@ -183,12 +183,11 @@ class TaskServicer(task_grpc.TaskServiceServicer):
         self, request: task_pb.StartTaskRequest, context: Context
     ) -> task_pb.StartTaskResponse:
         """Start a task."""
-        granted = await self.tasks.start(convert.start_question(request))
-        response = task_pb.StartTaskResponse(decision=convert.decision_message(granted.decision))
-        if granted.grant:
-            verified, ended = await self.tasks.describe(granted.grant)
-            response.grant = granted.grant
-            response.task.CopyFrom(convert.task_message(verified, ended=ended))
+        answer = await self.tasks.start(convert.start_request(request))
+        response = task_pb.StartTaskResponse(decision=convert.decision_message(answer.decision))
+        if answer.verified is not None:
+            response.grant = answer.grant
+            response.task.CopyFrom(convert.task_message(answer.verified))
         return response
 
     @answering
@@ -196,11 +195,11 @@ class TaskServicer(task_grpc.TaskServiceServicer):
         self, request: task_pb.DelegateTaskRequest, context: Context
     ) -> task_pb.DelegateTaskResponse:
         """Hand a grant to another workload."""
-        granted = await self.tasks.delegate(convert.delegate_question(request))
-        response = task_pb.DelegateTaskResponse(decision=convert.decision_message(granted.decision))
-        if granted.grant:
-            response.grant = granted.grant
-            response.expire_time.CopyFrom(convert.timestamp(self.tasks.expires_at(granted.grant)))
+        answer = await self.tasks.delegate(convert.delegate_request(request))
+        response = task_pb.DelegateTaskResponse(decision=convert.decision_message(answer.decision))
+        if answer.verified is not None:
+            response.grant = answer.grant
+            response.expire_time.CopyFrom(convert.timestamp(answer.verified.expires_at))
         return response
 
     @answering

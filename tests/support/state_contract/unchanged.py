@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.pipeline.task_states import TaskStateCache
+from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.state.model import (
     Chain,
     Child,

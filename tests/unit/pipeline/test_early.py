@@ -8,6 +8,7 @@ import pytest
 import tabard
 from tabard_sidecar.errors import NoDecision, Refused
 
+from tests.support.policy import around_decide
 from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent
 
@@ -73,16 +74,16 @@ async def test_what_may_not_be_issued_is_thrown_away(zone, computed):
 async def test_a_call_that_is_asked_again_gets_a_credential_of_its_own(zone, parts, computed, monkeypatch):
     """What was computed for the answer that had to be thrown away goes with it."""
     task = await zone.start_task()
-    decide, asked = parts.policy.decide, []
+    asked = []
 
-    async def decide_slowly(*args, **kwargs):
+    async def decide_slowly(decide, *args, **kwargs):
         verdict = await decide(*args, **kwargs)
         asked.append(kwargs.get("key"))
         if asked == ["pay"]:
             await task.authorize("web.read", {})
         return verdict
 
-    monkeypatch.setattr(parts.policy, "decide", decide_slowly)
+    monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     decision = await pay(task, 1)
     thrown, kept = computed["meanwhile"]
     assert decision.credential.value == kept.value

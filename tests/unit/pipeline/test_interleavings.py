@@ -8,6 +8,7 @@ import json
 import pytest
 import tabard
 
+from tests.support.policy import around_decide
 from tests.support.spending import POLICY, SpendingZone
 from tests.support.state_zone import pay, refused, spent
 
@@ -35,8 +36,8 @@ def outcomes(zone):
     return [json.loads(line)["result"] for line in lines if json.loads(line).get("event") == "outcome"]
 
 
-async def test_a_policy_that_comes_while_a_call_waits_sees_what_it_looks_for(zone, parts, monkeypatch):
-    """The task was looked up for a policy that needs no calls; the one that is asked denies because of them."""
+async def test_a_call_is_decided_by_the_policy_that_it_began_with(zone, parts, monkeypatch):
+    """The task was looked up for a policy that needs no calls; the one that comes meanwhile decides the next call."""
     task = await zone.start_task()
     await pay(task, 1)
     await pay(task, 1)
@@ -48,16 +49,20 @@ async def test_a_policy_that_comes_while_a_call_waits_sees_what_it_looks_for(zon
         return await claim(*args, **kwargs)
 
     monkeypatch.setattr(parts.state, "claim_request", claim_slowly)
-    assert (await refused(task.authorize("send", {}, request_id="r"))).code == "paid_before"
+    first = parts.policy.revision
+    decision = await task.authorize("send", {}, request_id="r")
+    assert decision.policy_revision == first
+    assert parts.policy.revision != first
+    assert (await refused(task.authorize("send", {}))).code == "paid_before"
 
 
-async def test_labels_are_compared_for_the_policy_that_was_asked(zone, parts, monkeypatch):
-    """Another policy that never looks back doesn't excuse an answer that was given by one that does."""
+async def test_a_repeated_evaluation_uses_the_same_policy(zone, parts, monkeypatch):
+    """Labels are compared for the policy that was evaluated, and it is evaluated again: not the one that came meanwhile."""
     await load(zone, parts, POLICY.replace('"budgets": {"cents": 1000, "calls": 50},', ""))
     task = await zone.start_task()
-    decide, asked = parts.policy.decide, []
+    asked = []
 
-    async def decide_slowly(*args, **kwargs):
+    async def decide_slowly(decide, *args, **kwargs):
         verdict = await decide(*args, **kwargs)
         asked.append(verdict.allowed)
         if len(asked) == 1:
@@ -65,25 +70,28 @@ async def test_labels_are_compared_for_the_policy_that_was_asked(zone, parts, mo
             await load(zone, parts, FORGETFUL)
         return verdict
 
-    monkeypatch.setattr(parts.policy, "decide", decide_slowly)
+    monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
+    assert (await refused(task.authorize("send", {}))).code == "tainted"
+    assert asked == [True, True, False], "the call, the reading beside it, and the call again"
     await task.authorize("send", {})
-    assert asked == [True, True, True], "the call, the reading beside it, and the call again"
 
 
 async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch):
     """An answer that had to be thrown away leaves no charge in the log."""
+    grants, word, denials = POLICY.partition("deny contains")
+    denials = denials.replace('input.tool.name == "send"', 'input.tool.name == "pay"')
+    await load(zone, parts, grants + word + denials)
     task = await zone.start_task()
-    decide, asked = parts.policy.decide, []
+    asked = []
 
-    async def decide_slowly(*args, **kwargs):
+    async def decide_slowly(decide, *args, **kwargs):
         verdict = await decide(*args, **kwargs)
         asked.append(verdict)
         if len(asked) == 1:
             await task.authorize("web.read", {})
-            await load(zone, parts, POLICY.replace('input.tool.name == "send"', 'input.tool.name == "pay"'))
         return verdict
 
-    monkeypatch.setattr(parts.policy, "decide", decide_slowly)
+    monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     assert (await refused(pay(task, 7))).code == "tainted"
     monkeypatch.undo()
     denied = [result for result in outcomes(zone) if result["decision"] == "deny"]

@@ -8,6 +8,7 @@ import pytest
 from tabard_sidecar.model import Agent, ToolCall
 from tabard_sidecar.pipeline import policy_input
 from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
 from tabard_sidecar.state import TaskState
 
 from tests.support.credentials import grant_of
@@ -25,7 +26,9 @@ def build(inputs, agent, grant):
     """Return the input for one call as an object."""
     return json.loads(
         inputs.authorize(
-            agent, grant, CALL, None, asserted={}, standing=TaskState(known=True, children=2), now=12.5
+            VerifiedCall(AuthorizeRequest("", CALL), agent, grant, None, None),
+            TaskState(known=True, children=2),
+            now=12.5,
         )
     )
 

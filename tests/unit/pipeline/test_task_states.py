@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.pipeline.task_states import TaskStateCache
+from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.state.model import Chain, Reservation, Reserved, ReserveState, TaskState
 
 from demo.world import PERSON
+from tests.support.policy import around_decide
 from tests.support.spending import SpendingZone
 from tests.support.state_zone import pay, refused, spent
 
@@ -116,7 +117,12 @@ def trips(parts, monkeypatch):
 
     counted(parts.state, "look_up")
     counted(parts.state, "reserve")
-    counted(parts.policy, "decide")
+
+    async def deciding(decide, *arguments, **options):
+        made["decide"] += 1
+        return await decide(*arguments, **options)
+
+    monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, deciding))
 
     async def during(attempt):
         made.update(dict.fromkeys(made, 0))
@@ -183,16 +189,16 @@ async def test_a_call_that_saw_no_revocation_takes_nothing_after_one(zone, parts
     """The task is ended while policy is asked about a call that wasn't looked up."""
     task = await zone.start_task()
     await pay(task, 1)
-    decide, asked = parts.policy.decide, []
+    asked = []
 
-    async def decide_slowly(*args, **kwargs):
+    async def decide_slowly(decide, *args, **kwargs):
         verdict = await decide(*args, **kwargs)
         asked.append(verdict.allowed)
         if len(asked) == 1:
             await task.end()
         return verdict
 
-    monkeypatch.setattr(parts.policy, "decide", decide_slowly)
+    monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     assert (await refused(pay(task, 1))).code == "task_ended"
     assert asked == [True]
 

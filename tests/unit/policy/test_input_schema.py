@@ -22,6 +22,7 @@ from tabard_sidecar.model import (
     VerifiedGrant,
 )
 from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.state import PastCall, TaskState
 
@@ -43,7 +44,7 @@ GRANT = replace(
     root_caveats=(Budget("cents", 500), *GRANT.root_caveats),
     budgets=(BudgetLimit("b1", "cents", 500), BudgetLimit("b2", "cents", 90), BudgetLimit("b3", "own", 9)),
 )
-STANDING = TaskState(
+STATE = TaskState(
     known=True,
     children=2,
     spent={"b1": 100, "b2": 30},
@@ -71,15 +72,17 @@ def inputs():
     yield (
         "authorize",
         build.authorize(
-            AGENT, GRANT, CALL, None, asserted={"a": 1}, standing=STANDING, approvals=(MET,), now=1000.5
+            VerifiedCall(AuthorizeRequest("", CALL, context={"a": 1}), AGENT, GRANT, None, None, (MET,)),
+            STATE,
+            now=1000.5,
         ),
     )
     request = {"limits": {}, "holder": "spiffe://x/b"}
     yield (
         "delegate",
-        build.without_tool(Operation.DELEGATE, AGENT, GRANT, standing=STANDING, now=1000.5, request=request),
+        build.without_tool(Operation.DELEGATE, AGENT, GRANT, state=STATE, now=1000.5, request=request),
     )
-    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, standing=STANDING, now=1000.5)
+    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, state=STATE, now=1000.5)
 
 
 @pytest.mark.parametrize(("operation", "text"), list(inputs()), ids=[name for name, _ in inputs()])

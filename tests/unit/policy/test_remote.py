@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 from tabard_opa import opa_binary
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -18,7 +17,17 @@ from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.resources import rego_root
 from tabard_sidecar.policy.status import PolicyState
 
-from tests.support.policy import GRANT_ALL, SUPPORT, encoded, policy_input, tool, write
+from tests.support.policy import (
+    GRANT_ALL,
+    SUPPORT,
+    decide,
+    encoded,
+    named,
+    offered,
+    policy_input,
+    tool,
+    write,
+)
 
 TOKEN = "only-for-tests"
 AUTHORIZATION = """\
@@ -108,14 +117,15 @@ async def put(socket, path, content):
 
 
 async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE):
-    return [reason.code for reason in (await runtime.decide(operation, input_json or call())).denials]
+    return [reason.code for reason in (await decide(runtime, operation, input_json or call())).denials]
 
 
 async def test_a_servers_policy_is_taken_to_look_back(serve, ask):
     """The server may hold another one before that is seen, so nothing is left out because of what this one needs."""
     runtime = await ask(serve(*desk()))
-    assert runtime.reads_history
-    assert runtime.reads_calls
+    with runtime.lease() as policy:
+        assert policy.reads_history
+        assert policy.reads_calls
 
 
 async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
@@ -131,13 +141,16 @@ async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
         (Operation.RENEW, encoded(policy_input("renew"))),
     ]
     for operation, input_json in questions:
-        there, here = await remote.decide(operation, input_json), await embedded.decide(operation, input_json)
+        there, here = (
+            await decide(remote, operation, input_json),
+            await decide(embedded, operation, input_json),
+        )
         assert (there.denials, there.granted_by, there.credential, there.limits) == (
             here.denials, here.granted_by, here.credential, here.limits,
         )  # fmt: skip
-    names = [CandidateTool(name, "") for name in ("refunds.create", "exports.create", "mail.send")]
-    assert await remote.filter_tools(policy_input(), names) == [True, False, True]
-    assert await embedded.filter_tools(policy_input(), names) == [True, False, True]
+    tools = [named(name) for name in ("refunds.create", "exports.create", "mail.send")]
+    assert await offered(remote, *tools) == [True, False, True]
+    assert await offered(embedded, *tools) == [True, False, True]
     assert await remote.mask(b"{}") == []
     await embedded.close()
 
@@ -146,7 +159,7 @@ async def test_a_builtin_error_denies_and_names_the_module(serve, ask, tmp_path)
     bad = 'package policy.bad\n\ndeny contains {"code": "no", "message": "no"} if to_number("x") > 3\n'
     write(tmp_path, bad=bad, ok=GRANT_ALL)
     runtime = await ask(serve(*library(), str(tmp_path / "bad.rego"), str(tmp_path / "ok.rego")))
-    decision = await runtime.decide(Operation.AUTHORIZE, call())
+    decision = await decide(runtime, Operation.AUTHORIZE, call())
     assert [reason.code for reason in decision.denials] == ["policy_error"]
     assert decision.denials[0].module == "policy.bad"
 
@@ -182,13 +195,13 @@ async def test_data_that_could_be_taken_for_rules_is_refused(serve, ask):
     runtime = await ask(socket)
     grant = '[{"code": "planted"}]'
     await put(socket, "/v1/data/policy/planted/grant", grant)
-    decision = await runtime.decide(Operation.AUTHORIZE, call("exports.create"))
+    decision = await decide(runtime, Operation.AUTHORIZE, call("exports.create"))
     assert [reason.code for reason in decision.denials] == ["policy_error"]
     status = await runtime.reload()
     assert (status.state, status.ready) == (PolicyState.DEGRADED, False)
     assert "data.policy.planted" in status.reasons[0]
     with pytest.raises(NoDecision):
-        await runtime.decide(Operation.AUTHORIZE, call("exports.create"))
+        await decide(runtime, Operation.AUTHORIZE, call("exports.create"))
 
 
 async def test_a_broken_policy_on_the_server_is_not_asked_any_more(serve, ask):

@@ -17,7 +17,7 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.resources import rego_root
 
-from tests.support.policy import SUPPORT, encoded, policy_input, tool
+from tests.support.policy import SUPPORT, decide, encoded, policy_input, tool
 from tests.support.tls import Authority
 
 
@@ -56,13 +56,13 @@ def url(tmp_path, authority):
     process.wait(20)
 
 
-async def decide(url, engine, **remote):
+async def ask_once(url, engine, **remote):
     """Start a runtime on the server and ask it once."""
     config = PolicyConfig(remote=RemoteConfig(url=url, **remote), poll_seconds=3600, deadline_seconds=5)
     runtime = create_runtime(config, CompileOptions(), engine, time.time)
     try:
         await runtime.start()
-        return await runtime.decide(Operation.AUTHORIZE, encoded(policy_input(tool=tool("exports.create"))))
+        return await decide(runtime, Operation.AUTHORIZE, encoded(policy_input(tool=tool("exports.create"))))
     finally:
         await runtime.close()
 
@@ -70,7 +70,7 @@ async def decide(url, engine, **remote):
 async def test_both_sides_prove_who_they_are(url, engine, authority):
     """With a certificate of the authority the server answers as any other."""
     certificate, key = authority.issue("sidecar")
-    decision = await decide(url, engine, ca_file=authority.certificate, cert_file=certificate, key_file=key)
+    decision = await ask_once(url, engine, ca_file=authority.certificate, cert_file=certificate, key_file=key)
     assert not decision.allowed
     assert decision.denials
 
@@ -90,4 +90,4 @@ async def test_whoever_proves_nothing_gets_no_decision(url, engine, authority, t
     elif wrong == "system authorities":
         del remote["ca_file"]
     with pytest.raises((PolicyBrokenError, NoDecision)):
-        await decide(url, engine, **remote)
+        await ask_once(url, engine, **remote)

@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -15,7 +14,18 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.status import PolicyState
 
-from tests.support.policy import DESK, GRANT_ALL, SUPPORT, encoded, policy_input, tool, write
+from tests.support.policy import (
+    DESK,
+    GRANT_ALL,
+    SUPPORT,
+    decide,
+    encoded,
+    named,
+    offered,
+    policy_input,
+    tool,
+    write,
+)
 
 RUNAWAY = """\
 package policy.demo
@@ -66,14 +76,14 @@ def ask(name="x", **arguments):
 
 
 async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE, **more):
-    decision = await runtime.decide(operation, input_json or ask(), **more)
+    decision = await decide(runtime, operation, input_json or ask(), **more)
     return [reason.code for reason in decision.denials]
 
 
 async def test_the_support_desk(start):
     runtime = await start(SUPPORT / "policy")
-    decision = await runtime.decide(
-        Operation.AUTHORIZE, ask("refunds.create", order_id="o", customer_id="c", amount_cents=500)
+    decision = await decide(
+        runtime, Operation.AUTHORIZE, ask("refunds.create", order_id="o", customer_id="c", amount_cents=500)
     )
     assert decision.allowed
     assert decision.credential.single_use
@@ -84,7 +94,7 @@ async def test_the_support_desk(start):
     assert await codes(runtime, encoded(policy_input("start_task", request={})), Operation.START_TASK) == []
     request = {"limits": {}, "holder": f"{DESK}/worker"}
     assert await codes(runtime, encoded(policy_input("delegate", request=request)), Operation.DELEGATE) == []
-    renewed = await runtime.decide(Operation.RENEW, encoded(policy_input("renew")))
+    renewed = await decide(runtime, Operation.RENEW, encoded(policy_input("renew")))
     assert renewed.ttl_seconds == 60.0
 
 
@@ -104,7 +114,7 @@ async def test_the_support_desk(start):
 )  # fmt: skip
 async def test_a_rule_that_fails_denies_and_names_its_module(start, tmp_path, rule):
     runtime = await start(write(tmp_path, ok=GRANT_ALL, bad=f"package policy.bad\n\n{rule}\n"))
-    decision = await runtime.decide(Operation.AUTHORIZE, ask())
+    decision = await decide(runtime, Operation.AUTHORIZE, ask())
     assert [reason.code for reason in decision.denials] == ["policy_error"]
     assert decision.denials[0].module == "policy.bad"
     assert "bad.rego:" in decision.denials[0].message
@@ -136,10 +146,10 @@ async def test_nothing_is_answered_before_a_policy_is_loaded(engine, clock, tmp_
     assert runtime.status().state is PolicyState.STARTING
     assert not runtime.status().ready
     with pytest.raises(NoDecision) as caught:
-        await runtime.decide(Operation.AUTHORIZE, ask())
+        await decide(runtime, Operation.AUTHORIZE, ask())
     assert caught.value.code == "policy_unavailable"
     with pytest.raises(NoDecision):
-        await runtime.filter_tools(policy_input(), [CandidateTool("x", "")])
+        await offered(runtime, named("x"))
 
 
 async def test_a_runaway_rule_is_cut_and_then_paused(start, clock, tmp_path):
@@ -147,16 +157,18 @@ async def test_a_runaway_rule_is_cut_and_then_paused(start, clock, tmp_path):
         write(tmp_path, demo=RUNAWAY), deadline_seconds=0.05, breaker_timeouts=2, breaker_pause_seconds=5
     )
     for _ in range(2):
-        decision = await runtime.decide(Operation.AUTHORIZE, ask("slow"), key="slow")
+        decision = await decide(runtime, Operation.AUTHORIZE, ask("slow"), key="slow")
         assert "longer than 0.05 s" in decision.denials[0].message
-    decision = await runtime.decide(Operation.AUTHORIZE, ask("slow"), key="slow")
+    decision = await decide(runtime, Operation.AUTHORIZE, ask("slow"), key="slow")
     assert [reason.code for reason in decision.denials] == ["policy_timeout"]
     assert "paused" in decision.denials[0].message
     assert runtime.status().state is PolicyState.DEGRADED
     assert await codes(runtime, ask("quick"), key="quick") == []
     clock.now += 6
     assert runtime.status().state is PolicyState.SERVING
-    assert "longer" in (await runtime.decide(Operation.AUTHORIZE, ask("slow"), key="slow")).denials[0].message
+    assert (
+        "longer" in (await decide(runtime, Operation.AUTHORIZE, ask("slow"), key="slow")).denials[0].message
+    )
 
 
 async def test_a_broken_reload_keeps_the_last_good_policy_and_says_so(start, clock, tmp_path):
@@ -195,7 +207,7 @@ async def test_a_policy_that_stays_broken_denies_if_configured(start, clock, tmp
     clock.now += 1
     await runtime.reload()
     assert await codes(runtime) == ["policy_broken_too_long"]
-    assert await runtime.filter_tools(policy_input(), [CandidateTool("x", "")]) == [False]
+    assert await offered(runtime, named("x")) == [False]
     assert not runtime.status().ready
 
 
@@ -208,7 +220,7 @@ async def test_policy_and_data_change_together(start, tmp_path):
     assert (await runtime.reload()).state is PolicyState.DEGRADED
     (tmp_path / "data.json").write_text('{"other": "two"}')
     await runtime.reload()
-    assert (await runtime.decide(Operation.AUTHORIZE, ask())).granted_by[0].code == "two"
+    assert (await decide(runtime, Operation.AUTHORIZE, ask())).granted_by[0].code == "two"
 
 
 async def test_a_change_is_followed(engine, clock, tmp_path):
@@ -267,9 +279,8 @@ deny contains {"code": "told", "message": sprintf("%v", [input.tool.arguments.am
 }
 """
     runtime = await start(write(tmp_path, demo=rules))
-    questions = [CandidateTool(name, "") for name in ("pay", "never", "sometimes", "told", "other")]
-    questions.append(CandidateTool("other", "", {"readOnlyHint": True}))
-    assert await runtime.filter_tools(policy_input("filter_tools"), questions) == [
+    tools = [named(name) for name in ("pay", "never", "sometimes", "told", "other")]
+    assert await offered(runtime, *tools, named("other", readOnlyHint=True)) == [
         True,
         False,
         True,
@@ -282,8 +293,7 @@ deny contains {"code": "told", "message": sprintf("%v", [input.tool.arguments.am
 async def test_the_desk_offers_its_tools(start):
     runtime = await start(SUPPORT / "policy")
     names = ["refunds.create", "tickets.read", "exports.create", "mail.send"]
-    offered = await runtime.filter_tools(policy_input(), [CandidateTool(name, "") for name in names])
-    assert offered == [True, True, False, True]
+    assert await offered(runtime, *map(named, names)) == [True, True, False, True]
 
 
 async def test_no_mask_is_an_empty_mask(start, tmp_path):
@@ -327,7 +337,7 @@ grant contains {"code": "ok"} if intent.purpose_is("refunds")
 async def test_an_input_that_is_none_is_never_allowed(start, tmp_path, input_json):
     runtime = await start(write(tmp_path, demo=GRANT_ALL))
     try:
-        decision = await runtime.decide(Operation.AUTHORIZE, input_json)
+        decision = await decide(runtime, Operation.AUTHORIZE, input_json)
     except NoDecision:
         return
     assert not decision.allowed
@@ -336,7 +346,7 @@ async def test_an_input_that_is_none_is_never_allowed(start, tmp_path, input_jso
 async def test_an_input_that_is_too_large_is_an_error(start, tmp_path):
     runtime = await start(write(tmp_path, demo=GRANT_ALL))
     with pytest.raises(NoDecision) as caught:
-        await runtime.decide(Operation.AUTHORIZE, ask(text="x" * 2**21))
+        await decide(runtime, Operation.AUTHORIZE, ask(text="x" * 2**21))
     assert (caught.value.status, caught.value.code) == ("INVALID_ARGUMENT", "request_invalid")
 
 

@@ -136,7 +136,8 @@ async def _evaluate(
         status = await runtime.reload()
         if not status.ready:
             raise PolicyBrokenError(status.problems)
-        decision = await runtime.decide(Operation(document["operation"]), json.dumps(document).encode())
+        with runtime.lease() as policy:
+            decision = await policy.decide(Operation(document["operation"]), json.dumps(document).encode())
         return Evaluation(decision, runtime.rules, document)
     finally:
         await runtime.close()

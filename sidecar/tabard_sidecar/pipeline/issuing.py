@@ -1,0 +1,96 @@
+"""Builds credential requests and issues what they ask for, recorded first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabard_sidecar.credentials import Issuers
+from tabard_sidecar.grants import PlannedGrant, clamp_credential
+from tabard_sidecar.interfaces import Clock, Observer
+from tabard_sidecar.model import (
+    Agent,
+    CredentialRequest,
+    CredentialTemplate,
+    IssuedCredential,
+    ToolCall,
+)
+from tabard_sidecar.pipeline.recorder import DecisionRecorder, new_id
+
+
+class PendingCredential:
+    """A credential that may be computed before it is issued, if computing it is all that issuing takes.
+
+    Signing takes about as long as a remote state store takes to answer, so it is done at the same time. The computed
+    credential leaves this object by :meth:`issue` only: after the reservation was made and the intent recorded.
+    """
+
+    def __init__(self, issuers: Issuers, request: CredentialRequest) -> None:
+        self.request = request
+        self._issuer = issuers.get(request.kind)
+        self._computed: IssuedCredential | None = None
+
+    def compute(self) -> None:
+        """Compute it, if that can be done early. An error here is raised again by :meth:`issue`."""
+        try:
+            self._computed = self._issuer.compute(self.request)
+        except Exception:  # noqa: BLE001 - the reservation is under way; issue() meets the same error and raises it
+            self._computed = None
+
+    async def issue(self, recorder: DecisionRecorder, observer: Observer) -> IssuedCredential:
+        """Record the intent, then issue.
+
+        Raises:
+            NoDecision: the intent can't be recorded, or the issuer's backend or key can't be reached.
+            Refused: it can't be written or is too large.
+        """
+        with observer.stage("record"):
+            await recorder.intend(self.request)
+        with observer.stage("issue"):
+            return self._computed or await self._issuer.issue(self.request)
+
+
+class CredentialIssuance:
+    """Prepares credentials, narrowed to the grant.
+
+    Args:
+        issuers: one per credential kind.
+        clock: time in seconds since the epoch.
+    """
+
+    def __init__(self, issuers: Issuers, clock: Clock) -> None:
+        self._issuers = issuers
+        self._clock = clock
+
+    def prepare(  # noqa: PLR0913, PLR0917 - one argument per part of a credential request
+        self,
+        agent: Agent,
+        grant: PlannedGrant,
+        call: ToolCall,
+        template: CredentialTemplate,
+        scopes: Sequence[str],
+        decision_id: str,
+    ) -> PendingCredential:
+        """Narrow what policy offers to the grant and to the requested scopes.
+
+        Raises:
+            Refused: the audience or a scope isn't granted, or no issuer of that kind is configured.
+        """
+        now = self._clock()
+        audience, granted, expires_at = clamp_credential(grant, template, scopes, now)
+        return PendingCredential(
+            self._issuers,
+            CredentialRequest(
+                credential_id=new_id(),
+                decision_id=decision_id,
+                kind=template.kind,
+                audience=audience,
+                scopes=granted,
+                issued_at=now,
+                expires_at=expires_at,
+                single_use=template.single_use,
+                role=template.role,
+                agent=agent,
+                grant=grant,
+                call=call,
+            ),
+        )

@@ -1,0 +1,180 @@
+"""A policy that requests share, and one request's lease of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Self
+
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.model import Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.breaker import Breaker
+from tabard_sidecar.policy.engines.failures import EvaluationFailedError
+from tabard_sidecar.policy.engines.provider import Active
+from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
+
+_FILTER_PARALLEL = 8
+
+
+class SharedPolicy:
+    """A loaded policy with the number of its leases. It is closed after it was retired and the last lease ended."""
+
+    def __init__(self, policy: Active) -> None:
+        self.policy = policy
+        self._leases = 0
+        self._retired = False
+
+    def acquire(self) -> None:
+        """Count one more lease."""
+        self._leases += 1
+
+    def release(self) -> None:
+        """Count one lease less."""
+        self._leases -= 1
+        self._close_if_unused()
+
+    def retire(self) -> None:
+        """Close it as soon as nothing leases it."""
+        self._retired = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._retired and not self._leases:
+            self.policy.evaluator.close()
+
+
+class PolicyLease:
+    """Asks one policy for as long as the context lasts; see :class:`tabard_sidecar.interfaces.LeasedPolicy`.
+
+    Args:
+        shared: the policy.
+        breaker: pauses evaluations that time out again and again.
+        deadline_seconds: longest time of one evaluation.
+        broken: why the policy's source has been broken for too long, so that everything is denied; otherwise empty.
+    """
+
+    def __init__(
+        self, shared: SharedPolicy, breaker: Breaker, deadline_seconds: float, *, broken: str
+    ) -> None:
+        self._shared = shared
+        self._policy = shared.policy
+        self._breaker = breaker
+        self._deadline_seconds = deadline_seconds
+        self._broken = broken
+
+    def __enter__(self) -> Self:
+        """Begin the lease."""
+        self._shared.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the lease."""
+        self._shared.release()
+
+    @property
+    def revision(self) -> str:
+        """Revision of the policy."""
+        return self._policy.revision
+
+    @property
+    def reads_history(self) -> bool:
+        """True unless it is certain that no rule looks at a task's calls or labels."""
+        return self._policy.rules.reads_history
+
+    @property
+    def reads_calls(self) -> bool:
+        """True unless it is certain that no rule looks at a task's calls."""
+        return self._policy.rules.reads_calls
+
+    async def decide(
+        self,
+        operation: Operation,
+        input_json: bytes,
+        *,
+        key: str = "",
+        approvals: frozenset[tuple[str, str]] = frozenset(),
+    ) -> PolicyDecision:
+        """Evaluate the entrypoint and compose its answer.
+
+        Args:
+            operation: what is decided; ``input_json`` says the same.
+            input_json: the policy input.
+            key: what repeated time-outs are counted by, for example the tool's name.
+            approvals: module and code of the approvals that people have given for this call.
+
+        Raises:
+            NoDecision: the engine can't be reached or is overloaded.
+        """
+        if self._broken:
+            return self._denied("policy_broken_too_long", f"the policy source is broken: {self._broken}")
+        kind = f"{operation.value} {key}".rstrip()
+        if not self._breaker.admits(kind):
+            return self._denied("policy_timeout", f"evaluation of {kind} is paused after repeated time-outs")
+        try:
+            answer = await self._policy.evaluator.decision(input_json, self._deadline_seconds)
+        except EvaluationFailedError as error:
+            if error.code == "timeout":
+                self._breaker.timed_out(kind)
+            return self._failed(error)
+        self._breaker.answered(kind)
+        return self._policy.composer.compose(operation, answer, approvals)
+
+    async def filter_tools(self, inputs: Sequence[bytes]) -> list[bool]:
+        """Tell per policy input whether some ``tool.arguments`` could be allowed.
+
+        Raises:
+            NoDecision: the engine can't be reached.
+        """
+        if self._broken:
+            return [False] * len(inputs)
+        gate = asyncio.Semaphore(_FILTER_PARALLEL)
+
+        async def offered(input_json: bytes) -> bool:
+            async with gate:
+                return await self._possible(input_json)
+
+        return list(await asyncio.gather(*map(offered, inputs)))
+
+    async def mask(self, record_json: bytes) -> list[Any]:
+        """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
+
+        Raises:
+            NoDecision: the mask failed, so what may be written isn't known.
+        """
+        try:
+            mask = await self._policy.evaluator.mask(record_json, self._deadline_seconds)
+        except EvaluationFailedError as error:
+            raise NoDecision(
+                "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
+            ) from error
+        if mask is None:
+            return []
+        if not isinstance(mask, list):
+            raise NoDecision("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
+        return mask
+
+    async def _possible(self, input_json: bytes) -> bool:
+        evaluator, deadline = self._policy.evaluator, self._deadline_seconds
+        try:
+            if not possible(await evaluator.partial(GRANT_QUERY, input_json, deadline)):
+                return False
+            return not unconditional(await evaluator.partial(DENY_QUERY, input_json, deadline))
+        except EvaluationFailedError:
+            return False
+
+    def _denied(self, code: str, message: str, module: str = "") -> PolicyDecision:
+        return PolicyDecision(self._policy.revision, denials=(Reason(code, message, module),))
+
+    def _failed(self, error: EvaluationFailedError) -> PolicyDecision:
+        if error.code == "overloaded":
+            raise NoDecision(
+                "RESOURCE_EXHAUSTED", "overloaded", "too many evaluations are in flight"
+            ) from error
+        if error.code == "input_too_large":
+            raise NoDecision("INVALID_ARGUMENT", "request_invalid", error.message) from error
+        if error.code == "timeout":
+            return self._denied("policy_timeout", f"evaluation took longer than {self._deadline_seconds:g} s")
+        where = f" ({error.file}:{error.row})" if error.file else ""
+        module = self._policy.rules.module_of(error.file)
+        label = f"policy.{module}" if module else ""
+        return self._denied("policy_error", f"{error.message}{where}", label)
