@@ -116,7 +116,9 @@ lock: $(UV_READY) ## The lock file fits the metadata and names only the public i
 	  echo 'make: uv.lock names another index than pypi.org' >&2; exit 1; fi
 
 .PHONY: lint
-lint: .venv/.synced-dev ## ruff: rules and format
+lint: .venv/.synced-dev ## ruff: rules and format; import-linter: the map of the packages
+	$(call say,'imports')
+	@found=$$($(RUN)lint-imports --no-cache 2>&1) || { printf '%s\n' "$$found"; exit 1; }
 	$(call say,'ruff')
 	@$(RUN)ruff check --quiet .
 	@$(RUN)ruff format --check --quiet . || { echo 'make: run `make format`' >&2; exit 1; }

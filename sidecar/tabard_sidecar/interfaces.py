@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,6 +23,9 @@ from tabard_sidecar.model import (
     ToolCall,
     VerifiedGrant,
 )
+
+Introspect = Callable[[str], Awaitable[Introspection | None]]
+"""Describes a credential that is active now; ``None`` for every other string."""
 
 
 class Clock(Protocol):

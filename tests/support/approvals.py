@@ -13,7 +13,8 @@ from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.model import Agent, Ask, IntentSource, Subject, Task
 from tabard_sidecar.revocation import build_revocation
 from tabard_sidecar.revocation.conf import RevocationConfig
-from tabard_sidecar.state import Chain, Reservation, SQLiteStateStore, TaskRecord
+from tabard_sidecar.state import Chain, Reservation, TaskRecord
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 from tests.support.grants import ALICE, WIDE, make_kit, tool_call
 from tests.support.tokens import ISSUER, NOW, FakeClock, SigningKey, access_claims

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.conf import IntrospectionConfig
-from tabard_sidecar.model import Introspection
+from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.records.metrics import Metrics
 
 if TYPE_CHECKING:
     from tabard_sidecar.http.introspection_app import IntrospectionServer
-
-Introspect = Callable[[str], Awaitable[Introspection | None]]
 
 
 def create_introspection_server(

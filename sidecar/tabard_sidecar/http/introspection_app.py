@@ -10,8 +10,8 @@ from aiohttp import web
 from tabard_sidecar.credentials import introspection_response
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.clients import Clients
-from tabard_sidecar.http.introspection import Introspect
 from tabard_sidecar.http.listener import Listener
+from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.records.metrics import Metrics
 
 _MAX_BODY_BYTES = 64 * 1024

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.records.decision_log import Hooks
     from tabard_sidecar.records.metrics import Metrics
     from tabard_sidecar.records.observer import RecordsObserver
-    from tabard_sidecar.records.tracing import create_tracing
+    from tabard_sidecar.records.tracing_factory import create_tracing
 
 __all__ = [
     "AuditObserver",
@@ -33,7 +33,7 @@ _HOMES = {
     "RecordsObserver": "observer",
     "configure_logging": "applog",
     "create_decision_log": "audit",
-    "create_tracing": "tracing",
+    "create_tracing": "tracing_factory",
 }
 
 

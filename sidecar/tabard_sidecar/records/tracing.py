@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from tabard_sidecar.records.conf import TelemetryConfig
-
 Metadata = Sequence[tuple[str, str | bytes]]
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
@@ -52,19 +50,3 @@ class NoTracing:
 
     def close(self) -> None:
         """Nothing is left to send."""
-
-
-def create_tracing(config: TelemetryConfig, *, version: str, zone: str, instance: str) -> Tracing:
-    """Return what the configuration asks for.
-
-    Args:
-        config: the section ``telemetry``.
-        version: version of the sidecar.
-        zone: its zone.
-        instance: identifier of this process.
-    """
-    if config.otlp_endpoint is None:
-        return NoTracing()
-    from tabard_sidecar.records.otel import create_otel_tracing  # noqa: PLC0415 - only imported when it is used
-
-    return create_otel_tracing(config, version=version, zone=zone, instance=instance)

@@ -39,7 +39,7 @@ from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.timed_state import timed
-from tabard_sidecar.records.tracing import create_tracing
+from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, pruner
 from tabard_sidecar.state.factory import create_store
 

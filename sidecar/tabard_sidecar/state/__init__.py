@@ -20,7 +20,6 @@ from tabard_sidecar.state.model import (
     TaskState,
     Tree,
 )
-from tabard_sidecar.state.sqlite import SQLiteStateStore
 from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, StateStore
 
 __all__ = [
@@ -41,7 +40,6 @@ __all__ = [
     "Reserved",
     "Revocation",
     "RevocationKind",
-    "SQLiteStateStore",
     "StateConfig",
     "StateStore",
     "TaskRecord",

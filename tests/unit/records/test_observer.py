@@ -11,15 +11,16 @@ from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.otel import OtelTracing, create_provider
 from tabard_sidecar.records.timed_state import timed
-from tabard_sidecar.records.tracing import NoTracing, create_tracing
+from tabard_sidecar.records.tracing import NoTracing
+from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.state import (
     Chain,
     Child,
     ClaimState,
     Revocation,
     RevocationKind,
-    SQLiteStateStore,
 )
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 
 @pytest.fixture

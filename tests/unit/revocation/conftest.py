@@ -11,7 +11,8 @@ from tabard_sidecar.model import Agent, Subject
 from tabard_sidecar.revocation import RevocationAdmin, RevocationChecks, RevocationFeed
 from tabard_sidecar.revocation.targets import Retention
 from tabard_sidecar.revocation.task_views import TaskViews
-from tabard_sidecar.state import Child, SQLiteStateStore, TaskRecord
+from tabard_sidecar.state import Child, TaskRecord
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 from tests.support.grants import ALICE, NOW, make_kit
 

@@ -13,7 +13,8 @@ from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.revocation.feed import RevocationFeed, uptime
 from tabard_sidecar.revocation.known import KnownRevocations
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, UNTIL_LIFTED
-from tabard_sidecar.state import Revocation, RevocationKind, SQLiteStateStore
+from tabard_sidecar.state import Revocation, RevocationKind
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 from tests.support.grants import ALICE, BOB, NOW

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from tabard_sidecar.health import Health
 from tabard_sidecar.server import lifecycle
-from tabard_sidecar.state import SQLiteStateStore
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 NOW = 1_800_000_000.0
 ROWS = 5_000

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state import Chain, SQLiteStateStore, TaskRecord
+from tabard_sidecar.state import Chain, TaskRecord
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 NOW = 1_800_000_000.0
 BUDGETS = (BudgetLimit("outer", "cents", 3_000), BudgetLimit("inner", "cents", 2_500))
@@ -24,7 +25,8 @@ CALLERS = 8
 CHARGER = """
 import asyncio, os, random, sys
 from pathlib import Path
-from tabard_sidecar.state import Reservation, ReserveState, SQLiteStateStore
+from tabard_sidecar.state import Reservation, ReserveState
+from tabard_sidecar.state.sqlite import SQLiteStateStore
 from tests.unit.state.test_killed import CALLERS, CHAIN, NOW
 
 async def main(path, said, seed):

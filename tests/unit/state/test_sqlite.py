@@ -24,10 +24,9 @@ from tabard_sidecar.state import (
     ReserveState,
     Revocation,
     RevocationKind,
-    SQLiteStateStore,
     TaskState,
 )
-from tabard_sidecar.state.sqlite import StateFileError
+from tabard_sidecar.state.sqlite import SQLiteStateStore, StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.state.store import KEPT_SECONDS
 
