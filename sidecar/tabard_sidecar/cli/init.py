@@ -59,7 +59,7 @@ _IGNORED = f"""\
 def init(directory: Path, as_json: bool) -> None:
     """Write a configuration, keys, a tool catalogue and a first policy with its test into DIRECTORY.
 
-    Nothing is overwritten: if one of the files exists, nothing is written at all.
+    If one of the files exists, the command writes nothing.
     """
     from tabard_sidecar.identity.local import create_local_key  # noqa: PLC0415 - loads cryptography
     from tabard_sidecar.keys.keyring import Keyring  # noqa: PLC0415
