@@ -26,8 +26,8 @@ class RoleConfig(BaseModel):
 
     subject: bool = Field(
         default=False,
-        description="The person on whose behalf the task runs. This is the only way in which somebody approves calls "
-        "of a task of their own.",
+        description="The person on whose behalf the task runs. Only this role lets people approve "
+        "calls of a task of their own.",
     )
     claim: str = Field(
         default="", max_length=512, description="Claim of the approver's token that has to hold `value`."

@@ -193,7 +193,7 @@ def _confirmed(*, yes: bool, approve: bool, from_stdin: bool) -> bool:
     if yes:
         return True
     if from_stdin or not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here; look at the call with `show`, then add --yes")
+        raise click.UsageError("confirmation needs a terminal; look at the call with `show`, then add --yes")
     return click.confirm("Approve exactly this call?" if approve else "Deny this call?", default=False)
 
 

@@ -33,14 +33,14 @@ audit:
   sink: file
   path: decisions.jsonl
 
-# What follows lets you try Tabard without an identity provider. Take it out before anybody depends on it:
-# `tabard serve` warns about every line that is left.
+# These settings replace an identity provider in experiments. Remove them before real use:
+# `tabard serve` warns of each.
 insecure:
   # This workload's identity, claimed and not proven. Real ones: identity.agent.
   agent_id: {AGENT_ID}
   # `tabard token` mints subject tokens with this key. Real ones: identity.issuers.
   local_subjects: {_LOCAL_KEY}
-  # The purpose of a task is what the agent says. Real ones are signed: identity.initiators.
+  # The agent states the purpose of a task. Real ones are signed: identity.initiators.
   accept_asserted_intent: true
   tasks_per_token: 1000
 """

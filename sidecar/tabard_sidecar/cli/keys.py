@@ -123,7 +123,7 @@ def export(directory: Path, audience: str) -> None:
     if not exported:
         raise KeyringError("there is no root key; run: tabard keys new --use root")
     click.echo(
-        f"Secret. Whoever has these keys can verify macaroon credentials for {audience} and could also mint them. "
+        f"Secret. These keys verify macaroon credentials for {audience} and can also mint them. "
         "Give them to that backend alone, in a file of mode 0600.",
         err=True,
     )

@@ -78,7 +78,7 @@ class Operator:
         found = errors.from_rpc(error, self.address)
         if status == "UNIMPLEMENTED":
             return Failure(
-                "nobody serves operators there",
+                "this socket doesn't serve operators",
                 exit_codes.USAGE,
                 where=self.address,
                 next_step=f"Name the operator socket (listen.operator), not the one for agents: --operator or ${_VARIABLE}.",
