@@ -17,10 +17,12 @@ PAGES = [
 ]
 WIDTH = 100
 BANNED = re.compile(
-    r"\b(whoever|whomever|nobody|somebody|everybody|pull(?:ing)? the plug|gotten? around|for good"
-    r"|tells? apart|vouch(?:es|ed)? for|look(?:s|ed)? after|in the way of)\b",
+    r"\b(whoever|whomever|nobody|somebody|everybody|pull(?:ing)? the plug|got around|for good|vouch(?:es|ed)? for)\b",
     re.IGNORECASE,
 )
+
+
+WRITTEN = [page for page in PAGES if page.parent.name != "errors"]
 
 
 def names(page):
@@ -47,14 +49,14 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(linked), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", WRITTEN, ids=names)
 def test_prose_is_wrapped(page):
     """Table rows and headings can't be wrapped, and neither can a line without spaces."""
     lines = [line for line in prose(page).splitlines() if not line.lstrip().startswith(("|", "#", "<!--"))]
     assert [line for line in lines if len(line) > WIDTH and " " in line.strip()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", WRITTEN, ids=names)
 def test_idioms_stay_out(page):
     assert BANNED.findall(prose(page)) == []
 
