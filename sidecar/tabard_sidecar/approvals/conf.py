@@ -117,5 +117,5 @@ class ApprovalsConfig(BaseModel):
         description="Calls of one task that may wait at once. One more is denied as `approvals_exceeded`.",
     )
     webhook: WebhookConfig = Field(
-        default_factory=WebhookConfig, description="Webhook that is told of new approval requests."
+        default_factory=WebhookConfig, description="Webhook for new approval requests."
     )
