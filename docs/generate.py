@@ -32,31 +32,32 @@ _WIDTH = 100
 _CONFIG_INTRO = """\
 # Configuration
 
-The sidecar reads one YAML file: the one that `--config` names, else `$TABARD_CONFIG`, else `./tabard.yaml`, else
-`/etc/tabard/tabard.yaml`. A setting comes from the strongest place that has it: a flag (`--set state.url=…`), the
-environment (`TABARD_STATE__URL`), the file, the default. Relative paths count from the file's directory.
+The sidecar reads one YAML file: the one that `--config` names, else `$TABARD_CONFIG`, else
+`./tabard.yaml`, else `/etc/tabard/tabard.yaml`. The first place that has a setting wins: a flag
+(`--set state.url=…`), the environment (`TABARD_STATE__URL`), the file, the default. Relative paths
+are relative to the file's directory.
 
-Unknown and repeated keys, anchors, aliases and tags are mistakes. `tabard config check` tells every mistake at once, with
-its line and the nearest known key; `tabard config show` tells what applies and where it comes from;
-`tabard config schema` prints a JSON Schema for editors.
+Unknown and repeated keys, anchors, aliases and tags are errors. `tabard config check` reports every
+error at once, with its line and the nearest known key. `tabard config show` prints the effective
+settings and their origin. `tabard config schema` prints a JSON Schema for editors.
 """
 _ERRORS_INTRO = """\
 # Reason codes
 
-Every deny and every error carries one of these codes, or the code that a policy's own rule gave. Codes are stable: none
-is ever renamed or given another meaning.
+Every deny and every error carries one of these codes, or the code of a policy's own rule. Codes are
+stable: a code is never renamed and never changes its meaning.
 """
 _METRICS_INTRO = """\
 # Metrics
 
-`GET /metrics` on `http.listen` shows these in Prometheus' text format, and `process_*` for memory, CPU and open files.
-Labels never hold words of an agent or of a policy.
+`GET /metrics` on `http.listen` serves these metrics in Prometheus' text format, and `process_*` for
+memory, CPU and open files. Labels never hold text from an agent or a policy.
 """
 _COMMANDS_INTRO = """\
 # Command line
 
-Exit codes: 0 ok, 1 negative result, 2 usage, 3 configuration, 4 policy, 5 cannot bind, 6 dependency unreachable,
-130 interrupted.
+Exit codes: 0 ok, 1 negative result, 2 usage, 3 configuration, 4 policy, 5 cannot bind, 6 dependency
+unreachable, 130 interrupted.
 """
 
 

@@ -26,8 +26,8 @@ class RoleConfig(BaseModel):
 
     subject: bool = Field(
         default=False,
-        description="The person on whose behalf the task runs. This is the only way in which somebody approves calls "
-        "of a task of their own.",
+        description="The person on whose behalf the task runs. Only this role lets people approve "
+        "calls of a task of their own.",
     )
     claim: str = Field(
         default="", max_length=512, description="Claim of the approver's token that has to hold `value`."
@@ -70,10 +70,10 @@ class WebhookConfig(BaseModel):
     )
     timeout_seconds: float = Field(default=5.0, gt=0, le=60, description="How long one attempt may take.")
     attempts: int = Field(
-        default=6, ge=1, le=20, description="How often an event is tried, with growing pauses of 1 to 60 s."
+        default=6, ge=1, le=20, description="Attempts to deliver an event, with growing pauses of 1 to 60 s."
     )
     queue: int = Field(
-        default=256, ge=1, le=10_000, description="Events that may wait; one more is dropped and counted."
+        default=256, ge=1, le=10_000, description="Events that may wait. One more is dropped and counted."
     )
 
     @model_validator(mode="after")
@@ -84,7 +84,7 @@ class WebhookConfig(BaseModel):
 
 
 class ApprovalsConfig(BaseModel):
-    """Who may approve calls for which policy asks, and how long things wait."""
+    """Approvers, their tokens, and how long calls wait."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -97,8 +97,9 @@ class ApprovalsConfig(BaseModel):
     )
     clients: tuple[Name, ...] = Field(
         default=(),
-        description="OAuth clients whose tokens count as approvers', by `client_id`, `azp`, `cid` or `appid`. Empty: every "
-        "client but the workloads that ask. Set it if agents are clients of the same issuer.",
+        description="OAuth clients whose tokens count as approvers', by `client_id`, `azp`, `cid` "
+        "or `appid`. Empty: every client except the workloads that ask. Set it if "
+        "agents are clients of the same issuer.",
     )
     max_auth_age_seconds: float = Field(
         default=300.0,
@@ -113,6 +114,8 @@ class ApprovalsConfig(BaseModel):
         default=5,
         ge=1,
         le=100,
-        description="Calls of one task that may wait at once; one more is denied as `approvals_exceeded`.",
+        description="Calls of one task that may wait at once. One more is denied as `approvals_exceeded`.",
     )
-    webhook: WebhookConfig = Field(default_factory=WebhookConfig)
+    webhook: WebhookConfig = Field(
+        default_factory=WebhookConfig, description="Webhook for new approval requests."
+    )

@@ -114,7 +114,7 @@ class ApprovalDecider:
             raise Refused("approval_decided", f"it was decided already: {case.approval.status.value}")
         if case.prompt is None:
             raise Refused(
-                "approval_unreadable", "what the call is about can't be decrypted, so nobody can judge it"
+                "approval_unreadable", "the details of the call can't be decrypted, so it can't be decided"
             )
         person = await self._person(token, case.prompt, approve=approve)
         decided = await self._record(case.approval, case.prompt, person, approve=approve)
@@ -162,7 +162,9 @@ class ApprovalDecider:
             expires_at=min(until, prompt.grant_expires_at),
         )
         if decided is None:
-            raise Refused("approval_decided", "somebody else decided meanwhile, or its time is over")
+            raise Refused(
+                "approval_decided", "another approver decided before, or the approval request has expired"
+            )
         return decided
 
     def _case(self, approval: Approval) -> ApprovalView:

@@ -84,7 +84,7 @@ class ApprovalRequester:
             if not any(role in self._config.roles for role in ask.approvers):
                 names = ", ".join(ascii(role) for role in ask.approvers[:8])
                 raise Refused(
-                    "approver_unknown", f"approvals.roles has none of {names}, so nobody can approve"
+                    "approver_unknown", f"approvals.roles has none of {names}, so no person can approve"
                 )
         waiting = [await self._held(approval_id, now) for approval_id in call_grants.approval_ids(grant)]
         waiting += [await self._remember(grant, agent, call, ask, now) for ask in asks]
@@ -184,4 +184,4 @@ def _check(approval: Approval, grant: VerifiedGrant, call: ToolCall) -> None:
     if approval.status is ApprovalStatus.DENIED:
         raise Refused("approval_denied", f"{shown}: a person refused this call")
     if approval.status is not ApprovalStatus.APPROVED:
-        raise Refused("approval_invalid", f"{shown}: nobody has approved it yet")
+        raise Refused("approval_invalid", f"{shown}: it isn't approved")

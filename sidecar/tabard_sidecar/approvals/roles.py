@@ -55,7 +55,7 @@ def check_right(
             return
         raise Refused(
             "approver_is_subject",
-            "the call belongs to the approver's own task, and somebody else has to look",
+            "the call belongs to the approver's own task, and another approver must decide",
         )
     if not any(_has(role, person, claims) for role in roles):
         names = ", ".join(ascii(name) for name in prompt.approvers[:8])

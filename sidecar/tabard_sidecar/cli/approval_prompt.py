@@ -120,7 +120,7 @@ def _agents_words(row: dict[str, Any], *, signed: bool) -> Iterator[str]:
     bar = click.style("  agent ▏", fg="magenta")
     yield (
         click.style("The agent's words", fg="magenta", bold=True)
-        + ": verified by nobody; exactly this call is meant"
+        + ": not verified; the approval is for exactly this call"
     )
     if not signed:
         yield f"{bar} purpose   {_quoted(row['purpose'])}"

@@ -27,13 +27,13 @@ _STDIN = "-"
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _decided_option = click.option(
-    "--all", "decided", is_flag=True, help="Also what was decided, for as long as it counts."
+    "--all", "decided", is_flag=True, help="Also decided approvals that haven't expired."
 )
 
 
 @click.group()
 def approvals() -> None:
-    """Show the calls that wait for a person, and decide about them."""
+    """Show the calls that wait for a person, and approve or deny them."""
 
 
 @approvals.command(name="list")
@@ -41,7 +41,7 @@ def approvals() -> None:
 @operator_option
 @json_option
 def list_(decided: bool, address: str, as_json: bool) -> None:
-    """List what waits, oldest first."""
+    """List the waiting calls, oldest first."""
     with operator(address) as asked:
         found = fetch(asked, decided=decided)
     rows = [describe(approval) for approval in found.approvals]
@@ -61,7 +61,7 @@ def list_(decided: bool, address: str, as_json: bool) -> None:
 @operator_option
 @json_option
 def watch(interval: float, duration: float | None, address: str, as_json: bool) -> None:
-    """Tell as it happens what waits, is approved, is denied and expires.
+    """Show approvals as they are requested, approved, denied and expire.
 
     One line per event; with --json one JSON object per line.
     """
@@ -79,7 +79,7 @@ def watch(interval: float, duration: float | None, address: str, as_json: bool) 
 @operator_option
 @json_option
 def show(approval_id: str, address: str, as_json: bool) -> None:
-    """Show one call in full: who asks for whom, why, and every argument."""
+    """Show one call in full: person, agents, reason and every argument."""
     with operator(address) as asked:
         found = details(asked, approval_id)
     if as_json:
@@ -92,12 +92,12 @@ def _deciding(command: _Command) -> _Command:
     options = (
         json_option,
         operator_option,
-        click.option("--yes", is_flag=True, help="Decide without asking again."),
+        click.option("--yes", is_flag=True, help="Decide without confirmation."),
         click.option(
             "--token-file",
             default="",
             metavar="FILE",
-            help=f"File with your token, - for standard input. Default: ${TOKEN_VARIABLE}, else it is asked for.",
+            help=f"File with your token, - for standard input. Default: ${TOKEN_VARIABLE}, else a prompt.",
         ),
     )
     for option in options:
@@ -113,8 +113,9 @@ def approve(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Approve exactly the call that is shown.
 
-    Your token needs the audience approvals.audience, a fresh sign-in and a role that policy names. It decides once.
-    Exit code 0 if the call is approved, 1 if you may not or changed your mind.
+    Your token needs the audience approvals.audience, a fresh sign-in and a role that policy names.
+    It is valid for one decision. Exit code 0 if the call is approved, 1 if you may not approve it
+    or cancelled.
     """
     ctx.exit(_decide(approval_id, token_file, address, approve=True, yes=yes, as_json=as_json))
 
@@ -125,7 +126,7 @@ def approve(  # noqa: PLR0913 - one parameter per option
 def deny(  # noqa: PLR0913 - one parameter per option
     ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, address: str, as_json: bool
 ) -> None:
-    """Deny a call. The agent is told, and the same call can't be asked for again for a while."""
+    """Deny a call. The same call stays denied for approvals.wait_seconds."""
     ctx.exit(_decide(approval_id, token_file, address, approve=False, yes=yes, as_json=as_json))
 
 
@@ -192,7 +193,7 @@ def _confirmed(*, yes: bool, approve: bool, from_stdin: bool) -> bool:
     if yes:
         return True
     if from_stdin or not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here; look at the call with `show`, then add --yes")
+        raise click.UsageError("confirmation needs a terminal; look at the call with `show`, then add --yes")
     return click.confirm("Approve exactly this call?" if approve else "Deny this call?", default=False)
 
 

@@ -24,8 +24,9 @@ def audit() -> None:
 def verify(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
     """Check the hash chain of one decision log.
 
-    Altered, missing, inserted and reordered records are told with their line. FILES belong to one sidecar and are read in
-    the order given, oldest first; a single file is read after the renamed ones beside it (FILE.2, FILE.1, FILE).
+    Altered, missing, inserted and reordered records are reported with their line. FILES belong to
+    one sidecar and are read in the order given, oldest first; a single file is read after the
+    renamed ones beside it (FILE.2, FILE.1, FILE).
     """
     result = Audit()
     findings: list[dict[str, object]] = []

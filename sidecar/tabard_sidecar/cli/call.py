@@ -83,11 +83,10 @@ class _Authority:
 @json_option
 @click.pass_context
 def call(ctx: click.Context, /, **options: object) -> None:
-    r"""Ask about one call of TOOL and show decision, code, deciding rule and next step.
+    """Ask about one call of TOOL and show decision, code, deciding rule and next step.
 
-    Exit code 0 if the call is allowed, 1 if it is denied, 6 if nobody decided. Example:
+    Exit code 0 if the call is allowed, 1 if it is denied, 6 if no decision was made. Example:
 
-    \b
         tabard call notes.read --arg id=7 --as alice --purpose support
     """
     given = _Options(options)

@@ -32,7 +32,7 @@ def config() -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Tell every mistake of the configuration, with its line and the nearest key."""
+    """Report every mistake of the configuration, with its line and the nearest key."""
     try:
         loaded = load_settings(config_file, assignments)
     except ConfigFailure as failure:

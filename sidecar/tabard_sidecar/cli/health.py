@@ -25,13 +25,13 @@ USAGE = """Usage: tabard health [--address ADDRESS] [--config FILE] [--timeout S
 Options:
   --address ADDRESS  host:port or unix:/path. Default: http.listen of the environment
                      (TABARD_HTTP__LISTEN) or the configuration, else 127.0.0.1:9181.
-  --config FILE      Configuration file to look into.
+  --config FILE      Configuration file to read.
   --timeout SECONDS  Longest wait. Default: 3.
-  --live             Succeed if the process answers at all, ready or not.
+  --live             Succeed if the process answers, ready or not.
   --json             Print the answer as JSON.
   --help             Show this message and exit.
 
-Exit codes: 0 ready, 1 not ready, 2 usage, 6 nothing answers.
+Exit codes: 0 ready, 1 not ready, 2 usage, 6 no answer.
 """
 
 

@@ -33,14 +33,14 @@ audit:
   sink: file
   path: decisions.jsonl
 
-# What follows lets you try Tabard without an identity provider. Take it out before anybody depends on it:
-# `tabard serve` warns about every line that is left.
+# These settings replace an identity provider in experiments. Remove them before real use:
+# `tabard serve` warns of each.
 insecure:
   # This workload's identity, claimed and not proven. Real ones: identity.agent.
   agent_id: {AGENT_ID}
   # `tabard token` mints subject tokens with this key. Real ones: identity.issuers.
   local_subjects: {_LOCAL_KEY}
-  # The purpose of a task is what the agent says. Real ones are signed: identity.initiators.
+  # The agent states the purpose of a task. Real ones are signed: identity.initiators.
   accept_asserted_intent: true
   tasks_per_token: 1000
 """
@@ -59,7 +59,7 @@ _IGNORED = f"""\
 def init(directory: Path, as_json: bool) -> None:
     """Write a configuration, keys, a tool catalogue and a first policy with its test into DIRECTORY.
 
-    Nothing is overwritten: if one of the files exists, nothing is written at all.
+    If one of the files exists, the command writes nothing.
     """
     from tabard_sidecar.identity.local import create_local_key  # noqa: PLC0415 - loads cryptography
     from tabard_sidecar.keys.keyring import Keyring  # noqa: PLC0415

@@ -21,7 +21,7 @@ from tabard_sidecar.keys.model import USES, Key, KeyringError
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _SEE = "docs/reference/config.md#keys"
 
-_use = click.option("--use", type=click.Choice(USES), required=True, help="What the key is for.")
+_use = click.option("--use", type=click.Choice(USES), required=True, help="Use of the key.")
 
 
 def _on_keyring(command: _Command) -> _Command:
@@ -54,7 +54,11 @@ def keys() -> None:
 @_on_keyring
 @_use
 @click.option(
-    "--algorithm", type=click.Choice(ALGORITHMS), default="ES256", show_default=True, help="Of a signing key."
+    "--algorithm",
+    type=click.Choice(ALGORITHMS),
+    default="ES256",
+    show_default=True,
+    help="Algorithm of a signing key.",
 )
 def new(directory: Path, use: str, algorithm: str) -> None:
     """Add a key that is active at once."""
@@ -70,20 +74,20 @@ def new(directory: Path, use: str, algorithm: str) -> None:
     type=click.FloatRange(min=0),
     default=DEFAULT_OVERLAP_SECONDS,
     show_default=True,
-    help="How long the keys before it are still accepted after the new one took over.",
+    help="How long the older keys are still accepted after the new key became active.",
 )
 @click.option(
     "--lead-seconds",
     type=click.FloatRange(min=0),
     default=DEFAULT_LEAD_SECONDS,
     show_default=True,
-    help="How long the new key is known before it takes over.",
+    help="How long the new key is published before it becomes active.",
 )
 def rotate(directory: Path, use: str, overlap_seconds: float, lead_seconds: float) -> None:
-    """Add a key that takes over soon; the others retire after it.
+    """Add a key that soon replaces the active one; the older keys retire after the overlap.
 
-    The overlap has to cover the longest life of what the keys before it made: grants for root keys, credentials for
-    signing keys.
+    The overlap must cover the longest life of what the older keys made: grants for root keys,
+    credentials for signing keys.
     """
     key = Keyring(directory).rotate(use, overlap_seconds, lead_seconds=lead_seconds)
     click.echo(f"{key.kid} takes over at {_moment(key.active_from)}.")
@@ -119,7 +123,7 @@ def export(directory: Path, audience: str) -> None:
     if not exported:
         raise KeyringError("there is no root key; run: tabard keys new --use root")
     click.echo(
-        f"Secret. Whoever has these keys can verify macaroon credentials for {audience} and could also mint them. "
+        f"Secret. These keys verify macaroon credentials for {audience} and can also mint them. "
         "Give them to that backend alone, in a file of mode 0600.",
         err=True,
     )

@@ -20,7 +20,7 @@ from tabard_sidecar.cli.failure import Failure
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def opa(arguments: tuple[str, ...]) -> None:
-    """Run the OPA command line, of exactly the version that decides in the sidecar."""
+    """Run the OPA command line in the version of the embedded engine."""
     from tabard_opa import opa_binary  # noqa: PLC0415 - only needed here
 
     try:

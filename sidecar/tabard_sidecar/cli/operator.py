@@ -29,7 +29,7 @@ def operator_option(command: _Command) -> _Command:
         "address",
         default="",
         metavar="ADDRESS",
-        help=f"Operator socket to ask. Default: ${_VARIABLE}, else where a local sidecar has it.",
+        help=f"Operator socket. Default: ${_VARIABLE}, else the usual path of a local sidecar.",
     )(command)
 
 
@@ -40,13 +40,13 @@ def watch_options(command: _Command) -> _Command:
         type=click.FloatRange(min=0.1, max=3600),
         default=1.0,
         show_default=True,
-        help="Seconds between two looks.",
+        help="Seconds between two polls.",
     )
     duration = click.option(
         "--seconds",
         "duration",
         type=click.FloatRange(min=0),
-        help="Stop after so many seconds. Default: when interrupted.",
+        help="Stop after this number of seconds. Default: run until interrupted.",
     )
     return interval(duration(command))
 
@@ -78,7 +78,7 @@ class Operator:
         found = errors.from_rpc(error, self.address)
         if status == "UNIMPLEMENTED":
             return Failure(
-                "nobody serves operators there",
+                "this socket doesn't serve operators",
                 exit_codes.USAGE,
                 where=self.address,
                 next_step=f"Name the operator socket (listen.operator), not the one for agents: --operator or ${_VARIABLE}.",

@@ -27,7 +27,7 @@ _MAX_INPUT_BYTES = 1024 * 1024
 
 @click.group()
 def policy() -> None:
-    """Check, test, evaluate and start policies."""
+    """Check, test, evaluate and create policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ _catalogue = click.option(
 @policy.command()
 @_path
 @_catalogue
-@click.option("--measure", is_flag=True, help="Also measure what each rule costs, the slowest first.")
+@click.option("--measure", is_flag=True, help="Also measure the time of each rule, slowest first.")
 @click.option(
     "--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="Input to measure with. Repeatable."
 )  # fmt: skip
@@ -155,7 +155,7 @@ def _print_report(report: CheckReport) -> None:
 @json_option
 @click.pass_context
 def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
-    """Run the tests (`*_test.rego`) below PATHS with Tabard's library, and tell which lines they don't reach.
+    """Run the tests (`*_test.rego`) below PATHS with Tabard's library, and report unreached lines.
 
     Exit code 0 if there are tests and all pass, 1 if not, 4 if the modules don't compile.
     """
@@ -210,7 +210,7 @@ def _print_tests(
     "--operation",
     type=click.Choice(["authorize", "start_task", "delegate", "renew", "filter_tools"]),
     default="authorize",
-    help="What is asked. Default: authorize.",
+    help="Operation to evaluate. Default: authorize.",
 )
 @click.option("--tool", default="", help="Name of the tool.")
 @click.option(
@@ -221,7 +221,7 @@ def _print_tests(
 @click.option("--issuer", default="https://idp.example", help="Issuer of the person.")
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="Verified claim. Repeatable.")
 @click.option("--agent", default="spiffe://example.org/agent", help="SPIFFE ID of the workload that asks.")
-@click.option("--holder", default="", help="SPIFFE ID that a delegation is to.")
+@click.option("--holder", default="", help="SPIFFE ID of the new holder, for a delegation.")
 @click.option(
     "--hop", "hops", multiple=True, metavar="SPIFFE_ID", help="Hop of the chain, in order. Repeatable."
 )
@@ -232,10 +232,10 @@ def _print_tests(
 @json_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
-    """Ask the policy at PATH and show the composed decision and the rule that made it.
+    """Evaluate the policy at PATH and show the composed decision and the rule that made it.
 
-    The input comes from a file or from flags. What a grant would limit isn't looked at. Exit code 0 if the policy allows,
-    1 if it denies. Example:
+    The input comes from a file or from flags. The limits of a grant aren't applied. Exit code 0 if
+    the policy allows, 1 if it denies. Example:
 
         tabard policy eval policy --tool notes.read --arg id=7
     """
@@ -340,7 +340,7 @@ def _flags_input(given: Mapping[str, Any], catalogue: Catalogue) -> Mapping[str,
 def new(
     name: str, into: Path | None, config_file: Path | None, assignments: tuple[str, ...], as_json: bool
 ) -> None:
-    """Start the module NAME and its test; nothing is overwritten."""
+    """Create the module NAME and its test. Existing files are never overwritten."""
     from tabard_sidecar.policy.authoring.scaffold import ScaffoldError, write_module  # noqa: PLC0415
 
     folder = into or _target(None, None, config_file, assignments).path

@@ -27,7 +27,7 @@ _issuer_option = click.option(
     "--issuer",
     required=True,
     metavar="URL",
-    help="Issuer that vouches for the person, as in identity.issuers; `tabard tasks tree TASK` shows it.",
+    help="Issuer of the person, as in identity.issuers; `tabard tasks tree TASK` shows it.",
 )
 
 
@@ -39,14 +39,14 @@ def _revoking(command: _Command) -> _Command:
 
 @click.group()
 def revoke() -> None:
-    """Take authority back: it ends at once, on every sidecar of the zone."""
+    """Revoke access at once, on every sidecar of the zone."""
 
 
 @revoke.command()
 @click.argument("task_id", metavar="TASK")
 @_revoking
 def task(task_id: str, *, reason: str, address: str, as_json: bool) -> None:
-    """Revoke a whole task, for good."""
+    """Revoke a whole task, permanently."""
     _revoke(address, as_json=as_json, reason=reason, task_id=task_id)
 
 
@@ -54,7 +54,7 @@ def task(task_id: str, *, reason: str, address: str, as_json: bool) -> None:
 @click.argument("link_id", metavar="LINK")
 @_revoking
 def link(link_id: str, *, reason: str, address: str, as_json: bool) -> None:
-    """Revoke one holder of a task and everything below it, for good.
+    """Revoke one holder of a task and everything below it, permanently.
 
     `tabard tasks tree TASK` shows the links of a task.
     """
@@ -66,7 +66,10 @@ def link(link_id: str, *, reason: str, address: str, as_json: bool) -> None:
 @_ttl_option
 @_revoking
 def agent(agent_id: str, *, ttl: float | None, reason: str, address: str, as_json: bool) -> None:
-    """Revoke a workload: every chain that it is part of, and new tasks, until that is lifted or --ttl is over."""
+    """Revoke a workload: every chain that it is part of, and new tasks.
+
+    The revocation lasts until it is lifted or --ttl has passed.
+    """
     _revoke(address, as_json=as_json, reason=reason, ttl=ttl, agent_id=agent_id)
 
 
@@ -78,7 +81,9 @@ def agent(agent_id: str, *, ttl: float | None, reason: str, address: str, as_jso
 def subject(  # noqa: PLR0913 - one parameter per option
     subject_id: str, *, issuer: str, ttl: float | None, reason: str, address: str, as_json: bool
 ) -> None:
-    """Revoke a person: tasks started and tokens issued until now. Once they sign in again they can start new tasks.
+    """Revoke a person: tasks started and tokens issued until now.
+
+    After signing in again the person can start new tasks.
 
     Remembered for revocation.subject_retention_seconds, or --ttl.
     """
@@ -89,13 +94,18 @@ def subject(  # noqa: PLR0913 - one parameter per option
 @click.argument("credential_id", metavar="ID")
 @_revoking
 def credential(credential_id: str, *, reason: str, address: str, as_json: bool) -> None:
-    """Revoke one credential by its id (jti): introspection calls it inactive. A backend that doesn't ask won't notice."""
+    """Revoke one credential by its id (jti).
+
+    Introspection reports it as inactive. Backends that don't introspect still accept it.
+    """
     _revoke(address, as_json=as_json, reason=reason, credential_id=credential_id)
 
 
 @revoke.command(name="list")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind. Repeatable.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Most revocations to list."
+)
 @click.option(
     "--all",
     "by_holders",
@@ -105,7 +115,7 @@ def credential(credential_id: str, *, reason: str, address: str, as_json: bool) 
 @operator_option
 @json_option
 def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, address: str, as_json: bool) -> None:
-    """List what is revoked now, newest first. A task shows as the link of its root."""
+    """List the revocations in force, newest first. A task appears as the link of its root."""
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
@@ -128,7 +138,7 @@ def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, address: str,
 
 @revoke.group()
 def lift() -> None:
-    """Take the revocation of an agent, a person or a credential back. Tasks and links stay revoked."""
+    """Lift the revocation of an agent, a person or a credential. Tasks and links stay revoked."""
 
 
 @lift.command(name="agent")
@@ -137,7 +147,7 @@ def lift() -> None:
 @json_option
 @click.pass_context
 def lift_agent(ctx: click.Context, agent_id: str, address: str, as_json: bool) -> None:
-    """Let a workload take part again."""
+    """Accept a workload again."""
     ctx.exit(_lift(address, as_json=as_json, agent_id=agent_id))
 
 
@@ -158,7 +168,7 @@ def lift_subject(ctx: click.Context, subject_id: str, issuer: str, address: str,
 @json_option
 @click.pass_context
 def lift_credential(ctx: click.Context, credential_id: str, address: str, as_json: bool) -> None:
-    """Call a credential active again."""
+    """Accept a credential again."""
     ctx.exit(_lift(address, as_json=as_json, credential_id=credential_id))
 
 

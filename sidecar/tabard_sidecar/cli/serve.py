@@ -14,9 +14,9 @@ from tabard_sidecar.server.polling import poll_in_place
 @click.command()
 @config_options
 def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
-    """Run the sidecar until it is told to stop.
+    """Run the sidecar until a signal stops it.
 
-    SIGTERM and SIGINT drain and stop, SIGHUP reloads policy and keys and opens the decision log anew.
+    SIGTERM and SIGINT drain and stop, SIGHUP reloads policy and keys and reopens the decision log.
     """
     loaded = load_settings(config_file, assignments)
     poll_in_place()

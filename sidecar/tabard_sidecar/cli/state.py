@@ -25,7 +25,7 @@ _SEE = "docs/reference/config.md#state"
 
 @click.group()
 def state() -> None:
-    """Look after the zone's state store. The sidecars may go on working meanwhile."""
+    """Check and compact the zone's state store. Sidecars may keep running."""
 
 
 @state.command()
@@ -33,7 +33,7 @@ def state() -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Tell what is wrong with the state store; exit code 1 if anything is."""
+    """Report problems of the state store. Exit code 1 if there are any."""
     settings = load_settings(config_file, assignments).settings
     problems = list(_with_store(settings, lambda store: store.check()))
     if as_json:
@@ -50,7 +50,7 @@ def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, 
 @config_options
 @json_option
 def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Forget what has expired and give space back that nothing uses."""
+    """Delete expired data and free unused space."""
     settings = load_settings(config_file, assignments).settings
 
     async def work(store: StateStore) -> tuple[int, int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tabard.authz.v1 import task_operator_service_pb2 as pb
 
 _limit_option = click.option(
-    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many tasks at most."
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Most tasks to list."
 )
 
 
@@ -26,7 +26,7 @@ _limit_option = click.option(
 @json_option
 @click.pass_context
 def tasks(ctx: click.Context, limit: int, address: str, as_json: bool) -> None:
-    """Show the zone's tasks: a list (default), one task's tree, or what happens."""
+    """Show the zone's tasks: a list (default), one task's tree, or events."""
     if ctx.invoked_subcommand is None:
         _list(limit, address, as_json=as_json)
         return
@@ -49,9 +49,9 @@ def list_(limit: int, address: str, as_json: bool) -> None:
 @operator_option
 @json_option
 def tree(task_id: str, address: str, as_json: bool) -> None:
-    """Show one task: its person and purpose, what it did and spent, and every holder with its link.
+    """Show one task: its person and purpose, its calls and budgets, and every holder with its link.
 
-    A holder and everything below it is ended with `tabard revoke link LINK`.
+    `tabard revoke link LINK` ends a holder and everything below it.
     """
     from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
@@ -71,7 +71,7 @@ def tree(task_id: str, address: str, as_json: bool) -> None:
 @operator_option
 @json_option
 def watch(limit: int, interval: float, duration: float | None, address: str, as_json: bool) -> None:
-    """Tell as it happens which tasks start, end, get labels and expire, and what is revoked.
+    """Show events: tasks that start, end, get labels and expire, and revocations.
 
     One line per event; with --json one JSON object per line.
     """

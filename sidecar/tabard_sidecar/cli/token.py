@@ -26,7 +26,7 @@ _SEE = "docs/reference/config.md#insecure"
     "--audience",
     default=_AUDIENCE,
     show_default=True,
-    help="Whom the token is for; approvals.audience makes it an approver's.",
+    help="Audience of the token. With approvals.audience it is an approver's token.",
 )
 @click.option(
     "--ttl-seconds",
@@ -51,7 +51,7 @@ def token(  # noqa: PLR0913, PLR0917 - one parameter per option
     assignments: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Mint an access token that speaks of SUBJECT, for trying things out without an identity provider.
+    """Mint an access token for SUBJECT, for experiments without an identity provider.
 
     Accepted only by sidecars whose insecure.local_subjects names the same key file.
     """

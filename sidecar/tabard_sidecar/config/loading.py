@@ -110,7 +110,7 @@ def _read(file: Path) -> bytes:
                 raise ConfigError(
                     [
                         ConfigProblem(
-                            "anybody may write the file", str(file), next_step=f"Run chmod o-w {file}."
+                            "every user can write the file", str(file), next_step=f"Run chmod o-w {file}."
                         )
                     ]
                 )

@@ -11,15 +11,16 @@ from tabard_sidecar.util.addresses import UnixAddress
 
 
 class ListenConfig(BaseModel):
-    """Where the sidecar answers gRPC."""
+    """Sockets of the gRPC server."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     agent: UnixAddress = Field(
         default_factory=lambda: default_address(AGENT),
         validate_default=True,
-        description="Socket for agents: `unix:` and an absolute path of at most 107 bytes. By default what clients "
-        "look for: `$TABARD_ADDRESS`, else `/run/tabard/agent/tabard.sock` if its directory exists, else "
+        description="Socket for agents: `unix:` and an absolute path of at most 107 bytes. By "
+        "default the paths where clients look: `$TABARD_ADDRESS`, else "
+        "`/run/tabard/agent/tabard.sock` if its directory exists, else "
         "`agent/tabard.sock` below `$XDG_RUNTIME_DIR/tabard` or `/tmp/tabard-$UID`.",
     )
     operator: UnixAddress = Field(
@@ -31,12 +32,15 @@ class ListenConfig(BaseModel):
 
 
 class LimitsConfig(BaseModel):
-    """How much the sidecar takes on before it answers `overloaded`."""
+    """Limits on the sidecar's load and on the life of tasks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_in_flight: int = Field(
-        default=256, ge=1, le=65536, description="Questions being decided at once; more answer `overloaded`."
+        default=256,
+        ge=1,
+        le=65536,
+        description="Requests that are decided at once. More are answered with `overloaded`.",
     )
     max_message_bytes: int = Field(
         default=4 * 1024 * 1024,
@@ -48,7 +52,7 @@ class LimitsConfig(BaseModel):
         default=5.0,
         gt=0,
         le=300,
-        description="Longest time one question may take, whatever deadline the caller sets.",
+        description="Longest time one request may take, whatever deadline the caller sets.",
     )
     max_task_seconds: float = Field(
         default=8 * 3600.0,
@@ -61,13 +65,13 @@ class LimitsConfig(BaseModel):
         ge=0,
         le=3600,
         description="How long the labels of a task (what it has read) reach later tasks of the same person and "
-        "workload, so that starting again doesn't wash them off.",
+        "workload, so that a new task doesn't lose them.",
     )
     drain_seconds: float = Field(
         default=10.0,
         ge=0,
         le=600,
-        description="Time that questions in flight get to finish when the sidecar stops.",
+        description="Time that requests in flight get to finish when the sidecar stops.",
     )
 
 
@@ -88,7 +92,7 @@ class InsecureConfig(BaseModel):
     )
     accept_asserted_intent: bool = Field(
         default=False,
-        description="Let guardrails that read purpose or statement accept what the agent merely asserted.",
+        description="Let guardrails that read purpose or statement accept an asserted intent.",
     )
     tasks_per_token: int | None = Field(
         default=None,
@@ -103,6 +107,6 @@ class InsecureConfig(BaseModel):
     )
     capabilities: tuple[str, ...] = Field(
         default=(),
-        description="Names of Rego builtins that policies may call although they reach outside or aren't "
-        "deterministic, for example `http.send`.",
+        description="Names of Rego builtins that policies may call although they use the network "
+        "or aren't deterministic, for example `http.send`.",
     )

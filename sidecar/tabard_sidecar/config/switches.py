@@ -14,11 +14,11 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
         ),
         "insecure.local_subjects": (
             insecure.local_subjects is not None,
-            "whoever has the key file can speak for any person",
+            "a user with the key file can speak for any person",
         ),
         "insecure.accept_asserted_intent": (
             insecure.accept_asserted_intent,
-            "guardrails believe a purpose and statement that the agent made up",
+            "guardrails accept an unsigned purpose and statement",
         ),
         "insecure.tasks_per_token": (
             insecure.tasks_per_token is not None,
@@ -26,7 +26,7 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
         ),
         "insecure.allow_http": (
             insecure.allow_http,
-            "whoever is on the way to an issuer can put keys of his own in",
+            "an attacker on the network can replace an issuer's keys",
         ),
         "insecure.capabilities": (
             bool(insecure.capabilities),

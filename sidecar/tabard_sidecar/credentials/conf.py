@@ -22,5 +22,6 @@ class CredentialsConfig(BaseModel):
     )
     max_ttl_seconds: Annotated[float, Field(ge=1, le=MAX_TTL_SECONDS)] = Field(
         default=MAX_TTL_SECONDS,
-        description="Longest life of a jwt credential; longer ones are cut. A macaroon credential may last as long as the grant.",
+        description="Longest life of a jwt credential; a longer life is shortened to it. A "
+        "macaroon credential may last as long as the grant.",
     )

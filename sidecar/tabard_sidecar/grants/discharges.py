@@ -86,7 +86,7 @@ def read_discharges(
         found[name] = caveats
     missing = next((name for name in wanted if name not in found), None)
     if missing is not None:
-        raise Refused("discharge_missing", f"nobody answers the third-party caveat {missing[:64]!a}")
+        raise Refused("discharge_missing", f"no discharge answers the third-party caveat {missing[:64]!a}")
     if len(set(wanted)) != len(wanted):
         raise Refused("discharge_invalid", "two third-party caveats of the grant have the same identifier")
     return found
@@ -127,7 +127,7 @@ def judge_discharges(grant: VerifiedGrant, call: ToolCall, *, now: float) -> tup
     answered = grant.discharges if isinstance(grant, DischargedGrant) else {}
     for name in names:
         if name not in answered:
-            raise Refused("discharge_missing", f"nobody answers the third-party caveat {name[:64]!a}")
+            raise Refused("discharge_missing", f"no discharge answers the third-party caveat {name[:64]!a}")
         facts = CallFacts(call.name, call.arguments, call.digest)
         question = Question(now=now, purpose=grant.task.purpose, depth=len(grant.links), call=facts)
         for caveat in answered[name]:

@@ -54,7 +54,7 @@ class IntrospectionConfig(BaseModel):
         description="PEM certificate chain. Required unless `listen` is loopback or a unix socket.",
     )
     tls_key_file: Path | None = Field(default=None, description="PEM private key of the certificate.")
-    clients: tuple[IntrospectionClient, ...] = Field(default=(), description="Who may ask.")
+    clients: tuple[IntrospectionClient, ...] = Field(default=(), description="Backends that may introspect.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -46,11 +46,11 @@ class KeySourceConfig(BaseModel):
     )
     min_refetch_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
         default=10.0,
-        description="Shortest time between two fetches, however many tokens with an unknown kid arrive.",
+        description="Shortest time between two fetches, for any number of tokens with an unknown kid.",
     )
     max_stale_seconds: Annotated[float, Field(ge=1, le=7 * 86400)] = Field(
         default=3600.0,
-        description="Greatest age of keys that are still used while the issuer, or the file, can't be read.",
+        description="Greatest age of keys that stay in use while the issuer, or the file, can't be read.",
     )
 
     @model_validator(mode="after")
@@ -68,8 +68,9 @@ class IssuerConfig(KeySourceConfig):
 
     issuer: Name = Field(description="The issuer's identifier, exactly as its tokens carry it in iss.")
     audiences: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
-        description="Audiences of which a token must have exactly one and no other. Best one that only Tabard accepts: "
-        "the agent holds this token."
+        description="Accepted audiences. A token must have exactly one audience, and it must be "
+        "one of these. Choose an audience that only Tabard accepts, because the agent "
+        "holds this token."
     )
     algorithms: Algorithms = Field(
         default=("RS256", "ES256"),
@@ -83,10 +84,10 @@ class IssuerConfig(KeySourceConfig):
     )
     subject_claim: Name = Field(
         default="sub",
-        description="Claim that names the person. It must be unique and never given to somebody else.",
+        description="Claim that names the person. It must be unique and never reassigned to another person.",
     )
     required_claims: tuple[Name, ...] = Field(
-        default=(), description="Claims that must be there and not empty."
+        default=(), description="Claims that must be present and not empty."
     )
     kept_claims: tuple[Name, ...] = Field(
         default=(), description="Claims that policies see as subject.claims. They travel in every grant."
@@ -97,7 +98,7 @@ class IssuerConfig(KeySourceConfig):
     )
     max_auth_age_seconds: Annotated[float, Field(gt=0)] | None = Field(
         default=None,
-        description="How long ago the person may have authenticated, by auth_time, which is then required.",
+        description="Longest time since the person authenticated, by auth_time, which is then required.",
     )
 
     @field_validator("types")
@@ -158,7 +159,7 @@ class AgentConfig(BaseModel):
 
 
 class IdentityConfig(BaseModel):
-    """Who is believed about whom."""
+    """Issuers of identities that the sidecar trusts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -167,10 +168,11 @@ class IdentityConfig(BaseModel):
     )
     agent: AgentConfig = Field(default=AgentConfig(), description="This workload's own identity.")
     initiators: tuple[InitiatorConfig, ...] = Field(
-        default=(), description="Front ends whose signed intents are believed, each once."
+        default=(), description="Front ends whose signed intents are accepted, each once."
     )
     clock_skew_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
-        default=30.0, description="By how much the clocks of issuers and initiators may differ from this one."
+        default=30.0,
+        description="By how much the clocks of issuers and initiators may differ from the sidecar's.",
     )
     tasks_per_token: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=1,

@@ -136,7 +136,7 @@ class FileKeys:
                 )
                 if status.st_mode & stat.S_IWOTH:
                     raise KeysUnavailable(
-                        f"{self._path} can be written by everybody; run: chmod o-w {self._path}"
+                        f"{self._path} can be written by every user; run: chmod o-w {self._path}"
                     )
                 if signature != self._signature or self._keys is None:
                     content = file.read(keyset.MAX_SET_BYTES + 1)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class KeysConfig(BaseModel):
-    """Where the zone's keys lie and how fresh they have to be."""
+    """The zone's keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,6 +20,7 @@ class KeysConfig(BaseModel):
     )
     max_stale_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=60.0,
-        description="How long keys read before are still used after the directory itself became unreadable. "
-        "After that nothing is accepted or issued until it can be read again.",
+        description="How long loaded keys stay in use after the directory became unreadable. "
+        "After that the sidecar accepts and issues nothing until the directory is "
+        "readable again.",
     )

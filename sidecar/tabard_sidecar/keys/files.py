@@ -144,7 +144,7 @@ def read_private_file(path: Path) -> bytes:
         if status.st_mode & (_OTHERS | stat.S_IXUSR):
             raise KeyringError(
                 f"key file {path} has mode {stat.S_IMODE(status.st_mode):04o}, which lets others read it; "
-                f"run: chmod 600 {path} and rotate the key if somebody may have read it"
+                f"run: chmod 600 {path} and rotate the key if another user may have read it"
             )
         content = file.read(_MAX_FILE_BYTES + 1)
     if len(content) > _MAX_FILE_BYTES:

@@ -27,7 +27,7 @@ class RemoteConfig(BaseModel):
 
 
 class PolicyConfig(BaseModel):
-    """Which policy is asked, and how."""
+    """The policy and its evaluation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +42,7 @@ class PolicyConfig(BaseModel):
         default=0.25, gt=0, le=10, description="Longest time one evaluation may take; longer denies."
     )
     poll_seconds: float = Field(
-        default=0.5, ge=0.05, le=3600, description="How often the source is looked at for changes."
+        default=0.5, ge=0.05, le=3600, description="Interval between two checks of the source for changes."
     )
     quiet_seconds: float = Field(
         default=0.2, ge=0, le=60, description="How long the source must be unchanged before it is loaded."
@@ -51,7 +51,7 @@ class PolicyConfig(BaseModel):
         default=None,
         ge=0,
         description="How long the last good policy may be used while the source is broken; then every call is "
-        "denied. Unset means for as long as it takes.",
+        "denied. Unset means without limit.",
     )
     breaker_timeouts: int = Field(
         default=5, ge=1, le=1000, description="Time-outs in a row after which evaluation pauses."
@@ -68,12 +68,13 @@ class PolicyConfig(BaseModel):
 
 
 class CatalogueConfig(BaseModel):
-    """What is known about tools before they are called."""
+    """The tools that the sidecar knows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path | None = Field(
-        default=None, description="Tool catalogue, YAML or JSON; an MCP `tools/list` result is one, too."
+        default=None,
+        description="Tool catalogue, YAML or JSON. The result of MCP's `tools/list` is accepted, too.",
     )
     required: bool = Field(
         default=False, description="True denies every tool that the catalogue doesn't name."

@@ -35,7 +35,7 @@ class AuditConfig(BaseModel):
         default=1.0,
         gt=0,
         le=60,
-        description="Longest wait for a reader of standard output that doesn't keep up, before the sink counts as broken.",
+        description="Longest wait for a slow reader of standard output before the sink counts as broken.",
     )
     labels: dict[str, str] = Field(
         default_factory=dict, description="Added to the `labels` of every record, for example the pod's name."
@@ -65,11 +65,11 @@ class TelemetryConfig(BaseModel):
         "`https` uses TLS. Tracing is off, and costs nothing, without it.",
     )
     otlp_ca_file: Path | None = Field(
-        default=None, description="PEM certificates that the collector's certificate is checked against."
+        default=None, description="PEM certificates of the authorities that sign the collector's certificate."
     )
     sample_ratio: float = Field(
         default=1.0,
         ge=0,
         le=1,
-        description="Share of traces that is recorded when the caller brings no trace context of its own.",
+        description="Share of traces that are recorded if the caller sends no trace context.",
     )

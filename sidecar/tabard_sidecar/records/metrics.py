@@ -90,27 +90,25 @@ class Metrics:
             ),
             decision_seconds=LoopHistogram(
                 "tabard_decision_seconds",
-                "Time from a question's arrival to its decision.",
+                "Time from a request's arrival to its decision.",
                 ("operation",),
                 buckets=_FAST,
                 registry=registry,
             ),
             errors=Counter(
                 "tabard_errors",
-                "Questions that ended in a gRPC error, without a decision.",
+                "Requests that ended in a gRPC error, without a decision.",
                 ("code",),
                 registry=registry,
             ),
             stage_seconds=LoopHistogram(
                 "tabard_stage_seconds",
-                "Time spent in one stage of a question.",
+                "Time spent in one stage of a request.",
                 ("stage",),
                 buckets=_FAST,
                 registry=registry,
             ),
-            in_flight=Gauge(
-                "tabard_questions_in_flight", "Questions being decided right now.", registry=registry
-            ),
+            in_flight=Gauge("tabard_requests_in_flight", "Requests being decided now.", registry=registry),
             policy_reloads=Counter(
                 "tabard_policy_reloads",
                 "Attempts to load the policy; result is ok or broken.",
@@ -162,13 +160,13 @@ class Metrics:
             ),
             state_rollbacks=Counter(
                 "tabard_state_rollbacks",
-                "Times that the state store had lost what it once acknowledged.",
+                "Losses of acknowledged data in the state store.",
                 registry=registry,
             ),
             revocation_age=Gauge(
                 "tabard_revocation_feed_age_seconds",
-                "Since when the zone's revocations haven't been heard of; every question is denied beyond "
-                "revocation.max_stale_seconds.",
+                "Seconds since the last contact to the zone's revocations. Beyond "
+                "revocation.max_stale_seconds every request is denied.",
                 registry=registry,
             ),
             introspections=Counter(
@@ -177,10 +175,10 @@ class Metrics:
                 ("result",),
                 registry=registry,
             ),
-            ready=Gauge("tabard_ready", "1 while the sidecar answers questions.", registry=registry),
+            ready=Gauge("tabard_ready", "1 while the sidecar is ready for requests.", registry=registry),
             build=Gauge(
                 "tabard_build_info",
-                "Always 1; the labels say what runs.",
+                "Always 1. The labels hold the versions.",
                 ("version", "opa"),
                 registry=registry,
             ),

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class RevocationConfig(BaseModel):
-    """How revocations are followed and how long they are remembered."""
+    """Delivery and retention of revocations."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -14,8 +14,8 @@ class RevocationConfig(BaseModel):
         default=10.0,
         ge=1,
         le=300,
-        description="How long this sidecar may have had no word of the zone's revocations before it denies every "
-        "question with `revocation_state_stale`.",
+        description="How long this sidecar may be without contact to the zone's revocations "
+        "before it denies every request with `revocation_state_stale`.",
     )
     subject_retention_seconds: float = Field(
         default=30 * 86_400.0,

@@ -105,7 +105,7 @@ def _check_directory(directory: Path) -> None:
         )
     sticky = info.st_mode & stat.S_ISVTX
     if info.st_mode & stat.S_IWOTH and not sticky:
-        raise CannotBindError(f"anybody may write to {directory}; run: chmod o-w {directory}")
+        raise CannotBindError(f"every user can write to {directory}; run: chmod o-w {directory}")
 
 
 def _answers(path: Path) -> bool:

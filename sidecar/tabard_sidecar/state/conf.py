@@ -39,13 +39,15 @@ class RedisConfig(BaseModel):
         default=64,
         ge=2,
         le=1024,
-        description="Most connections that questions use at once; a few more wait for revocations.",
+        description="Most connections that requests use at once. A few more connections wait for "
+        "revocations.",
     )
     replicas: int = Field(
         default=0,
         ge=0,
         le=16,
-        description="How many replicas must have got a revocation, a single use, a new task or an approver's decision "
+        description="How many replicas must have received a revocation, a single use, a new task "
+        "or an approver's decision "
         "before it counts.",
     )
     max_clock_skew_seconds: float = Field(
@@ -61,12 +63,13 @@ class RedisConfig(BaseModel):
     )
     accept_plaintext: bool = Field(
         default=False,
-        description="Use `redis://` to another machine, without TLS: whoever is on the way reads and changes the state.",
+        description="Use `redis://` to another machine, without TLS: an attacker on the network "
+        "can read and change the state.",
     )
 
 
 class StateConfig(BaseModel):
-    """Where the zone's sidecars remember what must not be forgotten or done twice."""
+    """The zone's state store."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,7 +94,8 @@ class StateConfig(BaseModel):
         default=600.0,
         ge=10,
         le=86_400,
-        description="How long a request_id is remembered; a grant or credential that expires earlier ends it earlier.",
+        description="How long a request_id is remembered, but no longer than the grant or "
+        "credential of its answer.",
     )
 
     @field_validator("url")

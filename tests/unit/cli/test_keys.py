@@ -52,7 +52,7 @@ def test_export_prints_the_audiences_keys_and_what_they_can_do(run, directory):
     assert [
         {"kty": "oct", "kid": key.kid, "k": base64.urlsafe_b64encode(derived).decode().rstrip("=")}
     ] == document["keys"]
-    assert "could also mint" in result.stderr
+    assert "can also mint" in result.stderr
 
 
 @pytest.mark.parametrize("command", [("rotate", "--use", "root"), ("list",), ("export", "--audience", "a")])

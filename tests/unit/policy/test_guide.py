@@ -51,8 +51,3 @@ def test_every_library_function_that_the_guide_names_exists():
         source = (LIBRARY / name / f"{name}.rego").read_text()
         for function in re.findall(r"`(\w+)", examples):
             assert re.search(rf"^{function}\b", source, re.MULTILINE), f"{name}.{function}"
-
-
-def test_every_link_leads_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", GUIDE):
-        assert (REPOSITORY / "docs" / target).exists(), target

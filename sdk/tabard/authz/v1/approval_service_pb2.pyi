@@ -29,7 +29,7 @@ class ListApprovalsRequest(_message.Message):
 
     INCLUDE_DECIDED_FIELD_NUMBER: _builtins.int
     include_decided: _builtins.bool
-    """True to list what was decided, too, for as long as it counts."""
+    """True to include decided approvals that haven't expired."""
     def __init__(
         self,
         *,
@@ -102,7 +102,7 @@ class GetApprovalDetailsResponse(_message.Message):
     APPROVAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def approval(self) -> Global___Approval:
-        """The call with everything that is known about it."""
+        """The call with all details."""
 
     def __init__(
         self,
@@ -120,8 +120,8 @@ Global___GetApprovalDetailsResponse: _TypeAlias = GetApprovalDetailsResponse  # 
 @_typing.final
 class Approval(_message.Message):
     """Approval is one call that waits, or waited, for a person. Fields are verified
-    by the sidecar or come from policy, unless they say that they are the agent's
-    words: those may be written to deceive whoever reads them.
+    by the sidecar or come from policy, except those described as the agent's
+    words. An attacker may have written these to deceive the reader.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -155,17 +155,17 @@ class Approval(_message.Message):
     task_id: _builtins.str
     """Task to which the call belongs."""
     status: _types_pb2.ApprovalStatus.ValueType
-    """How it stands."""
+    """State of the approval."""
     unreadable: _builtins.bool
     """True if the fields from subject to ttl can't be decrypted any more and are
-    missing. Such a call can't be decided about.
+    missing. Such a call can't be approved or denied.
     """
     purpose: _builtins.str
     """Purpose of the task. The agent's words unless intent_source is signed."""
     statement: _builtins.str
     """The request. The agent's words unless intent_source is signed."""
     intent_source: _types_pb2.IntentSource.ValueType
-    """How purpose and statement are known."""
+    """Whether purpose and statement are signed or asserted."""
     root_holder: _builtins.str
     """Workload that started the task, a SPIFFE ID. Verified."""
     agent: _builtins.str
@@ -176,24 +176,26 @@ class Approval(_message.Message):
     """Server that offers the tool. The agent's word, and what is approved."""
     arguments_json: _builtins.bytes
     """Arguments as canonical JSON (RFC 8785), UTF-8, at most 256 KiB. The agent's
-    words, and exactly what is approved. Whoever shows them escapes what a
-    terminal or browser could take for something else.
+    words, and exactly what is approved. A program that shows them must escape
+    control characters and markup.
     """
     reason: _builtins.str
-    """Why policy asks. Policy's words."""
+    """Why policy asks, as stated by the policy."""
     module: _builtins.str
     """Policy module that asks."""
     code: _builtins.str
     """Code of the element that asks."""
     uses: _builtins.int
-    """How often the call may be made; once approved, how often it still may."""
+    """How often the call may be made. Once approved, how often it still may be
+    made.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the approval was asked for."""
+        """When the approval was requested."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it stops waiting or, once decided, counting."""
+        """When the approval request expires or, once decided, when the decision does."""
 
     @_builtins.property
     def subject(self) -> _types_pb2.Subject:
@@ -211,15 +213,15 @@ class Approval(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long an approval counts."""
+        """How long an approval is valid."""
 
     @_builtins.property
     def approver(self) -> _types_pb2.Subject:
-        """Who decided. Unset while it waits."""
+        """The person who decided. Unset while the call waits."""
 
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
-        """When that was. Unset while it waits."""
+        """When the person decided. Unset while the call waits."""
 
     def __init__(
         self,
@@ -269,8 +271,8 @@ class DecideApprovalRequest(_message.Message):
     approval_id: _builtins.str
     """Identifier of the approval. Required."""
     approver_token: _builtins.str
-    """Fresh token of the approver for the audience tabard-approval. It decides
-    once. Required.
+    """Fresh access token of the approver for the audience tabard-approval. It is
+    valid for one decision. Required.
     """
     approve: _builtins.bool
     """True to approve."""
@@ -298,7 +300,7 @@ class DecideApprovalResponse(_message.Message):
     APPROVAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def approval(self) -> Global___Approval:
-        """The approval as it stands now, without arguments."""
+        """The approval after the decision, without arguments."""
 
     def __init__(
         self,

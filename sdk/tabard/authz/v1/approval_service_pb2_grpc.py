@@ -61,24 +61,24 @@ class ApprovalServiceServicer:
     """
 
     def ListApprovals(self, request, context):
-        """ListApprovals lists what waits for a person, without arguments.
+        """ListApprovals lists the calls that wait for a person, without arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetApprovalDetails(self, request, context):
-        """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-        any more, is NOT_FOUND.
+        """GetApprovalDetails shows one call in full. An approval that doesn't exist,
+        or no longer exists, is NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """DecideApproval approves or denies one call. An approver who may not is
-        PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
-        ErrorInfo says why.
+        """DecideApproval approves or denies one call. PERMISSION_DENIED means that
+        the approver may not decide, FAILED_PRECONDITION that the call was decided
+        before. The ErrorInfo says why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

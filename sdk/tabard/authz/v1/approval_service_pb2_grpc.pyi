@@ -37,15 +37,15 @@ class ApprovalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ApprovalServiceAsyncStub: ...
     ListApprovals: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
-    """ListApprovals lists what waits for a person, without arguments."""
+    """ListApprovals lists the calls that wait for a person, without arguments."""
     GetApprovalDetails: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalDetailsRequest, _approval_service_pb2.GetApprovalDetailsResponse]
-    """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-    any more, is NOT_FOUND.
+    """GetApprovalDetails shows one call in full. An approval that doesn't exist,
+    or no longer exists, is NOT_FOUND.
     """
     DecideApproval: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
-    """DecideApproval approves or denies one call. An approver who may not is
-    PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
-    ErrorInfo says why.
+    """DecideApproval approves or denies one call. PERMISSION_DENIED means that
+    the approver may not decide, FAILED_PRECONDITION that the call was decided
+    before. The ErrorInfo says why.
     """
 
 @_typing.type_check_only
@@ -57,15 +57,15 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListApprovals: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]  # type: ignore[assignment]
-    """ListApprovals lists what waits for a person, without arguments."""
+    """ListApprovals lists the calls that wait for a person, without arguments."""
     GetApprovalDetails: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetApprovalDetailsRequest, _approval_service_pb2.GetApprovalDetailsResponse]  # type: ignore[assignment]
-    """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-    any more, is NOT_FOUND.
+    """GetApprovalDetails shows one call in full. An approval that doesn't exist,
+    or no longer exists, is NOT_FOUND.
     """
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]  # type: ignore[assignment]
-    """DecideApproval approves or denies one call. An approver who may not is
-    PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
-    ErrorInfo says why.
+    """DecideApproval approves or denies one call. PERMISSION_DENIED means that
+    the approver may not decide, FAILED_PRECONDITION that the call was decided
+    before. The ErrorInfo says why.
     """
 
 class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,7 +80,7 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.ListApprovalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.ListApprovalsResponse, _abc.Awaitable[_approval_service_pb2.ListApprovalsResponse]]:
-        """ListApprovals lists what waits for a person, without arguments."""
+        """ListApprovals lists the calls that wait for a person, without arguments."""
 
     @_abc_1.abstractmethod
     def GetApprovalDetails(
@@ -88,8 +88,8 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.GetApprovalDetailsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.GetApprovalDetailsResponse, _abc.Awaitable[_approval_service_pb2.GetApprovalDetailsResponse]]:
-        """GetApprovalDetails shows one call in full. One that doesn't exist, or not
-        any more, is NOT_FOUND.
+        """GetApprovalDetails shows one call in full. An approval that doesn't exist,
+        or no longer exists, is NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -98,9 +98,9 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.DecideApprovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_service_pb2.DecideApprovalResponse, _abc.Awaitable[_approval_service_pb2.DecideApprovalResponse]]:
-        """DecideApproval approves or denies one call. An approver who may not is
-        PERMISSION_DENIED, a call that was decided already FAILED_PRECONDITION; the
-        ErrorInfo says why.
+        """DecideApproval approves or denies one call. PERMISSION_DENIED means that
+        the approver may not decide, FAILED_PRECONDITION that the call was decided
+        before. The ErrorInfo says why.
         """
 
 def add_ApprovalServiceServicer_to_server(servicer: ApprovalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -41,8 +41,8 @@ class AuthorizeRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes the call idempotent per workload and grant: a retry gets the same
-    decision and credential and is charged once; another body is ABORTED.
-    Optional, at most 128 bytes.
+    decision and credential, and the call is charged once. A request with the
+    same id and another body is ABORTED. Optional, at most 128 bytes.
     """
     @_builtins.property
     def tool(self) -> _types_pb2.ToolCall:
@@ -50,8 +50,8 @@ class AuthorizeRequest(_message.Message):
 
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Scopes that the caller wants the credential to carry. Empty means those
-        that policy grants. A scope that isn't granted is denied.
+        """Scopes that the caller wants the credential to carry. Empty means all
+        scopes that policy grants. A request for another scope is denied.
         """
 
     @_builtins.property
@@ -186,7 +186,7 @@ Global___AuthorizeResult: _TypeAlias = AuthorizeResult  # noqa: Y015
 
 @_typing.final
 class StreamAuthorizeRequest(_message.Message):
-    """StreamAuthorizeRequest is one question on a stream."""
+    """StreamAuthorizeRequest is one request on a stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -196,7 +196,7 @@ class StreamAuthorizeRequest(_message.Message):
     """Chosen by the caller, returned with the answer. At most 128 bytes."""
     @_builtins.property
     def request(self) -> Global___AuthorizeRequest:
-        """The question."""
+        """The request."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class StreamAuthorizeResponse(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     correlation_id: _builtins.str
-    """As in the question."""
+    """As in the request."""
     @_builtins.property
     def result(self) -> Global___AuthorizeResult:
         """The answer."""
@@ -242,7 +242,7 @@ Global___StreamAuthorizeResponse: _TypeAlias = StreamAuthorizeResponse  # noqa: 
 
 @_typing.final
 class FilterToolsRequest(_message.Message):
-    """FilterToolsRequest asks which tools a holder could use."""
+    """FilterToolsRequest asks for the tools that a holder could use."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -296,17 +296,17 @@ Global___ToolRef: _TypeAlias = ToolRef  # noqa: Y015
 
 @_typing.final
 class FilterToolsResponse(_message.Message):
-    """FilterToolsResponse lists what could be used."""
+    """FilterToolsResponse lists the tools that could be used."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOOLS_FIELD_NUMBER: _builtins.int
     POLICY_REVISION_FIELD_NUMBER: _builtins.int
     policy_revision: _builtins.str
-    """Revision of the policy that was asked."""
+    """Revision of the policy that was evaluated."""
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolRef]:
-        """Tools that some call might be allowed for, in the order of the request."""
+        """Tools for which some call might be allowed, in the order of the request."""
 
     def __init__(
         self,
@@ -324,7 +324,7 @@ Global___FilterToolsResponse: _TypeAlias = FilterToolsResponse  # noqa: Y015
 
 @_typing.final
 class GetApprovalRequest(_message.Message):
-    """GetApprovalRequest asks how a call stands that waits for a person."""
+    """GetApprovalRequest asks for the state of an approval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -350,8 +350,8 @@ Global___GetApprovalRequest: _TypeAlias = GetApprovalRequest  # noqa: Y015
 
 @_typing.final
 class GetApprovalResponse(_message.Message):
-    """GetApprovalResponse says how it stands. An approval of another grant, or one
-    that doesn't exist, is EXPIRED and nothing else.
+    """GetApprovalResponse is the state of an approval. For an approval of another
+    grant, or one that doesn't exist, it is EXPIRED and nothing else.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -360,14 +360,16 @@ class GetApprovalResponse(_message.Message):
     DISCHARGE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     status: _types_pb2.ApprovalStatus.ValueType
-    """How it stands."""
+    """State of the approval."""
     discharge: _builtins.str
     """The discharge of the call grant's third-party caveat, a serialised macaroon
     bound to that grant. Set if and only if approved.
     """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the approval stops waiting or, once approved, being of use."""
+        """When the approval request expires or, once approved, when the approval
+        does.
+        """
 
     def __init__(
         self,
@@ -386,7 +388,7 @@ Global___GetApprovalResponse: _TypeAlias = GetApprovalResponse  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeRequest(_message.Message):
-    """ReportOutcomeRequest tells what a call did."""
+    """ReportOutcomeRequest reports what a call did."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -424,8 +426,9 @@ class ReportOutcomeRequest(_message.Message):
     succeeded: _builtins.bool
     """True if the call did what it was meant to do. Recorded only."""
     signed_outcome: _builtins.str
-    """What the backend itself says, a compact JWT of typ tabard-outcome+jwt signed
-    with the outcome key of its audience. Only this can give charges back, once.
+    """The outcome that the backend signed: a compact JWT of typ
+    tabard-outcome+jwt, signed with the outcome key of its audience. Only this
+    can give charges back, once.
     """
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -440,7 +443,7 @@ class ReportOutcomeRequest(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of what the call returned, at most 32. They are added to the task
-        with "reported:" before them, since only the agent vouches for them.
+        with the prefix "reported:", because only the agent asserts them.
         """
 
     def __init__(
@@ -464,9 +467,10 @@ Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeResponse(_message.Message):
-    """ReportOutcomeResponse acknowledges the outcome. A decision that isn't the
-    presented holder's, is too long ago, or wasn't written down because it took
-    nothing and policy doesn't look back, is NOT_FOUND.
+    """ReportOutcomeResponse acknowledges the outcome. A decision of another holder,
+    or one that isn't in the state store, is NOT_FOUND. A decision isn't in the
+    store if it is too old, or if its call took nothing (no charge, label or
+    approval), its grant has no budget, and policy doesn't read history.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class AuthorizationServiceStub:
     """AuthorizationService decides about tool calls and issues the credential that
-    an allowed call needs. Nothing here ever answers allow when something failed.
+    an allowed call needs. A failure never leads to an allow.
     """
 
     def __init__(self, channel):
@@ -70,7 +70,7 @@ class AuthorizationServiceStub:
 
 class AuthorizationServiceServicer:
     """AuthorizationService decides about tool calls and issues the credential that
-    an allowed call needs. Nothing here ever answers allow when something failed.
+    an allowed call needs. A failure never leads to an allow.
     """
 
     def Authorize(self, request, context):
@@ -82,7 +82,7 @@ class AuthorizationServiceServicer:
 
     def BatchAuthorize(self, request, context):
         """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-        decision or the error that it alone ran into.
+        decision or an error of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,7 +90,7 @@ class AuthorizationServiceServicer:
 
     def StreamAuthorize(self, request_iterator, context):
         """StreamAuthorize decides about calls as they arrive and answers in any
-        order; correlation_id joins question and answer. The stream ends when the
+        order; correlation_id joins request and answer. The stream ends when the
         client half-closes and the last answer is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -98,24 +98,25 @@ class AuthorizationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FilterTools(self, request, context):
-        """FilterTools tells which of the named tools this holder could use at all. An
-        offered tool may still be denied for its arguments.
+        """FilterTools lists those of the named tools for which some call might be
+        allowed to this holder. A call of a listed tool may still be denied.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetApproval(self, request, context):
-        """GetApproval tells how a call stands that waits for a person, and hands out
-        the discharge once it is approved. It never waits itself: poll it.
+        """GetApproval returns the state of an approval and, once it is approved, the
+        discharge. It doesn't wait for a decision: poll it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportOutcome(self, request, context):
-        """ReportOutcome tells what an allowed call did. An agent can only raise what
-        the call cost and add labels; only what the backend signed can lower it.
+        """ReportOutcome reports what an allowed call did. An agent can only raise the
+        cost of the call and add labels. Only an outcome that the backend signed
+        can lower the cost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,7 +165,7 @@ def add_AuthorizationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuthorizationService:
     """AuthorizationService decides about tool calls and issues the credential that
-    an allowed call needs. Nothing here ever answers allow when something failed.
+    an allowed call needs. A failure never leads to an allow.
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class AuthorizationServiceStub:
     """AuthorizationService decides about tool calls and issues the credential that
-    an allowed call needs. Nothing here ever answers allow when something failed.
+    an allowed call needs. A failure never leads to an allow.
     """
 
     @_typing.overload
@@ -39,30 +39,31 @@ class AuthorizationServiceStub:
     """Authorize decides about one tool call. A deny is a successful RPC."""
     BatchAuthorize: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.BatchAuthorizeRequest, _authorization_service_pb2.BatchAuthorizeResponse]
     """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-    decision or the error that it alone ran into.
+    decision or an error of its own.
     """
     StreamAuthorize: _grpc.StreamStreamMultiCallable[_authorization_service_pb2.StreamAuthorizeRequest, _authorization_service_pb2.StreamAuthorizeResponse]
     """StreamAuthorize decides about calls as they arrive and answers in any
-    order; correlation_id joins question and answer. The stream ends when the
+    order; correlation_id joins request and answer. The stream ends when the
     client half-closes and the last answer is sent.
     """
     FilterTools: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.FilterToolsRequest, _authorization_service_pb2.FilterToolsResponse]
-    """FilterTools tells which of the named tools this holder could use at all. An
-    offered tool may still be denied for its arguments.
+    """FilterTools lists those of the named tools for which some call might be
+    allowed to this holder. A call of a listed tool may still be denied.
     """
     GetApproval: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.GetApprovalRequest, _authorization_service_pb2.GetApprovalResponse]
-    """GetApproval tells how a call stands that waits for a person, and hands out
-    the discharge once it is approved. It never waits itself: poll it.
+    """GetApproval returns the state of an approval and, once it is approved, the
+    discharge. It doesn't wait for a decision: poll it.
     """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReportOutcomeRequest, _authorization_service_pb2.ReportOutcomeResponse]
-    """ReportOutcome tells what an allowed call did. An agent can only raise what
-    the call cost and add labels; only what the backend signed can lower it.
+    """ReportOutcome reports what an allowed call did. An agent can only raise the
+    cost of the call and add labels. Only an outcome that the backend signed
+    can lower the cost.
     """
 
 @_typing.type_check_only
 class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """AuthorizationService decides about tool calls and issues the credential that
-    an allowed call needs. Nothing here ever answers allow when something failed.
+    an allowed call needs. A failure never leads to an allow.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -70,29 +71,30 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """Authorize decides about one tool call. A deny is a successful RPC."""
     BatchAuthorize: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.BatchAuthorizeRequest, _authorization_service_pb2.BatchAuthorizeResponse]  # type: ignore[assignment]
     """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-    decision or the error that it alone ran into.
+    decision or an error of its own.
     """
     StreamAuthorize: _aio.StreamStreamMultiCallable[_authorization_service_pb2.StreamAuthorizeRequest, _authorization_service_pb2.StreamAuthorizeResponse]  # type: ignore[assignment]
     """StreamAuthorize decides about calls as they arrive and answers in any
-    order; correlation_id joins question and answer. The stream ends when the
+    order; correlation_id joins request and answer. The stream ends when the
     client half-closes and the last answer is sent.
     """
     FilterTools: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.FilterToolsRequest, _authorization_service_pb2.FilterToolsResponse]  # type: ignore[assignment]
-    """FilterTools tells which of the named tools this holder could use at all. An
-    offered tool may still be denied for its arguments.
+    """FilterTools lists those of the named tools for which some call might be
+    allowed to this holder. A call of a listed tool may still be denied.
     """
     GetApproval: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.GetApprovalRequest, _authorization_service_pb2.GetApprovalResponse]  # type: ignore[assignment]
-    """GetApproval tells how a call stands that waits for a person, and hands out
-    the discharge once it is approved. It never waits itself: poll it.
+    """GetApproval returns the state of an approval and, once it is approved, the
+    discharge. It doesn't wait for a decision: poll it.
     """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReportOutcomeRequest, _authorization_service_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
-    """ReportOutcome tells what an allowed call did. An agent can only raise what
-    the call cost and add labels; only what the backend signed can lower it.
+    """ReportOutcome reports what an allowed call did. An agent can only raise the
+    cost of the call and add labels. Only an outcome that the backend signed
+    can lower the cost.
     """
 
 class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """AuthorizationService decides about tool calls and issues the credential that
-    an allowed call needs. Nothing here ever answers allow when something failed.
+    an allowed call needs. A failure never leads to an allow.
     """
 
     @_abc_1.abstractmethod
@@ -110,7 +112,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.BatchAuthorizeResponse, _abc.Awaitable[_authorization_service_pb2.BatchAuthorizeResponse]]:
         """BatchAuthorize decides about up to 100 calls, in order. Each item gets a
-        decision or the error that it alone ran into.
+        decision or an error of its own.
         """
 
     @_abc_1.abstractmethod
@@ -120,7 +122,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_authorization_service_pb2.StreamAuthorizeResponse], _abc.AsyncIterator[_authorization_service_pb2.StreamAuthorizeResponse]]:
         """StreamAuthorize decides about calls as they arrive and answers in any
-        order; correlation_id joins question and answer. The stream ends when the
+        order; correlation_id joins request and answer. The stream ends when the
         client half-closes and the last answer is sent.
         """
 
@@ -130,8 +132,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.FilterToolsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.FilterToolsResponse, _abc.Awaitable[_authorization_service_pb2.FilterToolsResponse]]:
-        """FilterTools tells which of the named tools this holder could use at all. An
-        offered tool may still be denied for its arguments.
+        """FilterTools lists those of the named tools for which some call might be
+        allowed to this holder. A call of a listed tool may still be denied.
         """
 
     @_abc_1.abstractmethod
@@ -140,8 +142,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.GetApprovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.GetApprovalResponse, _abc.Awaitable[_authorization_service_pb2.GetApprovalResponse]]:
-        """GetApproval tells how a call stands that waits for a person, and hands out
-        the discharge once it is approved. It never waits itself: poll it.
+        """GetApproval returns the state of an approval and, once it is approved, the
+        discharge. It doesn't wait for a decision: poll it.
         """
 
     @_abc_1.abstractmethod
@@ -150,8 +152,9 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.ReportOutcomeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.ReportOutcomeResponse, _abc.Awaitable[_authorization_service_pb2.ReportOutcomeResponse]]:
-        """ReportOutcome tells what an allowed call did. An agent can only raise what
-        the call cost and add labels; only what the backend signed can lower it.
+        """ReportOutcome reports what an allowed call did. An agent can only raise the
+        cost of the call and add labels. Only an outcome that the backend signed
+        can lower the cost.
         """
 
 def add_AuthorizationServiceServicer_to_server(servicer: AuthorizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

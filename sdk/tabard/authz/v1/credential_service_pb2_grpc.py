@@ -69,18 +69,20 @@ class CredentialServiceServicer:
 
     def RevokeCredential(self, request, context):
         """RevokeCredential revokes a credential that was issued to the presented
-        holder; it is durable when the response arrives, and introspection calls the
-        credential inactive from then on. The id of any other credential does
-        nothing, so success doesn't tell that there is one. Revoking twice is no
-        error. A grant that doesn't verify is PERMISSION_DENIED.
+        holder. The revocation is durable when the response arrives, and
+        introspection reports the credential as inactive from then on. The id of
+        any other credential has no effect, so success doesn't show that such a
+        credential exists. A second call is no error. A grant that doesn't verify
+        is PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IntrospectCredential(self, request, context):
-        """IntrospectCredential tells whether a credential is active. A credential of
-        another task, or one that doesn't verify, is inactive and nothing else.
+        """IntrospectCredential says whether a credential is active. For a credential
+        of another task, or one that doesn't verify, the answer is inactive and
+        nothing else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

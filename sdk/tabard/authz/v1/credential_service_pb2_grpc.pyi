@@ -42,14 +42,16 @@ class CredentialServiceStub:
     """
     RevokeCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]
     """RevokeCredential revokes a credential that was issued to the presented
-    holder; it is durable when the response arrives, and introspection calls the
-    credential inactive from then on. The id of any other credential does
-    nothing, so success doesn't tell that there is one. Revoking twice is no
-    error. A grant that doesn't verify is PERMISSION_DENIED.
+    holder. The revocation is durable when the response arrives, and
+    introspection reports the credential as inactive from then on. The id of
+    any other credential has no effect, so success doesn't show that such a
+    credential exists. A second call is no error. A grant that doesn't verify
+    is PERMISSION_DENIED.
     """
     IntrospectCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]
-    """IntrospectCredential tells whether a credential is active. A credential of
-    another task, or one that doesn't verify, is inactive and nothing else.
+    """IntrospectCredential says whether a credential is active. For a credential
+    of another task, or one that doesn't verify, the answer is inactive and
+    nothing else.
     """
 
 @_typing.type_check_only
@@ -66,14 +68,16 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     """
     RevokeCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]  # type: ignore[assignment]
     """RevokeCredential revokes a credential that was issued to the presented
-    holder; it is durable when the response arrives, and introspection calls the
-    credential inactive from then on. The id of any other credential does
-    nothing, so success doesn't tell that there is one. Revoking twice is no
-    error. A grant that doesn't verify is PERMISSION_DENIED.
+    holder. The revocation is durable when the response arrives, and
+    introspection reports the credential as inactive from then on. The id of
+    any other credential has no effect, so success doesn't show that such a
+    credential exists. A second call is no error. A grant that doesn't verify
+    is PERMISSION_DENIED.
     """
     IntrospectCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]  # type: ignore[assignment]
-    """IntrospectCredential tells whether a credential is active. A credential of
-    another task, or one that doesn't verify, is inactive and nothing else.
+    """IntrospectCredential says whether a credential is active. For a credential
+    of another task, or one that doesn't verify, the answer is inactive and
+    nothing else.
     """
 
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,10 +103,11 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.RevokeCredentialResponse, _abc.Awaitable[_credential_service_pb2.RevokeCredentialResponse]]:
         """RevokeCredential revokes a credential that was issued to the presented
-        holder; it is durable when the response arrives, and introspection calls the
-        credential inactive from then on. The id of any other credential does
-        nothing, so success doesn't tell that there is one. Revoking twice is no
-        error. A grant that doesn't verify is PERMISSION_DENIED.
+        holder. The revocation is durable when the response arrives, and
+        introspection reports the credential as inactive from then on. The id of
+        any other credential has no effect, so success doesn't show that such a
+        credential exists. A second call is no error. A grant that doesn't verify
+        is PERMISSION_DENIED.
         """
 
     @_abc_1.abstractmethod
@@ -111,8 +116,9 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _credential_service_pb2.IntrospectCredentialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.IntrospectCredentialResponse, _abc.Awaitable[_credential_service_pb2.IntrospectCredentialResponse]]:
-        """IntrospectCredential tells whether a credential is active. A credential of
-        another task, or one that doesn't verify, is inactive and nothing else.
+        """IntrospectCredential says whether a credential is active. For a credential
+        of another task, or one that doesn't verify, the answer is inactive and
+        nothing else.
         """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -39,12 +39,12 @@ class _RevocationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Revoca
     REVOCATION_KIND_CREDENTIAL: _RevocationKind.ValueType  # 4
     """A credential."""
     REVOCATION_KIND_STATE: _RevocationKind.ValueType  # 5
-    """The state store lost what it had acknowledged; tasks from before are
-    refused. Made by a sidecar that noticed, never by Revoke.
+    """Tasks from before a loss of data in the state store. Made by a sidecar that
+    notices the loss, never by Revoke.
     """
 
 class RevocationKind(_RevocationKind, metaclass=_RevocationKindEnumTypeWrapper):
-    """RevocationKind is what a revocation is about."""
+    """RevocationKind is the kind of target that a revocation has."""
 
 REVOCATION_KIND_UNSPECIFIED: RevocationKind.ValueType  # 0
 """Not a kind."""
@@ -57,8 +57,8 @@ REVOCATION_KIND_SUBJECT: RevocationKind.ValueType  # 3
 REVOCATION_KIND_CREDENTIAL: RevocationKind.ValueType  # 4
 """A credential."""
 REVOCATION_KIND_STATE: RevocationKind.ValueType  # 5
-"""The state store lost what it had acknowledged; tasks from before are
-refused. Made by a sidecar that noticed, never by Revoke.
+"""Tasks from before a loss of data in the state store. Made by a sidecar that
+notices the loss, never by Revoke.
 """
 Global___RevocationKind: _TypeAlias = RevocationKind  # noqa: Y015
 
@@ -80,15 +80,15 @@ class RevokeRequest(_message.Message):
     link_id: _builtins.str
     """A holder and everything below it, by link id: 64 hexadecimal digits."""
     agent_id: _builtins.str
-    """A workload, by SPIFFE ID. Refused while it is anywhere in a chain."""
+    """A workload, by SPIFFE ID. Denies every chain that holds it at any place."""
     credential_id: _builtins.str
     """One credential. Inactive at introspection."""
     reason: _builtins.str
     """Why, for the log and for ListRevocations. At most 1 KiB."""
     @_builtins.property
     def subject(self) -> Global___RevokeSubject:
-        """A person at an issuer. Refuses tasks started and tokens issued until now;
-        later tokens are accepted.
+        """A person at an issuer. Denies tasks started and tokens issued until now.
+        Later tokens are accepted.
         """
 
     @_builtins.property
@@ -128,7 +128,7 @@ class RevokeSubject(_message.Message):
     ISSUER_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     issuer: _builtins.str
-    """Issuer that vouches for the person."""
+    """Issuer that the identifier belongs to."""
     id: _builtins.str
     """Identifier at the issuer."""
     def __init__(
@@ -159,7 +159,7 @@ class RevokeResponse(_message.Message):
 
     @_builtins.property
     def reach(self) -> Global___RevocationReach:
-        """What it reaches at this moment, for the operator to see."""
+        """What the revocation reaches at this moment, for the operator."""
 
     def __init__(
         self,
@@ -185,11 +185,11 @@ class RevocationReach(_message.Message):
     HOLDERS_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
     live_tasks: _builtins.int
-    """Tasks that haven't expired and are cut, wholly or in part."""
+    """Tasks that haven't expired and are revoked, wholly or in part."""
     holders: _builtins.int
-    """Steps of their chains that are cut."""
+    """Holders in the chains of these tasks that are revoked."""
     complete: _builtins.bool
-    """False if not every task was looked at, so that there may be more."""
+    """False if not every task was examined, so that the counts may be too low."""
     def __init__(
         self,
         *,
@@ -221,10 +221,10 @@ class Revocation(_message.Message):
     sequence: _builtins.int
     """Orders all revocations of the zone."""
     kind: Global___RevocationKind.ValueType
-    """What it is about."""
+    """The kind of target."""
     target: _builtins.str
-    """Link id, SPIFFE ID, or credential id; a credential that an agent revoked
-    itself is followed by a space and the agent's link id. Empty for a subject.
+    """Link id, SPIFFE ID, or credential id; a credential that its holder revoked
+    is followed by a space and the holder's link id. Empty for a subject.
     """
     reason: _builtins.str
     """Why."""
@@ -240,7 +240,7 @@ class Revocation(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is forgotten. Unset if it holds until it is lifted."""
+        """When the revocation ends. Unset if it is in force until it is lifted."""
 
     def __init__(
         self,
@@ -297,7 +297,9 @@ Global___LiftRevocationRequest: _TypeAlias = LiftRevocationRequest  # noqa: Y015
 
 @_typing.final
 class LiftRevocationResponse(_message.Message):
-    """LiftRevocationResponse acknowledges; it is durable when this arrives."""
+    """LiftRevocationResponse acknowledges the lift, which is durable when the
+    response arrives.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -332,8 +334,8 @@ class ListRevocationsRequest(_message.Message):
     limit: _builtins.int
     """How many at most: 1 to 1,000. If 0: 100."""
     by_holders: _builtins.bool
-    """Also list what holders revoked themselves: tasks that they ended, and
-    credentials of their own. Only those among the zone's newest 10,000.
+    """Also list what holders ended or revoked themselves: tasks and credentials
+    of their own. Only those among the zone's newest 10,000.
     """
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___RevocationKind.ValueType]:
@@ -364,7 +366,7 @@ class ListRevocationsResponse(_message.Message):
     REVOCATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revocation]:
-        """Revocations that hold, newest first."""
+        """Revocations in force, newest first."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RevocationServiceStub:
-    """RevocationService ends authority at once. It is offered on the operator
+    """RevocationService revokes authority at once. It is offered on the operator
     socket only.
     """
 
@@ -54,30 +54,30 @@ class RevocationServiceStub:
 
 
 class RevocationServiceServicer:
-    """RevocationService ends authority at once. It is offered on the operator
+    """RevocationService revokes authority at once. It is offered on the operator
     socket only.
     """
 
     def Revoke(self, request, context):
         """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
         revocation is durable when the response arrives and holds for every
-        decision that any sidecar of the zone makes from then on. Revoking again is
-        no error. A task that isn't known is NOT_FOUND.
+        decision that any sidecar of the zone makes from then on. A second call is
+        no error. An unknown task is NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LiftRevocation(self, request, context):
-        """LiftRevocation takes the revocation of an agent, a subject or a credential
-        back. Tasks and subtrees can't be given back.
+        """LiftRevocation lifts the revocation of an agent, a subject or a credential.
+        The revocation of a task or a subtree can't be lifted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRevocations(self, request, context):
-        """ListRevocations lists what is revoked now, newest first.
+        """ListRevocations lists the revocations in force, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +110,7 @@ def add_RevocationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RevocationService:
-    """RevocationService ends authority at once. It is offered on the operator
+    """RevocationService revokes authority at once. It is offered on the operator
     socket only.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RevocationServiceStub:
-    """RevocationService ends authority at once. It is offered on the operator
+    """RevocationService revokes authority at once. It is offered on the operator
     socket only.
     """
 
@@ -38,19 +38,19 @@ class RevocationServiceStub:
     Revoke: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.RevokeRequest, _revocation_service_pb2.RevokeResponse]
     """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
     revocation is durable when the response arrives and holds for every
-    decision that any sidecar of the zone makes from then on. Revoking again is
-    no error. A task that isn't known is NOT_FOUND.
+    decision that any sidecar of the zone makes from then on. A second call is
+    no error. An unknown task is NOT_FOUND.
     """
     LiftRevocation: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.LiftRevocationRequest, _revocation_service_pb2.LiftRevocationResponse]
-    """LiftRevocation takes the revocation of an agent, a subject or a credential
-    back. Tasks and subtrees can't be given back.
+    """LiftRevocation lifts the revocation of an agent, a subject or a credential.
+    The revocation of a task or a subtree can't be lifted.
     """
     ListRevocations: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationsRequest, _revocation_service_pb2.ListRevocationsResponse]
-    """ListRevocations lists what is revoked now, newest first."""
+    """ListRevocations lists the revocations in force, newest first."""
 
 @_typing.type_check_only
 class RevocationServiceAsyncStub(RevocationServiceStub):
-    """RevocationService ends authority at once. It is offered on the operator
+    """RevocationService revokes authority at once. It is offered on the operator
     socket only.
     """
 
@@ -58,18 +58,18 @@ class RevocationServiceAsyncStub(RevocationServiceStub):
     Revoke: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.RevokeRequest, _revocation_service_pb2.RevokeResponse]  # type: ignore[assignment]
     """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
     revocation is durable when the response arrives and holds for every
-    decision that any sidecar of the zone makes from then on. Revoking again is
-    no error. A task that isn't known is NOT_FOUND.
+    decision that any sidecar of the zone makes from then on. A second call is
+    no error. An unknown task is NOT_FOUND.
     """
     LiftRevocation: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.LiftRevocationRequest, _revocation_service_pb2.LiftRevocationResponse]  # type: ignore[assignment]
-    """LiftRevocation takes the revocation of an agent, a subject or a credential
-    back. Tasks and subtrees can't be given back.
+    """LiftRevocation lifts the revocation of an agent, a subject or a credential.
+    The revocation of a task or a subtree can't be lifted.
     """
     ListRevocations: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationsRequest, _revocation_service_pb2.ListRevocationsResponse]  # type: ignore[assignment]
-    """ListRevocations lists what is revoked now, newest first."""
+    """ListRevocations lists the revocations in force, newest first."""
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """RevocationService ends authority at once. It is offered on the operator
+    """RevocationService revokes authority at once. It is offered on the operator
     socket only.
     """
 
@@ -81,8 +81,8 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_revocation_service_pb2.RevokeResponse, _abc.Awaitable[_revocation_service_pb2.RevokeResponse]]:
         """Revoke revokes a task, a subtree, an agent, a subject or a credential. The
         revocation is durable when the response arrives and holds for every
-        decision that any sidecar of the zone makes from then on. Revoking again is
-        no error. A task that isn't known is NOT_FOUND.
+        decision that any sidecar of the zone makes from then on. A second call is
+        no error. An unknown task is NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -91,8 +91,8 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _revocation_service_pb2.LiftRevocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_revocation_service_pb2.LiftRevocationResponse, _abc.Awaitable[_revocation_service_pb2.LiftRevocationResponse]]:
-        """LiftRevocation takes the revocation of an agent, a subject or a credential
-        back. Tasks and subtrees can't be given back.
+        """LiftRevocation lifts the revocation of an agent, a subject or a credential.
+        The revocation of a task or a subtree can't be lifted.
         """
 
     @_abc_1.abstractmethod
@@ -101,6 +101,6 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _revocation_service_pb2.ListRevocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_revocation_service_pb2.ListRevocationsResponse, _abc.Awaitable[_revocation_service_pb2.ListRevocationsResponse]]:
-        """ListRevocations lists what is revoked now, newest first."""
+        """ListRevocations lists the revocations in force, newest first."""
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class TaskOperatorServiceStub:
-    """TaskOperatorService shows operators what goes on in the zone. It is offered
-    on the operator socket only. Purposes, labels and names of sub-agents are
-    words of agents and policies: escape them before showing them to anybody.
+    """TaskOperatorService shows operators the tasks of the zone. It is offered on
+    the operator socket only. Purposes, labels and names of sub-agents come from
+    agents and policies: escape them before you show them.
     """
 
     def __init__(self, channel):
@@ -50,9 +50,9 @@ class TaskOperatorServiceStub:
 
 
 class TaskOperatorServiceServicer:
-    """TaskOperatorService shows operators what goes on in the zone. It is offered
-    on the operator socket only. Purposes, labels and names of sub-agents are
-    words of agents and policies: escape them before showing them to anybody.
+    """TaskOperatorService shows operators the tasks of the zone. It is offered on
+    the operator socket only. Purposes, labels and names of sub-agents come from
+    agents and policies: escape them before you show them.
     """
 
     def ListTasks(self, request, context):
@@ -63,8 +63,8 @@ class TaskOperatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTaskTree(self, request, context):
-        """GetTaskTree shows one task with everything below it. A task that isn't
-        known is NOT_FOUND.
+        """GetTaskTree shows one task with everything below it. An unknown task is
+        NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,9 +92,9 @@ def add_TaskOperatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TaskOperatorService:
-    """TaskOperatorService shows operators what goes on in the zone. It is offered
-    on the operator socket only. Purposes, labels and names of sub-agents are
-    words of agents and policies: escape them before showing them to anybody.
+    """TaskOperatorService shows operators the tasks of the zone. It is offered on
+    the operator socket only. Purposes, labels and names of sub-agents come from
+    agents and policies: escape them before you show them.
     """
 
     @staticmethod

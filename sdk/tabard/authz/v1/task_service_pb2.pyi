@@ -45,7 +45,8 @@ class StartTaskRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes the call idempotent: a retry with the same id and body returns the
-    same grant; another body is ABORTED. Optional, at most 128 bytes.
+    same grant. A request with the same id and another body is ABORTED.
+    Optional, at most 128 bytes.
     """
     @_builtins.property
     def limits(self) -> _types_pb2.Limits:
@@ -115,7 +116,7 @@ class DelegateTaskRequest(_message.Message):
     grant: _builtins.str
     """The grant that the caller holds. Required, at most 64 KiB."""
     holder: _builtins.str
-    """SPIFFE ID of the workload that is to hold the new grant. Required."""
+    """SPIFFE ID of the workload that will hold the new grant. Required."""
     @_builtins.property
     def limits(self) -> _types_pb2.Limits:
         """Narrows the new grant."""
@@ -200,7 +201,7 @@ class GetTaskResponse(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def task(self) -> _types_pb2.Task:
-        """The task as the presented holder may see it."""
+        """The task, with the chain of the presented grant."""
 
     def __init__(
         self,
@@ -239,7 +240,9 @@ Global___EndTaskRequest: _TypeAlias = EndTaskRequest  # noqa: Y015
 
 @_typing.final
 class EndTaskResponse(_message.Message):
-    """EndTaskResponse acknowledges the end; it is durable when this arrives."""
+    """EndTaskResponse acknowledges the end, which is durable when the response
+    arrives.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TaskServiceStub:
-    """TaskService turns a person's request into a grant and hands that grant on.
+    """TaskService starts a task from a person's request, and delegates and ends it.
     """
 
     def __init__(self, channel):
@@ -58,13 +58,13 @@ class TaskServiceStub:
 
 
 class TaskServiceServicer:
-    """TaskService turns a person's request into a grant and hands that grant on.
+    """TaskService starts a task from a person's request, and delegates and ends it.
     """
 
     def StartTask(self, request, context):
-        """StartTask verifies who asks and for what, evaluates the policy's start
-        rules and answers with a root grant held by this sidecar's workload. A
-        refusal is a successful RPC whose decision is a deny.
+        """StartTask verifies the person and the intent, evaluates the policy's start
+        rules and returns a root grant held by this sidecar's workload. A refusal
+        is a successful RPC whose decision is a deny.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,8 +89,8 @@ class TaskServiceServicer:
 
     def EndTask(self, request, context):
         """EndTask ends the presented holder's part of the task: the grant and every
-        grant derived from it are refused from then on. Ending twice is no error. A
-        grant that doesn't verify is PERMISSION_DENIED.
+        grant derived from it are refused from then on. A second call is no error.
+        A grant that doesn't verify is PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,7 +128,7 @@ def add_TaskServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TaskService:
-    """TaskService turns a person's request into a grant and hands that grant on.
+    """TaskService starts a task from a person's request, and delegates and ends it.
     """
 
     @staticmethod

@@ -27,16 +27,16 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TaskServiceStub:
-    """TaskService turns a person's request into a grant and hands that grant on."""
+    """TaskService starts a task from a person's request, and delegates and ends it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     StartTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.StartTaskRequest, _task_service_pb2.StartTaskResponse]
-    """StartTask verifies who asks and for what, evaluates the policy's start
-    rules and answers with a root grant held by this sidecar's workload. A
-    refusal is a successful RPC whose decision is a deny.
+    """StartTask verifies the person and the intent, evaluates the policy's start
+    rules and returns a root grant held by this sidecar's workload. A refusal
+    is a successful RPC whose decision is a deny.
     """
     DelegateTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.DelegateTaskRequest, _task_service_pb2.DelegateTaskResponse]
     """DelegateTask hands the presented grant to another workload with a sealed
@@ -49,19 +49,19 @@ class TaskServiceStub:
     """
     EndTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.EndTaskRequest, _task_service_pb2.EndTaskResponse]
     """EndTask ends the presented holder's part of the task: the grant and every
-    grant derived from it are refused from then on. Ending twice is no error. A
-    grant that doesn't verify is PERMISSION_DENIED.
+    grant derived from it are refused from then on. A second call is no error.
+    A grant that doesn't verify is PERMISSION_DENIED.
     """
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
-    """TaskService turns a person's request into a grant and hands that grant on."""
+    """TaskService starts a task from a person's request, and delegates and ends it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.StartTaskRequest, _task_service_pb2.StartTaskResponse]  # type: ignore[assignment]
-    """StartTask verifies who asks and for what, evaluates the policy's start
-    rules and answers with a root grant held by this sidecar's workload. A
-    refusal is a successful RPC whose decision is a deny.
+    """StartTask verifies the person and the intent, evaluates the policy's start
+    rules and returns a root grant held by this sidecar's workload. A refusal
+    is a successful RPC whose decision is a deny.
     """
     DelegateTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.DelegateTaskRequest, _task_service_pb2.DelegateTaskResponse]  # type: ignore[assignment]
     """DelegateTask hands the presented grant to another workload with a sealed
@@ -74,12 +74,12 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """
     EndTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.EndTaskRequest, _task_service_pb2.EndTaskResponse]  # type: ignore[assignment]
     """EndTask ends the presented holder's part of the task: the grant and every
-    grant derived from it are refused from then on. Ending twice is no error. A
-    grant that doesn't verify is PERMISSION_DENIED.
+    grant derived from it are refused from then on. A second call is no error.
+    A grant that doesn't verify is PERMISSION_DENIED.
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
-    """TaskService turns a person's request into a grant and hands that grant on."""
+    """TaskService starts a task from a person's request, and delegates and ends it."""
 
     @_abc_1.abstractmethod
     def StartTask(
@@ -87,9 +87,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.StartTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.StartTaskResponse, _abc.Awaitable[_task_service_pb2.StartTaskResponse]]:
-        """StartTask verifies who asks and for what, evaluates the policy's start
-        rules and answers with a root grant held by this sidecar's workload. A
-        refusal is a successful RPC whose decision is a deny.
+        """StartTask verifies the person and the intent, evaluates the policy's start
+        rules and returns a root grant held by this sidecar's workload. A refusal
+        is a successful RPC whose decision is a deny.
         """
 
     @_abc_1.abstractmethod
@@ -120,8 +120,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.EndTaskResponse, _abc.Awaitable[_task_service_pb2.EndTaskResponse]]:
         """EndTask ends the presented holder's part of the task: the grant and every
-        grant derived from it are refused from then on. Ending twice is no error. A
-        grant that doesn't verify is PERMISSION_DENIED.
+        grant derived from it are refused from then on. A second call is no error.
+        A grant that doesn't verify is PERMISSION_DENIED.
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -59,17 +59,17 @@ class _IntentSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IntentSo
     INTENT_SOURCE_SIGNED: _IntentSource.ValueType  # 1
     """Signed by a configured initiator, for example the chat front end."""
     INTENT_SOURCE_ASSERTED: _IntentSource.ValueType  # 2
-    """Said by the agent that started the task and verified by nobody."""
+    """Stated by the agent that started the task; not verified."""
 
 class IntentSource(_IntentSource, metaclass=_IntentSourceEnumTypeWrapper):
-    """IntentSource says how the purpose and statement of a task came to be known."""
+    """IntentSource is the source of a task's purpose and statement."""
 
 INTENT_SOURCE_UNSPECIFIED: IntentSource.ValueType  # 0
 """Not known. Clients and policies treat it as asserted."""
 INTENT_SOURCE_SIGNED: IntentSource.ValueType  # 1
 """Signed by a configured initiator, for example the chat front end."""
 INTENT_SOURCE_ASSERTED: IntentSource.ValueType  # 2
-"""Said by the agent that started the task and verified by nobody."""
+"""Stated by the agent that started the task; not verified."""
 Global___IntentSource: _TypeAlias = IntentSource  # noqa: Y015
 
 class _ApprovalStatus:
@@ -81,27 +81,27 @@ class _ApprovalStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Approv
     APPROVAL_STATUS_UNSPECIFIED: _ApprovalStatus.ValueType  # 0
     """Not known. Clients treat it as denied."""
     APPROVAL_STATUS_PENDING: _ApprovalStatus.ValueType  # 1
-    """It waits for a person."""
+    """No person has decided."""
     APPROVAL_STATUS_APPROVED: _ApprovalStatus.ValueType  # 2
     """A person approved."""
     APPROVAL_STATUS_DENIED: _ApprovalStatus.ValueType  # 3
     """A person denied."""
     APPROVAL_STATUS_EXPIRED: _ApprovalStatus.ValueType  # 4
-    """Nobody decided in time, or what was approved isn't of use any more."""
+    """No person decided in time, or the approval can't be used any more."""
 
 class ApprovalStatus(_ApprovalStatus, metaclass=_ApprovalStatusEnumTypeWrapper):
-    """ApprovalStatus says how an approval stands."""
+    """ApprovalStatus is the state of an approval."""
 
 APPROVAL_STATUS_UNSPECIFIED: ApprovalStatus.ValueType  # 0
 """Not known. Clients treat it as denied."""
 APPROVAL_STATUS_PENDING: ApprovalStatus.ValueType  # 1
-"""It waits for a person."""
+"""No person has decided."""
 APPROVAL_STATUS_APPROVED: ApprovalStatus.ValueType  # 2
 """A person approved."""
 APPROVAL_STATUS_DENIED: ApprovalStatus.ValueType  # 3
 """A person denied."""
 APPROVAL_STATUS_EXPIRED: ApprovalStatus.ValueType  # 4
-"""Nobody decided in time, or what was approved isn't of use any more."""
+"""No person decided in time, or the approval can't be used any more."""
 Global___ApprovalStatus: _TypeAlias = ApprovalStatus  # noqa: Y015
 
 @_typing.final
@@ -116,18 +116,19 @@ class Reason(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     NEXT_STEP_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Stable lower_snake_case code, for example "argument_not_allowed". Each code
-    has a page under docs/reference/errors/.
+    """Stable lower_snake_case code, for example "argument_not_granted". Each code
+    of Tabard itself has a page under docs/reference/errors/; a policy gives
+    codes of its own.
     """
     message: _builtins.str
     """What happened, for the operator who reads the log. Never carries a secret."""
     model_message: _builtins.str
     """What a language model can do about it, in one or two plain sentences. Never
-    carries anything that the caller hasn't sent or mustn't know.
+    carries data that the caller must not know.
     """
     module: _builtins.str
     """Policy module that contributed the reason, for example "policy.refunds".
-    Empty when the sidecar itself decided before any policy was asked.
+    Empty if the sidecar itself decided before it evaluated policy.
     """
     next_step: _builtins.str
     """What the caller or an operator can do next."""
@@ -150,7 +151,7 @@ Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
 class Credential(_message.Message):
-    """Credential is what one tool call needs to reach its backend."""
+    """Credential is the token with which one tool call reaches its backend."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -183,7 +184,7 @@ class Credential(_message.Message):
     SINGLE_USE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """"jwt", "macaroon", "vault" or "exchange". A decision whose policy asked for
+    """"jwt", "macaroon", "vault" or "exchange". A decision whose policy grants
     kind "none" carries no credential.
     """
     value: _builtins.str
@@ -204,7 +205,9 @@ class Credential(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further fields of a credential that isn't one string (later kinds)."""
+        """Further fields of a credential that isn't one string. Empty for "jwt" and
+        "macaroon".
+        """
 
     def __init__(
         self,
@@ -237,7 +240,7 @@ class Obligation(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PROPERTIES_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifier that policy author and client agreed upon."""
+    """Identifier on which policy author and client agreed."""
     properties_json: _builtins.bytes
     """Further properties as one JSON object, UTF-8."""
     def __init__(
@@ -256,7 +259,7 @@ Global___Obligation: _TypeAlias = Obligation  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
-    """Decision is the answer to one question. A deny is a successful RPC; a gRPC
+    """Decision is the answer to one request. A deny is a successful RPC; a gRPC
     error means that no decision was made.
     """
 
@@ -296,8 +299,9 @@ class Decision(_message.Message):
 
     @_builtins.property
     def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingApproval]:
-        """On a deny with the reason "approval_required": what waits for a person now.
-        Empty if nobody could be asked, for example because too much waits already.
+        """On a deny with the reason "approval_required": the approvals that the call
+        waits for. Empty if no approval could be requested, for example because too
+        many calls wait already.
         """
 
     def __init__(
@@ -322,9 +326,9 @@ Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
 @_typing.final
 class PendingApproval(_message.Message):
-    """PendingApproval is a call that waits for a person. Once everyone in a
-    decision's list has approved, the call is authorized again with call_grant in
-    place of the grant and with the discharges that GetApproval returned.
+    """PendingApproval is a call that waits for a person. Once all approvals of a
+    decision are given, the call is authorized again with call_grant in place of
+    the grant and with the discharges that GetApproval returned.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -335,18 +339,18 @@ class PendingApproval(_message.Message):
     CALL_GRANT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     approval_id: _builtins.str
-    """Identifier of the approval, to be shown to people and given to GetApproval."""
+    """Identifier of the approval, for people and for GetApproval."""
     code: _builtins.str
     """Code of the policy element that asks."""
     module: _builtins.str
     """Policy module that asks."""
     call_grant: _builtins.str
-    """The grant, narrowed to exactly this call and to a person's word. The same
-    for all approvals of one decision.
+    """The call grant: the grant narrowed to exactly this call and its approvals.
+    The same for all approvals of one decision. Secret.
     """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it stops waiting."""
+        """When the approval request expires."""
 
     def __init__(
         self,
@@ -367,8 +371,8 @@ Global___PendingApproval: _TypeAlias = PendingApproval  # noqa: Y015
 
 @_typing.final
 class ToolCall(_message.Message):
-    """ToolCall is one call that an agent wants to make. All of it is asserted by
-    the caller and bound into the decision by its digest.
+    """ToolCall is one call that an agent wants to make. The caller asserts all of
+    it. The digest binds it to the decision.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -418,7 +422,7 @@ class ArgumentConstraint(_message.Message):
     "path_under", "url_host". An unknown operator refuses every call.
     """
     operand_json: _builtins.bytes
-    """Operand as JSON, shaped as the operator demands."""
+    """Operand as JSON, in the form that the operator requires."""
     def __init__(
         self,
         *,
@@ -468,8 +472,8 @@ Global___ArgumentRule: _TypeAlias = ArgumentRule  # noqa: Y015
 
 @_typing.final
 class StringList(_message.Message):
-    """StringList is a list whose presence matters: an absent list leaves authority
-    as it is, an empty one takes all of it away.
+    """StringList is a list whose presence matters: an absent list doesn't limit, an
+    empty list allows nothing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -494,8 +498,8 @@ Global___StringList: _TypeAlias = StringList  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """Limits narrow a grant. An unset field leaves that dimension as it is; it can
-    never widen what the grant already says.
+    """Limits narrow a grant. An unset field doesn't limit. No field can widen a
+    grant.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -562,8 +566,8 @@ class Limits(_message.Message):
 
     @_builtins.property
     def budgets(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Most that may be charged from here on, by name of the budget. A budget
-        adds to those that the grant has already: each of them is charged.
+        """Most that may be charged from here on, by name of the budget. A new budget
+        is added to those of the grant: a charge is taken from each of them.
         """
 
     def __init__(
@@ -626,7 +630,7 @@ class Subject(_message.Message):
     id: _builtins.str
     """Identifier of the person at the issuer."""
     issuer: _builtins.str
-    """Issuer that vouches for the identifier."""
+    """Issuer that the identifier belongs to."""
     def __init__(
         self,
         *,
@@ -653,7 +657,9 @@ class ChainLink(_message.Message):
     holder: _builtins.str
     """Workload that holds the grant after this step, a SPIFFE ID."""
     sub_agent: _builtins.str
-    """Named part of the workload, asserted by it. Empty for a hop."""
+    """Sub-agent: a part of the workload, named by the workload itself. Empty for
+    a hop.
+    """
     link_id: _builtins.str
     """Identifier of the step: SHA-256 of the chain signature after it, hex."""
     def __init__(
@@ -691,9 +697,9 @@ class Task(_message.Message):
     purpose: _builtins.str
     """Purpose of the task, a short machine-readable word."""
     statement: _builtins.str
-    """The request in the subject's own words."""
+    """The request in the person's own words."""
     intent_source: Global___IntentSource.ValueType
-    """How purpose and statement are known."""
+    """Whether purpose and statement are signed or asserted."""
     ended: _builtins.bool
     """True if the task, or the presented holder's subtree, has been ended."""
     @_builtins.property
@@ -706,7 +712,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When its grant expires at the latest."""
+        """When its root grant expires."""
 
     @_builtins.property
     def chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainLink]:

@@ -1,0 +1,77 @@
+"""Markdown pages: links and named tests exist, prose is wrapped, and some words stay out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(
+        path
+        for folder in ("bench", "demo", "docs", "engine", "k8s", "sdk", "sidecar")
+        for path in (ROOT / folder).rglob("*.md")
+    ),
+    ROOT / "tests" / "conformance" / "README.md",
+]
+WIDTH = 100
+BANNED = re.compile(
+    r"\b(whoever|whomever|nobody|somebody|everybody|pull(?:ing)? the plug|got around|for good|vouch(?:es|ed)? for)\b",
+    re.IGNORECASE,
+)
+
+
+WRITTEN = [page for page in PAGES if page.parent.name != "errors"]
+
+
+def names(page):
+    return str(page.relative_to(ROOT))
+
+
+def prose(page):
+    """The page without code blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)]*)\)", prose(page)):
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=names)
+def test_prose_is_wrapped(page):
+    """Table rows and headings can't be wrapped, and neither can a line without spaces."""
+    lines = [line for line in prose(page).splitlines() if not line.lstrip().startswith(("|", "#", "<!--"))]
+    assert [line for line in lines if len(line) > WIDTH and " " in line.strip()] == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=names)
+def test_idioms_stay_out(page):
+    assert BANNED.findall(prose(page)) == []
+
+
+def test_every_test_that_is_named_exists():
+    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", prose(page))}
+    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    there = {
+        name for text in sources for name in re.findall(r"^ *(?:async )?def (test_\w+)", text, re.MULTILINE)
+    }
+    assert len(named) > 30
+    assert named - there == set()
+
+
+def test_every_test_file_that_is_named_exists():
+    named = {name for page in PAGES for name in re.findall(r"`(tests/[\w./]+)`", prose(page))}
+    assert named
+    assert {name for name in named if not (ROOT / name).exists()} == set()
