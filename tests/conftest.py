@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Asserts of these tell their values, like those of test modules.
+pytest.register_assert_rewrite("tests.contracts", "tests.support")
+
 # No deadline per example: how long one takes says more about the machine than about the code.
 settings.register_profile("tabard", deadline=None)
 settings.load_profile("tabard")

@@ -6,6 +6,8 @@ import contextlib
 import sqlite3
 from contextlib import AsyncExitStack
 
+import pytest
+import tabard
 from tabard_sidecar.state import StateStore
 
 from tests.support.zone import Zone
@@ -101,3 +103,21 @@ class SpendingZone(Zone):
         with contextlib.closing(sqlite3.connect(self.folder / "state.db")) as connection, connection:
             for statement in statements:
                 connection.execute(statement)
+
+
+async def refused(attempt) -> tabard.Denied:
+    """Return the refusal of an attempt."""
+    with pytest.raises(tabard.Denied) as caught:
+        await attempt
+    return caught.value
+
+
+async def spent(zone, task) -> dict[str, int]:
+    """Return what every budget of a task has spent, by id."""
+    found = await zone.store.tree((await task.get()).task_id)
+    return dict(found.spent)
+
+
+async def pay(task, cents, **options):
+    """Ask for one payment."""
+    return await task.authorize("pay", {"cents": cents}, **options)

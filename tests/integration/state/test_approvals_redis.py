@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.approval_zone import ZoneApprovals
+from tests.contracts.zone.approvals import ZoneApprovalsContract
 from tests.support.asking import LARGE, AskingZone, asked, impatience, poll, terminal
 
 
@@ -28,7 +28,7 @@ def command(zone, capsys):
     return terminal(zone, capsys)
 
 
-class TestRedis(ZoneApprovals):
+class TestRedis(ZoneApprovalsContract):
     """Sidecars of many machines."""
 
 

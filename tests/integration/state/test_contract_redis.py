@@ -5,7 +5,7 @@ import itertools
 import pytest
 from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 
-from tests.support.state_contract import StateContract
+from tests.contracts.state import StateContract
 
 _zones = itertools.count(1)
 

@@ -15,7 +15,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.model import Child, ReserveState, Revocation, RevocationKind
 
 from tests.support.proxy import proxied
-from tests.support.state_contract.things import LATER, NOW, chain, fresh, new_task, wanted
+from tests.support.state import LATER, NOW, chain, fresh, new_task, wanted
 
 LIMIT = 400
 

@@ -17,7 +17,7 @@ from tabard_sidecar.state.model import Child, Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore
 
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.state_contract.things import LATER, NOW, approval, chain, fresh, new_task, outcome, wanted
+from tests.support.state import LATER, NOW, approval, chain, fresh, new_task, outcome, wanted
 from tests.support.tls import Authority
 
 _GUARANTEES = Path(__file__).resolve().parents[3] / "docs" / "guarantees.md"

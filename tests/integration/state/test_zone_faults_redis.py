@@ -10,8 +10,7 @@ import tabard
 from tabard_sidecar.errors import NoDecision
 
 from tests.support.proxy import proxied
-from tests.support.spending import SpendingZone
-from tests.support.state_zone import pay, refused, spent
+from tests.support.spending import SpendingZone, pay, refused, spent
 
 CENTS = 1000  # of the zone's policy
 

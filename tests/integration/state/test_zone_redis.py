@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contracts.zone.state import ZoneStateContract
 from tests.support.spending import SpendingZone
-from tests.support.state_zone import ZoneState
 
 
 class RedisZone(SpendingZone):
@@ -33,5 +33,5 @@ async def zone(start_server, folder):
         yield started
 
 
-class TestRedis(ZoneState):
+class TestRedis(ZoneStateContract):
     """Sidecars of many machines."""

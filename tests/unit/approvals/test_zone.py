@@ -1,10 +1,10 @@
 """Approvals through a whole zone whose sidecars share a SQLite file."""
 
-from tests.support.approval_zone import ZoneApprovals
+from tests.contracts.zone.approvals import ZoneApprovalsContract
 from tests.support.asking import LARGE, asked, poll
 
 
-class TestSQLite(ZoneApprovals):
+class TestSQLite(ZoneApprovalsContract):
     """Sidecars of one machine."""
 
 

@@ -9,8 +9,7 @@ import tabard
 from tabard_sidecar.errors import NoDecision, Refused
 
 from tests.support.policy import around_decide
-from tests.support.spending import SpendingZone
-from tests.support.state_zone import pay, refused, spent
+from tests.support.spending import SpendingZone, pay, refused, spent
 
 
 @pytest.fixture

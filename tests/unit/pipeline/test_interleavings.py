@@ -9,8 +9,7 @@ import pytest
 import tabard
 
 from tests.support.policy import around_decide
-from tests.support.spending import POLICY, SpendingZone
-from tests.support.state_zone import pay, refused, spent
+from tests.support.spending import POLICY, SpendingZone, pay, refused, spent
 
 FORGETFUL = POLICY.partition("deny contains")[0].replace("import data.tabard.lib.labels\n", "")
 """The same policy without its denials: it never looks back."""

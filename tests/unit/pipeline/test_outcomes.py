@@ -10,8 +10,7 @@ import tabard
 from tabard.outcome import sign_outcome
 from tabard_sidecar.keys import Keyring
 
-from tests.support.spending import SpendingZone
-from tests.support.state_zone import pay, spent
+from tests.support.spending import SpendingZone, pay, spent
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import json
 import pytest
 from tabard.caveats import Limits
 
-from tests.support.spending import SpendingZone
-from tests.support.state_zone import pay, refused
+from tests.support.spending import SpendingZone, pay, refused
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contracts.zone.state import ZoneStateContract
 from tests.support.spending import SpendingZone
-from tests.support.state_zone import ZoneState
 
 
 @pytest.fixture
@@ -15,5 +15,5 @@ async def zone(folder):
         yield started
 
 
-class TestSQLite(ZoneState):
+class TestSQLite(ZoneStateContract):
     """Sidecars of one machine."""

@@ -12,8 +12,7 @@ from tabard_sidecar.state.model import Chain, Reservation, Reserved, ReserveStat
 
 from demo.world import PERSON
 from tests.support.policy import around_decide
-from tests.support.spending import SpendingZone
-from tests.support.state_zone import pay, refused, spent
+from tests.support.spending import SpendingZone, pay, refused, spent
 
 CHAIN = Chain(("root", "link"), (BudgetLimit("b", "cents", 9),))
 SEEN = TaskState(known=True, with_calls=True, revocations=3, changes=7)

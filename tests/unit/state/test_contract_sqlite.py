@@ -3,7 +3,7 @@
 import pytest
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 
-from tests.support.state_contract import StateContract
+from tests.contracts.state import StateContract
 
 
 @pytest.fixture

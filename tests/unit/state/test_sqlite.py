@@ -30,7 +30,7 @@ from tabard_sidecar.state.sqlite import SQLiteStateStore, StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.state.store import KEPT_SECONDS
 
-from tests.support.state_contract.things import chain, new_task, outcome, wanted
+from tests.support.state import chain, new_task, outcome, wanted
 
 NOW = 1_800_000_000.0
 LATER = NOW + 3600

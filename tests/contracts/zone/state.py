@@ -1,4 +1,4 @@
-"""Budgets, labels and history through real sidecars that share a store, whichever it is."""
+"""Contract of a zone: budgets, labels and history through real sidecars that share a store."""
 
 from __future__ import annotations
 
@@ -12,27 +12,10 @@ from tabard_sidecar.keys import Keyring
 
 from demo.world import PERSON
 from tests.support.policy import around_decide
+from tests.support.spending import pay, refused, spent
 
 
-async def refused(attempt) -> tabard.Denied:
-    """Return the refusal of an attempt."""
-    with pytest.raises(tabard.Denied) as caught:
-        await attempt
-    return caught.value
-
-
-async def spent(zone, task) -> dict[str, int]:
-    """Return what every budget of a task has spent, by id."""
-    found = await zone.store.tree((await task.get()).task_id)
-    return dict(found.spent)
-
-
-async def pay(task, cents, **options):
-    """Ask for one payment."""
-    return await task.authorize("pay", {"cents": cents}, **options)
-
-
-class ZoneState:
+class ZoneStateContract:
     """Everything that a zone's state has to do; a subclass's module has the fixture ``zone``."""
 
     async def test_a_budget_is_spent_and_then_denies_by_name(self, zone):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tabard_sidecar.state.model import Child, Outcome, OutcomeState, Reservation, ReserveState
 from tabard_sidecar.state.store import StateStore
 
-from tests.support.state_contract.things import (
+from tests.support.state import (
     LATER,
     SUPPRESSED,
     NewStore,

@@ -1,4 +1,4 @@
-"""What the contract's tests put into stores."""
+"""Tasks, chains, reservations, outcomes and approvals for tests of state stores."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import asyncio
 from tabard_sidecar.state.model import Chain, ClaimState
 from tabard_sidecar.state.store import CLAIM_SECONDS
 
-from tests.support.state_contract.things import LATER, NOW, chain, fresh, opened
+from tests.support.state import LATER, NOW, chain, fresh, opened
 
 
 def _key() -> bytes:

@@ -8,7 +8,7 @@ import itertools
 from tabard_sidecar.state.model import OutcomeState, ReserveState
 from tabard_sidecar.state.store import LABELS_PER_TASK
 
-from tests.support.state_contract.things import (
+from tests.support.state import (
     LATER,
     NOW,
     chain,

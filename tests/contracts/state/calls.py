@@ -7,7 +7,7 @@ import asyncio
 from tabard_sidecar.state.model import OutcomeState, PastCall, ReserveState
 from tabard_sidecar.state.store import HISTORY_CALLS, KEPT_CALLS
 
-from tests.support.state_contract.things import NOW, chain, new_task, opened, outcome, wanted
+from tests.support.state import NOW, chain, new_task, opened, outcome, wanted
 
 
 class CallsContract:

@@ -21,7 +21,7 @@ from tabard_sidecar.state.model import (
 )
 from tabard_sidecar.state.store import HISTORY_CALLS, StateStore
 
-from tests.support.state_contract.things import (
+from tests.support.state import (
     LATER,
     NOW,
     SUPPRESSED,

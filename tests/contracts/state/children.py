@@ -6,7 +6,7 @@ import asyncio
 
 from tabard_sidecar.state.model import Child
 
-from tests.support.state_contract.things import LATER, chain, fresh, new_task, opened
+from tests.support.state import LATER, chain, fresh, new_task, opened
 
 
 class ChildrenContract:

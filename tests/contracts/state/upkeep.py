@@ -7,7 +7,7 @@ from dataclasses import replace
 from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind
 from tabard_sidecar.state.store import KEPT_SECONDS
 
-from tests.support.state_contract.things import (
+from tests.support.state import (
     LATER,
     NOW,
     approval,

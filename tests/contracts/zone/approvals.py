@@ -1,4 +1,4 @@
-"""From the agent's call to the person's decision and back, through real sidecars and real sockets, on any store."""
+"""Contract of a zone: approvals, from the agent's call to the person's decision and back, through real sockets."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from demo.world import PERSON, spiffe_id
 from tests.support.asking import HUGE, LARGE, asked, poll, until_waiting, waiting
 
 
-class ZoneApprovals:
+class ZoneApprovalsContract:
     """Tests that ask for a fixture ``zone``, an :class:`~tests.support.asking.AskingZone`, and ``command``."""
 
     async def test_a_small_payment_asks_nobody(self, zone, command):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from tabard_sidecar.state.model import Child, ReserveState, Revocation, RevocationKind
 
-from tests.support.state_contract.things import LATER, NOW, chain, fresh, new_task, opened, wanted
+from tests.support.state import LATER, NOW, chain, fresh, new_task, opened, wanted
 
 
 def revoked(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tabard_sidecar.state.model import ApprovalStatus, ReserveState
 
-from tests.support.state_contract.things import LATER, NOW, approval, chain, fresh, new_task, opened, wanted
+from tests.support.state import LATER, NOW, approval, chain, fresh, new_task, opened, wanted
 
 
 async def _approved(store, root: str, *, uses: int = 1, expires_at: float = LATER) -> str:

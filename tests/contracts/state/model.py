@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.state.model import Chain, OutcomeState, Reservation, ReserveState
 
-from tests.support.state_contract.things import SUPPRESSED, NewStore, chain, new_task, opened, outcome, wanted
+from tests.support.state import SUPPRESSED, NewStore, chain, new_task, opened, outcome, wanted
 
 _LIMITS = {"a": 9, "b": 5}
 _LINKS = ((), ("l",), ("l", "m"), ("n",))

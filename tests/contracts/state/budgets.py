@@ -9,7 +9,7 @@ import pytest
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import Chain, OutcomeState, ReserveState
 
-from tests.support.state_contract.things import NOW, chain, fresh, new_task, opened, outcome, wanted
+from tests.support.state import NOW, chain, fresh, new_task, opened, outcome, wanted
 
 MOST = 2**53
 
