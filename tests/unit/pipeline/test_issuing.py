@@ -1,4 +1,4 @@
-"""Credentials that are computed while the store is asked: handed out after the reservation, or never."""
+"""Credentials that are computed while the store answers: handed out after the reservation, or never."""
 
 from __future__ import annotations
 
