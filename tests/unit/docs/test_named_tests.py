@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _TEXTS = {".md", ".proto", ".py", ".rego", ".sh", ".toml", ".yaml"}
 _NOT_OURS = {"__pycache__", "build", "dist"}
 _PATH = re.compile(r"(?<![\w./-])(?:\.\./)*(tests/[\w./-]*\w)")
