@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """A check failed: the question is answered with a deny that carries this reason.
+    """A check failed: the request is answered with a deny that carries this reason.
 
     Attributes:
         code: stable reason code, documented in :mod:`tabard_sidecar.reasons`.

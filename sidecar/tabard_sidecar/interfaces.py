@@ -148,7 +148,7 @@ class Observer(Protocol):
     """Receives what the pipelines do, for metrics and traces."""
 
     def stage(self, name: str) -> AbstractContextManager[object]:
-        """Observe one stage of a question while the context lasts."""
+        """Observe one stage of a request while the context lasts."""
         ...
 
     def decided(self, operation: Operation, decision: Decision, seconds: float) -> None:
@@ -270,7 +270,7 @@ class Approvals(Protocol):
         *,
         now: float,
     ) -> tuple[PendingApproval, ...]:
-        """Remember that a call waits for people, one approval per ask.
+        """Store that a call waits for people, one approval per ask.
 
         ``serialised`` is the grant as it was presented. Asking the same again returns what waits already.
 
@@ -303,7 +303,7 @@ class Revocations(Protocol):
         ...
 
     async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
-        """Check that nobody in a chain was revoked. Links are checked by the state store itself.
+        """Check that no workload or person of a chain was revoked. The state store itself checks links.
 
         ``newest`` is the sequence number of the zone's newest revocation; what isn't known yet is fetched first.
 

@@ -26,7 +26,7 @@ class Operation(StrEnum):
 
 
 class IntentSource(StrEnum):
-    """How a task's purpose and statement are known."""
+    """Origin of a task's purpose and statement."""
 
     SIGNED = "signed"
     ASSERTED = "asserted"
@@ -65,7 +65,7 @@ class Intent:
     """Purpose and statement of a task, fixed when it starts.
 
     ``limits`` are the initiator's own narrowing, present only when ``source`` is signed. ``token_id`` is the nonce
-    (``jti``) that works once, ``expires_at`` the time until which it has to be remembered.
+    (``jti``) that works once, ``expires_at`` the time until which its use has to be stored.
     """
 
     purpose: str
@@ -117,7 +117,7 @@ class BudgetLimit:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedGrant:
-    """A grant whose signatures and seals hold; its caveats still have to be judged against the question.
+    """A grant whose signatures and seals hold; its caveats still have to be checked against the request.
 
     ``digest`` (SHA-256 of the serialised grant, hex) identifies exactly this grant, ``root_id`` the root of its tree.
     ``caveats`` is every caveat in order, hops and branches included; ``root_caveats`` those before the first link.
@@ -142,7 +142,7 @@ class VerifiedGrant:
     def granted_budgets(self) -> frozenset[str]:
         """Names of the budgets that policy granted.
 
-        They stand before everything else in the root grant, where nobody can append; a later budget only narrows them.
+        They are the first caveats of the root grant, where no holder can append; a later budget only narrows them.
         """
         first = takewhile(lambda caveat: isinstance(caveat, Budget), self.root_caveats)
         return frozenset(caveat.name for caveat in first if isinstance(caveat, Budget))
@@ -219,7 +219,7 @@ class CredentialTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A policy element that wants a person's word: ``module`` is its module's name, without ``policy.``.
+    """A policy element that wants a person's approval: ``module`` is its module's name, without ``policy.``.
 
     ``approvers`` are roles of the configuration, any of which may approve. An approval allows ``uses`` calls within
     ``ttl_seconds``.
@@ -235,7 +235,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """A call that waits for a person. ``call_grant`` is secret: the grant narrowed to this call and that person's word."""
+    """A call that waits for a person. ``call_grant`` is secret: the grant narrowed to this call and that approval."""
 
     approval_id: str
     module: str
@@ -262,7 +262,7 @@ class PolicyDecision:
 
     ``denials`` not empty means deny. Otherwise ``granted_by`` names the granting elements. ``limits`` holds one entry
     per start or delegate element, each to become caveats of its own. ``asks`` are the elements that want a person's
-    word and don't have it; they are set only if nothing else denies and something grants.
+    approval and don't have it; they are set only if nothing else denies and something grants.
 
     ``charges`` are amounts by name of the budget, the largest that any grant names; labels are united.
     """
@@ -342,7 +342,7 @@ class Introspection:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one question."""
+    """The answer to one request."""
 
     decision_id: str
     allowed: bool

@@ -21,7 +21,7 @@ from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, own_credential_
 from tabard_sidecar.state import Revocation, RevocationKind
 
 MAX_REVOKED_CREDENTIALS = 1_000
-"""How many credentials the holders of one task may revoke; each is remembered as long as the task."""
+"""Most credentials that the holders of one task may revoke; each is stored as long as the task."""
 
 
 class Credentials:
@@ -42,7 +42,7 @@ class Credentials:
         """Describe a credential of any task for a backend; ``None`` if it isn't active, whatever the cause.
 
         Raises:
-            NoDecision: the state store is out of reach, so that nobody can tell.
+            NoDecision: the state store is out of reach, so that it can't be told.
         """
         try:
             found = self.inspect(value)
@@ -70,8 +70,8 @@ class Credentials:
     async def revoke(self, grant: str, credential_id: str) -> None:
         """Revoke a credential that was issued to the presented holder. Durable.
 
-        An agent may name any id, so the revocation only counts for a credential of this very holder; the id of somebody
-        else's does nothing. Revoking twice is no error.
+        An agent may name any id, so the revocation only counts for a credential of this very holder; the id of
+        another holder's does nothing. Revoking twice is no error.
 
         Raises:
             Refused: the grant doesn't verify.

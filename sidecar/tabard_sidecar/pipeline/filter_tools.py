@@ -18,7 +18,7 @@ _ANSWER_SECONDS = 30.0
 class ToolFilter:
     """Answers FilterTools: caveats first, then partial evaluation of policy.
 
-    An answer is remembered for half a minute per grant, tool and policy revision; it speaks of what could be allowed, so
+    An answer is cached for half a minute per grant, tool and policy revision. It tells what could be allowed, so
     an old one does no harm beyond a denied call.
     """
 
@@ -45,17 +45,17 @@ class ToolFilter:
             ]
             possible = [tool for tool in wanted if self._caveats_allow(verified, tool)]
             now = stages.clock()
-            answers = self._remembered(verified, possible, policy.revision, now)
+            answers = self._cached(verified, possible, policy.revision, now)
             unknown = [tool for tool in possible if _identity(tool) not in answers]
             if unknown:
                 inputs = stages.inputs.filter_tools(agent, verified, unknown, state=state, now=now)
                 offered = await policy.filter_tools(inputs)
                 found = dict(zip(map(_identity, unknown), offered, strict=True))
-                self._remember(verified, found, policy.revision, now)
+                self._cache(verified, found, policy.revision, now)
                 answers |= found
             return [tool for tool in possible if answers[_identity(tool)]], policy.revision
 
-    def _remembered(
+    def _cached(
         self, grant: VerifiedGrant, tools: Iterable[CandidateTool], revision: str, now: float
     ) -> dict[tuple[str, str], bool]:
         """Return the answers that are still fresh."""
@@ -66,7 +66,7 @@ class ToolFilter:
                 fresh[tool] = offered
         return fresh
 
-    def _remember(
+    def _cache(
         self, grant: VerifiedGrant, answers: Mapping[tuple[str, str], bool], revision: str, now: float
     ) -> None:
         for tool, offered in answers.items():

@@ -84,8 +84,8 @@ class IdempotencyStore:
 def request_key(operation: str, workload: str, credential: str, request_id: str) -> bytes:
     """Return the digest under which a request is known.
 
-    ``credential`` is what the caller presents (a grant's digest, a token's id), so that nobody else's request_id can ever
-    be hit.
+    ``credential`` is what the caller presents (a grant's digest, a token's id), so that no other caller's request_id
+    can be hit.
     """
     digest = hashlib.sha256()
     for part in (operation, workload, credential, request_id):

@@ -25,7 +25,7 @@ from tabard_sidecar.state import Outcome, OutcomeState
 
 MAX_LABELS = 32
 REPORTED = "reported:"
-"""What a label begins with that nobody but the agent vouches for."""
+"""Prefix of labels that only the agent reports."""
 MAX_LABEL_CHARS = 256
 _MAX_AMOUNT = 2**53
 _SKEW_SECONDS = 5.0

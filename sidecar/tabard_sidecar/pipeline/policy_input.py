@@ -26,7 +26,7 @@ from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.state.model import TaskState
 from tabard_sidecar.util.jsontext import encode
 
-# What is remembered about grants may take this much: their holders choose how many and how large they are.
+# Bound of the cached parts of grants: holders choose how many grants there are and how large they are.
 _CACHED_BYTES = 16 * 2**20
 _EMPTY_STATE = b'"budgets":{},"history":{"calls":[],"labels":[]},"approvals":[]'
 
@@ -37,7 +37,7 @@ def seconds(time: float) -> float:
 
 
 class PolicyInput:
-    """Builds inputs; remembers the part of each grant that doesn't change."""
+    """Builds inputs; caches the part of each grant that doesn't change."""
 
     def __init__(self) -> None:
         self._grants: OrderedDict[str, tuple[Agent, bytes]] = OrderedDict()

@@ -66,7 +66,7 @@ class TaskStates:
         It may be out of date: nothing may be decided on it but what a reservation then confirms.
 
         Raises:
-            Refused: somebody in the chain is known to be revoked, or a holder has too many children.
+            Refused: a workload or person of the chain is known to be revoked, or a holder has too many children.
             NoDecision: the state store is out of reach.
         """
         found = self._cache.take(grant.chain, with_calls=with_calls, revocations=self._revocations.newest)

@@ -102,7 +102,7 @@ class Tasks:
         """End the presented holder's part of the task, durably.
 
         Raises:
-            Refused: the grant doesn't verify, or is one child too many or too deep, so that nobody can use it.
+            Refused: the grant doesn't verify, or is one child too many or too deep, so that it can't be used.
             NoDecision: the state store is out of reach.
         """
         _, verified = self._stages.verify_held(grant)
@@ -111,7 +111,7 @@ class Tasks:
         if await self._stages.state.ended_at_or_above(verified.holder_id):
             # An operator's revocation stays an operator's, with its reason.
             return verified
-        # Branches are made offline and without end. Only those that count are remembered as ended.
+        # Any number of branches can be made offline. Only those that count are stored as ended.
         await self._stages.task_states.count_children(verified)
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
         ended = Revocation(

@@ -1,4 +1,4 @@
-"""Messages to questions and decisions to messages: the only place that knows both.
+"""Converts messages to requests and decisions to messages: the only place that knows both.
 
 Everything that comes from a caller is bounded and checked here; what is malformed is INVALID_ARGUMENT.
 """

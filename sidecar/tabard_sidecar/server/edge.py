@@ -28,15 +28,15 @@ class Edge:
     Args:
         metrics: where errors are counted.
         tracing: makes the span of each RPC.
-        max_in_flight: questions decided at once. One too many is refused, it doesn't wait for a place.
-        request_seconds: longest time one question may take.
+        max_in_flight: most requests decided at once. One more is refused, it isn't queued.
+        request_seconds: longest time one request may take.
     """
 
     def __init__(
         self, metrics: Metrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
     ) -> None:
         self._metrics = metrics
-        # Without traces nobody needs the metadata, which gRPC builds when it is asked for.
+        # Without traces the metadata isn't needed; gRPC builds it on access.
         self._tracing = None if isinstance(tracing, NoTracing) else tracing
         self._max_in_flight = max_in_flight
         self._request_seconds = request_seconds
@@ -55,7 +55,7 @@ class Edge:
             raise
 
     async def admit(self, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
-        """Do the work of one question within the limits.
+        """Do the work of one request within the limits.
 
         Raises:
             NoDecision: whatever went wrong.
@@ -65,7 +65,7 @@ class Edge:
                 raise NoDecision(
                     "RESOURCE_EXHAUSTED",
                     "overloaded",
-                    f"{self._max_in_flight} questions are in flight already",
+                    f"{self._max_in_flight} requests are in flight already",
                 )
             self._in_flight += 1
             try:
@@ -85,7 +85,7 @@ class Edge:
 
 
 async def guarded(work: Callable[[], Awaitable[_Reply]]) -> _Reply:
-    """Do the work of one question; whatever goes wrong comes out as :class:`NoDecision`."""
+    """Do the work of one request; every failure comes out as :class:`NoDecision`."""
     try:
         return await work()
     except (NoDecision, TimeoutError):

@@ -52,7 +52,7 @@ from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
 
 _HOUSEKEEPING_SECONDS = 30.0
-# Expiry goes in small steps, so that questions get their turn, and in as many as it takes: agents say how much there is.
+# Expiry runs in small steps, so that requests get their turn, and in as many as needed: agents choose how much expires.
 _EXPIRY_STEPS = 200
 _EXPIRY_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Running:
             component.ok()
 
     async def drain(self) -> None:
-        """Take no more questions and let those in flight finish."""
+        """Accept no more requests and let those in flight finish."""
         seconds = self._parts.settings.limits.drain_seconds
         self.health.stopping()
         _log.info("draining", extra={"seconds": seconds})
@@ -173,7 +173,7 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         # What was built by now lives as long as the process; the collector needn't look at it again.
         gc.collect()
         gc.freeze()
-        # A question leaves some hundred objects behind and next to no cycle; looking for them less often is a tenth of the
+        # A request leaves some hundred objects behind and next to no cycle; collecting them less often saves a tenth of the
         # time, and memory stays flat (bench: growth over the last half).
         gc.set_threshold(20_000, 20, 50)
         parts.health.started()
