@@ -188,7 +188,7 @@ dist/.built-$(1): $(2)/pyproject.toml $(3) $(UV_READY) | .venv/pyvenv.cfg
 	@$(if $(RELEASE),TABARD_OPA_MANYLINUX=1) $(UV) build --quiet --package $(1) --python .venv/bin/python --out-dir dist
 	@touch $$@
 endef
-sources = $(shell find $(1) -type f \( -name '*.py' -o -name '*.lua' -o -name '*.md' -o -name '*.typed' \) 2>/dev/null)
+sources = $(shell find $(1) -type f \( -name '*.py' -o -name '*.lua' -o -name '*.toml' -o -name '*.md' -o -name '*.typed' \) 2>/dev/null)
 $(eval $(call package,tabard,sdk,$(call sources,sdk)))
 $(eval $(call package,tabard-sidecar,sidecar,$(call sources,sidecar) $(REGO)))
 $(eval $(call package,tabard-opa,engine,$(call sources,engine) $(ENGINE)))

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from tabard_sidecar.reasons import ReasonCode
+
+StatusName = Literal[
+    "ABORTED",
+    "DEADLINE_EXCEEDED",
+    "FAILED_PRECONDITION",
+    "INTERNAL",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "UNAVAILABLE",
+]
+"""Name of a gRPC status code with which the sidecar answers when it makes no decision."""
+
 
 class Refused(Exception):
     """A check failed: the request is answered with a deny that carries this reason.
@@ -11,7 +28,7 @@ class Refused(Exception):
         message: what happened, for the operator; never holds a secret.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: ReasonCode, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -26,7 +43,7 @@ class NoDecision(Exception):
         message: what happened and what to do next; never holds a secret.
     """
 
-    def __init__(self, status: str, code: str, message: str) -> None:
+    def __init__(self, status: StatusName, code: ReasonCode, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code

@@ -14,6 +14,8 @@ from typing import Any
 
 from tabard.caveats import Budget, Caveat, Limits
 
+from tabard_sidecar.reasons import PolicyCode, ReasonCode
+
 
 class Operation(StrEnum):
     """What policy is asked about; ``input.operation``."""
@@ -192,7 +194,7 @@ class ToolCall:
 class Reason:
     """Why a decision came out as it did. ``code`` is documented in :mod:`tabard_sidecar.reasons`."""
 
-    code: str
+    code: ReasonCode | PolicyCode
     message: str = ""
     module: str = ""
 

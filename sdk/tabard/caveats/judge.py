@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tabard.caveats import types
 from tabard.caveats.types import Caveat
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 
     from tabard.caveats.constraints import Constraint
 
+FailureCode = Literal[
+    "argument_missing",
+    "argument_not_granted",
+    "argument_unknown",
+    "audience_not_granted",
+    "call_mismatch",
+    "caveat_not_enforced",
+    "caveat_unknown",
+    "depth_exceeded",
+    "grant_expired",
+    "internal",
+    "purpose_not_granted",
+    "read_only",
+    "scope_not_granted",
+    "tool_not_granted",
+]
+"""Reason code with which a caveat objects; each has a page under docs/reference/errors/."""
 
 MAX_WORK = 20_000
 """Most that judging one call may cost, over all caveats; a unit is about one value compared with one short operand."""
@@ -88,7 +105,7 @@ class Question:
 class Failure:
     """Why a caveat objects: a reason code and what exactly isn't met."""
 
-    code: str
+    code: FailureCode
     message: str
 
 

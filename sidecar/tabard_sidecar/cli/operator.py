@@ -122,6 +122,6 @@ def operator(address: str) -> Iterator[Operator]:
 
 
 def _page(code: str) -> str:
-    from tabard_sidecar.reasons import describe  # noqa: PLC0415
+    from tabard_sidecar.reasons import REASON_CODES  # noqa: PLC0415
 
-    return f"docs/reference/errors/{code}.md" if describe(code) else ""
+    return f"docs/reference/errors/{code}.md" if code in REASON_CODES else ""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tabard.macaroon import RawCaveat, Step, VerifiedMacaroon
 
     from tabard_sidecar.grants.identifier import RootIdentifier
+    from tabard_sidecar.reasons import ReasonCode
 
 
 def link_id(signature: bytes) -> str:
@@ -90,7 +91,7 @@ def decode_step(raw: RawCaveat, number: int, decode: Callable[[bytes], Caveat]) 
     try:
         return decode(raw.identifier)
     except CaveatError as error:
-        code = "caveat_unknown" if error.unknown else "grant_malformed"
+        code: ReasonCode = "caveat_unknown" if error.unknown else "grant_malformed"
         raise Refused(code, f"caveat {number}: {error}") from None
 
 

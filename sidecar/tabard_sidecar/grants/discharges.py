@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tabard.macaroon import Step, UnverifiedMacaroon
 
     from tabard_sidecar.model import ToolCall, VerifiedGrant
+    from tabard_sidecar.reasons import ReasonCode
 
 _ALLOWED = (Expiry, Call, Uses)
 APPROVAL_ID = re.compile(r"[0-9a-f]{32}")
@@ -133,7 +134,7 @@ def judge_discharges(grant: VerifiedGrant, call: ToolCall, *, now: float) -> tup
         for caveat in answered[name]:
             failure = judge(caveat, question)
             if failure is not None:
-                code = "discharge_expired" if isinstance(caveat, Expiry) else failure.code
+                code: ReasonCode = "discharge_expired" if isinstance(caveat, Expiry) else failure.code
                 raise Refused(code, f"the discharge of {name[:64]!a} ({caveat.tag}): {failure.message}")
     return names
 

@@ -32,6 +32,8 @@ from tabard_sidecar.state.model import Chain, Child
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tabard_sidecar.reasons import ReasonCode
+
 Numbered = tuple[tuple[int, Caveat], ...]
 """Caveats with their positions in the chain, counted from 1."""
 
@@ -61,7 +63,7 @@ class PlannedGrant(VerifiedGrant):
     expiries: Numbered = field(init=False, repr=False, compare=False)
     per_call: Numbered = field(init=False, repr=False, compare=False)
     per_credential: Numbered = field(init=False, repr=False, compare=False)
-    refusal: tuple[str, str] | None = field(init=False, repr=False, compare=False)
+    refusal: tuple[ReasonCode, str] | None = field(init=False, repr=False, compare=False)
     children: tuple[tuple[str, str, int | None], ...] = field(init=False, repr=False, compare=False)
     counted: tuple[Child, ...] = field(init=False, repr=False, compare=False)
     chain: Chain = field(init=False, repr=False, compare=False)

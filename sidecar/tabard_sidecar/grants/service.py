@@ -36,16 +36,21 @@ from tabard_sidecar.grants.discharges import (
 from tabard_sidecar.grants.seal import make_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tabard_sidecar.grants.plan import PlannedGrant
     from tabard_sidecar.keys import Key
     from tabard_sidecar.model import Subject, Task, VerifiedGrant
+    from tabard_sidecar.reasons import ReasonCode
 
 _USE = "root"
 _GRANT_INFO = "grant"
 _HOP_INFO = "hop"
-_KINDS = {"malformed": "grant_malformed", "signature": "grant_signature", "discharge": "discharge_forged"}
+_KINDS: Mapping[str, ReasonCode] = {
+    "malformed": "grant_malformed",
+    "signature": "grant_signature",
+    "discharge": "discharge_forged",
+}
 # Decoded caveats are shared by all grants of a tree. Long ones aren't kept, so that nobody fills the memory with them.
 _DECODED_CAVEATS = 2048
 _LONGEST_KEPT = 1024

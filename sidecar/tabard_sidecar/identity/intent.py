@@ -20,11 +20,12 @@ from tabard_sidecar.keys.jwk import algorithm_of
 from tabard_sidecar.model import Intent, IntentSource, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tabard_sidecar.identity.jose import UnverifiedToken
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.keys.jwk import PrivateKey
+    from tabard_sidecar.reasons import ReasonCode
 
 INTENT_TYPE = "tabard-intent+jwt"
 """Media type of a signed intent, as its ``typ`` carries it."""
@@ -32,7 +33,7 @@ MAX_LIFETIME_SECONDS = 300.0
 MAX_PURPOSE_BYTES = 256
 MAX_STATEMENT_BYTES = 4096
 
-_CODES = {
+_CODES: Mapping[TokenProblem, ReasonCode] = {
     TokenProblem.MALFORMED: "intent_malformed",
     TokenProblem.HEADER: "intent_malformed",
     TokenProblem.ALGORITHM: "intent_untrusted",

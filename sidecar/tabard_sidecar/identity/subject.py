@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.identity.jose import UnverifiedToken
     from tabard_sidecar.interfaces import AgentIdentitySource, Clock
+    from tabard_sidecar.reasons import ReasonCode
 
-_CODES = {
+_CODES: Mapping[TokenProblem, ReasonCode] = {
     TokenProblem.MALFORMED: "subject_token_malformed",
     TokenProblem.HEADER: "subject_token_header",
     TokenProblem.ALGORITHM: "subject_token_algorithm",

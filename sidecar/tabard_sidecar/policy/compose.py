@@ -14,6 +14,7 @@ from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.reasons import PolicyCode
 
 MAX_ELEMENTS = 1000
 """Most elements that one list of the entrypoint's answer may hold."""
@@ -38,7 +39,7 @@ class _Element:
     value: Mapping[str, Json]
 
     def reason(self, message: str = "") -> Reason:
-        return Reason(code=self.value["code"], message=message, module=f"policy.{self.module}")
+        return Reason(code=PolicyCode(self.value["code"]), message=message, module=f"policy.{self.module}")
 
 
 @cache

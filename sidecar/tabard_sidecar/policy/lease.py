@@ -12,6 +12,7 @@ from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.engines.failures import EvaluationFailedError
 from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
+from tabard_sidecar.reasons import ReasonCode
 
 _FILTER_PARALLEL = 8
 
@@ -162,7 +163,7 @@ class PolicyLease:
         except EvaluationFailedError:
             return False
 
-    def _denied(self, code: str, message: str, module: str = "") -> PolicyDecision:
+    def _denied(self, code: ReasonCode, message: str, module: str = "") -> PolicyDecision:
         return PolicyDecision(self._policy.revision, denials=(Reason(code, message, module),))
 
     def _failed(self, error: EvaluationFailedError) -> PolicyDecision:

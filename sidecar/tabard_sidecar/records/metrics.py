@@ -20,7 +20,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.reasons import REASON_CODES
 from tabard_sidecar.records.instruments import LoopCounter, LoopHistogram
 
 POLICY_CODE = "policy"
@@ -200,7 +200,7 @@ class Metrics:
             code: first reason; counted by name only if Tabard itself defines it.
             seconds: how long it took.
         """
-        code = "" if allowed else code if code in REASONS else POLICY_CODE
+        code = "" if allowed else code if code in REASON_CODES else POLICY_CODE
         key = (operation, allowed, code)
         counter = self._decisions.get(key)
         if counter is None:
@@ -214,7 +214,7 @@ class Metrics:
 
     def failed(self, code: str) -> None:
         """Count a question that ended without a decision."""
-        self.errors.labels(code if code in REASONS else "internal").inc()
+        self.errors.labels(code if code in REASON_CODES else "internal").inc()
 
     def stage(self, name: str) -> Histogram:
         """Return the histogram of one stage; ``name`` is a constant of the code."""

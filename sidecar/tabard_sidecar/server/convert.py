@@ -27,7 +27,7 @@ from tabard_sidecar.pipeline.requests import (
     ReportOutcomeRequest,
     StartTaskRequest,
 )
-from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.reasons import PolicyCode, ReasonCode, describe
 from tabard_sidecar.util.jsontext import encode
 
 MAX_GRANT_BYTES = 64 * 1024
@@ -46,7 +46,7 @@ _INTENT_SOURCES = {
     IntentSource.ASSERTED: types_pb.INTENT_SOURCE_ASSERTED,
 }
 # Codes whose message only speaks of the caller's own call and limits, so that a model may see it.
-_TELLING = frozenset(
+_TELLING: frozenset[ReasonCode | PolicyCode] = frozenset(
     {
         "tool_not_granted",
         "argument_not_granted",
@@ -231,7 +231,7 @@ def decision_message(decision: Decision) -> types_pb.Decision:
 
 
 def _reason(reason: Reason) -> types_pb.Reason:
-    known = REASONS.get(reason.code)
+    known = describe(reason.code)
     model = known.model if known is not None else reason.message
     if known is not None and (reason.module or reason.code in _TELLING):
         model = f"{known.model} {reason.message}".strip()

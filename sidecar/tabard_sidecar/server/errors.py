@@ -8,14 +8,14 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.reasons import describe
 
 DOMAIN = "tabard.dev"
 
 
 def status(error: NoDecision, decision_id: str = "") -> status_pb2.Status:
     """Return the status that says why no decision was made."""
-    known = REASONS.get(error.code)
+    known = describe(error.code)
     metadata = {"next_step": known.next_step} if known is not None else {}
     if decision_id:
         metadata["decision_id"] = decision_id
@@ -40,11 +40,6 @@ def internal(incident: str) -> NoDecision:
     return NoDecision(
         "INTERNAL", "internal", f"internal error; the sidecar's log has details under {incident}"
     )
-
-
-def unimplemented(method: str) -> NoDecision:
-    """Return the error for a method whose time has not come."""
-    return NoDecision("UNIMPLEMENTED", "not_implemented", f"{method} isn't available in this version")
 
 
 def malformed() -> NoDecision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +13,8 @@ from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.approvals import ApprovalDecider, ApprovalView
 from tabard_sidecar.approvals.prompt import Prompt
-from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.errors import NoDecision, Refused, StatusName
+from tabard_sidecar.reasons import ReasonCode
 from tabard_sidecar.server import convert
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.state import ApprovalStatus
@@ -26,7 +27,7 @@ _STATUSES = {
     ApprovalStatus.DENIED: types_pb.APPROVAL_STATUS_DENIED,
 }
 # Refusals that aren't about the approver.
-_STATES = {
+_STATES: Mapping[ReasonCode, StatusName] = {
     "approval_unknown": "NOT_FOUND",
     "approval_decided": "FAILED_PRECONDITION",
     "approval_unreadable": "FAILED_PRECONDITION",

@@ -8,7 +8,7 @@ from tabard_opa import Engine
 from tabard_sidecar.approvals import ApprovalsConfig
 from tabard_sidecar.approvals.webhook import signature
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
-from tabard_sidecar.reasons import REASONS
+from tabard_sidecar.reasons import REASON_CODES
 
 from tests.support import markdown
 
@@ -43,9 +43,9 @@ def test_every_reason_exists():
     rows = [row for row in re.findall(r"^\|.*\|(.*)\|$", table, re.MULTILINE) if "`" in row]
     codes = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
     assert len(codes) >= 14
-    assert codes <= REASONS.keys()
+    assert codes <= REASON_CODES
     described = set(re.findall(r"`(appro[a-z]+_[a-z_]+)`", text))
-    assert described - REASONS.keys() <= {"approval_id"}
+    assert described - REASON_CODES <= {"approval_id"}
 
 
 def test_the_policy_compiles():

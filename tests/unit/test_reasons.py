@@ -1,0 +1,238 @@
+"""Ties the reason codes to the places that give them, to their texts and to their pages."""
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from mypy import api as mypy
+from tabard.caveats.constraints import OPERATORS
+from tabard.caveats.judge import FailureCode
+from tabard.verify.errors import CODES as REJECTIONS
+from tabard_sidecar.errors import StatusName
+from tabard_sidecar.reasons import REASON_CODES, describe, parse_texts, reason_texts
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "reference" / "errors"
+SOURCES = [
+    path
+    for folder in ("sidecar/tabard_sidecar", "sdk/tabard/caveats")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if path.name != "reasons.py"
+]
+TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+CODE_TYPES = ("ReasonCode", "FailureCode")
+
+
+def texts(node):
+    """Return the string constants that an expression may evaluate to."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.IfExp(body=body, orelse=orelse):
+            return texts(body) | texts(orelse)
+        case ast.Dict(values=values):
+            return set().union(*map(texts, values))
+    return set()
+
+
+def is_code(annotation):
+    return annotation is not None and any(name in ast.unparse(annotation) for name in CODE_TYPES)
+
+
+def code_parameter(node):
+    """Return the position at which a function or class takes a reason code as ``code``, or ``None``."""
+    match node:
+        case ast.ClassDef(body=body):
+            made = [item for item in body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+            if made:
+                names = [(argument.arg, argument.annotation) for argument in made[0].args.args[1:]]
+            else:
+                names = [
+                    (item.target.id, item.annotation) for item in body if isinstance(item, ast.AnnAssign)
+                ]
+        case ast.FunctionDef(args=arguments) | ast.AsyncFunctionDef(args=arguments):
+            names = [
+                (argument.arg, argument.annotation) for argument in arguments.args if argument.arg != "self"
+            ]
+        case _:
+            return None
+    return next((n for n, (name, kind) in enumerate(names) if name == "code" and is_code(kind)), None)
+
+
+def takers():
+    """Return which functions and classes of each module take a reason code, and at which position."""
+    found = defaultdict(dict)
+    for path, tree in TREES.items():
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts[1:])
+        for node in tree.body:
+            methods = node.body if isinstance(node, ast.ClassDef) else []
+            named = [(node, ""), *((item, "self.") for item in methods)]
+            for item, prefix in named:
+                at = code_parameter(item)
+                if at is not None:
+                    found[module][f"{prefix}{item.name}"] = at
+    return found
+
+
+def taken(path, tree, found):
+    """Return the names under which a module knows what takes a reason code."""
+    known = dict(found.get(".".join(path.relative_to(ROOT).with_suffix("").parts[1:]), {}))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            there = found.get(node.module, {})
+            known |= {name.asname or name.name: there[name.name] for name in node.names if name.name in there}
+    return known
+
+
+def given_codes():
+    """Return every code that the sources give."""
+    given = set()
+    found = takers()
+    assert {"Refused", "NoDecision"} <= found["tabard_sidecar.errors"].keys()
+    assert "Reason" in found["tabard_sidecar.model"]
+    assert "Failure" in found["tabard.caveats.judge"]
+    for path, tree in TREES.items():
+        known = taken(path, tree, found)
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=taker, args=arguments, keywords=keywords) if ast.unparse(taker) in known:
+                    at = known[ast.unparse(taker)]
+                    for value in [
+                        *arguments[at : at + 1],
+                        *(word.value for word in keywords if word.arg == "code"),
+                    ]:
+                        given |= texts(value)
+                case ast.AnnAssign(annotation=annotation, value=ast.expr() as value):
+                    kind = ast.unparse(annotation)
+                    if kind in CODE_TYPES or re.fullmatch(r"Mapping\[\w+, ReasonCode\]", kind):
+                        given |= texts(value)
+    return given
+
+
+def given_statuses():
+    """Return the gRPC statuses with which the sources raise each code."""
+    given = defaultdict(set)
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NoDecision":
+                status, code = node.args[:2]
+                if isinstance(status, ast.Constant) and isinstance(code, ast.Constant):
+                    given[code.value].add(status.value)
+            elif isinstance(node, ast.AnnAssign) and "[ReasonCode, StatusName]" in ast.unparse(
+                node.annotation
+            ):
+                for code, status in zip(node.value.keys, node.value.values, strict=True):
+                    given[code.value].add(status.value)
+    return given
+
+
+def test_every_code_has_its_texts():
+    assert reason_texts().keys() == REASON_CODES
+
+
+@pytest.mark.parametrize("code", sorted(REASON_CODES))
+def test_texts_are_complete(code):
+    text = describe(code)
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
+    assert text.title
+    assert not text.title.endswith(".")
+    assert text.operator.endswith(".")
+    assert text.model.endswith(".")
+    assert text.next_step.endswith((".", "`."))
+
+
+def test_every_code_is_given_somewhere():
+    assert given_codes() == REASON_CODES
+
+
+def test_statuses_are_those_of_the_raise_sites():
+    assert {
+        code: set(text.status) for code, text in reason_texts().items() if text.status
+    } == given_statuses()
+
+
+def test_every_status_is_used():
+    used = set().union(*given_statuses().values()) | {"PERMISSION_DENIED"}  # server/errors.py, for refusals
+    assert used == set(get_args(StatusName))
+
+
+def test_codes_of_caveats_are_reason_codes():
+    assert set(get_args(FailureCode)) <= REASON_CODES
+
+
+def test_every_code_has_a_page_and_every_page_a_code():
+    assert {page.stem for page in PAGES.glob("*.md")} - {"README"} == REASON_CODES
+
+
+def test_policies_own_codes_have_no_texts():
+    assert describe("amount_too_high") is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "right"),
+    [
+        ('Refused("task_ended", "")', True),
+        ('Refused("task_endet", "")', False),
+        ('NoDecision("UNAVAILABLE", "state_unavailable", "")', True),
+        ('NoDecision("UNAVAILABLE", "state_unavailible", "")', False),
+        ('NoDecision("UNAVAILIBLE", "state_unavailable", "")', False),
+        ('Reason("no_grant")', True),
+        ('Reason(PolicyCode("amount_too_high"))', True),
+        ('Reason("no_grand")', False),
+    ],
+)
+def test_a_misspelt_code_fails_type_checking(statement, right, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from tabard_sidecar.errors import NoDecision, Refused\n"
+        "from tabard_sidecar.model import Reason\n"
+        "from tabard_sidecar.reasons import PolicyCode\n"
+        f"{statement}\n"
+    )
+    output, _, exit_code = mypy.run(["--follow-imports=silent", str(program)])
+    assert (exit_code == 0) is right, output
+    assert right or ":4: error: Argument" in output
+
+
+def test_a_table_with_a_fault_is_refused():
+    head = '[model_texts]\n[codes.a]\ntitle = "A"\noperator = "B."\nmodel = "C."\nnext_step = "D."\n'
+    assert parse_texts(head)["a"].model == "C."
+    for fault in ('ti = "x"\n', '[codes.b]\ntitle = "B"\nmodel = "x"\n'):
+        with pytest.raises(TypeError):
+            parse_texts(head + fault)
+    with pytest.raises(ValueError, match="twice"):
+        parse_texts(head + "[codes.a]\n")
+
+
+def test_codes_that_protos_name_exist():
+    for proto in (ROOT / "proto").rglob("*.proto"):
+        named = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', proto.read_text()))
+        assert named - set(OPERATORS) <= REASON_CODES, proto
+
+
+OTHER_WORDS = {
+    "agent_issuer",
+    "approval_id",
+    "audience_keys",
+    "call_grant",
+    "decision_id",
+    "intent_source",
+    "keys_file",
+    "request_id",
+}
+"""Words of the documentation that begin like a reason code and are names of fields or settings."""
+
+
+def test_codes_that_the_documentation_names_exist():
+    """A word in backticks that begins like a reason code is one, and every link leads to a page."""
+    families = {code.partition("_")[0] for code in REASON_CODES}
+    pages = [*ROOT.glob("*.md"), ROOT / "sidecar/README.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        text = page.read_text()
+        words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text))
+        named = {word for word in words if word.partition("_")[0] in families} - OTHER_WORDS
+        assert named <= REASON_CODES | REJECTIONS.keys(), page
+        assert set(re.findall(r"errors/([a-z_]+)\.md", text)) <= REASON_CODES, page
