@@ -30,6 +30,7 @@ from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import types_pb2
+from tabard.codes import ReportedCode
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -95,7 +96,7 @@ def decision(message: types_pb2.Decision, understood: frozenset[str]) -> Decisio
     allowed = message.effect == _ALLOW
     reasons = tuple(
         [
-            Reason(item.code, item.message, item.model_message, item.module, item.next_step)
+            Reason(ReportedCode(item.code), item.message, item.model_message, item.module, item.next_step)
             for item in message.reasons
         ]
     )

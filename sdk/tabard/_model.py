@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tabard import errors
+from tabard.codes import ClientCode, ReportedCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Reason:
         next_step: what to do next.
     """
 
-    code: str
+    code: ClientCode | ReportedCode
     message: str = ""
     model_message: str = ""
     module: str = ""

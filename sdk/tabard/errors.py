@@ -13,7 +13,9 @@ Every one is a reason not to make the call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from tabard.codes import ClientCode, ReportedCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from tabard._model import Decision, PendingApproval, Reason
 
-APPROVAL_REQUIRED = "approval_required"
+APPROVAL_REQUIRED: Final = "approval_required"
 ERROR_DOMAIN = "tabard.dev"
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -32,7 +34,8 @@ class TabardError(Exception):
     """Base of everything that this package raises on purpose.
 
     Attributes:
-        code: stable lower_snake_case code; docs/reference/errors/ has a page for each of the sidecar's.
+        code: stable lower_snake_case code; docs/reference/errors/ has a page for each of the client's and
+            of the sidecar's.
         message: what happened and what to do next, for people. Holds no secret.
         decision_id: identifier in the decision log; empty if no decision was made.
         reasons: the decision's reasons; empty if no decision was made.
@@ -42,7 +45,7 @@ class TabardError(Exception):
 
     def __init__(
         self,
-        code: str,
+        code: ClientCode | ReportedCode,
         message: str,
         *,
         decision_id: str = "",
@@ -83,7 +86,7 @@ class ApprovalRequired(Denied):
 
     def __init__(
         self,
-        code: str,
+        code: ClientCode | ReportedCode,
         message: str,
         *,
         decision_id: str = "",
@@ -119,7 +122,7 @@ def from_decision(decision: Decision) -> Denied:
             reasons=decision.reasons,
             approvals=decision.approvals,
         )
-    code = next(iter(codes), "denied")
+    code: ClientCode | ReportedCode = codes[0] if codes else "reason_missing"
     return Denied(code, message, decision_id=decision.decision_id, reasons=decision.reasons)
 
 
@@ -139,7 +142,7 @@ def from_status(
     message = f"{details.rstrip('.')}. {next_step}".strip() if next_step else details
     if reason:
         kind = Unavailable if reason == "request_in_progress" else _KINDS.get(status, Unavailable)
-        return kind(reason, message)
+        return kind(ReportedCode(reason), message)
     if status == "UNAVAILABLE":
         text = (
             f"No sidecar answers at {address}: is the sidecar running? "
@@ -151,7 +154,9 @@ def from_status(
         return Unavailable("deadline_exceeded", text)
     if status == "RESOURCE_EXHAUSTED" and "larger than max" in details:
         return InvalidRequest("request_too_large", details)
-    return _KINDS.get(status, Unavailable)(status.lower(), message or "no details were given")
+    if status == "UNIMPLEMENTED":
+        return InvalidRequest("unimplemented", message or "the sidecar doesn't offer this method")
+    return _KINDS.get(status, Unavailable)("rpc_failed", f"gRPC status {status}: {message or 'no details'}")
 
 
 _KINDS: dict[str, type[TabardError]] = {

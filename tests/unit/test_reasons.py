@@ -2,14 +2,17 @@
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from mypy import api as mypy
+from tabard import errors
 from tabard.caveats.constraints import OPERATORS
 from tabard.caveats.judge import FailureCode
+from tabard.codes import CLIENT_CODES
 from tabard.verify.errors import CODES as REJECTIONS
 from tabard_sidecar.errors import StatusName
 from tabard_sidecar.reasons import REASON_CODES, describe, parse_texts, reason_texts
@@ -23,6 +26,8 @@ SOURCES = [
     if path.name != "reasons.py"
 ]
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+CLIENT_TEXTS = parse_texts((ROOT / "sdk/reasons.toml").read_text())
+CODES = REASON_CODES | CLIENT_CODES
 CODE_TYPES = ("ReasonCode", "FailureCode")
 
 
@@ -112,6 +117,24 @@ def given_codes():
     return given
 
 
+def client_codes():
+    """Return every code that the client gives: first arguments of its errors and reasons, and typed values."""
+    classes = {name for name, kind in vars(errors).items() if isinstance(kind, type)} | {"Reason"}
+    given = set()
+    for path in sorted((ROOT / "sdk/tabard").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[first, *_]) if (
+                    name in classes
+                ):
+                    given |= texts(first)
+                case ast.Call(func=ast.Call(), args=[first, *_]):  # a class that was looked up
+                    given |= texts(first)
+                case ast.AnnAssign(annotation=kind, value=ast.expr() as value):
+                    given |= texts(value) if re.match("Final|ClientCode", ast.unparse(kind)) else set()
+    return given
+
+
 def given_statuses():
     """Return the gRPC statuses with which the sources raise each code."""
     given = defaultdict(set)
@@ -130,12 +153,14 @@ def given_statuses():
 
 
 def test_every_code_has_its_texts():
+    """A code that the sidecar and the client give has one page: the sidecar's."""
     assert reason_texts().keys() == REASON_CODES
+    assert CLIENT_TEXTS.keys() == CLIENT_CODES - REASON_CODES
 
 
-@pytest.mark.parametrize("code", sorted(REASON_CODES))
+@pytest.mark.parametrize("code", sorted(REASON_CODES | CLIENT_CODES))
 def test_texts_are_complete(code):
-    text = describe(code)
+    text = describe(code) or CLIENT_TEXTS[code]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
     assert text.title
     assert not text.title.endswith(".")
@@ -146,6 +171,16 @@ def test_texts_are_complete(code):
 
 def test_every_code_is_given_somewhere():
     assert given_codes() == REASON_CODES
+
+
+def test_every_code_of_the_client_is_given_somewhere():
+    assert client_codes() == CLIENT_CODES
+
+
+def test_a_model_is_told_what_the_errors_say():
+    shared = tomllib.loads((ROOT / "sdk/reasons.toml").read_text())["model_texts"]
+    classes = {"denied": errors.Denied, "unavailable": errors.Unavailable, "invalid": errors.InvalidRequest}
+    assert shared == {name: kind("rpc_failed", "").for_model() for name, kind in classes.items()}
 
 
 def test_statuses_are_those_of_the_raise_sites():
@@ -164,7 +199,7 @@ def test_codes_of_caveats_are_reason_codes():
 
 
 def test_every_code_has_a_page_and_every_page_a_code():
-    assert {page.stem for page in PAGES.glob("*.md")} - {"README"} == REASON_CODES
+    assert {page.stem for page in PAGES.glob("*.md")} - {"README"} == REASON_CODES | CLIENT_CODES
 
 
 def test_policies_own_codes_have_no_texts():
@@ -182,11 +217,22 @@ def test_policies_own_codes_have_no_texts():
         ('Reason("no_grant")', True),
         ('Reason(PolicyCode("amount_too_high"))', True),
         ('Reason("no_grand")', False),
+        ('Failure("read_only", "")', True),
+        ('Failure("readonly", "")', False),
+        ('InvalidRequest("task_kind", "")', True),
+        ('InvalidRequest(ReportedCode("amount_too_high"), "")', True),
+        ('InvalidRequest("task_king", "")', False),
+        ('Rejected("credential_used")', True),
+        ('Rejected("credential_useed")', False),
     ],
 )
 def test_a_misspelt_code_fails_type_checking(statement, right, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
+        "from tabard.caveats import Failure\n"
+        "from tabard.codes import ReportedCode\n"
+        "from tabard.errors import InvalidRequest\n"
+        "from tabard.verify.errors import Rejected\n"
         "from tabard_sidecar.errors import NoDecision, Refused\n"
         "from tabard_sidecar.model import Reason\n"
         "from tabard_sidecar.reasons import PolicyCode\n"
@@ -194,7 +240,7 @@ def test_a_misspelt_code_fails_type_checking(statement, right, tmp_path):
     )
     output, _, exit_code = mypy.run(["--follow-imports=silent", str(program)])
     assert (exit_code == 0) is right, output
-    assert right or ":4: error: Argument" in output
+    assert right or ":8: error: Argument" in output
 
 
 def test_a_table_with_a_fault_is_refused():
@@ -229,10 +275,10 @@ OTHER_WORDS = {
 def test_codes_that_the_documentation_names_exist():
     """A word in backticks that begins like a reason code is one, and every link leads to a page."""
     families = {code.partition("_")[0] for code in REASON_CODES}
-    pages = [*ROOT.glob("*.md"), ROOT / "sidecar/README.md", *(ROOT / "docs").rglob("*.md")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("s*/README.md"), *(ROOT / "docs").rglob("*.md")]
     for page in pages:
         text = page.read_text()
         words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text))
         named = {word for word in words if word.partition("_")[0] in families} - OTHER_WORDS
-        assert named <= REASON_CODES | REJECTIONS.keys(), page
-        assert set(re.findall(r"errors/([a-z_]+)\.md", text)) <= REASON_CODES, page
+        assert named <= CODES | REJECTIONS.keys(), page
+        assert set(re.findall(r"errors/([a-z_]+)\.md", text)) <= CODES, page

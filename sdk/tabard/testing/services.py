@@ -28,7 +28,7 @@ from tabard.testing.people import FakeApprovals
 from tabard.testing.rules import Answer, RecordedCall, Script
 
 _ALLOWED = Answer(allowed=True, code="allowed_by_test")
-_NOT_IMPLEMENTED = Answer(allowed=False, code="not_implemented", status="UNIMPLEMENTED")
+_NOT_IMPLEMENTED = Answer(allowed=False, code="unimplemented", status="UNIMPLEMENTED")
 
 
 @dataclass(slots=True)

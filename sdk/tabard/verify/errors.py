@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,34 @@ _SCOPE = "insufficient_scope"
 _REQUEST = "invalid_request"
 _SERVER = "temporarily_unavailable"
 
-CODES: dict[str, _Row] = {
+RejectionCode = Literal[
+    "credential_missing",
+    "credential_ambiguous",
+    "credential_malformed",
+    "credential_type",
+    "credential_algorithm",
+    "credential_unknown_key",
+    "credential_signature",
+    "credential_claims",
+    "credential_issuer",
+    "credential_audience",
+    "credential_expired",
+    "credential_not_yet_valid",
+    "credential_caveat",
+    "credential_inactive",
+    "credential_used",
+    "tool_mismatch",
+    "arguments_mismatch",
+    "call_unreadable",
+    "body_too_large",
+    "length_required",
+    "keys_unavailable",
+    "replay_unavailable",
+    "introspection_unavailable",
+]
+"""A code with which a backend turns a request away."""
+
+CODES: dict[RejectionCode, _Row] = {
     "credential_missing": _Row(401, "", "A credential of this audience is needed"),
     "credential_ambiguous": _Row(400, _REQUEST, "Exactly one credential has to be sent"),
     "credential_malformed": _Row(401, _INVALID, "The credential is malformed"),
@@ -54,7 +82,7 @@ class Rejected(Exception):
         detail: what exactly, for this backend's own log; the caller doesn't get it. Holds no secret.
     """
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: RejectionCode, detail: str = "") -> None:
         super().__init__(code, detail)
         self.code = code
         self.detail = detail

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.options import (
     config_options,
     echo_json,
@@ -183,7 +183,9 @@ def _unanswered(error: TabardError, address: str) -> Failure:
     import tabard  # noqa: PLC0415
 
     code = exit_codes.USAGE if isinstance(error, tabard.InvalidRequest) else exit_codes.UNREACHABLE
-    return Failure(f"no decision: {error.code}: {error.message}", code, where=address, see=_page(error.code))
+    return Failure(
+        f"no decision: {error.code}: {error.message}", code, where=address, see=error_page(error.code)
+    )
 
 
 def describe(decision: Decision, *, show_credential: bool) -> dict[str, object]:
@@ -244,7 +246,7 @@ def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
         _row("rule", reason.module or "the sidecar itself")
         _row("why", reason.message)
         _row("next", reason.next_step)
-        _row("see", _page(reason.code))
+        _row("see", error_page(reason.code))
     credential = decision.credential
     if credential is not None:
         seconds = max(0, round(credential.expires_at - time.time()))
@@ -264,9 +266,3 @@ def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
 def _row(name: str, text: str) -> None:
     if text:
         click.echo(f"  {name:<10} {text}")
-
-
-def _page(code: str) -> str:
-    from tabard_sidecar.reasons import REASON_CODES  # noqa: PLC0415
-
-    return f"docs/reference/errors/{code}.md" if code in REASON_CODES else ""

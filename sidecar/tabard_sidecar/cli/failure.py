@@ -54,3 +54,12 @@ class ConfigFailure(Failure):
             click.echo(f"  {problem}", file=file, err=file is None)
             hint = f"{problem.next_step} " if problem.next_step else ""
             click.echo(f"      {hint}See {problem.anchor}", file=file, err=file is None)
+
+
+def error_page(code: str) -> str:
+    """Return the page about a reason code of the sidecar or the client; empty for a policy's own code."""
+    from tabard.codes import CLIENT_CODES  # noqa: PLC0415 - only failures pay for it
+
+    from tabard_sidecar.reasons import REASON_CODES  # noqa: PLC0415
+
+    return f"docs/reference/errors/{code}.md" if code in REASON_CODES | CLIENT_CODES else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.terminal import visible
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ class Operator:
                 exit_codes.UNREACHABLE,
                 where=self.address,
                 next_step=f"Is it running, and may you use its socket? Else set --operator or ${_VARIABLE}.",
+                see=error_page(found.code),
             )
         code = _EXIT_CODES.get(status, exit_codes.UNREACHABLE)
-        return Failure(visible(found.message), code, where=self.address, see=_page(found.code))
+        return Failure(visible(found.message), code, where=self.address, see=error_page(found.code))
 
 
 _EXIT_CODES = {
@@ -119,9 +120,3 @@ def operator(address: str) -> Iterator[Operator]:
         raise Failure(message, exit_codes.USAGE) from error
     with grpc.insecure_channel(checked, options=_transport.CHANNEL_OPTIONS) as channel:
         yield Operator(channel, checked)
-
-
-def _page(code: str) -> str:
-    from tabard_sidecar.reasons import REASON_CODES  # noqa: PLC0415
-
-    return f"docs/reference/errors/{code}.md" if code in REASON_CODES else ""

@@ -133,6 +133,7 @@ def test_nobody_answers(tabard, tmp_path):
     code, _, err = tabard("call", "notes.read", "--address", f"unix:{tmp_path}/none")
     assert code == 6
     assert "tabard serve" in err
+    assert "see: docs/reference/errors/sidecar_unreachable.md" in err
 
 
 def test_decision_log_of_all_that_is_intact_and_holds_no_secret(tabard, quickstart):

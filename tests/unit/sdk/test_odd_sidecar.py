@@ -103,12 +103,12 @@ OURS = error_details_pb2.ErrorInfo(reason="ours", domain="tabard.dev", metadata=
 @pytest.mark.parametrize(
     ("abort", "code"),
     [
-        (_status(), "internal"),
-        (_status(_any(FOREIGN)), "internal"),
+        (_status(), "rpc_failed"),
+        (_status(_any(FOREIGN)), "rpc_failed"),
         (_status(_any(FOREIGN), _any(OURS)), "ours"),
-        (_status(_any(OURS, broken=True)), "internal"),
-        (_status(_any(error_details_pb2.RetryInfo())), "internal"),
-        (lambda context: context.abort(grpc.StatusCode.INTERNAL, ""), "internal"),
+        (_status(_any(OURS, broken=True)), "rpc_failed"),
+        (_status(_any(error_details_pb2.RetryInfo())), "rpc_failed"),
+        (lambda context: context.abort(grpc.StatusCode.INTERNAL, ""), "rpc_failed"),
     ],
     ids=["none", "foreign", "foreign and ours", "broken", "another kind", "plain"],
 )
@@ -125,8 +125,9 @@ def test_malformed_details_are_survived(task, odd):
         context.abort(grpc.StatusCode.INTERNAL, "odd")
 
     odd.abort = abort
-    with pytest.raises(tabard.Unavailable, match="odd"):
+    with pytest.raises(tabard.Unavailable, match="gRPC status INTERNAL: odd") as caught:
         task.authorize("t")
+    assert caught.value.code == "rpc_failed"
 
 
 def test_a_next_step_is_shown(task, odd):
