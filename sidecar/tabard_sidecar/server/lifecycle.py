@@ -39,6 +39,7 @@ from tabard_sidecar.pipeline.outcomes import Outcomes
 from tabard_sidecar.pipeline.tasks import TaskRules, Tasks
 from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
+from tabard_sidecar.reasons import reason_texts
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.records.sinks import SinkError
 from tabard_sidecar.server.edge import Edge
@@ -203,7 +204,9 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
-    await asyncio.gather(parts.identity.start(), parts.policy.start())
+    # The texts of denials are read from a file once; the first denial needn't wait for that.
+    texts = asyncio.to_thread(reason_texts)
+    await asyncio.gather(parts.identity.start(), parts.policy.start(), texts)
     return parts
 
 
