@@ -1,0 +1,149 @@
+"""This version side by side with another checkout: calls of both in turns, in one run.
+
+Run as ``python -m bench.versions OTHER_CHECKOUT``; writes bench/results/versions.json. The other checkout needs an
+environment of its own (``make .venv/.synced-bench`` in it). Each version serves its own examples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
+from tabard.authz.v1 import types_pb2
+
+from bench.harness import Figure, compare, cpu_seconds, publish, resident_bytes
+from bench.setup import question as refund
+from bench.state import question as payment
+
+HERE = Path(__file__).resolve().parent.parent
+BLOCKS, CALLS = 60, 100
+STARTS = 5
+
+# What is started in each checkout; both scenarios exist there under these names.
+AUTHORIZE = """
+import json, sys
+from bench.setup import running
+with running() as bench:
+    print(json.dumps({"address": bench.address, "grant": bench.grant(5), "pid": bench.pid}), flush=True)
+    sys.stdin.read()
+"""
+STATE = """
+import asyncio, json, sys
+from bench import state
+loop = asyncio.new_event_loop()
+with state.running(state.WATCHED, "", loop) as world:
+    grant = state._branch(loop.run_until_complete(state._start(world)), budgets=True)
+    sidecar = world.sidecars[state.WORKLOAD]
+    print(json.dumps({"address": sidecar.address, "grant": grant, "pid": sidecar.process.pid}), flush=True)
+    sys.stdin.read()
+"""
+START = """
+import time
+from bench.authorize import _ready_seconds
+from bench.setup import running
+with running() as bench:
+    print(_ready_seconds(bench))
+"""
+SCENARIOS: tuple[tuple[str, str, Callable[[str, int], authorization_pb.AuthorizeRequest]], ...] = (
+    ("authorize, depth 5, jwt", AUTHORIZE, refund),
+    ("state on SQLite", STATE, lambda grant, number: payment(grant, 1 + number)),
+)
+
+
+def main() -> int:
+    """Compare and publish."""
+    parser = argparse.ArgumentParser(prog="bench.versions", description=__doc__)
+    parser.add_argument("other", type=Path, help="checkout of the version to compare with")
+    other = parser.parse_args().other.resolve()
+    figures = [figure for scenario in SCENARIOS for figure in _scenario(*scenario, other)]
+    ready = [[_started(checkout) for checkout in (HERE, other)] for _ in range(STARTS)]
+    figures.append(_ratio("ready after start", [mine / theirs for mine, theirs in ready]))
+    return 0 if publish("versions", figures) else 1
+
+
+@contextmanager
+def _served(checkout: Path, script: str) -> Iterator[dict[str, Any]]:
+    """Start a scenario in a checkout; yield address, grant and process id."""
+    process = subprocess.Popen(
+        [_python(checkout), "-c", script],
+        cwd=checkout,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.communicate("")
+
+
+def _scenario(
+    name: str,
+    script: str,
+    request: Callable[[str, int], authorization_pb.AuthorizeRequest],
+    other: Path,
+) -> Iterator[Figure]:
+    with ExitStack() as stack:
+        mine, theirs = (stack.enter_context(_served(checkout, script)) for checkout in (HERE, other))
+        first, second = (_caller(one, request) for one in (mine, theirs))
+        spent: list[tuple[float, float]] = []
+
+        def measured(blocks: int) -> list[float]:
+            before = [cpu_seconds(one["pid"]) for one in (mine, theirs)]
+            found = compare(first, second, blocks=blocks, calls=CALLS)
+            after = [cpu_seconds(one["pid"]) for one in (mine, theirs)]
+            spent.append((after[0] - before[0], after[1] - before[1]))
+            return found.ratios
+
+        ratios = [ratio for _ in range(6) for ratio in measured(BLOCKS // 6)]
+        yield _ratio(f"{name}: p50", ratios, "<= 1.03")
+        yield _ratio(f"{name}: server CPU", [a / b for a, b in spent], "<= 1.03")
+        resident = [resident_bytes(one["pid"]) for one in (mine, theirs)]
+        yield Figure(f"{name}: resident", resident[0] / resident[1], "x", "<= 1.0")
+
+
+def _ratio(name: str, ratios: list[float], goal: str = "<= 1.0") -> Figure:
+    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    return Figure(f"{name}, this over other", statistics.median(ratios), "x", goal, spread)
+
+
+def _caller(
+    served: dict[str, Any], request: Callable[[str, int], authorization_pb.AuthorizeRequest]
+) -> Callable[[], object]:
+    stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(served["address"]))
+    number = 0
+
+    def call() -> object:
+        nonlocal number
+        number += 1
+        reply = stub.Authorize(request(served["grant"], number))
+        assert reply.decision.effect == types_pb2.EFFECT_ALLOW, reply
+        return reply
+
+    return call
+
+
+def _started(checkout: Path) -> float:
+    run = subprocess.run(
+        [_python(checkout), "-c", START], cwd=checkout, capture_output=True, text=True, check=True
+    )
+    return float(run.stdout)
+
+
+def _python(checkout: Path) -> str:
+    return str(checkout / ".venv" / "bin" / "python")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
