@@ -1,5 +1,6 @@
-"""Markdown pages: links lead somewhere, prose is wrapped, and some words stay out."""
+"""Pages and docstrings: links lead somewhere, prose is wrapped, and some words stay out."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -15,6 +16,12 @@ PAGES = [
     ),
     ROOT / "tests" / "conformance" / "README.md",
 ]
+MODULES = [
+    path
+    for folder in ("docs", "proto", "sidecar/tabard_sidecar/pipeline")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 WIDTH = 100
 BANNED = re.compile(
     r"\b(whoever|whomever|nobody|somebody|everybody|pull(?:ing)? the plug|got around|for good|vouch(?:es|ed)? for)\b",
@@ -54,5 +61,14 @@ def test_prose_is_wrapped(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
-def test_idioms_stay_out(page):
+def test_idioms_stay_out_of_a_page(page):
     assert BANNED.findall(prose(page)) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_idioms_stay_out_of_docstrings(module):
+    """And a module's docstring says what the module does, not "What ..."."""
+    tree = ast.parse(module.read_text("utf-8"))
+    texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+    assert [text for text in texts if BANNED.search(text)] == []
+    assert not texts[0].startswith(("What ", "How ", "Where ", "Which ", "Who "))
