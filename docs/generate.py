@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,8 +48,8 @@ _ERRORS_INTRO = """\
 # Reason codes
 
 Every deny and every error carries one of these codes, or the code of a policy's own rule. Codes are
-stable: a code is never renamed and never changes its meaning. The codes with which a backend rejects
-a credential are in [Backends](../../backends.md).
+stable: a code is never renamed and never changes its meaning. The codes with which a backend
+rejects a credential are in [Backends](../../backends.md).
 
 ## Codes of the sidecar
 """
@@ -242,12 +243,16 @@ def error_page(code: str, text: ReasonText, source: str) -> str:
             f"# {text.title}\n",
             f"Code: `{code}`\n",
             *([f"gRPC status: {status}\n"] if status else []),
-            f"**What happened.** {text.operator}\n",
-            f"**Next step.** {text.next_step}\n",
-            f"**What a model is told.** {text.model}\n",
+            _paragraph(f"**What happened.** {text.operator}"),
+            _paragraph(f"**Next step.** {text.next_step}"),
+            _paragraph(f"**Text for the model.** {text.model}"),
             "[All reason codes](README.md)\n",
         ]
     )
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def metrics_page() -> str:

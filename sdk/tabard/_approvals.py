@@ -23,14 +23,14 @@ _GROWTH = 1.5
 _DENIED = Reason(
     "approval_denied",
     "a person refused this call",
-    "A person refused this call. Do not try it again; tell them what you could do instead.",
-    next_step="Ask the person who refused.",
+    "A person refused this call. Do not try it again. Tell the person what you could do instead.",
+    next_step="Ask the person who denied the call.",
 )
 _EXPIRED = Reason(
     "approval_expired",
-    "nobody decided about this call in time",
-    "Nobody decided about this call in time. Tell the person that it still waits for a decision.",
-    next_step="Ask again, and have somebody decide: `tabard approvals list`.",
+    "no person decided about this call in time",
+    "No person decided about this call in time. Tell the person that it still waits for a decision.",
+    next_step="Make the call again, and ask an approver to decide: `tabard approvals list`.",
 )
 
 Steps: TypeAlias = Generator[

@@ -70,7 +70,7 @@ class TabardError(Exception):
 class Denied(TabardError):
     """The decision is no."""
 
-    _model_text = "You are not authorized to do this. Do not retry the same call; continue without it or ask the person."
+    _model_text = "You are not authorized to do this. Do not retry the same call. Continue without it, or ask the person."
 
 
 class ApprovalRequired(Denied):
@@ -100,7 +100,7 @@ class ApprovalRequired(Denied):
 class Unavailable(TabardError):
     """No decision could be made. Nothing was allowed."""
 
-    _model_text = "No decision could be made right now. You may retry once after a short wait."
+    _model_text = "No decision could be made now. You may retry once after a short wait."
 
 
 class InvalidRequest(TabardError):

@@ -1,5 +1,6 @@
-"""Markdown pages: links lead somewhere, prose is wrapped, and some words stay out."""
+"""Pages and docstrings: links lead somewhere, prose is wrapped, and some words stay out."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -15,14 +16,17 @@ PAGES = [
     ),
     ROOT / "tests" / "conformance" / "README.md",
 ]
+MODULES = [
+    path
+    for folder in ("docs", "proto", "sidecar/tabard_sidecar/pipeline")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 WIDTH = 100
 BANNED = re.compile(
     r"\b(whoever|whomever|nobody|somebody|everybody|pull(?:ing)? the plug|got around|for good|vouch(?:es|ed)? for)\b",
     re.IGNORECASE,
 )
-
-
-WRITTEN = [page for page in PAGES if page.parent.name != "errors"]
 
 
 def names(page):
@@ -49,13 +53,22 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(linked), target
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=names)
+@pytest.mark.parametrize("page", PAGES, ids=names)
 def test_prose_is_wrapped(page):
     """Table rows and headings can't be wrapped, and neither can a line without spaces."""
     lines = [line for line in prose(page).splitlines() if not line.lstrip().startswith(("|", "#", "<!--"))]
     assert [line for line in lines if len(line) > WIDTH and " " in line.strip()] == []
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=names)
-def test_idioms_stay_out(page):
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_idioms_stay_out_of_a_page(page):
     assert BANNED.findall(prose(page)) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_idioms_stay_out_of_docstrings(module):
+    """And a module's docstring says what the module does, not "What ..."."""
+    tree = ast.parse(module.read_text("utf-8"))
+    texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+    assert [text for text in texts if BANNED.search(text)] == []
+    assert not texts[0].startswith(("What ", "How ", "Where ", "Which ", "Who "))
