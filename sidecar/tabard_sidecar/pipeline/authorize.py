@@ -74,11 +74,10 @@ class Authorizer:
         with stages.policy.lease() as policy:
             call = VerifiedCall(request, agent, grant, spec, policy)
             reader = stages.task_states.reader(agent, grant, with_calls=policy.reads_calls)
-            with stages.observer.stage("look_up"):
-                state = await reader.read()
-                if grant.third_parties:
-                    approvals = await stages.approvals.met(grant, request.call, now=stages.clock())
-                    call = replace(call, approvals=approvals)
+            state = await reader.read()
+            if grant.third_parties:
+                approvals = await stages.approvals.met(grant, request.call, now=stages.clock())
+                call = replace(call, approvals=approvals)
 
             async def decide() -> Answer:
                 return Answer(await self._decide(call, reader, state, recorder))

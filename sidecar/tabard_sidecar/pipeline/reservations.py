@@ -100,6 +100,8 @@ class Reservations:
 def task_labels(call: VerifiedCall, decision: PolicyDecision) -> tuple[str, ...]:
     """Return the labels that a call adds to its task, by policy and by the catalogue, sorted."""
     returned = call.spec.labels if call.spec is not None else ()
+    if not returned and not decision.task_labels:
+        return ()
     return tuple(sorted({*decision.task_labels, *returned}))
 
 
@@ -109,8 +111,11 @@ def check_budgets_granted(grant: PlannedGrant, decision: PolicyDecision) -> None
     Raises:
         Refused: one doesn't.
     """
+    if not decision.charges:
+        return
+    granted = grant.granted_budgets
     for name, amount in decision.charges.items():
-        if amount and name not in grant.granted_budgets:
+        if amount and name not in granted:
             raise Refused(
                 "budget_not_granted", f"the call costs {amount} {name}, for which the grant has no budget"
             )

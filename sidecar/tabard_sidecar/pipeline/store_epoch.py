@@ -67,5 +67,6 @@ class StoreEpoch:
 
         Compares the epoch before the write: its own increment would hide that another write is missing.
         """
-        await self.check(epoch - 1, before=before)
+        if epoch <= before:
+            await self.check(epoch - 1, before=before)
         self.highest = max(self.highest, epoch)

@@ -258,8 +258,7 @@ class Tasks:
             agent, grant = stages.verify_held(request.grant)
             check_delegation(grant, request.holder, now=stages.clock())
         with stages.policy.lease() as policy:
-            with stages.observer.stage("look_up"):
-                state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
+            state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
             input_json = stages.inputs.without_tool(
                 Operation.DELEGATE, agent, grant, state=state, now=stages.clock(), request=wanted
             )

@@ -10,7 +10,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.engines.failures import EvaluationFailedError
-from tabard_sidecar.policy.engines.provider import Active
+from tabard_sidecar.policy.engines.provider import Active, Evaluator
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
 from tabard_sidecar.reasons import ReasonCode
 
@@ -19,6 +19,8 @@ _FILTER_PARALLEL = 8
 
 class SharedPolicy:
     """A loaded policy with the number of its leases. It is closed after it was retired and the last lease ended."""
+
+    __slots__ = ("_leases", "_retired", "policy")
 
     def __init__(self, policy: Active) -> None:
         self.policy = policy
@@ -32,15 +34,13 @@ class SharedPolicy:
     def release(self) -> None:
         """Count one lease less."""
         self._leases -= 1
-        self._close_if_unused()
+        if self._retired and not self._leases:
+            self.policy.evaluator.close()
 
     def retire(self) -> None:
         """Close it as soon as nothing leases it."""
         self._retired = True
-        self._close_if_unused()
-
-    def _close_if_unused(self) -> None:
-        if self._retired and not self._leases:
+        if not self._leases:
             self.policy.evaluator.close()
 
 
@@ -53,6 +53,8 @@ class PolicyLease:
         deadline_seconds: longest time of one evaluation.
         broken: why the policy's source has been broken for too long, so that everything is denied; otherwise empty.
     """
+
+    __slots__ = ("_breaker", "_broken", "_deadline_seconds", "_policy", "_shared")
 
     def __init__(
         self, shared: SharedPolicy, breaker: Breaker, deadline_seconds: float, *, broken: str
@@ -136,24 +138,6 @@ class PolicyLease:
 
         return list(await asyncio.gather(*map(offered, inputs)))
 
-    async def mask(self, record_json: bytes) -> list[Any]:
-        """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
-
-        Raises:
-            NoDecision: the mask failed, so what may be written isn't known.
-        """
-        try:
-            mask = await self._policy.evaluator.mask(record_json, self._deadline_seconds)
-        except EvaluationFailedError as error:
-            raise NoDecision(
-                "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
-            ) from error
-        if mask is None:
-            return []
-        if not isinstance(mask, list):
-            raise NoDecision("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
-        return mask
-
     async def _possible(self, input_json: bytes) -> bool:
         evaluator, deadline = self._policy.evaluator, self._deadline_seconds
         try:
@@ -179,3 +163,22 @@ class PolicyLease:
         module = self._policy.rules.module_of(error.file)
         label = f"policy.{module}" if module else ""
         return self._denied("policy_error", f"{error.message}{where}", label)
+
+
+async def mask(evaluator: Evaluator, record_json: bytes, deadline_seconds: float) -> list[Any]:
+    """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
+
+    Raises:
+        NoDecision: the mask failed, so what may be written isn't known.
+    """
+    try:
+        found = await evaluator.mask(record_json, deadline_seconds)
+    except EvaluationFailedError as error:
+        raise NoDecision(
+            "UNAVAILABLE", "audit_unavailable", f"system.log.mask failed: {error.message}"
+        ) from error
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise NoDecision("UNAVAILABLE", "audit_unavailable", "system.log.mask must be a set")
+    return found

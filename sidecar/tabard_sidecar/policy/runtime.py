@@ -11,7 +11,7 @@ from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.engines.provider import Active, PolicyProvider
-from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy
+from tabard_sidecar.policy.lease import PolicyLease, SharedPolicy, mask
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
@@ -106,11 +106,9 @@ class Runtime:
         Raises:
             NoDecision: no policy is loaded.
         """
-        if self._active is None:
-            message = "no policy is loaded: " + self._first_problem()
-            raise NoDecision("UNAVAILABLE", "policy_unavailable", message)
+        active = self._require_active()
         broken = self._first_problem() if self._broken_too_long() else ""
-        return PolicyLease(self._active, self._breaker, self._config.deadline_seconds, broken=broken)
+        return PolicyLease(active, self._breaker, self._config.deadline_seconds, broken=broken)
 
     async def mask(self, record_json: bytes) -> list[Any]:
         """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
@@ -118,8 +116,8 @@ class Runtime:
         Raises:
             NoDecision: the mask failed, so what may be written isn't known.
         """
-        with self.lease() as policy:
-            return await policy.mask(record_json)
+        # Not leased: the evaluation begins before anything else can run.
+        return await mask(self._require_active().policy.evaluator, record_json, self._config.deadline_seconds)
 
     async def reload(self) -> PolicyStatus:
         """Load the source now. A source that is broken leaves the active policy as it is and says so in the status."""
@@ -139,6 +137,12 @@ class Runtime:
         if self._listener is not None:
             self._listener(status)
         return status
+
+    def _require_active(self) -> SharedPolicy:
+        if self._active is None:
+            message = "no policy is loaded: " + self._first_problem()
+            raise NoDecision("UNAVAILABLE", "policy_unavailable", message)
+        return self._active
 
     def _first_problem(self) -> str:
         return str(self._problems[0]) if self._problems else "it is still being loaded"
