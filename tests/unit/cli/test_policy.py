@@ -59,7 +59,7 @@ grant contains {"code": "a"} if {
 
 grant contains {"code": "b"} if {
 	input.tool.name == "refund.create"
-	arguments.within("ammount", 1, 3)
+	arguments.in_range("ammount", 1, 3)
 }
 
 deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
@@ -112,7 +112,7 @@ def test_eval_shows_the_decision_and_the_deciding_rule():
     assert (code, shown["allowed"], shown["credential"]["scopes"]) == (0, True, ["refunds:write"])
     (reason,) = shown["reasons"]
     assert (reason["code"], reason["module"]) == ("refund", "policy.refunds")
-    assert reason["rule"].endswith("refunds.rego:72")
+    assert reason["rule"].endswith("refunds.rego:70")
 
 
 def test_eval_of_a_denial_exits_1_and_names_the_rule():
@@ -123,7 +123,7 @@ def test_eval_of_a_denial_exits_1_and_names_the_rule():
         "amount_too_high",
         "amount_cents is 50000, the limit is 10000",
     )
-    assert reason["rule"].endswith("refunds.rego:99")
+    assert reason["rule"].endswith("refunds.rego:94")
 
 
 def test_eval_of_an_asserted_purpose():

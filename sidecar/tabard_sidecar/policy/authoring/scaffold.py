@@ -10,25 +10,21 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MODULE = """\
 # METADATA
 # title: {title}
-# description: What the agents of {title} may do. Everything that no rule grants is denied.
+# description: Agents may read {title}. A call that no rule grants is denied.
 package policy.{name}
 
+import data.tabard.lib.credentials
 import data.tabard.lib.intent
 
 # METADATA
-# description: Reading is granted, for the purpose that the person signed.
-grant contains {{"code": "read", "credential": {{
-	"kind": "jwt",
-	"audience": "https://{host}.internal",
-	"scopes": ["{name}:read"],
-	"ttl_seconds": 60,
-}}}} if {{
+# description: Reading is granted for the signed purpose.
+grant contains {{"code": "read", "credential": credentials.jwt("https://{host}.internal", ["{name}:read"], 60)}} if {{
 	input.tool.name == "{name}.read"
 	intent.purpose_is("{name}")
 }}
 
 # METADATA
-# description: Nothing else of {title} is for agents, and the denial says so.
+# description: The denial of every other call gives the reason.
 deny contains {{
 	"code": "{name}_read_only",
 	"message": sprintf("%s is not for agents", [input.tool.name]),
