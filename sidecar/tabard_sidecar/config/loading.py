@@ -167,6 +167,8 @@ def _message(detail: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "string_pattern_mismatch":
         return f"must match {context['pattern']}"
+    if kind == "too_short":
+        return f"must hold at least {context['min_length']} item{'s' * (context['min_length'] != 1)}"
     text = str(detail["msg"])
     for wordy, short in (
         ("Input should be ", "must be "),

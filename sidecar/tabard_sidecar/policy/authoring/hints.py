@@ -82,7 +82,14 @@ def _compared_names(node: Json) -> Iterator[tuple[str, Place]]:
 
 _HELPERS = frozenset(
     {
-        "all_in", "all_mentioned", "in_range", "length_at_most", "number", "number_mentioned", "text", "texts",
+        "all_in",
+        "all_mentioned",
+        "in_range",
+        "length_at_most",
+        "number",
+        "number_mentioned",
+        "text",
+        "texts",
         "values_not_in",
     }
 )

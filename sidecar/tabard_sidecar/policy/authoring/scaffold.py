@@ -1,4 +1,4 @@
-"""Starts a policy module and its test."""
+"""Writes a new policy module with its Rego test and its decision cases."""
 
 from __future__ import annotations
 
@@ -63,15 +63,36 @@ test_everything_else_is_denied if {{
 """
 
 
+_CASES = """\
+# Decision cases of {title}, run by `tabard policy test`. docs/policy-guide.md lists the keys.
+defaults:
+  purpose: {name}
+
+cases:
+  - name: reading gets a credential for reading
+    tool: {name}.read
+    expect: {{effect: allow, code: read, credential: {{kind: jwt, scopes: ["{name}:read"]}}}}
+
+  - name: an asserted purpose grants nothing
+    tool: {name}.read
+    intent_source: asserted
+    expect: {{effect: deny, code: no_grant}}
+
+  - name: every other call is denied
+    tool: {name}.delete
+    expect: {{effect: deny, code: {name}_read_only}}
+"""
+
+
 class ScaffoldError(Exception):
     """The module can't be started."""
 
 
-def write_module(folder: Path, name: str) -> tuple[Path, Path]:
-    """Write ``<folder>/<name>/<name>.rego`` and its test, overwriting nothing.
+def write_module(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """Write ``<folder>/<name>/<name>.rego``, its test and its cases, overwriting nothing.
 
     Returns:
-        The module and the test.
+        The module, the test and the cases.
 
     Raises:
         ScaffoldError: the name isn't one, or a file is there already.
@@ -81,16 +102,16 @@ def write_module(folder: Path, name: str) -> tuple[Path, Path]:
             f"{name!r} is no module name: use lower case letters, digits and _, not ending in _test"
         )
     home = folder / name
-    module, test = home / f"{name}.rego", home / f"{name}_test.rego"
-    for path in (module, test):
+    module, test, cases = home / f"{name}.rego", home / f"{name}_test.rego", home / f"{name}_cases.yaml"
+    for path in (module, test, cases):
         if path.exists():
             raise ScaffoldError(f"{path} exists already; nothing was written")
     words = {"name": name, "title": name.replace("_", " "), "host": name.replace("_", "-")}
     try:
         home.mkdir(parents=True, exist_ok=True)
-        for path, text in ((module, _MODULE), (test, _TEST)):
+        for path, text in ((module, _MODULE), (test, _TEST), (cases, _CASES)):
             with path.open("x", encoding="utf-8") as file:
                 file.write(text.format_map(words))
     except OSError as error:
         raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
-    return module, test
+    return module, test, cases
