@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from tabard_sidecar.config.layers import Merged
 from tabard_sidecar.config.loading import explain
@@ -16,18 +16,6 @@ from tabard_sidecar.config.yaml_source import Marked, parse
 from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
 from tabard_sidecar.policy.loading.sources import read_case_files
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
-
-
-def _codes(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-_Codes = Annotated[
-    list[str],
-    BeforeValidator(_codes),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
 
 
 class ExpectedCredential(Keys):
@@ -55,8 +43,8 @@ class Expected(Keys):
     effect: Literal["allow", "deny", "ask"] = Field(
         description="`ask` means that only the approval of a person is missing."
     )
-    code: _Codes | None = Field(
-        default=None, description="All codes of the rules that allow, deny or ask: one code or a list."
+    code: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="All codes of the rules that allow, deny or ask."
     )
     credential: ExpectedCredential | None = Field(default=None, description="Credential that is granted.")
     charges: dict[str, int] | None = Field(default=None, description="All charges, by name of the budget.")

@@ -165,8 +165,9 @@ def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | No
     effect, codes = _effect(decision)
     if effect != expect.effect:
         yield Difference("effect", expect.effect, effect)
-    if expect.code is not None and set(expect.code) != set(codes):
-        yield Difference("code", sorted(set(expect.code)), sorted(set(codes)))
+    wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or codes)
+    if wanted != set(codes):
+        yield Difference("code", sorted(wanted), sorted(set(codes)))
     if expect.effect != "allow" or effect != "allow":
         return
     yield from _credential_differences(expect, decision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.policy.authoring.samples import AGENT, ISSUER, SUBJECT, sample_input
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec
@@ -63,11 +63,7 @@ class ApprovalKeys(Keys):
     issuer: str = Field(default=ISSUER, description="Issuer of that person.")
 
 
-def _call(value: object) -> object:
-    return {"tool": value} if isinstance(value, str) else value
-
-
-def _seconds(value: object) -> object:
+def _seconds(value: str | float) -> str | float:
     """Turn an ISO 8601 time into seconds since the epoch.
 
     Raises:
@@ -82,16 +78,6 @@ def _seconds(value: object) -> object:
     if moment.tzinfo is None:
         raise ValueError("must name its offset from UTC, as 2026-01-05T12:00:00Z does")
     return moment.timestamp()
-
-
-_Call = Annotated[
-    CallKeys,
-    BeforeValidator(_call),
-    WithJsonSchema({"anyOf": [{"type": "string"}, CallKeys.model_json_schema()]}),
-]
-_Time = Annotated[
-    float, BeforeValidator(_seconds), WithJsonSchema({"type": ["string", "number"], "format": "date-time"})
-]
 
 
 class RequestKeys(Keys):
@@ -122,12 +108,12 @@ class RequestKeys(Keys):
     )
     labels: list[str] = Field(default=[], description="Labels of the task.")
     budgets: dict[str, BudgetKeys] = Field(default={}, description="Budgets of the task, by name.")
-    calls: list[_Call] = Field(
+    calls: list[str | CallKeys] = Field(
         default=[], description="Earlier calls of the task, oldest first: names of tools, or mappings."
     )
     approvals: list[ApprovalKeys] = Field(default=[], description="Approvals of this call.")
     context: dict[str, Any] = Field(default={}, description="Context that the caller asserts.")
-    time: _Time | None = Field(
+    time: Annotated[str | float, AfterValidator(_seconds)] | None = Field(
         default=None, description="Time of the request: ISO 8601 with an offset, or seconds since the epoch."
     )
 
@@ -169,7 +155,7 @@ def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[st
         spec: the catalogue's entry for the tool, whose annotations policies see.
         now: seconds since the epoch, if the request has no time of its own.
     """
-    now = keys.time if keys.time is not None else now
+    now = float(keys.time) if keys.time is not None else now
     subject: dict[str, Any] = {"id": keys.subject, "issuer": keys.issuer, "claims": keys.claims}
     if keys.authenticated_seconds_ago is not None:
         subject["authenticated_at"] = now - keys.authenticated_seconds_ago
@@ -214,7 +200,8 @@ def _budget(budget: BudgetKeys) -> dict[str, int]:
     }
 
 
-def _earlier(call: CallKeys, now: float) -> dict[str, Any]:
+def _earlier(call: str | CallKeys, now: float) -> dict[str, Any]:
+    call = CallKeys(tool=call) if isinstance(call, str) else call
     return {
         "tool": call.tool,
         "allowed": True,
