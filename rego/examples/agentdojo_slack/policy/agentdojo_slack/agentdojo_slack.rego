@@ -128,7 +128,7 @@ ask contains _question("not_in_request", "The request does not say who, where or
 
 # METADATA
 # description: A message to a channel shared with another company needs approval once internal messages were read.
-ask contains _question("internal_to_others", "Another company reads this channel, and internal messages were read.") if {
+ask contains _question("internal_to_others", "Others read this channel, too, and internal messages were read.") if {
 	input.tool.name == "send_channel_message"
 	labels.has("internal")
 	not arguments.all_in("channel", data.workspace.channels)
