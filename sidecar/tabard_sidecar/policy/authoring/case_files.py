@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from tabard_sidecar.config.layers import Merged
-from tabard_sidecar.config.loading import explain
-from tabard_sidecar.config.problems import ConfigError, ConfigProblem
-from tabard_sidecar.config.yaml_source import Marked, parse
 from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
 from tabard_sidecar.policy.loading.sources import read_case_files
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.util.model_problems import FilePlaces, explain
+from tabard_sidecar.util.problems import SourceError, SourceProblem
+from tabard_sidecar.util.yaml_source import Marked, parse
 
 
 class ExpectedCredential(Keys):
@@ -116,9 +115,9 @@ def read_cases(path: Path) -> list[Case]:
         try:
             document, repeated = parse(content, file)
             if repeated:
-                raise ConfigError(repeated)
+                raise SourceError(repeated)
             cases += _cases(file, document, Path(file).parent if path.is_dir() else None)
-        except ConfigError as error:
+        except SourceError as error:
             problems += map(_problem, error.problems)
     if problems:
         raise PolicyBrokenError(problems)
@@ -129,16 +128,14 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
     try:
         keys = CaseFileKeys.model_validate(document.value)
     except ValidationError as error:
-        raise ConfigError(
-            explain(error, Merged(document.value, document, Path(file), {}), CaseFileKeys)
-        ) from None
+        raise SourceError(explain(error, FilePlaces(document, file), CaseFileKeys)) from None
     faults = list(_faults(file, document, keys))
     if keys.catalogue is not None and folder is None:
         faults.append(
             _fault(file, document, ("catalogue",), "a bundle has no catalogue", "Name it with --catalogue.")
         )
     if faults:
-        raise ConfigError(faults)
+        raise SourceError(faults)
     catalogue = folder / keys.catalogue if folder is not None and keys.catalogue is not None else None
     return [
         Case(
@@ -162,7 +159,7 @@ def _with_defaults(defaults: RequestKeys, case: CaseKeys) -> RequestKeys:
     return RequestKeys.model_construct(**stated)
 
 
-def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[ConfigProblem]:
+def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceProblem]:
     """Yield what is wrong with cases beyond the types of their keys."""
     names: set[str] = set()
     for index, case in enumerate(keys.cases):
@@ -186,12 +183,12 @@ def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[ConfigP
 
 def _fault(
     file: str, document: Marked, path: tuple[str | int, ...], message: str, next_step: str
-) -> ConfigProblem:
-    source, line, column = Merged(document.value, document, Path(file), {}).key_place(path)
-    return ConfigProblem(message, source, line, column, ".".join(map(str, path)), next_step)
+) -> SourceProblem:
+    source, line, column = FilePlaces(document, file).key_place(path)
+    return SourceProblem(message, source, line, column, ".".join(map(str, path)), next_step)
 
 
-def _problem(problem: ConfigProblem) -> PolicyProblem:
+def _problem(problem: SourceProblem) -> PolicyProblem:
     message = f"{problem.key}: {problem.message}" if problem.key else problem.message
     return PolicyProblem(
         problem.source, problem.line, problem.column, "case", message, problem.next_step.removesuffix(".")
