@@ -64,9 +64,10 @@ The client gives these codes itself. It also gives some of the sidecar's codes.
 _CASES_INTRO = """\
 # Decision cases
 
-`tabard policy test` runs the decision cases of a policy: files whose names end in `_cases.yaml`. The
-[policy guide](../policy-guide.md#decision-cases) shows one. Unknown and repeated keys, keys without a value, anchors,
-aliases and tags are mistakes. `tabard policy case-schema` prints a JSON Schema for editors.
+`tabard policy test` runs the decision cases of a policy: files whose names end in `_cases.yaml`.
+The [policy guide](../policy-guide.md#decision-cases) shows an example. Unknown and repeated keys,
+keys without a value, anchors, aliases and tags are errors. `tabard policy case-schema` prints a
+JSON Schema for editors.
 """
 _METRICS_INTRO = """\
 # Metrics
@@ -151,7 +152,7 @@ def cases_page() -> str:
         "Each case has a name, a request and the decision that it expects.\n",
         *_table("", own, "key", deep=False),
         "## Request\n",
-        "Keys of a case and of `defaults`. A case that states no time is decided on Monday 2026-01-05, 12:00 UTC.\n",
+        "Keys of a case and of `defaults`. The default time is Monday 2026-01-05, 12:00 UTC.\n",
         *_table("", RequestKeys.model_fields, "key"),
         "## Expected decision\n",
         f"{_first_paragraph(Expected)}\n",

@@ -60,7 +60,7 @@ requested_or_trusted(names, directory, trusted) if {
 
 # METADATA
 # description: |
-#   True if the task doesn't carry the label "untrusted", whoever the recipients are. Once it does, true only if every
+#   True if the task doesn't carry the label "untrusted", for any recipients. Once it does, true only if every
 #   recipient is requested or trusted, as for `requested_or_trusted`.
 # scope: document
 any_until_untrusted(names, _, _) if {
