@@ -33,14 +33,18 @@ class RoleConfig(BaseModel):
         default="", max_length=512, description="Claim of the approver's token that has to hold `value`."
     )
     value: str = Field(
-        default="", max_length=512, description="Value of the claim or, if the claim is a list, one of its items."
+        default="",
+        max_length=512,
+        description="Value of the claim or, if the claim is a list, one of its items.",
     )
     issuer: str = Field(
         default="",
         max_length=512,
         description="Only issuer whose `claim` counts. Set it if more than one issuer is configured.",
     )
-    ids: tuple[PersonConfig, ...] = Field(default=(), max_length=1000, description="People, by issuer and id.")
+    ids: tuple[PersonConfig, ...] = Field(
+        default=(), max_length=1000, description="People, by issuer and id."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

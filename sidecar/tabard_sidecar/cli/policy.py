@@ -204,7 +204,9 @@ def _flags_input(given: Mapping[str, Any], catalogue: Catalogue) -> Mapping[str,
         raise click.UsageError(f"{fault}; give it by flags, or give a whole input with --input")
     refused = catalogue_fault(keys, catalogue)
     if refused is not None:
-        raise click.UsageError(f"the catalogue refuses the call before the policy is evaluated: {refused[1]}")
+        raise click.UsageError(
+            f"the catalogue refuses the call before the policy is evaluated: {refused.message}"
+        )
     return build_input(keys, catalogue.lookup(keys.tool, keys.server) if keys.tool else None, time.time())
 
 

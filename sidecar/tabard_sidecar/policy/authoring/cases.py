@@ -151,7 +151,7 @@ def _prepare(case: Case, catalogue: Catalogue) -> _Prepared:
     fault = catalogue_fault(keys, catalogue)
     if fault is None:
         return _Prepared(case, document, spec, None)
-    denial = PolicyDecision("", denials=(Reason(*fault),))
+    denial = PolicyDecision("", denials=(fault,))
     return _Prepared(case, document, spec, Evaluation(denial, RuleIndex(), document))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from tabard_sidecar.model import Reason
 from tabard_sidecar.policy.authoring.samples import AGENT, ISSUER, SUBJECT, sample_input
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec
 
@@ -135,16 +136,16 @@ def keys_fault(keys: RequestKeys, stated: frozenset[str] | set[str]) -> str:
     return ""
 
 
-def catalogue_fault(keys: RequestKeys, catalogue: Catalogue) -> tuple[str, str] | None:
-    """Return code and message if the catalogue refuses the call before the policy is evaluated."""
+def catalogue_fault(keys: RequestKeys, catalogue: Catalogue) -> Reason | None:
+    """Return why the catalogue refuses the call before the policy is evaluated; ``None`` if it doesn't."""
     if keys.operation not in CALLS:
         return None
     spec = catalogue.lookup(keys.tool, keys.server)
     if spec is None:
         message = f"the catalogue doesn't know the tool {keys.tool!a}"
-        return ("tool_unknown", message) if catalogue.required else None
+        return Reason("tool_unknown", message) if catalogue.required else None
     fault = spec.validate(keys.arguments) if keys.operation == "authorize" else None
-    return None if fault is None else ("arguments_invalid", fault)
+    return None if fault is None else Reason("arguments_invalid", fault)
 
 
 def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[str, Any]:
