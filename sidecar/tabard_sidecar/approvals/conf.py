@@ -16,7 +16,7 @@ class PersonConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     issuer: Name = Field(description="Issuer of the person, one of `identity.issuers`.")
-    id: Name = Field(description="The person's id there, as the issuer's `subject_claim` has it.")
+    id: Name = Field(description="Id of the person at that issuer.")
 
 
 class RoleConfig(BaseModel):
