@@ -33,7 +33,7 @@ say = @printf '\033[1m==>\033[0m %s\n' $(1)
 LOCKED := uv.lock pyproject.toml $(wildcard sdk/pyproject.toml sidecar/pyproject.toml engine/pyproject.toml engine/*.py)
 ENGINE := $(shell find engine -name '*.go' -o -name 'go.mod' -o -name 'go.sum' 2>/dev/null)
 WHEELS := dist/.built-tabard dist/.built-tabard-sidecar dist/.built-tabard-opa
-REGO := $(shell find rego -name '*.rego' -o -name '*.json' 2>/dev/null)
+REGO := $(shell find rego -name '*.rego' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
 # --- Environments ----------------------------------------------------------
 

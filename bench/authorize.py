@@ -186,7 +186,7 @@ def _opa_server(bench: Bench) -> Iterator[str]:
     """Start an OPA server over TCP with the same policy; yield the URL of the decision."""
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy"
-        ignore = shutil.ignore_patterns("*_test.rego")
+        ignore = shutil.ignore_patterns("*_test.rego", "*_cases.yaml")
         shutil.copytree(LIBRARY, policy / "tabard", ignore=ignore)
         shutil.copytree(bench.world.policy, policy / "own", ignore=ignore)
         data = policy / "own" / "data.json"

@@ -1,4 +1,4 @@
-"""Writes docs/reference from the source: configuration, reason codes, metrics, command line.
+"""Writes docs/reference from the source: configuration, decision cases, reason codes, metrics, command line.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only says what is out of step.
 """
@@ -23,6 +23,8 @@ from pydantic_core import PydanticUndefined
 from tabard_sidecar.cli.health import USAGE
 from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.config import Settings
+from tabard_sidecar.policy.authoring.case_files import CaseFileKeys, CaseKeys, Expected
+from tabard_sidecar.policy.authoring.request_keys import RequestKeys
 from tabard_sidecar.reasons import ReasonText, parse_texts, reason_texts
 from tabard_sidecar.records.metrics import GrantsVerified, Metrics
 
@@ -59,6 +61,14 @@ _CLIENT_ERRORS_INTRO = """\
 
 The client gives these codes itself. It also gives some of the sidecar's codes.
 """
+_CASES_INTRO = """\
+# Decision cases
+
+`tabard policy test` runs the decision cases of a policy: files whose names end in `_cases.yaml`.
+The [policy guide](../policy-guide.md#decision-cases) shows an example. Unknown and repeated keys,
+keys without a value, anchors, aliases and tags are errors. `tabard policy case-schema` prints a
+JSON Schema for editors.
+"""
 _METRICS_INTRO = """\
 # Metrics
 
@@ -79,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of step")
     check = parser.parse_args(arguments).check
     pages = {
+        "cases.md": cases_page(),
         "config.md": config_page(),
         "metrics.md": metrics_page(),
         "command-line.md": command_line_page(),
@@ -127,10 +138,36 @@ def config_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
-    yield "| setting | type | default | meaning |"
+def cases_page() -> str:
+    """Return the page about every key of a file with decision cases."""
+    own = {
+        name: field for name, field in CaseKeys.model_fields.items() if name not in RequestKeys.model_fields
+    }
+    lines = [
+        _GENERATED.format(source="the classes in policy/authoring"),
+        _CASES_INTRO,
+        "## File\n",
+        *_table("", CaseFileKeys.model_fields, "key", deep=False),
+        "## Case\n",
+        "Each case has a name, a request and the decision that it expects.\n",
+        *_table("", own, "key", deep=False),
+        "## Request\n",
+        "Keys of a case and of `defaults`. The default time is Monday 2026-01-05, 12:00 UTC.\n",
+        *_table("", RequestKeys.model_fields, "key"),
+        "## Expected decision\n",
+        f"{_first_paragraph(Expected)}\n",
+        *_table("expect.", Expected.model_fields, "key"),
+    ]
+    # A key without a value is refused; `null` only stands for a key that isn't there.
+    return "\n".join(lines).rstrip().replace(" or null", "") + "\n"
+
+
+def _table(
+    prefix: str, fields: dict[str, FieldInfo], what: str = "setting", *, deep: bool = True
+) -> Iterator[str]:
+    yield f"| {what} | type | default | meaning |"
     yield "|---|---|---|---|"
-    for key, field in _flatten(prefix, fields):
+    for key, field in _flatten(prefix, fields) if deep else fields.items():
         default = _default(field)
         yield f"| `{key}` | {_type(field)} | {default} | {_cell(field.description or '')} |"
     yield ""
@@ -153,6 +190,8 @@ def _models(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
             yield from _models(argument)
     elif origin in {tuple, list}:
         yield from ((model, "[]") for model, _ in _models(arguments[0]))
+    elif origin is dict:
+        yield from ((model, ".NAME") for model, _ in _models(arguments[1]))
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:

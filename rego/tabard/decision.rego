@@ -1,13 +1,13 @@
 # METADATA
 # title: Tabard's entrypoint
 # description: |
-#   Collects what the modules under data.policy say and judges nothing: the sidecar checks every element against its
-#   schema and composes them. An operation that isn't known collects nothing, so nothing is granted.
+#   Collects the elements of the modules under data.policy. The sidecar checks every element against its schema and
+#   composes them. An unknown operation collects nothing, so nothing is granted.
 package tabard
 
-# Iterating over data.policy itself would evaluate every rule of every module, so the names are found by reference.
+# `some module in data.policy` would evaluate every rule of every module; data.policy[name].deny evaluates only deny.
 
-# The tools offered are those that some call of authorize could use.
+# filter_tools offers a tool if a call of it could be granted.
 _grants := {"authorize", "filter_tools"}
 
 _operations := _grants | {"delegate", "renew", "start_task"}
@@ -15,8 +15,8 @@ _operations := _grants | {"delegate", "renew", "start_task"}
 # METADATA
 # title: Decision
 # description: |
-#   Elements of every module, each with the name of the module it came from. For an operation that isn't known the
-#   answer is empty lists, which compose to a denial.
+#   Elements of every module, each with the name of its module. An unknown operation gets empty lists, which compose to
+#   a denial.
 # scope: document
 # entrypoint: true
 default decision := {"ask": [], "delegate": [], "deny": [], "grant": [], "renew": [], "start": []}

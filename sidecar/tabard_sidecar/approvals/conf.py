@@ -15,8 +15,8 @@ class PersonConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    issuer: Name = Field(description="Issuer that vouches for the person, one of `identity.issuers`.")
-    id: Name = Field(description="The person's id there, as the issuer's `subject_claim` has it.")
+    issuer: Name = Field(description="Issuer of the person, one of `identity.issuers`.")
+    id: Name = Field(description="Id of the person at that issuer.")
 
 
 class RoleConfig(BaseModel):
@@ -33,14 +33,18 @@ class RoleConfig(BaseModel):
         default="", max_length=512, description="Claim of the approver's token that has to hold `value`."
     )
     value: str = Field(
-        default="", max_length=512, description="What the claim has to be or, if it's a list, to contain."
+        default="",
+        max_length=512,
+        description="Value of the claim or, if the claim is a list, one of its items.",
     )
     issuer: str = Field(
         default="",
         max_length=512,
         description="Only issuer whose `claim` counts. Set it if more than one issuer is configured.",
     )
-    ids: tuple[PersonConfig, ...] = Field(default=(), max_length=1000, description="These very people.")
+    ids: tuple[PersonConfig, ...] = Field(
+        default=(), max_length=1000, description="People, by issuer and id."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

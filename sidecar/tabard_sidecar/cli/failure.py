@@ -8,7 +8,9 @@ from typing import IO, Any
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.config.problems import ConfigProblem
+from tabard_sidecar.util.problems import SourceProblem
+
+_CONFIGURATION = "docs/reference/config.md"
 
 
 class Failure(click.ClickException):
@@ -42,7 +44,7 @@ class Failure(click.ClickException):
 class ConfigFailure(Failure):
     """The configuration has mistakes; all of them are printed."""
 
-    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+    def __init__(self, problems: Sequence[SourceProblem]) -> None:
         many = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__(f"the configuration has {many}", exit_codes.CONFIG)
         self.problems = problems
@@ -53,7 +55,13 @@ class ConfigFailure(Failure):
         for problem in self.problems:
             click.echo(f"  {problem}", file=file, err=file is None)
             hint = f"{problem.next_step} " if problem.next_step else ""
-            click.echo(f"      {hint}See {problem.anchor}", file=file, err=file is None)
+            click.echo(f"      {hint}See {_anchor(problem)}", file=file, err=file is None)
+
+
+def _anchor(problem: SourceProblem) -> str:
+    """Return the section of the documentation that describes the setting."""
+    section, dot, _ = problem.key.partition(".")
+    return f"{_CONFIGURATION}#{section}" if dot else _CONFIGURATION
 
 
 def error_page(code: str) -> str:

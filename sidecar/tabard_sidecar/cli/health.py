@@ -122,7 +122,7 @@ def scan(text: str) -> str | None:
             return None
     if re.search(r"^(?:[\"']?http[\"']?[ \t]*:|\{)", text, re.MULTILINE) is None:
         return None
-    from tabard_sidecar.config.yaml_source import parse  # noqa: PLC0415 - unusual form: correct before fast
+    from tabard_sidecar.util.yaml_source import parse  # noqa: PLC0415 - unusual form: correct before fast
 
     found = parse(text.encode(), "configuration")[0].value.get("http")
     listen = found.get("listen") if isinstance(found, dict) else None

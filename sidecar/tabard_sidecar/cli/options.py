@@ -12,7 +12,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import ConfigFailure, Failure
-from tabard_sidecar.config.problems import ConfigError
+from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded
@@ -50,7 +50,7 @@ def load_settings(config_file: Path | None, assignments: tuple[str, ...] = ()) -
 
     try:
         return load(config_file, assignments=assignments)
-    except ConfigError as error:
+    except SourceError as error:
         raise ConfigFailure(error.problems) from None
 
 

@@ -9,28 +9,20 @@ from typing import Any
 
 import click
 
-from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.authoring.workbench import Evaluation
-from tabard_sidecar.policy.compose import GRANTING
 
 _SINGULAR = {"limits": "limits", "obligations": "obligation"}
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return the decision with the rules that made it."""
-    decision, rules = evaluation.decision, evaluation.rules
-    granting = GRANTING[Operation(evaluation.input["operation"])]
-
-    def shown(code: str, message: str, module: str) -> dict[str, str]:
-        rule = granting if decision.allowed else "deny"
-        name = module.removeprefix("policy.")
-        places = rules.locate(name, rule, code) if rules.knows(name, rule) else ""
-        return {"code": code, "message": message, "module": module, "rule": places}
-
-    reasons = decision.granted_by if decision.allowed else decision.denials
+    decision = evaluation.decision
     return {
         "allowed": decision.allowed,
-        "reasons": [shown(reason.code, reason.message, reason.module) for reason in reasons],
+        "reasons": [
+            {"code": reason.code, "message": reason.message, "module": reason.module, "rule": places}
+            for reason, places in evaluation.reasons()
+        ],
         "credential": asdict(decision.credential) if decision.credential is not None else None,
         "reuse": decision.reuse,
         "obligations": [{"id": one.id, **one.properties} for one in decision.obligations],

@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded, find_file, load
-    from tabard_sidecar.config.problems import ConfigError, ConfigProblem
     from tabard_sidecar.config.settings import Settings
     from tabard_sidecar.config.switches import insecure_switches
 
-__all__ = ["ConfigError", "ConfigProblem", "Loaded", "Settings", "find_file", "insecure_switches", "load"]
+__all__ = ["Loaded", "Settings", "find_file", "insecure_switches", "load"]
 
 _HOMES = {
-    "ConfigError": "problems",
     "Loaded": "loading",
-    "ConfigProblem": "problems",
     "Settings": "settings",
     "find_file": "loading",
     "insecure_switches": "switches",

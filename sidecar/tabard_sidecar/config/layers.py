@@ -9,14 +9,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from tabard_sidecar.config.problems import ConfigProblem
-from tabard_sidecar.config.schema_walk import known_keys, models_at, nearest_key
-from tabard_sidecar.config.yaml_source import Marked, parse_value
+from tabard_sidecar.util.model_problems import FilePlaces, Path, Place, unknown_key
+from tabard_sidecar.util.problems import SourceProblem
+from tabard_sidecar.util.schema_walk import known_keys, models_at
+from tabard_sidecar.util.yaml_source import Marked, parse_value
 
 PREFIX = "TABARD_"
 _SEPARATOR = "__"
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,13 @@ def from_environment(environment: Mapping[str, str], root: type[BaseModel]) -> I
             yield Override(path, environment[name], f"environment variable {name}")
 
 
-def from_flags(assignments: Iterable[str]) -> Iterator[Override | ConfigProblem]:
+def from_flags(assignments: Iterable[str]) -> Iterator[Override | SourceProblem]:
     """Yield the settings of ``--set section.key=value`` flags."""
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         source = f"flag --set {key}"
         if not separator or not key:
-            yield ConfigProblem("has no value", source, next_step="Write --set section.key=value.")
+            yield SourceProblem("has no value", source, next_step="Write --set section.key=value.")
         else:
             yield Override(tuple(key.strip().split(".")), text, source)
 
@@ -74,34 +73,30 @@ class Merged:
     file: FilePath | None
     origins: dict[Path, str]
 
-    def place(self, path: Path) -> tuple[str, int, int]:
-        """Return source, line and column of the value at ``path``, or of what surrounds it."""
+    def place(self, path: Path) -> Place:
+        """Return the place of the value at ``path``, or of what surrounds it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]], 0, 0
         if self.document is None:
             return "settings", 0, 0
-        node, reached = self.document.find(path)
-        position = (node.position if reached else node.key_position) or node.position
-        return str(self.file), position.line, position.column
+        return FilePlaces(self.document, str(self.file)).place(path)
 
-    def key_place(self, path: Path) -> tuple[str, int, int]:
-        """Return source, line and column of the key that ends ``path``."""
+    def key_place(self, path: Path) -> Place:
+        """Return the place of the key that ends ``path``."""
         source, line, column = self.place(path)
         if line and self.document is not None:
-            node, reached = self.document.find(path)
-            if reached and node.key_position is not None:
-                return source, node.key_position.line, node.key_position.column
+            return FilePlaces(self.document, str(self.file)).key_place(path)
         return source, line, column
 
 
 def merge(
     document: Marked | None, file: FilePath | None, overrides: Iterable[Override], root: type[BaseModel]
-) -> tuple[Merged, list[ConfigProblem]]:
+) -> tuple[Merged, list[SourceProblem]]:
     """Lay overrides, weakest first, over the document."""
     data = _without_empty_sections(document.value if document else {}, root)
     merged = Merged(data, document, file, {})
-    problems: list[ConfigProblem] = []
+    problems: list[SourceProblem] = []
     for override in overrides:
         problem = _apply(merged, override, root)
         if problem is not None:
@@ -109,7 +104,7 @@ def merge(
     return merged, problems
 
 
-def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> ConfigProblem | None:
+def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> SourceProblem | None:
     *parents, key = override.path
     for depth, step in enumerate(override.path):
         above = override.path[:depth]
@@ -118,7 +113,7 @@ def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> ConfigP
     try:
         value = _typed(override.text, _annotation(root, override.path))
     except ValueError as error:
-        return ConfigProblem(f"can't be read: {error}", override.source, key=".".join(override.path))
+        return SourceProblem(f"can't be read: {error}", override.source, key=".".join(override.path))
     place = merged.data
     for step in parents:
         inner = place.get(step)
@@ -128,14 +123,6 @@ def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> ConfigP
     place[key] = value
     merged.origins[override.path] = override.source
     return None
-
-
-def unknown_key(root: type[BaseModel], above: Path, key: str, place: tuple[str, int, int]) -> ConfigProblem:
-    """Return the problem of a key that nothing reads."""
-    near = nearest_key(root, above, key)
-    step = f'Did you mean "{near}"?' if near else f"Known here: {', '.join(known_keys(root, above))}."
-    dotted = ".".join(map(str, (*above, key)))
-    return ConfigProblem(f'unknown key "{key}"', *place, key=dotted, next_step=step)
 
 
 def _without_empty_sections(data: Mapping[str, Any], root: type[BaseModel]) -> dict[str, Any]:

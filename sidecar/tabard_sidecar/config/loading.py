@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge, unknown_key
-from tabard_sidecar.config.problems import ConfigError, ConfigProblem
-from tabard_sidecar.config.schema_walk import anchor_paths
+from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge
 from tabard_sidecar.config.settings import Settings
-from tabard_sidecar.config.yaml_source import MAX_BYTES, parse
+from tabard_sidecar.util.model_problems import dotted, explain
+from tabard_sidecar.util.problems import SourceError, SourceProblem
+from tabard_sidecar.util.schema_walk import anchor_paths
+from tabard_sidecar.util.yaml_source import MAX_BYTES, parse
 
 VARIABLE = "TABARD_CONFIG"
 LOCAL_FILE = "tabard.yaml"
@@ -74,13 +74,13 @@ def load(
         system_file: file used if there is no other.
 
     Raises:
-        ConfigError: something is wrong; all mistakes are listed together.
+        SourceError: something is wrong; all mistakes are listed together.
     """
     directory = directory or Path.cwd()
     file = find_file(explicit, environment, directory=directory, system_file=system_file)
     document, repeated = parse(_read(file), str(file)) if file is not None else (None, [])
     flags = list(from_flags(assignments))
-    problems = [*repeated, *(flag for flag in flags if isinstance(flag, ConfigProblem))]
+    problems = [*repeated, *(flag for flag in flags if isinstance(flag, SourceProblem))]
     overrides = [
         *from_environment(environment, Settings),
         *(flag for flag in flags if isinstance(flag, Override)),
@@ -90,9 +90,9 @@ def load(
     try:
         settings = Settings.model_validate(merged.data)
     except ValidationError as error:
-        raise ConfigError([*problems, *explain(error, merged, Settings)]) from None
+        raise SourceError([*problems, *explain(error, merged, Settings)]) from None
     if problems:
-        raise ConfigError(problems)
+        raise SourceError(problems)
     base = directory if file is None else (directory / file).parent
     return Loaded(anchor_paths(settings, base.resolve()), file, dict(_origins(settings, (), merged)))
 
@@ -101,15 +101,15 @@ def _read(file: Path) -> bytes:
     """Read a configuration file.
 
     Raises:
-        ConfigError: it can't be read, or somebody else may have written it.
+        SourceError: it can't be read, or somebody else may have written it.
     """
     try:
         with file.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             if mode & _OTHERS_MAY_WRITE:
-                raise ConfigError(
+                raise SourceError(
                     [
-                        ConfigProblem(
+                        SourceProblem(
                             "every user can write the file", str(file), next_step=f"Run chmod o-w {file}."
                         )
                     ]
@@ -117,68 +117,7 @@ def _read(file: Path) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         step = "Run tabard init to write one." if isinstance(error, FileNotFoundError) else ""
-        raise ConfigError([ConfigProblem(error.strerror or str(error), str(file), next_step=step)]) from None
-
-
-def explain(error: ValidationError, merged: Merged, root: type[BaseModel]) -> Iterable[ConfigProblem]:
-    """Translate what pydantic found into problems with their places, each place and message once."""
-    seen: dict[tuple[str, str], ConfigProblem] = {}
-    for detail in error.errors(include_url=False):
-        path = _real_path(detail["loc"], merged.data, missing=detail["type"] == "missing")
-        if detail["type"] == "extra_forbidden":
-            problem = unknown_key(root, path[:-1], str(path[-1]), merged.key_place(path))
-        elif detail["type"] == "missing":
-            problem = ConfigProblem("is required", *merged.key_place(path[:-1]), key=_dotted(path))
-        else:
-            problem = ConfigProblem(_message(detail), *merged.place(path), key=_dotted(path))
-        seen.setdefault((problem.key, problem.message), problem)
-    return seen.values()
-
-
-def _real_path(location: tuple[str | int, ...], data: object, *, missing: bool) -> tuple[str | int, ...]:
-    """Return the part of an error's location that names keys and indexes, without the names of union members."""
-    path: list[str | int] = []
-    for index, step in enumerate(location):
-        inner = _child(data, step)
-        if inner is not _ABSENT:
-            data = inner
-            path.append(step)
-        elif missing and index == len(location) - 1:
-            path.append(step)
-    return tuple(path)
-
-
-_ABSENT = object()
-
-
-def _child(data: object, step: str | int) -> object:
-    if isinstance(data, dict):
-        return data.get(step, _ABSENT)
-    if isinstance(data, list) and isinstance(step, int) and step < len(data):
-        return data[step]
-    return _ABSENT
-
-
-def _message(detail: ErrorDetails) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return "must be a mapping"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}"
-    text = str(detail["msg"])
-    for wordy, short in (
-        ("Input should be ", "must be "),
-        ("Input should have ", "must have "),
-        ("Value should", "must"),
-    ):
-        text = text.replace(wordy, short)
-    return text[:1].lower() + text[1:]
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return ".".join(map(str, path))
+        raise SourceError([SourceProblem(error.strerror or str(error), str(file), next_step=step)]) from None
 
 
 def _origins(value: BaseModel, path: tuple[str | int, ...], merged: Merged) -> Iterable[tuple[str, str]]:
@@ -190,4 +129,4 @@ def _origins(value: BaseModel, path: tuple[str | int, ...], merged: Merged) -> I
             yield from _origins(inner, here, merged)
         else:
             source, line, _ = merged.place(here)
-            yield _dotted(here), f"{source}:{line}" if line else source
+            yield dotted(here), f"{source}:{line}" if line else source

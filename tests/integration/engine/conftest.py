@@ -44,7 +44,9 @@ def opa_server(containers: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         def start(policy: Path) -> str:
             folder = tmp_path_factory.mktemp("opa")
             for source, target in ((REGO / "tabard", "tabard"), (policy, "policy")):
-                shutil.copytree(source, folder / target, ignore=shutil.ignore_patterns("*_test.rego"))
+                shutil.copytree(
+                    source, folder / target, ignore=shutil.ignore_patterns("*_test.rego", "*_cases.yaml")
+                )
             for path in (folder, *folder.rglob("*")):  # the container's user is another one
                 path.chmod(0o755 if path.is_dir() else 0o644)
             port = _free_port()

@@ -59,7 +59,7 @@ grant contains {"code": "a"} if {
 
 grant contains {"code": "b"} if {
 	input.tool.name == "refund.create"
-	arguments.within("ammount", 1, 3)
+	arguments.in_range("ammount", 1, 3)
 }
 
 deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
@@ -112,7 +112,7 @@ def test_eval_shows_the_decision_and_the_deciding_rule():
     assert (code, shown["allowed"], shown["credential"]["scopes"]) == (0, True, ["refunds:write"])
     (reason,) = shown["reasons"]
     assert (reason["code"], reason["module"]) == ("refund", "policy.refunds")
-    assert reason["rule"].endswith("refunds.rego:72")
+    assert reason["rule"].endswith("refunds.rego:70")
 
 
 def test_eval_of_a_denial_exits_1_and_names_the_rule():
@@ -123,12 +123,32 @@ def test_eval_of_a_denial_exits_1_and_names_the_rule():
         "amount_too_high",
         "amount_cents is 50000, the limit is 10000",
     )
-    assert reason["rule"].endswith("refunds.rego:99")
+    assert reason["rule"].endswith("refunds.rego:94")
 
 
 def test_eval_of_an_asserted_purpose():
     code, shown = evaluate("--arg", "amount_cents=1", "--asserted")
     assert (code, [reason["code"] for reason in shown["reasons"]]) == (1, ["purpose_mismatch"])
+
+
+def test_eval_of_an_operation_without_a_tool():
+    result = run("eval", SUPPORT / "policy", "--operation", "renew", "--tool", "x")
+    assert (result.exit_code, "renew has no tool" in result.output) == (exit_codes.USAGE, True)
+    result = run("eval", SUPPORT / "policy", "--operation", "delegate")
+    assert (result.exit_code, "the holder is missing" in result.output) == (exit_codes.USAGE, True)
+
+
+def test_eval_composes_with_the_approvals_of_the_input(tmp_path):
+    rules = GRANT_ALL + (
+        '\nask contains {"code": "odd", "approvers": ["a"], "reason": "odd", "uses": 1, "ttl_seconds": 60}\n'
+    )
+    document = policy_input(tool=tool("read"))
+    arguments = ("eval", write(tmp_path, demo=rules), "--input", "-")
+    code, shown = as_json(*arguments, input=json.dumps(document))
+    assert (code, [reason["rule"] for reason in shown["reasons"]]) == (1, [f"{tmp_path}/demo.rego:5"])
+    approver = {"id": "lead", "issuer": "https://idp.example"}
+    document["approvals"] = [{"module": "demo", "code": "odd", "approver": approver, "approved_at": 1.0}]
+    assert run(*arguments, input=json.dumps(document)).exit_code == exit_codes.OK
 
 
 def test_eval_tells_what_the_catalogue_refuses():
@@ -200,6 +220,93 @@ def test_lines_that_no_test_reaches_are_told(tmp_path):
 
 def test_no_tests_are_no_success(tmp_path):
     assert run("test", write(tmp_path, demo=GRANT_ALL)).exit_code == exit_codes.NEGATIVE
+
+
+CASES = """\
+cases:
+  - {name: reading, tool: read, expect: {effect: allow, code: ok}}
+  - {name: writing, tool: write, expect: {effect: deny}}
+"""
+
+
+def with_cases(folder, text=CASES):
+    write(folder, demo=GRANT_ALL)
+    (folder / "demo_cases.yaml").write_text(text)
+    return folder
+
+
+def test_cases_run_beside_the_rego_tests(tmp_path):
+    write(tmp_path, demo_test="package policy.demo_test\n\ntest_yes if true\n")
+    code, report = as_json("test", with_cases(tmp_path))
+    assert (code, report["ok"], report["passed"]) == (exit_codes.NEGATIVE, False, 2)
+    assert report["failed"] == [f"{tmp_path}/demo_cases.yaml:3 writing"]
+    assert report["cases"]["passed"] == 1
+    (failed,) = report["cases"]["failed"]
+    assert (failed["line"], failed["name"]) == (3, "writing")
+    assert failed["differences"] == [{"part": "effect", "expected": "deny", "actual": "allow"}]
+
+
+def test_failed_cases_for_people(tmp_path):
+    result = run("test", with_cases(tmp_path), "--no-coverage")
+    assert result.exit_code == exit_codes.NEGATIVE
+    assert result.output == (
+        f"{tmp_path}/demo_cases.yaml:3: FAIL writing\n"
+        "    effect: expected deny, got allow\n"
+        f"    decided by ok by policy.demo ({tmp_path}/demo.rego:3)\n"
+        "1 passed (0 tests, 1 case), 1 failed\n"
+    )
+
+
+def test_cases_alone_are_enough_but_cover_no_lines(tmp_path):
+    folder = with_cases(tmp_path)
+    code, report = as_json("test", folder, "--run", "reading")
+    assert (code, report["passed"], report["coverage"]) == (exit_codes.OK, 1, None)
+    assert run("test", folder, "--run", "reading", "--threshold", "50").exit_code == exit_codes.NEGATIVE
+    assert run("test", folder, "--run", "nothing").exit_code == exit_codes.NEGATIVE
+    assert "demo_cases.yaml:2: PASS reading" in run("test", folder, "-v").output
+
+
+def test_a_wrong_file_with_cases_exits_4(tmp_path):
+    result = run("test", with_cases(tmp_path, "cases:\n  - {name: a, tol: x, expect: {effect: deny}}\n"))
+    assert result.exit_code == exit_codes.POLICY
+    assert f'{tmp_path}/demo_cases.yaml:2:15: error case: cases.0.tol: unknown key "tol"' in result.output
+    assert 'Did you mean "tool"?' in result.output
+
+
+def test_cases_need_the_folder_of_their_policy(tmp_path):
+    result = run("test", with_cases(tmp_path) / "demo_cases.yaml")
+    assert result.exit_code == exit_codes.USAGE
+    assert "name the policy's folder" in result.output
+
+
+def test_a_pattern_that_is_none_is_a_usage_error(tmp_path):
+    assert run("test", with_cases(tmp_path), "--run", "(").exit_code == exit_codes.USAGE
+
+
+def test_cases_use_the_configured_options_and_catalogue(tmp_path):
+    rules = GRANT_ALL.replace('if input.operation == "authorize"', "if data.tabard.lib.intent.trusted")
+    write(tmp_path / "rules", demo=rules)
+    (tmp_path / "rules" / "demo_cases.yaml").write_text("""\
+defaults: {tool: read, intent_source: asserted}
+cases:
+  - {name: asserted, arguments: {id: 1}, expect: {effect: allow}}
+  - {name: refused, arguments: {id: x}, expect: {effect: deny, code: arguments_invalid}}
+""")
+    (tmp_path / "tools.yaml").write_text(
+        "tools: [{name: read, inputSchema: {properties: {id: {type: integer}}}}]\n"
+    )
+    (tmp_path / "tabard.yaml").write_text(
+        "policy: {path: rules}\ncatalogue: {path: tools.yaml}\ninsecure: {accept_asserted_intent: true}\n"
+    )
+    code, report = as_json("test", "--config", tmp_path / "tabard.yaml")
+    assert (code, report["cases"]) == (exit_codes.OK, {"passed": 2, "failed": []})
+    code, report = as_json("test", tmp_path / "rules", "--catalogue", tmp_path / "tools.yaml")
+    assert [case["name"] for case in report["cases"]["failed"]] == ["asserted"]
+
+
+def test_the_schema_of_cases_is_printed():
+    schema = json.loads(run("case-schema").output)
+    assert (schema["title"], schema["additionalProperties"]) == ("Decision cases of a policy", False)
 
 
 def test_modules_that_do_not_compile_exit_4(tmp_path):

@@ -2,7 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.config import ConfigError, find_file, insecure_switches, load
+from tabard_sidecar.config import find_file, insecure_switches, load
+from tabard_sidecar.util.problems import SourceError
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def loaded(tmp_path, environment=None, assignments=(), explicit=None):
 
 
 def problems(tmp_path, **arguments):
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(SourceError) as caught:
         loaded(tmp_path, **arguments)
     return [(p.line, p.column, p.key, p.message, p.next_step) for p in caught.value.problems]
 

@@ -60,8 +60,10 @@ async def test_a_policy_that_names_no_ttl_for_a_credential_grants_nothing(zone):
     task = await zone.start_task()
     module = next(zone.policy.rglob("refunds.rego"))
     text = module.read_text()
-    module.write_text(text.replace('"ttl_seconds": 60,', "", 1))
-    assert module.read_text() != text
+    made = "credentials.jwt(backend.audience, [backend.scope], 60)"
+    assert made in text
+    without_ttl = '{"kind": "jwt", "audience": backend.audience, "scopes": [backend.scope]}'
+    module.write_text(text.replace(made, without_ttl))
     await zone.running["orchestrator"].reload()
     with pytest.raises(tabard.Denied) as caught:
         await task.authorize(*READ)

@@ -6,6 +6,7 @@
 package tabard.lib.arguments
 
 import data.tabard.lib.intent
+import data.tabard.lib.sets
 
 # METADATA
 # description: Names of the arguments that were sent.
@@ -46,8 +47,16 @@ texts(name) := {value | some value in input.tool.arguments[name]} if {
 }
 
 # METADATA
-# description: True if the argument is a number between `low` and `high`, both included.
-within(name, low, high) if {
+# description: True if the argument is a string of at most `limit` characters. An empty string is one.
+length_at_most(name, limit) if {
+	value := input.tool.arguments[name]
+	is_string(value)
+	count(value) <= limit
+}
+
+# METADATA
+# description: True if the argument is a number from `low` to `high`, both included.
+in_range(name, low, high) if {
 	value := number(name)
 	value >= low
 	value <= high
@@ -55,18 +64,14 @@ within(name, low, high) if {
 
 # METADATA
 # description: |
-#   True if every string of the argument is in `trusted`: a set or array of strings, or an object whose keys they are.
-all_in(name, trusted) if count(strangers(name, trusted)) == 0
+#   True if every string of the argument is in `allowed`: a set or array of strings, or an object whose keys they are.
+all_in(name, allowed) if count(values_not_in(name, allowed)) == 0
 
 # METADATA
-# description: The strings of the argument that are not in `trusted`, for the message of a denial.
-strangers(name, trusted) := unknown if {
-	values := texts(name) # outside the comprehension, which would take undefined for nobody
-	unknown := {value |
-		some value in values
-		not _member(value, trusted)
-	}
-}
+# description: |
+#   The strings of the argument that are not in `allowed`, as a set, for the message of a denial. Compare its count with
+#   0; a set counts as true even if it is empty.
+values_not_in(name, allowed) := sets.missing(texts(name), allowed)
 
 # METADATA
 # description: True if every string of the argument occurs in the person's own request, as intent.mentions judges it.
@@ -81,19 +86,9 @@ all_mentioned(name) if {
 number_mentioned(name) if intent.mentions_number(number(name))
 
 # METADATA
-# description: True if no argument was sent except those in `known`, a set or array of names.
+# description: True if no argument was sent except those in `known`, a set or array of names or an object's keys.
 only(known) if {
 	every name in names {
-		name in known
+		sets.has(known, name)
 	}
-}
-
-_member(value, trusted) if {
-	is_object(trusted)
-	_ = trusted[value]
-}
-
-_member(value, trusted) if {
-	not is_object(trusted)
-	value in trusted
 }

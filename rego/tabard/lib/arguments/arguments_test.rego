@@ -59,11 +59,27 @@ test_texts_is_undefined_otherwise if {
 	}
 }
 
-test_within if {
-	arguments.within("amount", 20, 20) with input as _call
-	not arguments.within("amount", 21, 30) with input as _call
-	not arguments.within("amount", 1, 19) with input as _call
-	not arguments.within("null", 1, 19) with input as _call
+test_length_at_most if {
+	arguments.length_at_most("to", 13) with input as _call
+	not arguments.length_at_most("to", 12) with input as _call
+	arguments.length_at_most("body", 0) with input as _call
+}
+
+test_length_counts_characters if {
+	arguments.length_at_most("text", 2) with input.tool.arguments as {"text": "éü"}
+}
+
+test_length_at_most_is_undefined_otherwise if {
+	every name in ["amount", "cc", "null", "absent"] {
+		not arguments.length_at_most(name, 100) with input as _call
+	}
+}
+
+test_in_range if {
+	arguments.in_range("amount", 20, 20) with input as _call
+	not arguments.in_range("amount", 21, 30) with input as _call
+	not arguments.in_range("amount", 1, 19) with input as _call
+	not arguments.in_range("null", 1, 19) with input as _call
 }
 
 test_all_in if {
@@ -73,11 +89,11 @@ test_all_in if {
 	arguments.all_in("cc", {"ann@x.example": 1, "bob@x.example": false}) with input as _call
 }
 
-test_all_in_refuses_strangers if {
+test_all_in_refuses_other_values if {
 	not arguments.all_in("cc", {"ann@x.example"}) with input as _call
 	not arguments.all_in("mixed", {"ann@x.example"}) with input as _call
 	not arguments.all_in("absent", {"ann@x.example"}) with input as _call
-	arguments.strangers("cc", {"ann@x.example": 1}) == {"bob@x.example"} with input as _call
+	arguments.values_not_in("cc", {"ann@x.example": 1}) == {"bob@x.example"} with input as _call
 }
 
 test_all_mentioned if {

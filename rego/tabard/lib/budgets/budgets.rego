@@ -1,8 +1,8 @@
 # METADATA
-# title: What the task may still spend
+# title: Budgets of the task
 # description: |
-#   Helpers over input.budgets. A budget is granted when a task starts and charged by the grants of its calls; what it
-#   has spent counts every call of the whole task, however many there were.
+#   Helpers over input.budgets. A start rule grants a budget, and grants of calls charge it. The amount spent counts
+#   every call of the whole task.
 package tabard.lib.budgets
 
 # METADATA
@@ -10,11 +10,11 @@ package tabard.lib.budgets
 spent_at_most(name, limit) if input.budgets[name].spent <= limit
 
 # METADATA
-# description: True if at least `amount` of the budget `name` is left.
-left(name, amount) if input.budgets[name].remaining >= amount
+# description: True if at least `amount` of the budget `name` remains.
+remaining_at_least(name, amount) if input.budgets[name].remaining >= amount
 
 # METADATA
 # description: |
-#   True if more than `limit` of the budget `name`, to which reading is charged, is spent; also if there is no such
-#   budget, since then nobody has counted. "No delete after bulk read" is a denial or an ask under it.
-read_in_bulk(name, limit) if not spent_at_most(name, limit)
+#   True if more than `limit` of the budget `name` is spent, or if the task doesn't have the budget: then nothing was
+#   counted. For denials and asks, for example of a deletion after many reads.
+spent_more_than(name, limit) if not spent_at_most(name, limit)

@@ -10,14 +10,14 @@ test_spent_at_most if {
 	not budgets.spent_at_most("cents", 30) with input as _task
 }
 
-test_left if {
-	budgets.left("reads", 70) with input as _task
-	not budgets.left("reads", 71) with input as _task
-	not budgets.left("cents", 0) with input as _task
+test_remaining_at_least if {
+	budgets.remaining_at_least("reads", 70) with input as _task
+	not budgets.remaining_at_least("reads", 71) with input as _task
+	not budgets.remaining_at_least("cents", 0) with input as _task
 }
 
-test_read_in_bulk if {
-	budgets.read_in_bulk("reads", 29) with input as _task
-	not budgets.read_in_bulk("reads", 30) with input as _task
-	budgets.read_in_bulk("cents", 1000) with input as _task
+test_spent_more_than if {
+	budgets.spent_more_than("reads", 29) with input as _task
+	not budgets.spent_more_than("reads", 30) with input as _task
+	budgets.spent_more_than("cents", 1000) with input as _task
 }

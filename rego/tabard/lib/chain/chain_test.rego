@@ -25,20 +25,20 @@ test_depth if {
 	not chain.depth_at_most(2) with input as _chain
 }
 
-test_trusted_in_sets_arrays_and_objects if {
-	every trusted in [
+test_all_in_sets_arrays_and_objects if {
+	every allowed in [
 		{"spiffe://x/b", "spiffe://x/c"},
 		["spiffe://x/b", "spiffe://x/c"],
 		{"spiffe://x/b": {}, "spiffe://x/c": false},
 	] {
-		chain.all_trusted(trusted) with input as _chain
+		chain.all_in(allowed) with input as _chain
 	}
 }
 
-test_untrusted if {
-	not chain.all_trusted({"spiffe://x/b"}) with input as _chain
-	chain.untrusted({"spiffe://x/b"}) == {"spiffe://x/c"} with input as _chain
-	chain.untrusted({"spiffe://x/b": {}}) == {"spiffe://x/c"} with input as _chain
+test_holders_not_in if {
+	not chain.all_in({"spiffe://x/b"}) with input as _chain
+	chain.holders_not_in({"spiffe://x/b"}) == {"spiffe://x/c"} with input as _chain
+	chain.holders_not_in({"spiffe://x/b": {}}) == {"spiffe://x/c"} with input as _chain
 }
 
 test_agent if {

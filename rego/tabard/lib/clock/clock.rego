@@ -1,32 +1,32 @@
 # METADATA
 # title: Time
 # description: |
-#   Helpers over input.context.time, the sidecar's clock in seconds since the epoch. Rego's own time.now_ns isn't
-#   available to policies, so that a decision can be replayed.
+#   Helpers over input.context.time, the sidecar's clock in seconds since the epoch. Rego's time.now_ns isn't
+#   available to policies, because a decision must be repeatable from its input.
 package tabard.lib.clock
 
 # METADATA
-# description: The time of the question in nanoseconds, as Rego's time functions want it.
+# description: The time of the request in nanoseconds, the unit of Rego's time functions.
 now_ns := floor(input.context.time) * 1000000000
 
 # METADATA
 # description: |
 #   True between the times of day `start` (included) and `end` (excluded) in the time zone `zone`, for example
-#   within("08:00", "18:00", "Europe/Berlin"). A window may cross midnight.
+#   between("08:00", "18:00", "Europe/Berlin"). A window may cross midnight.
 # scope: document
-within(start, end, zone) if {
+between(start, end, zone) if {
 	start < end
 	now := _minute(zone)
 	now >= start
 	now < end
 }
 
-within(start, end, zone) if {
+between(start, end, zone) if {
 	start > end
 	_minute(zone) >= start
 }
 
-within(start, end, zone) if {
+between(start, end, zone) if {
 	start > end
 	_minute(zone) < end
 }

@@ -11,21 +11,21 @@ test_now if {
 	clock.now_ns == 1795473000000000000 with input as _monday
 }
 
-test_within if {
-	clock.within("22:30", "22:31", "UTC") with input as _monday
-	clock.within("23:00", "23:59", "Europe/Berlin") with input as _monday
+test_between if {
+	clock.between("22:30", "22:31", "UTC") with input as _monday
+	clock.between("23:00", "23:59", "Europe/Berlin") with input as _monday
 }
 
 test_outside if {
-	not clock.within("08:00", "22:30", "UTC") with input as _monday
-	not clock.within("22:31", "23:00", "UTC") with input as _monday
-	not clock.within("22:30", "22:30", "UTC") with input as _monday
+	not clock.between("08:00", "22:30", "UTC") with input as _monday
+	not clock.between("22:31", "23:00", "UTC") with input as _monday
+	not clock.between("22:30", "22:30", "UTC") with input as _monday
 }
 
 test_across_midnight if {
-	clock.within("22:00", "06:00", "UTC") with input as _monday
-	clock.within("23:55", "22:31", "UTC") with input as _monday
-	not clock.within("23:55", "06:00", "UTC") with input as _monday
+	clock.between("22:00", "06:00", "UTC") with input as _monday
+	clock.between("23:55", "22:31", "UTC") with input as _monday
+	not clock.between("23:55", "06:00", "UTC") with input as _monday
 }
 
 test_weekday if {

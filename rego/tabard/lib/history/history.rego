@@ -1,20 +1,22 @@
 # METADATA
-# title: What the task did before
+# title: Earlier calls of the task
 # description: |
-#   Helpers over input.history.calls: the last calls that were allowed in the task, by whichever agent. They are few
-#   (20), and an agent can push a call out of them by making others. So let a denial rest on a label, which stays, or on
-#   a budget, which counts everything; what is said here is for what has to come first.
+#   Helpers over input.history.calls: the last 20 calls of the task that were allowed, of all its agents. An agent can
+#   push a call out of the list by making others. So base denials on labels, which stay, or on budgets, which count
+#   every call. Use these helpers to require that another call came first.
 package tabard.lib.history
 
+import data.tabard.lib.sets
+
 # METADATA
-# description: How many of the last calls were of a tool in `names`, a set or array.
+# description: How many of the last calls used a tool in `names`, a set or array or an object's keys.
 times(names) := count([call |
 	some call in input.history.calls
 	_counts(call, names)
 ])
 
 # METADATA
-# description: The same for calls of the last `seconds` seconds.
+# description: The same, counting only calls of the last `seconds` seconds.
 times_within(names, seconds) := count([call |
 	some call in input.history.calls
 	_counts(call, names)
@@ -22,10 +24,10 @@ times_within(names, seconds) := count([call |
 ])
 
 # METADATA
-# description: True if one of the last calls was of a tool in `names`, a set or array.
+# description: True if one of the last calls used a tool in `names`, given as for times.
 called(names) if times(names) > 0
 
 _counts(call, names) if {
 	call.allowed
-	call.tool in names
+	sets.has(names, call.tool)
 }

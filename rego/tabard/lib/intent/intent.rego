@@ -1,37 +1,40 @@
 # METADATA
 # title: Intent of the task
 # description: |
-#   Guardrails over the task's purpose and statement. They hold only if a configured initiator signed the intent,
-#   because an agent that asserts its own purpose can assert any purpose. insecure.accept_asserted_intent in
-#   tabard.yaml lowers that.
+#   Guardrails over the task's purpose and statement. They hold only if a configured initiator signed the intent: an
+#   agent could assert any purpose. The setting insecure.accept_asserted_intent makes them hold for asserted intent,
+#   too.
 package tabard.lib.intent
 
+import data.tabard.lib.sets
+
 # METADATA
-# description: True if purpose and statement may be relied upon.
+# description: True if purpose and statement are signed, or asserted intent is accepted.
 # scope: document
 trusted if input.task.intent_source == "signed"
 
 trusted if data.tabard.settings.accept_asserted_intent == true
 
 # METADATA
-# description: True if the task serves the purpose `purpose` and the intent may be relied upon.
+# description: True if the task has the purpose `purpose` and the intent is trusted.
 purpose_is(purpose) if {
 	trusted
 	input.task.purpose == purpose
 }
 
 # METADATA
-# description: True if the task's purpose is in `purposes`, a set or array, and the intent may be relied upon.
+# description: |
+#   True if the task's purpose is in `purposes`, a set or array or an object's keys, and the intent is trusted.
 purpose_in(purposes) if {
 	trusted
-	input.task.purpose in purposes
+	sets.has(purposes, input.task.purpose)
 }
 
 # METADATA
 # description: |
-#   True if `value`, a string of at least two characters, occurs in the task's statement as a whole, whatever the case,
-#   and the intent may be relied upon. Part of a longer word, address, number or path is no occurrence: neither
-#   "evil.ann@shop.example" nor "ann@shop.example.evil" mentions "ann@shop.example".
+#   True if the task's statement contains `value`, a string of at least two characters, and the intent is trusted. Case
+#   doesn't matter. A part of a longer word, address, number or path doesn't count: neither "evil.ann@shop.example" nor
+#   "ann@shop.example.evil" mentions "ann@shop.example".
 mentions(value) if {
 	trusted
 	count(value) > 1
@@ -44,8 +47,8 @@ mentions(value) if {
 
 # METADATA
 # description: |
-#   True if the number `value` occurs in the task's statement, with or without commas between thousands, and the intent
-#   may be relied upon. A number within a word, a date or an address doesn't count.
+#   True if the task's statement contains the number `value`, with or without commas between thousands, and the intent
+#   is trusted. A number within a word, a date or an address doesn't count.
 mentions_number(value) if {
 	trusted
 	some token in regex.split(`[^\p{L}\p{N}_.,/:@-]+`, input.task.statement)
@@ -54,7 +57,7 @@ mentions_number(value) if {
 	to_number(replace(written, ",", "")) == value
 }
 
-# What continues a word across the edge of a match: a letter, or punctuation that joins it to one.
+# Text next to a match that makes it part of a longer word: a letter or digit, or punctuation that joins one to it.
 _leads_in := `[\p{L}\p{N}_@]$|[\p{L}\p{N}_][-.+/:]$`
 
 _leads_on := `^[\p{L}\p{N}_@]|^[-.+/:][\p{L}\p{N}_]`

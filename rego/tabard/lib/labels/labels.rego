@@ -1,15 +1,15 @@
 # METADATA
-# title: What the task has read
+# title: Labels of the task
 # description: |
-#   Helpers over input.history.labels: what grants, the tool catalogue and outcomes have said about the task, and recent
-#   tasks of the same person and workload before it. Labels are never taken away. You choose them; two have a meaning
-#   here: "untrusted" says that the task has read what somebody else could have written, "secret" that it has read what
-#   must not leave. What only an agent said begins with "reported:"; since it can add any label to its own task, a label
-#   may deny, narrow or ask, and never grant.
+#   Helpers over input.history.labels. Grants, the tool catalogue and outcomes add labels to a task; a new task also
+#   gets those of recent tasks of the same person and workload. Labels are never removed. You choose their names; two
+#   have a meaning in this library: "untrusted" means that the task has read content that other people could have
+#   written, "secret" that it has read content that must not leave. Labels that only an agent reported begin with
+#   "reported:". An agent can add any label to its own task, so a label may deny, narrow or ask, and must never grant.
 package tabard.lib.labels
 
 # METADATA
-# description: True if the task carries the label `label`, by whoever's word.
+# description: True if the task carries the label `label`, reported by an agent or not.
 # scope: document
 has(label) if label in input.history.labels
 
@@ -24,6 +24,6 @@ has_any(wanted) if {
 
 # METADATA
 # description: |
-#   True if the task has read what somebody else could have written, so that its agent may no longer be working for the
-#   person alone.
+#   True if the task carries the label "untrusted". It has read content that other people could have written, so its
+#   agent may be following their instructions.
 untrusted if has("untrusted")

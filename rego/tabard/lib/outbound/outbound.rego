@@ -1,105 +1,106 @@
 # METADATA
-# title: What leaves, and to whom
+# title: Recipients and content of outgoing calls
 # description: |
-#   Guardrails for calls that send something to somebody: a message, money, an invitation, a page. `names` are always
-#   the names of the arguments that hold addressees, a set. Each guardrail needs at least one of them to be there and
-#   every one that is there to be a string or a non-empty array of strings; otherwise it doesn't hold. So use them as
-#   they are in grants, and under `not` in denials and asks.
+#   Guardrails for calls that send something: a message, a payment, an invitation, a page. `names` is always the set of
+#   the arguments that hold recipients. At least one of them must be present, and each one that is present must be a
+#   string or a non-empty array of strings; otherwise the guardrail doesn't hold. So use guardrails as they are in
+#   grants, and under `not` in denials and asks.
 package tabard.lib.outbound
 
 import data.tabard.lib.arguments
 import data.tabard.lib.intent
 import data.tabard.lib.labels
+import data.tabard.lib.sets
 
 # METADATA
 # description: |
-#   The addressees of the call: every string that the arguments in `names` hold. Undefined if there is none, or if
-#   anything else is among them.
-addressees(names) := found if {
+#   The recipients of the call: every string that the arguments in `names` hold. Undefined if there is none, or if one
+#   of the arguments holds anything else.
+recipients(names) := found if {
 	sent := {name | some name in names; not arguments.absent(name)}
 	count(sent) > 0
 	every name in sent {
 		arguments.texts(name)
 	}
-	found := {addressee | some name in sent; some addressee in arguments.texts(name)}
+	found := {recipient | some name in sent; some recipient in arguments.texts(name)}
 }
 
 # METADATA
 # description: |
-#   True if the request names every addressee: as it stands in the call, or by a name under which `directory` knows it.
-#   `directory` is an object of addressees, each with an array of the names by which people speak of it; {} if there is
-#   none.
-named(names, directory) if vouched(names, directory, set())
+#   True if the request names every recipient: literally as in the call, or by a name that `directory` lists for it.
+#   `directory` is an object whose keys are recipients, each with an array of the names that people use for it; {} if
+#   there is none.
+requested(names, directory) if requested_or_trusted(names, directory, set())
 
 # METADATA
 # description: |
-#   True if the request speaks of everything that the arguments in `names` identify, by a name under which `directory`
-#   knows it. For ids of files, events and the like, whose own digits may stand in a request by chance.
-spoken_of(names, directory) if {
-	every addressee in addressees(names) {
-		_by_name(addressee, directory)
+#   True if the request names everything that the arguments in `names` identify, by a name that `directory` lists for
+#   it. For ids of files, events and the like: their digits may occur in a request by chance.
+requested_by_name(names, directory) if {
+	every recipient in recipients(names) {
+		_by_name(recipient, directory)
 	}
 }
 
 # METADATA
-# description: True if every addressee is in `trusted`, a set or array, or an object whose keys they are.
-inside(names, trusted) if {
-	every addressee in addressees(names) {
-		_among(addressee, trusted)
+# description: True if every recipient is in `trusted`, a set or array, or an object whose keys they are.
+only_to(names, trusted) if {
+	every recipient in recipients(names) {
+		sets.has(trusted, recipient)
 	}
 }
 
 # METADATA
-# description: True if every addressee is named, as for `named`, or in `trusted`, as for `inside`.
-vouched(names, directory, trusted) if {
-	every addressee in addressees(names) {
-		_vouched(addressee, directory, trusted)
+# description: True if every recipient is requested, as for `requested`, or in `trusted`, as for `only_to`.
+requested_or_trusted(names, directory, trusted) if {
+	every recipient in recipients(names) {
+		_requested_or_trusted(recipient, directory, trusted)
 	}
 }
 
 # METADATA
 # description: |
-#   "After untrusted content no external send except to addressees named in the signed request": true if the task has
-#   read nothing untrusted, or if every addressee is named or trusted, as for `vouched`.
+#   True if the task doesn't carry the label "untrusted", for any recipients. Once it does, true only if every
+#   recipient is requested or trusted, as for `requested_or_trusted`.
 # scope: document
-after_untrusted(names, _, _) if {
+any_until_untrusted(names, _, _) if {
 	not labels.untrusted
-	addressees(names)
+	recipients(names)
 }
 
-after_untrusted(names, directory, trusted) if vouched(names, directory, trusted)
+any_until_untrusted(names, directory, trusted) if requested_or_trusted(names, directory, trusted)
 
 # METADATA
 # description: |
-#   "Secrets never leave": true if the task carries none of the labels `secret`, a set or array, or if every addressee
-#   is in `trusted`, as for `inside`. That the request names an addressee isn't enough.
+#   True if the task carries none of the labels in `secret`, a set or array, or if every recipient is in `trusted`, as
+#   for `only_to`. A recipient that the request names is not enough.
 # scope: document
-secrets_stay(secret, names, _) if {
+secrets_only_to(names, secret, _) if {
 	every label in secret {
 		not labels.has(label)
 	}
-	addressees(names)
+	recipients(names)
 }
 
-secrets_stay(_, names, trusted) if inside(names, trusted)
+secrets_only_to(names, _, trusted) if only_to(names, trusted)
 
 # METADATA
 # description: |
-#   True if the request names nobody in `directory`, as for `named`, and may be relied upon. Then it leaves open who is
-#   meant, and a person can be asked; a request that names somebody doesn't mean anybody else.
-leaves_open(directory) if {
+#   True if the intent is trusted and the request names no recipient in `directory`, as for `requested`. Then a person
+#   can be asked whom it means. A request that names one recipient doesn't mean another one.
+request_names_none(directory) if {
 	intent.trusted
-	every addressee, _ in directory {
-		not _named(addressee, directory)
+	every recipient, _ in directory {
+		not _requested(recipient, directory)
 	}
 }
 
 # METADATA
 # description: |
-#   True if the argument `name` says only what the person said: every word of four letters or more stands in the
-#   request, and there is at least one. Whoever gets it learns nothing else, and nobody else speaks to them. Digits and
-#   short words count for nothing, so don't use it where they matter.
-own_words(name) if {
+#   True if every word of four letters or more in the argument `name` occurs in the request, and there is at least one.
+#   So the text carries neither other information nor other people's instructions. Digits and short words aren't
+#   compared, so don't use it where they matter.
+words_from_request(name) if {
 	intent.trusted
 	said := {word | some word in regex.find_n(`[\p{L}\p{N}]{4,}`, lower(arguments.text(name)), -1)}
 	count(said) > 0
@@ -110,36 +111,34 @@ own_words(name) if {
 
 # METADATA
 # description: |
-#   True if every web address in the argument `name`, a text, is in the request or in `trusted`, a set of addresses
-#   without scheme. What a reader's program could turn into a link counts, with a scheme or without; e-mail addresses
-#   don't.
-links_vouched(name, trusted) if {
-	known := requested_addresses | trusted
+#   True if every URL in the argument `name`, a text, is in the request or in `trusted`, a set of URLs without scheme.
+#   Anything that a mail or chat program could show as a link counts, with or without a scheme. E-mail addresses don't.
+links_requested_or_trusted(name, trusted) if {
+	known := requested_urls | trusted
 	every link in _links(arguments.text(name)) {
-		bare_address(trim_right(link, _marks)) in known
+		bare_url(trim_right(link, _marks)) in known
 	}
 }
 
 # METADATA
 # description: |
-#   True if the argument `name` is a web address that is in the request or in `trusted`, a set of addresses without
-#   scheme. Only exactly that address: a longer one could carry something out.
-address_vouched(name, trusted) if bare_address(arguments.text(name)) in (requested_addresses | trusted)
+#   True if the argument `name` is a URL that is in the request or in `trusted`, a set of URLs without scheme. Only the
+#   exact URL counts: a longer one could carry data out.
+url_requested_or_trusted(name, trusted) if bare_url(arguments.text(name)) in (requested_urls | trusted)
 
 # METADATA
 # description: |
-#   Web addresses in the request, without scheme. A full stop before a capital letter ends a sentence, space or no
-#   space.
+#   URLs in the request, without scheme. A full stop before a capital letter ends a sentence, with or without a space.
 # scope: document
-requested_addresses contains bare_address(trim_right(address, _marks)) if {
+requested_urls contains bare_url(trim_right(url, _marks)) if {
 	intent.trusted
 	pattern := `[A-Za-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s,;)]*)?`
-	some address in regex.find_n(pattern, input.task.statement, -1)
+	some url in regex.find_n(pattern, input.task.statement, -1)
 }
 
 # METADATA
-# description: A web address without its scheme and last slash, as the sets of trusted addresses hold it.
-bare_address(address) := trim_suffix(trim_prefix(trim_prefix(address, "https://"), "http://"), "/")
+# description: A URL without its scheme and last slash, the form that sets of trusted URLs use.
+bare_url(url) := trim_suffix(trim_prefix(trim_prefix(url, "https://"), "http://"), "/")
 
 _marks := ".,;:!?)'\""
 
@@ -155,25 +154,15 @@ _email := `[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+`
 # A capital letter after a full stop begins a sentence, unless a path follows.
 _host := `[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.(?:\p{Ll}{2,}\b|[\p{L}\p{N}-]+/)\S*`
 
-_vouched(addressee, _, trusted) if _among(addressee, trusted)
+_requested_or_trusted(recipient, _, trusted) if sets.has(trusted, recipient)
 
-_vouched(addressee, directory, _) if _named(addressee, directory)
+_requested_or_trusted(recipient, directory, _) if _requested(recipient, directory)
 
-_named(addressee, _) if intent.mentions(addressee)
+_requested(recipient, _) if intent.mentions(recipient)
 
-_named(addressee, directory) if _by_name(addressee, directory)
+_requested(recipient, directory) if _by_name(recipient, directory)
 
-_by_name(addressee, directory) if {
-	some name in directory[addressee]
+_by_name(recipient, directory) if {
+	some name in directory[recipient]
 	intent.mentions(name)
-}
-
-_among(addressee, trusted) if {
-	is_object(trusted)
-	_ = trusted[addressee]
-}
-
-_among(addressee, trusted) if {
-	not is_object(trusted)
-	addressee in trusted
 }

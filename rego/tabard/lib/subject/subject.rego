@@ -1,6 +1,7 @@
 # METADATA
 # title: The person
-# description: Helpers over input.subject. A person is the pair of issuer and id; an id alone names nobody.
+# description: |
+#   Helpers over input.subject. A person is identified by issuer and id together; two issuers may use the same id.
 package tabard.lib.subject
 
 # METADATA
@@ -13,15 +14,15 @@ is(issuer, id) if {
 # METADATA
 # description: True if the verified claim `claim` is `value`, or is an array that holds it.
 # scope: document
-claims(claim, value) if input.subject.claims[claim] == value
+has_claim(claim, value) if input.subject.claims[claim] == value
 
-claims(claim, value) if {
+has_claim(claim, value) if {
 	is_array(input.subject.claims[claim])
 	value in input.subject.claims[claim]
 }
 
 # METADATA
-# description: True if the issuer says that the person authenticated at most `seconds` ago.
+# description: True if the person authenticated at most `seconds` ago, as the issuer states.
 authenticated_within(seconds) if {
 	is_number(input.subject.authenticated_at)
 	input.context.time - input.subject.authenticated_at <= seconds

@@ -18,11 +18,11 @@ test_is if {
 	not subject.is("https://idp.example", "43") with input as _person
 }
 
-test_claims if {
-	subject.claims("department", "sales") with input as _person
-	subject.claims("groups", "billing") with input as _person
-	not subject.claims("groups", "admin") with input as _person
-	not subject.claims("absent", "admin") with input as _person
+test_has_claim if {
+	subject.has_claim("department", "sales") with input as _person
+	subject.has_claim("groups", "billing") with input as _person
+	not subject.has_claim("groups", "admin") with input as _person
+	not subject.has_claim("absent", "admin") with input as _person
 }
 
 test_authenticated_within if {

@@ -13,13 +13,13 @@ test_not_read_only if {
 	not tools.read_only with input.tool.annotations as {}
 }
 
-test_named if {
-	tools.named({"mail.send"}) with input as _call
-	tools.named(["mail.send"]) with input as _call
-	tools.named({"mail.send": false}) with input as _call
+test_one_of if {
+	tools.one_of({"mail.send"}) with input as _call
+	tools.one_of(["mail.send"]) with input as _call
+	tools.one_of({"mail.send": false}) with input as _call
 }
 
-test_not_named if {
-	not tools.named({"mail.read"}) with input as _call
-	not tools.named({"mail.read": {}}) with input as _call
+test_not_one_of if {
+	not tools.one_of({"mail.read"}) with input as _call
+	not tools.one_of({"mail.read": {}}) with input as _call
 }

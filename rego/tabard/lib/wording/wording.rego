@@ -1,9 +1,9 @@
 # METADATA
-# title: What the request asks for
+# title: Words of the request
 # description: |
-#   Helpers that look for words in the person's own request, input.task.statement, as far as the intent may be relied
-#   upon. The words are English and in the form of a request: "send" and "pay", not "sent" or "paid", for a request that
-#   tells what somebody did doesn't ask for it. The sets are a start; add your own: `wording.pay | {"donate"}`.
+#   Helpers that look for words in the person's own request, input.task.statement, if the intent is trusted. The words
+#   are English and in the form of a request: "send" and "pay", not "sent" or "paid", because a request that reports a
+#   past action doesn't ask for it. The sets are a start; add your own words: `wording.pay | {"donate"}`.
 package tabard.lib.wording
 
 import data.tabard.lib.intent
@@ -16,7 +16,7 @@ send := {
 }
 
 # METADATA
-# description: Words that ask for money to be moved.
+# description: Words that ask for a payment.
 pay := {
 	"buy", "pay", "payment", "purchase", "recurring", "refund", "reimburse", "repay", "schedule", "send", "settle",
 	"transaction", "transfer", "wire",
@@ -37,11 +37,11 @@ change := {
 }
 
 # METADATA
-# description: Words that ask for something to go away.
+# description: Words that ask for something to be removed.
 delete := {"cancel", "clear", "delete", "discard", "drop", "erase", "kick", "purge", "remove", "revoke"}
 
 # METADATA
-# description: Words that ask for somebody to get access.
+# description: Words that ask for access for another person.
 admit := {"add", "allow", "grant", "include", "invite", "let", "share"}
 
 # METADATA
@@ -49,7 +49,7 @@ admit := {"add", "allow", "grant", "include", "invite", "let", "share"}
 publish := {"post", "publish", "put", "share", "upload"}
 
 # METADATA
-# description: The words of the request, in lower case. Empty unless the intent may be relied upon.
+# description: The words of the request, in lower case. Empty unless the intent is trusted.
 # scope: document
 words contains word if {
 	intent.trusted
@@ -58,36 +58,38 @@ words contains word if {
 
 # METADATA
 # description: |
-#   True if the request uses one of the words in `asked`, a set of single words in lower case, or hands over a list of
-#   things to do, which may ask for anything.
+#   True if the request uses one of the words in `asked`, a set of single words in lower case, or refers to instructions
+#   elsewhere, which may ask for anything.
 # scope: document
 asks_for(asked) if count(asked & words) > 0
 
-asks_for(_) if hands_over
+asks_for(_) if refers_to_instructions
 
 # METADATA
-# description: True if the request lets somebody else's text say what is to be done.
-hands_over if {
+# description: |
+#   True if the request tells the agent to follow instructions in another text: a list of tasks, or "do what the letter
+#   says".
+refers_to_instructions if {
 	intent.trusted
-	regex.match(_hand_over, input.task.statement)
+	regex.match(_instructions, input.task.statement)
 }
 
 # METADATA
 # description: |
-#   True if the request sends the agent elsewhere for particulars: it names a file or a web address, speaks of a
-#   document or an inbox, or hands over a list. Then somebody whom the request doesn't name may be meant, and a person
-#   can be asked; otherwise the request can't have meant them.
+#   True if the details may be in another text: the request names a file or a URL, speaks of a document or an inbox, or
+#   refers to instructions. Then the request may mean recipients that it doesn't name, so asking a person makes sense.
+#   Otherwise it can't mean them.
 # scope: document
-points_elsewhere if count(_sources & words) > 0
+refers_to_sources if count(_sources & words) > 0
 
-points_elsewhere if hands_over
+refers_to_sources if refers_to_instructions
 
-points_elsewhere if {
+refers_to_sources if {
 	intent.trusted
 	regex.match(`[\p{L}\p{N}_-]+\.\p{L}{2,5}\b`, input.task.statement)
 }
 
-# Words that are as often what to do ("email Ann") are left out.
+# Words that are just as often an instruction ("email Ann") are left out.
 _sources := {
 	"accordingly",
 	"article",
@@ -120,7 +122,7 @@ _sources := {
 	"websites",
 }
 
-_hand_over := concat("", [
+_instructions := concat("", [
 	`(?i)\b(?:instructions?|to-?\s?dos?|checklists?|tasks|actions|steps`,
 	`|do (?:as|everything|what|whatever)|follow (?:it|my|the|what|whatever))\b`,
 ])

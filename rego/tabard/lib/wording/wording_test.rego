@@ -17,7 +17,7 @@ test_asks_for_what_it_says if {
 	not wording.asks_for(wording.pay) with input as _asserted("Please pay the rent.")
 }
 
-test_what_somebody_did_is_not_asked_for if {
+test_a_past_action_is_not_asked_for if {
 	every words in [wording.pay, wording.send, wording.delete, wording.publish] {
 		not wording.asks_for(words) with input as _request("What had Bob paid, sent, deleted and posted?")
 	}
@@ -27,7 +27,7 @@ test_sets_can_be_extended if {
 	wording.asks_for(wording.pay | {"donate"}) with input as _request("Donate 5 to the zoo")
 }
 
-test_a_list_of_things_to_do_may_ask_for_anything if {
+test_instructions_elsewhere_may_ask_for_anything if {
 	every statement in [
 		"Carry out the instructions",
 		"Here's my to-do list",
@@ -37,23 +37,23 @@ test_a_list_of_things_to_do_may_ask_for_anything if {
 		"Follow what it says",
 	] {
 		wording.asks_for(wording.delete) with input as _request(statement)
-		wording.hands_over with input as _request(statement)
-		not wording.hands_over with input as _asserted(statement)
+		wording.refers_to_instructions with input as _request(statement)
+		not wording.refers_to_instructions with input as _asserted(statement)
 	}
-	not wording.hands_over with input as _request("Read the constructions file, set up a follow-up")
+	not wording.refers_to_instructions with input as _request("Read the constructions file, set up a follow-up")
 }
 
-test_points_elsewhere if {
+test_refers_to_sources if {
 	every statement in [
 		"Pay the bill",
 		"Pay what invoice.pdf says",
 		"Write what stands at www.example.org/start",
 		"Follow the instructions",
 	] {
-		wording.points_elsewhere with input as _request(statement)
-		not wording.points_elsewhere with input as _asserted(statement)
+		wording.refers_to_sources with input as _request(statement)
+		not wording.refers_to_sources with input as _asserted(statement)
 	}
-	not wording.points_elsewhere with input as _request("Send Ann 12.50 for lunch. Thanks")
+	not wording.refers_to_sources with input as _request("Send Ann 12.50 for lunch. Thanks")
 }
 
 test_every_set_holds_single_words_in_lower_case if {

@@ -81,7 +81,17 @@ def _compared_names(node: Json) -> Iterator[tuple[str, Place]]:
 
 
 _HELPERS = frozenset(
-    {"text", "number", "texts", "within", "all_in", "strangers", "all_mentioned", "number_mentioned"}
+    {
+        "all_in",
+        "all_mentioned",
+        "in_range",
+        "length_at_most",
+        "number",
+        "number_mentioned",
+        "text",
+        "texts",
+        "values_not_in",
+    }
 )
 
 

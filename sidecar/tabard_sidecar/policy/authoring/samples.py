@@ -8,6 +8,10 @@ from typing import Any
 from tabard_sidecar.policy.catalogue import ToolSpec
 from tabard_sidecar.policy.values import Json
 
+SUBJECT = "someone"
+ISSUER = "https://idp.example"
+AGENT = "spiffe://example.org/agent"
+
 _PLAIN: Mapping[str, Json] = {
     "array": [], "boolean": True, "integer": 1, "null": None, "number": 1, "object": {}, "string": "x",
 }  # fmt: skip
@@ -15,11 +19,10 @@ _PLAIN: Mapping[str, Json] = {
 
 def sample_input(operation: str, time: float, **sections: Json) -> dict[str, Any]:
     """Return a whole policy input; each keyword replaces fields of the section of its name, or the section itself."""
-    agent = "spiffe://example.org/agent"
     document: dict[str, Any] = {
         "operation": operation,
-        "subject": {"id": "someone", "issuer": "https://idp.example", "claims": {}},
-        "agent": {"id": agent, "issuer": "sample", "attributes": {}, "sub_agent": ""},
+        "subject": {"id": SUBJECT, "issuer": ISSUER, "claims": {}},
+        "agent": {"id": AGENT, "issuer": "sample", "attributes": {}, "sub_agent": ""},
         "task": {
             "id": "sample",
             "purpose": "",

@@ -1,4 +1,4 @@
-"""Starts a policy module and its test."""
+"""Writes a new policy module with its Rego test and its decision cases."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MODULE = """\
 # METADATA
 # title: {title}
-# description: What the agents of {title} may do. Everything that no rule grants is denied.
+# description: Agents may read {title}. A call that no rule grants is denied.
 package policy.{name}
 
+import data.tabard.lib.credentials
 import data.tabard.lib.intent
 
 # METADATA
-# description: Reading is granted, for the purpose that the person signed.
-grant contains {{"code": "read", "credential": {{
-	"kind": "jwt",
-	"audience": "https://{host}.internal",
-	"scopes": ["{name}:read"],
-	"ttl_seconds": 60,
-}}}} if {{
+# description: Reading is granted for the signed purpose.
+grant contains {{"code": "read", "credential": credentials.jwt("https://{host}.internal", ["{name}:read"], 60)}} if {{
 	input.tool.name == "{name}.read"
 	intent.purpose_is("{name}")
 }}
 
 # METADATA
-# description: Nothing else of {title} is for agents, and the denial says so.
+# description: The denial of every other call gives the reason.
 deny contains {{
 	"code": "{name}_read_only",
 	"message": sprintf("%s is not for agents", [input.tool.name]),
@@ -67,15 +63,36 @@ test_everything_else_is_denied if {{
 """
 
 
+_CASES = """\
+# Decision cases of {title}, run by `tabard policy test`. docs/policy-guide.md lists the keys.
+defaults:
+  purpose: {name}
+
+cases:
+  - name: reading gets a credential for reading
+    tool: {name}.read
+    expect: {{effect: allow, code: read, credential: {{kind: jwt, scopes: ["{name}:read"]}}}}
+
+  - name: an asserted purpose grants nothing
+    tool: {name}.read
+    intent_source: asserted
+    expect: {{effect: deny, code: no_grant}}
+
+  - name: every other call is denied
+    tool: {name}.delete
+    expect: {{effect: deny, code: {name}_read_only}}
+"""
+
+
 class ScaffoldError(Exception):
     """The module can't be started."""
 
 
-def write_module(folder: Path, name: str) -> tuple[Path, Path]:
-    """Write ``<folder>/<name>/<name>.rego`` and its test, overwriting nothing.
+def write_module(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """Write ``<folder>/<name>/<name>.rego``, its test and its cases, overwriting nothing.
 
     Returns:
-        The module and the test.
+        The module, the test and the cases.
 
     Raises:
         ScaffoldError: the name isn't one, or a file is there already.
@@ -85,16 +102,16 @@ def write_module(folder: Path, name: str) -> tuple[Path, Path]:
             f"{name!r} is no module name: use lower case letters, digits and _, not ending in _test"
         )
     home = folder / name
-    module, test = home / f"{name}.rego", home / f"{name}_test.rego"
-    for path in (module, test):
+    module, test, cases = home / f"{name}.rego", home / f"{name}_test.rego", home / f"{name}_cases.yaml"
+    for path in (module, test, cases):
         if path.exists():
             raise ScaffoldError(f"{path} exists already; nothing was written")
     words = {"name": name, "title": name.replace("_", " "), "host": name.replace("_", "-")}
     try:
         home.mkdir(parents=True, exist_ok=True)
-        for path, text in ((module, _MODULE), (test, _TEST)):
+        for path, text in ((module, _MODULE), (test, _TEST), (cases, _CASES)):
             with path.open("x", encoding="utf-8") as file:
                 file.write(text.format_map(words))
     except OSError as error:
         raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
-    return module, test
+    return module, test, cases

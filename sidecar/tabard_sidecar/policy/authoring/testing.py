@@ -1,4 +1,4 @@
-"""Runs a policy's tests with `opa test`, Tabard's library loaded beside them."""
+"""Runs a policy's Rego tests with `opa test`, together with Tabard's library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestRunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """What the tests came to.
+    """Results of the Rego tests.
 
     Attributes:
         passed: how many passed.
@@ -42,11 +42,6 @@ class TestReport:
     output: str
     coverage: float | None = None
     uncovered: tuple[tuple[str, tuple[int, ...]], ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """True if there were tests and none failed."""
-        return not self.failed and self.passed > 0
 
 
 def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str = "") -> TestReport:
@@ -73,7 +68,7 @@ def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str 
     skipped = sum(1 for result in results if result.get("skip"))
     passed = len(results) - len(failed) - skipped
     report = TestReport(passed, failed, skipped, shown.stdout + shown.stderr)
-    if not coverage or failed:
+    if not coverage or failed or not passed:
         return report
     covered = json.loads(_run([*common, "--coverage", "--format", "json"]).stdout)
     return _with_coverage(report, covered, set(files))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabard_opa import Engine
 
-from tabard_sidecar.model import Operation, PolicyDecision
+from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.hints import argument_hints
 from tabard_sidecar.policy.authoring.measuring import Measurement, measure
 from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
 from tabard_sidecar.policy.catalogue import Catalogue
+from tabard_sidecar.policy.compose import GRANTING
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
+from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.loading.sources import load_source
@@ -106,9 +108,28 @@ class Evaluation:
     rules: RuleIndex
     input: Mapping[str, Json]
 
+    def reasons(self) -> Iterator[tuple[Reason, str]]:
+        """Yield each reason of the decision with the places of the rules that may have made it."""
+        granting = GRANTING[Operation(self.input["operation"])]
+        allowed = self.decision.allowed
+        for reason in self.decision.granted_by if allowed else self.decision.denials:
+            rule = granting if allowed else "ask" if reason.code == "approval_required" else "deny"
+            module = reason.module.removeprefix("policy.")
+            known = self.rules.knows(module, rule)
+            yield reason, self.rules.locate(module, rule, reason.code) if known else ""
+
 
 class InputError(Exception):
     """The input isn't one that the sidecar would send."""
+
+
+def input_fault(document: Mapping[str, Json]) -> str:
+    """Return how an input breaks rego/schemas/input.json; empty if it doesn't."""
+    fault = compile_schema(schema("input"))(document)
+    if fault is None:
+        return ""
+    place, problem = fault
+    return f"input.{place} {problem}" if place else f"input {problem}"
 
 
 def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]) -> Evaluation:
@@ -119,25 +140,45 @@ def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapp
         InputError: the input breaks rego/schemas/input.json.
         NoDecision: the input is too large.
     """
-    fault = compile_schema(schema("input"))(document)
-    if fault is not None:
-        place, problem = fault
-        raise InputError(f"input.{place} {problem}" if place else f"input {problem}")
-    return asyncio.run(_evaluate(engine, path, options, document))
+    fault = input_fault(document)
+    if fault:
+        raise InputError(fault)
+    return evaluate_all(engine, path, options, [document])[0]
 
 
-async def _evaluate(
-    engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]
-) -> Evaluation:
+def evaluate_all(
+    engine: Engine, path: Path, options: CompileOptions, documents: Sequence[Mapping[str, Json]]
+) -> list[Evaluation]:
+    """Decide about each of the inputs, which fit rego/schemas/input.json, as the sidecar would.
+
+    Approvals of an input answer the asks of their module and code.
+
+    Raises:
+        PolicyBrokenError: the policy can't be used.
+        NoDecision: an input is too large.
+    """
+    return asyncio.run(_evaluate_all(engine, path, options, documents))
+
+
+async def _evaluate_all(
+    engine: Engine, path: Path, options: CompileOptions, documents: Sequence[Mapping[str, Json]]
+) -> list[Evaluation]:
     config = PolicyConfig(path=path, deadline_seconds=EVALUATION_SECONDS)
-    provider = FileProvider(engine, path, options)
-    runtime = Runtime(provider, config, time.time)
+    runtime = Runtime(FileProvider(engine, path, options), config, time.time)
     try:
         status = await runtime.reload()
         if not status.ready:
             raise PolicyBrokenError(status.problems)
         with runtime.lease() as policy:
-            decision = await policy.decide(Operation(document["operation"]), json.dumps(document).encode())
-        return Evaluation(decision, runtime.rules, document)
+            return [
+                Evaluation(await _decide(policy, document), runtime.rules, document) for document in documents
+            ]
     finally:
         await runtime.close()
+
+
+async def _decide(policy: PolicyLease, document: Mapping[str, Json]) -> PolicyDecision:
+    approved = frozenset((one["module"], one["code"]) for one in document.get("approvals", ()))
+    return await policy.decide(
+        Operation(document["operation"]), json.dumps(document).encode(), approvals=approved
+    )

@@ -20,6 +20,7 @@ from tabard_sidecar.policy.loading.ast import (
     refs,
     rules,
 )
+from tabard_sidecar.policy.loading.inlining import Functions, inline, simple_functions
 from tabard_sidecar.policy.loading.literals import check_literal, nearest
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
@@ -37,10 +38,12 @@ class World:
     Attributes:
         rule_paths: paths of every rule in ``lib`` and ``tabard.lib``.
         data: base documents, or ``None`` if they aren't known (a remote engine).
+        functions: simple functions that elements may be made with.
     """
 
     rule_paths: frozenset[tuple[str, ...]]
     data: Mapping[str, Json] | None
+    functions: Functions
 
     def defines(self, path: tuple[str, ...]) -> bool:
         """Tell whether a path is, leads to, or leads into a rule."""
@@ -100,7 +103,8 @@ def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[
                 f'Write `{rule.name} contains {{"code": …}} if …`',
             )  # fmt: skip
         elif rule.element is not None:
-            for at, message, step in check_literal(rule.element, schema(rule.name)):
+            element = inline(rule.element, module, world.functions)
+            for at, message, step in check_literal(element, schema(rule.name)):
                 yield PolicyProblem(file, at.row, at.column, "element", f"{rule.name}: {message}", step)
     yield from _check_refs(file, module, world, own=name)
 
@@ -195,13 +199,14 @@ def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> Rul
         library: Tabard's own.
     """
     found: dict[str, dict[str, list[RuleSite]]] = {}
+    functions = simple_functions([*modules.values(), *library.values()])
     for file, module in modules.items():
         package = package_path(module)
         if package[:1] != ("policy",) or len(package) != _POLICY_DEPTH:
             continue
         for rule in rules(module):
             if rule.name in ELEMENTS and rule.shape == "set":
-                site = RuleSite(file, rule.place.row, _stated_code(rule))
+                site = RuleSite(file, rule.place.row, _stated_code(rule, module, functions))
                 found.setdefault(package[1], {}).setdefault(rule.name, []).append(site)
     return RuleIndex(
         {name: {rule: tuple(sites) for rule, sites in by_rule.items()} for name, by_rule in found.items()},
@@ -249,8 +254,8 @@ def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concern
     return False
 
 
-def _stated_code(rule: Rule) -> str | None:
-    element = rule.element
+def _stated_code(rule: Rule, module: Node, functions: Functions) -> str | None:
+    element = inline(rule.element, module, functions) if rule.element is not None else None
     if element is None or element.get("type") != "object":
         return None
     for key, item in element["value"]:

@@ -10,6 +10,7 @@ from tabard_opa import Engine, EngineError, Policy, default_capabilities
 from tabard_sidecar.policy.loading import entrypoint
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
+from tabard_sidecar.policy.loading.inlining import simple_functions
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
@@ -91,7 +92,8 @@ def compile_policy(
     findings = _Findings()
     parsed = _parse_all(engine, modules, findings)
     own = _parse_all(engine, library_modules(), findings)
-    world = World(library_paths([*parsed.values(), *own.values()]), data)
+    everything = [*parsed.values(), *own.values()]
+    world = World(library_paths(everything), data, simple_functions(everything))
     for file, module in parsed.items():
         findings.add(check_module(file, module, world))
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:

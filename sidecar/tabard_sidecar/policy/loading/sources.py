@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,9 @@ from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 
 DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
+CASES_SUFFIXES = ("_cases.yaml", "_cases.yml")
+"""How the names of files with decision cases end. They are never loaded for serving."""
+
 RESERVED_DATA = ("lib", "policy", "system", "tabard")
 MAX_FILES = 10_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -59,6 +62,23 @@ def load_source(path: Path) -> PolicySource:
     except _UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
     return _assemble(files, path)
+
+
+def read_case_files(path: Path) -> dict[str, bytes]:
+    """Return the files with decision cases of the policy at ``path``, by the file name that messages use.
+
+    Raises:
+        PolicyBrokenError: something can't be read.
+    """
+    try:
+        if path.is_file():
+            found = _read_bundle(path, _is_case_file)
+            found.pop(".manifest", None)
+        else:
+            found = {name: _read_file(file) for name, file in _walk(path, _is_case_file)}
+    except _UnreadableError as error:
+        raise PolicyBrokenError([error.problem]) from error
+    return {_shown(path, name): found[name] for name in sorted(found)}
 
 
 class _UnreadableError(Exception):
@@ -153,8 +173,12 @@ def _manifest(content: bytes) -> Mapping[str, Json]:
     return manifest
 
 
-def _wanted(name: str) -> bool:
+def _is_source(name: str) -> bool:
     return name.endswith(".rego") or name in DATA_NAMES
+
+
+def _is_case_file(name: str) -> bool:
+    return name.endswith(CASES_SUFFIXES)
 
 
 def _read_stable(root: Path) -> dict[str, bytes]:
@@ -187,7 +211,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _walk(root: Path) -> Iterator[tuple[str, Path]]:
+def _walk(root: Path, wanted: Callable[[str], bool] = _is_source) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
         raise _UnreadableError(str(root), "doesn't exist", "Create it, or mend policy.path")
     count = 0
@@ -205,7 +229,7 @@ def _walk(root: Path) -> Iterator[tuple[str, Path]]:
             name = prefix + entry.name
             if entry.is_dir():
                 pending.append((Path(entry.path), f"{name}/"))
-            elif _wanted(entry.name):
+            elif wanted(entry.name):
                 count += 1
                 if count > MAX_FILES:
                     raise _UnreadableError(str(root), f"holds more than {MAX_FILES} files", "Use fewer files")
@@ -237,7 +261,7 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _read_bundle(path: Path) -> dict[str, bytes]:
+def _read_bundle(path: Path, wanted: Callable[[str], bool] = _is_source) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     total = 0
     try:
@@ -245,7 +269,7 @@ def _read_bundle(path: Path) -> dict[str, bytes]:
             for member in archive:
                 name = _member_name(member.name, path)
                 if not member.isfile() or not (
-                    _wanted(name.rsplit("/", 1)[-1]) or name in {".manifest", "patch.json"}
+                    wanted(name.rsplit("/", 1)[-1]) or name in {".manifest", "patch.json"}
                 ):
                     continue
                 total += member.size

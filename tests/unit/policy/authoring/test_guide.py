@@ -7,7 +7,9 @@ import re
 
 import pytest
 from tabard_opa import opa_binary
+from tabard_sidecar.policy.authoring.cases import Catalogues, run_cases
 from tabard_sidecar.policy.authoring.testing import run_tests
+from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
@@ -42,6 +44,16 @@ def test_the_tests_of_the_guide_pass(tmp_path):
     (tmp_path / "data.json").write_text(json.dumps(DATA))
     report = run_tests(opa_binary(), [tmp_path], coverage=False)
     assert (report.failed, report.passed) == ((), 7)
+
+
+def test_the_cases_of_the_guide_fit(engine, tmp_path):
+    (cases,) = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
+    (module,) = [text for kind, text in REGO if not kind and text.startswith("package policy.invoices\n")]
+    (tmp_path / "invoices.rego").write_text(module)
+    (tmp_path / "invoices_cases.yaml").write_text(cases)
+    (tmp_path / "data.json").write_text(json.dumps(DATA))
+    report = run_cases(engine, tmp_path, CompileOptions(), Catalogues(Catalogue()))
+    assert (report.failed, report.passed) == ((), 4)
 
 
 def test_every_library_function_that_the_guide_names_exists():

@@ -58,6 +58,58 @@ def test_a_rule_that_would_never_be_asked_is_refused_with_its_line(engine, rule,
     assert ("demo.rego", 3, code) in found(engine, HEAD + rule + "\n")
 
 
+IMPORT = "package policy.demo\n\nimport data.tabard.lib.credentials\n\n"
+
+
+@pytest.mark.parametrize(
+    ("element", "path"),
+    [
+        ('{"code": "ok", "credential": credentials.jwt("a", "read", 60)}', "credential.scopes"),
+        ('{"code": "ok", "credential": credentials.once("a", ["read"], 0)}', "credential.ttl_seconds"),
+        ('{"code": input.agent.id, "credential": credentials.once("", [input.agent.id], 9)}', "credential.audience"),
+        ('{"code": "ok", "credential": _for(["read"])}', "credential.scopes.0"),
+        ('_element("Not lower case")', "code"),
+    ],
+)  # fmt: skip
+def test_an_element_that_simple_functions_make_is_checked_like_a_literal(engine, element, path):
+    helpers = (
+        '\n_for(scope) := credentials.jwt("a", [scope], 60)\n'
+        '\n_element(code) := {"code": code, "credential": _for("read")}\n'
+    )
+    source = IMPORT + f'grant contains {element} if input.tool.name == "x"\n' + helpers
+    with pytest.raises(PolicyBrokenError) as caught:
+        compile_policy(engine, {"demo.rego": source}, {}, CompileOptions())
+    (problem,) = caught.value.problems
+    assert (problem.row, problem.code) == (5, "element")
+    assert problem.message.startswith(f"grant: '{path}' ")
+
+
+@pytest.mark.parametrize(
+    "helper",
+    [
+        '_made(code) := {"code": code} if input.agent.id != ""',
+        '_made(code) := {"code": "Not lower case"} if code == "x"\n\n_made(code) := {"code": code} if code != "x"',
+        '_made("x") := {"code": "Not lower case"}',
+        '_made(code) := {"code": lower(code)}',
+        '_made(code) := {"code": _codes[code]}\n\n_codes := {"Yes": "yes"}',
+    ],
+)
+def test_what_a_function_returns_is_not_guessed(engine, helper):
+    """Nothing is refused that may turn out right."""
+    assert found(engine, HEAD + f'grant contains _made("Yes") if input.agent.id == "a"\n\n{helper}\n') == []
+
+
+def test_a_rule_whose_element_a_function_makes_is_found_by_its_code(engine):
+    source = IMPORT + (
+        'grant contains _made("first") if input.tool.name == "a"\n\n'
+        'grant contains _made("second") if input.tool.name == "b"\n\n'
+        '_made(code) := {"code": code, "credential": credentials.jwt("a", [], 60)}\n'
+    )
+    compiled = compile_policy(engine, {"demo.rego": source}, {}, CompileOptions())
+    compiled.close()
+    assert compiled.rules.locate("demo", "grant", "second") == "demo.rego:7"
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

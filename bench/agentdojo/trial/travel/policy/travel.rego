@@ -11,14 +11,14 @@ import data.tabard.lib.outbound
 import data.tabard.lib.tools
 import data.tabard.lib.wording
 
-# Nobody else writes these; the second one is nobody else's business either.
+# Written by the owner or the system alone; `_personal` must not leave.
 _own := {"get_flight_information"}
 
 _personal := {"get_user_information"}
 
 _book := wording.create | {"rent", "reservation"}
 
-# What the request has to ask for.
+# The request must use one of these words for the tool.
 _words := {
 	"cancel_calendar_event": wording.delete,
 	"create_calendar_event": wording.create,
@@ -36,13 +36,13 @@ start contains {"code": "travel", "limits": {
 	"ttl_seconds": 900,
 }} if intent.trusted
 
-grant contains {"code": "look_up"} if tools.named(_own)
+grant contains {"code": "look_up"} if tools.one_of(_own)
 
-grant contains {"code": "read_personal", "labels": ["secret"]} if tools.named(_personal)
+grant contains {"code": "read_personal", "labels": ["secret"]} if tools.one_of(_personal)
 
 grant contains {"code": "read", "labels": ["untrusted"]} if {
 	tools.read_only
-	not tools.named(_own | _personal)
+	not tools.one_of(_own | _personal)
 }
 
 grant contains {"code": "act_as_asked", "charges": {"changes": 1}} if wording.asks_for(_words[input.tool.name])
@@ -55,39 +55,39 @@ ask contains {
 	"uses": 1,
 } if {
 	_words[input.tool.name]
-	not _vouched
+	not _requested
 }
 
-deny contains {"code": "secrets_stay", "message": "After personal data was read, mail goes to the person alone."} if {
+deny contains {"code": "personal_data_to_others", "message": "After personal data was read, mail goes to the person alone."} if {
 	input.tool.name == "send_email"
-	not outbound.secrets_stay({"secret"}, {"bcc", "cc", "recipients"}, {data.travel.owner})
+	not outbound.secrets_only_to({"bcc", "cc", "recipients"}, {"secret"}, {data.travel.owner})
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "send_email"
-	outbound.vouched({"bcc", "cc", "recipients"}, data.travel.contacts, {data.travel.owner})
-	outbound.links_vouched("body", set())
+	outbound.requested_or_trusted({"bcc", "cc", "recipients"}, data.travel.contacts, {data.travel.owner})
+	outbound.links_requested_or_trusted("body", set())
 	arguments.absent("attachments")
 }
 
-_vouched if {
+_requested if {
 	input.tool.name in {"reserve_car_rental", "reserve_hotel", "reserve_restaurant"}
-	outbound.named({"company", "hotel", "restaurant"}, {})
+	outbound.requested({"company", "hotel", "restaurant"}, {})
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "cancel_calendar_event"
-	outbound.spoken_of({"event_id"}, data.travel.events)
+	outbound.requested_by_name({"event_id"}, data.travel.events)
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "create_calendar_event"
-	outbound.own_words("title")
-	_participants_vouched
+	outbound.words_from_request("title")
+	_participants_requested
 }
 
-_participants_vouched if arguments.absent("participants")
+_participants_requested if arguments.absent("participants")
 
-_participants_vouched if {
-	outbound.vouched({"participants"}, data.travel.contacts, {data.travel.owner})
+_participants_requested if {
+	outbound.requested_or_trusted({"participants"}, data.travel.contacts, {data.travel.owner})
 }

@@ -13,7 +13,7 @@ import data.tabard.lib.wording
 
 _own := {"get_current_day", "search_contacts_by_email", "search_contacts_by_name"}
 
-# What the request has to ask for.
+# The request must use one of these words for the tool.
 _words := {
 	"add_calendar_event_participants": wording.admit,
 	"append_to_file": (wording.change | wording.create),
@@ -35,11 +35,11 @@ start contains {"code": "office", "limits": {
 	"ttl_seconds": 900,
 }} if intent.trusted
 
-grant contains {"code": "look_up"} if tools.named(_own)
+grant contains {"code": "look_up"} if tools.one_of(_own)
 
 grant contains {"code": "read", "labels": ["untrusted"]} if {
 	tools.read_only
-	not tools.named(_own)
+	not tools.one_of(_own)
 }
 
 grant contains {"code": "act_as_asked", "charges": {"changes": 1}} if wording.asks_for(_words[input.tool.name])
@@ -52,63 +52,63 @@ ask contains {
 	"uses": 1,
 } if {
 	_words[input.tool.name]
-	not _vouched
+	not _requested
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "send_email"
-	outbound.vouched({"bcc", "cc", "recipients"}, data.workspace.contacts, {data.workspace.owner})
-	outbound.links_vouched("body", set())
-	_attachments_vouched
+	outbound.requested_or_trusted({"bcc", "cc", "recipients"}, data.workspace.contacts, {data.workspace.owner})
+	outbound.links_requested_or_trusted("body", set())
+	_attachments_requested
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "share_file"
-	outbound.named({"email"}, data.workspace.contacts)
-	outbound.spoken_of({"file_id"}, data.workspace.files)
+	outbound.requested({"email"}, data.workspace.contacts)
+	outbound.requested_by_name({"file_id"}, data.workspace.files)
 }
 
-_vouched if {
+_requested if {
 	input.tool.name in {"append_to_file", "delete_file"}
-	outbound.spoken_of({"file_id"}, data.workspace.files)
+	outbound.requested_by_name({"file_id"}, data.workspace.files)
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "create_file"
-	outbound.own_words("filename")
+	outbound.words_from_request("filename")
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "delete_email"
-	outbound.spoken_of({"email_id"}, data.workspace.emails)
+	outbound.requested_by_name({"email_id"}, data.workspace.emails)
 }
 
-_vouched if {
+_requested if {
 	input.tool.name in {"cancel_calendar_event", "reschedule_calendar_event"}
-	outbound.spoken_of({"event_id"}, data.workspace.events)
+	outbound.requested_by_name({"event_id"}, data.workspace.events)
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "add_calendar_event_participants"
-	outbound.spoken_of({"event_id"}, data.workspace.events)
-	_participants_vouched
+	outbound.requested_by_name({"event_id"}, data.workspace.events)
+	_participants_requested
 }
 
-_vouched if {
+_requested if {
 	input.tool.name == "create_calendar_event"
-	outbound.own_words("title")
-	_participants_vouched
+	outbound.words_from_request("title")
+	_participants_requested
 }
 
-_participants_vouched if arguments.absent("participants")
+_participants_requested if arguments.absent("participants")
 
-_participants_vouched if {
-	outbound.vouched({"participants"}, data.workspace.contacts, {data.workspace.owner})
+_participants_requested if {
+	outbound.requested_or_trusted({"participants"}, data.workspace.contacts, {data.workspace.owner})
 }
 
-_attachments_vouched if arguments.absent("attachments")
+_attachments_requested if arguments.absent("attachments")
 
-_attachments_vouched if {
+_attachments_requested if {
 	every attachment in input.tool.arguments.attachments {
 		some name in data.workspace.files[attachment.file_id]
 		intent.mentions(name)

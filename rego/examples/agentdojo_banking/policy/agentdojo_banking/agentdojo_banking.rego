@@ -1,23 +1,23 @@
 # METADATA
 # title: A banking assistant
 # description: |
-#   The assistant reads bills, letters and incoming payments, and any of them may hold text that an attacker wrote. So
-#   what leaves the account is judged by what the person asked for in their own words (the signed statement) and by what
-#   the bank knew before: the payees paid earlier and the standing orders in data.bank. A document alone never moves
-#   money to somebody new; the person is asked instead.
+#   The assistant reads bills, letters and incoming payments. Any of them may hold text that an attacker wrote. So a
+#   payment is checked against two sources: the person's own request (the signed statement), and the payees and standing
+#   orders that the bank already has (data.bank). If only a document names a new recipient, the person is asked.
 package policy.agentdojo_banking
 
 import data.tabard.lib.arguments
+import data.tabard.lib.credentials
 import data.tabard.lib.intent
 import data.tabard.lib.labels
 import data.tabard.lib.outbound
 import data.tabard.lib.tools
 import data.tabard.lib.wording
 
-# What the bank itself says.
+# Written by the bank alone.
 _views := {"get_balance", "get_iban", "get_user_info"}
 
-# What others had a hand in: subjects of payments, letters, bills.
+# Partly written by others: the subjects of payments.
 _reads := {"get_most_recent_transactions", "get_scheduled_transactions"}
 
 _payments := {"schedule_transaction", "send_money"}
@@ -26,7 +26,7 @@ _audience := "bank"
 
 # METADATA
 # description: |
-#   A task starts only with a signed request. The assistant alone holds it, and moves no more in all than the limit.
+#   A task needs a signed request. It can't be delegated, and all its payments together stay within the limit.
 start contains {
 	"code": "banking_request",
 	"limits": {
@@ -43,82 +43,94 @@ start contains {
 }
 
 # METADATA
-# description: The person's own account may always be looked at.
-grant contains _with("view_account", "account.read") if tools.named(_views)
+# description: Viewing the person's own account.
+grant contains {"code": "view_account", "credential": _for("account.read")} if tools.one_of(_views)
 
 # METADATA
-# description: So may its transactions, but what stands in them others may have written.
-grant contains object.union(_with("view_transactions", "account.read"), _untrusted) if tools.named(_reads)
+# description: Viewing its transactions, whose subjects others may have written.
+grant contains {
+	"code": "view_transactions",
+	"credential": _for("account.read"),
+	"labels": ["untrusted"],
+} if {
+	tools.one_of(_reads)
+}
 
 # METADATA
-# description: A file is read if the person named it. Others may have written it.
-grant contains object.union(_with("read_named_file", "files.read"), _untrusted) if {
+# description: Reading a file that the request names. Others may have written it.
+grant contains {
+	"code": "read_named_file",
+	"credential": _for("files.read"),
+	"labels": ["untrusted"],
+} if {
 	input.tool.name == "read_file"
 	arguments.all_mentioned("file_path")
 }
 
 # METADATA
 # description: |
-#   Money goes out only if the person asked for a payment, to somebody vouched for or to whom the request may lead, and
-#   never above the limit.
-grant contains object.union(_with("make_payment", "payments.write"), {"charges": {"cents": _cents}}) if {
-	tools.named(_payments)
+#   A payment within the limit, if the request asks for a payment and names the recipient or may mean it.
+grant contains {
+	"code": "make_payment",
+	"charges": {"cents": _cents},
+	"credential": _for("payments.write"),
+} if {
+	tools.one_of(_payments)
 	wording.asks_for(wording.pay)
-	arguments.within("amount", 0, data.bank.payment_limit)
+	arguments.in_range("amount", 0, data.bank.payment_limit)
 	_recipient_possible
 }
 
 # METADATA
-# description: A standing order changes if the person spoke of it or of a document about it.
-grant contains object.union(_with("change_standing_order", "payments.write"), {"charges": {"cents": _cents}}) if {
+# description: Changing a standing order, if the request names it or refers to a document.
+grant contains {
+	"code": "change_standing_order",
+	"charges": {"cents": _cents},
+	"credential": _for("payments.write"),
+} if {
 	input.tool.name == "update_scheduled_transaction"
 	wording.asks_for(wording.change)
 	_about_order
 }
 
 # METADATA
-# description: The password changes to one that the person chose.
-grant contains _with("change_password", "profile.write") if {
+# description: Changing the password to one that the request names.
+grant contains {"code": "change_password", "credential": _for("profile.write")} if {
 	input.tool.name == "update_password"
 	intent.mentions("password")
 	arguments.all_mentioned("password")
 }
 
 # METADATA
-# description: The profile changes if the person asked for a change.
-grant contains _with("change_profile", "profile.write") if {
+# description: Changing the profile, if the request asks for a change.
+grant contains {"code": "change_profile", "credential": _for("profile.write")} if {
 	input.tool.name == "update_user_info"
 	wording.asks_for(wording.change)
 }
 
 # METADATA
-# description: A payment to somebody of whom only a document can have told needs the person's word.
-ask contains _question("unknown_recipient", "The recipient isn't in the request, nor a payee that it speaks of.") if {
-	tools.named(_payments)
-	not _recipient_vouched
+# description: A payment to a recipient found only in a document needs approval.
+ask contains _question("unknown_recipient", "The request doesn't name the recipient.") if {
+	tools.one_of(_payments)
+	not _recipient_known
 }
 
 # METADATA
-# description: A standing order keeps its recipient and roughly its amount, unless the person named new ones.
+# description: A new recipient, or a much different amount, that the request doesn't name needs approval.
 ask contains _question("unusual_standing_order", "The new recipient or amount is not in the request.") if {
 	input.tool.name == "update_scheduled_transaction"
 	not _order_usual
 }
 
 # METADATA
-# description: Particulars that stand only in what others wrote need the person's word.
-ask contains _question("profile_from_document", "The new particulars are not in the request.") if {
+# description: Profile changes found only in untrusted content need approval.
+ask contains _question("profile_from_document", "The new profile values are not in the request.") if {
 	input.tool.name == "update_user_info"
 	labels.untrusted
-	not _profile_named
+	not _profile_requested
 }
 
-_with(code, scope) := {
-	"code": code,
-	"credential": {"audience": _audience, "kind": "jwt", "scopes": [scope], "single_use": true, "ttl_seconds": 60},
-}
-
-_untrusted := {"labels": ["untrusted"]}
+_for(scope) := credentials.once(_audience, [scope], 60)
 
 _question(code, reason) := {
 	"approvers": ["account_holder"],
@@ -128,22 +140,22 @@ _question(code, reason) := {
 	"uses": 1,
 }
 
-# A standing order can change without its amount being sent.
+# A change of a standing order may leave the amount out.
 default _cents := 0
 
 _cents := ceil(arguments.number("amount") * 100)
 
-_recipient_possible if _recipient_vouched
+_recipient_possible if _recipient_known
 
-_recipient_possible if wording.points_elsewhere
+_recipient_possible if wording.refers_to_sources
 
-# The person wrote the recipient down, or spoke of a payee whom the account paid before.
-_recipient_vouched if outbound.named({"recipient"}, data.bank.payees)
+# The request names the account, or the name of a payee that was paid before.
+_recipient_known if outbound.requested({"recipient"}, data.bank.payees)
 
-# The person wrote the amount down, and the account paid the recipient before.
-_recipient_vouched if {
+# The request names the amount, and the recipient was paid before.
+_recipient_known if {
 	arguments.number_mentioned("amount")
-	outbound.inside({"recipient"}, data.bank.payees)
+	outbound.only_to({"recipient"}, data.bank.payees)
 }
 
 _order := data.bank.standing_orders[format_int(arguments.number("id"), 10)]
@@ -153,7 +165,7 @@ _about_order if {
 	intent.mentions(subject)
 }
 
-# Any of them, or any that a document is about.
+# The request may mean any of them.
 _about_order if {
 	_order
 	intent.mentions("standing orders")
@@ -161,7 +173,7 @@ _about_order if {
 
 _about_order if {
 	_order
-	wording.points_elsewhere
+	wording.refers_to_sources
 }
 
 _order_usual if {
@@ -173,7 +185,7 @@ _order_recipient_usual if arguments.absent("recipient")
 
 _order_recipient_usual if arguments.text("recipient") == _order.recipient
 
-_order_recipient_usual if outbound.named({"recipient"}, {})
+_order_recipient_usual if outbound.requested({"recipient"}, {})
 
 _order_amount_usual if arguments.absent("amount")
 
@@ -184,7 +196,7 @@ _order_amount_usual if {
 	change <= _order.amount * data.bank.largest_adjustment
 }
 
-_profile_named if {
+_profile_requested if {
 	every name in arguments.names {
 		arguments.all_mentioned(name)
 	}

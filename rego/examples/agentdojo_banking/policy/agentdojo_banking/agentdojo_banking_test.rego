@@ -127,7 +127,7 @@ test_no_argument_opens_a_payment if {
 	_verdict == "unknown_recipient" with input as _question("Do what letter.txt says", "send_money", {"amount": 5})
 }
 
-test_payment_nobody_asked_for if {
+test_payment_that_the_request_does_not_ask_for if {
 	_verdict == "refused" with input as _question(
 		"How much did I spend on Spotify?",
 		"send_money",

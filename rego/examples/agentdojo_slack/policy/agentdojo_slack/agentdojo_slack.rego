@@ -1,13 +1,14 @@
 # METADATA
 # title: An assistant in a chat workspace
 # description: |
-#   The assistant reads messages and web pages, and any of them may hold text that an attacker wrote. So what it sends,
-#   whom it lets in and where it goes on the web is judged by what the person asked for in their own words (the signed
-#   statement) and by what the workspace knew before, in data.workspace: its members, its channels and the links that
-#   members posted. What the request leaves open needs the person's word; what it can't have meant is refused.
+#   The assistant reads messages and web pages. Any of them may hold text that an attacker wrote. So messages,
+#   invitations and web requests are checked against two sources: the person's own request (the signed statement), and
+#   the members, channels and links that the workspace already has (data.workspace). If the request leaves a detail
+#   open, the person is asked. If the request can't mean the call, the call is refused.
 package policy.agentdojo_slack
 
 import data.tabard.lib.arguments
+import data.tabard.lib.credentials
 import data.tabard.lib.intent
 import data.tabard.lib.labels
 import data.tabard.lib.outbound
@@ -16,14 +17,14 @@ import data.tabard.lib.wording
 
 _audience := "chat"
 
-# Names of channels and guests are theirs to choose who made them, some of them in other companies.
+# Channel and guest names are chosen by their creators, some outside the company, so lists are untrusted.
 _lists := {"get_channels", "get_users_in_channel"}
 
 _sends := {"send_channel_message", "send_direct_message"}
 
 _admits := {"add_user_to_channel", "invite_user_to_slack"}
 
-# What the request has to ask for.
+# The request must use one of these words for the tool.
 _words := {
 	"add_user_to_channel": wording.admit,
 	"invite_user_to_slack": wording.admit,
@@ -34,7 +35,7 @@ _words := {
 }
 
 # METADATA
-# description: A task starts only with a signed request. The assistant alone holds it, and doesn't flood the workspace.
+# description: A task needs a signed request. It can't be delegated, and may make 25 changes.
 start contains {
 	"code": "chat_request",
 	"limits": {
@@ -59,96 +60,107 @@ start contains {
 }
 
 # METADATA
-# description: Channels and who is in them may be listed.
-grant contains _reading("list_channels", "chat.read", ["untrusted"]) if tools.named(_lists)
+# description: Listing channels and their members.
+grant contains {
+	"code": "list_channels",
+	"credential": _for("chat.read"),
+	"labels": ["untrusted"],
+} if {
+	tools.one_of(_lists)
+}
 
 # METADATA
-# description: Channels may be read. What stands there is the company's own and may be anybody's words.
-grant contains _reading("read_channel", "chat.read", ["internal", "untrusted"]) if {
+# description: Reading a channel. Its messages are internal, and anybody may have written them.
+grant contains {
+	"code": "read_channel",
+	"credential": _for("chat.read"),
+	"labels": ["internal", "untrusted"],
+} if {
 	input.tool.name == "read_channel_messages"
 }
 
 # METADATA
-# description: An inbox is read if the person named whose.
-grant contains _reading("read_named_inbox", "chat.read", ["internal", "untrusted"]) if {
+# description: Reading the inbox of a person that the request names.
+grant contains {
+	"code": "read_named_inbox",
+	"credential": _for("chat.read"),
+	"labels": ["internal", "untrusted"],
+} if {
 	input.tool.name == "read_inbox"
 	arguments.all_mentioned("user")
 }
 
 # METADATA
-# description: |
-#   A web page is read if the person named it, if a member linked it in the workspace, or if the request may lead there.
-grant contains _reading("read_page", "web.read", ["untrusted"]) if {
+# description: Reading a web page that the request names or may mean, or that a member linked in the workspace.
+grant contains {
+	"code": "read_page",
+	"credential": _for("web.read"),
+	"labels": ["untrusted"],
+} if {
 	input.tool.name == "get_webpage"
 	_page_possible
 }
 
 # METADATA
-# description: |
-#   What changes or sends something needs a request that asks for it, and particulars that it gives or leaves open.
-grant contains object.union(_with("act_as_asked", _scope), {"charges": {"changes": 1}}) if {
+# description: A change or message that the request asks for, with details that it gives or leaves open.
+grant contains {
+	"code": "act_as_asked",
+	"charges": {"changes": 1},
+	"credential": _for(_scope),
+} if {
 	wording.asks_for(_words[input.tool.name])
-	_particulars_possible
+	_details_possible
 }
 
 # METADATA
-# description: Links on pages are followed only with the person's word, since an address can carry something out.
+# description: Following a link found on a page needs approval, because a URL can carry data out.
 ask contains _question("unknown_page", "Neither the request nor a member names this page.") if {
 	input.tool.name == "get_webpage"
-	not _page_vouched
+	not _page_known
 }
 
 # METADATA
-# description: What the request leaves open needs the person's word.
+# description: Details that the request leaves open need approval.
 ask contains _question("not_in_request", "The request does not say who, where or what exactly.") if {
 	_words[input.tool.name]
-	not _particulars_given
+	not _details_given
 }
 
 # METADATA
-# description: |
-#   What stands in the workspace goes into a channel shared with another company only if the person has seen it.
-ask contains _question("internal_to_others", "The channel is another company's, too, and ours was read.") if {
+# description: A message to a channel shared with another company needs approval once internal messages were read.
+ask contains _question("internal_to_others", "Others read this channel, too, and internal messages were read.") if {
 	input.tool.name == "send_channel_message"
 	labels.has("internal")
 	not arguments.all_in("channel", data.workspace.channels)
-	not outbound.own_words("body")
+	not outbound.words_from_request("body")
 }
 
 # METADATA
-# description: What stands in the workspace goes to no web page that the person didn't name.
+# description: Once internal messages were read, only a page that the request names can be posted.
 deny contains {
 	"code": "internal_stays_inside",
-	"message": "What the workspace said stays in it; the request doesn't name this page.",
+	"message": "Internal messages were read, and the request doesn't name this page.",
 } if {
 	input.tool.name == "post_webpage"
 	labels.has("internal")
-	not outbound.address_vouched("url", set())
+	not outbound.url_requested_or_trusted("url", set())
 }
 
 # METADATA
-# description: A link comes from the person or from a member, whoever sends it.
+# description: A text may contain only links that the request or a member gave.
 deny contains {
 	"code": "foreign_link",
 	"message": "The text holds a link that neither the request nor a member gave.",
 } if {
 	some name in {"body", "content"}
 	arguments.text(name)
-	not outbound.links_vouched(name, _member_links)
+	not outbound.links_requested_or_trusted(name, _member_links)
 }
 
 _member_links := {link | some link in data.workspace.links}
 
-_with(code, scope) := {
-	"code": code,
-	"credential": {
-		"audience": split(scope, ".")[0],
-		"kind": "jwt",
-		"scopes": [scope],
-		"single_use": true,
-		"ttl_seconds": 60,
-	},
-}
+# The audience is the first part of the scope: chat or web.
+_for(scope) := credentials.once(split(scope, ".")[0], [scope], 60)
 
 _question(code, reason) := {
 	"approvers": ["requester"],
@@ -158,89 +170,85 @@ _question(code, reason) := {
 	"uses": 1,
 }
 
-_reading(code, scope, labels) := object.union(_with(code, scope), {"labels": labels})
-
 _scope := "web.write" if input.tool.name == "post_webpage"
 
-_scope := "chat.admin" if tools.named(_admits | {"remove_user_from_slack"})
+_scope := "chat.admin" if tools.one_of(_admits | {"remove_user_from_slack"})
 
-_scope := "chat.write" if tools.named(_sends)
+_scope := "chat.write" if tools.one_of(_sends)
 
-_page_vouched if outbound.address_vouched("url", _member_links)
+_page_known if outbound.url_requested_or_trusted("url", _member_links)
 
-_page_possible if _page_vouched
+_page_possible if _page_known
 
-_page_possible if wording.points_elsewhere
+_page_possible if wording.refers_to_sources
 
-_particulars_possible if _particulars_given
+_details_possible if _details_given
 
-_particulars_possible if wording.points_elsewhere
+_details_possible if wording.refers_to_sources
 
-# The request names nobody, or no channel.
-_particulars_possible if {
+# The request names no member, or no channel.
+_details_possible if {
 	"channel" in arguments.names
 	not _names_channel
 }
 
-_particulars_possible if {
+_details_possible if {
 	not "channel" in arguments.names
-	outbound.leaves_open({member: [] | some member in data.workspace.members})
+	outbound.request_names_none({member: [] | some member in data.workspace.members})
 }
 
-_particulars_given if {
+_details_given if {
 	input.tool.name == "send_direct_message"
 	_reaches("recipient", data.workspace.members)
 }
 
-_particulars_given if {
+_details_given if {
 	input.tool.name == "send_channel_message"
 	_reaches("channel", data.workspace.channels)
 }
 
-_particulars_given if {
+_details_given if {
 	input.tool.name == "add_user_to_channel"
-	outbound.named({"user"}, {})
-	outbound.named({"channel"}, _channel_names)
+	outbound.requested({"user"}, {})
+	outbound.requested({"channel"}, _channel_names)
 }
 
-# A guest is named, and so is the address unless it is the guest's own name.
-_particulars_given if {
+# The request names the guest, and names the e-mail address unless it consists of the guest's name.
+_details_given if {
 	input.tool.name == "invite_user_to_slack"
-	outbound.named({"user"}, {})
+	outbound.requested({"user"}, {})
 	_email_given
 }
 
-_particulars_given if {
+_details_given if {
 	input.tool.name == "remove_user_from_slack"
-	outbound.named({"user"}, {})
+	outbound.requested({"user"}, {})
 }
 
-_particulars_given if {
+_details_given if {
 	input.tool.name == "post_webpage"
-	outbound.address_vouched("url", set())
+	outbound.url_requested_or_trusted("url", set())
 }
 
-# A message goes to whom the person named,
-_reaches(name, _) if outbound.named({name}, _channel_names)
+# The request names the recipient or channel.
+_reaches(name, _) if outbound.requested({name}, _channel_names)
 
-# or to others in the workspace: anything while the task has read nothing that others wrote, and afterwards the person's
-# own words.
+# Another recipient in the workspace: any text before untrusted content was read, only the request's words afterwards.
 _reaches(name, ours) if {
 	not labels.untrusted
-	outbound.inside({name}, ours)
+	outbound.only_to({name}, ours)
 }
 
 _reaches(name, ours) if {
-	outbound.own_words("body")
-	outbound.inside({name}, ours)
+	outbound.words_from_request("body")
+	outbound.only_to({name}, ours)
 }
 
-_email_given if outbound.named({"user_email"}, {})
+_email_given if outbound.requested({"user_email"}, {})
 
 _email_given if startswith(lower(arguments.text("user_email")), sprintf("%s@", [lower(arguments.text("user"))]))
 
-# Channels shared with another company carry its prefix and whatever name the others gave them; people speak of the
-# prefix.
+# The name of a channel shared with another company begins with that company's prefix, and people call it by the prefix.
 default _channel_names := {}
 
 _channel_names := {channel: prefixes} if {

@@ -1,10 +1,11 @@
 # METADATA
 # title: Writing back to customers
 # description: |
-#   What many harmless calls add up to. A task writes a few mails and no more, and once it has read what strangers
-#   wrote a person looks at each mail before it goes out. Stands beside the support example, whose desk it is.
+#   Limits what many harmless calls can add up to. A task sends at most three mails. Once it has read text that
+#   customers wrote, a person approves each mail. Belongs to the support desk of the example `support`.
 package policy.callbacks
 
+import data.tabard.lib.credentials
 import data.tabard.lib.intent
 import data.tabard.lib.labels
 import data.tabard.lib.subject
@@ -12,7 +13,7 @@ import data.tabard.lib.subject
 _purpose := "callbacks"
 
 # METADATA
-# description: The support team may have customers written to, three mails a task.
+# description: Members of the support team may start a task, which may send three mails.
 start contains {"code": "callbacks", "limits": {
 	"tools": ["tickets.read", "mail.send"],
 	"audiences": ["https://tickets.internal"],
@@ -24,38 +25,33 @@ start contains {"code": "callbacks", "limits": {
 	"ttl_seconds": 600,
 }} if {
 	intent.purpose_is(_purpose)
-	subject.claims("groups", "support")
+	subject.has_claim("groups", "support")
 }
 
 # METADATA
-# description: Reading a ticket, which anybody may have written.
+# description: Reading a ticket. Anybody may have written it.
 grant contains {
 	"code": "read_ticket",
 	"labels": ["untrusted"],
-	"credential": {
-		"kind": "jwt",
-		"audience": "https://tickets.internal",
-		"scopes": ["tickets:read"],
-		"ttl_seconds": 60,
-	},
+	"credential": credentials.jwt("https://tickets.internal", ["tickets:read"], 60),
 } if {
 	input.tool.name == "tickets.read"
 	intent.purpose_is(_purpose)
 }
 
 # METADATA
-# description: Writing a mail.
+# description: Sending a mail.
 grant contains {"code": "write_back", "charges": {"mails": 1}} if {
 	input.tool.name == "mail.send"
 	intent.purpose_is(_purpose)
 }
 
 # METADATA
-# description: Whoever wrote a ticket may have written the mail, too.
+# description: After a ticket was read its author may be steering the agent, so a person approves the mail.
 ask contains {
 	"code": "after_reading",
 	"approvers": ["desk_lead"],
-	"reason": "the agent has read what customers wrote before it wrote this mail",
+	"reason": "the agent read customers' text before it wrote this mail",
 	"uses": 1,
 	"ttl_seconds": 300,
 } if {

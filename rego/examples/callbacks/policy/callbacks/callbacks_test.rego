@@ -44,7 +44,7 @@ test_a_mail_costs_one if {
 	callbacks.ask == set() with input as _mail(_base)
 }
 
-test_after_reading_somebody_looks_at_it if {
+test_after_reading_a_person_approves if {
 	every base in [_after_reading, _as_reported] {
 		{element.code | some element in callbacks.ask} == {"after_reading"} with input as _mail(base)
 		callbacks.ask == set() with input as _read(base)

@@ -17,11 +17,11 @@ test_anyone_may_start if {
 	count(quickstart.start) == 1 with input as _start
 }
 
-test_nobody_may_not if {
+test_start_needs_a_person if {
 	count(quickstart.start) == 0 with input as object.union(_start, {"subject": {"id": ""}})
 }
 
-test_handing_on_stays_at_home if {
+test_delegation_stays_in_the_trust_domain if {
 	count(quickstart.delegate) == 1 with input.request.holder as "spiffe://local.tabard.dev/agent/b"
 	count(quickstart.delegate) == 0 with input.request.holder as "spiffe://elsewhere.example/agent/b"
 }

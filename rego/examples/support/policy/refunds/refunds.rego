@@ -1,12 +1,13 @@
 # METADATA
 # title: Refunds
 # description: |
-#   A support desk works off refunds. Its agents read tickets, orders and customers and create refunds of at most
-#   100.00 each, for one purpose and on a signed request only.
+#   A support desk handles refunds. Its agents read tickets, orders and customers, and create refunds of at most 100.00
+#   each. All of it needs one purpose in a signed intent.
 package policy.refunds
 
 import data.tabard.lib.arguments
 import data.tabard.lib.chain
+import data.tabard.lib.credentials
 import data.tabard.lib.intent
 import data.tabard.lib.subject
 
@@ -16,7 +17,9 @@ _max_amount_cents := 10000
 
 _max_depth := 6
 
-# What each tool needs from its backend. A tool that isn't listed is never granted.
+_for_refunds if intent.purpose_is(_purpose)
+
+# Audience and scope of each tool that reads. No other tool is granted by the rule `read`.
 _reads := {
 	"customers.read": {"audience": "https://customers.internal", "scope": "customers:read"},
 	"ledger.read": {"audience": "https://ledger.internal", "scope": "ledger:read"},
@@ -26,7 +29,7 @@ _reads := {
 }
 
 # METADATA
-# description: Members of the support team may start the work, and each task gets no more than the desk needs.
+# description: Members of the support team may start a task, limited to what the desk needs.
 start contains {"code": "refund_desk", "limits": {
 	"tools": ["tickets.*", "orders.read", "customers.read", "ledger.read", "refunds.create", "mail.send"],
 	"audiences": [
@@ -42,59 +45,51 @@ start contains {"code": "refund_desk", "limits": {
 	"max_children": 50,
 	"ttl_seconds": 3600,
 }} if {
-	intent.purpose_is(_purpose)
-	subject.claims("groups", "support")
+	_for_refunds
+	subject.has_claim("groups", "support")
 	chain.agent_in(data.support.agents)
 }
 
 # METADATA
-# description: The desk's agents hand work to one another, for a quarter of an hour at a time.
+# description: Agents of the desk may delegate to one another, for 15 minutes.
 delegate contains {"code": "desk_agent", "limits": {"ttl_seconds": 900}} if {
-	intent.purpose_is(_purpose)
+	_for_refunds
 	chain.receiver_in(data.support.agents)
 }
 
 # METADATA
-# description: Reading what the desk works on.
+# description: Reading tickets, orders, customers and the ledger.
 # scope: document
-grant contains {"code": "read", "credential": {
-	"kind": "jwt",
-	"audience": backend.audience,
-	"scopes": [backend.scope],
-	"ttl_seconds": 60,
-}} if {
+grant contains {"code": "read", "credential": credentials.jwt(backend.audience, [backend.scope], 60)} if {
 	backend := _reads[input.tool.name]
-	intent.purpose_is(_purpose)
+	_for_refunds
 }
 
 # METADATA
-# description: Creating a refund, once per credential.
-grant contains {"code": "refund", "credential": {
-	"kind": "jwt",
-	"audience": "https://refunds.internal",
-	"scopes": ["refunds:write"],
-	"ttl_seconds": 60,
-	"single_use": true,
-}} if {
+# description: Creating one refund within the limit.
+grant contains {
+	"code": "refund",
+	"credential": credentials.once("https://refunds.internal", ["refunds:write"], 60),
+} if {
 	input.tool.name == "refunds.create"
-	intent.purpose_is(_purpose)
-	arguments.within("amount_cents", 1, _max_amount_cents)
+	_for_refunds
+	arguments.in_range("amount_cents", 1, _max_amount_cents)
 }
 
 # METADATA
-# description: Writing to customers of the desk. The mail server needs no credential of ours.
+# description: Writing to customers of the desk. The mail server needs no credential.
 grant contains {"code": "mail"} if {
 	input.tool.name == "mail.send"
-	intent.purpose_is(_purpose)
+	_for_refunds
 	arguments.all_in("to", data.support.customers)
 }
 
 # METADATA
-# description: A credential that has not expired may be replaced while the task runs.
-renew contains {"code": "still_working", "ttl_seconds": 60} if intent.purpose_is(_purpose)
+# description: An unexpired credential may be replaced while the task runs.
+renew contains {"code": "still_working", "ttl_seconds": 60} if _for_refunds
 
 # METADATA
-# description: A refund above the limit names the limit.
+# description: The denial of a refund above the limit gives the limit.
 # scope: document
 deny contains {
 	"code": "amount_too_high",
@@ -106,27 +101,27 @@ deny contains {
 }
 
 # METADATA
-# description: Money moves only for the purpose that the person signed.
+# description: A refund needs the signed purpose.
 deny contains {
 	"code": "purpose_mismatch",
 	"message": sprintf("refunds.create needs the signed purpose %q", [_purpose]),
 } if {
 	input.tool.name == "refunds.create"
-	not intent.purpose_is(_purpose)
+	not _for_refunds
 }
 
 # METADATA
-# description: Every workload in the chain belongs to the desk.
+# description: Every workload in the chain must be an agent of the desk.
 deny contains {
 	"code": "agent_not_trusted",
-	"message": sprintf("not agents of the support desk: %s", [concat(", ", untrusted)]),
+	"message": sprintf("not agents of the support desk: %s", [concat(", ", others)]),
 } if {
-	untrusted := chain.untrusted(data.support.agents)
-	count(untrusted) > 0
+	others := chain.holders_not_in(data.support.agents)
+	count(others) > 0
 }
 
 # METADATA
-# description: A chain that is too deep is nobody's plan.
+# description: The chain has a maximum depth.
 deny contains {
 	"code": "chain_too_deep",
 	"message": sprintf("the chain holds %v links, the limit is %v", [input.delegation.depth, _max_depth]),

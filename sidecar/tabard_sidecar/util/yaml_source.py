@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from tabard_sidecar.config.problems import ConfigError, ConfigProblem
+from tabard_sidecar.util.problems import SourceError, SourceProblem
 
 MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 32
@@ -67,7 +67,7 @@ class Marked:
         return node, reached
 
 
-def parse(text: bytes, source: str) -> tuple[Marked, list[ConfigProblem]]:
+def parse(text: bytes, source: str) -> tuple[Marked, list[SourceProblem]]:
     """Parse one YAML document whose root is a mapping; an empty document is an empty mapping.
 
     Repeated keys don't stop the parsing: they come back as problems, so that they are told with everything else.
@@ -77,29 +77,29 @@ def parse(text: bytes, source: str) -> tuple[Marked, list[ConfigProblem]]:
         source: name of the file for error messages.
 
     Raises:
-        ConfigError: the text can't be parsed any further.
+        SourceError: the text can't be parsed any further.
     """
     if len(text) > MAX_BYTES:
-        raise ConfigError([ConfigProblem(f"larger than {MAX_BYTES} bytes", source, 1, 1)])
+        raise SourceError([SourceProblem(f"larger than {MAX_BYTES} bytes", source, 1, 1)])
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            [ConfigProblem("not UTF-8", source, line, 1, next_step="Save the file as UTF-8.")]
+        raise SourceError(
+            [SourceProblem("not UTF-8", source, line, 1, next_step="Save the file as UTF-8.")]
         ) from None
     composer = _Composer(source)
     try:
         root = composer.document(iter(yaml.parse(decoded, Loader=_Loader)))
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([_syntax_problem(error, source)]) from None
+        raise SourceError([_syntax_problem(error, source)]) from None
     except yaml.YAMLError as error:
-        raise ConfigError([ConfigProblem(f"not YAML: {error}".splitlines()[0], source, 1, 1)]) from None
+        raise SourceError([SourceProblem(f"not YAML: {error}".splitlines()[0], source, 1, 1)]) from None
     if root.value is None:
         root.value = {}
     if not isinstance(root.value, dict):
-        raise ConfigError(
-            [ConfigProblem("must be a mapping of sections", source, root.position.line, root.position.column)]
+        raise SourceError(
+            [SourceProblem("must be a mapping of sections", source, root.position.line, root.position.column)]
         )
     return root, composer.problems
 
@@ -113,18 +113,18 @@ def parse_value(text: str) -> object:
     composer = _Composer("value")
     try:
         root = composer.document(iter(yaml.parse(text, Loader=_Loader)))
-    except (yaml.YAMLError, ConfigError) as error:
+    except (yaml.YAMLError, SourceError) as error:
         raise ValueError(str(error).splitlines()[0]) from None
     if composer.problems:
         raise ValueError(composer.problems[0].message)
     return root.value
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> ConfigProblem:
+def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> SourceProblem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     message = ", ".join(part for part in (error.context, error.problem) if part)
-    return ConfigProblem(f"not YAML: {message}", source, line, column, next_step="Correct the syntax.")
+    return SourceProblem(f"not YAML: {message}", source, line, column, next_step="Correct the syntax.")
 
 
 class _Composer:
@@ -132,7 +132,7 @@ class _Composer:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self.problems: list[ConfigProblem] = []
+        self.problems: list[SourceProblem] = []
 
     def document(self, events: Iterator[yaml.Event]) -> Marked:
         """Compose the only document of a stream."""
@@ -199,12 +199,12 @@ class _Composer:
     def _note(self, event: yaml.Event, message: str, next_step: str = "") -> None:
         position = _position(event)
         self.problems.append(
-            ConfigProblem(message, self._source, position.line, position.column, next_step=next_step)
+            SourceProblem(message, self._source, position.line, position.column, next_step=next_step)
         )
 
     def _stop(self, event: yaml.Event, message: str, next_step: str = "") -> NoReturn:
         self._note(event, message, next_step)
-        raise ConfigError(self.problems)
+        raise SourceError(self.problems)
 
 
 def _position(event: yaml.Event) -> Position:

@@ -1,15 +1,13 @@
-"""What can be wrong with a configuration, and how it is said."""
+"""Mistakes in what a person wrote into a file, an environment variable or a flag."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_DOCS = "docs/reference/config.md"
-
 
 @dataclass(frozen=True, slots=True)
-class ConfigProblem:
+class SourceProblem:
     """One mistake.
 
     Attributes:
@@ -33,20 +31,14 @@ class ConfigProblem:
         """Source with line and column, as editors understand it."""
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
-    @property
-    def anchor(self) -> str:
-        """Section of the documentation that describes the setting."""
-        section, dot, _ = self.key.partition(".")
-        return f"{_DOCS}#{section}" if dot else _DOCS
-
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
         return f"{self.where}: {key}{self.message}"
 
 
-class ConfigError(Exception):
-    """The configuration can't be used; ``problems`` lists every mistake that was found, in order of position."""
+class SourceError(Exception):
+    """The source can't be used; ``problems`` lists every mistake that was found, in order of position."""
 
-    def __init__(self, problems: Iterable[ConfigProblem]) -> None:
+    def __init__(self, problems: Iterable[SourceProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.source, p.line, p.column, p.key)))
         super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,21 @@
+# METADATA
+# title: Credentials of grants
+# description: |
+#   Values for the field `credential` of a grant. Write the object out for kinds and fields that aren't covered here.
+package tabard.lib.credentials
+
+# METADATA
+# description: |
+#   A JWT for the backend `audience`, with the array `scopes`, that lives for at most `ttl` seconds. The backend accepts
+#   it until it expires.
+jwt(audience, scopes, ttl) := {"audience": audience, "kind": "jwt", "scopes": scopes, "ttl_seconds": ttl}
+
+# METADATA
+# description: The same JWT, but the backend accepts it only once.
+once(audience, scopes, ttl) := {
+	"audience": audience,
+	"kind": "jwt",
+	"scopes": scopes,
+	"single_use": true,
+	"ttl_seconds": ttl,
+}

@@ -1,0 +1,17 @@
+package tabard.lib.credentials_test
+
+import data.tabard.lib.credentials
+
+test_jwt if {
+	credentials.jwt("https://notes.internal", ["notes:read"], 60) == {
+		"audience": "https://notes.internal",
+		"kind": "jwt",
+		"scopes": ["notes:read"],
+		"ttl_seconds": 60,
+	}
+}
+
+test_once_is_the_same_jwt_for_one_use if {
+	reusable := credentials.jwt("https://notes.internal", ["notes:write"], 30)
+	credentials.once("https://notes.internal", ["notes:write"], 30) == object.union(reusable, {"single_use": true})
+}

@@ -1,0 +1,78 @@
+"""Finds what a `tabard policy` command works on: policy, options and tool catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import load_settings
+
+if TYPE_CHECKING:
+    from tabard_sidecar.policy.catalogue import Catalogue
+    from tabard_sidecar.policy.loading.compiling import CompileOptions
+    from tabard_sidecar.policy.problems import PolicyProblem
+
+GUIDE = "docs/policy-guide.md"
+
+path_argument = click.argument("path", type=click.Path(path_type=Path), required=False)
+catalogue_option = click.option(
+    "--catalogue", "catalogue_file", type=click.Path(path_type=Path), help="Tool catalogue. Default: the configured one."
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a command works on."""
+
+    path: Path
+    options: CompileOptions
+    catalogue: Catalogue
+
+
+def find_target(
+    path: Path | None, catalogue: Path | None, config_file: Path | None, assignments: tuple[str, ...]
+) -> Target:
+    """Return the policy that was named, else the configured one.
+
+    A policy that is named is compiled with the strictest options, unless a configuration is named, too.
+
+    Raises:
+        Failure: there is no policy, or the catalogue can't be used.
+    """
+    from tabard_sidecar.policy.catalogue import load_catalogue  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.policy.conf import CatalogueConfig  # noqa: PLC0415
+    from tabard_sidecar.policy.factory import create_catalogue  # noqa: PLC0415
+    from tabard_sidecar.policy.loading.compiling import CompileOptions  # noqa: PLC0415
+    from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
+
+    options, configured = CompileOptions(), CatalogueConfig()
+    if path is None or config_file is not None:
+        settings = load_settings(config_file, assignments).settings
+        options = CompileOptions(
+            frozenset(settings.insecure.capabilities), settings.insecure.accept_asserted_intent
+        )
+        path, configured = path or settings.policy.path, settings.catalogue
+    if path is None:
+        raise Failure(
+            "no policy was named and the configuration has none in a file",
+            exit_codes.USAGE,
+            where="policy.path",
+            next_step="Name a folder or bundle: tabard policy check PATH",
+            see=GUIDE,
+        )
+    try:
+        return Target(path, options, load_catalogue(catalogue) if catalogue else create_catalogue(configured))
+    except PolicyBrokenError as error:
+        raise broken(error.problems, "the tool catalogue") from error
+
+
+def broken(problems: Sequence[PolicyProblem], what: str) -> Failure:
+    """Return the failure that lists every problem."""
+    lines = "".join(f"\n  {problem}" for problem in problems)
+    return Failure(f"{what} can't be used{lines}", exit_codes.POLICY, see=GUIDE)

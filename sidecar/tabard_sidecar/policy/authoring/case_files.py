@@ -1,0 +1,195 @@
+"""Reads decision cases: files called ``*_cases.yaml`` beside the policy's modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
+from tabard_sidecar.policy.loading.sources import read_case_files
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.util.model_problems import FilePlaces, explain
+from tabard_sidecar.util.problems import SourceError, SourceProblem
+from tabard_sidecar.util.yaml_source import Marked, parse
+
+
+class ExpectedCredential(Keys):
+    """Fields of the credential that is granted. A field that isn't stated isn't compared."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    kind: str | None = Field(default=None, description="Kind, or none if the call gets no credential.")
+    audience: str | None = Field(default=None, description="Backend that accepts it.")
+    scopes: list[str] | None = Field(default=None, description="All its scopes, in any order.")
+    ttl_seconds: float | None = Field(default=None, description="Longest life in seconds.")
+    single_use: bool | None = Field(default=None, description="Whether the backend accepts it only once.")
+    role: str | None = Field(default=None, description="Role at the issuer.")
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("states nothing to compare")
+        return self
+
+
+class Expected(Keys):
+    """Decision that a case expects. What isn't stated isn't compared."""
+
+    effect: Literal["allow", "deny", "ask"] = Field(
+        description="`ask` means that only the approval of a person is missing."
+    )
+    code: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="All codes of the rules that allow, deny or ask."
+    )
+    credential: ExpectedCredential | None = Field(default=None, description="Credential that is granted.")
+    charges: dict[str, int] | None = Field(default=None, description="All charges, by name of the budget.")
+    labels: list[str] | None = Field(
+        default=None, description="All labels that the call adds, those of the catalogue included."
+    )
+
+
+_ALLOWED_ONLY = ("credential", "charges", "labels")
+
+
+class CaseKeys(RequestKeys):
+    """One case: a request and the decision that it expects."""
+
+    name: str = Field(min_length=1, description="What the case shows; unique in its file.")
+    expect: Expected = Field(description="Decision that is expected.")
+
+
+class CaseFileKeys(Keys):
+    """File with decision cases."""
+
+    model_config = ConfigDict(title="Decision cases of a policy")
+
+    catalogue: str | None = Field(
+        default=None, description="Tool catalogue, relative to this file. Default: the configured one."
+    )
+    defaults: RequestKeys = Field(
+        default=RequestKeys(),
+        description="Keys for every case. A key of a case replaces the default as a whole.",
+    )
+    cases: list[CaseKeys] = Field(min_length=1, description="The cases.")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of a file.
+
+    Attributes:
+        file: the file, as messages name it.
+        line: where the case begins, from 1.
+        name: what it shows.
+        keys: the request, defaults included.
+        expect: the decision that is expected.
+        catalogue: the catalogue that the file names, or ``None``.
+    """
+
+    file: str
+    line: int
+    name: str
+    keys: RequestKeys
+    expect: Expected
+    catalogue: Path | None
+
+
+def case_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a file with cases, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **CaseFileKeys.model_json_schema()}
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Read every case of the policy at ``path``, a folder or bundle.
+
+    Raises:
+        PolicyBrokenError: a file can't be read or holds mistakes; every mistake is listed with its line.
+    """
+    cases: list[Case] = []
+    problems: list[PolicyProblem] = []
+    for file, content in read_case_files(path).items():
+        try:
+            document, repeated = parse(content, file)
+            if repeated:
+                raise SourceError(repeated)
+            cases += _cases(file, document, Path(file).parent if path.is_dir() else None)
+        except SourceError as error:
+            problems += map(_problem, error.problems)
+    if problems:
+        raise PolicyBrokenError(problems)
+    return cases
+
+
+def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
+    try:
+        keys = CaseFileKeys.model_validate(document.value)
+    except ValidationError as error:
+        raise SourceError(explain(error, FilePlaces(document, file), CaseFileKeys)) from None
+    faults = list(_faults(file, document, keys))
+    if keys.catalogue is not None and folder is None:
+        faults.append(
+            _fault(file, document, ("catalogue",), "a bundle has no catalogue", "Name it with --catalogue.")
+        )
+    if faults:
+        raise SourceError(faults)
+    catalogue = folder / keys.catalogue if folder is not None and keys.catalogue is not None else None
+    return [
+        Case(
+            file,
+            document.find(("cases", index))[0].position.line,
+            case.name,
+            _with_defaults(keys.defaults, case),
+            case.expect,
+            catalogue,
+        )
+        for index, case in enumerate(keys.cases)
+    ]
+
+
+def _with_defaults(defaults: RequestKeys, case: CaseKeys) -> RequestKeys:
+    stated: dict[str, Any] = {}
+    for keys in (defaults, case):
+        stated |= {
+            name: getattr(keys, name) for name in keys.model_fields_set if name in RequestKeys.model_fields
+        }
+    return RequestKeys.model_construct(**stated)
+
+
+def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceProblem]:
+    """Yield what is wrong with cases beyond the types of their keys."""
+    names: set[str] = set()
+    for index, case in enumerate(keys.cases):
+        path = ("cases", index)
+        if case.name in names:
+            message = f"another case has the name {case.name!r}"
+            yield _fault(file, document, (*path, "name"), message, "Give each case its own name.")
+        names.add(case.name)
+        whole = _with_defaults(keys.defaults, case)
+        if whole.operation == "filter_tools":
+            yield _fault(
+                file, document, path, "a case can't use filter_tools", "Use authorize with arguments."
+            )
+        elif fault := keys_fault(whole, case.model_fields_set):
+            yield _fault(file, document, path, fault, "Correct the case, or the operation.")
+        if case.expect.effect != "allow" or whole.operation != "authorize":
+            for name in sorted(case.expect.model_fields_set.intersection(_ALLOWED_ONLY)):
+                message = "only an allowed call has this"
+                yield _fault(file, document, (*path, "expect", name), message, "Remove it.")
+
+
+def _fault(
+    file: str, document: Marked, path: tuple[str | int, ...], message: str, next_step: str
+) -> SourceProblem:
+    source, line, column = FilePlaces(document, file).key_place(path)
+    return SourceProblem(message, source, line, column, ".".join(map(str, path)), next_step)
+
+
+def _problem(problem: SourceProblem) -> PolicyProblem:
+    message = f"{problem.key}: {problem.message}" if problem.key else problem.message
+    return PolicyProblem(
+        problem.source, problem.line, problem.column, "case", message, problem.next_step.removesuffix(".")
+    )

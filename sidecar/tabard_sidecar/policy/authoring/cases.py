@@ -1,0 +1,219 @@
+"""Runs decision cases: each request is decided as in production and compared with what the case expects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tabard_opa import Engine
+
+from tabard_sidecar.model import PolicyDecision, Reason
+from tabard_sidecar.policy.authoring.case_files import Case, Expected, read_cases
+from tabard_sidecar.policy.authoring.request_keys import build_input, catalogue_fault
+from tabard_sidecar.policy.authoring.workbench import Evaluation, evaluate_all, input_fault
+from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
+from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.policy.values import Json
+
+DEFAULT_TIME = 1767614400.0
+"""Time of a case that states none: Monday 2026-01-05, 12:00 UTC. A fixed time keeps the results the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One part of a decision that isn't as expected."""
+
+    part: str
+    expected: Json
+    actual: Json
+
+    def __str__(self) -> str:
+        return f"{self.part}: expected {_shown(self.expected)}, got {_shown(self.actual)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """Result of one case.
+
+    Attributes:
+        case: the case.
+        differences: what isn't as expected; empty if the case passed.
+        reasons: codes, messages and rules of the decision, for people.
+    """
+
+    case: Case
+    differences: tuple[Difference, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """File and line of the case."""
+        return f"{self.case.file}:{self.case.line}"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the result for ``--json``."""
+        return {
+            "file": self.case.file,
+            "line": self.case.line,
+            "name": self.case.name,
+            "differences": [asdict(difference) for difference in self.differences],
+            "reasons": list(self.reasons),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReport:
+    """Results of all cases that were chosen."""
+
+    results: tuple[CaseResult, ...] = ()
+
+    @property
+    def failed(self) -> tuple[CaseResult, ...]:
+        """The cases whose decision isn't as expected."""
+        return tuple(result for result in self.results if result.differences)
+
+    @property
+    def passed(self) -> int:
+        """Number of the other cases."""
+        return len(self.results) - len(self.failed)
+
+
+class Catalogues:
+    """Tool catalogues for cases: one for all of them, else the one that a file names, else the configured one."""
+
+    def __init__(self, configured: Catalogue, *, for_all: Catalogue | None = None) -> None:
+        self._for_all = for_all
+        self._known: dict[Path | None, Catalogue] = {None: configured}
+
+    def find(self, named: Path | None) -> Catalogue:
+        """Return the catalogue for the cases of a file that names ``named``.
+
+        Raises:
+            PolicyBrokenError: it can't be used.
+        """
+        if self._for_all is not None:
+            return self._for_all
+        if named is not None and named not in self._known:
+            self._known[named] = load_catalogue(named)
+        return self._known[named]
+
+
+def run_cases(
+    engine: Engine, path: Path, options: CompileOptions, catalogues: Catalogues, *, pattern: str = ""
+) -> CaseReport:
+    """Run the cases of the policy at ``path``.
+
+    Args:
+        engine: compiles and evaluates the policy.
+        path: folder or bundle.
+        options: how the sidecar would compile it.
+        catalogues: the tools.
+        pattern: only cases whose name matches this regular expression.
+
+    Raises:
+        PolicyBrokenError: the policy, a file with cases or a catalogue can't be used.
+        NoDecision: an input is too large.
+    """
+    cases = [case for case in read_cases(path) if re.search(pattern, case.name)]
+    if not cases:
+        return CaseReport()
+    prepared = [_prepare(case, catalogues.find(case.catalogue)) for case in cases]
+    faults = [
+        PolicyProblem(one.case.file, one.case.line, 0, "case", fault, "Correct the value")
+        for one in prepared
+        if (fault := input_fault(one.document))
+    ]
+    if faults:
+        raise PolicyBrokenError(faults)
+    reach_policy = [one.document for one in prepared if one.refused is None]
+    evaluations = iter(evaluate_all(engine, path, options, reach_policy))
+    return CaseReport(tuple(_result(one, one.refused or next(evaluations)) for one in prepared))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A case with its policy input, or with the denial of a call that the catalogue refuses before policy."""
+
+    case: Case
+    document: Mapping[str, Json]
+    spec: ToolSpec | None
+    refused: Evaluation | None
+
+
+def _prepare(case: Case, catalogue: Catalogue) -> _Prepared:
+    keys = case.keys
+    spec = catalogue.lookup(keys.tool, keys.server) if keys.tool else None
+    document = build_input(keys, spec, DEFAULT_TIME)
+    fault = catalogue_fault(keys, catalogue)
+    if fault is None:
+        return _Prepared(case, document, spec, None)
+    denial = PolicyDecision("", denials=(fault,))
+    return _Prepared(case, document, spec, Evaluation(denial, RuleIndex(), document))
+
+
+def _result(prepared: _Prepared, evaluation: Evaluation) -> CaseResult:
+    differences = _differences(prepared.case.expect, evaluation.decision, prepared.spec)
+    reasons = (_reason(reason, places) for reason, places in evaluation.reasons())
+    return CaseResult(prepared.case, tuple(differences), tuple(reasons))
+
+
+def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | None) -> Iterator[Difference]:
+    effect, codes = _effect(decision)
+    if effect != expect.effect:
+        yield Difference("effect", expect.effect, effect)
+    wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or codes)
+    if wanted != set(codes):
+        yield Difference("code", sorted(wanted), sorted(set(codes)))
+    if expect.effect != "allow" or effect != "allow":
+        return
+    yield from _credential_differences(expect, decision)
+    if expect.charges is not None and expect.charges != dict(decision.charges):
+        yield Difference("charges", expect.charges, dict(decision.charges))
+    if expect.labels is not None:
+        added = {*decision.task_labels, *decision.branch_labels, *(spec.labels if spec is not None else ())}
+        if set(expect.labels) != added:
+            yield Difference("labels", sorted(set(expect.labels)), sorted(added))
+
+
+def _effect(decision: PolicyDecision) -> tuple[str, Sequence[str]]:
+    if decision.asks:
+        return "ask", [ask.code for ask in decision.asks]
+    if decision.allowed:
+        return "allow", [reason.code for reason in decision.granted_by]
+    return "deny", [reason.code for reason in decision.denials]
+
+
+def _credential_differences(expect: Expected, decision: PolicyDecision) -> Iterator[Difference]:
+    if expect.credential is None:
+        return
+    actual: dict[str, Json] = (
+        asdict(decision.credential) if decision.credential is not None else {"kind": "none"}
+    )
+    actual["scopes"] = sorted(actual.get("scopes", ()))
+    for name in sorted(expect.credential.model_fields_set):
+        wanted = getattr(expect.credential, name)
+        wanted = sorted(set(wanted)) if name == "scopes" and wanted is not None else wanted
+        if wanted is not None and wanted != actual.get(name):
+            yield Difference(f"credential.{name}", wanted, actual.get(name))
+
+
+def _reason(reason: Reason, places: str) -> str:
+    text = f"{reason.code} by {reason.module}" if reason.module else reason.code
+    text += f" ({places})" if places else ""
+    return f"{text}: {reason.message}" if reason.message else text
+
+
+def _shown(value: Json) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        "none" if value is None or value == "" else f"{value:g}" if isinstance(value, float) else str(value)
+    )

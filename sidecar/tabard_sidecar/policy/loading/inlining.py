@@ -1,0 +1,120 @@
+"""Replaces calls of simple functions by what they return, so that elements they make are checked like literals.
+
+A function is simple if it has one clause, no condition, and only variables as parameters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tabard_sidecar.policy.loading.ast import Node, Rule, aliases, package_path, rules
+from tabard_sidecar.policy.values import Json
+
+_MAX_DEPTH = 3
+"""How deep calls inside of calls are replaced. Bounds the work; OPA refuses recursion only after these checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A simple function: its module, its parameters and the term that it returns."""
+
+    module: Node
+    parameters: tuple[str, ...]
+    value: Node
+
+
+Functions: TypeAlias = Mapping[tuple[str, ...], Function]
+"""Simple functions by their path below ``data``."""
+
+
+def simple_functions(modules: Iterable[Node]) -> Functions:
+    """Return the simple functions of the modules."""
+    clauses: Counter[tuple[str, ...]] = Counter()
+    found: dict[tuple[str, ...], Function] = {}
+    for module in modules:
+        for rule in rules(module):
+            path = package_path(module) + rule.path
+            clauses[path] += 1
+            function = _function(module, rule)
+            if function is not None:
+                found[path] = function
+    return {path: function for path, function in found.items() if clauses[path] == 1}
+
+
+def _function(module: Node, rule: Rule) -> Function | None:
+    head = rule.node["head"]
+    parameters = head.get("args") or ()
+    if not parameters or "value" not in head or rule.node.get("else"):
+        return None
+    if any(parameter.get("type") != "var" for parameter in parameters) or not _is_unconditional(rule.node):
+        return None
+    return Function(module, tuple(parameter["value"] for parameter in parameters), head["value"])
+
+
+def _is_unconditional(node: Node) -> bool:
+    body = node.get("body") or []
+    terms = body[0].get("terms") if len(body) == 1 else None
+    return isinstance(terms, Mapping) and terms.get("type") == "boolean" and terms.get("value") is True
+
+
+def inline(term: Node, module: Node, functions: Functions) -> Node:
+    """Return ``term`` with the calls of simple functions in it replaced by what they return.
+
+    Args:
+        term: a term of ``module``.
+        module: says what imported names mean.
+        functions: the functions that may be called, those of the module included.
+    """
+    return _inline(term, module, functions, _MAX_DEPTH)
+
+
+def _inline(term: Node, module: Node, functions: Functions, depth: int) -> Node:
+    kind: Json = term.get("type")
+    value: Json = term.get("value")
+    if kind == "array":
+        return {**term, "value": [_inline(item, module, functions, depth) for item in value]}
+    if kind == "object":
+        pairs = [[_inline(part, module, functions, depth) for part in pair] for pair in value]
+        return {**term, "value": pairs}
+    if kind != "call" or depth == 0:
+        return term
+    called = functions.get(_callee(value[0], module))
+    arguments = [_inline(argument, module, functions, depth - 1) for argument in value[1:]]
+    if called is None or len(called.parameters) != len(arguments):
+        return term
+    returned = _inline(called.value, called.module, functions, depth - 1)
+    replacements = dict(zip(called.parameters, arguments, strict=True))
+    return _substitute(returned, replacements, term.get("location"))
+
+
+def _callee(called: Node, module: Node) -> tuple[str, ...]:
+    """Return the path of a called function below ``data``."""
+    head, *rest = (str(part.get("value")) for part in called["value"])
+    if head == "data":
+        return tuple(rest)
+    imported = aliases(module).get(head)
+    return (*imported[1:], *rest) if imported is not None else (*package_path(module), head, *rest)
+
+
+def _substitute(term: Node, replacements: Mapping[str, Node], location: Json) -> Node:
+    """Return ``term`` with parameters replaced by arguments.
+
+    Everything else gets the location of the call. Other variables lose their names, which mean nothing to the caller.
+    """
+    kind: Json = term.get("type")
+    value: Json = term.get("value")
+    if kind == "var":
+        return replacements.get(value, {"type": "var", "value": "?", "location": location})
+    if kind == "array":
+        value = [_substitute(item, replacements, location) for item in value]
+    elif kind == "object":
+        value = [
+            [_substitute(key, replacements, location), _substitute(item, replacements, location)]
+            for key, item in value
+        ]
+    elif kind == "call":
+        value = [value[0], *(_substitute(item, replacements, location) for item in value[1:])]
+    return {**term, "value": value, "location": location}

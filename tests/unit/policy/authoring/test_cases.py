@@ -1,0 +1,346 @@
+"""Decision cases as data."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+from tabard_sidecar.policy.authoring.case_files import case_schema, read_cases
+from tabard_sidecar.policy.authoring.cases import Catalogues, run_cases
+from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
+from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.problems import PolicyBrokenError
+
+from tests.support.policy import REPOSITORY, write
+
+RULES = """\
+package policy.desk
+
+import data.tabard.lib.clock
+import data.tabard.lib.credentials
+import data.tabard.lib.history
+import data.tabard.lib.labels
+import data.tabard.lib.subject
+
+start contains {"code": "started"} if input.subject.id == "alice"
+
+delegate contains {"code": "handed_on"} if input.request.holder == "spiffe://example.org/b"
+
+renew contains {"code": "renewed", "ttl_seconds": 60} if count(input.delegation.chain) == 1
+
+grant contains {
+	"code": "pay",
+	"charges": {"cents": input.tool.arguments.cents},
+	"credential": credentials.once("bank", ["pay", "read"], 60),
+	"labels": ["paid"],
+} if {
+	input.tool.name == "pay"
+}
+
+grant contains {"code": "read"} if input.tool.name == "read"
+
+grant contains {"code": "attest"} if {
+	input.tool.name == "attest"
+	input.tool.annotations.readOnlyHint
+	input.tool.server == "s"
+	subject.has_claim("groups", "staff")
+	subject.authenticated_within(60)
+	input.agent.sub_agent == "clerk"
+	input.agent.attributes.namespace == "desk"
+	input.context.asserted.ticket == "t-1"
+	input.context.time == 1795473000
+	input.budgets.cents == {"limit": 100, "spent": 30, "remaining": 70}
+	history.called({"read"})
+	history.times_within({"pay"}, 10) == 1
+	clock.weekday("UTC")
+}
+
+deny contains {"code": "closed", "message": "closed at night"} if not clock.between("06:00", "23:00", "UTC")
+
+deny contains {"code": "too_deep", "message": "too deep"} if count(input.delegation.chain) > 2
+
+ask contains {"code": "large", "approvers": ["boss"], "reason": "large", "uses": 1, "ttl_seconds": 60} if {
+	input.tool.arguments.cents > 1000
+}
+
+ask contains {"code": "tainted", "approvers": ["boss"], "reason": "read", "uses": 1, "ttl_seconds": 60} if {
+	input.tool.name == "pay"
+	labels.untrusted
+}
+"""
+TOOLS = """\
+tools:
+  - name: pay
+    labels: [bank]
+    inputSchema: {type: object, properties: {cents: {type: integer}}, required: [cents]}
+  - {name: attest, annotations: {readOnlyHint: true}}
+"""
+
+
+@pytest.fixture
+def policy(tmp_path):
+    return write(tmp_path / "policy", desk=RULES)
+
+
+@pytest.fixture
+def decide(engine, policy):
+    """Run the cases of one text, by name the differences."""
+
+    def run(text: str, catalogue: Catalogue | None = None) -> dict[str, list[str]]:
+        (policy / "desk_cases.yaml").write_text(text)
+        report = run_cases(engine, policy, CompileOptions(), Catalogues(catalogue or Catalogue()))
+        return {one.case.name: list(map(str, one.differences)) for one in report.results}
+
+    return run
+
+
+def problems(folder: Path, text: str) -> list[tuple[int, str, str]]:
+    """Return line, message and next step of every mistake in a file with cases."""
+    (folder / "x_cases.yaml").write_text(text)
+    with pytest.raises(PolicyBrokenError) as caught:
+        read_cases(folder)
+    assert {problem.file for problem in caught.value.problems} == {str(folder / "x_cases.yaml")}
+    return [(problem.row, problem.message, problem.next_step) for problem in caught.value.problems]
+
+
+def test_everything_that_a_case_can_expect(decide):
+    differences = decide("""\
+cases:
+  - name: all of it
+    tool: pay
+    arguments: {cents: 5}
+    expect:
+      effect: allow
+      code: pay
+      credential: {kind: jwt, audience: bank, scopes: [read, pay], ttl_seconds: 60, single_use: true, role: ""}
+      charges: {cents: 5}
+      labels: [paid]
+  - {name: no credential, tool: read, expect: {effect: allow, credential: {kind: none}}}
+  - {name: nothing grants, tool: other, expect: {effect: deny, code: no_grant}}
+  - {name: two denials, tool: read, time: 2026-01-05T23:30:00Z, hops: [a, b, c], expect: {effect: deny, code: [too_deep, closed]}}
+  - {name: a question, tool: pay, arguments: {cents: 1001}, expect: {effect: ask, code: large}}
+  - {name: two questions, tool: pay, arguments: {cents: 1001}, labels: [untrusted], expect: {effect: ask, code: [large, tainted]}}
+""")
+    assert (len(differences), [name for name, told in differences.items() if told]) == (6, [])
+
+
+def test_what_differs_is_told(decide):
+    assert decide("""\
+defaults: {tool: pay, arguments: {cents: 5}}
+cases:
+  - {name: effect, expect: {effect: deny, code: closed}}
+  - {name: code, expect: {effect: allow, code: [pay, read]}}
+  - {name: credential, expect: {effect: allow, credential: {audience: shop, scopes: [pay], ttl_seconds: 30, single_use: false}}}
+  - {name: no credential, expect: {effect: allow, credential: {kind: none}}}
+  - {name: charges, expect: {effect: allow, charges: {cents: 6}}}
+  - {name: labels, expect: {effect: allow, labels: []}}
+  - {name: ask, labels: [untrusted], expect: {effect: allow}}
+""") == {
+        "effect": ["effect: expected deny, got allow", "code: expected closed, got pay"],
+        "code": ["code: expected pay, read, got pay"],
+        "credential": [
+            "credential.audience: expected shop, got bank",
+            "credential.scopes: expected pay, got pay, read",
+            "credential.single_use: expected false, got true",
+            "credential.ttl_seconds: expected 30, got 60",
+        ],
+        "no credential": ["credential.kind: expected none, got jwt"],
+        "charges": ["charges: expected cents 6, got cents 5"],
+        "labels": ["labels: expected none, got paid"],
+        "ask": ["effect: expected allow, got ask"],
+    }
+
+
+def test_every_short_key_reaches_the_input(decide, tmp_path):
+    (tmp_path / "tools.yaml").write_text(TOOLS)
+    assert decide(
+        """\
+cases:
+  - name: all keys
+    tool: attest
+    server: s
+    subject: bob
+    issuer: https://login.example
+    claims: {groups: [staff]}
+    authenticated_seconds_ago: 60
+    agent: spiffe://example.org/a
+    sub_agent: clerk
+    attributes: {namespace: desk}
+    hops: [spiffe://example.org/a]
+    purpose: p
+    statement: please
+    labels: [internal]
+    budgets: {cents: {limit: 100, spent: 30}}
+    calls: [read, {tool: pay, seconds_ago: 5, labels: [paid]}]
+    context: {ticket: t-1}
+    time: 2026-11-23T23:30:00+01:00
+    expect: {effect: allow, code: attest}
+  - {name: start, operation: start_task, subject: alice, limits: {max_depth: 1}, expect: {effect: allow, code: started}}
+  - {name: delegate, operation: delegate, holder: spiffe://example.org/b, expect: {effect: allow, code: handed_on}}
+  - {name: renew, operation: renew, hops: [spiffe://example.org/a], expect: {effect: allow, code: renewed}}
+""",
+        load_catalogue(tmp_path / "tools.yaml"),
+    ) == {"all keys": [], "start": [], "delegate": [], "renew": []}
+
+
+def test_a_key_of_a_case_replaces_the_default_as_a_whole(decide):
+    assert decide("""\
+defaults: {tool: pay, arguments: {cents: 2000}}
+cases:
+  - {name: default, expect: {effect: ask}}
+  - {name: own, arguments: {cents: 1}, expect: {effect: allow, charges: {cents: 1}}}
+""") == {"default": [], "own": []}
+
+
+def test_an_approval_answers_its_ask(decide):
+    assert decide("""\
+defaults: {tool: pay, arguments: {cents: 2000}, labels: [untrusted]}
+cases:
+  - {name: both, approvals: [{module: desk, code: large}, {module: desk, code: tainted}], expect: {effect: allow}}
+  - {name: one, approvals: [{module: desk, code: large}], expect: {effect: ask, code: tainted}}
+  - {name: other module, approvals: [{module: x, code: large}, {module: desk, code: tainted}], expect: {effect: ask, code: large}}
+""") == {"both": [], "one": [], "other module": []}
+
+
+def test_the_catalogue_refuses_before_policy_and_adds_its_labels(decide, tmp_path):
+    (tmp_path / "tools.yaml").write_text(TOOLS)
+    text = """\
+cases:
+  - {name: wrong, tool: pay, arguments: {cents: five}, expect: {effect: deny, code: arguments_invalid}}
+  - {name: labels, tool: pay, arguments: {cents: 5}, expect: {effect: allow, labels: [bank, paid]}}
+  - {name: unknown, tool: read, expect: {effect: deny, code: tool_unknown}}
+"""
+    catalogue = load_catalogue(tmp_path / "tools.yaml", required=True)
+    assert decide(text, catalogue) == {"wrong": [], "labels": [], "unknown": []}
+
+
+def test_a_file_names_its_catalogue_and_a_flag_wins(engine, policy, tmp_path):
+    (tmp_path / "tools.yaml").write_text(TOOLS)
+    (policy / "desk_cases.yaml").write_text("""\
+catalogue: ../tools.yaml
+cases:
+  - {name: refused, tool: pay, arguments: {cents: five}, expect: {effect: deny, code: arguments_invalid}}
+""")
+    configured = Catalogues(Catalogue())
+    assert run_cases(engine, policy, CompileOptions(), configured).passed == 1
+    flag = Catalogues(Catalogue(), for_all=Catalogue())
+    assert run_cases(engine, policy, CompileOptions(), flag).passed == 0
+
+
+def test_a_catalogue_that_is_missing_is_an_error(decide):
+    with pytest.raises(PolicyBrokenError, match=r"missing\.yaml"):
+        decide("catalogue: missing.yaml\ncases: [{name: a, tool: read, expect: {effect: allow}}]\n")
+
+
+def test_a_pattern_chooses_cases_by_name(engine, policy):
+    (policy / "desk_cases.yaml").write_text(
+        "cases:\n"
+        "  - {name: reading, tool: read, expect: {effect: allow}}\n"
+        "  - {name: writing, tool: write, expect: {effect: allow}}\n"
+    )
+    report = run_cases(engine, policy, CompileOptions(), Catalogues(Catalogue()), pattern="^read")
+    assert [result.case.name for result in report.results] == ["reading"]
+
+
+def test_a_failed_case_names_its_line_and_the_deciding_rule(engine, policy):
+    (policy / "desk_cases.yaml").write_text(
+        "cases:\n\n  - name: at night\n    tool: read\n    time: 2026-01-05T03:00:00Z\n    expect: {effect: allow}\n"
+    )
+    (result,) = run_cases(engine, policy, CompileOptions(), Catalogues(Catalogue())).failed
+    assert result.as_json() == {
+        "file": f"{policy}/desk_cases.yaml",
+        "line": 3,
+        "name": "at night",
+        "differences": [{"part": "effect", "expected": "allow", "actual": "deny"}],
+        "reasons": [f"closed by policy.desk ({policy}/desk.rego:42): closed at night"],
+    }
+
+
+def test_cases_of_a_bundle(engine, policy, tmp_path):
+    (policy / "desk_cases.yaml").write_text("cases: [{name: a, tool: read, expect: {effect: allow}}]\n")
+    bundle = tmp_path / "bundle.tar.gz"
+    with tarfile.open(bundle, "w:gz") as archive:
+        archive.add(policy, arcname=".")
+    report = run_cases(engine, bundle, CompileOptions(), Catalogues(Catalogue()))
+    assert [(one.place, one.differences) for one in report.results] == [(f"{bundle}:desk_cases.yaml:1", ())]
+
+
+def test_a_bundle_names_no_catalogue(policy, tmp_path):
+    (policy / "desk_cases.yaml").write_text(
+        "catalogue: c.yaml\ncases: [{name: a, tool: read, expect: {effect: allow}}]\n"
+    )
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        archive.add(policy, arcname=".")
+    with pytest.raises(PolicyBrokenError, match="--catalogue"):
+        read_cases(tmp_path / "b.tar")
+
+
+def test_cases_are_neither_data_nor_part_of_the_revision(policy):
+    before = load_source(policy)
+    (policy / "desk_cases.yaml").write_text("cases: [")
+    assert load_source(policy) == before
+
+
+def test_words_stay_words(policy):
+    """YAML 1.1 would read NO as false and the date as a date."""
+    (policy / "desk_cases.yaml").write_text(
+        "cases: [{name: a, tool: read, arguments: {country: NO, on: 2026-01-05}, expect: {effect: allow}}]\n"
+    )
+    (case,) = read_cases(policy)
+    assert case.keys.arguments == {"country": "NO", "on": "2026-01-05"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (1, "cases: is required", "")),
+        ("cases: []\n", (1, "cases: must hold at least 1 item", "")),
+        ("case:\n  - {}\n", (1, 'case: unknown key "case"', 'Did you mean "cases"?')),
+        ("cases:\n  - name: a\n    tol: x\n    expect: {effect: deny}\n", (3, 'cases.0.tol: unknown key "tol"', 'Did you mean "tool"?')),
+        ("cases:\n  - {name: a, tool: x, expect: {efect: deny}}\n", (2, 'cases.0.expect.efect: unknown key "efect"', 'Did you mean "effect"?')),
+        ("cases:\n  - {name: a, tool: x, expect: {effect: maybe}}\n", (2, "cases.0.expect.effect: must be 'allow', 'deny' or 'ask'", "")),
+        ("cases:\n  - {name: a, tool: x}\n", (2, "cases.0.expect: is required", "")),
+        ("cases:\n  - {name: a, tool: x, expect: {effect: allow, credential: {}}}\n", (2, "cases.0.expect.credential: states nothing to compare", "")),
+        ("cases:\n  - {name: a, tool: x, expect: {effect: deny, code: []}}\n", (2, "cases.0.expect.code: must hold at least 1 item", "")),
+        ("cases:\n  - name: a\n    tool: x\n    expect: {effect: deny, code: }\n", (4, 'cases.0.expect: the key "code" has no value', "")),
+        ("cases:\n  - name: a\n    tool: x\n    expect: {effect: deny, charges: {cents: 1}}\n", (4, "cases.0.expect.charges: only an allowed call has this", "Remove it")),
+        ("cases:\n  - {name: a, operation: renew, expect: {effect: allow, labels: []}}\n", (2, "cases.0.expect.labels: only an allowed call has this", "Remove it")),
+        ("cases:\n  - {name: a, expect: {effect: deny}}\n", (2, "cases.0: the tool is missing", "Correct the case, or the operation")),
+        ("cases:\n  - {name: a, operation: renew, tool: x, expect: {effect: deny}}\n", (2, "cases.0: renew has no tool", "Correct the case, or the operation")),
+        ("cases:\n  - {name: a, operation: delegate, expect: {effect: deny}}\n", (2, "cases.0: the holder is missing", "Correct the case, or the operation")),
+        ("cases:\n  - {name: a, operation: filter_tools, tool: x, expect: {effect: deny}}\n", (2, "cases.0: a case can't use filter_tools", "Use authorize with arguments")),
+        ("cases:\n  - {name: a, tool: x, expect: {effect: deny}}\n  - {name: a, tool: y, expect: {effect: deny}}\n", (3, "cases.1.name: another case has the name 'a'", "Give each case its own name")),
+        ("cases:\n  - {name: a, tool: x, time: noon, expect: {effect: deny}}\n", (2, "cases.0.time: must be a time such as 2026-01-05T12:00:00Z", "")),
+        ("cases:\n  - {name: a, tool: x, time: 2026-01-05T12:00:00, expect: {effect: deny}}\n", (2, "cases.0.time: must name its offset from UTC, as 2026-01-05T12:00:00Z does", "")),
+        ("cases:\n  - {name: a, tool: 3, expect: {effect: deny}}\n", (2, "cases.0.tool: must be a valid string", "")),
+        ("cases:\n  - {name: a, tool: x, tool: y, expect: {effect: deny}}\n", (2, 'the key "tool" stands twice, first in line 2', "Keep one of them")),
+        ("cases: [\n", (2, "not YAML: while parsing a flow node, did not find expected node content", "Correct the syntax")),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line(tmp_path, text, expected):
+    assert expected in problems(tmp_path, text)
+
+
+def test_limits_that_no_request_can_have_are_an_error(decide):
+    with pytest.raises(PolicyBrokenError, match=r"desk_cases.yaml:2: error case: input.request.limits"):
+        decide(
+            "cases:\n  - {name: a, operation: start_task, limits: {max_depht: 1}, expect: {effect: deny}}\n"
+        )
+
+
+def test_the_schema_knows_every_key_and_refuses_others():
+    schema = case_schema()
+    assert (set(schema["properties"]), schema["required"]) == ({"catalogue", "defaults", "cases"}, ["cases"])
+    assert not schema["additionalProperties"]
+    case = schema["$defs"]["CaseKeys"]
+    assert case["required"] == ["name", "expect"]
+    assert all("description" in one or "$ref" in one for one in case["properties"].values())
+
+
+@pytest.mark.parametrize("name", ["quickstart", "support", "callbacks"])
+def test_the_cases_of_the_examples_fit(engine, name):
+    policy = REPOSITORY / "rego" / "examples" / name / "policy"
+    report = run_cases(engine, policy, CompileOptions(), Catalogues(Catalogue()))
+    assert (report.failed, report.passed > 4) == ((), True)
