@@ -206,9 +206,6 @@ async def main(count: int = 5000) -> None:
         await _compare(held, text, "on the caller's thread, lock held", count)
         await _compare(handed, text, "on a goroutine, lock held while waiting", count)
         await _compare(mailed, text, "on a goroutine, through the eventfd", count)
-    batch = [text] * 20
-    figures = await measure(lambda: held.evaluate_many(ENTRYPOINT, batch, deadline_seconds=1.0), 500)
-    _row("evaluate_many, 20 inputs", figures)
     read = json.dumps({**question, "tool": {"name": "get_order", "server": "orders"}}).encode()
     unknowns = ["input.tool.arguments"]
     figures = await measure(

@@ -45,10 +45,6 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
         None,
         (c_uint64, c_int64, c_char_p, c_int64, c_int64, c_int64, c_uint64, POINTER(Outcome)),
     ),
-    "tabard_evaluate_many": (
-        None,
-        (c_uint64, c_int64, c_char_p, POINTER(c_int64), c_int64, c_int64, c_uint64, POINTER(Outcome)),
-    ),
     "tabard_read_bundle": (None, (c_char_p, c_int64, POINTER(Outcome))),
     "tabard_query": (
         None,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import weakref
-from ctypes import byref, c_int64
+from ctypes import byref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from tabard_opa.engine import Engine
 
 _MAX_SECONDS: Final = 3600.0
-_ITEM: Final = struct.Struct("<IIqq")
 
 
 #: How much of an evaluation an explanation tells.
@@ -129,32 +127,6 @@ class Policy:
         outcome = self._begin(entrypoint, input_json, deadline_seconds, 0)
         return self._finish(self._block(outcome), metrics)
 
-    async def evaluate_many(
-        self, entrypoint: str, inputs: Sequence[bytes], *, deadline_seconds: float
-    ) -> list[bytes | EvaluationError]:
-        """Evaluate an entrypoint on each input, in parallel on Go's threads.
-
-        Each item has its own ``deadline_seconds``, from when its evaluation begins. An item that fails doesn't touch the
-        others.
-
-        Returns:
-            A result or an error for each input, in the order of the inputs.
-
-        Raises:
-            EvaluationError: the whole couldn't begin: ``overloaded`` or ``closed``.
-            KeyError: the policy wasn't compiled for this entrypoint.
-            ForkedError: this process was forked after the engine was loaded.
-        """
-        index = self._indexes[entrypoint]
-        results: list[bytes | EvaluationError | None] = [
-            self._too_large(text) if len(text) > self._max_input else None for text in inputs
-        ]
-        wanted = [text for text, refused in zip(inputs, results, strict=True) if refused is None]
-        if wanted:
-            found = iter(await self._many(index, wanted, deadline_seconds))
-            results = [next(found) if result is None else result for result in results]
-        return [result for result in results if result is not None]
-
     async def partial(
         self, query: str, input_json: bytes, unknowns: Sequence[str], *, deadline_seconds: float
     ) -> dict[str, Any]:
@@ -257,29 +229,6 @@ class Policy:
             return data
         return _result(Answer(outcome.status, data, outcome.parse_ns, outcome.eval_ns), metrics)
 
-    async def _many(
-        self, index: int, inputs: list[bytes], deadline_seconds: float
-    ) -> list[bytes | EvaluationError]:
-        self._check(b"")
-        mailbox = self._engine.mailbox()
-        lengths = (c_int64 * len(inputs))(*map(len, inputs))
-        outcome = Outcome()
-        self._library.held.tabard_evaluate_many(
-            self._handle,
-            index,
-            b"".join(inputs),
-            lengths,
-            len(inputs),
-            _nanoseconds(deadline_seconds),
-            mailbox.handle,
-            byref(outcome),
-        )
-        if outcome.status == PENDING:
-            packed = _result(await mailbox.wait(outcome.handle), None)
-        else:
-            packed = self._finish(outcome, None)
-        return _unpack(packed)
-
     def _check(self, input_json: bytes) -> None:
         if os.getpid() != self._pid:
             raise ForkedError
@@ -287,11 +236,8 @@ class Policy:
             message = "the policy is closed"
             raise EvaluationError("closed", message)
         if len(input_json) > self._max_input:
-            raise self._too_large(input_json)
-
-    def _too_large(self, input_json: bytes) -> EvaluationError:
-        message = f"the input has {len(input_json)} bytes; {self._max_input} are allowed"
-        return EvaluationError("input_too_large", message)
+            message = f"the input has {len(input_json)} bytes; {self._max_input} are allowed"
+            raise EvaluationError("input_too_large", message)
 
 
 def _nanoseconds(seconds: float) -> int:
@@ -323,18 +269,6 @@ def _error_from(failure: dict[str, Any]) -> EvaluationError:
         failure.get("row", 0),
         failure.get("column", 0),
     )
-
-
-def _unpack(packed: bytes) -> list[bytes | EvaluationError]:
-    results: list[bytes | EvaluationError] = []
-    offset = 0
-    while offset < len(packed):
-        status, length, _, _ = _ITEM.unpack_from(packed, offset)
-        offset += _ITEM.size
-        data = packed[offset : offset + length]
-        offset += length
-        results.append(data if status == OK else _error(data))
-    return results
 
 
 def _free_policy(library: Library, handle: int, pid: int) -> None:

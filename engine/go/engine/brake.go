@@ -41,17 +41,12 @@ type brake struct {
 	laneSince  time.Time
 	burstSince time.Time
 	begun      int64
-	parent     *brake // stops this one too; may be nil
 }
 
 func (b *brake) Cancel() { b.stop.CompareAndSwap(running, abandoned) }
 
 func (b *brake) Cancelled() bool {
 	if b.stop.Load() != running {
-		return true
-	}
-	if b.parent != nil && b.parent.stop.Load() != running {
-		b.stop.CompareAndSwap(running, abandoned)
 		return true
 	}
 	b.polls++

@@ -59,9 +59,6 @@ type Ticket struct{ brake brake }
 // Abandon stops the evaluation at the next poll.
 func (t *Ticket) Abandon() { t.brake.Cancel() }
 
-// Child returns a ticket that is stopped with this one.
-func (t *Ticket) Child() *Ticket { return &Ticket{brake: brake{parent: &t.brake}} }
-
 func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) {
 	compiler := p.compiler.QueryCompiler().WithEnablePrintStatements(false)
 	query, err := compiler.Compile(body)

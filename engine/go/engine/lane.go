@@ -55,9 +55,6 @@ func (l *lane) travel(b *brake, now time.Time) {
 			if now.After(b.deadline) {
 				b.stop.CompareAndSwap(running, stoppedByDeadline)
 			}
-			if b.parent != nil && b.parent.stop.Load() != running {
-				b.stop.CompareAndSwap(running, abandoned)
-			}
 			timer.Reset(min(laneCheck, max(time.Until(b.deadline), time.Microsecond)))
 		}
 	}

@@ -183,23 +183,6 @@ async def test_metrics_are_filled_by_opas_names(policy):
     assert all(value > 0 for value in metrics.values())
 
 
-async def test_many_keeps_the_order_and_fails_items_alone(policy):
-    inputs = [json.dumps({"n": n, "text": "x" * n}).encode() for n in range(100)]
-    inputs[7] = b"{"
-
-    results = await policy.evaluate_many("data.a.slow_double", inputs, deadline_seconds=5)
-
-    assert [json.loads(r)[1] for n, r in enumerate(results) if n != 7] == [
-        2 * n for n in range(100) if n != 7
-    ]
-    assert isinstance(results[7], EvaluationError)
-    assert results[7].code == "invalid_input"
-
-
-async def test_many_with_nothing_to_do_does_nothing(policy):
-    assert await policy.evaluate_many("data.a.echo", [], deadline_seconds=1) == []
-
-
 async def test_threads_and_loop_use_one_policy_at_once(policy):
     def blocking(n):
         return [
