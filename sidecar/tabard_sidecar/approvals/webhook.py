@@ -82,8 +82,6 @@ class Webhook:
         self._session: aiohttp.ClientSession | None = None
         self.dropped = 0
         """Events that nobody was told: the queue was full, or every attempt failed."""
-        self.sent = 0
-        """Events that were accepted."""
 
     async def start(self) -> None:
         """Begin to post what is announced."""
@@ -132,7 +130,6 @@ class Webhook:
                 await self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
             status, problem = await self._post(body)
             if status in _ACCEPTED:
-                self.sent += 1
                 return
             if status in _FINAL:
                 break

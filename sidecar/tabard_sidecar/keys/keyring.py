@@ -82,7 +82,6 @@ class Keyring:
         self._by_use: Mapping[str, tuple[Key, ...]] = {}
         self._directory_signature: files.Signature = ()
         self._problems: tuple[str, ...] = ()
-        self._generation = 0
         self._read_at = self._next_reread = self._next_check = monotonic()
         self._read(strict=True)
 
@@ -100,12 +99,6 @@ class Keyring:
     def directory(self) -> Path:
         """The key directory."""
         return self._directory
-
-    @property
-    def generation(self) -> int:
-        """Grows whenever the set of keys changed: what was computed from keys before is stale then."""
-        self._keep_up()
-        return self._generation
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -298,7 +291,6 @@ class Keyring:
         self._by_use = {use: tuple(key for key in newest_first if key.use == use) for use in USES}
         # Nothing derived from a key that is gone stays in memory.
         self._derive.cache_clear()
-        self._generation += 1
 
     @staticmethod
     def _generate(use: str, algorithm: str, active_from: float, retire_after: float | None) -> Key:

@@ -33,7 +33,8 @@ class PolicyConfig(BaseModel):
 
     path: Path | None = Field(
         default=None,
-        description="Folder with Rego modules and data, or a bundle tarball. Followed for changes.",
+        description="Folder with Rego modules and data, or a bundle tarball, whose signature isn't verified. "
+        "Followed for changes.",
     )
     remote: RemoteConfig | None = Field(
         default=None, description="OPA server to ask instead of `path`. Exactly one of the two is set."

@@ -44,7 +44,6 @@ class Runtime:
         self._since = clock()
         self._seen: object = None
         self._loads = 0
-        self._failed_loads = 0
         self._loading = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
 
@@ -97,7 +96,6 @@ class Runtime:
             problems=self._problems,
             warnings=tuple(self._active.policy.warnings) if self._active is not None else (),
             loads=self._loads,
-            failed_loads=self._failed_loads,
         )
 
     def lease(self) -> PolicyLease:
@@ -171,7 +169,6 @@ class Runtime:
             self._since = now
         self._problems = problems
         self._broken_since = self._broken_since if self._broken_since is not None else now
-        self._failed_loads += 1
         if self._active is not None and not self._provider.keeps_last_good:
             self._active.retire()
             self._active = None

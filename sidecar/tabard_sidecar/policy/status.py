@@ -30,7 +30,6 @@ class PolicyStatus:
         problems: what is wrong with the source, all of it.
         warnings: what looks wrong in the active policy.
         loads: how often a policy was activated.
-        failed_loads: how often loading failed.
     """
 
     state: PolicyState
@@ -41,4 +40,3 @@ class PolicyStatus:
     problems: tuple[PolicyProblem, ...] = ()
     warnings: tuple[PolicyProblem, ...] = ()
     loads: int = 0
-    failed_loads: int = 0
