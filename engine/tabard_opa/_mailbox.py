@@ -69,6 +69,30 @@ class Mailbox:
         self._finalizer()
 
 
+class Mailboxes:
+    """The mailboxes of an engine: one for each event loop, made when first needed."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def current(self) -> Mailbox:
+        """Return the running loop's mailbox."""
+        loop = asyncio.get_running_loop()
+        mailbox = self._of_loop.get(loop)
+        if mailbox is None:
+            mailbox = self._of_loop[loop] = Mailbox(self._library)
+        return mailbox
+
+    def close(self) -> None:
+        """Close all mailboxes; evaluations that are awaited are cancelled."""
+        for loop, mailbox in list(self._of_loop.items()):
+            mailbox.close(loop)
+        self._of_loop.clear()
+
+
 def _collect(mailbox: weakref.ref[Mailbox]) -> None:
     alive = mailbox()
     if alive is not None:

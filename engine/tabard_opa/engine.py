@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import Library, load
-from tabard_opa._mailbox import Mailbox
+from tabard_opa._mailbox import Mailboxes
 from tabard_opa.bundle import Bundle, BundleVerification, bundle_from
 from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
-from tabard_opa.policy import Policy
+from tabard_opa.policy import Limits, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,13 +57,10 @@ class Engine:
         if memory_limit_bytes is not None and memory_limit_bytes < 1:
             message = "memory_limit_bytes has to be positive"
             raise ValueError(message)
-        self.max_input_bytes = max_input_bytes
-        self.hold_ns = int(hold_seconds * 1e9)
+        self._limits = Limits(max_input_bytes, int(hold_seconds * 1e9))
         self.library: Library = load()
         self._pid = os.getpid()
-        self._mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._mailboxes = Mailboxes(self.library)
         limit = memory_limit_bytes or 0
         self.library.held.tabard_tune(limit or -1, DEFAULT_COLLECT_PERCENT)
         self._handle, _ = self.library.call("tabard_engine_new", max_in_flight, limit // 4 * 3)
@@ -80,9 +76,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the loops' mailboxes; compiled policies can't be awaited any more."""
-        for loop, mailbox in list(self._mailboxes.items()):
-            mailbox.close(loop)
-        self._mailboxes.clear()
+        self._mailboxes.close()
         self._finalizer()
 
     def check_process(self) -> None:
@@ -178,15 +172,7 @@ class Engine:
             separators=(",", ":"),
         ).encode()
         handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
-        return Policy(self, handle, names)
-
-    def mailbox(self) -> Mailbox:
-        """The running loop's mailbox."""
-        loop = asyncio.get_running_loop()
-        mailbox = self._mailboxes.get(loop)
-        if mailbox is None:
-            mailbox = self._mailboxes[loop] = Mailbox(self.library)
-        return mailbox
+        return Policy(self.library, self._mailboxes, handle, names, self._limits)
 
 
 def _plain(data: Mapping[str, Any] | bytes) -> Any:  # noqa: ANN401 - JSON

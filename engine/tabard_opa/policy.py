@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from tabard_opa._library import OK, PENDING, Library, Outcome
-from tabard_opa._mailbox import Answer
+from tabard_opa._mailbox import Answer, Mailboxes
 from tabard_opa.errors import EvaluationError, ForkedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
-
-    from tabard_opa.engine import Engine
 
 _MAX_SECONDS: Final = 3600.0
 
@@ -35,6 +33,19 @@ class Explanation:
     trace: str
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits that an engine sets for the evaluations of its policies.
+
+    Attributes:
+        max_input_bytes: The largest input that is evaluated.
+        hold_ns: How long an evaluation may keep Python's lock, in nanoseconds.
+    """
+
+    max_input_bytes: int
+    hold_ns: int
+
+
 class Policy:
     """Prepared and immutable; any number of evaluations may run at once, from loops and threads.
 
@@ -45,16 +56,23 @@ class Policy:
     nanoseconds of reading the input and of evaluating.
     """
 
-    def __init__(self, engine: Engine, handle: int, entrypoints: tuple[str, ...]) -> None:
-        self._engine = engine
-        self._library = engine.library
-        self._call = engine.library.held.tabard_evaluate
+    def __init__(
+        self,
+        library: Library,
+        mailboxes: Mailboxes,
+        handle: int,
+        entrypoints: tuple[str, ...],
+        limits: Limits,
+    ) -> None:
+        self._library = library
+        self._mailboxes = mailboxes
+        self._call = library.held.tabard_evaluate
         self._handle = handle
         self._pid = os.getpid()
-        self._hold_ns = engine.hold_ns
-        self._max_input = engine.max_input_bytes
+        self._hold_ns = limits.hold_ns
+        self._max_input = limits.max_input_bytes
         self._indexes = {name: index for index, name in enumerate(entrypoints)}
-        self._finalizer = weakref.finalize(self, _free_policy, engine.library, handle, self._pid)
+        self._finalizer = weakref.finalize(self, _free_policy, library, handle, self._pid)
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +117,7 @@ class Policy:
             KeyError: the policy wasn't compiled for this entrypoint.
             ForkedError: this process was forked after the engine was loaded.
         """
-        mailbox = self._engine.mailbox()
+        mailbox = self._mailboxes.current()
         outcome = self._begin(entrypoint, input_json, deadline_seconds, mailbox.handle)
         if outcome.status == PENDING:
             answer = await mailbox.wait(outcome.handle)
@@ -147,7 +165,7 @@ class Policy:
             ForkedError: this process was forked after the engine was loaded.
         """
         request = {"kind": "partial", "query": query, "unknowns": list(unknowns)}
-        mailbox = self._engine.mailbox()
+        mailbox = self._mailboxes.current()
         outcome = self._query(request, input_json, deadline_seconds, mailbox.handle)
         if outcome.status == PENDING:
             text = _result(await mailbox.wait(outcome.handle), None)
