@@ -11,6 +11,7 @@ import grpc.aio
 
 from tabard import _convert, errors
 from tabard import _transport as transport
+from tabard.address import CHANNEL_OPTIONS
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import credential_service_pb2_grpc as credential_grpc
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
@@ -28,7 +29,7 @@ class Connection:
 
     def __init__(self, options: transport.Options) -> None:
         self.options = options
-        self.channel = grpc.insecure_channel(options.address, options=transport.CHANNEL_OPTIONS)
+        self.channel = grpc.insecure_channel(options.address, options=CHANNEL_OPTIONS)
         self.tasks = task_grpc.TaskServiceStub(self.channel)
         self.authorization = authorization_grpc.AuthorizationServiceStub(self.channel)
         self.credentials = credential_grpc.CredentialServiceStub(self.channel)
@@ -67,7 +68,7 @@ class AioConnection:
 
     def __init__(self, options: transport.Options) -> None:
         self.options = options
-        self.channel = grpc.aio.insecure_channel(options.address, options=transport.CHANNEL_OPTIONS)
+        self.channel = grpc.aio.insecure_channel(options.address, options=CHANNEL_OPTIONS)
         self.tasks = task_grpc.TaskServiceStub(self.channel)
         self.authorization = authorization_grpc.AuthorizationServiceStub(self.channel)
         self.credentials = credential_grpc.CredentialServiceStub(self.channel)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from tabard import _address, errors
+from tabard import errors
+from tabard.address import AddressError, check_client, default_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,15 +21,6 @@ Metadata = tuple[tuple[str, str], ...]
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 MAX_ATTEMPTS = 3
-# A sidecar that restarts is back within a second or so; grpc's own default would keep failing for up to two minutes.
-CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.enable_retries", 0),
-    ("grpc.max_receive_message_length", 16 * 2**20),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +53,8 @@ def options(address: str | None, timeout_seconds: float, obligations: Collection
             "obligations_invalid", "obligations is a collection of ids, not one string"
         )
     try:
-        checked = _address.check_client(address or _address.default_address())
-    except _address.AddressError as error:
+        checked = check_client(address or default_address())
+    except AddressError as error:
         raise errors.InvalidRequest("address_invalid", str(error)) from error
     return Options(checked, timeout_seconds, frozenset(obligations))
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import grpc
 
-from tabard._address import SOCKET_NAME
+from tabard.address import SOCKET_NAME
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import credential_service_pb2_grpc as credential_grpc
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc

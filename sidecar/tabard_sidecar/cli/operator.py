@@ -7,6 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from tabard.address import (
+    CHANNEL_OPTIONS,
+    OPERATOR,
+    OPERATOR_VARIABLE,
+    AddressError,
+    check_client,
+    default_address,
+)
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, error_page
@@ -19,7 +27,6 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _TIMEOUT_SECONDS = 10.0
-_VARIABLE = "TABARD_OPERATOR_ADDRESS"
 
 
 def operator_option(command: _Command) -> _Command:
@@ -29,7 +36,7 @@ def operator_option(command: _Command) -> _Command:
         "address",
         default="",
         metavar="ADDRESS",
-        help=f"Operator socket. Default: ${_VARIABLE}, else the usual path of a local sidecar.",
+        help=f"Operator socket. Default: ${OPERATOR_VARIABLE}, else the usual path of a local sidecar.",
     )(command)
 
 
@@ -81,14 +88,14 @@ class Operator:
                 "this socket doesn't serve operators",
                 exit_codes.USAGE,
                 where=self.address,
-                next_step=f"Name the operator socket (listen.operator), not the one for agents: --operator or ${_VARIABLE}.",
+                next_step=f"Name the operator socket (listen.operator), not the one for agents: --operator or ${OPERATOR_VARIABLE}.",
             )
         if found.code in {"sidecar_unreachable", "deadline_exceeded"}:
             return Failure(
                 f"no sidecar answers: {error.details()}",
                 exit_codes.UNREACHABLE,
                 where=self.address,
-                next_step=f"Is it running, and may you use its socket? Else set --operator or ${_VARIABLE}.",
+                next_step=f"Is it running, and may you use its socket? Else set --operator or ${OPERATOR_VARIABLE}.",
                 see=error_page(found.code),
             )
         code = _EXIT_CODES.get(status, exit_codes.UNREACHABLE)
@@ -111,12 +118,10 @@ def operator(address: str) -> Iterator[Operator]:
         Failure: the address isn't one on this machine.
     """
     import grpc  # noqa: PLC0415
-    from tabard import _address, _transport  # noqa: PLC0415
 
     try:
-        checked = _address.check_client(address or _address.default_address(_address.OPERATOR))
-    except _address.AddressError as error:
-        message = str(error).replace(_address.AGENT_VARIABLE, _VARIABLE)
-        raise Failure(message, exit_codes.USAGE) from error
-    with grpc.insecure_channel(checked, options=_transport.CHANNEL_OPTIONS) as channel:
+        checked = check_client(address or default_address(OPERATOR), variable=OPERATOR_VARIABLE)
+    except AddressError as error:
+        raise Failure(str(error), exit_codes.USAGE) from error
+    with grpc.insecure_channel(checked, options=CHANNEL_OPTIONS) as channel:
         yield Operator(channel, checked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
-from tabard._address import AGENT, OPERATOR, default_address
+from tabard.address import AGENT, OPERATOR, default_address
 
 from tabard_sidecar.util.addresses import UnixAddress
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
+from tabard.address import is_loopback
 
 from tabard_sidecar.identity.keyset import MAX_SET_BYTES
 
@@ -105,16 +105,9 @@ def check_url(url: str, *, allow_http: bool, what: str = "a key set") -> None:
         raise FetchError(f"the URL of {what} can't be parsed") from None
     if parts.username is not None or not host:
         raise FetchError(f"the URL of {what} must name a host and no user")
-    if parts.scheme == "https" or (parts.scheme == "http" and (allow_http or _is_loopback(host))):
+    if parts.scheme == "https" or (parts.scheme == "http" and (allow_http or is_loopback(host))):
         return
     raise FetchError(f"{url}: the URL of {what} must be https; http is for loopback only")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _bounded(response: aiohttp.ClientResponse, url: str) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from tabard.address import is_loopback
 
 _SQLITE = "sqlite:"
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -114,7 +114,11 @@ class StateConfig(BaseModel):
     @model_validator(mode="after")
     def _protected(self) -> StateConfig:
         parts = urlsplit(self.url)
-        if parts.scheme == "redis" and not self.redis.accept_plaintext and not _is_loopback(parts.hostname):
+        if (
+            parts.scheme == "redis"
+            and not self.redis.accept_plaintext
+            and not is_loopback(parts.hostname or "")
+        ):
             raise ValueError(
                 f"state.url {self.url} isn't encrypted and not on this machine: use rediss://, or set "
                 "state.redis.accept_plaintext"
@@ -166,12 +170,3 @@ def _check_redis(url: str) -> None:
             raise ValueError(f"must be {parts.scheme}://host:port/db")
     if not number.isascii() or not number.isdigit():
         raise ValueError("must name the database by its number")
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

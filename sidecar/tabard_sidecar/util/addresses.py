@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
-from tabard._address import MAX_SOCKET_PATH_BYTES, socket_path
+from tabard.address import MAX_SOCKET_PATH_BYTES, is_loopback, socket_path
 
 __all__ = [
     "MAX_SOCKET_PATH_BYTES",
@@ -48,12 +47,7 @@ def is_local(address: str) -> bool:
     if socket_path(address) is not None:
         return True
     host, _ = host_and_port(address)
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(host)
 
 
 def check_unix_address(address: str) -> str:

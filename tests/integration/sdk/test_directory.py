@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tabard import _address
+from tabard import address as addresses
 
 STRANGER = 12345
 
@@ -16,5 +16,5 @@ def test_somebody_elses_directory_is_refused(tmp_path: Path):
     directory = tmp_path / "tabard"
     directory.mkdir(mode=0o700)
     os.chown(directory, STRANGER, STRANGER)
-    with pytest.raises(_address.AddressError, match=str(STRANGER)):
-        _address.check_client(f"unix:{directory}/agent/tabard.sock", {"XDG_RUNTIME_DIR": str(tmp_path)})
+    with pytest.raises(addresses.AddressError, match=str(STRANGER)):
+        addresses.check_client(f"unix:{directory}/agent/tabard.sock", {"XDG_RUNTIME_DIR": str(tmp_path)})

@@ -26,7 +26,7 @@ def _modules_after(statement):
     ("statement", "absent"),
     [
         ("import tabard", ["grpc", "google.protobuf", "jwt", "pymacaroons"]),
-        ("import tabard._address", ["grpc", "google.protobuf"]),
+        ("import tabard.address", ["grpc", "google.protobuf"]),
         ("import tabard.testing.plugin", ["grpc", "google.protobuf", "jwt"]),
         (
             "import tabard\ntabard.connect",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+from tabard.address import is_loopback
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
@@ -150,16 +150,9 @@ def _address(url: str) -> tuple[str, str]:
         raise _bad_url(url, "holds more than scheme, host, port and path")
     if parts.scheme == "https" and parts.hostname:
         return url.rstrip("/"), ""
-    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+    if parts.scheme == "http" and parts.hostname and is_loopback(parts.hostname):
         return url.rstrip("/"), ""
     raise _bad_url(url, "must be unix:, https: or http: to this machine")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bad_url(url: str, what: str) -> PolicyBrokenError:

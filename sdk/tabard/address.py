@@ -1,6 +1,7 @@
-"""Where a sidecar listens; the one place that knows, for clients and for the sidecar itself.
+"""Addresses of a sidecar: where it listens by default, and which addresses clients may connect to.
 
-Standard library only, so that importing it costs nothing.
+The sidecar, its command line and the clients all use this module, so that they agree without configuration. It imports
+the standard library only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,18 @@ OPERATOR = "operator"
 AGENT_VARIABLE = "TABARD_ADDRESS"
 OPERATOR_VARIABLE = "TABARD_OPERATOR_ADDRESS"
 MAX_SOCKET_PATH_BYTES = 107
+"""Longest path of a unix socket: ``sun_path`` without its closing NUL (unix(7))."""
+
+# A sidecar that restarts is back within a second or so; grpc's own default would keep failing for up to two minutes.
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+    ("grpc.max_receive_message_length", 16 * 2**20),
+)
+"""gRPC options of every channel to a sidecar."""
 
 
 class AddressError(ValueError):
@@ -25,9 +38,9 @@ class AddressError(ValueError):
 
 
 def local_directory(environ: Mapping[str, str] | None = None) -> Path:
-    """Directory of this user's sockets where there is no system-wide one.
+    """Return the directory of this user's sockets, used where there is no system-wide one.
 
-    That is ``$XDG_RUNTIME_DIR/tabard``, or ``/tmp/tabard-$UID`` where that variable is unset. Nothing is created.
+    It is ``$XDG_RUNTIME_DIR/tabard``, or ``/tmp/tabard-$UID`` where that variable is unset. Nothing is created.
     """
     environ = os.environ if environ is None else environ
     runtime = environ.get("XDG_RUNTIME_DIR", "")
@@ -65,8 +78,12 @@ def socket_path(address: str) -> Path | None:
     return Path(path) if path else None
 
 
-def check_address(address: str) -> str:
+def check_address(address: str, variable: str = AGENT_VARIABLE) -> str:
     """Return ``address`` if grants may be sent there unencrypted: a unix socket or the loopback interface.
+
+    Args:
+        address: a gRPC address.
+        variable: environment variable that the error message tells the user to set.
 
     Raises:
         AddressError: it is another machine's, or the socket's path is too long for the kernel.
@@ -77,30 +94,34 @@ def check_address(address: str) -> str:
         if not 1 <= length <= MAX_SOCKET_PATH_BYTES:
             message = (
                 f"{address}: the path of a unix socket has 1 to {MAX_SOCKET_PATH_BYTES} bytes, this one {length}; "
-                f"set {AGENT_VARIABLE} to a shorter one"
+                f"set {variable} to a shorter one"
             )
             raise AddressError(message)
         return address
-    if _is_loopback(address):
+    if _has_loopback_host(address):
         return address
     message = (
         f"{address}: grants are only sent to a sidecar on this machine; "
-        f"set {AGENT_VARIABLE} to unix:PATH, 127.0.0.1:PORT, [::1]:PORT or localhost:PORT"
+        f"set {variable} to unix:PATH, 127.0.0.1:PORT, [::1]:PORT or localhost:PORT"
     )
     raise AddressError(message)
 
 
-def check_private(directory: Path) -> None:
-    """Make sure that nobody else can have put a socket into a directory of this user.
+def check_private(directory: Path, variable: str = AGENT_VARIABLE) -> None:
+    """Check that only this user can have put a socket into ``directory``.
+
+    Args:
+        directory: a directory of this user.
+        variable: environment variable that the error message tells the user to set.
 
     Raises:
-        AddressError: it belongs to another user, is a link, or others can write to it.
+        AddressError: it belongs to another user, is a link, or other users have access to it.
     """
     info = directory.lstat()
     if not stat.S_ISDIR(info.st_mode):
-        message = f"{directory}: not a directory; remove it or set {AGENT_VARIABLE}"
+        message = f"{directory}: not a directory; remove it or set {variable}"
     elif info.st_uid != os.getuid():
-        message = f"{directory}: belongs to user id {info.st_uid}, not to {os.getuid()}; set {AGENT_VARIABLE}"
+        message = f"{directory}: belongs to user id {info.st_uid}, not to {os.getuid()}; set {variable}"
     elif info.st_mode & 0o077:
         message = f"{directory}: others have access to it; run `chmod 700 {directory}`"
     else:
@@ -108,32 +129,45 @@ def check_private(directory: Path) -> None:
     raise AddressError(message)
 
 
-def check_client(address: str, environ: Mapping[str, str] | None = None) -> str:
-    """Check an address before a client connects to it.
+def check_client(
+    address: str, environ: Mapping[str, str] | None = None, *, variable: str = AGENT_VARIABLE
+) -> str:
+    """Check an address before a client connects to it, and return it.
 
-    A socket under this user's own directory is only trusted if that directory is private: anybody may create a
-    directory in ``/tmp`` and wait there for other people's tokens.
+    A socket below :func:`local_directory` is only trusted if that directory is private: another user may have created
+    it in ``/tmp`` to collect tokens.
+
+    Args:
+        address: a gRPC address.
+        environ: environment variables; those of this process by default.
+        variable: environment variable that the error message tells the user to set.
 
     Raises:
         AddressError: the address isn't acceptable.
     """
-    check_address(address)
+    check_address(address, variable)
     path = socket_path(address)
     private = local_directory(environ)
     if path is not None and path.is_relative_to(private) and os.path.lexists(private):
-        check_private(private)
+        check_private(private, variable)
     return address
 
 
-def _is_loopback(address: str) -> bool:
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit():
-        return False
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, without brackets or port, is this machine: ``localhost`` or a loopback address."""
     if host == "localhost":
         return True
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _has_loopback_host(address: str) -> bool:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        return False
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        return host != "localhost" and is_loopback(host)
+    return is_loopback(host)
