@@ -148,6 +148,7 @@ proto: .venv/.synced-dev .cache/googleapis/.complete ## buf lint, format and bre
 	@$(RUN)buf format --diff --exit-code proto
 	@$(RUN)buf breaking proto --against proto/baseline.binpb
 	@$(RUN)python proto/generate.py --check
+	@$(RUN)python sdk/generate.py --check
 
 .PHONY: baseline
 baseline: .venv/.synced-dev .cache/googleapis/.complete ## Freeze the API as what `buf breaking` compares with (at a release)
@@ -162,8 +163,9 @@ baseline: .venv/.synced-dev .cache/googleapis/.complete ## Freeze the API as wha
 	@touch $@
 
 .PHONY: generate
-generate: .venv/.synced-dev ## Write the code generated from the protos
+generate: .venv/.synced-dev ## Write the code generated from the protos, and the synchronous client from the asynchronous one
 	@$(RUN)python proto/generate.py
+	@$(RUN)python sdk/generate.py
 
 .PHONY: docs
 docs: .venv/.synced-dev ## Write docs/reference from the source

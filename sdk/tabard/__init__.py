@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard import aio, arguments, caveats, delegation, errors
-    from tabard._context import current_credential, current_decision, current_task
+    from tabard._current import current_credential, current_decision, current_task
+    from tabard._decision import Decision
     from tabard._guard import INJECTED, guard
     from tabard._model import (
         ChainLink,
         Credential,
-        Decision,
         Introspection,
         Obligation,
         PendingApproval,
@@ -78,7 +78,6 @@ _HOMES = {
     "tabard._model": (
         "ChainLink",
         "Credential",
-        "Decision",
         "Introspection",
         "Obligation",
         "PendingApproval",
@@ -88,7 +87,8 @@ _HOMES = {
         "ToolCall",
         "ToolRef",
     ),
-    "tabard._context": ("current_credential", "current_decision", "current_task"),
+    "tabard._current": ("current_credential", "current_decision", "current_task"),
+    "tabard._decision": ("Decision",),
     "tabard.caveats": ("Limits",),
     "tabard.client": ("Client", "Task", "connect"),
     "tabard._guard": ("INJECTED", "guard"),

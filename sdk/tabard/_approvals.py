@@ -6,7 +6,8 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeAlias
 
-from tabard._model import Decision, PendingApproval, Reason
+from tabard._decision import Decision
+from tabard._model import PendingApproval, Reason
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import types_pb2
 from tabard.errors import APPROVAL_REQUIRED, ApprovalRequired, InvalidRequest

@@ -1,24 +1,21 @@
-"""Which task and which guarded call the running code belongs to."""
+"""The current tasks and the guarded call of the running code, kept in context variables."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from tabard.errors import InvalidRequest
-
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from tabard import aio, client
-    from tabard._model import Credential, Decision
+    from tabard._decision import Decision
 
 
 class ActiveCall:
     """One guarded call while it runs.
 
     Code that the call started (a thread, an asyncio task) may outlive it and still sees this object through its own
-    context, so the end of the call is noted here and takes the credential away from everybody.
+    context. The end of the call is therefore noted here: from then on no code gets the credential.
     """
 
     __slots__ = ("_decision", "_token")
@@ -44,10 +41,10 @@ class ActiveCall:
 
 
 _call: ContextVar[ActiveCall | None] = ContextVar("tabard_call", default=None)
-_tasks: ContextVar[tuple[client.Task | aio.Task, ...]] = ContextVar("tabard_tasks", default=())
+_tasks: ContextVar[tuple[object, ...]] = ContextVar("tabard_tasks", default=())
 
 
-def push_task(task: client.Task | aio.Task) -> None:
+def push_task(task: object) -> None:
     """Make ``task`` the current one of this context."""
     _tasks.set((*_tasks.get(), task))
 
@@ -57,43 +54,13 @@ def pop_task() -> None:
     _tasks.set(_tasks.get()[:-1])
 
 
-def current_task() -> client.Task | aio.Task:
-    """Return the task of the innermost ``with task:`` around the running code.
-
-    Raises:
-        InvalidRequest: there is none.
-    """
+def task() -> object | None:
+    """Return the current task, ``None`` if there is none."""
     tasks = _tasks.get()
-    if not tasks:
-        message = "no task is current; wrap the call in `with task:` or name the task"
-        raise InvalidRequest("no_current_task", message)
-    return tasks[-1]
+    return tasks[-1] if tasks else None
 
 
-def current_decision() -> Decision:
-    """Return the decision that allowed the guarded call which is running.
-
-    Raises:
-        InvalidRequest: no guarded call is running, or the one that started this code has ended.
-    """
+def decision() -> Decision | None:
+    """Return the decision of the guarded call that is running, ``None`` if there is none."""
     active = _call.get()
-    decision = None if active is None else active.decision
-    if decision is None:
-        message = (
-            "no guarded call is running here; a credential is only good within the call it was issued for"
-        )
-        raise InvalidRequest("no_current_call", message)
-    return decision
-
-
-def current_credential() -> Credential:
-    """Return the credential of the guarded call which is running.
-
-    Raises:
-        InvalidRequest: no guarded call is running, or policy issued no credential for it (kind ``none``).
-    """
-    credential = current_decision().credential
-    if credential is None:
-        message = "policy allowed this call without a credential (kind none)"
-        raise InvalidRequest("no_credential", message)
-    return credential
+    return None if active is None else active.decision

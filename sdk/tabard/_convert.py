@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from grpc import StatusCode
 
 from tabard import _json, errors
+from tabard._decision import Decision
 from tabard._model import (
     ChainLink,
     Credential,
-    Decision,
     Introspection,
     Obligation,
     PendingApproval,

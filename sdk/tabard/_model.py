@@ -1,4 +1,4 @@
-"""What clients hand out. All frozen; no ``repr`` shows a secret."""
+"""Values that clients take and return. All are frozen; no ``repr`` shows a secret."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tabard import errors
 from tabard.codes import ClientCode, ReportedCode
 
 
@@ -79,14 +78,14 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """A call that waits for a person.
+    """A call that waits for the approval of a person.
 
     Attributes:
-        approval_id: to be shown to people.
-        code: code of the policy element that asks.
-        module: policy module that asks.
-        call_grant: secret; the grant, narrowed to this call and that person's word.
-        expires_at: when it stops waiting, in seconds since the epoch.
+        approval_id: identifier to show to people.
+        code: code of the policy element that asks for the approval.
+        module: policy module that asks for it.
+        call_grant: secret; the grant, narrowed to this call and to a discharge of this approval.
+        expires_at: when the approval stops waiting, in seconds since the epoch.
     """
 
     approval_id: str
@@ -94,52 +93,6 @@ class PendingApproval:
     module: str
     call_grant: str = field(repr=False)
     expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer to one question. It is true in a condition only if the operation may proceed.
-
-    Attributes:
-        decision_id: identifier in the decision log.
-        allowed: the operation may proceed.
-        reasons: why; at least one on a deny.
-        credential: for this call; ``None`` on a deny and where policy wants none.
-        obligations: what the caller must do when it proceeds.
-        policy_revision: revision of the policy that decided.
-        reusable: the credential may be used again for an identical call, which still has to be authorized.
-        error: set where no decision was made (an item of a batch or stream); ``allowed`` is then false.
-        approvals: what waits for people now, on a deny with the code ``approval_required``.
-    """
-
-    decision_id: str
-    allowed: bool
-    reasons: tuple[Reason, ...] = ()
-    credential: Credential | None = None
-    obligations: tuple[Obligation, ...] = ()
-    policy_revision: str = ""
-    reusable: bool = False
-    error: errors.TabardError | None = None
-    approvals: tuple[PendingApproval, ...] = ()
-
-    def __bool__(self) -> bool:
-        return self.allowed
-
-    @property
-    def code(self) -> str:
-        """Code of the first reason; empty if there is none."""
-        return self.reasons[0].code if self.reasons else ""
-
-    def raise_if_denied(self) -> Decision:
-        """Return the decision if it allows.
-
-        Raises:
-            Denied: it doesn't.
-            TabardError: no decision was made.
-        """
-        if self.allowed:
-            return self
-        raise self.error or errors.from_decision(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Streams of questions: many in flight, each answer joined to its question by an id of our own."""
+"""Tasks that ask about many calls over one stream. A correlation id joins each answer to its request."""
 
 from __future__ import annotations
 
@@ -15,15 +15,72 @@ import grpc.aio
 from tabard import _convert, errors
 from tabard import _transport as transport
 from tabard._connection import closed
+from tabard._task import TaskBase
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 
 if TYPE_CHECKING:
     from tabard._connection import AioConnection, Connection
-    from tabard._model import Decision, ToolCall
+    from tabard._decision import Decision
+    from tabard._model import TaskInfo, ToolCall
 
 
-class _Questions:
-    """Questions that have no answer yet."""
+class StreamingTask(TaskBase):
+    """A task of a blocking client."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection, grant: str, info: TaskInfo | None) -> None:
+        super().__init__(grant, info)
+        self._connection = connection
+
+    def stream(
+        self, calls: Iterable[ToolCall], *, max_in_flight: int = 64, timeout_seconds: float = 300.0
+    ) -> Iterator[tuple[ToolCall, Decision]]:
+        """Ask about calls as ``calls`` yields them; answers come in the order in which they are made.
+
+        Args:
+            calls: the calls; read from another thread.
+            max_in_flight: calls without an answer at any time.
+            timeout_seconds: deadline of the stream as a whole.
+
+        Raises:
+            TabardError: the stream broke; calls without an answer are not allowed.
+        """
+        return _stream(self._connection, self._grant, calls, max_in_flight, timeout_seconds)
+
+
+class AioStreamingTask(TaskBase):
+    """A task of an asyncio client."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: AioConnection, grant: str, info: TaskInfo | None) -> None:
+        super().__init__(grant, info)
+        self._connection = connection
+
+    def stream(
+        self,
+        calls: Iterable[ToolCall] | AsyncIterable[ToolCall],
+        *,
+        max_in_flight: int = 64,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[tuple[ToolCall, Decision]]:
+        """Ask about calls as ``calls`` yields them; answers come in the order in which they are made.
+
+        Args:
+            calls: the calls.
+            max_in_flight: calls without an answer at any time.
+            timeout_seconds: longest time that a call may wait for its answer; by default the client's.
+
+        Raises:
+            TabardError: the stream broke; calls without an answer are not allowed.
+        """
+        timeout_seconds = timeout_seconds or self._connection.options.timeout_seconds
+        return _aio_stream(self._connection, self._grant, calls, max_in_flight, timeout_seconds)
+
+
+class _PendingCalls:
+    """The calls of a stream that have no answer yet."""
 
     def __init__(self, grant: str, obligations: frozenset[str]) -> None:
         self._grant = grant
@@ -39,26 +96,26 @@ class _Questions:
         return authorization_pb.StreamAuthorizeRequest(correlation_id=correlation_id, request=request)
 
     def answer(self, message: authorization_pb.StreamAuthorizeResponse) -> tuple[ToolCall, Decision]:
-        """Return an answer with its question.
+        """Return an answer with its call.
 
         Raises:
-            Unavailable: nobody asked that, or it has been answered.
+            Unavailable: no pending call has its correlation id.
         """
         pending = self._pending.pop(message.correlation_id, None)
         if pending is None:
-            raise errors.Unavailable("stream_mismatch", "the sidecar answered a question that nobody asked")
+            raise errors.Unavailable("stream_mismatch", "the sidecar answered a request that was not made")
         return pending[0], _convert.result(message.result, self._obligations)
 
     def overdue(self, timeout_seconds: float) -> bool:
-        """Tell whether the oldest question has waited longer than that."""
+        """Tell whether the oldest pending call has waited for ``timeout_seconds``."""
         oldest = next(iter(self._pending.values()), None)
         return oldest is not None and time.monotonic() - oldest[1] >= timeout_seconds
 
     def check_all_answered(self) -> None:
-        """Make sure that nothing is open.
+        """Check that no call is pending.
 
         Raises:
-            Unavailable: a question has no answer.
+            Unavailable: a call has no answer.
         """
         if self._pending:
             text = f"the stream ended with {len(self._pending)} calls unanswered; none of them is allowed"
@@ -66,28 +123,28 @@ class _Questions:
 
 
 class _Source:
-    """Feeds a blocking stream from its own thread, never more than ``max_in_flight`` questions ahead."""
+    """Feeds a blocking stream from the thread that grpc reads requests in, at most ``max_in_flight`` calls ahead."""
 
-    def __init__(self, questions: _Questions, calls: Iterable[ToolCall], max_in_flight: int) -> None:
-        self._questions = questions
+    def __init__(self, pending: _PendingCalls, calls: Iterable[ToolCall], max_in_flight: int) -> None:
+        self._pending = pending
         self._calls = calls
         self._room = threading.Semaphore(max_in_flight)
         self._stopped = False
         self.failure: Exception | None = None
 
     def messages(self) -> Iterator[authorization_pb.StreamAuthorizeRequest]:
-        """Yield the questions; whatever the calls' iterator raises ends them and is kept in ``failure``."""
+        """Yield the requests. An exception of the calls' iterator ends them and is kept in ``failure``."""
         try:
             for call in self._calls:
                 self._room.acquire()
                 if self._stopped:
                     return
-                yield self._questions.ask(call)
+                yield self._pending.ask(call)
         except Exception as error:  # noqa: BLE001  # raised again in the thread that reads the answers
             self.failure = error
 
     def answered(self) -> None:
-        """Make room for another question."""
+        """Make room for another call."""
         self._room.release()
 
     def stop(self) -> None:
@@ -96,16 +153,15 @@ class _Source:
         self._room.release()
 
 
-def sync_stream(
+def _stream(
     connection: Connection,
     grant: str,
     calls: Iterable[ToolCall],
     max_in_flight: int,
     timeout_seconds: float,
 ) -> Iterator[tuple[ToolCall, Decision]]:
-    """Yield calls with their decisions, as the decisions are made."""
-    questions = _Questions(grant, connection.options.obligations)
-    source = _Source(questions, calls, max_in_flight)
+    pending = _PendingCalls(grant, connection.options.obligations)
+    source = _Source(pending, calls, max_in_flight)
     try:
         stream = connection.authorization.StreamAuthorize(
             source.messages(), timeout=timeout_seconds, metadata=transport.trace_metadata()
@@ -114,12 +170,12 @@ def sync_stream(
         raise closed(error) from error
     try:
         for message in stream:
-            answer = questions.answer(message)
+            answer = pending.answer(message)
             source.answered()
             yield answer
         if source.failure is not None:
             raise source.failure
-        questions.check_all_answered()
+        pending.check_all_answered()
     except grpc.RpcError as error:
         raise source.failure or errors.from_rpc(error, connection.options.address) from None
     finally:
@@ -127,34 +183,33 @@ def sync_stream(
         stream.cancel()
 
 
-async def aio_stream(
+async def _aio_stream(
     connection: AioConnection,
     grant: str,
     calls: Iterable[ToolCall] | AsyncIterable[ToolCall],
     max_in_flight: int,
     timeout_seconds: float,
 ) -> AsyncIterator[tuple[ToolCall, Decision]]:
-    """Yield calls with their decisions, as the decisions are made."""
-    questions = _Questions(grant, connection.options.obligations)
+    pending = _PendingCalls(grant, connection.options.obligations)
     room = asyncio.Semaphore(max_in_flight)
     stream = connection.authorization.StreamAuthorize(metadata=transport.trace_metadata())
 
     async def feed() -> None:
         async for call in _each(calls):
             await room.acquire()
-            await stream.write(questions.ask(call))
+            await stream.write(pending.ask(call))
         await stream.done_writing()
 
     feeder = asyncio.create_task(feed())
     try:
         while True:
-            message = await _read(stream, feeder, questions, timeout_seconds)
+            message = await _read(stream, feeder, pending, timeout_seconds)
             if message is None:
                 break
             room.release()
-            yield questions.answer(message)
+            yield pending.answer(message)
         await feeder
-        questions.check_all_answered()
+        pending.check_all_answered()
     except grpc.RpcError as error:
         raise errors.from_rpc(error, connection.options.address) from None
     finally:
@@ -168,10 +223,14 @@ async def _read(
         authorization_pb.StreamAuthorizeRequest, authorization_pb.StreamAuthorizeResponse
     ],
     feeder: asyncio.Task[None],
-    questions: _Questions,
+    pending: _PendingCalls,
     timeout_seconds: float,
 ) -> authorization_pb.StreamAuthorizeResponse | None:
-    """Return the next answer, ``None`` at the end; raise what stopped the feeder or a deadline that has passed."""
+    """Return the next answer, ``None`` at the end.
+
+    Raises:
+        Unavailable: a call has waited for ``timeout_seconds``. Exceptions of the feeder are raised as they are.
+    """
     reading = asyncio.ensure_future(stream.read())
     try:
         while True:
@@ -182,8 +241,8 @@ async def _read(
                 return message if isinstance(message, authorization_pb.StreamAuthorizeResponse) else None
             if feeder.done():
                 feeder.result()
-            if questions.overdue(timeout_seconds):
-                text = "the sidecar left a question of the stream unanswered for too long"
+            if pending.overdue(timeout_seconds):
+                text = "the sidecar left a call of the stream unanswered for too long"
                 raise errors.Unavailable("deadline_exceeded", text)
     finally:
         reading.cancel()

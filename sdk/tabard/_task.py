@@ -1,4 +1,4 @@
-"""What sync and asyncio tasks have in common: everything that needs no call to the sidecar."""
+"""The parts of a task that need no call to the sidecar; synchronous and asyncio tasks share them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tabard import _context, _convert
 from tabard import _transport as transport
-from tabard._model import TaskInfo, ToolCall
+from tabard._decision import Decision
+from tabard._model import Credential, TaskInfo, ToolCall
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
-from tabard.errors import InvalidRequest
+from tabard.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
     from tabard.caveats import Limits
@@ -33,7 +34,7 @@ class TaskBase:
 
     @property
     def grant(self) -> str:
-        """The grant, a serialised macaroon. Secret: whoever has it and runs as its holder has its authority."""
+        """The grant, a serialised macaroon. Secret: a process that has it and runs as its holder has its authority."""
         return self._grant
 
     @property
@@ -46,7 +47,7 @@ class TaskBase:
         return f"<{type(self).__module__}.{type(self).__qualname__} {task_id}>"
 
     def __enter__(self) -> Self:
-        _context.push_task(self)  # type: ignore[arg-type]  # only the two subclasses are ever made
+        _context.push_task(self)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -75,7 +76,7 @@ class TaskBase:
     def _derived(self, grant: str) -> Self:
         raise NotImplementedError
 
-    def _question(self, call: ToolCall, discharges: Sequence[str]) -> authorization_pb.AuthorizeRequest:
+    def _request(self, call: ToolCall, discharges: Sequence[str]) -> authorization_pb.AuthorizeRequest:
         return _convert.call_message(self._grant, call, discharges)
 
     def _batch(self, calls: Iterable[ToolCall]) -> authorization_pb.BatchAuthorizeRequest:
@@ -86,7 +87,7 @@ class TaskBase:
         return authorization_pb.BatchAuthorizeRequest(grant=self._grant, items=items)
 
 
-def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a question
+def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a request
     name: str,
     arguments: Mapping[str, Any] | None,
     server: str,
@@ -94,32 +95,43 @@ def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a question
     context: Mapping[str, Any] | None,
     request_id: str,
 ) -> ToolCall:
-    """Return the parts of a question as one."""
+    """Return the parts of a request as one."""
     if isinstance(scopes, str):
         raise InvalidRequest("scopes_invalid", "scopes is a sequence of strings, not one string")
     return ToolCall(name, arguments or {}, server, tuple(scopes), context, request_id)
 
 
-def approved_question(
+def approved_request(
     call: ToolCall, call_grant: str, discharges: Sequence[str]
 ) -> authorization_pb.AuthorizeRequest:
-    """Return the question about a call that people have approved.
+    """Return the request about a call that people have approved.
 
-    It has a request id, so that an answer that gets lost doesn't use the approval up.
+    It has a request id, so that a lost answer doesn't use the approval up.
     """
     repeated = replace(call, request_id=call.request_id or transport.request_id())
     return _convert.call_message(call_grant, repeated, discharges)
 
 
 def match_results(count: int, message: authorization_pb.BatchAuthorizeResponse) -> None:
-    """Make sure that every call of a batch has an answer.
+    """Check that every call of a batch has an answer.
 
     Raises:
-        InvalidRequest: it hasn't; the answers can't be told apart then.
+        InvalidRequest: the numbers differ, so that answers can't be matched with calls.
     """
     if len(message.results) != count:
         text = f"the sidecar answered {len(message.results)} of {count} calls; nothing is allowed"
         raise InvalidRequest("batch_mismatch", text)
+
+
+def renewed(decision: Decision) -> Credential:
+    """Return the credential of a renewal.
+
+    Raises:
+        Unavailable: the sidecar allowed it and sent none.
+    """
+    if decision.credential is None:
+        raise Unavailable("credential_missing", "the sidecar renewed the credential and sent none")
+    return decision.credential
 
 
 def _offline(function: Callable[..., str], *arguments: object) -> str:

@@ -1,21 +1,22 @@
-"""The client for asyncio programs; everything is as in :mod:`tabard.client`, awaited."""
+"""The client for asyncio programs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from tabard import _approvals, _context, _convert, _stream, errors
+from tabard import _approvals, _context, _convert, errors
 from tabard import _transport as transport
 from tabard._connection import AioConnection
-from tabard._model import Credential, Decision, Introspection, TaskInfo, ToolCall, ToolRef
-from tabard._task import TaskBase, approved_question, match_results, tool_call
+from tabard._decision import Decision
+from tabard._model import Credential, Introspection, TaskInfo, ToolCall, ToolRef
+from tabard._stream import AioStreamingTask
+from tabard._task import approved_request, match_results, renewed, tool_call
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
-from tabard.client import renewed
 
 if TYPE_CHECKING:
     from tabard.caveats import Limits
@@ -27,7 +28,7 @@ def connect(
     timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
     obligations: Collection[str] = (),
 ) -> Client:
-    """Return a client of the sidecar on this machine, for the event loop that is running. Connecting happens later.
+    """Return a client of the sidecar on this machine. The connection is made with the first call.
 
     Args:
         address: where the sidecar listens; by default ``$TABARD_ADDRESS``, else the usual socket.
@@ -38,11 +39,6 @@ def connect(
     Raises:
         InvalidRequest: the address isn't one on this machine, its directory isn't private, or no event loop is running.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        text = "call tabard.aio.connect() inside async code, or use tabard.connect()"
-        raise errors.InvalidRequest("no_event_loop", text) from None
     return Client(transport.options(address, timeout_seconds, obligations))
 
 
@@ -63,18 +59,15 @@ class Client:
 
     async def close(self) -> None:
         """Close the connection; calls in flight fail."""
-        await self._connection.channel.close()
+        await self._connection.close()
 
     async def wait_ready(self, timeout_seconds: float = 30.0) -> None:
-        """Wait until the sidecar accepts connections, for programs that may start before it."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._connection.channel.channel_ready()
-        except TimeoutError:
-            text = f"waited {timeout_seconds} s"
-            raise errors.from_status(
-                "UNAVAILABLE", text, "", address=self._connection.options.address
-            ) from None
+        """Wait until the sidecar accepts connections, for programs that may start before it.
+
+        Raises:
+            Unavailable: it didn't in time.
+        """
+        await self._connection.wait_ready(timeout_seconds)
 
     async def start_task(  # noqa: PLR0913  # what a task is started from
         self,
@@ -87,7 +80,21 @@ class Client:
         request_id: str = "",
         timeout_seconds: float | None = None,
     ) -> Task:
-        """Start a task on behalf of the person that ``subject_token`` speaks of."""
+        """Start a task on behalf of the person that ``subject_token`` speaks of.
+
+        Args:
+            subject_token: access token of the person.
+            intent_token: what the person asked for, signed by the front end.
+            purpose: purpose, where there is no signed intent.
+            statement: the request in the person's own words, where there is no signed intent.
+            limits: narrows the grant below what policy offers.
+            request_id: set it to get the same task when the call is repeated by another process.
+            timeout_seconds: deadline of this call.
+
+        Raises:
+            Denied: policy or identity checks refuse.
+            TabardError: no decision was made.
+        """
         request = _convert.start_message(
             subject_token, intent_token, purpose, statement, limits, request_id or transport.request_id()
         )
@@ -103,16 +110,12 @@ class Client:
         return Task(self._connection, grant, None)
 
 
-class Task(TaskBase):
+class Task(AioStreamingTask):
     """The authority to work on one task, and everything that can be done with it."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ()
 
-    def __init__(self, connection: AioConnection, grant: str, info: TaskInfo | None) -> None:
-        super().__init__(grant, info)
-        self._connection = connection
-
-    async def authorize(  # noqa: PLR0913  # the parts of a question
+    async def authorize(  # noqa: PLR0913  # the parts of a request
         self,
         name: str,
         arguments: Mapping[str, Any] | None = None,
@@ -125,20 +128,43 @@ class Task(TaskBase):
         wait_for_approval: float = 0.0,
         timeout_seconds: float | None = None,
     ) -> Decision:
-        """Ask whether one tool call may be made, and get the credential for it."""
+        """Ask whether one tool call may be made, and get the credential for it.
+
+        Args:
+            name: name of the tool.
+            arguments: exactly the arguments that the call will be made with.
+            server: server or integration that offers the tool.
+            scopes: scopes that the credential should carry; empty means those that policy grants.
+            context: facts that policy may see as asserted by the caller.
+            request_id: makes asking idempotent, so that a failed attempt is repeated.
+            discharges: serialised discharges of third-party caveats.
+            wait_for_approval: how many seconds to wait if a person has to approve first. The sidecar is polled
+                meanwhile; no call is held open.
+            timeout_seconds: deadline of every single request to the sidecar.
+
+        Raises:
+            ApprovalRequired: a person has to approve first, refused, or didn't decide in time.
+            Denied: the call must not be made.
+            InvalidRequest: the request is malformed.
+            Unavailable: no decision could be made.
+        """
         until = _approvals.deadline(wait_for_approval)
         call = tool_call(name, arguments, server, scopes, context, request_id)
-        decision = await self._ask(self._question(call, discharges), timeout_seconds)
+        decision = await self._ask(self._request(call, discharges), timeout_seconds)
         for _ in range(_approvals.MAX_ROUNDS if wait_for_approval else 0):
             if not _approvals.waits(decision):
                 break
-            question = approved_question(call, *await self._wait(decision, until, timeout_seconds))
-            decision = await self._ask(question, timeout_seconds)
+            request = approved_request(call, *await self._wait(decision, until, timeout_seconds))
+            decision = await self._ask(request, timeout_seconds)
         return decision.raise_if_denied()
 
     async def decide(self, call: ToolCall, *, timeout_seconds: float | None = None) -> Decision:
-        """Ask like :meth:`authorize`, but return a deny instead of raising it."""
-        return await self._ask(self._question(call, ()), timeout_seconds)
+        """Ask as :meth:`authorize` does, but return a deny instead of raising it.
+
+        Raises:
+            TabardError: no decision was made.
+        """
+        return await self._ask(self._request(call, ()), timeout_seconds)
 
     @asynccontextmanager
     async def call(
@@ -159,7 +185,7 @@ class Task(TaskBase):
     ) -> list[Decision]:
         """Ask about up to 100 calls at once; the decisions come in their order.
 
-        A call that no decision could be made about has a decision that doesn't allow and carries the ``error``.
+        Where no decision could be made about a call, its decision doesn't allow and carries the ``error``.
 
         Raises:
             TabardError: the batch as a whole failed.
@@ -175,21 +201,14 @@ class Task(TaskBase):
         match_results(len(request.items), response)
         return [_convert.result(item, connection.options.obligations) for item in response.results]
 
-    def stream(
-        self,
-        calls: Iterable[ToolCall] | AsyncIterable[ToolCall],
-        *,
-        max_in_flight: int = 64,
-        timeout_seconds: float | None = None,
-    ) -> AsyncIterator[tuple[ToolCall, Decision]]:
-        """Ask about calls as ``calls`` yields them; answers come in the order in which they are made."""
-        timeout_seconds = timeout_seconds or self._connection.options.timeout_seconds
-        return _stream.aio_stream(self._connection, self._grant, calls, max_in_flight, timeout_seconds)
-
     async def filter_tools(
         self, tools: Iterable[str | ToolRef] = (), *, timeout_seconds: float | None = None
     ) -> tuple[ToolRef, ...]:
-        """Return those of ``tools`` that some call might be allowed for; by default out of the whole catalogue."""
+        """Return those of ``tools`` for which some call might be allowed; by default, of the whole catalogue.
+
+        Raises:
+            TabardError: the sidecar didn't answer.
+        """
         request = _convert.filter_message(self._grant, tools)
         connection = self._connection
         response = await connection.call(
@@ -200,7 +219,17 @@ class Task(TaskBase):
     async def delegate(
         self, holder: str, limits: Limits | None = None, *, timeout_seconds: float | None = None
     ) -> str:
-        """Return a grant for another workload, which uses it through its own sidecar."""
+        """Return a grant for another workload, which uses it through its own sidecar.
+
+        Args:
+            holder: SPIFFE ID of the workload.
+            limits: narrows the new grant.
+            timeout_seconds: deadline of this call.
+
+        Raises:
+            Denied: policy refuses.
+            TabardError: no decision was made.
+        """
         request = task_pb.DelegateTaskRequest(
             grant=self._grant,
             holder=holder,
@@ -214,14 +243,23 @@ class Task(TaskBase):
         return response.grant
 
     async def get(self, *, timeout_seconds: float | None = None) -> TaskInfo:
-        """Return the task as this holder may see it."""
+        """Return the task as this holder may see it.
+
+        Raises:
+            Denied: the grant doesn't verify.
+            TabardError: the sidecar didn't answer.
+        """
         request = task_pb.GetTaskRequest(grant=self._grant)
         connection = self._connection
         response = await connection.call(connection.tasks.GetTask, request, timeout_seconds, repeatable=True)
         return _convert.task(response.task)
 
     async def end(self, *, timeout_seconds: float | None = None) -> None:
-        """End this holder's part of the task: this grant and every one derived from it are refused from now on."""
+        """End this holder's part of the task: this grant and every one derived from it are refused from now on.
+
+        Raises:
+            TabardError: it could not be ended.
+        """
         request = task_pb.EndTaskRequest(grant=self._grant)
         connection = self._connection
         await connection.call(connection.tasks.EndTask, request, timeout_seconds, repeatable=True)
@@ -236,7 +274,7 @@ class Task(TaskBase):
         signed_outcome: str = "",
         timeout_seconds: float | None = None,
     ) -> None:
-        """Tell what an allowed call turned out to cost and to have read.
+        """Report what an allowed call cost and which labels its result has.
 
         Args:
             decision: the decision that allowed it.
@@ -259,7 +297,12 @@ class Task(TaskBase):
         )
 
     async def renew(self, credential: Credential, *, timeout_seconds: float | None = None) -> Credential:
-        """Return a credential that replaces one which hasn't expired yet."""
+        """Return a credential that replaces one which hasn't expired yet.
+
+        Raises:
+            Denied: policy refuses.
+            TabardError: no decision was made.
+        """
         request = credential_pb.RenewCredentialRequest(grant=self._grant, credential=credential.value)
         connection = self._connection
         response = await connection.call(
@@ -285,7 +328,11 @@ class Task(TaskBase):
     async def introspect(
         self, credential: Credential, *, timeout_seconds: float | None = None
     ) -> Introspection:
-        """Ask whether a credential of this task is active."""
+        """Ask whether a credential of this task is active.
+
+        Raises:
+            TabardError: the sidecar didn't answer.
+        """
         request = credential_pb.IntrospectCredentialRequest(grant=self._grant, credential=credential.value)
         connection = self._connection
         response = await connection.call(

@@ -1,4 +1,4 @@
-"""What clients raise.
+"""Errors that clients raise.
 
 ::
 
@@ -6,9 +6,9 @@
     ├── Denied              a decision was made, and it is no
     │   └── ApprovalRequired    a person has to approve first
     ├── Unavailable         no decision could be made; treat it as no
-    └── InvalidRequest      the question itself was wrong
+    └── InvalidRequest      the request itself was wrong
 
-Every one is a reason not to make the call.
+After any of them, don't make the call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import grpc
     from google.rpc.status_pb2 import Status
 
-    from tabard._model import Decision, PendingApproval, Reason
+    from tabard._model import PendingApproval, Reason
 
 APPROVAL_REQUIRED: Final = "approval_required"
 ERROR_DOMAIN = "tabard.dev"
@@ -31,7 +31,7 @@ _DETAILS_KEY = "grpc-status-details-bin"
 
 
 class TabardError(Exception):
-    """Base of everything that this package raises on purpose.
+    """Base of the errors that clients raise.
 
     Attributes:
         code: stable lower_snake_case code; docs/reference/errors/ has a page for each of the client's and
@@ -77,9 +77,9 @@ class ApprovalRequired(Denied):
     """The decision is no until a person approves.
 
     Attributes:
-        approvals: what waits for people; empty if nobody could be asked.
+        approvals: approvals that the call waits for; empty if no approver could be asked.
         code: ``"approval_required"``; after waiting also ``"approval_denied"`` (a person refused) or
-            ``"approval_expired"`` (nobody decided in time).
+            ``"approval_expired"`` (no approver decided in time).
     """
 
     _model_text = "A person has to approve this call first. Tell them what you want to do and why."
@@ -104,26 +104,9 @@ class Unavailable(TabardError):
 
 
 class InvalidRequest(TabardError):
-    """The question was malformed, or asked for something that doesn't exist. Asking again won't help."""
+    """The request was malformed, or named something that doesn't exist. Repeating it doesn't help."""
 
     _model_text = "The call was malformed. Correct its arguments and try again."
-
-
-def from_decision(decision: Decision) -> Denied:
-    """Turn a decision that isn't an allow into the error to raise."""
-    codes = [reason.code for reason in decision.reasons]
-    parts = [_sentence(reason) for reason in decision.reasons]
-    message = "; ".join(part for part in parts if part) or "denied without a reason"
-    if APPROVAL_REQUIRED in codes:
-        return ApprovalRequired(
-            APPROVAL_REQUIRED,
-            message,
-            decision_id=decision.decision_id,
-            reasons=decision.reasons,
-            approvals=decision.approvals,
-        )
-    code: ClientCode | ReportedCode = codes[0] if codes else "reason_missing"
-    return Denied(code, message, decision_id=decision.decision_id, reasons=decision.reasons)
 
 
 def from_rpc(error: grpc.RpcError, address: str) -> TabardError:
@@ -170,11 +153,6 @@ _KINDS: dict[str, type[TabardError]] = {
     "PERMISSION_DENIED": Denied,
     "UNAUTHENTICATED": Denied,
 }
-
-
-def _sentence(reason: Reason) -> str:
-    head = reason.message or reason.code
-    return f"{head.rstrip('.')}. {reason.next_step}" if reason.next_step else head
 
 
 def _error_info(trailing: Iterable[Any]) -> tuple[str, dict[str, str]]:

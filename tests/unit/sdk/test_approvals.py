@@ -8,7 +8,8 @@ import time
 import pytest
 import tabard
 from tabard import _approvals
-from tabard._model import Decision, PendingApproval, Reason
+from tabard._decision import Decision
+from tabard._model import PendingApproval, Reason
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import types_pb2
 

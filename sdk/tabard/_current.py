@@ -1,0 +1,54 @@
+"""Access to the current task, and to the decision and credential of the guarded call that is running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from tabard import _context
+from tabard.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from tabard import aio, client
+    from tabard._decision import Decision
+    from tabard._model import Credential
+
+
+def current_task() -> client.Task | aio.Task:
+    """Return the task of the innermost ``with task:`` around the running code.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
+    task = _context.task()
+    if task is None:
+        message = "no task is current; wrap the call in `with task:` or name the task"
+        raise InvalidRequest("no_current_task", message)
+    return cast("client.Task | aio.Task", task)
+
+
+def current_decision() -> Decision:
+    """Return the decision that allowed the guarded call which is running.
+
+    Raises:
+        InvalidRequest: no guarded call is running, or the one that started this code has ended.
+    """
+    decision = _context.decision()
+    if decision is None:
+        message = (
+            "no guarded call is running here; a credential is only good within the call it was issued for"
+        )
+        raise InvalidRequest("no_current_call", message)
+    return decision
+
+
+def current_credential() -> Credential:
+    """Return the credential of the guarded call which is running.
+
+    Raises:
+        InvalidRequest: no guarded call is running, or policy issued no credential for it (kind ``none``).
+    """
+    credential = current_decision().credential
+    if credential is None:
+        message = "policy allowed this call without a credential (kind none)"
+        raise InvalidRequest("no_credential", message)
+    return credential
