@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tabard import macaroon
+from tabard import base64url, macaroon
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.caveats import (
     Branch,
@@ -29,7 +29,6 @@ from tabard.caveats import (
     decode_caveat,
     encode_caveat,
 )
-from tabard.caveats.codec import encode_bytes
 
 if TYPE_CHECKING:
     from tabard.macaroon import RawCaveat
@@ -84,7 +83,7 @@ def branch(grant: str, sub_agent: str, limits: Limits | None = None, *, now: flo
         MacaroonError: the grant is malformed or would become too large.
         CaveatError: the name is malformed.
     """
-    fork = Branch(sub_agent, encode_bytes(secrets.token_bytes(_NONCE_BYTES)))
+    fork = Branch(sub_agent, base64url.encode(secrets.token_bytes(_NONCE_BYTES)))
     return macaroon.append(grant, [encode_caveat(fork), *_encoded(limits or Limits(), now)])
 
 
@@ -128,7 +127,7 @@ def _identifier(data: bytes) -> dict[str, Any]:
 
 def _decoded(raw: RawCaveat) -> Caveat | None:
     if raw.verification_id is not None:
-        return ThirdParty(raw.location, encode_bytes(raw.identifier))
+        return ThirdParty(raw.location, base64url.encode(raw.identifier))
     try:
         return decode_caveat(raw.identifier)
     except CaveatError:

@@ -21,7 +21,7 @@ from pymacaroons.caveat_delegates import FirstPartyCaveatVerifierDelegate, Third
 from pymacaroons.exceptions import MacaroonInvalidSignatureException
 from pymacaroons.utils import generate_derived_key
 
-from tabard.caveats.codec import decode_bytes
+from tabard import base64url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -167,7 +167,7 @@ def parse(serialised: str) -> UnverifiedMacaroon:
     if len(serialised) > MAX_CHARS:
         _malformed(f"it is longer than {MAX_CHARS} characters")
     try:
-        return _read(decode_bytes(serialised))
+        return _read(base64url.decode(serialised))
     except IndexError:
         _malformed("it ends too early")
     except ValueError as error:

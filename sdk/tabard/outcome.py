@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import json
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+
+from tabard import base64url
 
 ALGORITHM = "HS256"
 TYPE = "tabard-outcome+jwt"
@@ -63,12 +64,8 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
     header = {"alg": ALGORITHM, "kid": key_id, "typ": TYPE}
     content = f"{_segment(header)}.{_segment(claims)}"
     signature = hmac.new(outcome_key(credential_key), content.encode(), hashlib.sha256).digest()
-    return f"{content}.{_base64(signature)}"
+    return f"{content}.{base64url.encode(signature)}"
 
 
 def _segment(document: Mapping[str, object]) -> str:
-    return _base64(json.dumps(document, separators=(",", ":")).encode())
-
-
-def _base64(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
+    return base64url.encode(json.dumps(document, separators=(",", ":")).encode())

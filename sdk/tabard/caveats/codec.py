@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
@@ -106,27 +104,6 @@ def caveat_json(caveat: Caveat) -> dict[str, Any]:
 def hop_bytes(holder: str) -> bytes:
     """Return what the seal of a hop covers besides the signature before it: its canonical encoding without the seal."""
     return f'{{"holder":{encode_basestring(holder)},"type":"hop"}}'.encode()
-
-
-def encode_bytes(data: bytes) -> str:
-    """Return base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def decode_bytes(text: str) -> bytes:
-    """Return what canonical base64url without padding encodes.
-
-    Raises:
-        ValueError: the text isn't the one that :func:`encode_bytes` makes.
-    """
-    try:
-        raw = text.encode("ascii")
-        data = base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        raise ValueError("not base64url") from None
-    if base64.urlsafe_b64encode(data).rstrip(b"=") != raw:
-        raise ValueError("not canonical base64url")
-    return data
 
 
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import os
@@ -14,8 +13,9 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tabard import macaroon
+from tabard import base64url, macaroon
 from tabard.arguments import call_digest, canonical
+from tabard.jwk import public_jwk
 
 ISSUER = "urn:tabard:zone:fake"
 
@@ -54,8 +54,7 @@ class FakeIssuer:
         """Return the key set."""
         keys = []
         for kid, key in self._keys.items():
-            public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-            keys.append({**public, "kid": kid, "alg": "ES256", "use": "sig"})
+            keys.append({**public_jwk(key.public_key()), "kid": kid, "alg": "ES256", "use": "sig"})
         return {"keys": keys}
 
     def write_jwks(self, path: Path) -> Path:
@@ -65,7 +64,7 @@ class FakeIssuer:
 
     def write_audience_keys(self, path: Path) -> Path:
         """Write what ``tabard keys export --audience`` would, and return its path."""
-        encoded = base64.urlsafe_b64encode(self._audience_key).rstrip(b"=").decode()
+        encoded = base64url.encode(self._audience_key)
         keys = [{"kty": "oct", "kid": "root-fake", "k": encoded}]
         _replace(path, {"audience": self.audience, "keys": keys})
         return path

@@ -31,7 +31,7 @@ def read_jwt(token: str, keys: KeySet) -> Mapping[str, Any]:
     if header.get("alg") != key.algorithm:
         raise Rejected("credential_algorithm", f"alg is {str(header.get('alg'))[:64]!r}")
     try:
-        claims = jwt.decode(token, key.key, algorithms=[key.algorithm], options=SIGNATURE_ONLY)
+        claims = jwt.decode(token, key.public_key, algorithms=[key.algorithm], options=SIGNATURE_ONLY)
     except jwt.InvalidSignatureError:
         raise Rejected("credential_signature") from None
     except Exception as error:  # noqa: BLE001  # whatever a forged token provokes is a refusal

@@ -10,29 +10,20 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import jwt
 from jwt.types import Options
 
+from tabard import jwk
+from tabard.jwk import MAX_KEYS, VerificationKey
 from tabard.verify.errors import Rejected
 
 MAX_DOCUMENT_BYTES = 1 << 20
-MAX_KEYS = 100
 _SHORT_WAIT_SECONDS = 1.0
 _ALGORITHMS = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 
 Load = Callable[[], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
-    """A public key with the one algorithm that it is used with."""
-
-    algorithm: str
-    key: Any
 
 
 class KeysError(Exception):
@@ -153,20 +144,23 @@ def parse_jwks(document: bytes) -> dict[str, VerificationKey]:
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise KeysError(f"not a JWK Set of at most {MAX_KEYS} keys")
     keys: dict[str, VerificationKey] = {}
-    for jwk in listed:
-        if not isinstance(jwk, dict):
+    for entry in listed:
+        if not isinstance(entry, dict):
             raise KeysError("not a JWK Set")
-        if "d" in jwk or "k" in jwk:
+        if "d" in entry or "k" in entry:
             raise KeysError("the JWK Set holds a secret key; publish public keys only and rotate that one")
-        kid, algorithm = jwk.get("kid"), _algorithm(jwk)
+        kid, algorithm = entry.get("kid"), _ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv"))))
         if algorithm is None or not isinstance(kid, str):
+            continue
+        try:
+            key = jwk.read(entry)
+        except ValueError as error:
+            raise KeysError(f"key {kid[:64]!r}: {error}") from None
+        if key is None or not key.fits(algorithm):
             continue
         if kid in keys:
             raise KeysError("two keys share a key id")
-        try:
-            keys[kid] = VerificationKey(algorithm, jwt.PyJWK(jwk, algorithm=algorithm).key)
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-            raise KeysError(f"key {kid[:64]!r} can't be read") from None
+        keys[kid] = replace(key, algorithm=algorithm)
     return keys
 
 
@@ -219,14 +213,6 @@ def _read(path: Path) -> bytes:
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeysError(f"{path}: more than {MAX_DOCUMENT_BYTES} bytes")
     return body
-
-
-def _algorithm(jwk: Mapping[str, Any]) -> str | None:
-    kty, crv = jwk.get("kty"), jwk.get("crv")
-    if not isinstance(kty, str) or not isinstance(crv, str) or jwk.get("use", "sig") != "sig":
-        return None
-    algorithm = _ALGORITHMS.get((kty, crv))
-    return algorithm if jwk.get("alg", algorithm) == algorithm else None
 
 
 SIGNATURE_ONLY: Options = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
 import threading
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabard import caveats, macaroon
+from tabard import base64url, caveats, macaroon
 from tabard.verify.errors import Rejected
 from tabard.verify.keys import MAX_DOCUMENT_BYTES
 
@@ -148,8 +146,8 @@ def _caveat(raw: macaroon.RawCaveat) -> caveats.Caveat:
 
 def _key(entry: Mapping[str, Any]) -> AudienceKey:
     try:
-        key = base64.urlsafe_b64decode(entry["k"] + "=" * (-len(entry["k"]) % 4))
-    except binascii.Error:
+        key = base64url.decode(entry["k"])
+    except ValueError:
         key = b""
     if entry["kty"] != "oct" or len(key) != _KEY_BYTES:
         message = f"an exported key is no {_KEY_BYTES}-byte secret"

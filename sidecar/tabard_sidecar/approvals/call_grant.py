@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
-from tabard import macaroon
+from tabard import base64url, macaroon
 from tabard.caveats import Call, Expiry, ThirdParty, encode_caveat
-from tabard.caveats.codec import decode_bytes
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.discharges import APPROVAL_ID
@@ -44,7 +43,7 @@ def new_approval_id() -> str:
 def approval_ids(grant: VerifiedGrant) -> tuple[str, ...]:
     """Return the approvals that a grant demands, in order."""
     return tuple(
-        decode_bytes(caveat.id).decode("utf-8", "backslashreplace")
+        base64url.decode(caveat.id).decode("utf-8", "backslashreplace")
         for caveat in grant.caveats
         if isinstance(caveat, ThirdParty)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import click
+from tabard import base64url
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
@@ -135,7 +135,7 @@ def export_document(audience: str, exported: tuple[ExportedKey, ...]) -> dict[st
     return {
         "audience": audience,
         "keys": [
-            {"kty": "oct", "kid": key.kid, "k": base64.urlsafe_b64encode(key.secret).rstrip(b"=").decode()}
+            {"kty": "oct", "kid": key.kid, "k": base64url.encode(key.secret)}
             | ({} if key.retire_after is None else {"exp": int(key.retire_after)})
             for key in exported
         ],

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from tabard.jwk import VerificationKey
 
 from tabard_sidecar.credentials.claims import MAX_CREDENTIAL_BYTES, check_size, introspection
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
-from tabard_sidecar.identity.keyset import VerificationKey
 from tabard_sidecar.keys.model import SIGNING
 from tabard_sidecar.model import IssuedCredential
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.claims import ClaimsWriter
     from tabard_sidecar.interfaces import Clock
-    from tabard_sidecar.keys.jwk import PrivateKey
     from tabard_sidecar.keys.keyring import Keyring
     from tabard_sidecar.keys.model import Key
     from tabard_sidecar.model import CredentialRequest, Introspection
@@ -31,8 +25,6 @@ KIND = "jwt"
 CREDENTIAL_TYPE = "tabard+jwt"
 """Media type of a JWT credential, as its ``typ`` carries it."""
 
-_ECDSA = ec.ECDSA(SHA256())
-_COORDINATE_BYTES = 32
 # The sidecars of a zone read their clocks from different machines.
 _SKEW_SECONDS = 5.0
 
@@ -54,7 +46,7 @@ class JwtIssuer:
         self._writer = writer
         self._clock = clock
         self._max_ttl_seconds = max_ttl_seconds
-        self._header_of = ("", b"")
+        self._header_of = ("", "")
 
     @property
     def kind(self) -> str:
@@ -112,26 +104,10 @@ class JwtIssuer:
         return found
 
     def _sign(self, key: Key, payload: bytes) -> str:
-        kid, header = self._header_of
-        if kid != key.kid:
-            document = {"alg": key.algorithm, "kid": key.kid, "typ": CREDENTIAL_TYPE}
-            header = _encode(json.dumps(document, separators=(",", ":")).encode())
-            self._header_of = (key.kid, header)
         if key.private_key is None:
             raise TypeError("a signing key has a private key")
-        signing_input = header + b"." + _encode(payload)
-        signature = _signature(key.private_key, signing_input)
-        return (signing_input + b"." + _encode(signature)).decode()
-
-
-def _signature(key: PrivateKey, content: bytes) -> bytes:
-    # PyJWT does the same in twice the time; verifying goes through PyJWT.
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        # RFC 7518, section 3.4: R and S as fixed-length big-endian integers, not DER.
-        r, s = decode_dss_signature(key.sign(content, _ECDSA))
-        return r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
-    return key.sign(content)
-
-
-def _encode(content: bytes) -> bytes:
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
+        kid, header = self._header_of
+        if kid != key.kid:
+            header = jose.encode_header(key.private_key, key.kid, CREDENTIAL_TYPE)
+            self._header_of = (key.kid, header)
+        return jose.sign(key.private_key, header, payload)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from tabard import base64url
 from tabard.caveats import Branch, Budget, Caveat, CaveatError, Expiry, Hop, ThirdParty
-from tabard.caveats.codec import encode_bytes
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.plan import PlannedGrant
@@ -87,7 +87,7 @@ def decode_step(raw: RawCaveat, number: int, decode: Callable[[bytes], Caveat]) 
         Refused: it is unknown or malformed.
     """
     if raw.verification_id is not None:
-        return ThirdParty(raw.location, encode_bytes(raw.identifier))
+        return ThirdParty(raw.location, base64url.encode(raw.identifier))
     try:
         return decode(raw.identifier)
     except CaveatError as error:

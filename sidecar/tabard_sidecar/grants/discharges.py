@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from tabard import macaroon
+from tabard import base64url, macaroon
 from tabard.caveats import (
     Call,
     CallFacts,
@@ -23,7 +23,6 @@ from tabard.caveats import (
     decode_caveat,
     judge,
 )
-from tabard.caveats.codec import decode_bytes
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.plan import PlannedGrant
@@ -123,7 +122,7 @@ def judge_discharges(grant: VerifiedGrant, call: ToolCall, *, now: float) -> tup
         Refused: one objects, or a third-party caveat has no verified discharge.
     """
     names = tuple(
-        _text(decode_bytes(caveat.id)) for caveat in grant.caveats if isinstance(caveat, ThirdParty)
+        _text(base64url.decode(caveat.id)) for caveat in grant.caveats if isinstance(caveat, ThirdParty)
     )
     answered = grant.discharges if isinstance(grant, DischargedGrant) else {}
     for name in names:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hmac
 
-from tabard.caveats.codec import encode_bytes, hop_bytes
+from tabard import base64url
+from tabard.caveats.codec import hop_bytes
 
 
 def make_seal(key: bytes, before: bytes, holder: str) -> str:
@@ -15,7 +16,7 @@ def make_seal(key: bytes, before: bytes, holder: str) -> str:
 
     The signature ties the seal to this place of this grant, so a seal copied from elsewhere is worth nothing.
     """
-    return encode_bytes(hmac.digest(key, before + hop_bytes(holder), "sha256"))
+    return base64url.encode(hmac.digest(key, before + hop_bytes(holder), "sha256"))
 
 
 def seal_holds(key: bytes, before: bytes, holder: str, seal: str) -> bool:

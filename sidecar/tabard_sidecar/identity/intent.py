@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jwt
 from tabard.caveats import CaveatError, Limits, limits_from_json, limits_json
 
 from tabard_sidecar.errors import NoDecision, Refused
@@ -16,7 +16,6 @@ from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
-from tabard_sidecar.keys.jwk import algorithm_of
 from tabard_sidecar.model import Intent, IntentSource, Subject
 
 if TYPE_CHECKING:
@@ -196,13 +195,8 @@ def sign_intent(  # noqa: PLR0913 - one parameter per claim
     }
     if limits is not None:
         claims["limits"] = limits_json(limits)
-    return sign(private_key, claims, token_type=INTENT_TYPE, key_id=key_id)
-
-
-def sign(private_key: PrivateKey, claims: dict[str, Any], *, token_type: str, key_id: str = "") -> str:
-    """Return ``claims`` as a JWT signed with ``private_key``."""
-    headers = {"typ": token_type} | ({"kid": key_id} if key_id else {})
-    return jwt.encode(claims, private_key, algorithm=algorithm_of(private_key), headers=headers)
+    header = jose.encode_header(private_key, key_id, INTENT_TYPE)
+    return jose.sign(private_key, header, json.dumps(claims).encode())
 
 
 def _statement(value: object) -> str:

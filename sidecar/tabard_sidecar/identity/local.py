@@ -11,9 +11,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tabard.arguments import parse_json
+from tabard.jwk import VerificationKey
 
-from tabard_sidecar.identity.intent import sign
-from tabard_sidecar.identity.keyset import KeySet, VerificationKey
+from tabard_sidecar.identity import jose
+from tabard_sidecar.identity.keyset import JwkSet
 from tabard_sidecar.identity.sources import StaticKeys
 from tabard_sidecar.identity.subject import Issuer
 from tabard_sidecar.keys import files, jwk
@@ -85,7 +86,7 @@ def mint_local_token(  # noqa: PLR0913 - one parameter per claim
     }
     if agent_id:
         content["may_act"] = {"sub": agent_id}
-    return sign(key, content, token_type=_TYPE, key_id=kid)
+    return jose.sign(key, jose.encode_header(key, kid, _TYPE), json.dumps(content).encode())
 
 
 def local_issuer(path: Path) -> Issuer:
@@ -101,7 +102,7 @@ def local_issuer(path: Path) -> Issuer:
         audiences=frozenset({LOCAL_AUDIENCE}),
         algorithms=frozenset({public.algorithm}),
         types=frozenset({_TYPE}),
-        keys=StaticKeys(KeySet((public,))),
+        keys=StaticKeys(JwkSet((public,))),
         keep_all=True,
     )
 

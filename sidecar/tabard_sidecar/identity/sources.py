@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tabard.jwk import VerificationKey
+
     from tabard_sidecar.identity.fetch import Fetcher
-    from tabard_sidecar.identity.keyset import KeySet, VerificationKey
+    from tabard_sidecar.identity.keyset import JwkSet
 
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ class KeySource(Protocol):
 class StaticKeys:
     """Keys that never change while the process runs."""
 
-    def __init__(self, keys: KeySet) -> None:
+    def __init__(self, keys: JwkSet) -> None:
         self._keys = keys
 
     async def start(self) -> None:
@@ -89,7 +91,7 @@ class FileKeys:
         self._path = path
         self._max_stale_seconds = max_stale_seconds
         self._monotonic = monotonic
-        self._keys: KeySet | None = None
+        self._keys: JwkSet | None = None
         self._signature: tuple[int, ...] = ()
         self._failure = ""
         self._good_at = self._next_check = float("-inf")
@@ -209,7 +211,7 @@ class RemoteKeys:
         self._location = location
         self._freshness = freshness
         self._monotonic = monotonic
-        self._keys: KeySet | None = None
+        self._keys: JwkSet | None = None
         self._fetched_at = self._tried_at = float("-inf")
         self._failure = ""
         self._task: asyncio.Task[None] | None = None
@@ -239,7 +241,7 @@ class RemoteKeys:
                 await self._task
         await self._fetcher.close()
 
-    def _usable(self) -> KeySet:
+    def _usable(self) -> JwkSet:
         if self._keys is None or self._monotonic() - self._fetched_at > self._freshness.max_stale_seconds:
             raise KeysUnavailable(
                 f"keys of issuer {self._location.issuer}: {self._failure or 'not fetched yet'}"
@@ -294,7 +296,7 @@ class RemoteKeys:
         return url
 
 
-def _found(keys: KeySet, kid: str | None, algorithm: str) -> VerificationKey:
+def _found(keys: JwkSet, kid: str | None, algorithm: str) -> VerificationKey:
     key = keys.find(kid, algorithm)
     if key is None:
         raise TokenError(TokenProblem.UNKNOWN_KEY, "no key of the issuer matches the token's kid and alg")

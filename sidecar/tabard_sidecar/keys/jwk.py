@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tabard import base64url, jwk
 
 PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -34,17 +32,15 @@ def algorithm_of(key: PrivateKey) -> str:
 
 def public_jwk(key: PrivateKey) -> dict[str, str]:
     """Return the public half of ``key`` as a JWK."""
-    if isinstance(key, Ed25519PrivateKey):
-        return {"kty": "OKP", "crv": "Ed25519", "x": _encode(key.public_key().public_bytes_raw())}
-    numbers = key.public_key().public_numbers()
-    return {"kty": "EC", "crv": "P-256", "x": _encode_int(numbers.x), "y": _encode_int(numbers.y)}
+    return jwk.public_jwk(key.public_key())
 
 
 def private_jwk(key: PrivateKey) -> dict[str, str]:
     """Return ``key`` as a JWK that holds the secret."""
     if isinstance(key, Ed25519PrivateKey):
-        return public_jwk(key) | {"d": _encode(key.private_bytes_raw())}
-    return public_jwk(key) | {"d": _encode_int(key.private_numbers().private_value)}
+        return public_jwk(key) | {"d": base64url.encode(key.private_bytes_raw())}
+    secret = key.private_numbers().private_value.to_bytes(_COORDINATE_BYTES, "big")
+    return public_jwk(key) | {"d": base64url.encode(secret)}
 
 
 def load_private(value: object) -> PrivateKey:
@@ -81,17 +77,9 @@ def _decode(value: object, name: str) -> bytes:
     decoded = b""
     if isinstance(value, str):
         try:
-            decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            decoded = base64url.decode(value)
+        except ValueError:
             decoded = b""
     if len(decoded) != _COORDINATE_BYTES:
         raise ValueError(f"its member {name} must be {_COORDINATE_BYTES} bytes in base64url")
     return decoded
-
-
-def _encode_int(value: int) -> str:
-    return _encode(value.to_bytes(_COORDINATE_BYTES, "big"))
-
-
-def _encode(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tabard import base64url
 
 from tabard_sidecar.keys import jwk
 
@@ -67,7 +66,7 @@ def encode(key: Key) -> bytes:
     if key.private_key is not None:
         material = jwk.private_jwk(key.private_key)
     else:
-        material = base64.urlsafe_b64encode(key.secret).rstrip(b"=").decode()
+        material = base64url.encode(key.secret)
     document = {
         "kid": key.kid,
         "use": key.use,
@@ -110,8 +109,8 @@ def decode(content: bytes) -> Key:
 def _root_secret(value: object) -> bytes:
     if isinstance(value, str):
         try:
-            secret = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            secret = base64url.decode(value)
+        except ValueError:
             secret = b""
         if len(secret) == ROOT_BYTES:
             return secret
