@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabard import base64url, caveats, macaroon
+from tabard import base64url, credential_caveats, macaroon
+from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
 from tabard.verify.errors import Rejected
 from tabard.verify.keys import MAX_DOCUMENT_BYTES
 
@@ -104,11 +105,12 @@ def parse_audience_keys(document: bytes, audience: str) -> dict[str, AudienceKey
 
 def read_macaroon(
     token: str, keys: AudienceKeys, now: float
-) -> tuple[Mapping[str, Any], list[caveats.Caveat]]:
-    """Return the claims and the caveats of a macaroon whose signature holds; nothing of them is judged yet.
+) -> tuple[Mapping[str, Any], list[CredentialCaveat]]:
+    """Return the claims and the caveats of a macaroon whose signature holds; none of them is checked yet.
 
     Raises:
-        Rejected: it is malformed, forged, a grant, or of a key that isn't known.
+        Rejected: it is malformed, forged, a grant, of a key that isn't known, or holds a caveat that isn't one for
+            credentials.
     """
     try:
         identifier = json.loads(macaroon.parse(token).identifier)
@@ -129,19 +131,10 @@ def read_macaroon(
         verified = macaroon.verify(token, keys.get(kid, now))
     except macaroon.MacaroonError as error:
         raise Rejected("credential_signature", str(error)) from None
-    return claims, [_caveat(step.caveat) for step in verified.steps]
-
-
-def _caveat(raw: macaroon.RawCaveat) -> caveats.Caveat:
-    if raw.verification_id is not None:
-        raise Rejected("credential_caveat", "it holds a third-party caveat")
     try:
-        decoded: caveats.Caveat = caveats.decode_caveat(raw.identifier)
-    except caveats.CaveatError:
-        raise Rejected("credential_caveat", "it holds a caveat that can't be read") from None
-    if not isinstance(decoded, (caveats.Expiry, caveats.Scopes, caveats.Audiences, caveats.Call)):
-        raise Rejected("credential_caveat", f"a {decoded.tag} caveat doesn't belong in a credential")
-    return decoded
+        return claims, credential_caveats.read(step.caveat for step in verified.steps)
+    except CredentialCaveatError as error:
+        raise Rejected("credential_caveat", str(error)) from None
 
 
 def _key(entry: Mapping[str, Any]) -> AudienceKey:

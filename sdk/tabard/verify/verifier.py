@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tabard import caveats
 from tabard.arguments import ArgumentsError, call_digest, canonical
+from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError, narrow
 from tabard.verify.claims import Expected, check_time, read
 from tabard.verify.errors import Rejected
 from tabard.verify.introspection import IntrospectionClient
@@ -142,24 +142,22 @@ class Verifier:
         return replace(credential, arguments=dict(call.arguments))
 
     def _restrict(
-        self, credential: VerifiedCredential, token: str, restrictions: list[caveats.Caveat]
+        self, credential: VerifiedCredential, token: str, restrictions: Sequence[CredentialCaveat]
     ) -> Authenticated:
         """Apply the caveats that a holder appended; each can only take something away."""
-        scopes, expires_at, digests = credential.scopes, credential.expires_at, []
-        for caveat in restrictions:
-            if isinstance(caveat, caveats.Expiry):
-                expires_at = min(expires_at, caveat.expires_at)
-            elif isinstance(caveat, caveats.Scopes):
-                scopes = tuple(scope for scope in scopes if scope in caveat.scopes)
-            elif isinstance(caveat, caveats.Audiences) and self.audience in caveat.audiences:
-                continue
-            elif isinstance(caveat, caveats.Call):
-                digests.append(caveat.digest)
-            else:
-                raise Rejected("credential_caveat", f"a {caveat.tag} caveat isn't met")
-        check_time(credential.issued_at, expires_at, self._expected.leeway_seconds, self._clock())
-        narrowed = replace(credential, scopes=scopes, expires_at=expires_at)
-        return Authenticated(narrowed, token, tuple(digests))
+        try:
+            narrowed = narrow(
+                restrictions,
+                audience=self.audience,
+                scopes=credential.scopes,
+                expires_at=credential.expires_at,
+            )
+        except CredentialCaveatError as error:
+            raise Rejected("credential_caveat", str(error)) from None
+        leeway = self._expected.leeway_seconds
+        check_time(credential.issued_at, narrowed.expires_at, leeway, self._clock())
+        left = replace(credential, scopes=narrowed.scopes, expires_at=narrowed.expires_at)
+        return Authenticated(left, token, narrowed.call_digests)
 
     def _use_up(self, credential: VerifiedCredential) -> None:
         until = credential.expires_at + self._expected.leeway_seconds

@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 
 from tabard.jwk import VerificationKey
 
-from tabard_sidecar.credentials.claims import MAX_CREDENTIAL_BYTES, check_size, introspection
+from tabard_sidecar.credentials.claims import MAX_CREDENTIAL_BYTES, introspection
+from tabard_sidecar.credentials.computed import ComputingIssuer
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.keys.model import SIGNING
-from tabard_sidecar.model import IssuedCredential
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.claims import ClaimsWriter
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.keys.keyring import Keyring
-    from tabard_sidecar.keys.model import Key
     from tabard_sidecar.model import CredentialRequest, Introspection
 
-KIND = "jwt"
 CREDENTIAL_TYPE = "tabard+jwt"
 """Media type of a JWT credential, as its ``typ`` carries it."""
 
@@ -29,7 +27,7 @@ CREDENTIAL_TYPE = "tabard+jwt"
 _SKEW_SECONDS = 5.0
 
 
-class JwtIssuer:
+class JwtIssuer(ComputingIssuer):
     """Issues and verifies JWT credentials.
 
     Args:
@@ -39,6 +37,8 @@ class JwtIssuer:
         max_ttl_seconds: longest life of a credential; what was asked beyond that is cut.
     """
 
+    KIND = "jwt"
+
     def __init__(
         self, keyring: Keyring, writer: ClaimsWriter, *, clock: Clock, max_ttl_seconds: float
     ) -> None:
@@ -47,37 +47,6 @@ class JwtIssuer:
         self._clock = clock
         self._max_ttl_seconds = max_ttl_seconds
         self._header_of = ("", "")
-
-    @property
-    def kind(self) -> str:
-        """The kind, as policy names it."""
-        return KIND
-
-    async def issue(self, request: CredentialRequest) -> IssuedCredential:
-        """Issue a credential; see :meth:`compute`."""
-        return self.compute(request)
-
-    def compute(self, request: CredentialRequest) -> IssuedCredential:
-        """Sign a credential. The same request gives the same claims, so a retry is the same credential.
-
-        Raises:
-            NoDecision: no signing key is active.
-            Refused: the claims can't be written or are too large.
-        """
-        key = self._keyring.active(SIGNING)
-        # Whole seconds, rounded down: a credential never outlives what it was clamped to.
-        expires_at = int(min(request.expires_at, int(request.issued_at) + self._max_ttl_seconds))
-        value = self._sign(key, self._writer.write(request, expires_at))
-        check_size(value)
-        return IssuedCredential(
-            kind=KIND,
-            value=value,
-            credential_id=request.credential_id,
-            audience=request.audience,
-            scopes=request.scopes,
-            expires_at=float(expires_at),
-            single_use=request.single_use,
-        )
 
     def inspect(self, value: str) -> Introspection:
         """Verify a JWT credential of this zone and say what it holds.
@@ -96,18 +65,22 @@ class JwtIssuer:
             if token.claims.get("iss") != self._writer.issuer:
                 raise TokenError(TokenProblem.CLAIMS, "another zone issued it")
             checks.check_period(token.claims, now=self._clock(), skew=_SKEW_SECONDS)
-            found = introspection(KIND, token.claims)
+            found = introspection(self.KIND, token.claims)
         except TokenError as error:
             raise Refused("credential_invalid", f"the credential isn't acceptable: {error.message}") from None
         if self._clock() >= found.expires_at:
             raise Refused("credential_invalid", "the credential has expired")
         return found
 
-    def _sign(self, key: Key, payload: bytes) -> str:
+    def _expires_at(self, request: CredentialRequest) -> float:
+        return min(request.expires_at, int(request.issued_at) + self._max_ttl_seconds)
+
+    def _encode(self, request: CredentialRequest, expires_at: int) -> str:
+        key = self._keyring.active(SIGNING)
         if key.private_key is None:
             raise TypeError("a signing key has a private key")
         kid, header = self._header_of
         if kid != key.kid:
             header = jose.encode_header(key.private_key, key.kid, CREDENTIAL_TYPE)
             self._header_of = (key.kid, header)
-        return jose.sign(key.private_key, header, payload)
+        return jose.sign(key.private_key, header, self._writer.write(request, expires_at))
