@@ -1,4 +1,4 @@
-"""Waiting until people have approved a call, without the calls themselves: sync and asyncio clients make those."""
+"""The wait for people's approvals, as a generator: it says what to do next, and the client does it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 MAX_ROUNDS = 8
-"""How often one call may be asked about anew: each time policy wanted somebody else's word, too."""
+"""How often one call may be asked about again. Each time, policy may demand a further approval."""
 _GROWTH = 1.5
 
 _DENIED = Reason(
@@ -39,12 +39,12 @@ Steps: TypeAlias = Generator[
     authorization_pb.GetApprovalResponse | None,
     tuple[str, tuple[str, ...]],
 ]
-"""Yields questions to ask and seconds to wait; gets the answers, ``None`` for one that couldn't be had. Returns the call
-grant and its discharges."""
+"""Yields requests to send and seconds to wait. Takes the responses, ``None`` where there was none. Returns the call grant
+and its discharges."""
 
 
 def waits(decision: Decision) -> bool:
-    """Tell whether a decision is a deny only until people approve."""
+    """Tell whether a decision is a deny that approvals can change."""
     return not decision.allowed and bool(decision.approvals) and decision.code == APPROVAL_REQUIRED
 
 
@@ -60,15 +60,15 @@ def deadline(seconds: float, clock: Callable[[], float] = time.monotonic) -> flo
 
 
 def steps(decision: Decision, until: float, clock: Callable[[], float] = time.monotonic) -> Steps:
-    """Poll until everybody has approved.
+    """Poll until all approvals are given.
 
     Args:
-        decision: the deny that names what waits.
+        decision: the deny that names the pending approvals.
         until: when to give up, by ``clock``.
-        clock: seconds that never go back.
+        clock: monotonic seconds.
 
     Raises:
-        ApprovalRequired: somebody refused, or the time is over.
+        ApprovalRequired: an approver refused, or the time is over.
     """
     waiting = list(decision.approvals)
     discharges: dict[str, str] = {}
@@ -76,7 +76,7 @@ def steps(decision: Decision, until: float, clock: Callable[[], float] = time.mo
     while True:
         for approval in waiting:
             if approval.approval_id not in discharges:
-                answer = yield _question(approval)
+                answer = yield _status_request(approval)
                 if answer is not None and _approved(answer, decision):
                     discharges[approval.approval_id] = answer.discharge
         if len(discharges) == len(waiting):
@@ -88,7 +88,7 @@ def steps(decision: Decision, until: float, clock: Callable[[], float] = time.mo
         pause = min(pause * _GROWTH, LONGEST_PAUSE_SECONDS)
 
 
-def _question(approval: PendingApproval) -> authorization_pb.GetApprovalRequest:
+def _status_request(approval: PendingApproval) -> authorization_pb.GetApprovalRequest:
     return authorization_pb.GetApprovalRequest(
         call_grant=approval.call_grant, approval_id=approval.approval_id
     )
@@ -99,7 +99,7 @@ def _approved(answer: authorization_pb.GetApprovalResponse, decision: Decision) 
         return False
     if answer.status == types_pb2.APPROVAL_STATUS_APPROVED and answer.discharge:
         return True
-    # Whatever else it says, nobody approved.
+    # Every other status means that the call wasn't approved.
     reason = _EXPIRED if answer.status == types_pb2.APPROVAL_STATUS_EXPIRED else _DENIED
     raise ApprovalRequired(
         reason.code,

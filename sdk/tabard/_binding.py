@@ -1,4 +1,4 @@
-"""How the arguments of a guarded function become those of a tool call."""
+"""Binds the arguments of a guarded function to those of a tool call."""
 
 from __future__ import annotations
 

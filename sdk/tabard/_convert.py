@@ -1,7 +1,7 @@
-"""Messages to what clients hand out and back. The only module of the client that reads protobuf fields.
+"""Converts protobuf messages to the values that clients return, and back. No other module of the client does.
 
-Whatever isn't understood for certain becomes a deny here: an effect that this version doesn't know, a missing
-decision, an obligation that the caller hasn't said it understands.
+What this version doesn't know becomes a deny: an unknown effect, a missing decision, an obligation that the caller
+hasn't said it fulfils.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def seconds(timestamp: Timestamp) -> float:
 def call_message(
     grant: str, call: ToolCall, discharges: Sequence[str] = ()
 ) -> authorization_pb.AuthorizeRequest:
-    """Return the question about one call.
+    """Return the request to authorize one call.
 
     Raises:
         InvalidRequest: its arguments or context have no exact JSON form.
@@ -78,7 +78,7 @@ def outcome_message(  # noqa: PLR0913, PLR0917  # the parts of an outcome
     labels: Iterable[str],
     signed_outcome: str,
 ) -> authorization_pb.ReportOutcomeRequest:
-    """Return what a call did, as it ends now."""
+    """Return the report of a call's outcome; the call ends now."""
     request = authorization_pb.ReportOutcomeRequest(
         grant=grant,
         decision_id=decision_id,
@@ -134,7 +134,7 @@ def result(message: authorization_pb.AuthorizeResult, understood: frozenset[str]
 
 
 def task(message: types_pb2.Task) -> TaskInfo:
-    """Return what the sidecar says about a task. Only a signed intent is called signed."""
+    """Return a task. Its intent is ``signed`` only if the message says so; every other value means ``asserted``."""
     signed = message.intent_source == types_pb2.INTENT_SOURCE_SIGNED
     return TaskInfo(
         task_id=message.task_id,
@@ -150,7 +150,7 @@ def task(message: types_pb2.Task) -> TaskInfo:
 
 
 def introspection(message: credential_pb.IntrospectCredentialResponse) -> Introspection:
-    """Return what the sidecar says about a credential."""
+    """Return the state of a credential."""
     if not message.active:
         return Introspection(active=False)
     return Introspection(
@@ -165,7 +165,7 @@ def introspection(message: credential_pb.IntrospectCredentialResponse) -> Intros
 
 
 def filter_message(grant: str, tools: Iterable[str | ToolRef]) -> authorization_pb.FilterToolsRequest:
-    """Return the question which of ``tools`` could be used."""
+    """Return the request to filter ``tools``."""
     refs = (ToolRef(tool) if isinstance(tool, str) else tool for tool in tools)
     return authorization_pb.FilterToolsRequest(
         grant=grant, tools=[authorization_pb.ToolRef(name=ref.name, server=ref.server) for ref in refs]
@@ -192,10 +192,10 @@ def start_message(  # noqa: PLR0913, PLR0917  # the fields of the message
 
 
 def limits_message(limits: Limits) -> types_pb2.Limits:
-    """Return limits as they travel; an absent list stays absent, an empty one stays empty.
+    """Return limits as a message. An absent list stays absent, an empty one stays empty.
 
     Raises:
-        InvalidRequest: they hold budgets, which can't be asked for.
+        InvalidRequest: they hold budgets, which only policy can grant.
     """
     from tabard.caveats.wire import limits_to_proto  # noqa: PLC0415  # most programs never delegate
 

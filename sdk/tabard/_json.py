@@ -1,4 +1,4 @@
-"""Turns arguments into the JSON that travels, exactly or not at all."""
+"""Encodes arguments as JSON. Values without an exact JSON form are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=
 
 
 class Snapshot(dict[str, Any]):
-    """Arguments that nobody else holds and that have an exact JSON form, but for single numbers and strings."""
+    """A private copy of arguments. Their types have a JSON form; single numbers and strings are still unchecked."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What sync and asyncio clients share about calling: channel options, deadlines, which failures are tried again."""
+"""Options, deadlines and retries of calls, shared by the synchronous and the asyncio client."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def request_id() -> str:
 class Attempts:
     """Deadline and retries of one call.
 
-    Only UNAVAILABLE is tried again, and only where asking twice does no harm: the question carries a request id, or
-    changes nothing. Waits are jittered so that the clients of a restarted sidecar don't return in step.
+    Only UNAVAILABLE is retried, and only where repeating does no harm: the request has a request id, or changes nothing.
+    Waits are jittered, so that the clients of a restarted sidecar don't all return at once.
     """
 
     __slots__ = ("_address", "_deadline", "_left", "_tried")
@@ -88,7 +88,7 @@ class Attempts:
         """Return how long to wait before the next attempt.
 
         Raises:
-            TabardError: there is to be none.
+            TabardError: the call has failed for good.
         """
         wait = random.uniform(0.05, 0.1) * (1 << self._tried)  # noqa: S311  # jitter, not a secret
         again = error.code() is grpc.StatusCode.UNAVAILABLE and self._left > 0

@@ -1,7 +1,7 @@
 """Arguments of a tool call: strict parsing, canonical form and digest.
 
-Whoever signs, checks or compares a call has to read the same JSON. So parsing refuses whatever two parsers could read
-differently, and digests are taken over the canonical form of RFC 8785 (JSON Canonicalization Scheme). Vectors for other
+All programs that sign, check or compare a call must read the same JSON. Parsing therefore refuses what two parsers could
+read differently, and digests are taken over the canonical form of RFC 8785 (JSON Canonicalization Scheme). Vectors for other
 languages are in tests/conformance/.
 """
 
@@ -27,7 +27,7 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
 
 
 class ArgumentsError(ValueError):
-    """The arguments are not the strict JSON object they have to be; the message says what and never quotes them."""
+    """The arguments aren't a strict JSON object; the message says why and never quotes them."""
 
 
 def parse_arguments(data: bytes) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def canonical(value: object) -> bytes:
 def call_digest(name: str, server: str, arguments_canonical: bytes) -> str:
     """Return the digest that pins one tool call, as 64 lower-case hex digits.
 
-    It is the SHA-256 of the canonical form of ``{"arguments": …, "name": …, "server": …}``, so no two different calls
-    share the bytes that are hashed.
+    It is the SHA-256 of the canonical form of ``{"arguments": …, "name": …, "server": …}``, so two different calls
+    never hash the same bytes.
 
     Args:
         name: name of the tool.
@@ -191,7 +191,7 @@ def _utf16(key: str) -> bytes:
 
 
 def _check_depth(data: bytes) -> None:
-    """Count the nesting without recursing; strings are skipped as whole tokens."""
+    """Check the depth of the nesting without recursion; strings are skipped as whole tokens."""
     depth = 0
     for token in _TOKENS.finditer(data):
         first = data[token.start()]
@@ -204,7 +204,7 @@ def _check_depth(data: bytes) -> None:
 
 
 def _refuse_surrogates(value: object) -> None:
-    """Escapes can spell half a surrogate pair, which no UTF-8 can carry on."""
+    """Refuse half a surrogate pair: an escape can spell it, but UTF-8 can't encode it."""
     pending: list[object] = [value]
     while pending:
         item = pending.pop()
@@ -240,7 +240,7 @@ def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ArgumentsError("a number is too large for a double")
-    # Canonically an integer that may not be read back, or 2^53 rounded from its neighbour.
+    # Its canonical form is an integer that parsing refuses, or it is 2^53, rounded from another number.
     if MAX_INTEGER <= abs(value) < _FIRST_WITH_EXPONENT:
         raise ArgumentsError("an integer is beyond ±2^53")
     return value

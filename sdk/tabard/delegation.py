@@ -1,8 +1,7 @@
-"""Narrowing a grant offline, without asking anybody.
+"""Narrows grants offline, without a call to the sidecar.
 
-Whoever holds a grant can append restrictions to it, and nobody can take one away again. What can't be done offline is
-handing it to another workload: that is a sealed hop, which only ``DelegateTask`` makes. Otherwise a thief could append a
-hop to himself.
+The holder of a grant can append restrictions; none can be removed again. Handing the grant to another workload needs the
+sidecar: only ``DelegateTask`` makes the sealed hop. Otherwise a thief could append a hop to his own workload.
 
 Example:
     >>> narrower = narrow(grant, Limits(tools=("search",), ttl_seconds=60))  # doctest: +SKIP
@@ -38,7 +37,7 @@ _NONCE_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedGrant:
-    """What a grant says about itself. Nothing of it is verified: show it to a person, decide nothing by it.
+    """The content of a grant, unverified. Show it to people, and never decide by it.
 
     ``identifier`` is what the root grant states, ``holder`` the workload it names last, ``sub_agent`` the branch it
     names last. ``caveats`` leaves out those that this version doesn't know; ``unknown`` counts them. ``expires_at`` is
@@ -59,8 +58,8 @@ def narrow(grant: str, limits: Limits, *, now: float | None = None) -> str:
 
     Args:
         grant: a serialised grant.
-        limits: what to take away; the ones that are there already go on to hold.
-        now: from when ``ttl_seconds`` counts, in seconds since the epoch; the current time if not given.
+        limits: restrictions to add; earlier ones stay in force.
+        now: the moment from which ``ttl_seconds`` counts, in seconds since the epoch; the current time if not given.
 
     Raises:
         MacaroonError: the grant is malformed or would become too large.
@@ -76,7 +75,7 @@ def branch(grant: str, sub_agent: str, limits: Limits | None = None, *, now: flo
     Args:
         grant: a serialised grant.
         sub_agent: name of the part, at most 128 characters; policies see it marked as asserted.
-        limits: what to take away.
+        limits: restrictions to add.
         now: see :func:`narrow`.
 
     Raises:
@@ -88,7 +87,7 @@ def branch(grant: str, sub_agent: str, limits: Limits | None = None, *, now: flo
 
 
 def describe_unverified(grant: str) -> UnverifiedGrant:
-    """Return what a grant says, for display; anybody may have written it.
+    """Return the content of a grant, for display. Nothing of it is verified.
 
     Raises:
         MacaroonError: it is malformed.

@@ -1,12 +1,12 @@
 """Macaroons: the only module that knows pymacaroons.
 
 A macaroon here is version 2 of libmacaroons' binary format in base64url without padding, in the one canonical spelling.
-pymacaroons does the cryptography; reading is done here, because its reader copies the rest of the input for every field,
-ignores what follows the signature and raises whatever comes along.
+pymacaroons does the cryptography. Macaroons are read here, because its reader copies the rest of the input for every
+field, ignores what follows the signature and raises exceptions of many types.
 
-pymacaroons leaves an unmet caveat out of its HMAC chain, so an appended caveat that nobody signed would still verify.
-Verification therefore lets *every* caveat into the chain, never judges one, and hands back what the chain covered:
-judging only ever sees that list. A discharge's caveats are never part of it.
+pymacaroons leaves an unmet caveat out of its HMAC chain, so an appended, unsigned caveat would still verify. Verification
+therefore takes *every* caveat into the chain, checks none, and returns the list that the chain covered. Only that list is
+checked afterwards. The caveats of a discharge are never part of it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class RawCaveat(
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedMacaroon:
-    """What a macaroon says. Anybody may have written it."""
+    """The content of a macaroon, unverified."""
 
     identifier: bytes
     caveats: tuple[RawCaveat, ...]
@@ -82,7 +82,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedMacaroon:
-    """What the chain of signatures covers, in order; nothing of it has been judged.
+    """What the chain of signatures covers, in order. No caveat has been checked.
 
     ``initial`` is the signature over the identifier alone, before the first caveat.
     """
@@ -97,7 +97,7 @@ def mint(key: bytes, identifier: bytes, caveats: Iterable[bytes] = ()) -> str:
 
     Args:
         key: 32 secret bytes.
-        identifier: what the macaroon is; everybody who holds it can read it.
+        identifier: what the macaroon is; its holder can read it.
         caveats: encoded first-party caveats, in order.
 
     Raises:
@@ -132,8 +132,8 @@ def append_third_party(serialised: str, location: str, key: bytes, identifier: b
 def demands(step: Step, key: bytes) -> bool:
     """Tell whether a step of a verified chain is a third-party caveat whose discharge has to be made with ``key``.
 
-    Anybody who holds a macaroon can append such a caveat with a key of their own and discharge it themselves, so that
-    there is a discharge proves nothing yet.
+    The holder of a macaroon can append such a caveat with a key of his own and discharge it himself, so the discharge
+    alone proves nothing.
     """
     raw = step.caveat
     if raw.verification_id is None:
@@ -141,7 +141,7 @@ def demands(step: Step, key: bytes) -> bool:
     caveat = _PyCaveat(raw.identifier, raw.verification_id, raw.location or None, MACAROON_V2)
     try:
         found: bytes = ThirdPartyCaveatVerifierDelegate()._extract_caveat_key(step.before, caveat)  # noqa: SLF001 - pinned
-    except Exception:  # noqa: BLE001 - CryptoError, ValueError, …: whatever it is, this key isn't in there
+    except Exception:  # noqa: BLE001 - CryptoError, ValueError, …: any failure means that the caveat doesn't hold this key
         return False
     return hmac.compare_digest(found, generate_derived_key(key))
 
@@ -177,7 +177,7 @@ def parse(serialised: str) -> UnverifiedMacaroon:
 def verify(
     presented: str | UnverifiedMacaroon, key: bytes, discharges: Sequence[str] = ()
 ) -> VerifiedMacaroon:
-    """Verify the chain of signatures and return what it covers; judges no caveat.
+    """Verify the chain of signatures and return what it covers. Checks no caveat.
 
     Takes the serialised macaroon, or what :func:`parse` returned for it.
 
@@ -199,7 +199,7 @@ def _verify(root: UnverifiedMacaroon, key: bytes, discharges: list[UnverifiedMac
         raise MacaroonError("discharge", "two discharges have the same identifier")
     steps: list[Step] = []
     macaroon = _build(root, [_ChainCaveat(raw, steps) for raw in root.caveats])
-    # What a discharge covers is written down apart, and thrown away.
+    # The steps of discharges are recorded apart, and dropped.
     answers = [_build(item, [_ChainCaveat(raw, []) for raw in item.caveats]) for item in discharges]
     verifier = Verifier()
     verifier.first_party_caveat_verifier_delegate = _FirstParty()
@@ -218,7 +218,7 @@ def _verify(root: UnverifiedMacaroon, key: bytes, discharges: list[UnverifiedMac
 
 
 class _ChainCaveat(_PyCaveat):  # type: ignore[misc] # the library has no types
-    """A caveat that knows where to write down the signatures around it; set up without the library's conversions."""
+    """A caveat that knows where to record the signatures around it; built without the library's conversions."""
 
     def __init__(self, raw: RawCaveat, steps: list[Step]) -> None:
         self._version = MACAROON_V2
@@ -230,13 +230,13 @@ class _ChainCaveat(_PyCaveat):  # type: ignore[misc] # the library has no types
 
 
 class _FirstParty(FirstPartyCaveatVerifierDelegate):  # type: ignore[misc]
-    """The one dispatcher: lets every caveat into the chain and writes down the signatures around it."""
+    """Takes every first-party caveat into the chain and records the signatures around it."""
 
     def verify_first_party_caveat(self, _verifier: Any, _caveat: Any, _signature: bytes) -> bool:  # noqa: ANN401
         return True
 
     def update_signature(self, signature: bytes, caveat: _ChainCaveat) -> bytes:
-        # What the library does, without the way through hex and back.
+        # The same computation as the library's, without converting to hexadecimal and back.
         after = hmac.digest(signature, caveat.raw.identifier, "sha256")
         caveat.steps.append(Step(caveat.raw, signature, after))
         return after
@@ -323,7 +323,7 @@ def _read(data: bytes) -> UnverifiedMacaroon:
     while data[at] != _EOS:
         if len(caveats) == MAX_CAVEATS:
             _malformed(f"it holds more than {MAX_CAVEATS} caveats")
-        if data[at] == _FIELD_IDENTIFIER:  # what nearly all are: a first-party caveat
+        if data[at] == _FIELD_IDENTIFIER:  # the common case: a first-party caveat
             payload, at = _payload(data, at + 1)
             if data[at] != _EOS:
                 _malformed("a caveat is incomplete")
@@ -350,7 +350,7 @@ def _third_party(location: bytes | None, identifier: bytes | None, vid: bytes | 
 
 
 def _section(data: bytes, at: int) -> tuple[tuple[bytes | None, bytes | None, bytes | None], int]:
-    """Return location, identifier and verification id of the section at ``at``, and where it ends."""
+    """Return location, identifier and verification id of the section at ``at``, and the position of its end."""
     found: dict[int, bytes] = {}
     previous = _EOS
     while (kind := data[at]) != _EOS:
@@ -362,7 +362,7 @@ def _section(data: bytes, at: int) -> tuple[tuple[bytes | None, bytes | None, by
 
 
 def _payload(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return the bytes whose length stands at ``at`` as a varint, and where they end."""
+    """Return the bytes whose length is at ``at`` as a varint, and the position of their end."""
     length = data[at] & 0x7F
     shift = 7
     while data[at] >= 0x80:  # noqa: PLR2004 - a varint goes on

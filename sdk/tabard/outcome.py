@@ -1,7 +1,7 @@
-"""What a backend signs about a call: what it really cost, what it returned, what is to be given back.
+"""Signed outcomes: a backend states what a call cost, what it refunds, and which labels its result has.
 
-The agent passes it on with ``report_outcome``; the sidecar believes the backend and not the agent. Give the token back to the
-agent in the response header ``Tabard-Outcome``.
+The backend returns the token in the response header ``Tabard-Outcome``, and the agent passes it to the sidecar with
+``report_outcome``. The sidecar trusts the backend's signature, not the agent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
     labels: Iterable[str] = (),
     now: float | None = None,
 ) -> str:
-    """Sign what a call did, as a compact JWT (RFC 7515) that lives five minutes.
+    """Return a signed outcome of a call, a compact JWT (RFC 7515) that is valid for five minutes.
 
     Args:
         credential_key: the audience's key, as ``tabard keys export --audience`` prints it.
@@ -47,8 +47,8 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
         audience: this backend.
         decision_id: the decision that the call's credential was issued for (claim ``rctx.decision_id``).
         charges: what the call cost beyond its charge, by name of the budget.
-        refunds: what is to be given back of its charge, by name; counted once per decision.
-        labels: labels of what was returned, for example ``"untrusted"``.
+        refunds: what is given back of its charge, by name; counted once per decision.
+        labels: labels of the result, for example ``"untrusted"``.
         now: seconds since the epoch; this machine's clock by default.
     """
     issued = int(time.time() if now is None else now)

@@ -1,4 +1,4 @@
-"""Fakes for the tests of programs that use Tabard. They are named so, and never to be used for anything else.
+"""Fakes for the tests of programs that use Tabard. Never use them for anything else.
 
 :class:`FakeSidecar` answers the whole API over a real unix socket with decisions that a test scripts; the pytest fixture
 ``tabard_fake`` starts one and points ``$TABARD_ADDRESS`` to it. :class:`FakeIssuer` (needs the extra ``verify``) makes

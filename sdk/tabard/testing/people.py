@@ -1,4 +1,4 @@
-"""The people of a fake sidecar: what waits for them, and what they said."""
+"""Approvals of a fake sidecar: calls that wait, and what the test decided about them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FakeApprovals:
         self._known: dict[str, _Waiting] = {}
 
     def ask(self, grant: str, call: bytes, answer: Answer, now: float) -> types_pb2.PendingApproval:
-        """Have a call wait, and return what the agent is told."""
+        """Add a call that waits, and return the pending approval for the agent."""
         with self._lock:
             approval_id = f"fake-approval-{len(self._known) + 1}"
             call_grant = f"{grant}.{approval_id}"
@@ -55,7 +55,7 @@ class FakeApprovals:
         return None
 
     def status(self, request: authorization_pb.GetApprovalRequest) -> authorization_pb.GetApprovalResponse:
-        """Tell how an approval stands."""
+        """Return the status of an approval."""
         with self._lock:
             waiting = self._known.get(request.approval_id)
             if waiting is None or waiting.call_grant != request.call_grant:
@@ -67,7 +67,7 @@ class FakeApprovals:
         return response
 
     def waiting(self) -> list[str]:
-        """Return the ids of what waits, oldest first."""
+        """Return the ids of the pending approvals, oldest first."""
         with self._lock:
             return [
                 approval_id

@@ -1,4 +1,4 @@
-"""The pytest plugin; every test run that has ``tabard`` installed loads it, so it imports nothing it may not need."""
+"""The pytest plugin. Every test run with ``tabard`` installed loads it, so it imports nothing in advance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test scripts: which calls a fake allows, and how it answers them."""
+"""The script of a fake sidecar: which calls it allows, and how it answers them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ When = Callable[[Mapping[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One question that the fake was asked.
+    """One request that the fake received.
 
     Attributes:
         tool: name of the tool.
@@ -38,7 +38,7 @@ class RecordedCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one question is answered.
+    """The answer to one request.
 
     Attributes:
         allowed: allow or deny.
@@ -100,7 +100,7 @@ class Script:
             self._rules.insert(0, _Rule(tool, when, times, answer))
 
     def answer(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
-        """Return the answer to one question and use it up, if it was given a number of times."""
+        """Return the answer to one request. An answer with a limited number of times is used up by one."""
         with self._lock:
             for rule in self._rules:
                 if rule.matches(tool, arguments):

@@ -33,7 +33,7 @@ _NOT_IMPLEMENTED = Answer(allowed=False, code="unimplemented", status="UNIMPLEME
 
 @dataclass(slots=True)
 class FakeState:
-    """What a fake knows and remembers."""
+    """The state of a fake sidecar."""
 
     script: Script
     calls: list[RecordedCall] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Services(
     def StartTask(
         self, request: task_pb.StartTaskRequest, context: grpc.ServicerContext
     ) -> task_pb.StartTaskResponse:
-        """Start a task for whoever asks."""
+        """Start a task for any subject."""
         self._state.started.append(
             {
                 "subject_token": request.subject_token,
@@ -153,7 +153,7 @@ class Services(
         request_iterator: Iterator[authorization_pb.StreamAuthorizeRequest],
         context: grpc.ServicerContext,
     ) -> Iterator[authorization_pb.StreamAuthorizeResponse]:
-        """Answer each question from the script."""
+        """Answer each request from the script."""
         for item in request_iterator:
             result = self._result(item.request, item.request.grant, context)
             yield authorization_pb.StreamAuthorizeResponse(correlation_id=item.correlation_id, result=result)

@@ -1,7 +1,7 @@
-"""What a backend needs to accept credentials that Tabard issued. Install it with ``pip install 'tabard[verify]'``.
+"""Verification of credentials that Tabard issued, for backends. Install it with ``pip install 'tabard[verify]'``.
 
-A :class:`Verifier` knows which credentials are acceptable; ``tabard.verify.asgi``, ``.wsgi`` and ``.grpc_server`` put one in
-front of an application. docs/backends.md is the guide.
+A :class:`Verifier` decides which credentials are acceptable; ``tabard.verify.asgi``, ``.wsgi`` and ``.grpc_server`` put one
+in front of an application. docs/backends.md is the guide.
 """
 
 from tabard.outcome import sign_outcome

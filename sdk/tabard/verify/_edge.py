@@ -1,4 +1,4 @@
-"""What the middlewares share: finding the credential in headers, and asking the extractor."""
+"""Finds the credential in headers and calls the extractor; the middlewares share it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def find_token(headers: Iterable[tuple[str, str]], accepted: Iterable[str] = HEA
 
 
 def check_headers(accepted: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of the headers that are looked at, in lower case.
+    """Return the names of the headers to search, in lower case.
 
     Raises:
         ValueError: one of them never carries a credential.
@@ -61,16 +61,16 @@ def extract_call(extract: Extract, request: Request) -> Call:
     """Return the tool call that a request makes.
 
     Raises:
-        Rejected: the extractor can't tell; whatever it raises is a refusal.
+        Rejected: the extractor raised an exception, or returned no call.
     """
     return as_call(lambda: extract(request))
 
 
 def as_call(ask: Callable[[], Any]) -> Call:
-    """Return what an extractor answers as a call.
+    """Return the result of an extractor as a call.
 
     Raises:
-        Rejected: it raised, or answered something else.
+        Rejected: it raised an exception, or returned something else.
     """
     try:
         call = Call(*ask())
@@ -90,6 +90,6 @@ def as_call(ask: Callable[[], Any]) -> Call:
 
 
 def log_rejected(rejected: Rejected) -> None:
-    """Tell the backend's operator why a request was turned away."""
+    """Log why a request was rejected."""
     level = logging.WARNING if rejected.status >= 500 else logging.INFO  # noqa: PLR2004  # server's fault
     logger.log(level, "rejected: %s", rejected, extra={"code": rejected.code})

@@ -1,4 +1,4 @@
-"""ASGI middleware: nothing reaches the application without a credential for exactly that call."""
+"""ASGI middleware: only requests with a credential for exactly their call reach the application."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 class TabardMiddleware:
     """Verifies every HTTP request and hands over what the credential says in ``scope["tabard"]``.
 
-    The body is read, within the limit, after the credential was found genuine; the application receives it as it came.
-    WebSocket connections are refused: their calls come after the handshake, where nothing would check them.
+    The body is read, up to the limit, after the credential was authenticated; the application receives it unchanged.
+    WebSocket connections are refused: their calls come after the handshake and couldn't be checked.
 
     Args:
         app: the application.
-        verifier: which credentials are accepted.
+        verifier: decides which credentials are accepted.
         extract: says which tool call a request makes.
         public_paths: exact paths that need no credential, such as a health check's.
         max_body_bytes: longest body.
-        headers: where credentials are looked for: ``authorization``, ``txn-token`` or both.
+        headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # frameworks pass all by name
@@ -88,7 +88,7 @@ class TabardMiddleware:
         return self._verifier.authorize(authenticated, _edge.extract_call(self._extract, request))
 
     async def _read(self, headers: list[tuple[str, str]], receive: Receive) -> bytes | None:
-        """Return the body, ``None`` if the client has gone."""
+        """Return the body, ``None`` if the client has disconnected."""
         announced = [value for name, value in headers if name == "content-length"]
         if any(value.isdigit() and int(value[:20]) > self._max_body_bytes for value in announced):
             raise Rejected("body_too_large")

@@ -15,7 +15,7 @@ _KINDS = frozenset({"root", "hop", "branch"})
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What claims have to say: issuer and audience, and how far clocks may be apart, in seconds."""
+    """Issuer and audience that claims must name, and how far clocks may differ, in seconds."""
 
     issuer: str
     audience: str
@@ -23,10 +23,10 @@ class Expected:
 
 
 def read(kind: str, claims: Mapping[str, Any], expected: Expected, now: float) -> VerifiedCredential:
-    """Return what claims say whose signature has been verified.
+    """Return the content of claims whose signature has been verified.
 
     Raises:
-        Rejected: they aren't those of a credential, or not of one that is acceptable here and now.
+        Rejected: they aren't those of a credential, or its issuer, audience or time isn't acceptable.
     """
     try:
         credential = _read(kind, claims)
@@ -41,10 +41,10 @@ def read(kind: str, claims: Mapping[str, Any], expected: Expected, now: float) -
 
 
 def check_time(issued_at: float, expires_at: float, leeway_seconds: float, now: float) -> None:
-    """Make sure that a credential's time has come and isn't over.
+    """Check that a credential is valid at this time.
 
     Raises:
-        Rejected: it hasn't, or it is.
+        Rejected: it isn't valid yet, or has expired.
     """
     if now >= expires_at + leeway_seconds:
         raise Rejected("credential_expired", f"expired at {expires_at:.0f}, now is {now:.0f}")

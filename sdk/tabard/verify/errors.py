@@ -1,4 +1,4 @@
-"""Why a request is turned away, and how that is said over HTTP (RFC 6750 section 3)."""
+"""The error for rejected requests, and the HTTP response that it becomes (RFC 6750 section 3)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Rejected(Exception):
 
     Attributes:
         code: stable code, a key of :data:`CODES`.
-        detail: what exactly, for this backend's own log; the caller doesn't get it. Holds no secret.
+        detail: the exact cause, for this backend's own log; the caller doesn't get it. Holds no secret.
     """
 
     def __init__(self, code: RejectionCode, detail: str = "") -> None:
@@ -97,7 +97,7 @@ class Rejected(Exception):
 
     @property
     def text(self) -> str:
-        """What the caller is told."""
+        """The message for the caller."""
         return CODES[self.code].text
 
     def headers(self, realm: str) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""gRPC server interceptors: no handler runs without a credential for exactly that call.
+"""gRPC server interceptors: a handler runs only with a credential for exactly its call.
 
-Only methods with one request message are guarded and served; a stream of requests has no one call to compare with and is
-refused.
+Only methods with one request message are served. A stream of requests is refused: there is no single call to compare the
+credential with.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _current: contextvars.ContextVar[VerifiedCredential | None] = contextvars.Contex
 
 
 def verified() -> VerifiedCredential:
-    """Return what the credential of the call that is being handled says.
+    """Return the verified credential of the call that is being handled.
 
     Raises:
         LookupError: the call wasn't guarded.
@@ -52,7 +52,7 @@ def verified() -> VerifiedCredential:
 
 
 class _Guard:
-    """What both interceptors do."""
+    """The checks that both interceptors make."""
 
     def __init__(self, verifier: Verifier, extract: ExtractGrpc, public_methods: Collection[str]) -> None:
         self._verifier = verifier
@@ -78,7 +78,7 @@ class TabardInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg,unused
     """Guards the methods of a ``grpc.server``.
 
     Args:
-        verifier: which credentials are accepted.
+        verifier: decides which credentials are accepted.
         extract: says which tool call a message makes.
         public_methods: full names of methods that need no credential, for example ``/grpc.health.v1.Health/Check``.
     """

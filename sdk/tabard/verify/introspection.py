@@ -1,4 +1,4 @@
-"""Asks the zone whether a credential is still active (RFC 7662), for backends that mustn't wait for it to expire."""
+"""Asks the zone whether a credential is still active (RFC 7662), so that revocations count before it expires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class IntrospectionClient:
     Args:
         url: the zone's introspection endpoint.
         key: this backend's client key. Secret.
-        timeout_seconds: longest wait; what isn't answered is refused.
+        timeout_seconds: longest wait; without an answer the credential is refused.
 
     Raises:
         ValueError: the URL is neither ``https:`` nor ``http:`` on this machine.
@@ -32,10 +32,10 @@ class IntrospectionClient:
         return f"<IntrospectionClient {self._url}>"
 
     def check(self, token: str, credential_id: str) -> None:
-        """Make sure that a credential is active.
+        """Check that a credential is active.
 
         Raises:
-            Rejected: it isn't, or no answer could be had.
+            Rejected: it isn't, or the zone didn't answer.
         """
         request = urllib.request.Request(  # noqa: S310  # checked above
             self._url,

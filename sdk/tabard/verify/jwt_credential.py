@@ -17,7 +17,7 @@ def read_jwt(token: str, keys: KeySet) -> Mapping[str, Any]:
     """Return the claims of a JWT whose type, algorithm and signature hold.
 
     Raises:
-        Rejected: one of them doesn't, or the keys can't be had.
+        Rejected: one of them doesn't, or the keys are unavailable.
     """
     header = _header(token)
     if header.get("typ") != TYPE:
@@ -34,7 +34,7 @@ def read_jwt(token: str, keys: KeySet) -> Mapping[str, Any]:
         claims = jwt.decode(token, key.public_key, algorithms=[key.algorithm], options=SIGNATURE_ONLY)
     except jwt.InvalidSignatureError:
         raise Rejected("credential_signature") from None
-    except Exception as error:  # noqa: BLE001  # whatever a forged token provokes is a refusal
+    except Exception as error:  # noqa: BLE001  # any exception that a forged token causes is a refusal
         raise Rejected("credential_malformed", type(error).__name__) from None
     return claims
 

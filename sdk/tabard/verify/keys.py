@@ -1,4 +1,4 @@
-"""Public keys by key id, from a URL or a file, read again when a new key id appears but never on everybody's demand."""
+"""Public keys by key id, from a URL or a file. An unknown key id causes a reload, at a limited rate."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Load = Callable[[], bytes]
 
 
 class KeysError(Exception):
-    """A key set can't be had or can't be used; the message says why."""
+    """A key set is unavailable or unusable; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When keys are read again, in seconds.
+    """When keys are reloaded, in seconds.
 
     Attributes:
-        max_age: keys older than this are read again at the next use.
-        min_interval: but never more often than this, whatever is asked for.
-        max_stale: keys that could not be read again for this long are not used any more.
+        max_age: keys older than this are reloaded at the next use.
+        min_interval: shortest time between two loads.
+        max_stale: keys that couldn't be reloaded for this long are no longer used.
     """
 
     max_age: float
@@ -56,11 +56,11 @@ class _Loaded:
 
 
 class KeySet:
-    """The keys of one issuer; safe between threads. One thread at a time reads them, the others go on with what is there.
+    """The keys of one issuer. Safe between threads: one thread loads them, the others use the loaded ones meanwhile.
 
     Args:
         load: returns the JWK Set document (RFC 7517 section 5).
-        freshness: when it is read again.
+        freshness: when it is reloaded.
         clock: monotonic seconds.
     """
 
@@ -77,7 +77,7 @@ class KeySet:
         """Return a key.
 
         Raises:
-            Rejected: the issuer has no such key, or its keys can't be had.
+            Rejected: the issuer has no such key, or its keys are unavailable.
         """
         self._refresh(kid)
         loaded = self._loaded
@@ -91,8 +91,8 @@ class KeySet:
     def _refresh(self, kid: str) -> None:
         if not self._due(kid):
             return
-        # Whoever can go on with what is there does; who can't waits for the one that reads. Made-up key ids must not
-        # tie up every thread while an issuer doesn't answer, so with keys at hand the wait is short.
+        # A thread whose key is loaded doesn't wait for the thread that reloads. For an unknown key id the wait is short
+        # if keys are loaded: made-up key ids must not tie up all threads while an issuer doesn't answer.
         loaded = self._loaded
         waits = -1.0 if loaded is None else 0.0 if kid in loaded.keys else _SHORT_WAIT_SECONDS
         if not self._lock.acquire(timeout=waits):
@@ -165,7 +165,7 @@ def parse_jwks(document: bytes) -> dict[str, VerificationKey]:
 
 
 def check_url(url: str) -> None:
-    """Make sure that what comes from a URL can't be changed on the way.
+    """Check that the content of a URL can't be changed in transit.
 
     Raises:
         ValueError: it is neither ``https:`` nor ``http:`` on this machine.
@@ -189,7 +189,7 @@ def fetch(request: urllib.request.Request, timeout_seconds: float) -> bytes:
     """Return a response's body; follows no redirect.
 
     Raises:
-        KeysError: there is none of an acceptable size.
+        KeysError: the request failed, or the body is too large.
     """
     try:
         with _OPENER.open(request, timeout=timeout_seconds) as response:

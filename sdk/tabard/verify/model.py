@@ -1,4 +1,4 @@
-"""What verification takes and what it hands over."""
+"""Requests and calls that verification takes, and the credential that it returns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Request:
     body: bytes = field(repr=False)
 
     def json(self) -> dict[str, Any]:
-        """Return the body's JSON object, read so strictly that no two parsers can differ about it.
+        """Return the body's JSON object, parsed strictly, so that another parser can't read it differently.
 
         Raises:
             Rejected: it isn't one, repeats a key, or holds a number that isn't exact.
@@ -70,8 +70,8 @@ Extract = Callable[[Request], tuple[str, Mapping[str, Any]] | tuple[str, Mapping
 class ChainLink:
     """One step of the verified chain.
 
-    ``kind`` is ``"root"``, ``"hop"`` or ``"branch"``. ``sub_agent`` is a name that the workload gave to a part of itself,
-    attested by nobody.
+    ``kind`` is ``"root"``, ``"hop"`` or ``"branch"``. ``sub_agent`` is a name that the workload gave to a part of itself;
+    it is not attested.
     """
 
     kind: str
@@ -81,16 +81,16 @@ class ChainLink:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCredential:
-    """What a verified credential says.
+    """The content of a verified credential.
 
     Attributes:
         kind: ``"jwt"`` or ``"macaroon"``.
         credential_id: identifier of the credential.
-        issuer: who issued it.
-        audience: whom it is for; checked.
+        issuer: its issuer.
+        audience: the backend that it is for; checked.
         subject: the person on whose behalf the call is made.
         agent: the workload that makes it, a SPIFFE ID.
-        chain: how the task came to that workload, who started it first.
+        chain: the workloads and sub-agents that the task passed through, the one that started it first.
         task_id: identifier of the task.
         purpose: purpose of the task.
         intent_source: ``"signed"`` if a front end signed the purpose, else ``"asserted"``.
@@ -101,7 +101,7 @@ class VerifiedCredential:
         decision_id: the decision in Tabard's log.
         issued_at: seconds since the epoch.
         expires_at: seconds since the epoch.
-        single_use: it is accepted once.
+        single_use: whether it is accepted only once.
         claims: every claim, for those that have no attribute.
         arguments: arguments of the call, once they were checked.
     """

@@ -19,18 +19,18 @@ _CLEAN_ROWS = 1000
 
 
 class ReplayUnavailable(Exception):
-    """It can't be told whether a credential was used; the credential is then refused."""
+    """The store can't tell whether a credential was used. The credential is then refused."""
 
 
 class ReplayStore(Protocol):
-    """What every process that accepts the credentials of one audience has to share."""
+    """Store of used credentials. All processes that accept credentials of one audience must share it."""
 
     def accept(self, issuer: str, credential_id: str, expires_at: float) -> bool:
         """Return whether this is the first time, and remember it durably before returning true.
 
         Args:
-            issuer: who issued the credential.
-            credential_id: unique for the issuer.
+            issuer: issuer of the credential.
+            credential_id: identifier of the credential, unique for the issuer.
             expires_at: until when it has to be remembered at least, in seconds since the epoch.
 
         Raises:
@@ -40,10 +40,10 @@ class ReplayStore(Protocol):
 
 
 class SqliteReplayStore:
-    """A file that the processes of one machine share; every answer is on disk before it is given.
+    """A file that the processes of one machine share; every acceptance is on disk before it is returned.
 
-    It has to be on a local disk: SQLite's locks don't hold on network file systems. Where replicas on several machines
-    accept the same audience, they need a store of their own that all of them share.
+    It must be on a local disk: SQLite's locks don't work on network file systems. Replicas on several machines that accept
+    the same audience need another store that all of them share.
 
     Args:
         path: the file; by default ``$XDG_STATE_HOME/tabard/replay.sqlite3``. Its directory is made if need be.
@@ -84,7 +84,7 @@ class SqliteReplayStore:
             self._forget()
 
     def _connect(self) -> sqlite3.Connection:
-        # A connection must not be carried over a fork; the child opens its own and leaves the parent's alone.
+        # A connection must not be used after a fork: the child opens its own.
         if self._connection is not None and self._owner == os.getpid():
             return self._connection
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class SqliteReplayStore:
         return connection
 
     def _clean(self, connection: sqlite3.Connection) -> None:
-        """Forget what has expired, a bounded number at a time, until nothing is left of it for now."""
+        """Delete expired entries in batches, until none is left."""
         now = self._clock()
         if now < self._clean_at:
             return
@@ -120,9 +120,9 @@ class SqliteReplayStore:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the file what it has to be. Processes that start together get in each other's way here.
+    """Set the journal mode and create the table. Processes that start together may conflict here.
 
-    SQLite doesn't wait for its busy timeout while the journal mode changes, so this does.
+    SQLite ignores its busy timeout while the journal mode changes, so this function retries.
     """
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:

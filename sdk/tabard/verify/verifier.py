@@ -1,4 +1,4 @@
-"""Which credentials a backend accepts, and for which calls."""
+"""Decides which credentials a backend accepts, and for which calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JWT_DOTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A credential that is genuine and fresh, before it is compared with the call that it came with."""
+    """A credential whose signature, issuer, audience and time are checked, but not yet its call."""
 
     credential: VerifiedCredential
     token: str
@@ -40,13 +40,13 @@ class Verifier:
     """Accepts credentials of one issuer for one audience. Safe between threads; its methods block, for at most seconds.
 
     Args:
-        audience: who this backend is, as policies name it.
+        audience: the name of this backend, as policies use it.
         issuer: the zone's issuer (``credentials.issuer``).
         jwks: URL (https, or http on this machine) or file of the issuer's public keys, to accept kind ``jwt``.
         audience_keys: file that ``tabard keys export --audience`` wrote, to accept kind ``macaroon``.
-        replay: where single-use credentials are remembered; by default a SQLite file of this user on this machine.
+        replay: store of used single-use credentials; by default a SQLite file of this user on this machine.
         introspection: asks the zone about every credential, so that a revocation counts at once.
-        leeway_seconds: how far the clocks of sidecar and backend may be apart.
+        leeway_seconds: how far the clocks of sidecar and backend may differ.
         clock: seconds since the epoch.
 
     Raises:

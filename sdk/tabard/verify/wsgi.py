@@ -1,4 +1,4 @@
-"""WSGI middleware: nothing reaches the application without a credential for exactly that call."""
+"""WSGI middleware: only requests with a credential for exactly their call reach the application."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 class TabardMiddleware:
     """Verifies every request and hands over what the credential says in ``environ["tabard.verified"]``.
 
-    The body is read, within the limit, after the credential was found genuine; the application can read it again.
+    The body is read, up to the limit, after the credential was authenticated; the application can read it again.
 
     Args:
         app: the application.
-        verifier: which credentials are accepted.
+        verifier: decides which credentials are accepted.
         extract: says which tool call a request makes.
         public_paths: exact paths that need no credential, such as a health check's.
         max_body_bytes: longest body.
-        headers: where credentials are looked for: ``authorization``, ``txn-token`` or both.
+        headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # as for ASGI
@@ -49,7 +49,7 @@ class TabardMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
-        # Only the middleware may say who was verified.
+        # Only the middleware may set this.
         environ.pop("tabard.verified", None)
         if environ.get("PATH_INFO", "") in self._public_paths:
             return self._app(environ, start_response)
@@ -117,7 +117,7 @@ def _headers(environ: Environ) -> dict[str, str]:
 
 
 def _text(value: str) -> str:
-    """Return what PEP 3333 passes as bytes in disguise."""
+    """Return the text of a WSGI string, which carries bytes as Latin-1 (PEP 3333)."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
