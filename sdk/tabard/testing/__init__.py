@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard.testing.issuer import FakeIssuer
-    from tabard.testing.sidecar import FakeSidecar, RecordedCall
+    from tabard.testing.rules import RecordedCall, ReportedOutcome
+    from tabard.testing.sidecar import FakeSidecar
 
-__all__ = ["FakeIssuer", "FakeSidecar", "RecordedCall"]
+__all__ = ["FakeIssuer", "FakeSidecar", "RecordedCall", "ReportedOutcome"]
 
-_HOMES = {"FakeIssuer": "issuer", "FakeSidecar": "sidecar", "RecordedCall": "sidecar"}
+_HOMES = {
+    "FakeIssuer": "issuer",
+    "FakeSidecar": "sidecar",
+    "RecordedCall": "rules",
+    "ReportedOutcome": "rules",
+}
 
 
 def __getattr__(name: str) -> object:

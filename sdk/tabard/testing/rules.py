@@ -37,6 +37,25 @@ class RecordedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedOutcome:
+    """One outcome that was reported to the fake.
+
+    Attributes:
+        decision_id: the decision that allowed the call.
+        succeeded: whether the call did what it was meant to do.
+        charges: what it cost beyond the decision's charge, by name of the budget.
+        labels: labels of its result.
+        signed_outcome: the backend's signed outcome; empty if there is none. The fake doesn't verify it.
+    """
+
+    decision_id: str
+    succeeded: bool
+    charges: Mapping[str, int]
+    labels: tuple[str, ...]
+    signed_outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one request.
 

@@ -25,10 +25,9 @@ from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.errors import ERROR_DOMAIN
 from tabard.testing.people import FakeApprovals
-from tabard.testing.rules import Answer, RecordedCall, Script
+from tabard.testing.rules import Answer, RecordedCall, ReportedOutcome, Script
 
 _ALLOWED = Answer(allowed=True, code="allowed_by_test")
-_NOT_IMPLEMENTED = Answer(allowed=False, code="unimplemented", status="UNIMPLEMENTED")
 
 
 @dataclass(slots=True)
@@ -39,6 +38,7 @@ class FakeState:
     calls: list[RecordedCall] = field(default_factory=list)
     started: list[Mapping[str, Any]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    outcomes: list[ReportedOutcome] = field(default_factory=list)
     credentials: dict[str, types_pb2.Credential] = field(default_factory=dict)
     tasks: dict[str, types_pb2.Task] = field(default_factory=dict)
     task_denial: Answer | None = None
@@ -66,7 +66,7 @@ class Services(
     authorization_grpc.AuthorizationServiceServicer,
     credential_grpc.CredentialServiceServicer,
 ):
-    """Every service of the agent socket; RPCs that a sidecar doesn't offer yet aren't offered here either."""
+    """Every service of the agent socket."""
 
     def __init__(self, state: FakeState) -> None:
         self._state = state
@@ -206,14 +206,26 @@ class Services(
     def ReportOutcome(
         self, request: authorization_pb.ReportOutcomeRequest, context: grpc.ServicerContext
     ) -> authorization_pb.ReportOutcomeResponse:
-        """Isn't offered yet."""
-        self._abort(context, _NOT_IMPLEMENTED)
+        """Remember what was reported."""
+        self._state.outcomes.append(
+            ReportedOutcome(
+                request.decision_id,
+                request.succeeded,
+                dict(request.charges),
+                tuple(request.labels),
+                request.signed_outcome,
+            )
+        )
+        return authorization_pb.ReportOutcomeResponse()
 
     def RevokeCredential(
         self, request: credential_pb.RevokeCredentialRequest, context: grpc.ServicerContext
     ) -> credential_pb.RevokeCredentialResponse:
-        """Isn't offered yet."""
-        self._abort(context, _NOT_IMPLEMENTED)
+        """Forget a credential that was issued here; it can't be renewed then and isn't active."""
+        for value, held in list(self._state.credentials.items()):
+            if held.credential_id == request.credential_id:
+                del self._state.credentials[value]
+        return credential_pb.RevokeCredentialResponse()
 
     def _result(
         self, request: authorization_pb.AuthorizeRequest, grant: str, context: grpc.ServicerContext

@@ -14,7 +14,7 @@ from tabard.address import SOCKET_NAME
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import credential_service_pb2_grpc as credential_grpc
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
-from tabard.testing.rules import Answer, RecordedCall, Script, When
+from tabard.testing.rules import Answer, RecordedCall, ReportedOutcome, Script, When
 from tabard.testing.services import FakeState, Services
 
 __all__ = ["FakeSidecar", "RecordedCall"]
@@ -72,6 +72,11 @@ class FakeSidecar:
     def ended(self) -> list[str]:
         """Grants whose part of a task was ended."""
         return list(self._state.ended)
+
+    @property
+    def outcomes(self) -> list[ReportedOutcome]:
+        """Every outcome that was reported, in order."""
+        return list(self._state.outcomes)
 
     @property
     def grant(self) -> str:

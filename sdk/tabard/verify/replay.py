@@ -102,7 +102,7 @@ class SqliteReplayStore:
         return connection
 
     def _clean(self, connection: sqlite3.Connection) -> None:
-        """Delete expired entries in batches, until none is left."""
+        """Delete a batch of expired entries, unless the last batch found few and was recent."""
         now = self._clock()
         if now < self._clean_at:
             return

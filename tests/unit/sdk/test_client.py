@@ -12,7 +12,7 @@ from tabard import _convert
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import types_pb2
 from tabard.caveats import Arguments, Constraint
-from tabard.testing import FakeSidecar
+from tabard.testing import FakeSidecar, ReportedOutcome
 
 
 @pytest.fixture
@@ -286,6 +286,32 @@ def test_the_rest_of_a_tasks_life(task, tabard_fake):
     task.end()
     assert task.get().ended
     assert tabard_fake.ended == [task.grant]
+
+
+def test_a_revoked_credential_is_not_active_and_cannot_be_renewed(task, tabard_fake):
+    tabard_fake.allow("t")
+    credential = task.authorize("t").credential
+    task.revoke(credential)
+    assert not task.introspect(credential)
+    with pytest.raises(tabard.Denied, match="credential_invalid"):
+        task.renew(credential)
+
+
+def test_an_outcome_arrives_whole(task, tabard_fake):
+    tabard_fake.allow("t")
+    decision = task.authorize("t")
+    task.report_outcome(
+        decision, succeeded=False, charges={"cents": 7}, labels=["untrusted"], signed_outcome="a.b.c"
+    )
+    assert tabard_fake.outcomes == [
+        ReportedOutcome(
+            decision.decision_id,
+            succeeded=False,
+            charges={"cents": 7},
+            labels=("untrusted",),
+            signed_outcome="a.b.c",
+        )
+    ]
 
 
 def test_a_grant_that_does_not_verify_is_denied(client):
