@@ -116,11 +116,11 @@ def match_results(count: int, message: authorization_pb.BatchAuthorizeResponse) 
     """Check that every call of a batch has an answer.
 
     Raises:
-        InvalidRequest: the numbers differ, so that answers can't be matched with calls.
+        Unavailable: the numbers differ, so that answers can't be matched with calls.
     """
     if len(message.results) != count:
         text = f"the sidecar answered {len(message.results)} of {count} calls; nothing is allowed"
-        raise InvalidRequest("batch_mismatch", text)
+        raise Unavailable("batch_mismatch", text)
 
 
 def renewed(decision: Decision) -> Credential:

@@ -60,7 +60,7 @@ def task(address):
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_batch_with_another_number_of_answers_allows_nothing(task, odd, count):
     odd.results = [RESULT] * count
-    with pytest.raises(tabard.TabardError, match="of 2 calls"):
+    with pytest.raises(tabard.Unavailable, match="of 2 calls"):
         task.batch(CALLS)
 
 
