@@ -124,10 +124,13 @@ func start(
 	j.ticket = jobs.add(j)
 	// A builtin that is never polled can outlast the deadline. Its caller is answered in time all the same; its place
 	// among the evaluations in flight stays taken until it ends.
+	// The lock makes settle wait until watchdog is set: the timer may fire before AfterFunc has returned.
+	j.mu.Lock()
 	j.watchdog = time.AfterFunc(time.Until(limits.Deadline)+watchdogGrace, func() {
 		j.stop.Abandon()
 		j.settle(engine.Result{Failure: engine.TimedOut()})
 	})
+	j.mu.Unlock()
 	go func() {
 		result := engine.Result{Failure: &engine.Failure{Code: engine.CodeInternal, Message: "the engine failed"}}
 		defer func() {
