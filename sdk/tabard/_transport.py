@@ -88,7 +88,7 @@ class Attempts:
         """Return how long to wait before the next attempt.
 
         Raises:
-            TabardError: the call has failed for good.
+            TabardError: the call is not to be retried.
         """
         wait = random.uniform(0.05, 0.1) * (1 << self._tried)  # noqa: S311  # jitter, not a secret
         again = error.code() is grpc.StatusCode.UNAVAILABLE and self._left > 0

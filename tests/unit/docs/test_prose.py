@@ -18,8 +18,9 @@ PAGES = [
 ]
 MODULES = [
     path
-    for folder in ("docs", "proto", "sidecar/tabard_sidecar/pipeline")
+    for folder in ("docs", "proto", "sdk/tabard", "sidecar/tabard_sidecar/pipeline")
     for path in sorted((ROOT / folder).rglob("*.py"))
+    if "_pb2" not in path.name and "caveats" not in path.parts
 ]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 WIDTH = 100
