@@ -74,7 +74,10 @@ async def _caller(
                 refunded=amounts if what == "refund" else {},
                 labels=(label,) if label else (),
             )
-            refunded = await _tell(store, told, last, books) or refunded
+            now_refunded = await _tell(store, told, last, books)
+            # A refund of nothing is accepted again and again, and takes nothing back of the first one.
+            if any(now_refunded.values()):
+                refunded = now_refunded
 
 
 async def _reserve(
