@@ -1,4 +1,4 @@
-"""Looking at tasks, forgetting what has expired, checking and compacting the file."""
+"""Lists tasks, deletes expired rows, and checks and compacts the file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
-# A lifted revocation (expires_at 0) stays: a sidecar that slept for long still has to hear of it. What keeps somebody from
-# something stays a while longer than it counts: a clock that ran ahead and is set back must not give it back.
+# A lifted revocation (expires_at 0) stays, because a sidecar that was suspended still has to read it. Rows that deny
+# something are kept for a while after they expire: a clock that ran ahead and is set back must not undo them.
 _EXPIRING = (
     ("requests", "key", 0.0),
     ("uses", "name", KEPT_SECONDS),
@@ -63,13 +63,13 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
         {budget_id: amount for budget_id, amount, _, _ in spent},
         tuple(label for (label,) in labels),
         row[-1],
-        # Those that were charged by an older version have no name here.
+        # Budgets that an older version charged have no name here.
         {budget_id: BudgetLimit(budget_id, name, most) for budget_id, _, name, most in spent if name},
     )
 
 
 def expire(connection: sqlite3.Connection, now: float) -> int:
-    """Forget what has expired, a bounded number of rows at a time."""
+    """Delete expired rows, a bounded number at a time."""
     gone = 0
     for table, key, kept in _EXPIRING:
         columns = key.strip("()")
@@ -83,7 +83,7 @@ def expire(connection: sqlite3.Connection, now: float) -> int:
 
 
 def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
-    """Forget tasks, each after its calls, of which there may be many."""
+    """Delete expired tasks, each after its calls, which may be many."""
     gone = 0
     roots = connection.execute(
         f"SELECT root_id FROM tasks WHERE expires_at<=? LIMIT {_EXPIRE_TASKS}",  # noqa: S608
@@ -103,7 +103,7 @@ def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
 
 
 def check(connection: sqlite3.Connection) -> Sequence[str]:
-    """Return what is wrong with the file."""
+    """Return the problems of the file."""
     problems = [
         f"SQLite: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"
     ]
@@ -117,7 +117,7 @@ def check(connection: sqlite3.Connection) -> Sequence[str]:
 
 
 def compact(connection: sqlite3.Connection) -> int:
-    """Give space back that nothing uses; return how many bytes."""
+    """Free unused space; return how many bytes."""
     before = _size(connection)
     connection.execute("VACUUM")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
