@@ -234,7 +234,7 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
             Authorizer(stages),
             ToolFilter(stages),
             Outcomes(stages, parts.keyring, parts.clock),
-            parts.approving.desk,
+            parts.approving.status_service,
             edge,
         ),
         agents,
@@ -243,13 +243,13 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
         CredentialServicer(credentials, edge), agents
     )
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
-        ApprovalServicer(parts.approving.office, edge), operators
+        ApprovalServicer(parts.approving.decider, edge), operators
     )
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(parts.revoking.desk, edge), operators
+        RevocationServicer(parts.revoking.admin, edge), operators
     )
     task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
-        TaskOperatorServicer(parts.revoking.board, edge), operators
+        TaskOperatorServicer(parts.revoking.task_views, edge), operators
     )
 
     http = create_http_server(

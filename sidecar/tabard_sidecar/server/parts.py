@@ -133,7 +133,7 @@ class Parts:
             catalogue=self.catalogue,
             task_states=TaskStates(self.state, cache, epoch, self.revoking.checks, clock),
             revocations=self.revoking.checks,
-            approvals=self.approving.approvals,
+            approvals=self.approving.requester,
             idempotency=IdempotencyStore(
                 self.state,
                 KeyringReplyKeys(self.keyring),
