@@ -255,7 +255,7 @@ async def test_readable_after_a_rotation(world):
 
 def test_agents_tokens_must_have_another_audience(tmp_path):
     """Otherwise every agent could approve with the token it holds."""
-    with pytest.raises(ValueError, match="tokens that agents hold have the audience tabard"):
+    with pytest.raises(ValueError, match="agents' tokens have the audience tabard"):
         ApprovalWorld(tmp_path, audience="tabard")
 
 
