@@ -130,7 +130,7 @@ def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
         content = path.read_bytes()
     except OSError as error:
         problem = PolicyProblem(
-            file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Mend catalogue.path"
+            file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Fix catalogue.path"
         )
         raise PolicyBrokenError([problem]) from error
     if len(content) > MAX_BYTES:
@@ -183,7 +183,7 @@ def _items(document: Json, wrong: _Wrong) -> list[Json]:
             )
         document = document.get("tools")
     if not isinstance(document, list):
-        wrong("catalogue", "must be a list of tools, or an object with one under tools", "Mend the file")
+        wrong("catalogue", "must be a list of tools, or an object with one under tools", "Fix the file")
         return []
     return document
 
@@ -198,17 +198,17 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     server, annotations = item.get("server", ""), item.get("annotations")
     annotations = {} if annotations is None else annotations
     if not isinstance(server, str) or not isinstance(annotations, dict):
-        wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Mend it")
+        wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Fix it")
         return None
     labels = item.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
-        wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Mend it")
+        wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Fix it")
         return None
     schema = item.get("inputSchema", True)
     try:
         check = _compile(schema)
     except SchemaError as error:
-        wrong("tool_schema", f"tool {name!r}: {error}", "Mend its inputSchema")
+        wrong("tool_schema", f"tool {name!r}: {error}", "Fix its inputSchema")
         return None
     labels = tuple(sorted(set(labels)))
     return ToolSpec(name, server, labels, annotations, _argument_names(schema), schema, check)
