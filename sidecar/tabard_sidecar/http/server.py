@@ -89,7 +89,7 @@ class HttpServer:
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # The client is gone or too slow, so no answer can be sent.
+            pass  # The client has disconnected or is too slow, so no answer can be sent.
         finally:
             writer.transport.abort()
 

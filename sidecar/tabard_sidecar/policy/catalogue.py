@@ -1,4 +1,4 @@
-"""What is known about tools before they are called."""
+"""Loads the tool catalogue: schemas, annotations and labels of tools."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class ToolSpec:
 
     @property
     def read_only(self) -> bool:
-        """True only if the catalogue says that the tool changes nothing."""
+        """True only if the catalogue marks the tool as read-only."""
         return self.annotations.get("readOnlyHint") is True
 
     def validate(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the arguments, without their values, or ``None``."""
+        """Return the problem of the arguments, without their values, or ``None``."""
         try:
             fault = self.check(arguments)
         except RecursionError:
@@ -73,7 +73,7 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tools that are known.
+    """All tools of the catalogue.
 
     Attributes:
         required: True if a tool that isn't here must be denied.
@@ -123,7 +123,7 @@ def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
     ``annotations`` and ``labels`` (what a call of it adds to its task).
 
     Raises:
-        PolicyBrokenError: with everything that is wrong with it.
+        PolicyBrokenError: the catalogue can't be used; it holds every problem that was found.
     """
     file = str(path)
     try:

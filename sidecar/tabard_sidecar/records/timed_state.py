@@ -36,7 +36,7 @@ class _TimedStateStore:
 
 
 def _timed(operation: Callable[..., Awaitable[Any]], histogram: Histogram) -> Callable[..., Awaitable[Any]]:
-    async def observed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the operation takes and gives
+    async def observed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the operation decides the types
         began = perf_counter()
         try:
             return await operation(*args, **kwargs)

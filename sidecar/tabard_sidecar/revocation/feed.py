@@ -173,7 +173,7 @@ class RevocationFeed:
             return
         async with self._reading:
             if self._sequence == before:
-                await self._read(anew=True)
+                await self._read(everything=True)
 
     async def refresh(self) -> None:
         """Read every revocation that was stored before this call.
@@ -187,8 +187,8 @@ class RevocationFeed:
             if self._last_read <= asked:
                 await self._read()
 
-    async def _read(self, *, anew: bool = False) -> None:
-        """Read new revocations; read all with ``anew``, or if the store turns out to have gone back in time."""
+    async def _read(self, *, everything: bool = False) -> None:
+        """Read new revocations; read all with ``everything``, or if the store turns out to have gone back in time."""
         self._reads_begun += 1
         number, began = self._reads_begun, self._uptime()
         expected = self._expected()
@@ -196,7 +196,7 @@ class RevocationFeed:
             fresh = await self._source.revocations(
                 after=self._sequence if expected is None else expected.seq - 1
             )
-            if anew or (expected is not None and not _lists(fresh, expected)):
+            if everything or (expected is not None and not _lists(fresh, expected)):
                 fresh = await self._source.revocations(after=0)
                 self._follow_rollback(fresh)
         self._apply(fresh)

@@ -70,27 +70,27 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
 
 def expire(connection: sqlite3.Connection, now: float) -> int:
     """Delete expired rows, a bounded number at a time."""
-    gone = 0
+    deleted = 0
     for table, key, kept in _EXPIRING:
         columns = key.strip("()")
         # Table and column names are the constants above.
-        gone += connection.execute(
+        deleted += connection.execute(
             f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
             f"(SELECT {columns} FROM {table} WHERE expires_at<=? AND expires_at>0 LIMIT {_EXPIRE_ROWS})",
             (now - kept,),
         ).rowcount
-    return gone + _expire_tasks(connection, now - KEPT_SECONDS)
+    return deleted + _expire_tasks(connection, now - KEPT_SECONDS)
 
 
 def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
     """Delete expired tasks, each after its calls, which may be many."""
-    gone = 0
+    deleted = 0
     roots = connection.execute(
         f"SELECT root_id FROM tasks WHERE expires_at<=? LIMIT {_EXPIRE_TASKS}",  # noqa: S608
         (before,),
     ).fetchall()
     for root in roots:
-        gone += connection.execute(
+        deleted += connection.execute(
             "DELETE FROM calls WHERE (root_id, number) IN "  # noqa: S608
             f"(SELECT root_id, number FROM calls WHERE root_id=? LIMIT {_EXPIRE_ROWS})",
             root,
@@ -98,8 +98,8 @@ def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
         if connection.execute("SELECT 1 FROM calls WHERE root_id=? LIMIT 1", root).fetchone() is not None:
             break  # the rest at the next time
         for table in ("labels", "spent", "tasks"):
-            gone += connection.execute(f"DELETE FROM {table} WHERE root_id=?", root).rowcount  # noqa: S608
-    return gone
+            deleted += connection.execute(f"DELETE FROM {table} WHERE root_id=?", root).rowcount  # noqa: S608
+    return deleted
 
 
 def check(connection: sqlite3.Connection) -> Sequence[str]:
