@@ -1,4 +1,4 @@
-"""``tabard revoke``."""
+"""Implements ``tabard revoke``."""
 
 from __future__ import annotations
 
@@ -222,10 +222,10 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
     click.echo(f"{click.style('revoked', fg='red', bold=True)} {named}, {_until(row)}")
     click.echo(f"  sequence   {row['sequence']}")
     if row["kind"] != "credential":
-        more = "" if reach.complete else " at least; not every task was looked at"
+        more = "" if reach.complete else " at least; not every task was examined"
         click.echo(f"  reaches    {reach.live_tasks} live task(s), {reach.holders} holder(s){more}")
     if row["kind"] == "link" and not reach.live_tasks:
-        click.echo("  note       no live task has used this link; it is revoked all the same")
+        click.echo("  note       no live task has used this link; it is revoked anyway")
 
 
 def _lift(address: str, *, as_json: bool, **target: object) -> int:

@@ -1,4 +1,4 @@
-"""``tabard tasks``."""
+"""Implements ``tabard tasks``."""
 
 from __future__ import annotations
 

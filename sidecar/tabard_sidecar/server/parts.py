@@ -1,4 +1,4 @@
-"""What a sidecar is made of, put together from its settings."""
+"""Builds the components of a sidecar from its settings."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, pruner
 from tabard_sidecar.state.factory import create_store
 
-# How long an evaluation may hold the loop before it moves to a thread of its own. After an idle moment an ordinary one
-# takes up to twice its usual quarter of a millisecond, and to move it costs as much as to finish it.
+# How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
+# takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
 _HOLD_SECONDS = 0.001
 
 _log = logging.getLogger(__name__)
 
 
 class Parts:
-    """What a sidecar is made of, in the order in which it is built."""
+    """The components of a sidecar, in the order in which they are built."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings

@@ -190,7 +190,7 @@ def test_state_check_and_compact_on_redis(server, capsys):
     assert main(["state", "check", *chosen]) == 0
     assert capsys.readouterr().out == "state: ok\n"
     assert main(["state", "compact", *chosen]) == 0
-    assert capsys.readouterr().out.startswith("forgot 0 expired entries")
+    assert capsys.readouterr().out.startswith("deleted 0 expired entries")
 
 
 def test_state_check_of_a_server_that_is_away(capsys, tmp_path):

@@ -361,9 +361,9 @@ async def test_state_check_and_compact_of_a_running_zone(zone, command):
     assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": []})
     exit_code, out, _ = await command("state", "compact", "--config", config, "--json")
     assert exit_code == 0
-    assert json.loads(out).keys() == {"forgotten", "bytes"}
+    assert json.loads(out).keys() == {"deleted", "bytes"}
     exit_code, out, _ = await command("state", "compact", "--config", config)
-    assert out.startswith("forgot 0 expired entries, gave back ")
+    assert out.startswith("deleted 0 expired entries, freed ")
     assert await code(task) == ""
 
 
