@@ -68,7 +68,7 @@ def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
                 "sub_agent": node.sub_agent,
                 "children": node.children,
                 "ended": node.ended,
-                "cut": node.cut,
+                "inactive": node.inactive,
             }
             for node in found.nodes
         ],

@@ -193,5 +193,5 @@ def _node(node: Node) -> operator_pb.TaskNode:
         depth=node.depth,
         children=node.children,
         ended=node.ended,
-        cut=node.inactive,
+        inactive=node.inactive,
     )

@@ -34,7 +34,7 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
         receipt = await self._revoke(request)
         return revocation_pb.RevokeResponse(
             revocation=convert.revocation_message(receipt.revocation),
-            reach=revocation_pb.RevocationReach(
+            impact=revocation_pb.RevocationImpact(
                 live_tasks=receipt.impact.tasks,
                 holders=receipt.impact.holders,
                 complete=receipt.impact.complete,
