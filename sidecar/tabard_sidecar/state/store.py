@@ -34,11 +34,11 @@ KEPT_SECONDS = 3600.0
 
 
 Meanwhile = Callable[[], None]
-"""What can be done while a store answers. Takes a fraction of a millisecond, and never raises."""
+"""Work to do while waiting for the store's answer. Takes a fraction of a millisecond and never raises."""
 
 
 def nothing() -> None:
-    """Do nothing meanwhile."""
+    """Do nothing."""
 
 
 class StateStore(Protocol):
@@ -94,13 +94,13 @@ class StateStore(Protocol):
         ...
 
     async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
-        """Take what one allowed call takes: charge every budget, use up approvals, note the call, add labels.
+        """Reserve one allowed call: charge every budget, use up approvals, record the call, add labels.
 
-        One transaction, all or nothing, and refused if the label version isn't the current one, a link was ended, or the
-        task isn't ``unchanged`` although it has to be. The caller has seen to it that every charged name has a budget in
-        the chain.
+        One transaction, all or nothing. Refused if the label version isn't current, a link was ended, or the task isn't
+        ``unchanged`` although the reservation requires it. The caller has checked that every charged name has a budget
+        in the chain.
 
-        A store that has to be waited for calls ``meanwhile`` once it was asked.
+        A store that waits for a server calls ``meanwhile`` after sending the request.
         """
         ...
 

@@ -107,7 +107,7 @@ class SQLiteStateStore:
                 self._task_states[key] = task_state
         return task_state
 
-    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:  # noqa: ARG002 - a file answers at once
+    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:  # noqa: ARG002 - a file has no waiting time
         """Make a call's reservation; see the interface."""
         try:
             # A used approval must stay used after a power cut.
