@@ -1,4 +1,4 @@
-"""Measures the engine alone: ways of calling it, parts of an evaluation, and company of a runaway rule.
+"""Measures the engine alone: ways of calling it, parts of an evaluation, and load next to a runaway rule.
 
 ``python engine/bench_micro.py`` prints one table. Import ``example`` and ``measure`` to use the same load elsewhere.
 """  # noqa: INP001

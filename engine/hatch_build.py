@@ -1,4 +1,4 @@
-"""Builds the engine's library, and in wheels the opa command line, while the package is built or installed."""
+"""Builds the engine's library, and for wheels the opa command line, when the package is built or installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _load_toolchain(root: str) -> ModuleType:
-    """Import the toolchain module by its path: the package isn't importable before it is built."""
+    """Import the toolchain module by its path, because the package can't be imported before it is built."""
     name = "_tabard_opa_toolchain"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(root) / "tabard_opa" / "_toolchain.py")
@@ -29,18 +29,18 @@ def _load_toolchain(root: str) -> ModuleType:
 
 
 class EngineBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Editable installs get the library beside the source; wheels get library and command line."""
+    """Builds the library beside the source for editable installs; packs library and command line into wheels."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """Name Go and a C compiler out of PyPI as build requirements, where this machine lacks them."""
+        """Return PyPI's packages of Go and a C compiler as build requirements, if this machine lacks them."""
         if self.target_name != "wheel":
             return []
         return list(_load_toolchain(self.root).missing_requirements())
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build, and tell hatchling what to pack and how to tag it."""
+        """Build, and set the files and the tag of the wheel."""
         if self.target_name != "wheel":
             return
         tools = _load_toolchain(self.root)

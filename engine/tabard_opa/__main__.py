@@ -1,4 +1,4 @@
-"""``python -m tabard_opa …`` is the opa command line."""
+"""Runs the opa command line as ``python -m tabard_opa …``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tabard_opa.command import opa_binary
 
 
 def main() -> None:
-    """Become ``opa`` with this process's arguments."""
+    """Replace this process by ``opa`` with the same arguments."""
     try:
         program = opa_binary()
     except ToolchainError as error:

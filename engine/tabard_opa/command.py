@@ -1,4 +1,4 @@
-"""The opa command line: packed in wheels, built on first use in a checkout."""
+"""Finds the opa command line, and builds it on first use in a checkout."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SOURCE = Path(__file__).parent.parent / "go"
 def opa_binary() -> Path:
     """Return the path of the ``opa`` program of the library's version.
 
-    Wheels bring it. An editable install builds it once into the user's cache, which takes half a minute and says so on
-    standard error.
+    Wheels contain it. An editable install builds it once into the user's cache, which takes half a minute and is
+    reported on standard error.
 
     Raises:
-        tabard_opa._toolchain.ToolchainError: it has to be built and can't be.
+        tabard_opa._toolchain.ToolchainError: the build failed.
     """
     packed = Path(__file__).with_name("_lib") / _toolchain.COMMAND
     if packed.is_file():
@@ -45,7 +45,7 @@ def _fingerprint() -> str:
 
 def _built() -> Path:
     if not (_SOURCE / "go.mod").is_file():
-        message = "this install holds neither the opa program nor its source: reinstall tabard-opa"
+        message = "this installation holds neither the opa program nor its source: reinstall tabard-opa"
         raise _toolchain.ToolchainError(message)
     folder = _cache() / _fingerprint()
     program = folder / _toolchain.COMMAND
@@ -65,7 +65,7 @@ def _built() -> Path:
 
 
 def _find_or_install(scratch: Path) -> _toolchain.Toolchain:
-    """Find a toolchain; what is missing is installed from PyPI into a folder that goes after the build."""
+    """Find a toolchain. Missing programs are installed from PyPI into a folder that is removed after the build."""
     missing = _toolchain.missing_requirements()
     if not missing:
         return _toolchain.find_toolchain()

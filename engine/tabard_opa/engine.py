@@ -1,4 +1,4 @@
-"""The engine: one per process, owner of the limits and of everything that is compiled."""
+"""Compiles policies and parses modules and bundles; holds the limits of evaluations. One per process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_MAX_IN_FLIGHT: Final = 64
 DEFAULT_MAX_INPUT_BYTES: Final = 2**20
 DEFAULT_MAX_BUNDLE_BYTES: Final = 64 * 2**20
-#: How long an evaluation may keep Python's lock before it moves to a thread of Go's.
+#: How long an evaluation may hold the GIL before it moves to one of Go's threads.
 DEFAULT_HOLD_SECONDS: Final = 0.0005
-#: Garbage is collected when the heap has grown by this much; a heap this small is collected too often at Go's 100.
+#: GOGC: heap growth in percent before a collection. At Go's default of 100 so small a heap is collected too often.
 DEFAULT_COLLECT_PERCENT: Final = 200
 
 
@@ -32,9 +32,9 @@ class Engine:
     Args:
         max_in_flight: Evaluations that may run at once; one more fails with ``overloaded``.
         max_input_bytes: Larger inputs fail with ``input_too_large``.
-        memory_limit_bytes: What Go's memory should stay under (``GOMEMLIMIT`` of the whole process). An evaluation that
-            runs for long while three quarters of it are alive is cut with ``overloaded``. None leaves memory unlimited.
-        hold_seconds: How long an evaluation may keep Python's lock. At most 0.001; 0 never evaluates with the lock held.
+        memory_limit_bytes: Soft limit of Go's memory (``GOMEMLIMIT`` of the whole process). A long evaluation is stopped
+            with ``overloaded`` while live memory is above three quarters of the limit. None leaves memory unlimited.
+        hold_seconds: How long an evaluation may hold the GIL. At most 0.001; 0 never evaluates with the GIL held.
 
     Raises:
         ValueError: an argument is out of range.
@@ -51,11 +51,11 @@ class Engine:
     ) -> None:
         if max_in_flight < 1 or max_input_bytes < 1 or not 0 <= hold_seconds <= 0.001:  # noqa: PLR2004 - the bound
             message = (
-                "max_in_flight and max_input_bytes have to be positive, hold_seconds between 0 and 0.001"
+                "max_in_flight and max_input_bytes must be positive, hold_seconds must be between 0 and 0.001"
             )
             raise ValueError(message)
         if memory_limit_bytes is not None and memory_limit_bytes < 1:
-            message = "memory_limit_bytes has to be positive"
+            message = "memory_limit_bytes must be positive"
             raise ValueError(message)
         self._limits = Limits(max_input_bytes, int(hold_seconds * 1e9))
         self.library: Library = load()
@@ -80,7 +80,7 @@ class Engine:
         self._finalizer()
 
     def check_process(self) -> None:
-        """Refuse to work in a forked child.
+        """Raise in a forked child.
 
         Raises:
             ForkedError: this process isn't the one that loaded the engine.
@@ -96,7 +96,7 @@ class Engine:
             ``location``.
 
         Raises:
-            EngineError: it doesn't parse; every syntax error of the file is in ``errors``.
+            EngineError: it doesn't parse; ``errors`` holds every syntax error of the file.
         """
         self.check_process()
         name, text = filename.encode(), source.encode()
@@ -133,7 +133,7 @@ class Engine:
         _, text = self.library.call("tabard_read_bundle", request, len(request))
         return bundle_from(json.loads(text))
 
-    def compile(  # noqa: PLR0913 - each is a part of what a policy is
+    def compile(  # noqa: PLR0913 - one parameter per part of a policy
         self,
         modules: Mapping[str, str],
         data: Mapping[str, Any] | bytes,
@@ -143,20 +143,20 @@ class Engine:
         input_schema: Mapping[str, Any] | None = None,
         strict: bool = True,
     ) -> Policy:
-        """Compile modules and data together into something that can be evaluated.
+        """Compile modules and data into a policy.
 
-        Blocks for as long as OPA takes, without Python's lock; from a loop, call it in a thread.
+        Blocks while OPA compiles, with the GIL released; from a loop, call it in a thread.
 
         Args:
             modules: Rego v1 sources by file name.
             data: The base documents; bytes are JSON text.
             entrypoints: Rules to be evaluated, such as ``data.tabard.decision``; each has to exist.
-            capabilities: What policies may use; everything OPA can do by default. See ``default_capabilities``.
+            capabilities: OPA capabilities that policies may use; by default all. See ``default_capabilities``.
             input_schema: JSON Schema that references to ``input`` are type-checked against.
-            strict: OPA's strict mode: unused imports and variables and the like are errors.
+            strict: OPA's strict mode, in which for example unused imports and variables are errors.
 
         Raises:
-            EngineError: with everything that one stage of OPA's compiler found.
+            EngineError: it doesn't compile; ``errors`` holds everything that the failing stage of OPA's compiler found.
         """
         self.check_process()
         names = tuple(entrypoints)
@@ -190,13 +190,13 @@ def _free_engine(library: Library, handle: int, pid: int) -> None:
 
 
 def default_capabilities() -> dict[str, Any]:
-    """Everything this version of OPA can do, as its capabilities document; take out what policies must not use."""
+    """Return the capabilities document of this version of OPA; remove from it what policies must not use."""
     _, text = load().call("tabard_capabilities")
     capabilities: dict[str, Any] = json.loads(text)
     return capabilities
 
 
 def opa_version() -> str:
-    """OPA's version."""
+    """Return OPA's version."""
     _, text = load().call("tabard_version")
     return text.decode()

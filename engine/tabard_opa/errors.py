@@ -1,4 +1,4 @@
-"""What goes wrong while compiling and evaluating."""
+"""Exceptions of compiling and evaluating."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class PolicyProblem:
-    """One thing wrong with a policy.
+    """One problem of a policy.
 
-    ``row`` and ``column`` count from 1 and are 0 where OPA knows no place. ``code`` is OPA's (``rego_parse_error``,
+    ``row`` and ``column`` count from 1 and are 0 if OPA gives no place. ``code`` is OPA's (``rego_parse_error``,
     ``rego_type_error``, …) or one of ``data_error``, ``schema_error``, ``capabilities_error``, ``entrypoint_error``,
     ``bundle_error``, ``error``. ``message`` is OPA's own; its further lines are details.
     """
@@ -32,7 +32,7 @@ class TabardOpaError(Exception):
 
 
 class EngineError(TabardOpaError):
-    """A policy, its data or a bundle is unusable; ``errors`` holds everything OPA found in one go."""
+    """A policy, its data or a bundle can't be used; ``errors`` holds all problems that OPA found at once."""
 
     def __init__(self, errors: tuple[PolicyProblem, ...]) -> None:
         super().__init__("\n".join(map(str, errors)))
@@ -43,7 +43,7 @@ class EvaluationError(TabardOpaError):
     """One evaluation gave no result.
 
     ``code`` is one of ``timeout``, ``builtin_error``, ``conflict``, ``undefined``, ``internal``, ``overloaded``,
-    ``input_too_large``, ``invalid_input``, ``invalid_query``, ``closed``. ``file`` and ``row`` are where in the policy,
+    ``input_too_large``, ``invalid_input``, ``invalid_query``, ``closed``. ``file`` and ``row`` are the place in the policy,
     or empty and 0.
     """
 
@@ -57,7 +57,7 @@ class EvaluationError(TabardOpaError):
 
 
 class ForkedError(TabardOpaError):
-    """The engine was loaded before this process forked: the Go runtime's threads don't exist in the child."""
+    """The engine was loaded before this process was forked: the Go runtime's threads don't exist in the child."""
 
     def __init__(self) -> None:
         super().__init__(

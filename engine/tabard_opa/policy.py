@@ -1,4 +1,4 @@
-"""A compiled policy and its evaluations."""
+"""Evaluates a compiled policy."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _MAX_SECONDS: Final = 3600.0
 
 
-#: How much of an evaluation an explanation tells.
+#: Detail of an explanation.
 Mode = Literal["full", "fails", "notes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How an evaluation went: its result or its error, and OPA's trace of it."""
+    """An explained evaluation: its result or error, and OPA's trace."""
 
     result: Any
     error: EvaluationError | None
@@ -47,13 +47,12 @@ class Limits:
 
 
 class Policy:
-    """Prepared and immutable; any number of evaluations may run at once, from loops and threads.
+    """A compiled, immutable policy. Any number of evaluations may run at once, from loops and threads.
 
-    ``close`` frees it; evaluations that have begun finish undisturbed, later ones fail with ``closed``. A policy that is
-    collected is closed.
+    ``close`` frees it; running evaluations finish, later ones fail with ``closed``. A garbage-collected policy is closed.
 
-    Every ``deadline_seconds`` counts from the call. An optional ``metrics`` dictionary is filled, by OPA's names, with the
-    nanoseconds of reading the input and of evaluating.
+    Every ``deadline_seconds`` counts from the call. An optional ``metrics`` dictionary receives the nanoseconds of parsing
+    the input and of evaluating, under OPA's names.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Policy:
 
     @property
     def entrypoints(self) -> tuple[str, ...]:
-        """What can be evaluated."""
+        """The rules that can be evaluated."""
         return tuple(self._indexes)
 
     @property
@@ -93,7 +92,7 @@ class Policy:
         return not self._finalizer.alive
 
     def close(self) -> None:
-        """Free it; again is harmless."""
+        """Free the policy. Idempotent."""
         self._finalizer()
 
     async def evaluate(
@@ -106,8 +105,8 @@ class Policy:
     ) -> bytes:
         """Evaluate an entrypoint on an input.
 
-        A short evaluation answers before this yields to the loop at all; a longer one runs on Go's threads meanwhile.
-        Cancelling the caller stops the evaluation.
+        A short evaluation finishes before this yields to the loop; a longer one continues on Go's threads. Cancelling the
+        caller stops the evaluation.
 
         Returns:
             The result as JSON.
@@ -132,7 +131,7 @@ class Policy:
         deadline_seconds: float,
         metrics: dict[str, int] | None = None,
     ) -> bytes:
-        """Like ``evaluate``, for threads: waits without Python's lock.
+        """Like ``evaluate``, for threads: waits with the GIL released.
 
         Returns:
             The result as JSON.
@@ -148,17 +147,17 @@ class Policy:
     async def partial(
         self, query: str, input_json: bytes, unknowns: Sequence[str], *, deadline_seconds: float
     ) -> dict[str, Any]:
-        """Evaluate a query as far as it goes without the unknowns.
+        """Evaluate a query partially, leaving the unknowns open.
 
         Args:
             query: Rego, such as ``data.tabard.decision.grant[_]``.
-            input_json: What is known.
+            input_json: The known part of the input.
             unknowns: References such as ``input.tool.arguments``.
-            deadline_seconds: When to give up.
+            deadline_seconds: The deadline.
 
         Returns:
-            ``queries``, what remains to be true (none: it never is; an empty one among them: it always is), and
-            ``support``, the modules these refer to; both as OPA's JSON syntax tree.
+            ``queries``, the residual queries (none: never true; an empty one: always true), and ``support``, the modules
+            that these refer to; both as OPA's JSON syntax tree.
 
         Raises:
             EvaluationError: there is no result; ``code`` says why.
@@ -177,16 +176,16 @@ class Policy:
     def explain(
         self, path: str, input_json: bytes, *, deadline_seconds: float, mode: Mode = "full"
     ) -> Explanation:
-        """Evaluate any rule and tell how it went; for people, and slow.
+        """Evaluate any rule and trace the evaluation. Slow; meant for people.
 
         Args:
             path: A rule such as ``data.policy.refunds.grant``; it needn't be an entrypoint.
             input_json: The input.
-            deadline_seconds: When to give up.
-            mode: ``full``, only the expressions that failed (``fails``), or what policies say with ``trace`` (``notes``).
+            deadline_seconds: The deadline.
+            mode: ``full``, only the expressions that failed (``fails``), or only notes of policies' ``trace`` (``notes``).
 
         Raises:
-            EvaluationError: there is no such rule, or the input isn't JSON. What evaluation itself ran into is in the
+            EvaluationError: there is no such rule, or the input isn't JSON. Errors of the evaluation itself are in the
                 explanation.
             ForkedError: this process was forked after the engine was loaded.
         """

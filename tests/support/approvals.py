@@ -140,17 +140,17 @@ class ApprovalWorld:
         """Ask about a call, as the pipeline does."""
         presented = grant or self.grant
         verified = self.kit.service.verify(presented, discharges)
-        return await self.parts.approvals.ask(
+        return await self.parts.requester.ask(
             presented, verified, AGENT, call, asks or (ASK,), now=self.clock()
         )
 
     async def approve(self, pending: PendingApproval, token: str = "") -> None:
         """Approve one call."""
-        await self.parts.office.decide(pending.approval_id, token or self.token(), approve=True)
+        await self.parts.decider.decide(pending.approval_id, token or self.token(), approve=True)
 
     async def discharge(self, pending: PendingApproval) -> str:
         """Poll once and return the discharge."""
-        return (await self.parts.desk.status(pending.call_grant, pending.approval_id)).discharge
+        return (await self.parts.status_service.status(pending.call_grant, pending.approval_id)).discharge
 
     async def approved(self, *asks: Ask, call: ToolCall = CALL) -> tuple[str, list[str]]:
         """Return call grant and discharges of a call that everybody approved."""
@@ -162,7 +162,7 @@ class ApprovalWorld:
     async def met(self, grant: str, discharges: list[str], call: ToolCall = CALL):
         """Verify, judge and look up, as the pipeline does."""
         verified = self.kit.service.verify(grant, discharges)
-        return await self.parts.approvals.met(verified, call, now=self.clock())
+        return await self.parts.requester.met(verified, call, now=self.clock())
 
     async def use(self, approval_id: str, decision_id: str) -> Reserved:
         """Take one use of an approval, as an allowed call does."""

@@ -17,24 +17,24 @@ const (
 )
 
 const (
-	// pollsPerLook is how many of OPA's polls pass between two looks at the clock: a poll costs next to nothing, a look
-	// some 40 ns.
+	// pollsPerLook is how many of OPA's polls pass between two reads of the clock: a poll costs almost nothing, a read
+	// about 40 ns.
 	pollsPerLook = 16
-	// patience is how long an evaluation runs before it starts to make room for others at every look, and before its
-	// use of memory is watched.
+	// patience is how long an evaluation runs before it yields to others at every check, and before its use of memory is
+	// watched.
 	patience = time.Millisecond
-	// memoryInterval is the least time between two looks at the heap.
+	// memoryInterval is the shortest time between two checks of the heap.
 	memoryInterval = 2 * time.Millisecond
 )
 
-// brake is the topdown.Cancel of one evaluation. It looks at the clock itself, so that an evaluation needs neither a
-// timer nor a goroutine of its own. OPA polls it from the evaluating goroutine only; stop may be set from anywhere.
+// brake is the topdown.Cancel of one evaluation. It reads the clock itself, so that an evaluation needs neither a timer
+// nor a goroutine of its own. OPA polls it from the evaluating goroutine only; stop may be set from any goroutine.
 type brake struct {
 	stop       atomic.Uint32
 	polls      uint32
 	started    time.Time
 	deadline   time.Time
-	hold       time.Time // zero unless a caller waits with Python's lock held
+	hold       time.Time // zero unless a caller waits with the GIL held
 	nextMemory time.Time
 	heapLimit  uint64 // bytes; 0 is no limit
 	inLane     bool
@@ -72,13 +72,13 @@ func (b *brake) look(now time.Time) bool {
 		if now.Sub(b.started) > laneAfter {
 			slow.travel(b, now)
 		}
-		// Without this, a long evaluation keeps its processor of the scheduler for 10 ms at a time.
+		// Without this, a long evaluation occupies a scheduler's processor for 10 ms at a time.
 		runtime.Gosched()
 	}
 	return b.stop.Load() != running
 }
 
-// heapBytes is what the last collection found alive.
+// heapBytes returns the live heap after the last collection.
 func heapBytes() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

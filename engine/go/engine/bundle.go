@@ -21,7 +21,7 @@ type BundleRequest struct {
 	Verification *Verification `json:"verification"`
 }
 
-// Verification names the keys that may have signed. KeyID, if set, is used whatever the signature names.
+// Verification names the keys that may have signed. KeyID, if set, overrides the key that the signature names.
 type Verification struct {
 	Keys    map[string]*bundle.KeyConfig `json:"keys"`
 	KeyID   string                       `json:"key_id"`
@@ -37,7 +37,7 @@ type bundleContent struct {
 }
 
 // ReadBundle reads a snapshot bundle: its manifest, the sources of its modules and its data. With a verification the
-// bundle has to be signed; without one, a signed bundle is refused, since nobody could tell whether the signature holds.
+// bundle has to be signed; without one, a signed bundle is refused, because its signature couldn't be verified.
 func ReadBundle(request *BundleRequest) ([]byte, error) {
 	text, err := readBounded(request)
 	if err != nil {
@@ -81,7 +81,7 @@ func bundleProblem(path string, err error) error {
 	return problems
 }
 
-// readBounded reads the tarball and unpacks it once for its size alone: OPA bounds single files only.
+// readBounded reads the tarball and unpacks it once to check its size, because OPA only bounds single files.
 func readBounded(request *BundleRequest) ([]byte, error) {
 	file, err := os.Open(request.Path)
 	if err != nil {

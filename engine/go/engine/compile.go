@@ -15,7 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 )
 
-// Source is what a policy is compiled from.
+// Source holds everything that a policy is compiled from.
 type Source struct {
 	Modules      map[string]string `json:"modules"`
 	Data         json.RawMessage   `json:"data"`
@@ -25,10 +25,10 @@ type Source struct {
 	Strict       bool              `json:"strict"`
 }
 
-// maxCachedValues bounds the compiled patterns and the like that builtins keep between evaluations of one policy.
+// maxCachedValues bounds the values, such as compiled patterns, that builtins cache between evaluations of one policy.
 const maxCachedValues = 256
 
-// Policy is compiled and immutable: any number of evaluations may use it at once. It is freed by dropping it.
+// Policy is compiled and immutable: any number of evaluations may use it at once. The garbage collector frees it.
 type Policy struct {
 	compiler    *ast.Compiler
 	store       storage.Store
@@ -36,12 +36,12 @@ type Policy struct {
 	values      cache.InterQueryValueCache
 	responses   cache.InterQueryCache
 	inputs      *memory
-	// swift: every builtin used is bounded by the size of its operands, so a brake that is polled bounds the whole.
+	// swift: the time of every builtin used is bounded by the size of its operands, so polling the brake bounds the whole.
 	swift bool
 }
 
-// Compile parses and compiles everything, and prepares the entrypoints. The error is Problems with all that one stage
-// of OPA could find.
+// Compile parses and compiles everything, and prepares the entrypoints. The error is Problems: all that the failing stage
+// of OPA found.
 func Compile(source *Source) (*Policy, error) {
 	capabilities, err := parseCapabilities(source.Capabilities)
 	if err != nil {
@@ -113,7 +113,7 @@ func parseModules(sources map[string]string, capabilities *ast.Capabilities) (ma
 	return modules, nil
 }
 
-// parseModule is ast.ParseModuleWithOpts, except that a file without any statement is an error with a place.
+// parseModule is ast.ParseModuleWithOpts, except that the error for a file without statements has a place.
 func parseModule(name, source string, options ast.ParserOptions) (*ast.Module, error) {
 	module, err := ast.ParseModuleWithOpts(name, source, options)
 	if err != nil {
@@ -184,8 +184,8 @@ func (p *Policy) prepareAll(names []string) error {
 	return nil
 }
 
-// prepare compiles the query of one entrypoint. Nothing defined there is a problem now, instead of an undefined result
-// at every evaluation.
+// prepare compiles the query of one entrypoint. An undefined entrypoint is reported here, instead of as an undefined
+// result at every evaluation.
 func (p *Policy) prepare(name string) (*entrypoint, error) {
 	fail := func(message string) (*entrypoint, error) {
 		return nil, Problems{{Code: "entrypoint_error", Message: fmt.Sprintf("entrypoint %q %s", name, message)}}

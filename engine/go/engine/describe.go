@@ -9,13 +9,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/version"
 )
 
-// Version is OPA's own.
+// Version returns OPA's version.
 func Version() string { return version.Version }
 
-// Capabilities is everything this version of OPA can do, as JSON.
+// Capabilities returns the capabilities document of this version of OPA, as JSON.
 func Capabilities() ([]byte, error) { return json.Marshal(ast.CapabilitiesForThisVersion()) }
 
-// astOptions guards OPA's process-wide choice of what the JSON of a syntax tree holds.
+// astOptions guards OPA's process-wide options for the JSON of syntax trees.
 var astOptions sync.RWMutex
 
 // Describe parses one module and returns OPA's JSON form of its syntax tree, with the place of every node.

@@ -16,7 +16,7 @@ const module = `package a
 facts := {"names": [name | some name, _ in input.subject], "who": data.users[input.subject.id], "sorted": sort(input.list)}
 `
 
-// Values that are remembered, keys that are shared and the store are used by many evaluations at once: run with -race.
+// Many evaluations use cached values, shared keys and the store at once: run with -race.
 func TestConcurrentEvaluationsShareWhatIsRemembered(t *testing.T) {
 	policy, err := Compile(&Source{
 		Modules:     map[string]string{"a.rego": module},

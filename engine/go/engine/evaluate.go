@@ -20,7 +20,7 @@ type entrypoint struct {
 	result   ast.Var
 }
 
-// Result is the outcome of one evaluation: JSON or a failure, and how long its parts took.
+// Result is the outcome of one evaluation: JSON or a failure, and the durations of its parts.
 type Result struct {
 	JSON    []byte
 	Failure *Failure
@@ -31,7 +31,7 @@ type Result struct {
 // Limits bound one evaluation.
 type Limits struct {
 	Deadline  time.Time
-	Hold      time.Time // give up here with ErrHold; zero is never
+	Hold      time.Time // stop with ErrHold at this time; zero is never
 	HeapLimit uint64
 }
 
@@ -50,7 +50,7 @@ func invalidInput(err error) *Failure {
 	return &Failure{Code: CodeInvalidInput, Message: "the input isn't JSON: " + err.Error()}
 }
 
-// ErrHold says that an evaluation didn't finish while its caller was willing to wait; it has to start over elsewhere.
+// ErrHold means that an evaluation didn't finish before its hold time; it has to be restarted on another goroutine.
 var ErrHold = errors.New("not finished while the caller waited")
 
 // Ticket lets another goroutine stop an evaluation.
@@ -74,7 +74,7 @@ func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) {
 	return prepared, nil
 }
 
-// Swift tells whether a hold may be relied on: see swiftBuiltins.
+// Swift tells whether the policy's evaluations observe a hold time: see swiftBuiltins.
 func (p *Policy) Swift() bool { return p.swift }
 
 // Evaluate runs the entrypoint with this index. It returns ErrHold and no result only if limits has a hold.
@@ -161,7 +161,7 @@ func (p *Policy) iterate(
 	})
 }
 
-// lazyDeadline is a context that costs nothing until somebody waits on it, which only builtins that use the network do.
+// lazyDeadline is a context that creates its timer when it is first waited on, which only network builtins do.
 type lazyDeadline struct {
 	context.Context
 	at   time.Time

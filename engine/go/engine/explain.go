@@ -11,7 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
 )
 
-// Explain evaluates any rule and tells how it went, in OPA's own words. Mode is "full", "fails" or "notes".
+// Explain evaluates any rule and returns OPA's trace of the evaluation. Mode is "full", "fails" or "notes".
 func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket *Ticket) (result Result) {
 	defer recovered(&result)
 	filters := map[string]func([]*topdown.Event) []*topdown.Event{

@@ -17,12 +17,12 @@ const maxDepth = 1000
 
 var errDepth = fmt.Errorf("nested deeper than %d levels", maxDepth)
 
-// ParseJSON reads one JSON text straight into a Rego value. It is stricter than OPA where leniency would let two readers
-// of one text disagree: duplicate keys, bytes that aren't UTF-8 and unpaired surrogates are errors.
+// ParseJSON parses one JSON text directly into a Rego value. It is stricter than OPA where two parsers could disagree
+// about one text: duplicate keys, bytes that aren't UTF-8 and unpaired surrogates are errors.
 func ParseJSON(text []byte) (ast.Value, error) { return parseJSON(text, nil) }
 
-// parseJSON is ParseJSON with a memory for what comes again and again: members of the outermost object, and elements of
-// lists that such members hold, of which a call adds one and drops one.
+// parseJSON is ParseJSON with a cache for parts that recur: members of the outermost object, and elements of lists in such
+// members, since each call adds one element and drops one.
 func parseJSON(text []byte, known *memory) (ast.Value, error) {
 	p := jsonParser{text: text, known: known}
 	p.space()
@@ -43,7 +43,7 @@ type jsonParser struct {
 	text  []byte
 	at    int
 	known *memory
-	// terms is a block that terms are cut from; pairs and items are the stacks of the objects and arrays that are open.
+	// terms is a block that terms are allocated from; pairs and items are the stacks of the open objects and arrays.
 	terms []ast.Term
 	pairs [][2]*ast.Term
 	items []*ast.Term
@@ -150,10 +150,10 @@ func (p *jsonParser) object(depth int) (ast.Value, error) {
 	}
 }
 
-// fewPairs is up to where comparing all keys with each other is faster than a map.
+// fewPairs is the number of keys up to which comparing all pairs is faster than a map.
 const fewPairs = 16
 
-// duplicateKey finds what ast.NewObject takes for granted that it isn't there.
+// duplicateKey finds a duplicate key, which ast.NewObject doesn't check for.
 func duplicateKey(pairs [][2]*ast.Term) bool {
 	if len(pairs) > fewPairs {
 		seen := make(map[ast.Value]struct{}, len(pairs))
@@ -199,7 +199,7 @@ func (p *jsonParser) member(depth int) (pair [2]*ast.Term, err error) {
 	return pair, nil
 }
 
-// remembered parses a value, unless its very text was parsed lately.
+// remembered parses a value, or returns the cached value of the same text.
 func (p *jsonParser) remembered(depth int) (ast.Value, error) {
 	end := extent(p.text, p.at)
 	if end-p.at < rememberedMin || end-p.at > rememberedMax {
@@ -218,7 +218,7 @@ func (p *jsonParser) remembered(depth int) (ast.Value, error) {
 	return value, err
 }
 
-// key reads an object key. Keys repeat, so their terms are shared.
+// key parses an object key. Keys recur, so their terms are shared.
 func (p *jsonParser) key() (*ast.Term, error) {
 	start := p.at + 1
 	text, err := p.raw()
@@ -256,7 +256,7 @@ func (p *jsonParser) array(depth int) (ast.Value, error) {
 			p.at++
 		case ']':
 			p.at++
-			// The array keeps its slice; the stack is used again.
+			// The array keeps its slice; the stack is reused.
 			array := ast.NewArray(slices.Clone(p.items[start:])...)
 			p.items = p.items[:start]
 			return array, nil
@@ -266,7 +266,7 @@ func (p *jsonParser) array(depth int) (ast.Value, error) {
 	}
 }
 
-// listDepth is where a list lies that a member of the outermost object holds.
+// listDepth is the nesting depth of a list in a member of the outermost object.
 const listDepth = 2
 
 // element reads an element of an array.
@@ -331,7 +331,7 @@ func (p *jsonParser) str() (string, error) {
 	return p.escaped(start)
 }
 
-// raw reads a string that has no escapes; it returns nil and stops at the first backslash of one that has.
+// raw reads a string without escapes; in a string with escapes it stops at the first backslash and returns nil.
 func (p *jsonParser) raw() ([]byte, error) {
 	p.at++
 	start, ascii := p.at, true

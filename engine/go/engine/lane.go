@@ -7,32 +7,32 @@ import (
 )
 
 const (
-	// laneAfter is how long an evaluation runs before it needs a place in the slow lane to go on.
+	// laneAfter is how long an evaluation runs before it needs a place in the slow lane to continue.
 	laneAfter = 5 * time.Millisecond
 	// laneSlice is how long it keeps its place while others wait for one.
 	laneSlice = 5 * time.Millisecond
-	// laneBurst is how long it runs before it makes a pause of lanePause, if others were evaluated meanwhile: it makes
-	// garbage faster than anything else, and collecting that is what the others would feel.
+	// laneBurst is how long it runs before it pauses for lanePause, if there were other evaluations in that time: a long
+	// evaluation produces the most garbage, and collecting it would slow the others down.
 	laneBurst = 500 * time.Microsecond
 	lanePause = 2 * time.Millisecond
-	// laneCheck is how often one that waits looks whether it was stopped.
+	// laneCheck is how often a waiting evaluation checks whether it was stopped.
 	laneCheck = 10 * time.Millisecond
 )
 
-// lane bounds how many evaluations that run away compete for the processors: one less than there are. The others wait
-// their turn, at the cost of nobody.
+// lane bounds how many long evaluations use the processors at once: one less than there are. Further ones wait without
+// using a processor.
 type lane struct {
 	places  chan struct{}
 	waiting atomic.Int64
-	begun   atomic.Int64 // evaluations in all, ever
+	begun   atomic.Int64 // number of evaluations begun since the start
 }
 
 var slow = lane{places: make(chan struct{}, SlowPlaces())}
 
-// SlowPlaces is how many long evaluations run at once.
+// SlowPlaces is how many long evaluations may run at once.
 func SlowPlaces() int { return max(1, runtime.NumCPU()-1) }
 
-// travel keeps the evaluation in the lane, waiting for a place if need be. It returns early if the brake was stopped.
+// travel waits for a place in the lane if the evaluation needs one. It returns early if the brake was stopped.
 func (l *lane) travel(b *brake, now time.Time) {
 	if b.inLane {
 		if l.waiting.Load() == 0 || now.Sub(b.laneSince) < laneSlice {
@@ -60,7 +60,7 @@ func (l *lane) travel(b *brake, now time.Time) {
 	}
 }
 
-// pause makes room for others at the end of a burst, if there are others.
+// pause yields to other evaluations at the end of a burst, if there are any.
 func (l *lane) pause(b *brake, now time.Time) {
 	if now.Sub(b.burstSince) < laneBurst {
 		return

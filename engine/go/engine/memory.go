@@ -9,12 +9,12 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Between two calls under one grant most of an input stays the same to the byte: who asks, for whom, the whole chain.
-// Reading JSON costs about as much as evaluating, so these parts are kept, as values, by their text.
+// Between two calls under one grant most of an input is identical: the agent, the subject, the whole chain. Parsing JSON
+// costs about as much as evaluating, so the values of these parts are cached by their text.
 const (
-	rememberedMin   = 64        // bytes; a shorter text is parsed as fast as it is looked up
+	rememberedMin   = 64        // bytes; parsing a shorter text is as fast as a look-up
 	rememberedMax   = 16 << 10  // bytes of one text
-	rememberedTotal = 256 << 10 // bytes of all texts of one policy; their values take some twenty times as much
+	rememberedTotal = 256 << 10 // bytes of all texts of one policy; their values take about twenty times as much
 	doorkeepers     = 1024
 )
 
@@ -25,15 +25,15 @@ type remembered struct {
 	used  bool
 }
 
-// memory keeps values by the JSON text they were parsed from. Values are immutable and so may be shared.
+// memory caches values by the JSON text that they were parsed from. Values are immutable, so they can be shared.
 type memory struct {
 	seed maphash.Seed
 
 	mu    sync.Mutex
 	items map[uint64]*remembered
-	queue []*remembered // oldest first; an item that was used since is given another round
+	queue []*remembered // oldest first; an item that was used since its last check moves to the end
 	total int
-	seen  [doorkeepers]uint64 // hashes that came once: what never comes again isn't kept
+	seen  [doorkeepers]uint64 // hashes of texts seen once: a text is cached when it is seen again
 }
 
 func newMemory() *memory {
@@ -72,7 +72,7 @@ func (m *memory) remember(hash uint64, text []byte, value ast.Value) {
 	m.total += len(text)
 }
 
-// forgetOne drops the oldest item that wasn't used since it was last looked at.
+// forgetOne drops the oldest item that wasn't used since its last check.
 func (m *memory) forgetOne() {
 	for {
 		item := m.queue[0]
@@ -88,8 +88,8 @@ func (m *memory) forgetOne() {
 	}
 }
 
-// extent returns where the object or array that starts at at ends, or at itself if there is none or it doesn't end. It
-// only counts brackets; whether the text is JSON is for the parser to say.
+// extent returns the end of the object or array that starts at at, or at itself if there is none or it doesn't end. It
+// only counts brackets; the parser checks whether the text is JSON.
 func extent(text []byte, at int) int {
 	depth := 0
 	for i := at; i < len(text); i++ {
@@ -120,8 +120,8 @@ const (
 	sharedKeyLength = 64
 )
 
-// keyTable shares the terms of object keys. A slot holds the key that came last; a key that isn't there costs what it
-// would cost without the table.
+// keyTable shares the terms of object keys. A slot holds the key that was used last; for a key that isn't in the table a
+// new term is created.
 type keyTable struct {
 	seed  maphash.Seed
 	slots [sharedKeySlots]atomic.Pointer[sharedKey]

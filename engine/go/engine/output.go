@@ -96,7 +96,7 @@ func appendString(out []byte, text string) []byte {
 				i += size
 				continue
 			}
-			// A policy can cut a string inside a character; JSON has no way to say that.
+			// A policy can split a string inside a character, which JSON can't represent.
 			out = append(append(out, text[start:i]...), "\ufffd"...)
 			i++
 			start = i

@@ -9,8 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Partial evaluates a query as far as it goes while the unknowns aren't known. The result is OPA's: the queries that
-// remain (none: never true; an empty one: always true) and the modules they refer to.
+// Partial evaluates a query partially, leaving the unknowns open. The result is OPA's: the residual queries (none: never
+// true; an empty one: always true) and the modules they refer to.
 func (p *Policy) Partial(
 	query string, input []byte, unknowns []string, limits Limits, ticket *Ticket,
 ) (result Result) {

@@ -1,5 +1,5 @@
-// Package engine compiles and evaluates Rego with OPA, for callers that live in another language: inputs, results and
-// errors are JSON, and every evaluation has a deadline.
+// Package engine compiles and evaluates Rego with OPA for callers in another language: inputs, results and errors are
+// JSON, and every evaluation has a deadline.
 package engine
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Problem is one thing wrong with a policy, where it is, and what OPA says about it.
+// Problem is one problem of a policy, with its place and OPA's message.
 type Problem struct {
 	File    string `json:"file"`
 	Row     int    `json:"row"`
@@ -20,7 +20,7 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// Problems is everything wrong that one step could find.
+// Problems holds all problems that one step found.
 type Problems []Problem
 
 func (p Problems) Error() string {
@@ -31,7 +31,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// problemsOf turns what OPA returned into problems; anything unknown becomes one without a place.
+// problemsOf converts OPA's error to problems; an unknown error becomes one without a place.
 func problemsOf(err error, file string) Problems {
 	var list ast.Errors
 	var own Problems
@@ -68,7 +68,7 @@ func problemOf(item *ast.Error, file string) Problem {
 	return problem
 }
 
-// Failure is why one evaluation gave no result.
+// Failure says why one evaluation gave no result.
 type Failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -79,7 +79,7 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Message }
 
-// JSON is the failure as the caller reads it.
+// JSON encodes the failure for the caller.
 func (f *Failure) JSON() []byte {
 	text, err := json.Marshal(f)
 	if err != nil {
@@ -102,7 +102,7 @@ const (
 	CodeClosed        = "closed"
 )
 
-// failureOf explains an error of an evaluation; stop says what the brake did to it.
+// failureOf converts an error of an evaluation; stop says why the brake stopped it, if it did.
 func failureOf(err error, stop uint32) *Failure {
 	var known *Failure
 	if errors.As(err, &known) {
@@ -137,5 +137,5 @@ func stopped(stop uint32) *Failure {
 	return &Failure{Code: CodeTimeout, Message: "the evaluation was cut at its deadline"}
 }
 
-// TimedOut is the failure of an evaluation that met its deadline.
+// TimedOut is the failure of an evaluation that reached its deadline.
 func TimedOut() *Failure { return stopped(stoppedByDeadline) }

@@ -8,8 +8,8 @@ import (
 )
 
 // swiftFamilies and swiftBuiltins are the builtins whose cost is about linear in their operands and small per byte. An
-// evaluation that uses no others may run while its caller holds a lock, since OPA polls the brake between them. Whatever
-// isn't listed (network, most patterns, cryptography, decoding, graphs, anything new) runs on a goroutine of its own.
+// evaluation that uses no others may run while its caller holds the GIL, because OPA polls the brake between builtins. An
+// evaluation that uses others (network, most patterns, cryptography, decoding, graphs, new ones) runs on its own goroutine.
 var swiftFamilies = []string{"array.", "object.", "internal."}
 
 var swiftBuiltins = names(`
@@ -27,11 +27,11 @@ func names(words string) map[string]bool {
 	return set
 }
 
-// maxSwiftPattern bounds the patterns that take part; matching costs about pattern times text.
+// maxSwiftPattern bounds the length of swift patterns; the cost of matching is about pattern length times text length.
 const maxSwiftPattern = 128
 
-// isSwift tells whether everything that the entrypoints can reach is swift. What no entrypoint reaches, such as unused
-// parts of a library, is never evaluated and doesn't count.
+// isSwift tells whether all rules that the entrypoints can reach are swift. Other rules, such as unused parts of a
+// library, are never evaluated and don't count.
 func isSwift(compiler *ast.Compiler, entrypoints []string) bool {
 	for rule := range reachable(compiler, entrypoints) {
 		swift := true
@@ -52,15 +52,15 @@ func isSwift(compiler *ast.Compiler, entrypoints []string) bool {
 	return true
 }
 
-// reachable returns the rules that the entrypoints refer to, directly or through others. OPA's graph holds an edge to
-// every rule that a reference with a variable in it may select.
+// reachable returns the rules that the entrypoints refer to, directly or through others. For a reference with a variable
+// OPA's graph has an edge to every rule that it may select.
 func reachable(compiler *ast.Compiler, entrypoints []string) map[*ast.Rule]struct{} {
 	found := map[*ast.Rule]struct{}{}
 	var open []*ast.Rule
 	for _, entrypoint := range entrypoints {
 		ref, err := ast.ParseRef(entrypoint)
 		if err != nil {
-			continue // compiling the query tells what is wrong with it
+			continue // compiling the query reports the problem
 		}
 		open = append(open, compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true})...)
 	}
@@ -87,7 +87,7 @@ func isSwiftCall(operator ast.Value, operands []*ast.Term) bool {
 		return false
 	}
 	if ref.HasPrefix(ast.DefaultRootRef) {
-		return true // a function of the policy, whose own body is judged where it stands
+		return true // a function of the policy, whose body is checked as a rule
 	}
 	name := ref.String()
 	if swiftBuiltins[name] {
@@ -102,7 +102,7 @@ func isSwiftCall(operator ast.Value, operands []*ast.Term) bool {
 }
 
 // isSwiftPattern is false for a pattern that isn't a short constant without counted repetition. OPA matches in linear
-// time, but the factor is the size of the compiled pattern: a{1,10} nested thrice took 1.4 s on 30 kB.
+// time, but the factor is the size of the compiled pattern: a{1,10}, nested three times, took 1.4 s on 30 kB.
 func isSwiftPattern(operands []*ast.Term) bool {
 	if len(operands) == 0 {
 		return false
@@ -111,7 +111,7 @@ func isSwiftPattern(operands []*ast.Term) bool {
 	if !constant || len(pattern) > maxSwiftPattern {
 		return false
 	}
-	// \p{L} names a class; only what is left of the braces after that repeats.
+	// \p{L} names a class; braces that remain after removing these are repetitions.
 	return !strings.Contains(classes.ReplaceAllString(string(pattern), ""), "{")
 }
 

@@ -11,10 +11,10 @@ import (
 	"tabard.dev/engine/engine"
 )
 
-// maxHeldInput bounds the inputs that are evaluated while the caller holds its lock: reading them takes well under 1 ms.
+// maxHeldInput bounds the inputs that are evaluated while the caller holds the GIL: parsing them takes much less than 1 ms.
 const maxHeldInput = 8 << 10
 
-// registry hands out numbers for what C can't point to. A number is never used twice.
+// registry assigns handles to Go values, which C can't point to. A handle is never reused.
 type registry[T any] struct {
 	mu    sync.RWMutex
 	next  uint64
@@ -76,7 +76,7 @@ type activePolicy struct {
 	pool   *pool
 }
 
-// admit finds the policy and takes one place among the evaluations in flight.
+// admit finds the policy and takes a place among the evaluations in flight.
 func admit(handle uint64) (*activePolicy, *engine.Failure) {
 	active, found := policies.get(handle)
 	if !found {
@@ -89,16 +89,16 @@ func admit(handle uint64) (*activePolicy, *engine.Failure) {
 	return active, nil
 }
 
-// owner is who gets to hear of a job's end.
+// owner says who receives a job's result.
 type owner int
 
 const (
 	waiter owner = iota // a thread that blocks on done
 	mailed              // the mailbox
-	nobody              // it was told already, or gave up
+	nobody              // the result was delivered, or isn't wanted any more
 )
 
-// job is one evaluation on a goroutine of its own. Its end, its watchdog and its abandonment may race; one settles it.
+// job is one evaluation on its own goroutine. Its end, its watchdog and its abandonment may race; the first one settles it.
 type job struct {
 	ticket   uint64
 	stop     engine.Ticket
@@ -112,8 +112,8 @@ type job struct {
 	result  engine.Result
 }
 
-// start runs work in the background. If held, the caller is going to call waitFor; otherwise the end is mailed, or, if
-// there is no mailbox, kept until tabard_wait asks.
+// start runs work in the background. If held, the caller will call waitFor; otherwise the result goes to the mailbox or,
+// without a mailbox, is kept until tabard_wait.
 func start(
 	active *activePolicy, limits engine.Limits, box uint64, held bool, work func(*engine.Ticket) engine.Result,
 ) *job {
@@ -145,7 +145,7 @@ func start(
 	return j
 }
 
-// watchdogGrace lets an evaluation that is polled report its end itself.
+// watchdogGrace is the time in which an evaluation that polls can report its end itself.
 const watchdogGrace = 5 * time.Millisecond
 
 func (j *job) settle(result engine.Result) {
@@ -168,7 +168,7 @@ func (j *job) settle(result engine.Result) {
 	}
 }
 
-// waitFor waits a little and tells whether the job is done; if not, its end is going to be mailed.
+// waitFor waits briefly and tells whether the job is done; if not, its result will go to the mailbox.
 func (j *job) waitFor(patience time.Duration) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -197,7 +197,7 @@ func (j *job) abandon() {
 	jobs.remove(j.ticket)
 }
 
-// mailbox collects finished jobs for one reader and rings its eventfd when it stops being empty.
+// mailbox collects finished jobs for one reader and signals its eventfd when it is no longer empty.
 type mailbox struct {
 	mu         sync.Mutex
 	descriptor int
@@ -241,7 +241,7 @@ func (m *mailbox) take(room int) []*job {
 	return taken
 }
 
-// close makes sure that the descriptor is never written to again: its number may soon be somebody else's.
+// close makes sure that the descriptor isn't written to again, because its number may be reused.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,5 +1,5 @@
-// Command lib is the engine as a C shared library. Every exported function recovers from panics, and none keeps a
-// pointer of its caller after it has returned.
+// Command lib exports the engine as a C shared library. Every exported function recovers from panics, and none keeps a
+// caller's pointer after it has returned.
 package main
 
 /*
@@ -24,7 +24,7 @@ import (
 func main() {}
 
 func init() {
-	// Evaluations that run away take up to engine.SlowPlaces processors of the scheduler; the rest is for the others.
+	// Long evaluations use up to engine.SlowPlaces of the scheduler's processors; the rest is for short ones.
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + engine.SlowPlaces())
 	}
@@ -54,7 +54,7 @@ func giveResult(out *C.tabard_outcome, result *engine.Result) {
 	give(out, C.TABARD_OK, result.JSON)
 }
 
-// giveError reports what a call that isn't an evaluation ran into: always a list of problems.
+// giveError reports the error of a call that isn't an evaluation, always as a list of problems.
 func giveError(out *C.tabard_outcome, err error) {
 	var problems engine.Problems
 	if !errors.As(err, &problems) {
@@ -79,7 +79,7 @@ func guard(out *C.tabard_outcome) {
 //export tabard_release
 func tabard_release(data *C.char) { C.free(unsafe.Pointer(data)) }
 
-// tabard_tune sets the collector of the whole process; a value below 0 leaves the setting alone.
+// tabard_tune configures the garbage collector of the whole process; a value below 0 leaves a setting unchanged.
 //
 //export tabard_tune
 func tabard_tune(memoryLimit C.int64_t, collectPercent C.int64_t) {
@@ -137,7 +137,7 @@ func tabard_read_bundle(request *C.char, length C.int64_t, out *C.tabard_outcome
 	give(out, C.TABARD_OK, text)
 }
 
-// tabard_engine_new creates what bounds the evaluations of one owner; its handle is in the outcome.
+// tabard_engine_new creates an engine, which bounds the evaluations of one owner; its handle is in the outcome.
 //
 //export tabard_engine_new
 func tabard_engine_new(maxInFlight C.int64_t, heapLimit C.int64_t, out *C.tabard_outcome) {
@@ -174,13 +174,13 @@ func tabard_compile(pool C.uint64_t, request *C.char, length C.int64_t, out *C.t
 	give(out, C.TABARD_OK, nil)
 }
 
-// tabard_policy_free forgets a policy. Evaluations that have begun finish undisturbed.
+// tabard_policy_free frees a policy. Running evaluations finish.
 //
 //export tabard_policy_free
 func tabard_policy_free(handle C.uint64_t) { policies.remove(uint64(handle)) }
 
-// tabard_evaluate evaluates one entrypoint. It answers within holdNS, with the result or with a ticket. A mailbox of 0
-// means that the caller is going to call tabard_wait.
+// tabard_evaluate evaluates one entrypoint. It returns within holdNS, with the result or with a ticket. A mailbox of 0
+// means that the caller will call tabard_wait.
 //
 //export tabard_evaluate
 func tabard_evaluate(
@@ -215,8 +215,8 @@ func tabard_evaluate(
 	answer(job, hold, out)
 }
 
-// tabard_query reads a JSON object {kind, query, unknowns, mode}: kind "partial" evaluates query as far as it goes without
-// the unknowns, kind "explain" evaluates the rule that query names and traces it. It always answers with a ticket.
+// tabard_query reads a JSON object {kind, query, unknowns, mode}: kind "partial" evaluates query partially, leaving the
+// unknowns open; kind "explain" evaluates and traces the rule that query names. It always returns a ticket.
 //
 //export tabard_query
 func tabard_query(
@@ -261,7 +261,7 @@ func answer(job *job, hold time.Duration, out *C.tabard_outcome) {
 	give(out, C.TABARD_PENDING, nil)
 }
 
-// tabard_wait blocks until a job that was started without a mailbox is done. Call it without any lock.
+// tabard_wait blocks until a job that was started without a mailbox is done. Call it with the GIL released.
 //
 //export tabard_wait
 func tabard_wait(ticket C.uint64_t, out *C.tabard_outcome) {
@@ -277,7 +277,7 @@ func tabard_wait(ticket C.uint64_t, out *C.tabard_outcome) {
 	giveResult(out, &job.result)
 }
 
-// tabard_abandon stops a job as soon as may be; nobody is told of its result any more.
+// tabard_abandon stops a job as soon as possible; its result is discarded.
 //
 //export tabard_abandon
 func tabard_abandon(ticket C.uint64_t) {
@@ -286,7 +286,7 @@ func tabard_abandon(ticket C.uint64_t) {
 	}
 }
 
-// tabard_mailbox_open creates a mailbox for finished jobs that rings the eventfd given.
+// tabard_mailbox_open creates a mailbox for finished jobs that signals the given eventfd.
 //
 //export tabard_mailbox_open
 func tabard_mailbox_open(descriptor C.int64_t) C.uint64_t {
@@ -301,7 +301,7 @@ func tabard_mailbox_close(handle C.uint64_t) {
 	}
 }
 
-// tabard_mailbox_take moves up to room finished jobs into out and returns how many.
+// tabard_mailbox_take moves at most room finished jobs into out and returns how many.
 //
 //export tabard_mailbox_take
 func tabard_mailbox_take(handle C.uint64_t, out *C.tabard_outcome, room C.int64_t) C.int64_t {

@@ -1,8 +1,9 @@
-"""Approvals by people: a call waits in the state store, and no connection and no thread waits with it.
+"""Approvals by people. A pending approval is a row in the state store; no connection or thread waits for it.
 
-Policy asks (:mod:`~tabard_sidecar.approvals.requesting`), the agent polls (:mod:`~tabard_sidecar.approvals.status`), a person
-decides with a token of their own (:mod:`~tabard_sidecar.approvals.deciding`), and the agent makes the call with a grant
-that is good for this call only (:mod:`~tabard_sidecar.approvals.call_grant`).
+Policy requires an approval (:mod:`~tabard_sidecar.approvals.requesting`), the agent polls
+(:mod:`~tabard_sidecar.approvals.status`), an approver decides with their own token
+(:mod:`~tabard_sidecar.approvals.deciding`), and the agent makes the call with a grant that is valid for this call only
+(:mod:`~tabard_sidecar.approvals.call_grant`).
 """
 
 from tabard_sidecar.approvals.build import ApprovalParts, build_approvals

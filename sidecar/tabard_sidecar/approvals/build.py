@@ -1,4 +1,4 @@
-"""Puts the parts of approvals together."""
+"""Builds the approval components of a process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabard_sidecar.approvals.deciding import ApprovalDecider
 from tabard_sidecar.approvals.prompt import KEYS_INFO
 from tabard_sidecar.approvals.requesting import ApprovalRequester
 from tabard_sidecar.approvals.status import ApprovalStatusService
-from tabard_sidecar.keys.sealing import KeyringReplyKeys
+from tabard_sidecar.keys.sealing import KeyringSealingKeys
 
 if TYPE_CHECKING:
     from tabard_sidecar.approvals.conf import ApprovalsConfig
@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalParts:
-    """Everything about approvals, with one lifetime.
+    """The approval components, with one lifetime.
 
-    ``approvals`` is for the pipeline, ``desk`` for agents, ``office`` for operators.
+    Attributes:
+        requester: requests and checks approvals for the pipeline.
+        status_service: tells agents the status of their approvals.
+        decider: takes approvers' decisions.
+        webhook: posts events about new approvals, if one is configured.
     """
 
-    approvals: ApprovalRequester
-    desk: ApprovalStatusService
-    office: ApprovalDecider
+    requester: ApprovalRequester
+    status_service: ApprovalStatusService
+    decider: ApprovalDecider
     webhook: Webhook | None
 
     async def start(self) -> None:
-        """Begin to post events, if a webhook is configured."""
+        """Start posting events, if a webhook is configured."""
         if self.webhook is not None:
             await self.webhook.start()
 
@@ -45,7 +49,7 @@ class ApprovalParts:
             await self.webhook.close()
 
 
-def build_approvals(  # noqa: PLR0913 - one argument per part that approvals need
+def build_approvals(  # noqa: PLR0913 - one argument per dependency
     config: ApprovalsConfig,
     *,
     state: StateStore,
@@ -57,27 +61,27 @@ def build_approvals(  # noqa: PLR0913 - one argument per part that approvals nee
     clock: Clock,
     allow_http: bool = False,
 ) -> ApprovalParts:
-    """Build what ``config`` describes.
+    """Build the components that ``config`` describes.
 
     Args:
         config: the section ``approvals``.
-        state: where approvals wait.
+        state: stores approvals.
         keyring: the zone's keys.
         grants: verifies grants.
-        subjects: verifies people's tokens; its issuers are those of approvers, too.
+        subjects: verifies people's tokens; approvers' tokens come from the same issuers.
         agent: this sidecar's workload.
-        revocations: knows which people were revoked.
+        revocations: checks whether people are revoked.
         clock: seconds since the epoch.
-        allow_http: let the webhook be on plain http elsewhere than on loopback.
+        allow_http: allow the webhook plain http to other hosts than loopback.
 
     Raises:
         ValueError: an issuer's tokens for agents have the approvers' audience, or the webhook can't be used.
     """
     tokens = subjects.for_audience(config.audience, max_auth_age_seconds=config.max_auth_age_seconds)
-    keys = KeyringReplyKeys(keyring, KEYS_INFO)
+    keys = KeyringSealingKeys(keyring, KEYS_INFO)
     webhook: Webhook | None = None
     if config.webhook.url:
-        # Only now, so that a sidecar without a webhook never loads the HTTP client.
+        # Imported here, so that a sidecar without a webhook doesn't load the HTTP client.
         from tabard_sidecar.approvals.webhook import Webhook  # noqa: PLC0415
 
         webhook = Webhook(config.webhook, clock, allow_http=allow_http)
@@ -87,17 +91,17 @@ def build_approvals(  # noqa: PLR0913 - one argument per part that approvals nee
             webhook.announce(event(approval, ask, call))
 
     return ApprovalParts(
-        approvals=ApprovalRequester(config, state, grants, keys, revocations, announce),
-        desk=ApprovalStatusService(state, grants, agent, clock),
-        office=ApprovalDecider(config, state, keys, tokens, revocations, clock),
+        requester=ApprovalRequester(config, state, grants, keys, revocations, announce),
+        status_service=ApprovalStatusService(state, grants, agent, clock),
+        decider=ApprovalDecider(config, state, keys, tokens, revocations, clock),
         webhook=webhook,
     )
 
 
 def event(approval: Approval, ask: Ask, call: ToolCall) -> dict[str, Any]:
-    """Return what a webhook is told: enough to find somebody, and nothing that is of use to a thief.
+    """Return the event for a webhook: enough to notify an approver, and no secret.
 
-    ``tool`` and ``server`` are the agent's words. Arguments stay with the sidecar.
+    ``tool`` and ``server`` are asserted by the agent. Arguments aren't sent.
     """
     return {
         "type": "approval.requested",

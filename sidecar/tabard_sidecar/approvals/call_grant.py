@@ -1,4 +1,4 @@
-"""Call grants: a grant narrowed to exactly one call and to people's word for it."""
+"""Makes and verifies call grants: grants narrowed to exactly one call and to its approvals."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from tabard_sidecar.state import Approval
 
 LOCATION = "tabard-approval"
-"""Location of an approval's third-party caveat; a hint for readers, no signature covers it."""
+"""Location of an approval's third-party caveat: a hint for readers that no signature covers."""
 
 _ID_BYTES = 16
 
 
 class Grants(Protocol):
-    """What approvals need of the grants' keys."""
+    """Verifies grants and derives the keys of discharges."""
 
     def verify(self, grant: str, discharges: Sequence[str] = ()) -> VerifiedGrant:
         """Check signatures, seals and zone."""
         ...
 
     def approval_key(self, key_id: str, approval_id: str) -> bytes:
-        """Return the key with which an approval is discharged."""
+        """Return the key that signs an approval's discharge."""
         ...
 
 
 def new_approval_id() -> str:
-    """Return an identifier that nobody can guess."""
+    """Return an unguessable identifier."""
     return secrets.token_hex(_ID_BYTES)
 
 
 def approval_ids(grant: VerifiedGrant) -> tuple[str, ...]:
-    """Return the approvals that a grant demands, in order."""
+    """Return the ids of the approvals that a grant demands, in order."""
     return tuple(
         base64url.decode(caveat.id).decode("utf-8", "backslashreplace")
         for caveat in grant.caveats
@@ -54,7 +54,7 @@ def make_call_grant(
 ) -> str:
     """Return the grant, narrowed to the call with ``digest`` and to the approvals ``demanded``.
 
-    What a call grant says already isn't said again.
+    Caveats that a call grant already has aren't appended again.
 
     Raises:
         Refused: ``grant_too_large``, it would pass a macaroon's limits.
@@ -77,15 +77,15 @@ def make_call_grant(
 
 
 def verify_waiting(grants: Grants, key_id: str, call_grant: str) -> VerifiedGrant:
-    """Verify a call grant whose approvals aren't there yet.
+    """Verify a call grant whose approvals aren't given yet.
 
-    Its third-party caveats are answered here, with the keys that only a sidecar of the zone has, so that nothing but
-    the approvals themselves is left unchecked.
+    Discharges its third-party caveats here, with keys that only a sidecar of the zone has, so that everything but the
+    approvals themselves is checked.
 
     Args:
-        grants: verifies and knows the keys.
-        key_id: id of the root key that the grant says it was made with.
-        call_grant: the call grant as it was presented.
+        grants: verifies grants and derives the keys of discharges.
+        key_id: id of the root key that the grant claims to be made with.
+        call_grant: the call grant as presented.
 
     Raises:
         Refused: it isn't a call grant of this zone.
@@ -102,7 +102,7 @@ def verify_waiting(grants: Grants, key_id: str, call_grant: str) -> VerifiedGran
 
 
 def approved_discharge(grants: Grants, grant: VerifiedGrant, call_grant: str, approval: Approval) -> str:
-    """Return the discharge of an approval, good for its one call until it expires, bound to exactly this call grant."""
+    """Return the discharge of an approval: valid for its one call until it expires, and bound to this call grant."""
     caveats = (Expiry(approval.expires_at), Call(approval.digest))
     return discharge(
         grants, grant.key_id, call_grant, approval.approval_id, tuple(map(encode_caveat, caveats))
@@ -112,6 +112,6 @@ def approved_discharge(grants: Grants, grant: VerifiedGrant, call_grant: str, ap
 def discharge(
     grants: Grants, key_id: str, call_grant: str, approval_id: str, caveats: Iterable[bytes] = ()
 ) -> str:
-    """Return a discharge, bound to exactly ``call_grant``."""
+    """Return a discharge that is bound to ``call_grant``."""
     key = grants.approval_key(key_id, approval_id)
     return macaroon.bind(call_grant, macaroon.mint(key, approval_id.encode(), caveats))

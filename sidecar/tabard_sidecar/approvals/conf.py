@@ -11,7 +11,7 @@ Name = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class PersonConfig(BaseModel):
-    """One person: an id never counts without its issuer."""
+    """One person, named by issuer and id together."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,14 +58,14 @@ class RoleConfig(BaseModel):
 
 
 class WebhookConfig(BaseModel):
-    """Where to tell that a call waits for a person."""
+    """Webhook that is notified of new approvals."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(
         default="",
         max_length=2048,
-        description="URL that gets a signed POST for every new approval. https, or http on loopback. Empty: none.",
+        description="URL that receives a signed POST for every new approval. https, or http on loopback. Empty: none.",
     )
     secret_file: Path | None = Field(
         default=None,
@@ -83,7 +83,7 @@ class WebhookConfig(BaseModel):
     @model_validator(mode="after")
     def _signed(self) -> Self:
         if self.url and self.secret_file is None:
-            raise ValueError("secret_file is required with url: what isn't signed can't be believed")
+            raise ValueError("secret_file is required with url: events must be signed")
         return self
 
 
@@ -94,7 +94,7 @@ class ApprovalsConfig(BaseModel):
 
     audience: Name = Field(
         default="tabard-approval",
-        description="The one audience of approvers' tokens. Agents must not be able to get tokens for it.",
+        description="The only audience of approvers' tokens. Agents must not be able to get tokens for it.",
     )
     roles: dict[Annotated[str, Field(min_length=1, max_length=512)], RoleConfig] = Field(
         default={}, description="Roles by name, as policies list them in an ask's `approvers`."

@@ -1,4 +1,4 @@
-"""Deciding about calls that wait, with the approver's own token."""
+"""Lists pending approvals and decides them with the approver's own token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.util.sealing import SealingKeys
 
 MAX_LISTED = 200
-"""Most approvals that are shown at once."""
+"""Most approvals that are listed at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,31 +33,31 @@ class ApproverTokens(Protocol):
     """Verifies approvers' tokens: own audience, fresh authentication."""
 
     async def verify_claims(self, token: str) -> tuple[Subject, Mapping[str, Any]]:
-        """Return whom the token speaks of, and every claim in it."""
+        """Return the token's subject and all its claims."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
-    """One approval as people see it. ``prompt`` is ``None`` if it can't be decrypted any more."""
+    """An approval with its decrypted prompt; ``prompt`` is ``None`` if it can't be decrypted any more."""
 
     approval: Approval
     prompt: Prompt | None
 
 
 class ApprovalDecider:
-    """Shows people what waits and takes their decisions.
+    """Lists approvals and takes approvers' decisions.
 
     Args:
         config: the section ``approvals``.
-        state: where approvals wait.
-        keys: decrypt what people are shown.
+        state: stores approvals.
+        keys: decrypt prompts.
         tokens: verifies approvers' tokens.
-        revocations: knows which people were revoked.
+        revocations: checks whether people are revoked.
         clock: seconds since the epoch.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - one argument per part that is needed
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per dependency
         self,
         config: ApprovalsConfig,
         state: StateStore,
@@ -73,51 +73,53 @@ class ApprovalDecider:
         self._revocations = revocations
         self._clock = clock
 
-    async def cases(self, *, pending_only: bool) -> tuple[list[ApprovalView], bool]:
-        """Return what waits and, unless ``pending_only``, what was decided and still counts; oldest first.
+    async def list_approvals(self, *, pending_only: bool) -> tuple[list[ApprovalView], bool]:
+        """Return the pending approvals and, unless ``pending_only``, decided ones that are still valid; oldest first.
 
-        The second part tells whether there are more than the 200 that are returned.
+        The second value is true if there are more than the :data:`MAX_LISTED` that are returned.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         found = await self._state.approvals(now=self._clock(), pending_only=pending_only)
-        cases = []
+        views = []
         for approval in found[:MAX_LISTED]:
-            cases.append(self._case(approval))
-            await asyncio.sleep(0)  # large ones take a while, and agents wait meanwhile
-        return cases, len(found) > MAX_LISTED
+            views.append(self._view(approval))
+            await asyncio.sleep(0)  # decrypting large prompts takes a while; let agents' requests run
+        return views, len(found) > MAX_LISTED
 
-    async def case(self, approval_id: str) -> ApprovalView:
+    async def get_approval(self, approval_id: str) -> ApprovalView:
         """Return one approval.
 
         Raises:
-            Refused: there is none of that name, or not any more.
-            NoDecision: the state store is out of reach.
+            Refused: ``approval_unknown``: it doesn't exist or has expired.
+            NoDecision: the state store is unavailable.
         """
         now = self._clock()
         approval = await self._state.approval(approval_id, now=now)
         if approval is None or not now < approval.expires_at:
-            raise Refused("approval_unknown", "there is no such approval, or not any more")
-        return self._case(approval)
+            raise Refused("approval_unknown", "the approval doesn't exist or has expired")
+        return self._view(approval)
 
     async def decide(self, approval_id: str, token: str, *, approve: bool) -> ApprovalView:
-        """Approve or deny a call on behalf of the person that ``token`` speaks of. A token decides once.
+        """Approve or deny a call on behalf of the subject of ``token``. A token decides once.
 
         Raises:
-            Refused: nothing waits under that name, the token isn't acceptable, is an agent's or was used, or the person
-                hasn't the right.
-            NoDecision: the state store or the issuer's keys are out of reach.
+            Refused: no such approval is pending, the token isn't acceptable, is an agent's or was used, or the person
+                isn't entitled.
+            NoDecision: the state store or the issuer's keys are unavailable.
         """
-        case = await self.case(approval_id)
-        if case.approval.status is not ApprovalStatus.PENDING:
-            raise Refused("approval_decided", f"it was decided already: {case.approval.status.value}")
-        if case.prompt is None:
+        view = await self.get_approval(approval_id)
+        if view.approval.status is not ApprovalStatus.PENDING:
             raise Refused(
-                "approval_unreadable", "the details of the call can't be decrypted, so it can't be decided"
+                "approval_decided", f"the approval was decided already: {view.approval.status.value}"
             )
-        person = await self._person(token, case.prompt, approve=approve)
-        decided = await self._record(case.approval, case.prompt, person, approve=approve)
+        if view.prompt is None:
+            raise Refused(
+                "approval_unreadable", "the call can't be decrypted, so an approver can't examine it"
+            )
+        person = await self._person(token, view.prompt, approve=approve)
+        decided = await self._record(view.approval, view.prompt, person, approve=approve)
         _log.info(
             "approval decided",
             extra={
@@ -129,14 +131,14 @@ class ApprovalDecider:
                 "reason_code": decided.code,
             },
         )
-        return ApprovalView(decided, case.prompt)
+        return ApprovalView(decided, view.prompt)
 
     async def _person(self, token: str, prompt: Prompt, *, approve: bool) -> Subject:
         if not token:
             raise Refused("approver_token_missing", "no approver's token was sent")
         person, claims = await self._tokens.verify_claims(token)
         if " " in person.issuer:
-            raise Refused("approver_not_entitled", "the approver's issuer has a name with a space in it")
+            raise Refused("approver_not_entitled", "the name of the approver's issuer has a space in it")
         check_person(self._config, person, claims, prompt)
         check_right(self._config, person, claims, prompt, approve=approve)
         await check_approver(
@@ -148,11 +150,11 @@ class ApprovalDecider:
         self, approval: Approval, prompt: Prompt, person: Subject, *, approve: bool
     ) -> Approval:
         now = self._clock()
-        # Last of all checks, so that a mistake doesn't cost the approver a token.
+        # The last check, so that another failing check doesn't use up the approver's token.
         name = f"approver-token:{person.token_id}"
         if not await self._state.consume(name, limit=1, now=now, expires_at=person.expires_at):
-            raise Refused("approver_token_used", "the approver's token has decided about a call already")
-        # A refusal is remembered for as long as the call could have waited, so that nobody is asked again at once.
+            raise Refused("approver_token_used", "the approver's token has already decided a call")
+        # A denial is kept for as long as the approval could have been pending, so that it isn't requested again at once.
         until = now + (prompt.ttl_seconds if approve else self._config.wait_seconds)
         decided = await self._state.decide_approval(
             approval.approval_id,
@@ -163,11 +165,11 @@ class ApprovalDecider:
         )
         if decided is None:
             raise Refused(
-                "approval_decided", "another approver decided before, or the approval request has expired"
+                "approval_decided", "another approver has just decided, or the approval has expired"
             )
         return decided
 
-    def _case(self, approval: Approval) -> ApprovalView:
+    def _view(self, approval: Approval) -> ApprovalView:
         try:
             return ApprovalView(approval, open_prompt(self._keys, approval.approval_id, approval.payload))
         except SealError as error:

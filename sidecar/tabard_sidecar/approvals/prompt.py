@@ -1,4 +1,4 @@
-"""What a person is shown about a call, and how it is kept: encrypted, since arguments are nobody else's business."""
+"""Builds the prompt that an approver sees about a call, and encrypts it for the state store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS_INFO = "approval-prompt"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One link of the verified chain; ``sub_agent`` is what the workload calls its part."""
+    """One link of the verified chain; ``sub_agent`` is the workload's own name for a branch."""
 
     kind: str
     holder: str
@@ -28,11 +28,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a person is shown.
+    """Everything that an approver sees about a call.
 
     ``agent_id``, the subject, the root holder and the chain's kinds and holders are verified; module, code, reason,
-    approvers, uses and ttl are policy's. Purpose and statement are the person's own if ``signed``. Everything else,
-    tool, server, arguments and sub-agents, is the agent's word. ``grant_expires_at`` is the end of the agent's
+    approvers, uses and ttl come from policy. Purpose and statement are the person's own if ``signed``. Everything else
+    (tool, server, arguments and sub-agents) is asserted by the agent. ``grant_expires_at`` is the end of the agent's
     authority, in seconds since the epoch.
     """
 
@@ -62,7 +62,7 @@ class Prompt:
 
 
 def prompt_for(grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask) -> Prompt:
-    """Return what a person is shown about a call."""
+    """Return the prompt for a call."""
     return Prompt(
         subject_issuer=grant.subject.issuer,
         subject_id=grant.subject.id,
@@ -101,5 +101,5 @@ def open_prompt(keys: SealingKeys, approval_id: str, payload: bytes) -> Prompt:
         found["chain"] = tuple(Step(**step) for step in found["chain"])
         found["approvers"] = tuple(found["approvers"])
         return Prompt(**found)
-    except (TypeError, KeyError, ValueError):  # sealed by a version that knows other fields
+    except (TypeError, KeyError, ValueError):  # sealed by a version with other fields
         raise SealError(retired=False) from None

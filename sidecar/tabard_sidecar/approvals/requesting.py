@@ -1,4 +1,4 @@
-"""Asking people about calls, and recognising what they approved. Nothing here waits for anybody."""
+"""Requests approvals for calls, and checks given approvals. Nothing here waits for a decision."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from tabard_sidecar.util.sealing import SealingKeys
 
 MAX_SHOWN_BYTES = 64 * 1024
-"""Longest arguments, as canonical JSON, that a person is asked about."""
+"""Longest arguments, as canonical JSON, that an approval can be requested for, in bytes."""
 
 
 class ApprovalRequester:
-    """Asks people and recognises their word; what :class:`tabard_sidecar.interfaces.Approvals` describes.
+    """Requests approvals and checks given ones. Implements :class:`tabard_sidecar.interfaces.Approvals`.
 
     Args:
         config: the section ``approvals``.
-        state: where approvals wait.
-        grants: verifies grants and knows the keys of discharges.
-        keys: encrypt what people are shown.
-        revocations: knows which people were revoked.
-        announce: hears of every approval that is new, with the ask that it came from and the call; must not block.
+        state: stores approvals.
+        grants: verifies grants and derives the keys of discharges.
+        keys: encrypt prompts.
+        revocations: checks whether people are revoked.
+        announce: called for every new approval, with its ask and the call; must not block.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - one argument per part that is needed
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per dependency
         self,
         config: ApprovalsConfig,
         state: StateStore,
@@ -64,16 +64,16 @@ class ApprovalRequester:
         *,
         now: float,
     ) -> tuple[PendingApproval, ...]:
-        """Remember that a call waits for people, one approval per ask.
+        """Store one pending approval per ask, and return all that the new call grant demands.
 
-        ``serialised`` is the grant as it was presented. Asking the same again returns what waits already. Under a call
-        grant only what it lacks is asked for; the answer names all that its successor demands.
+        ``serialised`` is the grant as presented. Repeating a request returns the existing approval. Under a call grant
+        only missing approvals are requested.
 
         Raises:
-            Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured
-                role could approve; ``approval_too_large``, nobody can look through that many arguments;
-                ``policy_conflict``, one code asks different people; ``grant_too_large``.
-            NoDecision: the state store is out of reach.
+            Refused: ``approvals_exceeded``, the task has too many pending approvals; ``approver_unknown``, no configured
+                role could approve; ``approval_too_large``, the arguments are too long for a person to examine;
+                ``policy_conflict``, one code asks different approvers; ``grant_too_large``.
+            NoDecision: the state store is unavailable.
         """
         asks = _merged(asks)
         size = len(call.arguments_json)
@@ -84,31 +84,31 @@ class ApprovalRequester:
             if not any(role in self._config.roles for role in ask.approvers):
                 names = ", ".join(ascii(role) for role in ask.approvers[:8])
                 raise Refused(
-                    "approver_unknown", f"approvals.roles has none of {names}, so no person can approve"
+                    "approver_unknown", f"approvals.roles has none of {names}, so the call can't be approved"
                 )
-        waiting = [await self._held(approval_id, now) for approval_id in call_grants.approval_ids(grant)]
-        waiting += [await self._remember(grant, agent, call, ask, now) for ask in asks]
-        demanded = [approval.approval_id for approval in waiting]
-        narrowed = call_grants.make_call_grant(self._grants, serialised, grant, call.digest, demanded)
+        demanded = [await self._get(approval_id, now) for approval_id in call_grants.approval_ids(grant)]
+        demanded += [await self._store(grant, agent, call, ask, now) for ask in asks]
+        demanded_ids = [approval.approval_id for approval in demanded]
+        narrowed = call_grants.make_call_grant(self._grants, serialised, grant, call.digest, demanded_ids)
         return tuple(
             PendingApproval(found.approval_id, found.module, found.code, narrowed, found.expires_at)
-            for found in {approval.approval_id: approval for approval in waiting}.values()
+            for found in {approval.approval_id: approval for approval in demanded}.values()
         )
 
     async def met(self, grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[MetApproval, ...]:
-        """Return what people approved of this very call: one per third-party caveat of the grant.
+        """Return the approvals of this call: one per third-party caveat of the grant.
 
-        The discharges were verified with the grant; this judges what they hold and looks up who approved what. Uses are
-        counted when the call is reserved: a retry of the call that took the last one is answered from memory.
+        The discharges were verified with the grant; this checks their caveats and looks up who approved the call. Uses
+        are counted when the call is reserved, so a retry of the last permitted call still gets its stored reply.
 
         Raises:
             Refused: ``discharge_expired``, ``call_mismatch``, ``approval_denied``, ``approver_revoked``, or
-                ``approval_invalid``: an approval doesn't exist any more, isn't decided or speaks of another call.
-            NoDecision: the state store is out of reach.
+                ``approval_invalid``: an approval has expired, isn't decided or belongs to another call.
+            NoDecision: the state store is unavailable.
         """
         met = []
         for approval_id in judge_discharges(grant, call, now=now):
-            approval = await self._held(approval_id, now)
+            approval = await self._get(approval_id, now)
             _check(approval, grant, call)
             issuer, _, person = approval.approver.partition(" ")
             await check_approver(
@@ -123,13 +123,13 @@ class ApprovalRequester:
             )
         return tuple(met)
 
-    async def _held(self, approval_id: str, now: float) -> Approval:
+    async def _get(self, approval_id: str, now: float) -> Approval:
         approval = await self._state.approval(approval_id, now=now)
         if approval is None or not now < approval.expires_at:
-            raise Refused("approval_invalid", f"there is no approval {approval_id[:64]!a}, or not any more")
+            raise Refused("approval_invalid", f"approval {approval_id[:64]!a} doesn't exist or has expired")
         return approval
 
-    async def _remember(
+    async def _store(
         self, grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask, now: float
     ) -> Approval:
         approval_id = call_grants.new_approval_id()
@@ -149,14 +149,14 @@ class ApprovalRequester:
         kept = await self._state.ask(approval, max_pending=self._config.max_pending_per_task)
         if kept is None:
             most = self._config.max_pending_per_task
-            raise Refused("approvals_exceeded", f"{most} calls of the task wait for people already")
+            raise Refused("approvals_exceeded", f"the task already has {most} pending approvals")
         if kept.approval_id == approval_id:
             self._announce(kept, ask, call)
         return kept
 
 
 def _merged(asks: Sequence[Ask]) -> list[Ask]:
-    """Return one ask per module and code, since one approval answers all of them: the narrower wins."""
+    """Merge asks of the same module and code, because one approval answers all of them; the narrower values win."""
     merged: dict[tuple[str, str], Ask] = {}
     for ask in asks:
         other = merged.setdefault((ask.module, ask.code), ask)
@@ -180,8 +180,8 @@ def _check(approval: Approval, grant: VerifiedGrant, call: ToolCall) -> None:
     if approval.root_id != grant.root_id or approval.link_id not in grant.link_ids:
         raise Refused("approval_invalid", f"{shown} belongs to another task, or to another part of this one")
     if approval.digest != call.digest:
-        raise Refused("approval_invalid", f"{shown} speaks of another call")
+        raise Refused("approval_invalid", f"{shown} belongs to another call")
     if approval.status is ApprovalStatus.DENIED:
-        raise Refused("approval_denied", f"{shown}: a person refused this call")
+        raise Refused("approval_denied", f"{shown}: the approver denied this call")
     if approval.status is not ApprovalStatus.APPROVED:
-        raise Refused("approval_invalid", f"{shown}: it isn't approved")
+        raise Refused("approval_invalid", f"{shown} is still pending")

@@ -1,4 +1,4 @@
-"""The word of a person who was revoked doesn't count, whether it was given before or is given now."""
+"""Rejects approvals by revoked approvers, past and present."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 async def check_approver(
     revocations: Revocations, agent_id: str, person: Subject, *, since: float, now: float
 ) -> None:
-    """Check that neither an approver nor the agent that asked was revoked.
+    """Check that neither an approver nor the requesting agent is revoked.
 
     Args:
-        revocations: knows who was.
-        agent_id: the workload that asked, a SPIFFE ID.
+        revocations: checks whether people and workloads are revoked.
+        agent_id: the workload that requested the approval, a SPIFFE ID.
         person: the approver.
-        since: when their token was issued, or when they decided, in seconds since the epoch.
+        since: when the approver's token was issued, or when they decided, in seconds since the epoch.
         now: seconds since the epoch.
 
     Raises:
         Refused: ``approver_revoked``, ``agent_revoked`` or ``revocation_state_stale``.
-        NoDecision: the state store is out of reach.
+        NoDecision: the state store is unavailable.
     """
     try:
         await revocations.check_start(Agent(agent_id, ""), person, issued_at=since, now=now)

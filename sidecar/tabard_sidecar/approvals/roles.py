@@ -1,4 +1,4 @@
-"""Who may decide: whether a verified person has one of the roles that an ask names."""
+"""Checks that a verified person may decide an approval: by role, and not with an agent's token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLIENT_CLAIMS = ("client_id", "azp", "cid", "appid")
 
 
 def check_person(config: ApprovalsConfig, person: Subject, claims: Mapping[str, Any], prompt: Prompt) -> None:
-    """Check that a token is a person's own, not one that an agent got on a person's behalf.
+    """Check that a token is a person's own and not one that an agent holds for a person.
 
     Raises:
         Refused: ``approver_is_agent``, it names an actor, may be used by one, or was issued to a workload of the chain;
@@ -27,11 +27,11 @@ def check_person(config: ApprovalsConfig, person: Subject, claims: Mapping[str, 
     for name in ("act", "may_act"):
         if name in claims:
             raise Refused(
-                "approver_is_agent", f"the approver's token carries {name}: an agent may act with it"
+                "approver_is_agent", f"the approver's token carries {name}, so an agent may act with it"
             )
     clients = {claims[name] for name in _CLIENT_CLAIMS if isinstance(claims.get(name), str)}
     if (clients | {person.id}) & prompt.workloads:
-        raise Refused("approver_is_agent", "the approver's token is that of a workload which asks")
+        raise Refused("approver_is_agent", "the approver's token belongs to a workload that holds the grant")
     if config.clients and not (clients and clients <= set(config.clients)):
         raise Refused(
             "approver_client", "the approver's token was issued to a client that isn't in approvals.clients"
@@ -41,10 +41,10 @@ def check_person(config: ApprovalsConfig, person: Subject, claims: Mapping[str, 
 def check_right(
     config: ApprovalsConfig, person: Subject, claims: Mapping[str, Any], prompt: Prompt, *, approve: bool
 ) -> None:
-    """Check that a person may decide: has one of the roles that the ask names.
+    """Check that a person has one of the roles that the ask names.
 
-    Nobody approves calls of a task of their own, unless a role that the ask names says ``subject``. They may always
-    refuse them.
+    A person can't approve calls of their own task, unless one of these roles has ``subject`` set, but may always deny
+    them.
 
     Raises:
         Refused: ``approver_is_subject`` or ``approver_not_entitled``.
@@ -55,7 +55,7 @@ def check_right(
             return
         raise Refused(
             "approver_is_subject",
-            "the call belongs to the approver's own task, and another approver must decide",
+            "the call belongs to the approver's own task; another person has to decide",
         )
     if not any(_has(role, person, claims) for role in roles):
         names = ", ".join(ascii(name) for name in prompt.approvers[:8])

@@ -1,4 +1,4 @@
-"""What agents are told about calls that wait: they poll, and nothing waits with them."""
+"""Tells polling agents the status of their approvals and hands out discharges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ApprovalState(StrEnum):
-    """How an approval stands, as agents are told."""
+    """Status of an approval, as agents see it."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -30,10 +30,10 @@ class ApprovalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAnswer:
-    """What an agent is told about one approval.
+    """Answer about one approval.
 
-    ``discharge`` is set if and only if it is approved and secret. ``expires_at`` (seconds since the epoch) is when it
-    stops waiting or being of use; 0 if it is expired.
+    ``discharge`` is set if and only if the approval is approved; it is secret. ``expires_at`` (seconds since the epoch)
+    is when a pending approval expires, or when a decided one can no longer be used; 0 if it has expired.
     """
 
     state: ApprovalState
@@ -45,11 +45,11 @@ _EXPIRED = ApprovalAnswer(ApprovalState.EXPIRED)
 
 
 class ApprovalStatusService:
-    """Tells agents how their approvals stand and hands the discharges out.
+    """Tells agents the status of their approvals and hands out discharges.
 
     Args:
-        state: where approvals wait.
-        grants: verifies grants and knows the keys of discharges.
+        state: stores approvals.
+        grants: verifies grants and derives the keys of discharges.
         agent: this sidecar's workload, which has to hold the call grant.
         clock: seconds since the epoch.
     """
@@ -63,11 +63,11 @@ class ApprovalStatusService:
         self._clock = clock
 
     async def status(self, call_grant: str, approval_id: str) -> ApprovalAnswer:
-        """Tell how an approval stands. One of another grant, or one that doesn't exist, is expired.
+        """Return the status of an approval. An unknown one, or one of another grant, is reported as expired.
 
         Raises:
             Refused: the call grant doesn't verify, isn't one, or is held by another workload.
-            NoDecision: the state store or the keyring is out of reach, or this sidecar has no identity.
+            NoDecision: the state store or the keyring is unavailable, or this sidecar has no identity.
         """
         agent = self._agent.current()
         grant = call_grants.verify_waiting(self._grants, _key_id(call_grant), call_grant)
@@ -77,7 +77,7 @@ class ApprovalStatusService:
             )
         now = self._clock()
         approval = await self._state.approval(approval_id, now=now)
-        if approval is None or not _counts(approval, grant, now):
+        if approval is None or not _is_usable(approval, grant, now):
             return _EXPIRED
         if approval.status is ApprovalStatus.PENDING:
             return ApprovalAnswer(ApprovalState.PENDING, expires_at=approval.expires_at)
@@ -87,8 +87,8 @@ class ApprovalStatusService:
         return ApprovalAnswer(ApprovalState.APPROVED, found, approval.expires_at)
 
 
-def _counts(approval: Approval, grant: VerifiedGrant, now: float) -> bool:
-    """Tell whether an approval is one that a grant demands and is of use still."""
+def _is_usable(approval: Approval, grant: VerifiedGrant, now: float) -> bool:
+    """Tell whether a grant demands an approval that can still be used."""
     return (
         approval.approval_id in call_grants.approval_ids(grant)
         and approval.root_id == grant.root_id
@@ -99,7 +99,7 @@ def _counts(approval: Approval, grant: VerifiedGrant, now: float) -> bool:
 
 
 def _key_id(call_grant: str) -> str:
-    """Return the id of the root key that a grant says it was made with; nothing is verified yet."""
+    """Return the id of the root key that a grant claims to be made with. Verifies nothing."""
     try:
         return identifier.decode(macaroon.parse(call_grant).identifier).kid
     except macaroon.MacaroonError as error:

@@ -1,7 +1,7 @@
-"""Telling another program that a call waits for a person. Imported only if a webhook is configured.
+"""Posts an event to a webhook for every new approval. Imported only if a webhook is configured.
 
-Events are signed, hold nothing secret, and never hold a decision up: a queue that is full drops them, and the calls can
-still be seen with ``tabard approvals list``.
+Events are signed, hold no secret and never delay a decision: a full queue drops them, and ``tabard approvals list``
+still shows the approvals.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _FAREWELL_SECONDS = 1.0
 _ACCEPTED = range(200, 300)
-# The receiver says that the event itself is wrong, so it would be wrong again.
+# The receiver rejected the event itself, so a retry can't succeed.
 _FINAL = frozenset(range(400, 500)) - {408, 425, 429}
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Webhook:
         sleep: waits between attempts.
 
     Raises:
-        ValueError: the URL mustn't be used, or the secret can't be.
+        ValueError: the URL isn't allowed, or the secret can't be used.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Webhook:
         """Events that nobody was told: the queue was full, or every attempt failed."""
 
     async def start(self) -> None:
-        """Begin to post what is announced."""
+        """Start posting announced events."""
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._config.timeout_seconds),
             trust_env=False,
@@ -93,7 +93,7 @@ class Webhook:
         self._workers = [asyncio.create_task(self._work()) for _ in range(_WORKERS)]
 
     async def close(self) -> None:
-        """Give what waits a last second, then stop."""
+        """Deliver queued events for at most one more second, then stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await self._queue.join()
@@ -104,7 +104,7 @@ class Webhook:
             await self._session.close()
 
     def announce(self, event: Mapping[str, Any]) -> None:
-        """Have an event posted; never waits and never fails."""
+        """Queue an event. Never waits and never fails."""
         try:
             self._queue.put_nowait(encode(dict(event)))
         except asyncio.QueueFull:
@@ -137,11 +137,11 @@ class Webhook:
         _log.warning("webhook event dropped", extra={"problem": problem, "url": self._config.url})
 
     async def _post(self, body: bytes) -> tuple[int, str]:
-        """Try once and return the answer's status, 0 if there is none, and what went wrong."""
+        """Post once and return the answer's status, 0 if there is none, and the problem."""
         if self._session is None:
             return 0, "the webhook isn't started"
         try:
-            # Signed anew each time, so that a receiver may refuse what is old.
+            # Signed again for each attempt, so that a receiver may refuse old timestamps.
             header = signature(read_secret(self._secret_file)[0], int(self._clock()), body)
             async with self._session.post(
                 self._config.url,

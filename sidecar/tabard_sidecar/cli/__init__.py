@@ -1,4 +1,4 @@
-"""The ``tabard`` command."""
+"""Implements the ``tabard`` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m tabard_sidecar.cli``, the same as ``tabard``."""
+"""Runs ``tabard`` as ``python -m tabard_sidecar.cli``."""
 
 import sys
 

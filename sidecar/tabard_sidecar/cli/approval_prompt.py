@@ -1,7 +1,7 @@
-"""How people see a call that waits: what is verified, what policy says, and the agent's words, kept apart.
+"""Shows an approval on a terminal, with verified facts, policy's statements and the agent's assertions kept apart.
 
-The agent's words may be written to deceive. They are shown in full, escaped, each line behind a bar, so that they can
-neither hide a part of themselves nor look like something else.
+The agent's assertions may be meant to deceive. They are shown in full, escaped, with a bar before each line, so that they
+can't hide a part or imitate other output.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BEYOND_BMP = 0x10000
 def describe(approval: pb.Approval) -> dict[str, Any]:
     """Return an approval as ``--json`` prints it; times are seconds since the epoch.
 
-    ``asserted`` names the fields that are the agent's words.
+    ``asserted`` names the fields that the agent asserts.
     """
     from tabard.authz.v1 import types_pb2  # noqa: PLC0415 - gRPC takes a while to import
 
@@ -88,13 +88,13 @@ def print_prompt(row: dict[str, Any], *, err: bool = False) -> None:
 
 
 def prompt_lines(row: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines that show a call; none holds a character that isn't plainly visible."""
+    """Yield the lines that show a call. They hold only visible characters."""
     status = click.style(_WORDS.get(row["status"], row["status"]), fg=_COLOURS.get(row["status"]), bold=True)
     yield f"Approval {row['approval_id']}: {status}, until {moment(row['expires_at'])}"
     if row["approver"]:
         yield _row("decided by", f"{visible(row['approver']['id'])} of {visible(row['approver']['issuer'])}")
     if not row["readable"]:
-        yield "  What it is about can't be decrypted any more. It can't be decided."
+        yield "  The call can't be decrypted any more, so it can't be decided."
         return
     signed = row["intent_source"] == "signed"
     yield click.style("Verified by Tabard", bold=True)
@@ -113,10 +113,10 @@ def prompt_lines(row: dict[str, Any]) -> Iterator[str]:
     yield _row("rule", f"{visible(row['module'])}.{visible(row['code'])}")
     yield _row("approvers", ", ".join(visible(role) for role in row["approvers"]))
     yield _row("allows", f"{row['uses']} such call(s) within {row['ttl_seconds']:g} s")
-    yield from _agents_words(row, signed=signed)
+    yield from _asserted_lines(row, signed=signed)
 
 
-def _agents_words(row: dict[str, Any], *, signed: bool) -> Iterator[str]:
+def _asserted_lines(row: dict[str, Any], *, signed: bool) -> Iterator[str]:
     bar = click.style("  agent ▏", fg="magenta")
     yield (
         click.style("The agent's words", fg="magenta", bold=True)
@@ -142,12 +142,12 @@ def follow(
     duration: float | None,
     as_json: bool,
 ) -> None:
-    """Tell of changes until interrupted, or for ``duration`` seconds.
+    """Print changes until interrupted, or for ``duration`` seconds.
 
-    A sidecar that goes away after the first look is waited for.
+    If the sidecar becomes unreachable after the first poll, keeps polling until it is back.
 
     Raises:
-        Failure: the first look failed.
+        Failure: the first poll failed.
     """
     until = None if duration is None else time.monotonic() + duration
     known: dict[str, dict[str, Any]] = {}
@@ -164,7 +164,7 @@ def follow(
             reachable = False
         else:
             for event, row in changes(known, fresh):
-                _tell(event, row, as_json=as_json)
+                _print_event(event, row, as_json=as_json)
             known, reachable = fresh, True
         first = False
         if until is not None and time.monotonic() >= until:
@@ -175,7 +175,7 @@ def follow(
 def changes(
     before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what happened to approvals between two looks, as event and approval."""
+    """Yield the changes of approvals between two polls, as event and approval."""
     for approval_id, row in after.items():
         old = before.get(approval_id)
         if old is None or old["status"] != row["status"]:
@@ -185,7 +185,7 @@ def changes(
             yield "expired", row
 
 
-def _tell(event: str, row: dict[str, Any], *, as_json: bool) -> None:
+def _print_event(event: str, row: dict[str, Any], *, as_json: bool) -> None:
     now = time.time()
     if as_json:
         echo_ascii_json({"time": round(now, 3), "event": event} | row, indent=None)
@@ -198,13 +198,13 @@ def _row(name: str, text: str) -> str:
 
 
 def _quoted(text: str, most: int = _WHOLE) -> str:
-    """Return the agent's words as one JSON string, so that it is plain where they begin and end."""
-    cut = text if len(text) <= most else f"{text[:most]}…"
-    return _escaped_json(json.dumps(cut, ensure_ascii=False))
+    """Return asserted text as one JSON string, so that its beginning and end are visible."""
+    shown = text if len(text) <= most else f"{text[:most]}…"
+    return _escaped_json(json.dumps(shown, ensure_ascii=False))
 
 
 def _escaped_json(text: str) -> str:
-    """Escape whatever isn't plainly visible in one line of JSON; it stays the same JSON."""
+    """Escape characters that aren't visible in one line of JSON, which stays equivalent."""
     return "".join(_escape(character) if hidden(character) else character for character in text)
 
 

@@ -1,4 +1,4 @@
-"""``tabard approvals``."""
+"""Implements ``tabard approvals``."""
 
 from __future__ import annotations
 
@@ -131,10 +131,10 @@ def deny(  # noqa: PLR0913 - one parameter per option
 
 
 def fetch(asked: Operator, *, decided: bool) -> pb.ListApprovalsResponse:
-    """Return what waits and, if wanted, what was decided.
+    """Return the pending approvals and, with ``decided``, those that were decided.
 
     Raises:
-        Failure: nobody answered.
+        Failure: no sidecar answered.
     """
     from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
 
@@ -145,7 +145,7 @@ def details(asked: Operator, approval_id: str) -> pb.Approval:
     """Return one call in full.
 
     Raises:
-        Failure: there is none of that name, or nobody answered.
+        Failure: there is no such approval, or no sidecar answered.
     """
     from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415
 
@@ -166,7 +166,7 @@ def _decide(  # noqa: PLR0913 - one parameter per option
 
     with operator(address) as asked:
         shown = describe(details(asked, approval_id))
-        # Shown in any case: what a script approves stands in its log.
+        # Always shown, so that a script's log holds the calls that it approves.
         print_prompt(shown, err=as_json)
         if not _confirmed(yes=yes, approve=approve, from_stdin=token_file == _STDIN):
             click.echo("nothing was decided", err=as_json)
@@ -198,7 +198,7 @@ def _confirmed(*, yes: bool, approve: bool, from_stdin: bool) -> bool:
 
 
 def _token(token_file: str) -> str:
-    """Return the approver's token. It never stands on the command line, where others could read it.
+    """Return the approver's token. It is never taken from the command line, where other users could read it.
 
     Raises:
         Failure: there is none, or the file can't be read.

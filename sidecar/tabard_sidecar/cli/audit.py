@@ -1,4 +1,4 @@
-"""``tabard audit``."""
+"""Implements ``tabard audit``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tabard call``."""
+"""Implements ``tabard call``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Authority:
-    """On whose behalf the call is made: a grant that exists, or what a task is started from."""
+    """The authority of a call: an existing grant, or the tokens from which a task is started."""
 
     grant: str
     token: str
@@ -107,10 +107,10 @@ def call(ctx: click.Context, /, **options: object) -> None:
     try:
         with tabard.connect(address) as client:
             task = _task(client, authority, settings)
-            question = tabard.ToolCall(
+            tool_call = tabard.ToolCall(
                 given.text("tool"), arguments, server=given.text("server"), scopes=given.many("scopes")
             )
-            decision = task.decide(question)
+            decision = task.decide(tool_call)
     except tabard.Denied as error:
         decision = tabard.Decision(error.decision_id, allowed=False, reasons=error.reasons)
     except tabard.TabardError as error:
@@ -235,12 +235,12 @@ def describe(decision: Decision, *, show_credential: bool) -> dict[str, object]:
 
 
 def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
-    verdict = (
+    effect = (
         click.style("ALLOW", fg="green", bold=True)
         if decision.allowed
         else click.style("DENY", fg="red", bold=True)
     )
-    click.echo(f"{verdict} {tool}")
+    click.echo(f"{effect} {tool}")
     for reason in decision.reasons:
         _row("code", reason.code)
         _row("rule", reason.module or "the sidecar itself")

@@ -1,4 +1,4 @@
-"""``tabard completion``."""
+"""Implements ``tabard completion``."""
 
 from __future__ import annotations
 

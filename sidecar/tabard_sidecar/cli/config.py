@@ -1,4 +1,4 @@
-"""``tabard config``."""
+"""Implements ``tabard config``."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _yaml(model: BaseModel, origins: Mapping[str, str], prefix: str = "") -> Ite
 
 
 def _missing(settings: Settings) -> Iterator[str]:
-    """Yield what will be missed when the sidecar starts here; elsewhere it may well be there."""
+    """Yield what is missing for a start on this machine; on another one it may exist."""
     expected = {
         "policy.path": settings.policy.path,
         "catalogue.path": settings.catalogue.path,
@@ -108,4 +108,4 @@ def _missing(settings: Settings) -> Iterator[str]:
     if settings.policy.path is None and settings.policy.remote is None:
         yield "policy.path: no policy is configured, so the sidecar won't start"
     if settings.identity.agent.service_account is None and settings.insecure.agent_id is None:
-        yield "identity.agent: the sidecar has no workload identity, so every question fails"
+        yield "identity.agent: the sidecar has no workload identity, so every request fails"

@@ -1,4 +1,4 @@
-"""Errors as a person at the terminal sees them: what, where, what to do next, where to read more."""
+"""Errors of commands, printed with place, next step and a page to read."""
 
 from __future__ import annotations
 

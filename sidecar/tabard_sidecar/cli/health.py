@@ -1,4 +1,4 @@
-"""``tabard health``: asks a running sidecar how it is. Standard library only; probes start it often.
+"""Implements ``tabard health``. Imports only the standard library, because probes start it often.
 
 Exit code 0 if the sidecar is ready, 1 if it isn't, 6 if nothing answers.
 """
@@ -105,9 +105,9 @@ def find_address(environment: Mapping[str, str], file: str | None) -> str:
 
 
 def scan(text: str) -> str | None:
-    """Return ``http.listen`` of a configuration in the usual block form, ``None`` if it doesn't stand there.
+    """Return ``http.listen`` of a configuration in the usual block form, ``None`` if it isn't set.
 
-    Anything that isn't the usual form is left to the full loader.
+    Any other form is left to the full loader.
     """
     section = re.search(r"^http:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)", text, re.MULTILINE)
     if section is not None:
@@ -134,7 +134,7 @@ def ask(address: str, path: str, timeout: float) -> tuple[int, str]:
 
     Raises:
         OSError: nothing answers in time.
-        ValueError: what answers isn't HTTP, or the address has no port.
+        ValueError: the answer isn't HTTP, or the address has no port.
     """
     with _connect(address, timeout) as connection:
         connection.sendall(f"GET {path} HTTP/1.0\r\nHost: tabard\r\n\r\n".encode())
@@ -144,7 +144,7 @@ def ask(address: str, path: str, timeout: float) -> tuple[int, str]:
     head, _, body = answer.partition(b"\r\n\r\n")
     match = re.match(rb"HTTP/1\.[01] (\d{3})", head)
     if match is None:
-        raise ValueError("what listens there doesn't speak HTTP")
+        raise ValueError("the answer isn't HTTP")
     return int(match.group(1)), body.decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""``tabard health`` as the root's help and completion see it; it runs without click."""
+"""Declares ``tabard health`` for help and completion; the command itself runs without click."""
 
 from __future__ import annotations
 

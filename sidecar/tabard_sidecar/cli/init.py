@@ -1,4 +1,4 @@
-"""``tabard init``."""
+"""Implements ``tabard init``."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def init(directory: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"directory": str(directory.resolve()), "written": written})
         return
-    _tell(directory, written)
+    _print_next_steps(directory, written)
 
 
 def _example() -> Iterator[tuple[Path, str]]:
@@ -121,7 +121,7 @@ def _write(path: Path, text: str) -> None:
         stream.write(text)
 
 
-def _tell(directory: Path, written: list[str]) -> None:
+def _print_next_steps(directory: Path, written: list[str]) -> None:
     click.echo(f"Wrote {', '.join(written)}.\n")
     click.echo("Next:")
     if directory.resolve() != Path.cwd():

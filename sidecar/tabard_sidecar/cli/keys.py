@@ -1,4 +1,4 @@
-"""The ``tabard keys`` commands."""
+"""Implements the ``tabard keys`` commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _use = click.option("--use", type=click.Choice(USES), required=True, help="Use o
 
 
 def _on_keyring(command: _Command) -> _Command:
-    """Add the options that say which key directory is meant, and turn them into ``directory``."""
+    """Add the options that select the key directory, and pass it as ``directory``."""
 
     @wraps(command)
     def run(

@@ -1,4 +1,4 @@
-"""``tabard opa``."""
+"""Implements ``tabard opa``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calling a sidecar's operator socket."""
+"""Calls a sidecar's operator socket."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def operator_option(command: _Command) -> _Command:
 
 
 def watch_options(command: _Command) -> _Command:
-    """Add ``--interval`` and ``--seconds``, for commands that look again and again."""
+    """Add ``--interval`` and ``--seconds``, for commands that poll."""
     interval = click.option(
         "--interval",
         type=click.FloatRange(min=0.1, max=3600),

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Defines options that several commands share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def load_settings(config_file: Path | None, assignments: tuple[str, ...] = ()) -
 
 
 def secret_argument(given: str, what: str) -> str:
-    """Return a secret that was given as itself, as ``@FILE`` or as ``-`` for standard input.
+    """Return a secret that is given literally, as ``@FILE``, or as ``-`` for standard input.
 
     Raises:
         Failure: the file can't be read.
@@ -73,10 +73,10 @@ def secret_argument(given: str, what: str) -> str:
 
 
 def json_pairs(pairs: tuple[str, ...], option: str) -> dict[str, object]:
-    """Return ``NAME=VALUE`` pairs; a value that is JSON is that value, every other is text.
+    """Parse ``NAME=VALUE`` pairs; a value that is JSON is decoded, any other value is text.
 
     Raises:
-        click.UsageError: a pair has no name or stands twice.
+        click.UsageError: a pair has no name or is repeated.
     """
     values: dict[str, object] = {}
     for pair in pairs:
@@ -84,7 +84,7 @@ def json_pairs(pairs: tuple[str, ...], option: str) -> dict[str, object]:
         if not separator or not name:
             raise click.UsageError(f"{option} {pair}: write NAME=VALUE")
         if name in values:
-            raise click.UsageError(f"{option} {name} stands twice")
+            raise click.UsageError(f"{option} {name} is repeated")
         try:
             values[name] = json.loads(text)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""``tabard policy``."""
+"""Implements ``tabard policy``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an evaluated decision is shown."""
+"""Formats evaluated decisions, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _stated(limits: dict[str, Any]) -> dict[str, Any]:
 
 def print_evaluation(shown: Mapping[str, Any]) -> None:
     """Print what :func:`evaluation_json` returned, for people."""
-    verdict = click.style("allow", fg="green") if shown["allowed"] else click.style("deny", fg="red")
-    click.echo(verdict)
+    effect = click.style("allow", fg="green") if shown["allowed"] else click.style("deny", fg="red")
+    click.echo(effect)
     for reason in shown["reasons"]:
         who = f" by {reason['module']}" if reason["module"] else ""
         click.echo(f"  {reason['code']}{who}" + (f" ({reason['rule']})" if reason["rule"] else ""))

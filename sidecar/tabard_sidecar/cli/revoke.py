@@ -1,4 +1,4 @@
-"""``tabard revoke``."""
+"""Implements ``tabard revoke``."""
 
 from __future__ import annotations
 
@@ -213,19 +213,19 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
     with operator(address) as asked:
         answer = asked.call(pb_grpc.RevocationServiceStub(asked.channel).Revoke, request)
     row = describe(answer.revocation)
-    reach = answer.reach
+    impact = answer.impact
     if as_json:
-        counted = {"live_tasks": reach.live_tasks, "holders": reach.holders, "complete": reach.complete}
-        echo_ascii_json(row | {"reach": counted})
+        counted = {"live_tasks": impact.live_tasks, "holders": impact.holders, "complete": impact.complete}
+        echo_ascii_json(row | {"impact": counted})
         return
     named = f"task {visible(str(target['task_id']))}" if "task_id" in target else _what(row)
     click.echo(f"{click.style('revoked', fg='red', bold=True)} {named}, {_until(row)}")
     click.echo(f"  sequence   {row['sequence']}")
     if row["kind"] != "credential":
-        more = "" if reach.complete else " at least; not every task was looked at"
-        click.echo(f"  reaches    {reach.live_tasks} live task(s), {reach.holders} holder(s){more}")
-    if row["kind"] == "link" and not reach.live_tasks:
-        click.echo("  note       no live task has used this link; it is revoked all the same")
+        more = "" if impact.complete else " at least; not every task was examined"
+        click.echo(f"  affects    {impact.live_tasks} live task(s), {impact.holders} holder(s){more}")
+    if row["kind"] == "link" and not impact.live_tasks:
+        click.echo("  note       no live task has used this link; it is revoked anyway")
 
 
 def _lift(address: str, *, as_json: bool, **target: object) -> int:

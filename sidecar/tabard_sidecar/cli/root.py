@@ -1,4 +1,4 @@
-"""The command's root: names of the commands, each imported only when it runs."""
+"""Defines the root command; each subcommand is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they run; help only needs their short texts."""
+    """A group whose commands are imported when they run; help uses their short texts only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names in the order in which a newcomer needs them."""
+        """Return the names, in the order in which a new user needs the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; an unknown one is answered with the nearest."""
+        """Find a command; for an unknown one, fail with the nearest name."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
             from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
@@ -94,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone, as with `| head`; Python would complain about it once more at exit.
+        # The reader of the output has closed it, as with `| head`; without this Python reports it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.NEGATIVE
     return result if isinstance(result, int) else exit_codes.OK

@@ -1,4 +1,4 @@
-"""``tabard serve``."""
+"""Implements ``tabard serve``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tabard state``."""
+"""Implements ``tabard state``."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: boo
     settings = load_settings(config_file, assignments).settings
 
     async def work(store: StateStore) -> tuple[int, int]:
-        forgotten = 0
-        while gone := await store.expire(now=time.time()):
-            forgotten += gone
-        return forgotten, await store.compact()
+        deleted = 0
+        while count := await store.expire(now=time.time()):
+            deleted += count
+        return deleted, await store.compact()
 
-    forgotten, given_back = _with_store(settings, work)
+    deleted, freed = _with_store(settings, work)
     if as_json:
-        echo_ascii_json({"forgotten": forgotten, "bytes": given_back})
+        echo_ascii_json({"deleted": deleted, "bytes": freed})
     else:
-        click.echo(f"forgot {forgotten} expired entries, gave back {given_back} bytes")
+        click.echo(f"deleted {deleted} expired entries, freed {freed} bytes")
 
 
 def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]]) -> _T:
-    """Open the configured store, do something with it and close it.
+    """Run ``work`` with the configured store, which is opened and closed around it.
 
     Raises:
         Failure: the store can't be opened, read or written.
@@ -92,10 +92,10 @@ def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]])
 
 
 def _store(settings: Settings) -> StateStore:
-    """Return the configured store, not open yet.
+    """Return the configured store; the caller opens it.
 
     Raises:
-        Failure: it is a file that doesn't exist; opening it would make one.
+        Failure: it is a file that doesn't exist; opening it would create it.
     """
     from tabard_sidecar.state.factory import create_store  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Tasks as operators see them: one line, or JSON."""
+"""Formats tasks for operators, as one line or as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fetch(asked: Operator, limit: int) -> list[dict[str, Any]]:
     """Return the zone's tasks as ``--json`` prints them.
 
     Raises:
-        Failure: nobody answered.
+        Failure: no sidecar answered.
     """
     from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
@@ -68,7 +68,7 @@ def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
                 "sub_agent": node.sub_agent,
                 "children": node.children,
                 "ended": node.ended,
-                "cut": node.cut,
+                "inactive": node.inactive,
             }
             for node in found.nodes
         ],
@@ -87,7 +87,7 @@ def summary(row: dict[str, Any]) -> str:
 
 
 def budget_lines(found: pb.GetTaskTreeResponse) -> list[str]:
-    """Return what a task's budgets have spent, one line each, by name."""
+    """Return the spending of a task's budgets, one line each, by name."""
     lines = []
     for budget_id, amount in found.spent.items():
         budget = found.budgets.get(budget_id)

@@ -1,4 +1,4 @@
-"""``tabard tasks``."""
+"""Implements ``tabard tasks``."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def _print_tree(found: pb.GetTaskTreeResponse) -> None:
         state = ""
         if node.ended:
             state = click.style("  ended", fg="red", bold=True)
-        elif node.cut:
-            state = click.style("  cut", fg="red")
+        elif node.inactive:
+            state = click.style("  inactive", fg="red")
         click.echo(f"{'  ' * (node.depth + 1)}{visible(node.holder)}{name}{state}")
         click.echo(f"{'  ' * (node.depth + 2)}link {node.link_id}")
     if found.truncated:

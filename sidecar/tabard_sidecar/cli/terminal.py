@@ -1,4 +1,4 @@
-"""Putting words of agents and policies on a terminal without letting them play with it."""
+"""Escapes untrusted text so that it can't inject terminal control sequences, and formats times and durations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _LONGEST_SHOWN = 512
-# Letters, marks and symbols that are drawn as nothing: fillers, the braille blank, variation selectors.
+# Letters, marks and symbols without a visible glyph: fillers, the braille blank, variation selectors.
 _BLANK = frozenset(
     {
         0x034F,
@@ -29,41 +29,41 @@ _BLANK = frozenset(
 
 
 def visible(text: str, most: int = _LONGEST_SHOWN) -> str:
-    r"""Return ``text`` with everything escaped that isn't plainly visible, cut after ``most`` characters.
+    r"""Return ``text`` with invisible characters escaped, truncated to ``most`` characters.
 
-    That is control characters, which move the cursor, and format characters, which reorder text or hide in it; they show
+    These are control characters, which move the cursor, and format characters, which reorder or hide text. They are shown
     as ``\x1b`` or ``\u202e``.
     """
-    cut = text if len(text) <= most else f"{text[:most]}…"
+    shown = text if len(text) <= most else f"{text[:most]}…"
     return "".join(
-        _escape(character) if hidden(character) or character == "\\" else character for character in cut
+        _escape(character) if hidden(character) or character == "\\" else character for character in shown
     )
 
 
 def hidden(character: str) -> bool:
-    """Tell whether a character isn't plainly visible: a control or format character, or one that is drawn as nothing."""
+    """Tell whether a character is invisible: a control or format character, or one without a visible glyph."""
     return not character.isprintable() or ord(character) in _BLANK
 
 
 def echo_ascii_json(document: object, *, indent: int | None = 2) -> None:
-    """Print a document as JSON in ASCII, so that what others wrote can't play with the terminal here either."""
+    """Print a document as ASCII JSON, so that untrusted text can't inject terminal control sequences."""
     click.echo(json.dumps(document, indent=indent))
 
 
 def moment(seconds: float | None) -> str:
-    """Return a time for people, in UTC; ``None`` is never."""
+    """Format a time in UTC; ``None`` is ``never``."""
     if seconds is None:
         return "never"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 class Duration(click.ParamType[float]):
-    """A time such as ``90``, ``90s``, ``15m``, ``8h`` or ``7d``; becomes seconds."""
+    """A duration such as ``90``, ``90s``, ``15m``, ``8h`` or ``7d``, converted to seconds."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a duration."""
+        """Convert a duration to seconds."""
         if isinstance(value, int | float):
             return float(value)
         found = _DURATION.fullmatch(str(value))

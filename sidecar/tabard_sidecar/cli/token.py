@@ -1,4 +1,4 @@
-"""``tabard token``."""
+"""Implements ``tabard token``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tabard version``."""
+"""Implements ``tabard version``."""
 
 from __future__ import annotations
 

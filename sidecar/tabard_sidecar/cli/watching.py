@@ -1,4 +1,4 @@
-"""``tabard tasks watch``: what changed between two looks."""
+"""Implements ``tabard tasks watch``: polls the zone's tasks and prints changes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _KNOWN_REVOCATIONS = 1000
 
 
 def follow(asked: Operator, *, limit: int, interval: float, duration: float | None, as_json: bool) -> None:
-    """Tell of changes until interrupted, or for ``duration`` seconds.
+    """Print changes until interrupted, or for ``duration`` seconds.
 
-    A sidecar that goes away after the first look is waited for.
+    If the sidecar becomes unreachable after the first poll, keeps polling until it is back.
 
     Raises:
-        Failure: the first look failed.
+        Failure: the first poll failed.
     """
     until = None if duration is None else time.monotonic() + duration
     known = {row["task_id"]: row for row in fetch(asked, limit)}
     sequence = max((entry["sequence"] for entry in _revocations(asked, 0)), default=0)
     for row in reversed(known.values()):
-        _tell("task", row, as_json=as_json)
+        _print_event("task", row, as_json=as_json)
     reachable = True
     while until is None or time.monotonic() < until:
         time.sleep(interval if until is None else max(0.0, min(interval, until - time.monotonic())))
@@ -47,18 +47,18 @@ def follow(asked: Operator, *, limit: int, interval: float, duration: float | No
         reachable = True
         for entry in revoked:
             sequence = max(sequence, entry["sequence"])
-            _tell("revoked", entry, as_json=as_json)
+            _print_event("revoked", entry, as_json=as_json)
         for event, row in changes(known, fresh, full=len(fresh) == limit):
-            _tell(event, row, as_json=as_json)
+            _print_event(event, row, as_json=as_json)
         known = fresh
 
 
 def changes(
     before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], *, full: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what happened to tasks between two looks, as event and task.
+    """Yield the changes of tasks between two polls, as event and task.
 
-    ``full`` says that only the newest tasks are in ``after``, so that one which is missing needn't have expired.
+    ``full`` means that ``after`` only holds the newest tasks, so a missing task needn't have expired.
     """
     for task_id, row in reversed(after.items()):
         old = before.get(task_id)
@@ -75,7 +75,7 @@ def changes(
 
 
 def _revocations(asked: Operator, after: int) -> list[dict[str, Any]]:
-    """Return what operators revoked, oldest first; what holders ended shows in the states of tasks."""
+    """Return the operators' revocations, oldest first. What holders ended shows in the states of tasks."""
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
@@ -84,7 +84,7 @@ def _revocations(asked: Operator, after: int) -> list[dict[str, Any]]:
     return [describe_revocation(entry) for entry in reversed(found.revocations)]
 
 
-def _tell(event: str, what: dict[str, Any], *, as_json: bool) -> None:
+def _print_event(event: str, what: dict[str, Any], *, as_json: bool) -> None:
     now = time.time()
     if as_json:
         echo_ascii_json({"time": round(now, 3), "event": event} | what, indent=None)

@@ -1,7 +1,7 @@
 """The configuration: ``tabard.yaml``, environment and flags, checked as a whole.
 
-The names below are loaded when they are first used: every package's section lies in that package, and importing one of
-them must not import all the others.
+The names below are imported when they are first used: each package defines its own section, and importing one section must
+not import the other packages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where settings come from: flag over environment over file over default, with the origin of each kept."""
+"""Merges settings from flags, environment, file and defaults, in this order, and keeps the origin of each."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SEPARATOR = "__"
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One setting that came from outside the file.
+    """One setting from the environment or a flag.
 
     Attributes:
-        path: where it belongs.
-        text: the value as it was written.
-        source: what to tell a person about its origin.
+        path: path of the setting.
+        text: the value as given.
+        source: its origin, for messages.
     """
 
     path: tuple[str, ...]
@@ -34,7 +34,7 @@ class Override:
 
 
 def from_environment(environment: Mapping[str, str], root: type[BaseModel]) -> Iterator[Override]:
-    """Yield the settings that the environment holds.
+    """Yield the settings from the environment.
 
     A variable is ``TABARD_``, the section, two underscores and the key. One without two underscores is only read if
     it names a setting outside any section; others belong to clients (``TABARD_ADDRESS``) or to Kubernetes, which
@@ -63,9 +63,9 @@ def from_flags(assignments: Iterable[str]) -> Iterator[Override | SourceProblem]
 
 @dataclass(slots=True)
 class Merged:
-    """Data of all layers together.
+    """Merged data of all layers.
 
-    ``origins`` says for each overridden path where its value came from; everything else came from ``document``.
+    ``origins`` holds the origin of each overridden path; all other values come from ``document``.
     """
 
     data: dict[str, Any]
@@ -74,7 +74,7 @@ class Merged:
     origins: dict[Path, str]
 
     def place(self, path: Path) -> Place:
-        """Return the place of the value at ``path``, or of what surrounds it."""
+        """Return the place of the value at ``path``, or of the nearest value around it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]], 0, 0
@@ -93,7 +93,7 @@ class Merged:
 def merge(
     document: Marked | None, file: FilePath | None, overrides: Iterable[Override], root: type[BaseModel]
 ) -> tuple[Merged, list[SourceProblem]]:
-    """Lay overrides, weakest first, over the document."""
+    """Apply overrides, weakest first, to the document."""
     data = _without_empty_sections(document.value if document else {}, root)
     merged = Merged(data, document, file, {})
     problems: list[SourceProblem] = []
@@ -126,7 +126,7 @@ def _apply(merged: Merged, override: Override, root: type[BaseModel]) -> SourceP
 
 
 def _without_empty_sections(data: Mapping[str, Any], root: type[BaseModel]) -> dict[str, Any]:
-    """Copy the data; a section without content (``http:``) counts as absent."""
+    """Copy the data without empty sections (``http:``), which count as absent."""
     return {
         key: _copy(value) for key, value in data.items() if not (value is None and _is_section(root, key))
     }
@@ -153,7 +153,7 @@ def _annotation(root: type[BaseModel], path: tuple[str, ...]) -> object:
 
 
 def _typed(text: str, annotation: object) -> object:
-    """Read text as the field wants it: words stay words, everything else is read as YAML."""
+    """Convert text for a field: keep it for a text field, parse it as YAML for any other."""
     return text if _takes_text(annotation) else parse_value(text)
 
 

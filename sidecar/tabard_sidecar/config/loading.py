@@ -1,4 +1,4 @@
-"""Finding, reading and checking the configuration."""
+"""Finds, reads and checks the configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OTHERS_MAY_WRITE = 0o002
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings and where they came from.
+    """Settings and their origins.
 
     Attributes:
         settings: the checked settings; every path in them is absolute.
@@ -70,7 +70,7 @@ def load(
         explicit: file named by ``--config``.
         assignments: ``section.key=value`` of ``--set`` flags, strongest of all.
         environment: the process's environment.
-        directory: where ``tabard.yaml`` is looked for, by default the working directory.
+        directory: directory in which ``tabard.yaml`` is searched, by default the working directory.
         system_file: file used if there is no other.
 
     Raises:
@@ -101,7 +101,7 @@ def _read(file: Path) -> bytes:
     """Read a configuration file.
 
     Raises:
-        SourceError: it can't be read, or somebody else may have written it.
+        SourceError: it can't be read, or another user can write it.
     """
     try:
         with file.open("rb") as stream:

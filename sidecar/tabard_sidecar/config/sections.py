@@ -1,4 +1,4 @@
-"""Sections of the configuration that belong to no other package."""
+"""Defines the sections of the configuration that belong to no other package."""
 
 from __future__ import annotations
 

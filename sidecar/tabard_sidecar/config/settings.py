@@ -1,4 +1,4 @@
-"""The whole configuration, put together from the sections that each package owns."""
+"""Defines the whole configuration, composed of the sections that the packages define."""
 
 from __future__ import annotations
 

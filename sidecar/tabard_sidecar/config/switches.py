@@ -1,4 +1,4 @@
-"""Which switches that weaken security are on."""
+"""Lists the switches that weaken security and are on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The short-lived credentials that allowed calls get."""
+"""Issues and verifies the short-lived credentials of allowed calls."""
 
 from tabard_sidecar.credentials.claims import introspection_response
 from tabard_sidecar.credentials.conf import CredentialsConfig

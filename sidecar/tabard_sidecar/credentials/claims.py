@@ -1,4 +1,4 @@
-"""What a credential says: the same claims for every kind. docs/reference/credentials.md is their contract."""
+"""Writes and reads the claims of credentials, which are the same for every kind (docs/reference/credentials.md)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ATTRIBUTES = ("namespace", "service_account", "pod")
 class ClaimsWriter:
     """Writes the claims of credentials as JSON.
 
-    What depends on the grant alone is encoded once per grant: repeated calls under one grant only encode what differs.
+    Claims that depend on the grant alone are encoded once per grant; each call only encodes the others.
 
     Args:
         issuer: ``iss`` of the zone.
@@ -92,7 +92,7 @@ class ClaimsWriter:
 
 
 def check_size(value: str) -> None:
-    """Check that a credential isn't too large to be accepted anywhere.
+    """Check that a credential isn't too large to be accepted.
 
     Raises:
         Refused: the chain is too long.
@@ -104,7 +104,7 @@ def check_size(value: str) -> None:
 
 
 def introspection(kind: str, claims: Mapping[str, Any]) -> Introspection:
-    """Return what verified claims say.
+    """Return the description of a credential from its verified claims.
 
     Raises:
         Refused: a claim is missing or of the wrong type, so this isn't a credential.
@@ -135,7 +135,7 @@ def introspection_response(found: Introspection | None) -> dict[str, Any]:
     """Return the answer to a backend that introspects (RFC 7662, section 2.2); ``None`` stands for inactive."""
     if found is None:
         return {"active": False}
-    # The claims of a narrowed macaroon may be wider than what it still allows.
+    # A narrowed macaroon may allow less than its claims say.
     narrowed = {"scope": " ".join(found.scopes), "exp": int(found.expires_at)}
     extra = {
         "active": True,
@@ -147,7 +147,7 @@ def introspection_response(found: Introspection | None) -> dict[str, Any]:
 
 def _scope(scopes: tuple[str, ...]) -> str:
     for scope in scopes:
-        # RFC 6749, section 3.3: one space separates scopes, so none may hold one.
+        # RFC 6749, section 3.3: scopes are separated by a space, so a scope can't contain one.
         if not scope or not scope.isascii() or not scope.isprintable() or set(scope) & _NOT_IN_SCOPES:
             raise Refused(
                 "policy_error",
@@ -182,7 +182,7 @@ def _actors(grant: VerifiedGrant) -> dict[str, Any]:
     actor: dict[str, Any] = {}
     if len(grant.links) < _MAX_ACTORS:
         actor = {"sub": grant.root_holder}
-    # Readers limit how deep JSON may nest; tabard_chain holds the whole chain.
+    # Parsers limit the nesting of JSON, so this is truncated; tabard_chain holds the whole chain.
     for link in grant.links[-_MAX_ACTORS:]:
         actor = {"sub": link.holder, "act": actor} if actor else {"sub": link.holder}
         if link.sub_agent:

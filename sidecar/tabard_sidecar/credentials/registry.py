@@ -1,4 +1,4 @@
-"""The issuers of a sidecar, by kind."""
+"""Finds a sidecar's credential issuers by kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.model import Introspection
 
 NO_CREDENTIAL = "none"
-"""Kind of a decision that needs no credential; it has no issuer."""
+"""Kind of a decision without a credential; it has no issuer."""
 
 _JWT_DOTS = 2
 
@@ -39,7 +39,7 @@ class Issuers:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds that can be issued, ``none`` not among them."""
+        """Kinds that can be issued, without ``none``."""
         return tuple(self._issuers)
 
     def get(self, kind: str) -> CredentialIssuer:
@@ -56,10 +56,10 @@ class Issuers:
         return issuer
 
     def inspect(self, value: str) -> Introspection:
-        """Verify a credential of any kind that can be told from its form.
+        """Verify a credential of any kind, which is recognised by its form.
 
         Raises:
-            Refused: it is none, is forged, or has expired.
+            Refused: it isn't a credential, is forged, or has expired.
         """
         kind = "jwt" if value.count(".") == _JWT_DOTS else "macaroon"
         issuer = self._issuers.get(kind)

@@ -1,1 +1,1 @@
-"""What the sidecar answers over HTTP: health, metrics, public keys and introspection."""
+"""Serves health, metrics, public keys and introspection over HTTP."""

@@ -1,4 +1,4 @@
-"""Health, metrics and public keys."""
+"""Serves health, metrics and public keys."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def create_http_server(
 
     Args:
         config: the section ``http``.
-        health: what ``/healthz`` and ``/readyz`` tell.
-        registry: what ``/metrics`` shows.
-        jwks: returns the public signing keys. They are served on a loopback address or a unix socket only: over
-            plain HTTP somebody on the way could put a key of his own in.
+        health: status for ``/healthz`` and ``/readyz``.
+        registry: metrics for ``/metrics``.
+        jwks: returns the public signing keys. They are served on a loopback address or a unix socket only: over plain
+            HTTP an attacker on the network could replace a key.
     """
 
     def healthz() -> Page:

@@ -1,4 +1,4 @@
-"""Who may introspect: client keys in files."""
+"""Authenticates introspection clients by keys in files."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class _Entry:
 class Clients:
     """Authenticates introspection clients by key.
 
-    Key files are read at the start and again when they change, at most every five seconds. A file that can't be used
-    any more locks its client out.
+    Key files are read at the start and again when they change, at most every five seconds. If a file can't be used any
+    more, its client is refused.
 
     Raises:
-        ClientKeyError: a key file is missing, short, or readable for others.
+        ClientKeyError: a key file is missing, too short, or readable by other users.
     """
 
     def __init__(self, clients: Sequence[IntrospectionClient]) -> None:
@@ -46,8 +46,8 @@ class Clients:
     def authenticate(self, authorization: str) -> IntrospectionClient | None:
         """Return the client that an ``Authorization`` header belongs to.
 
-        ``Bearer <key>`` (RFC 6750 section 2.1) or ``Basic`` with id and key (RFC 7617). Every key is compared, in
-        constant time, so that the answer's time says nothing about keys.
+        Accepts ``Bearer <key>`` (RFC 6750, section 2.1) or ``Basic`` with id and key (RFC 7617). Compares every key, in
+        constant time, so that the time of the answer doesn't reveal anything about keys.
         """
         self._refresh()
         name, key = _presented(authorization)
@@ -76,7 +76,7 @@ def _stamp(info: os.stat_result) -> tuple[int, int, int]:
 
 
 def _read_key(path: Path) -> tuple[bytes, tuple[int, int, int]]:
-    """Return the digest of the key in a file and what tells that the file changed."""
+    """Return the digest of the key in a file, and a stamp that changes with the file."""
     try:
         key, info = read_secret(path)
     except SecretFileError as error:
@@ -85,7 +85,7 @@ def _read_key(path: Path) -> tuple[bytes, tuple[int, int, int]]:
 
 
 def _presented(authorization: str) -> tuple[str | None, str]:
-    """Return client id, if the scheme carries one, and key; empty if the header is of no use."""
+    """Return the client id, if the scheme carries one, and the key; empty if the header can't be used."""
     scheme, _, rest = authorization.partition(" ")
     rest = rest.strip()
     if scheme.lower() == "bearer":

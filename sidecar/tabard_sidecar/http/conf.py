@@ -1,4 +1,4 @@
-"""Configuration of what the sidecar answers over HTTP."""
+"""Configuration of the HTTP servers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class IntrospectionClient(BaseModel):
         min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~-]+$", description="Name of the client."
     )
     key_file: Path = Field(
-        description="File with the client's key, at least 32 characters, not readable for others. Sent as "
+        description="File with the client's key, at least 32 characters, not readable by other users. Sent as "
         "`Authorization: Bearer <key>` or as the password of HTTP Basic. Read again when it changes.",
     )
     audiences: tuple[str, ...] = Field(
@@ -47,7 +47,7 @@ class IntrospectionConfig(BaseModel):
 
     listen: Address | None = Field(
         default=None,
-        description="`host:port` or `unix:/path`; `POST /introspect` is answered there and nowhere else.",
+        description="`host:port` or `unix:/path` of the only listener that answers `POST /introspect`.",
     )
     tls_certificate_file: Path | None = Field(
         default=None,
@@ -66,7 +66,7 @@ class IntrospectionConfig(BaseModel):
             raise ValueError("introspection needs at least one client; add introspection.clients")
         if not is_local(self.listen) and self.tls_key_file is None:
             raise ValueError(
-                "keys and credentials would travel in the clear; set tls_certificate_file and tls_key_file"
+                "keys and credentials would be sent unencrypted; set tls_certificate_file and tls_key_file"
             )
         names = [client.id for client in self.clients]
         if len(set(names)) != len(names):

@@ -1,4 +1,4 @@
-"""Token introspection for backends (RFC 7662), on a listener of its own that agents don't reach."""
+"""Creates the introspection server for backends (RFC 7662), on its own listener that agents can't reach."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def create_introspection_server(
 
     Args:
         config: the section ``introspection``.
-        introspect: describes a credential that is active now, ``None`` for every other string.
+        introspect: returns the description of an active credential, ``None`` for every other string.
         metrics: where requests are counted.
 
     Raises:
         ClientKeyError: a client's key file can't be used.
-        OSError: certificate or key of the listener can't be read.
+        OSError: the listener's certificate or key can't be read.
     """
     if config.listen is None:
         return None

@@ -1,4 +1,4 @@
-"""The application that answers introspection; imports aiohttp, so only loaded where it is configured."""
+"""Answers introspection requests with aiohttp. Imported only if introspection is configured."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class IntrospectionServer:
 
     Args:
         address: ``host:port`` or ``unix:/path``.
-        clients: who may ask.
-        introspect: describes a credential that is active now.
+        clients: authenticates clients.
+        introspect: returns the description of an active credential.
         metrics: where requests are counted.
-        tls: certificate and key, if the connection is encrypted.
+        tls: certificate and key, if connections are encrypted.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class IntrospectionServer:
         self.address = address
 
     async def start(self) -> None:
-        """Listen; ``address`` then says where, also if port 0 was asked for.
+        """Start listening; ``address`` then holds the actual address, also if port 0 was configured.
 
         Raises:
-            BindError: the address is taken or isn't this machine's.
+            BindError: the address is in use or isn't this machine's.
         """
         self._listener = Listener(self.address)
         self.address = self._listener.address
@@ -67,7 +67,7 @@ class IntrospectionServer:
         await web.SockSite(self._runner, self._listener.socket, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
-        """Finish what is being answered and stop listening."""
+        """Finish running requests and stop listening."""
         await self._runner.cleanup()
         if self._listener is not None:
             self._listener.close()
@@ -80,7 +80,7 @@ class _Handler:
         self._metrics = metrics
 
     async def introspect(self, request: web.Request) -> web.Response:
-        """Answer one request; whoever may not know learns ``{"active": false}`` and nothing else (section 2.2)."""
+        """Answer one request. A client that isn't entitled only gets ``{"active": false}`` (RFC 7662, section 2.2)."""
         client = self._clients.authenticate(request.headers.get("Authorization", ""))
         if client is None:
             self._metrics.introspections.labels("unauthorized").inc()
@@ -94,7 +94,7 @@ class _Handler:
         try:
             found = await self._introspect(tokens[0])
         except NoDecision as error:
-            # Not inactive: nobody knows. The backend has to refuse, and may ask again.
+            # Whether the credential is active isn't known: the backend has to refuse, and may retry.
             return _answer({"error": "temporarily_unavailable", "error_description": error.message}, 503)
         if found is None or found.audience not in client.audiences:
             self._metrics.introspections.labels("inactive").inc()

@@ -1,4 +1,4 @@
-"""Opening the socket that an HTTP surface listens on."""
+"""Opens the listening socket of an HTTP server."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Listener:
         address: ``host:port`` or ``unix:/path``.
 
     Raises:
-        BindError: the address is taken or isn't this machine's.
+        BindError: the address is in use or isn't this machine's.
 
     Attributes:
         socket: the listening socket.
-        address: where it listens, also if port 0 was asked for.
+        address: the actual address, also if port 0 was configured.
     """
 
     def __init__(self, address: str) -> None:
@@ -54,9 +54,9 @@ class Listener:
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    """Listen on a unix socket, replacing one that a dead process left behind."""
+    """Listen on a unix socket, replacing one that a dead process left."""
     if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
-        raise OSError(errno.EEXIST, "there is a file that isn't a socket; remove it")
+        raise OSError(errno.EEXIST, "the path is a file that isn't a socket; remove it")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -66,7 +66,7 @@ def _listen_unix(path: Path) -> socket.socket:
                 path.unlink(missing_ok=True)
             else:
                 raise OSError(
-                    errno.EADDRINUSE, "another process answers there; stop it or choose another path"
+                    errno.EADDRINUSE, "another process listens on it; stop it or choose another path"
                 )
         old = os.umask(0o117)
         try:

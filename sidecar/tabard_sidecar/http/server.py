@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server for pages that are read: GET and HEAD, one request per connection.
+"""Serves read-only pages over HTTP/1.1: GET and HEAD, one request per connection.
 
-Health, metrics and public keys need no more. aiohttp, which serves introspection, takes a quarter of the sidecar's
-start and 10 MB, so the default configuration does without it.
+Health, metrics and public keys need no more. Importing aiohttp, which serves introspection, takes a quarter of the
+sidecar's start and 10 MB, so the default configuration doesn't use it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is answered."""
+    """One answer."""
 
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
@@ -38,7 +38,7 @@ class HttpServer:
     connections are open at once.
 
     Args:
-        pages: what makes the page of each path.
+        pages: function that creates the page, by path.
         address: ``host:port`` or ``unix:/path``.
     """
 
@@ -50,10 +50,10 @@ class HttpServer:
         self.address = address
 
     async def start(self) -> None:
-        """Listen; ``address`` then says where, also if port 0 was asked for.
+        """Start listening; ``address`` then holds the actual address, also if port 0 was configured.
 
         Raises:
-            BindError: the address is taken or isn't this machine's.
+            BindError: the address is in use or isn't this machine's.
         """
         self._listener = Listener(self.address)
         self.address = self._listener.address
@@ -62,7 +62,7 @@ class HttpServer:
         )
 
     async def stop(self) -> None:
-        """Stop listening and end open connections."""
+        """Stop listening and close open connections."""
         if self._server is None or self._listener is None:
             return
         self._server.close()
@@ -89,7 +89,7 @@ class HttpServer:
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # The client is gone or too slow; there is nobody to tell.
+            pass  # The client has disconnected or is too slow, so no answer can be sent.
         finally:
             writer.transport.abort()
 

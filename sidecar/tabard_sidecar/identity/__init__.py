@@ -1,4 +1,4 @@
-"""Who is speaking: the person, this workload, and what the person asked for."""
+"""Verifies identities: the person's token, this sidecar's workload, and signed intents."""
 
 from tabard_sidecar.identity.agent import AgentIdentity
 from tabard_sidecar.identity.build import Identity, InsecureIdentity, build_identity

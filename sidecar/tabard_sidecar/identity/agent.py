@@ -1,4 +1,4 @@
-"""Which workload this sidecar is. Further sources, such as a SPIFFE SVID, join as classes of their own."""
+"""Determines which workload this sidecar serves. Each source of the identity is a class."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STATIC_ISSUER = "urn:tabard:insecure"
-"""Issuer of an identity that configuration states and nobody attests."""
+"""Issuer of an identity that the configuration states and that isn't attested."""
 
-# Object names of Kubernetes: DNS subdomains.
+# Kubernetes object names: DNS subdomains.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _TYPES = frozenset({"", "jwt"})
 
 
 class AgentIdentity(Protocol):
-    """An identity source with a lifetime; the pipeline only sees ``current``."""
+    """An identity source with a lifetime; the pipeline only uses ``current``."""
 
     @property
     def problem(self) -> str:
-        """What is wrong right now, for health; empty if nothing is."""
+        """The current problem, for health; empty if there is none."""
         ...
 
     async def start(self) -> None:
-        """Obtain the identity for the first time. What may still come is no error: ``current`` raises until then."""
+        """Obtain the identity. An identity that isn't available yet is no error: ``current`` raises until it is."""
         ...
 
     def current(self) -> Agent:
-        """Return the identity as verified last.
+        """Return the identity that was verified last.
 
         Raises:
-            NoDecision: there is no identity that is still valid.
+            NoDecision: there is no valid identity.
         """
         ...
 
@@ -59,7 +59,7 @@ class AgentIdentity(Protocol):
 
 
 class StaticAgent:
-    """An id that configuration states, under ``insecure``.
+    """An id that the configuration states, under ``insecure``.
 
     Raises:
         ValueError: it isn't a SPIFFE ID.
@@ -74,7 +74,7 @@ class StaticAgent:
 
     @property
     def problem(self) -> str:
-        """Nothing can be wrong."""
+        """Always empty: a stated id has no problems."""
         return ""
 
     async def start(self) -> None:
@@ -89,7 +89,7 @@ class StaticAgent:
 
 
 class NoAgent:
-    """Stands for an identity that nobody configured: every question for it is unanswerable."""
+    """Stands for an identity that isn't configured: ``current`` always raises."""
 
     problem = "no workload identity is configured; set identity.agent or, for trying out, insecure.agent_id"
 
@@ -106,9 +106,9 @@ class NoAgent:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccountTerms:
-    """A projected service-account token and on which terms it is accepted.
+    """A projected service-account token and the terms on which it is accepted.
 
-    ``skew_seconds`` is by how much the issuer's clock may differ from ours; the file is examined every
+    ``skew_seconds`` is the largest accepted difference from the issuer's clock; the file is checked every
     ``poll_seconds``.
     """
 
@@ -124,11 +124,11 @@ class ServiceAccountTerms:
 class KubernetesAgent:
     """The workload that a projected Kubernetes service-account token names.
 
-    The token is verified against its issuer's keys, read again when the file changes, and counts until its own ``exp``.
-    If a new token doesn't verify, the one before counts until it expires.
+    The token is verified against its issuer's keys, read again when the file changes, and valid until its own ``exp``.
+    If a new token doesn't verify, the previous one stays in use until it expires.
 
     Args:
-        terms: where the token is and what it has to say.
+        terms: the token's file and the terms on which it is accepted.
         keys: the issuer's keys.
         clock: time in seconds since the epoch.
     """
@@ -145,21 +145,21 @@ class KubernetesAgent:
 
     @property
     def problem(self) -> str:
-        """Why the last look at the token failed; empty if it didn't."""
+        """Why the last check of the token failed; empty if it didn't."""
         return self._failure
 
     async def start(self) -> None:
-        """Read the token and start to follow the file.
+        """Read the token and start following the file.
 
         Raises:
-            KeysUnavailable: the issuer's keys can never be had as configured.
+            KeysUnavailable: the issuer's keys can't be read as configured.
         """
         await self._keys.start()
         await self.refresh()
         self._task = asyncio.get_running_loop().create_task(self._follow())
 
     def current(self) -> Agent:
-        """Return the identity of the token verified last, as long as it hasn't expired."""
+        """Return the identity of the last verified token, unless it has expired."""
         if self._agent is None or self._clock() >= self._expires_at:
             raise NoDecision(
                 "UNAVAILABLE",
@@ -169,16 +169,16 @@ class KubernetesAgent:
         return self._agent
 
     async def refresh(self) -> None:
-        """Look at the file now. Never raises: see :attr:`problem`."""
+        """Check the file now. Never raises: see :attr:`problem`."""
         before = self._failure
-        await self._look()
+        await self._check()
         if self._failure and self._failure != before:
             _log.error(
                 "service-account token refused",
                 extra={"file": str(self._terms.token_file), "problem": self._failure},
             )
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         try:
             signature, text = _read(self._terms.token_file)
             if signature == self._signature and not self._failure:
@@ -194,7 +194,7 @@ class KubernetesAgent:
         except OSError as error:
             self._failure = f"it can't be read: {error.strerror}"
         except UnicodeDecodeError:
-            self._failure = "it isn't text"
+            self._failure = "it isn't UTF-8 text"
         else:
             self._agent, self._expires_at = agent, expires_at
             self._signature, self._failure = signature, ""

@@ -1,4 +1,4 @@
-"""Puts the identity components together from configuration."""
+"""Builds the identity components from the configuration."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 @dataclass(frozen=True, slots=True)
 class InsecureIdentity:
-    """What weakens identity; all of it comes from the ``insecure`` section.
+    """Settings of the ``insecure`` section that weaken identity.
 
-    ``agent_id`` states the workload, ``local_subjects`` is the key file of local subject tokens, ``allow_http`` lets
-    keys be fetched over plain http from other hosts than loopback.
+    ``agent_id`` states the workload, ``local_subjects`` is the key file of local subject tokens, ``allow_http`` allows
+    keys to be fetched over plain http from other hosts than loopback.
     """
 
     agent_id: str = ""
@@ -51,15 +51,15 @@ class Identity:
     agent: AgentIdentity
 
     async def start(self) -> None:
-        """Start them; remote keys are fetched in the background.
+        """Start the verifiers; remote keys are fetched in the background.
 
         Raises:
-            KeysUnavailable: something can't work as configured, for example a key file that isn't there.
+            KeysUnavailable: the configuration can't work, for example because a key file is missing.
         """
         await asyncio.gather(self.agent.start(), self.subjects.start(), self.intents.start())
 
     async def close(self) -> None:
-        """Let go of connections and tasks."""
+        """Close connections and stop tasks."""
         await asyncio.gather(self.agent.close(), self.subjects.close(), self.intents.close())
 
 
@@ -76,12 +76,12 @@ def build_identity(
     Args:
         config: the section ``identity``.
         zone: the zone's name.
-        insecure: what weakens identity.
+        insecure: settings that weaken identity.
         clock: seconds since the epoch.
-        on_fetch: hears how every fetch of an issuer's keys went, as :class:`RemoteKeys` tells it.
+        on_fetch: called with the result of every fetch of an issuer's keys; see :class:`RemoteKeys`.
 
     Raises:
-        ValueError: the configuration contradicts itself or names a URL that keys must not come from.
+        ValueError: the configuration contradicts itself or names a URL that isn't allowed for keys.
         KeyringError: the key file of local subjects can't be used.
     """
     skew = config.clock_skew_seconds
@@ -145,7 +145,7 @@ def _keys(
 ) -> KeySource:
     if config.keys_file is not None:
         return FileKeys(config.keys_file, max_stale_seconds=config.max_stale_seconds)
-    # Only now, so that a sidecar without remote issuers never loads the HTTP client.
+    # Imported here, so that a sidecar without remote issuers doesn't load the HTTP client.
     from tabard_sidecar.identity.fetch import Fetcher, FetchError, check_url  # noqa: PLC0415
 
     discovery_url = config.discovery_url or issuer.rstrip("/") + _DISCOVERY_PATH

@@ -1,4 +1,4 @@
-"""Checks on verified claims that all kinds of token share (RFC 7519, section 4.1)."""
+"""Checks claims of verified tokens, in the ways that all kinds of token share (RFC 7519, section 4.1)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MAX_TIME = 253402300800.0  # the year 10000
 
 
 def text(claims: Mapping[str, Any], name: str, *, max_bytes: int = MAX_IDENTIFIER) -> str:
-    """Return a claim that must be a string: not empty, bounded, without control characters.
+    """Return a claim that must be a non-empty string of at most ``max_bytes``, without control characters.
 
     Raises:
-        TokenError: it is anything else.
+        TokenError: it isn't such a string.
     """
     value = claims.get(name)
     if not isinstance(value, str) or not value:
@@ -33,7 +33,7 @@ def moment(claims: Mapping[str, Any], name: str) -> float | None:
     """Return a claim that, if present, must be a time in seconds since the epoch.
 
     Raises:
-        TokenError: it is something else.
+        TokenError: it isn't such a time.
     """
     if name not in claims:
         return None
@@ -47,7 +47,7 @@ def required_moment(claims: Mapping[str, Any], name: str) -> float:
     """Return a claim that must be a time.
 
     Raises:
-        TokenError: it is absent or something else.
+        TokenError: it is absent or no such time.
     """
     value = moment(claims, name)
     if value is None:

@@ -1,4 +1,4 @@
-"""Configuration of who is believed: issuers of people, of this workload, and initiators."""
+"""Configuration of trusted issuers: of people's tokens, of this workload's identity, and of signed intents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
 
 
 class KeySourceConfig(BaseModel):
-    """Where an issuer's public keys come from: at most one of the three places."""
+    """Source of an issuer's public keys: at most one of the three."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,7 +64,7 @@ class KeySourceConfig(BaseModel):
 
 
 class IssuerConfig(KeySourceConfig):
-    """An issuer whose access tokens tell who the person is."""
+    """An issuer whose access tokens identify people."""
 
     issuer: Name = Field(description="The issuer's identifier, exactly as its tokens carry it in iss.")
     audiences: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
@@ -78,7 +78,7 @@ class IssuerConfig(KeySourceConfig):
     )
     types: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default=("at+jwt",),
-        description="Accepted values of the header typ; application/ in front makes no difference. Issuers that don't "
+        description="Accepted values of the header typ; a leading application/ is ignored. Issuers that don't "
         'follow RFC 9068 need "JWT", or "" for no typ; their tokens must then carry scope, scp, client_id or cid, or '
         "say in a claim that they are access tokens.",
     )
@@ -94,7 +94,7 @@ class IssuerConfig(KeySourceConfig):
     )
     max_token_age_seconds: Annotated[float, Field(gt=0)] | None = Field(
         default=86400.0,
-        description="Greatest age of a token, by its iat, whatever its exp says. null: no limit, and iat isn't required.",
+        description="Greatest age of a token, by its iat, even before its exp. null: no limit, and iat isn't required.",
     )
     max_auth_age_seconds: Annotated[float, Field(gt=0)] | None = Field(
         default=None,
@@ -108,7 +108,7 @@ class IssuerConfig(KeySourceConfig):
 
 
 class InitiatorConfig(KeySourceConfig):
-    """A front end whose signed intents are believed."""
+    """A front end whose signed intents are accepted."""
 
     issuer: Name = Field(description="The initiator's identifier, exactly as its intents carry it in iss.")
     algorithms: Algorithms = Field(
@@ -149,7 +149,7 @@ class ServiceAccountConfig(KeySourceConfig):
 
 
 class AgentConfig(BaseModel):
-    """How this sidecar proves which workload it is."""
+    """Source of this sidecar's own workload identity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""Fetching key sets over HTTP, bounded in size and time. Imported only if a configured source needs it."""
+"""Fetches key sets over HTTP, bounded in size and time. Imported only if a configured source needs it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _MAX_BEARER_BYTES = 16 * 1024
 
 
 class FetchError(Exception):
-    """A document couldn't be had; the text says from where and why."""
+    """A document couldn't be fetched; the text names the URL and the reason."""
 
 
 class Fetcher:
-    """Gets small JSON documents from one issuer.
+    """Fetches small JSON documents from one issuer.
 
     Args:
         timeout_seconds: for a whole request.
         ca_file: certificate authorities to trust instead of the system's.
-        bearer_token_file: file whose content is sent as a bearer token, re-read for every request.
+        bearer_token_file: file whose content is sent as a bearer token; read again for every request.
         allow_http: accept ``http`` to other hosts than loopback.
     """
 
@@ -47,7 +47,7 @@ class Fetcher:
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, url: str) -> bytes:
-        """Return the body behind ``url``; redirects are not followed.
+        """Return the body at ``url``; redirects aren't followed.
 
         Raises:
             FetchError: the URL isn't allowed, the server can't be reached in time, answers anything but 200, or
@@ -62,7 +62,7 @@ class Fetcher:
         except TimeoutError:
             raise FetchError(f"{url} didn't answer within {self._timeout.total} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # The exception's own text may repeat headers; its class is enough to act on.
+            # The exception's text may repeat headers, so only its class is shown.
             raise FetchError(f"{url} can't be fetched ({type(error).__name__})") from None
 
     async def close(self) -> None:
@@ -83,7 +83,7 @@ class Fetcher:
         return self._session
 
     def _headers(self) -> dict[str, str]:
-        # A JWK Set has a type of its own (RFC 7517), and a Kubernetes API server sends no other.
+        # JWK Sets have their own media type (RFC 7517), the only one that a Kubernetes API server sends.
         headers = {"Accept": "application/jwk-set+json, application/json"}
         if self._bearer_token_file is not None:
             with self._bearer_token_file.open("rb") as file:
@@ -96,7 +96,7 @@ def check_url(url: str, *, allow_http: bool, what: str = "a key set") -> None:
     """Check that ``url`` may be used: https, or http on loopback or if allowed.
 
     Raises:
-        FetchError: it may not; the text says that it is the URL of ``what``.
+        FetchError: it may not be used; the text calls it the URL of ``what``.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Signed intents: what a task is for, said by a front end that the zone trusts. See docs/reference/intent.md."""
+"""Verifies signed intents: a task's purpose, signed by a front end that the zone trusts. See docs/reference/intent.md."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class IntentTokens:
         initiators: the initiators, each once.
         zone: this zone, which an intent has to name as its audience.
         clock: time in seconds since the epoch.
-        skew_seconds: by how much the initiators' clocks may differ from ours.
+        skew_seconds: largest accepted difference from the initiators' clocks.
 
     Raises:
         ValueError: an initiator is listed twice.
@@ -82,25 +82,25 @@ class IntentTokens:
         self._skew = skew_seconds
 
     async def start(self) -> None:
-        """Read the initiators' keys, as far as they can be had.
+        """Read the initiators' keys that are available.
 
         Raises:
-            KeysUnavailable: a source can't work as configured, for example a file that isn't there.
+            KeysUnavailable: a source can't work as configured, for example because a file is missing.
         """
         for initiator in self._initiators.values():
             await initiator.keys.start()
 
     async def close(self) -> None:
-        """Let go of the initiators' connections."""
+        """Close the connections to the initiators."""
         for initiator in self._initiators.values():
             await initiator.keys.close()
 
     async def verify(self, token: str, subject: Subject) -> Intent:
-        """Return the signed intent of ``subject``. Whether it was used before is for the state store to say.
+        """Return the signed intent of ``subject``. The caller checks in the state store that it is used once.
 
         Raises:
             Refused: the intent isn't acceptable; the code says why.
-            NoDecision: the initiator's keys can't be had at all.
+            NoDecision: the initiator's keys are unavailable.
         """
         try:
             unverified = jose.parse(token)
@@ -128,7 +128,7 @@ class IntentTokens:
         expires_at = self._check_lifetime(token)
         if (checks.text(claims, "sub"), checks.text(claims, "sub_iss")) != (subject.id, subject.issuer):
             raise Refused(
-                "intent_subject_mismatch", "the intent was signed for another person than the subject"
+                "intent_subject_mismatch", "the intent was signed for a person other than the subject"
             )
         return Intent(
             purpose=checks.text(claims, "purpose", max_bytes=MAX_PURPOSE_BYTES),
@@ -136,7 +136,7 @@ class IntentTokens:
             source=IntentSource.SIGNED,
             limits=limits_from_json(claims["limits"]) if "limits" in claims else None,
             token_id=_token_id(str(claims["iss"]), checks.text(claims, "jti")),
-            # Accepted until then, so that is how long its use has to be remembered.
+            # The intent is accepted until then, so its use has to be stored until then.
             expires_at=expires_at + self._skew,
         )
 
@@ -165,7 +165,7 @@ def sign_intent(  # noqa: PLR0913 - one parameter per claim
     now: float | None = None,
     lifetime_seconds: float = 60.0,
 ) -> str:
-    """Sign an intent the way a front end does.
+    """Sign an intent as a front end does.
 
     Args:
         private_key: the initiator's key, EC P-256 (ES256) or Ed25519 (EdDSA).
@@ -175,7 +175,7 @@ def sign_intent(  # noqa: PLR0913 - one parameter per claim
         subject_issuer: issuer of that access token.
         purpose: a short machine-readable word, at most 256 bytes.
         statement: the person's request in their own words, at most 4 KiB.
-        limits: narrows the task below what policy offers.
+        limits: narrow the task below what policy offers.
         key_id: ``kid`` of the key, if the initiator's key set needs it.
         nonce: ``jti``; a random one if not given. It works once.
         now: time of signing in seconds since the epoch; the current time if not given.
@@ -208,5 +208,5 @@ def _statement(value: object) -> str:
 
 
 def _token_id(issuer: str, nonce: str) -> str:
-    """Name the intent: unique over initiators, who may well choose the same nonce."""
+    """Return an id that is unique across initiators, because two of them may choose the same nonce."""
     return hashlib.sha256(f"{issuer}\n{nonce}".encode()).hexdigest()

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 16 * 1024
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Algorithms that can be configured at all: asymmetric ones only."""
+"""Algorithms that can be configured: asymmetric ones only."""
 
 _MAX_NAME = 256
-# Parameters that would make the token itself choose its key or change how it is to be read.
+# Parameters that would let the token choose its key or change how it is parsed.
 _FORBIDDEN_PARAMETERS = ("crit", "b64", "jwk", "jku", "x5u", "zip", "enc")
 _SEGMENTS = 3
 _ECDSA = ec.ECDSA(SHA256())
@@ -35,7 +35,7 @@ _COORDINATE_BYTES = 32
 
 
 class TokenProblem(StrEnum):
-    """What can be wrong with a token; each verifier gives it a reason code of its own."""
+    """Problem of a token; each verifier maps it to its own reason code."""
 
     MALFORMED = "malformed"
     HEADER = "header"
@@ -55,7 +55,7 @@ class TokenError(Exception):
 
     Attributes:
         problem: which check failed.
-        message: what it found; never holds the token or a part of it that could be secret.
+        message: what the check found; never holds the token or a part of it that could be secret.
     """
 
     def __init__(self, problem: TokenProblem, message: str) -> None:
@@ -66,7 +66,7 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
-    """A token taken apart. Nothing in it may be believed before :func:`verify_signature`."""
+    """A parsed token. Nothing in it may be trusted before :func:`verify_signature`."""
 
     text: str
     header: dict[str, Any]
@@ -87,30 +87,30 @@ class UnverifiedToken:
 
     @property
     def type(self) -> str:
-        """The ``typ`` parameter as RFC 7515, section 4.1.9 compares it; empty if absent."""
+        """The ``typ`` parameter in the form that RFC 7515, section 4.1.9 compares; empty if absent."""
         return normal_type(self.header.get("typ", ""))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what was signed, hex.
+        """SHA-256 of the signed part, hex.
 
-        The signature is left out: an ECDSA signature can be altered and still verify, which would give one token
-        several names.
+        It leaves the signature out, because an ECDSA signature can be altered and still verify: one token would have
+        several digests.
         """
         return hashlib.sha256(self.text.rpartition(".")[0].encode()).hexdigest()
 
 
 def normal_type(value: str) -> str:
-    """Return a media type as ``typ`` carries it: lower case, without ``application/``."""
+    """Return the media type of a ``typ`` in normal form: lower case, without ``application/``."""
     return value.lower().removeprefix("application/")
 
 
 def parse(token: str, *, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedToken:
-    """Take ``token`` apart without believing anything in it.
+    """Parse ``token`` without trusting anything in it.
 
     Raises:
         TokenError: it is too large, not three segments of canonical base64url, its header or claims aren't JSON
-            objects without repeated names, or its header asks for what isn't supported.
+            objects without repeated names, or its header has an unsupported parameter.
     """
     if len(token) > max_bytes:
         raise TokenError(TokenProblem.MALFORMED, f"the token is larger than {max_bytes} bytes")
@@ -133,7 +133,7 @@ def verify_signature(token: UnverifiedToken, key: VerificationKey) -> None:
     if not key.fits(token.algorithm):
         raise TokenError(TokenProblem.ALGORITHM, "the token's alg doesn't fit the key that its kid names")
     try:
-        # The key is a public key object, never text, so no algorithm can take it for an HMAC secret.
+        # The key is a public key object, never bytes, so it can't be used as an HMAC secret.
         jwt.PyJWS(algorithms=[token.algorithm]).decode(
             token.text, key.public_key, algorithms=[token.algorithm]
         )
@@ -180,7 +180,7 @@ def _check_header(header: dict[str, Any]) -> None:
                 f"the header's {name} isn't a string of at most {_MAX_NAME} characters",
             )
     if algorithm not in ALGORITHMS:
-        # Not repeated: it is the sender's word and may be anything.
+        # The message doesn't repeat the value, because the sender chose it.
         raise TokenError(
             TokenProblem.ALGORITHM,
             "the token's alg is none, symmetric or unknown; only public keys sign tokens here",

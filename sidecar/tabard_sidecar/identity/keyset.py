@@ -1,4 +1,4 @@
-"""JWK Sets (RFC 7517): which public keys an issuer signs with."""
+"""Parses JWK Sets (RFC 7517) and finds the public key that a token names."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class JwkSet:
     keys: tuple[VerificationKey, ...]
 
     def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
-        """Return the one key that may have signed; ``None`` if there is none or more than one could have.
+        """Return the one matching key; ``None`` if no key matches or several do.
 
-        A token without ``kid`` is only served by a set with a single key for its algorithm; a key without ``kid``
-        is a candidate for every token.
+        A token without ``kid`` matches only if the set has a single key for its algorithm. A key without ``kid``
+        matches every token.
         """
         named = self.keys if kid is None else tuple(key for key in self.keys if key.kid in {kid, None})
         fitting = [key for key in named if key.fits(algorithm)]
         if len(fitting) == 1:
             return fitting[0]
-        # A kid that exists for another algorithm is returned so that the refusal can say what is wrong.
+        # A key of that kid for another algorithm is returned, so that the refusal can name the problem.
         return named[0] if kid is not None and len(named) == 1 else None
 
 
@@ -36,7 +36,7 @@ def parse(content: bytes) -> JwkSet:
     """Read a JWK Set. Keys that aren't public signing keys of a supported kind are left out.
 
     Raises:
-        ValueError: it is too large, no JWK Set, or holds no usable key.
+        ValueError: it is too large, isn't a JWK Set, or holds no usable key.
     """
     document = parse_json(content, max_bytes=MAX_SET_BYTES)
     entries = document.get("keys") if isinstance(document, dict) else None

@@ -1,6 +1,6 @@
-"""Subject tokens for trying Tabard out without an identity provider; only under ``insecure.local_subjects``.
+"""Mints and accepts local subject tokens, to try Tabard without an identity provider (``insecure.local_subjects``).
 
-Whoever can read the key file can be any person, which is why the switch lives under ``insecure``.
+The setting is under ``insecure``, because a reader of the key file can impersonate any person.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCAL_ISSUER = "https://local.tabard.dev"
-"""Issuer of local subjects, never an address that anything is fetched from."""
+"""Issuer of local subjects. Nothing is fetched from it."""
 LOCAL_AUDIENCE = "tabard"
 
 _TYPE = "at+jwt"
@@ -54,15 +54,15 @@ def mint_local_token(  # noqa: PLR0913 - one parameter per claim
     lifetime_seconds: float = 3600.0,
     now: float | None = None,
 ) -> str:
-    """Make an access token for a local subject, as ``tabard token`` does.
+    """Mint an access token for a local subject, as ``tabard token`` does.
 
     Args:
         path: the key file.
-        subject_id: whom the token speaks of.
+        subject_id: the token's subject.
         claims: further claims, which policies see in ``subject.claims``.
         agent_id: if given, the only workload that may use the token (``may_act``).
-        audience: whom the token is for; approvers' tokens have another than agents'.
-        lifetime_seconds: how long it is accepted.
+        audience: the token's audience; approvers' tokens have another than agents'.
+        lifetime_seconds: the token's lifetime.
         now: time of signing in seconds since the epoch; the current time if not given.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where an issuer's public keys come from, and how they are kept fresh without a restart."""
+"""Reads an issuer's public keys from memory, a file or a URL, and refreshes them without a restart."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _log = logging.getLogger(__name__)
 
 
 class KeysUnavailable(Exception):
-    """An issuer's keys can't be had at all; the text says why."""
+    """An issuer's keys are unavailable; the text says why."""
 
 
 class KeySource(Protocol):
     """Finds the key that a token names."""
 
     async def start(self) -> None:
-        """Read the keys for the first time. A source that can wait for its issuer doesn't fail here.
+        """Read the keys for the first time. A source that can retry later doesn't fail here.
 
         Raises:
-            KeysUnavailable: the source can never work as configured.
+            KeysUnavailable: the source can't work as configured.
         """
         ...
 
@@ -49,12 +49,12 @@ class KeySource(Protocol):
 
         Raises:
             TokenError: the issuer has no such key.
-            KeysUnavailable: it can't be told which keys the issuer has.
+            KeysUnavailable: the issuer's keys can't be read.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections and tasks."""
+        """Close connections and stop tasks."""
         ...
 
 
@@ -65,7 +65,7 @@ class StaticKeys:
         self._keys = keys
 
     async def start(self) -> None:
-        """Do nothing; the keys are there."""
+        """Do nothing; the keys are in memory."""
 
     async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
         """Return the key, or raise :class:`TokenError`."""
@@ -76,9 +76,9 @@ class StaticKeys:
 
 
 class FileKeys:
-    """A JWK Set or PEM public key in a file that is examined at most once a second and read again when it changed.
+    """A JWK Set or PEM public key in a file that is checked at most once a second and read again when it changed.
 
-    A file that can't be read any more leaves the keys read before in use for ``max_stale_seconds``.
+    If the file can't be read any more, the last keys stay in use for ``max_stale_seconds``.
     """
 
     def __init__(
@@ -137,9 +137,7 @@ class FileKeys:
                     status.st_ctime_ns,
                 )
                 if status.st_mode & stat.S_IWOTH:
-                    raise KeysUnavailable(
-                        f"{self._path} can be written by every user; run: chmod o-w {self._path}"
-                    )
+                    raise KeysUnavailable(f"{self._path} is world-writable; run: chmod o-w {self._path}")
                 if signature != self._signature or self._keys is None:
                     content = file.read(keyset.MAX_SET_BYTES + 1)
                     is_pem = content.lstrip().startswith(b"-----BEGIN")
@@ -154,9 +152,9 @@ class FileKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeyLocation:
-    """Where a JWK Set is. ``jwks_url`` is empty if ``discovery_url`` is to name it.
+    """URL of a JWK Set. ``jwks_url`` is empty if the document at ``discovery_url`` names it.
 
-    ``issuer`` is the issuer's identifier, which a discovery document has to repeat.
+    ``issuer`` is the issuer's identifier, which the discovery document has to repeat.
     """
 
     issuer: str
@@ -166,9 +164,9 @@ class KeyLocation:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How old fetched keys may get, in seconds.
+    """Ages of fetched keys, in seconds.
 
-    From ``refresh_seconds`` on they are fetched again, beyond ``max_stale_seconds`` they aren't used any more;
+    Keys older than ``refresh_seconds`` are fetched again; keys older than ``max_stale_seconds`` aren't used.
     ``min_refetch_seconds`` is the shortest time between two fetches.
     """
 
@@ -178,23 +176,23 @@ class Freshness:
 
 
 def _nothing(_result: str) -> None:
-    """Hear of a fetch and do nothing."""
+    """Ignore the result of a fetch."""
 
 
 class RemoteKeys:
     """A JWK Set behind a URL, directly or by discovery (OpenID Connect Discovery 1.0, RFC 8414).
 
     Keys are fetched when first needed and again, in the background, once they are older than ``refresh_seconds``. A
-    token with an unknown ``kid`` causes a fetch at most every ``min_refetch_seconds``, however many such tokens come;
-    everybody who waits shares one fetch. While fetching fails, the keys fetched before serve for
-    ``max_stale_seconds``.
+    token with an unknown ``kid`` causes a fetch at most every ``min_refetch_seconds``; concurrent callers share one
+    fetch. While fetching fails, the last keys stay in use for ``max_stale_seconds``.
 
     Args:
-        fetcher: gets the documents.
-        location: where the keys are.
-        freshness: how old they may get.
-        on_fetch: hears of every fetch, ``"ok"`` or ``"failed"``, and ``"limited"`` where one was due too early.
-        monotonic: time in seconds that never goes back.
+        fetcher: fetches the documents.
+        location: URL of the keys.
+        freshness: ages at which keys are refreshed and dropped.
+        on_fetch: called with the result of every fetch, ``"ok"`` or ``"failed"``, and with ``"limited"`` if a fetch was
+            needed too soon after the last one.
+        monotonic: monotonic time in seconds.
     """
 
     def __init__(
@@ -217,7 +215,7 @@ class RemoteKeys:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Fetch the keys in the background, so that the first token doesn't wait; an absent issuer is no error."""
+        """Start fetching the keys in the background. An issuer that can't be reached is no error."""
         self._begin()
 
     async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
@@ -251,7 +249,7 @@ class RemoteKeys:
     async def _fetch_limited(self) -> None:
         task = self._begin_limited()
         if task is not None:
-            # Shielded: whoever stops waiting mustn't stop the others.
+            # Shielded, so that a caller that is cancelled doesn't cancel the fetch for the others.
             await asyncio.shield(task)
 
     def _begin_limited(self) -> asyncio.Task[None] | None:
@@ -268,7 +266,7 @@ class RemoteKeys:
         return self._task
 
     async def _fetch(self) -> None:
-        # Only now, so that a sidecar without remote issuers never loads the HTTP client.
+        # Imported here, so that a sidecar without remote issuers doesn't load the HTTP client.
         from tabard_sidecar.identity.fetch import FetchError  # noqa: PLC0415
 
         try:

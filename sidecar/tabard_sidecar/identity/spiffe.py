@@ -1,4 +1,4 @@
-"""SPIFFE IDs: the form in which workloads are named."""
+"""Checks SPIFFE IDs, which name workloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifying the access tokens of people (RFC 9068 and its relatives)."""
+"""Verifies people's access tokens (RFC 9068 and similar profiles)."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _CODES: Mapping[TokenProblem, ReasonCode] = {
     TokenProblem.TOO_OLD: "subject_token_too_old",
 }
 
-# Only ID tokens carry these (OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI for s_hash).
+# Claims that only ID tokens carry (OpenID Connect Core 1.0, sections 2 and 3.3.2.11; FAPI for s_hash).
 _ID_TOKEN_CLAIMS = ("nonce", "at_hash", "c_hash", "s_hash")
-# One of these marks an access token where typ doesn't tell: RFC 9068, and what large issuers use in its place.
+# Claims that mark an access token if typ doesn't: from RFC 9068, and what large issuers use instead.
 _ACCESS_TOKEN_CLAIMS = ("scope", "scp", "client_id", "cid")
 _ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
 _OTHER_KINDS = frozenset({"refresh", "offline", "logout", "logout+jwt", "secevent+jwt"})
@@ -44,7 +44,7 @@ _OTHER_KINDS = frozenset({"refresh", "offline", "logout", "logout+jwt", "seceven
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer whose access tokens are accepted, and on which terms.
+    """An issuer whose access tokens are accepted, with the terms of acceptance.
 
     ``types`` are in the normal form of :func:`tabard_sidecar.identity.jose.normal_type`; the empty string accepts a
     token without ``typ``. Ages are seconds. ``keep_all`` keeps every claim that isn't registered, for issuers whose
@@ -80,7 +80,7 @@ class SubjectTokens:
         issuers: the issuers, each once.
         agent: this sidecar's workload, which ``may_act`` has to name if a token carries it.
         clock: time in seconds since the epoch.
-        skew_seconds: by how much the issuers' clocks may differ from ours.
+        skew_seconds: largest accepted difference from the issuers' clocks.
 
     Raises:
         ValueError: an issuer is listed twice.
@@ -99,32 +99,30 @@ class SubjectTokens:
         self._skew = skew_seconds
 
     async def start(self) -> None:
-        """Read the issuers' keys, as far as they can be had.
+        """Read the issuers' keys that are available.
 
         Raises:
-            KeysUnavailable: a source can't work as configured, for example a file that isn't there.
+            KeysUnavailable: a source can't work as configured, for example because a file is missing.
         """
         for issuer in self._issuers.values():
             await issuer.keys.start()
 
     async def close(self) -> None:
-        """Let go of the issuers' connections."""
+        """Close the connections to the issuers."""
         for issuer in self._issuers.values():
             await issuer.keys.close()
 
     def for_audience(self, audience: str, *, max_auth_age_seconds: float) -> SubjectTokens:
-        """Return a verifier of the same issuers' tokens for another audience and a fresh authentication.
+        """Return a verifier of the same issuers' tokens for another audience and with a recent authentication.
 
-        It uses this one's keys, so it is neither started nor closed.
+        It uses this verifier's keys, so it must be neither started nor closed.
 
         Raises:
-            ValueError: an issuer's tokens for agents have that audience as well.
+            ValueError: an issuer's tokens for agents also have that audience.
         """
         for issuer in self._issuers.values():
             if audience in issuer.audiences:
-                raise ValueError(
-                    f"{issuer.issuer}: tokens that agents hold have the audience {audience}, too"
-                )
+                raise ValueError(f"{issuer.issuer}: agents' tokens have the audience {audience}, too")
         audiences = frozenset({audience})
         issuers = [
             replace(issuer, audiences=audiences, max_auth_age_seconds=max_auth_age_seconds)
@@ -133,16 +131,16 @@ class SubjectTokens:
         return SubjectTokens(issuers, agent=self._agent, clock=self._clock, skew_seconds=self._skew)
 
     async def verify(self, token: str) -> Subject:
-        """Return whom the token speaks of.
+        """Return the token's subject.
 
         Raises:
             Refused: the token isn't acceptable; the code says why.
-            NoDecision: the issuer's keys, or this workload's identity, can't be had at all.
+            NoDecision: the issuer's keys, or this workload's identity, are unavailable.
         """
         return (await self.verify_claims(token))[0]
 
     async def verify_claims(self, token: str) -> tuple[Subject, Mapping[str, Any]]:
-        """Return whom the token speaks of, and every claim in it, which the issuer signed.
+        """Return the token's subject and all its claims.
 
         Raises:
             Refused, NoDecision: as :meth:`verify`.
@@ -187,7 +185,7 @@ class SubjectTokens:
             claims=_kept(claims, issuer),
             authenticated_at=authenticated_at,
             token_id=_token_id(token, issuer),
-            # Accepted until then, so that is how long a use has to be remembered.
+            # The token is accepted until then, so its use has to be stored until then.
             expires_at=expires_at + self._skew,
             issued_at=checks.moment(claims, "iat") or 0.0,
         )
@@ -211,7 +209,7 @@ class SubjectTokens:
             return
         named = claims["may_act"]
         agent = self._agent.current()
-        # RFC 8693, section 4.4: the members together identify the actor; one that we can't compare doesn't match.
+        # RFC 8693, section 4.4: the members together identify the actor. A member that can't be compared doesn't match.
         expected = {"sub": agent.id, "iss": agent.issuer}
         matches = isinstance(named, dict) and "sub" in named
         if not matches or any(expected.get(name) != value for name, value in named.items()):
@@ -228,7 +226,7 @@ async def _verify_signature(token: UnverifiedToken, issuer: Issuer) -> None:
 
 def _check_kind(token: UnverifiedToken, issuer: Issuer) -> None:
     claims = token.claims
-    # Some issuers say the kind in a claim: Keycloak in typ, Cognito in token_use.
+    # Some issuers put the kind of token into a claim: Keycloak into typ, Cognito into token_use.
     kinds = {str(claims.get(name, "")).lower() for name in ("typ", "token_use")}
     if "id" in kinds or any(name in claims for name in _ID_TOKEN_CLAIMS):
         raise Refused("subject_token_id_token", "the token is an ID token")
@@ -256,7 +254,7 @@ def _kept(claims: Mapping[str, Any], issuer: Issuer) -> dict[str, Any]:
 
 
 def _token_id(token: UnverifiedToken, issuer: Issuer) -> str:
-    """Name the token: unique over issuers, and the same however its signature is spelled."""
+    """Return an id that is unique across issuers and doesn't depend on how the signature is encoded."""
     jti = token.claims.get("jti")
     if not isinstance(jti, str) or not jti:
         return token.digest

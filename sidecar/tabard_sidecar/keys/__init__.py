@@ -1,4 +1,4 @@
-"""The keyring: secrets of the zone, how they are stored, rotated and derived from."""
+"""The keyring: stores, rotates and derives the zone's keys."""
 
 from tabard_sidecar.keys.conf import KeysConfig
 from tabard_sidecar.keys.jwks import jwks

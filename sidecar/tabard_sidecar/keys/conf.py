@@ -16,7 +16,7 @@ class KeysConfig(BaseModel):
     directory: Path = Field(
         default=Path("keys"),
         description="Directory of the keyring: mode 0700, one JSON file of mode 0600 per key. "
-        "All sidecars of a zone share its content. A relative path counts from the configuration file.",
+        "All sidecars of a zone share its contents. A relative path is relative to the configuration file.",
     )
     max_stale_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=60.0,

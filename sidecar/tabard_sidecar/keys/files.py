@@ -1,6 +1,6 @@
-"""Key files: who may own them, how they are read, how they are written.
+"""Reads and writes key files, and checks their owner and mode.
 
-Reading never follows a symbolic link and refuses whatever somebody else could read or replace. Writing goes through a
+Reading never follows a symbolic link and refuses files that another user could read or replace. Writing uses a
 temporary file and a rename, under an exclusive lock on the directory's ``.lock``, so a reader sees a whole file or none.
 """
 
@@ -30,10 +30,10 @@ Signature = tuple[int, ...]
 
 
 def check_directory(directory: Path) -> None:
-    """Check that ``directory`` is a real directory that nobody else can look into.
+    """Check that ``directory`` is a real directory that no other user can access.
 
     Raises:
-        KeyringError: it isn't; the text says what to do.
+        KeyringError: it isn't; the text says how to fix it.
     """
     try:
         status = os.lstat(directory)
@@ -43,18 +43,18 @@ def check_directory(directory: Path) -> None:
         ) from error
     if not stat.S_ISDIR(status.st_mode):
         raise KeyringError(
-            f"key directory {directory} is a symbolic link or no directory; name the directory itself"
+            f"key directory {directory} is a symbolic link or not a directory; name the directory itself"
         )
     _check_owner(directory, status)
     if status.st_mode & _OTHERS:
         raise KeyringError(
-            f"key directory {directory} has mode {stat.S_IMODE(status.st_mode):04o}, which lets others in; "
+            f"key directory {directory} has mode {stat.S_IMODE(status.st_mode):04o}, which gives other users access; "
             f"run: chmod 700 {directory}"
         )
 
 
 def create_directory(directory: Path) -> None:
-    """Create ``directory`` with mode 0700 if nothing is there, then check it.
+    """Create ``directory`` with mode 0700 if it doesn't exist, then check it.
 
     Raises:
         KeyringError: it can't be created or isn't safe.
@@ -67,7 +67,7 @@ def create_directory(directory: Path) -> None:
 
 
 def list_files(directory: Path) -> list[str]:
-    """Return the names of the files that should be keys, sorted.
+    """Return the names of the files that should hold keys, sorted.
 
     Raises:
         KeyringError: the directory can't be read or holds too many files.
@@ -84,10 +84,10 @@ def list_files(directory: Path) -> list[str]:
 
 
 def signature(path: Path) -> Signature:
-    """Return what changes whenever the file is written, replaced, or its mode or owner change.
+    """Return a value that changes whenever the file is written or replaced, or its mode or owner changes.
 
     Raises:
-        KeyringError: the file is gone or can't be examined.
+        KeyringError: the file doesn't exist or can't be examined.
     """
     try:
         status = os.lstat(path)
@@ -108,11 +108,11 @@ def read(path: Path) -> Key:
     """Read one key.
 
     Raises:
-        KeyringError: the file isn't safe or isn't a key; the text names it and says what to do.
+        KeyringError: the file isn't safe or isn't a key; the text names it and says how to fix it.
     """
     if path.suffix != _SUFFIX:
         raise KeyringError(
-            f"key file {path} doesn't end in {_SUFFIX}; a key directory holds nothing but keys, move it away"
+            f"key file {path} doesn't end in {_SUFFIX}; a key directory may hold only keys, so move it away"
         )
     content = read_private_file(path)
     try:
@@ -120,7 +120,9 @@ def read(path: Path) -> Key:
     except KeyringError as error:
         raise KeyringError(f"key file {path}: {error}; restore it or remove it") from None
     if path.stem != key.kid:
-        raise KeyringError(f"key file {path} holds another kid than its name says; rename it to the kid")
+        raise KeyringError(
+            f"the kid in key file {path} differs from the file's name; rename the file to the kid"
+        )
     return key
 
 
@@ -128,7 +130,7 @@ def read_private_file(path: Path) -> bytes:
     """Return the content of a file that only its owner can read.
 
     Raises:
-        KeyringError: it isn't a regular file, belongs to somebody else, others can read it, or it is too large.
+        KeyringError: it isn't a regular file, belongs to another user, other users can read it, or it is too large.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -156,12 +158,12 @@ def create_private_file(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read.
 
     Raises:
-        KeyringError: something is there already, or the file can't be written.
+        KeyringError: the path exists already, or the file can't be written.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-            # The umask may have taken bits away, never added any.
+            # The umask can only have removed permissions.
             os.fchmod(file.fileno(), 0o600)
             file.write(content)
             file.flush()
@@ -174,7 +176,7 @@ def write(directory: Path, key: Key) -> None:
     """Write ``key``, replacing the file of the same kid. The caller holds :func:`locked`.
 
     Raises:
-        KeyringError: the file can't be written; nothing was changed.
+        KeyringError: the file can't be written; nothing has changed.
     """
     temporary = directory / f"{_TEMPORARY}{secrets.token_hex(8)}"
     create_private_file(temporary, encode(key))
@@ -188,7 +190,7 @@ def write(directory: Path, key: Key) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock against other writers; wait for it if need be.
+    """Hold the directory's lock against other writers; wait for it if necessary.
 
     Raises:
         KeyringError: the lock can't be taken.
@@ -200,7 +202,7 @@ def locked(directory: Path) -> Iterator[None]:
         raise KeyringError(f"key directory {directory} can't be locked: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Whoever holds the lock is the only writer, so an unfinished file is a crashed writer's.
+        # The holder of the lock is the only writer, so an unfinished file was left by a crashed writer.
         for leftover in directory.glob(f"{_TEMPORARY}*"):
             leftover.unlink(missing_ok=True)
         yield

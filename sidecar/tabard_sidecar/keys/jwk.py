@@ -1,4 +1,4 @@
-"""JSON Web Keys (RFC 7517, 7518, 8037) of the two kinds of signing key a keyring holds."""
+"""Generates, encodes and decodes JSON Web Keys (RFC 7517, 7518, 8037) of the keyring's two kinds of signing key."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _COORDINATE_BYTES = 32
 
 
 def generate(algorithm: str) -> PrivateKey:
-    """Make a new private key for ``algorithm``, ``"ES256"`` or ``"EdDSA"``.
+    """Generate a private key for ``algorithm``, ``"ES256"`` or ``"EdDSA"``.
 
     Raises:
-        ValueError: the algorithm is another one.
+        ValueError: another algorithm is given.
     """
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
@@ -36,7 +36,7 @@ def public_jwk(key: PrivateKey) -> dict[str, str]:
 
 
 def private_jwk(key: PrivateKey) -> dict[str, str]:
-    """Return ``key`` as a JWK that holds the secret."""
+    """Return ``key`` as a JWK, including the secret."""
     if isinstance(key, Ed25519PrivateKey):
         return public_jwk(key) | {"d": base64url.encode(key.private_bytes_raw())}
     secret = key.private_numbers().private_value.to_bytes(_COORDINATE_BYTES, "big")
@@ -47,7 +47,7 @@ def load_private(value: object) -> PrivateKey:
     """Read a private JWK: EC P-256 or OKP Ed25519.
 
     Raises:
-        ValueError: it is something else, or its public half doesn't belong to its private half.
+        ValueError: it is another kind of key, or its public key doesn't match its private key.
     """
     if not isinstance(value, dict):
         raise ValueError("it must be a JWK, an object")  # noqa: TRY004 - one error type for bad content
@@ -62,7 +62,7 @@ def load_private(value: object) -> PrivateKey:
         raise ValueError("it must be an EC key on P-256 or an OKP key on Ed25519")
     for name, expected in public_jwk(key).items():
         if value.get(name) != expected:
-            raise ValueError(f"its member {name} doesn't belong to its private half")
+            raise ValueError(f"its member {name} doesn't match its private key")
     return key
 
 

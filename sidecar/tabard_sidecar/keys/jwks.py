@@ -1,4 +1,4 @@
-"""The public keys with which backends verify JWT credentials (RFC 7517, section 5)."""
+"""Builds the JWK Set with which backends verify JWT credentials (RFC 7517, section 5)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 
 def jwks(keyring: Keyring) -> dict[str, Any]:
-    """Return the JWK Set of every signing key that is accepted or will be.
+    """Return the JWK Set of every signing key that hasn't retired.
 
-    A new key is published from the moment it is in the keyring, so that backends know it before its ``active_from``;
-    a key leaves the set when it retires.
+    A new key is in the set as soon as it is in the keyring, so that backends have it before its ``active_from``.
     """
     return {
         "keys": [

@@ -1,4 +1,4 @@
-"""The keys of a zone, as one process sees them."""
+"""Loads a zone's keys from their directory and reloads them when they change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.interfaces import Clock
 
 DEFAULT_LEAD_SECONDS = 60.0
-"""How long before its first use a new key is visible: far more than a sidecar needs to notice it."""
+"""How long before its first use a new key is published: much longer than a sidecar needs to load it."""
 DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _DERIVED_KEYS = 1024
 
 @dataclass(frozen=True, slots=True)
 class ExportedKey:
-    """A key derived for one audience, as its backend gets it. ``secret`` never shows in ``repr``."""
+    """A key derived for one audience, to be given to its backend. ``repr`` doesn't show ``secret``."""
 
     kid: str
     audience: str
@@ -46,17 +46,16 @@ class ExportedKey:
 
 
 class Keyring:
-    """Reads the key directory and keeps up with it.
+    """Reads the key directory and follows its changes.
 
-    The accessors do no file access except once a second, when a stat of the directory tells whether a key came or
-    went; every five seconds each file is examined as well. A file that is refused while the process runs is dropped
-    alone and shows in :attr:`problems`; a directory that can't be read leaves the keys usable for
-    ``max_stale_seconds``, then nothing is.
+    The accessors check the directory at most once a second, with one stat, and each file every five seconds. A file
+    that is refused while the process runs is dropped alone and shows in :attr:`problems`. If the directory can't be
+    read, the keys stay usable for ``max_stale_seconds``; after that every accessor raises.
 
     Args:
         directory: the key directory.
         clock: wall-clock time in seconds, for ``active_from`` and ``retire_after``.
-        monotonic: time in seconds that never goes back, for the intervals between looks.
+        monotonic: monotonic time in seconds, for the intervals between checks.
         max_stale_seconds: how long keys are used after the directory became unreadable.
 
     Raises:
@@ -87,7 +86,7 @@ class Keyring:
 
     @classmethod
     def create_directory(cls, directory: Path, *, clock: Clock = time.time) -> Keyring:
-        """Open ``directory``, creating it with mode 0700 if it isn't there.
+        """Open ``directory``, creating it with mode 0700 if it doesn't exist.
 
         Raises:
             KeyringError: it can't be created or isn't safe.
@@ -102,16 +101,16 @@ class Keyring:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the directory or its files right now; empty if nothing is."""
+        """Current problems of the directory and its files; empty if there are none."""
         return self._problems
 
     def active(self, use: str) -> Key:
-        """Return the key that makes new things: the one that became active last.
+        """Return the key for new grants or credentials: the one that became active last.
 
         Raises:
             NoDecision: no key of this use is active.
         """
-        self._keep_up()
+        self._reload_if_due()
         now = self._clock()
         for key in self._by_use.get(use, ()):
             if key.active_at(now):
@@ -124,30 +123,30 @@ class Keyring:
 
     def get(self, kid: str, use: str) -> Key | None:
         """Return the key named ``kid`` if it is accepted now for ``use``, else ``None``."""
-        self._keep_up()
+        self._reload_if_due()
         key = self._keys.get((kid, use))
         return key if key is not None and key.accepted_at(self._clock()) else None
 
     def list(self, use: str) -> tuple[Key, ...]:
-        """Return the keys accepted now for ``use``, those not active yet included, newest first."""
-        self._keep_up()
+        """Return the keys accepted now for ``use``, newest first, including those that aren't active yet."""
+        self._reload_if_due()
         now = self._clock()
         return tuple(key for key in self._by_use.get(use, ()) if key.accepted_at(now))
 
     def derive(self, key: Key, info: str) -> bytes:
-        """Derive 32 bytes from a root key with HKDF-SHA256 (RFC 5869); repeated calls are a look-up.
+        """Derive 32 bytes from a root key with HKDF-SHA256 (RFC 5869). Results are cached.
 
         Raises:
             ValueError: ``key`` isn't a root key.
         """
         if key.use != ROOT:
-            raise ValueError("only a root key can be derived from")
+            raise ValueError("keys can be derived from root keys only")
         return self._derive(key.secret, info)
 
     def export(self, audience: str) -> tuple[ExportedKey, ...]:
         """Return the macaroon keys of one audience, for its backend: one per root key that is accepted now.
 
-        Whoever has them can verify credential macaroons for this audience and also mint them.
+        With them, credential macaroons for this audience can be verified and also minted.
         """
         return tuple(
             ExportedKey(
@@ -173,8 +172,8 @@ class Keyring:
         Args:
             use: ``"root"`` or ``"signing"``.
             algorithm: for a signing key, ``"ES256"`` or ``"EdDSA"``.
-            active_from: from when it makes new things; now if not given.
-            retire_after: from when it is refused; never if not given.
+            active_from: when the key becomes active, in seconds since the epoch; now if not given.
+            retire_after: when the key is no longer accepted, in seconds since the epoch; never if not given.
 
         Raises:
             KeyringError: the use or algorithm isn't known, or the directory can't be written.
@@ -195,13 +194,13 @@ class Keyring:
         lead_seconds: float = DEFAULT_LEAD_SECONDS,
         algorithm: str = "",
     ) -> Key:
-        """Add a key that takes over and plan the end of those before it.
+        """Add a key and set when the older ones retire.
 
-        The new key is accepted and published at once and takes over ``lead_seconds`` from now; the others retire
+        The new key is accepted and published at once and becomes active ``lead_seconds`` from now; the others retire
         ``overlap_seconds`` after that. The overlap has to cover the longest grant (use ``root``) or credential.
 
         Raises:
-            KeyringError: a key is already waiting to take over, or the directory can't be written.
+            KeyringError: a newer key isn't active yet, or the directory can't be written.
         """
         if overlap_seconds < 0 or lead_seconds < 0:
             raise KeyringError("overlap and lead must not be negative")
@@ -212,7 +211,7 @@ class Keyring:
             before = self.list(use)
             waiting = next((key for key in before if key.active_from > now), None)
             if waiting is not None:
-                raise KeyringError(f"key {waiting.kid} is already waiting to take over; wait until it has")
+                raise KeyringError(f"key {waiting.kid} isn't active yet; rotate again after it is")
             active_from = now + lead_seconds if before else now
             if not algorithm:
                 algorithm = (before[0].algorithm if before else "") or "ES256"
@@ -226,17 +225,17 @@ class Keyring:
         return key
 
     def refresh(self) -> None:
-        """Look at every file now; meant for a timer or a reload signal. Never raises: see :attr:`problems`."""
+        """Check every file now, for example on a reload signal. Never raises: see :attr:`problems`."""
         with self._lock:
-            self._look(full=True)
+            self._check(full=True)
 
-    def _keep_up(self) -> None:
+    def _reload_if_due(self) -> None:
         now = self._monotonic()
         stale = now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS
-        # One thread looks; the others go on with what is known, unless that is too old to be trusted.
+        # One thread checks; the others use the current keys, unless these are too old.
         if now >= self._next_check and self._lock.acquire(blocking=stale):
             try:
-                self._look(full=now >= self._next_reread)
+                self._check(full=now >= self._next_reread)
             finally:
                 self._lock.release()
         if stale and now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS:
@@ -246,7 +245,7 @@ class Keyring:
                 f"key directory {self._directory} has been unreadable for too long: {'; '.join(self._problems)}",
             )
 
-    def _look(self, *, full: bool) -> None:
+    def _check(self, *, full: bool) -> None:
         now = self._monotonic()
         self._next_check = now + _CHECK_SECONDS
         try:
@@ -258,7 +257,7 @@ class Keyring:
     def _read(self, *, strict: bool) -> None:
         now = self._monotonic()
         files.check_directory(self._directory)
-        # Taken before listing: what changes meanwhile is noticed at the next look.
+        # Taken before listing, so that the next check sees a change made in between.
         directory_signature = files.signature(self._directory)
         found: dict[str, tuple[files.Signature, Key]] = {}
         problems: list[str] = []
@@ -289,7 +288,7 @@ class Keyring:
         newest_first = sorted(keys, key=lambda key: (-key.active_from, key.kid))
         self._keys = {(key.kid, key.use): key for key in keys}
         self._by_use = {use: tuple(key for key in newest_first if key.use == use) for use in USES}
-        # Nothing derived from a key that is gone stays in memory.
+        # Keys derived from removed keys must not stay in memory.
         self._derive.cache_clear()
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Keys in memory and their JSON form on disk."""
+"""Defines a key of the zone and its JSON form on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabard import base64url
 from tabard_sidecar.keys import jwk
 
 ROOT = "root"
-"""Use of a key from which grant, hop and credential keys are derived: 32 random bytes."""
+"""Use of a key of 32 random bytes, from which grant, hop and credential keys are derived."""
 SIGNING = "signing"
 """Use of a key that signs JWT credentials: EC P-256 or Ed25519."""
 USES = (ROOT, SIGNING)
@@ -26,16 +26,16 @@ _FIELDS = frozenset({"kid", "use", "active_from", "retire_after", "key"})
 
 
 class KeyringError(Exception):
-    """The keyring can't be used or changed; the text names file and remedy and never holds a key."""
+    """The keyring can't be used or changed. The text names the file and how to fix it, and never holds a key."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
     """One key of the zone.
 
-    Every sidecar accepts what the key made from the moment the file is there, makes something new with it from
-    ``active_from`` on, and accepts nothing any more from ``retire_after`` on (``None``: no end is planned). Times are
-    seconds since the epoch. ``secret`` is set for use ``root``, ``private_key`` and ``algorithm`` for ``signing``.
+    Sidecars accept grants and credentials made with the key as soon as its file exists, make new ones with it from
+    ``active_from`` on, and accept none from ``retire_after`` on (``None``: never retires). Times are seconds since the
+    epoch. ``secret`` is set for use ``root``, ``private_key`` and ``algorithm`` for ``signing``.
     """
 
     kid: str
@@ -47,21 +47,21 @@ class Key:
     algorithm: str = ""
 
     def accepted_at(self, now: float) -> bool:
-        """Tell whether what this key made still counts at ``now``."""
+        """Tell whether grants and credentials made with the key are accepted at ``now``."""
         return self.retire_after is None or now < self.retire_after
 
     def active_at(self, now: float) -> bool:
-        """Tell whether the key may make something new at ``now``."""
+        """Tell whether the key may make new grants or credentials at ``now``."""
         return self.active_from <= now and self.accepted_at(now)
 
 
 def valid_kid(kid: str) -> bool:
-    """Tell whether ``kid`` is a key id this keyring could hold; it is also a file name."""
+    """Tell whether ``kid`` is a valid key id. It is also the file's name."""
     return _KID.fullmatch(kid) is not None
 
 
 def encode(key: Key) -> bytes:
-    """Return the JSON document of ``key``, which holds the secret."""
+    """Encode ``key`` as a JSON document, including the secret."""
     material: str | dict[str, str]
     if key.private_key is not None:
         material = jwk.private_jwk(key.private_key)
@@ -78,7 +78,7 @@ def encode(key: Key) -> bytes:
 
 
 def decode(content: bytes) -> Key:
-    """Read the JSON document of a key.
+    """Decode the JSON document of a key.
 
     Raises:
         KeyringError: the document isn't a key; the text doesn't repeat its content.
@@ -86,8 +86,8 @@ def decode(content: bytes) -> Key:
     try:
         document = json.loads(content, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError):
-        # The parser's own message could quote the secret.
-        raise KeyringError("it is not valid JSON without repeated names") from None
+        # The parser's message could quote the secret.
+        raise KeyringError("it isn't valid JSON, or repeats a name") from None
     if not isinstance(document, dict) or set(document) != _FIELDS:
         raise KeyringError(f"it must be an object with exactly the fields {', '.join(sorted(_FIELDS))}")
     kid, use = document["kid"], document["use"]
@@ -99,7 +99,7 @@ def decode(content: bytes) -> Key:
     retire_after = document["retire_after"]
     retire = None if retire_after is None else _to_time(retire_after, "retire_after")
     if retire is not None and retire < active_from:
-        raise KeyringError("its retire_after lies before its active_from")
+        raise KeyringError("its retire_after is before its active_from")
     if use == ROOT:
         return Key(kid, use, active_from, retire, secret=_root_secret(document["key"]))
     private = _signing_key(document["key"])
@@ -121,7 +121,7 @@ def _signing_key(value: object) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
     try:
         return jwk.load_private(value)
     except ValueError as error:
-        raise KeyringError(f"its key is not usable: {error}") from None
+        raise KeyringError(f"its key can't be used: {error}") from None
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Keys that encrypt what the state store keeps, derived from the zone's root keys."""
+"""Derives keys from the zone's root keys that encrypt values in the state store."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from tabard_sidecar.keys import ROOT, Keyring
 _REPLY_INFO = "reply"
 
 
-class KeyringReplyKeys:
-    """Derives one key per root key, so that what was sealed stays readable across a rotation.
+class KeyringSealingKeys:
+    """Derives one key per root key, so that sealed values stay readable across a rotation.
 
     Args:
         keyring: the zone's keys.
-        info: what the keys are for; keys of one use never open what another sealed.
+        info: derivation info that names the use; keys of one use can't open values sealed for another.
     """
 
     def __init__(self, keyring: Keyring, info: str = _REPLY_INFO) -> None:
@@ -20,11 +20,11 @@ class KeyringReplyKeys:
         self._info = info
 
     def current(self) -> tuple[str, bytes]:
-        """Return id and secret of the key to encrypt with."""
+        """Return the id and the secret of the key to encrypt with."""
         key = self._keyring.active(ROOT)
         return key.kid, self._keyring.derive(key, self._info)
 
     def by_id(self, kid: str) -> bytes | None:
-        """Return the secret of a key, or ``None`` if it isn't accepted any more."""
+        """Return the secret of a key, or ``None`` if the key isn't accepted any more."""
         key = self._keyring.get(kid, ROOT)
         return None if key is None else self._keyring.derive(key, self._info)

@@ -1,1 +1,1 @@
-"""Policy: Rego modules loaded, checked, asked and composed into decisions; and the catalogue of tools."""
+"""Loads, checks and evaluates Rego policies, composes decisions from them, and holds the tool catalogue."""

@@ -1,4 +1,4 @@
-"""Pauses evaluations that keep running into their deadline."""
+"""Pauses evaluations that repeatedly exceed their deadline (a circuit breaker)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class _Entry:
 
 
 class Breaker:
-    """Counts time-outs in a row per kind of question, so that one runaway rule doesn't stop the others.
+    """Counts consecutive time-outs per kind of request, so that one runaway rule doesn't stop the others.
 
-    After ``limit`` time-outs a kind pauses for ``pause_seconds``; then one question is let through to try.
+    After ``limit`` time-outs a kind is paused for ``pause_seconds``; then one request is admitted as a trial.
     """
 
     def __init__(self, limit: int, pause_seconds: float, clock: Clock) -> None:
@@ -29,14 +29,14 @@ class Breaker:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def admits(self, key: str) -> bool:
-        """Tell whether a question of this kind may be evaluated now."""
+        """Tell whether a request of this kind may be evaluated now."""
         entry = self._entries.get(key)
         if entry is None or entry.timeouts < self._limit:
             return True
         now = self._clock()
         if now < entry.open_until and entry.open_until - now <= self._pause:
             return False
-        entry.open_until = now + self._pause  # this one tries; the others wait for what comes of it
+        entry.open_until = now + self._pause  # this request is the trial; others wait for its result
         return True
 
     def timed_out(self, key: str) -> None:
@@ -49,7 +49,7 @@ class Breaker:
             self._entries.popitem(last=False)
 
     def answered(self, key: str) -> None:
-        """Forget the time-outs of a kind."""
+        """Reset the time-outs of a kind."""
         if key in self._entries:
             del self._entries[key]
 

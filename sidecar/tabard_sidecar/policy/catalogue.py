@@ -1,4 +1,4 @@
-"""What is known about tools before they are called."""
+"""Loads the tool catalogue: schemas, annotations and labels of tools."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class ToolSpec:
 
     @property
     def read_only(self) -> bool:
-        """True only if the catalogue says that the tool changes nothing."""
+        """True only if the catalogue marks the tool as read-only."""
         return self.annotations.get("readOnlyHint") is True
 
     def validate(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the arguments, without their values, or ``None``."""
+        """Return the problem of the arguments, without their values, or ``None``."""
         try:
             fault = self.check(arguments)
         except RecursionError:
@@ -73,7 +73,7 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tools that are known.
+    """All tools of the catalogue.
 
     Attributes:
         required: True if a tool that isn't here must be denied.
@@ -123,14 +123,14 @@ def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
     ``annotations`` and ``labels`` (what a call of it adds to its task).
 
     Raises:
-        PolicyBrokenError: with everything that is wrong with it.
+        PolicyBrokenError: the catalogue can't be used; it holds every problem that was found.
     """
     file = str(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         problem = PolicyProblem(
-            file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Mend catalogue.path"
+            file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Fix catalogue.path"
         )
         raise PolicyBrokenError([problem]) from error
     if len(content) > MAX_BYTES:
@@ -183,7 +183,7 @@ def _items(document: Json, wrong: _Wrong) -> list[Json]:
             )
         document = document.get("tools")
     if not isinstance(document, list):
-        wrong("catalogue", "must be a list of tools, or an object with one under tools", "Mend the file")
+        wrong("catalogue", "must be a list of tools, or an object with one under tools", "Fix the file")
         return []
     return document
 
@@ -198,17 +198,17 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     server, annotations = item.get("server", ""), item.get("annotations")
     annotations = {} if annotations is None else annotations
     if not isinstance(server, str) or not isinstance(annotations, dict):
-        wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Mend it")
+        wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Fix it")
         return None
     labels = item.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
-        wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Mend it")
+        wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Fix it")
         return None
     schema = item.get("inputSchema", True)
     try:
         check = _compile(schema)
     except SchemaError as error:
-        wrong("tool_schema", f"tool {name!r}: {error}", "Mend its inputSchema")
+        wrong("tool_schema", f"tool {name!r}: {error}", "Fix its inputSchema")
         return None
     labels = tuple(sorted(set(labels)))
     return ToolSpec(name, server, labels, annotations, _argument_names(schema), schema, check)

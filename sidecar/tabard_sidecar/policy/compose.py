@@ -1,4 +1,4 @@
-"""Turns what the policy modules say into one decision. Pure: the same for every engine and in replays."""
+"""Composes one decision from the modules' elements. A pure function: the same for every engine and in replays."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ GRANTING: Mapping[Operation, str] = {
     Operation.FILTER_TOOLS: "grant",
     Operation.RENEW: "renew",
 }
-"""Which rule grants an operation."""
+"""The rule that grants each operation."""
 
 _LISTS = frozenset(ELEMENTS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """One element that fits its schema."""
+    """One element that is valid against its schema."""
 
     module: str
     value: Mapping[str, Json]
@@ -58,16 +58,16 @@ def compose(
 ) -> PolicyDecision:
     """Compose the entrypoint's answer.
 
-    Any denial denies, and so does any question that no approval answers. Without a granting element the decision is
-    ``no_grant``, and nobody is asked in vain. Among granting elements the narrower wins; what can't be narrowed must agree. Nothing that breaks its
-    schema is ever left out: it denies ``policy_error``.
+    Any deny element denies, and so does any ask without its approval. Without a granting element the decision is
+    ``no_grant``, and no approval is requested. Granting elements are merged to the narrowest; fields that can't be
+    narrowed must agree. An element that is invalid against its schema is never ignored: it denies with ``policy_error``.
 
     Args:
         document: the value of ``data.tabard.decision``; ``None`` if it was undefined.
-        operation: what was asked.
+        operation: the requested operation.
         revision: revision of the policy, passed through.
-        rules: where the modules' rules are. If given, an element that no known rule can have made denies.
-        approvals: module and code of the questions that people have answered with yes for this very call.
+        rules: places of the modules' rules. If given, an element that no known rule can have made denies.
+        approvals: module and code of the asks that were approved for this call.
     """
     broken = _document_fault(document)
     if broken:
@@ -106,7 +106,7 @@ def _document_fault(document: Json) -> str:
 def _elements(
     document: Mapping[str, Json], name: str, rules: RuleIndex | None, denials: list[Reason]
 ) -> list[_Element]:
-    """Return the elements that fit; add a denial for each that doesn't."""
+    """Return the valid elements; add a denial for each invalid one."""
     check = element_checks()[name]
     fitting: list[_Element] = []
     for item in document[name]:
@@ -252,7 +252,7 @@ def _merge_limits(revision: str, elements: list[_Element]) -> PolicyDecision:
         try:
             limits.append(_limits(element.value.get("limits", {})))
         except CaveatError as error:
-            # What a schema can't say: caveats are pickier about names.
+            # Caveats restrict names in ways that the schema doesn't.
             reason = Reason("policy_error", f"{element.value['code']}: {error}", f"policy.{element.module}")
             return PolicyDecision(revision, denials=(reason,))
     return PolicyDecision(revision, granted_by=_granted_by(elements), limits=tuple(limits))

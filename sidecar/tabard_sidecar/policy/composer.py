@@ -1,4 +1,4 @@
-"""Composing the answers of one policy, and remembering what they came to."""
+"""Composes the answers of one policy into decisions, with a cache."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _REMEMBERED_BYTES = 4096
 
 
 class Composer:
-    """Turns answers of one policy's entrypoint into decisions.
+    """Composes decisions from the answers of one policy's entrypoint, and caches them.
 
-    The same answer comes to the same decision. So do answers that differ in the amounts of their charges only, but for
-    those amounts, which differ from call to call where a call says what it costs.
+    Equal answers give equal decisions. Answers that differ only in the amounts of their charges, which may differ with
+    every call, share a cached decision; the amounts are put in afterwards.
 
     Args:
         revision: revision of the policy.
-        rules: where its rules are.
+        rules: places of its rules.
     """
 
     def __init__(self, revision: str, rules: RuleIndex) -> None:
@@ -38,7 +38,7 @@ class Composer:
     def compose(
         self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
     ) -> PolicyDecision:
-        """Return what an answer (JSON) comes to; see :func:`tabard_sidecar.policy.compose.compose`."""
+        """Return the decision for an answer (JSON); see :func:`tabard_sidecar.policy.compose.compose`."""
         known = self._decisions.get((operation, answer, approvals))
         if known is not None:
             return known
@@ -51,7 +51,7 @@ class Composer:
         if not amounts:
             return self._remembered(operation, answer, approvals, document)
         decision = self._remembered(operation, orjson.dumps(document), approvals, document)
-        # Without charges it isn't allowed, whatever they are.
+        # A decision without charges isn't an allow.
         return replace(decision, charges=largest_charges(amounts)) if decision.charges else decision
 
     def _remembered(
@@ -77,9 +77,9 @@ def _charges_check() -> Check:
 
 
 def _take_amounts(document: Json) -> list[Mapping[str, int]]:
-    """Put 0 in the place of every grant's amounts and return them, one mapping per grant that charges.
+    """Replace every grant's amounts by 0 and return them, one mapping per grant with charges.
 
-    Charges that break their schema stay as they are, and so does everything else then: nothing is returned.
+    If any charges are invalid against their schema, nothing is replaced or returned.
     """
     items = document.get("grant") if isinstance(document, dict) else None
     if not isinstance(items, list):

@@ -1,4 +1,4 @@
-"""Puts the policy stage together from the configuration."""
+"""Creates the policy runtime and the tool catalogue that the configuration describes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def create_runtime(
     clock: Clock,
     listener: StatusListener | None = None,
 ) -> Runtime:
-    """Return a runtime that still has to be started.
+    """Return the runtime; the caller starts it.
 
     Raises:
-        PolicyBrokenError: the configuration names no policy source, or a builtin that nobody withholds.
+        PolicyBrokenError: the configuration names no policy source, or a builtin that isn't withheld.
     """
     unknown = sorted(options.insecure_builtins - set(WITHHELD))
     if unknown:
@@ -55,7 +55,7 @@ def create_catalogue(config: CatalogueConfig) -> Catalogue:
     """Return the configured catalogue; an empty one if no path is set.
 
     Raises:
-        PolicyBrokenError: with everything that is wrong with the file.
+        PolicyBrokenError: the file can't be used; it holds every problem that was found.
     """
     if config.path is None:
         return Catalogue(config.required)

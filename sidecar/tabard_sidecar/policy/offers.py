@@ -1,4 +1,4 @@
-"""Reads OPA's partial results: which tools could some arguments be allowed for."""
+"""Evaluates OPA's partial results: tells whether a tool could be allowed with some arguments."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DENY_QUERY = "data.policy[_].deny[_]"
 
 
 def possible(result: Json) -> bool:
-    """Tell whether the query of a partial result can hold for some value of the unknowns."""
+    """Tell whether the query of a partial result can be true for some value of the unknowns."""
     return bool(_queries(result))
 
 
 def unconditional(result: Json) -> bool:
-    """Tell whether the query holds whatever the unknowns are."""
+    """Tell whether the query is true for every value of the unknowns."""
     return any(all(_binds(expression) for expression in query) for query in _queries(result))
 
 
@@ -24,7 +24,7 @@ def _queries(result: Json) -> list[list[Json]]:
 
 
 def _binds(expression: Json) -> bool:
-    """Tell whether an expression only gives a generated variable a constant, which always holds."""
+    """Tell whether an expression only binds a generated variable to a constant, which is always true."""
     terms = expression.get("terms")
     if expression.get("negated") or expression.get("with") or not isinstance(terms, list) or len(terms) != 3:  # noqa: PLR2004  # eq(left, right)
         return False

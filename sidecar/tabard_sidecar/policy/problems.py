@@ -1,4 +1,4 @@
-"""What is wrong with a policy, and where."""
+"""Problems of a policy, with their places."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """Whether a problem keeps a policy from being used."""
+    """Severity of a problem: an error prevents the use of a policy, a warning doesn't."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,16 +16,16 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class PolicyProblem:
-    """One thing to mend.
+    """One problem to fix.
 
     Attributes:
-        file: file as the person knows it; empty if the problem has no file.
+        file: file, as the author names it; empty if the problem has no file.
         row: line from 1; 0 if unknown.
         column: column from 1; 0 if unknown.
         code: stable lower_snake_case identifier.
-        message: what is wrong.
-        next_step: one imperative sentence that says how to mend it.
-        severity: an error keeps the policy from being loaded.
+        message: the problem.
+        next_step: one imperative sentence that says how to fix it.
+        severity: an error prevents the policy from being loaded.
     """
 
     file: str
@@ -48,7 +48,7 @@ class PolicyProblem:
 
 
 class PolicyBrokenError(Exception):
-    """A policy can't be used. Carries every problem that was found, not only the first.
+    """A policy can't be used; holds every problem that was found.
 
     Attributes:
         problems: all problems, sorted by file and line.

@@ -1,4 +1,4 @@
-"""Tabard's own Rego and the schemas of the policy contract, as installed."""
+"""Loads Tabard's own Rego and the schemas of the policy contract from the installation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tabard_sidecar.policy.values import Json
 
 ELEMENTS = ("ask", "delegate", "deny", "grant", "renew", "start")
-"""Names of the contract rules, which are those of the entrypoint's lists and of the element schemas."""
+"""Names of the contract rules. The entrypoint's lists and the element schemas have the same names."""
 
 ENTRYPOINT = "data.tabard.decision"
 MASK = "data.system.log.mask"
@@ -26,7 +26,7 @@ def rego_root() -> Path:
     A wheel carries a copy in the package (``_rego``); in a checkout it is the repository's ``rego/``.
 
     Raises:
-        ResourceError: neither is there.
+        ResourceError: neither exists.
     """
     package = Path(__file__).resolve().parent.parent
     for candidate in (package / "_rego", package.parent.parent / "rego"):
@@ -37,7 +37,7 @@ def rego_root() -> Path:
 
 @cache
 def library() -> dict[str, str]:
-    """Return the entrypoint and the library: source by file name, tests left out."""
+    """Return the sources of the entrypoint and the library by file name, without tests."""
     root = rego_root()
     return {
         path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
@@ -48,5 +48,5 @@ def library() -> dict[str, str]:
 
 @cache
 def schema(name: str) -> Json:
-    """Return a schema of the contract: ``input`` or one of :data:`ELEMENTS`. Not to be changed."""
+    """Return a schema of the contract: ``input`` or one of :data:`ELEMENTS`. The caller must not change it."""
     return json.loads((rego_root() / "schemas" / f"{name}.json").read_text(encoding="utf-8"))

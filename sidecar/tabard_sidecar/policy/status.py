@@ -1,4 +1,4 @@
-"""How the policy is doing, for health, metrics and the log."""
+"""Status of the policy, for health, metrics and the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabard_sidecar.policy.problems import PolicyProblem
 
 
 class PolicyState(StrEnum):
-    """What can be said of the policy as a whole."""
+    """State of the policy as a whole."""
 
     STARTING = "starting"
     SERVING = "serving"
@@ -18,17 +18,17 @@ class PolicyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyStatus:
-    """A snapshot.
+    """A snapshot of the policy's status.
 
     Attributes:
         state: ``starting`` until the first policy is active, ``degraded`` while the source is broken or evaluation is
             paused, else ``serving``.
-        ready: True if calls are decided at all: a policy is active.
-        reasons: one line each, why the state isn't ``serving``.
+        ready: True if a policy is active, so that calls are decided.
+        reasons: why the state isn't ``serving``, one line each.
         revision: revision of the active policy; empty if there is none.
         since: when the state was entered, seconds since the epoch.
-        problems: what is wrong with the source, all of it.
-        warnings: what looks wrong in the active policy.
+        problems: all problems of the source.
+        warnings: warnings about the active policy.
         loads: how often a policy was activated.
     """
 

@@ -1,4 +1,4 @@
-"""What JSON holds."""
+"""Defines the type of JSON values, and their equality."""
 
 from __future__ import annotations
 

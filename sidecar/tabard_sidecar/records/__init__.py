@@ -1,6 +1,6 @@
-"""What the sidecar leaves behind: decision log, application log, metrics and traces.
+"""Writes the decision log, the application log, metrics and traces.
 
-The names below are loaded when they are first used, so that reading the configuration doesn't import Prometheus.
+The names below are imported when they are first used, so that reading the configuration doesn't import Prometheus.
 """
 
 from __future__ import annotations

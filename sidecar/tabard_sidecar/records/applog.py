@@ -1,8 +1,7 @@
-"""The application log: JSON lines on standard error, secrets taken out.
+"""Writes the application log: JSON lines on standard error, without secrets.
 
 Modules log through the standard library (``logging.getLogger(__name__)``) with a short event name as the message and
-everything else as ``extra``. structlog would do the same; importing it costs 0.2 s and 9 MB of the serving process,
-because it loads rich.
+everything else as ``extra``. structlog would do the same, but importing it takes 0.2 s and 9 MB, because it loads rich.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, stream: TextIO) -> logging.Handler:
-    """Send everything that this process logs to ``stream``; call it once, when the process starts.
+    """Send everything that this process logs to ``stream``. Called once, when the process starts.
 
     Args:
         level: least severe level, as in ``telemetry.log_level``.
-        stream: where lines go, normally standard error.
+        stream: stream for the lines, normally standard error.
 
     Returns:
-        The handler, so that tests can take it away again.
+        The handler, so that tests can remove it.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())

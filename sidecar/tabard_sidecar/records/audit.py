@@ -1,4 +1,4 @@
-"""Putting the decision log together from its configuration."""
+"""Creates the decision log that the configuration describes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class AuditObserver:
-    """Shows the decision log's state in metrics, health and the application log."""
+    """Reports the decision log's state to metrics, health and the application log."""
 
     def __init__(self, metrics: Metrics, component: Component) -> None:
         self._metrics = metrics
@@ -26,7 +26,7 @@ class AuditObserver:
         self._mask_broken = False
 
     def audit_written(self, event: str, size_bytes: int) -> None:
-        """Count a record; the first one after a failure ends the failure."""
+        """Count a record; the first record after a failure clears it."""
         self._records[event].inc()
         self._metrics.audit_bytes.inc(size_bytes)
         if self._broken:
@@ -35,7 +35,7 @@ class AuditObserver:
             _log.warning("decision log works again")
 
     def audit_failed(self, message: str) -> None:
-        """Count a lost record; only the first of a row is logged."""
+        """Count a lost record; only the first of several in a row is logged."""
         self._metrics.audit_failures.inc()
         self._component.degraded(message)
         if not self._broken:
@@ -51,7 +51,7 @@ class AuditObserver:
 
 
 def create_sink(config: AuditConfig) -> Sink:
-    """Return the configured sink, not opened yet."""
+    """Return the configured sink; the caller opens it."""
     if config.sink == "file" and config.path is not None:
         return FileSink(config.path, max_bytes=config.max_bytes, keep_files=config.keep_files)
     return StreamSink(sys.stdout.fileno(), stall_seconds=config.stall_seconds)
@@ -68,8 +68,8 @@ def create_decision_log(
 
     Args:
         config: the section.
-        labels: what identifies this sidecar; the configured labels win.
-        observer: hears of every record.
+        labels: labels that identify this sidecar; configured labels override them.
+        observer: called for every record.
         hooks: the policy runtime's ``mask`` and the tracing's ``ids``.
     """
     return SinkDecisionLog(

@@ -1,8 +1,8 @@
-"""The hash chain that ties the decision log's records together.
+"""Chains the decision log's records by hashes, and verifies the chain.
 
-Every line ends in ``,"hash":"<SHA-256 of all bytes of the line before that comma, hex>"}`` and names the hash of the
-line before it in ``chain.previous``. Altering, removing, inserting or reordering lines is thereby found by reading the
-log alone. Someone who may rewrite the whole log can also recompute the chain: against him only a copy elsewhere helps.
+Every line ends in ``,"hash":"<SHA-256 of all bytes of the line before that comma, hex>"}`` and holds the hash of the
+line before it in ``chain.previous``. So altered, removed, inserted or reordered lines are found by reading the log
+alone. An attacker who can rewrite the whole log can recompute the chain; only a copy elsewhere protects against that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUFFIX_BYTES = len(b',"hash":""}') + 64
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a chain stands: its id, the sequence number of its last record and that record's hash."""
+    """The head of a chain: its id, the sequence number of its last record and that record's hash."""
 
     chain_id: str
     sequence: int
@@ -29,7 +29,7 @@ class Head:
 
     @classmethod
     def fresh(cls) -> Head:
-        """Begin a chain; its first record has sequence 1 and follows the hash of zeros."""
+        """Start a chain. Its first record has sequence 1 and follows a hash of zeros."""
         return cls(secrets.token_hex(8), 0, GENESIS)
 
     def seal(self, body: bytes) -> tuple[bytes, Head]:
@@ -46,7 +46,7 @@ class Head:
 
 
 def read_head(line: bytes) -> Head:
-    """Return where the chain stands after ``line``.
+    """Return the chain's head after ``line``.
 
     Raises:
         ValueError: the line isn't an intact record; the message says why.
@@ -56,7 +56,7 @@ def read_head(line: bytes) -> Head:
 
 
 def _open(line: bytes) -> tuple[Head, str]:
-    """Return the head after a line and the hash that it says it follows."""
+    """Return the head after a line, and the hash of the line before it that the line holds."""
     line = line.rstrip(b"\n")
     match = _SUFFIX.search(line)
     if match is None:
@@ -73,7 +73,7 @@ def _open(line: bytes) -> tuple[Head, str]:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong with a log. ``line`` counts from 1."""
+    """One problem of a log. ``line`` counts from 1."""
 
     line: int
     message: str
@@ -86,8 +86,8 @@ class Audit:
     Attributes:
         records: intact records.
         chains: last head of every chain, by id.
-        findings: what is wrong, in order.
-        starts_at: sequence of the very first record; above 1 if earlier files were removed.
+        findings: the problems, in order.
+        starts_at: sequence number of the first record; above 1 if earlier files were removed.
     """
 
     records: int = 0
@@ -97,7 +97,7 @@ class Audit:
 
     @property
     def intact(self) -> bool:
-        """True if there are records and nothing is wrong with them."""
+        """True if there are records and no findings."""
         return self.records > 0 and not self.findings
 
     def read(self, lines: Iterable[bytes], first_line: int = 1) -> None:
@@ -140,4 +140,4 @@ def _gap(before: int, after: int) -> str:
             if after > before + 2
             else f"record {after - 1} is missing"
         )
-    return f"record {after} stands after record {before}: repeated or out of order"
+    return f"record {after} follows record {before}: repeated or out of order"

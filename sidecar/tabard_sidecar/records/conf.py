@@ -15,7 +15,7 @@ class AuditConfig(BaseModel):
 
     sink: Literal["stdout", "file"] = Field(
         default="stdout",
-        description="Where records go: one JSON object per line on standard output or in `path`.",
+        description="Destination of the records: one JSON object per line on standard output or in `path`.",
     )
     path: Path | None = Field(default=None, description="File of the sink `file`; created with mode 0600.")
     max_bytes: int = Field(
@@ -61,7 +61,7 @@ class TelemetryConfig(BaseModel):
     otlp_endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s@]+$",
-        description="OpenTelemetry collector that takes traces by OTLP/gRPC, for example `http://127.0.0.1:4317`; "
+        description="OpenTelemetry collector that receives traces by OTLP/gRPC, for example `http://127.0.0.1:4317`; "
         "`https` uses TLS. Tracing is off, and costs nothing, without it.",
     )
     otlp_ca_file: Path | None = Field(

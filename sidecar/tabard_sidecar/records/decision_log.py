@@ -1,7 +1,7 @@
-"""The decision log: one JSON object per line in the shape of OPA's decision log.
+"""Writes the decision log: one JSON object per line, in the format of OPA's decision log.
 
-Beside OPA's fields a record has ``event`` ("intent" before a credential is issued, "outcome" after), ``operation``,
-``request_id`` and the hash chain of :mod:`tabard_sidecar.records.chain`.
+In addition to OPA's fields a record has ``event`` ("intent" before a credential is issued, "outcome" after),
+``operation``, ``request_id`` and the hash chain of :mod:`tabard_sidecar.records.chain`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What other parts of the sidecar add to a record.
+    """Functions of other components that contribute to a record.
 
     Attributes:
-        mask: evaluates ``data.system.log.mask``; ``None`` if there is no policy that could hold one.
-        trace_ids: returns trace and span id of the question being answered, if it is traced.
+        mask: evaluates ``data.system.log.mask``; ``None`` if there is no policy.
+        trace_ids: returns trace id and span id of the current request, if it is traced.
     """
 
     mask: Mask | None = None
@@ -41,18 +41,18 @@ class Hooks:
 
 
 class LogObserver(Protocol):
-    """Hears how the decision log fares."""
+    """Receives the decision log's events."""
 
     def audit_written(self, event: str, size_bytes: int) -> None:
-        """One record was written."""
+        """Note that a record was written."""
         ...
 
     def audit_failed(self, message: str) -> None:
-        """One record could not be written."""
+        """Note that a record could not be written."""
         ...
 
     def mask_failed(self, message: str) -> None:
-        """The mask of one record failed; its input and result were erased."""
+        """Note that the mask of a record failed; its input and result were erased."""
         ...
 
 
@@ -60,11 +60,11 @@ class SinkDecisionLog:
     """Writes records to a sink, masked and chained.
 
     Args:
-        sink: where lines go.
+        sink: receives the lines.
         labels: ``labels`` of every record; identify the sidecar.
-        required: raise if a record can't be written, instead of only telling the observer.
-        observer: hears of every record.
-        hooks: what else goes into a record.
+        required: raise if a record can't be written, instead of only calling the observer.
+        observer: called for every record.
+        hooks: functions that contribute to a record.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class SinkDecisionLog:
         self._second_text = b""
 
     def open(self) -> None:
-        """Open the sink and find out where its chain stands.
+        """Open the sink and read the head of its chain.
 
         Raises:
             SinkError: the sink can't be opened.
@@ -99,10 +99,10 @@ class SinkDecisionLog:
             self._head = _continue(self._sink.last_line())
 
     async def record(self, record: DecisionRecord) -> None:
-        """Write one record; the kernel has it when this returns.
+        """Write one record. When this returns, the record has been passed to the kernel.
 
         Raises:
-            NoDecision: it wasn't written and the log is required.
+            NoDecision: the record wasn't written and the log is required.
         """
         body = self._compose(record)
         if self._mask is not None:
@@ -123,20 +123,20 @@ class SinkDecisionLog:
             self._observer.audit_written(record.event, len(line))
 
     def reopen(self) -> None:
-        """Open the sink anew at the next record, for example after an outside rotation."""
+        """Reopen the sink at the next record, for example after an external rotation."""
         self._sink.reopen()
 
     def close(self) -> None:
-        """Release the sink."""
+        """Close the sink."""
         self._sink.close()
 
     def _compose(self, record: DecisionRecord) -> bytes:
-        """Return the record as a JSON object without its last brace; the input's bytes go in as they are."""
+        """Return the record as a JSON object without its last brace; the input's bytes are copied unchanged."""
         revision = record.policy_revision
         if revision != self._revision:
             self._revision = revision
             self._bundles = encode({"policy": {"revision": revision}} if revision else {})
-        # Built by hand, since encoding a dictionary of all this takes three times as long.
+        # Concatenated, because encoding a dictionary of all fields takes three times as long.
         parts = [
             b'%b"decision_id":%b,"event":%b,"operation":"%b","path":"tabard/decision","timestamp":"%b","bundles":%b,"result":%b'
             % (
@@ -157,7 +157,7 @@ class SinkDecisionLog:
         if traced is not None:
             parts.append(b',"trace_id":"%b","span_id":"%b"' % (traced[0].encode(), traced[1].encode()))
         if record.input_json:
-            # A newline in JSON can only stand between tokens; inside a line it would end the record.
+            # In JSON a newline can only be between tokens, so it can be replaced; in the log it would end the record.
             given = record.input_json
             if b"\n" in given or b"\r" in given:
                 given = given.replace(b"\n", b" ").replace(b"\r", b" ")
@@ -165,7 +165,7 @@ class SinkDecisionLog:
         return b"".join(parts)
 
     def _timestamp(self, seconds: float) -> bytes:
-        """Return RFC 3339 in UTC with nanoseconds, as OPA writes it."""
+        """Format a time as RFC 3339 in UTC with nanoseconds, as OPA does."""
         whole = int(seconds)
         if whole != self._second:
             self._second, self._second_text = (
@@ -193,7 +193,7 @@ class SinkDecisionLog:
 
 
 def _continue(last_line: bytes | None) -> Head:
-    """Return the head to go on from; a file whose end isn't intact gets a new chain, which `audit verify` shows."""
+    """Return the head to continue from. A file whose end isn't intact gets a new chain, which `audit verify` shows."""
     if last_line is None:
         return Head.fresh()
     try:

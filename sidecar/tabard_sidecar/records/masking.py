@@ -1,7 +1,7 @@
-"""Applying what ``data.system.log.mask`` says to a record, as OPA does.
+"""Applies the masks of ``data.system.log.mask`` to a record, as OPA does.
 
 A mask is a string or ``{"op": "remove", "path"}``, which erases, or ``{"op": "upsert", "path", "value"}``, which
-replaces. Paths are JSON pointers (RFC 6901) below ``/input`` or ``/result``; a path that isn't there is passed over.
+replaces. Paths are JSON pointers (RFC 6901) below ``/input`` or ``/result``; a path that doesn't exist is ignored.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _MAX_INDEX_DIGITS = 9
 
 
 class MaskError(Exception):
-    """A mask isn't one of the accepted forms; what it was meant to hide is not known."""
+    """A mask isn't one of the accepted forms, so what it was meant to hide isn't known."""
 
 
 def apply_masks(record: dict[str, Any], masks: Sequence[Any]) -> None:
-    """Change ``record`` in place and note the paths in its ``erased`` and ``masked``.
+    """Change ``record`` in place and add the paths to its ``erased`` and ``masked``.
 
     Raises:
         MaskError: a mask has an unknown operation or a path outside ``/input`` and ``/result``.
@@ -54,7 +54,7 @@ def _erasing_last(mask: tuple[str, str, object]) -> bool:
 def _steps(path: str) -> list[str]:
     first, *steps = path.split("/")
     if first or not steps or steps[0] not in {"input", "result"}:
-        raise MaskError(f"the path {path!r} doesn't lie below /input or /result")
+        raise MaskError(f"the path {path!r} isn't below /input or /result")
     return [step.replace("~1", "/").replace("~0", "~") for step in steps]
 
 
@@ -68,7 +68,7 @@ def _remove(record: dict[str, Any], steps: list[str]) -> bool:
         return True
     index = _index(place, last)
     if index is not None:
-        # The element goes, its neighbours keep their places: two masks on one array must not depend on their order.
+        # Blank the element instead of removing it, so that the indexes of other masks on the array stay valid.
         place[index] = None
         return True
     return False

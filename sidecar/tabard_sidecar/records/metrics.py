@@ -1,7 +1,7 @@
-"""Every metric of the sidecar, in one place.
+"""Defines all metrics of the sidecar.
 
-Labels only ever take values that this code base or the configuration defines, never words of an agent or a policy:
-those would let a caller create time series without bound.
+Labels only take values that this code base or the configuration defines, never values from an agent or a policy, which
+would let a caller create unlimited time series.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _FAST = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 
 
 class GrantsVerified(Collector):
-    """Pulls the counts of verified grants."""
+    """Collects the counts of verified grants when metrics are scraped."""
 
     def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the one family."""
+        """Yield the metric family."""
         family = CounterMetricFamily(
             "tabard_grants_verified",
             "Grants checked; result is computed, cached or refused.",
@@ -77,8 +77,8 @@ class Metrics:
 
     @classmethod
     def create(cls, registry: CollectorRegistry) -> Metrics:
-        """Make every instrument and register it, with those of the process (memory, CPU, open files)."""
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per series that nobody reads
+        """Create and register every instrument, and those of the process (memory, CPU, open files)."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # would double the number of series
         ProcessCollector(registry=registry)
         return cls(
             registry=registry,
@@ -185,9 +185,9 @@ class Metrics:
         )
 
     def pull_grants_verified(self, read: Callable[[], Mapping[str, int]]) -> None:
-        """Show as ``tabard_grants_verified_total`` what ``read`` returns, by result; asked when somebody looks.
+        """Export the counts by result that ``read`` returns as ``tabard_grants_verified_total``, at each scrape.
 
-        Counting in the instrument itself would cost more than finding a grant in memory does.
+        Counting in the instrument itself would cost more than the look-up of a cached grant.
         """
         self.registry.register(GrantsVerified(read))
 
@@ -195,9 +195,9 @@ class Metrics:
         """Count a decision.
 
         Args:
-            operation: what was asked, one of the operations.
+            operation: the requested operation.
             allowed: the effect.
-            code: first reason; counted by name only if Tabard itself defines it.
+            code: code of the first reason; used as a label only if Tabard itself defines it.
             seconds: how long it took.
         """
         code = "" if allowed else code if code in REASON_CODES else POLICY_CODE
@@ -213,7 +213,7 @@ class Metrics:
         histogram.observe(seconds)
 
     def failed(self, code: str) -> None:
-        """Count a question that ended without a decision."""
+        """Count a request that ended without a decision."""
         self.errors.labels(code if code in REASON_CODES else "internal").inc()
 
     def stage(self, name: str) -> Histogram:

@@ -1,4 +1,4 @@
-"""What the pipelines report, turned into metrics and spans."""
+"""Turns the pipelines' events into metrics and spans."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RecordsObserver:
         self._tracing = None if isinstance(tracing, NoTracing) else tracing
 
     def stage(self, name: str) -> AbstractContextManager[None]:
-        """Time one stage while the context lasts, in a span if there is tracing."""
+        """Return a context that times one stage, in a span if tracing is on."""
         histogram = self._metrics.stage(name)
         if self._tracing is None:
             return _Timed(histogram)

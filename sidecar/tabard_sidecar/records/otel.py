@@ -1,4 +1,4 @@
-"""Traces through OpenTelemetry; imported only when a collector is configured."""
+"""Exports traces with OpenTelemetry. Imported only if a collector is configured."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tabard_sidecar.records.conf import TelemetryConfig
     from tabard_sidecar.records.tracing import Metadata
 
-_EXPORT_SECONDS = 2  # also bounds how long an absent collector holds up the stop
+_EXPORT_SECONDS = 2  # also bounds how long a missing collector delays the stop
 _CARRIED = ("traceparent", "tracestate")
 
 
 class OtelTracing:
-    """Makes spans with a provider of its own, so that nothing global is changed."""
+    """Creates spans with its own provider, so that nothing global is changed."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -30,13 +30,13 @@ class OtelTracing:
         self._propagator = TraceContextTextMapPropagator()
 
     def request(self, name: str, metadata: Metadata) -> AbstractContextManager[object]:
-        """Begin the span of one RPC; a malformed ``traceparent`` begins a trace of its own."""
+        """Start the span of one RPC; a malformed ``traceparent`` starts a new trace."""
         carrier = {key: value for key, value in metadata if key in _CARRIED and isinstance(value, str)}
         parent = self._propagator.extract(carrier) if carrier else None
         return self._tracer.start_as_current_span(name, parent, kind=SpanKind.SERVER)
 
     def stage(self, name: str) -> AbstractContextManager[object]:
-        """Begin the span of one stage below the current span."""
+        """Start the span of one stage below the current span."""
         return self._tracer.start_as_current_span(name)
 
     def ids(self) -> tuple[str, str] | None:
@@ -54,7 +54,7 @@ class OtelTracing:
 def create_provider(
     processor: SpanProcessor, *, sample_ratio: float, version: str, zone: str, instance: str
 ) -> TracerProvider:
-    """Return a provider that hands its spans to ``processor``."""
+    """Return a provider that passes its spans to ``processor``."""
     resource = Resource.create(
         {
             "service.name": "tabard",

@@ -1,7 +1,7 @@
-"""Taking out what looks like a secret, in case one strays into a log.
+"""Removes strings that look like secrets from logs.
 
-Nothing logs secrets on purpose; this is the net below. It knows the shapes of Tabard's own secrets, compact JWTs and
-serialised macaroons, and the names under which secrets usually travel.
+No code logs secrets on purpose; this is a safeguard. It recognises the forms of Tabard's own secrets, compact JWTs and
+serialised macaroons, and the usual names of fields that hold secrets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SHAPE = (
 )
 _TEXT = re.compile(_SHAPE)
 _BYTES = re.compile(_SHAPE.encode())
-# What each shape begins with, and a letter of it that is rare in JSON: looking for one letter is ten times as fast.
+# How each form begins, and a letter of it that is rare in JSON: searching for one letter is ten times as fast.
 _HINTS = ((b"J", b"eyJ"), (b"A", b"MDA"), (b"A", b"AgE"), (b"A", b"AgI"))
 
 _SECRET_NAMES = frozenset(
@@ -43,12 +43,12 @@ _MAX_DEPTH = 6
 
 
 def redact_text(text: str) -> str:
-    """Return ``text`` without anything shaped like a JWT or a macaroon."""
+    """Return ``text`` without strings that have the form of a JWT or a macaroon."""
     return _TEXT.sub(REPLACEMENT, text)
 
 
 def redact_json(document: bytes) -> bytes:
-    """Return serialised JSON without anything shaped like a JWT or a macaroon; usually the very same object."""
+    """Return serialised JSON without strings that have the form of a JWT or a macaroon; usually the same object."""
     for letter, hint in _HINTS:
         if letter in document and hint in document:
             return _BYTES.sub(REPLACEMENT.encode(), document)
@@ -56,12 +56,12 @@ def redact_json(document: bytes) -> bytes:
 
 
 def redact(value: object, name: str = "", depth: int = 0) -> object:
-    """Return a loggable copy of ``value``: secrets by name or shape replaced, foreign objects as text.
+    """Return a loggable copy of ``value``: secrets replaced by name or form, unknown objects as text.
 
     Args:
-        value: anything a log call was given.
-        name: key under which it stands; some names are secret whatever the value.
-        depth: how deep the value lies; beyond six levels only its text is kept.
+        value: any value that was passed to a log call.
+        name: the value's key; values under some names are always replaced.
+        depth: nesting depth of the value; beyond six levels only its text is kept.
     """
     if name.lower() in _SECRET_NAMES and value:
         return REPLACEMENT

@@ -1,7 +1,7 @@
-"""Where the lines of the decision log go.
+"""Writes the decision log's lines to standard output or a file.
 
-A write has handed the whole line to the kernel when it returns. A sink never leaves half a line behind where it can
-help it, and tries again by itself at the next write after a failure.
+When a write returns, the whole line has been passed to the kernel. A sink removes partial lines where it can, and after
+a failure retries at the next write.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-_PIPE_CHUNK = 4096  # PIPE_BUF: what a pipe that polls writable takes without blocking, pipe(7)
+_PIPE_CHUNK = 4096  # PIPE_BUF: bytes that a writable pipe accepts without blocking, pipe(7)
 _POLL_SECONDS = 0.002
 _RECHECK_SECONDS = 1.0
 _TAIL_BYTES = 8 * 1024 * 1024
@@ -38,23 +38,23 @@ class Sink(Protocol):
         ...
 
     def last_line(self) -> bytes | None:
-        """Return the last complete line that was written before this process, if the sink can know it."""
+        """Return the last complete line that an earlier process wrote, if the sink can read it."""
         ...
 
     def reopen(self) -> None:
-        """Open the sink anew at the next write, for example after an outside log rotation."""
+        """Reopen the sink at the next write, for example after an external log rotation."""
         ...
 
     def close(self) -> None:
-        """Release the sink."""
+        """Close the sink."""
         ...
 
 
 class StreamSink:
     """Writes to an inherited descriptor: standard output, a pipe or a terminal.
 
-    A reader that stalls must not stop the process, so a write only happens when the descriptor takes it at once, and
-    is waited for no longer than ``stall_seconds``.
+    A stalled reader must not stop the process. So a write only happens when the descriptor accepts it at once, and waits
+    for that at most ``stall_seconds``.
     """
 
     def __init__(self, descriptor: int, *, stall_seconds: float) -> None:
@@ -66,7 +66,7 @@ class StreamSink:
         self._stalled = False
 
     async def write(self, line: bytes) -> None:
-        """Write one line, in pieces that the reader makes room for."""
+        """Write one line, in chunks as the pipe accepts them."""
         pending = memoryview(b"\n" + line if self._torn else line)
         begun = False
         try:
@@ -93,14 +93,14 @@ class StreamSink:
             if self._poll.poll(0):
                 return
         self._stalled = True
-        raise SinkError("standard output: its reader doesn't keep up")
+        raise SinkError("standard output: its reader is too slow")
 
     def last_line(self) -> bytes | None:
-        """Nothing can be read back from a stream."""
+        """Return ``None``: a stream can't be read back."""
         return None
 
     def reopen(self) -> None:
-        """Do nothing: an inherited descriptor can't be opened anew."""
+        """Do nothing: an inherited descriptor can't be reopened."""
 
     def close(self) -> None:
         """Close the duplicate descriptor."""
@@ -108,7 +108,7 @@ class StreamSink:
 
 
 class FileSink:
-    """Appends to a file of its own, renaming it to ``<path>.1``, ``<path>.2``… when it has grown to ``max_bytes``."""
+    """Appends to a file, and renames it to ``<path>.1``, ``<path>.2``… when it has grown to ``max_bytes``."""
 
     def __init__(self, path: Path, *, max_bytes: int, keep_files: int) -> None:
         self._path = path
@@ -119,7 +119,7 @@ class FileSink:
         self._check_at = 0.0
 
     async def write(self, line: bytes) -> None:
-        """Append one line; what a full disk leaves of it is cut off again."""
+        """Append one line; a partial line, left by a full disk, is truncated."""
         try:
             self._prepare(len(line))
             written = os.write(self._descriptor, line)
@@ -143,7 +143,7 @@ class FileSink:
             self._rotate()
 
     def _notice_replacement(self) -> None:
-        """Let go of a file that somebody moved or removed."""
+        """Close the file if it was moved or removed."""
         try:
             there = self._path.stat()
         except FileNotFoundError:
@@ -186,7 +186,7 @@ class FileSink:
         self._open()
 
     def last_line(self) -> bytes | None:
-        """Return the last complete line of the file, or of the last one that was renamed.
+        """Return the last complete line of the file, or of the last renamed file.
 
         Raises:
             SinkError: the file can't be opened.
@@ -218,7 +218,7 @@ class FileSink:
 
 
 def _tail(descriptor: int) -> bytes | None:
-    """Return the last line of a file, looking no further back than 8 MiB."""
+    """Return the last line of a file, reading at most its last 8 MiB."""
     size = os.fstat(descriptor).st_size
     begin = max(0, size - _TAIL_BYTES)
     lines = os.pread(descriptor, size - begin, begin).splitlines()

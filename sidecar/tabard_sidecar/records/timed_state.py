@@ -1,4 +1,4 @@
-"""A state store whose operations are timed."""
+"""Wraps a state store to time its operations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _UNTIMED = frozenset({"open", "close", "watch"})
 OPERATIONS = tuple(
     name for name in vars(StateStore) if not name.startswith("_") and callable(getattr(StateStore, name))
 )
-"""Every method of the interface."""
+"""The names of all methods of the interface."""
 
 
 def timed(store: StateStore, metrics: Metrics) -> StateStore:
-    """Return ``store`` with every operation observed in ``tabard_state_seconds``; failed operations are observed as well.
+    """Return ``store`` with every operation, failed ones included, observed in ``tabard_state_seconds``.
 
     Opening, closing and waiting for a revocation aren't timed.
     """
@@ -36,7 +36,7 @@ class _TimedStateStore:
 
 
 def _timed(operation: Callable[..., Awaitable[Any]], histogram: Histogram) -> Callable[..., Awaitable[Any]]:
-    async def observed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the operation takes and gives
+    async def observed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the operation decides the types
         began = perf_counter()
         try:
             return await operation(*args, **kwargs)

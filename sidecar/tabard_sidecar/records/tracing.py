@@ -1,6 +1,6 @@
-"""Traces, joined to the caller's W3C trace context (https://www.w3.org/TR/trace-context/).
+"""Creates traces that continue the caller's W3C trace context (https://www.w3.org/TR/trace-context/).
 
-Off unless a collector is configured; then nothing of OpenTelemetry is imported and a span costs one method call.
+Without a configured collector tracing is off: OpenTelemetry isn't imported and a span costs one method call.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Tracing(Protocol):
-    """Makes spans."""
+    """Creates spans."""
 
     def request(self, name: str, metadata: Metadata) -> AbstractContextManager[object]:
-        """Begin the span of one RPC, as a child of the ``traceparent`` in its metadata if there is one."""
+        """Start the span of one RPC, as a child of the ``traceparent`` in its metadata if there is one."""
         ...
 
     def stage(self, name: str) -> AbstractContextManager[object]:
-        """Begin the span of one stage of the current question."""
+        """Start the span of one stage of the current request."""
         ...
 
     def ids(self) -> tuple[str, str] | None:
@@ -30,12 +30,12 @@ class Tracing(Protocol):
         ...
 
     def close(self) -> None:
-        """Send what is left."""
+        """Export the remaining spans."""
         ...
 
 
 class NoTracing:
-    """Makes no spans."""
+    """Creates no spans."""
 
     def request(self, name: str, metadata: Metadata) -> AbstractContextManager[None]:  # noqa: ARG002
         """Return a context that does nothing."""
@@ -46,7 +46,7 @@ class NoTracing:
         return _NOTHING
 
     def ids(self) -> None:
-        """There is never a current span."""
+        """Return ``None``: there is never a current span."""
 
     def close(self) -> None:
-        """Nothing is left to send."""
+        """Do nothing: there are no spans to export."""

@@ -1,4 +1,4 @@
-"""Creates the tracing that the configuration asks for."""
+"""Creates the configured tracing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tabard_sidecar.records.tracing import NoTracing, Tracing
 
 
 def create_tracing(config: TelemetryConfig, *, version: str, zone: str, instance: str) -> Tracing:
-    """Return what the configuration asks for.
+    """Return the configured tracing.
 
     Args:
         config: the section ``telemetry``.

@@ -1,28 +1,28 @@
-"""Revocation: ending authority at once, wherever it went."""
+"""Revocation of tasks, workloads, people and credentials, effective at once on every sidecar of the zone."""
 
 from __future__ import annotations
 
 from tabard_sidecar.revocation.admin import Receipt, RevocationAdmin
-from tabard_sidecar.revocation.build import Revoking, build_revocation
+from tabard_sidecar.revocation.build import RevocationParts, build_revocation
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
+from tabard_sidecar.revocation.impact import Impact
 from tabard_sidecar.revocation.pruning import pruner
-from tabard_sidecar.revocation.reach import Reach
 from tabard_sidecar.revocation.targets import own_credential_target, subject_target
 from tabard_sidecar.revocation.task_views import TaskViews
 
 __all__ = [
     "HookRunner",
+    "Impact",
     "LeaseHook",
-    "Reach",
     "Receipt",
     "RevocationAdmin",
     "RevocationChecks",
     "RevocationConfig",
     "RevocationFeed",
-    "Revoking",
+    "RevocationParts",
     "TaskViews",
     "build_revocation",
     "own_credential_target",

@@ -1,4 +1,4 @@
-"""Where operators revoke."""
+"""Revokes, lifts and lists revocations for operators."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import Protocol
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed, RevocationSource
-from tabard_sidecar.revocation.reach import MAX_TASKS, Reach, TaskSource, measure
+from tabard_sidecar.revocation.impact import MAX_TASKS, Impact, TaskSource, measure_impact
 from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, UNTIL_LIFTED, Retention, subject_target
 from tabard_sidecar.revocation.task_views import task_not_found
 from tabard_sidecar.state.model import Revocation, RevocationKind
 
 MAX_LISTED_BY_HOLDERS = 10_000
-"""Among how many revocations those of holders are looked for."""
+"""How many of the zone's newest revocations are searched for those that holders made."""
 _log = logging.getLogger(__name__)
 
 
 class RevocationStore(RevocationSource, TaskSource, Protocol):
-    """The part of the state store that operators work with."""
+    """The part of the state store that the administration of revocations needs."""
 
     async def lift(self, kind: RevocationKind, target: str) -> bool:
-        """Take a revocation back, durably; tell whether there was one."""
+        """Lift a revocation, durably; tell whether there was one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A revocation that is durable, and what it reaches."""
+    """A stored revocation and its impact."""
 
     revocation: Revocation
-    reach: Reach
+    impact: Impact
 
 
 class RevocationAdmin:
     """Revokes, lifts and lists.
 
-    What it revokes counts on this sidecar when the method returns, and on every other with its next question.
+    A revocation holds on this sidecar when the method returns, and on every other from its next request.
 
     Args:
         store: the state store.
         feed: this sidecar's feed.
         clock: time in seconds since the epoch.
-        retention: how long revocations are remembered.
+        retention: how long revocations are kept.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class RevocationAdmin:
         self._retention = retention
 
     async def revoke_task(self, task_id: str, *, reason: str = "") -> Receipt:
-        """Revoke a whole task, for good.
+        """Revoke a whole task; this can't be lifted.
 
         Raises:
-            NoDecision: ``task_not_found``, or the state store is out of reach.
+            NoDecision: ``task_not_found``, or the state store is unavailable.
         """
         tree = await self._store.tree(task_id)
         if tree is None:
@@ -68,20 +68,20 @@ class RevocationAdmin:
         return await self._revoke(RevocationKind.LINK, tree.task.root_id, reason, tree.task.expires_at)
 
     async def revoke_link(self, link_id: str, *, reason: str = "") -> Receipt:
-        """Revoke a holder and everything below it, for good; a link that was never used as well.
+        """Revoke a holder and everything below it, even if the link was never used; this can't be lifted.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         return await self._revoke(RevocationKind.LINK, link_id, reason, self._unknown_end())
 
     async def revoke_agent(
         self, agent_id: str, *, reason: str = "", ttl_seconds: float | None = None
     ) -> Receipt:
-        """Revoke a workload, until that is lifted or for ``ttl_seconds``.
+        """Revoke a workload for ``ttl_seconds``, or until the revocation is lifted.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         until = UNTIL_LIFTED if ttl_seconds is None else self._clock() + ttl_seconds
         return await self._revoke(RevocationKind.AGENT, agent_id, reason, until)
@@ -92,10 +92,10 @@ class RevocationAdmin:
         """Revoke a person's tasks and tokens as of now.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         now = self._clock()
-        # A sidecar whose clock runs ahead may have started a task later than our now.
+        # A sidecar whose clock is ahead may have started a task after this sidecar's present.
         started = [
             task.started_at
             for task in await self._store.tasks(now=now, limit=MAX_TASKS)
@@ -107,18 +107,18 @@ class RevocationAdmin:
         )
 
     async def revoke_credential(self, credential_id: str, *, reason: str = "") -> Receipt:
-        """Revoke one credential, for good.
+        """Revoke one credential until it has expired.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         return await self._revoke(RevocationKind.CREDENTIAL, credential_id, reason, self._unknown_end())
 
     async def lift(self, kind: RevocationKind, target: str) -> bool:
-        """Take a revocation back; False if there was none. Links can't be given back.
+        """Lift a revocation; return False if there was none. The revocation of a link can't be lifted.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         lifted = await self._store.lift(kind, target)
         await self._feed.refresh()
@@ -134,17 +134,17 @@ class RevocationAdmin:
         limit: int = 100,
         by_holders: bool = False,
     ) -> Sequence[Revocation]:
-        """Return revocations that hold, newest first.
+        """Return the active revocations, newest first.
 
-        ``by_holders`` adds those that holders made, of links they ended and of their own credentials, as far as they are
-        among the zone's newest :data:`MAX_LISTED_BY_HOLDERS`.
+        ``by_holders`` adds those that holders made (links they ended, and their own credentials) if they are among the
+        zone's newest :data:`MAX_LISTED_BY_HOLDERS`.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         await self._feed.refresh()
         now = self._clock()
-        latest = {(entry.kind, entry.target): entry for entry in self._feed.known.held(now)}
+        latest = {(entry.kind, entry.target): entry for entry in self._feed.active.all(now)}
         if by_holders:
             since = max(after, self._feed.sequence - MAX_LISTED_BY_HOLDERS)
             for entry in await self._store.revocations(after=since):
@@ -173,11 +173,11 @@ class RevocationAdmin:
             extra={"kind": str(kind), "target": target, "reason": reason, "sequence": revocation.seq},
         )
         await self._feed.catch_up(revocation.seq)
-        # Whoever was revoked for longer already still is.
-        revocation = self._feed.known.get(kind, target) or revocation
+        # An older revocation of the same target may last longer.
+        revocation = self._feed.active.get(kind, target) or revocation
         try:
-            reach = await measure(self._store, revocation, now=now)
+            impact = await measure_impact(self._store, revocation, now=now)
         except NoDecision:
-            # It is revoked whether or not anybody can count.
-            reach = Reach(complete=False)
-        return Receipt(revocation, reach)
+            # The revocation holds even if its impact can't be counted.
+            impact = Impact(complete=False)
+        return Receipt(revocation, impact)

@@ -1,4 +1,4 @@
-"""Revocation put together for the process."""
+"""Builds the revocation components of a process."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Revoking:
-    """Everything about revocation that a process has.
+class RevocationParts:
+    """The revocation components of a process.
 
     Attributes:
-        feed: what is revoked.
-        checks: what pipelines ask.
-        desk: where operators revoke.
-        board: what operators see of tasks.
+        feed: follows the zone's revocations.
+        checks: the pipelines' checks.
+        admin: revokes for operators.
+        task_views: shows tasks to operators.
         hooks: one runner per hook.
     """
 
     feed: RevocationFeed
     checks: RevocationChecks
-    desk: RevocationAdmin
-    board: TaskViews
+    admin: RevocationAdmin
+    task_views: TaskViews
     hooks: Sequence[HookRunner] = field(default_factory=tuple)
 
     def subscribe(self, listener: Listener) -> None:
@@ -42,23 +42,23 @@ class Revoking:
         self.feed.subscribe(listener)
 
     async def start(self) -> None:
-        """Read every revocation, follow them, and let the hooks work.
+        """Read every revocation, follow new ones, and start the hooks.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         for runner in self.hooks:
             runner.start()
         await self.feed.start()
 
     async def stop(self) -> None:
-        """Stop; harmless if it never started."""
+        """Stop. Does nothing if it never started."""
         await self.feed.stop()
         for runner in self.hooks:
             await runner.stop()
 
 
-def build_revocation(  # noqa: PLR0913 - what a process has
+def build_revocation(  # noqa: PLR0913 - one argument per component
     config: RevocationConfig,
     state: StateStore,
     *,
@@ -66,25 +66,25 @@ def build_revocation(  # noqa: PLR0913 - what a process has
     max_task_seconds: float,
     report: Callable[[str], None] = lambda _: None,
     hooks: Sequence[LeaseHook] = (),
-) -> Revoking:
-    """Put revocation together; nothing is read before :meth:`Revoking.start`.
+) -> RevocationParts:
+    """Build the components; nothing is read before :meth:`RevocationParts.start`.
 
     Args:
         config: the section ``revocation``.
         state: the zone's state store.
         clock: time in seconds since the epoch.
-        max_task_seconds: ``limits.max_task_seconds``; a person's revocation is remembered at least that long.
-        report: told what is wrong with feed and hooks, or the empty string when all is well.
-        hooks: what has to hear of revocations for certain.
+        max_task_seconds: ``limits.max_task_seconds``; a person's revocation is kept at least that long.
+        report: called with the problems of feed and hooks, or the empty string if there are none.
+        hooks: called at least once for every revocation.
     """
     problems: dict[str, str] = {}
 
     def reporter(name: str) -> Callable[[str], None]:
-        def say(problem: str) -> None:
+        def report_one(problem: str) -> None:
             problems[name] = problem
             report("; ".join(problem for problem in problems.values() if problem))
 
-        return say
+        return report_one
 
     feed = RevocationFeed(
         state, clock=clock, max_stale_seconds=config.max_stale_seconds, report=reporter("feed")
@@ -92,11 +92,11 @@ def build_revocation(  # noqa: PLR0913 - what a process has
     runners = [HookRunner(hook, clock=clock, report=reporter(f"hook {hook.name}")) for hook in hooks]
     for runner in runners:
         feed.subscribe(runner.take)
-    desk = RevocationAdmin(
+    admin = RevocationAdmin(
         state,
         feed,
         clock=clock,
         retention=Retention(subject_seconds=max(config.subject_retention_seconds, max_task_seconds)),
     )
-    board = TaskViews(state, feed, clock=clock)
-    return Revoking(feed, RevocationChecks(feed, state), desk, board, tuple(runners))
+    task_views = TaskViews(state, feed, clock=clock)
+    return RevocationParts(feed, RevocationChecks(feed, state), admin, task_views, tuple(runners))

@@ -1,4 +1,4 @@
-"""The questions that pipelines ask about revocations."""
+"""Checks agents, grants, subjects and credentials against the zone's revocations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabard_sidecar.state.model import Revocation
 
 
 class LinkSource(Protocol):
-    """The part of the state store that knows of links."""
+    """The part of the state store that stores links."""
 
     async def ended_at_or_above(self, link_id: str) -> bool:
         """Tell whether a link, or one that it descends from, has been ended."""
@@ -23,7 +23,7 @@ class RevocationChecks:
     """Implements :class:`tabard_sidecar.interfaces.Revocations`.
 
     Args:
-        feed: what is revoked.
+        feed: follows the zone's revocations.
         links: the state store.
     """
 
@@ -33,55 +33,55 @@ class RevocationChecks:
 
     @property
     def newest(self) -> int:
-        """Number of the newest revocation that is known."""
+        """Sequence number of the newest revocation that the feed has read."""
         return self._feed.sequence
 
     async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
-        """Check that nobody in a chain was revoked; see the interface."""
+        """Check that no workload or person of a chain is revoked; see the interface."""
         feed = self._feed
         if newest != feed.sequence:
             await feed.catch_up(newest)
         feed.check_fresh()
-        if (lost := feed.known.state(grant.task.started_at, now)) is not None:
+        if (lost := feed.active.state(grant.task.started_at, now)) is not None:
             raise _rolled_back(lost)
-        found = feed.known.agent(_holders(agent, grant), now)
+        found = feed.active.agent(_holders(agent, grant), now)
         if found is not None:
             raise _agent_revoked(found)
-        found = feed.known.subject(grant.subject.issuer, grant.subject.id, grant.task.started_at, now)
+        found = feed.active.subject(grant.subject.issuer, grant.subject.id, grant.task.started_at, now)
         if found is not None:
             raise _subject_revoked(found, "the task started")
 
     async def check_start(self, agent: Agent, subject: Subject, *, issued_at: float, now: float) -> None:
         """Check that a person's token may start a task; see the interface.
 
-        ``issued_at`` is 0 for a token that doesn't say; it is refused while a revocation of the person is remembered.
+        ``issued_at`` is 0 for a token without that time; such a token is refused while a revocation of the person is kept.
         """
         await self._feed.refresh()
         self._feed.check_fresh()
-        found = self._feed.known.agent((agent.id,), now)
+        found = self._feed.active.agent((agent.id,), now)
         if found is not None:
             raise _agent_revoked(found)
-        found = self._feed.known.subject(subject.issuer, subject.id, issued_at, now)
+        found = self._feed.active.subject(subject.issuer, subject.id, issued_at, now)
         if found is not None:
             raise _subject_revoked(found, "the token was issued")
 
     async def check_credential(self, found: Introspection, *, now: float) -> None:
-        """Check that a credential wasn't revoked, alone or with its task, person or chain; see the interface."""
+        """Check that neither a credential nor its task, person or chain is revoked; see the interface."""
         await self._feed.refresh()
         self._feed.check_fresh()
         claims = found.claims
         link = claims.get("tabard_link")
         if not isinstance(link, str):
             raise Refused("credential_invalid", "the credential doesn't say to which holder it was issued")
-        known, started_at = self._feed.known, _started_at(found)
-        if (lost := known.state(started_at, now)) is not None:
+        active, started_at = self._feed.active, _started_at(found)
+        if (lost := active.state(started_at, now)) is not None:
             raise _rolled_back(lost)
-        if known.credential(found.credential_id, link, now) is not None:
+        if active.credential(found.credential_id, link, now) is not None:
             raise Refused("credential_revoked", f"credential {found.credential_id} was revoked")
-        revoked = known.agent(_claimed_holders(claims), now)
+        revoked = active.agent(_claimed_holders(claims), now)
         if revoked is not None:
             raise _agent_revoked(revoked)
-        revoked = known.subject(found.subject_issuer, found.subject_id, started_at, now)
+        revoked = active.subject(found.subject_issuer, found.subject_id, started_at, now)
         if revoked is not None:
             raise _subject_revoked(revoked, "the credential's task started")
         if await self._links.ended_at_or_above(link):
@@ -96,14 +96,14 @@ def _holders(agent: Agent, grant: VerifiedGrant) -> Iterator[str]:
 
 
 def _claimed_holders(claims: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every workload that a credential names; the claims were verified, and written by this code base."""
+    """Yield every workload that a credential names. The claims are verified, and written by this code base."""
     yield str(claims.get("req_wl", ""))
     for step in claims.get("tabard_chain", ()):
         yield str(step.get("holder", ""))
 
 
 def _started_at(found: Introspection) -> float:
-    """Return when the credential's task started, to the second below; 0 if it doesn't say."""
+    """Return when the credential's task started, rounded down to seconds; 0 if the credential doesn't say."""
     context = found.claims.get("tctx")
     started_at = context.get("started_at") if isinstance(context, dict) else None
     return float(started_at) if isinstance(started_at, int | float) else 0.0
@@ -112,7 +112,7 @@ def _started_at(found: Introspection) -> float:
 def _rolled_back(found: Revocation) -> Refused:
     return Refused(
         "state_rolled_back",
-        f"the state store lost what it had acknowledged after the task started (revocation {found.seq})",
+        f"the state store lost acknowledged writes after the task started (revocation {found.seq})",
     )
 
 
@@ -121,5 +121,5 @@ def _agent_revoked(found: Revocation) -> Refused:
 
 
 def _subject_revoked(found: Revocation, what: str) -> Refused:
-    # The message doesn't name the person: it goes to the agent.
+    # The message goes to the agent, so it doesn't name the person.
     return Refused("subject_revoked", f"{what} before the person was revoked (revocation {found.seq})")

@@ -21,6 +21,6 @@ class RevocationConfig(BaseModel):
         default=30 * 86_400.0,
         ge=3600,
         le=366 * 86_400,
-        description="How long tokens of a revoked person that were issued before are refused; at least as long as "
-        "`limits.max_task_seconds`. Choose more than the longest life of an access token.",
+        description="How long a revoked person's older tokens are refused; at least as long as "
+        "`limits.max_task_seconds`. Choose more than the longest lifetime of an access token.",
     )

@@ -1,4 +1,4 @@
-"""Work that a revocation calls for elsewhere, such as ending leases: done until it succeeds."""
+"""Calls hooks for every revocation, for example to end leases, and retries them until they succeed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseHook(Protocol):
-    """Ends what lives on outside of Tabard, for example the leases of a secrets manager."""
+    """Ends access outside of Tabard, for example the leases of a secrets manager."""
 
     @property
     def name(self) -> str:
@@ -28,11 +28,11 @@ class LeaseHook(Protocol):
         ...
 
     async def revoked(self, revocation: Revocation) -> None:
-        """End everything that lives beneath what was revoked.
+        """End everything that depends on the revoked target.
 
-        Called at least once for each revocation, and again after a restart, so doing it twice has to be harmless. An
-        exception means that it isn't done: it is tried again until it succeeds or the revocation has expired, when
-        nothing beneath it can be alive. It may take 30 seconds.
+        Called at least once for each revocation, and again after a restart, so it has to be idempotent. After an
+        exception it is retried until it succeeds or the revocation expires; by then nothing depends on the target.
+        It may take 30 seconds.
         """
         ...
 
@@ -51,7 +51,7 @@ class HookRunner:
     Args:
         hook: the hook.
         clock: time in seconds since the epoch.
-        report: told what is wrong, or the empty string when all is well.
+        report: called with the current problem, or the empty string if there is none.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class HookRunner:
 
     @property
     def waiting(self) -> int:
-        """How many revocations the hook hasn't done yet."""
+        """How many revocations the hook hasn't handled yet."""
         return len(self._pending)
 
     def take(self, revocation: Revocation) -> None:
-        """Take a revocation, to be done soon; one that was lifted is left undone."""
+        """Queue a revocation for the hook; a lift removes it from the queue."""
         key = (revocation.kind, revocation.target)
         self._pending.pop(key, None)
         if revocation.expires_at > self._clock():
@@ -78,11 +78,11 @@ class HookRunner:
         self._news.set()
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start calling the hook."""
         self._running = asyncio.create_task(self._run(), name=f"revocation-hook-{self._hook.name}")
 
     async def stop(self) -> None:
-        """Stop; what isn't done is done after the next start."""
+        """Stop; revocations that aren't handled are handled after the next start."""
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
@@ -96,7 +96,7 @@ class HookRunner:
             due = self._due(loop.time())
             if due:
                 await asyncio.gather(*(self._call(pending) for pending in due))
-                self._say()
+                self._report_problem()
                 continue
             soonest = min((pending.due for pending in self._pending.values()), default=None)
             with contextlib.suppress(TimeoutError):
@@ -114,7 +114,7 @@ class HookRunner:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 await self._hook.revoked(revocation)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, it isn't done
+        except Exception as error:  # noqa: BLE001 - a hook may raise anything
             _log.exception(
                 "revocation_hook_failed", extra={"hook": self._hook.name, "kind": str(revocation.kind)}
             )
@@ -123,14 +123,14 @@ class HookRunner:
             pending.pause = min(2 * pending.pause, _LONGEST_PAUSE_SECONDS)
             return
         key = (revocation.kind, revocation.target)
-        # A newer one may have taken its place meanwhile, and isn't done yet.
+        # A newer revocation of the same target may have replaced it, and isn't handled yet.
         if self._pending.get(key) is pending:
             del self._pending[key]
 
-    def _say(self) -> None:
+    def _report_problem(self) -> None:
         problem = next((pending.problem for pending in self._pending.values() if pending.problem), "")
         self._report(
-            f"{self._hook.name} hasn't done {len(self._pending)} revocation(s), trying again: {problem}"
+            f"{self._hook.name} hasn't handled {len(self._pending)} revocation(s), trying again: {problem}"
             if problem
             else ""
         )

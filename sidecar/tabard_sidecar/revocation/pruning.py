@@ -1,4 +1,4 @@
-"""Letting go of what is remembered about revoked grants. It is judged with every question anyway; this frees memory."""
+"""Removes revoked grants from the cache of verified grants, to free memory. Revocation is checked per request anyway."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def pruner(forget: Callable[[Callable[[VerifiedGrant], bool]], int]) -> Listener:
-    """Return a listener that has revoked grants forgotten.
+    """Return a listener that removes revoked grants from a cache.
 
-    Grants that their holders ended go by themselves: nobody uses them, and what is used least goes first.
+    Grants that their holders ended aren't removed here: they are no longer used, so the cache evicts them first.
 
     Args:
-        forget: forgets the remembered grants for which its argument is true; returns how many.
+        forget: removes the cached grants for which its argument is true; returns how many.
     """
 
     def listen(revocation: Revocation) -> None:
@@ -30,7 +30,7 @@ def pruner(forget: Callable[[Callable[[VerifiedGrant], bool]], int]) -> Listener
 
 
 def concerns(revocation: Revocation, grant: VerifiedGrant) -> bool:
-    """Tell whether a revocation refuses a grant."""
+    """Tell whether a revocation applies to a grant."""
     target = revocation.target
     match revocation.kind:
         case RevocationKind.LINK:

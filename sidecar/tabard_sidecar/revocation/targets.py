@@ -1,4 +1,4 @@
-"""How the targets of revocations are written, and how long each kind is remembered."""
+"""Formats the targets of revocations, and defines how long each kind is kept."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 
 LONGEST_TASK_SECONDS = 30 * 86_400.0
-"""Longest life that any sidecar of a zone can be configured to give to a task, and so to a credential."""
+"""Longest lifetime of a task, and so of a credential, that any sidecar of a zone can be configured with."""
 UNTIL_LIFTED = 253_402_300_799.0
-"""Stands for "never forgotten": the last second of the year 9999, which every store and message can hold."""
+"""Expiry of a revocation without an end: the last second of the year 9999, which every store and message can hold."""
 ENDED_BY_HOLDER = "ended by its holder"
-"""Reason of a link's revocation that isn't an operator's: every task that is ended leaves one."""
+"""Reason stored when a holder ends a task or a part of it, which revokes the link."""
 REVOKED_BY_HOLDER = "revoked by its holder"
-"""Reason of a credential's revocation that isn't an operator's."""
+"""Reason stored when a holder revokes its own credential."""
 
 _LINK_ID = re.compile(r"[0-9a-f]{64}")
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -20,11 +20,11 @@ _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long revocations are remembered, in seconds.
+    """How long revocations are kept, in seconds.
 
     Attributes:
-        subject_seconds: those of people, unless somebody says otherwise.
-        unknown_seconds: those of links and credentials whose end isn't known.
+        subject_seconds: for people, unless the operator gives another time.
+        unknown_seconds: for links and credentials whose expiry isn't known.
     """
 
     subject_seconds: float
@@ -42,19 +42,19 @@ def is_credential_id(value: str) -> bool:
 
 
 def subject_target(issuer: str, subject_id: str) -> str:
-    """Return how a person is written. The issuer holds no space, so the first one ends it."""
+    """Return the target that names a person. The issuer holds no space, so the first space ends it."""
     return f"{issuer} {subject_id}"
 
 
 def subject_of(target: str) -> tuple[str, str]:
-    """Return issuer and id of a person."""
+    """Return the issuer and the id in a person's target."""
     issuer, _, subject_id = target.partition(" ")
     return issuer, subject_id
 
 
 def own_credential_target(credential_id: str, link_id: str) -> str:
-    """Return how a credential is written that its holder revokes.
+    """Return the target of a credential that its holder revokes.
 
-    Agents can name any id they like, so what they revoke only counts for a credential issued to the holder itself.
+    Agents can name any id, so their revocation only applies to a credential that was issued to the holder itself.
     """
     return f"{credential_id} {link_id}"

@@ -1,4 +1,4 @@
-"""What operators see of the zone's tasks."""
+"""Shows the zone's tasks to operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed
-from tabard_sidecar.revocation.reach import TaskSource, subtrees
+from tabard_sidecar.revocation.impact import TaskSource, subtrees
 from tabard_sidecar.state.model import Chain, Child, TaskRecord, TaskState, Tree
 
 MAX_NODES = 5_000
@@ -18,7 +18,7 @@ MAX_NODES = 5_000
 
 
 class TaskStatus(StrEnum):
-    """How a task stands."""
+    """Status of a task."""
 
     LIVE = "live"
     ENDED = "ended"
@@ -29,7 +29,7 @@ class TaskStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One task in a few words. ``children`` are those of its root."""
+    """Summary of one task. ``children`` counts its root's children."""
 
     task: TaskRecord
     state: TaskStatus
@@ -45,12 +45,12 @@ class Node:
     depth: int
     children: int
     ended: bool
-    cut: bool
+    inactive: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A task with every step below it, the root first, each before what is below it."""
+    """A task with every step below it: the root first, and each step before its children."""
 
     overview: Overview
     nodes: tuple[Node, ...]
@@ -59,10 +59,10 @@ class Shown:
 
 
 class TaskViewStore(TaskSource, Protocol):
-    """The part of the state store that the board reads."""
+    """The part of the state store that the views read."""
 
     async def look_up(self, chain: Chain, *, calls: int = 0) -> TaskState:
-        """Return how a chain stands."""
+        """Return a chain's task state."""
         ...
 
 
@@ -84,21 +84,21 @@ class TaskViews:
         """Return the tasks that haven't expired, newest first.
 
         Raises:
-            NoDecision: the state store is out of reach.
+            NoDecision: the state store is unavailable.
         """
         await self._feed.refresh()
         found = []
         for task in await self._store.tasks(now=self._clock(), limit=limit):
-            standing = await self._store.look_up(Chain((task.root_id,)), calls=0)
-            state = self._state(task, ended=bool(standing.ended))
-            found.append(Overview(task, state, standing.labels, standing.children))
+            task_state = await self._store.look_up(Chain((task.root_id,)), calls=0)
+            state = self._state(task, ended=bool(task_state.ended))
+            found.append(Overview(task, state, task_state.labels, task_state.children))
         return found
 
     async def tree(self, task_id: str) -> Shown:
         """Return a task with everything below it.
 
         Raises:
-            NoDecision: ``task_not_found``, or the state store is out of reach.
+            NoDecision: ``task_not_found``, or the state store is unavailable.
         """
         await self._feed.refresh()
         tree = await self._store.tree(task_id)
@@ -112,44 +112,44 @@ class TaskViews:
             sum(child.parent_id == task.root_id for child in tree.children),
         )
         root = Child("", task.root_id, None, task.root_id, task.workload)
-        cut = self._cut(
+        inactive = self._inactive(
             tree, root, whole=overview.state in {TaskStatus.SUBJECT_REVOKED, TaskStatus.ROLLED_BACK}
         )
-        nodes = _nodes(tree, root, cut)
+        nodes = _nodes(tree, root, inactive)
         return Shown(overview, nodes, tree, truncated=len(nodes) < 1 + len(tree.children))
 
     def _state(self, task: TaskRecord, *, ended: bool) -> TaskStatus:
-        now, known = self._clock(), self._feed.known
+        now, active = self._clock(), self._feed.active
         if ended:
             return TaskStatus.ENDED
-        if known.agent((task.workload,), now) is not None:
+        if active.agent((task.workload,), now) is not None:
             return TaskStatus.AGENT_REVOKED
-        if known.subject(task.subject_issuer, task.subject_id, task.started_at, now) is not None:
+        if active.subject(task.subject_issuer, task.subject_id, task.started_at, now) is not None:
             return TaskStatus.SUBJECT_REVOKED
-        if known.state(task.started_at, now) is not None:
+        if active.state(task.started_at, now) is not None:
             return TaskStatus.ROLLED_BACK
         return TaskStatus.LIVE
 
-    def _cut(self, tree: Tree, root: Child, *, whole: bool) -> set[str]:
+    def _inactive(self, tree: Tree, root: Child, *, whole: bool) -> set[str]:
         """Return the ids of the steps that can't be used any more."""
         if whole:
             return {root.child_id, *(child.child_id for child in tree.children)}
-        now, known = self._clock(), self._feed.known
+        now, active = self._clock(), self._feed.active
         tops = set(tree.ended)
         tops.update(
-            step.child_id for step in (root, *tree.children) if known.agent((step.holder,), now) is not None
+            step.child_id for step in (root, *tree.children) if active.agent((step.holder,), now) is not None
         )
         return subtrees(tree.children, tops)
 
 
 def task_not_found(task_id: str) -> NoDecision:
-    """Return the error for a task that the zone doesn't know."""
+    """Return the error for a task that isn't in the state store."""
     return NoDecision(
         "NOT_FOUND", "task_not_found", f"the zone knows no task {task_id!a} that hasn't expired"
     )
 
 
-def _nodes(tree: Tree, root: Child, cut: set[str]) -> tuple[Node, ...]:
+def _nodes(tree: Tree, root: Child, inactive: set[str]) -> tuple[Node, ...]:
     below: dict[str, list[Child]] = {}
     for child in tree.children:
         below.setdefault(child.parent_id, []).append(child)
@@ -160,7 +160,7 @@ def _nodes(tree: Tree, root: Child, cut: set[str]) -> tuple[Node, ...]:
     while open_ends and len(nodes) < MAX_NODES:
         step, depth = open_ends.pop()
         children = below.get(step.child_id, [])
-        nodes.append(Node(step, depth, len(children), step.child_id in ended, step.child_id in cut))
+        nodes.append(Node(step, depth, len(children), step.child_id in ended, step.child_id in inactive))
         fresh = [child for child in children if child.child_id not in seen]
         seen.update(child.child_id for child in fresh)
         ordered = sorted(fresh, key=lambda child: (child.holder, child.sub_agent, child.child_id))

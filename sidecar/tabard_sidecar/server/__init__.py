@@ -1,1 +1,1 @@
-"""The gRPC edge: services, sockets and the life of the process."""
+"""Runs the sidecar: the gRPC services, their sockets and the process's lifecycle."""

@@ -1,4 +1,4 @@
-"""Operators' messages to what they mean, and back. What is malformed is INVALID_ARGUMENT."""
+"""Converts operators' messages to the model and back. Malformed fields raise INVALID_ARGUMENT."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _STATES = {
 
 
 def reason(value: str) -> str:
-    """Return why something is revoked."""
+    """Return the reason of a revocation."""
     return bounded(value, "reason", MAX_REASON_BYTES)
 
 
@@ -88,7 +88,7 @@ def credential_id(value: str) -> str:
 
 
 def ttl_seconds(request: revocation_pb.RevokeRequest) -> float | None:
-    """Return for how long to revoke, or ``None`` if the request doesn't say."""
+    """Return the duration of the revocation, or ``None`` if the request has none."""
     if not request.HasField("ttl"):
         return None
     if request.WhichOneof("target") not in {"agent_id", "subject"}:
@@ -100,7 +100,7 @@ def ttl_seconds(request: revocation_pb.RevokeRequest) -> float | None:
 
 
 def lifted(request: revocation_pb.LiftRevocationRequest) -> tuple[RevocationKind, str]:
-    """Return what to lift."""
+    """Return kind and target of the revocation to lift."""
     match request.WhichOneof("target"):
         case "agent_id":
             return RevocationKind.AGENT, agent_id(request.agent_id)
@@ -127,14 +127,14 @@ def sequence(value: int) -> int:
 
 
 def limit(value: int) -> int:
-    """Return how many to list."""
+    """Return the number of entries to list."""
     if not 0 <= value <= MAX_LISTED:
         raise invalid(f"limit isn't between 1 and {MAX_LISTED}")
     return value or _DEFAULT_LISTED
 
 
 def revocation_message(entry: Revocation) -> revocation_pb.Revocation:
-    """Return a revocation as operators get it."""
+    """Return the message for a revocation."""
     message = revocation_pb.Revocation(
         sequence=entry.seq,
         kind=_KINDS[entry.kind],
@@ -152,7 +152,7 @@ def revocation_message(entry: Revocation) -> revocation_pb.Revocation:
 
 
 def overview_message(one: Overview) -> operator_pb.TaskOverview:
-    """Return a task in a few words as operators get it."""
+    """Return the message for a task's summary."""
     task = one.task
     return operator_pb.TaskOverview(
         task_id=task.task_id,
@@ -169,7 +169,7 @@ def overview_message(one: Overview) -> operator_pb.TaskOverview:
 
 
 def tree_message(shown: Shown) -> operator_pb.GetTaskTreeResponse:
-    """Return a task with everything below it as operators get it."""
+    """Return the message for a task with everything below it."""
     return operator_pb.GetTaskTreeResponse(
         task=overview_message(shown.overview),
         nodes=[_node(node) for node in shown.nodes],
@@ -193,5 +193,5 @@ def _node(node: Node) -> operator_pb.TaskNode:
         depth=node.depth,
         children=node.children,
         ended=node.ended,
-        cut=node.cut,
+        inactive=node.inactive,
     )

@@ -1,4 +1,4 @@
-"""What every RPC passes through: admission, trace, and errors that callers can understand."""
+"""Wraps every RPC: admits it, traces it, and translates exceptions to gRPC errors."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Edge:
     """Bounds, traces and guards the work of every RPC.
 
     Args:
-        metrics: where errors are counted.
-        tracing: makes the span of each RPC.
-        max_in_flight: most requests decided at once. One more is refused, it isn't queued.
-        request_seconds: longest time one request may take.
+        metrics: counts errors.
+        tracing: creates the span of each RPC.
+        max_in_flight: most requests at once; one more is refused and doesn't wait.
+        request_seconds: longest time for one request.
     """
 
     def __init__(
         self, metrics: Metrics, tracing: Tracing, *, max_in_flight: int, request_seconds: float
     ) -> None:
         self._metrics = metrics
-        # Without traces the metadata isn't needed; gRPC builds it on access.
+        # Only tracing uses the metadata, which gRPC builds on access.
         self._tracing = None if isinstance(tracing, NoTracing) else tracing
         self._max_in_flight = max_in_flight
         self._request_seconds = request_seconds
@@ -44,7 +44,7 @@ class Edge:
         metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def rpc(self, name: str, context: Context, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
-        """Do the work of a unary RPC; what goes wrong ends it with a status."""
+        """Do the work of a unary RPC; end it with a status if it fails."""
         try:
             if self._tracing is None:
                 return await self.admit(work)
@@ -58,7 +58,7 @@ class Edge:
         """Do the work of one request within the limits.
 
         Raises:
-            NoDecision: whatever went wrong.
+            NoDecision: the request was not admitted, took too long or failed.
         """
         try:
             if self._in_flight >= self._max_in_flight:
@@ -85,7 +85,7 @@ class Edge:
 
 
 async def guarded(work: Callable[[], Awaitable[_Reply]]) -> _Reply:
-    """Do the work of one request; every failure comes out as :class:`NoDecision`."""
+    """Do the work of one request; translate exceptions to :class:`NoDecision`."""
     try:
         return await work()
     except (NoDecision, TimeoutError):

@@ -1,4 +1,4 @@
-"""The life of the process: starting, serving, reloading, draining."""
+"""Starts the sidecar, serves, reloads and drains."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
 
 _HOUSEKEEPING_SECONDS = 30.0
-# Expiry runs in small steps, so that requests get their turn, and in as many as needed: agents choose how much expires.
+# Expired rows are deleted in small steps, so that requests can run in between. Agents determine how many rows there are.
 _EXPIRY_STEPS = 200
 _EXPIRY_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
@@ -104,9 +104,9 @@ class Running:
     """A sidecar that serves.
 
     Attributes:
-        agent_address: where agents reach it.
-        http_address: where health, metrics and public keys are.
-        health: how it is.
+        agent_address: address for agents.
+        http_address: address of health, metrics and public keys.
+        health: the sidecar's health.
     """
 
     def __init__(self, parts: Parts, servers: list[grpc.aio.Server], http_address: str) -> None:
@@ -136,7 +136,7 @@ class Running:
             component.ok()
 
     async def drain(self) -> None:
-        """Accept no more requests and let those in flight finish."""
+        """Refuse new requests and let those in flight finish."""
         seconds = self._parts.settings.limits.drain_seconds
         self.health.stopping()
         _log.info("draining", extra={"seconds": seconds})
@@ -154,7 +154,7 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         _log.warning("insecure switch is on", extra={"switch": switch})
     async with AsyncExitStack() as stack:
         try:
-            # First of all, so that a second start says so before it touches anything else.
+            # First, so that a second sidecar fails before it changes anything.
             sockets = [_own(address, stack) for address in (settings.listen.agent, settings.listen.operator)]
             parts = await _build(settings, clock, stack)
             running = await _listen(parts, sockets, stack)
@@ -171,11 +171,11 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         except NoDecision as error:
             raise StartupError(exit_codes.UNREACHABLE, error.message) from error
         stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
-        # What was built by now lives as long as the process; the collector needn't look at it again.
+        # The objects built so far live as long as the process, so the garbage collector needn't visit them again.
         gc.collect()
         gc.freeze()
-        # A request leaves some hundred objects behind and next to no cycle; collecting them less often saves a tenth of the
-        # time, and memory stays flat (bench: growth over the last half).
+        # A request leaves some hundred objects and almost no cycles. Collecting less often saves a tenth of the time, and
+        # memory stays constant (bench: growth over the last half).
         gc.set_threshold(20_000, 20, 50)
         parts.health.started()
         _log.info(
@@ -234,7 +234,7 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
             Authorizer(stages),
             ToolFilter(stages),
             Outcomes(stages, parts.keyring, parts.clock),
-            parts.approving.desk,
+            parts.approving.status_service,
             edge,
         ),
         agents,
@@ -243,13 +243,13 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
         CredentialServicer(credentials, edge), agents
     )
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
-        ApprovalServicer(parts.approving.office, edge), operators
+        ApprovalServicer(parts.approving.decider, edge), operators
     )
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(parts.revoking.desk, edge), operators
+        RevocationServicer(parts.revoking.admin, edge), operators
     )
     task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
-        TaskOperatorServicer(parts.revoking.board, edge), operators
+        TaskOperatorServicer(parts.revoking.task_views, edge), operators
     )
 
     http = create_http_server(
@@ -307,9 +307,9 @@ async def _housekeeping(parts: Parts) -> None:
             await _expire(parts)
         except NoDecision as error:
             _report(parts, "state", error.message)
-        except Exception:  # noqa: BLE001 - housekeeping that dies quietly would fill the disk
+        except Exception:  # noqa: BLE001 - housekeeping must not stop silently, or the disk fills up
             _log.exception("housekeeping_failed")
-            _report(parts, "state", "what has expired can't be removed; the log has details")
+            _report(parts, "state", "expired rows can't be deleted; the log has details")
         else:
             _report(parts, "state", "")
         _report(parts, "keys", "; ".join(parts.keyring.problems))

@@ -1,4 +1,4 @@
-"""The services that operators call, on a socket that agents can't reach."""
+"""Implements the operators' gRPC services for revocation and tasks, on a socket that agents can't reach."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class RevocationServicer(revocation_grpc.RevocationServiceServicer):
     """Revokes for operators."""
 
-    desk: RevocationAdmin
+    admin: RevocationAdmin
     edge: Edge
 
     @answering
@@ -34,10 +34,10 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
         receipt = await self._revoke(request)
         return revocation_pb.RevokeResponse(
             revocation=convert.revocation_message(receipt.revocation),
-            reach=revocation_pb.RevocationReach(
-                live_tasks=receipt.reach.tasks,
-                holders=receipt.reach.holders,
-                complete=receipt.reach.complete,
+            impact=revocation_pb.RevocationImpact(
+                live_tasks=receipt.impact.tasks,
+                holders=receipt.impact.holders,
+                complete=receipt.impact.complete,
             ),
         )
 
@@ -46,20 +46,20 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
         ttl_seconds = convert.ttl_seconds(request)
         match request.WhichOneof("target"):
             case "task_id":
-                return await self.desk.revoke_task(convert.task_id(request.task_id), reason=reason)
+                return await self.admin.revoke_task(convert.task_id(request.task_id), reason=reason)
             case "link_id":
-                return await self.desk.revoke_link(convert.link_id(request.link_id), reason=reason)
+                return await self.admin.revoke_link(convert.link_id(request.link_id), reason=reason)
             case "agent_id":
-                return await self.desk.revoke_agent(
+                return await self.admin.revoke_agent(
                     convert.agent_id(request.agent_id), reason=reason, ttl_seconds=ttl_seconds
                 )
             case "subject":
                 issuer, subject_id = convert.subject(request.subject)
-                return await self.desk.revoke_subject(
+                return await self.admin.revoke_subject(
                     issuer, subject_id, reason=reason, ttl_seconds=ttl_seconds
                 )
             case "credential_id":
-                return await self.desk.revoke_credential(
+                return await self.admin.revoke_credential(
                     convert.credential_id(request.credential_id), reason=reason
                 )
         raise invalid("name one target: task_id, link_id, agent_id, subject or credential_id")
@@ -68,16 +68,16 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
     async def LiftRevocation(
         self, request: revocation_pb.LiftRevocationRequest, context: Context
     ) -> revocation_pb.LiftRevocationResponse:
-        """Take a revocation back."""
+        """Lift a revocation."""
         kind, target = convert.lifted(request)
-        return revocation_pb.LiftRevocationResponse(lifted=await self.desk.lift(kind, target))
+        return revocation_pb.LiftRevocationResponse(lifted=await self.admin.lift(kind, target))
 
     @answering
     async def ListRevocations(
         self, request: revocation_pb.ListRevocationsRequest, context: Context
     ) -> revocation_pb.ListRevocationsResponse:
-        """List what is revoked."""
-        found = await self.desk.listed(
+        """List revocations."""
+        found = await self.admin.listed(
             kinds=convert.kinds(request.kinds),
             after=convert.sequence(request.after_sequence),
             limit=convert.limit(request.limit),
@@ -92,7 +92,7 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
 class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
     """Shows tasks to operators."""
 
-    board: TaskViews
+    task_views: TaskViews
     edge: Edge
 
     @answering
@@ -100,7 +100,7 @@ class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
         self, request: operator_pb.ListTasksRequest, context: Context
     ) -> operator_pb.ListTasksResponse:
         """List the zone's tasks."""
-        found = await self.board.overviews(limit=convert.limit(request.limit))
+        found = await self.task_views.overviews(limit=convert.limit(request.limit))
         return operator_pb.ListTasksResponse(tasks=[convert.overview_message(one) for one in found])
 
     @answering
@@ -108,4 +108,4 @@ class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
         self, request: operator_pb.GetTaskTreeRequest, context: Context
     ) -> operator_pb.GetTaskTreeResponse:
         """Show one task with everything below it."""
-        return convert.tree_message(await self.board.tree(convert.task_id(request.task_id)))
+        return convert.tree_message(await self.task_views.tree(convert.task_id(request.task_id)))

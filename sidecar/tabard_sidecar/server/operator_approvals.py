@@ -1,4 +1,4 @@
-"""The service with which people decide about calls, on a socket that agents can't reach."""
+"""Implements the gRPC service for deciding approvals, on a socket that agents can't reach."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
-    """Shows people what waits and takes their decisions."""
+    """Lists approvals and takes approvers' decisions."""
 
-    office: ApprovalDecider
+    decider: ApprovalDecider
     edge: Edge
 
     @answering
     async def ListApprovals(
         self, request: approval_pb.ListApprovalsRequest, context: Context
     ) -> approval_pb.ListApprovalsResponse:
-        """List what waits, without arguments."""
-        cases, truncated = await self.office.cases(pending_only=not request.include_decided)
+        """List approvals, without arguments."""
+        views, truncated = await self.decider.list_approvals(pending_only=not request.include_decided)
         return approval_pb.ListApprovalsResponse(
-            approvals=[approval_message(case, arguments=False) for case in cases], truncated=truncated
+            approvals=[approval_message(view, arguments=False) for view in views], truncated=truncated
         )
 
     @answering
     async def GetApprovalDetails(
         self, request: approval_pb.GetApprovalDetailsRequest, context: Context
     ) -> approval_pb.GetApprovalDetailsResponse:
-        """Show one call in full."""
-        case = await _found(self.office.case(_approval_id(request.approval_id)))
-        return approval_pb.GetApprovalDetailsResponse(approval=approval_message(case, arguments=True))
+        """Show one approval with the call's arguments."""
+        view = await _found(self.decider.get_approval(_approval_id(request.approval_id)))
+        return approval_pb.GetApprovalDetailsResponse(approval=approval_message(view, arguments=True))
 
     @answering
     async def DecideApproval(
@@ -66,22 +66,22 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
     ) -> approval_pb.DecideApprovalResponse:
         """Approve or deny one call."""
         token = convert.bounded(request.approver_token, "approver_token", 4 * convert.MAX_TOKEN_BYTES)
-        case = await _found(
-            self.office.decide(_approval_id(request.approval_id), token, approve=request.approve)
+        view = await _found(
+            self.decider.decide(_approval_id(request.approval_id), token, approve=request.approve)
         )
-        return approval_pb.DecideApprovalResponse(approval=approval_message(case, arguments=False))
+        return approval_pb.DecideApprovalResponse(approval=approval_message(view, arguments=False))
 
 
-def approval_message(case: ApprovalView, *, arguments: bool) -> approval_pb.Approval:
-    """Return an approval as operators get it."""
-    approval = case.approval
+def approval_message(view: ApprovalView, *, arguments: bool) -> approval_pb.Approval:
+    """Return an approval as operators see it."""
+    approval = view.approval
     message = approval_pb.Approval(
         approval_id=approval.approval_id,
         task_id=approval.task_id,
         create_time=convert.timestamp(approval.created_at),
         expire_time=convert.timestamp(approval.expires_at),
         status=_STATUSES[approval.status],
-        unreadable=case.prompt is None,
+        unreadable=view.prompt is None,
         module=approval.module,
         code=approval.code,
         uses=approval.uses,
@@ -90,8 +90,8 @@ def approval_message(case: ApprovalView, *, arguments: bool) -> approval_pb.Appr
         issuer, _, person = approval.approver.partition(" ")
         message.approver.CopyFrom(types_pb.Subject(issuer=issuer, id=person))
         message.decide_time.CopyFrom(convert.timestamp(approval.decided_at))
-    if case.prompt is not None:
-        _fill(message, case.prompt, arguments=arguments)
+    if view.prompt is not None:
+        _fill(message, view.prompt, arguments=arguments)
     return message
 
 
@@ -124,7 +124,7 @@ def _approval_id(value: str) -> str:
 
 
 async def _found(work: Awaitable[_Found]) -> _Found:
-    """Tell what isn't there, or can't be decided, from an approver who may not."""
+    """Translate refusals about the approval itself to gRPC statuses; refusals of the approver pass unchanged."""
     try:
         return await work
     except Refused as refusal:

@@ -1,4 +1,4 @@
-"""What a sidecar is made of, put together from its settings."""
+"""Builds the components of a sidecar from its settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tabard_sidecar.health import Component, Health
 from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
-from tabard_sidecar.keys.sealing import KeyringReplyKeys
+from tabard_sidecar.keys.sealing import KeyringSealingKeys
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
@@ -43,15 +43,15 @@ from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, pruner
 from tabard_sidecar.state.factory import create_store
 
-# How long an evaluation may hold the loop before it moves to a thread of its own. After an idle moment an ordinary one
-# takes up to twice its usual quarter of a millisecond, and to move it costs as much as to finish it.
+# How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
+# takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
 _HOLD_SECONDS = 0.001
 
 _log = logging.getLogger(__name__)
 
 
 class Parts:
-    """What a sidecar is made of, in the order in which it is built."""
+    """The components of a sidecar, in the order in which they are built."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -133,10 +133,10 @@ class Parts:
             catalogue=self.catalogue,
             task_states=TaskStates(self.state, cache, epoch, self.revoking.checks, clock),
             revocations=self.revoking.checks,
-            approvals=self.approving.approvals,
+            approvals=self.approving.requester,
             idempotency=IdempotencyStore(
                 self.state,
-                KeyringReplyKeys(self.keyring),
+                KeyringSealingKeys(self.keyring),
                 clock,
                 ttl_seconds=settings.state.request_ttl_seconds,
             ),

@@ -1,8 +1,8 @@
-"""How gRPC waits for the network.
+"""Selects how gRPC waits for the network.
 
-By default gRPC's core hands every event from a pool of its own threads to the thread that waits for it: three to five
-threads awake per call. Its older way, in which the waiting thread polls the sockets itself, takes a quarter less processor
-time per call here (docs/design.md). Both are in the core, chosen by an experiment flag when it is first used.
+By default gRPC's core passes every event from its own thread pool to the waiting thread: three to five threads wake up
+per call. With the older polling engine, in which the waiting thread polls the sockets itself, a call takes a quarter less
+processor time here (docs/design.md). An experiment flag selects the engine when the core is first used.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from importlib.metadata import version
 
 _FLAG = "GRPC_EXPERIMENTS"
 _POLL_IN_PLACE = "-event_engine_listener,-event_engine_client"
-# Where the flags exist and were tried; gRPC complains on standard error about one that it doesn't know.
+# Versions in which the flags exist and were tested; gRPC writes a warning to standard error about an unknown flag.
 _TRIED = ("1.85.",)
 
 
 def poll_in_place(environment: MutableMapping[str, str] | None = None) -> bool:
     """Ask gRPC to poll in the waiting thread; call it before gRPC is imported.
 
-    Whoever sets ``GRPC_EXPERIMENTS`` himself keeps his choice, and a version that this wasn't tried with its own.
+    Does nothing if ``GRPC_EXPERIMENTS`` is set, or with a version of gRPC for which this wasn't tested.
 
     Returns:
         True if the flag is set now.

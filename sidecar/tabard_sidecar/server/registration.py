@@ -1,6 +1,6 @@
-"""Registering servicers so that bytes which are no message get INVALID_ARGUMENT.
+"""Registers servicers so that requests which can't be parsed get INVALID_ARGUMENT.
 
-By itself gRPC answers them with UNKNOWN and writes a stack trace for each.
+By default gRPC answers them with UNKNOWN and logs a stack trace for each.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from google.protobuf.message import DecodeError
 
 
 class Malformed:
-    """Stands in the place of a request that could not be parsed."""
+    """Replaces a request that couldn't be parsed."""
 
 
 MALFORMED = Malformed()
 
 
 def lenient(server: grpc.aio.Server) -> grpc.aio.Server:
-    """Return what the generated ``add_…_to_server`` functions register with in place of ``server``."""
+    """Return an object to pass to the generated ``add_…_to_server`` functions instead of ``server``."""
     return cast("grpc.aio.Server", _Registrar(server))
 
 
 class _Registrar:
-    """Takes what the generated ``add_…_to_server`` functions register and passes it on to the real server."""
+    """Registers the handlers of the generated ``add_…_to_server`` functions on the real server, with lenient parsing."""
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._server = server

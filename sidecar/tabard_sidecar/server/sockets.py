@@ -1,7 +1,7 @@
-"""Unix sockets that only one server can own.
+"""Creates unix sockets that only one server can own.
 
-gRPC takes over a socket on which another server is listening without any error, so a lock file beside the socket
-decides who may bind.
+gRPC takes over a socket on which another server listens, without an error. So a lock file beside the socket decides which
+server may bind it.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class OwnedSocket:
         self.path.unlink()
 
     def restrict(self) -> None:
-        """Let owner and group, and nobody else, connect. To be called once the server has bound."""
+        """Allow only owner and group to connect. Called after the server has bound the socket."""
         self.path.chmod(_SOCKET_MODE)
 
     def release(self) -> None:
-        """Remove the socket and give the lock back."""
+        """Remove the socket and release the lock."""
         if self._lock < 0:
             return
         with suppress(FileNotFoundError):
@@ -83,15 +83,15 @@ class OwnedSocket:
         self._close()
 
     def _close(self) -> None:
-        # The lock file stays: removing it would let two servers hold locks on different files of one name.
+        # The lock file stays: if it were removed, two servers could lock different files of the same name.
         os.close(self._lock)
         self._lock = -1
 
 
 def _make_private(directory: Path) -> None:
-    """Make a directory and those above it that are missing, all private.
+    """Create a directory and its missing parents, all private.
 
-    ``mkdir(parents=True)`` would leave the ones above open to others, and clients refuse to connect through them.
+    ``mkdir(parents=True)`` would give other users access to the parents, and clients refuse to connect through these.
     """
     for missing in reversed([path for path in (directory, *directory.parents) if not path.exists()]):
         missing.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)

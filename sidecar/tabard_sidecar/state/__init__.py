@@ -1,4 +1,4 @@
-"""What a zone remembers: idempotency, single use, tasks with their budgets and labels, revocations, approvals."""
+"""The zone's shared state: idempotency, single use, tasks with budgets and labels, revocations, approvals."""
 
 from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.state.model import (

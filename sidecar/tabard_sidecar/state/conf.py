@@ -14,7 +14,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 class RedisConfig(BaseModel):
-    """How a Redis or Valkey server is reached and what is expected of it."""
+    """Address, credentials and limits of a Redis or Valkey server."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,12 +54,12 @@ class RedisConfig(BaseModel):
         default=60.0,
         gt=0,
         le=240,
-        description="How far the server's clock and this machine's may be apart before calls fail as UNAVAILABLE.",
+        description="Largest difference between the server's clock and this machine's before calls fail as UNAVAILABLE.",
     )
     accept_weak_durability: bool = Field(
         default=False,
-        description="Use a server that may evict or lose what it acknowledged: one without `maxmemory-policy noeviction`, "
-        "`appendonly yes` and `appendfsync always`. After such a loss, budgets, single use and revocations may be forgotten.",
+        description="Use a server that may evict or lose acknowledged writes: one without `maxmemory-policy noeviction`, "
+        "`appendonly yes` and `appendfsync always`. Such a loss may undo charges, single use and revocations.",
     )
     accept_plaintext: bool = Field(
         default=False,
@@ -82,7 +82,7 @@ class StateConfig(BaseModel):
         ),
     )
     redis: RedisConfig = Field(
-        default_factory=RedisConfig, description="Details of a Redis or Valkey server that `url` names."
+        default_factory=RedisConfig, description="Settings of the Redis or Valkey server that `url` names."
     )
     busy_timeout_seconds: float = Field(
         default=2.0,
@@ -146,7 +146,7 @@ def _check_redis(url: str) -> None:
     """Check the address of a server.
 
     Raises:
-        ValueError: it can't be used; the message never repeats it, since it may hold a password.
+        ValueError: it can't be used. The message doesn't repeat it, because it may hold a password.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Puts the state store together from the configuration."""
+"""Creates the state store that the configuration names."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tabard_sidecar.state.store import StateStore
 
 
 def create_store(config: StateConfig, zone: str) -> StateStore:
-    """Return the configured store of ``zone``, which still has to be opened."""
+    """Return the configured store of ``zone``; the caller opens it."""
     if config.is_redis:
         return _redis(config, zone)
     return SQLiteStateStore(config.path(zone), zone=zone, busy_timeout_seconds=config.busy_timeout_seconds)
 
 
 def _redis(config: StateConfig, zone: str) -> StateStore:
-    from tabard_sidecar.state.redis import RedisOptions, RedisStateStore  # noqa: PLC0415 - for those who use it
+    from tabard_sidecar.state.redis import RedisOptions, RedisStateStore  # noqa: PLC0415 - not loaded without Redis
 
     server = config.redis
     options = RedisOptions(

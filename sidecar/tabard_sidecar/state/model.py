@@ -1,4 +1,4 @@
-"""What the state store is told and what it answers. Times are seconds since the epoch."""
+"""Arguments and results of the state store's operations. Times are seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabard_sidecar.util.jsontext import encode
 
 
 class ClaimState(StrEnum):
-    """What became of an attempt to claim a request."""
+    """Result of an attempt to claim a request."""
 
     NEW = "new"
     DONE = "done"
@@ -29,9 +29,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task as the store knows it: opened once, when its root grant is minted.
+    """A task in the store, opened once, when its root grant is minted.
 
-    ``root_id`` identifies the root grant; subject and workload are those for which labels are carried on.
+    ``root_id`` identifies the root grant. Later tasks of the same subject and workload inherit the task's labels.
     """
 
     root_id: str
@@ -46,10 +46,10 @@ class TaskRecord:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One step of a chain as the store counts it.
+    """One step of a chain, counted as a child of its parent.
 
     ``limit`` is the smallest number of children that any caveat allows the parent, or ``None``. ``root_id``, ``holder``
-    and ``sub_agent`` are kept for people who look at the tree.
+    and ``sub_agent`` are stored to show the task's tree to operators.
     """
 
     parent_id: str
@@ -62,9 +62,9 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """One call of a task that was allowed, as policies see it. ``labels`` are those that it added, sorted.
+    """One allowed call of a task, as policies see it. ``labels`` are those that it added, sorted.
 
-    ``encoded`` is the same as JSON: a call is read from the store once and shown to policy many times.
+    ``encoded`` is the same as JSON, because a call is read from the store once and passed to policy many times.
     """
 
     tool: str
@@ -80,9 +80,9 @@ class PastCall:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The parts of a grant that state hangs on, outermost first.
+    """The parts of a grant that state is stored for, outermost first.
 
-    ``link_ids`` begins with the root's id. ``budgets`` are all budgets that stand in the chain.
+    ``link_ids`` begins with the root's id. ``budgets`` are all budgets of the chain.
     """
 
     link_ids: tuple[str, ...]
@@ -96,21 +96,21 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """How a chain stands.
+    """The state of a chain's task.
 
     Attributes:
-        known: the task was opened in this store and hasn't expired from it.
+        known: the task was opened in this store and hasn't been deleted as expired.
         ended: a link of the chain that was ended or revoked, or empty.
         children: how many children its last link has.
-        spent: what each of its budgets has spent, by budget id; one without a charge may be missing.
+        spent: the amount spent of each budget, by budget id; a budget without a charge may be missing.
         labels: labels of the whole task and of the chain's branches, sorted.
         label_version: grows whenever the task gets a label that it didn't have.
         calls: the last calls of the whole task, oldest first.
-        with_calls: they were asked for; without, there are none here, however many the task has.
+        with_calls: the calls were read; if false, ``calls`` is empty even if the task has some.
         revocations: sequence number of the newest revocation in the zone; 0 if there was none.
         epoch: grows with every write in the zone. A store whose epoch goes back has lost what it once acknowledged.
-        changes: grows with whatever changes how any chain of the task stands, but for revocations.
-        remembered: it is what a reservation left behind, and wasn't looked up for the question at hand.
+        changes: grows with every change of the task's state, except revocations.
+        remembered: the state was taken from the last reservation and wasn't looked up for this request.
     """
 
     known: bool
@@ -129,7 +129,7 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one allowed call takes, all or nothing.
+    """The charges, approvals and labels of one allowed call, to be reserved all or nothing.
 
     Attributes:
         chain: of the grant under which it is made.
@@ -138,12 +138,12 @@ class Reservation:
         charges: amounts by name of the budget, each 0 or more. Every budget of the chain with that name is charged.
         task_labels: labels that the call adds to the whole task.
         branch_labels: labels that it adds to the holder's own link and what is below it.
-        label_version: the one that policy saw.
+        label_version: the label version that policy saw.
         approvals: approvals that the call uses up once each, by id.
-        now: when.
-        audience: whom the call's credential is for, or empty; only that backend can give a charge back.
-        unchanged: ``changes`` and ``revocations`` of the standing that policy saw, if they have to be the current ones
-            still; ``None`` if it is enough that the label version is.
+        now: time of the call.
+        audience: audience of the call's credential, or empty; only that backend can refund a charge.
+        unchanged: ``changes`` and ``revocations`` of the task state that policy saw, if they must still be current;
+            ``None`` if only the label version must be.
     """
 
     chain: Chain
@@ -160,12 +160,12 @@ class Reservation:
 
 
 class ReserveState(StrEnum):
-    """What became of a reservation. Only DONE changed anything."""
+    """Result of a reservation. Only DONE changed anything."""
 
     DONE = "done"
-    CHANGED = "changed"  # the task isn't as policy saw it: evaluate again
+    CHANGED = "changed"  # the task has changed since policy saw it: evaluate again
     EXHAUSTED = "exhausted"  # a budget doesn't have that much left
-    ENDED = "ended"  # a link was ended meanwhile
+    ENDED = "ended"  # a link has been ended
     UNKNOWN = "unknown"  # the task isn't in this store
     FULL = "full"  # the task would have more labels than it may have
     APPROVAL_USED = "approval_used"  # an approval was used up, or isn't valid any more
@@ -189,16 +189,16 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a call turned out to cost and to have read.
+    """The actual cost of a call, and labels for what it read.
 
     Attributes:
         root_id: root of the task.
         link_id: last link of the presented chain; the decision must have been made for it.
         decision_id: the decision.
         raised: amounts to add by name of the budget, each 0 or more. A budget's spending never passes its limit.
-        refunded: amounts to give back by name, each 0 or more and at most what the decision charged. Counted once.
+        refunded: amounts to refund by name, each 0 or more and at most what the decision charged. Counted once.
         labels: labels to add to the whole task.
-        now: when.
+        now: time of the report.
         audience: the backend that signed the refund; it must be the one that the decision's credential was for.
     """
 
@@ -213,7 +213,7 @@ class Outcome:
 
 
 class OutcomeState(StrEnum):
-    """What became of an outcome."""
+    """Result of reporting an outcome."""
 
     DONE = "done"
     UNKNOWN = "unknown"  # no such decision, not this holder's, or too long ago
@@ -226,18 +226,18 @@ class OutcomeState(StrEnum):
 
 
 class RevocationKind(StrEnum):
-    """What a revocation is about."""
+    """Kind of a revocation's target."""
 
     LINK = "link"  # a root or link id: that holder and everything below
     AGENT = "agent"  # a workload's SPIFFE ID
     SUBJECT = "subject"  # "<issuer> <id>": tasks started and tokens issued before
     CREDENTIAL = "credential"  # a credential id
-    STATE = "state"  # the store lost what it had acknowledged: tasks started before, whoever holds them
+    STATE = "state"  # the store lost acknowledged writes: all tasks started before
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One revocation. ``seq`` orders all revocations of a zone and is given by the store."""
+    """One revocation. The store assigns ``seq``, which orders all revocations of a zone."""
 
     kind: RevocationKind
     target: str
@@ -248,7 +248,7 @@ class Revocation:
 
 
 class ApprovalStatus(StrEnum):
-    """How an approval stands."""
+    """Status of an approval."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -257,23 +257,23 @@ class ApprovalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One call that a person is asked about.
+    """A request for a person's approval of one call.
 
     Attributes:
         approval_id: unguessable.
         root_id: root of the task.
-        link_id: last link of the chain that asked.
+        link_id: last link of the requesting chain.
         task_id: the task.
         module: policy module whose element asks.
         code: the element's code.
         digest: digest of the call.
         payload: encrypted JSON for the prompt; the store can't read it.
-        created_at: when it was asked for.
-        expires_at: when it stops waiting; once decided, when it stops being of use.
+        created_at: when it was requested.
+        expires_at: when it stops being pending; once decided, when it can no longer be used.
         uses: how often an approved call may still be made.
-        status: see there.
-        approver: who decided, ``"<issuer> <id>"``.
-        decided_at: when.
+        status: pending, approved or denied.
+        approver: the person who decided, ``"<issuer> <id>"``.
+        decided_at: when it was decided.
     """
 
     approval_id: str
@@ -294,10 +294,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A task for people who look at it.
+    """A task with everything below it, to be shown to operators.
 
-    ``children`` holds every counted step; ``spent`` what each budget has spent, by id; ``budgets`` what is known of these
-    budgets, by id; ``labels`` those of the task.
+    ``children`` holds every counted step; ``spent`` the amount spent of each budget, by id; ``budgets`` the known limits of
+    these budgets, by id; ``labels`` the task's labels.
     """
 
     task: TaskRecord

@@ -1,4 +1,4 @@
-"""The state store's interface: what the sidecars of a zone remember together."""
+"""The state store's interface: the state that the sidecars of a zone share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tabard_sidecar.state.model import (
 )
 
 CLAIM_SECONDS = 30.0
-"""How long a claim outlives an owner that never completed it."""
+"""How long a claim holds if its owner neither completes nor abandons it."""
 HISTORY_CALLS = 20
 """How many past calls of a task policies see."""
 KEPT_CALLS = 10_000
@@ -30,23 +30,23 @@ KEPT_CALLS = 10_000
 LABELS_PER_TASK = 256
 """Most labels that a task may have, those of its branches included."""
 KEPT_SECONDS = 3600.0
-"""How long an expired task is kept: its labels may be carried on to new tasks for that long."""
+"""How long an expired task is kept, because new tasks may inherit its labels."""
 
 
 Meanwhile = Callable[[], None]
-"""What can be done while a store answers. Takes a fraction of a millisecond, and never raises."""
+"""Work to do while waiting for the store's answer. Takes a fraction of a millisecond and never raises."""
 
 
 def nothing() -> None:
-    """Do nothing meanwhile."""
+    """Do nothing."""
 
 
 class StateStore(Protocol):
-    """What every sidecar of a zone remembers together.
+    """State that every sidecar of a zone shares.
 
     Every method raises :class:`~tabard_sidecar.errors.NoDecision` with ``state_unavailable`` when the store can't
-    be read or written; the caller then makes no decision. Times are seconds since the epoch. What is said to be durable
-    survives a power cut before the method returns; everything else survives a killed process.
+    be read or written; the caller then makes no decision. Times are seconds since the epoch. A write that is called
+    durable survives a power cut once the method has returned; every other write survives a killed process.
     """
 
     async def open(self) -> None:
@@ -54,19 +54,19 @@ class StateStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         ...
 
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
         """Claim the right to decide a request.
 
         ``key`` and ``body`` are digests. NEW means that the caller decides and then calls :meth:`complete_request` or
-        :meth:`abandon_request`; a claim whose owner died is given anew after :data:`CLAIM_SECONDS`.
+        :meth:`abandon_request`. A claim whose owner died can be claimed again after :data:`CLAIM_SECONDS`.
         """
         ...
 
     async def complete_request(self, key: bytes, response: bytes, *, expires_at: float) -> None:
-        """Keep the (encrypted) response of a claimed request."""
+        """Store the encrypted response of a claimed request."""
         ...
 
     async def abandon_request(self, key: bytes) -> None:
@@ -76,40 +76,40 @@ class StateStore(Protocol):
     async def consume(self, name: str, *, limit: int, now: float, expires_at: float) -> bool:
         """Count one use of ``name`` and tell whether it was within ``limit``. Durable.
 
-        A use over the limit isn't counted. The count is forgotten after ``expires_at``.
+        A use over the limit isn't counted. The count is deleted after ``expires_at``.
         """
         ...
 
     async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-        """Remember a new task. Durable.
+        """Store a new task and return the labels that it inherits. Durable.
 
-        It inherits, and this returns, the labels of the whole task that other tasks of the same subject and workload got
-        at or after ``labels_since``. Opening a task twice changes nothing. If there are more than
-        :data:`LABELS_PER_TASK` the task can't be used, and needn't be remembered.
+        It inherits the task-wide labels that other tasks of the same subject and workload got at or after
+        ``labels_since``. Opening a task twice changes nothing. With more than :data:`LABELS_PER_TASK` labels the task
+        can't be used, so the store needn't keep it.
         """
         ...
 
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
-        """Return how a chain stands, as of one moment, with at most so many past calls."""
+        """Return the state of a chain's task, read at one moment, with at most ``calls`` past calls."""
         ...
 
     async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
-        """Take what one allowed call takes: charge every budget, use up approvals, note the call, add labels.
+        """Reserve one allowed call: charge every budget, use up approvals, record the call, add labels.
 
-        One transaction, all or nothing, and refused if the label version isn't the current one, a link was ended, or the
-        task isn't ``unchanged`` although it has to be. The caller has seen to it that every charged name has a budget in
-        the chain.
+        One transaction, all or nothing. Refused if the label version isn't current, a link was ended, or the task isn't
+        ``unchanged`` although the reservation requires it. The caller has checked that every charged name has a budget
+        in the chain.
 
-        A store that has to be waited for calls ``meanwhile`` once it was asked.
+        A store that waits for a server calls ``meanwhile`` after sending the request.
         """
         ...
 
     async def release(self, decision_id: str, root_id: str) -> None:
-        """Give back everything but the labels that a reservation took: issuing never began. Doing it twice is no error."""
+        """Undo a reservation except for its labels, because no credential was issued. Idempotent."""
         ...
 
     async def report(self, outcome: Outcome) -> OutcomeState:
-        """Count what a call turned out to cost, and add its labels."""
+        """Record what a call actually cost, and add its labels."""
         ...
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
@@ -127,32 +127,33 @@ class StateStore(Protocol):
         ...
 
     async def revoke(self, revocation: Revocation) -> int:
-        """Revoke; ending a task or a part of it is a revocation of its link. Durable.
+        """Store a revocation and return its sequence number. Durable.
 
-        Returns its sequence number. Revoking again changes nothing, except that a later ``at`` or ``expires_at`` counts.
+        Ending a task, or a part of it, revokes its link. Revoking again only moves ``at`` and ``expires_at`` forward.
         """
         ...
 
     async def lift(self, kind: RevocationKind, target: str) -> bool:
-        """Take a revocation back and tell whether there was one. Durable. Links can't be given back."""
+        """Lift a revocation and tell whether there was one. Durable. The revocation of a link can't be lifted."""
         ...
 
     async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
         """Return the revocations with a sequence number above ``after``, in order.
 
-        A lifted one comes again under a new number, with ``expires_at`` 0.
+        A lifted revocation is listed again under a new number, with ``expires_at`` 0.
         """
         ...
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait until there is a revocation above ``after``; False if the time is over first."""
+        """Wait until there is a revocation above ``after``; return False after the timeout."""
         ...
 
     async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
-        """Remember a call that waits for a person.
+        """Store a request for approval.
 
-        Returns the one that waits already, or was decided and is of use still, for the same root, link, module, code and
-        digest; otherwise this one; or ``None`` if ``max_pending`` of the task wait already.
+        Returns the existing approval for the same root, link, module, code and digest if it is pending, or decided and
+        still usable. Returns ``approval`` if there is none, or ``None`` if the task already has ``max_pending`` pending
+        ones.
         """
         ...
 
@@ -167,7 +168,7 @@ class StateStore(Protocol):
     async def decide_approval(
         self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
     ) -> Approval | None:
-        """Decide about a pending approval, once. Durable. ``None`` if it isn't pending any more."""
+        """Decide a pending approval, once. Durable. Returns ``None`` if it is no longer pending."""
         ...
 
     async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
@@ -179,13 +180,13 @@ class StateStore(Protocol):
         ...
 
     async def expire(self, *, now: float) -> int:
-        """Forget what has expired, a bounded number of rows at a time; return how many went."""
+        """Delete expired rows, a bounded number at a time; return how many were deleted."""
         ...
 
     async def check(self) -> Sequence[str]:
-        """Return what is wrong with the store, each a sentence; nothing if all is well."""
+        """Return the problems of the store, each as a sentence; empty if there are none."""
         ...
 
     async def compact(self) -> int:
-        """Give space back that nothing uses; return how many bytes."""
+        """Free unused space; return how many bytes."""
         ...

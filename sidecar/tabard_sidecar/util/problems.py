@@ -1,4 +1,4 @@
-"""Mistakes in what a person wrote into a file, an environment variable or a flag."""
+"""Problems in a file, an environment variable or a flag that a person wrote."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
-    """One mistake.
+    """One problem.
 
     Attributes:
-        message: what is wrong, in one sentence.
+        message: the problem, in one sentence.
         source: file, environment variable or flag that holds the mistake.
         line: line in the file, from 1; 0 if the source isn't a file.
         column: column in the file, from 1; 0 if the source isn't a file.
         key: dotted path of the setting, empty for the file as a whole.
-        next_step: what to do about it.
+        next_step: how to fix it.
     """
 
     message: str
@@ -28,7 +28,7 @@ class SourceProblem:
 
     @property
     def where(self) -> str:
-        """Source with line and column, as editors understand it."""
+        """Source with line and column, in the form that editors recognise."""
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class SourceProblem:
 
 
 class SourceError(Exception):
-    """The source can't be used; ``problems`` lists every mistake that was found, in order of position."""
+    """The source can't be used; ``problems`` lists every problem that was found, by position."""
 
     def __init__(self, problems: Iterable[SourceProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.source, p.line, p.column, p.key)))

@@ -1,4 +1,4 @@
-"""Finding one's way through the sections' classes: which keys a place may have, which fields are paths."""
+"""Walks the sections' classes: finds the keys that a place may have, and the fields that hold paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabard_sidecar.util.addresses import anchored
 
 
 def models_at(root: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
-    """Return the classes that a value at ``path`` may have; steps that aren't keys or indexes are passed over."""
+    """Return the classes that a value at ``path`` may have; steps that aren't keys or indexes are ignored."""
     current: list[object] = [root]
     for step in path:
         following = [inner for kind in current for inner in _descend(kind, step)]
@@ -25,7 +25,7 @@ def models_at(root: type[BaseModel], path: Sequence[str | int]) -> list[type[Bas
 
 
 def nearest_key(root: type[BaseModel], path: Sequence[str | int], key: str) -> str | None:
-    """Return the known key at ``path`` that looks most like ``key``."""
+    """Return the known key at ``path`` that is most similar to ``key``."""
     known = sorted({name for model in models_at(root, path) for name in model.model_fields})
     close = get_close_matches(key, known, n=1, cutoff=0.6) or get_close_matches(
         key.lower().replace("-", "_"), known, n=1, cutoff=0.6
@@ -42,7 +42,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def anchor_paths(model: _Model, base: Path) -> _Model:
-    """Return ``model`` with every relative path in it counted from ``base``; everything else stays as it is."""
+    """Return ``model`` with every relative path in it made absolute, relative to ``base``."""
     changes = {
         name: changed
         for name in type(model).model_fields

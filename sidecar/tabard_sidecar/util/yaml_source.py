@@ -1,8 +1,8 @@
-"""Reading YAML that people wrote, with the position of every key and value.
+"""Parses a strict subset of YAML and keeps the position of every key and value.
 
-The subset is small on purpose: one document, mappings, sequences and scalars as YAML 1.2's core schema reads them (so
-``no`` and ``on`` are words). Anchors, aliases, tags and repeated keys are refused: a configuration that needs them is
-harder to review than one that repeats itself, and aliases can blow a small file up.
+The subset: one document with mappings, sequences and scalars of YAML 1.2's core schema (so ``no`` and ``on`` are
+strings). Anchors, aliases, tags and repeated keys are refused: a configuration with them is harder to review than one
+with repetitions, and aliases can expand a small file to a huge one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Marked:
     def find(self, path: tuple[str | int, ...]) -> tuple[Marked, bool]:
         """Return the deepest node on ``path`` and whether it is the end of it.
 
-        Steps that the document doesn't have, such as the name of a union's member, are passed over.
+        Steps that the document doesn't have, such as the name of a union's member, are ignored.
         """
         node = self
         reached = not path
@@ -70,7 +70,7 @@ class Marked:
 def parse(text: bytes, source: str) -> tuple[Marked, list[SourceProblem]]:
     """Parse one YAML document whose root is a mapping; an empty document is an empty mapping.
 
-    Repeated keys don't stop the parsing: they come back as problems, so that they are told with everything else.
+    Repeated keys don't stop the parsing: they are returned as problems, so that all problems are reported together.
 
     Args:
         text: the file's bytes, at most 256 KiB of UTF-8.
@@ -105,7 +105,7 @@ def parse(text: bytes, source: str) -> tuple[Marked, list[SourceProblem]]:
 
 
 def parse_value(text: str) -> object:
-    """Read a setting that came as text, from the environment or a flag, as the file would read it.
+    """Parse a setting from the environment or a flag as if it were in the file.
 
     Raises:
         ValueError: the text isn't a YAML value of the accepted subset.

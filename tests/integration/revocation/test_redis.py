@@ -78,26 +78,26 @@ async def test_every_kind_reaches_the_other_sidecar(make):
     """Pushed, without a question; lifting too."""
     _, one, _ = await make()
     _, other, _ = await make()
-    known, now = other.feed.known, time.time()
-    await one.desk.revoke_agent(BOB)
-    await one.desk.revoke_subject(IDP, "u-1")
-    await one.desk.revoke_credential("c-1")
+    known, now = other.feed.active, time.time()
+    await one.admin.revoke_agent(BOB)
+    await one.admin.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_credential("c-1")
     await until(lambda: len(known) == 3)
     assert known.agent((BOB,), now) is not None
     assert known.subject(IDP, "u-1", now - 1, now) is not None
     assert known.credential("c-1", "", now) is not None
-    assert await one.desk.lift(RevocationKind.AGENT, BOB)
+    assert await one.admin.lift(RevocationKind.AGENT, BOB)
     await until(lambda: known.agent((BOB,), time.time()) is None)
-    assert not await one.desk.lift(RevocationKind.AGENT, BOB)
+    assert not await one.admin.lift(RevocationKind.AGENT, BOB)
 
 
 async def test_what_cannot_be_pushed_is_asked_for(make):
     """A token and a credential are judged by what the store knows at that moment."""
     _, one, _ = await make()
     _, other, _ = await make()
-    await one.desk.revoke_agent(ALICE)
+    await one.admin.revoke_agent(ALICE)
     assert await start_code(other) == "agent_revoked"
-    await one.desk.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_subject(IDP, "u-1")
     assert await start_code(other, agent=BOB, issued_at=time.time() - 60) == "subject_revoked"
     assert await start_code(other, agent=BOB, issued_at=time.time() + 1) == ""
 
@@ -111,11 +111,11 @@ async def test_tasks_links_and_trees(make):
         TaskRecord(root, "task-a", IDP, "u-1", ALICE, "refunds", now, now + 600), labels_since=0
     )
     assert await store.register_children([Child(root, link, None, root, BOB)], expires_at=now + 600) is None
-    receipt = await one.desk.revoke_task("task-a", reason="enough")
-    assert (receipt.reach.tasks, receipt.reach.holders) == (1, 2)
+    receipt = await one.admin.revoke_task("task-a", reason="enough")
+    assert (receipt.impact.tasks, receipt.impact.holders) == (1, 2)
     assert await store.ended_at_or_above(link)
-    assert all(node.cut for node in (await one.board.tree("task-a")).nodes)
-    (entry,) = await one.desk.listed()
+    assert all(node.inactive for node in (await one.task_views.tree("task-a")).nodes)
+    (entry,) = await one.admin.listed()
     assert (entry.target, entry.reason) == (root, "enough")
 
 
@@ -143,8 +143,8 @@ async def test_a_server_that_lost_everything_learns_it_again(make, tmp_path):
     with redis_server(tmp_path / "own") as own:
         store, one, _ = await make(over=own)
         for number in range(5):
-            await one.desk.revoke_credential(f"c-{number}")
-        await one.desk.revoke_agent(BOB)
+            await one.admin.revoke_credential(f"c-{number}")
+        await one.admin.revoke_agent(BOB)
         own.cli("flushall")
         await until(lambda: one.feed.sequence <= 6 and len(own.cli("keys", "*").split()) > 0)
         found = set()
@@ -152,9 +152,9 @@ async def test_a_server_that_lost_everything_learns_it_again(make, tmp_path):
             while len(found) < 6:
                 found = {entry.target for entry in await store.revocations()}
                 await asyncio.sleep(0.01)
-        await one.desk.revoke_agent(ALICE)
+        await one.admin.revoke_agent(ALICE)
         assert await start_code(one) == "agent_revoked"
-        assert one.feed.known.agent((BOB,), time.time()) is not None
+        assert one.feed.active.agent((BOB,), time.time()) is not None
 
 
 async def test_a_hook_hears_on_every_sidecar(make):
@@ -172,7 +172,7 @@ async def test_a_hook_hears_on_every_sidecar(make):
     hooks = [Hook(), Hook()]
     _, one, _ = await make(hooks=(hooks[0],))
     await make(hooks=(hooks[1],))
-    await one.desk.revoke_link("a" * 64)
+    await one.admin.revoke_link("a" * 64)
     await until(lambda: all(hook.heard == ["a" * 64] for hook in hooks))
 
 
@@ -190,7 +190,7 @@ def test_state_check_and_compact_on_redis(server, capsys):
     assert main(["state", "check", *chosen]) == 0
     assert capsys.readouterr().out == "state: ok\n"
     assert main(["state", "compact", *chosen]) == 0
-    assert capsys.readouterr().out.startswith("forgot 0 expired entries")
+    assert capsys.readouterr().out.startswith("deleted 0 expired entries")
 
 
 def test_state_check_of_a_server_that_is_away(capsys, tmp_path):

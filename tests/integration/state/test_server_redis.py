@@ -171,9 +171,9 @@ async def test_lost_keys_are_found(start_server, open_store):
             server.cli("del", name)
     server.cli("del", "tabard:{z}:revoked")
     assert list(await store.check()) == [
-        "1 tasks are in the index and nowhere else: the server evicted or lost them.",
-        "1 revocations are in the index and nowhere else: the server evicted or lost them.",
-        "2 approvals are in the index and nowhere else: the server evicted or lost them.",
+        "1 tasks are in the index but have no key: the server evicted or lost them.",
+        "1 revocations are in the index but have no key: the server evicted or lost them.",
+        "2 approvals are in the index but have no key: the server evicted or lost them.",
     ]
 
 

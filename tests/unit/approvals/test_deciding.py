@@ -22,8 +22,8 @@ async def refusal(world, token, *, ask=ASK, approve=True):
     """Return the code with which a decision is refused; nothing may have been decided then."""
     (pending,) = await world.ask(ask)
     with pytest.raises(Refused) as caught:
-        await world.parts.office.decide(pending.approval_id, token, approve=approve)
-    case = await world.parts.office.case(pending.approval_id)
+        await world.parts.decider.decide(pending.approval_id, token, approve=approve)
+    case = await world.parts.decider.get_approval(pending.approval_id)
     assert case.approval.status is ApprovalStatus.PENDING
     assert token not in str(caught.value) or not token
     return caught.value.code
@@ -31,7 +31,7 @@ async def refusal(world, token, *, ask=ASK, approve=True):
 
 async def decide(world, token, *, ask=ASK, approve=True):
     (pending,) = await world.ask(ask)
-    return (await world.parts.office.decide(pending.approval_id, token, approve=approve)).approval
+    return (await world.parts.decider.decide(pending.approval_id, token, approve=approve)).approval
 
 
 async def test_approved_by_claim(world):
@@ -118,7 +118,7 @@ async def test_an_agent_further_up_the_chain(world):
     (pending,) = await world.ask(grant=handed)
     for workload in (ALICE, BOB):
         with pytest.raises(Refused) as caught:
-            await world.parts.office.decide(
+            await world.parts.decider.decide(
                 pending.approval_id, world.token(client_id=workload), approve=True
             )
         assert caught.value.code == "approver_is_agent"
@@ -180,9 +180,9 @@ async def test_a_mistake_costs_no_token(world):
 
 async def test_decided_once(world):
     (pending,) = await world.ask()
-    await world.parts.office.decide(pending.approval_id, world.token(), approve=False)
+    await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
     with pytest.raises(Refused) as caught:
-        await world.parts.office.decide(pending.approval_id, world.token(), approve=True)
+        await world.parts.decider.decide(pending.approval_id, world.token(), approve=True)
     assert caught.value.code == "approval_decided"
 
 
@@ -190,7 +190,7 @@ async def test_two_decide_at_once(world):
     (pending,) = await world.ask()
     answers = await asyncio.gather(
         *(
-            world.parts.office.decide(pending.approval_id, world.token(), approve=bool(number % 2))
+            world.parts.decider.decide(pending.approval_id, world.token(), approve=bool(number % 2))
             for number in range(6)
         ),
         return_exceptions=True,
@@ -198,7 +198,7 @@ async def test_two_decide_at_once(world):
     decided = [answer for answer in answers if not isinstance(answer, Exception)]
     assert len(decided) == 1
     assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"approval_decided"}
-    kept = await world.parts.office.case(pending.approval_id)
+    kept = await world.parts.decider.get_approval(pending.approval_id)
     assert kept.approval.status is decided[0].approval.status
 
 
@@ -206,14 +206,14 @@ async def test_too_late(world):
     (pending,) = await world.ask()
     world.clock.advance(world.config.wait_seconds)
     with pytest.raises(Refused) as caught:
-        await world.parts.office.decide(pending.approval_id, world.token(), approve=True)
+        await world.parts.decider.decide(pending.approval_id, world.token(), approve=True)
     assert caught.value.code == "approval_unknown"
 
 
 async def test_what_people_are_shown(world):
     handed = world.kit.delegate(world.grant, BOB)
     (pending,) = await world.ask(grant=handed)
-    (case,), _ = await world.parts.office.cases(pending_only=True)
+    (case,), _ = await world.parts.decider.list_approvals(pending_only=True)
     prompt = case.prompt
     assert case.approval.approval_id == pending.approval_id
     assert (prompt.subject_issuer, prompt.subject_id) == (SUBJECT_ISSUER, "u-1")
@@ -227,8 +227,8 @@ async def test_what_people_are_shown(world):
 
 async def test_decided_ones_are_listed_only_if_asked_for(world):
     await decide(world, world.token())
-    assert await world.parts.office.cases(pending_only=True) == ([], False)
-    cases, truncated = await world.parts.office.cases(pending_only=False)
+    assert await world.parts.decider.list_approvals(pending_only=True) == ([], False)
+    cases, truncated = await world.parts.decider.list_approvals(pending_only=False)
     assert (len(cases), truncated) == (1, False)
 
 
@@ -238,10 +238,10 @@ async def test_what_cannot_be_read_cannot_be_approved(world):
     kept = await world.state.approval(one.approval_id, now=world.clock.now)
     moved = replace(kept, approval_id="f" * 32, code="second")
     await world.state.ask(moved, max_pending=5)
-    case = await world.parts.office.case("f" * 32)
+    case = await world.parts.decider.get_approval("f" * 32)
     assert case.prompt is None
     with pytest.raises(Refused) as caught:
-        await world.parts.office.decide("f" * 32, world.token(), approve=True)
+        await world.parts.decider.decide("f" * 32, world.token(), approve=True)
     assert caught.value.code == "approval_unreadable"
 
 
@@ -255,7 +255,7 @@ async def test_readable_after_a_rotation(world):
 
 def test_agents_tokens_must_have_another_audience(tmp_path):
     """Otherwise every agent could approve with the token it holds."""
-    with pytest.raises(ValueError, match="tokens that agents hold have the audience tabard"):
+    with pytest.raises(ValueError, match="agents' tokens have the audience tabard"):
         ApprovalWorld(tmp_path, audience="tabard")
 
 
@@ -326,7 +326,7 @@ async def test_an_approver_who_was_revoked(world):
     discharge = await world.discharge(pending)
     early = world.token()
     world.clock.advance(1)
-    await world.revoking.desk.revoke_subject(ISSUER, "cleo")
+    await world.revoking.admin.revoke_subject(ISSUER, "cleo")
     assert await refusal(world, early, ask=replace(ASK, code="after")) == "approver_revoked"
     with pytest.raises(Refused) as caught:
         await world.met(pending.call_grant, [discharge])
@@ -337,7 +337,7 @@ async def test_an_approver_who_was_revoked(world):
 
 async def test_nobody_approves_for_an_agent_that_was_revoked(world):
     (pending,) = await world.ask()
-    await world.revoking.desk.revoke_agent(ALICE)
+    await world.revoking.admin.revoke_agent(ALICE)
     with pytest.raises(Refused) as caught:
         await world.approve(pending)
     assert caught.value.code == "agent_revoked"
@@ -347,5 +347,5 @@ async def test_a_long_list_is_cut(world):
     for number in range(202):
         task = await world.other_task()
         await world.ask(replace(ASK, code=f"code_{number}"), grant=task)
-    cases, truncated = await world.parts.office.cases(pending_only=True)
+    cases, truncated = await world.parts.decider.list_approvals(pending_only=True)
     assert (len(cases), truncated) == (200, True)

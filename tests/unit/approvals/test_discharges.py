@@ -34,7 +34,7 @@ async def test_a_call_grant_is_good_for_its_one_call(world):
     assert caught.value.code == "call_mismatch"
     # The pipeline never gets that far, but the look-up refuses it, too.
     assert (
-        await refused(world.parts.approvals.met(verified, OTHER_CALL, now=world.clock.now)) == "call_mismatch"
+        await refused(world.parts.requester.met(verified, OTHER_CALL, now=world.clock.now)) == "call_mismatch"
     )
 
 
@@ -156,7 +156,7 @@ async def test_the_askers_own_branch_may_use_it(world):
     (pending,) = await world.ask()
     await world.approve(pending)
     below = branch(pending.call_grant, "helper", Limits())
-    answer = await world.parts.desk.status(below, pending.approval_id)
+    answer = await world.parts.status_service.status(below, pending.approval_id)
     assert len(await world.met(below, [answer.discharge])) == 1
 
 
@@ -170,7 +170,9 @@ async def test_of_another_part_of_the_task(world):
     )
     key_id = world.kit.verify(other).key_id
     discharge = call_grants.discharge(world.kit.service, key_id, stolen, pending.approval_id)
-    assert (await world.parts.desk.status(stolen, pending.approval_id)).state is ApprovalState.EXPIRED
+    assert (
+        await world.parts.status_service.status(stolen, pending.approval_id)
+    ).state is ApprovalState.EXPIRED
     assert await refused(world.met(stolen, [discharge])) == "approval_invalid"
 
 

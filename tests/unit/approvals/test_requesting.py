@@ -27,10 +27,10 @@ async def refused(work):
 async def test_asked_approved_and_met(world):
     (pending,) = await world.ask()
     assert (
-        await world.parts.desk.status(pending.call_grant, pending.approval_id)
+        await world.parts.status_service.status(pending.call_grant, pending.approval_id)
     ).state is ApprovalState.PENDING
     await world.approve(pending)
-    answer = await world.parts.desk.status(pending.call_grant, pending.approval_id)
+    answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
     (met,) = await world.met(pending.call_grant, [answer.discharge])
 
     assert answer.state is ApprovalState.APPROVED
@@ -53,8 +53,8 @@ async def test_asking_again_asks_nobody_twice(world):
 
 async def test_denied(world):
     (pending,) = await world.ask()
-    await world.parts.office.decide(pending.approval_id, world.token(), approve=False)
-    answer = await world.parts.desk.status(pending.call_grant, pending.approval_id)
+    await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
+    answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
     assert (answer.state, answer.discharge) == (ApprovalState.DENIED, "")
     key_id = world.kit.verify(world.grant).key_id
     made = call_grants.discharge(world.kit.service, key_id, pending.call_grant, pending.approval_id)
@@ -63,7 +63,7 @@ async def test_denied(world):
 
 async def test_who_was_refused_does_not_ask_again_at_once(world):
     (pending,) = await world.ask()
-    await world.parts.office.decide(pending.approval_id, world.token(), approve=False)
+    await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
     (again,) = await world.ask()
     assert again.approval_id == pending.approval_id
     world.clock.advance(world.config.wait_seconds)
@@ -77,7 +77,7 @@ async def test_uses_are_counted_once_each(world):
     assert (await world.use(pending.approval_id, "d-1")).state is ReserveState.DONE
     assert (await world.use(pending.approval_id, "d-2")).state is ReserveState.DONE
     assert (await world.use(pending.approval_id, "d-3")).state is ReserveState.APPROVAL_USED
-    answer = await world.parts.desk.status(pending.call_grant, pending.approval_id)
+    answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
     assert (answer.state, answer.discharge) == (ApprovalState.EXPIRED, "")
 
 
@@ -117,7 +117,7 @@ async def test_many_ask_at_once_and_five_wait(world):
 async def test_pending_stops_waiting(world):
     (pending,) = await world.ask()
     world.clock.advance(world.config.wait_seconds)
-    answer = await world.parts.desk.status(pending.call_grant, pending.approval_id)
+    answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
     assert answer.state is ApprovalState.EXPIRED
     (again,) = await world.ask()
     assert again.approval_id != pending.approval_id
@@ -175,7 +175,7 @@ async def test_one_code_with_different_approvers_is_narrowed(world):
         replace(ASK, approvers=("named",), ttl_seconds=60.0),
     )
     (pending,) = waiting
-    case = await world.parts.office.case(pending.approval_id)
+    case = await world.parts.decider.get_approval(pending.approval_id)
     assert (case.prompt.approvers, case.prompt.uses, case.prompt.ttl_seconds) == (("named",), 1, 60.0)
     assert await refused(world.ask(ASK, replace(ASK, approvers=("named",)))) == "policy_conflict"
 
@@ -194,7 +194,7 @@ async def test_ends_with_the_agents_authority(world):
     (pending,) = await world.ask(grant=short)
     assert pending.expires_at == world.clock.now + 120
     await world.approve(pending)
-    answer = await world.parts.desk.status(pending.call_grant, pending.approval_id)
+    answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
     assert answer.expires_at == world.clock.now + 120
 
 

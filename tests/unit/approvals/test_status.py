@@ -26,19 +26,25 @@ class TestDesk:
         (pending,) = await world.ask()
         (other,) = await world.ask(call=OTHER_CALL)
         for approval_id in (other.approval_id, "0" * 32, ""):
-            answer = await world.parts.desk.status(pending.call_grant, approval_id)
+            answer = await world.parts.status_service.status(pending.call_grant, approval_id)
             assert answer == type(answer)(ApprovalState.EXPIRED)
 
     async def test_with_a_grant_that_is_no_call_grant(self, world):
         (pending,) = await world.ask()
-        assert await refused(world.parts.desk.status(world.grant, pending.approval_id)) == "approval_invalid"
-        assert await refused(world.parts.desk.status("nonsense", pending.approval_id)) == "grant_malformed"
+        assert (
+            await refused(world.parts.status_service.status(world.grant, pending.approval_id))
+            == "approval_invalid"
+        )
+        assert (
+            await refused(world.parts.status_service.status("nonsense", pending.approval_id))
+            == "grant_malformed"
+        )
 
     async def test_by_another_workload(self, world):
         handed = world.kit.delegate(world.grant, MALLORY)
         (pending,) = await world.ask(grant=handed)
         assert (
-            await refused(world.parts.desk.status(pending.call_grant, pending.approval_id))
+            await refused(world.parts.status_service.status(pending.call_grant, pending.approval_id))
             == "holder_mismatch"
         )
 
@@ -48,7 +54,9 @@ class TestDesk:
             world.grant, call_grants.LOCATION, bytes(32), pending.approval_id.encode()
         )
         await world.approve(pending)
-        assert await refused(world.parts.desk.status(own, pending.approval_id)) == "discharge_forged"
+        assert (
+            await refused(world.parts.status_service.status(own, pending.approval_id)) == "discharge_forged"
+        )
 
     async def test_of_another_zone(self, world, tmp_path):
         (pending,) = await world.ask()
@@ -61,12 +69,12 @@ class TestDesk:
             other.service.approval_key(key_id, pending.approval_id),
             pending.approval_id.encode(),
         )
-        assert await refused(world.parts.desk.status(made, pending.approval_id)) == "foreign_key"
+        assert await refused(world.parts.status_service.status(made, pending.approval_id)) == "foreign_key"
 
     async def test_secrets_stay_out_of_repr(self, world):
         (pending,) = await world.ask()
         await world.approve(pending)
-        answer = await world.parts.desk.status(pending.call_grant, pending.approval_id)
+        answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
         assert answer.discharge
         assert answer.discharge not in repr(answer)
         assert pending.call_grant not in repr(pending)

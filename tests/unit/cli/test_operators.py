@@ -77,7 +77,7 @@ async def test_revoke_task(zone, tabard):
     exit_code, out, _ = await tabard("revoke", "task", task.info.task_id, "--reason", "too many mails")
     assert exit_code == 0
     assert out.startswith(f"revoked task {task.info.task_id}, since ")
-    assert "reaches    1 live task(s), 1 holder(s)\n" in out
+    assert "affects    1 live task(s), 1 holder(s)\n" in out
     assert await code(task) == "task_ended"
     await (await zone.start_task()).end()
     exit_code, out, _ = await tabard("revoke", "list")
@@ -95,7 +95,7 @@ async def test_revoke_task_json(zone, tabard):
     document = json.loads(out)
     assert exit_code == 0
     assert document["kind"] == "link"
-    assert document["reach"] == {"live_tasks": 1, "holders": 1, "complete": True}
+    assert document["impact"] == {"live_tasks": 1, "holders": 1, "complete": True}
     assert document["expires_at"] == pytest.approx(task.info.expires_at, abs=8 * 3600)
     assert abs(document["revoked_at"] - time.time()) < 60
 
@@ -361,9 +361,9 @@ async def test_state_check_and_compact_of_a_running_zone(zone, command):
     assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": []})
     exit_code, out, _ = await command("state", "compact", "--config", config, "--json")
     assert exit_code == 0
-    assert json.loads(out).keys() == {"forgotten", "bytes"}
+    assert json.loads(out).keys() == {"deleted", "bytes"}
     exit_code, out, _ = await command("state", "compact", "--config", config)
-    assert out.startswith("forgot 0 expired entries, gave back ")
+    assert out.startswith("deleted 0 expired entries, freed ")
     assert await code(task) == ""
 
 

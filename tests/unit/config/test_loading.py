@@ -228,7 +228,7 @@ def test_file_that_anybody_may_write_is_refused(tmp_path, write):
         (
             "introspection",
             "{listen: '0.0.0.0:1', clients: [{id: a, key_file: k, audiences: [x]}]}",
-            "would travel in the clear",
+            "would be sent unencrypted",
         ),
         ("introspection", "{tls_key_file: k}", "belong together"),
         ("audit", "{sink: file}", "needs audit.path"),

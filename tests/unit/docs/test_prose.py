@@ -16,9 +16,29 @@ PAGES = [
     ),
     ROOT / "tests" / "conformance" / "README.md",
 ]
+PACKAGES = (
+    "approvals",
+    "cli",
+    "config",
+    "credentials",
+    "http",
+    "identity",
+    "keys",
+    "pipeline",
+    "records",
+    "revocation",
+    "server",
+    "state",
+)
 MODULES = [
     path
-    for folder in ("docs", "proto", "sdk/tabard", "sidecar/tabard_sidecar/pipeline")
+    for folder in (
+        "docs",
+        "engine/tabard_opa",
+        "proto",
+        "sdk/tabard",
+        *(f"sidecar/tabard_sidecar/{name}" for name in PACKAGES),
+    )
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "_pb2" not in path.name and "caveats" not in path.parts
 ]

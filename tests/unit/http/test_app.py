@@ -107,7 +107,7 @@ async def test_unix_socket(tmp_path):
     running = server(f"unix:{path}")
     await running.start()
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    with pytest.raises(BindError, match="another process answers there"):
+    with pytest.raises(BindError, match="another process listens on it"):
         await server(f"unix:{path}").start()
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session,

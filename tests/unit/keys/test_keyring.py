@@ -137,7 +137,7 @@ def test_a_second_rotation_waits_for_the_first(ring, clock):
     ring.create(ROOT)
     ring.rotate(ROOT, lead_seconds=60)
 
-    with pytest.raises(KeyringError, match="already waiting"):
+    with pytest.raises(KeyringError, match="isn't active yet"):
         ring.rotate(ROOT)
 
     clock.advance(60)
@@ -181,7 +181,7 @@ def test_a_file_changed_in_place_is_read_again_within_five_seconds(directory, ri
 def test_accessors_look_at_the_disk_at_most_once_a_second(ring, ticks, monkeypatch):
     key = ring.create(ROOT)
     looks = []
-    monkeypatch.setattr(ring, "_look", lambda *, full: looks.append(full))
+    monkeypatch.setattr(ring, "_check", lambda *, full: looks.append(full))
     for _ in range(100):
         ring.active(ROOT)
         ring.get(key.kid, ROOT)
@@ -341,7 +341,7 @@ EC_KEY = {"kty": "EC", "crv": "P-256"}
     ("change", "match"),
     [
         ({"kid": "../x"}, "kid must be"),
-        ({"kid": "other"}, "another kid than its name"),
+        ({"kid": "other"}, "differs from the file's name"),
         ({"kid": 1}, "kid must be"),
         ({"use": "grant"}, "use must be"),
         ({"use": None}, "use must be"),
@@ -394,13 +394,13 @@ def test_a_mismatched_public_half_is_refused(ring, directory):
     document["key"]["x"] = other["key"]["x"]
     one.write_text(json.dumps(document))
 
-    refuse(directory, "doesn't belong to its private half")
+    refuse(directory, "doesn't match its private key")
 
 
 def test_a_file_that_is_no_key_is_refused(ring, directory):
     (directory / "root-1.json.bak").touch(mode=0o600)
 
-    refuse(directory, "nothing but keys")
+    refuse(directory, "may hold only keys")
 
 
 def test_too_many_files_are_refused(ring, directory):

@@ -60,8 +60,8 @@ class Side:
     store: Breakable
     feed: RevocationFeed
     checks: RevocationChecks
-    desk: RevocationAdmin
-    board: TaskViews
+    admin: RevocationAdmin
+    task_views: TaskViews
     problems: list[str] = field(default_factory=list)
 
 
@@ -95,12 +95,12 @@ async def side(store, clock):
         )
         for listener in listeners:
             feed.subscribe(listener)
-        desk = RevocationAdmin(breakable, feed, clock=clock, retention=Retention(subject_seconds=86_400.0))
+        admin = RevocationAdmin(breakable, feed, clock=clock, retention=Retention(subject_seconds=86_400.0))
         one = Side(
             breakable,
             feed,
             RevocationChecks(feed, breakable),
-            desk,
+            admin,
             TaskViews(breakable, feed, clock=clock),
             problems,
         )

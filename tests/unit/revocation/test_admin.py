@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tabard_sidecar.config.sections import LimitsConfig
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.revocation import RevocationConfig, build_revocation, reach
+from tabard_sidecar.revocation import RevocationConfig, build_revocation, impact
 from tabard_sidecar.revocation.targets import LONGEST_TASK_SECONDS, UNTIL_LIFTED
 from tabard_sidecar.revocation.task_views import TaskStatus
 from tabard_sidecar.state import Chain, Revocation, RevocationKind
@@ -47,10 +47,10 @@ async def test_the_reach_is_what_is_cut(side, zone, kind, target, reached):
     """Everything at and below, in every task."""
     one = await side()
     if kind == "subject":
-        receipt = await one.desk.revoke_subject(IDP, target)
+        receipt = await one.admin.revoke_subject(IDP, target)
     else:
-        receipt = await getattr(one.desk, f"revoke_{kind}")(target)
-    assert receipt.reach == reach.Reach(*reached, complete=True)
+        receipt = await getattr(one.admin, f"revoke_{kind}")(target)
+    assert receipt.impact == impact.Impact(*reached, complete=True)
 
 
 async def test_a_reach_that_nobody_could_count_is_no_failure(side, zone, monkeypatch):
@@ -61,17 +61,17 @@ async def test_a_reach_that_nobody_could_count_is_no_failure(side, zone, monkeyp
         raise NoDecision("UNAVAILABLE", "state_unavailable", "gone")
 
     monkeypatch.setattr(one.store, "tasks", gone, raising=False)
-    receipt = await one.desk.revoke_agent(BOB)
+    receipt = await one.admin.revoke_agent(BOB)
     assert receipt.revocation.seq > 0
-    assert receipt.reach.complete is False
+    assert receipt.impact.complete is False
 
 
 async def test_a_reach_over_many_tasks_is_bounded(side, store, zone, monkeypatch):
     """And says that there may be more."""
-    monkeypatch.setattr(reach, "MAX_TASKS", 1)
+    monkeypatch.setattr(impact, "MAX_TASKS", 1)
     one = await side()
-    receipt = await one.desk.revoke_agent(BOB)
-    assert (receipt.reach.tasks, receipt.reach.complete) == (1, False)
+    receipt = await one.admin.revoke_agent(BOB)
+    assert (receipt.impact.tasks, receipt.impact.complete) == (1, False)
 
 
 @pytest.mark.parametrize("target", [B, "a" * 64])
@@ -79,7 +79,7 @@ async def test_a_link_is_ended_with_all_below_and_nothing_beside(side, store, zo
     """The store says so of every chain through it."""
     one = await side()
     root = "a" * 64
-    await one.desk.revoke_link(target)
+    await one.admin.revoke_link(target)
     assert (await store.look_up(Chain((root, B, C)))).ended == target
     assert bool((await store.look_up(Chain((root, D)))).ended) is (target == root)
     assert not (await store.look_up(Chain(("e" * 64,)))).ended
@@ -88,7 +88,7 @@ async def test_a_link_is_ended_with_all_below_and_nothing_beside(side, store, zo
 async def test_a_task_that_nobody_knows_is_not_found(side, zone):
     """A typo isn't acknowledged as if something had been ended."""
     one = await side()
-    for wrong in (one.desk.revoke_task("task-z"), one.board.tree("task-z")):
+    for wrong in (one.admin.revoke_task("task-z"), one.task_views.tree("task-z")):
         with pytest.raises(NoDecision, match="NOT_FOUND task_not_found"):
             await wrong
 
@@ -97,11 +97,11 @@ async def test_each_kind_is_remembered_as_long_as_it_matters(side, zone):
     """A task's until it expires, an agent's until lifted, a person's and a credential's for what can outlive them."""
     one = await side()
     ends = [
-        (await one.desk.revoke_task("task-a")).revocation.expires_at,
-        (await one.desk.revoke_link(B)).revocation.expires_at,
-        (await one.desk.revoke_agent(BOB)).revocation.expires_at,
-        (await one.desk.revoke_subject(IDP, "u-1")).revocation.expires_at,
-        (await one.desk.revoke_credential("c-1")).revocation.expires_at,
+        (await one.admin.revoke_task("task-a")).revocation.expires_at,
+        (await one.admin.revoke_link(B)).revocation.expires_at,
+        (await one.admin.revoke_agent(BOB)).revocation.expires_at,
+        (await one.admin.revoke_subject(IDP, "u-1")).revocation.expires_at,
+        (await one.admin.revoke_credential("c-1")).revocation.expires_at,
     ]
     longest = NOW + LONGEST_TASK_SECONDS
     assert ends == [NOW + 3600, longest, UNTIL_LIFTED, NOW + 86_400, longest]
@@ -119,32 +119,32 @@ async def test_a_persons_revocation_outlives_her_longest_task(store, clock):
     revoking = build_revocation(
         RevocationConfig(subject_retention_seconds=3600), store, clock=clock, max_task_seconds=86_400.0
     )
-    receipt = await revoking.desk.revoke_subject(IDP, "u-1")
+    receipt = await revoking.admin.revoke_subject(IDP, "u-1")
     assert receipt.revocation.expires_at == NOW + 86_400
 
 
 async def test_the_list_holds_what_holds(side, zone, store, clock):
     """Newest first, each once; not what was lifted or has expired."""
     one = await side(max_stale_seconds=300.0)
-    await one.desk.revoke_agent(ALICE, reason="first")
-    await one.desk.revoke_agent(BOB, ttl_seconds=10.0)
-    await one.desk.revoke_subject(IDP, "u-1", reason="left")
-    await one.desk.revoke_credential("c-1")
-    await one.desk.lift(RevocationKind.CREDENTIAL, "c-1")
+    await one.admin.revoke_agent(ALICE, reason="first")
+    await one.admin.revoke_agent(BOB, ttl_seconds=10.0)
+    await one.admin.revoke_subject(IDP, "u-1", reason="left")
+    await one.admin.revoke_credential("c-1")
+    await one.admin.lift(RevocationKind.CREDENTIAL, "c-1")
     clock.now = NOW + 11
-    assert [(e.kind, e.target, e.reason) for e in await one.desk.listed()] == [
+    assert [(e.kind, e.target, e.reason) for e in await one.admin.listed()] == [
         (RevocationKind.SUBJECT, f"{IDP} u-1", "left"),
         (RevocationKind.AGENT, ALICE, "first"),
     ]
-    assert [e.target for e in await one.desk.listed(kinds={RevocationKind.AGENT})] == [ALICE]
-    assert len(await one.desk.listed(limit=1)) == 1
+    assert [e.target for e in await one.admin.listed(kinds={RevocationKind.AGENT})] == [ALICE]
+    assert len(await one.admin.listed(limit=1)) == 1
 
 
 async def test_a_links_revocation_cannot_be_lifted(side, zone, store):
     """An ended task never comes back."""
     one = await side()
-    await one.desk.revoke_task("task-a")
-    assert await one.desk.lift(RevocationKind.LINK, "a" * 64) is False
+    await one.admin.revoke_task("task-a")
+    assert await one.admin.lift(RevocationKind.LINK, "a" * 64) is False
     assert (await store.look_up(Chain(("a" * 64,)))).ended
 
 
@@ -153,23 +153,23 @@ async def test_tasks_show_how_they_stand(side, zone, store):
     one = await side()
 
     async def states():
-        return {o.task.task_id: o.state for o in await one.board.overviews(limit=10)}
+        return {o.task.task_id: o.state for o in await one.task_views.overviews(limit=10)}
 
     assert await states() == {"task-a": TaskStatus.LIVE, "task-e": TaskStatus.LIVE}
-    await one.desk.revoke_subject(IDP, "u-2")
-    await one.desk.revoke_agent(ALICE)
+    await one.admin.revoke_subject(IDP, "u-2")
+    await one.admin.revoke_agent(ALICE)
     assert await states() == {"task-a": TaskStatus.AGENT_REVOKED, "task-e": TaskStatus.SUBJECT_REVOKED}
-    await one.desk.revoke_task("task-a")
+    await one.admin.revoke_task("task-a")
     assert (await states())["task-a"] is TaskStatus.ENDED
     await store.revoke(Revocation(RevocationKind.STATE, "zone", NOW + 1, NOW + 3600))
-    await one.desk.lift(RevocationKind.SUBJECT, f"{IDP} u-2")
+    await one.admin.lift(RevocationKind.SUBJECT, f"{IDP} u-2")
     assert (await states())["task-e"] is TaskStatus.ROLLED_BACK
 
 
 async def test_a_tree_shows_every_step_and_what_is_cut(side, zone):
     """Parents before children, with their depth; what lies below an ended or revoked holder is cut."""
     one = await side()
-    shown = await one.board.tree("task-a")
+    shown = await one.task_views.tree("task-a")
     steps = [(n.step.child_id[0], n.step.holder, n.step.sub_agent, n.depth, n.children) for n in shown.nodes]
     assert steps == [
         ("a", ALICE, "", 0, 2),
@@ -177,27 +177,27 @@ async def test_a_tree_shows_every_step_and_what_is_cut(side, zone):
         ("b", BOB, "", 1, 1),
         ("c", CAROL, "", 2, 0),
     ]
-    assert not any(n.ended or n.cut for n in shown.nodes)
+    assert not any(n.ended or n.inactive for n in shown.nodes)
     assert not shown.truncated
-    await one.desk.revoke_link(B)
-    shown = await one.board.tree("task-a")
-    assert [(n.step.child_id[0], n.ended, n.cut) for n in shown.nodes] == [
+    await one.admin.revoke_link(B)
+    shown = await one.task_views.tree("task-a")
+    assert [(n.step.child_id[0], n.ended, n.inactive) for n in shown.nodes] == [
         ("a", False, False),
         ("d", False, False),
         ("b", True, True),
         ("c", False, True),
     ]
-    await one.desk.revoke_agent(ALICE)
-    assert all(n.cut for n in (await one.board.tree("task-a")).nodes)
+    await one.admin.revoke_agent(ALICE)
+    assert all(n.inactive for n in (await one.task_views.tree("task-a")).nodes)
 
 
 async def test_a_tree_of_a_revoked_person_is_cut_whole(side, zone):
     """Every holder of it."""
     one = await side()
-    await one.desk.revoke_subject(IDP, "u-1")
-    shown = await one.board.tree("task-a")
+    await one.admin.revoke_subject(IDP, "u-1")
+    shown = await one.task_views.tree("task-a")
     assert shown.overview.state is TaskStatus.SUBJECT_REVOKED
-    assert all(n.cut and not n.ended for n in shown.nodes)
+    assert all(n.inactive and not n.ended for n in shown.nodes)
 
 
 async def test_a_huge_tree_is_cut_off(side, store, monkeypatch):
@@ -207,7 +207,7 @@ async def test_a_huge_tree_is_cut_off(side, store, monkeypatch):
     for number in range(4):
         await add_child(store, task.root_id, f"{number:064x}", task.root_id, BOB)
     one = await side()
-    shown = await one.board.tree("task-a")
+    shown = await one.task_views.tree("task-a")
     assert len(shown.nodes) == 3
     assert shown.truncated
     assert shown.overview.children == 4

@@ -49,7 +49,7 @@ async def test_an_agent_is_refused_anywhere_in_the_chain(side, store, kit, revok
     one = await side()
     chain = kit.verify(kit.delegate(kit.delegate(kit.mint(), BOB), CAROL))
     other = kit.verify(kit.mint(holder=MALLORY))
-    await one.desk.revoke_agent(revoked, reason="compromised")
+    await one.admin.revoke_agent(revoked, reason="compromised")
     assert await code(one, store, chain, asking=CAROL) == "agent_revoked"
     assert await code(one, store, other, asking=MALLORY) == ""
 
@@ -57,7 +57,7 @@ async def test_an_agent_is_refused_anywhere_in_the_chain(side, store, kit, revok
 async def test_the_asking_workload_is_refused_and_can_start_nothing(side, store, kit):
     """Revoking a workload also keeps it from starting tasks."""
     one = await side()
-    await one.desk.revoke_agent(MALLORY)
+    await one.admin.revoke_agent(MALLORY)
     assert await code(one, store, kit.verify(kit.mint()), asking=MALLORY) == "agent_revoked"
     assert await start_code(one, asking=MALLORY) == "agent_revoked"
     assert await start_code(one, asking=ALICE) == ""
@@ -67,20 +67,20 @@ async def test_an_agent_comes_back_when_it_is_lifted(side, store, kit):
     """Lifting counts on every sidecar with its next question; doing it twice says that there was nothing."""
     one, other = await side(), await side()
     grant = kit.verify(kit.mint())
-    await one.desk.revoke_agent(ALICE)
+    await one.admin.revoke_agent(ALICE)
     assert await code(other, store, grant) == "agent_revoked"
-    assert await one.desk.lift(RevocationKind.AGENT, ALICE) is True
+    assert await one.admin.lift(RevocationKind.AGENT, ALICE) is True
     assert await code(one, store, grant) == ""
     assert await code(other, store, grant) == ""
     assert await start_code(other) == ""
-    assert await one.desk.lift(RevocationKind.AGENT, ALICE) is False
+    assert await one.admin.lift(RevocationKind.AGENT, ALICE) is False
 
 
 async def test_an_agent_comes_back_when_its_time_is_over(side, store, kit, clock):
     """A ttl is kept to the second."""
     one = await side(max_stale_seconds=300.0)
     grant = kit.verify(kit.mint())
-    await one.desk.revoke_agent(ALICE, ttl_seconds=60.0)
+    await one.admin.revoke_agent(ALICE, ttl_seconds=60.0)
     assert await code(one, store, grant, at=NOW + 59.9) == "agent_revoked"
     assert await code(one, store, grant, at=NOW + 60.0) == ""
 
@@ -89,8 +89,8 @@ async def test_revoking_for_shorter_takes_nothing_back(side, store, kit):
     """Whoever is revoked until lifted stays so when somebody revokes for a minute."""
     one, other = await side(), await side()
     grant = kit.verify(kit.mint())
-    first = await one.desk.revoke_agent(ALICE)
-    again = await one.desk.revoke_agent(ALICE, ttl_seconds=60.0)
+    first = await one.admin.revoke_agent(ALICE)
+    again = await one.admin.revoke_agent(ALICE, ttl_seconds=60.0)
     assert again.revocation == first.revocation
     for sidecar in (one, other):
         assert await code(sidecar, store, grant, at=NOW + 61.0) == "agent_revoked"
@@ -101,7 +101,7 @@ async def test_a_subject_is_refused_up_to_the_moment_and_not_after(side, store, 
     one, other = await side(max_stale_seconds=300.0), await side(max_stale_seconds=300.0)
     grant = kit.verify(kit.mint())  # started at NOW
     clock.now = NOW + 10
-    await one.desk.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_subject(IDP, "u-1")
     for sidecar in (one, other):
         assert await code(sidecar, store, grant, at=NOW + 11) == "subject_revoked"
         assert await start_code(sidecar, issued_at=NOW + 9) == "subject_revoked"
@@ -112,7 +112,7 @@ async def test_a_subject_is_refused_up_to_the_moment_and_not_after(side, store, 
 async def test_a_token_that_does_not_say_when_it_was_issued_is_refused(side):
     """While a revocation of the person is remembered, nobody knows whether it is from before."""
     one = await side()
-    await one.desk.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_subject(IDP, "u-1")
     assert await start_code(one, issued_at=0.0) == "subject_revoked"
 
 
@@ -120,7 +120,7 @@ async def test_a_token_that_does_not_say_when_it_was_issued_is_refused(side):
 async def test_another_person_is_not_touched(side, store, kit, issuer, subject_id):
     """Neither the issuer's other people nor the same id at another issuer."""
     one = await side()
-    await one.desk.revoke_subject(issuer, subject_id)
+    await one.admin.revoke_subject(issuer, subject_id)
     assert await code(one, store, kit.verify(kit.mint())) == ""
     assert await start_code(one) == ""
 
@@ -128,10 +128,10 @@ async def test_another_person_is_not_touched(side, store, kit, issuer, subject_i
 async def test_revoking_a_subject_again_moves_the_moment(side, store, kit, clock):
     """Tokens between the two revocations are refused after the second, on other sidecars as well."""
     one, other = await side(max_stale_seconds=300.0), await side(max_stale_seconds=300.0)
-    await one.desk.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_subject(IDP, "u-1")
     clock.now = NOW + 20
     assert await start_code(other, issued_at=NOW + 15, at=NOW + 20) == ""
-    await one.desk.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_subject(IDP, "u-1")
     for sidecar in (one, other):
         assert await start_code(sidecar, issued_at=NOW + 15, at=NOW + 20) == "subject_revoked"
 
@@ -140,9 +140,9 @@ async def test_a_task_from_a_clock_that_runs_ahead_is_refused_as_well(side, stor
     """The moment of a revocation is never before a task that exists already."""
     one = await side()
     await open_task(store, "a", started_at=NOW + 5)
-    receipt = await one.desk.revoke_subject(IDP, "u-1")
+    receipt = await one.admin.revoke_subject(IDP, "u-1")
     assert receipt.revocation.at == NOW + 5
-    assert receipt.reach.tasks == 1
+    assert receipt.impact.tasks == 1
 
 
 async def test_a_store_that_went_back_refuses_older_tasks(side, store, kit):
@@ -159,7 +159,7 @@ async def test_a_question_waits_for_what_it_knows_to_be_missing(side, store, kit
     one, other = await side(), await side(start=False)
     await other.feed.refresh()
     grant = kit.verify(kit.mint())
-    await one.desk.revoke_agent(ALICE)
+    await one.admin.revoke_agent(ALICE)
     assert other.feed.sequence == 0
     assert await code(other, store, grant) == "agent_revoked"
 
@@ -168,7 +168,7 @@ async def test_what_is_missing_and_cannot_be_fetched_is_no_decision(side, store,
     """A feed that knows that it lacks something never answers without it."""
     one, other = await side(), await side(start=False)
     await other.feed.refresh()
-    await one.desk.revoke_agent(MALLORY)
+    await one.admin.revoke_agent(MALLORY)
     other.store.broken = True
     with pytest.raises(NoDecision, match="state_unavailable"):
         await other.checks.check(agent(), kit.verify(kit.mint()), newest=await newest(store), now=NOW)
@@ -221,10 +221,10 @@ async def test_a_credential_is_active_until_it_is_revoked(side, link):
     """By its id, on every sidecar; another credential stays active."""
     one, other = await side(), await side()
     assert await credential_code(other, credential(link)) == ""
-    await one.desk.revoke_credential("c-1")
+    await one.admin.revoke_credential("c-1")
     assert await credential_code(other, credential(link)) == "credential_revoked"
     assert await credential_code(other, credential(link, credential_id="c-2")) == ""
-    assert await one.desk.lift(RevocationKind.CREDENTIAL, "c-1")
+    assert await one.admin.lift(RevocationKind.CREDENTIAL, "c-1")
     assert await credential_code(other, credential(link)) == ""
 
 
@@ -241,7 +241,7 @@ async def test_an_agent_revokes_only_credentials_of_its_own_link(side, store, li
 async def test_a_credential_falls_with_every_agent_of_its_chain(side, link, revoked):
     """The backend that introspects is told so."""
     one = await side()
-    await one.desk.revoke_agent(revoked)
+    await one.admin.revoke_agent(revoked)
     assert await credential_code(one, credential(link)) == "agent_revoked"
 
 
@@ -249,7 +249,7 @@ async def test_a_credential_falls_with_its_person(side, link, clock):
     """Even one that was issued a moment after: its task started before."""
     one = await side(max_stale_seconds=300.0)
     clock.now = NOW + 20
-    await one.desk.revoke_subject(IDP, "u-1")
+    await one.admin.revoke_subject(IDP, "u-1")
     assert await credential_code(one, credential(link, issued_at=NOW + 30)) == "subject_revoked"
 
 
@@ -259,9 +259,9 @@ async def test_a_credential_falls_with_its_task_or_link(side, link, which):
     one = await side()
     assert await credential_code(one, credential(link)) == ""
     if which == "task":
-        await one.desk.revoke_task("task-a")
+        await one.admin.revoke_task("task-a")
     else:
-        await one.desk.revoke_link(link)
+        await one.admin.revoke_link(link)
     assert await credential_code(one, credential(link)) == "task_ended"
 
 

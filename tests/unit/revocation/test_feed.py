@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.revocation.active import ActiveRevocations
 from tabard_sidecar.revocation.feed import RevocationFeed, uptime
-from tabard_sidecar.revocation.known import KnownRevocations
 from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, UNTIL_LIFTED
 from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.state.sqlite import SQLiteStateStore
@@ -28,19 +28,19 @@ def revocation(target=ALICE, *, kind=RevocationKind.AGENT, at=NOW, expires_at=UN
 async def test_another_sidecar_is_told(side, store):
     """Without a question being asked, soon."""
     one, other = await side(), await side()
-    await one.desk.revoke_agent(ALICE)
-    await eventually(lambda: other.feed.known.agent((ALICE,), NOW))
+    await one.admin.revoke_agent(ALICE)
+    await eventually(lambda: other.feed.active.agent((ALICE,), NOW))
 
 
 async def test_revocations_survive_a_restart(side, tmp_path, store):
     """A new process over the same file knows them before it serves."""
     one = await side()
-    await one.desk.revoke_agent(ALICE)
+    await one.admin.revoke_agent(ALICE)
     await store.close()
     again = SQLiteStateStore(tmp_path / "state.db", zone="shop")
     await again.open()
     restarted = await side(over=again)
-    assert restarted.feed.known.agent((ALICE,), NOW) is not None
+    assert restarted.feed.active.agent((ALICE,), NOW) is not None
     await restarted.feed.stop()
     await again.close()
 
@@ -64,7 +64,7 @@ async def test_a_feed_without_word_denies_everything(side, store, kit, clock):
     clock.now += 0.2
     with pytest.raises(Refused, match="revocation_state_stale"):
         await one.checks.check(agent(), grant, newest=0, now=clock.now)
-    assert "without word" in one.problems[-1]
+    assert "last read" in one.problems[-1]
     one.store.broken = False
     await eventually(lambda: one.problems[-1] == "")
     await one.checks.check(agent(), grant, newest=0, now=clock.now)
@@ -91,7 +91,7 @@ async def test_a_broken_push_is_made_up_for(side, store, monkeypatch):
 
     monkeypatch.setattr(one.store, "watch", deaf, raising=False)
     await store.revoke(revocation())
-    await eventually(lambda: one.feed.known.agent((ALICE,), NOW))
+    await eventually(lambda: one.feed.active.agent((ALICE,), NOW))
     await eventually(lambda: one.problems[-1] == "no push today")
     assert one.feed.age_seconds <= 1.0
 
@@ -104,10 +104,10 @@ async def test_a_defect_of_the_store_is_reported_and_survived(side, store, monke
         raise RuntimeError("nobody thought of this")
 
     monkeypatch.setattr(one.store, "revocations", defective, raising=False)
-    await eventually(lambda: "broken" in one.problems[-1])
+    await eventually(lambda: "reading revocations failed" in one.problems[-1])
     monkeypatch.undo()
     await store.revoke(revocation())
-    await eventually(lambda: one.feed.known.agent((ALICE,), NOW))
+    await eventually(lambda: one.feed.active.agent((ALICE,), NOW))
 
 
 async def test_questions_at_once_share_a_reading(side, store):
@@ -117,7 +117,7 @@ async def test_questions_at_once_share_a_reading(side, store):
     number = await store.revoke(revocation())
     one.store.calls.clear()
     await asyncio.gather(*(one.feed.catch_up(number) for _ in range(32)))
-    assert one.feed.known.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW) is not None
     assert one.store.calls == ["revocations"]
     one.store.calls.clear()
     await asyncio.gather(*(one.feed.refresh() for _ in range(32)))
@@ -138,7 +138,7 @@ async def test_a_question_that_is_cancelled_takes_nobody_with_it(side, store):
     one.store.silent = False
     first.cancel()
     await second
-    assert one.feed.known.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW) is not None
 
 
 async def test_a_number_whose_revocation_is_gone_is_not_looked_for_again(side, store):
@@ -209,7 +209,7 @@ async def test_a_store_that_goes_back_hides_no_later_revocation(went_back, store
     number = await store.revoke(revocation(BOB))
     assert number < before
     await one.feed.catch_up(number)
-    assert one.feed.known.agent((BOB,), NOW) is not None
+    assert one.feed.active.agent((BOB,), NOW) is not None
     assert one.feed.sequence == number
 
 
@@ -222,8 +222,8 @@ async def test_a_number_given_a_second_time_is_noticed(went_back, store):
         number = await store.revoke(revocation(target))
     assert number == before
     await one.feed.refresh()
-    assert one.feed.known.agent((BOB,), NOW) is not None
-    assert one.feed.known.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((BOB,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW) is not None
 
 
 async def test_a_loss_is_noticed_without_a_question(went_back, store, clock):
@@ -232,7 +232,7 @@ async def test_a_loss_is_noticed_without_a_question(went_back, store, clock):
     clock.now = NOW + 11
     await one.feed.start()
     await store.revoke(revocation(BOB))
-    await eventually(lambda: one.feed.known.agent((BOB,), NOW))
+    await eventually(lambda: one.feed.active.agent((BOB,), NOW))
 
 
 @pytest.mark.parametrize("emptied", [False, True])
@@ -241,15 +241,15 @@ async def test_what_the_store_lost_is_revoked_again(went_back, store, emptied):
     one = await went_back(emptied=emptied)
     await one.feed.start()
     for target in ("c-0", "c-1", "c-2"):
-        assert one.feed.known.credential(target, "", NOW) is not None
+        assert one.feed.active.credential(target, "", NOW) is not None
     targets = set()
     async with asyncio.timeout(5):
         while targets != {"c-0", "c-1", "c-2"}:
             targets = {entry.target for entry in await store.revocations()}
             await asyncio.sleep(0.005)
     # And what was revoked again can be lifted like anything else.
-    assert await one.desk.lift(RevocationKind.CREDENTIAL, "c-2")
-    assert one.feed.known.credential("c-2", "", NOW) is None
+    assert await one.admin.lift(RevocationKind.CREDENTIAL, "c-2")
+    assert one.feed.active.credential("c-2", "", NOW) is None
 
 
 async def test_listeners_hear_of_everything_once_and_in_order(side, store):
@@ -259,9 +259,9 @@ async def test_listeners_hear_of_everything_once_and_in_order(side, store):
     one = await side(start=False)
     one.feed.subscribe(lambda entry: heard.append((entry.target, entry.expires_at > 0)))
     await one.feed.start()
-    await one.desk.revoke_agent(BOB)
-    await one.desk.lift(RevocationKind.AGENT, ALICE)
-    await one.desk.revoke_link("a" * 64)
+    await one.admin.revoke_agent(BOB)
+    await one.admin.lift(RevocationKind.AGENT, ALICE)
+    await one.admin.revoke_link("a" * 64)
     await eventually(lambda: len(heard) == 4)
     assert heard == [(ALICE, True), (BOB, True), (ALICE, False), ("a" * 64, True)]
 
@@ -274,22 +274,22 @@ async def test_a_listener_that_fails_keeps_nothing_from_the_others(side, store):
         raise RuntimeError("a cache with a defect")
 
     one = await side(max_stale_seconds=1.0, listeners=(broken, heard.append))
-    await one.desk.revoke_agent(ALICE)
+    await one.admin.revoke_agent(ALICE)
     assert [entry.target for entry in heard] == [ALICE]
     await eventually(lambda: "listener" in one.problems[-1])
-    assert one.feed.known.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW) is not None
 
 
 async def test_expired_revocations_are_forgotten(side, store, clock):
     """Memory holds what counts and no more; links that their holders ended aren't held at all."""
     one = await side(max_stale_seconds=1.0)
-    await one.desk.revoke_agent(ALICE, ttl_seconds=60.0)
-    await one.desk.revoke_subject("https://idp.example.org", "u-1", ttl_seconds=60.0)
+    await one.admin.revoke_agent(ALICE, ttl_seconds=60.0)
+    await one.admin.revoke_subject("https://idp.example.org", "u-1", ttl_seconds=60.0)
     await store.revoke(Revocation(RevocationKind.LINK, "a" * 64, NOW, NOW + 3600, ENDED_BY_HOLDER))
     await one.feed.refresh()
-    assert len(one.feed.known) == 2
+    assert len(one.feed.active) == 2
     clock.now += 61.0
-    await eventually(lambda: len(one.feed.known) == 0)
+    await eventually(lambda: len(one.feed.active) == 0)
 
 
 def test_uptime_never_goes_back():
@@ -321,10 +321,10 @@ _entries = st.lists(
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_known_is_what_was_said_last_and_never_less(entries, now, since):
     """Against a model that keeps every entry: a target is revoked by any entry since its last lift."""
-    known = KnownRevocations()
+    known = ActiveRevocations()
     for entry in entries:
         known.apply(entry)
-    pruned = KnownRevocations()
+    pruned = ActiveRevocations()
     for entry in entries:
         pruned.apply(entry)
     pruned.prune(now)

@@ -76,7 +76,7 @@ async def test_a_failing_hook_is_tried_until_it_succeeds(runner):
     await eventually(lambda: one.waiting == 0)
     assert hook.tried == [ALICE] * 4
     assert time.monotonic() - began >= 0.1 + 0.2 + 0.4
-    assert "leases hasn't done 1 revocation(s)" in problems[0]
+    assert "leases hasn't handled 1 revocation(s)" in problems[0]
     assert "the secrets manager is away" in problems[0]
     await eventually(lambda: problems[-1] == "")
 
@@ -124,7 +124,7 @@ async def test_a_hook_hears_again_after_a_restart(store, clock):
     hook = Hook(failures=1_000)
     first = build_revocation(RevocationConfig(), store, clock=clock, max_task_seconds=3600.0, hooks=(hook,))
     await first.start()
-    await first.desk.revoke_agent(ALICE)
+    await first.admin.revoke_agent(ALICE)
     await eventually(lambda: hook.tried)
     await first.stop()
     assert hook.done == []
@@ -148,7 +148,7 @@ async def test_health_joins_feed_and_hooks(store, clock):
     )
     await revoking.start()
     assert problems[-1] == ""
-    await revoking.desk.revoke_agent(ALICE)
+    await revoking.admin.revoke_agent(ALICE)
     await eventually(lambda: "leases" in problems[-1])
     await eventually(lambda: problems[-1] == "")
     assert hook.done == [ALICE]

@@ -56,7 +56,7 @@ async def test_revoking_a_task_ends_all_of_it_everywhere(zone, operator):
     handed = await zone.hand_to(task, "triage")
     assert (await code(task), await code(handed)) == ("", "")
     answer = await operator.revoke(task_id=task.info.task_id, reason="it sends too many mails")
-    assert (answer.reach.live_tasks, answer.reach.holders, answer.reach.complete) == (1, 2, True)
+    assert (answer.impact.live_tasks, answer.impact.holders, answer.impact.complete) == (1, 2, True)
     assert (await code(handed), await code(task)) == ("task_ended", "task_ended")
     assert await code(other) == ""
     with pytest.raises(tabard.Denied, match="task_ended"):
@@ -71,7 +71,7 @@ async def test_revoking_a_link_ends_it_and_what_is_below(zone, operator):
     assert [await code(one) for one in (handed, sibling, below)] == ["", "", ""]
     link = (await handed.get()).chain[-1].link_id
     answer = await operator.revoke(link_id=link)
-    assert (answer.reach.live_tasks, answer.reach.holders) == (1, 2)
+    assert (answer.impact.live_tasks, answer.impact.holders) == (1, 2)
     denied = [await code(one) for one in (handed, below, sibling, task)]
     assert denied == ["task_ended", "task_ended", "", ""]
 
@@ -106,7 +106,7 @@ async def test_revoking_a_person_spares_who_signs_in_again(zone, operator):
     task = await zone.start_task()
     handed = await zone.hand_to(task, "triage")
     answer = await operator.revoke(subject=pb.RevokeSubject(issuer=ISSUER, id=PERSON))
-    assert answer.reach.live_tasks == 1
+    assert answer.impact.live_tasks == 1
     assert [await code(one) for one in (task, handed)] == ["subject_revoked", "subject_revoked"]
     for workload in ("orchestrator", "triage"):
         with pytest.raises(tabard.Denied, match="subject_revoked"):
@@ -359,7 +359,7 @@ async def test_operators_see_tasks_and_trees(zone, operator):
     assert (shown.workload, shown.purpose, shown.children) == (ORCHESTRATOR, "refunds", 1)
     assert shown.state == operator_pb.TASK_OVERVIEW_STATE_LIVE
     tree = await operator.tree(shown.task_id)
-    steps = [(node.holder, node.sub_agent, node.depth, node.cut) for node in tree.nodes]
+    steps = [(node.holder, node.sub_agent, node.depth, node.inactive) for node in tree.nodes]
     assert steps == [
         (ORCHESTRATOR, "", 0, False),
         (TRIAGE, "", 1, False),
@@ -367,7 +367,11 @@ async def test_operators_see_tasks_and_trees(zone, operator):
     ]
     await operator.revoke(link_id=tree.nodes[1].link_id)
     tree = await operator.tree(shown.task_id)
-    assert [(node.ended, node.cut) for node in tree.nodes] == [(False, False), (True, True), (False, True)]
+    assert [(node.ended, node.inactive) for node in tree.nodes] == [
+        (False, False),
+        (True, True),
+        (False, True),
+    ]
     assert await code(branch) == "task_ended"
 
 

@@ -275,7 +275,7 @@ def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claim
 
 
 async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
-    """A chain's standing is read again after any change: one's own, and another process's, fast or durable."""
+    """A task's state is read again after any change: one's own, and another process's, fast or durable."""
     path = tmp_path / "state.db"
     ours, theirs = (SQLiteStateStore(path, zone="z") for _ in range(2))
     await ours.open()
@@ -298,11 +298,11 @@ async def test_what_is_remembered_of_chains_is_bounded(store):
     """Holders choose how long their chains are and how many they make of them."""
     for number in range(3_000):
         await store.look_up(Chain((f"root-{number}",)))
-    assert len(store._standings) <= 256
-    before = len(store._standings)
+    assert len(store._task_states) <= 256
+    before = len(store._task_states)
     budgets = tuple(BudgetLimit(f"b{number}", "x", 1) for number in range(500))
     await store.look_up(Chain(("root", *(f"l{number}" for number in range(20))), budgets))
-    assert len(store._standings) <= before
+    assert len(store._task_states) <= before
 
 
 async def test_old_decisions_are_looked_for_beside_the_loop(store, monkeypatch):

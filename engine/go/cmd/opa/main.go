@@ -1,4 +1,4 @@
-// The opa command line of the version this engine is built from.
+// Command opa is OPA's command line, in the version that the engine is built from.
 package main
 
 import (

@@ -152,32 +152,32 @@ class RevokeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOCATION_FIELD_NUMBER: _builtins.int
-    REACH_FIELD_NUMBER: _builtins.int
+    IMPACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def revocation(self) -> Global___Revocation:
         """The revocation as it was stored."""
 
     @_builtins.property
-    def reach(self) -> Global___RevocationReach:
-        """What the revocation reaches at this moment, for the operator."""
+    def impact(self) -> Global___RevocationImpact:
+        """What the revocation affects at this moment, for the operator."""
 
     def __init__(
         self,
         *,
         revocation: Global___Revocation | None = ...,
-        reach: Global___RevocationReach | None = ...,
+        impact: Global___RevocationImpact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reach", b"reach", "revocation", b"revocation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["impact", b"impact", "revocation", b"revocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reach", b"reach", "revocation", b"revocation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["impact", b"impact", "revocation", b"revocation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeResponse: _TypeAlias = RevokeResponse  # noqa: Y015
 
 @_typing.final
-class RevocationReach(_message.Message):
-    """RevocationReach counts what a revocation reaches."""
+class RevocationImpact(_message.Message):
+    """RevocationImpact counts the tasks and holders that a revocation affects."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -203,7 +203,7 @@ class RevocationReach(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RevocationReach: _TypeAlias = RevocationReach  # noqa: Y015
+Global___RevocationImpact: _TypeAlias = RevocationImpact  # noqa: Y015
 
 @_typing.final
 class Revocation(_message.Message):

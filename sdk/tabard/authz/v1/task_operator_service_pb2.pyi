@@ -328,7 +328,7 @@ class TaskNode(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     CHILDREN_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
-    CUT_FIELD_NUMBER: _builtins.int
+    INACTIVE_FIELD_NUMBER: _builtins.int
     link_id: _builtins.str
     """Identifier of the step, which Revoke takes."""
     parent_id: _builtins.str
@@ -345,7 +345,7 @@ class TaskNode(_message.Message):
     """How many children it has."""
     ended: _builtins.bool
     """True if this step itself was ended or revoked."""
-    cut: _builtins.bool
+    inactive: _builtins.bool
     """True if the step can't be used any more: it or a step above was ended, or a
     workload in its chain is revoked.
     """
@@ -359,11 +359,11 @@ class TaskNode(_message.Message):
         depth: _builtins.int = ...,
         children: _builtins.int = ...,
         ended: _builtins.bool = ...,
-        cut: _builtins.bool = ...,
+        inactive: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "cut", b"cut", "depth", b"depth", "ended", b"ended", "holder", b"holder", "link_id", b"link_id", "parent_id", b"parent_id", "sub_agent", b"sub_agent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "depth", b"depth", "ended", b"ended", "holder", b"holder", "inactive", b"inactive", "link_id", b"link_id", "parent_id", b"parent_id", "sub_agent", b"sub_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What a policy says about arguments that the tool catalogue doesn't know; schemas of the input can't see those."""
+"""Warns about tools and arguments in a policy that the tool catalogue doesn't have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an author does with a policy before it serves: check, evaluate, test, start a new module."""
+"""Checks and evaluates a policy for its author, before it is served."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Policy engines: OPA in this process, or an OPA server."""
+"""Policy engines: evaluate with OPA in this process or on an OPA server."""

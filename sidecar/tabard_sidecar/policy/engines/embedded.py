@@ -1,4 +1,4 @@
-"""A policy from a folder or bundle, compiled into this process."""
+"""Loads a policy from a folder or bundle and evaluates it in this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNKNOWNS = ("input.tool.arguments",)
 
 
 class EmbeddedEvaluator:
-    """Asks a policy that is compiled into this process."""
+    """Evaluates a policy that is compiled into this process."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
@@ -62,7 +62,7 @@ def _failed(error: EvaluationError) -> EvaluationFailedError:
 
 
 class FileProvider:
-    """Loads a folder or bundle. What was loaded stays usable whatever becomes of the files."""
+    """Loads a folder or bundle. A loaded policy stays usable if the files change or disappear."""
 
     keeps_last_good = True
 
@@ -90,4 +90,4 @@ class FileProvider:
         return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the provider holds no resources."""

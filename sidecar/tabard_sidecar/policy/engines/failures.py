@@ -1,10 +1,10 @@
-"""How an evaluation can fail, the same for every engine."""
+"""Defines how an evaluation fails, for every engine."""
 
 from __future__ import annotations
 
 
 class EvaluationFailedError(Exception):
-    """An evaluation gave no answer.
+    """An evaluation gave no result.
 
     Attributes:
         code: ``timeout``, ``builtin_error``, ``conflict``, ``undefined``, ``internal``, ``overloaded`` or

@@ -1,4 +1,4 @@
-"""Talks to an OPA server over its REST API."""
+"""Calls an OPA server's REST API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CODES = {"eval_builtin_error": "builtin_error", "eval_conflict_error": "conflic
 
 
 class OpaClient:
-    """One OPA server. Belongs to one event loop; the first request connects."""
+    """Client of one OPA server. Belongs to one event loop; the first request connects."""
 
     def __init__(self, config: RemoteConfig) -> None:
         self._config = config
@@ -34,7 +34,7 @@ class OpaClient:
 
     @property
     def where(self) -> str:
-        """The server, for messages."""
+        """The server's address, for messages."""
         return self._config.url
 
     def refresh_token(self) -> None:
@@ -50,13 +50,13 @@ class OpaClient:
         """Send GET and return the answer's JSON.
 
         Raises:
-            EvaluationFailedError: OPA says that something went wrong, or takes too long.
-            NoDecision: the server can't be reached or refuses us.
+            EvaluationFailedError: OPA reports an error or takes too long.
+            NoDecision: the server can't be reached or refuses access.
         """
         return await self._send("GET", path, None, deadline_seconds)
 
     async def post(self, path: str, body: bytes, deadline_seconds: float) -> Json:
-        """Send POST and return the answer's JSON; raises as :meth:`get` does."""
+        """Send POST and return the answer's JSON. Raises as :meth:`get` does."""
         return await self._send("POST", path, body, deadline_seconds)
 
     async def close(self) -> None:
@@ -84,19 +84,19 @@ class OpaClient:
             raise EvaluationFailedError("timeout", f"{self.where} took too long") from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._unavailable(f"can't be reached: {type(error).__name__}") from error
-        return self._judge(status, content)
+        return self._check_answer(status, content)
 
-    def _judge(self, status: int, content: bytes) -> Json:
+    def _check_answer(self, status: int, content: bytes) -> Json:
         if status in _REFUSED:
-            raise self._unavailable(f"refuses us with {status}: check policy.remote.token_file")
+            raise self._unavailable(f"refuses access with {status}: check policy.remote.token_file")
         if status == _TOO_LARGE:
-            raise EvaluationFailedError("input_too_large", f"{self.where} finds the input too large")
+            raise EvaluationFailedError("input_too_large", f"{self.where} rejects the input as too large")
         try:
             answer = json.loads(content)
         except ValueError as error:
             raise self._unavailable(f"answers {status} without JSON: is it an OPA server?") from error
         if not isinstance(answer, dict):
-            raise self._unavailable(f"answers {status} with something else than an object")
+            raise self._unavailable(f"answers {status} with JSON that isn't an object")
         if status != _OK:
             raise _failure(answer, status)
         return answer
@@ -140,11 +140,11 @@ def _failure(answer: dict[str, Json], status: int) -> EvaluationFailedError:
 
 
 def _address(url: str) -> tuple[str, str]:
-    """Return what request paths are appended to, and the socket's path if there is one."""
+    """Return the base URL of requests, and the socket's path if there is one."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
-            raise _bad_url(url, "a unix socket needs an absolute path")
+            raise _bad_url(url, "must have an absolute path for a unix socket")
         return "http://localhost", parts.path
     if parts.username or parts.password or parts.query or parts.fragment:
         raise _bad_url(url, "holds more than scheme, host, port and path")
@@ -157,7 +157,7 @@ def _address(url: str) -> tuple[str, str]:
 
 def _bad_url(url: str, what: str) -> PolicyBrokenError:
     message = f"policy.remote.url {what}"
-    return PolicyBrokenError([PolicyProblem("", 0, 0, "remote_url", message, f"Mend {url!r}")])
+    return PolicyBrokenError([PolicyProblem("", 0, 0, "remote_url", message, f"Fix {url!r}")])
 
 
 def _tls(config: RemoteConfig) -> ssl.SSLContext:

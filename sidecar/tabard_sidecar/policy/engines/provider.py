@@ -1,4 +1,4 @@
-"""Where an active policy comes from: compiled here, or held by an OPA server."""
+"""Interfaces of policy engines: loading a policy and evaluating it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tabard_sidecar.policy.values import Json
 
 
 class Evaluator(Protocol):
-    """One immutable policy, ready to be asked."""
+    """Evaluates one immutable policy."""
 
     async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
         """Return ``data.tabard.decision`` as JSON; ``null`` if it is undefined.
 
         Raises:
-            EvaluationFailedError: there is no answer.
+            EvaluationFailedError: there is no result.
             NoDecision: the engine can't be reached.
         """
         ...
@@ -28,7 +28,7 @@ class Evaluator(Protocol):
         """Return OPA's partial result for ``query`` with ``input.tool.arguments`` unknown.
 
         Raises:
-            EvaluationFailedError: there is no answer.
+            EvaluationFailedError: there is no result.
             NoDecision: the engine can't be reached.
         """
         ...
@@ -37,19 +37,19 @@ class Evaluator(Protocol):
         """Return the value of ``data.system.log.mask``; ``None`` if nothing defines it.
 
         Raises:
-            EvaluationFailedError: there is no answer.
+            EvaluationFailedError: there is no result.
             NoDecision: the engine can't be reached.
         """
         ...
 
     def close(self) -> None:
-        """Free what the policy holds; evaluations under way still end."""
+        """Free the policy; running evaluations finish."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A policy that passed every check. ``composer`` turns its answers into decisions."""
+    """A policy that passed every check. ``composer`` composes its answers into decisions."""
 
     evaluator: Evaluator
     revision: str
@@ -58,7 +58,7 @@ class Active:
     composer: Composer = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give it a composer of its own, which remembers its answers only."""
+        """Create the policy's own composer, so that its cache ends with the policy."""
         object.__setattr__(self, "composer", Composer(self.revision, self.rules))
 
 
@@ -67,21 +67,21 @@ class PolicyProvider(Protocol):
 
     @property
     def keeps_last_good(self) -> bool:
-        """True if a policy that was loaded stays usable when the source breaks."""
+        """True if a loaded policy stays usable when the source breaks."""
         ...
 
     async def fingerprint(self) -> object:
-        """Return what changes whenever the source changes. Never raises."""
+        """Return a value that changes whenever the source changes. Never raises."""
         ...
 
     async def load(self) -> Active:
         """Read, check and compile the source.
 
         Raises:
-            PolicyBrokenError: with every problem that was found.
+            PolicyBrokenError: the policy can't be used; it holds every problem that was found.
         """
         ...
 
     async def close(self) -> None:
-        """Free what the provider holds."""
+        """Free the provider's resources."""
         ...

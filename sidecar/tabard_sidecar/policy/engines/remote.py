@@ -1,7 +1,7 @@
-"""A policy that an OPA server holds, under the same checks as one that is compiled here.
+"""Evaluates a policy on an OPA server, and applies the same checks to it as to an embedded one.
 
-What the server serves can change between two looks at it (``policy.poll_seconds``). Even then an element that no rule
-seen at the last look can have made denies, because :func:`tabard_sidecar.policy.compose.compose` knows those rules.
+The server's policy can change between two checks (``policy.poll_seconds``). Even then an element that no rule of the last
+checked policy can have made denies, because :func:`tabard_sidecar.policy.compose.compose` has the list of those rules.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from tabard_sidecar.policy.values import Json
 
 CHECK_SECONDS = 10.0
 
-# Where the sidecar asks for rules. The rest of data.system is the server's own.
+# The paths at which the sidecar evaluates rules. The rest of data.system belongs to the server.
 _ASKED = (("lib",), ("policy",), ("system", "log"), ("tabard",))
-# What the server's modules may be beside the policy: its own authorization isn't ours to judge.
+# The server's own modules, for example its authorization policy, which aren't checked.
 _NOT_OURS = (("tabard",), ("system", "authz"))
 
 _Paths = frozenset[tuple[str, ...]]
 
 
 class RemoteEvaluator:
-    """Asks the server."""
+    """Evaluates the server's policy."""
 
     def __init__(self, client: OpaClient, *, has_mask: bool) -> None:
         self._client = client
@@ -60,7 +60,7 @@ class RemoteEvaluator:
         return await self._data("/v1/data/system/log/mask", record_json, deadline_seconds)
 
     def close(self) -> None:
-        """The connections belong to the provider."""
+        """Do nothing: the provider owns the connections."""
 
     async def _data(self, path: str, input_json: bytes, deadline_seconds: float) -> Json:
         body = b'{"input":' + input_json + b"}"
@@ -69,7 +69,7 @@ class RemoteEvaluator:
 
 
 class RemoteProvider:
-    """Checks what an OPA server holds. A server whose policy breaks a check isn't asked any more."""
+    """Checks the policy on an OPA server. A server whose policy fails a check isn't used any more."""
 
     keeps_last_good = False
 
@@ -80,7 +80,7 @@ class RemoteProvider:
         self._paths: _Paths = frozenset()
 
     async def fingerprint(self) -> object:
-        """Return the modules' digest and every base document that could be taken for a rule."""
+        """Return the modules' digest and the path of every base document that could be mistaken for a rule."""
         try:
             self._client.refresh_token()
             modules = await self._modules()
@@ -92,7 +92,7 @@ class RemoteProvider:
         """Fetch and check.
 
         Raises:
-            PolicyBrokenError: with every problem that was found.
+            PolicyBrokenError: the policy can't be used; it holds every problem that was found.
         """
         try:
             self._client.refresh_token()
@@ -122,7 +122,7 @@ class RemoteProvider:
         if problems:
             raise PolicyBrokenError(problems)
         evaluator = RemoteEvaluator(self._client, has_mask=compiled.mask is not None)
-        # The server's next policy may answer before we have seen that it looks back.
+        # The server's next policy may be evaluated before this sidecar has noticed that it reads history.
         rules = replace(compiled.rules, reads_history=True, reads_calls=True)
         return Active(evaluator, "", rules, compiled.warnings)
 
@@ -137,7 +137,7 @@ class RemoteProvider:
         return found
 
     async def _foreign(self) -> AsyncIterator[tuple[str, ...]]:
-        """Yield the path of every document that isn't made by a rule and stands where rules are asked."""
+        """Yield the path of every base document at the paths where rules are evaluated."""
         for root in _ASKED:
             answer = await self._client.get("/v1/data/" + "/".join(root), CHECK_SECONDS)
             if "result" in answer:
@@ -180,14 +180,14 @@ def _uncovered(value: Json, path: tuple[str, ...], paths: _Paths) -> Iterator[tu
 
 def _base_document(where: str, path: tuple[str, ...]) -> PolicyProblem:
     name = ".".join(path)
-    message = f"the base document data.{name} could be taken for a rule"
+    message = f"the base document data.{name} could be mistaken for a rule"
     return PolicyProblem(
         where, 0, 0, "data_reserved", message, f"Delete it: DELETE /v1/data/{'/'.join(path)}"
     )
 
 
 def _check_library(modules: Mapping[str, str], parsed: Mapping[str, Node]) -> Iterator[PolicyProblem]:
-    """The server must hold exactly this version's entrypoint and library."""
+    """Check that the server has exactly this version's entrypoint and library."""
     ours = {source.strip(): name for name, source in library().items()}
     missing = set(ours.values())
     for file, module in parsed.items():

@@ -1,4 +1,4 @@
-"""Reads OPA's syntax tree (as JSON, with locations)."""
+"""Finds packages, references and rules in OPA's syntax tree (as JSON, with locations)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DataRef:
-    """A reference below ``data``: its leading constants, and whether that is all of it."""
+    """A reference below ``data``: its leading constants, and whether it consists of these only."""
 
     path: tuple[str, ...]
     complete: bool
@@ -44,7 +44,7 @@ def package_path(module: Node) -> tuple[str, ...]:
 
 
 def place(node: Json, fallback: Place | None = None) -> Place:
-    """Return where a node stands."""
+    """Return the place of a node."""
     location = node.get("location") if isinstance(node, Mapping) else None
     if isinstance(location, Mapping):
         return Place(int(location.get("row", 0)), int(location.get("col", 0)))
@@ -52,7 +52,7 @@ def place(node: Json, fallback: Place | None = None) -> Place:
 
 
 def aliases(module: Node) -> dict[str, tuple[str, ...]]:
-    """Return what each imported name stands for: the path below ``data`` or ``input``, that word included."""
+    """Return the path that each imported name refers to, beginning with ``data`` or ``input``."""
     found: dict[str, tuple[str, ...]] = {}
     for statement in module.get("imports") or ():
         path = tuple(str(part["value"]) for part in statement["path"]["value"])
@@ -74,7 +74,7 @@ def refs(node: Json, names: Mapping[str, tuple[str, ...]], at: Place) -> Iterato
             found = _resolve(parts, names, at)
             if found is not None:
                 yield found
-            # What a reference begins with may hold others: [input][0], object.get(data, …).x.
+            # The first term of a reference may contain references: [input][0], object.get(data, …).x.
             yield from refs(parts[1:] if _is_var(parts[0]) else parts, names, at)
             return
         for key, child in node.items():
@@ -108,8 +108,8 @@ def _resolve(parts: list[Json], names: Mapping[str, tuple[str, ...]], at: Place)
 class Rule:
     """One clause of a rule.
 
-    ``shape`` is ``set`` for ``name contains element`` and otherwise says what the clause is instead. ``element`` is
-    the term that a set clause contains.
+    ``shape`` is ``set`` for ``name contains element``, and otherwise describes the clause. ``element`` is the term that a
+    set clause contains.
     """
 
     name: str

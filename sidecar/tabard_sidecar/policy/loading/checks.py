@@ -1,6 +1,6 @@
-"""What a policy must and must not hold, checked before it is ever asked.
+"""Checks a policy's modules for mistakes that plain OPA accepts.
 
-Each of these, left alone, makes plain OPA answer as if a rule weren't there.
+With each of these mistakes OPA evaluates the policy as if a rule didn't exist.
 """
 
 from __future__ import annotations

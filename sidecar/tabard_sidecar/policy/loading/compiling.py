@@ -1,4 +1,4 @@
-"""Checks a policy as a whole and compiles it, telling every problem at once."""
+"""Checks a policy as a whole and compiles it, and reports all problems together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WITHHELD = (
     "time.now_ns",
     "uuid.rfc4122",
 )
-"""Builtins that policies don't get: they reach out of the sandbox, or make a decision impossible to replay."""
+"""Builtins that policies can't use: they have effects outside the sandbox, or make decisions impossible to replay."""
 
 _NETWORK = frozenset({"http.send", "net.lookup_ip_addr"})
 _LIBRARY_PREFIX = "tabard:"
@@ -32,11 +32,11 @@ _LIBRARY_PREFIX = "tabard:"
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """What the configuration says about compiling.
+    """Options for compiling, from the configuration.
 
     Attributes:
-        insecure_builtins: names of :data:`WITHHELD` that policies get all the same.
-        accept_asserted_intent: whether library guardrails accept an intent that nobody signed.
+        insecure_builtins: names of :data:`WITHHELD` that policies may use after all.
+        accept_asserted_intent: whether library guardrails accept an unsigned intent.
     """
 
     insecure_builtins: frozenset[str] = frozenset()

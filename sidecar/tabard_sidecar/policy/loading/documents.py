@@ -1,4 +1,4 @@
-"""Parses data files strictly: nothing is guessed, dropped or overridden."""
+"""Parses data files strictly: malformed, duplicate or conflicting values are errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_DEPTH = 100
 
 
 class DocumentError(Exception):
-    """A file that isn't what it should be."""
+    """A file can't be used."""
 
     def __init__(self, code: str, message: str, next_step: str, row: int = 0) -> None:
         super().__init__(message)
@@ -41,9 +41,9 @@ def parse_json(content: bytes) -> Json:
     try:
         value = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise DocumentError("json", f"isn't JSON: {error.msg}", "Mend the syntax", error.lineno) from error
+        raise DocumentError("json", f"isn't JSON: {error.msg}", "Fix the syntax", error.lineno) from error
     except (RecursionError, ValueError) as error:
-        raise DocumentError("json", f"isn't usable JSON: {error}", "Mend the file") from error
+        raise DocumentError("json", f"can't be used as JSON: {error}", "Fix the file") from error
     _require_json(value, MAX_DEPTH)
     return value
 
@@ -57,7 +57,7 @@ def parse_yaml(content: bytes) -> Json:
     import yaml  # noqa: PLC0415  # most processes never read YAML data
 
     class Loader(yaml.SafeLoader):
-        """Refuses what SafeLoader lets pass silently."""
+        """Refuses aliases and duplicate keys, which SafeLoader accepts."""
 
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             if self.check_event(yaml.AliasEvent):
@@ -70,7 +70,7 @@ def parse_yaml(content: bytes) -> Json:
             for position, name in enumerate(names):
                 if not isinstance(name, str) or name in names[:position]:
                     raise yaml.MarkedYAMLError(
-                        problem=f"key {name!r} comes twice or isn't a string",
+                        problem=f"key {name!r} is repeated or isn't a string",
                         problem_mark=node.value[position][0].start_mark,
                     )
             return super().construct_mapping(node, deep=deep)
@@ -79,9 +79,11 @@ def parse_yaml(content: bytes) -> Json:
         value = yaml.load(content, Loader=Loader)  # noqa: S506  # derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         row = error.problem_mark.line + 1 if error.problem_mark is not None else 0
-        raise DocumentError("yaml", f"isn't usable YAML: {error.problem}", "Mend the syntax", row) from error
+        raise DocumentError(
+            "yaml", f"can't be used as YAML: {error.problem}", "Fix the syntax", row
+        ) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DocumentError("yaml", f"isn't usable YAML: {error}", "Mend the file") from error
+        raise DocumentError("yaml", f"can't be used as YAML: {error}", "Fix the file") from error
     _require_json(value, MAX_DEPTH)
     return value
 
@@ -91,7 +93,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(value) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice!r} comes twice")
+        raise ValueError(f"key {twice!r} is repeated")
     return value
 
 
@@ -119,7 +121,7 @@ def _require_json(value: Json, depth: int) -> None:
 
 
 def merge(into: dict[str, Json], other: dict[str, Json], path: str = "data") -> None:
-    """Merge ``other`` into ``into``; objects are united, nothing else may meet.
+    """Merge ``other`` into ``into``: objects are merged, any other value may be defined only once.
 
     Raises:
         DocumentError: both define the same value.

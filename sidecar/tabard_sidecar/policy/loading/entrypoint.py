@@ -1,8 +1,8 @@
-"""The entrypoint written out for one policy.
+"""Generates the entrypoint for one policy.
 
-``rego/tabard/decision.rego`` finds modules and rules by reference, whatever they are, and asks every list for every
-operation. Once a policy is loaded its rules are known, so the engine gets the same document with each of them named and
-one clause an operation. Both answer alike (tests/integration/engine/test_alike.py compares them); a remote server keeps
+``rego/tabard/decision.rego`` finds modules and rules by reference and evaluates every list for every operation. Once a
+policy is loaded, its rules are known, so the engine gets the same document with each rule named and one clause per
+operation. Both forms give the same answers (tests/integration/engine/test_alike.py compares them); a remote server keeps
 the general form.
 """
 
@@ -15,7 +15,7 @@ from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ELEMENTS
 
 FILE = "tabard/decision.rego"
-"""The file of the library that the written-out form replaces."""
+"""The library's file that the generated form replaces."""
 
 _EVERYWHERE = frozenset({"ask", "deny"})
 _OWN = {
@@ -28,7 +28,7 @@ _OWN = {
 
 
 def write_entrypoint(index: RuleIndex) -> str:
-    """Return the Rego source of ``data.tabard.decision`` for the policy whose rules these are."""
+    """Return the Rego source of ``data.tabard.decision`` for the policy with these rules."""
     nothing = ", ".join(f'"{name}": []' for name in ELEMENTS)
     clauses = [
         f'decision := {{{_document(index, rule)}}} if input.operation == "{operation.value}"'
@@ -45,12 +45,12 @@ def _document(index: RuleIndex, own: str) -> str:
 
 
 def _elements(index: RuleIndex, rule: str) -> str:
-    """Return an array of what every module says under ``rule``, the modules in the order in which OPA sorts them."""
+    """Return an array of every module's elements of ``rule``, with the modules in OPA's order."""
     collected = "[]"
     for module in sorted(index.sites):
         if not index.knows(module, rule):
             continue
-        # As JSON: a package may be named anything, policy["a b"] included.
+        # Encoded as JSON, because a package may have any name, such as policy["a b"].
         name = json.dumps(module, ensure_ascii=False)
         own = f'[{{"module": {name}, "element": element}} | some element in data.policy[{name}].{rule}]'
         collected = own if collected == "[]" else f"array.concat({collected}, {own})"

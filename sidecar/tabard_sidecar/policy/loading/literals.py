@@ -1,4 +1,4 @@
-"""Checks the elements that rules state as literals, before any of them is ever made."""
+"""Checks the elements that rules state as literals against their schema, when the policy is loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabard_sidecar.policy.schema import compile_schema
 from tabard_sidecar.policy.values import Json
 
 Finding = tuple[Place, str, str]
-"""Where, what is wrong, and what to do."""
+"""Place, problem and next step."""
 
 
 def nearest(name: str, known: object) -> str:
@@ -21,7 +21,7 @@ def nearest(name: str, known: object) -> str:
 
 
 def check_literal(term: Node, schema: Mapping[str, Json], path: str = "") -> Iterator[Finding]:
-    """Yield what is certainly wrong with ``term`` whatever its variables turn out to be."""
+    """Yield the problems that ``term`` has for every value of its variables."""
     ground, value = constant(term)
     if ground:
         yield from _check_ground(term, value, schema, path)

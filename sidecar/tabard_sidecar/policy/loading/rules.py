@@ -1,4 +1,4 @@
-"""Where the rules of a policy are, so that a denial can name them."""
+"""Indexes the places of a policy's rules, so that a denial can name them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RuleSite:
-    """One clause of a contract rule. ``code`` is the element's code if the clause states it as a constant."""
+    """The place of one clause of a contract rule. ``code`` is the element's code if it is a constant."""
 
     file: str
     row: int
@@ -23,7 +23,7 @@ class RuleIndex:
     """The clauses of every contract rule, by module name and rule name.
 
     ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library, and
-    ``reads_calls`` only if none refers to more of it than its labels.
+    ``reads_calls`` is False only if no module refers to more of it than its labels.
     """
 
     sites: Mapping[str, Mapping[str, tuple[RuleSite, ...]]] = field(default_factory=dict)
@@ -31,11 +31,11 @@ class RuleIndex:
     reads_calls: bool = True
 
     def knows(self, module: str, rule: str) -> bool:
-        """Tell whether the module defines the rule at all."""
+        """Tell whether the module defines the rule."""
         return rule in self.sites.get(module, {})
 
     def module_of(self, file: str) -> str:
-        """Name the module that a file holds; empty if it holds no contract rule.
+        """Return the name of the module in a file; empty if the file has no contract rule.
 
         An OPA server names the same file with and without a leading slash.
         """
@@ -46,7 +46,7 @@ class RuleIndex:
         return ""
 
     def locate(self, module: str, rule: str, code: object = None) -> str:
-        """Name the clause that made an element, or every clause that could have; empty if there is none."""
+        """Return the place of the clause that made an element, or of every clause that could have; empty if there is none."""
         sites = self.sites.get(module, {}).get(rule, ())
         exact = [site for site in sites if code is not None and site.code == code]
         open_sites = [site for site in sites if site.code is None]

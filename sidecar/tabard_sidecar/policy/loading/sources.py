@@ -115,7 +115,7 @@ def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
     if not modules and not problems:
         problems.append(
             PolicyProblem(
-                str(path), 0, 0, "empty", "holds no policy module", "Add a .rego file, or mend policy.path"
+                str(path), 0, 0, "empty", "holds no policy module", "Add a .rego file, or fix policy.path"
             )
         )
     if problems:
@@ -150,7 +150,7 @@ def _add_data(data: dict[str, Json], origins: dict[str, str], content: bytes, na
         )
     for key in value:
         if key in RESERVED_DATA:
-            message = f"data under {key!r} could be taken for rules"
+            message = f"data under {key!r} could be mistaken for rules"
             raise DocumentError("data_reserved", message, "Put the data under another top-level key")
         origins.setdefault(key, shown)
     merge(data, value)
@@ -168,7 +168,7 @@ def _manifest(content: bytes) -> Mapping[str, Json]:
         )
     if not isinstance(manifest.get("revision", ""), str) or len(manifest.get("revision", "")) > 256:  # noqa: PLR2004
         raise DocumentError(
-            "manifest", "revision must be a string of at most 256 characters", "Mend the revision"
+            "manifest", "revision must be a string of at most 256 characters", "Fix the revision"
         )
     return manifest
 
@@ -213,7 +213,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 def _walk(root: Path, wanted: Callable[[str], bool] = _is_source) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
-        raise _UnreadableError(str(root), "doesn't exist", "Create it, or mend policy.path")
+        raise _UnreadableError(str(root), "doesn't exist", "Create it, or fix policy.path")
     count = 0
     seen: set[tuple[int, int]] = set()
     pending = [(root, "")]

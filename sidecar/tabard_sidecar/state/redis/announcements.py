@@ -1,4 +1,4 @@
-"""Waiting for revocations: a subscription that is never trusted alone."""
+"""Waits for new revocations: subscribes to the zone's channel and polls in case a message is lost."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _CHECK_SECONDS = 1.0
 
 
 class Announcements:
-    """Tells when the zone has a newer revocation.
+    """Waits until the zone has a newer revocation.
 
-    The server announces every one on the zone's channel. Since a connection may break unseen, the number of the newest is
-    looked at after subscribing and every second.
+    The server publishes the number of every revocation on the zone's channel. A connection may break without notice, so
+    the newest number is also read after subscribing and every second.
     """
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._channel = f"{link.prefix}revocations"
-        # Subscriptions that nobody waits on at the moment, so that the next wait needn't connect.
+        # Idle subscriptions, reused so that the next wait needn't connect.
         self._idle: list[PubSub] = []
 
     async def close(self) -> None:
-        """Let go of every subscription."""
+        """Close every subscription."""
         while self._idle:
             await _drop(self._idle.pop())
 
@@ -41,7 +41,7 @@ class Announcements:
         return int(await self._link.run(scripts.NEWEST, {}))
 
     async def wait(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait until there is a revocation above ``after``; False if the time is over first.
+        """Wait until there is a revocation above ``after``; return False after the timeout.
 
         Raises:
             NoDecision: the server can't be reached.
@@ -49,19 +49,19 @@ class Announcements:
         until = asyncio.get_running_loop().time() + timeout_seconds
         subscription = await self._subscribe()
         try:
-            found, sound = await self._wait(subscription, after, until)
+            found, healthy = await self._wait(subscription, after, until)
         except BaseException:
-            # Cancelled in the middle of a message, or broken: its connection can't be used again.
+            # The connection may be broken or hold half a message, so it can't be reused.
             await _drop(subscription)
             raise
-        if sound:
+        if healthy:
             self._idle.append(subscription)
         else:
             await _drop(subscription)
         return found
 
     async def _wait(self, subscription: PubSub, after: int, until: float) -> tuple[bool, bool]:
-        """Tell whether there is a revocation above ``after``, and whether the subscription is any good."""
+        """Return whether there is a revocation above ``after``, and whether the subscription still works."""
         loop = asyncio.get_running_loop()
         waited = False
         while await self.newest() <= after:
@@ -71,18 +71,18 @@ class Announcements:
             if await self._next(subscription, min(left, _CHECK_SECONDS)) > after:
                 return True, True
             waited = True
-        # What has to be looked up after waiting wasn't announced: the other end may be gone without a word.
+        # Found by polling after a wait: its message never came, so the connection may be dead.
         return True, not waited
 
     async def _next(self, subscription: PubSub, seconds: float) -> int:
-        """Return the number announced next, or 0 after a while."""
+        """Return the next published number, or 0 after ``seconds``."""
         try:
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
         except (RedisError, OSError, ValueError) as error:
             raise NoDecision(
                 "UNAVAILABLE",
                 "state_unavailable",
-                f"the state store {self._link.options.place}: the subscription broke ({error}); it is made again",
+                f"the state store {self._link.options.place}: the subscription broke ({error}); it will be made again",
             ) from error
         return int(message["data"]) if message is not None else 0
 

@@ -1,4 +1,4 @@
-"""What is kept in Redis, to and from the state's model. Records are JSON that the scripts pass on unread."""
+"""Converts between the state model and what Redis stores. Records are JSON that the scripts don't parse."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from tabard_sidecar.state.model import (
     Tree,
 )
 
-_REMEMBERED_CALLS = 8_192
+_CACHED_CALLS = 8_192
 
 
 def digest(*parts: str) -> str:
-    """Return a key's part that stands for texts of any length and content."""
+    """Return a fixed-length key part for strings of any length and content."""
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a time as Redis expires keys by it."""
+    """Convert seconds to the milliseconds in which Redis expires keys."""
     return int(seconds * 1000)
 
 
 def task_text(task: TaskRecord) -> str:
-    """Write a task."""
+    """Encode a task."""
     return orjson.dumps(
         [
             task.root_id,
@@ -52,35 +52,35 @@ def task_text(task: TaskRecord) -> str:
 
 
 def tasks(text: bytes) -> list[TaskRecord]:
-    """Read a list of tasks."""
+    """Decode a list of tasks."""
     return [TaskRecord(*fields) for fields in orjson.loads(text)]
 
 
 class Calls:
-    """Reads past calls and remembers those read before: a look-up brings the same fifty again and again."""
+    """Decodes past calls and caches them, because every look-up of a task returns mostly the same calls."""
 
     def __init__(self) -> None:
-        self._known: dict[str, PastCall] = {}
+        self._cached: dict[str, PastCall] = {}
 
     def read(self, entries: Sequence[Sequence[object]]) -> tuple[PastCall, ...]:
-        """Read entries of tool, labels, time and decision."""
-        known = self._known
-        if len(known) > _REMEMBERED_CALLS:
-            known.clear()
+        """Decode entries of tool, labels, time and decision."""
+        cached = self._cached
+        if len(cached) > _CACHED_CALLS:
+            cached.clear()
         calls = []
         for tool, labels, at, decision in entries:
-            call = known.get(decision)  # type: ignore[call-overload]
+            call = cached.get(decision)  # type: ignore[call-overload]
             if call is None:
                 call = PastCall(tool, tuple(labels), at)  # type: ignore[arg-type]
-                known[decision] = call  # type: ignore[index]
+                cached[decision] = call  # type: ignore[index]
             calls.append(call)
         return tuple(calls)
 
 
-def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[TaskState, int]:
-    """Read the answer of the script look_up: how the chain stands, and how many writes of this sidecar are kept.
+def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tuple[TaskState, int]:
+    """Decode the answer of the script look_up: the chain's task state, and this sidecar's count of writes.
 
-    ``asked`` is how many calls were asked for.
+    ``requested`` is how many past calls were requested.
     """
     (
         known,
@@ -105,7 +105,7 @@ def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[Ta
         labels=tuple(sorted({label for some in labels for label in some})) if labels else (),
         label_version=version,
         calls=calls.read(entries) if entries else (),
-        with_calls=asked > 0,
+        with_calls=requested > 0,
         revocations=revocations,
         epoch=epoch,
         changes=changes,
@@ -114,7 +114,7 @@ def standing(text: bytes, chain: Chain, calls: Calls, *, asked: int) -> tuple[Ta
 
 
 def reservation(wanted: Reservation) -> dict[str, object]:
-    """Write what the script reserve is asked."""
+    """Encode the arguments of the script reserve."""
     chain = wanted.chain
     charges = [
         (budget.budget_id, budget.name, budget.limit, wanted.charges.get(budget.name, 0))
@@ -143,12 +143,12 @@ def reservation(wanted: Reservation) -> dict[str, object]:
 
 
 def revocation_field(kind: RevocationKind, target: str) -> str:
-    """Return the field of the hash that holds a revocation."""
+    """Return the name of the hash field that holds a revocation."""
     return f"{kind.value} {target}"
 
 
 def revocations(text: bytes) -> list[Revocation]:
-    """Read the answer of the script revocations."""
+    """Decode the answer of the script revocations."""
     found = []
     for field, (seq, at, expires_at, reason) in orjson.loads(text):
         kind, _, target = field.partition(" ")
@@ -157,7 +157,7 @@ def revocations(text: bytes) -> list[Revocation]:
 
 
 def approval_text(approval: Approval) -> str:
-    """Write what never changes of an approval, but for its payload."""
+    """Encode the fields of an approval that never change, except its payload."""
     return orjson.dumps(
         [
             approval.approval_id,
@@ -173,7 +173,7 @@ def approval_text(approval: Approval) -> str:
 
 
 def approval(fields: Sequence[bytes | None]) -> Approval | None:
-    """Read an approval as the scripts return it; ``None`` if there is none."""
+    """Decode an approval as the scripts return it; ``None`` if there is none."""
     if not fields or any(field is None for field in fields):
         return None
     record, payload, expires, uses, status, approver, decided = (field or b"" for field in fields)
@@ -197,7 +197,7 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
 
 
 def tree(text: bytes) -> Tree:
-    """Read the answer of the script tree."""
+    """Decode the answer of the script tree."""
     task, steps, ended, spent, labels, calls, budgets = orjson.loads(text)
     return Tree(
         task=TaskRecord(*task),

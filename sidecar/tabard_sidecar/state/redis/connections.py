@@ -1,4 +1,4 @@
-"""Connections that carry one question at a time and are kept for the next."""
+"""A small pool of Redis connections, each used by one request at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Part: TypeAlias = str | bytes | float
 
 
 class Connections:
-    """Connections as a pool of the client makes them, without what the pool does for each command.
+    """Connections that redis-py's pool creates but doesn't manage.
 
     Every decision waits for a command, and the pool's events and statistics cost as much as the command itself.
 
     Args:
-        pool: makes connections; none is taken from it.
-        most: most connections at once; whoever needs another one waits.
+        pool: creates the connections; none of its own is used.
+        most: most connections at once; further requests wait.
     """
 
     def __init__(self, pool: ConnectionPool, *, most: int) -> None:
@@ -32,9 +32,9 @@ class Connections:
         self._closed = False
 
     async def ask(self, *commands: Sequence[Part], meanwhile: Meanwhile = nothing) -> list[Any]:
-        """Send commands together and return an answer for each; what the server refuses is answered with its error.
+        """Send commands together and return the answer to each; the answer to a refused command is its error.
 
-        ``meanwhile`` is called once they were sent.
+        Calls ``meanwhile`` once they are sent.
 
         Raises:
             RedisError: the server can't be reached, or the connection broke.
@@ -48,7 +48,7 @@ class Connections:
                 meanwhile()
                 answers = [await _answer(connection) for _ in commands]
             except BaseException:
-                # What comes on it next might be the answer to this question.
+                # The next bytes on it might be the answer to this request.
                 await connection.disconnect(nowait=True)
                 raise
             if self._closed:
@@ -58,19 +58,19 @@ class Connections:
             return answers
 
     async def drop(self) -> None:
-        """Close the connections that nobody uses at the moment."""
+        """Close the idle connections."""
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)
 
     async def close(self) -> None:
-        """Close every connection, those in use as soon as they aren't any more."""
+        """Close every connection, those in use after their request."""
         self._closed = True
         await self.drop()
 
     async def _ready(self) -> AbstractConnection:
         connection = self._idle.pop() if self._idle else self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            # Something to read before anything was asked is the end of the connection.
+            # Readable before a request was sent means that the server closed the connection.
             if connection.is_connected and not await connection.can_read():
                 return connection
             await connection.disconnect(nowait=True)
@@ -81,7 +81,7 @@ class Connections:
         return connection
 
 
-async def _answer(connection: AbstractConnection) -> Any:  # noqa: ANN401 - whatever the command has it answer
+async def _answer(connection: AbstractConnection) -> Any:  # noqa: ANN401 - its type depends on the command
     try:
         return await connection.read_response()
     except ResponseError as error:

@@ -1,4 +1,4 @@
-"""What a server's failures mean and what to do about them."""
+"""Explains the failures of a Redis server and how to fix them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _BY_TYPE: tuple[tuple[type[RedisError], str, str], ...] = (
 
 
 def explain(error: Exception, options: RedisOptions) -> str:
-    """Say what went wrong and what to do; never holds a secret."""
+    """Return what went wrong and what to do. The text never holds a secret."""
     if isinstance(error, TimeoutError | RedisTimeoutError):
         return f"no answer within {options.timeout_seconds:g} s; check the server and the network"
-    # A server that doesn't know a command repeats its arguments, which may be a password.
+    # The error for an unknown command repeats its arguments, which may be a password.
     text = str(error).partition(", with args beginning with")[0] or type(error).__name__
     if text.startswith("TABARDCLOCK"):
         return f"its clock and this machine's are {text.split()[1]} s apart; set both clocks"

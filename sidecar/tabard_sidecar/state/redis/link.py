@@ -1,4 +1,4 @@
-"""The connections to one Redis server: deadlines, reconnecting, errors that say what to do."""
+"""Connection to one Redis server, with deadlines, reconnecting and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.store import Meanwhile, nothing
 
 Answer: TypeAlias = Any
-"""What a server answers: bytes, a number, or a list or mapping of them, as the command has it."""
+"""A server's answer: bytes, a number, or a list or mapping of them, depending on the command."""
 WRITER_SECONDS = 7 * 86_400
-"""How long the server remembers how many writes a sidecar made."""
+"""How long the server keeps the count of a sidecar's writes."""
 _WAIT_SHARE = 0.8
 
 
 class RedisLink:
     """Runs scripts and commands on one server.
 
-    Nothing is tried twice, since a lost answer may have been a yes. A connection that broke is replaced by the next call.
+    Commands aren't retried, because a command whose answer was lost may have been executed. The next call replaces a
+    broken connection.
     """
 
     def __init__(self, options: RedisOptions, zone: str) -> None:
@@ -42,7 +43,7 @@ class RedisLink:
         self._connections: Connections | None = None
 
     def connect(self) -> None:
-        """Set the connections up; the first is made by the first command."""
+        """Create the pools; the first command makes the first connection."""
         self._pool = create_pool(self.options)
         self._client = Redis(connection_pool=self._pool)
         self._connections = Connections(self._pool, most=self.options.max_connections)
@@ -60,7 +61,7 @@ class RedisLink:
 
     @property
     def client(self) -> Redis:
-        """The client, for subscriptions and what administers the server.
+        """The client, for subscriptions and administration.
 
         Raises:
             NoDecision: the store isn't open.
@@ -72,7 +73,7 @@ class RedisLink:
     async def run(
         self,
         script: Script,
-        question: Mapping[str, object],
+        arguments: Mapping[str, object],
         *binary: bytes,
         durable: bool = False,
         meanwhile: Meanwhile = nothing,
@@ -81,23 +82,21 @@ class RedisLink:
 
         Args:
             script: the script.
-            question: what the script reads as ``q``.
+            arguments: what the script reads as ``q``.
             binary: what it reads as ``ARGV[2]`` and on.
             durable: wait until as many replicas as are configured have the write.
-            meanwhile: called once the script was sent.
+            meanwhile: called once the script is sent.
 
         Raises:
-            NoDecision: the server can't be reached, refused, or too few replicas have it.
+            NoDecision: the server can't be reached, refused, or too few replicas have the write.
         """
-        asked = {**question, "writer": self._writer, "writer_seconds": WRITER_SECONDS}
-        arguments: tuple[Part, ...] = (1, self._meta, orjson.dumps(asked), *binary)
+        encoded = orjson.dumps({**arguments, "writer": self._writer, "writer_seconds": WRITER_SECONDS})
+        argv: tuple[Part, ...] = (1, self._meta, encoded, *binary)
         try:
-            return await self._ask(
-                ("EVALSHA", script.digest, *arguments), durable=durable, meanwhile=meanwhile
-            )
+            return await self._ask(("EVALSHA", script.digest, *argv), durable=durable, meanwhile=meanwhile)
         except _UnknownScript:
-            # Nothing was done. With its whole text it is known from then on.
-            return await self._ask(("EVAL", script.text, *arguments), durable=durable, meanwhile=nothing)
+            # Nothing was executed. EVAL also loads the script, so the next EVALSHA finds it.
+            return await self._ask(("EVAL", script.text, *argv), durable=durable, meanwhile=nothing)
 
     async def _ask(self, command: Sequence[Part], *, durable: bool, meanwhile: Meanwhile) -> Answer:
         if not durable or not self.options.replicas:
@@ -112,7 +111,7 @@ class RedisLink:
         return answer
 
     async def _send(self, *commands: Sequence[Part], meanwhile: Meanwhile) -> list[Any]:
-        """Send commands on one connection; the first error counts."""
+        """Send commands on one connection; raise the first error."""
         if self._connections is None:
             raise _not_open()
         try:
@@ -139,14 +138,14 @@ class RedisLink:
             raise await self.failed(error) from error
 
     async def failed(self, error: Exception) -> Exception:
-        """Turn what the client raised into what callers know."""
+        """Translate an exception of the client; close idle connections if the server may be gone."""
         if isinstance(error, NoScriptError):
             return _UnknownScript()
         if self._pool is not None and (
             isinstance(error, ReadOnlyError) or not isinstance(error, ResponseError)
         ):
-            # The other connections go to the same server: who waits for each of them to time out waits for long, and one
-            # that was demoted stays it. A new connection asks anew where the server is.
+            # Drop idle connections too: they lead to the same failed or demoted primary. Reconnecting resolves the
+            # address again.
             await self._pool.disconnect(inuse_connections=False)
             if self._connections is not None:
                 await self._connections.drop()

@@ -1,4 +1,4 @@
-"""Noticing that the server lost what it had acknowledged."""
+"""Detects that the server lost writes that it had acknowledged."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _TRUSTED_SECONDS = WRITER_SECONDS * 0.9
 
 
 class Acknowledged:
-    """What the server acknowledged to this sidecar.
+    """The writes that the server acknowledged to this sidecar.
 
-    The zone's epoch alone wouldn't do: other sidecars may write so much after a loss that it passes what it was before. So
-    the server counts every sidecar's writes, and a sidecar whose count goes back has lost some.
+    The zone's epoch isn't enough: after a loss, other sidecars' writes may move it past its old value. So the server
+    also counts each sidecar's writes, and a count that goes back means that writes of this sidecar were lost.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,14 @@ class Acknowledged:
         self._at = time.monotonic()
 
     def mark(self) -> tuple[int, int]:
-        """Return what is acknowledged by now; taken before a question is sent, since answers may overtake each other."""
+        """Return the counts acknowledged so far. Call it before sending a request: answers may arrive out of order."""
         if time.monotonic() - self._at > _TRUSTED_SECONDS:
-            # The server may have forgotten a sidecar that didn't write for so long.
+            # The server deletes the count of a sidecar that hasn't written for WRITER_SECONDS.
             self._writes = 0
         return self._writes, self._epoch
 
     def lost(self, mark: tuple[int, int], writes: int, epoch: int) -> bool:
-        """Tell whether an answer shows less than was acknowledged when its question was sent; remember what it shows."""
+        """Tell whether an answer counts fewer writes than ``mark``, taken before its request; store the counts."""
         if writes < mark[0] or epoch < mark[1]:
             self._writes, self._epoch = writes, epoch
             return True
@@ -38,7 +38,7 @@ class Acknowledged:
         return False
 
     def wrote(self, writes: int) -> None:
-        """Remember that so many writes are acknowledged."""
+        """Store that ``writes`` writes are acknowledged."""
         if writes > self._writes:
             self._writes = writes
             self._at = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a Redis server must be like before a zone relies on it."""
+"""Checks a Redis server before a zone uses it: version, durability, zone, schema and clock."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def prepare(link: RedisLink, zone: str) -> None:
 
 
 async def weaknesses(link: RedisLink) -> list[str]:
-    """Return why the server may forget what it acknowledged, each a sentence without its stop."""
+    """Return why the server may lose acknowledged writes, each reason without a full stop."""
     try:
         found = await link.command("CONFIG GET", *_DURABLE)
     except NoDecision as error:
@@ -85,7 +85,7 @@ async def weaknesses(link: RedisLink) -> list[str]:
 
 
 async def problems(link: RedisLink) -> Sequence[str]:
-    """Return what is wrong with the server and the zone's keys, each a sentence."""
+    """Return the problems of the server and the zone's keys, each as a sentence."""
     found = [f"Redis: {weakness}." for weakness in await weaknesses(link)]
     info = await link.command("INFO", "everything")
     found += _server_problems(info, link.options.replicas)
@@ -97,7 +97,7 @@ async def problems(link: RedisLink) -> Sequence[str]:
         return found
     missing = await link.run(scripts.CHECK, {"at": time.time(), "most": _CHECKED_KEYS})
     found += [
-        f"{count} {kind} are in the index and nowhere else: the server evicted or lost them."
+        f"{count} {kind} are in the index but have no key: the server evicted or lost them."
         for kind, count in zip(_KINDS, missing, strict=True)
         if count
     ]
@@ -126,7 +126,7 @@ def _server_problems(info: dict[str, Any], replicas: int) -> list[str]:
 
 
 async def compact(link: RedisLink) -> int:
-    """Let the server return unused memory and rewrite its log; return how many bytes less it takes."""
+    """Make the server free unused memory and rewrite its log; return how many bytes were freed."""
     before = await _size(link)
     await link.command("MEMORY PURGE")
     info = await link.command("INFO", "persistence")

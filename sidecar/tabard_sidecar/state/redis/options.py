@@ -1,4 +1,4 @@
-"""How a Redis server is reached."""
+"""Connection settings of a Redis server, and the pool made from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEFAULT_PORT = 6379
 
 @dataclass(frozen=True, slots=True)
 class RedisOptions:
-    """How the server is reached and what is expected of it.
+    """Address, credentials and limits of the server.
 
     Attributes:
         url: ``redis://host[:port][/db]``, ``rediss://…`` for TLS, or ``unix:///path/of.sock[?db=N]``; never with a password.
@@ -33,10 +33,10 @@ class RedisOptions:
         cert_file: client certificate (PEM).
         key_file: its private key (PEM).
         timeout_seconds: longest time for one operation, connecting included.
-        max_connections: most connections that questions use at once; a few more wait for revocations.
-        replicas: how many replicas must have got a durable write before it counts.
-        accept_weak_durability: True opens a server that may evict or lose what it acknowledged.
-        max_clock_skew_seconds: how far this machine's clock and the server's may be apart.
+        max_connections: most connections that requests use at once; a few more wait for revocations.
+        replicas: how many replicas must have received a durable write before it counts.
+        accept_weak_durability: True accepts a server that may evict or lose acknowledged writes.
+        max_clock_skew_seconds: largest difference between this machine's clock and the server's.
     """
 
     url: str
@@ -53,12 +53,12 @@ class RedisOptions:
 
     @property
     def place(self) -> str:
-        """The address as messages show it."""
+        """The address for messages."""
         return self.url.partition("?")[0]
 
 
 class _PasswordFile(CredentialProvider):
-    """Reads the password anew for every connection, so that it can be changed while sidecars run."""
+    """Reads the password again for every connection, so that it can be changed while sidecars run."""
 
     def __init__(self, username: str, path: Path) -> None:
         self._username = username
@@ -73,7 +73,7 @@ class _PasswordFile(CredentialProvider):
 
 
 def create_pool(options: RedisOptions) -> BlockingConnectionPool:
-    """Create the pool of connections that the options describe; none is made yet."""
+    """Create the connection pool that the options describe, without connecting."""
     parts = urlsplit(options.url)
     settings: dict[str, Any] = {
         "db": _database(options.url),
@@ -83,7 +83,7 @@ def create_pool(options: RedisOptions) -> BlockingConnectionPool:
         "socket_timeout": None,
         "socket_connect_timeout": None,
         "driver_info": None,
-        # Announcements of managed services before they move an instance; asking for them costs every connection a trip.
+        # Maintenance notices of managed services; subscribing to them costs every connection a round trip.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     if options.password_file is not None:

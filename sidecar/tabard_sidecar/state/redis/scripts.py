@@ -1,7 +1,7 @@
-"""The Lua scripts: one for each thing that has to happen at once.
+"""Loads the Lua scripts, one for each atomic operation.
 
-A script is the prelude, the parts that it shares with others, and the file of its name. The server knows it by the SHA-1
-of that text.
+A script consists of the prelude, parts that it shares with other scripts, and the file of its name. The server
+identifies it by the SHA-1 of that text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib import resources
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One script: its text and the digest by which the server knows it."""
+    """One script: its text and the digest by which the server identifies it."""
 
     name: str
     text: str
@@ -27,8 +27,8 @@ def _script(name: str, *shared: str, flags: str = "") -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-# A full server still answers, and still does what frees memory or takes authority away. No script is marked as one that
-# only reads: the server would run it on a replica, and on a primary that lost its replicas, where answers may be old.
+# These scripts read, free memory or take authority away, so they must work when the server is full. No script is marked
+# read-only: the server would then run it on a replica, or on a primary that lost its replicas, and return old data.
 _ALWAYS = "allow-oom"
 
 OPEN = _script("open")

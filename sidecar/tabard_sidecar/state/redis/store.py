@@ -42,7 +42,7 @@ from tabard_sidecar.state.store import (
 )
 
 GRACE_SECONDS = 300.0
-"""How long keys outlive what they hold, so that a server whose clock is ahead doesn't forget it early."""
+"""How long keys are kept after their contents expire, so that a server whose clock is ahead doesn't delete them early."""
 _KNOWN_CHILDREN = 65_536
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
@@ -52,13 +52,13 @@ _MOST_LISTED = 1_000
 class RedisStateStore:
     """The :class:`~tabard_sidecar.state.store.StateStore` of a zone whose sidecars run on many machines.
 
-    Every operation is one script, hence one round trip and all or nothing. What is said to be durable also waits for
-    replicas, if ``options.replicas`` says how many. The epoch of an answer is 0 if the server has lost what it
-    acknowledged to this sidecar, even if others have written more since.
+    Every operation is one script: one round trip, all or nothing. A durable write also waits for ``options.replicas``
+    replicas. The epoch of an answer is 0 if the server has lost writes that it acknowledged to this sidecar, even if
+    others have written since.
 
     Args:
-        options: how the server is reached and what is expected of it.
-        zone: the zone, which is one slot of a cluster: all its keys begin with ``tabard:{<zone>}:``.
+        options: the server's address, credentials and limits.
+        zone: the zone. All its keys begin with ``tabard:{<zone>}:``, so a cluster keeps them in one slot.
     """
 
     def __init__(self, options: RedisOptions, *, zone: str) -> None:
@@ -67,7 +67,7 @@ class RedisStateStore:
         self._announcements = Announcements(self._link)
         self._skew = options.max_clock_skew_seconds
         self._calls = codec.Calls()
-        # Children once counted stay counted, so that a grant that is used again costs no write.
+        # Counted children stay counted, so a grant that is used again needs no write.
         self._known_children: dict[tuple[str, str], None] = {}
         self._acknowledged = Acknowledged()
 
@@ -86,60 +86,60 @@ class RedisStateStore:
             raise
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         await self._announcements.close()
         await self._link.close()
 
-    async def _judge(
+    async def _run_timed(
         self,
         script: Script,
         now: float,
-        question: Mapping[str, object],
+        arguments: Mapping[str, object],
         *binary: bytes,
         durable: bool = False,
         meanwhile: Meanwhile = nothing,
     ) -> Answer:
-        """Run a script that compares ``now`` with what is stored, if the server's clock agrees."""
-        asked = {**question, "now": now, "skew": self._skew}
-        return await self._link.run(script, asked, *binary, durable=durable, meanwhile=meanwhile)
+        """Run a script that compares ``now`` with stored times; fail if the server's clock differs too much."""
+        timed = {**arguments, "now": now, "skew": self._skew}
+        return await self._link.run(script, timed, *binary, durable=durable, meanwhile=meanwhile)
 
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
         """Claim a request; see the interface."""
-        question = {
+        arguments = {
             "key": key.hex(),
             "lasts": CLAIM_SECONDS,
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
         }
-        state, response = await self._judge(scripts.CLAIM_REQUEST, now, question, body)
+        state, response = await self._run_timed(scripts.CLAIM_REQUEST, now, arguments, body)
         return Claim(ClaimState(state.decode()), response)
 
     async def complete_request(self, key: bytes, response: bytes, *, expires_at: float) -> None:
-        """Keep a response; see the interface."""
-        question = {
+        """Store a response; see the interface."""
+        arguments = {
             "key": key.hex(),
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
         }
-        await self._link.run(scripts.COMPLETE_REQUEST, question, response)
+        await self._link.run(scripts.COMPLETE_REQUEST, arguments, response)
 
     async def abandon_request(self, key: bytes) -> None:
-        """Give a claim back; see the interface."""
+        """Abandon a claim; see the interface."""
         await self._link.run(scripts.ABANDON_REQUEST, {"key": key.hex()})
 
     async def consume(self, name: str, *, limit: int, now: float, expires_at: float) -> bool:
         """Count one use; see the interface."""
-        question = {
+        arguments = {
             "name": codec.digest(name),
             "limit": limit,
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
         }
-        return bool(await self._judge(scripts.CONSUME, now, question, durable=True))
+        return bool(await self._run_timed(scripts.CONSUME, now, arguments, durable=True))
 
     async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-        """Remember a task; see the interface."""
-        question = {
+        """Store a task; see the interface."""
+        arguments = {
             "root": task.root_id,
             "task_id": task.task_id,
             "record": codec.task_text(task),
@@ -150,30 +150,30 @@ class RedisStateStore:
             "kept": KEPT_SECONDS,
             "until_ms": milliseconds(task.expires_at + KEPT_SECONDS),
         }
-        return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, question, durable=True))))
+        return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, arguments, durable=True))))
 
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
-        """Look at a chain; see the interface."""
-        question = {
+        """Return a chain's task state; see the interface."""
+        arguments = {
             "links": chain.link_ids,
             "budgets": [budget.budget_id for budget in chain.budgets],
             "calls": calls,
         }
         mark = self._acknowledged.mark()
-        standing, written = codec.standing(
-            await self._link.run(scripts.LOOK_UP, question), chain, self._calls, asked=calls
+        task_state, written = codec.task_state(
+            await self._link.run(scripts.LOOK_UP, arguments), chain, self._calls, requested=calls
         )
-        if self._lost(mark, written, standing.epoch):
-            return replace(standing, epoch=0)
-        return standing
+        if self._lost(mark, written, task_state.epoch):
+            return replace(task_state, epoch=0)
+        return task_state
 
     async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
-        """Take what a call takes; see the interface."""
-        question = codec.reservation(reservation)
-        question |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
+        """Make a call's reservation; see the interface."""
+        arguments = codec.reservation(reservation)
+        arguments |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
         mark = self._acknowledged.mark()
-        state, what, epoch, before, *after = await self._judge(
-            scripts.RESERVE, reservation.now, question, meanwhile=meanwhile
+        state, what, epoch, before, *after = await self._run_timed(
+            scripts.RESERVE, reservation.now, arguments, meanwhile=meanwhile
         )
         if state == b"done":
             if self._lost(mark, int(before), int(epoch) - 1):
@@ -182,20 +182,20 @@ class RedisStateStore:
         return Reserved(ReserveState(state.decode()), what.decode(), int(epoch), *map(int, after))
 
     def _lost(self, mark: tuple[int, int], writes: int, epoch: int) -> bool:
-        """Tell whether the server lost what it acknowledged; the answer's epoch then has to be one that went back."""
+        """Tell whether the server lost acknowledged writes; the caller then reports epoch 0."""
         if not self._acknowledged.lost(mark, writes, epoch):
             return False
-        # Children that are known here may be among what was lost.
+        # Cached children may be among the lost writes.
         self._known_children.clear()
         return True
 
     async def release(self, decision_id: str, root_id: str) -> None:
-        """Give a reservation back; see the interface."""
+        """Undo a reservation; see the interface."""
         await self._link.run(scripts.RELEASE, {"root": root_id, "decision": decision_id})
 
     async def report(self, outcome: Outcome) -> OutcomeState:
-        """Count an outcome; see the interface."""
-        question = {
+        """Record an outcome; see the interface."""
+        arguments = {
             "root": outcome.root_id,
             "link": outcome.link_id,
             "decision": outcome.decision_id,
@@ -206,14 +206,14 @@ class RedisStateStore:
             "most_labels": LABELS_PER_TASK,
             "audience": outcome.audience,
         }
-        return OutcomeState((await self._judge(scripts.REPORT, outcome.now, question)).decode())
+        return OutcomeState((await self._run_timed(scripts.REPORT, outcome.now, arguments)).decode())
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children; see the interface."""
         fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known_children]
         if not fresh:
             return None
-        question = {
+        arguments = {
             "children": [
                 (
                     child.parent_id,
@@ -227,7 +227,7 @@ class RedisStateStore:
             ],
             "until_ms": milliseconds(expires_at + KEPT_SECONDS),
         }
-        refused = int(await self._link.run(scripts.REGISTER_CHILDREN, question))
+        refused = int(await self._link.run(scripts.REGISTER_CHILDREN, arguments))
         if refused:
             return fresh[refused - 1]
         for child in fresh:
@@ -242,33 +242,33 @@ class RedisStateStore:
 
     async def revoke(self, revocation: Revocation) -> int:
         """Revoke; see the interface."""
-        question = {
+        arguments = {
             "field": codec.revocation_field(revocation.kind, revocation.target),
             "at": revocation.at,
             "expires": revocation.expires_at,
             "reason": revocation.reason,
             "kept": KEPT_SECONDS,
         }
-        return int(await self._link.run(scripts.REVOKE, question, durable=True))
+        return int(await self._link.run(scripts.REVOKE, arguments, durable=True))
 
     async def lift(self, kind: RevocationKind, target: str) -> bool:
-        """Take a revocation back; see the interface."""
+        """Lift a revocation; see the interface."""
         if kind is RevocationKind.LINK:
             return False
-        question = {"field": codec.revocation_field(kind, target)}
-        return bool(await self._link.run(scripts.LIFT, question, durable=True))
+        arguments = {"field": codec.revocation_field(kind, target)}
+        return bool(await self._link.run(scripts.LIFT, arguments, durable=True))
 
     async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
         """Return revocations in order; see the interface."""
         return codec.revocations(await self._link.run(scripts.REVOCATIONS, {"after": after}))
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait for a revocation; see the interface. The server pushes it."""
+        """Wait for a revocation, which the server publishes; see the interface."""
         return await self._announcements.wait(after, timeout_seconds=timeout_seconds)
 
     async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
-        """Remember a call that waits for a person; see the interface."""
-        question = {
+        """Store a request for approval; see the interface."""
+        arguments = {
             "id": approval.approval_id,
             "root": approval.root_id,
             "question": codec.digest(
@@ -280,31 +280,33 @@ class RedisStateStore:
             "max_pending": max_pending,
             "until_ms": milliseconds(approval.expires_at + GRACE_SECONDS),
         }
-        return codec.approval(await self._judge(scripts.ASK, approval.created_at, question, approval.payload))
+        return codec.approval(
+            await self._run_timed(scripts.ASK, approval.created_at, arguments, approval.payload)
+        )
 
     async def approval(self, approval_id: str, *, now: float) -> Approval | None:
         """Return an approval; see the interface."""
-        found = codec.approval(await self._judge(scripts.APPROVAL, now, {"id": approval_id}))
+        found = codec.approval(await self._run_timed(scripts.APPROVAL, now, {"id": approval_id}))
         return found if found is not None and found.expires_at > now else None
 
     async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
         """Return approvals; see the interface."""
-        question = {"at": now, "pending_only": pending_only, "most": _MOST_LISTED}
-        found = [codec.approval(fields) for fields in await self._link.run(scripts.LIST_APPROVALS, question)]
+        arguments = {"at": now, "pending_only": pending_only, "most": _MOST_LISTED}
+        found = [codec.approval(fields) for fields in await self._link.run(scripts.LIST_APPROVALS, arguments)]
         return [approval for approval in found if approval is not None]
 
     async def decide_approval(
         self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
     ) -> Approval | None:
-        """Decide about an approval; see the interface."""
-        question = {
+        """Decide an approval; see the interface."""
+        arguments = {
             "id": approval_id,
             "status": "approved" if approved else "denied",
             "approver": approver,
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
         }
-        return codec.approval(await self._judge(scripts.DECIDE_APPROVAL, now, question, durable=True))
+        return codec.approval(await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True))
 
     async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
         """Return tasks; see the interface."""
@@ -316,19 +318,19 @@ class RedisStateStore:
         return codec.tree(found) if found else None
 
     async def expire(self, *, now: float) -> int:
-        """Forget what has expired; see the interface."""
-        question = {
+        """Delete expired rows; see the interface."""
+        arguments = {
             "kept": KEPT_SECONDS,
             "grace": GRACE_SECONDS,
             "rows": _EXPIRE_ROWS,
             "tasks": _EXPIRE_TASKS,
         }
-        return int(await self._judge(scripts.EXPIRE, now, question))
+        return int(await self._run_timed(scripts.EXPIRE, now, arguments))
 
     async def check(self) -> Sequence[str]:
         """Check the server; see the interface."""
         return await opening.problems(self._link)
 
     async def compact(self) -> int:
-        """Give space back; see the interface."""
+        """Free unused space; see the interface."""
         return await opening.compact(self._link)

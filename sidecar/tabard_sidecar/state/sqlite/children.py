@@ -1,4 +1,4 @@
-"""Counting children: each at most once, and never more than its parent may have."""
+"""Counts children: each once, and never more than its parent's limit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _KNOWN_CHILDREN = 65_536
 
 
 class Children:
-    """The children of one state file. Those once counted stay counted, so a grant that is used again costs no write."""
+    """The children in one state file. Counted children stay counted, so a grant that is used again needs no write."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
         self._known: dict[tuple[str, str], None] = {}
 
     async def register(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
-        """Count children, all or none; return the first that is one too many."""
+        """Count children, all or none; return the first that exceeds its parent's limit."""
         fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known]
         if not fresh:
             return None

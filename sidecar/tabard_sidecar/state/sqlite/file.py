@@ -1,7 +1,7 @@
-"""One SQLite file, shared by several processes: opening, transactions, waiting for other writers.
+"""Opens a SQLite file that several processes share, and runs transactions on it.
 
-Reads and short writes run on the event loop's thread, since they take some 10 µs and a change of thread takes more. A
-write that finds the file locked by another process waits for it in a thread of its own, so the loop never blocks.
+Reads and short writes run on the event loop's thread: they take about 10 µs, less than a change of thread. A write that
+finds the file locked by another process waits in a separate thread, so the loop never blocks.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class StateFileError(Exception):
 
 
 class StateFile:
-    """A file with two ways of writing.
+    """A SQLite file with fast and durable writes.
 
-    A fast write (``synchronous=NORMAL``) survives a killed process, a durable one (``FULL``) a power cut.
+    A fast write (``synchronous=NORMAL``) survives a killed process, a durable one (``FULL``) survives a power cut.
 
     Args:
         path: the file, on a local disk.
@@ -79,10 +79,10 @@ class StateFile:
         self._fast = self._durable = self._patient = None
 
     def version(self) -> tuple[int, int]:
-        """Return what differs whenever anything in the file does: to ask costs a tenth of reading a chain's rows.
+        """Return a version that differs after any change to the file. Costs a tenth of reading a chain's rows.
 
-        SQLite's ``data_version`` tells of every commit by another connection, in whatever process, and
-        ``total_changes`` of this connection's own.
+        SQLite's ``data_version`` changes with every commit by another connection, in any process, and
+        ``total_changes`` with this connection's own.
         """
         return self.rows("PRAGMA data_version")[0][0], self._open(self._fast).total_changes
 
@@ -98,7 +98,7 @@ class StateFile:
             raise self._unavailable(error) from error
 
     def once(self, work: Work[_T]) -> _T:
-        """Do reads that needn't be of one moment.
+        """Run reads that needn't see the same snapshot.
 
         Raises:
             NoDecision: the file can't be read.
@@ -109,7 +109,7 @@ class StateFile:
             raise self._unavailable(error) from error
 
     def read(self, work: Work[_T]) -> _T:
-        """Do several reads as of one moment.
+        """Run several reads on one snapshot.
 
         Raises:
             NoDecision: the file can't be read.
@@ -145,7 +145,7 @@ class StateFile:
             raise self._unavailable(error) from error
 
     async def in_thread(self, work: Work[_T]) -> _T:
-        """Do slow work outside any transaction, without blocking the loop.
+        """Run slow work outside a transaction, without blocking the loop.
 
         Raises:
             NoDecision: the file can't be used.
@@ -168,9 +168,9 @@ class StateFile:
         return connection
 
     async def _switch_to_wal(self) -> None:
-        """Set the journal mode, which the file remembers.
+        """Set the journal mode, which is stored in the file.
 
-        SQLite doesn't wait for its busy timeout while the mode changes, and a zone's sidecars start together.
+        Retries, because SQLite ignores its busy timeout while the mode changes, and a zone's sidecars start together.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max(self._busy_timeout_seconds, _START_SECONDS)

@@ -1,4 +1,4 @@
-"""Requests, single use, revocations and approvals. Every function works in its caller's transaction."""
+"""Stores requests, single use, revocations and approvals. Every function runs in its caller's transaction."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def revoke(connection: sqlite3.Connection, wanted: Revocation) -> int:
 
 
 def lift(connection: sqlite3.Connection, kind: RevocationKind, target: str) -> bool:
-    """Take a revocation back; a row stays that says so."""
+    """Lift a revocation; its row stays, marked as lifted."""
     row = connection.execute(
         "SELECT at FROM revocations WHERE kind=? AND target=? AND expires_at>0", (kind.value, target)
     ).fetchone()
@@ -89,7 +89,7 @@ def _put_revocation(connection: sqlite3.Connection, found: Revocation) -> int:
 
 
 def revocation(row: Sequence[object]) -> Revocation:
-    """Read a row of seq, kind, target, at, expires_at, reason."""
+    """Decode a row of seq, kind, target, at, expires_at, reason."""
     seq, kind, target, at, expires_at, reason = row
     return Revocation(RevocationKind(kind), str(target), at, expires_at, str(reason), seq)  # type: ignore[arg-type]
 
@@ -101,7 +101,7 @@ _COLUMNS = (
 
 
 def ask(connection: sqlite3.Connection, wanted: Approval, *, max_pending: int) -> Approval | None:
-    """Remember a call that waits for a person, or return the one that does already."""
+    """Store a request for approval, or return the existing one."""
     now = wanted.created_at
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM approvals WHERE root_id=? AND link_id=? AND module=? AND code=? AND digest=? "  # noqa: S608
@@ -158,7 +158,7 @@ def list_approvals(connection: sqlite3.Connection, now: float, *, pending_only: 
     return [_approval(row) for row in rows]
 
 
-def decide_approval(  # noqa: PLR0913 - as the interface has it
+def decide_approval(  # noqa: PLR0913 - the interface's parameters
     connection: sqlite3.Connection,
     approval_id: str,
     *,
@@ -167,7 +167,7 @@ def decide_approval(  # noqa: PLR0913 - as the interface has it
     now: float,
     expires_at: float,
 ) -> Approval | None:
-    """Decide about a pending approval."""
+    """Decide a pending approval."""
     found = find_approval(connection, approval_id, now)
     if found is None or found.status is not ApprovalStatus.PENDING:
         return None

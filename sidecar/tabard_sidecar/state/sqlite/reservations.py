@@ -1,4 +1,4 @@
-"""What tasks did: budgets, labels and calls. Every function works in its caller's transaction."""
+"""Stores tasks, and reserves their budgets, labels and calls. Every function runs in its caller's transaction."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
 from tabard_sidecar.util.jsontext import encode
 
 _TASK_WIDE = ""
-_REMEMBERED_CALLS = 8_192
+_CACHED_CALLS = 8_192
 
 
 class NotReserved(Exception):
-    """Ends a reservation's transaction so that nothing of it stays."""
+    """Rolls back a reservation's transaction."""
 
     def __init__(self, answer: Reserved) -> None:
         super().__init__(answer)
@@ -35,7 +35,7 @@ class NotReserved(Exception):
 
 
 class NotReported(Exception):
-    """Ends an outcome's transaction so that nothing of it stays."""
+    """Rolls back an outcome's transaction."""
 
     def __init__(self, state: OutcomeState) -> None:
         super().__init__(state)
@@ -43,17 +43,17 @@ class NotReported(Exception):
 
 
 def bump(connection: sqlite3.Connection) -> int:
-    """Move the zone's epoch on, as every write does, and return it."""
+    """Increment the zone's epoch, as every write does, and return it."""
     return int(connection.execute("UPDATE epoch SET value = value + 1 RETURNING value").fetchone()[0])
 
 
 def note_change(connection: sqlite3.Connection, root_id: str) -> None:
-    """Count a change of how chains of a task stand."""
+    """Count a change of a task's state."""
     connection.execute("UPDATE tasks SET changes=changes+1 WHERE root_id=?", (root_id,))
 
 
 def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-    """Remember a task with the labels that it inherits, unless they are too many."""
+    """Store a task with the labels that it inherits, unless they are too many."""
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
         return _labels(connection, Chain((task.root_id,)))
     rows = connection.execute(
@@ -77,7 +77,7 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
             int(bool(rows)),
         ),
     )
-    # With the time at which they were last earned, so that they are carried on for a while and not for ever.
+    # Keep the time at which each label was last added, so that inheritance ends some time after it.
     connection.executemany(
         "INSERT INTO labels VALUES (?, '', ?, ?)", [(task.root_id, label, at) for label, at in rows]
     )
@@ -85,13 +85,13 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
     return tuple(label for label, _ in rows)
 
 
-def standing(connection: sqlite3.Connection, chain: Chain, calls: int) -> TaskState:
-    """Return how a chain stands.
+def task_state(connection: sqlite3.Connection, chain: Chain, calls: int) -> TaskState:
+    """Return the state of a chain's task.
 
-    Labels are read after their version, so what is new meanwhile makes the reservation ask policy again.
+    Labels are read after their version, so a label added between the two makes the reservation ask policy again.
     """
     marks, budgets = _marks(len(chain.link_ids)), [budget.budget_id for budget in chain.budgets]
-    # Only the number of placeholders varies: identifiers always travel as parameters.
+    # Only the number of placeholders varies; identifiers are always parameters.
     ended, children, revocations, spent, epoch, label_version, made, changes = connection.execute(
         f"SELECT (SELECT target FROM revocations WHERE kind='link' AND target IN ({marks}) LIMIT 1), "  # noqa: S608
         "(SELECT count(*) FROM children WHERE parent_id=?), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), "
@@ -131,19 +131,19 @@ def _calls(connection: sqlite3.Connection, root_id: str, count: int) -> tuple[Pa
     return tuple([_past_call(*row) for row in reversed(rows)])
 
 
-@lru_cache(maxsize=_REMEMBERED_CALLS)
+@lru_cache(maxsize=_CACHED_CALLS)
 def _past_call(tool: str, labels: str, at: float) -> PastCall:
     return PastCall(tool, tuple(json.loads(labels)) if labels else (), at)
 
 
 def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
-    """Take what a call takes.
+    """Make the reservation of one call.
 
     Raises:
-        NotReserved: it can't be had; the transaction has to be rolled back.
+        NotReserved: it was refused; the transaction has to be rolled back.
     """
     chain = wanted.chain
-    # What hasn't changed since wasn't ended either.
+    # A task that hasn't changed wasn't ended, so its links needn't be checked.
     links = () if wanted.unchanged is not None else chain.link_ids
     task = connection.execute(_task_query(len(links)), (*links, chain.root_id)).fetchone()
     if task is None:
@@ -158,7 +158,7 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     _add_call(connection, wanted, number + 1, charged)
     added = _add_labels(connection, chain.root_id, _TASK_WIDE, wanted.task_labels, wanted.now)
     added += _add_labels(connection, chain.root_id, chain.link_ids[-1], wanted.branch_labels, wanted.now)
-    if added and _crowded(connection, chain.root_id):
+    if added and _has_too_many_labels(connection, chain.root_id):
         raise NotReserved(Reserved(ReserveState.FULL))
     done = Reserved(
         ReserveState.DONE,
@@ -176,7 +176,7 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
 
 
 def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[str, str, int, int]]:
-    """Charge every budget of the chain that a charge names; return id, name, limit and amount of all budgets."""
+    """Charge every budget of the chain that a charge names; return id, name, limit and amount of every budget."""
     charges, root_id = wanted.charges, wanted.chain.root_id
     charged = [(one.budget_id, one.name, one.limit, charges.get(one.name, 0)) for one in wanted.chain.budgets]
     wants = [
@@ -196,7 +196,7 @@ def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[s
 
 
 def _exhausted(connection: sqlite3.Connection, wants: Sequence[tuple[str, str, int, str, int]]) -> str:
-    """Name the first budget that wasn't charged: the one that would pass its limit by being charged once more."""
+    """Return the id of the first budget that would exceed its limit if it were charged again."""
     for root_id, budget_id, amount, _, limit in wants:
         (spent,) = connection.execute(
             "SELECT amount FROM spent WHERE root_id=? AND budget_id=?", (root_id, budget_id)
@@ -255,7 +255,7 @@ def _add_labels(
             "INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?)", (root_id, link_id, label, at)
         ).rowcount
         if not new:
-            # Earned again: later tasks inherit it for as long as if it were new.
+            # Added again: later tasks inherit it for as long as a new label.
             connection.execute(
                 "UPDATE labels SET at=max(at, ?) WHERE root_id=? AND link_id=? AND label=?",
                 (at, root_id, link_id, label),
@@ -264,7 +264,7 @@ def _add_labels(
     return added
 
 
-def _crowded(connection: sqlite3.Connection, root_id: str) -> bool:
+def _has_too_many_labels(connection: sqlite3.Connection, root_id: str) -> bool:
     (count,) = connection.execute("SELECT count(*) FROM labels WHERE root_id=?", (root_id,)).fetchone()
     return bool(count > LABELS_PER_TASK)
 
@@ -272,9 +272,9 @@ def _crowded(connection: sqlite3.Connection, root_id: str) -> bool:
 def call_number(
     connection: sqlite3.Connection, root_id: str, decision_id: str, *, newest: int = KEPT_CALLS
 ) -> int | None:
-    """Return the number of a decision's call, if it is one of so many newest.
+    """Return the number of a decision's call if it is among the task's ``newest`` calls.
 
-    Calls aren't indexed by decision, which would cost every call a tenth of its write.
+    Calls aren't indexed by decision: an index would make every write of a call a tenth slower.
     """
     row = connection.execute(
         "SELECT number FROM calls WHERE root_id=? AND number>(SELECT calls FROM tasks WHERE root_id=?)-? "
@@ -285,7 +285,7 @@ def call_number(
 
 
 def release(connection: sqlite3.Connection, decision_id: str, root_id: str, number: int) -> None:
-    """Give back charges and approvals of a call for which issuing never began."""
+    """Undo the charges and approvals of a call for which no credential was issued."""
     row = connection.execute(
         "SELECT charges, approvals FROM calls WHERE root_id=? AND number=? AND decision_id=?",
         (root_id, number, decision_id),
@@ -311,7 +311,7 @@ def _lower(connection: sqlite3.Connection, root_id: str, budget_id: str, amount:
 
 
 def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> OutcomeState:
-    """Count what a call turned out to cost, and add its labels.
+    """Record what a call actually cost, and add its labels.
 
     Raises:
         NotReported: the task would have too many labels; the transaction has to be rolled back.
@@ -341,7 +341,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
             (json.dumps(left), outcome.root_id, number),
         )
     if _add_labels(connection, outcome.root_id, _TASK_WIDE, outcome.labels, outcome.now):
-        if _crowded(connection, outcome.root_id):
+        if _has_too_many_labels(connection, outcome.root_id):
             raise NotReported(OutcomeState.FULL)
         connection.execute(
             "UPDATE tasks SET label_version=label_version+1 WHERE root_id=?", (outcome.root_id,)
@@ -352,7 +352,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
 
 
 def _raise(connection: sqlite3.Connection, root_id: str, budget: BudgetLimit, amount: int) -> None:
-    """Charge more, but never past the limit: a budget that is used up says so already."""
+    """Charge more, but never past the limit."""
     if amount:
         limit = budget.limit
         connection.execute(
@@ -376,7 +376,7 @@ def _refund_problem(
     return None
 
 
-# Statements differ in the number of their placeholders only: identifiers always travel as parameters.
+# Statements vary only in the number of placeholders; identifiers are always parameters.
 
 
 def _marks(count: int) -> str:
@@ -394,9 +394,9 @@ def _task_query(links: int) -> str:
 
 @cache
 def _charge_statement(budgets: int) -> str:
-    """Return what charges so many budgets: one statement for all takes half as long as one for each.
+    """Return one statement that charges ``budgets`` budgets; a statement for each takes twice as long.
 
-    Without a row nothing was spent yet; with one, the update does nothing if it would pass the limit.
+    A budget without a row hasn't been charged yet. The update of a row does nothing if it would pass the limit.
     """
     return (
         f"INSERT INTO spent VALUES {','.join(['(?,?,?,?,?)'] * budgets)} ON CONFLICT (root_id, budget_id) "  # noqa: S608

@@ -1,4 +1,4 @@
-"""The tables, one script per schema version; a file is brought forward by running those it hasn't seen."""
+"""The tables, as one script per schema version. A file is migrated by running the scripts of newer versions."""
 
 from __future__ import annotations
 

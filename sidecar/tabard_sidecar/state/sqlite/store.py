@@ -26,8 +26,8 @@ from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.store import HISTORY_CALLS, Meanwhile, nothing
 
-_KNOWN_STANDINGS = 256
-_LARGEST_KNOWN = 128
+_CACHED_STATES = 256
+_LARGEST_CACHED = 128
 _RECENT_CALLS = 256
 _WATCH_SECONDS = 0.1
 
@@ -35,15 +35,16 @@ _WATCH_SECONDS = 0.1
 class SQLiteStateStore:
     """The :class:`~tabard_sidecar.state.store.StateStore` of one machine.
 
-    Calls and charges survive a killed process; single use, tasks, revocations and approvals, decided and used, a power cut.
+    Calls and charges survive a killed process. Single use, tasks, revocations, decisions about approvals and their uses
+    survive a power cut.
     """
 
     def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float = 2.0) -> None:
         self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
         self._children = Children(self._file)
-        # How chains stand, for as long as nothing at all changes in the file.
-        self._standings: dict[tuple[Chain, int], TaskState] = {}
-        self._standings_of: object = None
+        # Task states, valid as long as the file hasn't changed.
+        self._task_states: dict[tuple[Chain, int], TaskState] = {}
+        self._task_states_version: object = None
 
     async def open(self) -> None:
         """Open or create the file.
@@ -64,7 +65,7 @@ class SQLiteStateStore:
         )
 
     async def complete_request(self, key: bytes, response: bytes, *, expires_at: float) -> None:
-        """Keep a response; see the interface."""
+        """Store a response; see the interface."""
         await self._file.write(
             lambda c: c.execute(
                 "UPDATE requests SET response=?, expires_at=? WHERE key=?", (response, expires_at, key)
@@ -73,7 +74,7 @@ class SQLiteStateStore:
         )
 
     async def abandon_request(self, key: bytes) -> None:
-        """Give a claim back; see the interface."""
+        """Abandon a claim; see the interface."""
         await self._file.write(
             lambda c: c.execute("DELETE FROM requests WHERE key=? AND response IS NULL", (key,)),
             durable=False,
@@ -86,37 +87,37 @@ class SQLiteStateStore:
         )
 
     async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-        """Remember a task; see the interface."""
+        """Store a task; see the interface."""
         return await self._file.write(
             lambda c: reservations.open_task(c, task, labels_since=labels_since), durable=True
         )
 
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
-        """Look at a chain; see the interface."""
+        """Return a chain's task state; see the interface."""
         version = self._file.version()
-        if version != self._standings_of or len(self._standings) >= _KNOWN_STANDINGS:
-            self._standings.clear()
-            self._standings_of = version
+        if version != self._task_states_version or len(self._task_states) >= _CACHED_STATES:
+            self._task_states.clear()
+            self._task_states_version = version
         key = (chain, calls)
-        known = self._standings.get(key)
-        if known is None:
-            known = self._file.once(lambda c: reservations.standing(c, chain, calls))
-            # Holders choose how long chains are and how many there are of them.
-            if len(chain.link_ids) + len(chain.budgets) + len(known.labels) <= _LARGEST_KNOWN:
-                self._standings[key] = known
-        return known
+        task_state = self._task_states.get(key)
+        if task_state is None:
+            task_state = self._file.once(lambda c: reservations.task_state(c, chain, calls))
+            # Holders choose how many chains there are and how long they are, so large states aren't cached.
+            if len(chain.link_ids) + len(chain.budgets) + len(task_state.labels) <= _LARGEST_CACHED:
+                self._task_states[key] = task_state
+        return task_state
 
-    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:  # noqa: ARG002 - a file answers at once
-        """Take what a call takes; see the interface."""
+    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:  # noqa: ARG002 - a file has no waiting time
+        """Make a call's reservation; see the interface."""
         try:
-            # What a person approved once must not come back with the power.
+            # A used approval must stay used after a power cut.
             durable = bool(reservation.approvals)
             return await self._file.write(lambda c: reservations.reserve(c, reservation), durable=durable)
         except reservations.NotReserved as refusal:
             return refusal.answer
 
     async def release(self, decision_id: str, root_id: str) -> None:
-        """Give a reservation back; see the interface."""
+        """Undo a reservation; see the interface."""
         number = await self._number(root_id, decision_id)
         if number is not None:
             await self._file.write(
@@ -124,7 +125,7 @@ class SQLiteStateStore:
             )
 
     async def report(self, outcome: Outcome) -> OutcomeState:
-        """Count an outcome; see the interface."""
+        """Record an outcome; see the interface."""
         number = await self._number(outcome.root_id, outcome.decision_id)
         if number is None:
             return OutcomeState.UNKNOWN
@@ -134,7 +135,10 @@ class SQLiteStateStore:
             return refusal.state
 
     async def _number(self, root_id: str, decision_id: str) -> int | None:
-        """Find a decision's call: here if it is recent, else in a thread, for agents can name thousands that aren't there."""
+        """Find the number of a decision's call.
+
+        Older calls are searched in a thread, because agents can name thousands of decisions that don't exist.
+        """
         found = self._file.once(
             lambda c: reservations.call_number(c, root_id, decision_id, newest=_RECENT_CALLS)
         )
@@ -160,7 +164,7 @@ class SQLiteStateStore:
         return await self._file.write(lambda c: records.revoke(c, revocation), durable=True)
 
     async def lift(self, kind: RevocationKind, target: str) -> bool:
-        """Take a revocation back; see the interface."""
+        """Lift a revocation; see the interface."""
         return await self._file.write(lambda c: records.lift(c, kind, target), durable=True)
 
     async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
@@ -172,7 +176,7 @@ class SQLiteStateStore:
         return [records.revocation(row) for row in rows]
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait for a revocation; see the interface. A file can't push, so it is looked at ten times a second."""
+        """Wait for a revocation, polling the file ten times a second; see the interface."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_seconds
         while not self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
@@ -182,7 +186,7 @@ class SQLiteStateStore:
         return True
 
     async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
-        """Remember a call that waits for a person; see the interface."""
+        """Store a request for approval; see the interface."""
         return await self._file.write(
             lambda c: records.ask(c, approval, max_pending=max_pending), durable=False
         )
@@ -198,7 +202,7 @@ class SQLiteStateStore:
     async def decide_approval(
         self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
     ) -> Approval | None:
-        """Decide about an approval; see the interface."""
+        """Decide an approval; see the interface."""
         return await self._file.write(
             lambda c: records.decide_approval(
                 c, approval_id, approved=approved, approver=approver, now=now, expires_at=expires_at
@@ -215,7 +219,7 @@ class SQLiteStateStore:
         return self._file.read(lambda c: upkeep.tree(c, task_id))
 
     async def expire(self, *, now: float) -> int:
-        """Forget what has expired; see the interface."""
+        """Delete expired rows; see the interface."""
         return await self._file.write(lambda c: upkeep.expire(c, now), durable=False)
 
     async def check(self) -> Sequence[str]:
@@ -223,5 +227,5 @@ class SQLiteStateStore:
         return await self._file.in_thread(upkeep.check)
 
     async def compact(self) -> int:
-        """Give space back; see the interface."""
+        """Free unused space; see the interface."""
         return await self._file.in_thread(upkeep.compact)

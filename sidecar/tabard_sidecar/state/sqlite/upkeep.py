@@ -1,4 +1,4 @@
-"""Looking at tasks, forgetting what has expired, checking and compacting the file."""
+"""Lists tasks, deletes expired rows, and checks and compacts the file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
-# A lifted revocation (expires_at 0) stays: a sidecar that slept for long still has to hear of it. What keeps somebody from
-# something stays a while longer than it counts: a clock that ran ahead and is set back must not give it back.
+# A lifted revocation (expires_at 0) stays, because a sidecar that was suspended still has to read it. Rows that deny
+# something are kept for a while after they expire: a clock that ran ahead and is set back must not undo them.
 _EXPIRING = (
     ("requests", "key", 0.0),
     ("uses", "name", KEPT_SECONDS),
@@ -63,34 +63,34 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
         {budget_id: amount for budget_id, amount, _, _ in spent},
         tuple(label for (label,) in labels),
         row[-1],
-        # Those that were charged by an older version have no name here.
+        # Budgets that an older version charged have no name here.
         {budget_id: BudgetLimit(budget_id, name, most) for budget_id, _, name, most in spent if name},
     )
 
 
 def expire(connection: sqlite3.Connection, now: float) -> int:
-    """Forget what has expired, a bounded number of rows at a time."""
-    gone = 0
+    """Delete expired rows, a bounded number at a time."""
+    deleted = 0
     for table, key, kept in _EXPIRING:
         columns = key.strip("()")
         # Table and column names are the constants above.
-        gone += connection.execute(
+        deleted += connection.execute(
             f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608
             f"(SELECT {columns} FROM {table} WHERE expires_at<=? AND expires_at>0 LIMIT {_EXPIRE_ROWS})",
             (now - kept,),
         ).rowcount
-    return gone + _expire_tasks(connection, now - KEPT_SECONDS)
+    return deleted + _expire_tasks(connection, now - KEPT_SECONDS)
 
 
 def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
-    """Forget tasks, each after its calls, of which there may be many."""
-    gone = 0
+    """Delete expired tasks, each after its calls, which may be many."""
+    deleted = 0
     roots = connection.execute(
         f"SELECT root_id FROM tasks WHERE expires_at<=? LIMIT {_EXPIRE_TASKS}",  # noqa: S608
         (before,),
     ).fetchall()
     for root in roots:
-        gone += connection.execute(
+        deleted += connection.execute(
             "DELETE FROM calls WHERE (root_id, number) IN "  # noqa: S608
             f"(SELECT root_id, number FROM calls WHERE root_id=? LIMIT {_EXPIRE_ROWS})",
             root,
@@ -98,12 +98,12 @@ def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
         if connection.execute("SELECT 1 FROM calls WHERE root_id=? LIMIT 1", root).fetchone() is not None:
             break  # the rest at the next time
         for table in ("labels", "spent", "tasks"):
-            gone += connection.execute(f"DELETE FROM {table} WHERE root_id=?", root).rowcount  # noqa: S608
-    return gone
+            deleted += connection.execute(f"DELETE FROM {table} WHERE root_id=?", root).rowcount  # noqa: S608
+    return deleted
 
 
 def check(connection: sqlite3.Connection) -> Sequence[str]:
-    """Return what is wrong with the file."""
+    """Return the problems of the file."""
     problems = [
         f"SQLite: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"
     ]
@@ -117,7 +117,7 @@ def check(connection: sqlite3.Connection) -> Sequence[str]:
 
 
 def compact(connection: sqlite3.Connection) -> int:
-    """Give space back that nothing uses; return how many bytes."""
+    """Free unused space; return how many bytes."""
     before = _size(connection)
     connection.execute("VACUUM")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

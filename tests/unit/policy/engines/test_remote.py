@@ -223,7 +223,7 @@ async def test_the_token_is_sent(serve, ask, tmp_path):
     )  # fmt: skip
     token = tmp_path / "token"
     token.write_text("wrong\n")
-    with pytest.raises(PolicyBrokenError, match="refuses us"):
+    with pytest.raises(PolicyBrokenError, match="refuses access"):
         await ask(socket, token_file=token)
     token.write_text(TOKEN + "\n")
     assert await codes(await ask(socket, token_file=token), call("tickets.read")) == []

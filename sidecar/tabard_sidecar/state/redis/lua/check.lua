@@ -1,4 +1,4 @@
--- Compare the indexes with the keys that they name; what should be there and isn't was evicted or lost.
+-- Compare the indexes with the keys that they name; a missing key was evicted or lost.
 local missing = {tasks = 0, revocations = 0, approvals = 0}
 for _, root in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'taskends', exact(q.at), '+inf', 'LIMIT', 0, q.most)) do
   missing.tasks = missing.tasks + 1 - redis.call('EXISTS', key('task', root))

@@ -1,4 +1,4 @@
--- Keys go by themselves; this takes what has expired out of the indexes, and its keys if they are still there.
+-- Keys expire by themselves; this removes expired entries from the indexes, and their keys if they still exist.
 local gone = 0
 
 local function forget_steps(root)

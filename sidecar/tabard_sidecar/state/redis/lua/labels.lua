@@ -1,6 +1,6 @@
--- Labels of a whole task have the link ''. They apply to every branch, so a branch isn't given them again.
+-- Task-wide labels have the link ''. They apply to every branch, so they aren't added to a branch again.
 
--- Return those of some labels that aren't there yet, without those that are added to the whole task beside them.
+-- Return the labels that aren't stored yet, except those that the same write adds to the whole task.
 local function missing_labels(root, link, labels, beside)
   local out, seen = {}, {}
   for _, label in ipairs(beside) do seen[label] = true end
@@ -27,7 +27,7 @@ local function add_labels(root, link, missing, until_ms)
   redis.call('HINCRBY', key('task', root), 'labels', #missing)
 end
 
--- Note when the owner's tasks earned labels; one that is earned again is as good as new for tasks that inherit it.
+-- Store when the owner's tasks got labels; later tasks inherit a label that is added again for as long as a new one.
 local function earn_labels(owner, labels, at, until_ms)
   for _, label in ipairs(labels) do redis.call('ZADD', key('owner', owner), 'GT', exact(at), label) end
   if #labels > 0 then keep(key('owner', owner), until_ms) end

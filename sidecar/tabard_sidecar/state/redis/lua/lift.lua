@@ -1,4 +1,4 @@
--- What says that it was lifted stays until the revocation would have expired: by then everybody forgot that, too.
+-- The lifted entry stays until the revocation would have expired; by then no sidecar holds the revocation any more.
 local found = redis.call('HGET', prefix .. 'revoked', q.field)
 if not found then return 0 end
 local _, at, expires = unpack(cjson.decode(found))

@@ -1,4 +1,4 @@
--- What every script begins with. KEYS[1] is "tabard:{zone}:meta", ARGV[1] what is asked, as JSON.
+-- The beginning of every script. KEYS[1] is "tabard:{zone}:meta", ARGV[1] holds the arguments as JSON.
 -- Lua's numbers are doubles: amounts stay within 2^53, and numbers are never written by cjson, which keeps 14 digits.
 local meta = KEYS[1]
 local prefix = string.sub(meta, 1, -5)
@@ -18,7 +18,7 @@ local function whole(number) return string.format('%.0f', number) end
 
 local function exact(number) return string.format('%.17g', number) end
 
--- Count a write: the zone's, and this sidecar's, which so notices if the server loses one of its own.
+-- Count a write of the zone and of this sidecar, so that the sidecar notices if the server loses one.
 local function bump()
   local writer = key('writer', q.writer)
   redis.call('INCR', writer)
@@ -26,7 +26,7 @@ local function bump()
   return whole(redis.call('HINCRBY', meta, 'epoch', 1))
 end
 
--- Count a change of how chains of a task stand.
+-- Count a change of a task's state.
 local function change(root)
   local name = key('task', root)
   if redis.call('EXISTS', name) == 1 then redis.call('HINCRBY', name, 'changes', 1) end
@@ -41,12 +41,12 @@ local function keep(name, until_ms)
   end
 end
 
--- Give a key of a task, which always goes at the same time, its end.
+-- Set when a key of a task expires, unless that is set.
 local function ends(name, until_ms)
   if redis.call('PTTL', name) == -1 then redis.call('PEXPIREAT', name, until_ms) end
 end
 
--- Keep what a budget is called and its limit, for people who look at the task.
+-- Store a budget's name and limit, to be shown to operators.
 local function describe(root, id, name, limit, until_ms)
   local budgets = key('budgets', root)
   redis.call('HSET', budgets, id, '[' .. cjson.encode(name) .. ',' .. whole(limit) .. ']')

@@ -1,4 +1,5 @@
--- A child is {parent, child, limit or -1, root, holder, sub-agent}. Returns the number of the first one too many, or 0.
+-- A child is {parent, child, limit or -1, root, holder, sub-agent}. Returns the position of the first that exceeds its
+-- parent's limit, or 0.
 local fresh, count = {}, {}
 local seen = {}
 for index, child in ipairs(q.children) do

@@ -20,13 +20,13 @@ end
 local fresh = missing_labels(q.root, '', q.labels, {})
 if #fresh > 0 and tonumber(task[3]) + #fresh > q.most_labels then return 'full' end
 
--- From here on everything is written.
+-- Every check passed; write.
 local spent = key('spent', q.root)
 for _, charge in ipairs(record.charges) do
   local id, name, limit = charge[1], charge[2], charge[3]
   local before = tonumber(redis.call('HGET', spent, id) or '0')
   local after = math.max(0, before - (q.refunded[name] or 0))
-  -- Never past the limit, nor down to it if a smaller limit came later.
+  -- Never raise past the limit, and never lower spending to a limit that became smaller later.
   after = math.max(after, math.min(limit, after + (q.raised[name] or 0)))
   if after ~= before then
     redis.call('HSET', spent, id, whole(after))

@@ -6,7 +6,7 @@ local task = redis.call('HMGET', name, 'version', 'until', 'owner', 'labels', 'n
 if not task[1] then return {'unknown', '', '0', before} end
 local decisions = key('decisions', root)
 if redis.call('HEXISTS', decisions, q.decision) == 1 then
-  -- Asked again.
+  -- The same reservation was made before.
   return {'done', '', bump(), before}
 end
 local ended = first_ended(q.links)
@@ -41,7 +41,7 @@ local of_branch = missing_labels(root, link, q.branch_labels, of_task)
 local fresh = #of_task + #of_branch
 if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', '', '0', before} end
 
--- From here on everything is written.
+-- Every check passed; write.
 local amounts = {}
 for id, amount in pairs(total) do
   amounts[#amounts + 1] = id

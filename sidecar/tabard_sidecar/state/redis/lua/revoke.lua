@@ -1,4 +1,4 @@
--- The hash holds "kind target" -> [seq, at, expires_at, reason]; expires_at 0 says that it was lifted.
+-- The hash holds "kind target" -> [seq, at, expires_at, reason]; expires_at 0 means lifted.
 local at, expires, reason = q.at, q.expires, q.reason
 local found = redis.call('HGET', prefix .. 'revoked', q.field)
 if found then

@@ -1,4 +1,4 @@
-"""What is revoked, in memory."""
+"""Holds the active revocations in memory, by target."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, own_credential_ta
 from tabard_sidecar.state.model import Revocation, RevocationKind
 
 
-class KnownRevocations:
-    """The revocations that hold, by target.
+class ActiveRevocations:
+    """The active revocations by target.
 
     Links that their holders ended aren't kept: there is one per ended task, and the state store checks links with each
-    chain. Those that operators revoked are, to be listed and for a store that loses them.
+    chain. Links that operators revoked are kept, to be listed and to be restored if the store loses them.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class KnownRevocations:
         return sum(map(len, self._by_kind.values()))
 
     def apply(self, revocation: Revocation) -> None:
-        """Take one revocation, or the news that it was lifted. What is known only ever grows until it is lifted."""
+        """Add a revocation or remove a lifted one. A later revocation of a target never shortens an earlier one."""
         if revocation.reason == ENDED_BY_HOLDER:
             return
         kept = self._by_kind[revocation.kind]
@@ -51,28 +51,28 @@ class KnownRevocations:
         kept[revocation.target] = revocation
 
     def prune(self, now: float) -> None:
-        """Forget what has expired."""
+        """Remove expired revocations."""
         for kept in self._by_kind.values():
             for target in [target for target, entry in kept.items() if entry.expires_at <= now]:
                 del kept[target]
 
     def get(self, kind: RevocationKind, target: str) -> Revocation | None:
-        """Return the revocation of a target as it is known."""
+        """Return the revocation of a target, if there is one."""
         return self._by_kind[kind].get(target)
 
-    def held(self, now: float) -> list[Revocation]:
-        """Return every revocation that holds."""
+    def all(self, now: float) -> list[Revocation]:
+        """Return every active revocation."""
         return [entry for kept in self._by_kind.values() for entry in kept.values() if entry.expires_at > now]
 
     def state(self, started_at: float, now: float) -> Revocation | None:
-        """Return what says that the store went back in time after ``started_at``, if it did."""
+        """Return the revocation that says that the store went back in time after ``started_at``, if it did."""
         for found in self._states.values():
             if found.expires_at > now and started_at <= found.at:
                 return found
         return None
 
     def agent(self, holders: Iterable[str], now: float) -> Revocation | None:
-        """Return the revocation of one of these workloads, if one is revoked."""
+        """Return the revocation of the first of these workloads that is revoked."""
         if self._agents:
             for holder in holders:
                 found = self._agents.get(holder)
@@ -81,7 +81,7 @@ class KnownRevocations:
         return None
 
     def subject(self, issuer: str, subject_id: str, since: float, now: float) -> Revocation | None:
-        """Return the revocation of a person that refuses what began at ``since``: what began later is fine."""
+        """Return the revocation of a person if it was made at or after ``since``."""
         if self._subjects:
             found = self._subjects.get(subject_target(issuer, subject_id))
             if found is not None and found.expires_at > now and since <= found.at:

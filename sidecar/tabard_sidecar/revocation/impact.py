@@ -1,4 +1,4 @@
-"""What a revocation reaches at this moment, for the operator to see. Nothing depends on it."""
+"""Counts the tasks and holders that a revocation affects. The counts are shown to operators and decide nothing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tabard_sidecar.revocation.targets import subject_of
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind, TaskRecord, Tree
 
 MAX_TASKS = 1000
-"""How many tasks are looked at."""
+"""How many tasks are examined."""
 _SECONDS = 0.5
 
 
 class TaskSource(Protocol):
-    """The part of the state store that knows of tasks."""
+    """The part of the state store that lists tasks."""
 
     async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
         """Return the tasks that haven't expired, newest first."""
@@ -29,8 +29,8 @@ class TaskSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """What a revocation cuts. ``complete`` is false if not every task was looked at."""
+class Impact:
+    """The tasks and holders that a revocation affects. ``complete`` is false if not every task was examined."""
 
     tasks: int = 0
     holders: int = 0
@@ -52,22 +52,22 @@ def subtrees(children: Iterable[Child], tops: Iterable[str]) -> set[str]:
     return found
 
 
-async def measure(store: TaskSource, revocation: Revocation, *, now: float) -> Reach:
-    """Count the live tasks and the steps of their chains that a revocation cuts.
+async def measure_impact(store: TaskSource, revocation: Revocation, *, now: float) -> Impact:
+    """Count the live tasks, and the steps of their chains, that a revocation affects.
 
-    Looks at the newest :data:`MAX_TASKS` tasks for at most half a second, so that nobody waits for a count.
+    Examines the newest :data:`MAX_TASKS` tasks, for at most half a second.
 
     Raises:
-        NoDecision: the state store is out of reach.
+        NoDecision: the state store is unavailable.
     """
     if revocation.kind is RevocationKind.CREDENTIAL:
-        return Reach()
+        return Impact()
     tasks = await store.tasks(now=now, limit=MAX_TASKS)
     complete = len(tasks) < MAX_TASKS
     until = time.monotonic() + _SECONDS
-    cut = holders = 0
+    affected = holders = 0
     for task in tasks:
-        # Whoever waits for a decision goes first.
+        # Yield to requests that wait for a decision.
         await asyncio.sleep(0)
         if revocation.kind is RevocationKind.SUBJECT and not _concerns(task, revocation):
             continue
@@ -76,12 +76,12 @@ async def measure(store: TaskSource, revocation: Revocation, *, now: float) -> R
             break
         tree = await store.tree(task.task_id)
         steps = 0 if tree is None else _steps(tree, revocation)
-        cut += steps > 0
+        affected += steps > 0
         holders += steps
         if steps and revocation.kind is RevocationKind.LINK:
             # A link belongs to one task.
-            return Reach(cut, holders, complete=True)
-    return Reach(cut, holders, complete)
+            return Impact(affected, holders, complete=True)
+    return Impact(affected, holders, complete)
 
 
 def _concerns(task: TaskRecord, revocation: Revocation) -> bool:
@@ -90,7 +90,7 @@ def _concerns(task: TaskRecord, revocation: Revocation) -> bool:
 
 
 def _steps(tree: Tree, revocation: Revocation) -> int:
-    """Return how many steps of a task are cut, its root among them."""
+    """Return how many steps of a task are affected, counting its root."""
     if revocation.kind is RevocationKind.SUBJECT:
         return 1 + len(tree.children)
     if revocation.kind is RevocationKind.AGENT:
