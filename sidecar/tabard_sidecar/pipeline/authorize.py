@@ -109,9 +109,9 @@ class Authorizer:
                 reserved = await self._reserve(call, state, proposal, recorder)
                 if reserved.state is ReserveState.DONE:
                     return await self._allow(call, proposal, recorder)
-                if reserved.state is not ReserveState.CHANGED and not state.remembered:
+                if reserved.state is not ReserveState.CHANGED and not state.cached:
                     raise refusal(call.grant, reserved)
-            elif not state.remembered:
+            elif not state.cached:
                 return await self._deny(call, proposal, recorder)
             state = await reader.read()
         raise NoDecision(

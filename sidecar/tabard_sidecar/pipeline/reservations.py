@@ -12,7 +12,7 @@ from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import task_ended
 from tabard_sidecar.state import Reservation, Reserved, ReserveState, StateStore, TaskState
-from tabard_sidecar.state.store import LABELS_PER_TASK, nothing
+from tabard_sidecar.state.store import LABELS_PER_TASK, no_work
 
 
 class Reservations:
@@ -53,16 +53,16 @@ class Reservations:
         takes = any(wanted.charges.values()) or wanted.task_labels or wanted.branch_labels or wanted.approvals
         if not takes and not kept:
             # Without a write nothing confirms that a cached state is still the current one.
-            return Reserved(ReserveState.CHANGED if seen.remembered else ReserveState.DONE)
+            return Reserved(ReserveState.CHANGED if seen.cached else ReserveState.DONE)
         before = self._epoch.highest
         reserved = await self._state.reserve(
-            wanted, meanwhile=nothing if credential is None else credential.compute
+            wanted, concurrent_work=no_work if credential is None else credential.compute
         )
         if reserved.state is ReserveState.DONE:
             await self._epoch.check_write(reserved.epoch, before=before)
             if kept:
                 self._cache.keep(seen, wanted, reserved)
-        elif reserved.state is ReserveState.CHANGED and seen.remembered:
+        elif reserved.state is ReserveState.CHANGED and seen.cached:
             self._cache.missed(call.grant.root_id)
         return reserved
 
@@ -93,7 +93,7 @@ class Reservations:
             approvals=tuple(approval.approval_id for approval in call.approvals),
             now=self._clock(),
             audience=credential.request.audience if credential is not None else "",
-            unchanged=(seen.changes, seen.revocations) if seen.remembered else None,
+            unchanged=(seen.changes, seen.revocations) if seen.cached else None,
         )
 
 

@@ -97,7 +97,7 @@ def _after(before: TaskState, wanted: Reservation, reserved: Reserved) -> TaskSt
         revocations=reserved.revocations,
         epoch=reserved.epoch,
         changes=reserved.changes,
-        remembered=True,
+        cached=True,
     )
 
 

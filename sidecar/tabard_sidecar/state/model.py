@@ -110,7 +110,7 @@ class TaskState:
         revocations: sequence number of the newest revocation in the zone; 0 if there was none.
         epoch: grows with every write in the zone. A store whose epoch goes back has lost what it once acknowledged.
         changes: grows with every change of the task's state, except revocations.
-        remembered: the state was taken from the last reservation and wasn't looked up for this request.
+        cached: the state was taken from the last reservation and wasn't looked up for this request.
     """
 
     known: bool
@@ -124,7 +124,7 @@ class TaskState:
     revocations: int = 0
     epoch: int = 0
     changes: int = 0
-    remembered: bool = False
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

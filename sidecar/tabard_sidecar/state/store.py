@@ -33,11 +33,11 @@ KEPT_SECONDS = 3600.0
 """How long an expired task is kept, because new tasks may inherit its labels."""
 
 
-Meanwhile = Callable[[], None]
+ConcurrentWork = Callable[[], None]
 """Work to do while waiting for the store's answer. Takes a fraction of a millisecond and never raises."""
 
 
-def nothing() -> None:
+def no_work() -> None:
     """Do nothing."""
 
 
@@ -93,14 +93,16 @@ class StateStore(Protocol):
         """Return the state of a chain's task, read at one moment, with at most ``calls`` past calls."""
         ...
 
-    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
+    async def reserve(
+        self, reservation: Reservation, *, concurrent_work: ConcurrentWork = no_work
+    ) -> Reserved:
         """Reserve one allowed call: charge every budget, use up approvals, record the call, add labels.
 
         One transaction, all or nothing. Refused if the label version isn't current, a link was ended, or the task isn't
         ``unchanged`` although the reservation requires it. The caller has checked that every charged name has a budget
         in the chain.
 
-        A store that waits for a server calls ``meanwhile`` after sending the request.
+        A store that waits for a server calls ``concurrent_work`` after sending the request.
         """
         ...
 

@@ -209,7 +209,7 @@ def _same(remembered: TaskState, found: TaskState) -> None:
 
     def shown(standing: TaskState) -> TaskState:
         spent = {name: amount for name, amount in standing.spent.items() if amount}
-        return replace(standing, epoch=0, remembered=False, spent=spent)
+        return replace(standing, epoch=0, cached=False, spent=spent)
 
     assert shown(remembered) == shown(found)
     assert [call.encoded for call in remembered.calls] == [call.encoded for call in found.calls]

@@ -132,7 +132,7 @@ async def test_something_is_done_while_the_server_answers(connect):
     """Once, after the question was sent; the answer is that of the question all the same."""
     connections = connect()
     done: list[str] = []
-    assert await connections.ask(("ECHO", b"answer"), meanwhile=lambda: done.append("meanwhile")) == [
+    assert await connections.ask(("ECHO", b"answer"), concurrent_work=lambda: done.append("meanwhile")) == [
         b"answer"
     ]
     assert done == ["meanwhile"]

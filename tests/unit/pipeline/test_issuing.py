@@ -26,9 +26,9 @@ def computed(parts, monkeypatch):
     compute, made = issuer.compute, {"meanwhile": [], "after": []}
     waiting = []
 
-    async def reserve_slowly(reservation, *, meanwhile):
+    async def reserve_slowly(reservation, *, concurrent_work):
         waiting.append(reservation)
-        meanwhile()
+        concurrent_work()
         waiting.pop()
         return await reserve(reservation)
 

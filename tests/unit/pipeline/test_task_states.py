@@ -36,7 +36,7 @@ def test_it_is_taken_once(memory):
     """Of two questions at the same time one at most relies on it."""
     memory.keep(SEEN, wanted(), DONE)
     found = take(memory)
-    assert (found.remembered, found.changes, found.spent, found.revocations) == (True, 8, {"b": 2}, 3)
+    assert (found.cached, found.changes, found.spent, found.revocations) == (True, 8, {"b": 2}, 3)
     assert [call.tool for call in found.calls] == ["pay"]
     assert take(memory) is None
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ResponseError
 
-from tabard_sidecar.state.store import Meanwhile, nothing
+from tabard_sidecar.state.store import ConcurrentWork, no_work
 
 Part: TypeAlias = str | bytes | float
 """One part of a command."""
@@ -31,10 +31,10 @@ class Connections:
         self._free = asyncio.Semaphore(most)
         self._closed = False
 
-    async def ask(self, *commands: Sequence[Part], meanwhile: Meanwhile = nothing) -> list[Any]:
+    async def ask(self, *commands: Sequence[Part], concurrent_work: ConcurrentWork = no_work) -> list[Any]:
         """Send commands together and return the answer to each; the answer to a refused command is its error.
 
-        Calls ``meanwhile`` once they are sent.
+        Calls ``concurrent_work`` once they are sent.
 
         Raises:
             RedisError: the server can't be reached, or the connection broke.
@@ -45,7 +45,7 @@ class Connections:
             try:
                 packed = connection.pack_commands(commands)
                 await connection.send_packed_command(packed, check_health=False)
-                meanwhile()
+                concurrent_work()
                 answers = [await _answer(connection) for _ in commands]
             except BaseException:
                 # The next bytes on it might be the answer to this request.

@@ -17,7 +17,7 @@ from tabard_sidecar.state.redis.connections import Connections, Part
 from tabard_sidecar.state.redis.failures import explain
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
 from tabard_sidecar.state.redis.scripts import Script
-from tabard_sidecar.state.store import Meanwhile, nothing
+from tabard_sidecar.state.store import ConcurrentWork, no_work
 
 Answer: TypeAlias = Any
 """A server's answer: bytes, a number, or a list or mapping of them, depending on the command."""
@@ -76,7 +76,7 @@ class RedisLink:
         arguments: Mapping[str, object],
         *binary: bytes,
         durable: bool = False,
-        meanwhile: Meanwhile = nothing,
+        concurrent_work: ConcurrentWork = no_work,
     ) -> Answer:
         """Run a script and return its answer.
 
@@ -85,7 +85,7 @@ class RedisLink:
             arguments: what the script reads as ``q``.
             binary: what it reads as ``ARGV[2]`` and on.
             durable: wait until as many replicas as are configured have the write.
-            meanwhile: called once the script is sent.
+            concurrent_work: called once the script is sent.
 
         Raises:
             NoDecision: the server can't be reached, refused, or too few replicas have the write.
@@ -93,30 +93,34 @@ class RedisLink:
         encoded = orjson.dumps({**arguments, "writer": self._writer, "writer_seconds": WRITER_SECONDS})
         argv: tuple[Part, ...] = (1, self._meta, encoded, *binary)
         try:
-            return await self._ask(("EVALSHA", script.digest, *argv), durable=durable, meanwhile=meanwhile)
+            return await self._ask(
+                ("EVALSHA", script.digest, *argv), durable=durable, concurrent_work=concurrent_work
+            )
         except _UnknownScript:
             # Nothing was executed. EVAL also loads the script, so the next EVALSHA finds it.
-            return await self._ask(("EVAL", script.text, *argv), durable=durable, meanwhile=nothing)
+            return await self._ask(("EVAL", script.text, *argv), durable=durable, concurrent_work=no_work)
 
-    async def _ask(self, command: Sequence[Part], *, durable: bool, meanwhile: Meanwhile) -> Answer:
+    async def _ask(
+        self, command: Sequence[Part], *, durable: bool, concurrent_work: ConcurrentWork
+    ) -> Answer:
         if not durable or not self.options.replicas:
-            (answer,) = await self._send(command, meanwhile=meanwhile)
+            (answer,) = await self._send(command, concurrent_work=concurrent_work)
             return answer
         wait = ("WAIT", self.options.replicas, int(self.options.timeout_seconds * 1000 * _WAIT_SHARE))
-        answer, reached = await self._send(command, wait, meanwhile=meanwhile)
+        answer, reached = await self._send(command, wait, concurrent_work=concurrent_work)
         if reached < self.options.replicas:
             raise self._unavailable(
                 f"{reached} of {self.options.replicas} replicas have the write; check replication, or state.redis.replicas"
             )
         return answer
 
-    async def _send(self, *commands: Sequence[Part], meanwhile: Meanwhile) -> list[Any]:
+    async def _send(self, *commands: Sequence[Part], concurrent_work: ConcurrentWork) -> list[Any]:
         """Send commands on one connection; raise the first error."""
         if self._connections is None:
             raise _not_open()
         try:
             async with asyncio.timeout(self.options.timeout_seconds):
-                answers = await self._connections.ask(*commands, meanwhile=meanwhile)
+                answers = await self._connections.ask(*commands, concurrent_work=concurrent_work)
         except (RedisError, OSError, TimeoutError, ValueError) as error:
             raise await self.failed(error) from error
         for answer in answers:

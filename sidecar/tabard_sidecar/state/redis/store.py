@@ -37,8 +37,8 @@ from tabard_sidecar.state.store import (
     KEPT_CALLS,
     KEPT_SECONDS,
     LABELS_PER_TASK,
-    Meanwhile,
-    nothing,
+    ConcurrentWork,
+    no_work,
 )
 
 GRACE_SECONDS = 300.0
@@ -97,11 +97,11 @@ class RedisStateStore:
         arguments: Mapping[str, object],
         *binary: bytes,
         durable: bool = False,
-        meanwhile: Meanwhile = nothing,
+        concurrent_work: ConcurrentWork = no_work,
     ) -> Answer:
         """Run a script that compares ``now`` with stored times; fail if the server's clock differs too much."""
         timed = {**arguments, "now": now, "skew": self._skew}
-        return await self._link.run(script, timed, *binary, durable=durable, meanwhile=meanwhile)
+        return await self._link.run(script, timed, *binary, durable=durable, concurrent_work=concurrent_work)
 
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
         """Claim a request; see the interface."""
@@ -167,13 +167,15 @@ class RedisStateStore:
             return replace(task_state, epoch=0)
         return task_state
 
-    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:
+    async def reserve(
+        self, reservation: Reservation, *, concurrent_work: ConcurrentWork = no_work
+    ) -> Reserved:
         """Make a call's reservation; see the interface."""
         arguments = codec.reservation(reservation)
         arguments |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
         mark = self._acknowledged.mark()
         state, what, epoch, before, *after = await self._run_timed(
-            scripts.RESERVE, reservation.now, arguments, meanwhile=meanwhile
+            scripts.RESERVE, reservation.now, arguments, concurrent_work=concurrent_work
         )
         if state == b"done":
             if self._lost(mark, int(before), int(epoch) - 1):

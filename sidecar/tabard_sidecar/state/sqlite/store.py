@@ -24,7 +24,7 @@ from tabard_sidecar.state.model import (
 from tabard_sidecar.state.sqlite import records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
-from tabard_sidecar.state.store import HISTORY_CALLS, Meanwhile, nothing
+from tabard_sidecar.state.store import HISTORY_CALLS, ConcurrentWork, no_work
 
 _CACHED_STATES = 256
 _LARGEST_CACHED = 128
@@ -107,7 +107,12 @@ class SQLiteStateStore:
                 self._task_states[key] = task_state
         return task_state
 
-    async def reserve(self, reservation: Reservation, *, meanwhile: Meanwhile = nothing) -> Reserved:  # noqa: ARG002 - a file has no waiting time
+    async def reserve(
+        self,
+        reservation: Reservation,
+        *,
+        concurrent_work: ConcurrentWork = no_work,  # noqa: ARG002 - a file has no waiting time
+    ) -> Reserved:
         """Make a call's reservation; see the interface."""
         try:
             # A used approval must stay used after a power cut.
