@@ -54,8 +54,6 @@ class PolicyLease:
         broken: why the policy's source has been broken for too long, so that everything is denied; otherwise empty.
     """
 
-    __slots__ = ("_breaker", "_broken", "_deadline_seconds", "_policy", "_shared")
-
     def __init__(
         self, shared: SharedPolicy, breaker: Breaker, deadline_seconds: float, *, broken: str
     ) -> None:
