@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from cachetools import LRUCache
+
 from tabard_sidecar.state.model import (
     Approval,
     Chain,
@@ -42,7 +44,7 @@ class SQLiteStateStore:
         self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
         self._children = Children(self._file)
         # How chains stand, for as long as nothing at all changes in the file.
-        self._standings: dict[tuple[Chain, int], TaskState] = {}
+        self._standings: LRUCache[tuple[Chain, int], TaskState] = LRUCache(_KNOWN_STANDINGS)
         self._standings_of: object = None
 
     async def open(self) -> None:
@@ -94,7 +96,7 @@ class SQLiteStateStore:
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Look at a chain; see the interface."""
         version = self._file.version()
-        if version != self._standings_of or len(self._standings) >= _KNOWN_STANDINGS:
+        if version != self._standings_of:
             self._standings.clear()
             self._standings_of = version
         key = (chain, calls)
