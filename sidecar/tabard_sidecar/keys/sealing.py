@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tabard_sidecar.keys import ROOT, Keyring
 
-_REPLY_INFO = "reply"
+REPLIES = "reply"
+"""Use of the keys that seal remembered replies."""
 
 
-class KeyringReplyKeys:
+class DerivedSealingKeys:
     """Derives one key per root key, so that what was sealed stays readable across a rotation.
 
     Args:
@@ -15,7 +16,7 @@ class KeyringReplyKeys:
         info: what the keys are for; keys of one use never open what another sealed.
     """
 
-    def __init__(self, keyring: Keyring, info: str = _REPLY_INFO) -> None:
+    def __init__(self, keyring: Keyring, info: str) -> None:
         self._keyring = keyring
         self._info = info
 
