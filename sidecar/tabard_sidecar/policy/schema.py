@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from jsonschema_rs import (
     RegexOptions,
@@ -152,7 +153,7 @@ class _Explanation:
 
     def _same_place(self, pointer: str, schema: Mapping[str, Json], value: Json) -> Iterator[_Part]:
         if "$ref" in schema:
-            yield _Part(schema["$ref"], resolve(self._root, schema["$ref"]), None, value)
+            yield _Part(unquote(schema["$ref"]), resolve(self._root, schema["$ref"]), None, value)
         for index, one in enumerate(schema.get("allOf", ())):
             yield _Part(f"{pointer}/allOf/{index}", one, None, value)
         if "if" in schema:

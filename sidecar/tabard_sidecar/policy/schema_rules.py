@@ -144,7 +144,7 @@ class _Document:
     def _require_keywords(self, schema: Mapping[str, Json], place: str) -> None:
         for keyword in schema:
             if keyword not in self._keywords and not keyword.startswith("x-"):
-                close = get_close_matches(keyword, self._keywords, n=1)
+                close = get_close_matches(keyword[:50], self._keywords, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise SchemaError(f"{_join(place, keyword)} is no keyword of JSON Schema{hint}")
         if place and (schema.get("$schema", self._root.get("$schema")) != self._root.get("$schema")):

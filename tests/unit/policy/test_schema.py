@@ -119,6 +119,7 @@ def test_a_schema_may_refer_to_itself():
         ({"oneOf": [True, True]}, 3, ("", "must fit exactly one of the allowed forms")),
         ({"not": {"type": "integer"}}, 3, ("", "has a form that is not allowed")),
         ({"contains": {"type": "null"}}, [3], ("", "breaks its schema")),
+        ({"$id": "https://x.test/a", "$ref": "#/$defs/b%20c", "$defs": {"b c": {"type": "null"}}}, 3, ("", "must be of type null")),
         (False, 3, ("", "must not be there")),
     ],
 )  # fmt: skip
