@@ -54,10 +54,15 @@ _SAME_PLACE = frozenset(
 )
 """Keywords whose subschemas look at the same part of the instance as the schema that holds them."""
 
-_FOREIGN = re.compile(
-    r"""\\(?:[<>]|b\{)      # word boundaries of other dialects
-    |\\.                    # any other escape, left to the engine
-    |\(\?(?!:|i[:)]|P?<\w)  # flags, lookaround""",
+_PATTERN_PARTS = re.compile(
+    r"""(?P<foreign>
+        \\(?:[<>]|b\{)              # word boundaries of other dialects
+        |\[\^?\]                    # a class without members in ECMAScript, the first member elsewhere
+        |\(\?(?!:|i[:)]|P?<\w).?    # flags, look-around
+    )
+    |\\.                            # any other escape
+    |\[(?:\\.|[^\]\\])*\]            # a class, in which none of the above is special
+    """,
     re.VERBOSE | re.DOTALL,
 )
 
@@ -176,13 +181,13 @@ def require_common_pattern(pattern: Json) -> None:
     """Check that a pattern means the same to ECMAScript and to the engine.
 
     Raises:
-        SchemaError: it sets flags other than ``i``, looks around, or uses a word boundary of another dialect.
+        SchemaError: it sets flags other than ``i``, looks around, or uses what other dialects read differently.
     """
-    for found in _FOREIGN.finditer(pattern) if isinstance(pattern, str) else ():
-        if found[0].startswith("(?") or found[0] in {"\\<", "\\>", "\\b{"}:
+    for found in _PATTERN_PARTS.finditer(pattern) if isinstance(pattern, str) else ():
+        if found["foreign"]:
             raise SchemaError(
-                f"pattern {pattern[:100]!r} uses {found[0]}: lookaround, flags other than i, and \\< \\> \\b{{ "
-                "are not supported; write it without"
+                f"pattern {pattern[:100]!r} uses {found['foreign']}, which is not supported: "
+                "neither are look-around, flags other than i, and word boundaries other than \\b"
             )
 
 
