@@ -9,7 +9,7 @@ from tabard_sidecar.approvals.deciding import ApprovalDecider
 from tabard_sidecar.approvals.prompt import KEYS_INFO
 from tabard_sidecar.approvals.requesting import ApprovalRequester
 from tabard_sidecar.approvals.status import ApprovalStatusService
-from tabard_sidecar.keys.sealing import KeyringSealingKeys
+from tabard_sidecar.keys.sealing import DerivedSealingKeys
 
 if TYPE_CHECKING:
     from tabard_sidecar.approvals.conf import ApprovalsConfig
@@ -78,7 +78,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
         ValueError: an issuer's tokens for agents have the approvers' audience, or the webhook can't be used.
     """
     tokens = subjects.for_audience(config.audience, max_auth_age_seconds=config.max_auth_age_seconds)
-    keys = KeyringSealingKeys(keyring, KEYS_INFO)
+    keys = DerivedSealingKeys(keyring, KEYS_INFO)
     webhook: Webhook | None = None
     if config.webhook.url:
         # Imported here, so that a sidecar without a webhook doesn't load the HTTP client.

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard_sidecar.approvals.prompt import Prompt, open_prompt
-from tabard_sidecar.approvals.revocation import check_approver
-from tabard_sidecar.approvals.roles import check_person, check_right
+from tabard_sidecar.approvals.roles import check_approver, check_person, check_right
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.state import Approval, ApprovalStatus
 from tabard_sidecar.util.sealing import SealError

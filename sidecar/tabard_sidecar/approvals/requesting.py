@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals import call_grant as call_grants
 from tabard_sidecar.approvals.prompt import prompt_for, seal_prompt
-from tabard_sidecar.approvals.revocation import check_approver
+from tabard_sidecar.approvals.roles import check_approver
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.discharges import judge_discharges
 from tabard_sidecar.model import MetApproval, PendingApproval, Subject

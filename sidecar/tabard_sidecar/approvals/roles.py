@@ -1,16 +1,18 @@
-"""Checks that a verified person may decide an approval: by role, and not with an agent's token."""
+"""Checks that a verified person may decide an approval: by role, not revoked, and not with an agent's token."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.errors import Refused
+from tabard_sidecar.model import Agent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tabard_sidecar.approvals.conf import ApprovalsConfig, RoleConfig
     from tabard_sidecar.approvals.prompt import Prompt
+    from tabard_sidecar.interfaces import Revocations
     from tabard_sidecar.model import Subject
 
 # Claims in which issuers name the client that a token was issued to: RFC 9068, OpenID Connect, Okta, Microsoft Entra.
@@ -60,6 +62,30 @@ def check_right(
     if not any(_has(role, person, claims) for role in roles):
         names = ", ".join(ascii(name) for name in prompt.approvers[:8])
         raise Refused("approver_not_entitled", f"the approver has none of the roles {names}")
+
+
+async def check_approver(
+    revocations: Revocations, agent_id: str, person: Subject, *, since: float, now: float
+) -> None:
+    """Check that neither an approver nor the requesting agent is revoked.
+
+    Args:
+        revocations: checks whether people and workloads are revoked.
+        agent_id: the workload that requested the approval, a SPIFFE ID.
+        person: the approver.
+        since: when their token was issued, or when they decided, in seconds since the epoch.
+        now: seconds since the epoch.
+
+    Raises:
+        Refused: ``approver_revoked``, ``agent_revoked`` or ``revocation_state_stale``.
+        NoDecision: the state store is out of reach.
+    """
+    try:
+        await revocations.check_start(Agent(agent_id, ""), person, issued_at=since, now=now)
+    except Refused as refusal:
+        if refusal.code != "subject_revoked":
+            raise
+        raise Refused("approver_revoked", "the approver was revoked after that") from None
 
 
 def _has(role: RoleConfig, person: Subject, claims: Mapping[str, Any]) -> bool:

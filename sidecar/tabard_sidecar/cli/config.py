@@ -40,7 +40,7 @@ def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, 
             raise
         echo_json({"ok": False, "problems": [asdict(problem) for problem in failure.problems]})
         ctx.exit(exit_codes.CONFIG)
-    from tabard_sidecar.config.switches import insecure_switches  # noqa: PLC0415 - loads every section
+    from tabard_sidecar.config.sections import insecure_switches  # noqa: PLC0415 - loads every section
 
     warnings = [*_missing(loaded.settings), *insecure_switches(loaded.settings.insecure)]
     name = str(loaded.file) if loaded.file else "no file, only defaults"

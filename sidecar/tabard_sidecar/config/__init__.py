@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded, find_file, load
+    from tabard_sidecar.config.sections import insecure_switches
     from tabard_sidecar.config.settings import Settings
-    from tabard_sidecar.config.switches import insecure_switches
 
 __all__ = ["Loaded", "Settings", "find_file", "insecure_switches", "load"]
 
@@ -20,7 +20,7 @@ _HOMES = {
     "Loaded": "loading",
     "Settings": "settings",
     "find_file": "loading",
-    "insecure_switches": "switches",
+    "insecure_switches": "sections",
     "load": "loading",
 }
 

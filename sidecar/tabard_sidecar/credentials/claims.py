@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+
+from cachetools import LRUCache
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import Introspection
@@ -33,7 +34,7 @@ class ClaimsWriter:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._encoded: OrderedDict[str, bytes] = OrderedDict()
+        self._encoded: LRUCache[str, bytes] = LRUCache(_CACHED_GRANTS)
 
     def write(self, request: CredentialRequest, expires_at: int) -> bytes:
         """Return the claims as one JSON object.
@@ -60,14 +61,11 @@ class ClaimsWriter:
         return self._of_grant(request.grant) + encode(claims)[1:]
 
     def _of_grant(self, grant: VerifiedGrant) -> bytes:
-        encoded = self._encoded.get(grant.digest)
-        if encoded is not None:
-            self._encoded.move_to_end(grant.digest)
+        try:
+            return self._encoded[grant.digest]
+        except KeyError:
+            encoded = self._encoded[grant.digest] = self._encode_grant(grant)
             return encoded
-        encoded = self._encoded[grant.digest] = self._encode_grant(grant)
-        if len(self._encoded) > _CACHED_GRANTS:
-            self._encoded.popitem(last=False)
-        return encoded
 
     def _encode_grant(self, grant: VerifiedGrant) -> bytes:
         subject, task = grant.subject, grant.task

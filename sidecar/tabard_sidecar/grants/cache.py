@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 _V = TypeVar("_V")
 
@@ -22,10 +23,9 @@ class GrantCache(Generic[_V]):
     """
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._entries: OrderedDict[str, _V] = OrderedDict()
-        self._bytes = 0
+        # One measure for both bounds: a short text weighs its share of the entries.
+        self._least = max_bytes // max_entries
+        self._entries: LRUCache[str, tuple[_V, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -34,35 +34,28 @@ class GrantCache(Generic[_V]):
     def get(self, text: str) -> _V | None:
         """Return what is kept for ``text``."""
         with self._lock:
-            value = self._entries.get(text)
-            if value is not None:
-                self._entries.move_to_end(text)
-            return value
+            try:
+                return self._entries[text][0]
+            except KeyError:
+                return None
 
     def put(self, text: str, value: _V) -> None:
-        """Keep ``value`` and drop what was used longest ago if there is too much."""
-        size = len(text) * _BYTES_PER_CHARACTER
+        """Keep ``value`` and drop what was used longest ago if there is too much. One that is too large alone isn't kept."""
+        size = max(len(text) * _BYTES_PER_CHARACTER, self._least)
         with self._lock:
-            self._forget(text)
-            self._entries[text] = value
-            self._bytes += size
-            while self._entries and (len(self._entries) > self._max_entries or self._bytes > self._max_bytes):
-                oldest = next(iter(self._entries))
-                self._forget(oldest)
+            self._entries.pop(text, None)
+            if size <= self._entries.maxsize:
+                self._entries[text] = value, size
 
     def drop(self, text: str) -> None:
         """Forget ``text``."""
         with self._lock:
-            self._forget(text)
+            self._entries.pop(text, None)
 
     def drop_where(self, matches: Callable[[_V], bool]) -> int:
         """Forget every text whose value ``matches``; return how many."""
         with self._lock:
-            dropped = [text for text, value in self._entries.items() if matches(value)]
+            dropped = [text for text, (value, _size) in self._entries.items() if matches(value)]
             for text in dropped:
-                self._forget(text)
+                del self._entries[text]
         return len(dropped)
-
-    def _forget(self, text: str) -> None:
-        if self._entries.pop(text, None) is not None:
-            self._bytes -= len(text) * _BYTES_PER_CHARACTER

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -314,3 +314,18 @@ def credential_info(audience: str) -> str:
 
 def _hkdf(secret: bytes, info: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"tabard/v1/{info}".encode()).derive(secret)
+
+
+def jwks(keyring: Keyring) -> dict[str, Any]:
+    """Return the JWK Set of every signing key that is accepted or will be.
+
+    A new key is published from the moment it is in the keyring, so that backends know it before its ``active_from``;
+    a key leaves the set when it retires.
+    """
+    return {
+        "keys": [
+            jwk.public_jwk(key.private_key) | {"kid": key.kid, "use": "sig", "alg": key.algorithm}
+            for key in keyring.list(SIGNING)
+            if key.private_key is not None
+        ]
+    }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tabard_sidecar.keys import ROOT, Keyring
 
-_REPLY_INFO = "reply"
+REPLIES = "reply"
+"""Use of the keys that seal remembered replies."""
 
 
-class KeyringSealingKeys:
+class DerivedSealingKeys:
     """Derives one key per root key, so that sealed values stay readable across a rotation.
 
     Args:
@@ -15,7 +16,7 @@ class KeyringSealingKeys:
         info: derivation info that names the use; keys of one use can't open values sealed for another.
     """
 
-    def __init__(self, keyring: Keyring, info: str = _REPLY_INFO) -> None:
+    def __init__(self, keyring: Keyring, info: str) -> None:
         self._keyring = keyring
         self._info = info
 

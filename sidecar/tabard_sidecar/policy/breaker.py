@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from tabard_sidecar.interfaces import Clock
 
@@ -26,7 +27,7 @@ class Breaker:
         self._limit = limit
         self._pause = pause_seconds
         self._clock = clock
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: LRUCache[str, _Entry] = LRUCache(_MAX_KEYS)
 
     def admits(self, key: str) -> bool:
         """Tell whether a request of this kind may be evaluated now."""
@@ -42,16 +43,12 @@ class Breaker:
     def timed_out(self, key: str) -> None:
         """Count a time-out."""
         entry = self._entries.setdefault(key, _Entry())
-        self._entries.move_to_end(key)
         entry.timeouts += 1
         entry.open_until = self._clock() + self._pause
-        while len(self._entries) > _MAX_KEYS:
-            self._entries.popitem(last=False)
 
     def answered(self, key: str) -> None:
         """Reset the time-outs of a kind."""
-        if key in self._entries:
-            del self._entries[key]
+        self._entries.pop(key, None)
 
     def paused(self) -> tuple[str, ...]:
         """Return the kinds that are paused now."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
-from tabard_sidecar.policy.patterns import SchemaError, safe_pattern
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
-from tabard_sidecar.policy.schema import Check, UnsupportedKeywordError, compile_schema
+from tabard_sidecar.policy.schema import Check, compile_schema
+from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -61,10 +61,7 @@ class ToolSpec:
 
     def validate(self, arguments: Mapping[str, Any]) -> str | None:
         """Return the problem of the arguments, without their values, or ``None``."""
-        try:
-            fault = self.check(arguments)
-        except RecursionError:
-            return "the arguments are nested too deep for the schema"
+        fault = self.check(arguments)
         if fault is None:
             return None
         path, problem = fault
@@ -206,9 +203,9 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
         return None
     schema = item.get("inputSchema", True)
     try:
-        check = _compile(schema)
+        check = compile_schema(schema)
     except SchemaError as error:
-        wrong("tool_schema", f"tool {name!r}: {error}", "Fix its inputSchema")
+        wrong("tool_schema", f"tool {name!r}: inputSchema: {error}", "Fix its inputSchema")
         return None
     labels = tuple(sorted(set(labels)))
     return ToolSpec(name, server, labels, annotations, _argument_names(schema), schema, check)
@@ -218,52 +215,3 @@ def _argument_names(schema: Json) -> frozenset[str] | None:
     if not isinstance(schema, dict) or schema.get("additionalProperties") is not False:
         return None
     return None if schema.get("patternProperties") else frozenset(schema.get("properties", {}))
-
-
-def _compile(schema: Json) -> Check:
-    try:
-        return compile_schema(schema)
-    except UnsupportedKeywordError:
-        return _compile_with_package(schema)
-    except (TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise SchemaError(f"the schema is malformed: {error}") from error
-
-
-def _compile_with_package(schema: Json) -> Check:
-    """Compile what :mod:`tabard_sidecar.policy.schema` doesn't cover; slower on each call."""
-    from jsonschema import Draft202012Validator, exceptions, validators  # noqa: PLC0415  # few catalogues need it
-    from referencing import Registry  # noqa: PLC0415
-
-    _require_safe_patterns(schema)
-    kind = validators.validator_for(schema, default=Draft202012Validator)
-    try:
-        kind.check_schema(schema)
-    except exceptions.SchemaError as error:
-        raise SchemaError(f"the schema is malformed: {error.message}") from error
-    validator = kind(schema, registry=Registry())
-
-    def check(value: Json) -> tuple[str, str] | None:
-        try:
-            fault = next(validator.iter_errors(value), None)
-        except Exception as error:  # noqa: BLE001  # an unresolvable reference, whatever its class
-            return "", f"can't be checked: {type(error).__name__}"
-        if fault is None:
-            return None
-        path = ".".join(str(part) for part in fault.absolute_path)
-        return path, f"breaks {fault.validator!r} of its schema"
-
-    return check
-
-
-def _require_safe_patterns(node: Json) -> None:
-    if isinstance(node, list):
-        for item in node:
-            _require_safe_patterns(item)
-    elif isinstance(node, dict):
-        if isinstance(node.get("pattern"), str):
-            safe_pattern(node["pattern"])
-        if isinstance(node.get("patternProperties"), dict):
-            for pattern in node["patternProperties"]:
-                safe_pattern(pattern)
-        for item in node.values():
-            _require_safe_patterns(item)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import orjson
+from cachetools import LRUCache
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.compose import compose, largest_charges
@@ -17,6 +18,8 @@ from tabard_sidecar.policy.values import Json
 
 _REMEMBERED = 256
 _REMEMBERED_BYTES = 4096
+
+_Key = tuple[Operation, bytes, frozenset[tuple[str, str]]]
 
 
 class Composer:
@@ -33,15 +36,20 @@ class Composer:
     def __init__(self, revision: str, rules: RuleIndex) -> None:
         self._revision = revision
         self._rules = rules
-        self._decisions: dict[tuple[Operation, bytes, frozenset[tuple[str, str]]], PolicyDecision] = {}
+        self._decisions: LRUCache[_Key, PolicyDecision] = LRUCache(_REMEMBERED)
 
     def compose(
         self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
     ) -> PolicyDecision:
         """Return the decision for an answer (JSON); see :func:`tabard_sidecar.policy.compose.compose`."""
-        known = self._decisions.get((operation, answer, approvals))
-        if known is not None:
-            return known
+        try:
+            return self._decisions[operation, answer, approvals]
+        except KeyError:
+            return self._composed(operation, answer, approvals)
+
+    def _composed(
+        self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
+    ) -> PolicyDecision:
         try:
             document = orjson.loads(answer)
         except ValueError:
@@ -65,8 +73,6 @@ class Composer:
             document, operation, revision=self._revision, rules=self._rules, approvals=approvals
         )
         if len(text) <= _REMEMBERED_BYTES:
-            if len(self._decisions) >= _REMEMBERED:
-                self._decisions.clear()
             self._decisions[key] = decision
         return decision
 

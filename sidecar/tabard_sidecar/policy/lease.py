@@ -9,8 +9,7 @@ from typing import Any, Self
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
-from tabard_sidecar.policy.engines.failures import EvaluationFailedError
-from tabard_sidecar.policy.engines.provider import Active, Evaluator
+from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, Evaluator
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
 from tabard_sidecar.reasons import ReasonCode
 

@@ -1,387 +1,265 @@
-"""JSON Schemas compiled into Python closures, for checks on every call.
+"""JSON Schemas compiled for checks on every call; the first fault names its place and never the value.
 
-Covers the keywords of JSON Schema 2020-12 that tool catalogues and the policy contract use; a schema with any other
-keyword is refused here, and the caller falls back to the ``jsonschema`` package. Both accept the same instances: a
-property test holds them together.
+``jsonschema-rs`` validates. Its own error messages quote the instance and collect what every alternative of an
+``anyOf`` has to say, which takes exponential time for a schema that refers to itself. So an instance that doesn't fit
+is explained here: by going down to the smallest part that doesn't fit, and asking there for one plain keyword.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import NamedTuple
+from urllib.parse import unquote
 
-from tabard_sidecar.policy.patterns import SchemaError, safe_pattern
-from tabard_sidecar.policy.values import TYPES, Json, hashable, same
+from jsonschema_rs import (
+    RegexOptions,
+    ValidationError,
+    ValidationErrorKind,
+    Validator,
+    ValidatorMap,
+    validator_for,
+    validator_map_for,
+)
+
+from tabard_sidecar.policy.schema_rules import SchemaError, require_acceptable, resolve
+from tabard_sidecar.policy.values import Json
 
 Fault = tuple[str, str]
 """Where in the instance (dotted, empty for the instance itself) and what is wrong with it."""
 
 Check = Callable[[Json], Fault | None]
 
-_ANNOTATIONS = frozenset(
+_MAX_PATTERN_BYTES = 2 * 1024 * 1024
+"""Most memory that one compiled pattern may take, which bounds the time that it takes for each character."""
+_PATTERNS = RegexOptions(size_limit=_MAX_PATTERN_BYTES)
+"""The engine that matches in linear time and knows no back references."""
+
+_PLAIN = frozenset(
     {
-        "$anchor",
-        "$comment",
-        "$defs",
-        "$id",
-        "$schema",
-        "contentEncoding",
-        "contentMediaType",
-        "default",
-        "definitions",
-        "deprecated",
-        "description",
-        "else",
-        "examples",
-        "format",
-        "readOnly",
-        "then",
-        "title",
-        "writeOnly",
+        "const", "dependentRequired", "enum", "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength",
+        "maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern",
+        "required", "type", "uniqueItems",
     }
-)
-
-
-class UnsupportedKeywordError(SchemaError):
-    """The schema is beyond what this module compiles."""
+)  # fmt: skip
+"""Keywords without subschemas: what they say about an instance is one error of bounded size."""
 
 
 def compile_schema(schema: Json) -> Check:
-    """Compile ``schema``.
+    """Compile a schema (drafts 6 to 2020-12; 2020-12 if it doesn't say).
 
     Returns:
         A function that returns ``None`` for an instance that fits, else the first fault. It never echoes the instance.
 
     Raises:
-        UnsupportedKeywordError: a keyword that isn't compiled here.
-        SchemaError: a keyword whose value makes no sense, or a pattern that could take exponential time.
+        SchemaError: a keyword that doesn't exist or whose value makes no sense, a pattern that can't be matched in
+            linear time, a reference out of the document, or more parts than are accepted.
     """
-    return _Compiler(schema).compile(schema)
+    require_acceptable(schema)
+    try:
+        fits = _validator(schema).is_valid
+    except ValidationError as error:
+        raise SchemaError(_in_schema(error)) from error
+    except (ValueError, TypeError) as error:
+        raise SchemaError(f"the schema is malformed: {error}") from error
+    explanation = _Explanation(schema)
+
+    def check(value: Json) -> Fault | None:
+        try:
+            return None if fits(value) else explanation.fault(value)
+        except ValueError as error:  # no JSON: half a surrogate pair, a name that isn't a string
+            return "", f"can't be checked: {type(error).__name__}"
+
+    return check
 
 
-class _Compiler:
-    """Compiles one schema document; remembers what ``$ref`` has already compiled."""
+def _validator(schema: Json) -> Validator:
+    """Compile a schema that :func:`require_acceptable` has let through. ``format`` is an annotation, as 2020-12 has it."""
+    return validator_for(schema, pattern_options=_PATTERNS, offline=True, validate_formats=False)
 
-    def __init__(self, root: Json) -> None:
-        self._root = root
-        self._references: dict[str, list[Check]] = {}
 
-    def compile(self, schema: Json) -> Check:
-        if schema is True:
-            return _accept
-        if schema is False:
-            return _refuse
+class _Part(NamedTuple):
+    """A subschema and the part of the instance that it looks at.
+
+    Attributes:
+        pointer: where the subschema stands in the document.
+        schema: the subschema.
+        name: the step into the instance; ``None`` if it looks at the same part as the schema above.
+        value: that part of the instance.
+    """
+
+    pointer: str
+    schema: Json
+    name: str | int | None
+    value: Json
+
+
+class _Explanation:
+    """Tells what is wrong with instances that one schema refuses."""
+
+    def __init__(self, schema: Json) -> None:
+        self._root = schema
+        self._plain: dict[str, Validator] = {}
+        self._names: dict[str, Validator] = {}
+
+    @cached_property
+    def _subschemas(self) -> ValidatorMap:
+        """Compiled when the first instance is refused."""
+        return validator_map_for(self._root, pattern_options=_PATTERNS, offline=True, validate_formats=False)
+
+    def fault(self, value: Json) -> Fault:
+        """Return the first fault of an instance that was refused."""
+        return self._fault("#", self._root, value)
+
+    def _fault(self, pointer: str, schema: Json, value: Json) -> Fault:
         if not isinstance(schema, Mapping):
-            raise SchemaError(f"a schema must be an object or a boolean, not {type(schema).__name__}")
-        if schema.get("$schema", "").rstrip("#").endswith(("draft-03/schema", "draft-04/schema")):
-            raise UnsupportedKeywordError("drafts before 6 are not compiled")
-        checks: list[Check] = []
-        for keyword, value in schema.items():
-            if keyword in _ANNOTATIONS:
-                continue
-            factory = _KEYWORDS.get(keyword)
-            if factory is None:
-                raise UnsupportedKeywordError(f"keyword {keyword!r} is not compiled")
-            check = factory(self, value, schema)
-            if check is not None:
-                checks.append(check)
-        if not checks:
-            return _accept
-        return checks[0] if len(checks) == 1 else _all(tuple(checks))
+            return "", "must not be there"
+        plain = self._plain_fault(pointer, schema, value)
+        if plain is not None:
+            return plain
+        for part in self._parts(pointer, schema, value):
+            if not self._fits(part):
+                place, problem = self._fault(part.pointer, part.schema, part.value)
+                if part.name is None:
+                    return place, problem
+                if part.schema is False:
+                    problem = "is not a known name" if part.pointer.endswith("Properties") else problem
+                name = str(part.name)[:100]
+                return f"{name}.{place}" if place else name, problem
+        alternatives = next((keyword for keyword in ("anyOf", "oneOf", "not") if keyword in schema), "")
+        return "", _ALTERNATIVES[alternatives]
 
-    def reference(self, target: Json) -> Check:
-        """Return a check for a local reference; recursion is resolved when the check first runs."""
-        if not isinstance(target, str) or not (target == "#" or target.startswith("#/")):
-            raise UnsupportedKeywordError("only references within the same schema are compiled")
-        if target not in self._references:
-            self._references[target] = cell = []
-            cell.append(self.compile(_resolve(self._root, target)))
-        cell = self._references[target]
-        if cell:
-            return cell[0]
+    def _fits(self, part: _Part) -> bool:
+        subschema = self._subschemas.get(part.pointer)
+        return subschema is None or subschema.is_valid(part.value)
 
-        def later(value: Json) -> Fault | None:  # the target is still being compiled: it refers to itself
-            return cell[0](value)
-
-        return later
-
-
-def _resolve(root: Json, target: str) -> Json:
-    node = root
-    for raw in target[2:].split("/") if target != "#" else ():
-        part = raw.replace("~1", "/").replace("~0", "~")
-        if not isinstance(node, Mapping) or part not in node:
-            raise SchemaError(f"$ref {target!r} leads nowhere")
-        node = node[part]
-    return node
-
-
-def _accept(_value: Json) -> Fault | None:
-    return None
-
-
-def _refuse(_value: Json) -> Fault | None:
-    return "", "must not be there"
-
-
-def _all(checks: tuple[Check, ...]) -> Check:
-    def check(value: Json) -> Fault | None:
-        for one in checks:
-            fault = one(value)
-            if fault is not None:
-                return fault
+    def _plain_fault(self, pointer: str, schema: Mapping[str, Json], value: Json) -> Fault | None:
+        plain = self._plain.get(pointer)
+        if plain is None:
+            plain = _validator({keyword: schema[keyword] for keyword in schema if keyword in _PLAIN})
+            self._plain[pointer] = plain
+        try:
+            plain.validate(value)
+        except ValidationError as error:
+            return _error_fault(error)
         return None
 
-    return check
-
-
-def _below(name: str | int, fault: Fault) -> Fault:
-    path, message = fault
-    return (f"{name}.{path}" if path else str(name)), message
-
-
-def _type(_compiler: _Compiler, names: Json, _schema: Mapping[str, Json]) -> Check:
-    wanted = (names,) if isinstance(names, str) else tuple(names)
-    if not wanted or any(name not in TYPES for name in wanted):
-        raise SchemaError(f"type {names!r} is unknown")
-    message = "must be of type " + " or ".join(wanted)
-    if len(wanted) == 1:
-        test = TYPES[wanted[0]]
-        return lambda value: None if test(value) else ("", message)
-    tests = tuple(TYPES[name] for name in wanted)
-    return lambda value: None if any(test(value) for test in tests) else ("", message)
-
-
-def _enum(_compiler: _Compiler, allowed: Json, _schema: Mapping[str, Json]) -> Check:
-    if not isinstance(allowed, list):
-        raise SchemaError("enum must be an array")
-    if all(isinstance(item, str) for item in allowed):
-        strings = frozenset(allowed)
-        message = "must be one of " + ", ".join(sorted(strings))
-        return lambda value: None if isinstance(value, str) and value in strings else ("", message)
-    return lambda value: (
-        None if any(same(value, item) for item in allowed) else ("", "must be one of the listed values")
-    )
-
-
-def _const(_compiler: _Compiler, wanted: Json, _schema: Mapping[str, Json]) -> Check:
-    return lambda value: None if same(value, wanted) else ("", "must be the one listed value")
-
-
-def _bound(word: str, test: Callable[[Json, Json], bool]) -> Json:
-    def factory(_compiler: _Compiler, bound: Json, _schema: Mapping[str, Json]) -> Check:
-        if isinstance(bound, bool) or not isinstance(bound, (int, float)):
-            raise SchemaError(f"a bound must be a number, not {bound!r}")
-        message = f"must be {word} {bound}"
-
-        def check(value: Json) -> Fault | None:
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or test(value, bound):
-                return None
-            return "", message
-
-        return check
-
-    return factory
-
-
-def _multiple(_compiler: _Compiler, step: Json, _schema: Mapping[str, Json]) -> Check:
-    if isinstance(step, bool) or not isinstance(step, int) or step <= 0:
-        raise UnsupportedKeywordError("multipleOf is compiled for positive integers only")
-
-    def check(value: Json) -> Fault | None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value % step == 0:
-            return None
-        return "", f"must be a multiple of {step}"
-
-    return check
-
-
-def _size(kind: type[Sized], unit: str, *, most: bool) -> Json:
-    def factory(_compiler: _Compiler, bound: Json, _schema: Mapping[str, Json]) -> Check:
-        if isinstance(bound, bool) or not isinstance(bound, int) or bound < 0:
-            raise SchemaError(f"a size must be a non-negative integer, not {bound!r}")
-        message = f"must have at {'most' if most else 'least'} {bound} {unit}"
-
-        def check(value: Json) -> Fault | None:
-            if not isinstance(value, kind):
-                return None
-            size = len(value)
-            return ("", message) if (size > bound if most else size < bound) else None
-
-        return check
-
-    return factory
-
-
-def _pattern(_compiler: _Compiler, pattern: Json, _schema: Mapping[str, Json]) -> Check:
-    search = safe_pattern(pattern).search
-    message = f"must match the pattern {pattern}"
-    return lambda value: None if not isinstance(value, str) or search(value) is not None else ("", message)
-
-
-def _properties(compiler: _Compiler, properties: Json, _schema: Mapping[str, Json]) -> Check:
-    checks = tuple((name, compiler.compile(schema)) for name, schema in properties.items())
-
-    def check(value: Json) -> Fault | None:
+    def _parts(self, pointer: str, schema: Mapping[str, Json], value: Json) -> Iterator[_Part]:
+        yield from self._same_place(pointer, schema, value)
         if isinstance(value, dict):
-            for name, one in checks:
-                if name in value:
-                    fault = one(value[name])
-                    if fault is not None:
-                        return _below(name, fault)
-        return None
+            yield from self._members(pointer, schema, value)
+        elif isinstance(value, list):
+            yield from _items(pointer, schema, value)
 
-    return check
+    def _same_place(self, pointer: str, schema: Mapping[str, Json], value: Json) -> Iterator[_Part]:
+        if "$ref" in schema:
+            yield _Part(unquote(schema["$ref"]), resolve(self._root, schema["$ref"]), None, value)
+        for index, one in enumerate(schema.get("allOf", ())):
+            yield _Part(f"{pointer}/allOf/{index}", one, None, value)
+        if "if" in schema:
+            met = self._fits(_Part(f"{pointer}/if", schema["if"], None, value))
+            branch = "then" if met else "else"
+            yield _Part(f"{pointer}/{branch}", schema.get(branch, True), None, value)
 
-
-def _required(_compiler: _Compiler, names: Json, _schema: Mapping[str, Json]) -> Check:
-    wanted = tuple(names)
-
-    def check(value: Json) -> Fault | None:
-        if isinstance(value, dict):
-            for name in wanted:
-                if name not in value:
-                    return name, "is missing"
-        return None
-
-    return check
-
-
-def _additional(compiler: _Compiler, rest: Json, schema: Mapping[str, Json]) -> Check | None:
-    if rest is True:
-        return None
-    known = frozenset(schema.get("properties", ()))
-    patterns = tuple(safe_pattern(pattern) for pattern in schema.get("patternProperties", ()))
-    one = None if rest is False else compiler.compile(rest)
-
-    def check(value: Json) -> Fault | None:
-        if not isinstance(value, dict):
-            return None
-        for name in value:
-            if name in known or any(pattern.search(name) for pattern in patterns):
-                continue
-            fault = ("", "is not a known name") if one is None else one(value[name])
-            if fault is not None:
-                return _below(name[:100], fault)
-        return None
-
-    return check
+    def _members(
+        self, pointer: str, schema: Mapping[str, Json], value: Mapping[str, Json]
+    ) -> Iterator[_Part]:
+        properties = schema.get("properties", {})
+        for name, one in properties.items():
+            if name in value:
+                yield _Part(f"{pointer}/properties/{_escaped(name)}", one, name, value[name])
+        rest = value.keys() - properties.keys()
+        for pattern, one in schema.get("patternProperties", {}).items():
+            named = self._names.get(pattern) or self._names.setdefault(
+                pattern, _validator({"pattern": pattern})
+            )
+            matching = [name for name in value if named.is_valid(name)]
+            rest -= set(matching)
+            for name in matching:
+                yield _Part(f"{pointer}/patternProperties/{_escaped(pattern)}", one, name, value[name])
+        for keyword in ("additionalProperties", "unevaluatedProperties"):
+            if keyword in schema:
+                for name in sorted(rest):
+                    yield _Part(f"{pointer}/{keyword}", schema[keyword], name, value[name])
 
 
-def _pattern_properties(compiler: _Compiler, patterns: Json, _schema: Mapping[str, Json]) -> Check:
-    checks = tuple((safe_pattern(pattern), compiler.compile(schema)) for pattern, schema in patterns.items())
-
-    def check(value: Json) -> Fault | None:
-        if isinstance(value, dict):
-            for name, item in value.items():
-                for pattern, one in checks:
-                    fault = one(item) if pattern.search(name) else None
-                    if fault is not None:
-                        return _below(name[:100], fault)
-        return None
-
-    return check
+def _items(pointer: str, schema: Mapping[str, Json], value: list[Json]) -> Iterator[_Part]:
+    keyword = "items" if isinstance(schema.get("items"), list) else "prefixItems"
+    first = schema.get(keyword, ())
+    for index, (one, item) in enumerate(zip(first, value, strict=False)):
+        yield _Part(f"{pointer}/{keyword}/{index}", one, index, item)
+    keyword = "additionalItems" if keyword == "items" else "items"
+    if keyword in schema:
+        for index in range(len(first), len(value)):
+            yield _Part(f"{pointer}/{keyword}", schema[keyword], index, value[index])
 
 
-def _items(compiler: _Compiler, schema: Json, whole: Mapping[str, Json]) -> Check:
-    if isinstance(schema, list) or "prefixItems" in whole:
-        raise UnsupportedKeywordError("positional items are not compiled")
-    one = compiler.compile(schema)
-
-    def check(value: Json) -> Fault | None:
-        if isinstance(value, list):
-            for index, item in enumerate(value):
-                fault = one(item)
-                if fault is not None:
-                    return _below(index, fault)
-        return None
-
-    return check
+def _error_fault(error: ValidationError) -> Fault:
+    place = [str(step)[:100] for step in error.instance_path]
+    if isinstance(error.kind, ValidationErrorKind.Required):
+        return ".".join([*place, error.kind.property]), "is missing"
+    return ".".join(place), _problem(error.kind)
 
 
-def _unique(_compiler: _Compiler, wanted: Json, _schema: Mapping[str, Json]) -> Check | None:
-    if not wanted:
-        return None
-
-    def check(value: Json) -> Fault | None:
-        if not isinstance(value, list):
-            return None
-        unique = {hashable(item) for item in value}
-        return None if len(unique) == len(value) else ("", "must not repeat an item")
-
-    return check
-
-
-def _all_of(compiler: _Compiler, schemas: Json, _schema: Mapping[str, Json]) -> Check:
-    return _all(tuple(compiler.compile(schema) for schema in schemas))
+def _in_schema(error: ValidationError) -> str:
+    """Return what is wrong with a schema that the validator refused."""
+    place, problem = _error_fault(error)
+    if isinstance(error.kind, ValidationErrorKind.Format):
+        return (
+            f"{place} is not a regular expression that can be matched in linear time, or is too large: "
+            "write it without look-around and back references, and with fewer repetitions"
+        )
+    if isinstance(error.kind, ValidationErrorKind.Referencing):
+        return "a reference leads nowhere"
+    return f"{place} {problem}" if place else f"the schema {problem}"
 
 
-def _any_of(compiler: _Compiler, schemas: Json, _schema: Mapping[str, Json]) -> Check:
-    checks = tuple(compiler.compile(schema) for schema in schemas)
-
-    def check(value: Json) -> Fault | None:
-        faults = []
-        for one in checks:
-            fault = one(value)
-            if fault is None:
-                return None
-            faults.append(fault)
-        return faults[0] if len(faults) == 1 else ("", "fits none of the allowed forms")
-
-    return check
-
-
-def _one_of(compiler: _Compiler, schemas: Json, _schema: Mapping[str, Json]) -> Check:
-    checks = tuple(compiler.compile(schema) for schema in schemas)
-
-    def check(value: Json) -> Fault | None:
-        fitting = sum(1 for one in checks if one(value) is None)
-        return None if fitting == 1 else ("", "must fit exactly one of the allowed forms")
-
-    return check
+def _problem(kind: ValidationErrorKind) -> str:
+    match kind:
+        case ValidationErrorKind.Type(types):
+            return "must be of type " + " or ".join(sorted(types))
+        case ValidationErrorKind.Enum(options) if all(isinstance(option, str) for option in options):
+            return "must be one of " + ", ".join(sorted(map(str, options)))
+        case ValidationErrorKind.Pattern(pattern):
+            return f"must match the pattern {pattern}"
+        case ValidationErrorKind.MultipleOf(multiple_of):
+            return f"must be a multiple of {_number(multiple_of)}"
+        case _ if kind.name in _LIMITS:
+            return _LIMITS[kind.name].format(_number(kind.value))
+    return _FIXED.get(kind.name, f"breaks {kind.name!r} of its schema")
 
 
-def _not(compiler: _Compiler, schema: Json, _schema: Mapping[str, Json]) -> Check:
-    one = compiler.compile(schema)
-    return lambda value: ("", "has a form that is not allowed") if one(value) is None else None
+def _number(value: Json) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _if(compiler: _Compiler, condition: Json, schema: Mapping[str, Json]) -> Check:
-    test = compiler.compile(condition)
-    then = compiler.compile(schema.get("then", True))
-    otherwise = compiler.compile(schema.get("else", True))
-    return lambda value: then(value) if test(value) is None else otherwise(value)
+def _escaped(name: str) -> str:
+    """Return a step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
-def _ref(compiler: _Compiler, target: Json, _schema: Mapping[str, Json]) -> Check:
-    return compiler.reference(target)
-
-
-_KEYWORDS: dict[str, Callable[[_Compiler, Json, Mapping[str, Json]], Check | None]] = {
-    "$ref": _ref,
-    "additionalProperties": _additional,
-    "allOf": _all_of,
-    "anyOf": _any_of,
-    "const": _const,
-    "enum": _enum,
-    "exclusiveMaximum": _bound("below", lambda value, bound: bool(value < bound)),
-    "exclusiveMinimum": _bound("above", lambda value, bound: bool(value > bound)),
-    "if": _if,
-    "items": _items,
-    "maxItems": _size(list, "items", most=True),
-    "maxLength": _size(str, "characters", most=True),
-    "maxProperties": _size(dict, "members", most=True),
-    "maximum": _bound("at most", lambda value, bound: bool(value <= bound)),
-    "minItems": _size(list, "items", most=False),
-    "minLength": _size(str, "characters", most=False),
-    "minProperties": _size(dict, "members", most=False),
-    "minimum": _bound("at least", lambda value, bound: bool(value >= bound)),
-    "multipleOf": _multiple,
-    "not": _not,
-    "oneOf": _one_of,
-    "pattern": _pattern,
-    "patternProperties": _pattern_properties,
-    "properties": _properties,
-    "required": _required,
-    "type": _type,
-    "uniqueItems": _unique,
+_ALTERNATIVES = {
+    "anyOf": "fits none of the allowed forms",
+    "oneOf": "must fit exactly one of the allowed forms",
+    "not": "has a form that is not allowed",
+    "": "breaks its schema",
+}
+_LIMITS = {
+    "exclusiveMaximum": "must be below {}",
+    "exclusiveMinimum": "must be above {}",
+    "maxItems": "must have at most {} items",
+    "maxLength": "must have at most {} characters",
+    "maxProperties": "must have at most {} members",
+    "maximum": "must be at most {}",
+    "minItems": "must have at least {} items",
+    "minLength": "must have at least {} characters",
+    "minProperties": "must have at least {} members",
+    "minimum": "must be at least {}",
+}
+_FIXED = {
+    "anyOf": "fits none of the allowed forms",
+    "const": "must be the one listed value",
+    "enum": "must be one of the listed values",
+    "falseSchema": "must not be there",
+    "uniqueItems": "must not repeat an item",
 }

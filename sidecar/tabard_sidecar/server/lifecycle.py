@@ -28,7 +28,6 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.introspection import create_introspection_server
-from tabard_sidecar.http.listener import BindError
 from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import KeyringError, jwks
@@ -48,9 +47,9 @@ from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.registration import lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
-from tabard_sidecar.server.sockets import CannotBindError, OwnedSocket
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
+from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 _HOUSEKEEPING_SECONDS = 30.0
 # Expired rows are deleted in small steps, so that requests can run in between. Agents determine how many rows there are.
@@ -164,7 +163,7 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
             raise StartupError(exit_codes.CONFIG, str(error)) from error
         except PolicyBrokenError as error:
             raise StartupError(exit_codes.POLICY, f"the policy can't be used:\n{error}") from error
-        except (CannotBindError, BindError) as error:
+        except BindError as error:
             raise StartupError(exit_codes.CANNOT_BIND, str(error)) from error
         except (KeysUnavailable, SinkError) as error:
             raise StartupError(exit_codes.UNREACHABLE, str(error)) from error
@@ -292,12 +291,12 @@ def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
 
 async def _bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitStack) -> None:
     try:
-        server.add_insecure_port(f"unix:{owned.path}")
-        await server.start()
+        with owned.binding():
+            server.add_insecure_port(f"unix:{owned.path}")
     except RuntimeError as error:
-        raise CannotBindError(f"cannot listen on {owned.path}: {error}") from error
+        raise BindError(f"cannot listen on {owned.path}: {error}") from error
+    await server.start()
     stack.push_async_callback(server.stop, None)
-    owned.restrict()
 
 
 async def _housekeeping(parts: Parts) -> None:

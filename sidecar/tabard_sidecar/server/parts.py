@@ -20,7 +20,7 @@ from tabard_sidecar.health import Component, Health
 from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
-from tabard_sidecar.keys.sealing import KeyringSealingKeys
+from tabard_sidecar.keys.sealing import REPLIES, DerivedSealingKeys
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
@@ -136,7 +136,7 @@ class Parts:
             approvals=self.approving.requester,
             idempotency=IdempotencyStore(
                 self.state,
-                KeyringSealingKeys(self.keyring),
+                DerivedSealingKeys(self.keyring, REPLIES),
                 clock,
                 ttl_seconds=settings.state.request_ttl_seconds,
             ),

@@ -492,7 +492,10 @@ class TestMemory:
         assert cache.get("b" * 600) == 2
         cache.put("c" * 2000, 3)
 
-        assert len(cache) == 0
+        assert [cache.get(name * 600) for name in "ab"] == [None, 2], (
+            "too large alone, and pushes nothing out"
+        )
+        assert cache.get("c" * 2000) is None
 
     def test_putting_again_does_not_count_twice(self):
         cache = GrantCache(100, 8 * 100)

@@ -94,8 +94,8 @@ def test_only_true_is_read_only(hint):
         ([{"name": "x", "inputSchema": {"type": "text"}}], "tool_schema"),
         ([{"name": "x", "inputSchema": 3}], "tool_schema"),
         ([{"name": "x", "inputSchema": {"properties": 3}}], "tool_schema"),
-        ([{"name": "x", "inputSchema": {"properties": {"a": {"pattern": "(a+)+"}}}}], "tool_schema"),
-        ([{"name": "x", "inputSchema": {"unevaluatedProperties": False, "pattern": "(a+)+"}}], "tool_schema"),
+        ([{"name": "x", "inputSchema": {"properties": {"a": {"pattern": "(?=a)"}}}}], "tool_schema"),
+        ([{"name": "x", "inputSchema": {"properties": {"a": {"maximun": 3}}}}], "tool_schema"),
     ],
 )
 def test_what_is_wrong_is_told(document, code):
@@ -108,24 +108,18 @@ def test_everything_wrong_is_told_at_once():
     ]  # fmt: skip
 
 
-def test_a_schema_beyond_the_compiler_is_checked_by_the_package():
+def test_every_keyword_of_2020_12_is_checked():
     schema = {"type": "object", "properties": {"n": {"multipleOf": 0.5}}, "unevaluatedProperties": False}
     spec = catalogue_of([{"name": "x", "inputSchema": schema}], "c").lookup("x", "")
     assert spec.validate({"n": 1.5}) is None
-    assert spec.validate({"n": 0.3}) == "argument 'n' breaks 'multipleOf' of its schema"
-    assert spec.validate({"m": 1}) is not None
+    assert spec.validate({"n": 0.3}) == "argument 'n' must be a multiple of 0.5"
+    assert spec.validate({"m": 1}) == "argument 'm' is not a known name"
 
 
-def test_a_reference_to_elsewhere_is_never_fetched_and_never_passes():
-    spec = catalogue_of([{"name": "x", "inputSchema": {"$ref": "http://127.0.0.1:9/schema"}}], "c").lookup(
-        "x", ""
-    )
-    assert "can't be checked" in spec.validate({})
-
-
-def test_a_schema_that_refers_to_itself_without_end_refuses():
-    spec = catalogue_of([{"name": "x", "inputSchema": {"$ref": "#"}}], "c").lookup("x", "")
-    assert "too deep" in spec.validate({})
+def test_what_is_wrong_with_a_schema_names_tool_and_place():
+    tool = {"name": "x", "inputSchema": {"properties": {"a": {"maximun": 3}}}}
+    with pytest.raises(PolicyBrokenError, match=r"tool 'x': inputSchema: properties\.a\.maximun .*'maximum'"):
+        catalogue_of([tool], "c")
 
 
 def test_a_missing_or_malformed_file_is_told(tmp_path):

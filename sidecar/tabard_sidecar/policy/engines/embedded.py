@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tabard_opa import Engine, EvaluationError, Policy
 
-from tabard_sidecar.policy.engines.failures import EvaluationFailedError
-from tabard_sidecar.policy.engines.provider import Active
+from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.sources import fingerprint, load_source
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK

@@ -12,7 +12,7 @@ from tabard.address import is_loopback
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
-from tabard_sidecar.policy.engines.failures import EvaluationFailedError
+from tabard_sidecar.policy.engines.provider import EvaluationFailedError
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 

@@ -16,9 +16,8 @@ from tabard_opa import Engine
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
-from tabard_sidecar.policy.engines.failures import EvaluationFailedError
 from tabard_sidecar.policy.engines.opa_client import OpaClient
-from tabard_sidecar.policy.engines.provider import Active
+from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem

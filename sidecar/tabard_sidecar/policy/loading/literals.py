@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from tabard_sidecar.policy.loading.ast import Node, Place, constant, place
-from tabard_sidecar.policy.patterns import SchemaError
 from tabard_sidecar.policy.schema import compile_schema
+from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 
 Finding = tuple[Place, str, str]

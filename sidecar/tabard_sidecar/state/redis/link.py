@@ -10,11 +10,19 @@ from typing import Any, TypeAlias
 import orjson
 from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis.connections import Connections, Part
-from tabard_sidecar.state.redis.failures import explain
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
 from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.store import ConcurrentWork, no_work
@@ -24,6 +32,17 @@ Answer: TypeAlias = Any
 WRITER_SECONDS = 7 * 86_400
 """How long the server keeps the count of a sidecar's writes."""
 _WAIT_SHARE = 0.8
+
+_BY_TYPE: tuple[tuple[type[RedisError], str, str], ...] = (
+    (
+        AuthenticationError,
+        "it refused the credentials",
+        "check state.redis.username and state.redis.password_file",
+    ),
+    (NoPermissionError, "its ACL refused", "grant what docs/guarantees.md lists"),
+    (OutOfMemoryError, "it is full", "raise maxmemory or run `tabard state compact`"),
+    (ReadOnlyError, "it is a read-only replica", "point state.url at the primary"),
+)
 
 
 class RedisLink:
@@ -153,7 +172,7 @@ class RedisLink:
             await self._pool.disconnect(inuse_connections=False)
             if self._connections is not None:
                 await self._connections.drop()
-        return self._unavailable(explain(error, self.options))
+        return self._unavailable(_explain(error, self.options))
 
     def _unavailable(self, what: str) -> NoDecision:
         return NoDecision("UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}")
@@ -165,3 +184,17 @@ def _not_open() -> NoDecision:
 
 class _UnknownScript(Exception):
     """The server was restarted or replaced since the script was loaded."""
+
+
+def _explain(error: Exception, options: RedisOptions) -> str:
+    """Return what went wrong and what to do. The text never holds a secret."""
+    if isinstance(error, TimeoutError | RedisTimeoutError):
+        return f"no answer within {options.timeout_seconds:g} s; check the server and the network"
+    # The error for an unknown command repeats its arguments, which may be a password.
+    text = str(error).partition(", with args beginning with")[0] or type(error).__name__
+    if text.startswith("TABARDCLOCK"):
+        return f"its clock and this machine's are {text.split()[1]} s apart; set both clocks"
+    for kind, what, remedy in _BY_TYPE:
+        if isinstance(error, kind):
+            return f"{what} ({text}); {remedy}"
+    return f"{text}; check that the server runs and state.url is right"

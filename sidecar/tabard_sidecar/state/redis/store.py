@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import orjson
+from cachetools import Cache
 
 from tabard_sidecar.state.model import (
     Approval,
@@ -68,7 +69,7 @@ class RedisStateStore:
         self._skew = options.max_clock_skew_seconds
         self._calls = codec.Calls()
         # Counted children stay counted, so a grant that is used again needs no write.
-        self._known_children: dict[tuple[str, str], None] = {}
+        self._known_children: Cache[tuple[str, str], None] = Cache(_KNOWN_CHILDREN)
         self._acknowledged = Acknowledged()
 
     async def open(self) -> None:
@@ -233,8 +234,6 @@ class RedisStateStore:
         if refused:
             return fresh[refused - 1]
         for child in fresh:
-            if len(self._known_children) >= _KNOWN_CHILDREN:
-                self._known_children.pop(next(iter(self._known_children)))
             self._known_children[child.parent_id, child.child_id] = None
         return None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from cachetools import Cache
+
 from tabard_sidecar.state.model import Child
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.sqlite.reservations import bump, note_change
@@ -17,7 +19,7 @@ class Children:
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        self._known: dict[tuple[str, str], None] = {}
+        self._known: Cache[tuple[str, str], None] = Cache(_KNOWN_CHILDREN)
 
     async def register(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children, all or none; return the first that exceeds its parent's limit."""
@@ -29,8 +31,6 @@ class Children:
         except _OverLimit as over:
             return over.child
         for child in fresh:
-            if len(self._known) >= _KNOWN_CHILDREN:
-                self._known.pop(next(iter(self._known)))
             self._known[child.parent_id, child.child_id] = None
         return None
 

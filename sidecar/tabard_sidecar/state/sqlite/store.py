@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from cachetools import LRUCache
+
 from tabard_sidecar.state.model import (
     Approval,
     Chain,
@@ -43,7 +45,7 @@ class SQLiteStateStore:
         self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
         self._children = Children(self._file)
         # Task states, valid as long as the file hasn't changed.
-        self._task_states: dict[tuple[Chain, int], TaskState] = {}
+        self._task_states: LRUCache[tuple[Chain, int], TaskState] = LRUCache(_CACHED_STATES)
         self._task_states_version: object = None
 
     async def open(self) -> None:
@@ -95,7 +97,7 @@ class SQLiteStateStore:
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Return a chain's task state; see the interface."""
         version = self._file.version()
-        if version != self._task_states_version or len(self._task_states) >= _CACHED_STATES:
+        if version != self._task_states_version:
             self._task_states.clear()
             self._task_states_version = version
         key = (chain, calls)

@@ -1,4 +1,4 @@
-"""Creates unix sockets that only one server can own.
+"""Creates unix sockets that only one server can own; the sidecar's own are all created here.
 
 gRPC takes over a socket on which another server listens, without an error. So a lock file beside the socket decides which
 server may bind it.
@@ -10,14 +10,16 @@ import fcntl
 import os
 import socket
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PRIVATE_DIRECTORY = 0o700
 _SOCKET_MODE = 0o660
+_SOCKET_UMASK = 0o777 & ~_SOCKET_MODE
 
 
-class CannotBindError(Exception):
+class BindError(Exception):
     """The address can't be listened on; the message says why and what to do."""
 
 
@@ -32,7 +34,7 @@ class OwnedSocket:
         """Take the lock, make the directory and remove a stale socket.
 
         Raises:
-            CannotBindError: another server owns the socket, or the directory isn't safe.
+            BindError: another server owns the socket, or the directory isn't safe.
         """
         directory = self.path.parent
         try:
@@ -42,13 +44,13 @@ class OwnedSocket:
                 f"{self.path}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
         except OSError as error:
-            raise CannotBindError(f"cannot listen on {self.path}: {error}; choose another path") from error
+            raise BindError(f"cannot listen on {self.path}: {error}; choose another path") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             owner = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
             self._close()
-            raise CannotBindError(
+            raise BindError(
                 f"another server (pid {owner}) is listening on {self.path}; stop it or set another listen address"
             ) from error
         os.ftruncate(self._lock, 0)
@@ -62,17 +64,41 @@ class OwnedSocket:
             return
         if not stat.S_ISSOCK(mode):
             self._close()
-            raise CannotBindError(f"{self.path} exists and is not a socket; move it away")
+            raise BindError(f"{self.path} exists and is not a socket; move it away")
         if _answers(self.path):
             self._close()
-            raise CannotBindError(
+            raise BindError(
                 f"something else is listening on {self.path}; stop it or set another listen address"
             )
         self.path.unlink()
 
-    def restrict(self) -> None:
-        """Allow only owner and group to connect. Called after the server has bound the socket."""
+    @contextmanager
+    def binding(self) -> Iterator[None]:
+        """Surround the server's call that binds: only owner and group can ever connect to the socket."""
+        umask = os.umask(_SOCKET_UMASK)
+        try:
+            yield
+        finally:
+            os.umask(umask)
         self.path.chmod(_SOCKET_MODE)
+
+    def listen(self, backlog: int) -> socket.socket:
+        """Acquire the path, bind and listen, for servers that take a socket.
+
+        Raises:
+            BindError: as :meth:`acquire`, or the system refuses, for example because the path is too long.
+        """
+        self.acquire()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with self.binding():
+                listener.bind(str(self.path))
+            listener.listen(backlog)
+        except OSError as error:
+            listener.close()
+            self.release()
+            raise BindError(f"cannot listen on {self.path}: {error}; choose another path") from error
+        return listener
 
     def release(self) -> None:
         """Remove the socket and release the lock."""
@@ -100,12 +126,10 @@ def _make_private(directory: Path) -> None:
 def _check_directory(directory: Path) -> None:
     info = directory.stat()
     if info.st_uid not in {os.getuid(), 0}:
-        raise CannotBindError(
-            f"{directory} belongs to user {info.st_uid}, not to this one; choose another path"
-        )
+        raise BindError(f"{directory} belongs to user {info.st_uid}, not to this one; choose another path")
     sticky = info.st_mode & stat.S_ISVTX
     if info.st_mode & stat.S_IWOTH and not sticky:
-        raise CannotBindError(f"every user can write to {directory}; run: chmod o-w {directory}")
+        raise BindError(f"every user can write to {directory}; run: chmod o-w {directory}")
 
 
 def _answers(path: Path) -> bool:
@@ -113,6 +137,8 @@ def _answers(path: Path) -> bool:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except OSError:
+            return True  # too busy to accept, or not ours to connect to
     return True

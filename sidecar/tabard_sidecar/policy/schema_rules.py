@@ -1,0 +1,228 @@
+"""Decides which JSON Schemas are accepted: known keywords, references within the document, bounded work.
+
+The validator itself ignores a keyword that it doesn't know, so a misspelt one would check nothing. It also bounds
+the time of a single pattern, but not how often a schema refers to its own parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+from urllib.parse import unquote
+
+from tabard_sidecar.policy.values import Json
+
+MAX_PARTS = 20_000
+"""Most subschemas that one document may come to, each counted as often as references lead to it."""
+MAX_HEIGHT = 100
+"""Most subschemas that may lie within or refer to each other in one line."""
+
+_DRAFTS = {
+    "http://json-schema.org/draft-06/schema": 6,
+    "http://json-schema.org/draft-07/schema": 7,
+    "https://json-schema.org/draft/2019-09/schema": 2019,
+    "https://json-schema.org/draft/2020-12/schema": 2020,
+}
+_ANNOTATIONS = "$comment $id $schema $defs definitions default deprecated description examples format readOnly title writeOnly"
+_ADDED = {
+    6: f"{_ANNOTATIONS} $ref additionalItems additionalProperties allOf anyOf const contains dependencies enum "
+    "exclusiveMaximum exclusiveMinimum items maxItems maxLength maxProperties maximum minItems minLength "
+    "minProperties minimum multipleOf not oneOf pattern patternProperties properties propertyNames required type "
+    "uniqueItems",
+    7: "contentEncoding contentMediaType else if then",
+    2019: "contentSchema dependentRequired dependentSchemas maxContains minContains unevaluatedItems "
+    "unevaluatedProperties",
+    2020: "prefixItems",
+}
+_REMOVED = {2020: "additionalItems"}
+
+_ONE = frozenset(
+    {
+        "additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
+        "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+    }
+)  # fmt: skip
+_MANY = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
+_NAMED = frozenset(
+    {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
+)
+_SAME_PLACE = frozenset(
+    {"$ref", "allOf", "anyOf", "dependencies", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
+)
+"""Keywords whose subschemas look at the same part of the instance as the schema that holds them."""
+
+_PATTERN_PARTS = re.compile(
+    r"""(?P<foreign>
+        \\(?:[<>]|b\{)              # word boundaries of other dialects
+        |\[\^?\]                    # a class without members in ECMAScript, the first member elsewhere
+        |\(\?(?!:|i[:)]|P?<\w).?    # flags, look-around
+    )
+    |\\.                            # any other escape
+    |\[(?:\\.|[^\]\\])*\]            # a class, in which none of the above is special
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class SchemaError(Exception):
+    """The schema itself is wrong, or asks for more than is accepted."""
+
+
+def require_acceptable(schema: Json) -> None:
+    """Check a schema document before it is compiled.
+
+    Raises:
+        SchemaError: with a keyword that its draft doesn't have, a reference that leads out of the document or
+            nowhere, a pattern outside the common dialect, or too many parts.
+    """
+    if isinstance(schema, Mapping):
+        _Document(schema).check()
+    elif not isinstance(schema, bool):
+        raise SchemaError("a schema must be an object or a boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What a subschema comes to with everything in it and everything that it refers to."""
+
+    parts: int
+    height: int
+
+
+class _Document:
+    """One schema document."""
+
+    def __init__(self, root: Mapping[str, Json]) -> None:
+        self._root = root
+        draft = root.get("$schema", "https://json-schema.org/draft/2020-12/schema")
+        if not isinstance(draft, str) or draft.rstrip("#") not in _DRAFTS:
+            raise SchemaError(
+                f"$schema must be one of {', '.join(_DRAFTS)}, or be left out, which means the last"
+            )
+        self._draft = _DRAFTS[draft.rstrip("#")]
+        self._keywords = frozenset(_keywords_of(self._draft))
+        self._sizes: dict[int, _Size] = {}
+        self._open: set[int] = set()
+        self._same_place: dict[int, list[int]] = {}
+
+    def check(self) -> None:
+        """Check the document. Raises SchemaError."""
+        self._size(self._root, "")
+        try:
+            TopologicalSorter(self._same_place).prepare()
+        except CycleError as error:
+            raise SchemaError("a $ref leads back to itself without a step into the instance") from error
+
+    def _size(self, schema: Json, place: str) -> _Size:
+        """Check a subschema and return its size. A reference back to a schema that holds it counts as one part."""
+        if not isinstance(schema, Mapping) or id(schema) in self._open:
+            return _Size(1, 1)
+        known = self._sizes.get(id(schema))
+        if known is not None:
+            return known
+        if len(self._open) > MAX_HEIGHT:
+            raise SchemaError(f"{place} is nested, or refers on, more than {MAX_HEIGHT} times")
+        self._require_keywords(schema, place)
+        self._open.add(id(schema))
+        same_place = self._same_place[id(schema)] = []
+        parts, height = 1, 0
+        for below, keyword, name in self._below(schema, place):
+            if keyword in _SAME_PLACE:
+                same_place.append(id(below))
+            size = self._size(below, _join(place, name))
+            parts, height = parts + size.parts, max(height, size.height)
+        self._open.remove(id(schema))
+        if parts > MAX_PARTS or height >= MAX_HEIGHT:
+            raise SchemaError(f"{place or 'it'} comes to more than {MAX_PARTS} parts, or refers on too often")
+        self._sizes[id(schema)] = size = _Size(parts, height + 1)
+        return size
+
+    def _below(self, schema: Mapping[str, Json], place: str) -> Iterator[tuple[Json, str, str]]:
+        """Yield what a schema holds and refers to."""
+        yield from _below(schema)
+        if "$ref" in schema:
+            yield self._target(schema["$ref"], place), "$ref", "$ref"
+
+    def _require_keywords(self, schema: Mapping[str, Json], place: str) -> None:
+        for keyword in schema:
+            if keyword not in self._keywords and not keyword.startswith("x-"):
+                close = get_close_matches(keyword[:50], self._keywords, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise SchemaError(f"{_join(place, keyword)} is no keyword of JSON Schema{hint}")
+        if place and (schema.get("$schema", self._root.get("$schema")) != self._root.get("$schema")):
+            raise SchemaError(f"{place} has a $schema other than the document's")
+        if place and "$id" in schema:
+            raise SchemaError(f"{place} has a $id: only the whole document may have one")
+        if "$ref" in schema and self._draft <= 7:  # noqa: PLR2004  # the last draft that ignores what stands beside
+            beside = schema.keys() - {"$ref", *_ANNOTATIONS.split()}
+            if beside:
+                raise SchemaError(
+                    f"{_join(place, min(beside))} has no effect beside $ref in draft {self._draft}"
+                )
+        if "pattern" in schema:
+            require_common_pattern(schema["pattern"])
+        if isinstance(schema.get("patternProperties"), Mapping):
+            for pattern in schema["patternProperties"]:
+                require_common_pattern(pattern)
+
+    def _target(self, reference: Json, place: str) -> Json:
+        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+            raise SchemaError(f"{_join(place, '$ref')} must be # or begin with #/: nothing is fetched")
+        target = resolve(self._root, reference)
+        if target is None:
+            raise SchemaError(f"{_join(place, '$ref')} leads nowhere")
+        return target
+
+
+def require_common_pattern(pattern: Json) -> None:
+    """Check that a pattern means the same to ECMAScript and to the engine.
+
+    Raises:
+        SchemaError: it sets flags other than ``i``, looks around, or uses what other dialects read differently.
+    """
+    for found in _PATTERN_PARTS.finditer(pattern) if isinstance(pattern, str) else ():
+        if found["foreign"]:
+            raise SchemaError(
+                f"pattern {pattern[:100]!r} uses {found['foreign']}, which is not supported: "
+                "neither are look-around, flags other than i, and word boundaries other than \\b"
+            )
+
+
+def resolve(root: Mapping[str, Json], reference: str) -> Json:
+    """Return what a local reference (RFC 6901 in a URI fragment) leads to; ``None`` for nothing."""
+    node: Json = root
+    for raw in reference[2:].split("/") if reference != "#" else ():
+        part = unquote(raw).replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, Mapping) and part in node:
+            node = node[part]
+        else:
+            return None
+    return node
+
+
+def _keywords_of(draft: int) -> Iterator[str]:
+    for added, keywords in _ADDED.items():
+        if added <= draft:
+            yield from set(keywords.split()) - set(_REMOVED.get(draft, "").split())
+
+
+def _below(schema: Mapping[str, Json]) -> Iterator[tuple[Json, str, str]]:
+    """Yield each subschema with its keyword and its place below the schema."""
+    for keyword, value in schema.items():
+        if keyword in _MANY and isinstance(value, list):
+            for index, one in enumerate(value):
+                yield one, keyword, f"{keyword}.{index}"
+        elif keyword in _NAMED and isinstance(value, Mapping):
+            for name, one in value.items():
+                yield one, keyword, f"{keyword}.{name}"
+        elif keyword in _ONE:
+            yield value, keyword, keyword
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}"[-200:] if place else name[:200]
