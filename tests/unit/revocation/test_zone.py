@@ -105,12 +105,13 @@ async def test_revoking_a_person_spares_who_signs_in_again(zone, operator):
     """Tasks and tokens from before are refused on every sidecar, a later token is fine."""
     task = await zone.start_task()
     handed = await zone.hand_to(task, "triage")
+    earlier = [zone.issuer.access_token(PERSON) for _ in range(2)]
     answer = await operator.revoke(subject=pb.RevokeSubject(issuer=ISSUER, id=PERSON))
     assert answer.impact.live_tasks == 1
     assert [await code(one) for one in (task, handed)] == ["subject_revoked", "subject_revoked"]
-    for workload in ("orchestrator", "triage"):
+    for workload, token in zip(("orchestrator", "triage"), earlier, strict=True):
         with pytest.raises(tabard.Denied, match="subject_revoked"):
-            await zone.start_task(workload)
+            await zone.agent(workload).start_task(token, intent_token=zone.intent("refunds", "Go on."))
     later = zone.issuer.access_token(PERSON, iat=int(time.time()) + 2)
     fresh = await zone.agent("orchestrator").start_task(
         later, intent_token=zone.intent("refunds", "Work off the refunds.")
