@@ -33,8 +33,8 @@ from tabard_sidecar.server.lifecycle import sidecar
 
 from bench.harness import RESULTS, commit, machine
 from bench.setup import question
-from demo.world import PERSON, WORKLOADS, World, spiffe_id
-from demo.world import Sidecar as Process
+from testbed.world import PERSON, WORKLOADS, World, spiffe_id
+from testbed.world import Sidecar as Process
 
 CALLS = 1_000
 # What is timed, with how deep it lies: a stage contains those below it that are deeper.

@@ -19,7 +19,7 @@ from tabard.authz.v1 import types_pb2
 from tabard_sidecar.grants import GrantService
 from tabard_sidecar.keys import Keyring
 
-from demo.world import PERSON, WORKLOADS, ZONE, World, spiffe_id
+from testbed.world import PERSON, WORKLOADS, ZONE, World, spiffe_id
 
 REFUND = b'{"order_id":"o-1001","customer_id":"c-17","amount_cents":4200,"reason":"arrived broken"}'
 MEASURED = "worker"

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import grpc
 import tabard
@@ -27,7 +26,7 @@ from tabard.caveats import Limits
 from bench.authorize import _rate
 from bench.harness import Compared, Figure, compare, publish
 from bench.propagation import propagation
-from demo.world import PERSON, World
+from testbed.world import PERSON, World
 from tests.support.redis_server import redis_server
 
 WORKLOAD = "worker"
@@ -63,36 +62,13 @@ deny contains {"code": "deleted", "message": "it has deleted"} if {
 )
 
 
-class StateWorld(World):
-    """One sidecar process under a policy of its own."""
-
-    def __init__(self, folder: Path, policy: str, state_url: str) -> None:
-        super().__init__(folder, workloads=(WORKLOAD,))
-        self._text = policy
-        self._state_url = state_url
-
-    def prepare(self) -> None:
-        """Lay everything out, with this policy in the place of the example's."""
-        super().prepare()
-        shutil.rmtree(self.policy)
-        (self.policy / "desk").mkdir(parents=True)
-        (self.policy / "desk" / "desk.rego").write_text(self._text)
-
-    def config(self, sidecar: Any) -> dict[str, Any]:
-        """Return a configuration without a catalogue, on the store that is measured."""
-        config = super().config(sidecar)
-        config.pop("catalogue")
-        if self._state_url:
-            # Only one of the servers measured may forget; for the other the switch changes nothing.
-            config["state"] = {"url": self._state_url, "redis": {"accept_weak_durability": True}}
-        return config
-
-
 @contextmanager
-def running(policy: str, state_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[StateWorld]:
+def running(policy: str, state_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[World]:
     """Start a sidecar; stop it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="tbs", dir="/tmp"))
-    world = StateWorld(folder, policy, state_url)
+    # Only one of the servers measured may forget; for the other the switch changes nothing.
+    state = {"state": {"url": state_url, "redis": {"accept_weak_durability": True}}} if state_url else {}
+    world = World(folder, workloads=(WORKLOAD,), policy={"desk/desk.rego": policy}, overrides=state)
     try:
         world.prepare()
         loop.run_until_complete(world.start())
@@ -185,7 +161,7 @@ def question(grant: str, cents: int = 1) -> authorization_pb.AuthorizeRequest:
     return authorization_pb.AuthorizeRequest(grant=grant, tool=call)
 
 
-async def _start(world: StateWorld) -> tabard.aio.Task:
+async def _start(world: World) -> tabard.aio.Task:
     return await world.agent(WORKLOAD).start_task(
         world.issuer.access_token(PERSON), intent_token=world.intent("pay", "Pay the bills.")
     )
@@ -197,13 +173,13 @@ def _branch(task: tabard.aio.Task, *, budgets: bool) -> str:
     return task.branch("a", limits).branch("b", limits).grant
 
 
-def _stub(world: StateWorld) -> authorization_grpc.AuthorizationServiceStub:
+def _stub(world: World) -> authorization_grpc.AuthorizationServiceStub:
     return authorization_grpc.AuthorizationServiceStub(
         grpc.insecure_channel(world.sidecars[WORKLOAD].address)
     )
 
 
-def _caller(world: StateWorld, grant: str) -> Callable[[], object]:
+def _caller(world: World, grant: str) -> Callable[[], object]:
     stub, number = _stub(world), 0
 
     def call() -> object:
@@ -217,8 +193,8 @@ def _caller(world: StateWorld, grant: str) -> Callable[[], object]:
 
 
 def _against(
-    plain: StateWorld,
-    watched: StateWorld,
+    plain: World,
+    watched: World,
     loop: asyncio.AbstractEventLoop,
     *,
     blocks: int,
@@ -230,7 +206,7 @@ def _against(
     return compare(first, second, blocks=blocks, calls=calls)
 
 
-async def _one_against_many(world: StateWorld, seconds: float) -> float:
+async def _one_against_many(world: World, seconds: float) -> float:
     """Return the decisions per second of 32 callers of one task over those of 32 callers of 32 tasks."""
     tasks = [await _start(world) for _ in range(32)]
     grants = [_branch(task, budgets=True) for task in tasks]
@@ -249,7 +225,7 @@ async def _one_against_many(world: StateWorld, seconds: float) -> float:
     return one / many
 
 
-async def _large(world: StateWorld, holders: int, calls: int) -> tuple[str, str]:
+async def _large(world: World, holders: int, calls: int) -> tuple[str, str]:
     """Return grants of a task with so many holders and calls, and of a fresh one."""
     task = await _start(world)
     grants = [task.branch(f"helper-{number}").grant for number in range(holders)]
@@ -263,7 +239,7 @@ async def _large(world: StateWorld, holders: int, calls: int) -> tuple[str, str]
     return grants[0], fresh.branch("helper").grant
 
 
-def _compare_grants(world: StateWorld, old: str, fresh: str, *, blocks: int, calls: int) -> Compared:
+def _compare_grants(world: World, old: str, fresh: str, *, blocks: int, calls: int) -> Compared:
     # As many past calls in the input as the old task has: only what lies beyond them may differ.
     warm = _caller(world, fresh)
     for _ in range(60):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from typing import Any
+from pathlib import Path
 
 import grpc
 import tabard
@@ -15,7 +15,7 @@ from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
 
 from demo.steps import Step, tried
-from demo.world import EXAMPLE, PERSON, WORKLOADS, Sidecar, World
+from testbed.world import EXAMPLE, PERSON, WORKLOADS, World
 
 MODULE = EXAMPLE.parent / "callbacks" / "policy" / "callbacks"
 LEAD = "team-lead-2"
@@ -28,10 +28,9 @@ _POLICY_SECONDS = 30.0
 class DeskWorld(World):
     """The support desk with a lead who may approve."""
 
-    def config(self, sidecar: Sidecar) -> dict[str, Any]:
-        """Return a configuration that knows who may approve."""
+    def __init__(self, folder: Path) -> None:
         roles = {"desk_lead": {"claim": "groups", "value": "leads"}}
-        return super().config(sidecar) | {"approvals": {"roles": roles}}
+        super().__init__(folder, overrides={"approvals.roles": roles})
 
     def operator(self, workload: str) -> grpc.aio.Channel:
         """Return a channel to a sidecar's operator socket."""

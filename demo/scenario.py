@@ -18,7 +18,7 @@ from tabard.caveats import Arguments, Constraint, Hop, Limits, Tools, encode_cav
 from demo.backend import RefundBackend
 from demo.callbacks import DeskWorld, callbacks
 from demo.steps import Step, tried
-from demo.world import PERSON, WORKLOADS, ZONE, Signer, World, http_get, spiffe_id
+from testbed.world import PERSON, WORKLOADS, ZONE, Signer, World, http_get, spiffe_id
 
 CALLS = 2_000
 SUB_AGENTS = 20

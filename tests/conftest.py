@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,17 @@ def folder():
     made = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
     yield made
     shutil.rmtree(made)
+
+
+@pytest.fixture
+async def start_zone(folder):
+    """Starts a zone in the folder, with the policy and configuration given; it stops with the test."""
+    # Imported here: most tests have no zone, and asserts of this module are to be rewritten first.
+    from tests.support.zone import Zone  # noqa: PLC0415
+
+    async with AsyncExitStack() as stack:
+
+        async def start(**options):
+            return await stack.enter_async_context(Zone(folder, **options))
+
+        yield start

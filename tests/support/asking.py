@@ -1,27 +1,25 @@
-"""A zone whose policy asks people."""
+"""A policy that asks people, who may approve, and short ways to ask and approve."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 import tabard
 from tabard import _approvals
 from tabard.authz.v1 import authorization_service_pb2 as pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as pb_grpc
 from tabard_sidecar.cli import main
 
-from demo.world import ISSUER
-from tests.support.zone import Zone
-
-if TYPE_CHECKING:
-    from demo.world import Sidecar
+from testbed.world import ISSUER
+from tests.support.waiting import eventually
 
 LARGE = {"to": "ACME", "cents": 20_000}
 HUGE = {"to": "ACME", "cents": 200_000}
-POLICY = """
+_SOURCE = """
 package policy.bank
 
 start contains {"code": "bank", "limits": {
@@ -71,63 +69,41 @@ ask contains {"code": "odd", "approvers": ["nobody"], "reason": "odd", "uses": 1
 
 deny contains {"code": "closed", "message": "the account is closed"} if input.tool.arguments.to == "closed"
 """
+POLICY = {"bank/bank.rego": _SOURCE}
+ROLES = {
+    "finance": {"claim": "groups", "value": "finance"},
+    "board": {"ids": [{"issuer": ISSUER, "id": "berta"}]},
+}
 
 
-class AskingZone(Zone):
-    """The demo's sidecars under :data:`POLICY`, with people who may approve."""
-
-    def prepare(self) -> None:
-        """Lay out the world with this policy in the place of the example's."""
-        super().prepare()
-        for path in sorted(self.policy.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        (self.policy / "bank").mkdir()
-        (self.policy / "bank" / "bank.rego").write_text(POLICY)
-
-    def config(self, sidecar: Sidecar) -> dict[str, Any]:
-        """Return a configuration with roles and without a catalogue."""
-        config = super().config(sidecar)
-        config.pop("catalogue")
-        config["approvals"] = {
-            "roles": {
-                "finance": {"claim": "groups", "value": "finance"},
-                "board": {"ids": [{"issuer": ISSUER, "id": "berta"}]},
-            }
-        }
-        return config
-
-    def operator(self, workload: str = "orchestrator") -> str:
-        """Return the address of a sidecar's operator socket."""
-        return self.sidecars[workload].operator
-
-    def approver(self, who: str = "cleo", **claims: Any) -> str:
-        """Return a fresh token of somebody in finance."""
-        return self.issuer.access_token(who, **({"aud": "tabard-approval", "groups": ["finance"]} | claims))
-
-
-async def asked(task, arguments=LARGE, **options):
+async def asked(task, arguments=LARGE, **options) -> tabard.ApprovalRequired:
+    """Ask for a payment that needs approval; return what the agent is told."""
     with pytest.raises(tabard.ApprovalRequired) as caught:
         await task.authorize("pay", arguments, **options)
     return caught.value
 
 
-async def waiting(command):
+async def waiting(command) -> list[dict[str, object]]:
+    """Return the approvals that wait for a decision."""
     _, out, _ = await command("list", "--json")
     return json.loads(out)["approvals"]
 
 
-async def until_waiting(command, count=1):
-    """Return what waits for people as soon as that are so many."""
-    async with asyncio.timeout(10):
-        while len(rows := await waiting(command)) < count:  # noqa: ASYNC110 - as a person would look
-            await asyncio.sleep(0.01)
-    return rows
+async def until_waiting(command, count=1) -> list[dict[str, object]]:
+    """Return the waiting approvals as soon as there are so many."""
+
+    async def enough():
+        rows = await waiting(command)
+        return rows if len(rows) >= count else None
+
+    return await eventually(enough)
 
 
-async def poll(zone, pending):
-    client = zone.agent("orchestrator")
+async def poll(zone, pending, workload="orchestrator") -> str:
+    """Ask a sidecar for an approval's discharge, as the SDK does."""
     request = pb.GetApprovalRequest(call_grant=pending.call_grant, approval_id=pending.approval_id)
-    return (await client._connection.authorization.GetApproval(request)).discharge
+    async with grpc.aio.insecure_channel(zone.sidecars[workload].address) as channel:
+        return (await pb_grpc.AuthorizationServiceStub(channel).GetApproval(request)).discharge
 
 
 def impatience(monkeypatch):

@@ -15,8 +15,6 @@ from tabard.authz.v1 import task_operator_service_pb2_grpc as operator_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from demo.world import World
-
 
 @dataclass
 class Operators:
@@ -45,11 +43,6 @@ class Operators:
     async def tree(self, task_id: str) -> operator_pb.GetTaskTreeResponse:
         """Show a task."""
         return await self.tasks.GetTaskTree(operator_pb.GetTaskTreeRequest(task_id=task_id))
-
-
-def operator_address(zone: World, workload: str) -> str:
-    """Return the address of a sidecar's operator socket."""
-    return zone.sidecars[workload].operator
 
 
 @asynccontextmanager

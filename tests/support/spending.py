@@ -1,18 +1,11 @@
-"""A zone whose policy charges, labels and looks back."""
+"""A policy that charges, labels and looks back, and short ways to call under it."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from contextlib import AsyncExitStack
-
 import pytest
 import tabard
-from tabard_sidecar.state import StateStore
 
-from tests.support.zone import Zone
-
-POLICY = """
+SOURCE = """
 package policy.desk
 
 import data.tabard.lib.labels
@@ -60,49 +53,7 @@ deny contains {"code": "paid_before", "message": "sending after paying twice"} i
 	count([1 | some call in input.history.calls; call.tool == "pay"]) > 1
 }
 """
-
-
-class SpendingZone(Zone):
-    """The demo's sidecars under :data:`POLICY`; every tool is known to nobody and allowed by its name."""
-
-    def prepare(self):
-        """Lay out the world with this policy in the place of the example's."""
-        super().prepare()
-        for path in sorted(self.policy.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        (self.policy / "desk").mkdir()
-        (self.policy / "desk" / "desk.rego").write_text(POLICY)
-
-    def config(self, sidecar):
-        """Return a configuration without a catalogue."""
-        config = super().config(sidecar)
-        config.pop("catalogue")
-        return config
-
-    async def restart(self) -> None:
-        """Stop every sidecar and start it again on the same state."""
-        await self.stop()
-        self.stack = AsyncExitStack()
-        self._clients.clear()
-        await self.start()
-
-    @property
-    def store(self) -> StateStore:
-        """The zone's store, as one of its sidecars has it open."""
-        return self.running["orchestrator"]._parts.state
-
-    async def empty(self) -> None:
-        """Take everything out of the store behind the sidecars' backs."""
-        self._execute("DELETE FROM tasks")
-
-    async def go_back(self) -> None:
-        """Let the store lose what it acknowledged last."""
-        self._execute("UPDATE epoch SET value = value - 2", "DELETE FROM spent")
-
-    def _execute(self, *statements: str) -> None:
-        with contextlib.closing(sqlite3.connect(self.folder / "state.db")) as connection, connection:
-            for statement in statements:
-                connection.execute(statement)
+POLICY = {"desk/desk.rego": SOURCE}
 
 
 async def refused(attempt) -> tabard.Denied:

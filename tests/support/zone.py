@@ -1,42 +1,71 @@
-"""The demo's world with every sidecar in the test's own event loop, which starts in a fraction of the time."""
+"""A zone of real sidecars on real sockets in the test's own event loop, which starts in a fraction of the time."""
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 
 import tabard
 from tabard_sidecar.config import load
 from tabard_sidecar.server.lifecycle import Running, sidecar
 
-from demo.world import PERSON, World, spiffe_id
-from demo.world import Sidecar as Process
+from testbed.world import PERSON, World, spiffe_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tabard_sidecar.server.parts import Parts
+    from tabard_sidecar.state import StateStore
+
+    from testbed.world import Sidecar
 
 
 class Zone(World):
-    """Real sidecars on real sockets; ``overrides`` go into every configuration, by dotted key."""
+    """Sidecars of two workloads, orchestrator and triage, unless a test needs others.
+
+    Tests have one from the fixture ``start_zone``, with the policy and configuration that they are about.
+    """
 
     def __init__(
-        self, folder, *, workloads=("orchestrator", "triage"), overrides: dict[str, Any] | None = None
-    ):
-        super().__init__(folder, workloads=workloads)
-        self.overrides = overrides or {}
+        self,
+        folder: Path,
+        *,
+        workloads: tuple[str, ...] = ("orchestrator", "triage"),
+        policy: Mapping[str, str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(folder, workloads=workloads, policy=policy, overrides=overrides)
         self.running: dict[str, Running] = {}
 
-    def config(self, sidecar: Process) -> dict[str, Any]:
-        """Return a configuration with the overrides in it."""
-        config = super().config(sidecar)
-        for key, value in self.overrides.items():
-            *sections, last = key.split(".")
-            place = config
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[last] = value
-        return config
-
-    async def _start(self, process: Process) -> None:
+    async def _start(self, process: Sidecar) -> None:
         process.logs = [process.folder / "decisions.log"]
         settings = load(process.folder / "tabard.yaml").settings
         self.running[process.workload] = await self.stack.enter_async_context(sidecar(settings))
+
+    async def restart(self) -> None:
+        """Stop every sidecar and start it again on the same state."""
+        await self.stop()
+        self.stack = AsyncExitStack()
+        self._clients.clear()
+        await self.start()
+
+    def parts(self, workload: str = "orchestrator") -> Parts:
+        """Return what a sidecar is made of."""
+        return self.running[workload]._parts
+
+    @property
+    def store(self) -> StateStore:
+        """The zone's store, as one of its sidecars has it open."""
+        return self.parts().state
+
+    def operator(self, workload: str = "orchestrator") -> str:
+        """Return the address of a sidecar's operator socket."""
+        return self.sidecars[workload].operator
+
+    def approver(self, who: str = "cleo", **claims: Any) -> str:
+        """Return a fresh approver's token of a person in finance."""
+        return self.issuer.access_token(who, **({"aud": "tabard-approval", "groups": ["finance"]} | claims))
 
     async def start_task(self, workload: str = "orchestrator", **options: Any) -> tabard.aio.Task:
         """Start a task with a signed intent."""

@@ -9,16 +9,15 @@ import tabard
 from tabard import macaroon
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
-from tabard.authz.v1 import authorization_service_pb2 as pb
 from tabard.caveats import Limits
 from tabard.delegation import branch
 
-from demo.world import PERSON, spiffe_id
+from testbed.world import PERSON, spiffe_id
 from tests.support.asking import HUGE, LARGE, asked, poll, until_waiting, waiting
 
 
 class ZoneApprovalsContract:
-    """Tests that ask for a fixture ``zone``, an :class:`~tests.support.asking.AskingZone`, and ``command``."""
+    """Tests that ask for the fixtures ``zone``, under the policy of ``tests.support.asking``, and ``command``."""
 
     async def test_a_small_payment_asks_nobody(self, zone, command):
         task = await zone.start_task()
@@ -214,9 +213,8 @@ class ZoneApprovalsContract:
         assert r'calls its part "\u202ehelper"' in out
         assert "\u202e" not in out
         # The other workload's sidecar doesn't hand the discharge out.
-        request = pb.GetApprovalRequest(call_grant=pending.call_grant, approval_id=pending.approval_id)
         with pytest.raises(grpc.RpcError) as caught:
-            await zone.agent("orchestrator")._connection.authorization.GetApproval(request)
+            await poll(zone, pending, workload="orchestrator")
         assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
     async def test_too_large_a_grant_is_denied(self, zone):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.zone.approvals import ZoneApprovalsContract
-from tests.support.asking import LARGE, AskingZone, asked, impatience, poll, terminal
+from tests.support.asking import LARGE, POLICY, ROLES, asked, impatience, poll, terminal
 
 
 @pytest.fixture
@@ -15,11 +15,10 @@ def server(start_server):
 
 
 @pytest.fixture
-async def zone(server, monkeypatch, folder):
+async def zone(server, monkeypatch, start_zone):
     """Orchestrator and triage under a policy that asks."""
     impatience(monkeypatch)
-    async with AskingZone(folder, overrides={"state.url": server.url}) as started:
-        yield started
+    return await start_zone(policy=POLICY, overrides={"approvals.roles": ROLES, "state.url": server.url})
 
 
 @pytest.fixture

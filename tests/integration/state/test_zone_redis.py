@@ -5,32 +5,26 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.zone.state import ZoneStateContract
-from tests.support.spending import SpendingZone
-
-
-class RedisZone(SpendingZone):
-    """Sidecars that share a Redis."""
-
-    def __init__(self, folder, server):
-        super().__init__(folder, overrides={"state.url": server.url})
-        self._server = server
-
-    async def empty(self):
-        """Take everything out of the store behind the sidecars' backs."""
-        for key in self._server.cli("--scan", "--pattern", "*:task:*").split():
-            self._server.cli("del", key)
-
-    async def go_back(self):
-        """Let the store lose what it acknowledged last."""
-        (meta,) = self._server.cli("--scan", "--pattern", "*:meta").split()
-        self._server.cli("hincrby", meta, "epoch", "-2")
+from tests.support.spending import POLICY
+from tests.support.tampering import RedisTampering
 
 
 @pytest.fixture
-async def zone(start_server, folder):
+def server(start_server):
+    """A Redis of this test's own."""
+    return start_server()
+
+
+@pytest.fixture
+async def zone(start_zone, server):
     """Orchestrator and triage under a policy that charges."""
-    async with RedisZone(folder, start_server()) as started:
-        yield started
+    return await start_zone(policy=POLICY, overrides={"state.url": server.url})
+
+
+@pytest.fixture
+def tampering(server):
+    """Changes the server's keys."""
+    return RedisTampering(server)
 
 
 class TestRedis(ZoneStateContract):

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.support.approvals import ApprovalWorld
-from tests.support.asking import AskingZone, impatience, terminal
+from tests.support.asking import POLICY, ROLES, impatience, terminal
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture
-async def zone(folder, impatient):
-    async with AskingZone(folder) as started:
-        yield started
+async def zone(start_zone, impatient):
+    """Orchestrator and triage under a policy that asks people."""
+    return await start_zone(policy=POLICY, overrides={"approvals.roles": ROLES})
 
 
 @pytest.fixture

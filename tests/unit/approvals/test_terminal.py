@@ -13,7 +13,7 @@ import jwt
 from tabard_sidecar.cli import main
 from tabard_sidecar.identity import create_local_key
 
-from demo.world import PERSON
+from testbed.world import PERSON
 from tests.support.asking import HUGE, LARGE, asked, waiting
 
 

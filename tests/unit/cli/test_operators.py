@@ -19,8 +19,8 @@ from tabard_sidecar.cli import main
 from tabard_sidecar.cli.terminal import Duration, moment, visible
 from tabard_sidecar.cli.watching import changes
 
-from demo.world import ISSUER, PERSON, spiffe_id
-from tests.support.operators import operator_address, operators
+from testbed.world import ISSUER, PERSON, spiffe_id
+from tests.support.operators import operators
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
@@ -37,10 +37,9 @@ def alone(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Two sidecars over one state file."""
-    async with Zone(folder) as running:
-        yield running
+    return await start_zone()
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def command(capsys):
 @pytest.fixture
 def tabard(zone, command, monkeypatch):
     """Runs the command with the zone's operator socket in the environment."""
-    monkeypatch.setenv("TABARD_OPERATOR_ADDRESS", operator_address(zone, "orchestrator"))
+    monkeypatch.setenv("TABARD_OPERATOR_ADDRESS", zone.operator())
     return command
 
 
@@ -273,7 +272,7 @@ async def test_watch_tells_what_happens(zone, tabard, looks):
         await started[0].end()
 
     async def revoke():
-        async with operators(operator_address(zone, "orchestrator")) as operator:
+        async with operators(zone.operator()) as operator:
             await operator.revoke(agent_id=TRIAGE)
 
     looks(start, end, revoke)

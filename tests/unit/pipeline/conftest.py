@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.zone import Zone
+from tests.support.tampering import SQLiteTampering
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage of the support desk."""
-    async with Zone(folder) as started:
-        yield started
+    return await start_zone()
 
 
 @pytest.fixture
 def parts(zone):
     """What the orchestrator's sidecar is made of."""
-    return zone.running["orchestrator"]._parts
+    return zone.parts()
+
+
+@pytest.fixture
+def tampering(folder):
+    """Changes the zone's state file."""
+    return SQLiteTampering(folder / "state.db")

@@ -21,7 +21,7 @@ from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.caveats import Arguments, Constraint, Limits
 
-from demo.world import PERSON, spiffe_id
+from testbed.world import PERSON, spiffe_id
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
 REFUND = {"order_id": "o-1", "customer_id": "c-1", "amount_cents": 100}

@@ -9,17 +9,16 @@ import pytest
 import tabard
 
 from tests.support.policy import around_decide
-from tests.support.spending import POLICY, SpendingZone, pay, refused, spent
+from tests.support.spending import POLICY, SOURCE, pay, refused, spent
 
-FORGETFUL = POLICY.partition("deny contains")[0].replace("import data.tabard.lib.labels\n", "")
+FORGETFUL = SOURCE.partition("deny contains")[0].replace("import data.tabard.lib.labels\n", "")
 """The same policy without its denials: it never looks back."""
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(folder) as started:
-        yield started
+    return await start_zone(policy=POLICY)
 
 
 async def load(zone, parts, source):
@@ -44,7 +43,7 @@ async def test_a_call_is_decided_by_the_policy_that_it_began_with(zone, parts, m
     claim = parts.state.claim_request
 
     async def claim_slowly(*args, **kwargs):
-        await load(zone, parts, POLICY)
+        await load(zone, parts, SOURCE)
         return await claim(*args, **kwargs)
 
     monkeypatch.setattr(parts.state, "claim_request", claim_slowly)
@@ -57,7 +56,7 @@ async def test_a_call_is_decided_by_the_policy_that_it_began_with(zone, parts, m
 
 async def test_a_repeated_evaluation_uses_the_same_policy(zone, parts, monkeypatch):
     """Labels are compared for the policy that was evaluated, and it is evaluated again: not the one that came meanwhile."""
-    await load(zone, parts, POLICY.replace('"budgets": {"cents": 1000, "calls": 50},', ""))
+    await load(zone, parts, SOURCE.replace('"budgets": {"cents": 1000, "calls": 50},', ""))
     task = await zone.start_task()
     asked = []
 
@@ -77,7 +76,7 @@ async def test_a_repeated_evaluation_uses_the_same_policy(zone, parts, monkeypat
 
 async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch):
     """An answer that had to be thrown away leaves no charge in the log."""
-    grants, word, denials = POLICY.partition("deny contains")
+    grants, word, denials = SOURCE.partition("deny contains")
     denials = denials.replace('input.tool.name == "send"', 'input.tool.name == "pay"')
     await load(zone, parts, grants + word + denials)
     task = await zone.start_task()
@@ -98,11 +97,13 @@ async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch
     assert "charges" not in denied[0]
 
 
-async def test_a_store_that_went_back_is_noticed_until_that_is_written_down(zone, parts, monkeypatch):
+async def test_a_store_that_went_back_is_noticed_until_that_is_written_down(
+    zone, parts, tampering, monkeypatch
+):
     """A store that can't take the revocation is asked again; meanwhile nothing is allowed."""
     task = await zone.start_task()
     await pay(task, 10)
-    await zone.go_back()
+    await tampering.lose_writes()
     revoke = parts.state.revoke
 
     async def broken(_revocation):

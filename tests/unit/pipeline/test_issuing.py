@@ -9,14 +9,13 @@ import tabard
 from tabard_sidecar.errors import NoDecision, Refused
 
 from tests.support.policy import around_decide
-from tests.support.spending import SpendingZone, pay, refused, spent
+from tests.support.spending import POLICY, pay, refused, spent
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(folder) as started:
-        yield started
+    return await start_zone(policy=POLICY)
 
 
 @pytest.fixture

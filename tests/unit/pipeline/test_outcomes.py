@@ -10,14 +10,13 @@ import tabard
 from tabard.outcome import sign_outcome
 from tabard_sidecar.keys import Keyring
 
-from tests.support.spending import SpendingZone, pay, spent
+from tests.support.spending import POLICY, pay, spent
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(folder) as started:
-        yield started
+    return await start_zone(policy=POLICY)
 
 
 def segment(text: str) -> str:

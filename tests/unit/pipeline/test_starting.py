@@ -7,14 +7,13 @@ import json
 import pytest
 from tabard.caveats import Limits
 
-from tests.support.spending import SpendingZone, pay, refused
+from tests.support.spending import POLICY, pay, refused
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(folder) as started:
-        yield started
+    return await start_zone(policy=POLICY)
 
 
 async def test_a_task_does_not_start_with_more_labels_than_it_may_have(zone):

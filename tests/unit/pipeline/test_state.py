@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.zone.state import ZoneStateContract
-from tests.support.spending import SpendingZone
+from tests.support.spending import POLICY
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(folder) as started:
-        yield started
+    return await start_zone(policy=POLICY)
 
 
 class TestSQLite(ZoneStateContract):

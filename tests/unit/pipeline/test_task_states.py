@@ -10,9 +10,8 @@ from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.state.model import Chain, Reservation, Reserved, ReserveState, TaskState
 
-from demo.world import PERSON
 from tests.support.policy import around_decide
-from tests.support.spending import SpendingZone, pay, refused, spent
+from tests.support.spending import POLICY, pay, refused, spent
 
 CHAIN = Chain(("root", "link"), (BudgetLimit("b", "cents", 9),))
 SEEN = TaskState(known=True, with_calls=True, revocations=3, changes=7)
@@ -94,10 +93,9 @@ def test_it_is_bounded(memory):
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Orchestrator and triage under a policy that charges."""
-    async with SpendingZone(folder) as started:
-        yield started
+    return await start_zone(policy=POLICY)
 
 
 @pytest.fixture
@@ -202,17 +200,14 @@ async def test_a_call_that_saw_no_revocation_takes_nothing_after_one(zone, parts
     assert asked == [True]
 
 
-async def test_a_loss_is_noticed_by_a_call_that_looks_nothing_up(zone):
+async def test_a_loss_is_noticed_by_a_call_that_looks_nothing_up(zone, tampering):
     """The store lost the last write of all, of another task; the call's own write mustn't hide that."""
     task, other = await zone.start_task(), await zone.start_task()
     await pay(task, 1)
     await pay(other, 1)
-    zone._execute("UPDATE epoch SET value = value - 1")
+    await tampering.lose_writes(1)
     assert (await refused(pay(task, 1))).code == "state_rolled_back"
-    fresh = await zone.agent("orchestrator").start_task(
-        zone.issuer.access_token(PERSON), intent_token=zone.intent("refunds", "Again.")
-    )
-    await pay(fresh, 1)
+    await pay(await zone.start_task(), 1)
 
 
 async def test_calls_together_see_each_other_in_the_end(zone):

@@ -12,8 +12,7 @@ from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc
 from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
 from tabard.authz.v1 import task_operator_service_pb2_grpc as operator_grpc
 
-from demo.world import ISSUER, PERSON, spiffe_id
-from tests.support.operators import operator_address
+from testbed.world import ISSUER, PERSON, spiffe_id
 from tests.support.proto_strategies import messages
 from tests.unit.fuzz.test_requests import PROPER, Target
 
@@ -31,7 +30,7 @@ class Operators(Target):
     """The operator socket of a sidecar, with one task under way."""
 
     async def _connect(self):
-        return grpc.aio.insecure_channel(operator_address(self.zone, "orchestrator"))
+        return grpc.aio.insecure_channel(self.zone.operator())
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from tabard_sidecar.config import load
 from tabard_sidecar.pipeline.credentials import MAX_REVOKED_CREDENTIALS
 from tabard_sidecar.server.lifecycle import sidecar
 
-from demo.world import ISSUER, PERSON, spiffe_id
-from tests.support.operators import operator_address, operators
+from testbed.world import ISSUER, PERSON, spiffe_id
+from tests.support.operators import operators
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
@@ -28,16 +28,15 @@ ORCHESTRATOR, TRIAGE = spiffe_id("orchestrator"), spiffe_id("triage")
 
 
 @pytest.fixture
-async def zone(folder):
+async def zone(start_zone):
     """Two sidecars over one state file."""
-    async with Zone(folder) as running:
-        yield running
+    return await start_zone()
 
 
 @pytest.fixture
 async def operator(zone):
     """An operator at the orchestrator's sidecar."""
-    async with operators(operator_address(zone, "orchestrator")) as connected:
+    async with operators(zone.operator()) as connected:
         yield connected
 
 
@@ -133,7 +132,7 @@ async def test_revocations_survive_a_restart(folder):
     zone = Zone(folder, workloads=("orchestrator",))
     zone.prepare()
     settings = load(folder / "orchestrator" / "tabard.yaml").settings
-    async with sidecar(settings), operators(operator_address(zone, "orchestrator")) as operator:
+    async with sidecar(settings), operators(zone.operator()) as operator:
         task = await zone.start_task()
         await operator.revoke(agent_id=ORCHESTRATOR)
     async with sidecar(settings):
@@ -248,7 +247,7 @@ async def backend(folder):
 
     async with (
         Zone(folder, workloads=("orchestrator",), overrides=overrides) as zone,
-        operators(operator_address(zone, "orchestrator")) as operator,
+        operators(zone.operator()) as operator,
     ):
         yield zone, operator, told
 
@@ -288,7 +287,7 @@ async def test_agents_reach_nothing_of_this(zone):
 
 def test_the_operator_socket_is_private(zone):
     """In a directory and of a mode that only its owner passes."""
-    path = Path(operator_address(zone, "orchestrator").removeprefix("unix:"))
+    path = Path(zone.operator().removeprefix("unix:"))
     assert path.parent != Path(zone.sidecars["orchestrator"].address.removeprefix("unix:")).parent
     assert path.stat().st_mode & 0o007 == 0
 

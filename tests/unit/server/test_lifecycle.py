@@ -18,7 +18,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.config import load
 from tabard_sidecar.server.lifecycle import StartupError, sidecar
 
-from demo.world import EXAMPLE, World, http_get
+from testbed.world import EXAMPLE, World, http_get
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})

@@ -1,6 +1,6 @@
-"""Everything the scenario needs around the agents: issuers, keys, policy, six sidecars and a backend.
+"""A zone and everything around its agents: issuers, keys, policy, a state file and one sidecar per workload.
 
-The person's identity provider and the chat front end are played by keys made here; everything else is the real thing.
+The person's identity provider and the chat front end are keys made here; everything else is real.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,13 +40,13 @@ _STOP_SECONDS = 15.0
 
 
 def spiffe_id(workload: str) -> str:
-    """Return the SPIFFE ID of one of the scenario's workloads."""
+    """Return the SPIFFE ID of a workload of the zone."""
     return TRUST_DOMAIN + workload
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Somebody whose signature the sidecars check, with the file that holds its public key."""
+    """An issuer whose signatures the sidecars check, with the file that holds its public key."""
 
     name: str
     key: ec.EllipticCurvePrivateKey
@@ -103,10 +104,26 @@ class Sidecar:
 
 
 class World:
-    """Starts everything, hands it to the scenario and stops it."""
+    """Starts a zone's sidecars, each as a process of its own, and stops them.
 
-    def __init__(self, folder: Path, *, workloads: tuple[str, ...] = WORKLOADS) -> None:
+    Args:
+        folder: where everything lies; its path has to be short enough for unix sockets.
+        workloads: names of the workloads; each has a sidecar.
+        policy: Rego sources by file name; without it, the policy and catalogue of the support example.
+        overrides: values that go into every sidecar's configuration, by dotted key.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workloads: tuple[str, ...] = WORKLOADS,
+        policy: Mapping[str, str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
+        self._sources = policy
+        self._overrides = overrides or {}
         self.policy = folder / "policy"
         self.keys = folder / "keys"
         self.issuer = Signer.create(ISSUER, folder / "issuer.json")
@@ -125,7 +142,7 @@ class World:
 
     def prepare(self) -> None:
         """Write policy, keys and configurations."""
-        shutil.copytree(EXAMPLE / "policy", self.policy)
+        self._write_policy()
         ring = Keyring.create_directory(self.keys)
         ring.create(ROOT)
         ring.create(SIGNING)
@@ -133,6 +150,15 @@ class World:
             sidecar.folder.mkdir(mode=0o700)
             config = yaml.safe_dump(self.config(sidecar), sort_keys=False)
             (sidecar.folder / "tabard.yaml").write_text(config)
+
+    def _write_policy(self) -> None:
+        if self._sources is None:
+            shutil.copytree(EXAMPLE / "policy", self.policy)
+            return
+        for name, source in self._sources.items():
+            path = self.policy / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source)
 
     async def start(self) -> None:
         """Start every sidecar and wait until they are ready."""
@@ -179,7 +205,7 @@ class World:
 
     def config(self, sidecar: Sidecar) -> dict[str, Any]:
         """Return the configuration of one sidecar."""
-        return {
+        config: dict[str, Any] = {
             "zone": ZONE,
             "listen": {"agent": sidecar.address, "operator": sidecar.operator},
             "http": {"listen": f"unix:{sidecar.http}"},
@@ -198,13 +224,21 @@ class World:
             "keys": {"directory": str(self.keys)},
             "state": {"url": f"sqlite://{self.folder}/state.db"},
             "policy": {"path": str(self.policy)},
-            "catalogue": {"path": str(EXAMPLE / "catalogue.yaml"), "required": True},
             "audit": {"sink": "file", "path": str(sidecar.folder / "decisions.log")},
             "insecure": {"agent_id": spiffe_id(sidecar.workload)},
         }
+        if self._sources is None:
+            config["catalogue"] = {"path": str(EXAMPLE / "catalogue.yaml"), "required": True}
+        for key, value in self._overrides.items():
+            *sections, last = key.split(".")
+            section = config
+            for name in sections:
+                section = section.setdefault(name, {})
+            section[last] = value
+        return config
 
     async def _start(self, sidecar: Sidecar) -> None:
-        """Start one sidecar as a process of its own; tests replace this to run it in theirs."""
+        """Start one sidecar as a process of its own; subclasses run it in theirs instead."""
         log = sidecar.folder / "sidecar.log"
         sidecar.logs = [log, sidecar.folder / "decisions.log"]
         with log.open("wb") as output:
@@ -232,7 +266,7 @@ class World:
 
 
 async def http_get(socket: str, path: str) -> tuple[int, bytes]:
-    """Ask for a page over a unix socket; status 0 if nobody listens."""
+    """Ask for a page over a unix socket; status 0 if nothing listens."""
     try:
         reader, writer = await asyncio.open_unix_connection(socket)
     except OSError:
