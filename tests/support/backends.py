@@ -3,12 +3,13 @@
 import http.client
 import json
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import uvicorn
+
+from tests.support.waiting import eventually_blocking
 
 
 class _Quiet(WSGIRequestHandler):
@@ -37,8 +38,7 @@ def serve_asgi(app):
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not server.started:
-            time.sleep(0.005)
+        eventually_blocking(lambda: server.started)
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True

@@ -14,6 +14,7 @@ from pathlib import Path
 import redis
 
 from tests.support.components import component
+from tests.support.waiting import eventually_blocking
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
 _START_SECONDS = 20.0
@@ -61,12 +62,12 @@ class RedisServer:
         Raises:
             RuntimeError: it doesn't come up.
         """
-        until = time.monotonic() + _START_SECONDS
-        while time.monotonic() < until:
-            if self.cli("ping").strip() in {"PONG", "NOAUTH Authentication required."}:
-                return
-            time.sleep(0.02)
-        raise RuntimeError((self.folder / "redis.log").read_text())
+        try:
+            eventually_blocking(
+                lambda: self.cli("ping").strip() in {"PONG", "NOAUTH Authentication required."}
+            )
+        except TimeoutError:
+            raise RuntimeError((self.folder / "redis.log").read_text()) from None
 
     def cli(self, *command: str) -> str:
         """Send one command with redis-cli and return what it prints."""

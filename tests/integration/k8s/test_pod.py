@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 from tests.support.components import component
 from tests.support.manifests import POD, container, manifests
 from tests.support.pod import Pod
+from tests.support.waiting import eventually_blocking
 
 NAMESPACE = "support"
 Kubectl = Callable[..., str]
@@ -143,13 +143,13 @@ def pod(applied: dict[str, Any], cluster: Path, kubectl: Kubectl) -> Iterator[Po
 
 
 def _until_ready(pod: Pod, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
     address = f"unix:{pod.path('/run/tabard/operator/http')}"
-    while (answer := pod.run("tabard", ["tabard", "health", "--address", address])).returncode != 0:
-        log = (pod.folder / "sidecar.log").read_text()[-4000:]
-        assert process.poll() is None, log
-        assert time.monotonic() < deadline, answer.stdout + answer.stderr + log
-        time.sleep(0.2)
+
+    def healthy() -> bool:
+        assert process.poll() is None, (pod.folder / "sidecar.log").read_text()[-4000:]
+        return pod.run("tabard", ["tabard", "health", "--address", address]).returncode == 0
+
+    eventually_blocking(healthy, 60)
 
 
 def test_the_agent_is_authorized_as_its_service_account(pod: Pod):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 
@@ -16,6 +15,7 @@ from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 
 from bench.propagation import between
 from tests.support.redis_server import redis_server
+from tests.support.waiting import eventually
 
 IDP = "https://idp.example.org"
 ALICE, BOB = "spiffe://example.org/ns/shop/sa/alice", "spiffe://example.org/ns/shop/sa/bob"
@@ -55,13 +55,6 @@ async def make(server):
         await store.close()
 
 
-async def until(condition, seconds=10.0):
-    """Wait until something that another task or process does has happened."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of the test
-            await asyncio.sleep(0.005)
-
-
 async def start_code(revoking, *, agent=ALICE, issued_at=None) -> str:
     """Return why a token may not start a task, or nothing."""
     now = time.time()
@@ -82,12 +75,12 @@ async def test_every_kind_reaches_the_other_sidecar(make):
     await one.admin.revoke_agent(BOB)
     await one.admin.revoke_subject(IDP, "u-1")
     await one.admin.revoke_credential("c-1")
-    await until(lambda: len(known) == 3)
+    await eventually(lambda: len(known) == 3)
     assert known.agent((BOB,), now) is not None
     assert known.subject(IDP, "u-1", now - 1, now) is not None
     assert known.credential("c-1", "", now) is not None
     assert await one.admin.lift(RevocationKind.AGENT, BOB)
-    await until(lambda: known.agent((BOB,), time.time()) is None)
+    await eventually(lambda: known.agent((BOB,), time.time()) is None)
     assert not await one.admin.lift(RevocationKind.AGENT, BOB)
 
 
@@ -125,7 +118,7 @@ async def test_a_server_that_stands_still_denies_after_the_bound_and_recovers(ma
         _, one, problems = await make(over=own)
         own.pause()
         try:
-            await until(lambda: one.feed.age_seconds > 2.0)
+            await eventually(lambda: one.feed.age_seconds > 2.0)
             with pytest.raises(Refused, match="revocation_state_stale"):
                 one.feed.check_fresh()
             assert problems[-1]
@@ -133,7 +126,7 @@ async def test_a_server_that_stands_still_denies_after_the_bound_and_recovers(ma
                 await start_code(one)
         finally:
             own.resume()
-        await until(lambda: problems[-1] == "")
+        await eventually(lambda: problems[-1] == "")
         one.feed.check_fresh()
         assert await start_code(one) == ""
 
@@ -146,12 +139,12 @@ async def test_a_server_that_lost_everything_learns_it_again(make, tmp_path):
             await one.admin.revoke_credential(f"c-{number}")
         await one.admin.revoke_agent(BOB)
         own.cli("flushall")
-        await until(lambda: one.feed.sequence <= 6 and len(own.cli("keys", "*").split()) > 0)
-        found = set()
-        async with asyncio.timeout(10):
-            while len(found) < 6:
-                found = {entry.target for entry in await store.revocations()}
-                await asyncio.sleep(0.01)
+        await eventually(lambda: one.feed.sequence <= 6 and len(own.cli("keys", "*").split()) > 0)
+
+        async def all_again():
+            return len({entry.target for entry in await store.revocations()}) == 6
+
+        await eventually(all_again)
         await one.admin.revoke_agent(ALICE)
         assert await start_code(one) == "agent_revoked"
         assert one.feed.active.agent((BOB,), time.time()) is not None
@@ -173,7 +166,7 @@ async def test_a_hook_hears_on_every_sidecar(make):
     _, one, _ = await make(hooks=(hooks[0],))
     await make(hooks=(hooks[1],))
     await one.admin.revoke_link("a" * 64)
-    await until(lambda: all(hook.heard == ["a" * 64] for hook in hooks))
+    await eventually(lambda: all(hook.heard == ["a" * 64] for hook in hooks))
 
 
 async def test_a_revocation_arrives_soon(make):

@@ -9,6 +9,8 @@ from redis.exceptions import RedisError, ResponseError
 from tabard_sidecar.state.redis.connections import Connections
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
 
+from tests.support.waiting import eventually
+
 _BLOCKING = ("BLPOP", "nothing", 0)
 
 
@@ -30,6 +32,11 @@ async def client_id(connections: Connections) -> int:
     """Return which connection answers."""
     (number,) = await connections.ask(("CLIENT", "ID"))
     return int(number)
+
+
+async def blocked(server, count: int) -> None:
+    """Wait until so many connections wait for an element of a list."""
+    await eventually(lambda: server.info("blocked_clients") == count)
 
 
 async def test_every_question_gets_its_own_answer(connect):
@@ -56,9 +63,11 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_nobodys(connect, serv
     """A question that was given up takes its connection with it."""
     connections = connect()
     first = await client_id(connections)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await connections.ask(_BLOCKING)
+    given_up = asyncio.create_task(connections.ask(_BLOCKING))
+    await blocked(server, 1)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
     server.cli("lpush", "nothing", "late")
     assert await connections.ask(("ECHO", b"mine")) == [b"mine"]
     assert await client_id(connections) != first
@@ -70,11 +79,14 @@ async def test_there_are_never_more_than_so_many(connect, server):
     connections = connect(most=3)
     before = server.cli("client", "list").count("\n")
     waiting = [asyncio.create_task(connections.ask(_BLOCKING)) for _ in range(3)]
-    await asyncio.sleep(0.1)
+    await blocked(server, 3)
     asking = [asyncio.create_task(connections.ask(("PING",))) for _ in range(20)]
-    await asyncio.sleep(0.1)
+    # By the time that others were answered as often, these would have been, too.
+    others = connect()
+    await asyncio.gather(*(others.ask(("PING",)) for _ in range(20)))
+    await others.close()
     assert not any(task.done() for task in asking)
-    assert server.cli("client", "list").count("\n") - before == 3
+    await eventually(lambda: server.cli("client", "list").count("\n") - before == 3)
     for task in waiting:
         task.cancel()
     assert await asyncio.gather(*asking) == [[b"PONG"]] * 20
@@ -86,7 +98,10 @@ async def test_what_the_server_closed_is_replaced_unnoticed(connect, server):
     connections = connect()
     first = await client_id(connections)
     server.cli("client", "kill", "id", str(first))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: f"id={first} " not in server.cli("client", "list"))
+    # The end of the connection is read in the loop's next turn, and the turn after that is ours.
+    for _ in range(2):
+        await asyncio.sleep(0)
     assert await client_id(connections) != first
 
 
@@ -108,7 +123,7 @@ async def test_dropping_leaves_alone_what_is_in_use(connect, server):
     """Idle ones go; an answer that is waited for still comes."""
     connections = connect()
     waiting = asyncio.create_task(connections.ask(_BLOCKING))
-    await asyncio.sleep(0.05)
+    await blocked(server, 1)
     idle = await client_id(connections)
     await connections.drop()
     server.cli("lpush", "nothing", "here")
@@ -119,13 +134,12 @@ async def test_dropping_leaves_alone_what_is_in_use(connect, server):
 async def test_closing_ends_what_is_in_use_as_soon_as_it_is_done(connect, server):
     connections = connect()
     waiting = asyncio.create_task(connections.ask(("CLIENT", "ID"), _BLOCKING))
-    await asyncio.sleep(0.05)
+    await blocked(server, 1)
     await connections.close()
     server.cli("lpush", "nothing", "here")
     number, popped = await waiting
     assert popped == [b"nothing", b"here"]
-    await asyncio.sleep(0.05)
-    assert f"id={number} " not in server.cli("client", "list")
+    await eventually(lambda: f"id={number} " not in server.cli("client", "list"))
 
 
 async def test_something_is_done_while_the_server_answers(connect):

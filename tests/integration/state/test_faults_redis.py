@@ -16,6 +16,7 @@ from tabard_sidecar.state.model import Child, ReserveState, Revocation, Revocati
 
 from tests.support.proxy import proxied
 from tests.support.state import LATER, NOW, chain, fresh, new_task, wanted
+from tests.support.waiting import eventually
 
 LIMIT = 400
 
@@ -28,14 +29,6 @@ def unavailable(what: str):
     assert (caught.value.status, caught.value.code) == ("UNAVAILABLE", "state_unavailable")
     assert what in caught.value.message
     assert "127.0.0.1" in caught.value.message
-
-
-async def until(condition, seconds: float = 10.0) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.02)
 
 
 async def answers(store) -> bool:
@@ -63,7 +56,7 @@ async def test_a_paused_server_stops_decisions_and_nothing_else(start_server, op
     with unavailable("no answer within 0.3 s; check the server and the network"):
         await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
     server.resume()
-    await until(lambda: answers(store))
+    await eventually(lambda: answers(store))
     assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
     # What was sent and not answered may have been counted once the server went on: never less than acknowledged.
     assert 2 <= (await store.look_up(of)).spent[f"{root}/calls"] <= 34
@@ -104,7 +97,7 @@ async def test_forgotten_scripts_are_sent_again(start_server, open_store):
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
         assert (await store.look_up(of)).spent == {f"{made.root_id}/calls": count}
     replica = start_server("--replicaof", "127.0.0.1", str(server.port))
-    await until(lambda: _linked(replica, server))
+    await eventually(lambda: _linked(replica, server))
     waiting = await open_store(server.port, replicas=1, timeout_seconds=5)
     server.cli("script", "flush")
     assert await waiting.consume("once", limit=1, now=NOW, expires_at=LATER)
@@ -139,15 +132,15 @@ async def test_a_killed_server_forgets_no_charge(start_server, open_store):
     callers = [asyncio.create_task(_spend(stores[n % 4], of, chance, books)) for n in range(32)]
     for _ in range(5):
         had = books["a"]
-        await until(lambda had=had: _more(books, had))
+        await eventually(lambda had=had: _more(books, had))
         server.kill()
         await asyncio.to_thread(server.start)
-        await until(lambda: answers(stores[0]))
+        await eventually(lambda: answers(stores[0]))
         acknowledged = dict(books)
         standing = await stores[1].look_up(of)
         for name, limit in limits.items():
             assert acknowledged[name] <= standing.spent.get(f"{root}/{name}", 0) <= limit
-    await until(lambda: _exhausted(books), 60)
+    await eventually(lambda: _exhausted(books), 60)
     books["stop"] = 1
     await asyncio.gather(*callers)
     standing = await stores[2].look_up(of)
@@ -222,9 +215,9 @@ async def test_a_network_that_is_gone_for_a_while(server, open_store):
             with unavailable("no answer within 0.3 s"):
                 await store.look_up(of)
         proxy.let_flow()
-        await until(lambda: answers(store))
+        await eventually(lambda: answers(store))
         proxy.cut()
-        await until(lambda: answers(store))
+        await eventually(lambda: answers(store))
         assert (await store.reserve(wanted(of, charges={"calls": 3}))).state is ReserveState.DONE
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.EXHAUSTED
 
@@ -284,12 +277,12 @@ async def test_an_older_copy_in_its_place_is_noticed(start_server, open_store):
     primary = start_server()
     with proxied(primary.port) as replication, proxied(primary.port) as clients:
         replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
-        await until(lambda: _linked(replica, primary))
+        await eventually(lambda: _linked(replica, primary))
         store = await open_store(clients.port, timeout_seconds=0.5)
         made = await new_task(store)
         of = chain(made.root_id, "l", budgets={"calls": 10})
         await store.reserve(wanted(of, charges={"calls": 4}))
-        await until(lambda: _caught_up(primary, replica))
+        await eventually(lambda: _caught_up(primary, replica))
         replication.hold()
         for _ in range(3):
             await store.reserve(wanted(of, charges={"calls": 2}))
@@ -299,7 +292,7 @@ async def test_an_older_copy_in_its_place_is_noticed(start_server, open_store):
         primary.kill()
         replica.cli("replicaof", "no", "one")
         clients.target = replica.port
-        await until(lambda: _back(store, of))
+        await eventually(lambda: _back(store, of))
         # The first answer from the older copy was the one in _back; asking another sidecar shows the copy as it is.
         other = await open_store(replica.port)
         after = await other.look_up(of)
@@ -377,7 +370,7 @@ async def test_a_replica_is_no_primary(start_server, open_store):
     store = await open_store(primary.port)
     other = start_server()
     primary.cli("replicaof", "127.0.0.1", str(other.port))
-    await until(lambda: _linked(primary, other))
+    await eventually(lambda: _linked(primary, other))
     for ask in (
         lambda: store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER),
         lambda: store.look_up(chain("nobody")),
@@ -388,7 +381,7 @@ async def test_a_replica_is_no_primary(start_server, open_store):
             await ask()
     assert any("is a replica" in problem for problem in await store.check())
     primary.cli("replicaof", "no", "one")
-    await until(lambda: answers(store))
+    await eventually(lambda: answers(store))
     assert await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
 
 
@@ -396,14 +389,14 @@ async def test_a_planned_change_of_primary_is_followed(start_server, open_store)
     """Once the address leads to the new primary, a sidecar leaves the old one by itself, however it still answers."""
     old = start_server()
     new = start_server("--replicaof", "127.0.0.1", str(old.port))
-    await until(lambda: _linked(new, old))
+    await eventually(lambda: _linked(new, old))
     with proxied(old.port) as clients:
         store = await open_store(clients.port)
         made = await new_task(store)
         of = chain(made.root_id, budgets={"calls": 2})
         await store.reserve(wanted(of, charges={"calls": 1}))
         before = await store.look_up(of)
-        await until(lambda: _caught_up(old, new))
+        await eventually(lambda: _caught_up(old, new))
         new.cli("replicaof", "no", "one")
         old.cli("replicaof", "127.0.0.1", str(new.port))
         clients.target = new.port
@@ -419,7 +412,7 @@ async def test_a_primary_that_lost_its_replicas_stops_if_it_is_told_to(start_ser
     primary = start_server("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
     with proxied(primary.port) as replication:
         replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
-        await until(lambda: _linked(replica, primary))
+        await eventually(lambda: _linked(replica, primary))
         store = await open_store(primary.port)
         of = chain((await new_task(store)).root_id, budgets={"calls": 100})
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
@@ -432,11 +425,11 @@ async def test_a_primary_that_lost_its_replicas_stops_if_it_is_told_to(start_ser
                 return "Not enough good replicas" in error.message
             return False
 
-        await until(refused)
+        await eventually(refused)
         with unavailable("Not enough good replicas"):
             await store.reserve(wanted(of, charges={"calls": 1}))
         replication.let_flow()
-        await until(lambda: answers(store))
+        await eventually(lambda: answers(store))
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.DONE
 
 
@@ -445,7 +438,7 @@ async def test_what_is_durable_waits_for_replicas(start_server, open_store):
     primary = start_server()
     with proxied(primary.port) as replication:
         replica = start_server("--replicaof", "127.0.0.1", str(replication.port))
-        await until(lambda: _linked(replica, primary))
+        await eventually(lambda: _linked(replica, primary))
         store = await open_store(primary.port, replicas=1, timeout_seconds=2)
         made = await new_task(store)
         assert await store.consume("once", limit=1, now=NOW, expires_at=LATER)
@@ -462,7 +455,7 @@ async def test_what_is_durable_waits_for_replicas(start_server, open_store):
         of = chain(made.root_id)
         assert (await store.reserve(wanted(of))).state is ReserveState.DONE, "charges don't wait"
         replication.let_flow()
-        await until(lambda: _caught_up(primary, replica))
+        await eventually(lambda: _caught_up(primary, replica))
         assert await store.revoke(agent) == 1
         primary.kill()
         replica.cli("replicaof", "no", "one")

@@ -12,6 +12,7 @@ from tabard_sidecar.approvals.webhook import SIGNATURE_HEADER, Webhook
 
 from tests.support.approvals import ASK, CALL, ApprovalWorld
 from tests.support.tokens import NOW, FakeClock
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -46,9 +47,7 @@ class Receiver:
         await self.runner.cleanup()
 
     async def until(self, count):
-        async with asyncio.timeout(10):
-            while len(self.requests) < count:  # noqa: ASYNC110 - what a real server got
-                await asyncio.sleep(0.005)
+        await eventually(lambda: len(self.requests) >= count)
 
 
 @pytest.fixture
@@ -71,9 +70,7 @@ class Pauses:
 
 
 async def until_dropped(webhook, count):
-    async with asyncio.timeout(10):
-        while webhook.dropped != count:  # noqa: ASYNC110 - a counter
-            await asyncio.sleep(0.005)
+    await eventually(lambda: webhook.dropped == count)
 
 
 def check(headers, body):
@@ -157,7 +154,7 @@ async def test_a_receiver_that_hangs_holds_nothing_up(tmp_path, secret_file):
         hook = {"url": receiver.url, "secret_file": secret_file, "queue": 2}
         async with ApprovalWorld(tmp_path, webhook=hook) as world:
             for number in range(5):
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     await world.ask(ASK.__class__("m", f"code_{number}", ("finance",), "why", 1, 60.0))
             for number in range(20):
                 world.parts.webhook.announce({"number": number})

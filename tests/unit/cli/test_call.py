@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 import tabard as sdk
 from tabard_sidecar.cli import main
 from tabard_sidecar.records.redaction import redact_text
+
+from tests.support.waiting import eventually_blocking
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +35,12 @@ def quickstart():
             stderr=log,
             stdout=log,
         )
-    deadline = time.monotonic() + 60
-    while main(["health", "--address", f"unix:{home}/http"]) and server.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+
+    def healthy():
+        assert server.poll() is None, (home / "log").read_text()
+        return main(["health", "--address", f"unix:{home}/http"]) == 0
+
+    eventually_blocking(healthy, 60)
     yield home, server
     server.send_signal(signal.SIGTERM)
     assert server.wait(30) == 0, (home / "log").read_text()

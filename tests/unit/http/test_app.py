@@ -12,6 +12,8 @@ from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.util.sockets import BindError
 
+from tests.support.waiting import eventually
+
 JWKS = {"keys": [{"kid": "a"}]}
 
 
@@ -194,14 +196,21 @@ async def test_connections_are_bounded(monkeypatch, get):
     await running.start()
     host, port = running.address.split(":")
     held = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
-    await asyncio.sleep(0.05)
-    with pytest.raises(aiohttp.ClientError):
-        await get(running.address, "/healthz")
+
+    async def served():
+        try:
+            return (await get(running.address, "/healthz"))[0] == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def turned_away():
+        return not await served()
+
+    await eventually(turned_away)
     for _, writer in held:
         writer.close()
         await writer.wait_closed()
-    await asyncio.sleep(0.05)
-    assert (await get(running.address, "/healthz"))[0] == 200
+    await eventually(served)
     await running.stop()
 
 

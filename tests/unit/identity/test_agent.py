@@ -1,6 +1,5 @@
 """Which workload the sidecar is: projected service-account tokens and static ids."""
 
-import asyncio
 import json
 
 import pytest
@@ -10,6 +9,7 @@ from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import FileKeys, StaticKeys
 
 from tests.support.tokens import NOW, FakeClock, SigningKey, raw_token
+from tests.support.waiting import eventually
 
 CLUSTER = SigningKey.make("cluster-1", "RS256")
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -215,9 +215,3 @@ def test_what_is_no_spiffe_id(agent_id):
 def test_no_identity_answers_nothing():
     with pytest.raises(NoDecision, match=r"insecure\.agent_id"):
         NoAgent().current()
-
-
-async def eventually(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a file is being followed, nothing tells
-            await asyncio.sleep(0.01)

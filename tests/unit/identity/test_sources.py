@@ -10,6 +10,7 @@ from tabard_sidecar.identity.jose import TokenError
 from tabard_sidecar.identity.sources import FileKeys, Freshness, KeyLocation, KeysUnavailable, RemoteKeys
 
 from tests.support.tokens import FakeClock, KeyServer, SigningKey
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 KEY = SigningKey.make("key-1")
 NEXT = SigningKey.make("key-2")
@@ -107,7 +108,7 @@ async def test_everybody_who_waits_shares_one_fetch(server, ticks):
     server.gate = asyncio.Event()
     async with remote(server, ticks) as source:
         waiting = [asyncio.create_task(source.find("key-1", "ES256")) for _ in range(50)]
-        await asyncio.sleep(0.05)
+        await eventually(lambda: server.requests)
         waiting[0].cancel()
         server.gate.set()
         results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -138,7 +139,7 @@ async def test_old_keys_are_refreshed_in_the_background(server, ticks):
         server.gate = asyncio.Event()
         ticks.advance(301)
 
-        assert await asyncio.wait_for(source.find("key-1", "ES256"), 1)
+        assert await asyncio.wait_for(source.find("key-1", "ES256"), DEADLINE_SECONDS)
 
         server.gate.set()
         await settle(source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 
@@ -22,6 +21,7 @@ from tabard.authz.v1 import types_pb2
 from tabard.caveats import Arguments, Constraint, Limits
 
 from testbed.world import PERSON, spiffe_id
+from tests.support.waiting import eventually
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
 REFUND = {"order_id": "o-1", "customer_id": "c-1", "amount_cents": 100}
@@ -295,11 +295,9 @@ async def test_a_broken_policy_error_names_no_secret_and_denies_nothing_by_error
     task = await zone.start_task()
     file = next(zone.policy.rglob("refunds.rego"))
     file.write_text("package policy.refunds\n\nthis is not Rego {")
-    for _ in range(200):
-        if zone.running["orchestrator"].health.snapshot().document()["status"] == "degraded":
-            break
-        await asyncio.sleep(0.05)
-    assert zone.running["orchestrator"].health.snapshot().ready
+    health = zone.running["orchestrator"].health
+    await eventually(lambda: health.snapshot().document()["status"] == "degraded")
+    assert health.snapshot().ready
     assert (await task.authorize(*READ)).allowed
 
 

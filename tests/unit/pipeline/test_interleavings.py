@@ -10,6 +10,7 @@ import tabard
 
 from tests.support.policy import around_decide
 from tests.support.spending import POLICY, SOURCE, pay, refused, spent
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 FORGETFUL = SOURCE.partition("deny contains")[0].replace("import data.tabard.lib.labels\n", "")
 """The same policy without its denials: it never looks back."""
@@ -133,7 +134,9 @@ async def test_a_caller_that_goes_away_before_its_credential_is_made_pays_nothin
     with pytest.raises(tabard.TabardError):
         await pay(task, 400, timeout_seconds=0.3)
     assert making.is_set()
-    async with asyncio.timeout(10):
-        await stopped.wait()
-        while any((await spent(zone, task)).values()):  # noqa: ASYNC110 - the store tells of nothing
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(stopped.wait(), DEADLINE_SECONDS)
+
+    async def given_back():
+        return not any((await spent(zone, task)).values())
+
+    await eventually(given_back)

@@ -26,6 +26,7 @@ from tests.support.policy import (
     tool,
     write,
 )
+from tests.support.waiting import DEADLINE_SECONDS
 
 RUNAWAY = """\
 package policy.demo
@@ -230,9 +231,9 @@ async def test_a_change_is_followed(engine, clock, tmp_path):
     await runtime.start()
     first = await loads.get()
     write(tmp_path, demo=GRANT_ALL + "\n# changed\n")
-    second = await asyncio.wait_for(loads.get(), 20)
+    second = await asyncio.wait_for(loads.get(), DEADLINE_SECONDS)
     write(tmp_path, demo="package policy.demo\n\ngrant := {}\n")
-    third = await asyncio.wait_for(loads.get(), 20)
+    third = await asyncio.wait_for(loads.get(), DEADLINE_SECONDS)
     await runtime.close()
     assert [status.loads for status in (first, second, third)] == [1, 2, 2]
     assert first.revision != second.revision == third.revision

@@ -150,10 +150,3 @@ async def add_child(store, parent: str, child: str, root: str, holder: str, *, s
     """Count a step of a chain."""
     counted = Child(parent, child, None, root, holder, sub_agent)
     assert await store.register_children([counted], expires_at=NOW + 3600) is None
-
-
-async def eventually(condition, seconds: float = 5.0) -> None:
-    """Wait until something that happens in another task has happened."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of the test
-            await asyncio.sleep(0.002)

@@ -18,7 +18,8 @@ from tabard_sidecar.state.sqlite import SQLiteStateStore
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 from tests.support.grants import ALICE, BOB, NOW
-from tests.unit.revocation.conftest import agent, eventually
+from tests.support.waiting import eventually
+from tests.unit.revocation.conftest import agent
 
 
 def revocation(target=ALICE, *, kind=RevocationKind.AGENT, at=NOW, expires_at=UNTIL_LIFTED) -> Revocation:
@@ -242,11 +243,11 @@ async def test_what_the_store_lost_is_revoked_again(went_back, store, emptied):
     await one.feed.start()
     for target in ("c-0", "c-1", "c-2"):
         assert one.feed.active.credential(target, "", NOW) is not None
-    targets = set()
-    async with asyncio.timeout(5):
-        while targets != {"c-0", "c-1", "c-2"}:
-            targets = {entry.target for entry in await store.revocations()}
-            await asyncio.sleep(0.005)
+
+    async def revoked_again():
+        return {entry.target for entry in await store.revocations()} == {"c-0", "c-1", "c-2"}
+
+    await eventually(revoked_again)
     # And what was revoked again can be lifted like anything else.
     assert await one.admin.lift(RevocationKind.CREDENTIAL, "c-2")
     assert one.feed.active.credential("c-2", "", NOW) is None

@@ -12,7 +12,7 @@ from tabard_sidecar.revocation.targets import UNTIL_LIFTED
 from tabard_sidecar.state import Revocation, RevocationKind
 
 from tests.support.grants import ALICE, BOB, NOW
-from tests.unit.revocation.conftest import eventually
+from tests.support.waiting import eventually
 
 
 class Hook:

@@ -3,7 +3,6 @@
 import asyncio
 import pickle
 import threading
-import time
 
 import pytest
 import tabard
@@ -12,6 +11,8 @@ from tabard._decision import Decision
 from tabard._model import PendingApproval, Reason
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import types_pb2
+
+from tests.support.waiting import eventually, eventually_blocking
 
 PENDING = (PendingApproval("a-1", "large", "policy.payments", "call-grant", 0.0),)
 TWO = (*PENDING, PendingApproval("a-2", "payee", "policy.payments", "call-grant", 0.0))
@@ -71,9 +72,7 @@ class Person:
 
     def __init__(self, fake, decide):
         def run():
-            until = time.monotonic() + 10
-            while not fake.approvals and time.monotonic() < until:
-                time.sleep(0.002)
+            eventually_blocking(lambda: fake.approvals)
             decide()
 
         self.thread = threading.Thread(target=run)
@@ -100,7 +99,7 @@ def test_without_waiting_the_denial_names_what_waits(task, tabard_fake):
 def test_approved_while_waiting(task, tabard_fake):
     tabard_fake.ask("payments.send", audience="bank")
     with Person(tabard_fake, tabard_fake.approve):
-        decision = task.authorize("payments.send", {"amount": 500}, wait_for_approval=10)
+        decision = task.authorize("payments.send", {"amount": 500}, wait_for_approval=60)
     assert decision.credential.audience == "bank"
     first, second = tabard_fake.calls
     assert (first.arguments, second.arguments) == ({"amount": 500}, {"amount": 500})
@@ -111,7 +110,7 @@ def test_approved_while_waiting(task, tabard_fake):
 def test_the_callers_own_request_id_is_kept(task, tabard_fake):
     tabard_fake.ask("payments.send")
     with Person(tabard_fake, tabard_fake.approve):
-        task.authorize("payments.send", {}, request_id="r-1", wait_for_approval=10)
+        task.authorize("payments.send", {}, request_id="r-1", wait_for_approval=60)
     assert [call.request_id for call in tabard_fake.calls] == ["r-1", "r-1"]
 
 
@@ -121,7 +120,7 @@ def test_refused_while_waiting(task, tabard_fake):
         Person(tabard_fake, tabard_fake.refuse),
         pytest.raises(tabard.ApprovalRequired, match="approval_denied") as caught,
     ):
-        task.authorize("payments.send", {}, wait_for_approval=10)
+        task.authorize("payments.send", {}, wait_for_approval=60)
     assert caught.value.code == "approval_denied"
     assert len(caught.value.approvals) == 1
     assert "refused" in caught.value.for_model()
@@ -156,7 +155,7 @@ def test_times_that_make_no_sense(task, seconds):
 def test_a_guard_waits_too(task, tabard_fake):
     tabard_fake.ask("send")
 
-    @tabard.guard("send", task=task, wait_for_approval=10)
+    @tabard.guard("send", task=task, wait_for_approval=60)
     def send(amount):
         return amount
 
@@ -168,10 +167,8 @@ async def test_asyncio_waits_and_others_go_on(tabard_fake):
     tabard_fake.ask("payments.send")
     async with tabard.aio.connect() as client:
         task = await client.start_task("token", purpose="payments")
-        waiting = asyncio.create_task(task.authorize("payments.send", {}, wait_for_approval=10))
-        async with asyncio.timeout(10):
-            while not tabard_fake.approvals:  # noqa: ASYNC110 - the fake runs in other threads
-                await asyncio.sleep(0.002)
+        waiting = asyncio.create_task(task.authorize("payments.send", {}, wait_for_approval=60))
+        await eventually(lambda: tabard_fake.approvals)
         assert not waiting.done()
         tabard_fake.approve()
         assert (await waiting).allowed
@@ -185,7 +182,7 @@ async def test_asyncio_refused(tabard_fake):
             Person(tabard_fake, tabard_fake.refuse),
             pytest.raises(tabard.ApprovalRequired, match="approval_denied"),
         ):
-            await task.authorize("payments.send", {}, wait_for_approval=10)
+            await task.authorize("payments.send", {}, wait_for_approval=60)
 
 
 def test_pauses_grow(monkeypatch):

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from tabard_sidecar.config import load
 from tabard_sidecar.server.lifecycle import StartupError, sidecar
 
 from testbed.world import EXAMPLE, World, http_get
+from tests.support.waiting import eventually
 from tests.support.zone import Zone
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
@@ -77,7 +80,7 @@ async def test_a_world_readable_key_stops_the_start(folder):
 async def test_a_second_server_on_the_same_socket_is_refused(folder):
     """With the pid of the first, which goes on."""
     zone, config = prepared(folder)
-    async with zone_started(zone):
+    async with started(zone):
         other = load(config).settings
         with pytest.raises(StartupError, match=f"pid {os.getpid()}") as caught:
             async with sidecar(other):
@@ -89,25 +92,21 @@ async def test_a_second_server_on_the_same_socket_is_refused(folder):
 async def test_a_state_file_of_another_zone_stops_the_start(folder):
     """Two zones never share a file by accident."""
     zone, config = prepared(folder)
-    async with zone_started(zone):
+    async with started(zone):
         pass
     with pytest.raises(StartupError, match="belongs to zone 'support'"):
         async with sidecar(load(config, assignments=["zone=other"]).settings):
             pass
 
 
-class zone_started:  # noqa: N801 - reads as a statement
-    """Start a prepared zone for a ``with`` block."""
-
-    def __init__(self, zone):
-        self._zone = zone
-
-    async def __aenter__(self):
-        await self._zone.start()
-        return self._zone
-
-    async def __aexit__(self, *exc_info):
-        await self._zone.stop()
+@asynccontextmanager
+async def started(zone: Zone) -> AsyncIterator[None]:
+    """Start a prepared zone for the length of a block."""
+    await zone.start()
+    try:
+        yield
+    finally:
+        await zone.stop()
 
 
 async def test_a_grant_from_the_future_is_refused_and_time_going_back_widens_nothing(folder):
@@ -133,7 +132,7 @@ async def test_a_reload_reads_the_catalogue_and_keeps_the_old_one_if_it_is_broke
     catalogue = folder / "catalogue.yaml"
     zone, _ = prepared(folder, **{"catalogue.path": str(catalogue)})
     shutil.copy(EXAMPLE / "catalogue.yaml", catalogue)
-    async with zone_started(zone):
+    async with started(zone):
         task = await zone.start_task()
         running = zone.running["orchestrator"]
         catalogue.write_text("tools: {")
@@ -157,14 +156,10 @@ def serve(config: Path) -> subprocess.Popen[str]:
     )
 
 
-async def ready(zone: World) -> None:
-    """Wait until the process answers."""
-    for _ in range(600):
-        status, _ = await http_get(zone.sidecars["orchestrator"].http, "/readyz")
-        if status == 200:
-            return
-        await asyncio.sleep(0.05)
-    raise TimeoutError
+async def ready(zone: World) -> bool:
+    """Tell whether the process is ready."""
+    status, _ = await http_get(zone.sidecars["orchestrator"].http, "/readyz")
+    return status == 200
 
 
 async def test_the_process_reloads_on_sighup_and_drains_on_sigterm(folder):
@@ -172,7 +167,7 @@ async def test_the_process_reloads_on_sighup_and_drains_on_sigterm(folder):
     zone, config = prepared(folder)
     process = serve(config)
     try:
-        await ready(zone)
+        await eventually(lambda: ready(zone))
         process.send_signal(signal.SIGHUP)
         async with tabard.aio.connect(zone.sidecars["orchestrator"].address) as client:
             task = await client.start_task(

@@ -15,6 +15,8 @@ from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state import Chain, TaskRecord
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 
+from tests.support.waiting import eventually_blocking
+
 NOW = 1_800_000_000.0
 BUDGETS = (BudgetLimit("outer", "cents", 3_000), BudgetLimit("inner", "cents", 2_500))
 CHAIN = Chain(("root", "hop"), BUDGETS)
@@ -87,10 +89,15 @@ def test_killed_at_any_moment_no_budget_is_overspent(tmp_path, seed):
         for number, file in enumerate(said)
     ]
     numbers = random.Random(seed)
+
+    def charging():
+        if any(file.exists() and file.stat().st_size for file in said):
+            return True
+        assert all(process.poll() is None for process in running), running[0].stderr.read()
+        return False
+
     for victim in running[:2]:
-        while not any(file.exists() and file.stat().st_size for file in said):
-            assert all(process.poll() is None for process in running), running[0].stderr.read()
-            time.sleep(0.001)
+        eventually_blocking(charging)
         time.sleep(numbers.random() * 0.05)
         victim.send_signal(signal.SIGKILL)
     for process in running:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
+from contextlib import closing
 
 import aiohttp
 import pytest
@@ -28,6 +30,7 @@ from tests.support.policy import (
     tool,
     write,
 )
+from tests.support.waiting import eventually_blocking
 
 TOKEN = "only-for-tests"
 AUTHORIZATION = """\
@@ -51,25 +54,28 @@ def serve(tmp_path):
     running = []
 
     def serve(*files, flags=()):
-        socket = tmp_path / f"opa-{len(running)}.sock"
+        address = tmp_path / f"opa-{len(running)}.sock"
         command = [
             opa_binary(),
             "run",
             "--server",
             "--addr",
-            f"unix://{socket}",
+            f"unix://{address}",
             "--log-level",
             "error",
             *flags,
         ]
         process = subprocess.Popen([*map(str, command), *files], stderr=subprocess.DEVNULL)
         running.append(process)
-        for _ in range(400):
-            if socket.exists():
-                return socket
+
+        def accepts_connections():
             assert process.poll() is None, "OPA didn't start"
-            time.sleep(0.05)
-        pytest.fail("OPA didn't start")
+            # The socket's file is there before the server listens on it.
+            with closing(socket.socket(socket.AF_UNIX)) as probe:
+                return probe.connect_ex(str(address)) == 0
+
+        eventually_blocking(accepts_connections)
+        return address
 
     yield serve
     for process in running:

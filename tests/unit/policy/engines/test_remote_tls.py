@@ -19,6 +19,7 @@ from tabard_sidecar.policy.resources import rego_root
 
 from tests.support.policy import SUPPORT, decide, encoded, policy_input, tool
 from tests.support.tls import Authority
+from tests.support.waiting import eventually_blocking
 
 
 def free_port() -> int:
@@ -46,11 +47,13 @@ def url(tmp_path, authority):
     command += ["--tls-ca-cert-file", authority.certificate, "--authentication=tls"]
     files = [*library, policy / "refunds" / "refunds.rego", policy / "data.json"]
     process = subprocess.Popen([*map(str, command), *map(str, files)], stderr=subprocess.DEVNULL)
-    for _ in range(400):
+
+    def accepts_connections():
+        assert process.poll() is None, "OPA didn't start"
         with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually_blocking(accepts_connections)
     yield f"https://127.0.0.1:{port}"
     process.terminate()
     process.wait(20)
