@@ -61,14 +61,16 @@ class ApprovalsContract:
             )
             asked = [answer for answer in answers if answer is not None]
             assert len(asked) == 5
-            assert await one.ask(approval(fresh("root")), max_pending=5) is not None
+            of_another = approval(fresh("root"))
+            assert await one.ask(of_another, max_pending=5) == of_another
             await one.decide_approval(
                 asked[0].approval_id, approved=False, approver="a", now=NOW, expires_at=LATER
             )
-            brief = await other.ask(approval(root, expires_at=NOW + 5), max_pending=5)
-            assert brief is not None
+            brief = approval(root, expires_at=NOW + 5)
+            assert await other.ask(brief, max_pending=5) == brief
             assert await one.ask(approval(root), max_pending=5) is None
-            assert await one.ask(approval(root, created_at=NOW + 6), max_pending=5) is not None
+            later = approval(root, created_at=NOW + 6)
+            assert await one.ask(later, max_pending=5) == later
 
     async def test_a_decision_counts_once(self, new_store):
         """Of sixteen approvers who decide at once, one does."""

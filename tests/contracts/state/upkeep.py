@@ -96,7 +96,7 @@ class UpkeepContract:
         assert (kept.known, kept.labels, len(kept.calls)) == (True, ("x", "y"), 1)
         assert kept.spent == {f"{new.root_id}/calls": 1}
         assert (await store.look_up(chain(new.root_id))).children == 1
-        assert await store.tree(new.task_id) is not None
+        assert (await store.tree(new.task_id)).spent == {f"{new.root_id}/calls": 1}
         targets = {one.target for one in await store.revocations()}
         assert f"{new.root_id} agent" in targets
         assert f"{old.root_id} agent" not in targets

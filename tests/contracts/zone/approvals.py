@@ -21,7 +21,7 @@ class ZoneApprovalsContract:
 
     async def test_a_small_payment_asks_nobody(self, zone, command):
         task = await zone.start_task()
-        assert (await task.authorize("pay", {"to": "ACME", "cents": 5})).credential is not None
+        assert (await task.authorize("pay", {"to": "ACME", "cents": 5})).credential.audience == "bank"
         assert await waiting(command) == []
 
     async def test_from_the_agent_to_the_person_and_back(self, zone, command):

@@ -76,9 +76,9 @@ async def test_every_kind_reaches_the_other_sidecar(make):
     await one.admin.revoke_subject(IDP, "u-1")
     await one.admin.revoke_credential("c-1")
     await eventually(lambda: len(known) == 3)
-    assert known.agent((BOB,), now) is not None
-    assert known.subject(IDP, "u-1", now - 1, now) is not None
-    assert known.credential("c-1", "", now) is not None
+    assert known.agent((BOB,), now).target == BOB
+    assert known.subject(IDP, "u-1", now - 1, now).kind is RevocationKind.SUBJECT
+    assert known.credential("c-1", "", now).target == "c-1"
     assert await one.admin.lift(RevocationKind.AGENT, BOB)
     await eventually(lambda: known.agent((BOB,), time.time()) is None)
     assert not await one.admin.lift(RevocationKind.AGENT, BOB)
@@ -147,7 +147,7 @@ async def test_a_server_that_lost_everything_learns_it_again(make, tmp_path):
         await eventually(all_again)
         await one.admin.revoke_agent(ALICE)
         assert await start_code(one) == "agent_revoked"
-        assert one.feed.active.agent((BOB,), time.time()) is not None
+        assert one.feed.active.agent((BOB,), time.time()).target == BOB
 
 
 async def test_a_hook_hears_on_every_sidecar(make):

@@ -81,7 +81,9 @@ async def test_a_stopped_server_is_refused_at_once_and_found_again(start_server,
     server.start()
     assert await store.look_up(of) == before
     assert not await store.consume("once", limit=1, now=NOW, expires_at=LATER)
-    assert (await store.register_children([Child(made.root_id, "m", 1)], expires_at=LATER)) is not None
+    assert await store.register_children([Child(made.root_id, "m", 1)], expires_at=LATER) == Child(
+        made.root_id, "m", 1
+    )
     assert await store.register_children([Child(made.root_id, "l", 1)], expires_at=LATER) is None
     assert [one.target for one in await store.revocations()] == ["agent"]
 

@@ -61,10 +61,10 @@ async def exercise(store: RedisStateStore) -> None:
     await store.lift(RevocationKind.AGENT, "a")
     assert await store.watch(0, timeout_seconds=1)
     assert len(await store.revocations()) == 1
-    assert await store.approval(asked.approval_id, now=NOW) is not None
+    assert (await store.approval(asked.approval_id, now=NOW)).approval_id == asked.approval_id
     assert len(await store.approvals(now=NOW, pending_only=False)) == 2
     assert list(await store.tasks(now=NOW)) == [made]
-    assert await store.tree(made.task_id) is not None
+    assert (await store.tree(made.task_id)).task == made
     assert await store.expire(now=NOW) == 0
 
 
@@ -245,6 +245,7 @@ async def test_tls_both_ways(start_server, tmp_path):
 
 
 async def test_a_unix_socket(start_server, tmp_path):
+    """A store works over a unix socket and in a numbered database."""
     socket = tmp_path / "s.sock"
     start_server("--unixsocket", str(socket))
     store = late(create_store(StateConfig(url=f"unix://{socket}?db=3"), "z"))

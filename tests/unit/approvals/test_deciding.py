@@ -35,6 +35,7 @@ async def decide(world, token, *, ask=ASK, approve=True):
 
 
 async def test_approved_by_claim(world):
+    """A role that names a claim is had by every person whose token has it."""
     approval = await decide(world, world.token())
     assert approval.status is ApprovalStatus.APPROVED
     assert approval.approver == f"{ISSUER} cleo"
@@ -43,10 +44,12 @@ async def test_approved_by_claim(world):
 
 
 async def test_a_claim_that_is_one_word(world):
+    """A claim that is a string counts like a list of that one string."""
     assert (await decide(world, world.token(groups="finance"))).status is ApprovalStatus.APPROVED
 
 
 async def test_approved_by_name(world):
+    """A role that names people is had by them."""
     named = replace(ASK, approvers=("named",))
     assert (
         await decide(world, world.token("dora", groups=None), ask=named)
@@ -61,6 +64,7 @@ async def test_a_name_of_another_issuer_is_another_person(world):
 
 @pytest.mark.parametrize("groups", [None, [], ["staff"], "staff finance", {"finance": True}, 7, ["Finance"]])
 async def test_without_the_role(world, groups):
+    """A claim that lacks the value, or has another type, gives no role."""
     assert await refusal(world, world.token(groups=groups)) == "approver_not_entitled"
 
 
@@ -75,6 +79,7 @@ async def test_four_eyes(world):
 
 
 async def test_own_task_where_the_role_says_so(world):
+    """Policy may let the subject of a task approve it."""
     owner = replace(ASK, approvers=("finance", "owner"))
     assert (await decide(world, world.token(**OWN), ask=owner)).status is ApprovalStatus.APPROVED
 
@@ -87,6 +92,7 @@ async def test_the_owner_role_is_of_nobody_else(world):
 
 
 async def test_refusing_a_call_of_ones_own(world):
+    """The subject of a task may deny what they may not approve."""
     approval = await decide(world, world.token(**OWN), approve=False)
     assert approval.status is ApprovalStatus.DENIED
 
@@ -110,10 +116,12 @@ async def test_refusing_needs_a_right_as_well(world):
     ids=str,
 )
 async def test_the_agent_on_somebodys_behalf(world, claims):
+    """A token that names a workload as subject, actor or client approves nothing."""
     assert await refusal(world, world.token(**claims)) == "approver_is_agent"
 
 
 async def test_an_agent_further_up_the_chain(world):
+    """No workload of the chain approves, whichever it is."""
     handed = world.kit.delegate(world.grant, BOB)
     (pending,) = await world.ask(grant=handed)
     for workload in (ALICE, BOB):
@@ -134,6 +142,7 @@ async def test_the_subjects_own_agent(world):
 
 
 async def test_stale_authentication(world):
+    """A person who signed in too long ago has to sign in again."""
     limit = int(world.config.max_auth_age_seconds) + 30  # the clocks may differ by 30 s
     now = int(world.clock.now)
     assert await refusal(world, world.token(auth_time=now - limit - 1)) == "subject_token_too_old"
@@ -141,15 +150,18 @@ async def test_stale_authentication(world):
 
 
 async def test_authentication_of_unknown_age(world):
+    """A token that does not say when the person signed in approves nothing."""
     assert await refusal(world, world.token(auth_time=None)) == "subject_token_claims"
 
 
 @pytest.mark.parametrize("audience", ["tabard", "other", ["tabard-approval", "tabard"], None])
 async def test_wrong_audience(world, audience):
+    """A token for another audience approves nothing, even if it names this one, too."""
     assert await refusal(world, world.token(aud=audience)) == "subject_token_audience"
 
 
 async def test_forged_token(world):
+    """A token that the issuer did not sign, or that is none, approves nothing."""
     stranger = SigningKey.make(world.key.kid)
     forged = stranger.sign(
         access_claims(sub="cleo", aud="tabard-approval", auth_time=int(world.clock.now), groups=["finance"])
@@ -160,6 +172,7 @@ async def test_forged_token(world):
 
 
 async def test_expired_token(world):
+    """An expired token approves nothing."""
     token = world.token()
     world.clock.advance(331)
     assert await refusal(world, token) == "subject_token_expired"
@@ -179,6 +192,7 @@ async def test_a_mistake_costs_no_token(world):
 
 
 async def test_decided_once(world):
+    """A decision is final."""
     (pending,) = await world.ask()
     await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
     with pytest.raises(Refused) as caught:
@@ -187,6 +201,7 @@ async def test_decided_once(world):
 
 
 async def test_two_decide_at_once(world):
+    """Of several people who decide at the same time one does, and that decision is kept."""
     (pending,) = await world.ask()
     answers = await asyncio.gather(
         *(
@@ -203,6 +218,7 @@ async def test_two_decide_at_once(world):
 
 
 async def test_too_late(world):
+    """An approval that waited too long is unknown."""
     (pending,) = await world.ask()
     world.clock.advance(world.config.wait_seconds)
     with pytest.raises(Refused) as caught:
@@ -211,6 +227,7 @@ async def test_too_late(world):
 
 
 async def test_what_people_are_shown(world):
+    """The prompt has the person, the purpose, the chain and the call with its arguments."""
     handed = world.kit.delegate(world.grant, BOB)
     (pending,) = await world.ask(grant=handed)
     (case,), _ = await world.parts.decider.list_approvals(pending_only=True)
@@ -246,6 +263,7 @@ async def test_what_cannot_be_read_cannot_be_approved(world):
 
 
 async def test_readable_after_a_rotation(world):
+    """An approval stays usable when the root key is rotated while it waits."""
     (pending,) = await world.ask()
     world.kit.keyring.rotate("root", lead_seconds=0)
     world.clock.advance(1)
@@ -260,6 +278,7 @@ def test_agents_tokens_must_have_another_audience(tmp_path):
 
 
 async def test_a_claim_of_one_issuer_only(tmp_path):
+    """A role may be limited to the tokens of one issuer."""
     roles = {"finance": {"claim": "groups", "value": "finance", "issuer": SUBJECT_ISSUER}}
     async with ApprovalWorld(tmp_path, roles=roles) as world:
         assert await refusal(world, world.token()) == "approver_not_entitled"
@@ -280,6 +299,7 @@ async def test_a_claim_of_one_issuer_only(tmp_path):
     ],
 )
 def test_roles_that_mean_nothing_or_two_things(role):
+    """Each role says in exactly one way who has it."""
     with pytest.raises(ValidationError):
         RoleConfig(**role)
 
@@ -290,6 +310,7 @@ def test_a_webhook_must_be_signed():
 
 
 def test_defaults():
+    """Without configuration nobody has a role, and the limits are those of the reference."""
     config = ApprovalsConfig()
     assert config.audience == "tabard-approval"
     assert (config.max_pending_per_task, config.wait_seconds, config.max_auth_age_seconds) == (5, 900, 300)
@@ -311,6 +332,7 @@ async def test_without_a_webhook_no_http_client_is_built(world):
 
 
 async def test_clients_whose_tokens_count(tmp_path):
+    """If clients are configured, every client that the token names has to be among them."""
     async with ApprovalWorld(tmp_path, clients=["approvals-desk", "phone"]) as world:
         assert await refusal(world, world.token(client_id="shop-agent")) == "approver_client"
         assert await refusal(world, world.token(client_id="phone", azp="shop-agent")) == "approver_client"

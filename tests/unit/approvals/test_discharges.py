@@ -95,6 +95,7 @@ async def test_discharged_before_anybody_approved(world):
 
 
 async def test_an_expired_discharge(world):
+    """A discharge is good for the time that the policy's ask says."""
     grant, discharges = await world.approved()
     world.clock.advance(ASK.ttl_seconds - 0.001)
     assert len(await world.met(grant, discharges)) == 1

@@ -25,6 +25,7 @@ async def refused(work):
 
 
 async def test_asked_approved_and_met(world):
+    """An approval is pending, then approved with a discharge, and then met for the call."""
     (pending,) = await world.ask()
     assert (
         await world.parts.status_service.status(pending.call_grant, pending.approval_id)
@@ -52,6 +53,7 @@ async def test_asking_again_asks_nobody_twice(world):
 
 
 async def test_denied(world):
+    """A denied approval has no discharge, and one that was made for it is refused."""
     (pending,) = await world.ask()
     await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
     answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
@@ -115,6 +117,7 @@ async def test_many_ask_at_once_and_five_wait(world):
 
 
 async def test_pending_stops_waiting(world):
+    """An approval that waited too long expires, and the next call asks anew."""
     (pending,) = await world.ask()
     world.clock.advance(world.config.wait_seconds)
     answer = await world.parts.status_service.status(pending.call_grant, pending.approval_id)
@@ -124,6 +127,7 @@ async def test_pending_stops_waiting(world):
 
 
 async def test_nobody_could_approve(world):
+    """An ask all of whose roles are unknown is refused; one known role is enough."""
     nobody = replace(ASK, approvers=("legal", "ceo"))
     assert await refused(world.ask(nobody)) == "approver_unknown"
     await world.ask(replace(ASK, approvers=("legal", "finance")))

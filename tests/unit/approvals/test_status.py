@@ -41,6 +41,7 @@ class TestDesk:
         )
 
     async def test_by_another_workload(self, world):
+        """The status is told to the holder of the grant only."""
         handed = world.kit.delegate(world.grant, MALLORY)
         (pending,) = await world.ask(grant=handed)
         assert (
@@ -59,6 +60,7 @@ class TestDesk:
         )
 
     async def test_of_another_zone(self, world, tmp_path):
+        """A call grant of another zone's key is refused."""
         (pending,) = await world.ask()
         other = make_kit(tmp_path / "other", zone="depot", clock=world.clock)
         key_id = other.keyring.active("root").kid

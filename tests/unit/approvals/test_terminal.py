@@ -82,12 +82,14 @@ async def test_the_token_is_taken_from_standard_input(zone, command, monkeypatch
 
 
 async def test_what_does_not_exist(zone, command):
+    """The commands say that there is no such approval."""
     for arguments, token in ((["show", "0" * 32], None), (["approve", "0" * 32], zone.approver())):
         code, _, err = await command(*arguments, token=token)
         assert (code, "approval_unknown" in err) == (1, True)
 
 
 async def test_decided_already(zone, command):
+    """The command says that the approval was decided before."""
     task = await zone.start_task()
     (pending,) = (await asked(task)).approvals
     await command("deny", pending.approval_id, token=zone.approver())
@@ -96,6 +98,7 @@ async def test_decided_already(zone, command):
 
 
 async def test_list_in_words(zone, command):
+    """The list shows what waits, and with --all what was decided."""
     assert (await command("list"))[1] == "nothing waits\n"
     task = await zone.start_task()
     (pending,) = (await asked(task)).approvals
@@ -108,6 +111,7 @@ async def test_list_in_words(zone, command):
 
 
 async def test_watch(zone, command):
+    """The command prints a line when an approval begins to wait and when it is decided."""
     task = await zone.start_task()
     (pending,) = (await asked(task)).approvals
     watching = asyncio.create_task(
@@ -152,6 +156,7 @@ async def test_call_names_what_waits(zone, command, capsys):
 
 
 def test_a_local_approvers_token(tmp_path, capsys):
+    """The token command makes an approver's token with a local key."""
     key = tmp_path / "local.json"
     create_local_key(key)
     claims = ["--claim", 'groups=["finance"]', "--audience", "tabard-approval", "--key", str(key)]

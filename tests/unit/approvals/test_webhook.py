@@ -120,6 +120,7 @@ async def test_a_changed_body_does_not_verify(tmp_path, secret_file):
 
 
 async def test_told_again_until_accepted(secret_file):
+    """The webhook repeats an announcement, with growing pauses, until the receiver accepts it."""
     pauses = Pauses()
     async with Receiver(500, 429, 503, 302) as receiver:
         config = WebhookConfig(url=receiver.url, secret_file=secret_file)
@@ -138,6 +139,7 @@ async def test_told_again_until_accepted(secret_file):
 
 @pytest.mark.parametrize(("statuses", "requests"), [((400,), 1), ((410,), 1), ((500,) * 9, 3)])
 async def test_given_up(secret_file, statuses, requests):
+    """The webhook drops an announcement that is refused for good or failed too often."""
     async with Receiver(*statuses) as receiver:
         config = WebhookConfig(url=receiver.url, secret_file=secret_file, attempts=3)
         webhook = Webhook(config, FakeClock(), sleep=Pauses())
@@ -164,6 +166,7 @@ async def test_a_receiver_that_hangs_holds_nothing_up(tmp_path, secret_file):
 
 
 async def test_nobody_listens(secret_file):
+    """The webhook drops an announcement whose receiver cannot be reached."""
     webhook = Webhook(
         WebhookConfig(url="http://127.0.0.1:9/hook", secret_file=secret_file, attempts=2),
         FakeClock(),

@@ -131,6 +131,7 @@ def test_json_says_what_is_asserted():
 
 
 def test_what_cannot_be_read():
+    """An approval that cannot be decrypted is shown as such and cannot be decided."""
     message = pb.Approval(
         approval_id="a" * 32, status=types_pb2.APPROVAL_STATUS_PENDING, unreadable=True, module="m", code="c"
     )

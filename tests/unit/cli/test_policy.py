@@ -74,6 +74,7 @@ deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
 
 
 def test_check_measures(tmp_path):
+    """With --measure the report has the time of each rule."""
     write(tmp_path, demo=GRANT_ALL)
     code, report = as_json("check", tmp_path, "--measure")
     assert code == exit_codes.OK
@@ -180,6 +181,7 @@ def test_eval_of_a_broken_policy_exits_4(tmp_path):
 
 
 def test_eval_for_people():
+    """Without --json the command prints the decision and its reasons in lines."""
     result = run("eval", SUPPORT / "policy", "--tool", "exports.create", "--agent", f"{DESK}/refunds")
     assert result.exit_code == exit_codes.NEGATIVE
     assert result.output.startswith("deny\n  no_grant")

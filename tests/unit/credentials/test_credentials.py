@@ -122,6 +122,7 @@ async def test_a_credential_holds_exactly_the_documented_claims(issuers, kind):
 
 @both_kinds
 async def test_optional_claims(issuers, kind):
+    """Claims of what a request has not are left out, and scopes may be empty."""
     call = ToolCall("refunds.create", "billing", {}, b"{}", CALL)
     plain = grant_of(subject=Subject("bob", "https://login.example.org"))
 
@@ -177,7 +178,8 @@ async def test_a_jwt_verifies_with_the_published_keys_and_nothing_else(tmp_path,
 async def test_es256_signatures_of_every_length_verify(issuers):
     """R and S are short now and then and have to be padded."""
     for number in range(300):
-        issuers.inspect((await issue(issuers, "jwt", credential_id=f"c{number}")).value)
+        value = (await issue(issuers, "jwt", credential_id=f"c{number}")).value
+        assert issuers.inspect(value).claims["jti"] == f"c{number}"
 
 
 async def test_a_jwt_never_lives_longer_than_configured(keyring, clock):

@@ -230,5 +230,4 @@ async def test_explanation_tells_result_error_and_trace(policy):
 
     assert (good.result, good.error) == ("yes", None)
     assert "data.a.maybe" in good.trace
-    assert bad.error is not None
     assert bad.error.code == "builtin_error"

@@ -167,11 +167,11 @@ def test_changed_key_file_is_read_again(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("tabard_sidecar.http.clients.time.monotonic", lambda: now[0])
     clients = Clients([IntrospectionClient(id="a", key_file=file, audiences=("x",))])
-    assert clients.authenticate(f"Bearer {KEY}") is not None
+    assert clients.authenticate(f"Bearer {KEY}").id == "a"
     file.write_text(OTHER)
     now[0] += 10
     assert clients.authenticate(f"Bearer {KEY}") is None
-    assert clients.authenticate(f"Bearer {OTHER}") is not None
+    assert clients.authenticate(f"Bearer {OTHER}").id == "a"
     file.chmod(0o644)
     file.write_text(KEY)
     now[0] += 10

@@ -82,6 +82,7 @@ async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE, **more)
 
 
 async def test_the_support_desk(start):
+    """The example's policy allows, limits and denies what its README says."""
     runtime = await start(SUPPORT / "policy")
     decision = await decide(
         runtime, Operation.AUTHORIZE, ask("refunds.create", order_id="o", customer_id="c", amount_cents=500)

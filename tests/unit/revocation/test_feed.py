@@ -41,7 +41,7 @@ async def test_revocations_survive_a_restart(side, tmp_path, store):
     again = SQLiteStateStore(tmp_path / "state.db", zone="shop")
     await again.open()
     restarted = await side(over=again)
-    assert restarted.feed.active.agent((ALICE,), NOW) is not None
+    assert restarted.feed.active.agent((ALICE,), NOW).target == ALICE
     await restarted.feed.stop()
     await again.close()
 
@@ -118,7 +118,7 @@ async def test_questions_at_once_share_a_reading(side, store):
     number = await store.revoke(revocation())
     one.store.calls.clear()
     await asyncio.gather(*(one.feed.catch_up(number) for _ in range(32)))
-    assert one.feed.active.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW).target == ALICE
     assert one.store.calls == ["revocations"]
     one.store.calls.clear()
     await asyncio.gather(*(one.feed.refresh() for _ in range(32)))
@@ -139,7 +139,7 @@ async def test_a_question_that_is_cancelled_takes_nobody_with_it(side, store):
     one.store.silent = False
     first.cancel()
     await second
-    assert one.feed.active.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW).target == ALICE
 
 
 async def test_a_number_whose_revocation_is_gone_is_not_looked_for_again(side, store):
@@ -210,7 +210,7 @@ async def test_a_store_that_goes_back_hides_no_later_revocation(went_back, store
     number = await store.revoke(revocation(BOB))
     assert number < before
     await one.feed.catch_up(number)
-    assert one.feed.active.agent((BOB,), NOW) is not None
+    assert one.feed.active.agent((BOB,), NOW).target == BOB
     assert one.feed.sequence == number
 
 
@@ -223,8 +223,8 @@ async def test_a_number_given_a_second_time_is_noticed(went_back, store):
         number = await store.revoke(revocation(target))
     assert number == before
     await one.feed.refresh()
-    assert one.feed.active.agent((BOB,), NOW) is not None
-    assert one.feed.active.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((BOB,), NOW).target == BOB
+    assert one.feed.active.agent((ALICE,), NOW).target == ALICE
 
 
 async def test_a_loss_is_noticed_without_a_question(went_back, store, clock):
@@ -242,7 +242,7 @@ async def test_what_the_store_lost_is_revoked_again(went_back, store, emptied):
     one = await went_back(emptied=emptied)
     await one.feed.start()
     for target in ("c-0", "c-1", "c-2"):
-        assert one.feed.active.credential(target, "", NOW) is not None
+        assert one.feed.active.credential(target, "", NOW).target == target
 
     async def revoked_again():
         return {entry.target for entry in await store.revocations()} == {"c-0", "c-1", "c-2"}
@@ -278,7 +278,7 @@ async def test_a_listener_that_fails_keeps_nothing_from_the_others(side, store):
     await one.admin.revoke_agent(ALICE)
     assert [entry.target for entry in heard] == [ALICE]
     await eventually(lambda: "listener" in one.problems[-1])
-    assert one.feed.active.agent((ALICE,), NOW) is not None
+    assert one.feed.active.agent((ALICE,), NOW).target == ALICE
 
 
 async def test_expired_revocations_are_forgotten(side, store, clock):

@@ -97,6 +97,7 @@ def test_without_waiting_the_denial_names_what_waits(task, tabard_fake):
 
 
 def test_approved_while_waiting(task, tabard_fake):
+    """A call that waits is made again with its discharge once it is approved."""
     tabard_fake.ask("payments.send", audience="bank")
     with Person(tabard_fake, tabard_fake.approve):
         decision = task.authorize("payments.send", {"amount": 500}, wait_for_approval=60)
@@ -115,6 +116,7 @@ def test_the_callers_own_request_id_is_kept(task, tabard_fake):
 
 
 def test_refused_while_waiting(task, tabard_fake):
+    """A call that waits raises once it is refused."""
     tabard_fake.ask("payments.send")
     with (
         Person(tabard_fake, tabard_fake.refuse),
@@ -127,6 +129,7 @@ def test_refused_while_waiting(task, tabard_fake):
 
 
 def test_nobody_decides(task, tabard_fake):
+    """A call that waited in vain raises the denial it began with."""
     tabard_fake.ask("payments.send")
     with pytest.raises(tabard.ApprovalRequired) as caught:
         task.authorize("payments.send", {}, wait_for_approval=0.05)
@@ -175,6 +178,7 @@ async def test_asyncio_waits_and_others_go_on(tabard_fake):
 
 
 async def test_asyncio_refused(tabard_fake):
+    """The asynchronous client raises once the call is refused, too."""
     tabard_fake.ask("payments.send")
     async with tabard.aio.connect() as client:
         task = await client.start_task("token", purpose="payments")
@@ -214,6 +218,7 @@ def test_two_people_decide():
 
 
 def test_one_of_two_refuses():
+    """One refusal is enough, whatever the other approver said."""
     with pytest.raises(tabard.ApprovalRequired, match="approval_denied"):
         Poll(TWO).run([answer("APPROVED", "first"), answer("DENIED")])
 

@@ -28,7 +28,6 @@ def task(client):
 
 def test_a_task_is_started_with_what_the_caller_said(client, tabard_fake):
     task = client.start_task("token", purpose="refunds", statement="Refund order A-17.")
-    assert task.info is not None
     assert task.info.purpose == "refunds"
     assert task.info.intent_source == "asserted"
     assert task.info.expires_at > time.time()

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import tabard
+from opentelemetry.sdk.trace import TracerProvider
 
 
 def test_every_name_that_is_promised_exists():
@@ -39,8 +40,7 @@ def test_a_part_does_not_load_what_it_does_not_need(statement, absent):
 
 
 def test_trace_context_travels_when_the_program_traces(tabard_fake):
-    trace = pytest.importorskip("opentelemetry.sdk.trace")
-    tracer = trace.TracerProvider().get_tracer("test")
+    tracer = TracerProvider().get_tracer("test")
     tabard_fake.allow("t")
     with tabard.connect() as client:
         task = client.start_task("token")

@@ -10,6 +10,8 @@ from tabard_sidecar.health import Health
 from tabard_sidecar.server import lifecycle
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 
+from tests.support.waiting import eventually
+
 NOW = 1_800_000_000.0
 ROWS = 5_000
 
@@ -37,23 +39,27 @@ async def test_one_round_forgets_whatever_has_expired(parts):
     assert await parts.state.expire(now=NOW) == 0
 
 
-async def test_housekeeping_survives_what_nobody_thought_of(parts, monkeypatch):
-    """It says that something is wrong and goes on."""
+async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, caplog):
+    """Health and the log say that something is wrong; once it works again, health is well."""
     monkeypatch.setattr(lifecycle, "_HOUSEKEEPING_SECONDS", 0.01)
-    calls = []
-    again = asyncio.Event()
+    mended = asyncio.Event()
 
     async def broken(*, now):
-        calls.append(now)
-        if len(calls) == 1:
+        if not mended.is_set():
             raise TypeError("surprise")
-        again.set()
         return 0
+
+    def problems():
+        return parts.health.snapshot().reasons
 
     parts.state.expire = broken
     keeping = asyncio.create_task(lifecycle._housekeeping(parts))
     try:
-        async with asyncio.timeout(10):
-            await again.wait()
+        await eventually(problems)
+        assert problems() == ["state: expired rows can't be deleted; the log has details"]
+        (record, *_) = caplog.records
+        assert (record.message, str(record.exc_info[1])) == ("housekeeping_failed", "surprise")
+        mended.set()
+        await eventually(lambda: not problems())
     finally:
         await lifecycle._cancelled(keeping)

@@ -165,6 +165,7 @@ async def test_aio_handlers_run_only_for_the_call_that_was_decided_about(verifie
 
 @pytest.mark.parametrize("name", ["Stream", "ThreadedStream"])
 async def test_aio_streams_of_responses(verifier, issuer, tmp_path, name):
+    """Streams of responses are guarded by the asynchronous interceptor, too."""
     async with serve_aio(verifier, tmp_path) as channel:
         call = channel.unary_stream(f"/test.Backend/{name}")
         token = issuer.jwt(name, ARGUMENTS)
