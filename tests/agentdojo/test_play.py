@@ -53,7 +53,7 @@ def _play(suite: TaskSuite[Any], answers: Answers, user: ScriptedUser | None = N
 
 
 def test_without_defence_everything_succeeds(suite: TaskSuite[Any]):
-    """The player does the users' tasks and the attacks when nobody stops it."""
+    """The player does the users' tasks and the attacks when nothing stops it."""
     result = _play(suite, lambda *_: Answer.ALLOWED)
     assert result.user_tasks_whole == result.user_tasks == len(suite.user_tasks)
     assert result.attacks_succeeded == result.attacks == len(suite.user_tasks) * len(suite.injection_tasks)

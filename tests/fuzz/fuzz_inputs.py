@@ -69,7 +69,7 @@ def _grant(data: bytes) -> None:
         _grants.verify(text)
     except Refused:
         return
-    raise AssertionError("a grant that nobody minted verifies")
+    raise AssertionError("a grant that was never minted verifies")
 
 
 def _request(data: bytes) -> None:

@@ -153,14 +153,14 @@ class ApprovalWorld:
         return (await self.parts.status_service.status(pending.call_grant, pending.approval_id)).discharge
 
     async def approved(self, *asks: Ask, call: ToolCall = CALL) -> tuple[str, list[str]]:
-        """Return call grant and discharges of a call that everybody approved."""
+        """Return call grant and discharges of a call that every approver approved."""
         waiting = await self.ask(*asks, call=call)
         for pending in waiting:
             await self.approve(pending)
         return waiting[0].call_grant, [await self.discharge(pending) for pending in waiting]
 
     async def met(self, grant: str, discharges: list[str], call: ToolCall = CALL):
-        """Verify, judge and look up, as the pipeline does."""
+        """Verify, check and look up, as the pipeline does."""
         verified = self.kit.service.verify(grant, discharges)
         return await self.parts.requester.met(verified, call, now=self.clock())
 

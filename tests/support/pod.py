@@ -21,7 +21,7 @@ _PATHS = re.compile(r"(?<!\w)/(?=(?:run/tabard|var/lib/tabard|var/run/secrets|et
 _TEMPORARY = "/tmp"  # noqa: S108 - the manifest's own
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Interpreters often lie in a home directory that nobody else may enter. In a mount namespace of its own the process
+# Interpreters often lie in a home directory that no other user may enter. In a mount namespace of its own the process
 # sees that directory replaced by one that holds nothing but the interpreter.
 _REACHABLE = r"""
 closed=$1 wanted=$2; shift 2

@@ -37,7 +37,7 @@ class Words:
         self.numbers = sorted(numbers)
         parsed = [engine.parse(name, source) for name, source in tests.items()]
         self.calls = list(_calls(parsed))
-        self.questions = [
+        self.examples = [
             value
             for _, document in _documents(engine, {**modules, **tests}, parsed, data)
             for value in document.values()
@@ -64,9 +64,7 @@ class Words:
     def base(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return an input that one of the policy's tests asks about, or any."""
         return (
-            copy.deepcopy(self.questions[0])
-            if self.questions
-            else next(inputs(self, schema, random.Random(0)))
+            copy.deepcopy(self.examples[0]) if self.examples else next(inputs(self, schema, random.Random(0)))
         )
 
 
@@ -121,24 +119,24 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
 def inputs(words: Words, schema: Mapping[str, Any], dice: random.Random) -> Iterator[dict[str, Any]]:
     """Yield inputs without end: some arbitrary, most near what the policy is about."""
     while True:
-        question = _sample(schema, words, dice)
-        if words.questions and dice.random() < 0.7:
-            question = {**question, **copy.deepcopy(dice.choice(words.questions))}
+        document = _sample(schema, words, dice)
+        if words.examples and dice.random() < 0.7:
+            document = {**document, **copy.deepcopy(dice.choice(words.examples))}
         if dice.random() < 0.7:
-            _ask_for_a_call(question, words, dice)
+            _ask_for_a_call(document, words, dice)
         else:
-            question["operation"] = dice.choice(schema["properties"]["operation"]["enum"])
+            document["operation"] = dice.choice(schema["properties"]["operation"]["enum"])
         workloads = [word for word in words.strings if word.startswith("spiffe:")]
         if workloads and dice.random() < 0.5:
-            question["request"] = {"limits": {}, "holder": dice.choice(workloads)}
+            document["request"] = {"limits": {}, "holder": dice.choice(workloads)}
         for _ in range(dice.choice((0, 0, 1, 2))):
-            name = dice.choice(sorted(question))
-            question[name] = _sample(schema["properties"][name], words, dice)
-        yield question
+            name = dice.choice(sorted(document))
+            document[name] = _sample(schema["properties"][name], words, dice)
+        yield document
 
 
-def _ask_for_a_call(question: dict[str, Any], words: Words, dice: random.Random) -> None:
-    """Make it a question about a call that a test of the policy makes, or one like it, with or without a reason."""
+def _ask_for_a_call(document: dict[str, Any], words: Words, dice: random.Random) -> None:
+    """Make it an input about a call that a test of the policy makes, or one like it, with or without a reason."""
     strings, arguments = dice.choice(words.calls) if words.calls else ([words.string(dice)], {})
     arguments = {
         name: _value(words, dice) if value is _UNKNOWN or dice.random() < 0.2 else value
@@ -147,14 +145,14 @@ def _ask_for_a_call(question: dict[str, Any], words: Words, dice: random.Random)
     }
     if dice.random() < 0.2:
         arguments[words.string(dice)] = _value(words, dice)
-    if question["operation"] not in {"authorize", "filter_tools"} and dice.random() < 0.7:
-        question["operation"] = "authorize"
-    question["tool"] = {"name": dice.choice(strings), "server": "", "annotations": {}, "arguments": arguments}
+    if document["operation"] not in {"authorize", "filter_tools"} and dice.random() < 0.7:
+        document["operation"] = "authorize"
+    document["tool"] = {"name": dice.choice(strings), "server": "", "annotations": {}, "arguments": arguments}
     if dice.random() < 0.6:
-        question["task"]["intent_source"] = "signed"
+        document["task"]["intent_source"] = "signed"
     if dice.random() < 0.5:
         said = [str(value) for value in arguments.values() if not isinstance(value, list | dict)]
-        question["task"]["statement"] = " ".join([*strings, words.sentence(dice), *said])
+        document["task"]["statement"] = " ".join([*strings, words.sentence(dice), *said])
 
 
 def _sample(schema: Mapping[str, Any], words: Words, dice: random.Random) -> Any:
@@ -261,6 +259,6 @@ def _leaves(value: Any) -> Iterator[str | float]:
         yield value
 
 
-def as_json(question: Mapping[str, Any]) -> bytes:
-    """Return the question as the sidecar would hand it to an engine."""
-    return json.dumps(question, separators=(",", ":"), ensure_ascii=False).encode()
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """Return the input as the sidecar would hand it to an engine."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()

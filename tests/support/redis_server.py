@@ -22,7 +22,7 @@ _STOP_SECONDS = 10.0
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody uses at the moment."""
+    """Return a port on loopback that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

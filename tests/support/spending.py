@@ -43,7 +43,7 @@ deny contains {"code": "tainted", "message": "the task has read what others writ
 	labels.untrusted
 }
 
-deny contains {"code": "noted", "message": "somebody noted something"} if {
+deny contains {"code": "noted", "message": "the branch has noted something"} if {
 	input.tool.name == "send"
 	"noted" in input.history.labels
 }

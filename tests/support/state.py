@@ -61,7 +61,7 @@ def task(
 
 
 async def new_task(store: StateStore, **details: object) -> TaskRecord:
-    """Open a task that nobody shares labels with."""
+    """Open a task that shares labels with no other."""
     made = task(**{"subject": fresh("subject"), **details})  # type: ignore[arg-type]
     await store.open_task(made, labels_since=made.started_at - 60)
     return made

@@ -6,7 +6,7 @@ def status(health):
     return snapshot.status, snapshot.ready
 
 
-def test_not_ready_without_a_policy_even_if_nobody_mentions_it():
+def test_not_ready_without_a_policy_even_if_it_never_reported():
     """A sidecar whose policy never reported is starting, whatever else is well."""
     health = Health()
     health.component("audit").ok()
@@ -56,7 +56,7 @@ def test_component_that_is_not_required_never_makes_unready():
 
 
 def test_further_required_components():
-    """Whoever builds the sidecar can require more."""
+    """The code that builds the sidecar can require more."""
     health = Health(required=["identity"])
     health.component("policy").ok()
     health.started()

@@ -26,7 +26,7 @@ class ApprovalsContract:
         assert await store.approval(fresh("unheard"), now=NOW) is None
         assert await store.approval(asked.approval_id, now=LATER) is None
 
-    async def test_asking_the_same_again_is_one_question(self, store):
+    async def test_asking_the_same_again_is_one_approval(self, store):
         root = fresh("root")
         first = await store.ask(approval(root, digest="d"), max_pending=1)
         again = await store.ask(approval(root, digest="d", created_at=NOW + 5), max_pending=1)
@@ -40,7 +40,7 @@ class ApprovalsContract:
         ):
             assert await store.ask(other, max_pending=9) == other
 
-    async def test_one_question_of_many_asked_at_once(self, new_store):
+    async def test_of_many_asks_at_once_one_approval_is_made(self, new_store):
         root = fresh("root")
         async with opened(new_store) as one, opened(new_store) as other:
             answers = await asyncio.gather(
@@ -161,9 +161,9 @@ class ApprovalsContract:
                 wanted(of, charges={"calls": 1}, approvals=(good, bad), task_labels=("x",), now=NOW + 6)
             )
             assert (answer.state, answer.what) == (ReserveState.APPROVAL_USED, bad)
-        standing = await store.look_up(of)
-        assert (standing.calls, standing.labels) == ((), ())
-        assert not any(standing.spent.values())
+        state = await store.look_up(of)
+        assert (state.calls, state.labels) == ((), ())
+        assert not any(state.spent.values())
         assert (await store.approval(good, now=NOW)).uses == 2
         twice = await store.reserve(wanted(of, approvals=(good, good)))
         assert twice.state is ReserveState.DONE

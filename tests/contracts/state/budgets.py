@@ -44,9 +44,9 @@ class BudgetsContract:
             wanted(of, charges={"a": 5, "b": 5, "c": 5}, task_labels=("x",), branch_labels=("y",))
         )
         assert (answer.state, answer.what) == (ReserveState.EXHAUSTED, f"{root}/{short}")
-        standing = await store.look_up(of)
-        assert not any(standing.spent.values())
-        assert (standing.labels, standing.calls, standing.label_version) == ((), (), 0)
+        state = await store.look_up(of)
+        assert not any(state.spent.values())
+        assert (state.labels, state.calls, state.label_version) == ((), (), 0)
 
     async def test_siblings_share_what_is_above_them(self, store):
         root = (await new_task(store)).root_id
@@ -76,10 +76,10 @@ class BudgetsContract:
         assert (await store.look_up(of)).spent == {f"{root}/n": MOST}
 
     async def test_an_unknown_task_takes_nothing(self, store):
-        of = chain(fresh("nobody"), budgets={"calls": 1})
+        of = chain(fresh("unknown"), budgets={"calls": 1})
         assert (await store.reserve(wanted(of, charges={"calls": 1}))).state is ReserveState.UNKNOWN
-        standing = await store.look_up(of)
-        assert (standing.known, dict(standing.spent), standing.calls) == (False, {}, ())
+        state = await store.look_up(of)
+        assert (state.known, dict(state.spent), state.calls) == (False, {}, ())
 
     async def test_a_released_call_gives_everything_back_once(self, store):
         root = (await new_task(store)).root_id
@@ -87,10 +87,10 @@ class BudgetsContract:
         call = wanted(of, charges={"calls": 1, "rows": 9}, task_labels=("x",))
         await store.reserve(call)
         await store.release(call.decision_id, root)
-        standing = await store.look_up(of)
-        assert not any(standing.spent.values())
-        assert (standing.calls, standing.labels) == ((), ("x",))
-        other = wanted(of, charges={"calls": 1}, version=standing.label_version)
+        state = await store.look_up(of)
+        assert not any(state.spent.values())
+        assert (state.calls, state.labels) == ((), ("x",))
+        other = wanted(of, charges={"calls": 1}, version=state.label_version)
         assert (await store.reserve(other)).state is ReserveState.DONE
         await store.release(call.decision_id, root)
         await store.release(fresh("unheard"), root)
@@ -125,8 +125,8 @@ class BudgetsContract:
         for refunds in ({"rows": 11}, {"cents": 5, "rows": 11}, {"other": 1}, {"unknown": 1}):
             told = outcome(call, refunded=refunds, raised={"cents": 7}, labels=("x",))
             assert await store.report(told) is OutcomeState.TOO_MUCH
-        standing = await store.look_up(of)
-        assert (standing.spent[f"{root}/rows"], standing.spent[f"{root}/cents"], standing.labels) == (
+        state = await store.look_up(of)
+        assert (state.spent[f"{root}/rows"], state.spent[f"{root}/cents"], state.labels) == (
             50,
             10,
             (),
@@ -183,7 +183,7 @@ class BudgetsContract:
         assert (await store.look_up(of)).spent == {f"{root}/rows": 100, f"{root}/cents": 10}
         assert (await store.reserve(wanted(of, charges={"rows": 1}))).state is ReserveState.EXHAUSTED
 
-    async def test_an_outcome_of_somebody_else_is_unknown(self, store):
+    async def test_an_outcome_of_another_holder_is_unknown(self, store):
         root, other = [(await new_task(store)).root_id for _ in range(2)]
         of = chain(root, "l1", budgets={"rows": 100})
         call = wanted(of, charges={"rows": 50})

@@ -29,7 +29,7 @@ class CallsContract:
         of = chain(root, budgets={"calls": 0})
         await store.reserve(wanted(of, charges={"calls": 1}))
         await store.reserve(wanted(of, version=7))
-        await store.reserve(wanted(of, approvals=("nobody",)))
+        await store.reserve(wanted(of, approvals=("unknown",)))
         assert (await store.look_up(of)).calls == ()
 
     async def test_a_released_call_leaves_the_history(self, store):
@@ -81,9 +81,9 @@ class CallsContract:
             for begin in range(0, len(made), 60):
                 answers = await asyncio.gather(*(store.reserve(call) for call in made[begin : begin + 60]))
                 assert {answer.state for answer in answers} == {ReserveState.DONE}
-            standing = await store.look_up(of)
-            assert len(standing.calls) == HISTORY_CALLS
-            assert standing.spent == {f"{root}/calls": len(made)}
+            state = await store.look_up(of)
+            assert len(state.calls) == HISTORY_CALLS
+            assert state.spent == {f"{root}/calls": len(made)}
             assert await store.report(outcome(made[-1], refunded={"calls": 1})) is OutcomeState.DONE
             known = [await store.report(outcome(call)) for call in made[:80]]
             assert known.count(OutcomeState.UNKNOWN) == 20

@@ -29,7 +29,7 @@ class ChildrenContract:
         assert (await store.look_up(chain(first))).children == 0
         assert (await store.look_up(chain(second))).children == 1
 
-    async def test_children_of_one_question_count_against_each_other(self, store):
+    async def test_children_of_one_request_count_against_each_other(self, store):
         parent = fresh("p")
         twins = [Child(parent, "a", 1), Child(parent, "b", 1)]
         assert await store.register_children(twins, expires_at=LATER) == twins[1]

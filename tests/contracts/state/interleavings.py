@@ -110,7 +110,7 @@ class InterleavingsContract:
     @settings(max_examples=40, suppress_health_check=SUPPRESSED)
     @given(callers=_CALLERS)
     def test_the_books_balance_after_any_interleaving(self, new_store: NewStore, callers):
-        """Whoever charges, refunds, raises and releases beside whom: no budget is overspent and nothing is lost.
+        """Whatever charges, refunds, raises and releases run beside each other: no budget is overspent and nothing is lost.
 
         The store shows no more than its limit, no more than what callers were told it took, and no less than that without
         what was raised (a raise stops at the limit, so it may count for less).
@@ -126,17 +126,17 @@ class InterleavingsContract:
                         for number, steps in enumerate(callers)
                     )
                 )
-                standing = await other.look_up(chain(root, budgets=_LIMITS))
+                state = await other.look_up(chain(root, budgets=_LIMITS))
                 for name, limit in _LIMITS.items():
-                    spent = standing.spent.get(f"{root}/{name}", 0)
+                    spent = state.spent.get(f"{root}/{name}", 0)
                     net = books.charged[name] - books.returned[name]
                     assert 0 <= spent <= limit
                     assert spent <= net + books.raised[name]
                     if not books.raised[name]:
                         assert spent == net
-                assert set(standing.labels) == books.labels
-                assert len(standing.calls) == books.calls
-                assert standing.label_version <= len(books.labels)
+                assert set(state.labels) == books.labels
+                assert len(state.calls) == books.calls
+                assert state.label_version <= len(books.labels)
 
         asyncio.run(work())
 

@@ -31,9 +31,9 @@ class LabelsContract:
         )
         late = await store.reserve(wanted(of, charges={"calls": 1}, task_labels=("more",)))
         assert late.state is ReserveState.CHANGED
-        standing = await store.look_up(of)
-        assert (standing.spent, standing.labels) == ({f"{root}/calls": 1}, ("untrusted",))
-        again = wanted(of, charges={"calls": 1}, version=standing.label_version)
+        state = await store.look_up(of)
+        assert (state.spent, state.labels) == ({f"{root}/calls": 1}, ("untrusted",))
+        again = wanted(of, charges={"calls": 1}, version=state.label_version)
         assert (await store.reserve(again)).state is ReserveState.DONE
 
     async def test_the_version_grows_with_new_labels_only(self, store):
@@ -124,9 +124,9 @@ class LabelsContract:
         assert await store.open_task(second, labels_since=NOW) == ("early", "late")
         third = task(subject=subject, started_at=NOW + 40)
         assert await store.open_task(third, labels_since=NOW + 30) == ("late",)
-        standing = await store.look_up(chain(third.root_id, "l"))
-        assert (standing.known, standing.labels) == (True, ("late",))
-        assert (await store.reserve(wanted(chain(third.root_id), version=standing.label_version))).state is (
+        state = await store.look_up(chain(third.root_id, "l"))
+        assert (state.known, state.labels) == (True, ("late",))
+        assert (await store.reserve(wanted(chain(third.root_id), version=state.label_version))).state is (
             ReserveState.DONE
         )
         fourth = task(subject=subject, started_at=NOW + 40)
@@ -210,8 +210,8 @@ class LabelsContract:
             answer = await store.reserve(wanted(of, charges={"calls": 1}, version=version, **labels))
             assert answer.state is ReserveState.FULL
         assert await store.report(outcome(first, labels=("x", "y"), raised={"calls": 1})) is OutcomeState.FULL
-        standing = await store.look_up(of)
-        assert (standing.spent, len(standing.labels), len(standing.calls)) == (
+        state = await store.look_up(of)
+        assert (state.spent, len(state.labels), len(state.calls)) == (
             {f"{root}/calls": 1},
             len(most),
             1,

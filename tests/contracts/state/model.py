@@ -146,7 +146,7 @@ async def _step(store, root: str, model: _Model, step: tuple) -> None:
 async def _compare(store, root: str, model: _Model) -> None:
     for links in _LINKS:
         of = chain(root, *links, budgets=_LIMITS)
-        standing = await store.look_up(of)
-        assert {name: standing.spent.get(f"{root}/{name}", 0) for name in _LIMITS} == model.spent
-        assert set(standing.labels) == model.seen_from(of)
-        assert len(standing.calls) == sum(not call.released for call in model.calls)
+        state = await store.look_up(of)
+        assert {name: state.spent.get(f"{root}/{name}", 0) for name in _LIMITS} == model.spent
+        assert set(state.labels) == model.seen_from(of)
+        assert len(state.calls) == sum(not call.released for call in model.calls)

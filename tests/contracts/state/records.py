@@ -68,7 +68,7 @@ class RecordsContract:
         again = await store.claim_request(key, b"other", now=NOW + 11, expires_at=LATER)
         assert (again.state, again.response) == (ClaimState.PENDING, b"")
 
-    async def test_completing_what_nobody_claimed_changes_nothing(self, store):
+    async def test_completing_what_was_not_claimed_changes_nothing(self, store):
         key = _key()
         await store.complete_request(key, b"reply", expires_at=LATER)
         assert (await store.claim_request(key, b"body", now=NOW, expires_at=LATER)).state is ClaimState.NEW
@@ -125,7 +125,7 @@ class RecordsContract:
             assert not await later.consume(name, limit=1, now=NOW, expires_at=LATER)
 
     async def test_the_epoch_grows_with_single_use(self, store):
-        nobody: Chain = chain(fresh("nobody"))
-        before = (await store.look_up(nobody)).epoch
+        unknown: Chain = chain(fresh("unknown"))
+        before = (await store.look_up(unknown)).epoch
         await store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
-        assert (await store.look_up(nobody)).epoch > before
+        assert (await store.look_up(unknown)).epoch > before

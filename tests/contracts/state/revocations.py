@@ -20,7 +20,7 @@ def revoked(
 
 
 async def _newest(store) -> int:
-    return (await store.look_up(chain(fresh("nobody")))).revocations
+    return (await store.look_up(chain(fresh("unknown")))).revocations
 
 
 class RevocationsContract:
@@ -41,9 +41,9 @@ class RevocationsContract:
         await store.revoke(revoked(RevocationKind.LINK, root))
         answer = await store.reserve(wanted(of, charges={"calls": 1}, task_labels=("x",)))
         assert (answer.state, answer.what) == (ReserveState.ENDED, root)
-        standing = await store.look_up(of)
-        assert (standing.ended, standing.calls, standing.labels) == (root, (), ())
-        assert not any(standing.spent.values())
+        state = await store.look_up(of)
+        assert (state.ended, state.calls, state.labels) == (root, (), ())
+        assert not any(state.spent.values())
 
     async def test_other_kinds_end_no_link(self, store):
         """An agent whose name is a link's id is no link."""

@@ -127,7 +127,7 @@ class UnchangedContract:
         assert len(made) >= HISTORY_CALLS
 
     async def test_another_task_is_no_change(self, store):
-        """A busy zone doesn't make everybody ask policy twice."""
+        """A busy zone doesn't make every call ask policy twice."""
         of = chain((await new_task(store)).root_id, budgets=_LIMITS)
         beside = chain((await new_task(store)).root_id, budgets=_LIMITS)
         insisting = await _as_seen(store, of, charges={"a": 1})
@@ -138,7 +138,7 @@ class UnchangedContract:
         assert (await store.reserve(insisting)).state is ReserveState.DONE
 
     async def test_changes_of_a_task_that_is_gone_leave_no_task_behind(self, store):
-        """Children and releases of a root that nobody opened don't make it known."""
+        """Children and releases of a root that wasn't opened don't make it known."""
         root = fresh("root")
         await store.register_children([Child(root, fresh("child"), None, root)], expires_at=LATER)
         await store.release(fresh("decision"), root)
@@ -179,20 +179,20 @@ async def _take(
 ) -> Reservation | None:
     """Reserve as a ledger does, on what is remembered if anything is; compare that with what there is."""
     found = await store.look_up(call.chain)
-    standing = memory.take(call.chain, with_calls=True, revocations=found.revocations)
-    if standing is not None:
-        call = replace(call, unchanged=(standing.changes, standing.revocations))
-        if standing.changes == found.changes:
-            _same(standing, found)
+    state = memory.take(call.chain, with_calls=True, revocations=found.revocations)
+    if state is not None:
+        call = replace(call, unchanged=(state.changes, state.revocations))
+        if state.changes == found.changes:
+            _same(state, found)
     await meanwhile()
     now = await store.look_up(call.chain)
-    answer = await _reserve(store, call, standing or found)
-    if standing is not None:
-        same = (standing.changes, standing.revocations) == (now.changes, now.revocations)
+    answer = await _reserve(store, call, state or found)
+    if state is not None:
+        same = (state.changes, state.revocations) == (now.changes, now.revocations)
         assert (answer.state is ReserveState.DONE) == same
     if answer.state is not ReserveState.DONE:
         return None
-    memory.keep(standing or found, call, answer)
+    memory.keep(state or found, call, answer)
     return call
 
 
@@ -207,9 +207,9 @@ async def _reserve(store: StateStore, call: Reservation, seen: TaskState) -> Res
 def _same(remembered: TaskState, found: TaskState) -> None:
     """Compare everything but the epoch, which other tasks move on as well; what was never charged needn't be there."""
 
-    def shown(standing: TaskState) -> TaskState:
-        spent = {name: amount for name, amount in standing.spent.items() if amount}
-        return replace(standing, epoch=0, cached=False, spent=spent)
+    def shown(state: TaskState) -> TaskState:
+        spent = {name: amount for name, amount in state.spent.items() if amount}
+        return replace(state, epoch=0, cached=False, spent=spent)
 
     assert shown(remembered) == shown(found)
     assert [call.encoded for call in remembered.calls] == [call.encoded for call in found.calls]

@@ -34,8 +34,8 @@ class UpkeepContract:
     async def test_a_task_is_known_from_its_start(self, store):
         made = await new_task(store)
         assert (await store.look_up(chain(made.root_id, "l"))).known
-        nobody = await store.look_up(chain(fresh("nobody")))
-        assert (nobody.known, nobody.label_version, nobody.ended, nobody.children) == (False, 0, "", 0)
+        unknown = await store.look_up(chain(fresh("unknown")))
+        assert (unknown.known, unknown.label_version, unknown.ended, unknown.children) == (False, 0, "", 0)
 
     async def test_tasks_are_listed_newest_first(self, store):
         made = [await new_task(store, started_at=NOW + 1_000 + number) for number in (1, 3, 2)]

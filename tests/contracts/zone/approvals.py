@@ -19,7 +19,7 @@ from tests.support.asking import HUGE, LARGE, asked, poll, until_waiting, waitin
 class ZoneApprovalsContract:
     """Tests that ask for the fixtures ``zone``, under the policy of ``tests.support.asking``, and ``command``."""
 
-    async def test_a_small_payment_asks_nobody(self, zone, command):
+    async def test_a_small_payment_needs_no_approval(self, zone, command):
         task = await zone.start_task()
         assert (await task.authorize("pay", {"to": "ACME", "cents": 5})).credential.audience == "bank"
         assert await waiting(command) == []
@@ -29,7 +29,7 @@ class ZoneApprovalsContract:
         calling = asyncio.create_task(task.authorize("pay", LARGE, wait_for_approval=60))
         (row,) = await until_waiting(command)
         assert not calling.done()
-        # Somebody at another sidecar of the zone decides.
+        # A person at another sidecar of the zone decides.
         code, out, _ = await command("approve", row["approval_id"], token=zone.approver(), workload="triage")
         decision = await calling
         assert code == 0
@@ -161,13 +161,13 @@ class ZoneApprovalsContract:
         # Another task of the zone isn't held up by that.
         assert len((await asked(await zone.start_task())).approvals) == 1
 
-    async def test_a_role_that_nobody_has(self, zone):
+    async def test_a_role_that_is_not_configured_denies(self, zone):
         task = await zone.start_task()
         with pytest.raises(tabard.Denied) as caught:
             await task.authorize("pay", {"to": "ACME", "cents": 13})
         assert caught.value.code == "approver_unknown"
 
-    async def test_a_denied_call_asks_nobody(self, zone, command):
+    async def test_a_denied_call_asks_no_person(self, zone, command):
         task = await zone.start_task()
         with pytest.raises(tabard.Denied) as caught:
             await task.authorize("pay", LARGE | {"to": "closed"}, wait_for_approval=60)

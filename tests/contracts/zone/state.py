@@ -31,7 +31,7 @@ class ZoneStateContract:
         assert {(budget.name, budget.limit) for budget in found.values()} == {("cents", 1000), ("calls", 50)}
 
     async def test_a_charge_without_a_budget_is_denied(self, zone):
-        """What the root grant doesn't state is granted to nobody."""
+        """What the root grant doesn't state isn't granted."""
         task = await zone.start_task()
         denied = await refused(task.authorize("gamble", {}))
         assert denied.code == "budget_not_granted"
@@ -135,11 +135,11 @@ class ZoneStateContract:
         asked = []
 
         async def slow(decide, operation, input_json, **options):
-            verdict = await decide(operation, input_json, **options)
+            decision = await decide(operation, input_json, **options)
             asked.append(options.get("key"))
             if asked == ["send"]:
                 await task.authorize("web.read", {})
-            return verdict
+            return decision
 
         policy.lease = around_decide(policy, slow)
         assert (await refused(task.authorize("send", {}))).code == "tainted"
@@ -186,7 +186,7 @@ class ZoneStateContract:
             await task.report_outcome(decision, signed_outcome=signed(refunds={"cents": 1}))
         assert "given back already" in str(caught.value)
 
-    async def test_an_outcome_of_somebody_elses_decision_is_unknown(self, zone):
+    async def test_an_outcome_of_another_holders_decision_is_unknown(self, zone):
         """A sibling can't report on a decision that it didn't get."""
         task = await zone.start_task()
         decision = await pay(task, 1)

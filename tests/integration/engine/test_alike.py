@@ -27,7 +27,7 @@ from tabard_sidecar.policy.runtime import Runtime
 from tests.support.policy_inputs import Words, as_json, inputs, with_tests_data
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "rego" / "examples").glob("*/policy"))
-QUESTIONS = 1000
+INPUTS = 1000
 SEED = 20_261_123
 ENTRYPOINT = "data.tabard.decision"
 
@@ -67,13 +67,13 @@ async def test_documents_are_alike(policy: Path, engine: Engine, opa_server: Cal
         requests.Session() as server,
     ):
         assert server.get(f"{url}/v1/config", timeout=10).ok
-        for number, question in zip(
-            range(QUESTIONS), inputs(words, schema("input"), random.Random(SEED)), strict=False
+        for number, document in zip(
+            range(INPUTS), inputs(words, schema("input"), random.Random(SEED)), strict=False
         ):
-            text = as_json(question)
+            text = as_json(document)
             here = await _library(compiled, text)
             there = _server(server, url, text)
-            assert here == there, f"question {number}: {text.decode()}"
+            assert here == there, f"document {number}: {text.decode()}"
             for name in spoken:
                 spoken[name] += bool(here and here[name])
     # Inputs that reach no rule would prove nothing.
@@ -100,11 +100,11 @@ async def test_decisions_are_alike(policy: Path, engine: Engine, opa_server: Cal
     there = _runtime(PolicyConfig(remote=RemoteConfig(url=opa_server(policy)), deadline_seconds=5), engine)
     outcomes = {True: 0, False: 0}
     async with here as embedded, there as remote:
-        questions = inputs(words, schema("input"), random.Random(SEED + 1))
-        for number, question in zip(range(QUESTIONS), questions, strict=False):
-            text, operation = as_json(question), Operation(question["operation"])
+        documents = inputs(words, schema("input"), random.Random(SEED + 1))
+        for number, document in zip(range(INPUTS), documents, strict=False):
+            text, operation = as_json(document), Operation(document["operation"])
             one, other = await embedded.decide(operation, text), await remote.decide(operation, text)
-            assert _comparable(one) == _comparable(other), f"question {number}: {text.decode()}"
+            assert _comparable(one) == _comparable(other), f"document {number}: {text.decode()}"
             outcomes[one.allowed] += 1
         tools = [CandidateTool(name, "") for strings, _ in words.calls for name in strings][:50]
         base = {name: part for name, part in words.base(schema("input")).items() if name != "tool"}

@@ -1,4 +1,4 @@
-"""Keys that belong to somebody else; only root can give a file away to try it."""
+"""Keys that belong to another user; only root can give a file away to try it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STRANGER = 12345
 
 
 @pytest.mark.parametrize("what", ["a key file", "the directory"])
-def test_somebody_elses_keys_are_refused(tmp_path: Path, what: str):
+def test_keys_of_another_user_are_refused(tmp_path: Path, what: str):
     """Who owns a file can replace what it says."""
     directory = tmp_path / "keys"
     key = Keyring.create_directory(directory).create(ROOT)

@@ -64,7 +64,7 @@ class Native:
         return buffer.value.decode()
 
     def verify(self, handle, key, discharges=()):
-        """Verify with a checker that accepts every caveat; return the verdict and the caveats that it saw."""
+        """Verify with a checker that accepts every caveat; return the result and the caveats that it saw."""
         seen = []
 
         @CALLBACK

@@ -68,7 +68,7 @@ async def start_code(revoking, *, agent=ALICE, issued_at=None) -> str:
 
 
 async def test_every_kind_reaches_the_other_sidecar(make):
-    """Pushed, without a question; lifting too."""
+    """Pushed, without a request; lifting too."""
     _, one, _ = await make()
     _, other, _ = await make()
     known, now = other.feed.active, time.time()
@@ -85,7 +85,7 @@ async def test_every_kind_reaches_the_other_sidecar(make):
 
 
 async def test_what_cannot_be_pushed_is_asked_for(make):
-    """A token and a credential are judged by what the store knows at that moment."""
+    """A token and a credential are checked against what the store knows at that moment."""
     _, one, _ = await make()
     _, other, _ = await make()
     await one.admin.revoke_agent(ALICE)

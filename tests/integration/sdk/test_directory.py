@@ -1,4 +1,4 @@
-"""A socket's directory that belongs to somebody else; only root can give one away to try it."""
+"""A socket's directory that belongs to another user; only root can give one away to try it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tabard import address as addresses
 STRANGER = 12345
 
 
-def test_somebody_elses_directory_is_refused(tmp_path: Path):
-    """Whoever owns the directory could be listening there for other people's tokens."""
+def test_a_directory_of_another_user_is_refused(tmp_path: Path):
+    """The directory's owner could listen there for other people's tokens."""
     directory = tmp_path / "tabard"
     directory.mkdir(mode=0o700)
     os.chown(directory, STRANGER, STRANGER)

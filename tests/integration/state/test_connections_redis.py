@@ -1,4 +1,4 @@
-"""The connections on which every decision waits: one question at a time, bounded, replaced when they broke."""
+"""The connections on which every decision waits: one request at a time, bounded, replaced when they broke."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def blocked(server, count: int) -> None:
     await eventually(lambda: server.info("blocked_clients") == count)
 
 
-async def test_every_question_gets_its_own_answer(connect):
+async def test_every_request_gets_its_own_answer(connect):
     """Many at once, and several on one connection in order."""
     connections = connect()
     texts = [b"%d" % number * (number + 1) for number in range(100)]
@@ -59,8 +59,8 @@ async def test_a_connection_is_used_again(connect):
     assert await client_id(connections) == first
 
 
-async def test_an_answer_that_nobody_waits_for_any_more_is_nobodys(connect, server):
-    """A question that was given up takes its connection with it."""
+async def test_an_answer_whose_caller_gave_up_goes_to_no_other_caller(connect, server):
+    """A request that was given up closes its connection."""
     connections = connect()
     first = await client_id(connections)
     given_up = asyncio.create_task(connections.ask(_BLOCKING))
@@ -75,7 +75,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_nobodys(connect, serv
 
 
 async def test_there_are_never_more_than_so_many(connect, server):
-    """Whoever comes when all are in use waits for one, and gives it back whatever happened."""
+    """A caller that comes when all are in use waits for one, and gives it back whatever happened."""
     connections = connect(most=3)
     before = server.cli("client", "list").count("\n")
     waiting = [asyncio.create_task(connections.ask(_BLOCKING)) for _ in range(3)]
@@ -94,7 +94,7 @@ async def test_there_are_never_more_than_so_many(connect, server):
 
 
 async def test_what_the_server_closed_is_replaced_unnoticed(connect, server):
-    """An idle connection that ended costs no question."""
+    """An idle connection that ended fails no request."""
     connections = connect()
     first = await client_id(connections)
     server.cli("client", "kill", "id", str(first))
@@ -106,7 +106,7 @@ async def test_what_the_server_closed_is_replaced_unnoticed(connect, server):
 
 
 async def test_a_server_that_is_gone_leaves_nothing_in_use(start_server):
-    """Each question fails for itself; when the server is back, all connections are there again."""
+    """Each request fails for itself; when the server is back, all connections are there again."""
     server = start_server()
     connections = Connections(create_pool(RedisOptions(server.url)), most=2)
     await connections.ask(("PING",))
@@ -143,7 +143,7 @@ async def test_closing_ends_what_is_in_use_as_soon_as_it_is_done(connect, server
 
 
 async def test_something_is_done_while_the_server_answers(connect):
-    """Once, after the question was sent; the answer is that of the question all the same."""
+    """Once, after the request was sent; the answer is that of the request all the same."""
     connections = connect()
     done: list[str] = []
     assert await connections.ask(("ECHO", b"answer"), concurrent_work=lambda: done.append("meanwhile")) == [

@@ -34,7 +34,7 @@ def unavailable(what: str):
 async def answers(store) -> bool:
     """Tell whether the store answers."""
     try:
-        await store.look_up(chain("nobody"))
+        await store.look_up(chain("unknown"))
     except NoDecision:
         return False
     return True
@@ -139,15 +139,15 @@ async def test_a_killed_server_forgets_no_charge(start_server, open_store):
         await asyncio.to_thread(server.start)
         await eventually(lambda: answers(stores[0]))
         acknowledged = dict(books)
-        standing = await stores[1].look_up(of)
+        state = await stores[1].look_up(of)
         for name, limit in limits.items():
-            assert acknowledged[name] <= standing.spent.get(f"{root}/{name}", 0) <= limit
+            assert acknowledged[name] <= state.spent.get(f"{root}/{name}", 0) <= limit
     await eventually(lambda: _exhausted(books), 60)
     books["stop"] = 1
     await asyncio.gather(*callers)
-    standing = await stores[2].look_up(of)
+    state = await stores[2].look_up(of)
     for name, limit in limits.items():
-        assert books[name] <= standing.spent[f"{root}/{name}"] <= limit
+        assert books[name] <= state.spent[f"{root}/{name}"] <= limit
 
 
 async def _more(books: dict[str, int], than: int) -> bool:
@@ -190,17 +190,17 @@ async def test_a_full_server_takes_nothing_and_still_takes_authority_away(start_
 
 
 async def test_a_half_open_connection_costs_one_timeout(server, open_store):
-    """The other end is gone without a word: whoever waits on such connections fails in time, the next call works."""
+    """The other end is gone without a word: calls that wait on such connections fail in time, the next call works."""
     with proxied(server.port) as proxy:
         store = await open_store(proxy.port, zone=fresh("half-open"), timeout_seconds=0.3)
-        await asyncio.gather(*(store.look_up(chain("nobody")) for _ in range(16)))
+        await asyncio.gather(*(store.look_up(chain("unknown")) for _ in range(16)))
         assert proxy.connections > 4
         proxy.deaden()
         began = time.monotonic()
         with unavailable("no answer within 0.3 s"):
-            await store.look_up(chain("nobody"))
+            await store.look_up(chain("unknown"))
         outcomes = await asyncio.gather(
-            *(store.look_up(chain("nobody")) for _ in range(16)), return_exceptions=True
+            *(store.look_up(chain("unknown")) for _ in range(16)), return_exceptions=True
         )
         assert time.monotonic() - began < 1.0
         assert not any(isinstance(one, BaseException) for one in outcomes)
@@ -225,7 +225,7 @@ async def test_a_network_that_is_gone_for_a_while(server, open_store):
 
 
 async def test_a_lost_answer_never_gives_twice(server, open_store):
-    """A use whose answer got lost counts: it isn't tried again, and nobody else has it."""
+    """A use whose answer got lost counts: it isn't tried again, and no other caller has it."""
     with proxied(server.port) as proxy:
         zone = fresh("lost")
         store = await open_store(proxy.port, zone=zone, timeout_seconds=0.3)
@@ -339,7 +339,7 @@ async def test_a_loss_is_noticed_even_if_others_wrote_more_since(start_server, o
     server.go_back_to(copy)
     for _ in range(5):
         await theirs.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER)
-    assert (await theirs.look_up(of)).epoch > seen, "nobody else can tell"
+    assert (await theirs.look_up(of)).epoch > seen, "no other sidecar can tell"
     assert (await ours.look_up(of)).epoch == 0
     again = await ours.look_up(of)
     assert again.epoch > seen, "told once"
@@ -353,7 +353,7 @@ async def test_a_loss_is_noticed_even_if_others_wrote_more_since(start_server, o
     assert (answer.state, answer.epoch) == (ReserveState.DONE, 0)
 
 
-async def test_an_emptied_server_knows_nobody(start_server, open_store):
+async def test_an_emptied_server_knows_no_task(start_server, open_store):
     server = start_server()
     store = await open_store(server.port)
     made = await new_task(store)
@@ -361,8 +361,8 @@ async def test_an_emptied_server_knows_nobody(start_server, open_store):
     await store.reserve(wanted(of, charges={"calls": 5}))
     await store.look_up(of)
     server.cli("flushall")
-    standing = await store.look_up(of)
-    assert (standing.known, standing.epoch) == (False, 0)
+    state = await store.look_up(of)
+    assert (state.known, state.epoch) == (False, 0)
     assert (await store.reserve(wanted(of, charges={"calls": 5}))).state is ReserveState.UNKNOWN
 
 
@@ -375,7 +375,7 @@ async def test_a_replica_is_no_primary(start_server, open_store):
     await eventually(lambda: _linked(primary, other))
     for ask in (
         lambda: store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER),
-        lambda: store.look_up(chain("nobody")),
+        lambda: store.look_up(chain("unknown")),
         store.revocations,
         lambda: store.watch(0, timeout_seconds=1),
     ):

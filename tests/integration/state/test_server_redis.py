@@ -83,7 +83,7 @@ def options(server: RedisServer, **more: object) -> RedisOptions:
 async def refusal(store: RedisStateStore) -> str:
     """Return why a call isn't answered."""
     with pytest.raises(NoDecision) as caught:
-        await store.look_up(chain("nobody"))
+        await store.look_up(chain("unknown"))
     return caught.value.message
 
 
@@ -110,8 +110,8 @@ async def test_zones_on_one_server_share_nothing(server, open_store):
     made = await new_task(one)
     await one.consume("once", limit=1, now=NOW, expires_at=LATER)
     await one.revoke(Revocation(RevocationKind.LINK, made.root_id, NOW, LATER))
-    standing = await other.look_up(chain(made.root_id))
-    assert (standing.known, standing.ended, standing.epoch) == (False, "", 0)
+    state = await other.look_up(chain(made.root_id))
+    assert (state.known, state.ended, state.epoch) == (False, "", 0)
     assert await other.consume("once", limit=1, now=NOW, expires_at=LATER)
     assert list(await other.revocations()) == []
 
@@ -196,7 +196,7 @@ async def test_the_password_is_read_anew_and_never_told(start_server, tmp_path, 
         refused = [await refusal(store) for _ in range(2)][-1]
         assert "check state.redis.username and state.redis.password_file" in refused
         file.write_text("second-s3cret")
-        await store.look_up(chain("nobody"))
+        await store.look_up(chain("unknown"))
     told = f"{refused} {store!r} {store.__dict__} {config!r} {caplog.text}"
     assert "s3cret" not in told
     await store.close()

@@ -61,7 +61,7 @@ async def test_a_server_that_is_killed_under_32_callers_costs_answers_and_no_mon
     assert count("allowed") + count("state_unavailable") == len(heard)
     for number, task in enumerate(tasks):
         shown = max((await spent(zone, task)).values())
-        # What was charged when the server died may have been acknowledged to nobody.
+        # What was charged when the server died may not have been acknowledged to any caller.
         assert 30 * heard.count((number, "allowed")) <= shown <= CENTS
         assert shown > CENTS - 30
 

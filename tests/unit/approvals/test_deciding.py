@@ -84,7 +84,7 @@ async def test_own_task_where_the_role_says_so(world):
     assert (await decide(world, world.token(**OWN), ask=owner)).status is ApprovalStatus.APPROVED
 
 
-async def test_the_owner_role_is_of_nobody_else(world):
+async def test_the_owner_role_is_the_subjects_only(world):
     owner = replace(ASK, approvers=("owner",))
     assert await refusal(world, world.token(), ask=owner) == "approver_not_entitled"
     same_id = world.token("u-1")  # the same id at another issuer
@@ -105,7 +105,7 @@ async def test_refusing_needs_a_right_as_well(world):
     "claims",
     [
         {"act": {"sub": ALICE}},
-        {"act": {"sub": "somebody else"}},
+        {"act": {"sub": "another"}},
         {"may_act": {"sub": ALICE}},
         {"sub": ALICE},
         {"client_id": ALICE},
@@ -115,7 +115,7 @@ async def test_refusing_needs_a_right_as_well(world):
     ],
     ids=str,
 )
-async def test_the_agent_on_somebodys_behalf(world, claims):
+async def test_an_agent_on_behalf_of_a_person(world, claims):
     """A token that names a workload as subject, actor or client approves nothing."""
     assert await refusal(world, world.token(**claims)) == "approver_is_agent"
 
@@ -250,7 +250,7 @@ async def test_decided_ones_are_listed_only_if_asked_for(world):
 
 
 async def test_what_cannot_be_read_cannot_be_approved(world):
-    """Also what somebody put into the store from another approval."""
+    """Also what was copied in the store from another approval."""
     (one,) = await world.ask(replace(ASK, code="first"))
     kept = await world.state.approval(one.approval_id, now=world.clock.now)
     moved = replace(kept, approval_id="f" * 32, code="second")
@@ -310,7 +310,7 @@ def test_a_webhook_must_be_signed():
 
 
 def test_defaults():
-    """Without configuration nobody has a role, and the limits are those of the reference."""
+    """Without configuration there are no roles, and the limits are those of the reference."""
     config = ApprovalsConfig()
     assert config.audience == "tabard-approval"
     assert (config.max_pending_per_task, config.wait_seconds, config.max_auth_age_seconds) == (5, 900, 300)
@@ -357,7 +357,7 @@ async def test_an_approver_who_was_revoked(world):
     assert (await decide(world, world.token(), ask=replace(ASK, code="after"))).approver == f"{ISSUER} cleo"
 
 
-async def test_nobody_approves_for_an_agent_that_was_revoked(world):
+async def test_no_person_approves_for_an_agent_that_was_revoked(world):
     (pending,) = await world.ask()
     await world.revoking.admin.revoke_agent(ALICE)
     with pytest.raises(Refused) as caught:

@@ -87,7 +87,7 @@ async def test_caveat_and_discharge_both_by_the_thief(world):
 
 
 async def test_discharged_before_anybody_approved(world):
-    """With the right key and nobody's word: only a sidecar could, and the look-up refuses it all the same."""
+    """With the right key, without a decision: only a sidecar could make it, and the look-up refuses it all the same."""
     (pending,) = await world.ask()
     key_id = world.kit.verify(world.grant).key_id
     early = call_grants.discharge(world.kit.service, key_id, pending.call_grant, pending.approval_id)
@@ -136,7 +136,7 @@ async def test_a_discharge_with_a_hop_inside(world, caveat):
     ],
     ids=["expiry", "call", "uses"],
 )
-async def test_what_a_discharge_holds_is_judged(world, caveat, code):
+async def test_what_a_discharge_holds_is_checked(world, caveat, code):
     (pending,) = await world.ask()
     await world.approve(pending)
     key_id = world.kit.verify(world.grant).key_id

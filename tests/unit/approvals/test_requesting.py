@@ -40,7 +40,7 @@ async def test_asked_approved_and_met(world):
     assert (met.approver_issuer, met.approver_id, met.approved_at) == (ISSUER, "cleo", world.clock.now)
 
 
-async def test_asking_again_asks_nobody_twice(world):
+async def test_asking_again_asks_no_person_twice(world):
     (first,) = await world.ask()
     (second,) = await world.ask()
     assert first.approval_id == second.approval_id
@@ -126,10 +126,10 @@ async def test_pending_stops_waiting(world):
     assert again.approval_id != pending.approval_id
 
 
-async def test_nobody_could_approve(world):
+async def test_an_ask_without_a_known_role_is_refused(world):
     """An ask all of whose roles are unknown is refused; one known role is enough."""
-    nobody = replace(ASK, approvers=("legal", "ceo"))
-    assert await refused(world.ask(nobody)) == "approver_unknown"
+    unknown = replace(ASK, approvers=("legal", "ceo"))
+    assert await refused(world.ask(unknown)) == "approver_unknown"
     await world.ask(replace(ASK, approvers=("legal", "finance")))
 
 

@@ -56,8 +56,8 @@ def at_terminal(arguments, answer, environment):
     return seen.decode(), process.returncode
 
 
-async def test_nobody_at_the_terminal(zone, command):
-    """Without a terminal nothing is decided unless --yes says so."""
+async def test_nothing_is_decided_without_a_terminal(zone, command):
+    """Unless --yes says so."""
     task = await zone.start_task()
     (pending,) = (await asked(task)).approvals
     code, _, err = await command("approve", pending.approval_id)

@@ -1,4 +1,4 @@
-"""The webhook: signed, told again until somebody listens, never in the way of a decision."""
+"""The webhook: signed, repeated until the receiver accepts, never in the way of a decision."""
 
 import asyncio
 import hashlib
@@ -165,7 +165,7 @@ async def test_a_receiver_that_hangs_holds_nothing_up(tmp_path, secret_file):
             await world.parts.webhook.close()
 
 
-async def test_nobody_listens(secret_file):
+async def test_a_receiver_that_does_not_listen(secret_file):
     """The webhook drops an announcement whose receiver cannot be reached."""
     webhook = Webhook(
         WebhookConfig(url="http://127.0.0.1:9/hook", secret_file=secret_file, attempts=2),

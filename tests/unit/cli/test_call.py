@@ -49,7 +49,7 @@ def quickstart():
 
 @pytest.fixture
 def tabard(quickstart, monkeypatch, capsys):
-    """Runs the command in this process, as somebody in the quickstart's directory."""
+    """Runs the command in this process, as a user in the quickstart's directory."""
     home, _ = quickstart
     monkeypatch.chdir(home / "q")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
@@ -131,7 +131,7 @@ def test_usage_mistakes(tabard):
     assert tabard("call", "")[0] == 2
 
 
-def test_nobody_answers(tabard, tmp_path):
+def test_a_sidecar_that_does_not_answer(tabard, tmp_path):
     """Without a sidecar it is exit code 6 with the next step."""
     code, _, err = tabard("call", "notes.read", "--address", f"unix:{tmp_path}/none")
     assert code == 6

@@ -53,7 +53,7 @@ def test_not_ready_tells_why(sidecar, capsys):
     assert capsys.readouterr().out == BROKEN.decode() + "\n"
 
 
-def test_nobody_answers(capsys, tmp_path):
+def test_a_sidecar_that_does_not_answer(capsys, tmp_path):
     """An address without a sidecar is exit code 6 with the next step."""
     assert main(["health", "--address", f"unix:{tmp_path}/none"]) == 6
     assert "tabard serve" in capsys.readouterr().err

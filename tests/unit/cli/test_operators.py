@@ -99,7 +99,7 @@ async def test_revoke_task_json(zone, tabard):
     assert abs(document["revoked_at"] - time.time()) < 60
 
 
-async def test_revoke_link_that_nobody_used(tabard):
+async def test_revoke_link_that_was_never_used(tabard):
     """It is revoked, with a note in case it is a typo."""
     exit_code, out, _ = await tabard("revoke", "link", "f" * 64)
     assert exit_code == 0
@@ -160,7 +160,7 @@ async def test_revoke_and_lift_credential(zone, tabard):
 
 
 async def test_mistakes_say_what_to_do(zone, tabard, command):
-    """Each with its exit code: usage, nothing found, the wrong socket, nobody there."""
+    """Each with its exit code: usage, nothing found, the wrong socket, no sidecar there."""
     exit_code, _, err = await tabard("revoke", "task", "no-such-task")
     assert exit_code == 1
     assert "tabard tasks list" in err

@@ -207,7 +207,7 @@ def test_missing_named_file_is_an_error(tmp_path):
 
 
 def test_file_that_anybody_may_write_is_refused(tmp_path, write):
-    """Whoever can write the configuration decides everything."""
+    """A user who can write the configuration decides everything."""
     os.chmod(write("zone: a\n"), 0o646)  # noqa: PTH101, S103
     ((_, _, _, message, step),) = problems(tmp_path)
     assert message == "every user can write the file"

@@ -192,7 +192,7 @@ async def test_a_jwt_never_lives_longer_than_configured(keyring, clock):
     assert issuers.inspect(issued.value).expires_at == NOW + 120
 
 
-def test_nobody_can_configure_more_than_five_minutes():
+def test_more_than_five_minutes_cannot_be_configured():
     with pytest.raises(ValueError, match="300"):
         CredentialsConfig(max_ttl_seconds=301)
 

@@ -103,7 +103,7 @@ def test_unsigned_bundle_is_refused_when_keys_are_configured(engine, write):
     assert _problem(engine, write(FILES), verification=VERIFICATION).code == "bundle_error"
 
 
-def test_signed_bundle_is_refused_when_nobody_can_check_it(engine, write):
+def test_signed_bundle_is_refused_without_a_key_to_check_it(engine, write):
     assert _problem(engine, write({**FILES, ".signatures.json": _signatures(FILES)})).code == "bundle_error"
 
 

@@ -153,7 +153,7 @@ async def test_closing_lets_running_evaluations_finish_and_refuses_new_ones(engi
     assert await _code(policy.evaluate("data.a.echo", b"1", deadline_seconds=1)) == "closed"
 
 
-async def test_cancelled_callers_lose_nobody_elses_answer():
+async def test_cancelled_callers_lose_no_other_answer():
     with Engine(hold_seconds=0, max_in_flight=200) as engine, _compile(engine) as policy:
         for round_ in range(10):
             kept = {

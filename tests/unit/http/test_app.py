@@ -46,7 +46,7 @@ def ready():
 
 
 async def test_health_tells_status_and_readiness(get, ready):
-    """/healthz answers while the process lives; /readyz only is 200 when questions are answered."""
+    """/healthz answers while the process lives; /readyz only is 200 when requests are answered."""
     running = server(health=ready)
     await running.start()
     assert running.address != "127.0.0.1:0"
@@ -180,7 +180,7 @@ async def test_requests_as_they_come(request_bytes, expected):
 
 
 async def test_slow_and_silent_clients_are_let_go(monkeypatch):
-    """Whoever doesn't send a request in time, or goes away, takes no place for long."""
+    """A client that doesn't send a request in time, or goes away, takes no place for long."""
     monkeypatch.setattr("tabard_sidecar.http.server._SECONDS", 0.1)
     running = server()
     await running.start()

@@ -109,7 +109,7 @@ async def test_a_token_without_a_pod_names_the_workload_too(file, clock):
     ],
     ids=range(23),
 )  # fmt: skip
-async def test_tokens_that_name_nobody(file, clock, token, match):
+async def test_tokens_that_prove_no_workload_are_refused(file, clock, token, match):
     file.write_text(token)
     agent = agent_of(file, clock)
     await agent.refresh()

@@ -54,7 +54,7 @@ async def test_several_issuers_with_keys_from_discovery_url_and_file(tmp_path):
             await identity.close()
 
 
-async def test_an_issuer_that_cannot_be_reached_is_unanswerable():
+async def test_an_issuer_that_cannot_be_reached_gives_no_decision():
     identity = build(
         {"issuers": [{"issuer": ISSUER, "audiences": [AUDIENCE], "jwks_url": "http://127.0.0.1:1/"}]}
     )
@@ -123,7 +123,7 @@ async def test_local_subjects_are_unknown_unless_switched_on(tmp_path):
         await build({}, agent_id=AGENT).subjects.verify(token)
 
 
-async def test_somebody_elses_local_key_does_not_count(tmp_path):
+async def test_a_local_key_of_another_user_does_not_count(tmp_path):
     for name in ("one", "two"):
         create_local_key(tmp_path / name)
     identity = build({}, agent_id=AGENT, local_subjects=tmp_path / "one")

@@ -104,7 +104,7 @@ async def test_a_storm_of_unknown_kids_causes_one_fetch_per_interval(server, tic
             assert len(server.requests) == 2 + interval
 
 
-async def test_everybody_who_waits_shares_one_fetch(server, ticks):
+async def test_all_callers_that_wait_share_one_fetch(server, ticks):
     server.gate = asyncio.Event()
     async with remote(server, ticks) as source:
         waiting = [asyncio.create_task(source.find("key-1", "ES256")) for _ in range(50)]
@@ -186,7 +186,7 @@ async def test_a_server_that_does_not_answer_is_given_up(server, ticks):
     server.gate.set()
 
 
-async def test_nobody_listening_is_told(ticks):
+async def test_an_issuer_that_does_not_listen_is_reported(ticks):
     async with remote(KeyServer([], url="http://127.0.0.1:1"), ticks) as source:
         with pytest.raises(KeysUnavailable, match="can't be fetched"):
             await source.find("key-1", "ES256")
@@ -298,7 +298,7 @@ async def test_an_absent_file_stops_the_start(tmp_path):
         await FileKeys(tmp_path / "absent").start()
 
 
-async def test_a_file_that_everybody_can_write_is_refused(tmp_path):
+async def test_a_file_that_every_user_can_write_is_refused(tmp_path):
     path = tmp_path / "keys.json"
     write_keys(path, KEY)
     path.chmod(0o666)

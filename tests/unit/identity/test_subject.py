@@ -210,7 +210,7 @@ async def test_a_token_without_kid_is_refused_if_several_keys_fit():
 
 
 @pytest.mark.parametrize("name", ["none", "None", "HS256", "HS512", "ES256K", "RS1", "", "es256"])
-async def test_algorithms_that_nobody_can_configure_are_refused(name):
+async def test_algorithms_that_cannot_be_configured_are_refused(name):
     header = {"alg": name, "typ": "at+jwt", "kid": KEY.kid}
 
     assert await refusal(raw_token(KEY, header, access_claims())) == "subject_token_algorithm"

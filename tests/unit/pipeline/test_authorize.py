@@ -56,7 +56,7 @@ async def test_an_allowed_call_gets_a_credential_for_exactly_this_call(zone):
 
 
 async def test_a_policy_that_names_no_ttl_for_a_credential_grants_nothing(zone):
-    """No credential lasts as long as its grant because somebody forgot a line."""
+    """No credential lasts as long as its grant because a line is missing."""
     task = await zone.start_task()
     module = next(zone.policy.rglob("refunds.rego"))
     text = module.read_text()
@@ -82,7 +82,7 @@ async def test_policy_denies_with_its_own_code_and_module(zone):
 
 
 async def test_what_no_rule_grants_is_denied(zone):
-    """Mail to somebody who isn't a customer is granted by no rule."""
+    """Mail to a person who isn't a customer is granted by no rule."""
     task = await zone.start_task()
     mail = {"to": "stranger@example.org", "subject": "s", "body": "b"}
     assert await refused(task.authorize("mail.send", mail)) == "no_grant"
@@ -95,7 +95,7 @@ async def test_a_grant_works_for_its_holder_only(zone):
     assert await refused(stolen.authorize(*READ)) == "holder_mismatch"
 
 
-async def test_an_ended_task_is_over_for_everybody_below(zone):
+async def test_an_ended_task_is_over_for_every_holder_below(zone):
     """Ending the root ends what was delegated from it, at once and in other sidecars."""
     root = await zone.start_task()
     child = await zone.hand_to(root, "triage")
@@ -145,7 +145,7 @@ async def test_the_same_request_id_gets_the_same_credential(zone):
 
 
 async def test_a_request_id_with_another_body_is_an_error(zone):
-    """Nobody gets a decision about one call for another."""
+    """A decision about one call isn't given for another."""
     task = await zone.start_task()
     await task.authorize(*READ, request_id="r-1")
     with pytest.raises(tabard.InvalidRequest) as caught:
@@ -153,7 +153,7 @@ async def test_a_request_id_with_another_body_is_an_error(zone):
     assert caught.value.code == "request_id_conflict"
 
 
-async def test_somebody_elses_request_id_gets_nothing(zone):
+async def test_a_request_id_of_another_holder_gets_nothing(zone):
     """The id is bound to workload and grant."""
     root = await zone.start_task()
     first = await root.authorize("refunds.create", REFUND, request_id="r-1")
@@ -222,8 +222,8 @@ async def test_a_batch_answers_in_order_with_a_result_per_item(zone):
     assert found[2].error.code == "request_invalid"
 
 
-async def test_a_stream_answers_every_question(zone):
-    """Two hundred questions, two hundred answers, each for its own call."""
+async def test_a_stream_answers_every_request(zone):
+    """Two hundred requests, two hundred answers, each for its own call."""
     task = await zone.start_task()
     calls = [tabard.ToolCall("tickets.read", {"ticket_id": f"t-{n}"}) for n in range(200)]
     answers = [(call, decision) async for call, decision in task.stream(calls)]
@@ -233,18 +233,18 @@ async def test_a_stream_answers_every_question(zone):
 
 
 async def test_a_stream_refuses_what_is_malformed_and_goes_on(zone):
-    """Too long a correlation id is an error of that question alone."""
+    """Too long a correlation id is an error of that request alone."""
     task = await zone.start_task()
     tool = types_pb2.ToolCall(name=READ[0], arguments_json=b'{"ticket_id":"t"}')
     asked = authorization_pb.AuthorizeRequest(grant=task.grant, tool=tool)
 
-    async def questions():
+    async def requests():
         for correlation_id in ("x" * 200, "good"):
             yield authorization_pb.StreamAuthorizeRequest(correlation_id=correlation_id, request=asked)
 
     async with grpc.aio.insecure_channel(zone.sidecars["orchestrator"].address) as channel:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
-        answers = {a.correlation_id: a.result async for a in stub.StreamAuthorize(questions())}
+        answers = {a.correlation_id: a.result async for a in stub.StreamAuthorize(requests())}
     assert answers["x" * 128].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     assert answers["good"].decision.effect == types_pb2.EFFECT_ALLOW
 

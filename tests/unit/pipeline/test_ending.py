@@ -31,7 +31,7 @@ async def test_no_more_ends_are_remembered_than_there_may_be_children(zone):
 
 
 async def test_a_branch_that_is_too_deep_is_not_ended(zone):
-    """Nobody can use it, so there is nothing to end; otherwise depth would make up for the number of children."""
+    """It can't be used, so there is nothing to end; otherwise depth would make up for the number of children."""
     task = await zone.start_task()
     for number in range(4):
         task = task.branch(f"b{number}")

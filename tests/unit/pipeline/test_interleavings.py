@@ -62,12 +62,12 @@ async def test_a_repeated_evaluation_uses_the_same_policy(zone, parts, monkeypat
     asked = []
 
     async def decide_slowly(decide, *args, **kwargs):
-        verdict = await decide(*args, **kwargs)
-        asked.append(verdict.allowed)
+        decision = await decide(*args, **kwargs)
+        asked.append(decision.allowed)
         if len(asked) == 1:
             await task.authorize("web.read", {})
             await load(zone, parts, FORGETFUL)
-        return verdict
+        return decision
 
     monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     assert (await refused(task.authorize("send", {}))).code == "tainted"
@@ -84,11 +84,11 @@ async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch
     asked = []
 
     async def decide_slowly(decide, *args, **kwargs):
-        verdict = await decide(*args, **kwargs)
-        asked.append(verdict)
+        decision = await decide(*args, **kwargs)
+        asked.append(decision)
         if len(asked) == 1:
             await task.authorize("web.read", {})
-        return verdict
+        return decision
 
     monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     assert (await refused(pay(task, 7))).code == "tainted"
@@ -119,7 +119,7 @@ async def test_a_store_that_went_back_is_noticed_until_that_is_written_down(
 
 
 async def test_a_caller_that_goes_away_before_its_credential_is_made_pays_nothing(zone, parts, monkeypatch):
-    """Nobody gets what was being made; the charge is given back although nobody waits for the answer."""
+    """What was being made is handed out to no caller; the charge is given back although no caller waits for the answer."""
     task = await zone.start_task()
     issuer, making, stopped = parts.stages.issuers.get("jwt"), asyncio.Event(), asyncio.Event()
 

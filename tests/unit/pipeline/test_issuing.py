@@ -75,11 +75,11 @@ async def test_a_call_that_is_asked_again_gets_a_credential_of_its_own(zone, par
     asked = []
 
     async def decide_slowly(decide, *args, **kwargs):
-        verdict = await decide(*args, **kwargs)
+        decision = await decide(*args, **kwargs)
         asked.append(kwargs.get("key"))
         if asked == ["pay"]:
             await task.authorize("web.read", {})
-        return verdict
+        return decision
 
     monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     decision = await pay(task, 1)

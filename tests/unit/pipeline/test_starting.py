@@ -29,7 +29,7 @@ async def test_a_task_does_not_start_with_more_labels_than_it_may_have(zone):
     await pay(tasks[0], 1)
 
 
-async def test_nobody_grants_himself_a_budget(zone):
+async def test_a_holder_grants_itself_no_budget(zone):
     """A budget that is asked for or appended narrows what policy granted; it grants nothing itself."""
     asked = await zone.start_task(limits=Limits(budgets={"chips": 5}))
     assert (await refused(asked.authorize("gamble", {}))).code == "budget_not_granted"

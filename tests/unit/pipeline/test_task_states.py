@@ -32,7 +32,7 @@ def take(memory, chain=CHAIN, *, with_calls=True, revocations=3):
 
 
 def test_it_is_taken_once(memory):
-    """Of two questions at the same time one at most relies on it."""
+    """Of two requests at the same time one at most relies on it."""
     memory.keep(SEEN, wanted(), DONE)
     found = take(memory)
     assert (found.cached, found.changes, found.spent, found.revocations) == (True, 8, {"b": 2}, 3)
@@ -66,7 +66,7 @@ def test_calls_that_were_not_looked_up_are_not_known(memory):
 @pytest.mark.parametrize(
     "reserved", [replace(DONE, changes=9), replace(DONE, changes=0), replace(DONE, revocations=4)]
 )
-def test_what_somebody_else_changed_meanwhile_is_not_kept(memory, reserved):
+def test_what_another_caller_changed_meanwhile_is_not_kept(memory, reserved):
     memory.keep(SEEN, wanted(), reserved)
     assert take(memory) is None
 
@@ -100,7 +100,7 @@ async def zone(start_zone):
 
 @pytest.fixture
 def trips(parts, monkeypatch):
-    """Count what the orchestrator's sidecar asks: look-ups, questions to policy, reservations."""
+    """Count what the orchestrator's sidecar asks: look-ups, evaluations of policy, reservations."""
     made = {"look_up": 0, "decide": 0, "reserve": 0}
 
     def counted(owner, name):
@@ -126,7 +126,7 @@ def trips(parts, monkeypatch):
         try:
             await attempt
         finally:
-            # The feed looks for revocations now and then, whoever calls.
+            # The feed looks for revocations now and then, independent of calls.
             made["look_up"] = min(made["look_up"], 1)
         return dict(made)
 
@@ -189,11 +189,11 @@ async def test_a_call_that_saw_no_revocation_takes_nothing_after_one(zone, parts
     asked = []
 
     async def decide_slowly(decide, *args, **kwargs):
-        verdict = await decide(*args, **kwargs)
-        asked.append(verdict.allowed)
+        decision = await decide(*args, **kwargs)
+        asked.append(decision.allowed)
         if len(asked) == 1:
             await task.end()
-        return verdict
+        return decision
 
     monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
     assert (await refused(pay(task, 1))).code == "task_ended"

@@ -102,7 +102,7 @@ def test_every_denial_is_told():
 
 
 @pytest.mark.parametrize("operation", list(Operation))
-def test_a_question_denies_until_someone_can_approve(operation):
+def test_an_ask_denies_until_it_is_approved(operation):
     ask = {"code": "big", "approvers": ["cfo"], "reason": "Big sum", "uses": 1, "ttl_seconds": 60}
     granting = {
         GRANTING[operation]: [{"code": "ok", **({"ttl_seconds": 5} if operation is Operation.RENEW else {})}]
@@ -138,7 +138,7 @@ def test_an_element_that_no_loaded_rule_can_have_made_denies():
     assert compose(document(grant=[{"code": "ok"}]), Operation.AUTHORIZE, rules=rules).allowed
 
 
-def test_nobody_is_asked_in_vain():
+def test_an_ask_beside_a_denial_asks_no_person():
     """Where something else denies, or nothing grants, a person's word would change nothing."""
     ask = {"code": "big", "approvers": ["cfo"], "reason": "Big sum", "uses": 1, "ttl_seconds": 60}
     denied = authorize(grant=[{"code": "ok"}], ask=[ask], deny=[{"code": "no", "message": "No"}])

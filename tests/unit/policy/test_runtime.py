@@ -352,7 +352,7 @@ async def test_an_input_that_is_too_large_is_an_error(start, tmp_path):
     assert (caught.value.status, caught.value.code) == ("INVALID_ARGUMENT", "request_invalid")
 
 
-def test_builtins_that_nobody_withholds_are_refused(engine, clock, tmp_path):
+def test_builtins_that_are_not_withheld_are_refused(engine, clock, tmp_path):
     options = CompileOptions(insecure_builtins=frozenset({"http.sned"}))
     with pytest.raises(PolicyBrokenError, match="http\\.sned"):
         create_runtime(PolicyConfig(path=tmp_path), options, engine, clock)

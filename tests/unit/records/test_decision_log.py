@@ -268,7 +268,7 @@ async def test_file_that_was_moved_away_is_opened_anew(tmp_path):
 
 
 async def test_symbolic_link_is_not_followed(tmp_path):
-    """Nobody redirects the log with a link."""
+    """A link doesn't redirect the log."""
     (tmp_path / "link").symlink_to(tmp_path / "target")
     bench = Bench(file_sink(tmp_path / "link"), required=True)
     with pytest.raises(NoDecision):
@@ -307,7 +307,7 @@ async def test_reader_that_stalls_does_not_stop_the_process():
 
 
 async def test_closed_pipe_is_a_broken_sink():
-    """When nobody reads standard output any more, a required log denies."""
+    """When standard output is no longer read, a required log denies."""
     reader, writer = os.pipe()
     bench = Bench(StreamSink(writer, stall_seconds=0.05), required=True)
     os.close(reader)

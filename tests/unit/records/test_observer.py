@@ -42,7 +42,7 @@ def deny(code):
 
 
 def test_decisions_are_counted_by_bounded_codes(registry):
-    """Codes of policies share one label, so that nobody makes series without bound."""
+    """Codes of policies share one label, so that the number of series is bounded."""
     observer = RecordsObserver(Metrics.create(registry), NoTracing())
     for number in range(50):
         observer.decided(Operation.AUTHORIZE, deny(f"invented_{number}"), 0.001)
@@ -104,7 +104,7 @@ def test_spans_join_the_callers_trace(registry, spans):
 
 @pytest.mark.parametrize("value", ["", "00-zz-yy-01", "x" * 5000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 def test_malformed_trace_context_begins_a_trace_of_its_own(spans, value):
-    """Whatever the caller sends as traceparent, the question is answered and traced."""
+    """Whatever the caller sends as traceparent, the request is answered and traced."""
     tracing, exporter = spans
     with tracing.request("Authorize", (("traceparent", value),)):
         pass
@@ -134,7 +134,7 @@ def test_configured_collector_gives_real_tracing():
 
 
 def test_grant_verifications_are_pulled(registry):
-    """Counts kept elsewhere show when somebody looks."""
+    """Counts kept elsewhere show when metrics are read."""
     counts = {"computed": 1, "cached": 5, "refused": 0}
     Metrics.create(registry).pull_grants_verified(lambda: counts)
     counts["cached"] = 7

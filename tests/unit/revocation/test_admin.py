@@ -53,7 +53,7 @@ async def test_the_reach_is_what_is_cut(side, zone, kind, target, reached):
     assert receipt.impact == impact.Impact(*reached, complete=True)
 
 
-async def test_a_reach_that_nobody_could_count_is_no_failure(side, zone, monkeypatch):
+async def test_a_reach_that_cannot_be_counted_is_no_failure(side, zone, monkeypatch):
     """The revocation is durable; the count says that it isn't complete."""
     one = await side()
 
@@ -85,7 +85,7 @@ async def test_a_link_is_ended_with_all_below_and_nothing_beside(side, store, zo
     assert not (await store.look_up(Chain(("e" * 64,)))).ended
 
 
-async def test_a_task_that_nobody_knows_is_not_found(side, zone):
+async def test_an_unknown_task_is_not_found(side, zone):
     """A typo isn't acknowledged as if something had been ended."""
     one = await side()
     for wrong in (one.admin.revoke_task("task-z"), one.task_views.tree("task-z")):
@@ -115,7 +115,7 @@ def test_the_longest_task_is_the_configurations():
 
 
 async def test_a_persons_revocation_outlives_her_longest_task(store, clock):
-    """However short the retention is that somebody configured."""
+    """However short the configured retention is."""
     revoking = build_revocation(
         RevocationConfig(subject_retention_seconds=3600), store, clock=clock, max_task_seconds=86_400.0
     )

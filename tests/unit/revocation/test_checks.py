@@ -19,7 +19,7 @@ async def newest(store) -> int:
 
 
 async def code(side, store, grant, *, asking=ALICE, at=NOW + 1) -> str:
-    """Return why a question is refused, or nothing."""
+    """Return why a request is refused, or nothing."""
     try:
         await side.checks.check(agent(asking), grant, newest=await newest(store), now=at)
     except Refused as refusal:
@@ -37,7 +37,7 @@ async def start_code(side, *, asking=ALICE, who=None, issued_at=NOW, at=NOW + 1)
 
 
 async def test_nothing_is_revoked_by_itself(side, store, kit):
-    """A grant and a token that nobody revoked pass."""
+    """A grant and a token that weren't revoked pass."""
     one = await side()
     assert await code(one, store, kit.verify(kit.mint())) == ""
     assert await start_code(one) == ""
@@ -64,7 +64,7 @@ async def test_the_asking_workload_is_refused_and_can_start_nothing(side, store,
 
 
 async def test_an_agent_comes_back_when_it_is_lifted(side, store, kit):
-    """Lifting counts on every sidecar with its next question; doing it twice says that there was nothing."""
+    """Lifting counts on every sidecar with its next request; doing it twice says that there was nothing."""
     one, other = await side(), await side()
     grant = kit.verify(kit.mint())
     await one.admin.revoke_agent(ALICE)
@@ -86,7 +86,7 @@ async def test_an_agent_comes_back_when_its_time_is_over(side, store, kit, clock
 
 
 async def test_revoking_for_shorter_takes_nothing_back(side, store, kit):
-    """Whoever is revoked until lifted stays so when somebody revokes for a minute."""
+    """A revocation until it is lifted isn't shortened by a later one for a minute."""
     one, other = await side(), await side()
     grant = kit.verify(kit.mint())
     first = await one.admin.revoke_agent(ALICE)
@@ -110,7 +110,7 @@ async def test_a_subject_is_refused_up_to_the_moment_and_not_after(side, store, 
 
 
 async def test_a_token_that_does_not_say_when_it_was_issued_is_refused(side):
-    """While a revocation of the person is remembered, nobody knows whether it is from before."""
+    """While a revocation of the person is remembered, it isn't known whether it is from before."""
     one = await side()
     await one.admin.revoke_subject(IDP, "u-1")
     assert await start_code(one, issued_at=0.0) == "subject_revoked"
@@ -146,7 +146,7 @@ async def test_a_task_from_a_clock_that_runs_ahead_is_refused_as_well(side, stor
 
 
 async def test_a_store_that_went_back_refuses_older_tasks(side, store, kit):
-    """What a sidecar wrote down about a loss counts for everybody's older tasks and not for new ones."""
+    """What a sidecar wrote down about a loss counts for all older tasks and not for new ones."""
     one = await side()
     grant = kit.verify(kit.mint())
     await store.revoke(Revocation(RevocationKind.STATE, "zone", NOW + 1, NOW + 86_400, "lost"))
@@ -154,7 +154,7 @@ async def test_a_store_that_went_back_refuses_older_tasks(side, store, kit):
     assert await start_code(one, issued_at=NOW - 60) == ""
 
 
-async def test_a_question_waits_for_what_it_knows_to_be_missing(side, store, kit):
+async def test_a_check_waits_for_what_it_knows_to_be_missing(side, store, kit):
     """A revocation counts before any push arrives: the look-up's number is enough."""
     one, other = await side(), await side(start=False)
     await other.feed.refresh()
@@ -229,7 +229,7 @@ async def test_a_credential_is_active_until_it_is_revoked(side, link):
 
 
 async def test_an_agent_revokes_only_credentials_of_its_own_link(side, store, link):
-    """The id of somebody else's credential does nothing in its hands."""
+    """The id of another holder's credential does nothing in its hands."""
     one = await side()
     for target in (own_credential_target("c-1", "e" * 64), own_credential_target("c-2", link)):
         await store.revoke(Revocation(RevocationKind.CREDENTIAL, target, NOW, NOW + 3600))
@@ -271,7 +271,7 @@ async def test_a_credential_without_a_link_is_never_active(side):
     assert await credential_code(one, credential("", claims={})) == "credential_invalid"
 
 
-async def test_nobody_can_tell_about_a_credential_while_the_store_is_gone(side, link):
+async def test_a_credential_has_no_status_while_the_store_is_gone(side, link):
     """That is an error and neither active nor inactive."""
     one = await side(start=False)
     await one.feed.refresh()

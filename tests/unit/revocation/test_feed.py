@@ -27,7 +27,7 @@ def revocation(target=ALICE, *, kind=RevocationKind.AGENT, at=NOW, expires_at=UN
 
 
 async def test_another_sidecar_is_told(side, store):
-    """Without a question being asked, soon."""
+    """Soon, without a request to the other sidecar."""
     one, other = await side(), await side()
     await one.admin.revoke_agent(ALICE)
     await eventually(lambda: other.feed.active.agent((ALICE,), NOW))
@@ -98,11 +98,11 @@ async def test_a_broken_push_is_made_up_for(side, store, monkeypatch):
 
 
 async def test_a_defect_of_the_store_is_reported_and_survived(side, store, monkeypatch):
-    """An exception that nobody thought of doesn't end the feed quietly."""
+    """An unexpected exception doesn't end the feed quietly."""
     one = await side(max_stale_seconds=1.0)
 
     async def defective(**_options):
-        raise RuntimeError("nobody thought of this")
+        raise RuntimeError("an unexpected error")
 
     monkeypatch.setattr(one.store, "revocations", defective, raising=False)
     await eventually(lambda: "reading revocations failed" in one.problems[-1])
@@ -111,7 +111,7 @@ async def test_a_defect_of_the_store_is_reported_and_survived(side, store, monke
     await eventually(lambda: one.feed.active.agent((ALICE,), NOW))
 
 
-async def test_questions_at_once_share_a_reading(side, store):
+async def test_checks_at_once_share_a_reading(side, store):
     """Thirty-two that lack the same revocation read at most twice, and all of them know it afterwards."""
     one = await side(start=False)
     await one.feed.refresh()
@@ -127,7 +127,7 @@ async def test_questions_at_once_share_a_reading(side, store):
     )  # the first one's, which began before the others asked, and one for all others
 
 
-async def test_a_question_that_is_cancelled_takes_nobody_with_it(side, store):
+async def test_a_check_that_is_cancelled_ends_no_other(side, store):
     """Its caller hung up while it read; the next one reads."""
     one = await side(start=False)
     await one.feed.refresh()
@@ -156,7 +156,7 @@ async def test_a_number_whose_revocation_is_gone_is_not_looked_for_again(side, s
 
 
 async def test_a_start_knows_numbers_whose_revocations_are_gone(side, store):
-    """So that waiting for the next one waits, and a question reads nothing."""
+    """So that waiting for the next one waits, and a check reads nothing."""
     number = await store.revoke(revocation("f" * 64, kind=RevocationKind.LINK, expires_at=NOW - 1))
     await store.expire(now=NOW + KEPT_SECONDS)
     assert not await store.revocations()
@@ -204,7 +204,7 @@ async def went_back(side, tmp_path, store):
 
 @pytest.mark.parametrize("emptied", [False, True])
 async def test_a_store_that_goes_back_hides_no_later_revocation(went_back, store, emptied):
-    """Its numbers are given a second time; the feed notices with the next question and reads everything."""
+    """Its numbers are given a second time; the feed notices with the next request and reads everything."""
     one = await went_back(emptied=emptied)
     before = one.feed.sequence
     number = await store.revoke(revocation(BOB))
@@ -227,7 +227,7 @@ async def test_a_number_given_a_second_time_is_noticed(went_back, store):
     assert one.feed.active.agent((ALICE,), NOW).target == ALICE
 
 
-async def test_a_loss_is_noticed_without_a_question(went_back, store, clock):
+async def test_a_loss_is_noticed_without_a_request(went_back, store, clock):
     """Also when nothing that is known is left to miss: the store's newest number is lower than it was."""
     one = await went_back(expires_at=NOW + 10)
     clock.now = NOW + 11
@@ -294,7 +294,7 @@ async def test_expired_revocations_are_forgotten(side, store, clock):
 
 
 def test_uptime_never_goes_back():
-    """And isn't moved by whoever sets the clock."""
+    """And isn't moved by a change of the clock."""
     first, later = uptime(), uptime()
     assert later >= first > 0
 

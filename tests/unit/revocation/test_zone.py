@@ -50,7 +50,7 @@ async def code(task, call=READ) -> str:
 
 
 async def test_revoking_a_task_ends_all_of_it_everywhere(zone, operator):
-    """On the sidecar of the operator and on the other, with the very next question; another task goes on."""
+    """On the sidecar of the operator and on the other, with the very next request; another task goes on."""
     task, other = await zone.start_task(), await zone.start_task()
     handed = await zone.hand_to(task, "triage")
     assert (await code(task), await code(handed)) == ("", "")
@@ -175,7 +175,7 @@ async def test_an_operator_revokes_a_credential(zone, operator):
     assert await code(task) == ""
 
 
-async def test_a_holder_revokes_its_own_credential_and_nobody_elses(zone):
+async def test_a_holder_revokes_its_own_credentials_only(zone):
     """The id of another holder's does nothing, and the answer doesn't tell whether there is one."""
     task = await zone.start_task()
     handed = await zone.hand_to(task, "triage")
@@ -340,7 +340,7 @@ async def test_other_malformed_requests_are_refused(operator):
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_task_that_nobody_knows_is_not_found(operator):
+async def test_an_unknown_task_is_not_found(operator):
     """To be told apart from one that was ended."""
     for attempt in (operator.revoke(task_id="no-such-task"), operator.tree("no-such-task")):
         with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -70,7 +70,7 @@ async def test_a_batch_answers_in_order(task, tabard_fake):
     assert await task.batch([]) == []
 
 
-async def test_a_stream_joins_answers_to_questions(task, tabard_fake):
+async def test_a_stream_joins_answers_to_requests(task, tabard_fake):
     tabard_fake.allow("t", when=lambda arguments: arguments["n"] % 2 == 0)
 
     async def calls():

@@ -128,7 +128,7 @@ def test_refused_while_waiting(task, tabard_fake):
     assert "refused" in caught.value.for_model()
 
 
-def test_nobody_decides(task, tabard_fake):
+def test_without_a_decision_the_denial_is_raised(task, tabard_fake):
     """A call that waited in vain raises the denial it began with."""
     tabard_fake.ask("payments.send")
     with pytest.raises(tabard.ApprovalRequired) as caught:

@@ -121,14 +121,14 @@ def test_a_request_in_progress_is_not_called_invalid(task, tabard_fake):
         task.authorize("t")
 
 
-def test_a_failed_question_with_a_request_id_is_repeated(task, tabard_fake):
+def test_a_failed_request_with_a_request_id_is_repeated(task, tabard_fake):
     tabard_fake.allow("t")
     tabard_fake.fail("t", times=1)
     assert task.authorize("t", request_id="r-1")
     assert [call.request_id for call in tabard_fake.calls] == ["r-1", "r-1"]
 
 
-def test_a_failed_question_without_a_request_id_is_not_repeated(task, tabard_fake):
+def test_a_failed_request_without_a_request_id_is_not_repeated(task, tabard_fake):
     tabard_fake.allow("t")
     tabard_fake.fail("t", times=1)
     with pytest.raises(tabard.Unavailable):
@@ -239,7 +239,7 @@ def test_a_batch_that_is_too_long_is_refused_here(task):
         task.batch([tabard.ToolCall("t")] * 101)
 
 
-def test_a_stream_joins_answers_to_questions(task, tabard_fake):
+def test_a_stream_joins_answers_to_requests(task, tabard_fake):
     tabard_fake.allow("t", when=lambda arguments: arguments["n"] % 2 == 0)
     calls = [tabard.ToolCall("t", {"n": n}) for n in range(200)]
     answered = {call.arguments["n"]: bool(decision) for call, decision in task.stream(calls, max_in_flight=7)}
@@ -373,7 +373,7 @@ def test_errors_survive_pickling_so_that_worker_processes_can_raise_them():
 
 
 class _Odd:
-    """Answers every question with one message."""
+    """Answers every request with one message."""
 
     def __init__(self, decision):
         self.decision = decision
@@ -429,7 +429,7 @@ def _obliged(data=b'{"to": "crm"}'):
     )
 
 
-def test_an_obligation_that_nobody_fulfils_is_a_deny(odd):
+def test_an_obligation_without_a_handler_is_a_deny(odd):
     decision = odd(_obliged(), obligations=["another"])
     assert not decision
     assert decision.code == "obligation_unknown"

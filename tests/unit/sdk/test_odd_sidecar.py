@@ -70,14 +70,14 @@ def test_an_empty_answer_in_a_batch_is_a_deny(task, odd):
 
 
 @pytest.mark.parametrize("ids", [["7", "2"], ["1", "1"], ["1"], []])
-def test_a_stream_with_answers_to_other_questions_fails(task, odd, ids):
+def test_a_stream_with_answers_to_other_requests_fails(task, odd, ids):
     odd.ids = ids
     with pytest.raises(tabard.Unavailable):
         list(task.stream(CALLS))
 
 
 @pytest.mark.parametrize("ids", [["7", "2"], ["1", "1"], ["1"], []])
-async def test_an_asyncio_stream_with_answers_to_other_questions_fails(address, odd, ids):
+async def test_an_asyncio_stream_with_answers_to_other_requests_fails(address, odd, ids):
     odd.ids = ids
     async with tabard.aio.connect(address) as client:
         with pytest.raises(tabard.Unavailable):

@@ -53,6 +53,7 @@ async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, cap
         return parts.health.snapshot().reasons
 
     parts.state.expire = broken
+    parts.health.component("policy").ok()
     keeping = asyncio.create_task(lifecycle._housekeeping(parts))
     try:
         await eventually(problems)

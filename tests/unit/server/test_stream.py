@@ -8,7 +8,7 @@ from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard_sidecar.server.registration import MALFORMED
 from tabard_sidecar.server.services import STREAM_IN_FLIGHT, AuthorizationServicer
 
-QUESTIONS = 10 * STREAM_IN_FLIGHT
+REQUESTS = 10 * STREAM_IN_FLIGHT
 
 
 class Refusing:
@@ -18,12 +18,12 @@ class Refusing:
         return authorization_pb.AuthorizeResult()
 
 
-async def test_no_more_answers_wait_than_questions_may_be_in_flight():
+async def test_no_more_answers_wait_than_requests_may_be_in_flight():
     """A caller that sends and never reads fills no memory; once it reads, it gets everything."""
     sent = []
 
-    async def questions():
-        for number in range(QUESTIONS):
+    async def requests():
+        for number in range(REQUESTS):
             sent.append(number)
             if number % 2:
                 yield MALFORMED
@@ -32,10 +32,10 @@ async def test_no_more_answers_wait_than_questions_may_be_in_flight():
             await asyncio.sleep(0)
 
     servicer = AuthorizationServicer(None, None, None, None, Refusing())
-    answers = servicer.StreamAuthorize(questions(), None)
+    answers = servicer.StreamAuthorize(requests(), None)
     got = [await anext(answers)]
-    for _ in range(4 * QUESTIONS):
+    for _ in range(4 * REQUESTS):
         await asyncio.sleep(0)
     assert len(sent) <= STREAM_IN_FLIGHT + 2
     got += [answer async for answer in answers]
-    assert len(got) == len(sent) == QUESTIONS
+    assert len(got) == len(sent) == REQUESTS

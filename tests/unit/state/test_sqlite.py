@@ -275,7 +275,7 @@ def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claim
 
 
 async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
-    """A task's state is read again after any change: one's own, and another process's, fast or durable."""
+    """A chain's state is read again after any change: one's own, and another process's, fast or durable."""
     path = tmp_path / "state.db"
     ours, theirs = (SQLiteStateStore(path, zone="z") for _ in range(2))
     await ours.open()
@@ -306,7 +306,7 @@ async def test_what_is_remembered_of_chains_is_bounded(store):
 
 
 async def test_old_decisions_are_looked_for_beside_the_loop(store, monkeypatch):
-    """A holder can name decisions that aren't there as often as it likes, and nobody waits for the search."""
+    """A holder can name decisions that aren't there as often as it likes, and no other call waits for the search."""
     made = await new_task(store)
     calls = [wanted(chain(made.root_id, budgets={"rows": 10}), charges={"rows": 0}) for _ in range(400)]
     for call in calls:
@@ -324,7 +324,7 @@ async def test_old_decisions_are_looked_for_beside_the_loop(store, monkeypatch):
     assert await store.report(outcome(wanted(calls[0].chain))) is OutcomeState.UNKNOWN
     assert len(searched) == 2
     await store.release(calls[0].decision_id, made.root_id)
-    await store.release("nobody's", made.root_id)
+    await store.release("unknown", made.root_id)
     assert (await store.look_up(calls[0].chain)).spent == {f"{made.root_id}/rows": 2}
 
 
@@ -341,8 +341,8 @@ async def test_a_file_of_the_first_version_is_brought_forward(tmp_path):
     store = SQLiteStateStore(path, zone="z")
     await store.open()
     try:
-        standing = await store.look_up(Chain(("a",)))
-        assert (standing.ended, standing.children, standing.known) == ("a", 1, False)
+        state = await store.look_up(Chain(("a",)))
+        assert (state.ended, state.children, state.known) == ("a", 1, False)
         (revocation,) = await store.revocations()
         assert (revocation.kind, revocation.target) == (RevocationKind.LINK, "a")
         assert not await store.consume("token:x", limit=1, now=NOW, expires_at=LATER)

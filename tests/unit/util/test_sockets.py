@@ -34,7 +34,7 @@ def test_a_stale_socket_is_removed(tmp_path):
 
 
 def test_a_live_socket_without_our_lock_is_refused(tmp_path):
-    """Somebody else's server isn't pushed aside."""
+    """The server of another process isn't pushed aside."""
     path = tmp_path / "s.sock"
     with socket.socket(socket.AF_UNIX) as live:
         live.bind(str(path))

@@ -272,7 +272,7 @@ async def test_asgi_gives_up_when_the_client_has_gone(verifier, issuer):
     assert sent == []
 
 
-def test_nobody_makes_the_server_read_a_body_without_a_genuine_credential(verifier):
+def test_a_body_is_read_only_after_a_genuine_credential(verifier):
     with serve("asgi", verifier, max_body_bytes=10) as port:
         assert send(port, "rubbish", body=b"a" * 1000)[0] == 401
 

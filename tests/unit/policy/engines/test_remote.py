@@ -138,7 +138,7 @@ async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
     remote = await ask(serve(*desk()))
     embedded = create_runtime(PolicyConfig(path=SUPPORT / "policy"), CompileOptions(), engine, time.time)
     await embedded.reload()
-    questions = [
+    requests = [
         (Operation.AUTHORIZE, call("refunds.create", amount_cents=500)),
         (Operation.AUTHORIZE, call("refunds.create", amount_cents=50000)),
         (Operation.AUTHORIZE, call("tickets.read")),
@@ -146,7 +146,7 @@ async def test_both_engines_answer_the_desk_alike(serve, ask, engine):
         (Operation.START_TASK, encoded(policy_input("start_task", request={}))),
         (Operation.RENEW, encoded(policy_input("renew"))),
     ]
-    for operation, input_json in questions:
+    for operation, input_json in requests:
         there, here = (
             await decide(remote, operation, input_json),
             await decide(embedded, operation, input_json),

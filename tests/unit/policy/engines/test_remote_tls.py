@@ -23,7 +23,7 @@ from tests.support.waiting import eventually_blocking
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on right now."""
+    """Return a port that is free right now."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -81,8 +81,8 @@ async def test_both_sides_prove_who_they_are(url, engine, authority):
 @pytest.mark.parametrize(
     "wrong", ["no client certificate", "foreign client", "foreign server", "system authorities"]
 )
-async def test_whoever_proves_nothing_gets_no_decision(url, engine, authority, tmp_path, wrong):
-    """No certificate, one of somebody else, or a server that nobody vouches for: nothing is decided."""
+async def test_a_peer_without_a_valid_certificate_gets_no_decision(url, engine, authority, tmp_path, wrong):
+    """No certificate, one of another authority, or a server with a certificate of another authority: nothing is decided."""
     stranger = Authority(tmp_path, "stranger")
     certificate, key = (stranger if wrong == "foreign client" else authority).issue("sidecar")
     remote = {"ca_file": authority.certificate, "cert_file": certificate, "key_file": key}

@@ -85,6 +85,6 @@ def test_what_the_library_looks_at_counts_through_its_other_modules():
 
 
 def test_without_an_index_everything_is_read():
-    """Nothing is left out because somebody forgot to look."""
+    """Nothing is left out because a kind of use was forgotten."""
     assert RuleIndex().reads_history
     assert RuleIndex().reads_calls
