@@ -192,7 +192,7 @@ async def test_an_issuer_that_does_not_listen_is_reported(ticks):
             await source.find("key-1", "ES256")
 
 
-async def test_the_bearer_token_is_read_for_every_request_and_never_told(server, ticks, tmp_path):
+async def test_the_bearer_token_is_read_for_every_request_and_never_told(server, ticks, tmp_path, caplog):
     file = tmp_path / "token"
     file.write_text("first-secret\n")
     async with remote(server, ticks, bearer_token_file=file) as source:
@@ -200,9 +200,11 @@ async def test_the_bearer_token_is_read_for_every_request_and_never_told(server,
         file.write_text("second-secret")
         server.status = 401
         ticks.advance(10)
-        with pytest.raises(TokenError):
+        with pytest.raises(TokenError) as caught:
             await source.find("unknown", "ES256")
-        assert "secret" not in source._failure
+        problems = [record.problem for record in caplog.records]
+        assert "status 401" in problems[-1]
+        assert "secret" not in "".join([*problems, str(caught.value)])
 
     assert server.authorization == ["Bearer first-secret", "Bearer second-secret"]
 

@@ -152,8 +152,8 @@ async def test_concurrent_records_keep_one_order(tmp_path):
 @pytest.mark.parametrize("required", [True, False])
 async def test_full_disk(required):
     """A full disk denies if the log is required, else it shows; both end by themselves."""
-    bench = Bench(FullDisk(), required=required)
-    sink = bench.log._sink
+    sink = FullDisk()
+    bench = Bench(sink, required=required)
     await bench.log.record(record(0))
     sink.full = True
     if required:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from tabard.verify import Rejected, ReplayUnavailable, SqliteReplayStore, Verifier
@@ -95,7 +96,8 @@ def test_forgetting_keeps_up_with_any_rate(tmp_path, monkeypatch):
     assert all(store.accept("i", f"old-{number}", 1060.0) for number in range(35))
     now[0] = 10_000.0
     assert all(store.accept("i", f"new-{number}", 10_060.0) for number in range(4))
-    assert store._connection.execute("SELECT count(*) FROM used").fetchone() == (4,)
+    with closing(sqlite3.connect(tmp_path / "replay.sqlite3")) as connection:
+        assert connection.execute("SELECT count(*) FROM used").fetchone() == (4,)
     store.close()
 
 
