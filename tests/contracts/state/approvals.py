@@ -148,6 +148,7 @@ class ApprovalsContract:
         assert await store.ask(anew, max_pending=1) == anew
 
     async def test_all_approvals_or_none(self, store):
+        """A call that needs several approvals takes a use of each, or of none."""
         root = (await new_task(store)).root_id
         good = await _approved(store, root, uses=2)
         waiting = (await store.ask(approval(root), max_pending=9)).approval_id

@@ -20,6 +20,7 @@ class ChildrenContract:
         assert (await store.look_up(chain(parent))).children == 20
 
     async def test_all_or_none(self, store):
+        """If one child exceeds its limit, none of the request is counted."""
         first, second = fresh("p"), fresh("p")
         await store.register_children([Child(second, "a", 1)], expires_at=LATER)
         refused = await store.register_children(

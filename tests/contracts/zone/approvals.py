@@ -25,6 +25,7 @@ class ZoneApprovalsContract:
         assert await waiting(command) == []
 
     async def test_from_the_agent_to_the_person_and_back(self, zone, command):
+        """A call that waits goes on when a person approves it at another sidecar; the record names the person."""
         task = await zone.start_task()
         calling = asyncio.create_task(task.authorize("pay", LARGE, wait_for_approval=60))
         (row,) = await until_waiting(command)
@@ -44,6 +45,7 @@ class ZoneApprovalsContract:
         assert (approval["module"], approval["code"]) == ("bank", "large")
 
     async def test_a_person_refuses(self, zone, command):
+        """A call that waits raises the refusal, and so does asking again."""
         task = await zone.start_task()
         calling = asyncio.create_task(task.authorize("pay", LARGE, wait_for_approval=60))
         (row,) = await until_waiting(command)
@@ -100,6 +102,7 @@ class ZoneApprovalsContract:
             assert caught.value.code == "call_mismatch"
 
     async def test_two_people_for_a_very_large_payment(self, zone, command):
+        """Two asks have to be approved, each by a person who has its role."""
         task = await zone.start_task()
         pendings = sorted((await asked(task, HUGE)).approvals, key=lambda pending: pending.code)
         calling = asyncio.create_task(task.authorize("pay", HUGE, wait_for_approval=60))
@@ -116,12 +119,14 @@ class ZoneApprovalsContract:
         assert (await calling).allowed
 
     async def test_four_eyes_through_the_terminal(self, zone, command):
+        """The subject of a task cannot approve its calls."""
         task = await zone.start_task()
         (pending,) = (await asked(task)).approvals
         code, _, err = await command("approve", pending.approval_id, token=zone.approver(PERSON))
         assert (code, "approver_is_subject" in err) == (1, True)
 
     async def test_the_agents_own_tokens(self, zone, command):
+        """No token that an agent has or can get approves, and none approves twice."""
         task = await zone.start_task()
         (pending,) = (await asked(task)).approvals
         subject_token = zone.issuer.access_token("cleo", groups=["finance"])

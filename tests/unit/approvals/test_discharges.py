@@ -69,6 +69,7 @@ async def test_another_grants_discharge(world):
 
 
 async def test_forged_with_a_key_of_the_thiefs_own(world):
+    """A discharge that was signed with another key is refused."""
     (pending,) = await world.ask()
     caveats = [encode_caveat(Expiry(world.clock.now + 60))]
     unbound = macaroon.mint(bytes(32), pending.approval_id.encode(), caveats)

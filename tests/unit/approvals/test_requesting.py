@@ -134,6 +134,7 @@ async def test_an_ask_without_a_known_role_is_refused(world):
 
 
 async def test_too_much_for_a_person(world):
+    """A call that a person could not read whole is refused instead of asked about."""
     assert await refused(world.ask(call=tool_call("mail.send", body="x" * 64 * 1024))) == "approval_too_large"
     await world.ask(call=tool_call("mail.send", body="x" * (64 * 1024 - 20)))
 

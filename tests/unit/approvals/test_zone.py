@@ -9,6 +9,7 @@ class TestSQLite(ZoneApprovalsContract):
 
 
 async def test_no_secret_in_any_log(zone, command, folder):
+    """Tokens, grants, discharges and arguments are in no file in the clear."""
     task = await zone.start_task()
     token = zone.approver()
     (pending,) = (await asked(task, LARGE | {"note": "arguments-of-the-call"})).approvals

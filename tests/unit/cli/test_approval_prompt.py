@@ -140,6 +140,8 @@ def test_what_cannot_be_read():
 
 
 def test_what_happened_between_two_looks():
+    """Changes between two lists are decisions, new approvals and expiries."""
+
     def rows(**statuses):
         return {name: {"approval_id": name, "status": status} for name, status in statuses.items()}
 

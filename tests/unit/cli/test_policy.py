@@ -26,6 +26,7 @@ def as_json(*arguments, **more):
 
 
 def test_check_of_a_good_policy():
+    """The report has the modules and the revision, and no problems."""
     code, report = as_json("check", SUPPORT / "policy", "--catalogue", SUPPORT / "catalogue.yaml")
     assert (code, report["ok"], report["modules"], report["problems"]) == (0, True, ["refunds"], [])
     assert len(report["revision"]) == 64
@@ -83,6 +84,7 @@ def test_check_measures(tmp_path):
 
 
 def test_check_of_the_configured_policy(tmp_path):
+    """Without a path the command checks the policy of the configuration."""
     write(tmp_path / "rules", demo=GRANT_ALL)
     (tmp_path / "tabard.yaml").write_text("policy:\n  path: rules\n")
     assert run("check", "--config", tmp_path / "tabard.yaml").exit_code == exit_codes.OK
@@ -128,6 +130,7 @@ def test_eval_of_a_denial_exits_1_and_names_the_rule():
 
 
 def test_eval_of_an_asserted_purpose():
+    """With --asserted the purpose counts as asserted, and the example denies."""
     code, shown = evaluate("--arg", "amount_cents=1", "--asserted")
     assert (code, [reason["code"] for reason in shown["reasons"]]) == (1, ["purpose_mismatch"])
 
@@ -167,6 +170,7 @@ def test_eval_tells_what_the_catalogue_refuses():
 
 
 def test_eval_of_a_whole_input(tmp_path):
+    """An input may come from a file or standard input; one that breaks the schema is a usage error."""
     document = policy_input(tool=tool("tickets.read", ticket_id="1"))
     code, shown = as_json("eval", SUPPORT / "policy", "--input", "-", input=json.dumps(document))
     assert (code, shown["reasons"][0]["code"]) == (0, "read")

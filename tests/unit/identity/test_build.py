@@ -35,6 +35,7 @@ def build(config, **insecure):
 
 
 async def test_several_issuers_with_keys_from_discovery_url_and_file(tmp_path):
+    """Each issuer has its own place of keys: discovery, a URL or a file."""
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": [KEY.jwk()]}))
     server = KeyServer([KEY.jwk()])

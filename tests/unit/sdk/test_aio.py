@@ -139,6 +139,7 @@ async def test_a_cancelled_request_stays_cancelled(task, tabard_fake):
 
 
 async def test_the_rest_of_a_tasks_life(client, task, tabard_fake):
+    """A task introspects, renews, delegates, filters tools, ends and narrows."""
     tabard_fake.allow("t", audience="orders")
     credential = (await task.authorize("t")).credential
     assert (await task.introspect(credential)).audience == "orders"

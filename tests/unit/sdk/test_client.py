@@ -273,6 +273,7 @@ def test_filter_tools_returns_what_could_be_used(task, tabard_fake):
 
 
 def test_the_rest_of_a_tasks_life(task, tabard_fake):
+    """A task introspects, renews, delegates, filters tools, ends and narrows."""
     tabard_fake.allow("t", audience="orders")
     credential = task.authorize("t").credential
     assert task.introspect(credential).audience == "orders"

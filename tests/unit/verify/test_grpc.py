@@ -129,6 +129,7 @@ def test_sync_handlers_run_only_for_the_call_that_was_decided_about(verifier, is
 
 
 def test_sync_streams_of_responses_public_methods_and_everything_else(verifier, issuer, tmp_path):
+    """Streams of responses are guarded, public methods are open, and other kinds of calls are refused."""
     with serve(verifier, tmp_path) as channel:
         token = issuer.macaroon("Stream", ARGUMENTS, single_use=True)
         call = channel.unary_stream("/test.Backend/Stream")
@@ -177,6 +178,7 @@ async def test_aio_streams_of_responses(verifier, issuer, tmp_path, name):
 
 
 async def test_aio_public_methods_and_everything_else(verifier, issuer, tmp_path):
+    """Public methods are open, handlers of every kind are guarded, and streams of requests are refused."""
     async with serve_aio(verifier, tmp_path) as channel:
         assert await channel.unary_unary("/test.Backend/Open")(b"") == b"open"
         token = issuer.jwt("Threaded", ARGUMENTS)
