@@ -10,8 +10,7 @@ from typing import get_args
 import pytest
 from mypy import api as mypy
 from tabard import errors
-from tabard.caveats.constraints import OPERATORS
-from tabard.caveats.judge import FailureCode
+from tabard.caveats import OPERATORS, FailureCode
 from tabard.codes import CLIENT_CODES
 from tabard.verify.errors import CODES as REJECTIONS
 from tabard_sidecar.errors import StatusName
