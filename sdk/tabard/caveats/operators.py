@@ -136,7 +136,7 @@ def _short(operand: object, limit: int = 120) -> str:
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
-        "eq": Operator("any JSON value", "equal to it in type and value", _eq),
+        "eq": Operator("any JSON value", "equal to it", _eq),
         "one_of": Operator("list of JSON values", "equal to one of them", _one_of),
         "prefix": Operator(
             "string or list", "a string that begins with one of them", _any_string("prefix", _prefix)

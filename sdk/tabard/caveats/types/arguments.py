@@ -99,9 +99,9 @@ class _Rules(LimitField["tuple[Arguments, ...]"]):
 
 @dataclass(frozen=True, slots=True)
 class Arguments(Caveat):
-    """The arguments of tools whose name matches the glob have to meet every constraint.
+    """The arguments of tools whose name matches the glob must meet every constraint.
 
-    The argument that a constraint is about has to be there. Unless the rule is open, an argument that no constraint names
+    The argument that a constraint names must be present. Unless the rule is ``open``, an argument that no constraint names
     is refused, at any depth. Calls of other tools aren't affected.
     """
 

@@ -16,7 +16,7 @@ _MAX_SUB_AGENT = 128
 
 @dataclass(frozen=True, slots=True)
 class Branch(Caveat):
-    """Hands the grant to a named part of the same workload. The nonce makes the branch unique."""
+    """Hands the grant to a named part of the same workload. ``nonce`` makes the branch unique."""
 
     tag = "branch"
     depends_on = DependsOn.GRANT

@@ -51,7 +51,7 @@ class _Budgets(LimitField["Mapping[str, int]"]):
 
 @dataclass(frozen=True, slots=True)
 class Budget(Caveat):
-    """Charges of that name under this point of the chain may add up to at most the limit."""
+    """From here on, the charges of this name may add up to at most ``limit``."""
 
     tag = "budget"
     depends_on = DependsOn.GRANT

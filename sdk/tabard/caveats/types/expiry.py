@@ -53,7 +53,7 @@ class _Lifetime(LimitField[float]):
 
 @dataclass(frozen=True, slots=True)
 class Expiry(Caveat):
-    """The grant can't be used from that moment on."""
+    """The grant can't be used from ``expires_at`` on."""
 
     tag = "expiry"
     depends_on = DependsOn.TIME

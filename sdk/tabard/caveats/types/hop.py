@@ -17,7 +17,7 @@ _MAX_HOLDER = 2048
 
 @dataclass(frozen=True, slots=True)
 class Hop(Caveat):
-    """Hands the grant to another workload. The seal proves that a sidecar of the zone appended the hop."""
+    """Hands the grant to another workload. ``seal`` proves that a sidecar of the zone appended the hop."""
 
     tag = "hop"
     depends_on = DependsOn.GRANT

@@ -9,9 +9,9 @@ from tabard.caveats.base import Caveat, DependsOn
 
 @dataclass(frozen=True, slots=True)
 class ThirdParty(Caveat):
-    """A person has to approve: the grant may only be used together with a discharge of the approval service.
+    """The grant may only be used with a discharge of the approval that ``id`` names.
 
-    Macaroons have an encoding of their own for it. No signature covers the location, which is a hint.
+    Macaroons have an encoding of their own for it. No signature covers ``location``.
     """
 
     tag = "third_party"

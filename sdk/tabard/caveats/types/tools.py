@@ -14,7 +14,7 @@ from tabard.caveats.limit_fields import TextsLimit
 
 @dataclass(frozen=True, slots=True)
 class Tools(Caveat):
-    """Only tools whose name matches one of the globs may be called; none at all if the list is empty."""
+    """Only tools whose name matches one of the globs may be called; none if the list is empty."""
 
     tag = "tools"
     depends_on = DependsOn.CALL

@@ -10,7 +10,7 @@ from tabard.caveats.base import Caveat, DependsOn
 
 @dataclass(frozen=True, slots=True)
 class Uses(Caveat):
-    """The discharge may be used so many times. Nothing issues or enforces it, so whatever carries it is refused."""
+    """A discharge may be used so many times. It isn't enforced, so a grant or a discharge that holds it is refused."""
 
     tag = "uses"
     depends_on = DependsOn.GRANT
