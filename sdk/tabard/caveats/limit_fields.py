@@ -7,7 +7,6 @@ shape of its own defines it beside itself.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tabard.caveats import validation
@@ -20,18 +19,24 @@ T = TypeVar("T")
 _MAX_ELEMENT_ITEMS = 100
 
 
-@dataclass(frozen=True, kw_only=True)
 class LimitField(ABC, Generic[T]):
     """One field of :class:`~tabard.caveats.vocabulary.Limits`.
 
-    ``name`` is the field's name in limits and in JSON. ``unset`` is the value that limits nothing. ``nothing`` is the value that grants nothing; a root grant gets it if no
-    start element of the policy states the field. With ``None`` such a grant isn't limited in this respect.
+    Args:
+        name: the field's name in limits and in JSON.
+        description: of the field, for JSON Schemas.
+        unset: the value that limits nothing.
+        nothing: the value that grants nothing. A root grant gets it if no start element of the policy states the
+            field; without it such a grant isn't limited in this respect.
     """
 
-    name: str
-    description: str
-    unset: T | None = None
-    nothing: T | None = field(default=None)
+    def __init__(
+        self, *, name: str, description: str, unset: T | None = None, nothing: T | None = None
+    ) -> None:
+        self.name = name
+        self.description = description
+        self.unset = unset
+        self.nothing = nothing
 
     @property
     def message_field(self) -> str:
@@ -110,11 +115,12 @@ class TextsLimit(LimitField["tuple[str, ...]"]):
         return {**self.schema(), "items": items, "uniqueItems": True, "maxItems": _MAX_ELEMENT_ITEMS}
 
 
-@dataclass(frozen=True, kw_only=True)
 class CountLimit(LimitField[int]):
-    """An integer from 0 to ``maximum``."""
+    """An integer from 0 to ``maximum``; see :class:`LimitField`."""
 
-    maximum: int
+    def __init__(self, *, name: str, description: str, maximum: int, nothing: int | None = None) -> None:
+        super().__init__(name=name, description=description, nothing=nothing)
+        self.maximum = maximum
 
     def read(self, message: types_pb2.Limits) -> int | None:
         """See :meth:`LimitField.read`."""
@@ -129,11 +135,11 @@ class CountLimit(LimitField[int]):
         return {**self.schema(), "minimum": 0, "maximum": self.maximum}
 
 
-@dataclass(frozen=True, kw_only=True)
 class FlagLimit(LimitField[bool]):
     """A boolean: false limits nothing."""
 
-    unset: bool = False
+    def __init__(self, *, name: str, description: str) -> None:
+        super().__init__(name=name, description=description, unset=False)
 
     def checked(self, value: object) -> bool:
         """See :meth:`LimitField.checked`."""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tabard.caveats import validation
 from tabard.caveats.addresses import compile_cidr, compile_path_under, compile_url_host
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     """Takes an argument's value; returns what is wrong with it, or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(NamedTuple):
     """One operator.
 
     ``operand`` and ``value`` say in docs/reference/caveats.md what the operand is and what the argument's value has to

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 from tabard.caveats import (
@@ -42,6 +41,7 @@ _LISTS: Mapping[DependsOn, str] = {
     DependsOn.CALL: "per_call",
     DependsOn.CREDENTIAL: "per_credential",
 }
+_LISTS_OF_TYPES: dict[type[Caveat], tuple[str, ...]] = {Expiry: ("expiries",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class PlannedGrant(VerifiedGrant):
         index: dict[str, list[tuple[int, Caveat]]] = {name: [] for name in ("expiries", *_LISTS.values())}
         for numbered in enumerate(self.caveats, 1):
             kind = type(numbered[1])
-            for name in ("expiries",) if kind is Expiry else _lists(kind.depends_on):
+            for name in _LISTS_OF_TYPES.get(kind) or _lists(kind):
                 index[name].append(numbered)
         index["expiries"].sort(key=_end)
         for name, found in index.items():
@@ -91,10 +91,11 @@ class PlannedGrant(VerifiedGrant):
         object.__setattr__(self, name, value)
 
 
-@cache
-def _lists(depends_on: DependsOn) -> tuple[str, ...]:
-    """Return the lists of the index for what a caveat depends on; at least one, so that none is left out."""
-    return tuple(name for what, name in _LISTS.items() if what in depends_on) or ("per_grant",)
+def _lists(kind: type[Caveat]) -> tuple[str, ...]:
+    """Return the lists of the index for a type's caveats; at least one, so that no caveat is left out."""
+    found = tuple(name for what, name in _LISTS.items() if what in kind.depends_on) or ("per_grant",)
+    _LISTS_OF_TYPES[kind] = found
+    return found
 
 
 def check_each(grant: PlannedGrant, caveats: Iterable[tuple[int, Caveat]], facts: Facts) -> None:
