@@ -97,7 +97,7 @@ def given_codes():
     found = takers()
     assert {"Refused", "NoDecision"} <= found["tabard_sidecar.errors"].keys()
     assert "Reason" in found["tabard_sidecar.model"]
-    assert "Failure" in found["tabard.caveats.judge"]
+    assert "Failure" in found["tabard.caveats.facts"]
     for path, tree in TREES.items():
         known = taken(path, tree, found)
         for node in ast.walk(tree):
