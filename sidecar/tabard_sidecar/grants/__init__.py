@@ -12,13 +12,13 @@ from tabard_sidecar.grants.checks import (
     clamp_credential,
     tool_possible,
 )
-from tabard_sidecar.grants.index import PlannedGrant
+from tabard_sidecar.grants.index import IndexedGrant
 from tabard_sidecar.grants.service import GrantService, digest_of
 
 __all__ = [
     "CLOCK_SKEW_SECONDS",
     "GrantService",
-    "PlannedGrant",
+    "IndexedGrant",
     "check_call",
     "check_delegation",
     "check_expiry",

@@ -21,7 +21,7 @@ from tabard.caveats import (
 from tabard.caveats.types.hop import hop_bytes
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants.index import PlannedGrant
+from tabard_sidecar.grants.index import IndexedGrant
 from tabard_sidecar.model import BudgetLimit, Link
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made 
     hop_key: bytes,
     decode: Callable[[bytes], Caveat],
     registry: CaveatRegistry = CAVEATS,
-) -> PlannedGrant:
+) -> IndexedGrant:
     """Put together what a verified macaroon says.
 
     Args:
@@ -93,7 +93,7 @@ def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made 
         raise Refused("grant_malformed", f"the grant holds more than {MAX_BUDGETS} budgets")
     root_caveats, links = chain.finish()
     expiries = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
-    return PlannedGrant(
+    return IndexedGrant(
         digest=digest,
         key_id=root.kid,
         zone=root.zone,

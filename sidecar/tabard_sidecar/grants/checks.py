@@ -13,14 +13,14 @@ from tabard_sidecar.grants.index import check_each, place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tabard_sidecar.grants.index import PlannedGrant
+    from tabard_sidecar.grants.index import IndexedGrant
     from tabard_sidecar.model import CredentialTemplate, ToolCall, VerifiedGrant
 
 CLOCK_SKEW_SECONDS = 30.0
 """How far the clocks of a zone's machines may differ before a grant seems to come from the future."""
 
 
-def check_call(grant: PlannedGrant, call: ToolCall, *, now: float, read_only: bool) -> None:
+def check_call(grant: IndexedGrant, call: ToolCall, *, now: float, read_only: bool) -> None:
     """Check a tool call.
 
     Args:
@@ -35,7 +35,7 @@ def check_call(grant: PlannedGrant, call: ToolCall, *, now: float, read_only: bo
     _check_call(grant, CallFacts(call.name, call.arguments, call.digest, read_only), now)
 
 
-def tool_possible(grant: PlannedGrant, tool: str, *, now: float, read_only: bool) -> bool:
+def tool_possible(grant: IndexedGrant, tool: str, *, now: float, read_only: bool) -> bool:
     """Tell whether the caveats leave any call of ``tool`` possible, its arguments still unknown."""
     try:
         _check_call(grant, CallFacts(tool, None, None, read_only), now)
@@ -44,7 +44,7 @@ def tool_possible(grant: PlannedGrant, tool: str, *, now: float, read_only: bool
     return True
 
 
-def check_expiry(grant: PlannedGrant, *, now: float) -> None:
+def check_expiry(grant: IndexedGrant, *, now: float) -> None:
     """Check what depends on no call: time, purposes, depth and caveats that can't be enforced.
 
     Raises:
@@ -53,7 +53,7 @@ def check_expiry(grant: PlannedGrant, *, now: float) -> None:
     _check_grant(grant, now)
 
 
-def check_delegation(grant: PlannedGrant, holder: str, *, now: float) -> None:
+def check_delegation(grant: IndexedGrant, holder: str, *, now: float) -> None:
     """Check whether the grant may be handed to another workload; max_children is counted by the state store.
 
     Args:
@@ -88,7 +88,7 @@ def check_delegatee(grant: VerifiedGrant, holder: str) -> None:
 
 
 def clamp_credential(
-    grant: PlannedGrant, template: CredentialTemplate, requested_scopes: Sequence[str], now: float
+    grant: IndexedGrant, template: CredentialTemplate, requested_scopes: Sequence[str], now: float
 ) -> tuple[str, tuple[str, ...], float]:
     """Narrow what policy wants a credential to be to what the grant allows.
 
@@ -118,7 +118,7 @@ def clamp_credential(
     return template.audience, scopes, expires_at
 
 
-def _granted_scopes(grant: PlannedGrant, offered: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
+def _granted_scopes(grant: IndexedGrant, offered: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
     unoffered = sorted(set(requested) - set(offered))
     if unoffered:
         raise Refused("scope_not_granted", f"policy offers no scope {unoffered[0][:128]!a}")
@@ -134,13 +134,13 @@ def _granted_scopes(grant: PlannedGrant, offered: Sequence[str], requested: Sequ
     return tuple(sorted(scopes))
 
 
-def _check_call(grant: PlannedGrant, call: CallFacts, now: float) -> None:
+def _check_call(grant: IndexedGrant, call: CallFacts, now: float) -> None:
     _check_grant(grant, now)
     facts = Facts(now=now, purpose=grant.task.purpose, depth=len(grant.links), call=call)
     check_each(grant, grant.per_call, facts)
 
 
-def _check_grant(grant: PlannedGrant, now: float) -> None:
+def _check_grant(grant: IndexedGrant, now: float) -> None:
     if grant.task.started_at > now + CLOCK_SKEW_SECONDS:
         raise Refused(
             "grant_not_yet_valid",

@@ -24,7 +24,7 @@ from tabard.caveats import (
 )
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants.index import PlannedGrant
+from tabard_sidecar.grants.index import IndexedGrant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ APPROVAL_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class DischargedGrant(PlannedGrant):
+class DischargedGrant(IndexedGrant):
     """A verified grant that came with a verified discharge for each of its third-party caveats.
 
     ``discharges`` holds their caveats by identifier. None of them is checked yet: :func:`check_discharges` does that.
@@ -108,7 +108,7 @@ def check_third_parties(steps: Iterable[Step], key_of: Callable[[str], bytes]) -
             )
 
 
-def with_discharges(grant: PlannedGrant, discharges: Mapping[str, tuple[Caveat, ...]]) -> DischargedGrant:
+def with_discharges(grant: IndexedGrant, discharges: Mapping[str, tuple[Caveat, ...]]) -> DischargedGrant:
     """Return ``grant`` with the caveats of its verified discharges."""
     stated = {item.name: getattr(grant, item.name) for item in fields(grant) if item.init}
     return DischargedGrant(**stated, discharges=discharges)

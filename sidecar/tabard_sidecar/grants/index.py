@@ -45,7 +45,7 @@ _LISTS_OF_TYPES: dict[type[Caveat], tuple[str, ...]] = {Expiry: ("expiries",)}
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedGrant(VerifiedGrant):
+class IndexedGrant(VerifiedGrant):
     """A verified grant with an index of its caveats.
 
     ``per_grant`` are the caveats that are met, or aren't, for the grant as it is; ``refusal`` is the first failure among
@@ -98,7 +98,7 @@ def _lists(kind: type[Caveat]) -> tuple[str, ...]:
     return found
 
 
-def check_each(grant: PlannedGrant, caveats: Iterable[tuple[int, Caveat]], facts: Facts) -> None:
+def check_each(grant: IndexedGrant, caveats: Iterable[tuple[int, Caveat]], facts: Facts) -> None:
     """Check each caveat alone.
 
     Raises:

@@ -25,7 +25,7 @@ from tabard_sidecar.grants.discharges import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tabard_sidecar.grants.index import PlannedGrant
+    from tabard_sidecar.grants.index import IndexedGrant
     from tabard_sidecar.keys import Key
     from tabard_sidecar.model import Subject, Task, VerifiedGrant
     from tabard_sidecar.reasons import ReasonCode
@@ -61,7 +61,7 @@ class RootKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    grant: PlannedGrant
+    grant: IndexedGrant
     key: Key
 
 
@@ -175,7 +175,7 @@ class GrantService:
         except macaroon.MacaroonError as error:
             raise Refused("grant_too_large", f"the grant can't be handed on: {error}") from None
 
-    def verify(self, grant: str, discharges: Sequence[str] = ()) -> PlannedGrant:
+    def verify(self, grant: str, discharges: Sequence[str] = ()) -> IndexedGrant:
         """Check signatures, seals and zone; check no caveat.
 
         A grant that verified is remembered until its key changes or goes; whether it has expired is never remembered.
@@ -200,11 +200,11 @@ class GrantService:
             self._cache.put(grant, _Known(verified, key))
         return verified
 
-    def forget(self, matches: Callable[[PlannedGrant], bool]) -> int:
+    def forget(self, matches: Callable[[IndexedGrant], bool]) -> int:
         """Forget remembered grants, which are then verified anew; return how many."""
         return self._cache.drop_where(lambda known: matches(known.grant))
 
-    def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[PlannedGrant, Key]:
+    def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[IndexedGrant, Key]:
         if grant.count(".") == 2:  # noqa: PLR2004 - header.claims.signature
             raise Refused("credential_as_grant", "this is a JWT, not a grant")
         try:
