@@ -138,7 +138,8 @@ types: .venv/.synced-dev ## mypy, strict
 OPA = $(RUN)python -m tabard_opa
 
 .PHONY: rego
-rego: .venv/.synced-dev ## opa fmt, check, test with coverage; Regal
+rego: .venv/.synced-dev ## opa fmt, check, test with coverage; Regal; generated schemas in step
+	@$(RUN)python rego/generate.py --check
 	@.ci/rego '$(RUN)python'
 
 .PHONY: proto
@@ -163,9 +164,10 @@ baseline: .venv/.synced-dev .cache/googleapis/.complete ## Freeze the API as wha
 	@touch $@
 
 .PHONY: generate
-generate: .venv/.synced-dev ## Write the code generated from the protos, and the synchronous client from the asynchronous one
+generate: .venv/.synced-dev ## Write what is generated: the protos' code, the synchronous client, limits in the policy schemas
 	@$(RUN)python proto/generate.py
 	@$(RUN)python sdk/generate.py
+	@$(RUN)python rego/generate.py
 
 .PHONY: docs
 docs: .venv/.synced-dev ## Write docs/reference from the source

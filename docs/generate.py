@@ -1,4 +1,6 @@
-"""Writes docs/reference from the source: configuration, decision cases, reason codes, metrics, command line.
+"""Writes docs/reference from the source.
+
+Pages: configuration, caveats, decision cases, reason codes, metrics, command line.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only says what is out of step.
 """
@@ -15,6 +17,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 
 import annotated_types
 import click
+from caveat_tables import filled
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
@@ -91,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     pages = {
         "cases.md": cases_page(),
         "config.md": config_page(),
+        "caveats.md": filled((REFERENCE / "caveats.md").read_text(encoding="utf-8")),
         "metrics.md": metrics_page(),
         "command-line.md": command_line_page(),
         "errors/README.md": errors_index(),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NewType, get_args
 
+from tabard.caveats import FailureCode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -46,7 +48,6 @@ ReasonCode = Literal[
     "grant_missing",
     "grant_malformed",
     "grant_signature",
-    "grant_expired",
     "grant_not_yet_valid",
     "foreign_key",
     "foreign_state",
@@ -61,20 +62,10 @@ ReasonCode = Literal[
     "discharge_forged",
     "discharge_caveat",
     "discharge_expired",
-    "caveat_unknown",
-    "caveat_not_enforced",
-    "tool_not_granted",
-    "argument_not_granted",
-    "argument_unknown",
-    "argument_missing",
-    "purpose_not_granted",
-    "audience_not_granted",
-    "scope_not_granted",
-    "depth_exceeded",
     "children_exceeded",
-    "read_only",
-    "call_mismatch",
     "task_ended",
+    # Caveats
+    FailureCode,
     # Revocation
     "agent_revoked",
     "subject_revoked",
@@ -130,7 +121,6 @@ ReasonCode = Literal[
     "state_unavailable",
     "audit_unavailable",
     "keys_unavailable",
-    "internal",
 ]
 """A code that the sidecar itself gives."""
 

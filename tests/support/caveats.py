@@ -78,7 +78,7 @@ NARROWING = st.one_of(
     st.builds(Call, st.text("0123456789abcdef", min_size=64, max_size=64)),
 )
 """Caveats that a holder can append offline and that this version enforces."""
-CAVEATS = st.one_of(
+ANY_CAVEAT = st.one_of(
     NARROWING,
     st.builds(Budget, st.sampled_from(["usd", "api_calls"]), st.integers(0, 2**53)),
     st.builds(Uses, st.integers(1, 5)),

@@ -15,7 +15,7 @@ from tabard_sidecar.model import IntentSource, Subject, Task, ToolCall
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tabard_sidecar.grants import PlannedGrant
+    from tabard_sidecar.grants import IndexedGrant
     from tabard_sidecar.interfaces import Clock
 
 NOW = 1_800_000_000.0
@@ -65,7 +65,7 @@ class GrantKit:
         verified = self.service.verify(grant)
         return self.service.delegate(grant, verified, holder=holder, limits=limits, now=NOW)
 
-    def verify(self, grant: str) -> PlannedGrant:
+    def verify(self, grant: str) -> IndexedGrant:
         """Verify ``grant``."""
         return self.service.verify(grant)
 

@@ -10,8 +10,7 @@ from typing import get_args
 import pytest
 from mypy import api as mypy
 from tabard import errors
-from tabard.caveats.constraints import OPERATORS
-from tabard.caveats.judge import FailureCode
+from tabard.caveats import OPERATORS, FailureCode
 from tabard.codes import CLIENT_CODES
 from tabard.verify.errors import CODES as REJECTIONS
 from tabard_sidecar.errors import StatusName
@@ -98,7 +97,7 @@ def given_codes():
     found = takers()
     assert {"Refused", "NoDecision"} <= found["tabard_sidecar.errors"].keys()
     assert "Reason" in found["tabard_sidecar.model"]
-    assert "Failure" in found["tabard.caveats.judge"]
+    assert "Failure" in found["tabard.caveats.facts"]
     for path, tree in TREES.items():
         known = taken(path, tree, found)
         for node in ast.walk(tree):

@@ -9,7 +9,7 @@ from tabard_sidecar.approvals import call_grant as call_grants
 from tabard_sidecar.approvals.prompt import prompt_for, seal_prompt
 from tabard_sidecar.approvals.roles import check_approver
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants.discharges import judge_discharges
+from tabard_sidecar.grants.discharges import check_discharges
 from tabard_sidecar.model import MetApproval, PendingApproval, Subject
 from tabard_sidecar.state import Approval, ApprovalStatus
 
@@ -107,7 +107,7 @@ class ApprovalRequester:
             NoDecision: the state store is unavailable.
         """
         met = []
-        for approval_id in judge_discharges(grant, call, now=now):
+        for approval_id in check_discharges(grant, call, now=now):
             approval = await self._get(approval_id, now)
             _check(approval, grant, call)
             issuer, _, person = approval.approver.partition(" ")

@@ -1,20 +1,28 @@
-"""From a verified macaroon to a verified grant: caveats decoded, seals checked, links identified."""
+"""Makes a verified grant of a verified macaroon: decodes caveats, checks seals, identifies links."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from typing import TYPE_CHECKING
 
 from tabard import base64url
-from tabard.caveats import Branch, Budget, Caveat, CaveatError, Expiry, Hop, ThirdParty
+from tabard.caveats import (
+    CAVEATS,
+    Branch,
+    Budget,
+    Caveat,
+    CaveatError,
+    CaveatRegistry,
+    Expiry,
+    Hop,
+    ThirdParty,
+)
+from tabard.caveats.types.hop import hop_bytes
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants.plan import PlannedGrant
-from tabard_sidecar.grants.seal import seal_holds
+from tabard_sidecar.grants.index import IndexedGrant
 from tabard_sidecar.model import BudgetLimit, Link
-
-MAX_BUDGETS = 64
-"""Most budgets of one grant. Each call is written down with all of them, and holders can append them offline."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,19 +33,39 @@ if TYPE_CHECKING:
     from tabard_sidecar.reasons import ReasonCode
 
 
+MAX_BUDGETS = 64
+"""Most budgets of one grant. Each call is written down with all of them, and holders can append them offline."""
+
+
 def link_id(signature: bytes) -> str:
     """Return the identifier of a link, or of the root: SHA-256 of the chain's signature there, hex."""
     return hashlib.sha256(signature).hexdigest()
 
 
-def build_grant(
+def make_seal(key: bytes, before: bytes, holder: str) -> str:
+    """Return the seal of a hop: HMAC-SHA256 over the chain's signature before it and the hop's own encoding.
+
+    Anybody who holds a macaroon can append caveats to it, so an unsealed hop would let a thief make himself the holder.
+    The seal proves that a sidecar of the zone handed the grant on. The signature ties the seal to this place of this
+    grant, so a seal copied from elsewhere doesn't hold.
+    """
+    return base64url.encode(hmac.digest(key, before + hop_bytes(holder), "sha256"))
+
+
+def seal_holds(key: bytes, before: bytes, holder: str, seal: str) -> bool:
+    """Tell whether ``seal`` is the one that :func:`make_seal` makes, in constant time."""
+    return hmac.compare_digest(make_seal(key, before, holder), seal)
+
+
+def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made of
     digest: str,
     root: RootIdentifier,
     verified: VerifiedMacaroon,
     *,
     hop_key: bytes,
     decode: Callable[[bytes], Caveat],
-) -> PlannedGrant:
+    registry: CaveatRegistry = CAVEATS,
+) -> IndexedGrant:
     """Put together what a verified macaroon says.
 
     Args:
@@ -46,6 +74,7 @@ def build_grant(
         verified: what the signatures cover.
         hop_key: key of the seals.
         decode: decodes one first-party caveat.
+        registry: the caveat types that ``decode`` knows; checks the caveats.
 
     Raises:
         Refused: a caveat is unknown or malformed, a hop isn't sealed, or there are too many budgets.
@@ -64,7 +93,7 @@ def build_grant(
         raise Refused("grant_malformed", f"the grant holds more than {MAX_BUDGETS} budgets")
     root_caveats, links = chain.finish()
     expiries = [caveat.expires_at for caveat in caveats if isinstance(caveat, Expiry)]
-    return PlannedGrant(
+    return IndexedGrant(
         digest=digest,
         key_id=root.kid,
         zone=root.zone,
@@ -77,6 +106,7 @@ def build_grant(
         caveats=tuple(caveats),
         expires_at=min([root.task.expires_at, *expiries]),
         budgets=tuple(budgets),
+        registry=registry,
     )
 
 

@@ -17,15 +17,14 @@ from tabard.caveats import (
     Caveat,
     CaveatError,
     Expiry,
-    Question,
+    Facts,
     ThirdParty,
     Uses,
     decode_caveat,
-    judge,
 )
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants.plan import PlannedGrant
+from tabard_sidecar.grants.index import IndexedGrant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,10 +40,10 @@ APPROVAL_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class DischargedGrant(PlannedGrant):
+class DischargedGrant(IndexedGrant):
     """A verified grant that came with a verified discharge for each of its third-party caveats.
 
-    ``discharges`` holds their caveats by identifier. Nothing of them is judged yet: :func:`judge_discharges` does that.
+    ``discharges`` holds their caveats by identifier. None of them is checked yet: :func:`check_discharges` does that.
     """
 
     discharges: Mapping[str, tuple[Caveat, ...]] = field(default_factory=dict)
@@ -109,33 +108,38 @@ def check_third_parties(steps: Iterable[Step], key_of: Callable[[str], bytes]) -
             )
 
 
-def with_discharges(grant: PlannedGrant, discharges: Mapping[str, tuple[Caveat, ...]]) -> DischargedGrant:
+def with_discharges(grant: IndexedGrant, discharges: Mapping[str, tuple[Caveat, ...]]) -> DischargedGrant:
     """Return ``grant`` with the caveats of its verified discharges."""
     stated = {item.name: getattr(grant, item.name) for item in fields(grant) if item.init}
     return DischargedGrant(**stated, discharges=discharges)
 
 
-def judge_discharges(grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[str, ...]:
-    """Judge every caveat of every discharge and return the identifiers of the third-party caveats, in order.
+def check_discharges(grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[str, ...]:
+    """Check every caveat of every discharge and return the identifiers of the third-party caveats, in order.
 
     Raises:
-        Refused: one objects, or a third-party caveat has no verified discharge.
+        Refused: one isn't met, or a third-party caveat has no verified discharge.
     """
     names = tuple(
         _text(base64url.decode(caveat.id)) for caveat in grant.caveats if isinstance(caveat, ThirdParty)
     )
-    answered = grant.discharges if isinstance(grant, DischargedGrant) else {}
     for name in names:
-        if name not in answered:
+        if not isinstance(grant, DischargedGrant):
             raise Refused("discharge_missing", f"no discharge answers the third-party caveat {name[:64]!a}")
-        facts = CallFacts(call.name, call.arguments, call.digest)
-        question = Question(now=now, purpose=grant.task.purpose, depth=len(grant.links), call=facts)
-        for caveat in answered[name]:
-            failure = judge(caveat, question)
-            if failure is not None:
-                code: ReasonCode = "discharge_expired" if isinstance(caveat, Expiry) else failure.code
-                raise Refused(code, f"the discharge of {name[:64]!a} ({caveat.tag}): {failure.message}")
+        _check_discharge(grant, name, call, now)
     return names
+
+
+def _check_discharge(grant: DischargedGrant, name: str, call: ToolCall, now: float) -> None:
+    if name not in grant.discharges:
+        raise Refused("discharge_missing", f"no discharge answers the third-party caveat {name[:64]!a}")
+    made = CallFacts(call.name, call.arguments, call.digest)
+    facts = Facts(now=now, purpose=grant.task.purpose, depth=len(grant.links), call=made)
+    for caveat in grant.discharges[name]:
+        failure = grant.registry.check(caveat, facts)
+        if failure is not None:
+            code: ReasonCode = "discharge_expired" if isinstance(caveat, Expiry) else failure.code
+            raise Refused(code, f"the discharge of {name[:64]!a} ({caveat.tag}): {failure.message}")
 
 
 def _allowed(raw: macaroon.RawCaveat, number: int, decode: Callable[[bytes], Caveat]) -> Caveat:

@@ -8,24 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from tabard import macaroon
-from tabard.caveats import (
-    Audiences,
-    Budget,
-    Caveat,
-    Hop,
-    Limits,
-    MaxChildren,
-    MaxDepth,
-    Scopes,
-    Tools,
-    decode_caveat,
-    encode_caveat,
-)
+from tabard.caveats import CAVEATS, Budget, Caveat, CaveatRegistry, Hop, Limits, encode_caveat
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import identifier as identifiers
 from tabard_sidecar.grants.cache import GrantCache
-from tabard_sidecar.grants.chain import build_grant
+from tabard_sidecar.grants.chain import build_grant, make_seal
 from tabard_sidecar.grants.checks import check_delegatee
 from tabard_sidecar.grants.discharges import (
     approval_info,
@@ -33,12 +21,11 @@ from tabard_sidecar.grants.discharges import (
     read_discharges,
     with_discharges,
 )
-from tabard_sidecar.grants.seal import make_seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tabard_sidecar.grants.plan import PlannedGrant
+    from tabard_sidecar.grants.index import IndexedGrant
     from tabard_sidecar.keys import Key
     from tabard_sidecar.model import Subject, Task, VerifiedGrant
     from tabard_sidecar.reasons import ReasonCode
@@ -74,7 +61,7 @@ class RootKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    grant: PlannedGrant
+    grant: IndexedGrant
     key: Key
 
 
@@ -95,16 +82,24 @@ class GrantService:
         zone: its name; a grant of another zone is refused.
         max_entries: most verified grants that are remembered.
         max_bytes: most memory, in bytes and by estimate, that they may take.
+        registry: the caveat types that grants may hold.
     """
 
     def __init__(
-        self, keyring: RootKeys, zone: str, *, max_entries: int = 4096, max_bytes: int = 16 * 2**20
+        self,
+        keyring: RootKeys,
+        zone: str,
+        *,
+        max_entries: int = 4096,
+        max_bytes: int = 16 * 2**20,
+        registry: CaveatRegistry = CAVEATS,
     ) -> None:
         self._keyring = keyring
         self._zone = zone
         self.verifications = Verifications()
         self._cache: GrantCache[_Known] = GrantCache(max_entries, max_bytes)
-        self._decode_kept = lru_cache(maxsize=_DECODED_CAVEATS)(decode_caveat)
+        self._registry = registry
+        self._decode_kept = lru_cache(maxsize=_DECODED_CAVEATS)(registry.decode)
 
     def mint(  # noqa: PLR0913 - one argument per thing that a root grant states
         self,
@@ -139,7 +134,7 @@ class GrantService:
         caveats = [
             # First, and never without something after them, so that no later budget can pass for a granted one.
             *(caveat for caveat in stated if isinstance(caveat, Budget)),
-            *_unstated(offered),
+            *self._unstated(offered),
             *(caveat for caveat in stated if not isinstance(caveat, Budget)),
             *(caveat for limits in requested for caveat in limits.caveats(now)),
         ]
@@ -180,8 +175,8 @@ class GrantService:
         except macaroon.MacaroonError as error:
             raise Refused("grant_too_large", f"the grant can't be handed on: {error}") from None
 
-    def verify(self, grant: str, discharges: Sequence[str] = ()) -> PlannedGrant:
-        """Check signatures, seals and zone; judge no caveat.
+    def verify(self, grant: str, discharges: Sequence[str] = ()) -> IndexedGrant:
+        """Check signatures, seals and zone; check no caveat.
 
         A grant that verified is remembered until its key changes or goes; whether it has expired is never remembered.
 
@@ -205,11 +200,11 @@ class GrantService:
             self._cache.put(grant, _Known(verified, key))
         return verified
 
-    def forget(self, matches: Callable[[PlannedGrant], bool]) -> int:
+    def forget(self, matches: Callable[[IndexedGrant], bool]) -> int:
         """Forget remembered grants, which are then verified anew; return how many."""
         return self._cache.drop_where(lambda known: matches(known.grant))
 
-    def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[PlannedGrant, Key]:
+    def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[IndexedGrant, Key]:
         if grant.count(".") == 2:  # noqa: PLR2004 - header.claims.signature
             raise Refused("credential_as_grant", "this is a JWT, not a grant")
         try:
@@ -225,7 +220,9 @@ class GrantService:
                 "foreign_state", f"the grant is of zone {root.zone[:128]!a}, this is {self._zone!a}"
             )
         hop_key = self._keyring.derive(key, _HOP_INFO)
-        built = build_grant(digest_of(grant), root, verified, hop_key=hop_key, decode=self._decode)
+        built = build_grant(
+            digest_of(grant), root, verified, hop_key=hop_key, decode=self._decode, registry=self._registry
+        )
         if answers:
             check_third_parties(verified.steps, lambda name: self._keyring.derive(key, approval_info(name)))
             return with_discharges(built, answers), key
@@ -247,25 +244,22 @@ class GrantService:
             )
         return key
 
+    def _unstated(self, offered: Sequence[Limits]) -> list[Caveat]:
+        """Return caveats that grant nothing for each field that no element states and a root grant has to state."""
+        return [
+            caveat
+            for name, (kind, field) in self._registry.limits.items()
+            if field.nothing is not None and all(name not in limits.stated() for limits in offered)
+            for caveat in kind.from_limit(field.nothing, 0.0)
+        ]
+
     def _decode(self, data: bytes) -> Caveat:
-        return self._decode_kept(data) if len(data) <= _LONGEST_KEPT else decode_caveat(data)
+        return self._decode_kept(data) if len(data) <= _LONGEST_KEPT else self._registry.decode(data)
 
 
 def digest_of(serialised: str) -> str:
     """Return what identifies exactly this grant: the SHA-256 of its text, hex."""
     return hashlib.sha256(serialised.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _unstated(offered: Sequence[Limits]) -> list[Caveat]:
-    """Return a caveat that grants nothing for each dimension that no element states."""
-    nothing: tuple[tuple[str, Caveat], ...] = (
-        ("tools", Tools(())),
-        ("audiences", Audiences(())),
-        ("scopes", Scopes(())),
-        ("max_depth", MaxDepth(0)),
-        ("max_children", MaxChildren(0)),
-    )
-    return [caveat for name, caveat in nothing if all(getattr(limits, name) is None for limits in offered)]
 
 
 def _encode(caveats: Iterable[Caveat]) -> list[bytes]:

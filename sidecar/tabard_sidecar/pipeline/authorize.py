@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import PlannedGrant, check_call
+from tabard_sidecar.grants import IndexedGrant, check_call
 from tabard_sidecar.interfaces import ToolSpec
 from tabard_sidecar.model import Agent, Decision, IssuedCredential, Operation, PolicyDecision
 from tabard_sidecar.pipeline.idempotency import request_key
@@ -87,7 +87,7 @@ class Authorizer:
             key = request_key("authorize", agent.id, grant.digest, request.request_id)
             return await stages.idempotency.once(key, request.body_digest, decide)
 
-    def _verify(self, request: AuthorizeRequest) -> tuple[Agent, PlannedGrant, ToolSpec | None]:
+    def _verify(self, request: AuthorizeRequest) -> tuple[Agent, IndexedGrant, ToolSpec | None]:
         """Check who asks, the grant with its caveats, and the call's arguments."""
         stages = self._stages
         agent, grant = stages.verify_held(request.grant, request.discharges)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from tabard.caveats import Arguments, Call, glob_matches
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import check_expiry, tool_possible
+from tabard_sidecar.grants import IndexedGrant, check_expiry, tool_possible
 from tabard_sidecar.model import (
     CredentialTemplate,
     Decision,
     Introspection,
     Operation,
     ToolCall,
-    VerifiedGrant,
 )
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import RenewCredentialRequest
@@ -145,7 +144,7 @@ class Credentials:
         )
 
 
-def _check_renewable(old: Introspection, grant: VerifiedGrant, *, now: float, read_only: bool) -> None:
+def _check_renewable(old: Introspection, grant: IndexedGrant, *, now: float, read_only: bool) -> None:
     """Check that a credential is this holder's, can be renewed, and that the grant still allows its call."""
     _check_same_holder(old, grant)
     if old.single_use:
@@ -155,7 +154,7 @@ def _check_renewable(old: Introspection, grant: VerifiedGrant, *, now: float, re
     _check_still_granted(old, grant, now=now, read_only=read_only)
 
 
-def _check_same_holder(old: Introspection, grant: VerifiedGrant) -> None:
+def _check_same_holder(old: Introspection, grant: IndexedGrant) -> None:
     """Refuse a credential that another holder of the task was given: its own caveats may be narrower or wider."""
     if old.task_id != grant.task.id:
         raise Refused("credential_invalid", "the credential belongs to another task")
@@ -163,7 +162,7 @@ def _check_same_holder(old: Introspection, grant: VerifiedGrant) -> None:
         raise Refused("credential_invalid", "the credential was issued to another holder of the task")
 
 
-def _check_still_granted(old: Introspection, grant: VerifiedGrant, *, now: float, read_only: bool) -> None:
+def _check_still_granted(old: Introspection, grant: IndexedGrant, *, now: float, read_only: bool) -> None:
     """Refuse what a caveat that was appended since takes away; the arguments are known by their digest only."""
     if not tool_possible(grant, old.tool, now=now, read_only=read_only):
         raise Refused("tool_not_granted", f"the grant doesn't allow {old.tool!a} any more")

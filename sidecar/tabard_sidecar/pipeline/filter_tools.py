@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
-from tabard_sidecar.grants import tool_possible
+from tabard_sidecar.grants import IndexedGrant, tool_possible
 from tabard_sidecar.interfaces import CandidateTool
-from tabard_sidecar.model import VerifiedGrant
 from tabard_sidecar.pipeline.stages import Stages
 
 _CACHED_ANSWERS = 16_384
@@ -56,7 +55,7 @@ class ToolFilter:
             return [tool for tool in possible if answers[_identity(tool)]], policy.revision
 
     def _cached(
-        self, grant: VerifiedGrant, tools: Iterable[CandidateTool], revision: str, now: float
+        self, grant: IndexedGrant, tools: Iterable[CandidateTool], revision: str, now: float
     ) -> dict[tuple[str, str], bool]:
         """Return the answers that are still fresh."""
         fresh = {}
@@ -67,7 +66,7 @@ class ToolFilter:
         return fresh
 
     def _cache(
-        self, grant: VerifiedGrant, answers: Mapping[tuple[str, str], bool], revision: str, now: float
+        self, grant: IndexedGrant, answers: Mapping[tuple[str, str], bool], revision: str, now: float
     ) -> None:
         for tool, offered in answers.items():
             self._answers[grant.digest, *tool, revision] = (offered, now + _ANSWER_SECONDS)
@@ -78,7 +77,7 @@ class ToolFilter:
         spec = self._stages.catalogue.lookup(tool.name, tool.server)
         return tool if spec is None else CandidateTool(tool.name, tool.server, spec.annotations)
 
-    def _caveats_allow(self, grant: VerifiedGrant, tool: CandidateTool) -> bool:
+    def _caveats_allow(self, grant: IndexedGrant, tool: CandidateTool) -> bool:
         spec = self._stages.catalogue.lookup(tool.name, tool.server)
         if spec is None and self._stages.catalogue.required:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tabard_sidecar.credentials import Issuers
-from tabard_sidecar.grants import PlannedGrant, clamp_credential
+from tabard_sidecar.grants import IndexedGrant, clamp_credential
 from tabard_sidecar.interfaces import Clock, Observer
 from tabard_sidecar.model import (
     Agent,
@@ -64,7 +64,7 @@ class CredentialIssuance:
     def prepare(  # noqa: PLR0913, PLR0917 - one argument per part of a credential request
         self,
         agent: Agent,
-        grant: PlannedGrant,
+        grant: IndexedGrant,
         call: ToolCall,
         template: CredentialTemplate,
         scopes: Sequence[str],

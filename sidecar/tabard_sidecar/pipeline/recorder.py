@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Observer
 from tabard_sidecar.model import CredentialRequest, Decision, Operation, Reason
 from tabard_sidecar.util.jsontext import encode
@@ -34,7 +34,7 @@ class Answer:
 
     decision: Decision
     grant: str = field(default="", repr=False)
-    verified: PlannedGrant | None = None
+    verified: IndexedGrant | None = None
     replayed: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tabard.caveats import Limits
 
-from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import LeasedPolicy, ToolSpec
 from tabard_sidecar.model import Agent, MetApproval, ToolCall
 
@@ -40,7 +40,7 @@ class VerifiedCall:
 
     request: AuthorizeRequest
     agent: Agent
-    grant: PlannedGrant
+    grant: IndexedGrant
     spec: ToolSpec | None
     policy: LeasedPolicy
     approvals: tuple[MetApproval, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.model import PolicyDecision
 from tabard_sidecar.pipeline.issuing import PendingCredential
@@ -66,7 +66,7 @@ class Reservations:
             self._cache.missed(call.grant.root_id)
         return reserved
 
-    async def release(self, decision_id: str, grant: PlannedGrant) -> None:
+    async def release(self, decision_id: str, grant: IndexedGrant) -> None:
         """Give back what a reservation took: nothing was issued.
 
         Raises:
@@ -105,7 +105,7 @@ def task_labels(call: VerifiedCall, decision: PolicyDecision) -> tuple[str, ...]
     return tuple(sorted({*decision.task_labels, *returned}))
 
 
-def check_budgets_granted(grant: PlannedGrant, decision: PolicyDecision) -> None:
+def check_budgets_granted(grant: IndexedGrant, decision: PolicyDecision) -> None:
     """Check that every charge names a granted budget.
 
     Raises:
@@ -121,7 +121,7 @@ def check_budgets_granted(grant: PlannedGrant, decision: PolicyDecision) -> None
             )
 
 
-def refusal(grant: PlannedGrant, reserved: Reserved) -> Refused:
+def refusal(grant: IndexedGrant, reserved: Reserved) -> Refused:
     """Return why the store refused a reservation."""
     if reserved.state is ReserveState.ENDED:
         return task_ended(grant, reserved.what)

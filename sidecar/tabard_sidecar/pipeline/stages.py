@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tabard_sidecar.credentials import Issuers
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import GrantService, PlannedGrant
+from tabard_sidecar.grants import GrantService, IndexedGrant
 from tabard_sidecar.interfaces import (
     AgentIdentitySource,
     Approvals,
@@ -50,7 +50,7 @@ class Stages:
     observer: Observer
     clock: Clock
 
-    def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, PlannedGrant]:
+    def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, IndexedGrant]:
         """Verify a grant and that this workload is the one that may use it.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import PlannedGrant
+from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import Clock, Revocations
 from tabard_sidecar.model import Agent
 from tabard_sidecar.pipeline.store_epoch import StoreEpoch
@@ -36,7 +36,7 @@ class TaskStates:
         self._revocations = revocations
         self._clock = clock
 
-    async def look_up(self, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> TaskState:
+    async def look_up(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskState:
         """Look up how a chain stands, its task's past calls ``with_calls`` only.
 
         Raises:
@@ -56,11 +56,11 @@ class TaskStates:
             raise Refused("task_unknown", message)
         return await self._checked(agent, grant, found)
 
-    def reader(self, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> TaskStateReader:
+    def reader(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskStateReader:
         """Return the reader of one request."""
         return TaskStateReader(self, agent, grant, with_calls=with_calls)
 
-    async def cached(self, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> TaskState | None:
+    async def cached(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskState | None:
         """Return the state that this sidecar's last reservation left; ``None`` if that isn't known.
 
         It may be out of date: nothing may be decided on it but what a reservation then confirms.
@@ -72,11 +72,11 @@ class TaskStates:
         found = self._cache.take(grant.chain, with_calls=with_calls, revocations=self._revocations.newest)
         return None if found is None else await self._checked(agent, grant, found)
 
-    def forget(self, grant: PlannedGrant) -> None:
+    def forget(self, grant: IndexedGrant) -> None:
         """Drop the cached state of a task that is about to be changed by something other than a reservation."""
         self._cache.forget(grant.root_id)
 
-    async def count_children(self, grant: PlannedGrant) -> None:
+    async def count_children(self, grant: IndexedGrant) -> None:
         """Count the chain's links as children of those before them.
 
         Raises:
@@ -93,7 +93,7 @@ class TaskStates:
                 f"holder {refused.parent_id[:12]} may have {refused.limit} children and has that many already",
             )
 
-    async def _checked(self, agent: Agent, grant: PlannedGrant, found: TaskState) -> TaskState:
+    async def _checked(self, agent: Agent, grant: IndexedGrant, found: TaskState) -> TaskState:
         await self._revocations.check(agent, grant, newest=found.revocations, now=self._clock())
         await self.count_children(grant)
         return found
@@ -102,7 +102,7 @@ class TaskStates:
 class TaskStateReader:
     """Reads the task state of one request: first as cached, if it is, and from then on as looked up."""
 
-    def __init__(self, states: TaskStates, agent: Agent, grant: PlannedGrant, *, with_calls: bool) -> None:
+    def __init__(self, states: TaskStates, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> None:
         self._states = states
         self._agent = agent
         self._grant = grant
@@ -125,7 +125,7 @@ class TaskStateReader:
         return await self._states.look_up(self._agent, self._grant, with_calls=self._with_calls)
 
 
-def task_ended(grant: PlannedGrant, link_id: str) -> Refused:
+def task_ended(grant: IndexedGrant, link_id: str) -> Refused:
     """Return the refusal of a chain of which the link ``link_id`` was ended."""
     what = "the task" if link_id == grant.root_id else "this part of the task"
     return Refused("task_ended", f"{what} was ended (link {link_id[:12]})")

@@ -10,7 +10,7 @@ from typing import Any
 from tabard.caveats import limits_json
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import PlannedGrant, check_delegation
+from tabard_sidecar.grants import IndexedGrant, check_delegation
 from tabard_sidecar.interfaces import IntentVerifier, SubjectVerifier
 from tabard_sidecar.model import (
     Agent,
@@ -89,7 +89,7 @@ class Tasks:
 
         return await self._stages.decisions.run(Operation.DELEGATE, work, asked=asked)
 
-    async def describe(self, grant: str) -> tuple[PlannedGrant, bool]:
+    async def describe(self, grant: str) -> tuple[IndexedGrant, bool]:
         """Return a held grant and whether its holder's part of the task was ended.
 
         Raises:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from tabard.caveats import CaveatError, Limits
+from tabard.caveats import CaveatError, Limits, limits_from_json
 
 from tabard_sidecar.model import Ask, CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.schema import Check, compile_schema
-from tabard_sidecar.policy.values import Json
+from tabard_sidecar.policy.values import Json, with_integers
 from tabard_sidecar.reasons import PolicyCode
 
 MAX_ELEMENTS = 1000
@@ -250,35 +250,12 @@ def _merge_limits(revision: str, elements: list[_Element]) -> PolicyDecision:
     limits: list[Limits] = []
     for element in elements:
         try:
-            limits.append(_limits(element.value.get("limits", {})))
+            limits.append(limits_from_json(with_integers(element.value.get("limits", {}))))
         except CaveatError as error:
             # Caveats restrict names in ways that the schema doesn't.
             reason = Reason("policy_error", f"{element.value['code']}: {error}", f"policy.{element.module}")
             return PolicyDecision(revision, denials=(reason,))
     return PolicyDecision(revision, granted_by=_granted_by(elements), limits=tuple(limits))
-
-
-def _limits(stated: Mapping[str, Json]) -> Limits:
-    def names(field: str) -> tuple[str, ...] | None:
-        return tuple(stated[field]) if field in stated else None
-
-    ttl = stated.get("ttl_seconds")
-    return Limits(
-        tools=names("tools"),
-        audiences=names("audiences"),
-        scopes=names("scopes"),
-        purposes=names("purposes"),
-        max_depth=_whole(stated.get("max_depth")),
-        max_children=_whole(stated.get("max_children")),
-        ttl_seconds=None if ttl is None else float(ttl),
-        budgets={name: int(limit) for name, limit in stated["budgets"].items()}
-        if "budgets" in stated
-        else None,
-    )
-
-
-def _whole(value: Json) -> int | None:
-    return None if value is None else int(value)
 
 
 def _merge_renewals(revision: str, elements: list[_Element]) -> PolicyDecision:

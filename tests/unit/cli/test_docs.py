@@ -15,8 +15,9 @@ _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SEPARATOR = "=== end of block ==="
 
 
-def test_reference_is_in_step_with_the_source():
+def test_reference_is_in_step_with_the_source(monkeypatch):
     """docs/reference is what docs/generate.py writes."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
     assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["main"](["--check"]) == 0
 
 

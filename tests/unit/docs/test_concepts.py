@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tabard.caveats.types import CAVEAT_TYPES
+from tabard.caveats import CAVEATS
 from tabard_sidecar.model import IntentSource, Operation
 from tabard_sidecar.state.model import ApprovalStatus, ReserveState, RevocationKind
 
@@ -25,7 +25,7 @@ def code(words):
 @pytest.mark.parametrize(
     "words",
     [
-        code(CAVEAT_TYPES),
+        code(CAVEATS.types),
         code(Operation),
         set(IntentSource),
         {*ApprovalStatus, "expired"},

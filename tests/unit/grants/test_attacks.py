@@ -24,12 +24,12 @@ from tabard.caveats import (
     Uses,
     encode_caveat,
 )
-from tabard.caveats.codec import hop_bytes
+from tabard.caveats.types.hop import hop_bytes
 from tabard.delegation import branch, narrow
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import GrantService, check_call, children_to_register
-from tabard_sidecar.grants.discharges import judge_discharges
-from tabard_sidecar.grants.seal import make_seal
+from tabard_sidecar.grants import GrantService, check_call
+from tabard_sidecar.grants.chain import make_seal
+from tabard_sidecar.grants.discharges import check_discharges
 
 from tests.support.grants import ALICE, BOB, CAROL, MALLORY, NOW, WIDE, make_kit, tool_call
 
@@ -282,7 +282,7 @@ def test_child_raises_the_number_of_children(kit):
     text = kit.mint(WIDE, Limits(max_children=2))
     grant = kit.verify(branch(macaroon.append(text, [encode_caveat(MaxChildren(99))]), "x"))
 
-    assert [limit for _, _, limit in children_to_register(grant)] == [2]
+    assert [child.limit for child in grant.counted] == [2]
 
 
 def test_child_lives_longer(kit):
@@ -385,15 +385,15 @@ class TestDischarges:
         assert [caveat.tag for caveat in grant.caveats][-1] == "third_party"
         assert grant.expires_at == NOW + 3600
         check_call(grant, call, now=NOW, read_only=False)
-        assert judge_discharges(grant, call, now=NOW) == (self.ID,)
-        assert refused(judge_discharges, grant, call, now=NOW + 60) == "discharge_expired"
-        assert refused(judge_discharges, grant, tool_call("other"), now=NOW) == "call_mismatch"
+        assert check_discharges(grant, call, now=NOW) == (self.ID,)
+        assert refused(check_discharges, grant, call, now=NOW + 60) == "discharge_expired"
+        assert refused(check_discharges, grant, tool_call("other"), now=NOW) == "call_mismatch"
 
-    def test_uses_are_not_judged_here(self, kit):
+    def test_uses_are_not_enforced(self, kit):
         root, discharge = self.pair(kit, Uses(1))
         grant = kit.service.verify(root, [discharge])
 
-        assert refused(judge_discharges, grant, tool_call(), now=NOW) == "caveat_not_enforced"
+        assert refused(check_discharges, grant, tool_call(), now=NOW) == "caveat_not_enforced"
 
     def test_made_with_a_key_of_the_holders_own(self, kit):
         """He appends the caveat and discharges it himself; the macaroon as such verifies."""

@@ -17,14 +17,14 @@ from tabard.arguments import (
     parse_json,
 )
 from tabard.caveats import (
-    CAVEAT_TYPES,
+    CAVEATS,
     OPERATORS,
     CaveatError,
     caveat_from_json,
     decode_caveat,
     encode_caveat,
 )
-from tabard_sidecar.grants.seal import seal_holds
+from tabard_sidecar.grants.chain import seal_holds
 
 VECTORS = Path(__file__).parents[2] / "conformance"
 
@@ -83,7 +83,7 @@ def test_caveat(case):
 
 def test_every_caveat_type_has_a_vector():
     """Third-party caveats have an encoding of their own."""
-    assert {case["caveat"]["type"] for case in load("caveats")["cases"]} == CAVEAT_TYPES.keys() - {
+    assert {case["caveat"]["type"] for case in load("caveats")["cases"]} == CAVEATS.types.keys() - {
         "third_party"
     }
 
@@ -111,5 +111,5 @@ def test_grant():
 def test_every_caveat_and_operator_is_documented():
     page = (VECTORS.parents[1] / "docs/reference/caveats.md").read_text("utf-8")
 
-    for name in (*CAVEAT_TYPES, *OPERATORS):
+    for name in (*CAVEATS.types, *OPERATORS):
         assert f"| `{name}` |" in page

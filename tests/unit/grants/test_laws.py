@@ -5,14 +5,13 @@ import string
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tabard import macaroon
-from tabard.caveats import CallFacts, Question, encode_caveat, judge
+from tabard.caveats import CAVEATS, CallFacts, Facts, encode_caveat
 from tabard.delegation import branch, narrow
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import (
     check_call,
     check_delegation,
     check_expiry,
-    children_to_register,
     clamp_credential,
     tool_possible,
 )
@@ -69,7 +68,7 @@ def test_handing_on_never_widens(kit, root, hop, fork, call):
     ]
 
     assert verdicts == sorted(verdicts, reverse=True)
-    limits = [limit for _, _, limit in children_to_register(kit.verify(fourth))]
+    limits = [child.limit for child in kit.verify(fourth).counted]
     assert limits == sorted(limits, reverse=True)
     ends = [kit.verify(grant).expires_at for grant in (first, second, third, fourth)]
     assert ends == sorted(ends, reverse=True)
@@ -118,16 +117,16 @@ def test_order_does_not_matter(kit, order, caveats, call):
 
 @ONE_KEYRING
 @given(st.lists(NARROWING, max_size=4), CALLS, st.booleans())
-def test_sorting_caveats_leaves_none_out(kit, caveats, call, read_only):
-    """The quick way through a grant's plan agrees with judging each caveat in turn."""
+def test_the_index_leaves_no_caveat_out(kit, caveats, call, read_only):
+    """The quick way through a grant's index agrees with checking each caveat in turn."""
     grant = kit.verify(macaroon.append(kit.mint(), map(encode_caveat, caveats)))
-    facts = Question(
+    facts = Facts(
         NOW,
         grant.task.purpose,
         grant.depth,
         call=_facts(call, read_only=read_only),
     )
-    plainly = all(judge(caveat, facts) is None for caveat in grant.caveats)
+    plainly = all(CAVEATS.check(caveat, facts) is None for caveat in grant.caveats)
 
     assert allows(check_call, grant, call, now=NOW, read_only=read_only) == plainly
 
@@ -136,14 +135,14 @@ def test_sorting_caveats_leaves_none_out(kit, caveats, call, read_only):
 @given(RULES, RULES, NAMES, CALL_ARGUMENTS)
 def test_closed_rule_allows_no_more_than_the_open_one(rule, other, name, arguments):
     call = _facts(tool_call(name, "", **arguments), read_only=False)
-    question = Question(NOW, "refunds", 0, call=call)
+    facts = Facts(NOW, "refunds", 0, call=call)
     closed, opened = (type(rule)(rule.tool, rule.constraints, open=value) for value in (False, True))
 
-    if judge(closed, question) is None:
-        assert judge(opened, question) is None
+    if CAVEATS.check(closed, facts) is None:
+        assert CAVEATS.check(opened, facts) is None
     longer = type(rule)(rule.tool, (*rule.constraints, *other.constraints), open=True)
-    if judge(longer, question) is None:
-        assert judge(opened, question) is None
+    if CAVEATS.check(longer, facts) is None:
+        assert CAVEATS.check(opened, facts) is None
 
 
 @ONE_KEYRING

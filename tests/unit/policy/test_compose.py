@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabard.caveats import Limits
 from tabard_sidecar.model import Obligation, Operation, Reason
 from tabard_sidecar.policy.compose import GRANTING, MAX_ELEMENTS, compose, element_checks
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
@@ -325,3 +326,11 @@ def test_limits_that_no_caveat_can_say_are_an_error_of_their_module(operation, l
     """Names that the schema lets through and a caveat doesn't."""
     decision = compose(document(**{GRANTING[operation]: [{"code": "a", "limits": limits}]}), operation)
     assert [(reason.code, reason.module) for reason in decision.denials] == [("policy_error", "policy.m")]
+
+
+def test_limits_may_hold_whole_numbers_as_floats():
+    """An engine that calculates in floats writes 3.0 for 3."""
+    stated = {"max_depth": 3.0, "ttl_seconds": 60.0, "budgets": {"usd": 5.0}}
+    decision = compose(document(start=[{"code": "a", "limits": stated}]), Operation.START_TASK)
+
+    assert decision.limits == (Limits(max_depth=3, ttl_seconds=60, budgets={"usd": 5}),)

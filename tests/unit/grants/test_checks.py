@@ -1,8 +1,8 @@
-"""Judging single caveats."""
+"""Checking single caveats."""
 
 import pytest
 from tabard.caveats import (
-    CAVEAT_TYPES,
+    CAVEATS,
     Arguments,
     Audiences,
     Branch,
@@ -13,24 +13,22 @@ from tabard.caveats import (
     Constraint,
     CredentialFacts,
     Expiry,
+    Facts,
     Failure,
     Hop,
     MaxChildren,
     MaxDepth,
     Purposes,
-    Question,
     ReadOnly,
     Scopes,
     ThirdParty,
     Tools,
     Uses,
-    judge,
 )
-from tabard.caveats.judge import _RULES
 
 
 def ask(caveat, *, now=100.0, purpose="refunds", depth=2, call=None, credential=None):
-    failure = judge(caveat, Question(now, purpose, depth, call, credential))
+    failure = CAVEATS.check(caveat, Facts(now, purpose, depth, call, credential))
     return failure.code if failure else None
 
 
@@ -85,7 +83,7 @@ AMOUNT = Constraint("amount", "range", {"max": 100})
     ],
     ids=str,
 )
-def test_judgement(caveat, question, code):
+def test_check(caveat, question, code):
     assert ask(caveat, **question) == code
 
 
@@ -166,14 +164,14 @@ def test_failure_names_constraint_and_argument():
     rule = Arguments("*", (AMOUNT, Constraint("items.*.sku", "prefix", "A-")))
     facts = call(amount=5, items=[{"sku": "A-1"}, {"sku": "B-1"}])
 
-    assert judge(rule, Question(0, "", 0, facts)) == Failure(
+    assert CAVEATS.check(rule, Facts(0, "", 0, facts)) == Failure(
         "argument_not_granted",
         "constraint 2 (prefix): argument 'items[1].sku' does not begin with \"A-\"",
     )
 
 
 def test_caller_can_not_break_a_message_into_lines():
-    failure = judge(Tools(("a",)), Question(0, "", 0, call("x\n\u202eadmin" + "y" * 1000)))
+    failure = CAVEATS.check(Tools(("a",)), Facts(0, "", 0, call("x\n\u202eadmin" + "y" * 1000)))
 
     assert failure.message.isprintable()
     assert len(failure.message) < 300
@@ -187,7 +185,7 @@ def test_unknown_caveat_is_refused():
     assert ask(None) == "caveat_unknown"
 
 
-def test_judging_never_raises():
+def test_checking_never_raises():
     """Whatever the arguments are, even what no parser returns."""
     rule = Arguments("*", (Constraint("a.b", "glob", "x*"),))
     facts = CallFacts("t", {"a": {"b": object()}, 5: object()}, None)  # type: ignore[dict-item]
@@ -196,8 +194,12 @@ def test_judging_never_raises():
     assert ask(Tools(("a*",)), call=CallFacts(None, {}, None)) == "internal"  # type: ignore[arg-type]
 
 
-def test_every_type_is_judged():
-    assert set(_RULES) == set(CAVEAT_TYPES.values())
+def test_every_type_is_checked_or_says_what_enforces_it():
+    """Uses are the one caveat that nothing enforces, so it is refused."""
+    unchecked = {kind for kind in CAVEATS.types.values() if "check" not in vars(kind)}
+
+    assert {kind for kind in unchecked if not kind.checked_elsewhere} == {Uses}
+    assert all(not kind.checked_elsewhere for kind in CAVEATS.types.values() if kind not in unchecked)
 
 
 @pytest.mark.parametrize(
@@ -221,15 +223,15 @@ def test_work_is_bounded(constraint, arguments):
     """Else a holder could keep the sidecar busy with his own caveats."""
     rule = Arguments("*", (constraint,))
 
-    assert judge(rule, Question(0, "", 0, call(**arguments))).message.startswith(
+    assert CAVEATS.check(rule, Facts(0, "", 0, call(**arguments))).message.startswith(
         "the arguments are too large"
     )
 
 
 def test_work_is_bounded_over_all_caveats():
     rule = Arguments("*", (Constraint("to.*", "eq", 1),))
-    question = Question(0, "", 0, call(to=[1] * 1000))
-    verdicts = [judge(rule, question) for _ in range(20)]
+    facts = Facts(0, "", 0, call(to=[1] * 1000))
+    verdicts = [CAVEATS.check(rule, facts) for _ in range(20)]
 
     assert verdicts[0] is None
     assert verdicts[-1] is not None

@@ -1,0 +1,1 @@
+"""One module per caveat type, which holds everything about it; see :mod:`tabard.caveats.base`."""
