@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+
+from cachetools import TTLCache
 
 from tabard_sidecar.grants import IndexedGrant, tool_possible
 from tabard_sidecar.interfaces import CandidateTool
@@ -23,7 +24,9 @@ class ToolFilter:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._answers: OrderedDict[tuple[str, str, str, str], tuple[bool, float]] = OrderedDict()
+        self._answers: TTLCache[tuple[str, str, str, str], bool] = TTLCache(
+            _CACHED_ANSWERS, _ANSWER_SECONDS, timer=stages.clock
+        )
 
     async def filter(self, grant: str, tools: Sequence[CandidateTool]) -> tuple[list[CandidateTool], str]:
         """Return the tools that some call might be allowed for, in order, and the policy revision.
@@ -43,35 +46,18 @@ class ToolFilter:
                 CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
             ]
             possible = [tool for tool in wanted if self._caveats_allow(verified, tool)]
-            now = stages.clock()
-            answers = self._cached(verified, possible, policy.revision, now)
+            keys = {tool: (verified.digest, *tool, policy.revision) for tool in map(_identity, possible)}
+            # Copied, since other requests may displace cached answers while policy is evaluated.
+            answers = {
+                tool: offered for tool, key in keys.items() if (offered := self._answers.get(key)) is not None
+            }
             unknown = [tool for tool in possible if _identity(tool) not in answers]
             if unknown:
-                inputs = stages.inputs.filter_tools(agent, verified, unknown, state=state, now=now)
-                offered = await policy.filter_tools(inputs)
-                found = dict(zip(map(_identity, unknown), offered, strict=True))
-                self._cache(verified, found, policy.revision, now)
-                answers |= found
+                inputs = stages.inputs.filter_tools(agent, verified, unknown, state=state, now=stages.clock())
+                found = await policy.filter_tools(inputs)
+                for tool, answer in zip(map(_identity, unknown), found, strict=True):
+                    answers[tool] = self._answers[keys[tool]] = answer
             return [tool for tool in possible if answers[_identity(tool)]], policy.revision
-
-    def _cached(
-        self, grant: IndexedGrant, tools: Iterable[CandidateTool], revision: str, now: float
-    ) -> dict[tuple[str, str], bool]:
-        """Return the answers that are still fresh."""
-        fresh = {}
-        for tool in map(_identity, tools):
-            offered, until = self._answers.get((grant.digest, *tool, revision), (False, 0.0))
-            if now < until:
-                fresh[tool] = offered
-        return fresh
-
-    def _cache(
-        self, grant: IndexedGrant, answers: Mapping[tuple[str, str], bool], revision: str, now: float
-    ) -> None:
-        for tool, offered in answers.items():
-            self._answers[grant.digest, *tool, revision] = (offered, now + _ANSWER_SECONDS)
-        while len(self._answers) > _CACHED_ANSWERS:
-            self._answers.popitem(last=False)
 
     def _annotated(self, tool: CandidateTool) -> CandidateTool:
         spec = self._stages.catalogue.lookup(tool.name, tool.server)

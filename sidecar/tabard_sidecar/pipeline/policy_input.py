@@ -6,10 +6,10 @@ encoded once per grant and only the rest once per call.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cachetools import LRUCache
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
 from tabard_sidecar.interfaces import CandidateTool
@@ -40,8 +40,9 @@ class PolicyInput:
     """Builds inputs; caches the part of each grant that doesn't change."""
 
     def __init__(self) -> None:
-        self._grants: OrderedDict[str, tuple[Agent, bytes]] = OrderedDict()
-        self._cached_bytes = 0
+        self._grants: LRUCache[str, tuple[Agent, bytes]] = LRUCache(
+            _CACHED_BYTES, getsizeof=lambda entry: len(entry[1])
+        )
 
     def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> bytes:
         """Return the input for one tool call."""
@@ -142,9 +143,13 @@ class PolicyInput:
 
     def _verified(self, agent: Agent, grant: VerifiedGrant) -> bytes:
         """Return subject, agent, task and delegation, the last one still open for its ``children``."""
-        known = self._grants.get(grant.digest)
-        if known is not None and known[0] is agent:
-            return known[1]
+        try:
+            known = self._grants[grant.digest]
+        except KeyError:
+            return self._encode(agent, grant)
+        return known[1] if known[0] is agent else self._encode(agent, grant)
+
+    def _encode(self, agent: Agent, grant: VerifiedGrant) -> bytes:
         chain = [
             {"holder": link.holder, "sub_agent": link.sub_agent, "caveats": _caveats(link.caveats)}
             for link in grant.links
@@ -158,13 +163,8 @@ class PolicyInput:
                 + encode({"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)})[:-1],
             )
         )
-        if known is not None:
-            self._cached_bytes -= len(known[1])
-        self._grants[grant.digest] = (agent, text)
-        self._cached_bytes += len(text)
-        while self._cached_bytes > _CACHED_BYTES:
-            _, (_, dropped) = self._grants.popitem(last=False)
-            self._cached_bytes -= len(dropped)
+        if len(text) <= self._grants.maxsize:
+            self._grants[grant.digest] = agent, text
         return text
 
 

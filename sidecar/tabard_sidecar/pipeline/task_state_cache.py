@@ -6,8 +6,9 @@ task, or any revocation, has changed since (:attr:`Reservation.unchanged`); a de
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
+
+from cachetools import LRUCache
 
 from tabard_sidecar.state import (
     HISTORY_CALLS,
@@ -32,8 +33,8 @@ class TaskStateCache:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Chain, TaskState]] = OrderedDict()
-        self._paused: OrderedDict[str, int] = OrderedDict()
+        self._kept: LRUCache[str, tuple[Chain, TaskState]] = LRUCache(_TASKS)
+        self._paused: LRUCache[str, int] = LRUCache(_TASKS)
 
     def take(self, chain: Chain, *, with_calls: bool, revocations: int) -> TaskState | None:
         """Remove and return a chain's state; ``None`` if it is out of date or, with ``with_calls``, lacks the past calls.
@@ -59,15 +60,10 @@ class TaskStateCache:
         if len(chain.link_ids) + len(chain.budgets) + len(after.labels) > _LARGEST:
             return
         self._kept[chain.root_id] = chain, after
-        self._kept.move_to_end(chain.root_id)
-        if len(self._kept) > _TASKS:
-            self._kept.popitem(last=False)
 
     def missed(self, root_id: str) -> None:
         """Note that a task's cached state was out of date."""
         self._paused[root_id] = _PAUSE_CALLS
-        if len(self._paused) > _TASKS:
-            self._paused.popitem(last=False)
 
     def forget(self, root_id: str) -> None:
         """Drop a task that is about to be changed by something other than a reservation."""
@@ -78,10 +74,12 @@ class TaskStateCache:
         self._kept.clear()
 
     def _pauses(self, root_id: str) -> bool:
-        left = self._paused.pop(root_id, 0)
+        if root_id not in self._paused:
+            return False
+        left = self._paused.pop(root_id)
         if left > 1:
             self._paused[root_id] = left - 1
-        return left > 0
+        return True
 
 
 def _after(before: TaskState, wanted: Reservation, reserved: Reserved) -> TaskState:

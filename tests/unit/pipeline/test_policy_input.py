@@ -54,5 +54,5 @@ def test_what_is_remembered_is_bounded(agent, monkeypatch):
         build(inputs, agent, replace(grant, digest=str(number)))
         build(inputs, Agent(agent.id, str(number)), replace(grant, digest=str(number)))
     kept = sum(len(text) for _, text in inputs._grants.values())
-    assert kept == inputs._cached_bytes <= 5_000
+    assert kept == inputs._grants.currsize <= 5_000
     assert inputs._grants
