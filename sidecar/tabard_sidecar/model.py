@@ -124,7 +124,8 @@ class VerifiedGrant:
     ``digest`` (SHA-256 of the serialised grant, hex) identifies exactly this grant, ``root_id`` the root of its tree.
     ``caveats`` is every caveat in order, hops and branches included; ``root_caveats`` those before the first link.
     ``expires_at`` is the earliest of all expiries. ``holder`` is who may use it now. ``budgets`` are the budget caveats
-    in order, each with the identifier under which it is charged.
+    in order, each with the identifier under which it is charged. ``granted_budgets`` are the names of those that policy
+    granted: they are the first caveats of the root grant, where no holder can append; a later budget only narrows them.
     """
 
     digest: str
@@ -139,15 +140,13 @@ class VerifiedGrant:
     caveats: tuple[Caveat, ...]
     expires_at: float
     budgets: tuple[BudgetLimit, ...] = ()
+    granted_budgets: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    @property
-    def granted_budgets(self) -> frozenset[str]:
-        """Names of the budgets that policy granted.
-
-        They are the first caveats of the root grant, where no holder can append; a later budget only narrows them.
-        """
+    def __post_init__(self) -> None:
+        """Collect the names of the granted budgets."""
         first = takewhile(lambda caveat: isinstance(caveat, Budget), self.root_caveats)
-        return frozenset(caveat.name for caveat in first if isinstance(caveat, Budget))
+        names = frozenset(caveat.name for caveat in first if isinstance(caveat, Budget))
+        object.__setattr__(self, "granted_budgets", names)
 
     @property
     def holder(self) -> str:

@@ -67,6 +67,7 @@ class IndexedGrant(VerifiedGrant):
     third_parties: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        VerifiedGrant.__post_init__(self)
         index: dict[str, list[tuple[int, Caveat]]] = {name: [] for name in ("expiries", *_LISTS.values())}
         for numbered in enumerate(self.caveats, 1):
             kind = type(numbered[1])

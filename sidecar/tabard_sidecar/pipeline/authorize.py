@@ -128,7 +128,7 @@ class Authorizer:
             recorder,
             stages.observer,
             key=call.tool.name,
-            approvals=frozenset((met.module, met.code) for met in call.approvals),
+            approvals=frozenset([(met.module, met.code) for met in call.approvals]),
         )
         if not decision.allowed:
             return _Proposal(decision)
