@@ -2,7 +2,7 @@
 
 Pages: configuration, caveats, decision cases, reason codes, metrics, command line.
 
-``python docs/generate.py`` writes, ``python docs/generate.py --check`` only says what is out of step.
+``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _flatten(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[tuple[str, F
 
 
 def _models(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
-    """Yield the section classes inside an annotation and how a key of them is written."""
+    """Yield the section classes inside an annotation, with the form of their keys."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation, ""

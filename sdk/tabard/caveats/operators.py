@@ -1,6 +1,7 @@
 """Operators of constraints.
 
-An operator turns its operand into a check once, when the constraint is made; checking a call only runs the check.
+An operator compiles its operand once, when the constraint is created; checking a call only runs the compiled
+check.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Check = Callable[[object], str | None]
-    """Takes an argument's value; returns what is wrong with it, or nothing."""
+    """Takes an argument's value; returns its problem, or ``None``."""
 
 
 class Operator(NamedTuple):

@@ -1,6 +1,6 @@
-"""Checks that the constructors of caveats, constraints and limits share.
+"""Checks for the constructors of caveats, constraints and limits.
 
-They run when a caveat is made and when one is decoded, so that nothing malformed exists as an object.
+They run when a caveat is created and when it is decoded, so that no malformed object exists.
 """
 
 from __future__ import annotations

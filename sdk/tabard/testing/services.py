@@ -250,14 +250,14 @@ class Services(
             metadata=metadata,
         )
         self._state.calls.append(call)
-        approvals, question = self._state.approvals, canonical([call.tool, call.server, arguments])
-        approved = approvals.answer(grant, question, list(request.discharges))
+        approvals, call_key = self._state.approvals, canonical([call.tool, call.server, arguments])
+        approved = approvals.answer(grant, call_key, list(request.discharges))
         answer = approved or self._state.script.answer(call.tool, arguments)
         if answer.status:
             return authorization_pb.AuthorizeResult(error=fake_status(answer))
         decision = self._decision(answer)
         if answer.approved is not None:
-            pending = approvals.ask(grant, question, answer.approved, time.time())
+            pending = approvals.ask(grant, call_key, answer.approved, time.time())
             decision.approvals.append(pending)
         return authorization_pb.AuthorizeResult(decision=decision)
 

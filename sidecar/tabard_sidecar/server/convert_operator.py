@@ -92,7 +92,7 @@ def ttl_seconds(request: revocation_pb.RevokeRequest) -> float | None:
     if not request.HasField("ttl"):
         return None
     if request.WhichOneof("target") not in {"agent_id", "subject"}:
-        raise invalid("ttl is for an agent or a subject; everything else is revoked for good")
+        raise invalid("ttl is for an agent or a subject; other revocations are permanent")
     seconds = request.ttl.seconds + request.ttl.nanos / 1e9
     if not 1 <= seconds <= _MAX_TTL_SECONDS:
         raise invalid("ttl is shorter than a second or longer than a hundred years")

@@ -177,7 +177,7 @@ class UnchangedContract:
 async def _take(
     store: StateStore, memory: TaskStateCache, call: Reservation, meanwhile: Callable[[], Awaitable[None]]
 ) -> Reservation | None:
-    """Reserve as a ledger does, on what is remembered if anything is; compare that with what there is."""
+    """Reserve as a pipeline does, on what is remembered if anything is; compare that with what there is."""
     found = await store.look_up(call.chain)
     state = memory.take(call.chain, with_calls=True, revocations=found.revocations)
     if state is not None:

@@ -38,7 +38,7 @@ class ZoneStateContract:
         assert "chips" in denied.message
 
     async def test_every_ancestor_pays_or_none_does(self, zone):
-        """A hop's own budget is the smaller one; a call that exceeds it takes nothing from anybody."""
+        """A hop's own budget is the smaller one; a call that exceeds it takes nothing from any budget."""
         task = await zone.start_task()
         child = await zone.hand_to(task, "triage")
         await pay(child, 200)

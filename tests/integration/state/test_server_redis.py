@@ -1,4 +1,4 @@
-"""What a Redis server has to be like, how it is reached, and what is left on it."""
+"""Requirements on a Redis server, connections to it, and the keys that are left on it."""
 
 from __future__ import annotations
 

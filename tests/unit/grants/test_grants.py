@@ -1,4 +1,4 @@
-"""Making, handing on, verifying and judging grants."""
+"""Making, handing on, verifying and checking grants."""
 
 import pytest
 from tabard import macaroon
