@@ -300,15 +300,14 @@ def _paragraph(text: str) -> str:
 
 def metrics_page() -> str:
     """Return the list of metrics."""
-    metrics = Metrics.create(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
     lines = [
         _GENERATED.format(source="sidecar/tabard_sidecar/records/metrics.py"),
         _METRICS_INTRO,
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",
     ]
-    for name in Metrics.__dataclass_fields__:
-        instrument = getattr(metrics, name)
+    for instrument in vars(metrics).values():
         if isinstance(instrument, MetricWrapperBase):
             family = next(iter(instrument.describe()))
             full = f"{family.name}_total" if family.type == "counter" else family.name

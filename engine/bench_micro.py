@@ -65,19 +65,26 @@ decision := {
 def example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
     """Return modules, data (500 users, 2,000 orders) and an input with five hops, about 3 KB."""
     agents = [f"spiffe://prod.example/ns/support/sa/agent-{n}" for n in range(6)]
-    data = {
+    return {"policy/support.rego": POLICY, "tabard/decision.rego": COLLECTOR}, _data(agents), _input(agents)
+
+
+def _data(agents: list[str]) -> dict[str, Any]:
+    return {
         "users": {f"user-{n}": {"roles": ["support_manager", "reader"], "active": True} for n in range(500)},
         "orders": {f"o-{n}": {"customer": f"c-{n % 300}", "total": n} for n in range(2000)},
         "limits": {"refund": 200},
         "purposes": {"support": ["refunds", "complaints"]},
         "agents": dict.fromkeys(agents, True),
     }
+
+
+def _input(agents: list[str]) -> dict[str, Any]:
     caveat = {
         "type": "arguments",
         "tool": "refund",
         "constraints": [{"path": "amount", "operator": "range", "operand": [0, 200]}],
     }
-    policy_input = {
+    return {
         "operation": "authorize",
         "subject": {
             "id": "user-42",
@@ -123,7 +130,6 @@ def example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         "history": {"calls": [], "labels": []},
         "approvals": [],
     }
-    return {"policy/support.rego": POLICY, "tabard/decision.rego": COLLECTOR}, data, policy_input
 
 
 async def measure(call: Callable[[], Awaitable[Any]], count: int, at_once: int = 1) -> dict[str, float]:
