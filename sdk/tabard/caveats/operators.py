@@ -151,7 +151,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
             "a string with an IP address, or a network in CIDR form, within one of them",
             _any_string("cidr", compile_cidr),
         ),
-        "max_length": Operator("integer", "a string of at most so many Unicode characters", _max_length),
+        "max_length": Operator(
+            "integer", "a string of at most this number of Unicode characters", _max_length
+        ),
         "path_under": Operator(
             "absolute path or list",
             "a string with an absolute path that is one of them or lies under it",

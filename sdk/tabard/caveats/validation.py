@@ -32,7 +32,7 @@ def text(value: object, what: str, *, maximum: int = MAX_TEXT) -> str:
             raise CaveatError(f"{what} holds a control character")
         return value
     if any(char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff" for char in value):
-        raise CaveatError(f"{what} holds a control character or half a character")
+        raise CaveatError(f"{what} holds a control character or a lone surrogate")
     return value
 
 

@@ -57,7 +57,7 @@ def fake_status(answer: Answer) -> status_pb2.Status:
     """Return the error of a call that no decision is made about."""
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.ErrorInfo(reason=answer.code, domain=ERROR_DOMAIN))
-    message = answer.message or f"{answer.code}, as the test wants it"
+    message = answer.message or f"{answer.code}, set by the test"
     return status_pb2.Status(code=code_pb2.Code.Value(answer.status), message=message, details=[detail])
 
 

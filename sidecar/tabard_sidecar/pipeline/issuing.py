@@ -33,7 +33,7 @@ class PendingCredential:
         """Compute the credential, if its issuer only computes; :meth:`issue` raises an error of it again."""
         try:
             self._computed = self._issuer.compute(self.request)
-        except Exception:  # noqa: BLE001 - the reservation is under way; issue() meets the same error and raises it
+        except Exception:  # noqa: BLE001 - the reservation is running; issue() meets the same error and raises it
             self._computed = None
 
     async def issue(self, recorder: DecisionRecorder, observer: Observer) -> IssuedCredential:

@@ -84,7 +84,7 @@ class Outcomes:
             )
         )
         if state is OutcomeState.UNKNOWN:
-            message = f"this holder got no decision {request.decision_id[:64]!a} that was written down"
+            message = f"this holder got no decision {request.decision_id[:64]!a} that was stored"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
         if state is not OutcomeState.DONE:
             raise _invalid(_PROBLEMS[state])

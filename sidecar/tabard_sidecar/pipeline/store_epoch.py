@@ -59,7 +59,7 @@ class StoreEpoch:
         # Last: until the revocation is written, every request has to notice the loss.
         self.highest = epoch
         raise Refused(
-            "state_rolled_back", "the state store has lost what it acknowledged; start the task again"
+            "state_rolled_back", "the state store has lost acknowledged writes; start the task again"
         )
 
     async def check_write(self, epoch: int, *, before: int) -> None:

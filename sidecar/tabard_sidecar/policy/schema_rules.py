@@ -124,7 +124,7 @@ class _Document:
         if known is not None:
             return known
         if len(self._open) > MAX_HEIGHT:
-            raise SchemaError(f"{place} is nested, or refers on, more than {MAX_HEIGHT} times")
+            raise SchemaError(f"{place} is nested more than {MAX_HEIGHT} levels deep, references included")
         self._require_keywords(schema, place)
         self._open.add(id(schema))
         same_place = self._same_place[id(schema)] = []
@@ -136,7 +136,8 @@ class _Document:
             parts, height = parts + size.parts, max(height, size.height)
         self._open.remove(id(schema))
         if parts > MAX_PARTS or height >= MAX_HEIGHT:
-            raise SchemaError(f"{place or 'it'} comes to more than {MAX_PARTS} parts, or refers on too often")
+            limits = f"{MAX_PARTS} parts, or is nested more than {MAX_HEIGHT} levels deep"
+            raise SchemaError(f"{place or 'it'} has more than {limits}, references included")
         self._sizes[id(schema)] = size = _Size(parts, height + 1)
         return size
 

@@ -83,7 +83,7 @@ def subject(message: revocation_pb.RevokeSubject) -> tuple[str, str]:
 def credential_id(value: str) -> str:
     """Return a credential's identifier."""
     if not is_credential_id(value):
-        raise invalid("credential_id isn't one that Tabard gives; it is the jti of a credential")
+        raise invalid("credential_id isn't a credential id of Tabard; it is the jti of a credential")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Asking people and using what they approved."""
+"""Requesting, deciding and using approvals."""
 
 from __future__ import annotations
 

@@ -82,10 +82,10 @@ def _wrong_package(file: str, module: Node, package: tuple[str, ...]) -> PolicyP
             "Put helpers into package lib.<name>",
         )  # fmt: skip
     if package[:1] == ("policy",):
-        message = f"package {name} is never asked: a policy module's package has exactly two parts"
+        message = f"package {name} is never evaluated: a policy module's package has exactly two parts"
         step = f"Write `package policy.{package[1] if len(package) > 1 else '<name>'}`"
     else:
-        message = f"package {name} is never asked"
+        message = f"package {name} is never evaluated"
         step = f"Write `package policy.{package[-1]}`, or `package lib.{package[-1]}` for helpers"
     return PolicyProblem(file, at.row, at.column, "package", message, step)
 
@@ -99,7 +99,7 @@ def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[
         elif rule.shape != "set":
             yield PolicyProblem(
                 file, rule.place.row, rule.place.column, "rule_shape",
-                f"{rule.name} is {rule.shape}, and only `{rule.name} contains …` is ever asked",
+                f"{rule.name} is {rule.shape}, and only `{rule.name} contains …` is ever evaluated",
                 f'Write `{rule.name} contains {{"code": …}} if …`',
             )  # fmt: skip
         elif rule.element is not None:
@@ -119,7 +119,7 @@ def _check_system(file: str, module: Node, world: World) -> Iterator[PolicyProbl
     for rule in rules(module):
         if rule.name.startswith("_") or rule.name in _SYSTEM_RULES:
             continue
-        message = f"system.log.{rule.name} is ignored: only system.log.mask is asked"
+        message = f"system.log.{rule.name} is ignored: only system.log.mask is evaluated"
         yield PolicyProblem(
             file,
             rule.place.row,
