@@ -1,4 +1,4 @@
-"""Authorize with a jwt credential, against a bare echo and against the glue a team would write."""
+"""Measures Authorize with a jwt credential against a bare echo server and against a hand-written baseline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tabard_opa import opa_binary
 from bench.echo_server import METHOD
 from bench.glue import Glue
 from bench.harness import Figure, compare, cpu_seconds, percentile, publish, resident_bytes, timed
-from bench.setup import Bench, echo, question, running
+from bench.setup import Bench, authorize_request, echo, running
 
 DEPTHS = (1, 5, 8)
 IN_FLIGHT = (1, 8, 32)
@@ -51,13 +51,13 @@ QUICK = Size(blocks=2, calls=20, rate_seconds=0.3, memory_calls=1_000)
 
 
 def run(*, quick: bool) -> bool:
-    """Measure everything and tell whether every goal is met."""
+    """Run every measurement and tell whether every goal is met."""
     size = QUICK if quick else FULL
     with running() as bench:
         grants = {depth: bench.grant(depth) for depth in DEPTHS}
         stub = authorization_grpc.AuthorizationServiceStub(grpc.insecure_channel(bench.address))
         for grant in grants.values():
-            reply = stub.Authorize(question(grant))
+            reply = stub.Authorize(authorize_request(grant))
             if reply.decision.effect != types_pb2.EFFECT_ALLOW or not reply.decision.credential.value:
                 raise RuntimeError(f"a measured call isn't allowed: {reply}")
         figures = [
@@ -79,7 +79,7 @@ def _caller(stub: authorization_grpc.AuthorizationServiceStub, grant: str) -> Ca
     def call() -> object:
         nonlocal number
         number += 1
-        return stub.Authorize(question(grant, number))
+        return stub.Authorize(authorize_request(grant, number))
 
     return call
 
@@ -93,7 +93,7 @@ def _latency(
     with echo(reply_bytes) as address, grpc.insecure_channel(address) as channel:
         floor = channel.unary_unary(METHOD)
         for depth in DEPTHS:
-            raw = question(grants[depth]).SerializeToString()
+            raw = authorize_request(grants[depth]).SerializeToString()
             found = compare(
                 _caller(stub, grants[depth]), lambda raw=raw: floor(raw), blocks=size.blocks, calls=size.calls
             )
@@ -135,11 +135,13 @@ async def _all_rates(bench: Bench, grants: dict[int, str], echo_address: str, si
     ):
         stub = authorization_grpc.AuthorizationServiceStub(channel)
         bare = floor.unary_unary(METHOD)
-        raw = question(grants[5]).SerializeToString()
+        raw = authorize_request(grants[5]).SerializeToString()
         for in_flight in IN_FLIGHT:
             for depth in DEPTHS:
                 rate = await _rate(
-                    lambda n, g=grants[depth]: stub.Authorize(question(g, n)), in_flight, size.rate_seconds
+                    lambda n, g=grants[depth]: stub.Authorize(authorize_request(g, n)),
+                    in_flight,
+                    size.rate_seconds,
                 )
                 figures.append(Figure(f"decisions/s, depth {depth}, {in_flight} in flight", rate, "1/s"))
             rate = await _rate(lambda _: bare(raw), in_flight, size.rate_seconds)
@@ -150,12 +152,12 @@ async def _all_rates(bench: Bench, grants: dict[int, str], echo_address: str, si
 
 
 async def _batches(stub: authorization_grpc.AuthorizationServiceStub, grant: str, size: Size) -> list[Figure]:
-    items = [authorization_pb.AuthorizeRequest(tool=question("", n).tool) for n in range(BATCH)]
+    items = [authorization_pb.AuthorizeRequest(tool=authorize_request("", n).tool) for n in range(BATCH)]
     batch = authorization_pb.BatchAuthorizeRequest(grant=grant, items=items)
     ratios = []
     rates = []
     for _ in range(max(2, size.blocks // 3)):
-        single = await _rate(lambda n: stub.Authorize(question(grant, n)), 1, size.rate_seconds / 4)
+        single = await _rate(lambda n: stub.Authorize(authorize_request(grant, n)), 1, size.rate_seconds / 4)
         batched = BATCH * await _rate(lambda _: stub.BatchAuthorize(batch), 1, size.rate_seconds / 4)
         ratios.append(batched / single)
         rates.append(batched)
@@ -170,13 +172,15 @@ async def _stream(stub: authorization_grpc.AuthorizationServiceStub, grant: str,
     total = int(size.rate_seconds * 1000)
     window = asyncio.Semaphore(32)
 
-    async def questions() -> object:
+    async def requests() -> object:
         for n in range(total):
             await window.acquire()
-            yield authorization_pb.StreamAuthorizeRequest(correlation_id=str(n), request=question(grant, n))
+            yield authorization_pb.StreamAuthorizeRequest(
+                correlation_id=str(n), request=authorize_request(grant, n)
+            )
 
     began = time.perf_counter()
-    async for _ in stub.StreamAuthorize(questions()):
+    async for _ in stub.StreamAuthorize(requests()):
         window.release()
     return total / (time.perf_counter() - began)
 
@@ -217,7 +221,7 @@ def _opa_server(bench: Bench) -> Iterator[str]:
 
 
 def _address(process: subprocess.Popen[str]) -> str:
-    """Find out where the server listens and keep its log from filling the pipe."""
+    """Return the address where the server listens, and drain its log so that the pipe doesn't fill."""
     port = None
     deadline = time.monotonic() + 20
     while port is None and time.monotonic() < deadline:
@@ -270,7 +274,7 @@ def _against_glue(
 async def _own_rate(bench: Bench, grant: str, size: Size) -> float:
     async with grpc.aio.insecure_channel(bench.address) as channel:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
-        return await _rate(lambda n: stub.Authorize(question(grant, n)), 8, size.rate_seconds / 2)
+        return await _rate(lambda n: stub.Authorize(authorize_request(grant, n)), 8, size.rate_seconds / 2)
 
 
 def _glue_rate(url: str, policy_input: dict, size: Size) -> float:
@@ -295,8 +299,8 @@ def _glue_rate(url: str, policy_input: dict, size: Size) -> float:
 
 def _first_use(grant: str, stub: authorization_grpc.AuthorizationServiceStub, size: Size) -> Iterator[Figure]:
     fresh = [narrow(grant, Limits(ttl_seconds=600 + n)) for n in range(size.calls)]
-    first = [timed(lambda g=g: stub.Authorize(question(g)), 1)[0] for g in fresh]
-    again = [timed(lambda g=g: stub.Authorize(question(g)), 1)[0] for g in fresh]
+    first = [timed(lambda g=g: stub.Authorize(authorize_request(g)), 1)[0] for g in fresh]
+    again = [timed(lambda g=g: stub.Authorize(authorize_request(g)), 1)[0] for g in fresh]
     yield Figure("p50 of a grant's first use, depth 5", statistics.median(first) * 1e6, "us")
     yield Figure("first use over repeated use", statistics.median(first) / statistics.median(again), "x")
 
@@ -309,7 +313,7 @@ def _resources(bench: Bench, grant: str, size: Size) -> Iterator[Figure]:
 
             async def one() -> None:
                 for n in left:
-                    await stub.Authorize(question(grant, n))
+                    await stub.Authorize(authorize_request(grant, n))
 
             await asyncio.gather(*(one() for _ in range(8)))
 

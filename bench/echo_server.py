@@ -1,4 +1,4 @@
-"""The floor: a bare grpcio server that answers every request with fixed bytes.
+"""Lower bound: a bare grpcio server that answers every request with fixed bytes.
 
 Usage: python bench/echo_server.py SOCKET REPLY_BYTES
 """

@@ -1,4 +1,4 @@
-"""The engine alone: beside a runaway rule, and against an OPA server over a unix socket."""
+"""Measures the engine alone: next to a runaway rule, and against an OPA server over a unix socket."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def run(*, quick: bool) -> bool:
 
 
 async def _measure(*, blocks: int, calls: int) -> list[Figure]:
-    modules, data, question = load_example()
+    modules, data, policy_input = load_example()
     policy = Engine().compile(modules, data, entrypoints=[ENTRYPOINT])
-    text = json.dumps(question).encode()
+    text = json.dumps(policy_input).encode()
 
     async def library() -> object:
         return await policy.evaluate(ENTRYPOINT, text, deadline_seconds=1.0)
 
     async with _opa_server(modules, data) as server:
-        body = json.dumps({"input": question}).encode()
+        body = json.dumps({"input": policy_input}).encode()
 
         async def remote() -> object:
             return await server(body)
 
         figures = await _against_server(library, remote, blocks=blocks, calls=calls)
-    runaway = partial(run_away, policy, question)
+    runaway = partial(run_away, policy, policy_input)
     rounds = 1 if blocks < 20 else 9
     return figures + await _beside(library, runaway, rounds=rounds, blocks=blocks, calls=calls)
 
@@ -56,9 +56,9 @@ def load_example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
     return example
 
 
-async def run_away(policy: Policy, question: dict[str, Any], stop: asyncio.Event) -> None:
-    """Run the example's endless rule into its deadline again and again, until told to stop."""
-    endless = json.dumps({**question, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
+async def run_away(policy: Policy, policy_input: dict[str, Any], stop: asyncio.Event) -> None:
+    """Evaluate the example's endless rule until its deadline, repeatedly until ``stop`` is set."""
+    endless = json.dumps({**policy_input, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
     while not stop.is_set():
         try:
             await policy.evaluate(ENTRYPOINT, endless, deadline_seconds=0.25)
@@ -117,7 +117,7 @@ async def _beside(
     blocks: int,
     calls: int,
 ) -> list[Figure]:
-    """Compare 1,000 normal calls alone with 1,000 beside a rule that runs into its deadline again and again.
+    """Compare 1,000 normal calls alone with 1,000 next to a rule that repeatedly exceeds its deadline.
 
     The slowest hundredth of 1,000 is ten calls, so it is measured in several rounds.
     """
@@ -160,7 +160,7 @@ async def _round(
 async def _opa_server(
     modules: dict[str, str], data: dict[str, Any]
 ) -> AsyncIterator[Callable[[bytes], Awaitable[bytes]]]:
-    """Start an OPA server on a unix socket with the same policy; yield what asks it."""
+    """Start an OPA server on a unix socket with the same policy; yield a function that queries it."""
     with tempfile.TemporaryDirectory(prefix="tbo", dir="/tmp") as name:
         folder, socket = Path(name) / "policy", f"{name}/s"
         for path, source in modules.items():

@@ -1,7 +1,7 @@
-"""What a team would write itself: PyJWT for the person's token and for one signed JWT per hop, requests to an OPA server.
+"""Hand-written baseline: PyJWT for the person's token and one signed JWT per hop, requests to an OPA server.
 
-It does less than Tabard (no attenuation, no fan-out, no replay protection, no intent, no log), and is measured in the
-caller's process, without a sidecar's hop in between.
+It does less than Tabard (no attenuation, no fan-out, no replay protection, no intent, no log), and is
+measured in the caller's process, without the hop to a sidecar.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Somebody who signs: its name, its key and what others verify with."""
+    """A signer: its name, its private key and its public key."""
 
     name: str
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def new(cls, name: str) -> Issuer:
-        """Make an issuer with a fresh P-256 key."""
+        """Create an issuer with a new P-256 key."""
         return cls(name, ec.generate_private_key(ec.SECP256R1()))
 
     def sign(self, claims: dict[str, Any]) -> str:
@@ -34,7 +34,7 @@ class Issuer:
 
 
 class Glue:
-    """The glue: verify everything, ask OPA, sign a credential."""
+    """Verifies tokens and hops, asks OPA, signs a credential."""
 
     def __init__(self, opa_url: str, depth: int, policy_input: dict[str, Any]) -> None:
         self._session = requests.Session()

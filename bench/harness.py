@@ -1,7 +1,7 @@
-"""Measuring side by side and writing down what came out.
+"""Measures two things in turns and records the results.
 
-Machines are shared and noisy, so nothing is compared across runs: what is compared takes turns in small blocks, and
-the figure is the median of the blocks' ratios.
+Machines are shared and noisy, so nothing is compared across runs: the compared calls alternate in small
+blocks, and the figure is the median of the blocks' ratios.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """Return the commit that is measured, with a plus sign if the tree was changed since."""
+    """Return the measured commit, with a plus sign if the working tree has changes."""
     folder = RESULTS.parent
     head = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
@@ -88,13 +88,13 @@ def publish(name: str, figures: Sequence[Figure]) -> bool:
     print(f"\n{name}: {where}, commit {what}")
     width = max(len(f.name) for f in figures)
     for f in figures:
-        verdict = {True: "met", False: "NOT MET", None: ""}[f.met]
-        print(f"  {f.name:<{width}}  {f.value:>10.3f} {f.unit:<12} {f.goal:<9} {verdict:<8} {f.spread}")
+        goal_met = {True: "met", False: "NOT MET", None: ""}[f.met]
+        print(f"  {f.name:<{width}}  {f.value:>10.3f} {f.unit:<12} {f.goal:<9} {goal_met:<8} {f.spread}")
     return all(f.met is not False for f in figures)
 
 
 def timed(call: Callable[[], object], times: int) -> list[float]:
-    """Call something several times; return the seconds each call took."""
+    """Call a function several times; return the duration of each call in seconds."""
     taken = []
     for _ in range(times):
         began = time.perf_counter()
@@ -132,7 +132,7 @@ def compare(
     every_second: list[float] = []
     ratios = []
     for block in range(blocks):
-        # The order changes from block to block, so that neither profits from going second.
+        # The order changes from block to block, so that neither benefits from running second.
         if block % 2:
             b, a = timed(second, calls), timed(first, calls)
         else:
@@ -150,13 +150,13 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return how much processor time a process has used."""
+    """Return the processor time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(pid: int) -> int:
-    """Return how much memory of a process is resident."""
+    """Return the resident memory of a process, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) * 1024

@@ -1,8 +1,8 @@
-"""Where the time of one Authorize goes, stage by stage: busy, and after idle moments.
+"""Measures the time of each stage of one Authorize call, under load and after idle pauses.
 
-Run as ``python -m bench.profile``; writes bench/results/authorize-profile.txt. The sidecar runs in this process, without
-gRPC, so that nothing but the stages is measured. Between two calls the second column waits two milliseconds: caches are
-cold then, which is what a single caller meets.
+Run as ``python -m bench.profile``; writes bench/results/authorize-profile.txt. The sidecar runs in this
+process, without gRPC, so that nothing but the stages is measured. For the second column there is a pause of
+two milliseconds between two calls: caches are cold then, as for a single caller.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from tabard_sidecar.server import convert, lifecycle
 from tabard_sidecar.server.lifecycle import sidecar
 
 from bench.harness import RESULTS, commit, machine
-from bench.setup import question
+from bench.setup import authorize_request
 from testbed.world import PERSON, WORKLOADS, World, spiffe_id
 from testbed.world import Sidecar as Process
 
 CALLS = 1_000
-# What is timed, with how deep it lies: a stage contains those below it that are deeper.
+# Timed functions with their depth: a stage contains the deeper ones below it.
 TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (convert, "authorize_request", "parse the request", 0),
     (pipeline.Authorizer, "authorize", "authorize", 0),
@@ -55,7 +55,7 @@ TIMED: tuple[tuple[Any, str, str, int], ...] = (
 
 
 class InProcess(World):
-    """The demo's world with its sidecars in this process."""
+    """The test bed's world with its sidecars in this process."""
 
     async def _start(self, process: Process) -> None:
         await self.stack.enter_async_context(sidecar(load(process.folder / "tabard.yaml").settings))
@@ -63,7 +63,7 @@ class InProcess(World):
 
 @contextmanager
 def timing(spent: dict[str, float]) -> Iterator[None]:
-    """Measure every stage while the context lasts."""
+    """Time every stage while the context lasts."""
     originals = [(owner, name, getattr(owner, name)) for owner, name, _, _ in TIMED]
     for owner, name, label, _ in TIMED:
         setattr(owner, name, _timed(getattr(owner, name), label, spent))
@@ -99,7 +99,7 @@ def _timed(function: Callable[..., Any], label: str, spent: dict[str, float]) ->
 
 
 async def _chain(world: World) -> str:
-    """Return a grant that went through every workload."""
+    """Return a grant that was delegated to every workload."""
     task = await world.agent(WORKLOADS[0]).start_task(
         world.issuer.access_token(PERSON), intent_token=world.intent("refunds", "Work off the refunds.")
     )
@@ -135,7 +135,7 @@ async def _column(authorizer: pipeline.Authorizer, grant: str, gap_seconds: floa
     spent: dict[str, float] = defaultdict(float)
 
     async def one(number: int) -> None:
-        decision = await authorizer.authorize(convert.authorize_request(question(grant, number)))
+        decision = await authorizer.authorize(convert.authorize_request(authorize_request(grant, number)))
         if not decision.allowed:
             raise RuntimeError(decision.reasons)
         convert.decision_message(decision)

@@ -1,4 +1,4 @@
-"""How long a revocation takes from the sidecar that makes it to one that nobody asks anything."""
+"""Measures the delay of a revocation between the sidecar that makes it and another, idle one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _KEPT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Propagation:
-    """Milliseconds from the call of ``revoke`` until the other sidecar's listeners heard, over all rounds."""
+    """Milliseconds from the call of ``revoke`` until the other sidecar's listeners are called, over all
+    rounds."""
 
     p50_ms: float
     p99_ms: float
@@ -48,12 +49,12 @@ async def between(
 ) -> Propagation:
     """Revoke on one connection to a zone's state and wait for it on another, round after round.
 
-    Both stores are open, and each is a connection of its own, as two sidecars have them. The other side's feed follows
-    as in a sidecar; no question is asked there, which would fetch the revocation at once.
+    Both stores are open and have separate connections, as in two sidecars. The other side's feed runs as in a
+    sidecar; no request is made there, because a request would fetch the revocation at once.
 
     Args:
         first: where revocations are made.
-        second: what the other sidecar's feed follows.
+        second: the store that the other sidecar's feed follows.
         rounds: how many revocations.
         pause_seconds: between two rounds, so that the feed waits for news again.
 

@@ -1,9 +1,9 @@
-"""What makes calls slow beside a runaway rule.
+"""Measures the causes of slow calls next to a runaway rule.
 
-Run as ``python -m bench.runaway``; writes bench/results/engine-profile.txt. The slowest hundredth of the calls is taken apart:
-how long they took, how much of that the thread was running, and how many were interrupted by another thread. What is
-running time beyond the usual is colder caches and the garbage collector's share; what isn't running time is waiting for a
-processor.
+Run as ``python -m bench.runaway``; writes bench/results/engine-profile.txt. For the slowest hundredth of the
+calls it reports the duration, the running time of the thread, and the number of calls that another thread
+interrupted. Running time beyond the usual comes from cold caches and the garbage collector; the rest of the
+duration is waiting for a processor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SLOWEST = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: wall and running time in microseconds, and how often the thread was interrupted."""
+    """One call: wall and running time in microseconds, and the number of interruptions of the thread."""
 
     wall: float
     running: float
@@ -62,9 +62,9 @@ def _rows(name: str, calls: list[Call]) -> list[str]:
 
 async def measure() -> str:
     """Return the table."""
-    modules, data, question = load_example()
+    modules, data, policy_input = load_example()
     policy = Engine().compile(modules, data, entrypoints=[ENTRYPOINT])
-    text = json.dumps(question).encode()
+    text = json.dumps(policy_input).encode()
     stop = asyncio.Event()
 
     async def call() -> object:
@@ -72,7 +72,7 @@ async def measure() -> str:
 
     await _measured(call)
     alone = await _measured(call)
-    runaway = asyncio.create_task(run_away(policy, question, stop))
+    runaway = asyncio.create_task(run_away(policy, policy_input, stop))
     await asyncio.sleep(0.05)
     beside = await _measured(call)
     stop.set()

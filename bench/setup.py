@@ -1,4 +1,4 @@
-"""What the benchmarks run against: one real sidecar process and grants of any depth for it."""
+"""Starts one real sidecar process for the benchmarks, and creates grants of any depth for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Bench:
         return self.world.sidecars[MEASURED].address
 
     def restart_seconds(self) -> float:
-        """Start another sidecar like the measured one, alone; return how long it took until it was ready."""
+        """Start another sidecar like the measured one, alone; return the time until it was ready."""
         folder = Path(tempfile.mkdtemp(prefix="tbr", dir="/tmp"))
         loop = asyncio.new_event_loop()
         twin = World(folder, workloads=(MEASURED,))
@@ -64,14 +64,14 @@ class Bench:
         for step in range(depth):
             verified = service.verify(grant)
             last = step == depth - 1
-            # Back and forth between the workloads, as deep as it takes; the last one is the measured one.
+            # Alternates between the workloads up to the depth; the last holder is the measured one.
             others = [name for name in names if spiffe_id(name) != verified.holder]
             holder = spiffe_id(MEASURED if last else others[step % len(others)])
             grant = service.delegate(grant, verified, holder=holder, limits=(), now=time.time())
         return grant
 
 
-def question(grant: str, number: int = 0) -> authorization_pb.AuthorizeRequest:
+def authorize_request(grant: str, number: int = 0) -> authorization_pb.AuthorizeRequest:
     """Return an Authorize request whose arguments differ from call to call."""
     arguments = REFUND.replace(b"o-1001", b"o-%d" % (1000 + number % 9000))
     return authorization_pb.AuthorizeRequest(
@@ -101,7 +101,7 @@ def running() -> Iterator[Bench]:
 
 
 def _allow_depth(world: World, depth: int) -> None:
-    """Let the example's chains be as deep as the benchmark's; nothing else of the policy changes."""
+    """Raise the example's limit of depth to the benchmark's; the rest of the policy is unchanged."""
     module = world.policy / "refunds" / "refunds.rego"
     text = module.read_text(encoding="utf-8")
     changed = text.replace("_max_depth := 6", f"_max_depth := {depth}")

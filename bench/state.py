@@ -1,8 +1,8 @@
-"""What budgets, history and fan-out cost, on SQLite and on Redis; needs redis-server.
+"""Measures the cost of budgets, history and fan-out, on SQLite and on Redis; needs redis-server.
 
-Two real sidecars answer the same calls in turns. One knows neither budgets nor history; the other charges two budgets at
-three places of the chain, counts children, keeps every call and denies by the task's labels. A third one's policy also goes
-through the last calls that it is shown, which costs what a rule costs that iterates.
+Two real sidecars answer the same calls in turns. One has neither budgets nor history; the other charges two
+budgets at three places of the chain, counts children, keeps every call and denies by the task's labels. The
+policy of a third one also iterates over the last calls in its input.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ deny contains {"code": "deleted", "message": "it has deleted"} if {
 def running(policy: str, state_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[World]:
     """Start a sidecar; stop it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="tbs", dir="/tmp"))
-    # Only one of the servers measured may forget; for the other the switch changes nothing.
+    # Only one of the measured servers may lose writes; the flag has no effect on the other.
     state = {"state": {"url": state_url, "redis": {"accept_weak_durability": True}}} if state_url else {}
     world = World(folder, workloads=(WORKLOAD,), policy={"desk/desk.rego": policy}, overrides=state)
     try:
@@ -121,7 +121,7 @@ def _store(
     name: str, goal: str, url: str, loop: asyncio.AbstractEventLoop, *, quick: bool
 ) -> Iterator[Figure]:
     blocks, calls = (2, 20) if quick else (20, 100)
-    # The plain twin keeps its little state in a file of its own, so that nothing of the other's is in its way.
+    # The plain sidecar has a state file of its own, so that it doesn't share locks with the other.
     with running(PLAIN, "", loop) as plain, running(WATCHED, url, loop) as watched:
         found = _against(plain, watched, loop, blocks=blocks, calls=calls)
         yield Figure(f"p50 with state on {name} over without", found.ratio, "x", goal, found.spread)
@@ -153,7 +153,7 @@ def _store(
         )
 
 
-def question(grant: str, cents: int = 1) -> authorization_pb.AuthorizeRequest:
+def authorize_request(grant: str, cents: int = 1) -> authorization_pb.AuthorizeRequest:
     """Return one payment."""
     call = types_pb2.ToolCall(
         name="pay", arguments_json=b'{"cents":%d,"to":"account-%d"}' % (cents, cents % 97)
@@ -168,7 +168,7 @@ async def _start(world: World) -> tabard.aio.Task:
 
 
 def _branch(task: tabard.aio.Task, *, budgets: bool) -> str:
-    """Return a grant two branches down, each with budgets of its own."""
+    """Return a grant with two branches, each with its own budgets."""
     limits = Limits(budgets={"cents": _PLENTY, "calls": _PLENTY}) if budgets else Limits(max_children=5000)
     return task.branch("a", limits).branch("b", limits).grant
 
@@ -185,7 +185,7 @@ def _caller(world: World, grant: str) -> Callable[[], object]:
     def call() -> object:
         nonlocal number
         number += 1
-        reply = stub.Authorize(question(grant, number))
+        reply = stub.Authorize(authorize_request(grant, number))
         assert reply.decision.effect == types_pb2.EFFECT_ALLOW, reply
         return reply
 
@@ -214,7 +214,7 @@ async def _one_against_many(world: World, seconds: float) -> float:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
 
         async def call(grant: str) -> None:
-            reply = await stub.Authorize(question(grant))
+            reply = await stub.Authorize(authorize_request(grant))
             assert reply.decision.effect == types_pb2.EFFECT_ALLOW, reply
 
         def ask(held: Sequence[str]) -> Callable[[int], Awaitable[object]]:
@@ -232,7 +232,9 @@ async def _large(world: World, holders: int, calls: int) -> tuple[str, str]:
     async with grpc.aio.insecure_channel(world.sidecars[WORKLOAD].address) as channel:
         stub = authorization_grpc.AuthorizationServiceStub(channel)
         for start in range(0, calls, 50):
-            items = [question(grants[number % holders]) for number in range(start, min(start + 50, calls))]
+            items = [
+                authorize_request(grants[number % holders]) for number in range(start, min(start + 50, calls))
+            ]
             reply = await stub.BatchAuthorize(authorization_pb.BatchAuthorizeRequest(grant="", items=items))
             assert all(one.decision.effect == types_pb2.EFFECT_ALLOW for one in reply.results), reply
     fresh = await _start(world)
@@ -240,7 +242,7 @@ async def _large(world: World, holders: int, calls: int) -> tuple[str, str]:
 
 
 def _compare_grants(world: World, old: str, fresh: str, *, blocks: int, calls: int) -> Compared:
-    # As many past calls in the input as the old task has: only what lies beyond them may differ.
+    # The input has as many past calls as that of the old task, so only older calls can make a difference.
     warm = _caller(world, fresh)
     for _ in range(60):
         warm()

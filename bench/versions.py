@@ -1,4 +1,4 @@
-"""This version side by side with another checkout: calls of both in turns, in one run.
+"""Compares this version with another checkout: alternates calls of both in one run.
 
 Run as ``python -m bench.versions OTHER_CHECKOUT``; writes bench/results/versions.json. The other checkout needs an
 environment of its own (``make .venv/.synced-bench`` in it). Each version serves its own examples.
@@ -22,14 +22,14 @@ from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
 
 from bench.harness import Figure, compare, cpu_seconds, publish, resident_bytes
-from bench.setup import question as refund
-from bench.state import question as payment
+from bench.setup import authorize_request as refund
+from bench.state import authorize_request as payment
 
 HERE = Path(__file__).resolve().parent.parent
 BLOCKS, CALLS = 60, 100
 STARTS = 5
 
-# What is started in each checkout; both scenarios exist there under these names.
+# The program that is started in each checkout; both scenarios exist there under these names.
 AUTHORIZE = """
 import json, sys
 from bench.setup import running

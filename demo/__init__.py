@@ -1,1 +1,1 @@
-"""The main job, shown: a support desk's refunds, worked off by a chain of agents."""
+"""Demonstration: a chain of agents processes a support desk's refunds."""

@@ -1,4 +1,4 @@
-"""``make demo``: play the scenario with real sidecars and show what happened.
+"""Implements ``make demo``: plays the scenario with real sidecars and shows the results.
 
 Exits 0 only if every expected allow and deny happened.
 """

@@ -18,14 +18,14 @@ AUDIENCE = "https://refunds.internal"
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_arguments: object) -> None:
-        """Write nothing: the demo has a screen of its own."""
+        """Log nothing: the demo prints its own screen."""
 
 
 class RefundBackend:
     """Serves ``POST /refunds`` on loopback while the ``with`` block lasts.
 
     Args:
-        folder: where replayed credentials are remembered.
+        folder: where used credentials are stored.
         issuer: issuer of the zone's credentials.
         jwks: file with the zone's public keys.
     """
@@ -48,7 +48,7 @@ class RefundBackend:
         self._server.server_close()
 
     def post(self, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> int:
-        """Ask for a refund the way an agent does; return the HTTP status."""
+        """Request a refund as an agent does; return the HTTP status."""
         connection = http.client.HTTPConnection("127.0.0.1", self._server.server_port, timeout=10)
         try:
             connection.request(
@@ -60,7 +60,7 @@ class RefundBackend:
 
 
 def _extract(request: Request) -> Call:
-    """Say which tool call a request makes: the backend decides this, not the caller."""
+    """Return the tool call of a request: the backend decides this, not the caller."""
     return Call("refunds.create", request.json())
 
 

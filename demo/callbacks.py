@@ -1,4 +1,4 @@
-"""The scenario's second half: what many calls add up to, a person who is asked, an operator who pulls the plug."""
+"""Second half of the scenario: budgets over many calls, an approval by a person, an operator's revocation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DeskWorld(World):
 
 
 async def callbacks(world: DeskWorld) -> list[Step]:
-    """Play it, under a second policy that is put beside the first while the sidecars run."""
+    """Play this half, under a second policy that is added while the sidecars run."""
     await asyncio.to_thread(shutil.copytree, MODULE, world.policy / MODULE.name)
     first = await _start(world)
     for _ in range(_MAILS):
@@ -79,7 +79,7 @@ async def _start(world: World) -> tabard.aio.Task:
 
 
 async def _asked(world: DeskWorld, task: tabard.aio.Task) -> Step:
-    """Have a mail wait for a person, who approves it through another sidecar of the zone."""
+    """Request a mail that needs approval, and approve it through another sidecar of the zone."""
     name = "a person approves a mail that waited"
     waiting = asyncio.create_task(task.authorize("mail.send", MAIL, wait_for_approval=_APPROVAL_SECONDS))
     try:

@@ -1,6 +1,6 @@
-"""The scenario: a support manager asks for refunds to be worked off, and a chain of agents does it.
+"""The scenario: a support manager starts a task, and a chain of agents processes the refunds.
 
-Every step states what has to happen. The scenario never decides by itself what counts as a success.
+Every step states the expected result. The scenario never decides by itself what counts as a success.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _POLICY_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Story:
-    """What happened."""
+    """The results of a run."""
 
     steps: list[Step] = field(default_factory=list)
     calls: int = 0
@@ -42,7 +42,7 @@ class Story:
 
     @property
     def met(self) -> bool:
-        """True if every step came out as it had to and every ordinary call was allowed."""
+        """True if every step had the expected result and every ordinary call was allowed."""
         return (
             bool(self.steps) and all(step.met for step in self.steps) and self.calls == self.allowed == CALLS
         )
@@ -81,7 +81,7 @@ async def play(world: DeskWorld, progress: Progress) -> Story:
     holders = [*chain, *workers]
     story.holders = len(holders)
     story.depth = len((await workers[0].get()).chain)
-    progress(f"{len(holders)} holders make {CALLS:,} calls; a policy file breaks half-way and is mended")
+    progress(f"{len(holders)} holders make {CALLS:,} calls; a policy file breaks half-way and is repaired")
     await _work(story, world, holders)
     progress("now everything that must not work")
     for step in (
@@ -103,7 +103,7 @@ async def play(world: DeskWorld, progress: Progress) -> Story:
 
 
 async def _delegate_down(world: World) -> list[tabard.aio.Task]:
-    """Start the task and hand it from workload to workload; return what each of them holds."""
+    """Start the task and delegate it from workload to workload; return the grant of each."""
     first = await world.agent(WORKLOADS[0]).start_task(
         world.issuer.access_token(PERSON), intent_token=world.intent("refunds", STATEMENT)
     )
@@ -128,13 +128,13 @@ def _ordinary_calls(count: int) -> Iterator[tabard.ToolCall]:
 
 
 async def _work(story: Story, world: World, holders: list[tabard.aio.Task]) -> None:
-    """Make the ordinary calls, all holders at once; break the policy in the middle and mend it."""
+    """Make the ordinary calls, all holders at once; break the policy in the middle and repair it."""
     shares = [CALLS // len(holders) + (n < CALLS % len(holders)) for n in range(len(holders))]
-    mended = asyncio.create_task(_break_and_mend(story, world))
+    repaired = asyncio.create_task(_break_and_repair(story, world))
 
     async def one(holder: tabard.aio.Task, share: int) -> tuple[int, int]:
         made = allowed = 0
-        # The second half comes after the policy was broken, so that it is decided by what was kept.
+        # The second half comes after the policy was broken, so the previous policy decides it.
         for part in (share // 2, share - share // 2):
             async for _, decision in holder.stream(_ordinary_calls(part)):
                 made += 1
@@ -146,11 +146,11 @@ async def _work(story: Story, world: World, holders: list[tabard.aio.Task]) -> N
     story.call_seconds = time.perf_counter() - began
     story.calls = sum(made for made, _ in results)
     story.allowed = sum(allowed for _, allowed in results)
-    await mended
+    await repaired
 
 
-async def _break_and_mend(story: Story, world: World) -> None:
-    """Break a policy file: the old policy must stay and health must say so; then mend it."""
+async def _break_and_repair(story: Story, world: World) -> None:
+    """Break a policy file: the previous policy must stay and health must report it; then repair the file."""
     file = next(path for path in sorted(world.policy.rglob("*.rego")) if not path.name.endswith("_test.rego"))
     good = file.read_text()
     file.write_text(good + "\nthis is not Rego {\n")
@@ -160,7 +160,7 @@ async def _break_and_mend(story: Story, world: World) -> None:
     )
     file.write_text(good)
     told = await _health_becomes(world, "serving")
-    story.steps.append(Step("the policy file is mended", "serving again", told))
+    story.steps.append(Step("the policy file is repaired", "serving again", told))
 
 
 async def _health_becomes(world: World, wanted: str) -> str:
@@ -215,7 +215,7 @@ async def _wrong_tools_and_arguments(
         capped.authorize("refunds.create", REFUND | {"amount_cents": 9900}),
     )
     yield await tried(
-        "an argument that nobody named",
+        "an argument that no constraint names",
         "argument_unknown",
         capped.authorize("tickets.search", {"query": "refund", "limit": 5}),
     )
@@ -262,7 +262,7 @@ async def _unknown_issuer(world: World, _chain: list[tabard.aio.Task], _worker: 
 
 
 def forge_caveat(grant: str) -> str:
-    """Write a caveat into a grant without knowing how to sign it: everything else, the signature too, stays."""
+    """Insert a caveat into a grant without its key: the rest, the signature included, stays the same."""
     raw = base64url.decode(grant)
     text = encode_caveat(Tools(("*",)))
     # Version 2 of the binary format: field 2 is an identifier, field 0 ends a section, field 6 is the signature.
@@ -273,7 +273,7 @@ def forge_caveat(grant: str) -> str:
 
 
 async def _backend(world: World, worker: tabard.aio.Task) -> list[Step]:
-    """Use one credential at a real HTTP backend: once rightly, then with other arguments, then twice."""
+    """Use one credential at a real HTTP backend: for its call, then with other arguments, then twice."""
     steps = []
     keys = world.folder / "zone-keys.json"
     _, published = await http_get(world.sidecars["worker"].http, "/.well-known/jwks.json")

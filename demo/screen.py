@@ -1,4 +1,4 @@
-"""The demo's last screen: at most 24 lines of 80 columns, understood in ten seconds."""
+"""Prints the demo's summary: at most 24 lines of 80 columns."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def show(story: Story, console: Console) -> None:
     for step in story.steps:
         if step.expected in _OUTCOMES:
             _line(console, step, denied=False)
-    verdict = (
+    summary = (
         "Everything happened as it must." if story.met else "NOT as it must: see the lines marked with !!"
     )
-    console.print(Text(verdict, style="bold green" if story.met else "bold red"))
+    console.print(Text(summary, style="bold green" if story.met else "bold red"))
 
 
 def _line(console: Console, step: Step, *, denied: bool) -> None:

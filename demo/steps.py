@@ -1,4 +1,4 @@
-"""What was tried, what had to come out of it, and what did."""
+"""Steps of the scenario: an attempt, its expected result and its actual result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tabard
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was tried: what had to come out, and what did."""
+    """One attempt with its expected and actual result."""
 
     name: str
     expected: str
@@ -21,12 +21,12 @@ class Step:
 
     @property
     def met(self) -> bool:
-        """True if what had to happen did."""
+        """True if the actual result is the expected one."""
         return self.expected == self.actual
 
 
 async def tried(name: str, expected: str, attempt: Awaitable[object], note: str = "") -> Step:
-    """Try something that a sidecar decides about: ``allowed``, or the code of the refusal."""
+    """Make a request; return ``allowed`` or the code of the refusal."""
     began = time.perf_counter()
     try:
         await attempt

@@ -1,4 +1,4 @@
-"""The tables of docs/reference/caveats.md, from the caveat types and the operators."""
+"""Generates the tables of docs/reference/caveats.md from the caveat types and the operators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REGION = re.compile(r"(<!-- generated: (\w+) [^\n]*-->\n).*?(<!-- end of genera
 
 
 def filled(page: str, registry: CaveatRegistry = CAVEATS) -> str:
-    """Return ``page`` with its generated parts written anew.
+    """Return ``page`` with its generated parts replaced.
 
     Raises:
         KeyError: a part has a name that no table has.

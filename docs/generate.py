@@ -2,7 +2,7 @@
 
 Pages: configuration, caveats, decision cases, reason codes, metrics, command line.
 
-``python docs/generate.py`` writes, ``python docs/generate.py --check`` only says what is out of step.
+``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _flatten(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[tuple[str, F
 
 
 def _models(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
-    """Yield the section classes inside an annotation and how a key of them is written."""
+    """Yield the section classes inside an annotation, with the form of their keys."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation, ""
@@ -300,15 +300,14 @@ def _paragraph(text: str) -> str:
 
 def metrics_page() -> str:
     """Return the list of metrics."""
-    metrics = Metrics.create(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
     lines = [
         _GENERATED.format(source="sidecar/tabard_sidecar/records/metrics.py"),
         _METRICS_INTRO,
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",
     ]
-    for name in Metrics.__dataclass_fields__:
-        instrument = getattr(metrics, name)
+    for instrument in vars(metrics).values():
         if isinstance(instrument, MetricWrapperBase):
             family = next(iter(instrument.describe()))
             full = f"{family.name}_total" if family.type == "counter" else family.name

@@ -1,4 +1,4 @@
-"""Measures the engine alone: ways of calling it, parts of an evaluation, and load next to a runaway rule.
+"""Measures the engine alone: forms of calls, parts of an evaluation, and load next to a runaway rule.
 
 ``python engine/bench_micro.py`` prints one table. Import ``example`` and ``measure`` to use the same load elsewhere.
 """  # noqa: INP001
@@ -65,19 +65,26 @@ decision := {
 def example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
     """Return modules, data (500 users, 2,000 orders) and an input with five hops, about 3 KB."""
     agents = [f"spiffe://prod.example/ns/support/sa/agent-{n}" for n in range(6)]
-    data = {
+    return {"policy/support.rego": POLICY, "tabard/decision.rego": COLLECTOR}, _data(agents), _input(agents)
+
+
+def _data(agents: list[str]) -> dict[str, Any]:
+    return {
         "users": {f"user-{n}": {"roles": ["support_manager", "reader"], "active": True} for n in range(500)},
         "orders": {f"o-{n}": {"customer": f"c-{n % 300}", "total": n} for n in range(2000)},
         "limits": {"refund": 200},
         "purposes": {"support": ["refunds", "complaints"]},
         "agents": dict.fromkeys(agents, True),
     }
+
+
+def _input(agents: list[str]) -> dict[str, Any]:
     caveat = {
         "type": "arguments",
         "tool": "refund",
         "constraints": [{"path": "amount", "operator": "range", "operand": [0, 200]}],
     }
-    question = {
+    return {
         "operation": "authorize",
         "subject": {
             "id": "user-42",
@@ -123,7 +130,6 @@ def example() -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         "history": {"calls": [], "labels": []},
         "approvals": [],
     }
-    return {"policy/support.rego": POLICY, "tabard/decision.rego": COLLECTOR}, data, question
 
 
 async def measure(call: Callable[[], Awaitable[Any]], count: int, at_once: int = 1) -> dict[str, float]:
@@ -163,8 +169,8 @@ async def _compare(policy: Policy, text: bytes, name: str, count: int) -> None:
         _row(f"{name}, {at_once} in flight", figures)
 
 
-async def _beside_runaway(policy: Policy, text: bytes, question: dict[str, Any], runaways: int) -> None:
-    endless = json.dumps({**question, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
+async def _beside_runaway(policy: Policy, text: bytes, policy_input: dict[str, Any], runaways: int) -> None:
+    endless = json.dumps({**policy_input, "context": {"time": 1, "asserted": {"runaway": True}}}).encode()
     stop = asyncio.Event()
 
     async def run_away() -> None:
@@ -187,9 +193,9 @@ async def _beside_runaway(policy: Policy, text: bytes, question: dict[str, Any],
 
 
 async def main(count: int = 5000) -> None:
-    """Print everything."""
-    modules, data, question = example()
-    text = json.dumps(question).encode()
+    """Run every measurement and print the table."""
+    modules, data, policy_input = example()
+    text = json.dumps(policy_input).encode()
     sys.stdout.write(f"OPA {opa_version()}, input {len(text)} bytes\n")
     held = Engine().compile(modules, data, entrypoints=[ENTRYPOINT])
     mailed = Engine(hold_seconds=0).compile(modules, data, entrypoints=[ENTRYPOINT])
@@ -206,14 +212,14 @@ async def main(count: int = 5000) -> None:
         await _compare(held, text, "on the caller's thread, lock held", count)
         await _compare(handed, text, "on a goroutine, lock held while waiting", count)
         await _compare(mailed, text, "on a goroutine, through the eventfd", count)
-    read = json.dumps({**question, "tool": {"name": "get_order", "server": "orders"}}).encode()
+    read = json.dumps({**policy_input, "tool": {"name": "get_order", "server": "orders"}}).encode()
     unknowns = ["input.tool.arguments"]
     figures = await measure(
         lambda: held.partial("data.policy.support.grant[_]", read, unknowns, deadline_seconds=1.0), 1000
     )
     _row("partial, tool arguments unknown", figures)
     for runaways in (1, 4):
-        await _beside_runaway(held, text, question, runaways)
+        await _beside_runaway(held, text, policy_input, runaways)
 
 
 if __name__ == "__main__":

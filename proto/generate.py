@@ -50,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         fresh = {p.name: p for p in (Path(folder) / "tabard" / "authz" / "v1").glob("*_pb2*")}
-        # Files without a service get an empty gRPC module; nobody imports it.
+        # Files without a service get an empty gRPC module, which isn't used.
         fresh = {name: p for name, p in fresh.items() if "_grpc" not in name or "service" in name}
         if check:
             old = {p.name: p for p in TARGET.glob("*_pb2*")}

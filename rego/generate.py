@@ -1,4 +1,4 @@
-"""Write the limits in rego/schemas from the caveat types.
+"""Generates the limits in rego/schemas from the caveat types.
 
 Run as ``make generate``; ``make rego`` runs it with ``--check`` and fails when a schema is out of step.
 """

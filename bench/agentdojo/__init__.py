@@ -1,1 +1,2 @@
-"""AgentDojo's tool calls through the real sidecar: what policy lets through, of the users and of the attackers."""
+"""Plays AgentDojo's tool calls against the real sidecar and counts the allowed calls of users and of
+attackers."""

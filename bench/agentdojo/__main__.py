@@ -1,4 +1,5 @@
-"""``make agentdojo``: plays the suites, prints what came of it, writes bench/results/agentdojo.json."""
+"""Implements ``make agentdojo``: plays the suites, prints the results, writes
+bench/results/agentdojo.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool catalogue of a suite, as its tools describe themselves."""
+"""Builds the tool catalogue of a suite from the descriptions of its tools."""
 
 from __future__ import annotations
 

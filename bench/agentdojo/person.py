@@ -1,7 +1,8 @@
-"""The scripted user: who is asked when policy asks, and what she answers.
+"""The scripted user, who answers requests for approval.
 
-She stands for a person who knows what she wanted and looks closely. What she knows of her tasks stays here: the gate, the
-agent and the policies never see it. She hears of a call as people do, from the operator socket of the sidecar.
+She stands for a careful person who knows her own tasks. Only this module knows the calls of her tasks: the
+gate, the agent and the policies never see them. She learns of a call as people do, from the operator socket
+of the sidecar.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ _TIMEOUT_SECONDS = 20.0
 
 
 class ScriptedUser:
-    """Approves the calls of her own tasks, each as often as her task makes it, and refuses every other.
+    """Approves the calls of her own tasks, each as often as her task makes it, and refuses every other call.
 
     Args:
-        suite: where her tasks come from.
+        suite: the suite with her tasks.
     """
 
     def __init__(self, suite: TaskSuite[Any]) -> None:
@@ -33,7 +34,7 @@ class ScriptedUser:
         self._wanted: dict[str, list[tuple[str, Any]]] = {}
 
     def begins(self, task_id: str, task: BaseUserTask[Any]) -> None:
-        """Remember what she wants of a task that was started for her."""
+        """Store the expected calls of a task that was started for her."""
         calls = task.ground_truth(fresh(self._suite, task))
         self._wanted[task_id] = [(call.function, plain(call.args)) for call in calls]
 
@@ -63,7 +64,7 @@ class ApprovalStatusService:
         self._token = token
 
     def work_off(self) -> None:
-        """Decide about everything that waits."""
+        """Decide about every pending approval."""
         waiting = self._service.ListApprovals(approval_pb.ListApprovalsRequest(), timeout=_TIMEOUT_SECONDS)
         for listed in waiting.approvals:
             shown = self._service.GetApprovalDetails(
@@ -81,5 +82,5 @@ class ApprovalStatusService:
             )
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._channel.close()

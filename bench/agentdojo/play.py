@@ -1,8 +1,8 @@
-"""Plays AgentDojo's tasks: ask about every call, execute what is allowed, score the environment that results.
+"""Plays AgentDojo's tasks: requests every call, executes allowed calls, scores the resulting environment.
 
-No model is involved. A user task is played by its ground-truth calls; an attack is a user task followed by the calls of
-an injection task, as if the injected text had taken over the agent completely. That is the worst case for whoever
-decides about single calls.
+No model is involved. A user task is played by its ground-truth calls; an attack is a user task followed by
+the calls of an injection task, as if the injected text had taken over the agent completely. That is the worst
+case for a decision about single calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OTHERS = ("travel", "workspace")
 
 
 class Answer(Enum):
-    """What came back for one call."""
+    """The answer for one call."""
 
     ALLOWED = "allowed"
     APPROVED = "approved"  # policy asked, the person approved, the call was allowed
@@ -53,7 +53,7 @@ class Session(Protocol):
 
 
 class Gate(Protocol):
-    """Whoever decides about calls."""
+    """Decides about calls."""
 
     def task(self, user_task: BaseUserTask[Any]) -> AbstractContextManager[Session]:
         """Start a task for the person's request."""
@@ -62,11 +62,11 @@ class Gate(Protocol):
 
 @dataclass
 class SuiteResult:
-    """Figures of one suite, and which tasks and pairs stand behind them.
+    """Figures of one suite, with the tasks and pairs that they count.
 
-    ``user_calls_asked`` counts the calls about which the person was asked, whatever she said; ``attacks_asked`` the
-    attacks with such a call. ``attacks_left_out`` are those for which the
-    package has no calls: they want the model to say something, or nobody wrote down how they are done.
+    ``user_calls_asked`` counts the calls that needed an approval, granted or refused; ``attacks_asked`` the
+    attacks with such a call. ``attacks_left_out`` are those for which the package has no calls: their goal is
+    a text of the model, or the package defines no calls for them.
     """
 
     suite: str
@@ -145,14 +145,14 @@ def _play_user_task(
 def _attack(
     suite: TaskSuite[Any], task: BaseUserTask[Any], injection: BaseInjectionTask[Any], gate: Gate
 ) -> tuple[bool, _Played]:
-    """Tell whether the attack succeeds, and what came of its calls."""
+    """Tell whether the attack succeeds, and return the results of its calls."""
     environment = fresh(suite, task)
     before = environment.model_copy(deep=True)
     with gate.task(task) as session:
         user = _play(suite, session, environment, task.ground_truth(environment))
         # Injected text was written before the task began, so the calls it leads to are those of that time.
         attacker = _play(suite, session, user.environment, injection.ground_truth(before))
-    # What the model says at the end is the attacker's as far as the attacker's calls went through.
+    # The final text of the model is the attacker's, as far as the attacker's calls were allowed.
     output = injection.GROUND_TRUTH_OUTPUT if attacker.all_allowed else task.GROUND_TRUTH_OUTPUT
     executed = [*user.executed, *attacker.executed]
     succeeded = suite._check_task_result(  # noqa: SLF001 - as above
@@ -171,14 +171,14 @@ def _play(
         answer = session.ask(call.function, plain(call.args))
         answers.append((call, answer))
         if answer.allowed:
-            # An error of the tool is the agent's to deal with, as in the package's own runs.
+            # The agent handles errors of the tool, as in the package's own runs.
             runtime.run_function(environment, call.function, call.args)
             executed.append(call)
     return _Played(environment, executed, answers)
 
 
 def fresh(suite: TaskSuite[Any], task: BaseUserTask[Any]) -> TaskEnvironment:
-    """Return the environment as a user task finds it, nothing injected."""
+    """Return the environment at the start of a user task, without injections."""
     return task.init_environment(suite.load_and_inject_default_environment({}))
 
 
@@ -194,7 +194,7 @@ def _says(text: str) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return arguments as JSON knows them; the package uses Python objects such as dates and nested calls."""
+    """Return arguments as JSON values; the package uses Python objects such as dates and nested calls."""
     return json.loads(json.dumps(value, default=_jsonable))
 
 

@@ -1,4 +1,4 @@
-"""The real sidecar as the gate: one process, asked through the SDK, every request of a person signed by a front end."""
+"""Implements the gate with a real sidecar process, called through the SDK; every intent is signed."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ FRONT_END = "https://chat.example.org"
 _READY_SECONDS = 120.0
 _APPROVAL_SECONDS = 30.0
 _APPROVALS_APP = "approvals-app"
-# Both are the person on whose behalf the task runs; each policy has its own word for her.
+# Both name the person on whose behalf the task runs; the policies use different names.
 _ROLES = {"account_holder": {"subject": True}, "requester": {"subject": True}}
 
 
 class SidecarGate:
-    """A sidecar with one suite's policy, and the person whom it asks. A context manager.
+    """A sidecar with one suite's policy, and the person who approves calls. A context manager.
 
     Args:
         suite: the suite's name, which is the purpose of its tasks.
         example: the folder with ``policy/`` and the catalogue.
-        folder: for everything that the sidecar needs, empty.
-        user: decides where policy asks.
+        folder: an empty folder for the sidecar's files.
+        user: decides about approvals.
     """
 
     def __init__(self, suite: str, example: Path, folder: Path, user: ScriptedUser) -> None:
@@ -98,7 +98,7 @@ class SidecarGate:
     def task(self, user_task: BaseUserTask[Any]) -> Iterator[Session]:
         """Start a task whose statement is the person's prompt, signed.
 
-        Every task is somebody else's, so that none inherits what an earlier one has read.
+        Every task has a different person, so that none inherits labels of an earlier one.
         """
         person = f"person-{secrets.token_hex(8)}"
         token = self._token(person, aud="tabard", client_id="assistant")
@@ -183,7 +183,7 @@ class _TaskSession:
         return Answer.DENIED
 
     def _ask_again(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
-        """Ask like an agent that waits for the person, who has decided by now."""
+        """Repeat the request after the person decided, as a waiting agent does."""
         try:
             self._task.authorize(tool, arguments, wait_for_approval=_APPROVAL_SECONDS)
         except tabard.ApprovalRequired:

@@ -50,7 +50,7 @@ def encode(value: Mapping[str, Any]) -> bytes:
     """Return ``value`` as JSON in UTF-8.
 
     Raises:
-        InvalidRequest: it has no exact JSON form: a foreign type, a number that isn't finite, half a surrogate pair.
+        InvalidRequest: it has no exact JSON form: a foreign type, a number that isn't finite, a lone surrogate.
     """
     if not value:
         return b""

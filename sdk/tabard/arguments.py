@@ -38,7 +38,7 @@ def parse_arguments(data: bytes) -> dict[str, Any]:
 
     Raises:
         ArgumentsError: it is longer than 256 KiB, nested deeper than 64 levels, not UTF-8 or not JSON, no object,
-            repeats a key, holds half a surrogate pair, NaN, an infinity, a number too large for a double, or one that
+            repeats a key, holds a lone surrogate, NaN, an infinity, a number too large for a double, or one that
             is canonically an integer beyond ±2^53.
     """
     if not data:
@@ -80,14 +80,14 @@ def canonical(value: object) -> bytes:
 
     Raises:
         ArgumentsError: the value holds something that isn't JSON, or that RFC 8785 can't represent: a number that is
-            not finite, an integer beyond ±2^53, half a surrogate pair, a key that isn't a string.
+            not finite, an integer beyond ±2^53, a lone surrogate, a key that isn't a string.
     """
     parts: list[str] = []
     try:
         _write(value, parts, MAX_DEPTH)
         return "".join(parts).encode("utf-8")
     except UnicodeEncodeError:
-        raise ArgumentsError("a string holds half a surrogate pair") from None
+        raise ArgumentsError("a string holds a lone surrogate") from None
 
 
 def call_digest(name: str, server: str, arguments_canonical: bytes) -> str:
@@ -102,12 +102,12 @@ def call_digest(name: str, server: str, arguments_canonical: bytes) -> str:
         arguments_canonical: the arguments as :func:`canonical` returns them.
 
     Raises:
-        ArgumentsError: a name holds half a surrogate pair.
+        ArgumentsError: a name holds a lone surrogate.
     """
     try:
         names = f',"name":{encode_basestring(name)},"server":{encode_basestring(server)}}}'.encode()
     except UnicodeEncodeError:
-        raise ArgumentsError("a name holds half a surrogate pair") from None
+        raise ArgumentsError("a name holds a lone surrogate") from None
     return hashlib.sha256(b'{"arguments":' + arguments_canonical + names).hexdigest()
 
 
@@ -204,7 +204,7 @@ def _check_depth(data: bytes) -> None:
 
 
 def _refuse_surrogates(value: object) -> None:
-    """Refuse half a surrogate pair: an escape can spell it, but UTF-8 can't encode it."""
+    """Refuse a lone surrogate: an escape can spell it, but UTF-8 can't encode it."""
     pending: list[object] = [value]
     while pending:
         item = pending.pop()
@@ -213,7 +213,7 @@ def _refuse_surrogates(value: object) -> None:
                 try:
                     item.encode("utf-8")
                 except UnicodeEncodeError:
-                    raise ArgumentsError("a string holds half a surrogate pair") from None
+                    raise ArgumentsError("a string holds a lone surrogate") from None
         elif isinstance(item, dict):
             pending.extend(item)
             pending.extend(item.values())

@@ -1,4 +1,4 @@
-"""The two ways in which the sidecar says no."""
+"""The two exceptions that stand for a request that isn't allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the sidecar is: named components report, one status comes out.
+"""Combines the reports of named components into one health status.
 
 starting → serving ⇄ degraded → stopping. A sidecar is ready while every required component is usable; the policy is
 always required, so that a sidecar without one is never ready.
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a component said last."""
+    """The last report of a component."""
 
     state: State
     reason: str = ""
@@ -50,7 +50,7 @@ class Snapshot:
 
     @property
     def reasons(self) -> list[str]:
-        """What is wrong, one entry per component that isn't well."""
+        """One entry per component that isn't usable or is degraded."""
         return [
             f"{name}: {report.reason or report.state.value}"
             for name, report in self.components.items()
@@ -71,7 +71,7 @@ class Snapshot:
 
 
 class Component:
-    """One component's way of reporting."""
+    """Reports the health of one component."""
 
     def __init__(self, health: Health, name: str, *, required: bool) -> None:
         self._health = health
@@ -79,15 +79,15 @@ class Component:
         self._required = required
 
     def ok(self) -> None:
-        """Report that all is well."""
+        """Report that the component works."""
         self._report(State.OK, "")
 
     def degraded(self, reason: str) -> None:
-        """Report that it works, but not as it should."""
+        """Report that the component works with limits."""
         self._report(State.DEGRADED, reason)
 
     def failed(self, reason: str) -> None:
-        """Report that it doesn't work; if it is required the sidecar isn't ready."""
+        """Report that the component doesn't work; if it is required, the sidecar isn't ready."""
         self._report(State.FAILED, reason)
 
     def _report(self, state: State, reason: str) -> None:
@@ -95,11 +95,11 @@ class Component:
 
 
 class Health:
-    """Collects what the components report.
+    """Collects the reports of the components.
 
     Args:
-        required: components that must be usable before the sidecar is ready, whether or not anybody has asked for
-            their :class:`Component` yet. ``policy`` is always among them.
+        required: components that must be usable before the sidecar is ready, even before their
+            :class:`Component` was created. ``policy`` is always among them.
     """
 
     def __init__(self, required: Iterable[str] = (POLICY,)) -> None:
@@ -116,18 +116,18 @@ class Health:
         return Component(self, name, required=required)
 
     def report(self, name: str, report: Report) -> None:
-        """Take a component's report and tell the subscribers if it changed anything."""
+        """Store a component's report; call the subscribers if the health changed."""
         if self._reports.get(name) != report:
             self._reports[name] = report
             self._changed()
 
     def started(self) -> None:
-        """Say that the sockets are open; before that the sidecar is never ready."""
+        """Note that the sockets are open; before that the sidecar is never ready."""
         self._listening = True
         self._changed()
 
     def stopping(self) -> None:
-        """Say that the sidecar drains: not ready any more."""
+        """Note that the sidecar drains, so it is no longer ready."""
         self._stopping = True
         self._changed()
 
@@ -137,7 +137,7 @@ class Health:
         subscriber(self.snapshot())
 
     def snapshot(self) -> Snapshot:
-        """Return the health as it is now."""
+        """Return the current health."""
         reports = dict(self._reports)
         usable = all(
             report.state in (State.OK, State.DEGRADED) for report in reports.values() if report.required

@@ -1,4 +1,4 @@
-"""The stages' interfaces. The pipeline knows these and none of the implementations."""
+"""Interfaces of the components that the pipeline uses. The pipeline imports no implementation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SubjectVerifier(Protocol):
 
         Raises:
             Refused: the token isn't acceptable; the code says why.
-            NoDecision: the issuer's keys can't be had at all.
+            NoDecision: the issuer's keys aren't available.
         """
         ...
 
@@ -62,10 +62,10 @@ class IntentVerifier(Protocol):
 
 
 class AgentIdentitySource(Protocol):
-    """Knows which workload this sidecar is."""
+    """Identifies the workload of this sidecar."""
 
     def current(self) -> Agent:
-        """Return the identity as verified last.
+        """Return the identity that was verified last.
 
         Raises:
             NoDecision: there is no identity that is still valid.
@@ -83,7 +83,7 @@ class CandidateTool:
 
 
 class LeasedPolicy(Protocol):
-    """One policy, the same for as long as it is leased. Never raises for what a policy did: that is a denial."""
+    """One policy, unchanged while it is leased. An error in the policy is a denial and never raises."""
 
     @property
     def revision(self) -> str:
@@ -145,19 +145,19 @@ class PolicyRuntime(Protocol):
 
 
 class Observer(Protocol):
-    """Receives what the pipelines do, for metrics and traces."""
+    """Observes the pipelines, for metrics and traces."""
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """Observe one stage of a request while the context lasts."""
         ...
 
     def decided(self, operation: Operation, decision: Decision, seconds: float) -> None:
-        """Count a decision and how long it took."""
+        """Count a decision and its duration."""
         ...
 
 
 class ToolSpec(Protocol):
-    """What the catalogue knows about one tool."""
+    """The catalogue's entry for one tool."""
 
     @property
     def name(self) -> str:
@@ -185,7 +185,7 @@ class ToolSpec(Protocol):
         ...
 
     def validate(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return what is wrong with the arguments, naming the place, or ``None``."""
+        """Return the problem of the arguments, with its place, or ``None``."""
         ...
 
 
@@ -198,7 +198,7 @@ class Catalogue(Protocol):
         ...
 
     def lookup(self, name: str, server: str) -> ToolSpec | None:
-        """Return what is known about a tool."""
+        """Return the entry for a tool, or ``None``."""
         ...
 
     def __iter__(self) -> Iterator[ToolSpec]:
@@ -215,9 +215,9 @@ class CredentialIssuer(Protocol):
         ...
 
     def compute(self, request: CredentialRequest) -> IssuedCredential | None:
-        """Return the credential if computing it is all that issuing takes, else ``None``: then nothing was done.
+        """Return the credential if issuing only needs computation; otherwise do nothing and return ``None``.
 
-        The caller may throw it away. Raises what :meth:`issue` would raise.
+        The caller may discard it. Raises what :meth:`issue` would raise.
         """
         ...
 
@@ -230,7 +230,7 @@ class CredentialIssuer(Protocol):
         ...
 
     def inspect(self, value: str) -> Introspection:
-        """Verify a credential of this kind and say what it holds.
+        """Verify a credential of this kind and return its description.
 
         Raises:
             Refused: it isn't one, is forged, or has expired.
@@ -258,7 +258,7 @@ class DecisionRecord:
 
 
 class Approvals(Protocol):
-    """Asks people about calls and recognises what they approved."""
+    """Requests approvals of calls, and recognises approved calls."""
 
     async def ask(  # noqa: PLR0913 - what a person is shown has that many sides
         self,
@@ -270,24 +270,25 @@ class Approvals(Protocol):
         *,
         now: float,
     ) -> tuple[PendingApproval, ...]:
-        """Store that a call waits for people, one approval per ask.
+        """Store that a call waits for approval, one approval per ask.
 
-        ``serialised`` is the grant as it was presented. Asking the same again returns what waits already.
+        ``serialised`` is the grant as it was presented. The same request again returns the approvals that
+        wait already.
 
         Raises:
-            Refused: ``approvals_exceeded``, too much of the task waits already; ``approver_unknown``, no configured role
-                could approve.
+            Refused: ``approvals_exceeded``, too many approvals of the task wait already;
+                ``approver_unknown``, no configured role could approve.
             NoDecision: the state store is out of reach.
         """
         ...
 
     async def met(self, grant: VerifiedGrant, call: ToolCall, *, now: float) -> tuple[MetApproval, ...]:
-        """Return what people approved of this very call: one per third-party caveat of the grant.
+        """Return the approvals of this call, one per third-party caveat of the grant.
 
         The discharges were verified with the grant; this looks up who approved what.
 
         Raises:
-            Refused: ``approval_invalid``, an approval doesn't exist any more, isn't approved or speaks of
+            Refused: ``approval_invalid``, an approval doesn't exist any more, isn't approved or belongs to
                 another call.
             NoDecision: the state store is out of reach.
         """
@@ -295,7 +296,7 @@ class Approvals(Protocol):
 
 
 class Revocations(Protocol):
-    """Knows what operators revoked."""
+    """Checks requests against the zone's revocations."""
 
     @property
     def newest(self) -> int:
@@ -305,7 +306,8 @@ class Revocations(Protocol):
     async def check(self, agent: Agent, grant: VerifiedGrant, *, newest: int, now: float) -> None:
         """Check that no workload or person of a chain was revoked. The state store itself checks links.
 
-        ``newest`` is the sequence number of the zone's newest revocation; what isn't known yet is fetched first.
+        ``newest`` is the sequence number of the zone's newest revocation; newer revocations are fetched
+        first.
 
         Raises:
             Refused: ``agent_revoked``, ``subject_revoked``, or ``revocation_state_stale``.
@@ -334,7 +336,7 @@ class Revocations(Protocol):
 
 
 class DecisionLog(Protocol):
-    """Where decisions are recorded."""
+    """Records decisions."""
 
     async def record(self, record: DecisionRecord) -> None:
         """Write one record.

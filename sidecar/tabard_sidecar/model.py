@@ -1,4 +1,4 @@
-"""What the stages of the pipeline hand to each other.
+"""Data classes that the stages of the pipeline exchange.
 
 Everything here is frozen and free of protobuf: messages become these classes at the gRPC edge and nowhere else.
 Times are seconds since the epoch as ``float``; durations are seconds.
@@ -18,7 +18,7 @@ from tabard_sidecar.reasons import PolicyCode, ReasonCode
 
 
 class Operation(StrEnum):
-    """What policy is asked about; ``input.operation``."""
+    """The operation that policy decides about; ``input.operation``."""
 
     START_TASK = "start_task"
     DELEGATE = "delegate"
@@ -55,7 +55,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The workload that this sidecar is: its SPIFFE-form id and what the issuer of its identity attests."""
+    """The workload of this sidecar: its SPIFFE ID and the attributes that its issuer attests."""
 
     id: str
     issuer: str
@@ -191,7 +191,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a decision came out as it did. ``code`` is documented in :mod:`tabard_sidecar.reasons`."""
+    """A reason of a decision. ``code`` is documented in :mod:`tabard_sidecar.reasons`."""
 
     code: ReasonCode | PolicyCode
     message: str = ""
@@ -200,7 +200,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """Something the caller must do when it proceeds."""
+    """A duty of the caller if it makes the call."""
 
     id: str
     properties: Mapping[str, Any]
@@ -208,7 +208,7 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class CredentialTemplate:
-    """What composed policy asks a credential to be, before it is clamped to the grant."""
+    """The credential that policy offers, before it is clamped to the grant."""
 
     kind: str
     audience: str = ""
@@ -220,10 +220,10 @@ class CredentialTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A policy element that wants a person's approval: ``module`` is its module's name, without ``policy.``.
+    """A policy element that requires a person's approval.
 
-    ``approvers`` are roles of the configuration, any of which may approve. An approval allows ``uses`` calls within
-    ``ttl_seconds``.
+    ``module`` is the name of its module, without ``policy.``. ``approvers`` are roles of the configuration,
+    any of which may approve. An approval allows ``uses`` calls within ``ttl_seconds``.
     """
 
     module: str
@@ -247,7 +247,7 @@ class PendingApproval:
 
 @dataclass(frozen=True, slots=True)
 class MetApproval:
-    """What a person approved, as policies see it. ``module`` is the asking module's name, without ``policy.``."""
+    """An approval by a person, as policies see it; ``module`` asked for it (without ``policy.``)."""
 
     approval_id: str
     module: str
@@ -259,11 +259,12 @@ class MetApproval:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDecision:
-    """What composing every policy element came to.
+    """The decision composed from every policy element.
 
-    ``denials`` not empty means deny. Otherwise ``granted_by`` names the granting elements. ``limits`` holds one entry
-    per start or delegate element, each to become caveats of its own. ``asks`` are the elements that want a person's
-    approval and don't have it; they are set only if nothing else denies and something grants.
+    ``denials`` not empty means deny. Otherwise ``granted_by`` names the granting elements. ``limits`` holds
+    one entry per start or delegate element, each to become caveats of its own. ``asks`` are the elements that
+    require a person's approval and don't have it; they are set only if nothing else denies and something
+    grants.
 
     ``charges`` are amounts by name of the budget, the largest that any grant names; labels are united.
     """
@@ -289,7 +290,7 @@ class PolicyDecision:
 
 @dataclass(frozen=True, slots=True)
 class CredentialRequest:
-    """Everything an issuer may put into a credential; already clamped to grant and policy."""
+    """The content of a credential; already clamped to grant and policy."""
 
     credential_id: str
     decision_id: str
@@ -307,7 +308,7 @@ class CredentialRequest:
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredential:
-    """A credential as the agent gets it. ``value`` is secret and never logged."""
+    """A credential as the agent receives it. ``value`` is secret and never logged."""
 
     kind: str
     value: str
@@ -324,7 +325,7 @@ class IssuedCredential:
 
 @dataclass(frozen=True, slots=True)
 class Introspection:
-    """What a verified credential says about itself."""
+    """The description of a verified credential."""
 
     credential_id: str
     kind: str

@@ -42,7 +42,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _workspace(suite: TaskSuite[Any]) -> str:
-    """What the workspace holds before anybody injects anything, and what the tools are called."""
+    """What the workspace holds before anything is injected, and what the tools are called."""
     environment = suite.load_and_inject_default_environment(
         dict.fromkeys(suite.get_injection_vector_defaults(), "")
     )
@@ -81,5 +81,5 @@ def test_data_is_the_workspaces_own(suite: TaskSuite[Any]):
 
 
 def test_catalogue_is_in_step(suite: TaskSuite[Any]):
-    """The committed catalogue is what the package's tools say; ``--write-catalogues`` mends it."""
+    """The committed catalogue is what the package's tools say; ``--write-catalogues`` updates it."""
     assert (example(suite.name) / CATALOGUE).read_text(encoding="utf-8") == catalogue(suite)

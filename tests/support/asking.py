@@ -1,4 +1,4 @@
-"""A policy that asks people, who may approve, and short ways to ask and approve."""
+"""A policy with asks, the approvers' roles, and helpers that request and approve."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def poll(zone, pending, workload="orchestrator") -> str:
 
 
 def impatience(monkeypatch):
-    """Have clients poll often, and commands find nothing in the environment."""
+    """Make clients poll often, and clear the environment of commands."""
     for name in list(os.environ):
         if name.startswith("TABARD_"):
             monkeypatch.delenv(name)

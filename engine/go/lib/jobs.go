@@ -93,9 +93,9 @@ func admit(handle uint64) (*activePolicy, *engine.Failure) {
 type owner int
 
 const (
-	waiter owner = iota // a thread that blocks on done
-	mailed              // the mailbox
-	nobody              // the result was delivered, or isn't wanted any more
+	waiter    owner = iota // a thread that blocks on done
+	mailed                 // the mailbox
+	discarded              // the result was delivered, or isn't wanted any more
 )
 
 // job is one evaluation on its own goroutine. Its end, its watchdog and its abandonment may race; the first one settles it.
@@ -157,7 +157,7 @@ func (j *job) settle(result engine.Result) {
 	j.settled, j.result = true, result
 	mail := j.owner == mailed
 	if mail {
-		j.owner = nobody
+		j.owner = discarded
 	}
 	close(j.done)
 	j.mu.Unlock()
@@ -179,7 +179,7 @@ func (j *job) waitFor(patience time.Duration) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.settled {
-		j.owner = nobody
+		j.owner = discarded
 		jobs.remove(j.ticket)
 		return true
 	}
@@ -192,7 +192,7 @@ func (j *job) waitFor(patience time.Duration) bool {
 func (j *job) abandon() {
 	j.stop.Abandon()
 	j.mu.Lock()
-	j.owner = nobody
+	j.owner = discarded
 	j.mu.Unlock()
 	jobs.remove(j.ticket)
 }

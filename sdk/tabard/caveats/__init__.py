@@ -1,6 +1,7 @@
 """Caveats: the restrictions that a grant carries.
 
-Every caveat is checked alone and all must pass; nothing is merged or overridden, so what one closed no later one opens.
+Every caveat is checked alone and all must pass; nothing is merged or overridden, so a later caveat can't
+widen an earlier one.
 
 Example:
     >>> rule = Arguments("refunds.create", (Constraint("amount", "range", {"max": 100}),), open=True)

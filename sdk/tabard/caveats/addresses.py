@@ -1,7 +1,7 @@
 """Operators on network addresses, file paths and URLs.
 
-Each accepts one plain spelling and refuses whatever another parser might read differently: a refusal costs a retry, a
-second reading costs the grant.
+Each accepts one plain spelling and refuses whatever another parser might read differently: a wrong refusal
+costs a retry, a second interpretation would bypass the grant.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def compile_cidr(operand: str) -> Callable[[str], str | None]:
 def compile_path_under(operand: str) -> Callable[[str], str | None]:
     """Return a check that a path is the folder ``operand`` or lies under it, by its spelling alone.
 
-    The path must be absolute and free of ``.``, ``..``, empty segments, backslashes, percent-encoding and control
-    characters, also after Unicode compatibility normalisation (which turns full-width full stops into ``..``).
-    Symbolic links are the backend's business.
+    The path must be absolute and free of ``.``, ``..``, empty segments, backslashes, percent-encoding and
+    control characters, also after Unicode compatibility normalisation (which turns full-width full stops into
+    ``..``). Symbolic links are not resolved: the backend has to.
 
     Raises:
         CaveatError: ``operand`` isn't such a path.
@@ -115,7 +115,8 @@ def compile_url_host(operand: str) -> Callable[[str], str | None]:
 
 
 def _network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    # Zones ("fe80::1%eth0") mean something to one machine only, masks ("/255.0.0.0") not the same to everybody.
+    # Zones ("fe80::1%eth0") mean something to one machine only, and parsers disagree about masks
+    # ("/255.0.0.0").
     if _CIDR.fullmatch(value) is None:
         return None
     try:
@@ -152,7 +153,7 @@ def _valid_host(host: str) -> bool:
 
 
 def _split_url(value: str) -> tuple[str, str, int] | str:
-    """Return scheme, host and port of a URL, or what is wrong with it."""
+    """Return scheme, host and port of a URL, or its problem."""
     # Browsers drop tabs and line breaks and read "\\" as "/"; other parsers don't.
     if "\\" in value or any(char.isspace() or not char.isprintable() for char in value):
         return "holds a backslash, space or control character"

@@ -1,4 +1,4 @@
-"""The base of all caveats: what one type of caveat declares about itself.
+"""Base class of all caveats, and the declarations that a caveat type consists of.
 
 A caveat type is a frozen dataclass in a module of :mod:`tabard.caveats.types`. It declares
 
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 class DependsOn(Flag):
-    """What can change whether a caveat is met. A check reads nothing else of :class:`~tabard.caveats.facts.Facts`."""
+    """The facts on which the check of a caveat depends.
+
+    A check reads nothing else of :class:`~tabard.caveats.facts.Facts`.
+    """
 
     GRANT = auto()
     """Purpose and depth: the same for every use of a grant. The time isn't known to such a check."""
@@ -58,12 +61,12 @@ class Caveat:
     first_party: ClassVar[bool] = True
     """Whether the caveat is written as a first-party caveat of a macaroon."""
     checked_elsewhere: ClassVar[str] = ""
-    """For a type without a check of its own: what enforces it. Such a caveat is always met here."""
+    """For a type without its own check: the component that enforces it. Such a caveat always passes here."""
 
     def check(self, facts: Facts) -> Failure | None:  # noqa: ARG002 - for the types that have a check
         """Return why ``facts`` don't meet the caveat, or ``None``.
 
-        A type that neither has a check nor names what enforces it is never met.
+        A type that has neither a check nor ``checked_elsewhere`` is never met.
         """
         if self.checked_elsewhere:
             return None
@@ -115,5 +118,5 @@ def set_field(caveat: Caveat, name: str, value: object) -> None:
 
 
 def is_required(default: object) -> bool:
-    """Tell whether a default of :func:`wire_fields` says that there is none."""
+    """Tell whether :func:`wire_fields` has no default for a field."""
     return default is MISSING

@@ -1,4 +1,4 @@
-"""Caveats as bytes and as JSON."""
+"""Encodes caveats as bytes and as JSON."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Constraint:
         object.__setattr__(self, "operand", _frozen(operand))
         object.__setattr__(self, "operand_json", operand_json)
         object.__setattr__(self, "segments", segments)
-        # What one check costs, for the bound on the work of checking a call: lists of alternatives are tried in turn.
+        # Cost of one check, for the bound on the work per call: alternatives are tried in turn.
         object.__setattr__(self, "weight", 1 + len(operand_json) // 32)
 
     def operand_value(self) -> object:
@@ -83,7 +83,7 @@ def parse_path(path: object) -> tuple[str, ...]:
         raise CaveatError(f"path is deeper than {MAX_SEGMENTS} segments")
     if not all(segments) or segments[0] == "*":
         raise CaveatError("path has an empty segment or begins with '*'")
-    # A backslash may become an escape one day.
+    # Reserved: a later version may use the backslash as an escape.
     if "\\" in checked or any("*" in segment and segment != "*" for segment in segments):
         raise CaveatError("path holds a backslash, or '*' as part of a name")
     return segments

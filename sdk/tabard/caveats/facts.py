@@ -1,4 +1,4 @@
-"""What a caveat is checked against, and why one isn't met."""
+"""The facts that caveats are checked against, and the failure of a check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from tabard.caveats.vocabulary import FailureCode
 
 MAX_WORK = 20_000
-"""Most that checking one call may cost, over all caveats; a unit is about one value compared with one short operand."""
+"""Largest cost of checking one call, over all caveats; one unit is about one comparison with a short
+operand."""
 
 
 class TooMuchWorkError(Exception):
@@ -19,7 +20,7 @@ class TooMuchWorkError(Exception):
 
 
 class Work:
-    """What is left of the work that one call may cause."""
+    """The remaining work that one call may cause."""
 
     __slots__ = ("left",)
 
@@ -27,7 +28,7 @@ class Work:
         self.left = MAX_WORK
 
     def spend(self, units: int) -> None:
-        """Take ``units`` off.
+        """Subtract ``units``.
 
         Raises:
             TooMuchWorkError: nothing is left.
@@ -39,10 +40,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What is known of a tool call; make a new one for each call that is checked, since ``work`` is used up.
+    """The facts about a tool call; create a new object for each check, because ``work`` is used up.
 
-    ``read_only`` says that the catalogue marks the tool so. ``arguments`` and ``digest`` are ``None`` while only the
-    tool is known, when it is asked which tools could be used at all.
+    ``read_only`` is true if the catalogue marks the tool as read-only. ``arguments`` and ``digest`` are
+    ``None`` if only the tool is known, as when tools are filtered.
     """
 
     tool: str
@@ -62,7 +63,7 @@ class CredentialFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a caveat is checked against.
+    """The facts that a caveat is checked against.
 
     ``now`` is in seconds since the epoch; ``depth`` counts the hops and branches of the whole chain, the one about to
     be added included. Only the parts that the operation has are set.
@@ -77,14 +78,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a caveat isn't met: a reason code and what exactly isn't met."""
+    """The failure of a check: a reason code and the detail."""
 
     code: FailureCode
     message: str
 
 
 def quoted(value: str, limit: int = 128) -> str:
-    """Quote a caller's word so that a message stays one short line."""
+    """Quote a caller's text so that a message stays one short line."""
     return ascii(value) if len(value) <= limit else f"{value[:limit]!a}…"
 
 

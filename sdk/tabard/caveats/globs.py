@@ -1,7 +1,7 @@
-"""The one glob language: ``*`` matches any run of characters, every other character stands for itself.
+"""Matches globs: ``*`` matches any run of characters, every other character stands for itself.
 
 There are no classes, no ``?`` and no escapes, so a pattern is a list of literal pieces and matching needs no
-backtracking: who writes a pattern and who writes the text may both be hostile.
+backtracking. Pattern and text may both come from an attacker.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Fields of limits: how each is checked, written as JSON, as a message of the API and as a JSON Schema.
+"""Fields of limits: check their values and convert them to JSON and to messages of the API.
 
-A caveat type that can be asked for has one as its ``limit``. These are the shapes that several types share; a type with a
-shape of its own defines it beside itself.
+Each field also has a JSON Schema. A caveat type that can be asked for has one as its ``limit``. This module
+has the fields that several types share; a type with a special one defines it in its own module.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LimitField(ABC, Generic[T]):
         """Return ``value`` as limits keep it.
 
         Raises:
-            CaveatError: it has the wrong shape. What the caveat checks itself isn't repeated.
+            CaveatError: it has the wrong shape. Checks of the caveat itself aren't repeated.
         """
         return value
 
@@ -85,7 +85,7 @@ class LimitField(ABC, Generic[T]):
 
 
 class TextsLimit(LimitField["tuple[str, ...]"]):
-    """A list of strings: absent, it limits nothing; empty, it takes everything away."""
+    """A list of strings: an absent list limits nothing, an empty one allows nothing."""
 
     def checked(self, value: object) -> tuple[str, ...]:
         """See :meth:`LimitField.checked`."""

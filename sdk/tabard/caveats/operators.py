@@ -1,6 +1,7 @@
 """Operators of constraints.
 
-An operator turns its operand into a check once, when the constraint is made; checking a call only runs the check.
+An operator compiles its operand once, when the constraint is created; checking a call only runs the compiled
+check.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Check = Callable[[object], str | None]
-    """Takes an argument's value; returns what is wrong with it, or nothing."""
+    """Takes an argument's value; returns its problem, or ``None``."""
 
 
 class Operator(NamedTuple):
@@ -150,7 +151,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
             "a string with an IP address, or a network in CIDR form, within one of them",
             _any_string("cidr", compile_cidr),
         ),
-        "max_length": Operator("integer", "a string of at most so many Unicode characters", _max_length),
+        "max_length": Operator(
+            "integer", "a string of at most this number of Unicode characters", _max_length
+        ),
         "path_under": Operator(
             "absolute path or list",
             "a string with an absolute path that is one of them or lies under it",

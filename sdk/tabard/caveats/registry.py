@@ -1,4 +1,4 @@
-"""A set of caveat types: decodes their caveats, checks them, and knows which limits become them."""
+"""Registry of caveat types: decodes and checks their caveats, and converts limits to caveats."""
 
 from __future__ import annotations
 
@@ -97,7 +97,10 @@ class CaveatRegistry:
         return kind.from_json_fields(values)
 
     def check(self, caveat: Caveat, facts: Facts) -> Failure | None:
-        """Return why ``facts`` don't meet ``caveat``, or ``None``. Never raises: what it can't check, it refuses."""
+        """Return why ``facts`` don't meet ``caveat``, or ``None``.
+
+        Never raises: a caveat that can't be checked is refused.
+        """
         if type(caveat) not in self._known:
             return Failure("caveat_unknown", f"{type(caveat).__name__} is no known caveat")
         try:

@@ -1,6 +1,6 @@
-"""Checks that the constructors of caveats, constraints and limits share.
+"""Checks for the constructors of caveats, constraints and limits.
 
-They run when a caveat is made and when one is decoded, so that nothing malformed exists as an object.
+They run when a caveat is created and when it is decoded, so that no malformed object exists.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def text(value: object, what: str, *, maximum: int = MAX_TEXT) -> str:
             raise CaveatError(f"{what} holds a control character")
         return value
     if any(char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff" for char in value):
-        raise CaveatError(f"{what} holds a control character or half a character")
+        raise CaveatError(f"{what} holds a control character or a lone surrogate")
     return value
 
 

@@ -57,7 +57,7 @@ def fake_status(answer: Answer) -> status_pb2.Status:
     """Return the error of a call that no decision is made about."""
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.ErrorInfo(reason=answer.code, domain=ERROR_DOMAIN))
-    message = answer.message or f"{answer.code}, as the test wants it"
+    message = answer.message or f"{answer.code}, set by the test"
     return status_pb2.Status(code=code_pb2.Code.Value(answer.status), message=message, details=[detail])
 
 
@@ -250,14 +250,14 @@ class Services(
             metadata=metadata,
         )
         self._state.calls.append(call)
-        approvals, question = self._state.approvals, canonical([call.tool, call.server, arguments])
-        approved = approvals.answer(grant, question, list(request.discharges))
+        approvals, call_key = self._state.approvals, canonical([call.tool, call.server, arguments])
+        approved = approvals.answer(grant, call_key, list(request.discharges))
         answer = approved or self._state.script.answer(call.tool, arguments)
         if answer.status:
             return authorization_pb.AuthorizeResult(error=fake_status(answer))
         decision = self._decision(answer)
         if answer.approved is not None:
-            pending = approvals.ask(grant, question, answer.approved, time.time())
+            pending = approvals.ask(grant, call_key, answer.approved, time.time())
             decision.approvals.append(pending)
         return authorization_pb.AuthorizeResult(decision=decision)
 

@@ -47,10 +47,10 @@ RejectionCode = Literal[
 """A code with which a backend turns a request away."""
 
 CODES: dict[RejectionCode, _Row] = {
-    "credential_missing": _Row(401, "", "A credential of this audience is needed"),
-    "credential_ambiguous": _Row(400, _REQUEST, "Exactly one credential has to be sent"),
+    "credential_missing": _Row(401, "", "A credential for this audience is required"),
+    "credential_ambiguous": _Row(400, _REQUEST, "Exactly one credential must be sent"),
     "credential_malformed": _Row(401, _INVALID, "The credential is malformed"),
-    "credential_type": _Row(401, _INVALID, "The token is no credential of Tabard"),
+    "credential_type": _Row(401, _INVALID, "The token isn't a Tabard credential"),
     "credential_algorithm": _Row(401, _INVALID, "The credential's algorithm isn't the one of its key"),
     "credential_unknown_key": _Row(401, _INVALID, "The credential's key isn't known"),
     "credential_signature": _Row(401, _INVALID, "The credential's signature doesn't verify"),
@@ -64,12 +64,12 @@ CODES: dict[RejectionCode, _Row] = {
     "credential_used": _Row(401, _INVALID, "The credential has been used already"),
     "tool_mismatch": _Row(403, _SCOPE, "The credential is for another tool"),
     "arguments_mismatch": _Row(403, _SCOPE, "The credential is for other arguments"),
-    "call_unreadable": _Row(400, _REQUEST, "The request is no readable tool call"),
+    "call_unreadable": _Row(400, _REQUEST, "The request can't be read as a tool call"),
     "body_too_large": _Row(413, _REQUEST, "The request's body is too large"),
     "length_required": _Row(411, _REQUEST, "The request's body needs a Content-Length"),
-    "keys_unavailable": _Row(503, _SERVER, "The issuer's keys can't be had"),
-    "replay_unavailable": _Row(503, _SERVER, "It can't be told whether the credential was used"),
-    "introspection_unavailable": _Row(503, _SERVER, "It can't be told whether the credential is active"),
+    "keys_unavailable": _Row(503, _SERVER, "The issuer's keys aren't available"),
+    "replay_unavailable": _Row(503, _SERVER, "The check for earlier use isn't available"),
+    "introspection_unavailable": _Row(503, _SERVER, "Introspection isn't available"),
 }
 """Every code with HTTP status, RFC 6750 error and the text that the caller gets."""
 

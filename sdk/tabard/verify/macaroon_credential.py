@@ -69,7 +69,7 @@ class AudienceKeys:
             with self._path.open("rb") as stream:
                 info = os.fstat(stream.fileno())
                 if info.st_mode & 0o007:
-                    message = f"{self._path}: everybody can read it; run `chmod 600 {self._path}`"
+                    message = f"{self._path}: all users can read it; run `chmod 600 {self._path}`"
                     raise ValueError(message)
                 stamp = (info.st_ino, info.st_mtime_ns, info.st_size)
                 if stamp == self._stamp:

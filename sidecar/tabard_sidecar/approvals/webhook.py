@@ -81,7 +81,7 @@ class Webhook:
         self._workers: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
         self.dropped = 0
-        """Events that nobody was told: the queue was full, or every attempt failed."""
+        """Events that were not delivered: the queue was full, or every attempt failed."""
 
     async def start(self) -> None:
         """Start posting announced events."""

@@ -42,9 +42,10 @@ policy.add_command(test)
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
-    """Make every check that `tabard serve` makes at start on the folder or bundle PATH, and some that only warn.
+    """Run every check that `tabard serve` runs at start, and some that only warn.
 
-    Exit code 0 if the policy can be served, 4 if not. Without PATH the configured policy is checked.
+    PATH is a folder or bundle. Exit code 0 if the policy can be served, 4 if not. Without PATH the configured
+    policy is checked.
     """
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
@@ -84,8 +85,8 @@ def _print_report(report: CheckReport) -> None:
         click.echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {one.place}")
     errors, warnings = len(report.errors), len(report.problems) - len(report.errors)
     counts = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-    verdict = click.style("not usable", fg="red") if errors else click.style("ok", fg="green")
-    click.echo(f"{report.path}: {verdict} ({counts})" + ("" if not errors else f". See {GUIDE}"))
+    status = click.style("not usable", fg="red") if errors else click.style("ok", fg="green")
+    click.echo(f"{report.path}: {status} ({counts})" + ("" if not errors else f". See {GUIDE}"))
 
 
 @policy.command("eval")

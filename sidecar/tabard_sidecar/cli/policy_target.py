@@ -1,4 +1,4 @@
-"""Finds what a `tabard policy` command works on: policy, options and tool catalogue."""
+"""Finds the policy, the options and the tool catalogue of a `tabard policy` command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ catalogue_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a command works on."""
+    """The policy, options and catalogue of a command."""
 
     path: Path
     options: CompileOptions
@@ -40,7 +40,7 @@ def find_target(
 ) -> Target:
     """Return the policy that was named, else the configured one.
 
-    A policy that is named is compiled with the strictest options, unless a configuration is named, too.
+    A named policy is compiled with the strictest options, unless a configuration is named, too.
 
     Raises:
         Failure: there is no policy, or the catalogue can't be used.

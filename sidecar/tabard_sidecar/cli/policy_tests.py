@@ -76,7 +76,7 @@ def _run_cases(targets: Sequence[Target], pattern: str, *, flag: bool) -> CaseRe
     Args:
         targets: what was named, or what is configured.
         pattern: only cases whose name matches.
-        flag: whether the targets' catalogue was named by a flag, which is stronger than what a file names.
+        flag: whether the targets' catalogue was named by a flag, which overrides a file's own.
     """
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
@@ -146,8 +146,8 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _print_case(result: CaseResult) -> None:
-    verdict = click.style("FAIL", fg="red") if result.differences else click.style("PASS", fg="green")
-    click.echo(f"{result.place}: {verdict} {result.case.name}")
+    status = click.style("FAIL", fg="red") if result.differences else click.style("PASS", fg="green")
+    click.echo(f"{result.place}: {status} {result.case.name}")
     for difference in result.differences:
         click.echo(f"    {difference}")
     for reason in result.reasons if result.differences else ():

@@ -90,7 +90,7 @@ def _list(limit: int, address: str, *, as_json: bool) -> None:
     for row in rows:
         click.echo(summary(row))
     if not rows:
-        click.echo("no task is under way")
+        click.echo("no task is running")
 
 
 def _print_tree(found: pb.GetTaskTreeResponse) -> None:
@@ -98,7 +98,7 @@ def _print_tree(found: pb.GetTaskTreeResponse) -> None:
     click.echo(summary(row))
     click.echo(f"  issuer   {visible(row['subject']['issuer'])}")
     click.echo(f"  expires  {moment(row['expires_at'])}")
-    click.echo(f"  calls    {found.calls} written down")
+    click.echo(f"  calls    {found.calls} stored")
     for line in budget_lines(found):
         click.echo(f"  spent    {line}")
     for node in found.nodes:

@@ -1,4 +1,4 @@
-"""Base of the issuers that compute credentials in this process, from the zone's keys."""
+"""Base class of the issuers that compute credentials in this process, from the zone's keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ComputingIssuer(ABC):
-    """Issues credentials of one kind by computing them; nothing outside this process is asked."""
+    """Issues credentials of one kind by computing them, without a request to another process."""
 
     KIND: ClassVar[str]
 
@@ -49,7 +49,7 @@ class ComputingIssuer(ABC):
 
     @abstractmethod
     def inspect(self, value: str) -> Introspection:
-        """Verify a credential of this kind and say what it holds.
+        """Verify a credential of this kind and return its description.
 
         Raises:
             Refused: it isn't one, is forged, or has expired.

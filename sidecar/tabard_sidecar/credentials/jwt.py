@@ -34,7 +34,7 @@ class JwtIssuer(ComputingIssuer):
         keyring: holds the signing keys.
         writer: writes the claims.
         clock: time in seconds since the epoch.
-        max_ttl_seconds: longest life of a credential; what was asked beyond that is cut.
+        max_ttl_seconds: longest life of a credential; a longer requested life is cut.
     """
 
     KIND = "jwt"
@@ -49,7 +49,7 @@ class JwtIssuer(ComputingIssuer):
         self._header_of = ("", "")
 
     def inspect(self, value: str) -> Introspection:
-        """Verify a JWT credential of this zone and say what it holds.
+        """Verify a JWT credential of this zone and return its description.
 
         Raises:
             Refused: it isn't one, is forged, or has expired.

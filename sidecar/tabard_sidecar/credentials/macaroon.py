@@ -50,11 +50,11 @@ class MacaroonIssuer(ComputingIssuer):
         self._clock = clock
 
     def inspect(self, value: str) -> Introspection:
-        """Verify a macaroon credential of this zone and say what it still allows.
+        """Verify a macaroon credential of this zone and describe what it still allows.
 
         Raises:
-            Refused: it isn't one, is forged, has expired, or carries a caveat that isn't met or isn't one for
-                credentials.
+            Refused: it isn't one, is forged, has expired, or carries a caveat that isn't met or that
+                credentials can't have.
         """
         try:
             identifier = _identifier(macaroon.parse(value).identifier)

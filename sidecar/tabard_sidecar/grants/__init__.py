@@ -1,7 +1,7 @@
-"""Grants: made, handed on, verified and checked.
+"""Mints, delegates, verifies and checks grants.
 
-Verifying and checking are separate words here. Verifying tells who wrote what (signatures, seals, zone). Checking tells
-whether a request meets the caveats. A verified grant allows nothing by itself.
+Verifying and checking are separate words here. Verifying establishes who wrote what (signatures, seals,
+zone). Checking compares a request with the caveats. A verified grant allows nothing by itself.
 """
 
 from tabard_sidecar.grants.checks import (

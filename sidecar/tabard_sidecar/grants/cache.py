@@ -1,4 +1,4 @@
-"""A bounded memory of verified grants."""
+"""A bounded cache of verified grants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BYTES_PER_CHARACTER = 8
 
 
 class GrantCache(Generic[_V]):
-    """Keeps what was made of the texts used last, keyed by the exact text.
+    """Caches the results for the texts that were used last, keyed by the exact text.
 
     Args:
         max_entries: most texts kept.
@@ -32,7 +32,7 @@ class GrantCache(Generic[_V]):
         return len(self._entries)
 
     def get(self, text: str) -> _V | None:
-        """Return what is kept for ``text``."""
+        """Return the cached value of ``text``, or ``None``."""
         with self._lock:
             try:
                 return self._entries[text][0]
@@ -40,7 +40,7 @@ class GrantCache(Generic[_V]):
                 return None
 
     def put(self, text: str, value: _V) -> None:
-        """Keep ``value`` and drop what was used longest ago if there is too much. One that is too large alone isn't kept."""
+        """Cache ``value`` and evict the least recently used entries; a value over the bounds isn't kept."""
         size = max(len(text) * _BYTES_PER_CHARACTER, self._least)
         with self._lock:
             self._entries.pop(text, None)
@@ -48,12 +48,12 @@ class GrantCache(Generic[_V]):
                 self._entries[text] = value, size
 
     def drop(self, text: str) -> None:
-        """Forget ``text``."""
+        """Remove ``text``."""
         with self._lock:
             self._entries.pop(text, None)
 
     def drop_where(self, matches: Callable[[_V], bool]) -> int:
-        """Forget every text whose value ``matches``; return how many."""
+        """Remove every text whose value ``matches``; return the number of removed entries."""
         with self._lock:
             dropped = [text for text, (value, _size) in self._entries.items() if matches(value)]
             for text in dropped:

@@ -1,4 +1,4 @@
-"""Makes a verified grant of a verified macaroon: decodes caveats, checks seals, identifies links."""
+"""Builds a verified grant from a verified macaroon: decodes caveats, checks seals, identifies links."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 MAX_BUDGETS = 64
-"""Most budgets of one grant. Each call is written down with all of them, and holders can append them offline."""
+"""Most budgets of one grant. Each call is stored with all of them, and holders can append them offline."""
 
 
 def link_id(signature: bytes) -> str:
@@ -45,9 +45,9 @@ def link_id(signature: bytes) -> str:
 def make_seal(key: bytes, before: bytes, holder: str) -> str:
     """Return the seal of a hop: HMAC-SHA256 over the chain's signature before it and the hop's own encoding.
 
-    Anybody who holds a macaroon can append caveats to it, so an unsealed hop would let a thief make himself the holder.
-    The seal proves that a sidecar of the zone handed the grant on. The signature ties the seal to this place of this
-    grant, so a seal copied from elsewhere doesn't hold.
+    Every holder of a macaroon can append caveats to it, so a thief could append an unsealed hop to another
+    holder. The seal proves that a sidecar of the zone handed the grant on. The signature ties the seal to
+    this place of this grant, so a seal copied from elsewhere doesn't hold.
     """
     return base64url.encode(hmac.digest(key, before + hop_bytes(holder), "sha256"))
 
@@ -66,7 +66,7 @@ def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made 
     decode: Callable[[bytes], Caveat],
     registry: CaveatRegistry = CAVEATS,
 ) -> IndexedGrant:
-    """Put together what a verified macaroon says.
+    """Build the grant that a verified macaroon encodes.
 
     Args:
         digest: identifies the serialised grant.

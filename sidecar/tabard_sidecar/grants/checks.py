@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.model import CredentialTemplate, ToolCall, VerifiedGrant
 
 CLOCK_SKEW_SECONDS = 30.0
-"""How far the clocks of a zone's machines may differ before a grant seems to come from the future."""
+"""Largest accepted difference between the clocks of a zone's machines, in seconds."""
 
 
 def check_call(grant: IndexedGrant, call: ToolCall, *, now: float, read_only: bool) -> None:
@@ -90,7 +90,7 @@ def check_delegatee(grant: VerifiedGrant, holder: str) -> None:
 def clamp_credential(
     grant: IndexedGrant, template: CredentialTemplate, requested_scopes: Sequence[str], now: float
 ) -> tuple[str, tuple[str, ...], float]:
-    """Narrow what policy wants a credential to be to what the grant allows.
+    """Narrow the credential that policy offers to what the grant allows.
 
     Args:
         grant: the grant under which it is issued.
@@ -123,7 +123,7 @@ def _granted_scopes(grant: IndexedGrant, offered: Sequence[str], requested: Sequ
     if unoffered:
         raise Refused("scope_not_granted", f"policy offers no scope {unoffered[0][:128]!a}")
     if requested:
-        return tuple(sorted(set(requested)))  # what was asked for is checked as it is, not silently narrowed
+        return tuple(sorted(set(requested)))  # a requested scope is checked as it is, not silently narrowed
     scopes = set(offered)
     for number, caveat in grant.per_credential:
         if isinstance(caveat, Scopes) and scopes:

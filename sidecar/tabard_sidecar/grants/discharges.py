@@ -1,7 +1,7 @@
-"""Discharges: what other parties vouch for, and what a grant is that came with them.
+"""Reads, matches and checks discharges of third-party caveats.
 
-The only other party is the approval service, whose keys are derived from the zone's. Anybody who holds a grant can append
-a third-party caveat with a key of his own and discharge it himself; such a one is refused.
+The only other party is the approval service, whose keys are derived from the zone's. Every holder can append
+a third-party caveat with its own key and discharge that caveat itself; such caveats are refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _ALLOWED = (Expiry, Call, Uses)
 APPROVAL_ID = re.compile(r"[0-9a-f]{32}")
-"""What an approval's identifier looks like: no other third-party caveat is accepted."""
+"""Form of an approval's identifier; no other third-party caveat is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def check_third_parties(steps: Iterable[Step], key_of: Callable[[str], bytes]) -
     """Check that every third-party caveat of a verified chain is one that a sidecar of the zone appended.
 
     Raises:
-        Refused: one isn't, so whoever appended it may have discharged it himself.
+        Refused: one isn't, so the holder who appended it may also have discharged it.
     """
     for number, step in enumerate(steps, 1):
         if step.caveat.verification_id is None:

@@ -1,4 +1,4 @@
-"""The identifier of a root grant: who asked for what, readable by everybody who holds the grant."""
+"""Encodes and decodes the identifier of a root grant, which every holder of the grant can read."""
 
 from __future__ import annotations
 

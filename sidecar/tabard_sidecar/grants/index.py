@@ -48,11 +48,12 @@ _LISTS_OF_TYPES: dict[type[Caveat], tuple[str, ...]] = {Expiry: ("expiries",)}
 class IndexedGrant(VerifiedGrant):
     """A verified grant with an index of its caveats.
 
-    ``per_grant`` are the caveats that are met, or aren't, for the grant as it is; ``refusal`` is the first failure among
-    them. ``per_time``, ``per_call`` and ``per_credential`` depend on what their names say. ``expiries`` has the expiry
-    caveats, which are in no other list, the earliest first. ``counted`` are the links as the state store counts them,
-    each with the least that a max_children caveat before it allows its parent. ``chain`` is what state hangs on;
-    ``third_parties`` are the identifiers of third-party caveats, in base64url. ``registry`` checks the caveats.
+    ``per_grant`` are the caveats that depend on the grant alone; ``refusal`` is the first failure among them.
+    ``per_time``, ``per_call`` and ``per_credential`` depend on what their names say. ``expiries`` has the
+    expiry caveats, which are in no other list, the earliest first. ``counted`` are the links as the state
+    store counts them, each with the least that a max_children caveat before it allows its parent. ``chain``
+    identifies the chain in the state store; ``third_parties`` are the identifiers of third-party caveats, in
+    base64url. ``registry`` checks the caveats.
     """
 
     registry: CaveatRegistry = field(default=CAVEATS, repr=False, compare=False)

@@ -1,4 +1,4 @@
-"""Making, handing on and verifying grants."""
+"""Mints, delegates and verifies grants."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ _KINDS: Mapping[str, ReasonCode] = {
     "signature": "grant_signature",
     "discharge": "discharge_forged",
 }
-# Decoded caveats are shared by all grants of a tree. Long ones aren't kept, so that nobody fills the memory with them.
+# Decoded caveats are shared by all grants of a tree. Long ones aren't kept, which bounds the memory that they
+# take.
 _DECODED_CAVEATS = 2048
 _LONGEST_KEPT = 1024
 
 
 class RootKeys(Protocol):
-    """What grants need of the zone's keyring."""
+    """The part of the zone's keyring that grants need."""
 
     def active(self, use: str) -> Key:
-        """Return the key that makes new things."""
+        """Return the key that signs new grants."""
         ...
 
     def get(self, kid: str, use: str) -> Key | None:
@@ -67,7 +68,7 @@ class _Known:
 
 @dataclass(slots=True)
 class Verifications:
-    """How many grants were verified: anew, from memory, or not at all."""
+    """Counts of verifications: computed, answered from the cache, and failed."""
 
     computed: int = 0
     cached: int = 0
@@ -75,7 +76,7 @@ class Verifications:
 
 
 class GrantService:
-    """Makes the grants of one zone and verifies them.
+    """Mints and verifies the grants of one zone.
 
     Args:
         keyring: the zone's keys.
@@ -113,8 +114,9 @@ class GrantService:
     ) -> str:
         """Make a root grant.
 
-        What policy offers says how far it reaches: a dimension of tools, audiences, scopes, depth or children that no
-        element states is granted to nobody, and neither is a budget. Every element and every request narrows with caveats of its own.
+        The offered limits define the authority of the grant: tools, audiences, scopes, depth, children and
+        budgets that no element states aren't granted. Every element and every request narrows with caveats of
+        its own.
 
         Args:
             task: the task; its ``expires_at`` is the latest end, a ttl of any limits an earlier one.
@@ -132,7 +134,8 @@ class GrantService:
         task = replace(task, expires_at=min([task.expires_at, *(now + ttl for ttl in ttls)]))
         stated = [caveat for limits in offered for caveat in limits.caveats(now)]
         caveats = [
-            # First, and never without something after them, so that no later budget can pass for a granted one.
+            # First, and always followed by another caveat, so that a later budget can't be mistaken for a
+            # granted one.
             *(caveat for caveat in stated if isinstance(caveat, Budget)),
             *self._unstated(offered),
             *(caveat for caveat in stated if not isinstance(caveat, Budget)),
@@ -150,7 +153,7 @@ class GrantService:
     def delegate(
         self, serialised: str, grant: VerifiedGrant, *, holder: str, limits: Sequence[Limits], now: float
     ) -> str:
-        """Hand a grant to another workload: a sealed hop, then what narrows it for that workload.
+        """Hand a grant to another workload: append a sealed hop, then the caveats that narrow it.
 
         Args:
             serialised: the grant as its holder presented it.
@@ -178,7 +181,7 @@ class GrantService:
     def verify(self, grant: str, discharges: Sequence[str] = ()) -> IndexedGrant:
         """Check signatures, seals and zone; check no caveat.
 
-        A grant that verified is remembered until its key changes or goes; whether it has expired is never remembered.
+        A verified grant is cached until its key changes or is removed. Expiry is never cached.
 
         Raises:
             Refused: the grant is malformed, foreign, forged or unsealed, or a discharge isn't acceptable.
@@ -201,7 +204,7 @@ class GrantService:
         return verified
 
     def forget(self, matches: Callable[[IndexedGrant], bool]) -> int:
-        """Forget remembered grants, which are then verified anew; return how many."""
+        """Remove cached grants, which are then verified again; return the number of removed grants."""
         return self._cache.drop_where(lambda known: matches(known.grant))
 
     def _verify(self, grant: str, discharges: Sequence[str]) -> tuple[IndexedGrant, Key]:
@@ -245,7 +248,7 @@ class GrantService:
         return key
 
     def _unstated(self, offered: Sequence[Limits]) -> list[Caveat]:
-        """Return caveats that grant nothing for each field that no element states and a root grant has to state."""
+        """Return a caveat that grants nothing for each required field that no element states."""
         return [
             caveat
             for name, (kind, field) in self._registry.limits.items()
@@ -258,10 +261,10 @@ class GrantService:
 
 
 def digest_of(serialised: str) -> str:
-    """Return what identifies exactly this grant: the SHA-256 of its text, hex."""
+    """Return the grant's digest: the SHA-256 of its text, hex."""
     return hashlib.sha256(serialised.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _encode(caveats: Iterable[Caveat]) -> list[bytes]:
-    """Encode caveats in order; one that says word for word what an earlier one said adds nothing."""
+    """Encode caveats in order, without duplicates."""
     return list(dict.fromkeys(map(encode_caveat, caveats)))

@@ -1,1 +1,1 @@
-"""The way of a request through the sidecar: from the verified grant to the recorded decision."""
+"""Decides about requests: from the verification of the grant to the recorded decision."""

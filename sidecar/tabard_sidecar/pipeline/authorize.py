@@ -3,8 +3,8 @@
 authenticate → verify grant → check caveats → read task state → assemble input → evaluate → clamp → reserve → record
 intent → issue → commit
 
-Every failure on the way ends in a deny (:class:`Refused`) or in no decision (:class:`NoDecision`); no path leads from a
-failure to an allow.
+Every failure of a stage ends in a deny (:class:`Refused`) or in no decision (:class:`NoDecision`); no path
+leads from a failure to an allow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.pipeline.task_states import TaskStateReader
 from tabard_sidecar.state import Reserved, ReserveState, TaskState
 
-# How often policy is evaluated again because the task changed meanwhile. Labels only grow, so this ends by itself.
+# How often policy is evaluated again because the task changed meanwhile. Labels are only ever added, so the
+# repetition ends.
 _MOST_EVALUATIONS = 8
 
 
@@ -102,7 +103,7 @@ class Authorizer:
     async def _decide(
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
     ) -> Decision:
-        """Decide on how the task stands. A cached state can only lead to an allow, which the reservation confirms."""
+        """Decide on the task's state; a cached one can only lead to an allow, which reserving confirms."""
         for _ in range(_MOST_EVALUATIONS):
             proposal = await self._propose(call, state, recorder)
             if proposal.allowed:
@@ -154,7 +155,7 @@ class Authorizer:
     async def _reserve(
         self, call: VerifiedCall, state: TaskState, proposal: _Proposal, recorder: DecisionRecorder
     ) -> Reserved:
-        """Take what the call takes and note it for the record."""
+        """Reserve charges, labels and approvals of the call, and note them for the record."""
         decision = proposal.policy
         with self._stages.observer.stage("reserve"):
             reserved = await self._stages.reservations.reserve(
@@ -169,7 +170,7 @@ class Authorizer:
         return reserved
 
     async def _allow(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
-        """Issue the credential and allow. What was reserved is given back if issuing fails."""
+        """Issue the credential and allow. If issuing fails, release the reservation."""
         policy, credential = proposal.policy, None
         if proposal.credential is not None:
             credential = await self._issue(call, proposal.credential, recorder)
@@ -192,7 +193,7 @@ class Authorizer:
             raise
 
     async def _deny(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
-        """Deny, and ask people for the approvals that policy wants."""
+        """Deny, and request the approvals that policy requires."""
         if proposal.refusal is not None:
             raise proposal.refusal
         denied = recorder.deny(*proposal.policy.denials)

@@ -38,10 +38,10 @@ class Credentials:
         return self._stages.issuers.inspect(value)
 
     async def active(self, value: str) -> Introspection | None:
-        """Describe a credential of any task for a backend; ``None`` if it isn't active, whatever the cause.
+        """Describe a credential of any task for a backend; ``None`` if it isn't active, for any reason.
 
         Raises:
-            NoDecision: the state store is out of reach, so that it can't be told.
+            NoDecision: the state store can't be reached.
         """
         try:
             found = self.inspect(value)
@@ -69,8 +69,8 @@ class Credentials:
     async def revoke(self, grant: str, credential_id: str) -> None:
         """Revoke a credential that was issued to the presented holder. Durable.
 
-        An agent may name any id, so the revocation only counts for a credential of this very holder; the id of
-        another holder's does nothing. Revoking twice is no error.
+        An agent may name any id, so the revocation only counts for a credential of this very holder; revoking
+        the id of another holder's credential has no effect. Revoking twice is no error.
 
         Raises:
             Refused: the grant doesn't verify.
@@ -119,7 +119,7 @@ class Credentials:
         tool = ToolCall(old.tool, str(old.claims.get("tabard_server", "")), {}, b"", old.call_digest)
         spec = stages.catalogue.lookup(tool.name, tool.server)
         with stages.policy.lease() as policy:
-            # Looked up last, so that policy is evaluated on how the task stands now.
+            # Looked up last, so that policy sees the task's current state.
             state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
             _check_renewable(old, grant, now=now, read_only=spec is not None and spec.read_only)
             shown = {
@@ -145,7 +145,7 @@ class Credentials:
 
 
 def _check_renewable(old: Introspection, grant: IndexedGrant, *, now: float, read_only: bool) -> None:
-    """Check that a credential is this holder's, can be renewed, and that the grant still allows its call."""
+    """Check that a credential is this holder's and renewable, and that the grant still allows its call."""
     _check_same_holder(old, grant)
     if old.single_use:
         raise Refused(
@@ -155,7 +155,7 @@ def _check_renewable(old: Introspection, grant: IndexedGrant, *, now: float, rea
 
 
 def _check_same_holder(old: Introspection, grant: IndexedGrant) -> None:
-    """Refuse a credential that another holder of the task was given: its own caveats may be narrower or wider."""
+    """Refuse a credential that was issued to another holder of the task, whose caveats may differ."""
     if old.task_id != grant.task.id:
         raise Refused("credential_invalid", "the credential belongs to another task")
     if old.claims.get("tabard_link") != grant.holder_id:
@@ -163,7 +163,7 @@ def _check_same_holder(old: Introspection, grant: IndexedGrant) -> None:
 
 
 def _check_still_granted(old: Introspection, grant: IndexedGrant, *, now: float, read_only: bool) -> None:
-    """Refuse what a caveat that was appended since takes away; the arguments are known by their digest only."""
+    """Check the caveats that were appended since the issue; of the arguments only the digest is known."""
     if not tool_possible(grant, old.tool, now=now, read_only=read_only):
         raise Refused("tool_not_granted", f"the grant doesn't allow {old.tool!a} any more")
     for caveat in grant.caveats:

@@ -1,4 +1,4 @@
-"""Answers a repeated request once: request_id makes a request idempotent.
+"""Returns the stored answer to a repeated request: request_id makes a request idempotent.
 
 An answer may hold a grant or a credential, so it is encrypted before it is stored (AES-256-GCM, key derived from the
 zone's root key, bound to the request it answers).
@@ -20,7 +20,7 @@ from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
 
 
 class IdempotencyStore:
-    """Keeps answers by request.
+    """Stores answers by request.
 
     Args:
         state: the zone's state store.

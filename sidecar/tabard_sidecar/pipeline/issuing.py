@@ -1,4 +1,4 @@
-"""Builds credential requests and issues what they ask for, recorded first."""
+"""Prepares credentials and issues them after the intent was recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tabard_sidecar.pipeline.recorder import DecisionRecorder, new_id
 
 
 class PendingCredential:
-    """A credential that may be computed before it is issued, if computing it is all that issuing takes.
+    """A credential that may be computed before it is issued, if its issuer only computes.
 
     Signing takes about as long as a remote state store takes to answer, so it is done at the same time. The computed
     credential leaves this object by :meth:`issue` only: after the reservation was made and the intent recorded.
@@ -30,10 +30,10 @@ class PendingCredential:
         self._computed: IssuedCredential | None = None
 
     def compute(self) -> None:
-        """Compute it, if that can be done early. An error here is raised again by :meth:`issue`."""
+        """Compute the credential, if its issuer only computes; :meth:`issue` raises an error of it again."""
         try:
             self._computed = self._issuer.compute(self.request)
-        except Exception:  # noqa: BLE001 - the reservation is under way; issue() meets the same error and raises it
+        except Exception:  # noqa: BLE001 - the reservation is running; issue() meets the same error and raises it
             self._computed = None
 
     async def issue(self, recorder: DecisionRecorder, observer: Observer) -> IssuedCredential:
@@ -41,7 +41,7 @@ class PendingCredential:
 
         Raises:
             NoDecision: the intent can't be recorded, or the issuer's backend or key can't be reached.
-            Refused: it can't be written or is too large.
+            Refused: the credential can't be encoded or is too large.
         """
         with observer.stage("record"):
             await recorder.intend(self.request)

@@ -1,4 +1,4 @@
-"""Counts what calls cost and adds labels for what they read.
+"""Counts the actual cost of calls and adds labels for the data that they read.
 
 An agent's own report can only raise a cost or add a label, which is marked as reported. An outcome that the call's backend
 signed can also give a charge back, once. The backend signs with a key that it derives from its audience's key
@@ -39,7 +39,7 @@ _PROBLEMS = {
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """What a backend signed."""
+    """An outcome that a backend signed."""
 
     audience: str = ""
     charges: Mapping[str, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Outcomes:
         _, grant = self._stages.verify_held(request.grant)
         signed = self._signed(request) if request.signed_outcome else _Signed()
         names = {*request.charges, *signed.charges}
-        # No budget is larger, so more than that makes no difference, except to a store that can't hold it.
+        # No budget is larger, so a larger cost counts the same, and the store couldn't hold it.
         raised = {
             name: min(_MAX_AMOUNT, request.charges.get(name, 0) + signed.charges.get(name, 0))
             for name in names
@@ -84,7 +84,7 @@ class Outcomes:
             )
         )
         if state is OutcomeState.UNKNOWN:
-            message = f"this holder got no decision {request.decision_id[:64]!a} that was written down"
+            message = f"this holder got no decision {request.decision_id[:64]!a} that was stored"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
         if state is not OutcomeState.DONE:
             raise _invalid(_PROBLEMS[state])
@@ -137,7 +137,7 @@ def _labels(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _is_text(label: str) -> bool:
-    """Tell whether a label is text: JSON can spell half a character, which no store can keep."""
+    """Tell whether a label is valid Unicode: JSON can encode a lone surrogate, which no store can keep."""
     return not any("\ud800" <= character <= "\udfff" for character in label)
 
 

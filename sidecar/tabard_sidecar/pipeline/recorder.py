@@ -1,4 +1,4 @@
-"""The frame around every decision: its record is opened, the decision made, the record closed, the decision counted."""
+"""Records every decision: opens the record, runs the decision, closes the record, counts the decision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A decision with what belongs to it.
+    """A decision with its grant.
 
     ``grant`` is the grant that a start or delegation made, secret, and ``verified`` the same after its verification.
     ``replayed`` is True if an earlier request with the same request_id was decided this way.
@@ -39,13 +39,13 @@ class Answer:
 
 
 class DecisionRecorder:
-    """Collects what is known about one decision and writes its records.
+    """Collects the facts of one decision and writes its records.
 
     Args:
         log: the decision log.
         clock: time in seconds since the epoch.
         operation: what is decided.
-        asked: returns what the caller asked, as JSON. It is recorded if the request fails before it becomes a policy
+        asked: returns the request as JSON. It is recorded if the request fails before it becomes a policy
             input.
         request_id: the caller's, or empty.
     """
@@ -78,7 +78,7 @@ class DecisionRecorder:
     def took(
         self, *, charges: Mapping[str, int], labels: Collection[str] = (), approvals: Collection[str] = ()
     ) -> None:
-        """Note what the decision takes: charges by budget, labels, ids of approvals."""
+        """Note what was reserved: charges by budget, labels, ids of approvals."""
         if charges:
             self._effects["charges"] = dict(charges)
         if labels:
@@ -87,12 +87,12 @@ class DecisionRecorder:
             self._effects["approvals"] = list(approvals)
 
     def gave_back(self) -> None:
-        """Note that charges and approvals were given back; labels stay."""
+        """Note that charges and approvals were released; labels stay."""
         for name in ("charges", "approvals"):
             self._effects.pop(name, None)
 
     def asked_for(self, approval_ids: Collection[str]) -> None:
-        """Note the approvals that people are asked for."""
+        """Note the approvals that were requested."""
         self._effects["approvals_asked"] = list(approval_ids)
 
     def deny(self, *reasons: Reason) -> Decision:
@@ -108,11 +108,11 @@ class DecisionRecorder:
         )
 
     def refused(self, refusal: Refused) -> Decision:
-        """Return the deny that a failed check comes to."""
+        """Return the deny for a failed check."""
         return self.deny(Reason(refusal.code, refusal.message))
 
     async def intend(self, request: CredentialRequest) -> None:
-        """Record what is about to be issued, with the input that it was decided on.
+        """Record the credential or grant that is about to be issued, with the policy input of the decision.
 
         Raises:
             NoDecision: the decision log is required and broken; nothing may be issued.
@@ -175,7 +175,7 @@ class DecisionRunner:
 
     Args:
         log: the decision log.
-        observer: told of the decision and how long it took.
+        observer: receives the decision and its duration.
         clock: time in seconds since the epoch.
     """
 
@@ -192,7 +192,7 @@ class DecisionRunner:
         asked: Callable[[], bytes],
         request_id: str = "",
     ) -> Answer:
-        """Return what ``work`` comes to; a refusal becomes a deny.
+        """Return the answer of ``work``; a refusal becomes a deny.
 
         Raises:
             NoDecision: no decision could be made or recorded.
@@ -210,5 +210,5 @@ class DecisionRunner:
 
 
 def asked_json(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Return what is logged of a request that failed before it became a policy input."""
+    """Return the logged form of a request that failed before it became a policy input."""
     return encode({"operation": operation.value, **parts})

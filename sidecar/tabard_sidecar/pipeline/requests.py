@@ -1,4 +1,4 @@
-"""Requests as the gRPC edge hands them over, and a tool call after its verification."""
+"""Requests as the gRPC layer passes them, and a tool call after its verification."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AuthorizeRequest:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCall:
-    """A requested tool call whose caller, grant and caveats are in order.
+    """A requested tool call whose caller and grant are verified and whose caveats are met.
 
     ``spec`` is ``None`` for a tool that the catalogue doesn't know. ``approvals`` are those that people gave for this
     call. ``policy`` is leased for the whole request.

@@ -1,4 +1,4 @@
-"""Takes what an allowed call costs: charges, labels, uses of approvals, a place in the task's history."""
+"""Reserves what an allowed call takes: charges, labels, uses of approvals, an entry in the task's history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Reservations:
     Args:
         state: the zone's state store.
         cache: where the state that a reservation leaves is kept for the task's next call.
-        epoch: notices a store that lost something.
+        epoch: detects a store that lost data.
         clock: time in seconds since the epoch.
     """
 
@@ -39,13 +39,13 @@ class Reservations:
         decision_id: str,
         credential: PendingCredential | None,
     ) -> Reserved:
-        """Take what an allowed call takes, all or nothing.
+        """Reserve what an allowed call takes, all or nothing.
 
-        The result is CHANGED if the task isn't as policy saw it (``seen``). A call that takes nothing isn't written down
-        if its policy never looks at history. The credential may be computed while the store is asked.
+        The result is CHANGED if the task's state differs from ``seen``. A call that takes nothing isn't
+        stored if its policy never reads history. The credential may be computed while the store answers.
 
         Raises:
-            Refused: ``state_rolled_back``, the store has lost what it acknowledged.
+            Refused: ``state_rolled_back``, the store has lost acknowledged writes.
             NoDecision: the store is out of reach.
         """
         wanted = self._reservation(call, seen, decision, decision_id, credential)
@@ -67,7 +67,7 @@ class Reservations:
         return reserved
 
     async def release(self, decision_id: str, grant: IndexedGrant) -> None:
-        """Give back what a reservation took: nothing was issued.
+        """Release a reservation, because nothing was issued.
 
         Raises:
             NoDecision: the store is out of reach; then the charge stays.

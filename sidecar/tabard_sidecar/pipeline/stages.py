@@ -1,4 +1,4 @@
-"""The pipelines' parts, and the checks that they share."""
+"""The components of the pipelines, and the checks that they share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tabard_sidecar.state import StateStore
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Everything a request passes through."""
+    """The components that a request passes through."""
 
     decisions: DecisionRunner
     agent: AgentIdentitySource
@@ -51,7 +51,7 @@ class Stages:
     clock: Clock
 
     def verify_held(self, grant: str, discharges: Sequence[str] = ()) -> tuple[Agent, IndexedGrant]:
-        """Verify a grant and that this workload is the one that may use it.
+        """Verify a grant, and check that this workload is its holder.
 
         Raises:
             Refused: the grant doesn't verify or is held by another workload.
@@ -71,7 +71,7 @@ class Stages:
         """Look a tool up in the catalogue.
 
         Raises:
-            Refused: the catalogue doesn't know the tool, and has to.
+            Refused: the catalogue doesn't know the tool, and the configuration requires it.
         """
         spec = self.catalogue.lookup(call.name, call.server)
         if spec is None and self.catalogue.required:

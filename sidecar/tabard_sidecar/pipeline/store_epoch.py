@@ -1,4 +1,4 @@
-"""Notices a state store that lost what it once acknowledged."""
+"""Detects a state store that lost acknowledged writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 # The revocation lasts as long as any task that was started before the loss.
 _ROLLBACK_SECONDS = 400 * 24 * 3600.0
 ROLLED_BACK = "zone"
-"""Target of the revocation that says that the store went back in time."""
+"""Target of the revocation that is written after the store went back in time."""
 
 
 class StoreEpoch:
@@ -59,7 +59,7 @@ class StoreEpoch:
         # Last: until the revocation is written, every request has to notice the loss.
         self.highest = epoch
         raise Refused(
-            "state_rolled_back", "the state store has lost what it acknowledged; start the task again"
+            "state_rolled_back", "the state store has lost acknowledged writes; start the task again"
         )
 
     async def check_write(self, epoch: int, *, before: int) -> None:

@@ -1,4 +1,4 @@
-"""Reads how the task of a request stands, and checks that its chain is still alive."""
+"""Reads the state of a request's task, and checks that no part of its chain was ended or revoked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TaskStates:
     Args:
         state: the zone's state store.
         cache: states that this sidecar's reservations left.
-        epoch: notices a store that lost something.
+        epoch: detects a store that lost data.
         revocations: what operators revoked.
         clock: time in seconds since the epoch.
     """
@@ -37,11 +37,11 @@ class TaskStates:
         self._clock = clock
 
     async def look_up(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskState:
-        """Look up how a chain stands, its task's past calls ``with_calls`` only.
+        """Look up the state of a chain; past calls of its task are read only ``with_calls``.
 
         Raises:
-            Refused: part of the chain was ended or revoked, a holder has too many children, the store doesn't know the
-                task or has lost what it acknowledged.
+            Refused: part of the chain was ended or revoked, a holder has too many children, the store doesn't
+                know the task or has lost acknowledged writes.
             NoDecision: the state store is out of reach.
         """
         before = self._epoch.highest
@@ -107,7 +107,7 @@ class TaskStateReader:
         self._agent = agent
         self._grant = grant
         self._with_calls = with_calls
-        # What people approved isn't confirmed by a reservation alone: such a call is looked up.
+        # A reservation alone doesn't confirm approvals, so the state of such a call is looked up.
         self._may_use_cache = not grant.third_parties
 
     async def read(self) -> TaskState:
@@ -126,6 +126,6 @@ class TaskStateReader:
 
 
 def task_ended(grant: IndexedGrant, link_id: str) -> Refused:
-    """Return the refusal of a chain of which the link ``link_id`` was ended."""
+    """Return the refusal of a chain whose link ``link_id`` was ended."""
     what = "the task" if link_id == grant.root_id else "this part of the task"
     return Refused("task_ended", f"{what} was ended (link {link_id[:12]})")

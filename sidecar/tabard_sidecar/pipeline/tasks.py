@@ -1,4 +1,4 @@
-"""Decides about tasks: starts, hands on, describes and ends them."""
+"""Starts, delegates, describes and ends tasks."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from tabard_sidecar.state.store import LABELS_PER_TASK
 class TaskRules:
     """Rules for starting tasks.
 
-    ``tasks_per_token`` is how many tasks one subject token may start when the intent is only asserted;
-    ``max_ttl_seconds`` bounds every grant. ``label_carry_seconds`` is how long labels of a task reach later tasks of the
-    same person and workload.
+    ``tasks_per_token`` is the number of tasks that one subject token may start when the intent is only
+    asserted; ``max_ttl_seconds`` bounds every grant. ``label_carry_seconds`` is how long labels of a task
+    reach later tasks of the same person and workload.
     """
 
     tasks_per_token: int = 1
@@ -46,7 +46,7 @@ class TaskRules:
 
 
 class Tasks:
-    """Decides about tasks."""
+    """Decides about the lifecycle of tasks."""
 
     def __init__(
         self, stages: Stages, subjects: SubjectVerifier, intents: IntentVerifier, rules: TaskRules
@@ -111,7 +111,7 @@ class Tasks:
         if await self._stages.state.ended_at_or_above(verified.holder_id):
             # An operator's revocation stays an operator's, with its reason.
             return verified
-        # Any number of branches can be made offline. Only those that count are stored as ended.
+        # Any number of branches can be made offline. Only those within the limits are stored as ended.
         await self._stages.task_states.count_children(verified)
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
         ended = Revocation(
@@ -206,10 +206,10 @@ class Tasks:
             return await evaluate(policy, operation, input_json, recorder, self._stages.observer)
 
     async def _open(self, grant: VerifiedGrant, recorder: DecisionRecorder) -> None:
-        """Let the zone know of the task; it inherits what this person's tasks here have read lately.
+        """Register the task in the store; it inherits labels of this person's recent tasks here.
 
         Raises:
-            Refused: that is more than a task may have read.
+            Refused: these are more labels than a task may have.
             NoDecision: the state store is out of reach.
         """
         task = grant.task
@@ -234,7 +234,7 @@ class Tasks:
             recorder.took(charges={}, labels=inherited)
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:
-        """Use up what may start only so many tasks."""
+        """Spend the subject token and the signed intent, which may start a limited number of tasks."""
         state = self._stages.state
         if intent.source is IntentSource.SIGNED:
             name = f"intent:{intent.token_id}"
@@ -273,6 +273,6 @@ class Tasks:
             now=stages.clock(),
         )
         verified = stages.grants.verify(handed)
-        # The child is counted now, so that a limit is met here and not at the child's first call.
+        # The child is counted now, so that the limit refuses the delegation and not the child's first call.
         await stages.task_states.count_children(verified)
         return Answer(recorder.allow(decision.granted_by), handed, verified)

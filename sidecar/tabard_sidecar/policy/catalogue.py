@@ -143,10 +143,10 @@ def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
 
 
 def catalogue_of(document: Json, file: str, *, required: bool = False) -> Catalogue:
-    """Make a catalogue of a parsed document; see :func:`load_catalogue`.
+    """Build a catalogue from a parsed document; see :func:`load_catalogue`.
 
     Raises:
-        PolicyBrokenError: with everything that is wrong with it.
+        PolicyBrokenError: it holds every problem that was found.
     """
     problems: list[PolicyProblem] = []
     tools: dict[tuple[str, str], ToolSpec] = {}

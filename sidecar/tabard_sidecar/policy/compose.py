@@ -66,7 +66,7 @@ def compose(
         document: the value of ``data.tabard.decision``; ``None`` if it was undefined.
         operation: the requested operation.
         revision: revision of the policy, passed through.
-        rules: places of the modules' rules. If given, an element that no known rule can have made denies.
+        rules: places of the modules' rules. If given, an element that no known rule can have produced denies.
         approvals: module and code of the asks that were approved for this call.
     """
     broken = _document_fault(document)

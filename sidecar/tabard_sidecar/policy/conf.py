@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class RemoteConfig(BaseModel):
-    """An OPA server that holds the policy instead of this process."""
+    """An OPA server that evaluates the policy instead of this process."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

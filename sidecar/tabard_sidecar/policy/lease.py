@@ -44,7 +44,7 @@ class SharedPolicy:
 
 
 class PolicyLease:
-    """Asks one policy for as long as the context lasts; see :class:`tabard_sidecar.interfaces.LeasedPolicy`.
+    """Evaluates one policy while the context lasts; see :class:`tabard_sidecar.interfaces.LeasedPolicy`.
 
     Args:
         shared: the policy.
@@ -78,12 +78,12 @@ class PolicyLease:
 
     @property
     def reads_history(self) -> bool:
-        """True unless it is certain that no rule looks at a task's calls or labels."""
+        """True unless it is certain that no rule reads a task's calls or labels."""
         return self._policy.rules.reads_history
 
     @property
     def reads_calls(self) -> bool:
-        """True unless it is certain that no rule looks at a task's calls."""
+        """True unless it is certain that no rule reads a task's calls."""
         return self._policy.rules.reads_calls
 
     async def decide(
@@ -97,9 +97,9 @@ class PolicyLease:
         """Evaluate the entrypoint and compose its answer.
 
         Args:
-            operation: what is decided; ``input_json`` says the same.
+            operation: the requested operation, the same as in ``input_json``.
             input_json: the policy input.
-            key: what repeated time-outs are counted by, for example the tool's name.
+            key: repeated time-outs are counted per key, for example per tool name.
             approvals: module and code of the approvals that people have given for this call.
 
         Raises:
@@ -166,7 +166,7 @@ async def mask(evaluator: Evaluator, record_json: bytes, deadline_seconds: float
     """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
 
     Raises:
-        NoDecision: the mask failed, so what may be written isn't known.
+        NoDecision: the mask failed, so the record can't be masked.
     """
     try:
         found = await evaluator.mask(record_json, deadline_seconds)

@@ -1,4 +1,4 @@
-"""Holds the active policy: loads it, follows its source, leases it to requests."""
+"""Holds the active policy: loads it, watches its source, leases it to requests."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Runtime:
 
     @property
     def rules(self) -> RuleIndex:
-        """Where the rules of the active policy are; empty if there is none."""
+        """Index of the rules of the active policy; empty if there is none."""
         return self._active.policy.rules if self._active is not None else RuleIndex()
 
     async def start(self) -> None:
-        """Load the policy and follow its source.
+        """Load the policy and watch its source.
 
         Raises:
-            PolicyBrokenError: the policy can't be used; nothing is followed then.
+            PolicyBrokenError: the policy can't be used; the source isn't watched then.
         """
         await self.reload()
         if self._active is None:
@@ -69,7 +69,7 @@ class Runtime:
         self._follower = asyncio.create_task(self._follow(), name="policy-follower")
 
     async def close(self) -> None:
-        """Stop following and free the policy."""
+        """Stop watching and free the policy."""
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
@@ -79,7 +79,7 @@ class Runtime:
         await self._provider.close()
 
     def status(self) -> PolicyStatus:
-        """Return how the policy is doing."""
+        """Return the status of the policy."""
         paused = self._breaker.paused()
         reasons = [str(problem) for problem in self._problems]
         reasons += [f"evaluation of {key} is paused after repeated time-outs" for key in paused]
@@ -112,9 +112,9 @@ class Runtime:
         """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
 
         Raises:
-            NoDecision: the mask failed, so what may be written isn't known.
+            NoDecision: the mask failed, so the record can't be masked.
         """
-        # Not leased: the evaluation begins before anything else can run.
+        # Not leased: the evaluation starts before other code can replace the policy.
         return await mask(self._require_active().policy.evaluator, record_json, self._config.deadline_seconds)
 
     async def reload(self) -> PolicyStatus:

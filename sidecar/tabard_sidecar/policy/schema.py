@@ -1,8 +1,9 @@
-"""JSON Schemas compiled for checks on every call; the first fault names its place and never the value.
+"""Compiles JSON Schemas for checks on every call. A fault names its place and never the value.
 
-``jsonschema-rs`` validates. Its own error messages quote the instance and collect what every alternative of an
-``anyOf`` has to say, which takes exponential time for a schema that refers to itself. So an instance that doesn't fit
-is explained here: by going down to the smallest part that doesn't fit, and asking there for one plain keyword.
+``jsonschema-rs`` validates. Its own error messages quote the instance. They also contain the errors of every
+alternative of an ``anyOf``, which takes exponential time for a recursive schema. So this module finds the
+fault of an invalid instance itself: it descends to the smallest invalid part and reports one failed keyword
+there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tabard_sidecar.policy.schema_rules import SchemaError, require_acceptable, 
 from tabard_sidecar.policy.values import Json
 
 Fault = tuple[str, str]
-"""Where in the instance (dotted, empty for the instance itself) and what is wrong with it."""
+"""Path in the instance (dotted, empty for the instance itself) and problem."""
 
 Check = Callable[[Json], Fault | None]
 
@@ -42,17 +43,18 @@ _PLAIN = frozenset(
         "required", "type", "uniqueItems",
     }
 )  # fmt: skip
-"""Keywords without subschemas: what they say about an instance is one error of bounded size."""
+"""Keywords without subschemas: each yields one error of bounded size."""
 
 
 def compile_schema(schema: Json) -> Check:
     """Compile a schema (drafts 6 to 2020-12; 2020-12 if it doesn't say).
 
     Returns:
-        A function that returns ``None`` for an instance that fits, else the first fault. It never echoes the instance.
+        A function that returns ``None`` for a valid instance, else the first fault, which never quotes the
+        instance.
 
     Raises:
-        SchemaError: a keyword that doesn't exist or whose value makes no sense, a pattern that can't be matched in
+        SchemaError: a keyword that doesn't exist or has an invalid value, a pattern that can't be matched in
             linear time, a reference out of the document, or more parts than are accepted.
     """
     require_acceptable(schema)
@@ -67,7 +69,7 @@ def compile_schema(schema: Json) -> Check:
     def check(value: Json) -> Fault | None:
         try:
             return None if fits(value) else explanation.fault(value)
-        except ValueError as error:  # no JSON: half a surrogate pair, a name that isn't a string
+        except ValueError as error:  # not JSON: a lone surrogate, a name that isn't a string
             return "", f"can't be checked: {type(error).__name__}"
 
     return check
@@ -79,12 +81,12 @@ def _validator(schema: Json) -> Validator:
 
 
 class _Part(NamedTuple):
-    """A subschema and the part of the instance that it looks at.
+    """A subschema and the part of the instance that it applies to.
 
     Attributes:
-        pointer: where the subschema stands in the document.
+        pointer: JSON pointer of the subschema in the document.
         schema: the subschema.
-        name: the step into the instance; ``None`` if it looks at the same part as the schema above.
+        name: the step into the instance; ``None`` if it applies to the same part as the schema above.
         value: that part of the instance.
     """
 
@@ -95,7 +97,7 @@ class _Part(NamedTuple):
 
 
 class _Explanation:
-    """Tells what is wrong with instances that one schema refuses."""
+    """Finds the faults of instances that one schema refuses."""
 
     def __init__(self, schema: Json) -> None:
         self._root = schema
@@ -202,7 +204,7 @@ def _error_fault(error: ValidationError) -> Fault:
 
 
 def _in_schema(error: ValidationError) -> str:
-    """Return what is wrong with a schema that the validator refused."""
+    """Return the problem of a schema that the validator refused."""
     place, problem = _error_fault(error)
     if isinstance(error.kind, ValidationErrorKind.Format):
         return (

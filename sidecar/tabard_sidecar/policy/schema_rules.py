@@ -1,4 +1,4 @@
-"""Decides which JSON Schemas are accepted: known keywords, references within the document, bounded work.
+"""Accepts or refuses JSON Schemas: known keywords, references within the document, bounded work.
 
 The validator itself ignores a keyword that it doesn't know, so a misspelt one would check nothing. It also bounds
 the time of a single pattern, but not how often a schema refers to its own parts.
@@ -16,9 +16,9 @@ from urllib.parse import unquote
 from tabard_sidecar.policy.values import Json
 
 MAX_PARTS = 20_000
-"""Most subschemas that one document may come to, each counted as often as references lead to it."""
+"""Most subschemas of one document, each counted once per reference to it."""
 MAX_HEIGHT = 100
-"""Most subschemas that may lie within or refer to each other in one line."""
+"""Deepest nesting of subschemas, references included."""
 
 _DRAFTS = {
     "http://json-schema.org/draft-06/schema": 6,
@@ -52,7 +52,7 @@ _NAMED = frozenset(
 _SAME_PLACE = frozenset(
     {"$ref", "allOf", "anyOf", "dependencies", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
 )
-"""Keywords whose subschemas look at the same part of the instance as the schema that holds them."""
+"""Keywords whose subschemas apply to the same part of the instance as the schema that contains them."""
 
 _PATTERN_PARTS = re.compile(
     r"""(?P<foreign>
@@ -68,7 +68,7 @@ _PATTERN_PARTS = re.compile(
 
 
 class SchemaError(Exception):
-    """The schema itself is wrong, or asks for more than is accepted."""
+    """The schema itself is invalid, or exceeds a limit."""
 
 
 def require_acceptable(schema: Json) -> None:
@@ -86,7 +86,7 @@ def require_acceptable(schema: Json) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """What a subschema comes to with everything in it and everything that it refers to."""
+    """Size of a subschema with its subschemas and everything that it refers to."""
 
     parts: int
     height: int
@@ -117,14 +117,14 @@ class _Document:
             raise SchemaError("a $ref leads back to itself without a step into the instance") from error
 
     def _size(self, schema: Json, place: str) -> _Size:
-        """Check a subschema and return its size. A reference back to a schema that holds it counts as one part."""
+        """Check a subschema and return its size; a reference back to an enclosing schema counts as one."""
         if not isinstance(schema, Mapping) or id(schema) in self._open:
             return _Size(1, 1)
         known = self._sizes.get(id(schema))
         if known is not None:
             return known
         if len(self._open) > MAX_HEIGHT:
-            raise SchemaError(f"{place} is nested, or refers on, more than {MAX_HEIGHT} times")
+            raise SchemaError(f"{place} is nested more than {MAX_HEIGHT} levels deep, references included")
         self._require_keywords(schema, place)
         self._open.add(id(schema))
         same_place = self._same_place[id(schema)] = []
@@ -136,12 +136,13 @@ class _Document:
             parts, height = parts + size.parts, max(height, size.height)
         self._open.remove(id(schema))
         if parts > MAX_PARTS or height >= MAX_HEIGHT:
-            raise SchemaError(f"{place or 'it'} comes to more than {MAX_PARTS} parts, or refers on too often")
+            limits = f"{MAX_PARTS} parts, or is nested more than {MAX_HEIGHT} levels deep"
+            raise SchemaError(f"{place or 'it'} has more than {limits}, references included")
         self._sizes[id(schema)] = size = _Size(parts, height + 1)
         return size
 
     def _below(self, schema: Mapping[str, Json], place: str) -> Iterator[tuple[Json, str, str]]:
-        """Yield what a schema holds and refers to."""
+        """Yield the subschemas of a schema and the targets of its references."""
         yield from _below(schema)
         if "$ref" in schema:
             yield self._target(schema["$ref"], place), "$ref", "$ref"
@@ -192,7 +193,7 @@ def require_common_pattern(pattern: Json) -> None:
 
 
 def resolve(root: Mapping[str, Json], reference: str) -> Json:
-    """Return what a local reference (RFC 6901 in a URI fragment) leads to; ``None`` for nothing."""
+    """Return the target of a local reference (RFC 6901 in a URI fragment); ``None`` if there is none."""
     node: Json = root
     for raw in reference[2:].split("/") if reference != "#" else ():
         part = unquote(raw).replace("~1", "/").replace("~0", "~")

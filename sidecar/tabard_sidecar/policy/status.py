@@ -24,7 +24,7 @@ class PolicyStatus:
         state: ``starting`` until the first policy is active, ``degraded`` while the source is broken or evaluation is
             paused, else ``serving``.
         ready: True if a policy is active, so that calls are decided.
-        reasons: why the state isn't ``serving``, one line each.
+        reasons: causes of a state other than ``serving``, one line each.
         revision: revision of the active policy; empty if there is none.
         since: when the state was entered, seconds since the epoch.
         problems: all problems of the source.

@@ -9,7 +9,7 @@ Json: TypeAlias = Any
 
 
 def with_integers(value: Json) -> Json:
-    """Return ``value`` with every whole number as an ``int``: engines write ``3`` and ``3.0`` for the same."""
+    """Return ``value`` with every whole number as an ``int``; engines may encode 3 as ``3.0``."""
     if isinstance(value, dict):
         return {name: with_integers(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -7,7 +7,6 @@ would let a caller create unlimited time series.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from prometheus_client import (
     CollectorRegistry,
@@ -46,142 +45,134 @@ class GrantsVerified(Collector):
         yield family
 
 
-@dataclass(frozen=True, slots=True)
 class Metrics:
-    """All instruments, registered with the registry that :meth:`create` was given."""
+    """All instruments of the sidecar, and those of the process (memory, CPU, open files).
 
-    registry: CollectorRegistry
-    decisions: Counter
-    decision_seconds: Histogram
-    errors: Counter
-    stage_seconds: Histogram
-    in_flight: Gauge
-    policy_reloads: Counter
-    policy_broken: Gauge
-    policy_loaded_timestamp: Gauge
-    credentials_issued: Counter
-    audit_records: Counter
-    audit_bytes: Counter
-    audit_failures: Counter
-    audit_mask_failures: Counter
-    jwks_fetches: Counter
-    state_seconds: Histogram
-    state_rollbacks: Counter
-    revocation_age: Gauge
-    introspections: Counter
-    ready: Gauge
-    build: Gauge
-    _decisions: dict[tuple[str, bool, str], Counter] = field(default_factory=dict)
-    _decision_seconds: dict[str, Histogram] = field(default_factory=dict)
-    _stages: dict[str, Histogram] = field(default_factory=dict)
+    Args:
+        registry: the registry in which they are registered.
+    """
 
-    @classmethod
-    def create(cls, registry: CollectorRegistry) -> Metrics:
-        """Create and register every instrument, and those of the process (memory, CPU, open files)."""
+    def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # would double the number of series
         ProcessCollector(registry=registry)
-        return cls(
+        self.registry = registry
+        self._create_request_instruments(registry)
+        self._create_policy_instruments(registry)
+        self._create_decision_log_instruments(registry)
+        self._create_dependency_instruments(registry)
+        self._create_process_instruments(registry)
+        self._decisions: dict[tuple[str, bool, str], Counter] = {}
+        self._decision_seconds: dict[str, Histogram] = {}
+        self._stages: dict[str, Histogram] = {}
+
+    def _create_request_instruments(self, registry: CollectorRegistry) -> None:
+        self.decisions = LoopCounter(
+            "tabard_decisions",
+            "Decisions. code is the first reason of a deny if Tabard defines it, otherwise policy.",
+            ("operation", "effect", "code"),
             registry=registry,
-            decisions=LoopCounter(
-                "tabard_decisions",
-                "Decisions. code is the first reason of a deny if Tabard defines it, otherwise policy.",
-                ("operation", "effect", "code"),
-                registry=registry,
-            ),
-            decision_seconds=LoopHistogram(
-                "tabard_decision_seconds",
-                "Time from a request's arrival to its decision.",
-                ("operation",),
-                buckets=_FAST,
-                registry=registry,
-            ),
-            errors=Counter(
-                "tabard_errors",
-                "Requests that ended in a gRPC error, without a decision.",
-                ("code",),
-                registry=registry,
-            ),
-            stage_seconds=LoopHistogram(
-                "tabard_stage_seconds",
-                "Time spent in one stage of a request.",
-                ("stage",),
-                buckets=_FAST,
-                registry=registry,
-            ),
-            in_flight=Gauge("tabard_requests_in_flight", "Requests being decided now.", registry=registry),
-            policy_reloads=Counter(
-                "tabard_policy_reloads",
-                "Attempts to load the policy; result is ok or broken.",
-                ("result",),
-                registry=registry,
-            ),
-            policy_broken=Gauge(
-                "tabard_policy_broken",
-                "1 while the policy source is broken and an older policy is served.",
-                registry=registry,
-            ),
-            policy_loaded_timestamp=Gauge(
-                "tabard_policy_loaded_timestamp_seconds",
-                "When the active policy was loaded, seconds since the epoch.",
-                registry=registry,
-            ),
-            credentials_issued=LoopCounter(
-                "tabard_credentials_issued", "Credentials issued.", ("kind",), registry=registry
-            ),
-            audit_records=LoopCounter(
-                "tabard_audit_records",
-                "Records written to the decision log.",
-                ("event",),
-                registry=registry,
-            ),
-            audit_bytes=LoopCounter(
-                "tabard_audit_written_bytes", "Bytes written to the decision log.", registry=registry
-            ),
-            audit_failures=Counter(
-                "tabard_audit_failures", "Records that could not be written.", registry=registry
-            ),
-            audit_mask_failures=Counter(
-                "tabard_audit_mask_failures",
-                "Records written without input and result because system.log.mask failed.",
-                registry=registry,
-            ),
-            jwks_fetches=Counter(
-                "tabard_jwks_fetches",
-                "Fetches of an issuer's keys; result is ok, failed or limited.",
-                ("result",),
-                registry=registry,
-            ),
-            state_seconds=LoopHistogram(
-                "tabard_state_seconds",
-                "Time of one operation of the state store.",
-                ("operation",),
-                buckets=_FAST,
-                registry=registry,
-            ),
-            state_rollbacks=Counter(
-                "tabard_state_rollbacks",
-                "Losses of acknowledged data in the state store.",
-                registry=registry,
-            ),
-            revocation_age=Gauge(
-                "tabard_revocation_feed_age_seconds",
-                "Seconds since the last contact to the zone's revocations. Beyond "
-                "revocation.max_stale_seconds every request is denied.",
-                registry=registry,
-            ),
-            introspections=Counter(
-                "tabard_introspections",
-                "Introspection requests of backends; result is active, inactive or unauthorized.",
-                ("result",),
-                registry=registry,
-            ),
-            ready=Gauge("tabard_ready", "1 while the sidecar is ready for requests.", registry=registry),
-            build=Gauge(
-                "tabard_build_info",
-                "Always 1. The labels hold the versions.",
-                ("version", "opa"),
-                registry=registry,
-            ),
+        )
+        self.decision_seconds = LoopHistogram(
+            "tabard_decision_seconds",
+            "Time from a request's arrival to its decision.",
+            ("operation",),
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.errors = Counter(
+            "tabard_errors",
+            "Requests that ended in a gRPC error, without a decision.",
+            ("code",),
+            registry=registry,
+        )
+        self.stage_seconds = LoopHistogram(
+            "tabard_stage_seconds",
+            "Time spent in one stage of a request.",
+            ("stage",),
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.in_flight = Gauge("tabard_requests_in_flight", "Requests being decided now.", registry=registry)
+
+    def _create_policy_instruments(self, registry: CollectorRegistry) -> None:
+        self.policy_reloads = Counter(
+            "tabard_policy_reloads",
+            "Attempts to load the policy; result is ok or broken.",
+            ("result",),
+            registry=registry,
+        )
+        self.policy_broken = Gauge(
+            "tabard_policy_broken",
+            "1 while the policy source is broken and an older policy is served.",
+            registry=registry,
+        )
+        self.policy_loaded_timestamp = Gauge(
+            "tabard_policy_loaded_timestamp_seconds",
+            "When the active policy was loaded, seconds since the epoch.",
+            registry=registry,
+        )
+        self.credentials_issued = LoopCounter(
+            "tabard_credentials_issued", "Credentials issued.", ("kind",), registry=registry
+        )
+
+    def _create_decision_log_instruments(self, registry: CollectorRegistry) -> None:
+        self.audit_records = LoopCounter(
+            "tabard_audit_records",
+            "Records written to the decision log.",
+            ("event",),
+            registry=registry,
+        )
+        self.audit_bytes = LoopCounter(
+            "tabard_audit_written_bytes", "Bytes written to the decision log.", registry=registry
+        )
+        self.audit_failures = Counter(
+            "tabard_audit_failures", "Records that could not be written.", registry=registry
+        )
+        self.audit_mask_failures = Counter(
+            "tabard_audit_mask_failures",
+            "Records written without input and result because system.log.mask failed.",
+            registry=registry,
+        )
+
+    def _create_dependency_instruments(self, registry: CollectorRegistry) -> None:
+        self.jwks_fetches = Counter(
+            "tabard_jwks_fetches",
+            "Fetches of an issuer's keys; result is ok, failed or limited.",
+            ("result",),
+            registry=registry,
+        )
+        self.state_seconds = LoopHistogram(
+            "tabard_state_seconds",
+            "Time of one operation of the state store.",
+            ("operation",),
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.state_rollbacks = Counter(
+            "tabard_state_rollbacks",
+            "Losses of acknowledged data in the state store.",
+            registry=registry,
+        )
+        self.revocation_age = Gauge(
+            "tabard_revocation_feed_age_seconds",
+            "Seconds since the last contact to the zone's revocations. Beyond "
+            "revocation.max_stale_seconds every request is denied.",
+            registry=registry,
+        )
+        self.introspections = Counter(
+            "tabard_introspections",
+            "Introspection requests of backends; result is active, inactive or unauthorized.",
+            ("result",),
+            registry=registry,
+        )
+
+    def _create_process_instruments(self, registry: CollectorRegistry) -> None:
+        self.ready = Gauge("tabard_ready", "1 while the sidecar is ready for requests.", registry=registry)
+        self.build = Gauge(
+            "tabard_build_info",
+            "Always 1. The labels hold the versions.",
+            ("version", "opa"),
+            registry=registry,
         )
 
     def pull_grants_verified(self, read: Callable[[], Mapping[str, int]]) -> None:

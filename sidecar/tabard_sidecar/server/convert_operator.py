@@ -83,7 +83,7 @@ def subject(message: revocation_pb.RevokeSubject) -> tuple[str, str]:
 def credential_id(value: str) -> str:
     """Return a credential's identifier."""
     if not is_credential_id(value):
-        raise invalid("credential_id isn't one that Tabard gives; it is the jti of a credential")
+        raise invalid("credential_id isn't a credential id of Tabard; it is the jti of a credential")
     return value
 
 
@@ -92,7 +92,7 @@ def ttl_seconds(request: revocation_pb.RevokeRequest) -> float | None:
     if not request.HasField("ttl"):
         return None
     if request.WhichOneof("target") not in {"agent_id", "subject"}:
-        raise invalid("ttl is for an agent or a subject; everything else is revoked for good")
+        raise invalid("ttl is for an agent or a subject; other revocations are permanent")
     seconds = request.ttl.seconds + request.ttl.nanos / 1e9
     if not 1 <= seconds <= _MAX_TTL_SECONDS:
         raise invalid("ttl is shorter than a second or longer than a hundred years")

@@ -28,6 +28,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.app import create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.introspection import create_introspection_server
+from tabard_sidecar.http.server import HttpServer
 from tabard_sidecar.identity import KeysUnavailable
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import KeyringError, jwks
@@ -210,23 +211,31 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
 
 
 async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack) -> Running:
-    settings, stages = parts.settings, parts.stages
+    agent, operator = (_grpc_server(parts.settings.limits.max_message_bytes) for _ in range(2))
     edge = Edge(
         parts.metrics,
         parts.tracing,
-        max_in_flight=settings.limits.max_in_flight,
-        request_seconds=settings.limits.request_seconds,
+        max_in_flight=parts.settings.limits.max_in_flight,
+        request_seconds=parts.settings.limits.request_seconds,
     )
+    credentials = Credentials(parts.stages)
+    _add_agent_services(parts, credentials, edge, lenient(agent))
+    _add_operator_services(parts, edge, lenient(operator))
+    http = await _start_http(parts, credentials, stack)
+    for server, owned in zip((agent, operator), sockets, strict=True):
+        await _bind(server, owned, stack)
+    return Running(parts, [agent, operator], http.address)
+
+
+def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, server: grpc.aio.Server) -> None:
+    settings, stages = parts.settings, parts.stages
     rules = TaskRules(
         tasks_per_token=settings.insecure.tasks_per_token or settings.identity.tasks_per_token,
         max_ttl_seconds=settings.limits.max_task_seconds,
         label_carry_seconds=settings.limits.label_carry_seconds,
     )
-    credentials = Credentials(stages)
-    agent, operator = (_grpc_server(settings.limits.max_message_bytes) for _ in range(2))
-    agents, operators = lenient(agent), lenient(operator)
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(
-        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), agents
+        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), server
     )
     authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(
         AuthorizationServicer(
@@ -236,23 +245,29 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
             parts.approving.status_service,
             edge,
         ),
-        agents,
+        server,
     )
     credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
-        CredentialServicer(credentials, edge), agents
-    )
-    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
-        ApprovalServicer(parts.approving.decider, edge), operators
-    )
-    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(parts.revoking.admin, edge), operators
-    )
-    task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
-        TaskOperatorServicer(parts.revoking.task_views, edge), operators
+        CredentialServicer(credentials, edge), server
     )
 
+
+def _add_operator_services(parts: Parts, edge: Edge, server: grpc.aio.Server) -> None:
+    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
+        ApprovalServicer(parts.approving.decider, edge), server
+    )
+    revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
+        RevocationServicer(parts.revoking.admin, edge), server
+    )
+    task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
+        TaskOperatorServicer(parts.revoking.task_views, edge), server
+    )
+
+
+async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitStack) -> HttpServer:
+    """Start the HTTP server, and the introspection server if it is configured."""
     http = create_http_server(
-        settings.http,
+        parts.settings.http,
         health=parts.health,
         registry=parts.metrics.registry,
         jwks=lambda: jwks(parts.keyring),
@@ -260,14 +275,12 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
     await http.start()
     stack.push_async_callback(http.stop)
     introspection = create_introspection_server(
-        settings.introspection, introspect=credentials.active, metrics=parts.metrics
+        parts.settings.introspection, introspect=credentials.active, metrics=parts.metrics
     )
     if introspection is not None:
         await introspection.start()
         stack.push_async_callback(introspection.stop)
-    for server, owned in zip((agent, operator), sockets, strict=True):
-        await _bind(server, owned, stack)
-    return Running(parts, [agent, operator], http.address)
+    return http
 
 
 def _grpc_server(max_message_bytes: int) -> grpc.aio.Server:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry
 from tabard_opa import Engine, opa_version
 
-from tabard_sidecar.approvals import build_approvals
+from tabard_sidecar.approvals import ApprovalParts, build_approvals
 from tabard_sidecar.config import Settings
 from tabard_sidecar.credentials import build_issuers
 from tabard_sidecar.grants import GrantService
@@ -33,6 +33,7 @@ from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
@@ -57,7 +58,7 @@ class Parts:
         self.settings = settings
         self.clock = clock
         self.health = Health()
-        self.metrics = Metrics.create(CollectorRegistry())
+        self.metrics = Metrics(CollectorRegistry())
         self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
         self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
         self.tracing = create_tracing(
@@ -82,30 +83,36 @@ class Parts:
         )
         self.revoking.subscribe(pruner(self.grants.forget))
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
-        self.approving = build_approvals(
-            settings.approvals,
+        self.approving = self._approvals()
+        self.policy = self._policy_runtime()
+        self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
+        self.log = self._decision_log()
+        self.stages = self._stages()
+
+    def _approvals(self) -> ApprovalParts:
+        return build_approvals(
+            self.settings.approvals,
             state=self.state,
             keyring=self.keyring,
             grants=self.grants,
             subjects=self.identity.subjects,
             agent=self.identity.agent,
             revocations=self.revoking.checks,
-            clock=clock,
-            allow_http=settings.insecure.allow_http,
+            clock=self.clock,
+            allow_http=self.settings.insecure.allow_http,
         )
-        self.policy = create_runtime(
-            settings.policy,
+
+    def _policy_runtime(self) -> Runtime:
+        return create_runtime(
+            self.settings.policy,
             CompileOptions(
-                insecure_builtins=frozenset(settings.insecure.capabilities),
-                accept_asserted_intent=settings.insecure.accept_asserted_intent,
+                insecure_builtins=frozenset(self.settings.insecure.capabilities),
+                accept_asserted_intent=self.settings.insecure.accept_asserted_intent,
             ),
             Engine(hold_seconds=_HOLD_SECONDS),
-            clock,
+            self.clock,
             _policy_listener(self.health.component("policy"), self.metrics),
         )
-        self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
-        self.log = self._decision_log()
-        self.stages = self._stages()
 
     def _decision_log(self) -> SinkDecisionLog:
         return create_decision_log(

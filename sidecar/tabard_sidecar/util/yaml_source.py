@@ -172,7 +172,7 @@ class _Composer:
             if key in node.children:
                 first = node.children[key].key_position or node.position
                 self._note(
-                    event, f'the key "{key}" stands twice, first in line {first.line}', "Keep one of them."
+                    event, f'the key "{key}" is repeated, first in line {first.line}', "Keep one of them."
                 )
                 continue
             node.children[key] = child

@@ -1,4 +1,4 @@
-"""Asking people and using what they approved."""
+"""Requesting, deciding and using approvals."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ApprovalsContract:
             assert decided is None
 
     async def test_a_decision_that_is_of_use_is_found_again(self, store):
-        """Approved or denied: asking the same doesn't ask anybody again until it is used up or too old."""
+        """Approved or denied: asking the same requests no new approval until it is used up or expired."""
         for approved in (True, False):
             root = fresh("root")
             asked = await store.ask(approval(root, digest="d"), max_pending=5)

@@ -66,7 +66,7 @@ class ChildrenContract:
                 *(ask(store, number) for number in range(40) for store in (one, other))
             )
             for left, right in zip(answers[::2], answers[1::2], strict=True):
-                assert left == right, "both sidecars judge a child alike"
+                assert left == right, "both sidecars check a child alike"
             assert answers.count(None) == 40
             assert (await one.look_up(chain(parent))).children == 20
 

@@ -1,4 +1,4 @@
-"""Generated schedules on several instances at once: whatever the order, the laws hold."""
+"""Generated schedules on several instances at once: the invariants hold in every order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CALLERS = st.lists(st.lists(_STEP, min_size=1, max_size=6), min_size=2, max_siz
 
 @dataclass
 class _Books:
-    """What callers were told, from which follows what the store must show in the end."""
+    """The answers that callers got, and the final state that follows from them."""
 
     charged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LIMITS, 0))
     returned: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LIMITS, 0))

@@ -23,7 +23,7 @@ from tests.support.state import (
 
 class LabelsContract:
     async def test_a_call_that_saw_old_labels_takes_nothing(self, store):
-        """Compare-and-set: a call pipelined beside one that adds a label has to be judged again."""
+        """Compare-and-set: a call pipelined beside one that adds a label has to be decided again."""
         root = (await new_task(store)).root_id
         of = chain(root, budgets={"calls": 9})
         assert (await store.reserve(wanted(of, charges={"calls": 1}, task_labels=("untrusted",)))).state is (

@@ -42,7 +42,7 @@ class _Call:
 
 @dataclass
 class _Model:
-    """One task, as the laws have it."""
+    """The model of one task."""
 
     spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LIMITS, 0))
     labels: dict[str, set[str]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Revoking, lifting, hearing of it."""
+"""Revoking, lifting, and the news of both at other sidecars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reservations that insist on what policy saw, and what may be concluded from those that were made."""
+"""Reservations that require an unchanged task state, and the state that sidecars cache from them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def _revoke(store: StateStore, kind: RevocationKind, target: str) -> None:
 
 class UnchangedContract:
     async def test_what_has_not_changed_is_taken_again_and_again(self, store):
-        """Each answer tells what the next has to insist on."""
+        """Each answer has the versions that the next reservation requires."""
         of = chain((await new_task(store)).root_id, "l", budgets=_LIMITS)
         call = await _as_seen(store, of, charges={"a": 1})
         for number in range(1, 6):
@@ -74,7 +74,8 @@ class UnchangedContract:
             )
 
     async def test_after_any_change_of_the_task_nothing_is_taken(self, new_store):
-        """Whatever another sidecar does to the task, or revokes anywhere, a call that insists is refused and leaves nothing."""
+        """After another sidecar changes the task, or revokes anything, such a call is refused and changes
+        nothing."""
         async with opened(new_store) as one, opened(new_store) as other:
             root = (await new_task(one)).root_id
             of = chain(root, "l", budgets=_LIMITS)
@@ -127,7 +128,7 @@ class UnchangedContract:
         assert len(made) >= HISTORY_CALLS
 
     async def test_another_task_is_no_change(self, store):
-        """A busy zone doesn't make every call ask policy twice."""
+        """Changes of other tasks don't cause a second evaluation."""
         of = chain((await new_task(store)).root_id, budgets=_LIMITS)
         beside = chain((await new_task(store)).root_id, budgets=_LIMITS)
         insisting = await _as_seen(store, of, charges={"a": 1})
@@ -177,7 +178,7 @@ class UnchangedContract:
 async def _take(
     store: StateStore, memory: TaskStateCache, call: Reservation, meanwhile: Callable[[], Awaitable[None]]
 ) -> Reservation | None:
-    """Reserve as a ledger does, on what is remembered if anything is; compare that with what there is."""
+    """Reserve like the pipeline, on the cached state if there is one; compare it with the stored state."""
     found = await store.look_up(call.chain)
     state = memory.take(call.chain, with_calls=True, revocations=found.revocations)
     if state is not None:

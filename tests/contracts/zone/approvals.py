@@ -54,7 +54,7 @@ class ZoneApprovalsContract:
         with pytest.raises(tabard.ApprovalRequired) as caught:
             await calling
         assert caught.value.code == "approval_denied"
-        # Nagging gets the same answer.
+        # A repeated request gets the same answer.
         with pytest.raises(tabard.ApprovalRequired) as caught:
             await task.authorize("pay", LARGE, wait_for_approval=60)
         assert caught.value.code == "approval_denied"

@@ -15,7 +15,7 @@ from tests.support.spending import pay, refused, spent
 
 
 class ZoneStateContract:
-    """Everything that a zone's state has to do; a subclass's module has the fixtures ``zone`` and ``tampering``."""
+    """Tests of a zone's state; the module of a subclass has the fixtures ``zone`` and ``tampering``."""
 
     async def test_a_budget_is_spent_and_then_denies_by_name(self, zone):
         """What doesn't fit any more is denied, what still fits isn't."""
@@ -38,7 +38,7 @@ class ZoneStateContract:
         assert "chips" in denied.message
 
     async def test_every_ancestor_pays_or_none_does(self, zone):
-        """A hop's own budget is the smaller one; a call that exceeds it takes nothing from anybody."""
+        """A hop's own budget is the smaller one; a call that exceeds it takes nothing from any budget."""
         task = await zone.start_task()
         child = await zone.hand_to(task, "triage")
         await pay(child, 200)
@@ -79,7 +79,8 @@ class ZoneStateContract:
         assert max((await spent(zone, task)).values()) == 600
 
     async def test_a_restart_forgets_nothing(self, zone):
-        """IdempotencyStore, budgets, labels and ends are there again; a retry is answered and not paid twice."""
+        """Stored answers, budgets, labels and ends are there again; a retry is answered and not charged
+        twice."""
         task, ended = await zone.start_task(), await zone.start_task()
         first = await pay(task, 600, request_id="r-1")
         await task.authorize("web.read", {})
@@ -195,7 +196,7 @@ class ZoneStateContract:
         assert caught.value.code == "decision_unknown"
 
     async def test_a_store_that_was_emptied_denies(self, zone, tampering):
-        """A task that the store doesn't know has spent who knows what."""
+        """A task that the store doesn't know is denied, because its spending is unknown."""
         task = await zone.start_task()
         await tampering.remove_tasks()
         assert (await refused(pay(task, 1))).code == "task_unknown"

@@ -1,4 +1,4 @@
-"""What becomes of a zone whose Redis is paused, killed, filled, cut off, replaced by an older copy, or in another time.
+"""A zone whose Redis is paused, killed, filled, cut off, replaced by an older copy, or in another time.
 
 Whatever happens, nothing is allowed that the store didn't acknowledge, and all goes on by itself once the server is back.
 """
@@ -483,7 +483,7 @@ async def test_clocks_that_are_apart_stop_decisions(server, open_store):
             await store.expire(now=now + apart)
     for apart in (-50, 50):
         assert (await store.reserve(wanted(chain(made.root_id), now=now + apart))).state is ReserveState.DONE
-    # A server whose clock is a minute ahead keeps a nonce until it can't be replayed by anybody's clock.
+    # A server whose clock is a minute ahead keeps a nonce until it can't be replayed by any sidecar's clock.
     await store.consume("nonce", limit=1, now=now, expires_at=now + 5)
     (key,) = [key for key in server.names() if f"{{{zone}}}:use:" in key]
     assert int(server.cli("pexpiretime", key)) >= (now + 5 + 4 * 60) * 1000

@@ -1,4 +1,4 @@
-"""What a Redis server has to be like, how it is reached, and what is left on it."""
+"""Requirements on a Redis server, connections to it, and the keys that are left on it."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_a_server_that_may_forget_is_refused(start_server, caplog, setting
     store = RedisStateStore(options(server, accept_weak_durability=True), zone="z")
     with caplog.at_level(logging.WARNING):
         await store.open()
-    assert "the state store may lose what it acknowledged" in caplog.text
+    assert "the state store may lose acknowledged writes" in caplog.text
     assert any(setting in problem for problem in await store.check())
     await store.close()
 

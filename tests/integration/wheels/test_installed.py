@@ -1,4 +1,4 @@
-"""What the README tells newcomers works from the built wheels alone."""
+"""The steps of the README work from the built wheels alone."""
 
 from __future__ import annotations
 

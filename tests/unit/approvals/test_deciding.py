@@ -1,4 +1,4 @@
-"""Who may decide: the approver's own token, fresh and used once, with a role that policy names."""
+"""Deciding requires the approver's own token, fresh and used once, with a role that policy names."""
 
 import asyncio
 from dataclasses import replace

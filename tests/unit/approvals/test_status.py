@@ -1,4 +1,4 @@
-"""What agents are told when they poll."""
+"""The status that agents get when they poll an approval."""
 
 from dataclasses import replace
 

@@ -139,7 +139,7 @@ async def test_told_again_until_accepted(secret_file):
 
 @pytest.mark.parametrize(("statuses", "requests"), [((400,), 1), ((410,), 1), ((500,) * 9, 3)])
 async def test_given_up(secret_file, statuses, requests):
-    """The webhook drops an announcement that is refused for good or failed too often."""
+    """The webhook drops an announcement that is refused permanently or failed too often."""
     async with Receiver(*statuses) as receiver:
         config = WebhookConfig(url=receiver.url, secret_file=secret_file, attempts=3)
         webhook = Webhook(config, FakeClock(), sleep=Pauses())

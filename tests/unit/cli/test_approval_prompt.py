@@ -1,4 +1,4 @@
-"""What a person sees of a call: everything, and nothing that plays with the terminal or pretends to be something else."""
+"""The approval prompt shows the whole call, and escapes text that would control the terminal or imitate the prompt."""
 
 import json
 

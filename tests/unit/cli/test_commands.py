@@ -180,7 +180,7 @@ def test_token_needs_the_switch(tabard):
     "claims", [["--claim", "x"], ["--claim", "sub=bob"], ["--claim", "a=1", "--claim", "a=2"]]
 )
 def test_token_refuses_bad_claims(tabard, claims):
-    """A claim without value, one that the token sets itself, or one that stands twice is a usage error."""
+    """A claim without value, one that the token sets itself, or a repeated one is a usage error."""
     tabard("init")
     assert tabard("token", "alice", *claims)[0] == 2
 

@@ -189,7 +189,7 @@ async def test_mistakes_say_what_to_do(zone, tabard, command):
 async def test_lists_that_are_empty_say_so(tabard):
     """Nothing is no error."""
     assert await tabard("revoke", "list") == (0, "nothing is revoked\n", "")
-    assert await tabard("tasks") == (0, "no task is under way\n", "")
+    assert await tabard("tasks") == (0, "no task is running\n", "")
 
 
 async def test_tasks_and_their_trees(zone, tabard):

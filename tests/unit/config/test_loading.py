@@ -89,7 +89,7 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path, write):
     text = "\n".join(f"{message} {step}" for *_, message, step in found)
     assert 'unknown key "htpp" Did you mean "http"?' in text
     assert 'unknown key "staet" Did you mean "state"?' in text
-    assert 'the key "keep_files" stands twice, first in line 8' in text
+    assert 'the key "keep_files" is repeated, first in line 8' in text
     assert "must be a mapping" in text
     assert "has no value Write --set section.key=value." in text
 

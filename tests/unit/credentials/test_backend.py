@@ -1,4 +1,4 @@
-"""What a sidecar issues is what ``tabard.verify`` accepts, with the keys as they are really published."""
+"""``tabard.verify`` accepts the credentials that a sidecar issues, with the keys as they are published."""
 
 import json
 

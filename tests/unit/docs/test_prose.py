@@ -16,36 +16,27 @@ PAGES = [
     ),
     ROOT / "tests" / "conformance" / "README.md",
 ]
-PACKAGES = (
-    "approvals",
-    "cli",
-    "config",
-    "credentials",
-    "http",
-    "identity",
-    "keys",
-    "pipeline",
-    "records",
-    "revocation",
-    "server",
-    "state",
-)
+FOLDERS = ("bench", "demo", "docs", "engine", "proto", "rego", "sdk", "sidecar", "testbed", "tests")
+BUILT = {".venv", "build", "dist", "node_modules"}
 MODULES = [
     path
-    for folder in (
-        "docs",
-        "engine/tabard_opa",
-        "proto",
-        "sdk/tabard",
-        *(f"sidecar/tabard_sidecar/{name}" for name in PACKAGES),
-    )
+    for folder in FOLDERS
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if "_pb2" not in path.name and "caveats" not in path.parts
+    if "_pb2" not in path.name and not BUILT & set(path.parts)
+]
+SOURCES = [
+    path
+    for folder in FOLDERS
+    if folder != "tests"
+    for ending in ("py", "go", "lua", "rego", "proto")
+    for path in sorted((ROOT / folder).rglob(f"*.{ending}"))
+    if "_pb2" not in path.name and not path.stem.endswith("_test") and not BUILT & set(path.parts)
 ]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 WIDTH = 100
+QUESTION_WORDS = ("What ", "How ", "Where ", "Which ", "Who ", "Why ", "Whether ")
 BANNED = re.compile(
-    r"\b(whoever|whomever|nobody|somebody|everybody|pull(?:ing)? the plug|got around|for good|vouch(?:es|ed)? for)\b",
+    r"\b(whoever|whomever|nobody|somebody|everybody|anybody|pull(?:ing)? the plug|got around|for good|vouch(?:es|ed)? for)\b",
     re.IGNORECASE,
 )
 
@@ -86,10 +77,16 @@ def test_idioms_stay_out_of_a_page(page):
     assert BANNED.findall(prose(page)) == []
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=names)
+def test_idioms_stay_out_of_source(source):
+    """Comments, names and messages included."""
+    assert BANNED.findall(source.read_text("utf-8")) == []
+
+
 @pytest.mark.parametrize("module", MODULES, ids=names)
 def test_idioms_stay_out_of_docstrings(module):
     """And a module's docstring says what the module does, not "What ..."."""
     tree = ast.parse(module.read_text("utf-8"))
     texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
     assert [text for text in texts if BANNED.search(text)] == []
-    assert not texts[0].startswith(("What ", "How ", "Where ", "Which ", "Who "))
+    assert not texts[0].startswith(QUESTION_WORDS)

@@ -1,4 +1,4 @@
-"""What a thief, a forger or a compromised agent may try with grants.
+"""Attacks on grants by a thief, a forger or a compromised agent.
 
 He can read every grant his agent holds and append to it; he has no key. ``Workbench`` is what he works with.
 """
@@ -93,7 +93,7 @@ def test_unsigned_hop_appended(kit):
 
 @pytest.mark.parametrize("seal", ["A" * 43, base64url.encode(sign(b"guess", b""))])
 def test_thief_appends_a_hop_to_himself(kit, seal):
-    """The signature holds, since anybody may append; the seal doesn't."""
+    """The signature holds, since every holder may append; the seal doesn't."""
     stolen = kit.delegate(kit.mint(), BOB)
 
     assert refused(kit.verify, macaroon.append(stolen, [encode_caveat(Hop(MALLORY, seal))])) == "hop_unsealed"
@@ -201,7 +201,7 @@ def test_truncated_anywhere(kit):
 
 
 def test_wrong_key(kit, tmp_path):
-    """Made in another zone with the same name, or by somebody who only knows the names."""
+    """Made in another zone with the same name, or by an attacker who only knows the names."""
     other = make_kit(tmp_path / "other")
 
     assert refused(kit.verify, other.mint()) == "foreign_key"

@@ -231,10 +231,10 @@ def test_work_is_bounded(constraint, arguments):
 def test_work_is_bounded_over_all_caveats():
     rule = Arguments("*", (Constraint("to.*", "eq", 1),))
     facts = Facts(0, "", 0, call(to=[1] * 1000))
-    verdicts = [CAVEATS.check(rule, facts) for _ in range(20)]
+    failures = [CAVEATS.check(rule, facts) for _ in range(20)]
 
-    assert verdicts[0] is None
-    assert verdicts[-1] is not None
+    assert failures[0] is None
+    assert failures[-1] is not None
 
 
 def test_usual_arrays_are_within_the_bound():

@@ -1,4 +1,4 @@
-"""What every operator accepts and refuses."""
+"""Accepted and refused values of every operator."""
 
 import pytest
 from tabard.caveats import OPERATORS, CaveatError, Constraint

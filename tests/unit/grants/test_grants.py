@@ -1,4 +1,4 @@
-"""Making, handing on, verifying and judging grants."""
+"""Making, handing on, verifying and checking grants."""
 
 import pytest
 from tabard import macaroon
@@ -511,7 +511,7 @@ def test_expiry_caveat_is_written(kit):
 
 
 def test_a_grant_holds_a_bounded_number_of_budgets(kit):
-    """Every call is written down with all of them, and a holder appends as many as it likes."""
+    """Every call is stored with all of them, and a holder appends as many as it likes."""
     grant = kit.mint()
     for number in range(MAX_BUDGETS):
         grant = narrow(grant, Limits(budgets={f"b{number}": 1}))

@@ -63,11 +63,11 @@ def test_handing_on_never_widens(kit, root, hop, fork, call):
     third = branch(second, "part", fork, now=NOW)
     fourth = narrow(third, hop, now=NOW)
     asked = {"now": NOW + 0.5, "read_only": False}
-    verdicts = [
+    allowed = [
         allows(check_call, kit.verify(grant), call, **asked) for grant in (first, second, third, fourth)
     ]
 
-    assert verdicts == sorted(verdicts, reverse=True)
+    assert allowed == sorted(allowed, reverse=True)
     limits = [child.limit for child in kit.verify(fourth).counted]
     assert limits == sorted(limits, reverse=True)
     ends = [kit.verify(grant).expires_at for grant in (first, second, third, fourth)]

@@ -44,7 +44,7 @@ def config(tmp_path):
 
 @pytest.fixture
 async def backend(config):
-    metrics = Metrics.create(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
 
     async def introspect(token):
         return ACTIVE if token == "good" else None
@@ -137,7 +137,7 @@ def test_off_unless_configured():
     async def introspect(_token):
         raise AssertionError
 
-    metrics = Metrics.create(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
     assert create_introspection_server(IntrospectionConfig(), introspect=introspect, metrics=metrics) is None
 
 
@@ -188,7 +188,7 @@ async def test_introspection_over_tls(config, tmp_path):
     async def introspect(_token):
         return ACTIVE
 
-    metrics = Metrics.create(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
     server = create_introspection_server(secured, introspect=introspect, metrics=metrics)
     await server.start()
     url = f"https://{server.address}/introspect"

@@ -1,4 +1,4 @@
-"""Which workload the sidecar is: projected service-account tokens and static ids."""
+"""Workload identity of the sidecar: projected service-account tokens and static ids."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where issuers' keys come from: a real HTTP server on loopback, and files."""
+"""Sources of issuers' keys: a real HTTP server on loopback, and files."""
 
 import asyncio
 import json

@@ -316,7 +316,7 @@ async def test_base64_with_unused_bits_set_is_refused():
 
 
 async def test_a_token_keeps_its_name_when_its_signature_is_respelled():
-    """ECDSA signatures can be altered by anybody and still verify."""
+    """ECDSA signatures can be altered without the key and still verify."""
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     token = KEY.sign(access_claims(jti=None))
     signing_input, _, signature = token.rpartition(".")

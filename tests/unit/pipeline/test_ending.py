@@ -1,4 +1,4 @@
-"""What ending, and asking for tools, can't be used for."""
+"""Ended tasks refuse every use, and neither EndTask nor FilterTools can be misused."""
 
 from __future__ import annotations
 

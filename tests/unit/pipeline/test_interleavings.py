@@ -1,4 +1,4 @@
-"""What happens if something changes while a call is on its way: the policy, the labels, the store."""
+"""Changes while a call is decided: of the policy, the labels, the store."""
 
 from __future__ import annotations
 

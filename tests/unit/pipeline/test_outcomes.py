@@ -65,7 +65,7 @@ async def test_what_is_no_outcome_is_told_so(zone, token):
     assert caught.value.code == "outcome_invalid"
 
 
-@pytest.mark.parametrize("label", ["", "x" * 257, "\ud800"], ids=["empty", "long", "half a character"])
+@pytest.mark.parametrize("label", ["", "x" * 257, "\ud800"], ids=["empty", "long", "a lone surrogate"])
 async def test_a_signed_label_is_text_of_a_bounded_length(zone, label):
     """A backend's labels are bounded like an agent's."""
     task = await zone.start_task()

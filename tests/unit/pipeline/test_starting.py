@@ -1,4 +1,4 @@
-"""What a task starts with, and nothing that its holder does adds to it."""
+"""The authority of a new task, which nothing that its holder does widens."""
 
 from __future__ import annotations
 

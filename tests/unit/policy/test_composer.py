@@ -1,4 +1,4 @@
-"""What is remembered about answers never changes what they come to."""
+"""The cache of composed answers never changes a decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sidecar sends to policies is what the input's schema describes."""
+"""The inputs that the sidecar sends to policies fit the input's schema."""
 
 from __future__ import annotations
 

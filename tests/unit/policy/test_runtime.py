@@ -183,7 +183,7 @@ async def test_a_broken_reload_keeps_the_last_good_policy_and_says_so(start, clo
     assert status.since == 2000.0
     assert "allow is no rule of the contract" in status.reasons[0]
     assert await codes(runtime) == []
-    write(tmp_path, demo=GRANT_ALL + "\n# mended\n")
+    write(tmp_path, demo=GRANT_ALL + "\n# repaired\n")
     status = await runtime.reload()
     assert (status.state, status.reasons) == (PolicyState.SERVING, ())
     assert runtime.revision != good

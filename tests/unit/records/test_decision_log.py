@@ -26,7 +26,7 @@ class Bench:
     def __init__(self, sink, *, required=False, **hooks):
         self.registry = CollectorRegistry()
         self.health = Health()
-        self.observer = AuditObserver(Metrics.create(self.registry), self.health.component("audit"))
+        self.observer = AuditObserver(Metrics(self.registry), self.health.component("audit"))
         self.log = SinkDecisionLog(
             sink, labels={"id": "one"}, required=required, observer=self.observer, hooks=Hooks(**hooks)
         )
@@ -393,7 +393,7 @@ async def test_configuration_chooses_the_sink(tmp_path):
     """The section audit becomes a working log; configured labels are added."""
     registry = CollectorRegistry()
     config = AuditConfig(sink="file", path=tmp_path / "log", labels={"pod": "p"})
-    observer = AuditObserver(Metrics.create(registry), Health().component("audit"))
+    observer = AuditObserver(Metrics(registry), Health().component("audit"))
     log = create_decision_log(config, labels={"id": "x"}, observer=observer)
     await log.record(record(event="intent"))
     assert lines(tmp_path / "log")[0]["labels"] == {"id": "x", "pod": "p"}

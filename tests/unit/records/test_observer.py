@@ -43,7 +43,7 @@ def deny(code):
 
 def test_decisions_are_counted_by_bounded_codes(registry):
     """Codes of policies share one label, so that the number of series is bounded."""
-    observer = RecordsObserver(Metrics.create(registry), NoTracing())
+    observer = RecordsObserver(Metrics(registry), NoTracing())
     for number in range(50):
         observer.decided(Operation.AUTHORIZE, deny(f"invented_{number}"), 0.001)
     observer.decided(Operation.AUTHORIZE, deny("grant_expired"), 0.001)
@@ -65,7 +65,7 @@ def test_decisions_are_counted_by_bounded_codes(registry):
 
 def test_stages_are_timed_also_when_they_fail(registry):
     """A stage that raises is observed, and the error goes on."""
-    observer = RecordsObserver(Metrics.create(registry), NoTracing())
+    observer = RecordsObserver(Metrics(registry), NoTracing())
     with pytest.raises(ValueError, match="x"), observer.stage("verify"):
         raise ValueError("x")
     assert registry.get_sample_value("tabard_stage_seconds_count", {"stage": "verify"}) == 1
@@ -73,7 +73,7 @@ def test_stages_are_timed_also_when_they_fail(registry):
 
 def test_every_metric_is_named_by_the_convention(registry):
     """Names begin with tabard_ and say their unit; help is a sentence."""
-    Metrics.create(registry)
+    Metrics(registry)
     for family in registry.collect():
         if family.name.startswith("process_"):
             continue
@@ -86,7 +86,7 @@ def test_every_metric_is_named_by_the_convention(registry):
 def test_spans_join_the_callers_trace(registry, spans):
     """A traceparent in the metadata becomes the parent; stages lie below the request."""
     tracing, exporter = spans
-    observer = RecordsObserver(Metrics.create(registry), tracing)
+    observer = RecordsObserver(Metrics(registry), tracing)
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     with tracing.request("Authorize", (("traceparent", parent), ("x", b"\x00"))):
         ids = tracing.ids()
@@ -136,7 +136,7 @@ def test_configured_collector_gives_real_tracing():
 def test_grant_verifications_are_pulled(registry):
     """Counts kept elsewhere show when metrics are read."""
     counts = {"computed": 1, "cached": 5, "refused": 0}
-    Metrics.create(registry).pull_grants_verified(lambda: counts)
+    Metrics(registry).pull_grants_verified(lambda: counts)
     counts["cached"] = 7
     assert registry.get_sample_value("tabard_grants_verified_total", {"result": "cached"}) == 7
 
@@ -144,7 +144,7 @@ def test_grant_verifications_are_pulled(registry):
 async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
     """Every operation of the store answers as without the timing, and is observed."""
     store = timed(
-        SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=1), Metrics.create(registry)
+        SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=1), Metrics(registry)
     )
     await store.open()
     claim = await store.claim_request(b"k" * 32, b"b" * 32, now=1.0, expires_at=100.0)

@@ -1,4 +1,4 @@
-"""What operators do and see: revoking with its reach, retention, listing, tasks and their trees."""
+"""Operators' commands: revoking with its reach, retention, listing, tasks and their trees."""
 
 from __future__ import annotations
 

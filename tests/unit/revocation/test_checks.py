@@ -1,4 +1,4 @@
-"""What each kind of revocation refuses, and what it doesn't."""
+"""Each kind of revocation refuses its targets and nothing else."""
 
 from __future__ import annotations
 

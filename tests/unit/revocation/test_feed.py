@@ -215,7 +215,7 @@ async def test_a_store_that_goes_back_hides_no_later_revocation(went_back, store
 
 
 async def test_a_number_given_a_second_time_is_noticed(went_back, store):
-    """Even if the store has caught up before anybody looked."""
+    """Even if the store has caught up before it was read."""
     one = await went_back()
     before = one.feed.sequence
     number = 0

@@ -1,4 +1,4 @@
-"""What is remembered about a revoked grant goes; what wasn't revoked stays."""
+"""Cached state of a revoked grant is removed; that of other grants stays."""
 
 from __future__ import annotations
 

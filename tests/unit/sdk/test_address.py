@@ -1,4 +1,4 @@
-"""Where client and sidecar meet."""
+"""Addresses at which client and sidecar connect."""
 
 import os
 

@@ -42,10 +42,10 @@ async def test_one_round_forgets_whatever_has_expired(parts):
 async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, caplog):
     """Health and the log say that something is wrong; once it works again, health is well."""
     monkeypatch.setattr(lifecycle, "_HOUSEKEEPING_SECONDS", 0.01)
-    mended = asyncio.Event()
+    repaired = asyncio.Event()
 
     async def broken(*, now):
-        if not mended.is_set():
+        if not repaired.is_set():
             raise TypeError("surprise")
         return 0
 
@@ -60,7 +60,7 @@ async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, cap
         assert problems() == ["state: expired rows can't be deleted; the log has details"]
         (record, *_) = caplog.records
         assert (record.message, str(record.exc_info[1])) == ("housekeeping_failed", "surprise")
-        mended.set()
+        repaired.set()
         await eventually(lambda: not problems())
     finally:
         await lifecycle._cancelled(keeping)

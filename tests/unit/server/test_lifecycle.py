@@ -67,7 +67,7 @@ async def test_an_empty_policy_folder_stops_the_start(folder):
 
 
 async def test_a_world_readable_key_stops_the_start(folder):
-    """The message names the file and the command that mends it."""
+    """The message names the file and the command that fixes it."""
     zone, config = prepared(folder)
     key = next(zone.keys.glob("*.json"))
     key.chmod(0o644)

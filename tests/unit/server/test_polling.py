@@ -1,4 +1,4 @@
-"""How gRPC waits: chosen before it is imported, and only where it was tried."""
+"""gRPC's polling strategy is chosen before the import, and only where it was tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where state may be kept, and what is refused before anything is connected."""
+"""Accepted places of state; others are refused before anything is connected."""
 
 from pathlib import Path
 

@@ -56,7 +56,7 @@ asyncio.run(main(*sys.argv[1:4]))
 
 
 async def spent_and_calls(path: Path) -> tuple[dict[str, int], int]:
-    """Return what the budgets have spent and how many calls were written down."""
+    """Return what the budgets have spent and how many calls were stored."""
     store = SQLiteStateStore(path, zone="z")
     await store.open()
     try:

@@ -239,7 +239,7 @@ def _open_together(path: str, barrier) -> bool:
 
 
 def test_sidecars_that_start_together_all_open_a_new_file(tmp_path):
-    """Creating the file, its journal and its tables at the same moment is no error for anybody."""
+    """Creating the file, its journal and its tables at the same moment is an error in none of the processes."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(6) as pool:
         for round_number in range(5):

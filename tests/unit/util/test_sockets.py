@@ -45,7 +45,7 @@ def test_a_live_socket_without_our_lock_is_refused(tmp_path):
 
 
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
-    """A mistyped path doesn't cost anybody a file."""
+    """A mistyped path doesn't delete a file."""
     path = tmp_path / "precious"
     path.write_text("data")
     with pytest.raises(BindError, match="is not a socket"):

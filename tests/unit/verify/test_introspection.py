@@ -78,9 +78,7 @@ async def test_it_speaks_with_the_zones_own_endpoint(issuer, replay, tmp_path):
     async def introspect(value):
         return None if ended or value != token else _describe(issuer, "the-id")
 
-    server = create_introspection_server(
-        config, introspect=introspect, metrics=Metrics.create(CollectorRegistry())
-    )
+    server = create_introspection_server(config, introspect=introspect, metrics=Metrics(CollectorRegistry()))
     await server.start()
     try:
         verifier = Verifier(

@@ -1,4 +1,4 @@
-"""Where a backend's keys come from, over real HTTP and from files."""
+"""Sources of a backend's keys, over real HTTP and from files."""
 
 import json
 import threading

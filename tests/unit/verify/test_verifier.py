@@ -1,4 +1,4 @@
-"""Which credentials a backend accepts, and for which calls."""
+"""The credentials that a backend accepts, and the calls for which it accepts them."""
 
 import base64
 import hmac

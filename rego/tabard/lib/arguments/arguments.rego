@@ -74,7 +74,7 @@ all_in(name, allowed) if count(values_not_in(name, allowed)) == 0
 values_not_in(name, allowed) := sets.missing(texts(name), allowed)
 
 # METADATA
-# description: True if every string of the argument occurs in the person's own request, as intent.mentions judges it.
+# description: True if every string of the argument occurs in the person's own request, by the rules of intent.mentions.
 all_mentioned(name) if {
 	every value in texts(name) {
 		intent.mentions(value)

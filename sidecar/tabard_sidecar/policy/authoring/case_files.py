@@ -37,7 +37,7 @@ class ExpectedCredential(Keys):
 
 
 class Expected(Keys):
-    """Decision that a case expects. What isn't stated isn't compared."""
+    """Decision that a case expects. A key that isn't stated isn't compared."""
 
     effect: Literal["allow", "deny", "ask"] = Field(
         description="`ask` means that only the approval of a person is missing."

@@ -1,4 +1,4 @@
-"""Runs decision cases: each request is decided as in production and compared with what the case expects."""
+"""Runs decision cases: decides each request as in production and compares with the expected decision."""
 
 from __future__ import annotations
 

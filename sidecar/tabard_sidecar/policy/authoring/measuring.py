@@ -1,4 +1,4 @@
-"""Measures what each rule of a policy costs."""
+"""Measures the evaluation time of each rule of a policy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one rule costs, in microseconds: the middle and the worst over every input and run."""
+    """Evaluation time of one rule, in microseconds: median and maximum over every input and run."""
 
     rule: str
     place: str
@@ -62,7 +62,7 @@ def measure(
             for text in encoded:
                 for _ in range(RUNS):
                     began = time.perf_counter()
-                    with suppress(EvaluationError):  # undefined or failing takes its time, too
+                    with suppress(EvaluationError):  # undefined and failing evaluations are measured, too
                         policy.evaluate_blocking(entrypoint, text, deadline_seconds=DEADLINE_SECONDS)
                     spent.append((time.perf_counter() - began) * 1e6)
             name = entrypoint.removeprefix("data.")

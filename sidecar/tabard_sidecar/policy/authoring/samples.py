@@ -1,4 +1,4 @@
-"""Inputs made up for trying out a policy."""
+"""Generates sample inputs for trying out a policy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sample_input(operation: str, time: float, **sections: Json) -> dict[str, Any
 
 
 def sample_call(name: str, spec: ToolSpec | None) -> dict[str, Any]:
-    """Return ``input.tool`` with arguments that the catalogue's schema asks for."""
+    """Return ``input.tool`` with sample values for the arguments that the catalogue's schema requires."""
     arguments: dict[str, Json] = {}
     if spec is not None and isinstance(spec.schema, dict):
         for argument, schema in (spec.schema.get("properties") or {}).items():

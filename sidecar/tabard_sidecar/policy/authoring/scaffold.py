@@ -85,7 +85,7 @@ cases:
 
 
 class ScaffoldError(Exception):
-    """The module can't be started."""
+    """The module can't be created."""
 
 
 def write_module(folder: Path, name: str) -> tuple[Path, Path, Path]:
@@ -95,7 +95,7 @@ def write_module(folder: Path, name: str) -> tuple[Path, Path, Path]:
         The module, the test and the cases.
 
     Raises:
-        ScaffoldError: the name isn't one, or a file is there already.
+        ScaffoldError: the name isn't valid, or a file exists already.
     """
     if not _NAME.fullmatch(name) or name.endswith("_test"):
         raise ScaffoldError(

@@ -27,7 +27,7 @@ class TestReport:
 
     Attributes:
         passed: how many passed.
-        failed: names of those that didn't, with their place.
+        failed: names of the failed tests, with their places.
         skipped: how many are marked as to do.
         output: what `opa test` printed for people.
         coverage: share of the policy's lines that ran, in percent; ``None`` if it wasn't measured.
@@ -75,7 +75,7 @@ def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str 
 
 
 def _arguments(path: Path) -> list[str]:
-    """Return the modules, and the data with the place that the sidecar gives it."""
+    """Return the arguments for the modules, and for the data at the path where the sidecar loads it."""
     if path.is_file():
         return [str(path)]
     found: list[str] = []

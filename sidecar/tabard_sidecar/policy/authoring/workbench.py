@@ -34,14 +34,14 @@ EVALUATION_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What a check came to.
+    """Result of a check.
 
     Attributes:
-        path: what was checked.
+        path: the folder or bundle that was checked.
         revision: its revision; empty if it can't be read.
         modules: names of the policy modules.
         problems: errors and warnings, by place.
-        measurements: what each rule costs, if that was asked for.
+        measurements: evaluation time of each rule, if requested.
     """
 
     path: Path
@@ -64,14 +64,14 @@ def check(
     *,
     inputs: Sequence[Mapping[str, Json]] | None = None,
 ) -> CheckReport:
-    """Make every check that loading makes, and those that only warn.
+    """Run every check that loading runs, and those that only warn.
 
     Args:
         engine: parses and compiles.
         path: folder or bundle.
         options: as the sidecar would compile it.
         catalogue: tools, for hints; may be empty.
-        inputs: if given, what to measure the rules with; an empty list makes them up.
+        inputs: if given, the rules are measured with these inputs; if empty, with sample inputs.
     """
     try:
         source = load_source(path)
@@ -102,14 +102,14 @@ def made_up_inputs(catalogue: Catalogue) -> list[Mapping[str, Json]]:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A composed decision, and where the rules are that made it."""
+    """A composed decision, with the places of the rules that produced it."""
 
     decision: PolicyDecision
     rules: RuleIndex
     input: Mapping[str, Json]
 
     def reasons(self) -> Iterator[tuple[Reason, str]]:
-        """Yield each reason of the decision with the places of the rules that may have made it."""
+        """Yield each reason of the decision with the places of the rules that may have produced it."""
         granting = GRANTING[Operation(self.input["operation"])]
         allowed = self.decision.allowed
         for reason in self.decision.granted_by if allowed else self.decision.denials:
@@ -124,7 +124,7 @@ class InputError(Exception):
 
 
 def input_fault(document: Mapping[str, Json]) -> str:
-    """Return how an input breaks rego/schemas/input.json; empty if it doesn't."""
+    """Return the fault of an input against rego/schemas/input.json; empty if there is none."""
     fault = compile_schema(schema("input"))(document)
     if fault is None:
         return ""
@@ -151,7 +151,7 @@ def evaluate_all(
 ) -> list[Evaluation]:
     """Decide about each of the inputs, which fit rego/schemas/input.json, as the sidecar would.
 
-    Approvals of an input answer the asks of their module and code.
+    An approval in an input meets the asks with its module and code.
 
     Raises:
         PolicyBrokenError: the policy can't be used.

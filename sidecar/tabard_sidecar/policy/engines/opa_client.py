@@ -34,7 +34,7 @@ class OpaClient:
 
     @property
     def where(self) -> str:
-        """The server's address, for messages."""
+        """Address of the server, for messages."""
         return self._config.url
 
     def refresh_token(self) -> None:

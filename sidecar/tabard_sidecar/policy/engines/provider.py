@@ -13,7 +13,7 @@ from tabard_sidecar.policy.values import Json
 
 
 class EvaluationFailedError(Exception):
-    """An evaluation gave no answer.
+    """An evaluation produced no result.
 
     Attributes:
         code: ``timeout``, ``builtin_error``, ``conflict``, ``undefined``, ``internal``, ``overloaded`` or

@@ -26,7 +26,7 @@ from tabard_sidecar.policy.values import Json
 
 CHECK_SECONDS = 10.0
 
-# The paths at which the sidecar evaluates rules. The rest of data.system belongs to the server.
+# The paths at which the sidecar evaluates rules. The rest of data.system is the server's own.
 _ASKED = (("lib",), ("policy",), ("system", "log"), ("tabard",))
 # The server's own modules, for example its authorization policy, which aren't checked.
 _NOT_OURS = (("tabard",), ("system", "authz"))

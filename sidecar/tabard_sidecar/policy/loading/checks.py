@@ -33,7 +33,7 @@ _POLICY_DEPTH = 2
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What references may lead to.
+    """The targets that references may have.
 
     Attributes:
         rule_paths: paths of every rule in ``lib`` and ``tabard.lib``.
@@ -46,7 +46,7 @@ class World:
     functions: Functions
 
     def defines(self, path: tuple[str, ...]) -> bool:
-        """Tell whether a path is, leads to, or leads into a rule."""
+        """Tell whether a path is a rule, contains one or lies within one."""
         return any(path[: len(rule)] == rule or rule[: len(path)] == path for rule in self.rule_paths)
 
 
@@ -61,7 +61,7 @@ def library_paths(modules: Iterable[Node]) -> frozenset[tuple[str, ...]]:
 
 
 def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProblem]:
-    """Yield everything that is wrong with one module of the policy."""
+    """Yield every problem of one module of the policy."""
     package = package_path(module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
         yield from _check_policy(file, module, package[1], world)
@@ -82,10 +82,10 @@ def _wrong_package(file: str, module: Node, package: tuple[str, ...]) -> PolicyP
             "Put helpers into package lib.<name>",
         )  # fmt: skip
     if package[:1] == ("policy",):
-        message = f"package {name} is never asked: a policy module's package has exactly two parts"
+        message = f"package {name} is never evaluated: a policy module's package has exactly two parts"
         step = f"Write `package policy.{package[1] if len(package) > 1 else '<name>'}`"
     else:
-        message = f"package {name} is never asked"
+        message = f"package {name} is never evaluated"
         step = f"Write `package policy.{package[-1]}`, or `package lib.{package[-1]}` for helpers"
     return PolicyProblem(file, at.row, at.column, "package", message, step)
 
@@ -99,7 +99,7 @@ def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[
         elif rule.shape != "set":
             yield PolicyProblem(
                 file, rule.place.row, rule.place.column, "rule_shape",
-                f"{rule.name} is {rule.shape}, and only `{rule.name} contains …` is ever asked",
+                f"{rule.name} is {rule.shape}, and only `{rule.name} contains …` is ever evaluated",
                 f'Write `{rule.name} contains {{"code": …}} if …`',
             )  # fmt: skip
         elif rule.element is not None:
@@ -119,7 +119,7 @@ def _check_system(file: str, module: Node, world: World) -> Iterator[PolicyProbl
     for rule in rules(module):
         if rule.name.startswith("_") or rule.name in _SYSTEM_RULES:
             continue
-        message = f"system.log.{rule.name} is ignored: only system.log.mask is asked"
+        message = f"system.log.{rule.name} is ignored: only system.log.mask is evaluated"
         yield PolicyProblem(
             file,
             rule.place.row,
@@ -138,12 +138,12 @@ def _check_refs(file: str, module: Node, world: World, *, own: str | None) -> It
     for node in (module.get("imports") or [], module.get("rules") or []):
         for ref in refs(node, names if node is not module.get("imports") else {}, at):
             if isinstance(ref, DataRef):
-                problem = _judge_ref(file, ref, world, own)
+                problem = _check_ref(file, ref, world, own)
                 if problem is not None:
                     yield problem
 
 
-def _judge_ref(file: str, ref: DataRef, world: World, own: str | None) -> PolicyProblem | None:
+def _check_ref(file: str, ref: DataRef, world: World, own: str | None) -> PolicyProblem | None:
     path = ref.path
     shown = ".".join(("data", *path))
     if path[:1] == ("policy",) and own is not None and path[1:2] == (own,):
@@ -167,12 +167,12 @@ def _judge_ref(file: str, ref: DataRef, world: World, own: str | None) -> Policy
             "Correct the name",
         )
     else:
-        return _judge_data(file, ref, world.data)
+        return _check_data(file, ref, world.data)
     return PolicyProblem(file, ref.place.row, ref.place.column, code, message, step)
 
 
-def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> PolicyProblem | None:
-    """A name that no data file defines makes a denial silently never match."""
+def _check_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> PolicyProblem | None:
+    """Return the problem of a reference to data that no data file defines: it would never match."""
     if data is None:
         return None
     node: Json = data
@@ -192,7 +192,7 @@ def _judge_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> Pol
 
 
 def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> RuleIndex:
-    """Return where the contract rules of every policy module are, and what they need to know.
+    """Return the contract rules of every policy module, and the parts of the input that they read.
 
     Args:
         modules: the policy's modules by file.
@@ -227,7 +227,7 @@ def _is_calls(path: tuple[str, ...]) -> bool:
 
 
 def _reads(modules: Mapping[str, Node], library: Mapping[str, Node], concerns: _Concerns) -> bool:
-    """Tell whether a module may look at a part of the input: by name, through the library, or as a part of all input."""
+    """Tell whether a module may read a part of the input, itself or through the library."""
     readers: frozenset[tuple[str, ...]] = frozenset()
     while True:  # the library's modules use each other
         found = frozenset(
@@ -245,7 +245,8 @@ def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concern
             if isinstance(ref, InputRef):
                 if concerns(ref.path):
                     return True
-            # Into a reader, or to what holds one: data.tabard.lib[name], lib := data.tabard.lib.
+            # A reference into a reader, or to a package that contains one: data.tabard.lib[name], lib :=
+            # data.tabard.lib.
             elif any(
                 ref.path[: len(package)] == package or package[: len(ref.path)] == ref.path
                 for package in readers

@@ -84,7 +84,7 @@ def compile_policy(
         engine: parses and compiles.
         modules: sources by file name; never tests, never Tabard's own.
         data: base documents; ``None`` if they aren't known, then references to them aren't checked.
-        options: what the configuration says.
+        options: from the configuration.
 
     Raises:
         PolicyBrokenError: with every problem that was found.
@@ -184,7 +184,7 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
 
 
 def capabilities(options: CompileOptions) -> dict[str, Json]:
-    """Return OPA's capabilities without what policies must not have."""
+    """Return OPA's capabilities without the withheld builtins."""
     allowed = dict(default_capabilities())
     withheld = set(WITHHELD) - options.insecure_builtins
     allowed["builtins"] = [builtin for builtin in allowed["builtins"] if builtin["name"] not in withheld]

@@ -1,4 +1,4 @@
-"""Replaces calls of simple functions by what they return, so that elements they make are checked like literals.
+"""Replaces calls of simple functions by the returned terms, so that these elements are checked like literals.
 
 A function is simple if it has one clause, no condition, and only variables as parameters.
 """
@@ -14,7 +14,7 @@ from tabard_sidecar.policy.loading.ast import Node, Rule, aliases, package_path,
 from tabard_sidecar.policy.values import Json
 
 _MAX_DEPTH = 3
-"""How deep calls inside of calls are replaced. Bounds the work; OPA refuses recursion only after these checks."""
+"""Deepest nesting of calls that is replaced; OPA refuses recursion only after these checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ def _is_unconditional(node: Node) -> bool:
 
 
 def inline(term: Node, module: Node, functions: Functions) -> Node:
-    """Return ``term`` with the calls of simple functions in it replaced by what they return.
+    """Return ``term`` with its calls of simple functions replaced by the returned terms.
 
     Args:
         term: a term of ``module``.
-        module: says what imported names mean.
+        module: resolves imported names.
         functions: the functions that may be called, those of the module included.
     """
     return _inline(term, module, functions, _MAX_DEPTH)
@@ -102,7 +102,8 @@ def _callee(called: Node, module: Node) -> tuple[str, ...]:
 def _substitute(term: Node, replacements: Mapping[str, Node], location: Json) -> Node:
     """Return ``term`` with parameters replaced by arguments.
 
-    Everything else gets the location of the call. Other variables lose their names, which mean nothing to the caller.
+    Everything else gets the location of the call. Other variables lose their names, which aren't in scope at
+    the caller.
     """
     kind: Json = term.get("type")
     value: Json = term.get("value")

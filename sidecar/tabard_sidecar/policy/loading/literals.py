@@ -21,7 +21,7 @@ def nearest(name: str, known: object) -> str:
 
 
 def check_literal(term: Node, schema: Mapping[str, Json], path: str = "") -> Iterator[Finding]:
-    """Yield the problems that ``term`` has for every value of its variables."""
+    """Yield the problems of ``term`` that don't depend on its variables."""
     ground, value = constant(term)
     if ground:
         yield from _check_ground(term, value, schema, path)
@@ -56,7 +56,7 @@ def _check_object(term: Node, schema: Mapping[str, Json], path: str) -> Iterator
     names: set[str] = set()
     for key, item in term["value"]:
         if key.get("type") != "string":
-            return  # a computed name: nothing is certain
+            return  # a computed name can't be checked
         name = key["value"]
         names.add(name)
         below = f"{path}.{name}" if path else name

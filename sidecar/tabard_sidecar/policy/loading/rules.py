@@ -22,7 +22,7 @@ class RuleSite:
 class RuleIndex:
     """The clauses of every contract rule, by module name and rule name.
 
-    ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library, and
+    ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library.
     ``reads_calls`` is False only if no module refers to more of it than its labels.
     """
 
@@ -46,7 +46,7 @@ class RuleIndex:
         return ""
 
     def locate(self, module: str, rule: str, code: object = None) -> str:
-        """Return the place of the clause that made an element, or of every clause that could have; empty if there is none."""
+        """Return the places of the clauses that may have produced an element; empty if there are none."""
         sites = self.sites.get(module, {}).get(rule, ())
         exact = [site for site in sites if code is not None and site.code == code]
         open_sites = [site for site in sites if site.code is None]

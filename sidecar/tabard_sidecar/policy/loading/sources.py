@@ -1,4 +1,4 @@
-"""Reads a policy from a folder or a bundle: sources, data and revision, nothing compiled yet."""
+"""Reads a policy from a folder or a bundle: sources, data and revision. Compiles nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabard_sidecar.policy.values import Json
 
 DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
 CASES_SUFFIXES = ("_cases.yaml", "_cases.yml")
-"""How the names of files with decision cases end. They are never loaded for serving."""
+"""Name suffixes of files with decision cases. They are never loaded for serving."""
 
 RESERVED_DATA = ("lib", "policy", "system", "tabard")
 MAX_FILES = 10_000
@@ -26,7 +26,7 @@ _READ_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class PolicySource:
-    """A policy as its authors wrote it.
+    """The files of a policy.
 
     Attributes:
         modules: Rego sources by the file name that messages use.
@@ -182,7 +182,7 @@ def _is_case_file(name: str) -> bool:
 
 
 def _read_stable(root: Path) -> dict[str, bytes]:
-    """Read a folder so that no half-made change is seen: until two listings around the reading agree."""
+    """Read a folder again until it doesn't change meanwhile, so that no partial change is read."""
     before = fingerprint(root)
     for _attempt in range(_READ_ATTEMPTS):
         files = {name: _read_file(path) for name, path in _walk(root)}
@@ -194,9 +194,10 @@ def _read_stable(root: Path) -> dict[str, bytes]:
 
 
 def fingerprint(path: Path) -> object:
-    """Return what changes whenever the source changes: names, inodes, sizes and times. Reads no contents.
+    """Return a value that changes whenever the source changes: names, inodes, sizes and times.
 
-    Two equal fingerprints mean the same files; a missing source has one, too. Errors count as part of it.
+    Contents aren't read. Two equal fingerprints mean the same files; a missing source has one, too, and so
+    has one that can't be read.
     """
     try:
         if path.is_file():
@@ -221,7 +222,7 @@ def _walk(root: Path, wanted: Callable[[str], bool] = _is_source) -> Iterator[tu
         folder, prefix = pending.pop()
         found = folder.stat()
         if (found.st_dev, found.st_ino) in seen:
-            continue  # a link that leads back
+            continue  # a cyclic link
         seen.add((found.st_dev, found.st_ino))
         for entry in sorted(_scan(folder), key=lambda item: item.name):
             if entry.name.startswith("."):

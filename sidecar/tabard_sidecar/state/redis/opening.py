@@ -44,11 +44,11 @@ async def prepare(link: RedisLink, zone: str) -> None:
     weak = await weaknesses(link)
     if weak and not link.options.accept_weak_durability:
         raise RedisStateError(
-            f"the state store {place} may lose what it acknowledged: {'; '.join(weak)}. Change that, or accept it with "
+            f"the state store {place} may lose acknowledged writes: {'; '.join(weak)}. Change that, or accept it with "
             "state.redis.accept_weak_durability"
         )
     if weak:
-        _log.warning("the state store may lose what it acknowledged", extra={"problems": weak})
+        _log.warning("the state store may lose acknowledged writes", extra={"problems": weak})
     held, schema = await link.run(
         scripts.OPEN,
         {

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
-from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import (
     Chain,
-    Outcome,
-    OutcomeState,
     PastCall,
     Reservation,
     Reserved,
@@ -22,7 +19,8 @@ from tabard_sidecar.state.model import (
 from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
 from tabard_sidecar.util.jsontext import encode
 
-_TASK_WIDE = ""
+TASK_WIDE = ""
+"""The link of labels that apply to the whole task."""
 _CACHED_CALLS = 8_192
 
 
@@ -32,14 +30,6 @@ class NotReserved(Exception):
     def __init__(self, answer: Reserved) -> None:
         super().__init__(answer)
         self.answer = answer
-
-
-class NotReported(Exception):
-    """Rolls back an outcome's transaction."""
-
-    def __init__(self, state: OutcomeState) -> None:
-        super().__init__(state)
-        self.state = state
 
 
 def bump(connection: sqlite3.Connection) -> int:
@@ -156,9 +146,9 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     charged = _charge(connection, wanted)
     _use_approvals(connection, wanted)
     _add_call(connection, wanted, number + 1, charged)
-    added = _add_labels(connection, chain.root_id, _TASK_WIDE, wanted.task_labels, wanted.now)
-    added += _add_labels(connection, chain.root_id, chain.link_ids[-1], wanted.branch_labels, wanted.now)
-    if added and _has_too_many_labels(connection, chain.root_id):
+    added = add_labels(connection, chain.root_id, TASK_WIDE, wanted.task_labels, wanted.now)
+    added += add_labels(connection, chain.root_id, chain.link_ids[-1], wanted.branch_labels, wanted.now)
+    if added and has_too_many_labels(connection, chain.root_id):
         raise NotReserved(Reserved(ReserveState.FULL))
     done = Reserved(
         ReserveState.DONE,
@@ -245,7 +235,7 @@ def _add_call(
         )
 
 
-def _add_labels(
+def add_labels(
     connection: sqlite3.Connection, root_id: str, link_id: str, labels: Iterable[str], at: float
 ) -> int:
     """Add labels that aren't there yet and return how many were new."""
@@ -264,7 +254,8 @@ def _add_labels(
     return added
 
 
-def _has_too_many_labels(connection: sqlite3.Connection, root_id: str) -> bool:
+def has_too_many_labels(connection: sqlite3.Connection, root_id: str) -> bool:
+    """Tell whether a task has more labels than it may have."""
     (count,) = connection.execute("SELECT count(*) FROM labels WHERE root_id=?", (root_id,)).fetchone()
     return bool(count > LABELS_PER_TASK)
 
@@ -293,7 +284,7 @@ def release(connection: sqlite3.Connection, decision_id: str, root_id: str, numb
     if row is None:
         return
     for budget_id, _, _, amount in json.loads(row[0] or "[]"):
-        _lower(connection, root_id, budget_id, amount)
+        lower(connection, root_id, budget_id, amount)
     connection.executemany(
         "UPDATE approvals SET uses=uses+1 WHERE approval_id=?",
         [(approval_id,) for approval_id in json.loads(row[1] or "[]")],
@@ -303,77 +294,12 @@ def release(connection: sqlite3.Connection, decision_id: str, root_id: str, numb
     bump(connection)
 
 
-def _lower(connection: sqlite3.Connection, root_id: str, budget_id: str, amount: int) -> None:
+def lower(connection: sqlite3.Connection, root_id: str, budget_id: str, amount: int) -> None:
+    """Give an amount back to a budget."""
     connection.execute(
         "UPDATE spent SET amount=max(0, amount-?) WHERE root_id=? AND budget_id=?",
         (amount, root_id, budget_id),
     )
-
-
-def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> OutcomeState:
-    """Record what a call actually cost, and add its labels.
-
-    Raises:
-        NotReported: the task would have too many labels; the transaction has to be rolled back.
-    """
-    row = connection.execute(
-        "SELECT charges, refunded, audience FROM calls WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
-        (outcome.root_id, number, outcome.decision_id, outcome.link_id),
-    ).fetchone()
-    if row is None:
-        return OutcomeState.UNKNOWN
-    charged = json.loads(row[0] or "[]")
-    if any(outcome.refunded.values()) and outcome.audience != row[2]:
-        return OutcomeState.FOREIGN
-    problem = _refund_problem(charged, outcome.refunded, refunded=bool(row[1]))
-    if problem is not None:
-        return problem
-    left = []
-    for budget_id, name, limit, amount in charged:
-        refund = outcome.refunded.get(name, 0)
-        if refund:
-            _lower(connection, outcome.root_id, budget_id, refund)
-        _raise(connection, outcome.root_id, BudgetLimit(budget_id, name, limit), outcome.raised.get(name, 0))
-        left.append((budget_id, name, limit, amount - refund))
-    if any(outcome.refunded.values()):
-        connection.execute(
-            "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
-            (json.dumps(left), outcome.root_id, number),
-        )
-    if _add_labels(connection, outcome.root_id, _TASK_WIDE, outcome.labels, outcome.now):
-        if _has_too_many_labels(connection, outcome.root_id):
-            raise NotReported(OutcomeState.FULL)
-        connection.execute(
-            "UPDATE tasks SET label_version=label_version+1 WHERE root_id=?", (outcome.root_id,)
-        )
-    note_change(connection, outcome.root_id)
-    bump(connection)
-    return OutcomeState.DONE
-
-
-def _raise(connection: sqlite3.Connection, root_id: str, budget: BudgetLimit, amount: int) -> None:
-    """Charge more, but never past the limit."""
-    if amount:
-        limit = budget.limit
-        connection.execute(
-            "INSERT INTO spent VALUES (?, ?, min(?, ?), ?, ?) ON CONFLICT (root_id, budget_id) "
-            "DO UPDATE SET amount=max(amount, min(?, amount+?))",
-            (root_id, budget.budget_id, limit, amount, budget.name, limit, limit, amount),
-        )
-
-
-def _refund_problem(
-    charged: Sequence[tuple[str, str, int, int]], refunds: Mapping[str, int], *, refunded: bool
-) -> OutcomeState | None:
-    amounts = {name: amount for _, name, _, amount in charged}
-    for name, amount in refunds.items():
-        if not amount:
-            continue
-        if refunded:
-            return OutcomeState.REFUNDED
-        if amount > amounts.get(name, 0):
-            return OutcomeState.TOO_MUCH
-    return None
 
 
 # Statements vary only in the number of placeholders; identifiers are always parameters.

@@ -23,7 +23,7 @@ from tabard_sidecar.state.model import (
     TaskState,
     Tree,
 )
-from tabard_sidecar.state.sqlite import records, reservations, upkeep
+from tabard_sidecar.state.sqlite import outcomes, records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.store import HISTORY_CALLS, ConcurrentWork, no_work
@@ -137,8 +137,8 @@ class SQLiteStateStore:
         if number is None:
             return OutcomeState.UNKNOWN
         try:
-            return await self._file.write(lambda c: reservations.report(c, outcome, number), durable=False)
-        except reservations.NotReported as refusal:
+            return await self._file.write(lambda c: outcomes.report(c, outcome, number), durable=False)
+        except outcomes.NotReported as refusal:
             return refusal.state
 
     async def _number(self, root_id: str, decision_id: str) -> int | None:

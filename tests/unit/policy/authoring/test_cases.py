@@ -315,7 +315,7 @@ def test_words_stay_words(policy):
         ("cases:\n  - {name: a, tool: x, time: noon, expect: {effect: deny}}\n", (2, "cases.0.time: must be a time such as 2026-01-05T12:00:00Z", "")),
         ("cases:\n  - {name: a, tool: x, time: 2026-01-05T12:00:00, expect: {effect: deny}}\n", (2, "cases.0.time: must name its offset from UTC, as 2026-01-05T12:00:00Z does", "")),
         ("cases:\n  - {name: a, tool: 3, expect: {effect: deny}}\n", (2, "cases.0.tool: must be a valid string", "")),
-        ("cases:\n  - {name: a, tool: x, tool: y, expect: {effect: deny}}\n", (2, 'the key "tool" stands twice, first in line 2', "Keep one of them")),
+        ("cases:\n  - {name: a, tool: x, tool: y, expect: {effect: deny}}\n", (2, 'the key "tool" is repeated, first in line 2', "Keep one of them")),
         ("cases: [\n", (2, "not YAML: while parsing a flow node, did not find expected node content", "Correct the syntax")),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a policy must not hold: each of these makes plain OPA answer as if a rule weren't there."""
+"""Mistakes in a policy that are refused: with each of them plain OPA evaluates as if a rule didn't exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a policy looks back: known from its text, and taken for granted where that isn't certain."""
+"""A policy's use of history: found in its text, and assumed where the text isn't certain."""
 
 from __future__ import annotations
 

@@ -110,21 +110,21 @@ grant contains {"code": "change_profile", "credential": _for("profile.write")} i
 
 # METADATA
 # description: A payment to a recipient found only in a document needs approval.
-ask contains _question("unknown_recipient", "The request doesn't name the recipient.") if {
+ask contains _ask("unknown_recipient", "The request doesn't name the recipient.") if {
 	tools.one_of(_payments)
 	not _recipient_known
 }
 
 # METADATA
 # description: A new recipient, or a much different amount, that the request doesn't name needs approval.
-ask contains _question("unusual_standing_order", "The new recipient or amount is not in the request.") if {
+ask contains _ask("unusual_standing_order", "The new recipient or amount is not in the request.") if {
 	input.tool.name == "update_scheduled_transaction"
 	not _order_usual
 }
 
 # METADATA
 # description: Profile changes found only in untrusted content need approval.
-ask contains _question("profile_from_document", "The new profile values are not in the request.") if {
+ask contains _ask("profile_from_document", "The new profile values are not in the request.") if {
 	input.tool.name == "update_user_info"
 	labels.untrusted
 	not _profile_requested
@@ -132,7 +132,7 @@ ask contains _question("profile_from_document", "The new profile values are not 
 
 _for(scope) := credentials.once(_audience, [scope], 60)
 
-_question(code, reason) := {
+_ask(code, reason) := {
 	"approvers": ["account_holder"],
 	"code": code,
 	"reason": reason,

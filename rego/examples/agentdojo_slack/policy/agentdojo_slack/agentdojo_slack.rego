@@ -70,7 +70,7 @@ grant contains {
 }
 
 # METADATA
-# description: Reading a channel. Its messages are internal, and anybody may have written them.
+# description: Reading a channel. Its messages are internal, and other people may have written them.
 grant contains {
 	"code": "read_channel",
 	"credential": _for("chat.read"),
@@ -114,21 +114,21 @@ grant contains {
 
 # METADATA
 # description: Following a link found on a page needs approval, because a URL can carry data out.
-ask contains _question("unknown_page", "Neither the request nor a member names this page.") if {
+ask contains _ask("unknown_page", "Neither the request nor a member names this page.") if {
 	input.tool.name == "get_webpage"
 	not _page_known
 }
 
 # METADATA
 # description: Details that the request leaves open need approval.
-ask contains _question("not_in_request", "The request does not say who, where or what exactly.") if {
+ask contains _ask("not_in_request", "The request does not say who, where or what exactly.") if {
 	_words[input.tool.name]
 	not _details_given
 }
 
 # METADATA
 # description: A message to a channel shared with another company needs approval once internal messages were read.
-ask contains _question("internal_to_others", "Others read this channel, too, and internal messages were read.") if {
+ask contains _ask("internal_to_others", "Others read this channel, too, and internal messages were read.") if {
 	input.tool.name == "send_channel_message"
 	labels.has("internal")
 	not arguments.all_in("channel", data.workspace.channels)
@@ -162,7 +162,7 @@ _member_links := {link | some link in data.workspace.links}
 # The audience is the first part of the scope: chat or web.
 _for(scope) := credentials.once(split(scope, ".")[0], [scope], 60)
 
-_question(code, reason) := {
+_ask(code, reason) := {
 	"approvers": ["requester"],
 	"code": code,
 	"reason": reason,

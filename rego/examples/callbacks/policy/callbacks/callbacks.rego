@@ -29,7 +29,7 @@ start contains {"code": "callbacks", "limits": {
 }
 
 # METADATA
-# description: Reading a ticket. Anybody may have written it.
+# description: Reading a ticket. Customers write tickets.
 grant contains {
 	"code": "read_ticket",
 	"labels": ["untrusted"],

@@ -1,0 +1,92 @@
+"""Stores what calls actually cost and read. Every function runs in its caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.model import Outcome, OutcomeState
+from tabard_sidecar.state.sqlite.reservations import (
+    TASK_WIDE,
+    add_labels,
+    bump,
+    has_too_many_labels,
+    lower,
+    note_change,
+)
+
+
+class NotReported(Exception):
+    """Rolls back an outcome's transaction."""
+
+    def __init__(self, state: OutcomeState) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> OutcomeState:
+    """Record what a call actually cost, and add its labels.
+
+    Raises:
+        NotReported: the task would have too many labels; the transaction has to be rolled back.
+    """
+    row = connection.execute(
+        "SELECT charges, refunded, audience FROM calls WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
+        (outcome.root_id, number, outcome.decision_id, outcome.link_id),
+    ).fetchone()
+    if row is None:
+        return OutcomeState.UNKNOWN
+    charged = json.loads(row[0] or "[]")
+    if any(outcome.refunded.values()) and outcome.audience != row[2]:
+        return OutcomeState.FOREIGN
+    problem = _refund_problem(charged, outcome.refunded, refunded=bool(row[1]))
+    if problem is not None:
+        return problem
+    left = []
+    for budget_id, name, limit, amount in charged:
+        refund = outcome.refunded.get(name, 0)
+        if refund:
+            lower(connection, outcome.root_id, budget_id, refund)
+        _raise(connection, outcome.root_id, BudgetLimit(budget_id, name, limit), outcome.raised.get(name, 0))
+        left.append((budget_id, name, limit, amount - refund))
+    if any(outcome.refunded.values()):
+        connection.execute(
+            "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
+            (json.dumps(left), outcome.root_id, number),
+        )
+    if add_labels(connection, outcome.root_id, TASK_WIDE, outcome.labels, outcome.now):
+        if has_too_many_labels(connection, outcome.root_id):
+            raise NotReported(OutcomeState.FULL)
+        connection.execute(
+            "UPDATE tasks SET label_version=label_version+1 WHERE root_id=?", (outcome.root_id,)
+        )
+    note_change(connection, outcome.root_id)
+    bump(connection)
+    return OutcomeState.DONE
+
+
+def _raise(connection: sqlite3.Connection, root_id: str, budget: BudgetLimit, amount: int) -> None:
+    """Charge more, but never past the limit."""
+    if amount:
+        limit = budget.limit
+        connection.execute(
+            "INSERT INTO spent VALUES (?, ?, min(?, ?), ?, ?) ON CONFLICT (root_id, budget_id) "
+            "DO UPDATE SET amount=max(amount, min(?, amount+?))",
+            (root_id, budget.budget_id, limit, amount, budget.name, limit, limit, amount),
+        )
+
+
+def _refund_problem(
+    charged: Sequence[tuple[str, str, int, int]], refunds: Mapping[str, int], *, refunded: bool
+) -> OutcomeState | None:
+    amounts = {name: amount for _, name, _, amount in charged}
+    for name, amount in refunds.items():
+        if not amount:
+            continue
+        if refunded:
+            return OutcomeState.REFUNDED
+        if amount > amounts.get(name, 0):
+            return OutcomeState.TOO_MUCH
+    return None
