@@ -86,7 +86,11 @@ class Authorizer:
             if not request.request_id:
                 return await decide()
             key = request_key("authorize", agent.id, grant.digest, request.request_id)
-            return await stages.idempotency.once(key, request.body_digest, decide)
+            answer = await stages.idempotency.once(key, request.body_digest, decide)
+            if answer.replayed and state.cached:
+                # No reservation confirms a stored answer, so the task is looked up.
+                await reader.read()
+            return answer
 
     def _verify(self, request: AuthorizeRequest) -> tuple[Agent, IndexedGrant, ToolSpec | None]:
         """Check who asks, the grant with its caveats, and the call's arguments."""

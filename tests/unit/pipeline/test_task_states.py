@@ -182,6 +182,17 @@ async def test_an_outcome_is_seen_by_the_next_call(zone, trips):
     assert made == {"look_up": 1, "decide": 1, "reserve": 0}
 
 
+async def test_a_stored_answer_is_not_given_on_a_cached_state(zone):
+    """No reservation confirms it: after the task has ended, its credential isn't handed out again."""
+    task = await zone.start_task()
+    first = await pay(task, 1, request_id="r-1")
+    await pay(task, 1)
+    assert (await pay(task, 1, request_id="r-1")).decision_id == first.decision_id
+    await pay(task, 1)
+    await task.end()
+    assert (await refused(pay(task, 1, request_id="r-1"))).code == "task_ended"
+
+
 async def test_a_call_that_saw_no_revocation_takes_nothing_after_one(zone, parts, monkeypatch):
     """The task is ended while policy is asked about a call that wasn't looked up."""
     task = await zone.start_task()
