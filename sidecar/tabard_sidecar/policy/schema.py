@@ -111,42 +111,48 @@ class _Explanation:
 
     def fault(self, value: Json) -> Fault:
         """Return the first fault of an instance that was refused."""
-        return self._fault("#", self._root, value)
+        # A loop: schema and instance together may be nested deeper than Python recurses.
+        part, steps = _Part("#", self._root, None, value), []
+        while (smaller := self._smaller(part)) is not None:
+            part = smaller
+            if part.name is not None:
+                steps.append(str(part.name)[:100])
+        place, problem = self._own_fault(part)
+        for step in reversed(steps):
+            place = f"{step}.{place}" if place else step
+        return place, problem
 
-    def _fault(self, pointer: str, schema: Json, value: Json) -> Fault:
-        if not isinstance(schema, Mapping):
-            return "", "must not be there"
-        plain = self._plain_fault(pointer, schema, value)
-        if plain is not None:
-            return plain
-        for part in self._parts(pointer, schema, value):
-            if not self._fits(part):
-                place, problem = self._fault(part.pointer, part.schema, part.value)
-                if part.name is None:
-                    return place, problem
-                if part.schema is False:
-                    problem = "is not a known name" if part.pointer.endswith("Properties") else problem
-                name = str(part.name)[:100]
-                return f"{name}.{place}" if place else name, problem
-        alternatives = next((keyword for keyword in ("anyOf", "oneOf", "not") if keyword in schema), "")
-        return "", _ALTERNATIVES[alternatives]
+    def _smaller(self, part: _Part) -> _Part | None:
+        """Return the first smaller part that doesn't fit; ``None`` if the fault lies in this part itself."""
+        if not isinstance(part.schema, Mapping) or self._plain_fault(part) is not None:
+            return None
+        return next((below for below in self._parts(part) if not self._fits(below)), None)
+
+    def _own_fault(self, part: _Part) -> Fault:
+        if not isinstance(part.schema, Mapping):
+            unknown = part.name is not None and part.pointer.endswith("Properties")
+            return "", "is not a known name" if unknown else "must not be there"
+        alternatives = next((keyword for keyword in ("anyOf", "oneOf", "not") if keyword in part.schema), "")
+        return self._plain_fault(part) or ("", _ALTERNATIVES[alternatives])
 
     def _fits(self, part: _Part) -> bool:
         subschema = self._subschemas.get(part.pointer)
         return subschema is None or subschema.is_valid(part.value)
 
-    def _plain_fault(self, pointer: str, schema: Mapping[str, Json], value: Json) -> Fault | None:
+    def _plain_fault(self, part: _Part) -> Fault | None:
+        pointer, schema = part.pointer, part.schema
         plain = self._plain.get(pointer)
         if plain is None:
             plain = _validator({keyword: schema[keyword] for keyword in schema if keyword in _PLAIN})
             self._plain[pointer] = plain
         try:
-            plain.validate(value)
+            plain.validate(part.value)
         except ValidationError as error:
             return _error_fault(error)
         return None
 
-    def _parts(self, pointer: str, schema: Mapping[str, Json], value: Json) -> Iterator[_Part]:
+    def _parts(self, part: _Part) -> Iterator[_Part]:
+        pointer, schema, _, value = part
         yield from self._same_place(pointer, schema, value)
         if isinstance(value, dict):
             yield from self._members(pointer, schema, value)

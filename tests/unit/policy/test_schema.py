@@ -269,6 +269,18 @@ def test_a_schema_that_doubles_with_every_reference_is_refused():
         compile_schema({"$ref": "#/$defs/d0", "$defs": {**definitions, "d30": {"type": "string"}}})
 
 
+def test_a_fault_is_found_deeper_than_python_recurses():
+    """60 steps into the instance, each through 30 schemas."""
+    node = {"type": "object", "properties": {"c": {"$ref": "#/$defs/node"}}}
+    for _ in range(30):
+        node = {"allOf": [node]}
+    instance = "secret"
+    for _ in range(60):
+        instance = {"c": instance}
+    check = compile_schema({"$ref": "#/$defs/node", "$defs": {"node": node}})
+    assert check(instance) == (".".join("c" * 60), "must be of type object")
+
+
 def test_a_chain_of_references_has_an_end():
     definitions = {f"d{index}": {"$ref": f"#/$defs/d{index + 1}"} for index in range(MAX_HEIGHT)}
     with pytest.raises(SchemaError):
