@@ -29,6 +29,7 @@ class OwnedSocket:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = -1
+        self._bound = False
 
     def acquire(self) -> None:
         """Take the lock, make the directory and remove a stale socket.
@@ -80,6 +81,7 @@ class OwnedSocket:
             yield
         finally:
             os.umask(umask)
+        self._bound = True
         self.path.chmod(_SOCKET_MODE)
 
     def listen(self, backlog: int) -> socket.socket:
@@ -101,17 +103,18 @@ class OwnedSocket:
         return listener
 
     def release(self) -> None:
-        """Remove the socket and release the lock."""
+        """Remove the socket, unless binding it failed, and release the lock."""
         if self._lock < 0:
             return
-        with suppress(FileNotFoundError):
-            self.path.unlink()
+        if self._bound:
+            with suppress(FileNotFoundError):
+                self.path.unlink()
         self._close()
 
     def _close(self) -> None:
         # The lock file stays: if it were removed, two servers could lock different files of the same name.
         os.close(self._lock)
-        self._lock = -1
+        self._lock, self._bound = -1, False
 
 
 def _make_private(directory: Path) -> None:

@@ -44,6 +44,23 @@ def test_a_live_socket_without_our_lock_is_refused(tmp_path):
     assert path.exists()
 
 
+def test_a_socket_that_another_server_binds_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    """A server that isn't ours takes no lock, and may bind between the look at the path and our own bind."""
+    path = tmp_path / "s.sock"
+    owned = OwnedSocket(path)
+    acquire = owned.acquire
+    with socket.socket(socket.AF_UNIX) as other:
+
+        def acquire_slowly():
+            acquire()
+            other.bind(str(path))
+
+        monkeypatch.setattr(owned, "acquire", acquire_slowly)
+        with pytest.raises(BindError, match="in use"):
+            owned.listen(1)
+        assert path.exists()
+
+
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
     """A mistyped path doesn't delete a file."""
     path = tmp_path / "precious"
