@@ -18,9 +18,12 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.reasons import ReasonCode
 
 DEFAULT_TIME = 1767614400.0
 """Time of a case that states none: Monday 2026-01-05, 12:00 UTC. A fixed time keeps the results the same."""
+_FAILURES: frozenset[ReasonCode] = frozenset({"policy_error", "policy_conflict", "policy_timeout"})
+"""Codes of denials that no rule states: the policy failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,9 @@ def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | No
     effect, codes = _effect(decision)
     if effect != expect.effect:
         yield Difference("effect", expect.effect, effect)
-    wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or codes)
+    # A denial that the policy's own failure causes is no denial that an author means, unless the case names it.
+    unnamed = set(codes) - _FAILURES
+    wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or unnamed)
     if wanted != set(codes):
         yield Difference("code", sorted(wanted), sorted(set(codes)))
     if expect.effect != "allow" or effect != "allow":

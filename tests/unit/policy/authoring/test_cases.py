@@ -153,6 +153,18 @@ cases:
     }
 
 
+def test_a_denial_by_a_failure_of_the_policy_has_to_be_named(decide, policy):
+    """A case that expects a denial and states no code doesn't pass because a rule fails."""
+    rule = 'deny contains {"code": "many", "message": "many"} if to_number(input.tool.arguments.cents) > 9\n'
+    write(policy, many=f"package policy.many\n\n{rule}")
+    assert decide("""\
+defaults: {tool: pay, arguments: {cents: many}}
+cases:
+  - {name: no code, expect: {effect: deny}}
+  - {name: code, expect: {effect: deny, code: policy_error}}
+""") == {"no code": ["code: expected none, got policy_error"], "code": []}
+
+
 def test_every_short_key_reaches_the_input(decide, tmp_path):
     (tmp_path / "tools.yaml").write_text(TOOLS)
     assert decide(
