@@ -201,6 +201,12 @@ $(eval $(call package,tabard-opa,engine,$(call sources,engine) $(ENGINE)))
 bench: .venv/.synced-bench ## Measure; ONLY=name for one benchmark. Writes bench/results/
 	@$(RUN)python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
+.PHONY: bench-versions
+bench-versions: .venv/.synced-bench ## Measure this version side by side with another checkout: OTHER=folder
+	@[ -n "$(OTHER)" ] || { echo 'make: name the other checkout, for example OTHER=../tabard-main' >&2; exit 2; }
+	@$(MAKE) --no-print-directory -C $(OTHER) .venv/.synced-bench
+	@$(RUN)python -m bench.versions $(OTHER)
+
 .PHONY: agentdojo
 agentdojo: .venv-agentdojo/.synced ## AgentDojo's tool calls through the real sidecar. Writes bench/results/agentdojo.json
 	@.venv-agentdojo/bin/python -m pytest -q tests/agentdojo

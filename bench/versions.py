@@ -1,7 +1,6 @@
 """Compares this version with another checkout: alternates calls of both in one run.
 
-Run as ``python -m bench.versions OTHER_CHECKOUT``; writes bench/results/versions.json. The other checkout needs an
-environment of its own (``make .venv/.synced-bench`` in it). Each version serves its own examples.
+Run as ``make bench-versions OTHER=FOLDER``; writes bench/results/versions.json. Each version serves its own examples.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from bench.setup import authorize_request as refund
 from bench.state import authorize_request as payment
 
 HERE = Path(__file__).resolve().parent.parent
-BLOCKS, CALLS = 60, 100
-STARTS = 5
+BLOCKS, CALLS = 12, 100
+STARTS = 7
 
 # The program that is started in each checkout; both scenarios exist there under these names.
 AUTHORIZE = """
@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("other", type=Path, help="checkout of the version to compare with")
     other = parser.parse_args().other.resolve()
     figures = [figure for scenario in SCENARIOS for figure in _scenario(*scenario, other)]
-    ready = [[_started(checkout) for checkout in (HERE, other)] for _ in range(STARTS)]
+    ready = [[_started(checkout) for checkout in (HERE, other)] for _ in range(3)]
     figures.append(_ratio("ready after start", [mine / theirs for mine, theirs in ready]))
     return 0 if publish("versions", figures) else 1
 
@@ -94,27 +94,43 @@ def _scenario(
     request: Callable[[str, int], authorization_pb.AuthorizeRequest],
     other: Path,
 ) -> Iterator[Figure]:
+    """Compare pairs of fresh processes: two starts of one version differ by several per cent, too."""
+    pairs = [_compared(script, request, other, swapped=bool(start % 2)) for start in range(STARTS)]
+    yield _ratio(f"{name}: p50", [pair.p50 for pair in pairs], "<= 1.03")
+    yield _ratio(f"{name}: server CPU", [pair.cpu for pair in pairs], "<= 1.03")
+    yield _ratio(f"{name}: resident", [pair.resident for pair in pairs])
+
+
+def _compared(
+    script: str,
+    request: Callable[[str, int], authorization_pb.AuthorizeRequest],
+    other: Path,
+    *,
+    swapped: bool,
+) -> _Pair:
+    """Start one process of each version, in either order, and compare them in turns."""
     with ExitStack() as stack:
-        mine, theirs = (stack.enter_context(_served(checkout, script)) for checkout in (HERE, other))
-        first, second = (_caller(one, request) for one in (mine, theirs))
-        spent: list[tuple[float, float]] = []
-
-        def measured(blocks: int) -> list[float]:
-            before = [cpu_seconds(one["pid"]) for one in (mine, theirs)]
-            found = compare(first, second, blocks=blocks, calls=CALLS)
-            after = [cpu_seconds(one["pid"]) for one in (mine, theirs)]
-            spent.append((after[0] - before[0], after[1] - before[1]))
-            return found.ratios
-
-        ratios = [ratio for _ in range(6) for ratio in measured(BLOCKS // 6)]
-        yield _ratio(f"{name}: p50", ratios, "<= 1.03")
-        yield _ratio(f"{name}: server CPU", [a / b for a, b in spent], "<= 1.03")
+        order = (other, HERE) if swapped else (HERE, other)
+        started = {checkout: stack.enter_context(_served(checkout, script)) for checkout in order}
+        mine, theirs = started[HERE], started[other]
+        before = [cpu_seconds(one["pid"]) for one in (mine, theirs)]
+        found = compare(_caller(mine, request), _caller(theirs, request), blocks=BLOCKS, calls=CALLS)
+        after = [cpu_seconds(one["pid"]) for one in (mine, theirs)]
         resident = [resident_bytes(one["pid"]) for one in (mine, theirs)]
-        yield Figure(f"{name}: resident", resident[0] / resident[1], "x", "<= 1.0")
+        return _Pair(found.ratio, (after[0] - before[0]) / (after[1] - before[1]), resident[0] / resident[1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """This version's figures over the other's, of one pair of processes."""
+
+    p50: float
+    cpu: float
+    resident: float
 
 
 def _ratio(name: str, ratios: list[float], goal: str = "<= 1.0") -> Figure:
-    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    spread = f"starts {min(ratios):.2f}-{max(ratios):.2f}"
     return Figure(f"{name}, this over other", statistics.median(ratios), "x", goal, spread)
 
 
