@@ -19,6 +19,8 @@ MAX_PARTS = 20_000
 """Most subschemas of one document, each counted once per reference to it."""
 MAX_HEIGHT = 100
 """Deepest nesting of subschemas, references included."""
+MAX_UNEVALUATED = 5
+"""Most schemas with ``unevaluated…`` for one value, one within another: each multiplies the validator's time by seven."""
 
 _DRAFTS = {
     "http://json-schema.org/draft-06/schema": 6,
@@ -53,6 +55,7 @@ _SAME_PLACE = frozenset(
     {"$ref", "allOf", "anyOf", "dependencies", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
 )
 """Keywords whose subschemas apply to the same part of the instance as the schema that contains them."""
+_UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 
 _PATTERN_PARTS = re.compile(
     r"""(?P<foreign>
@@ -86,10 +89,14 @@ def require_acceptable(schema: Json) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """Size of a subschema with its subschemas and everything that it refers to."""
+    """Size of a subschema with its subschemas and everything that it refers to.
+
+    ``unevaluated`` is how many schemas with ``unevaluated…`` look at the same part of the instance, one within another.
+    """
 
     parts: int
     height: int
+    unevaluated: int
 
 
 class _Document:
@@ -119,7 +126,7 @@ class _Document:
     def _size(self, schema: Json, place: str) -> _Size:
         """Check a subschema and return its size; a reference back to an enclosing schema counts as one."""
         if not isinstance(schema, Mapping) or id(schema) in self._open:
-            return _Size(1, 1)
+            return _Size(1, 1, 0)
         known = self._sizes.get(id(schema))
         if known is not None:
             return known
@@ -128,17 +135,24 @@ class _Document:
         self._require_keywords(schema, place)
         self._open.add(id(schema))
         same_place = self._same_place[id(schema)] = []
-        parts, height = 1, 0
+        parts, height, unevaluated = 1, 0, 0
         for below, keyword, name in self._below(schema, place):
-            if keyword in _SAME_PLACE:
-                same_place.append(id(below))
             size = self._size(below, _join(place, name))
             parts, height = parts + size.parts, max(height, size.height)
+            if keyword in _SAME_PLACE:
+                same_place.append(id(below))
+                unevaluated = max(unevaluated, size.unevaluated)
         self._open.remove(id(schema))
+        unevaluated += not schema.keys().isdisjoint(_UNEVALUATED)
+        if unevaluated > MAX_UNEVALUATED:
+            raise SchemaError(
+                f"{place or 'it'} has unevaluatedProperties or unevaluatedItems within each other more than "
+                f"{MAX_UNEVALUATED} times for the same value, references included"
+            )
         if parts > MAX_PARTS or height >= MAX_HEIGHT:
             limits = f"{MAX_PARTS} parts, or is nested more than {MAX_HEIGHT} levels deep"
             raise SchemaError(f"{place or 'it'} has more than {limits}, references included")
-        self._sizes[id(schema)] = size = _Size(parts, height + 1)
+        self._sizes[id(schema)] = size = _Size(parts, height + 1, unevaluated)
         return size
 
     def _below(self, schema: Mapping[str, Json], place: str) -> Iterator[tuple[Json, str, str]]:

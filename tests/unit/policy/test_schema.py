@@ -269,6 +269,29 @@ def test_a_schema_that_doubles_with_every_reference_is_refused():
         compile_schema({"$ref": "#/$defs/d0", "$defs": {**definitions, "d30": {"type": "string"}}})
 
 
+@pytest.mark.parametrize(("layers", "accepted"), [(5, True), (6, False), (30, False)])
+def test_unevaluated_within_unevaluated_has_an_end(layers, accepted):
+    """Ten of them for one value, in a schema that refers to itself, took nine seconds for every call."""
+    node = {"properties": {"c": {"$ref": "#/$defs/node"}}}
+    for _ in range(layers):
+        node = {"anyOf": [node, {"properties": {"c": True}}], "unevaluatedProperties": False}
+    schema = {"$ref": "#/$defs/node", "$defs": {"node": node}}
+    if accepted:
+        begun = time.process_time()
+        assert compile_schema(schema)({"c": {"c": {}}}) is None
+        assert time.process_time() - begun < 0.2
+    else:
+        with pytest.raises(SchemaError, match="within each other"):
+            compile_schema(schema)
+
+
+def test_unevaluated_at_each_step_into_the_instance_is_accepted():
+    schema = True
+    for _ in range(20):
+        schema = {"properties": {"c": schema}, "unevaluatedProperties": False}
+    assert compile_schema(schema)({"c": {"d": 1}}) == ("c.d", "is not a known name")
+
+
 def test_a_fault_is_found_deeper_than_python_recurses():
     """60 steps into the instance, each through 30 schemas."""
     node = {"type": "object", "properties": {"c": {"$ref": "#/$defs/node"}}}
