@@ -15,6 +15,7 @@ from tabard_sidecar.policy.values import Json
 
 _MAX_DEPTH = 3
 """Deepest nesting of calls that is replaced; OPA refuses recursion only after these checks."""
+_MAX_TERMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +64,83 @@ def _is_unconditional(node: Node) -> bool:
 def inline(term: Node, module: Node, functions: Functions) -> Node:
     """Return ``term`` with its calls of simple functions replaced by the returned terms.
 
+    A term that would grow beyond 10,000 terms is returned as it is: its value is checked when it is evaluated.
+
     Args:
         term: a term of ``module``.
         module: resolves imported names.
         functions: the functions that may be called, those of the module included.
     """
-    return _inline(term, module, functions, _MAX_DEPTH)
+    try:
+        return _Inliner(functions).inline(term, module, _MAX_DEPTH)
+    except _TooLargeError:
+        return term
 
 
-def _inline(term: Node, module: Node, functions: Functions, depth: int) -> Node:
-    kind: Json = term.get("type")
-    value: Json = term.get("value")
-    if kind == "array":
-        return {**term, "value": [_inline(item, module, functions, depth) for item in value]}
-    if kind == "object":
-        pairs = [[_inline(part, module, functions, depth) for part in pair] for pair in value]
-        return {**term, "value": pairs}
-    if kind != "call" or depth == 0:
-        return term
-    called = functions.get(_callee(value[0], module))
-    arguments = [_inline(argument, module, functions, depth - 1) for argument in value[1:]]
-    if called is None or len(called.parameters) != len(arguments):
-        return term
-    returned = _inline(called.value, called.module, functions, depth - 1)
-    replacements = dict(zip(called.parameters, arguments, strict=True))
-    return _substitute(returned, replacements, term.get("location"))
+class _TooLargeError(Exception):
+    """The replaced term has too many parts."""
+
+
+class _Inliner:
+    """Replaces calls in one term, which may grow to a bounded number of terms."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._left = _MAX_TERMS
+
+    def inline(self, term: Node, module: Node, depth: int) -> Node:
+        """Return ``term`` with calls nested up to ``depth`` replaced.
+
+        Raises:
+            _TooLargeError: it would have too many terms.
+        """
+        self._count()
+        kind: Json = term.get("type")
+        value: Json = term.get("value")
+        if kind == "array":
+            return {**term, "value": [self.inline(item, module, depth) for item in value]}
+        if kind == "object":
+            pairs = [[self.inline(part, module, depth) for part in pair] for pair in value]
+            return {**term, "value": pairs}
+        if kind != "call" or depth == 0:
+            return term
+        called = self._functions.get(_callee(value[0], module))
+        arguments = [self.inline(argument, module, depth - 1) for argument in value[1:]]
+        if called is None or len(called.parameters) != len(arguments):
+            return term
+        returned = self.inline(called.value, called.module, depth - 1)
+        replacements = dict(zip(called.parameters, arguments, strict=True))
+        return self._substitute(returned, replacements, term.get("location"))
+
+    def _substitute(self, term: Node, replacements: Mapping[str, Node], location: Json) -> Node:
+        """Return ``term`` with parameters replaced by arguments.
+
+        Everything else gets the location of the call. Other variables lose their names, which aren't in scope at
+        the caller.
+        """
+        self._count()
+        kind: Json = term.get("type")
+        value: Json = term.get("value")
+        if kind == "var":
+            return replacements.get(value, {"type": "var", "value": "?", "location": location})
+        if kind == "array":
+            value = [self._substitute(item, replacements, location) for item in value]
+        elif kind == "object":
+            value = [
+                [
+                    self._substitute(key, replacements, location),
+                    self._substitute(item, replacements, location),
+                ]
+                for key, item in value
+            ]
+        elif kind == "call":
+            value = [value[0], *(self._substitute(item, replacements, location) for item in value[1:])]
+        return {**term, "value": value, "location": location}
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooLargeError
 
 
 def _callee(called: Node, module: Node) -> tuple[str, ...]:
@@ -97,25 +150,3 @@ def _callee(called: Node, module: Node) -> tuple[str, ...]:
         return tuple(rest)
     imported = aliases(module).get(head)
     return (*imported[1:], *rest) if imported is not None else (*package_path(module), head, *rest)
-
-
-def _substitute(term: Node, replacements: Mapping[str, Node], location: Json) -> Node:
-    """Return ``term`` with parameters replaced by arguments.
-
-    Everything else gets the location of the call. Other variables lose their names, which aren't in scope at
-    the caller.
-    """
-    kind: Json = term.get("type")
-    value: Json = term.get("value")
-    if kind == "var":
-        return replacements.get(value, {"type": "var", "value": "?", "location": location})
-    if kind == "array":
-        value = [_substitute(item, replacements, location) for item in value]
-    elif kind == "object":
-        value = [
-            [_substitute(key, replacements, location), _substitute(item, replacements, location)]
-            for key, item in value
-        ]
-    elif kind == "call":
-        value = [value[0], *(_substitute(item, replacements, location) for item in value[1:])]
-    return {**term, "value": value, "location": location}
