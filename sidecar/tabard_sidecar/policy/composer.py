@@ -42,10 +42,11 @@ class Composer:
         self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
     ) -> PolicyDecision:
         """Return the decision for an answer (JSON); see :func:`tabard_sidecar.policy.compose.compose`."""
-        try:
-            return self._decisions[operation, answer, approvals]
-        except KeyError:
-            return self._composed(operation, answer, approvals)
+        key = (operation, answer, approvals)
+        # Answers with charges differ from call to call, so a miss is common; raising KeyError costs more than looking.
+        return (
+            self._decisions[key] if key in self._decisions else self._composed(operation, answer, approvals)
+        )
 
     def _composed(
         self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]
@@ -66,9 +67,8 @@ class Composer:
         self, operation: Operation, text: bytes, approvals: frozenset[tuple[str, str]], document: Json
     ) -> PolicyDecision:
         key = (operation, text, approvals)
-        known = self._decisions.get(key)
-        if known is not None:
-            return known
+        if key in self._decisions:
+            return self._decisions[key]
         decision = compose(
             document, operation, revision=self._revision, rules=self._rules, approvals=approvals
         )

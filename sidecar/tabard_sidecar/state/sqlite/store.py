@@ -101,12 +101,13 @@ class SQLiteStateStore:
             self._task_states.clear()
             self._task_states_version = version
         key = (chain, calls)
-        task_state = self._task_states.get(key)
-        if task_state is None:
+        try:
+            return self._task_states[key]
+        except KeyError:
             task_state = self._file.once(lambda c: reservations.task_state(c, chain, calls))
-            # Holders choose how many chains there are and how long they are, so large states aren't cached.
-            if len(chain.link_ids) + len(chain.budgets) + len(task_state.labels) <= _LARGEST_CACHED:
-                self._task_states[key] = task_state
+        # Holders choose how many chains there are and how long they are, so large states aren't cached.
+        if len(chain.link_ids) + len(chain.budgets) + len(task_state.labels) <= _LARGEST_CACHED:
+            self._task_states[key] = task_state
         return task_state
 
     async def reserve(
