@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import requests
 from tabard_opa import Engine, EvaluationError, opa_version
-from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import Operation, PolicyDecision
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
@@ -24,6 +23,7 @@ from tabard_sidecar.policy.loading.sources import load_source
 from tabard_sidecar.policy.resources import library, schema
 from tabard_sidecar.policy.runtime import Runtime
 
+from tests.support.policy import decide, named
 from tests.support.policy_inputs import Words, as_json, inputs, with_tests_data
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "rego" / "examples").glob("*/policy"))
@@ -103,13 +103,14 @@ async def test_decisions_are_alike(policy: Path, engine: Engine, opa_server: Cal
         documents = inputs(words, schema("input"), random.Random(SEED + 1))
         for number, document in zip(range(INPUTS), documents, strict=False):
             text, operation = as_json(document), Operation(document["operation"])
-            one, other = await embedded.decide(operation, text), await remote.decide(operation, text)
+            one, other = await decide(embedded, operation, text), await decide(remote, operation, text)
             assert _comparable(one) == _comparable(other), f"document {number}: {text.decode()}"
             outcomes[one.allowed] += 1
-        tools = [CandidateTool(name, "") for strings, _ in words.calls for name in strings][:50]
-        base = {name: part for name, part in words.base(schema("input")).items() if name != "tool"}
-        offered = await embedded.filter_tools(base, tools)
-        assert offered == await remote.filter_tools(base, tools)
+        base = {**words.base(schema("input")), "operation": "filter_tools"}
+        tools = [named(name) for strings, _ in words.calls for name in strings][:50]
+        asked = [as_json({**base, "tool": tool}) for tool in tools]
+        with embedded.lease() as one_policy, remote.lease() as other_policy:
+            assert await one_policy.filter_tools(asked) == await other_policy.filter_tools(asked)
     assert all(outcomes.values()), outcomes
 
 
