@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cachetools import LRUCache
+from cachetools import FIFOCache
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import Introspection
@@ -34,7 +34,7 @@ class ClaimsWriter:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._encoded: LRUCache[str, bytes] = LRUCache(_CACHED_GRANTS)
+        self._encoded: FIFOCache[str, bytes] = FIFOCache(_CACHED_GRANTS)
 
     def write(self, request: CredentialRequest, expires_at: int) -> bytes:
         """Return the claims as one JSON object.

@@ -10,6 +10,7 @@ leads from a failure to an allow.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import IndexedGrant, check_call
@@ -58,12 +59,11 @@ class Authorizer:
         Raises:
             NoDecision: no decision could be made.
         """
-
-        async def work(recorder: DecisionRecorder) -> Answer:
-            return await self._answer(request, recorder)
-
         answer = await self._stages.decisions.run(
-            Operation.AUTHORIZE, work, asked=lambda: _asked(request), request_id=request.request_id
+            Operation.AUTHORIZE,
+            partial(self._answer, request),
+            asked=partial(_asked, request),
+            request_id=request.request_id,
         )
         return answer.decision
 
@@ -79,10 +79,7 @@ class Authorizer:
             if grant.third_parties:
                 approvals = await stages.approvals.met(grant, request.call, now=stages.clock())
                 call = replace(call, approvals=approvals)
-
-            async def decide() -> Answer:
-                return Answer(await self._decide(call, reader, state, recorder))
-
+            decide = partial(self._decide, call, reader, state, recorder)
             if not request.request_id:
                 return await decide()
             key = request_key("authorize", agent.id, grant.digest, request.request_id)
@@ -106,18 +103,18 @@ class Authorizer:
 
     async def _decide(
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
-    ) -> Decision:
+    ) -> Answer:
         """Decide on the task's state; a cached one can only lead to an allow, which reserving confirms."""
         for _ in range(_MOST_EVALUATIONS):
             proposal = await self._propose(call, state, recorder)
             if proposal.allowed:
                 reserved = await self._reserve(call, state, proposal, recorder)
                 if reserved.state is ReserveState.DONE:
-                    return await self._allow(call, proposal, recorder)
+                    return Answer(await self._allow(call, proposal, recorder))
                 if reserved.state is not ReserveState.CHANGED and not state.cached:
                     raise refusal(call.grant, reserved)
             elif not state.cached:
-                return await self._deny(call, proposal, recorder)
+                return Answer(await self._deny(call, proposal, recorder))
             state = await reader.read()
         raise NoDecision(
             "ABORTED", "state_contended", "the task's labels change faster than policy can be evaluated"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import FIFOCache
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
 from tabard_sidecar.interfaces import CandidateTool
@@ -40,7 +40,7 @@ class PolicyInput:
     """Builds inputs; caches the part of each grant that doesn't change."""
 
     def __init__(self) -> None:
-        self._grants: LRUCache[str, tuple[Agent, bytes]] = LRUCache(
+        self._grants: FIFOCache[str, tuple[Agent, bytes]] = FIFOCache(
             _CACHED_BYTES, getsizeof=lambda entry: len(entry[1])
         )
 

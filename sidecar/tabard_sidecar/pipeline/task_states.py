@@ -54,23 +54,19 @@ class TaskStates:
                 f"the zone's state store doesn't know task {grant.task.id}: it was emptied or replaced since"
             )
             raise Refused("task_unknown", message)
-        return await self._checked(agent, grant, found)
+        await self.check_alive(agent, grant, found)
+        return found
 
     def reader(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskStateReader:
         """Return the reader of one request."""
         return TaskStateReader(self, agent, grant, with_calls=with_calls)
 
-    async def cached(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskState | None:
-        """Return the state that this sidecar's last reservation left; ``None`` if that isn't known.
+    def take_cached(self, grant: IndexedGrant, *, with_calls: bool) -> TaskState | None:
+        """Take the state that this sidecar's last reservation left; ``None`` if that isn't known.
 
         It may be out of date: nothing may be decided on it but what a reservation then confirms.
-
-        Raises:
-            Refused: a workload or person of the chain is known to be revoked, or a holder has too many children.
-            NoDecision: the state store is out of reach.
         """
-        found = self._cache.take(grant.chain, with_calls=with_calls, revocations=self._revocations.newest)
-        return None if found is None else await self._checked(agent, grant, found)
+        return self._cache.take(grant.chain, with_calls=with_calls, revocations=self._revocations.newest)
 
     def forget(self, grant: IndexedGrant) -> None:
         """Drop the cached state of a task that is about to be changed by something other than a reservation."""
@@ -93,10 +89,15 @@ class TaskStates:
                 f"holder {refused.parent_id[:12]} may have {refused.limit} children and has that many already",
             )
 
-    async def _checked(self, agent: Agent, grant: IndexedGrant, found: TaskState) -> TaskState:
-        await self._revocations.check(agent, grant, newest=found.revocations, now=self._clock())
+    async def check_alive(self, agent: Agent, grant: IndexedGrant, state: TaskState) -> None:
+        """Check that the chain isn't revoked and that its links count as children.
+
+        Raises:
+            Refused: a workload or person of the chain is revoked, or a holder has too many children.
+            NoDecision: the state store is out of reach.
+        """
+        await self._revocations.check(agent, grant, newest=state.revocations, now=self._clock())
         await self.count_children(grant)
-        return found
 
 
 class TaskStateReader:
@@ -111,7 +112,7 @@ class TaskStateReader:
         self._may_use_cache = not grant.third_parties
 
     async def read(self) -> TaskState:
-        """Return the next reading. ``remembered`` tells whether it came from the cache.
+        """Return the next reading. ``cached`` tells whether it came from the cache.
 
         Raises:
             Refused: see :meth:`TaskStates.look_up`.
@@ -119,8 +120,9 @@ class TaskStateReader:
         """
         if self._may_use_cache:
             self._may_use_cache = False
-            cached = await self._states.cached(self._agent, self._grant, with_calls=self._with_calls)
+            cached = self._states.take_cached(self._grant, with_calls=self._with_calls)
             if cached is not None:
+                await self._states.check_alive(self._agent, self._grant, cached)
                 return cached
         return await self._states.look_up(self._agent, self._grant, with_calls=self._with_calls)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import orjson
-from cachetools import LRUCache
+from cachetools import FIFOCache
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.compose import compose, largest_charges
@@ -36,7 +36,7 @@ class Composer:
     def __init__(self, revision: str, rules: RuleIndex) -> None:
         self._revision = revision
         self._rules = rules
-        self._decisions: LRUCache[_Key, PolicyDecision] = LRUCache(_REMEMBERED)
+        self._decisions: FIFOCache[_Key, PolicyDecision] = FIFOCache(_REMEMBERED)
 
     def compose(
         self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]

@@ -204,9 +204,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
-    # The texts of denials are read from a file once; the first denial needn't wait for that.
-    texts = asyncio.to_thread(reason_texts)
-    await asyncio.gather(parts.identity.start(), parts.policy.start(), texts)
+    await asyncio.gather(parts.identity.start(), parts.policy.start())
     return parts
 
 
@@ -313,6 +311,8 @@ async def _bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitSta
 
 
 async def _housekeeping(parts: Parts) -> None:
+    # The texts of denials are read from a file once; the first denial needn't wait for that.
+    await asyncio.to_thread(reason_texts)
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         try:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from cachetools import LRUCache
+from cachetools import FIFOCache
 
 from tabard_sidecar.state.model import (
     Approval,
@@ -45,7 +45,7 @@ class SQLiteStateStore:
         self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
         self._children = Children(self._file)
         # Task states, valid as long as the file hasn't changed.
-        self._task_states: LRUCache[tuple[Chain, int], TaskState] = LRUCache(_CACHED_STATES)
+        self._task_states: FIFOCache[tuple[Chain, int], TaskState] = FIFOCache(_CACHED_STATES)
         self._task_states_version: object = None
 
     async def open(self) -> None:
