@@ -52,7 +52,7 @@ def machine() -> str:
 
 def commit() -> str:
     """Return the measured commit, with a plus sign if the working tree has changes."""
-    folder = RESULTS.parent
+    folder = RESULTS.parent.parent
     head = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
     )
