@@ -96,7 +96,7 @@ async def play(world: DeskWorld, progress: Progress) -> Story:
             story.steps.append(found)
     progress("a backend that checks what it is given")
     story.steps.extend(await _backend(world, workers[0]))
-    progress("what many calls add up to, a person who is asked, an operator who pulls the plug")
+    progress("what many calls add up to, a person who is asked, an operator who revokes a task")
     story.steps.extend(await callbacks(world))
     story.seconds = time.perf_counter() - began
     return story
