@@ -54,9 +54,7 @@ async def callbacks(world: DeskWorld) -> list[Step]:
     await second.authorize("tickets.read", {"ticket_id": "t-1"})
     asked = await _asked(world, second)
     async with world.operator(WORKLOADS[1]) as channel:
-        target = revocation_pb.RevokeRequest(
-            task_id=second.info.task_id, reason="the plug, pulled by the demo"
-        )
+        target = revocation_pb.RevokeRequest(task_id=second.info.task_id, reason="revoked by the demo")
         await revocation_grpc.RevocationServiceStub(channel).Revoke(target)
     branch = second.branch("writer")
     ended = await tried("a task that an operator revoked", "task_ended", branch.authorize("mail.send", MAIL))
