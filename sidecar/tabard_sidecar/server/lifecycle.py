@@ -186,6 +186,8 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
                 "policy": parts.policy.revision,
             },
         )
+        # The texts of denials are read from a file once; neither readiness nor the first denial waits for that.
+        await asyncio.to_thread(reason_texts)
         yield running
 
 
@@ -311,8 +313,6 @@ async def _bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitSta
 
 
 async def _housekeeping(parts: Parts) -> None:
-    # The texts of denials are read from a file once; the first denial needn't wait for that.
-    await asyncio.to_thread(reason_texts)
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         try:
