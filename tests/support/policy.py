@@ -104,3 +104,19 @@ def around_decide(
         return made
 
     return leased
+
+
+def call(name: str = "x", **arguments: Any) -> bytes:
+    """Return the input of one tool call, encoded."""
+    return encoded(policy_input(tool=tool(name, **arguments)))
+
+
+async def codes(
+    runtime: Runtime,
+    input_json: bytes | None = None,
+    operation: Operation = Operation.AUTHORIZE,
+    **options: Any,
+) -> list[str]:
+    """Return the codes with which the active policy denies an input, by default a call of the tool ``x``."""
+    decision = await decide(runtime, operation, input_json or call(), **options)
+    return [reason.code for reason in decision.denials]

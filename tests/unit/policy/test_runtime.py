@@ -18,6 +18,8 @@ from tests.support.policy import (
     DESK,
     GRANT_ALL,
     SUPPORT,
+    call,
+    codes,
     decide,
     encoded,
     named,
@@ -72,27 +74,18 @@ async def start(engine, clock):
         await runtime.close()
 
 
-def ask(name="x", **arguments):
-    return encoded(policy_input(tool=tool(name, **arguments)))
-
-
-async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE, **more):
-    decision = await decide(runtime, operation, input_json or ask(), **more)
-    return [reason.code for reason in decision.denials]
-
-
 async def test_the_support_desk(start):
     """The example's policy allows, limits and denies what its README says."""
     runtime = await start(SUPPORT / "policy")
     decision = await decide(
-        runtime, Operation.AUTHORIZE, ask("refunds.create", order_id="o", customer_id="c", amount_cents=500)
+        runtime, Operation.AUTHORIZE, call("refunds.create", order_id="o", customer_id="c", amount_cents=500)
     )
     assert decision.allowed
     assert decision.credential.single_use
     assert decision.credential.audience == "https://refunds.internal"
     assert decision.revision == runtime.revision
-    assert await codes(runtime, ask("refunds.create", amount_cents=10001)) == ["amount_too_high"]
-    assert await codes(runtime, ask("exports.create")) == ["no_grant"]
+    assert await codes(runtime, call("refunds.create", amount_cents=10001)) == ["amount_too_high"]
+    assert await codes(runtime, call("exports.create")) == ["no_grant"]
     assert await codes(runtime, encoded(policy_input("start_task", request={})), Operation.START_TASK) == []
     request = {"limits": {}, "holder": f"{DESK}/worker"}
     assert await codes(runtime, encoded(policy_input("delegate", request=request)), Operation.DELEGATE) == []
@@ -116,7 +109,7 @@ async def test_the_support_desk(start):
 )  # fmt: skip
 async def test_a_rule_that_fails_denies_and_names_its_module(start, tmp_path, rule):
     runtime = await start(write(tmp_path, ok=GRANT_ALL, bad=f"package policy.bad\n\n{rule}\n"))
-    decision = await decide(runtime, Operation.AUTHORIZE, ask())
+    decision = await decide(runtime, Operation.AUTHORIZE, call())
     assert [reason.code for reason in decision.denials] == ["policy_error"]
     assert decision.denials[0].module == "policy.bad"
     assert "bad.rego:" in decision.denials[0].message
@@ -148,7 +141,7 @@ async def test_nothing_is_answered_before_a_policy_is_loaded(engine, clock, tmp_
     assert runtime.status().state is PolicyState.STARTING
     assert not runtime.status().ready
     with pytest.raises(NoDecision) as caught:
-        await decide(runtime, Operation.AUTHORIZE, ask())
+        await decide(runtime, Operation.AUTHORIZE, call())
     assert caught.value.code == "policy_unavailable"
     with pytest.raises(NoDecision):
         await offered(runtime, named("x"))
@@ -159,17 +152,17 @@ async def test_a_runaway_rule_is_cut_and_then_paused(start, clock, tmp_path):
         write(tmp_path, demo=RUNAWAY), deadline_seconds=0.05, breaker_timeouts=2, breaker_pause_seconds=5
     )
     for _ in range(2):
-        decision = await decide(runtime, Operation.AUTHORIZE, ask("slow"), key="slow")
+        decision = await decide(runtime, Operation.AUTHORIZE, call("slow"), key="slow")
         assert "longer than 0.05 s" in decision.denials[0].message
-    decision = await decide(runtime, Operation.AUTHORIZE, ask("slow"), key="slow")
+    decision = await decide(runtime, Operation.AUTHORIZE, call("slow"), key="slow")
     assert [reason.code for reason in decision.denials] == ["policy_timeout"]
     assert "paused" in decision.denials[0].message
     assert runtime.status().state is PolicyState.DEGRADED
-    assert await codes(runtime, ask("quick"), key="quick") == []
+    assert await codes(runtime, call("quick"), key="quick") == []
     clock.now += 6
     assert runtime.status().state is PolicyState.SERVING
     assert (
-        "longer" in (await decide(runtime, Operation.AUTHORIZE, ask("slow"), key="slow")).denials[0].message
+        "longer" in (await decide(runtime, Operation.AUTHORIZE, call("slow"), key="slow")).denials[0].message
     )
 
 
@@ -222,7 +215,7 @@ async def test_policy_and_data_change_together(start, tmp_path):
     assert (await runtime.reload()).state is PolicyState.DEGRADED
     (tmp_path / "data.json").write_text('{"other": "two"}')
     await runtime.reload()
-    assert (await decide(runtime, Operation.AUTHORIZE, ask())).granted_by[0].code == "two"
+    assert (await decide(runtime, Operation.AUTHORIZE, call())).granted_by[0].code == "two"
 
 
 async def test_a_change_is_followed(engine, clock, tmp_path):
@@ -348,7 +341,7 @@ async def test_an_input_that_is_none_is_never_allowed(start, tmp_path, input_jso
 async def test_an_input_that_is_too_large_is_an_error(start, tmp_path):
     runtime = await start(write(tmp_path, demo=GRANT_ALL))
     with pytest.raises(NoDecision) as caught:
-        await decide(runtime, Operation.AUTHORIZE, ask(text="x" * 2**21))
+        await decide(runtime, Operation.AUTHORIZE, call(text="x" * 2**21))
     assert (caught.value.status, caught.value.code) == ("INVALID_ARGUMENT", "request_invalid")
 
 

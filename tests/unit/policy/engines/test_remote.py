@@ -22,12 +22,13 @@ from tabard_sidecar.policy.status import PolicyState
 from tests.support.policy import (
     GRANT_ALL,
     SUPPORT,
+    call,
+    codes,
     decide,
     encoded,
     named,
     offered,
     policy_input,
-    tool,
     write,
 )
 from tests.support.waiting import eventually_blocking
@@ -105,10 +106,6 @@ async def ask(engine):
         await runtime.close()
 
 
-def call(name="x", **arguments):
-    return encoded(policy_input(tool=tool(name, **arguments)))
-
-
 def desk():
     policy = SUPPORT / "policy"
     return [*library(), str(policy / "refunds" / "refunds.rego"), str(policy / "data.json")]
@@ -120,10 +117,6 @@ async def put(socket, path, content):
         session.put(f"http://localhost{path}", data=content) as response,
     ):
         assert response.status < 300, await response.text()
-
-
-async def codes(runtime, input_json=None, operation=Operation.AUTHORIZE):
-    return [reason.code for reason in (await decide(runtime, operation, input_json or call())).denials]
 
 
 async def test_a_servers_policy_is_taken_to_look_back(serve, ask):
