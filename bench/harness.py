@@ -156,8 +156,17 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process, in bytes."""
+    """Return the resident memory of a process, in bytes, mapped files included."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def private_bytes(pid: int) -> int:
+    """Return the resident memory of a process that belongs to no file, in bytes: the kernel can't reclaim it."""
+    return _status_bytes(pid, "RssAnon")
+
+
+def _status_bytes(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise LookupError(pid)

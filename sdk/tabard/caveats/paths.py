@@ -40,7 +40,7 @@ def check_constraint(constraint: Constraint, arguments: Mapping[str, Any], work:
         else:
             name = segments[at]
             path = f"{where}.{name}" if where else name
-            if not isinstance(value, Mapping):
+            if not isinstance(value, (dict, Mapping)):
                 return Failure("argument_not_granted", f"argument {quoted(where)} is not an object")
             if name not in value:
                 return Failure("argument_missing", f"argument {quoted(path)} is missing")

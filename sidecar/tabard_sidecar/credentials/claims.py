@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cachetools import FIFOCache
-
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import Introspection
+from tabard_sidecar.util.fifo import FifoDict
 from tabard_sidecar.util.jsontext import encode
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class ClaimsWriter:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._encoded: FIFOCache[str, bytes] = FIFOCache(_CACHED_GRANTS)
+        self._encoded: FifoDict[str, bytes] = FifoDict(_CACHED_GRANTS)
 
     def write(self, request: CredentialRequest, expires_at: int) -> bytes:
         """Return the claims as one JSON object.

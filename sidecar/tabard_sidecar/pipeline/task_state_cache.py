@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cachetools import LRUCache
-
 from tabard_sidecar.state import (
     HISTORY_CALLS,
     Chain,
@@ -18,6 +16,7 @@ from tabard_sidecar.state import (
     Reserved,
     TaskState,
 )
+from tabard_sidecar.util.fifo import FifoDict
 
 _TASKS = 256
 # Holders choose how long chains are, and policies how many labels there are.
@@ -33,8 +32,8 @@ class TaskStateCache:
     """
 
     def __init__(self) -> None:
-        self._kept: LRUCache[str, tuple[Chain, TaskState]] = LRUCache(_TASKS)
-        self._paused: LRUCache[str, int] = LRUCache(_TASKS)
+        self._kept: FifoDict[str, tuple[Chain, TaskState]] = FifoDict(_TASKS)
+        self._paused: FifoDict[str, int] = FifoDict(_TASKS)
 
     def take(self, chain: Chain, *, with_calls: bool, revocations: int) -> TaskState | None:
         """Remove and return a chain's state; ``None`` if it is out of date or, with ``with_calls``, lacks the past calls.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cachetools import LRUCache
-
 from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.util.fifo import FifoDict
 
 _MAX_KEYS = 1024
 
@@ -27,7 +26,7 @@ class Breaker:
         self._limit = limit
         self._pause = pause_seconds
         self._clock = clock
-        self._entries: LRUCache[str, _Entry] = LRUCache(_MAX_KEYS)
+        self._entries: FifoDict[str, _Entry] = FifoDict(_MAX_KEYS)
 
     def admits(self, key: str) -> bool:
         """Tell whether a request of this kind may be evaluated now."""
@@ -42,7 +41,9 @@ class Breaker:
 
     def timed_out(self, key: str) -> None:
         """Count a time-out."""
-        entry = self._entries.setdefault(key, _Entry())
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = _Entry()
         entry.timeouts += 1
         entry.open_until = self._clock() + self._pause
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cache
 
 import orjson
-from cachetools import FIFOCache
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.compose import compose, largest_charges
@@ -15,6 +14,7 @@ from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.fifo import FifoDict
 
 _REMEMBERED = 256
 _REMEMBERED_BYTES = 4096
@@ -36,7 +36,7 @@ class Composer:
     def __init__(self, revision: str, rules: RuleIndex) -> None:
         self._revision = revision
         self._rules = rules
-        self._decisions: FIFOCache[_Key, PolicyDecision] = FIFOCache(_REMEMBERED)
+        self._decisions: FifoDict[_Key, PolicyDecision] = FifoDict(_REMEMBERED)
 
     def compose(
         self, operation: Operation, answer: bytes, approvals: frozenset[tuple[str, str]]

@@ -64,6 +64,7 @@ class Metrics:
         self._decisions: dict[tuple[str, bool, str], Counter] = {}
         self._decision_seconds: dict[str, Histogram] = {}
         self._stages: dict[str, Histogram] = {}
+        self._issued: dict[str, Counter] = {}
 
     def _create_request_instruments(self, registry: CollectorRegistry) -> None:
         self.decisions = LoopCounter(
@@ -202,6 +203,13 @@ class Metrics:
         if histogram is None:
             histogram = self._decision_seconds[operation] = self.decision_seconds.labels(operation)
         histogram.observe(seconds)
+
+    def issued(self, kind: str) -> None:
+        """Count a credential of one of the kinds that are configured."""
+        counter = self._issued.get(kind)
+        if counter is None:
+            counter = self._issued[kind] = self.credentials_issued.labels(kind)
+        counter.inc()
 
     def failed(self, code: str) -> None:
         """Count a request that ended without a decision."""

@@ -70,4 +70,4 @@ class RecordsObserver:
         code = decision.reasons[0].code if decision.reasons else ""
         self._metrics.decided(operation.value, allowed=decision.allowed, code=code, seconds=seconds)
         if decision.allowed and decision.credential is not None:
-            self._metrics.credentials_issued.labels(decision.credential.kind).inc()
+            self._metrics.issued(decision.credential.kind)

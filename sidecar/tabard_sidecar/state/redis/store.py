@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import orjson
-from cachetools import Cache
 
 from tabard_sidecar.state.model import (
     Approval,
@@ -41,6 +40,7 @@ from tabard_sidecar.state.store import (
     ConcurrentWork,
     no_work,
 )
+from tabard_sidecar.util.fifo import FifoDict
 
 GRACE_SECONDS = 300.0
 """How long keys are kept after their contents expire, so that a server whose clock is ahead doesn't delete them early."""
@@ -69,7 +69,7 @@ class RedisStateStore:
         self._skew = options.max_clock_skew_seconds
         self._calls = codec.Calls()
         # Counted children stay counted, so a grant that is used again needs no write.
-        self._known_children: Cache[tuple[str, str], None] = Cache(_KNOWN_CHILDREN)
+        self._known_children: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
         self._acknowledged = Acknowledged()
 
     async def open(self) -> None:

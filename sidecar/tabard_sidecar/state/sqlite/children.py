@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from cachetools import Cache
-
 from tabard_sidecar.state.model import Child
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.sqlite.reservations import bump, note_change
+from tabard_sidecar.util.fifo import FifoDict
 
 _KNOWN_CHILDREN = 65_536
 
@@ -19,7 +18,7 @@ class Children:
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        self._known: Cache[tuple[str, str], None] = Cache(_KNOWN_CHILDREN)
+        self._known: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
 
     async def register(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children, all or none; return the first that exceeds its parent's limit."""

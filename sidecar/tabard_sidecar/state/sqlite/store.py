@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from cachetools import FIFOCache
-
 from tabard_sidecar.state.model import (
     Approval,
     Chain,
@@ -27,6 +25,7 @@ from tabard_sidecar.state.sqlite import outcomes, records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
 from tabard_sidecar.state.store import HISTORY_CALLS, ConcurrentWork, no_work
+from tabard_sidecar.util.fifo import FifoDict
 
 _CACHED_STATES = 256
 _LARGEST_CACHED = 128
@@ -45,7 +44,7 @@ class SQLiteStateStore:
         self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
         self._children = Children(self._file)
         # Task states, valid as long as the file hasn't changed.
-        self._task_states: FIFOCache[tuple[Chain, int], TaskState] = FIFOCache(_CACHED_STATES)
+        self._task_states: FifoDict[tuple[Chain, int], TaskState] = FifoDict(_CACHED_STATES)
         self._task_states_version: object = None
 
     async def open(self) -> None:
