@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from tabard.caveats.errors import CaveatError
+from tabard.plain_path import compatible, path_flaw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CIDR = re.compile(r"[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?")
-_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f:.]{{2,45}}\]")
 _URL = re.compile(r"([A-Za-z]{1,8})://([^/?#]{1,300})([/?#].*)?", re.DOTALL)
@@ -56,25 +55,23 @@ def compile_cidr(operand: str) -> Callable[[str], str | None]:
 def compile_path_under(operand: str) -> Callable[[str], str | None]:
     """Return a check that a path is the folder ``operand`` or lies under it, by its spelling alone.
 
-    The path must be absolute and free of ``.``, ``..``, empty segments, backslashes, percent-encoding and
-    control characters, also after Unicode compatibility normalisation (which turns full-width full stops into
-    ``..``). Symbolic links are not resolved: the backend has to.
+    The path must be absolute and plain: see :func:`tabard.plain_path.path_flaw`. Symbolic links are not resolved: the
+    backend has to.
 
     Raises:
         CaveatError: ``operand`` isn't such a path.
     """
-    flaw = _path_flaw(operand) or _path_flaw(_compatible(operand))
+    flaw = path_flaw(operand)
     if flaw:
         raise CaveatError(f"operand of path_under {flaw}")
     base = operand.rstrip("/")
-    normal_base = _compatible(base)
+    normal_base = compatible(base)
 
     def check(value: str) -> str | None:
-        normal = _compatible(value)
-        flaw = _path_flaw(value) or _path_flaw(normal)
+        flaw = path_flaw(value)
         if flaw:
             return flaw
-        if not _under(value, base) or not _under(normal, normal_base):
+        if not _under(value, base) or not _under(compatible(value), normal_base):
             return f"is not under {operand}"
         return None
 
@@ -123,25 +120,6 @@ def _network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
         return ipaddress.ip_network(value)
     except ValueError:
         return None
-
-
-def _compatible(value: str) -> str:
-    return value if value.isascii() else unicodedata.normalize("NFKC", value)
-
-
-def _path_flaw(path: str) -> str | None:
-    if not path.startswith("/"):
-        return "is not an absolute path"
-    if "\\" in path or _PERCENT.search(path):
-        return "holds a backslash or percent-encoding"
-    if not path.isprintable() and any(unicodedata.category(char) in {"Cc", "Cf", "Cs"} for char in path):
-        return "holds a control character"
-    segments = path[1:].split("/")
-    if segments[-1] == "":
-        segments.pop()
-    if any(segment.strip() in {"", ".", ".."} for segment in segments):
-        return "holds an empty, '.' or '..' segment"
-    return None
 
 
 def _under(path: str, base: str) -> bool:
