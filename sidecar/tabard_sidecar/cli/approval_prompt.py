@@ -1,7 +1,7 @@
-"""Shows an approval on a terminal, with verified facts, policy's statements and the agent's assertions kept apart.
+"""Shows an approval on a terminal, with verified facts, signed words, policy's and the agent's words kept apart.
 
-The agent's assertions may be meant to deceive. They are shown in full, escaped, with a bar before each line, so that they
-can't hide a part or imitate other output.
+The agent's words may be meant to deceive, and policy's may quote them. They are shown in full, escaped, with a bar before
+each row of the terminal, so that they can't hide a part or imitate other output.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.terminal import echo_ascii_json, hidden, moment, visible
+from tabard_sidecar.cli.framing import Screen, escaped_json, quoted, screen
+from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -24,7 +25,8 @@ _COLOURS = {"pending": "yellow", "approved": "green", "denied": "red"}
 _WORDS = {"pending": "waits"}
 _ALWAYS_ASSERTED = ("tool", "server", "arguments", "chain[].sub_agent")
 _WHOLE = 1 << 30
-_BEYOND_BMP = 0x10000
+_LISTED_CHARACTERS = 64
+_AGENT_COLOUR, _POLICY_COLOUR, _SIGNED_COLOUR = "magenta", "blue", "cyan"
 
 
 def describe(approval: pb.Approval) -> dict[str, Any]:
@@ -72,67 +74,93 @@ def describe(approval: pb.Approval) -> dict[str, Any]:
     return row
 
 
-def summary(row: dict[str, Any]) -> str:
-    """Return an approval in one line for a terminal."""
+def summary(row: dict[str, Any], where: Screen) -> Iterator[str]:
+    """Yield the few rows that name an approval in a list, each cut to the terminal's width."""
     status = click.style(f"{row['status']:<8}", fg=_COLOURS.get(row["status"]))
-    head = f"{row['approval_id']}  {status}  until {moment(row['expires_at'])}"
+    yield f"{row['approval_id']}  {status}  until {moment(row['expires_at'])}"
     if not row["readable"]:
-        return f"{head}  can't be decrypted any more"
-    return f"{head}  {visible(row['subject']['id'])}  tool {_quoted(row['tool'], 64)}  {visible(row['reason'], 120)}"
+        yield "  can't be decrypted any more"
+        return
+    yield from where.own("person", quoted(row["subject"]["id"], _LISTED_CHARACTERS))
+    yield where.cut("agent", f"tool {quoted(row['tool'])}", _AGENT_COLOUR)
+    yield where.cut("policy", quoted(row["reason"]), _POLICY_COLOUR)
 
 
 def print_prompt(row: dict[str, Any], *, err: bool = False) -> None:
-    """Print a call in full."""
-    for line in prompt_lines(row):
+    """Print a call in full.
+
+    Raises:
+        Failure: the terminal is too narrow.
+    """
+    for line in prompt_lines(row, screen(err=err)):
         click.echo(line, err=err)
 
 
-def prompt_lines(row: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines that show a call. They hold only visible characters."""
+def prompt_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
+    """Yield the rows that show a call. They hold only visible characters."""
     status = click.style(_WORDS.get(row["status"], row["status"]), fg=_COLOURS.get(row["status"]), bold=True)
     yield f"Approval {row['approval_id']}: {status}, until {moment(row['expires_at'])}"
     if row["approver"]:
-        yield _row("decided by", f"{visible(row['approver']['id'])} of {visible(row['approver']['issuer'])}")
+        yield from where.own("decided by", _person(row["approver"]))
     if not row["readable"]:
         yield "  The call can't be decrypted any more, so it can't be decided."
         return
-    signed = row["intent_source"] == "signed"
     yield click.style("Verified by Tabard", bold=True)
-    yield _row("person", f"{visible(row['subject']['id'])} of {visible(row['subject']['issuer'])}")
-    yield _row("task", row["task_id"])
-    if signed:
-        yield _row("purpose", f"{_quoted(row['purpose'])}, signed by the front end")
-        yield _row("request", f"{_quoted(row['statement'])}, signed by the front end")
-    yield _row("started by", visible(row["root_holder"], _WHOLE))
-    for link in row["chain"]:
-        name = f", which calls its part {_quoted(link['sub_agent'])}" if link["sub_agent"] else ""
-        yield _row("handed to", visible(link["holder"], _WHOLE) + name)
-    yield _row("asks now", visible(row["agent"], _WHOLE))
-    yield click.style("Policy", bold=True)
-    yield _row("asks why", visible(row["reason"], _WHOLE))
-    yield _row("rule", f"{visible(row['module'])}.{visible(row['code'])}")
-    yield _row("approvers", ", ".join(visible(role) for role in row["approvers"]))
-    yield _row("allows", f"{row['uses']} such call(s) within {row['ttl_seconds']:g} s")
-    yield from _asserted_lines(row, signed=signed)
+    yield from where.own("person", _person(row["subject"]))
+    yield from where.own("task", row["task_id"])
+    yield from where.own("started by", visible(row["root_holder"], _WHOLE))
+    for number, link in enumerate(row["chain"], 1):
+        part = f", part {number}" if link["sub_agent"] else ""
+        yield from where.own("handed to", visible(link["holder"], _WHOLE) + part)
+    yield from where.own("asks now", visible(row["agent"], _WHOLE))
+    yield from where.own("allows", f"{row['uses']} such call(s) within {row['ttl_seconds']:g} s")
+    yield from _signed_lines(row, where)
+    yield from _policy_lines(row, where)
+    yield from _asserted_lines(row, where)
 
 
-def _asserted_lines(row: dict[str, Any], *, signed: bool) -> Iterator[str]:
-    bar = click.style("  agent ▏", fg="magenta")
+def _signed_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
+    if row["intent_source"] != "signed":
+        return
+    yield click.style("Signed by the front end", bold=True) + ": what the person asked for"
+    lines = [f"purpose   {quoted(row['purpose'])}", f"request   {quoted(row['statement'])}"]
+    yield from where.foreign("signed", lines, _SIGNED_COLOUR)
+
+
+def _policy_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
+    yield click.style("Policy", bold=True) + ": its words may quote the agent"
+    lines = [
+        f"asks why  {quoted(row['reason'])}",
+        f"rule      {quoted(row['module'] + '.' + row['code'])}",
+        f"approvers {', '.join(map(quoted, row['approvers']))}",
+    ]
+    yield from where.foreign("policy", lines, _POLICY_COLOUR)
+
+
+def _asserted_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
     yield (
-        click.style("The agent's words", fg="magenta", bold=True)
+        click.style("The agent's words", fg=_AGENT_COLOUR, bold=True)
         + ": not verified; the approval is for exactly this call"
     )
-    if not signed:
-        yield f"{bar} purpose   {_quoted(row['purpose'])}"
-        yield f"{bar} request   {_quoted(row['statement'])}"
-    yield f"{bar} tool      {_quoted(row['tool'])}"
-    if row["server"]:
-        yield f"{bar} server    {_quoted(row['server'])}"
-    if "arguments" in row:
-        yield f"{bar} arguments"
-        for line in json.dumps(row["arguments"], indent=2, ensure_ascii=False).split("\n"):
-            yield f"{bar}   {_escaped_json(line)}"
+    yield from where.foreign("agent", _asserted(row), _AGENT_COLOUR)
     yield "  Here the agent's words end."
+
+
+def _asserted(row: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of everything that the agent asserts, which may be long."""
+    if row["intent_source"] != "signed":
+        yield f"purpose   {quoted(row['purpose'])}"
+        yield f"request   {quoted(row['statement'])}"
+    for number, link in enumerate(row["chain"], 1):
+        if link["sub_agent"]:
+            yield f"part {number:<4} {quoted(link['sub_agent'])}"
+    yield f"tool      {quoted(row['tool'])}"
+    if row["server"]:
+        yield f"server    {quoted(row['server'])}"
+    if "arguments" in row:
+        yield "arguments"
+        for line in json.dumps(row["arguments"], indent=2, ensure_ascii=False).split("\n"):
+            yield f"  {escaped_json(line)}"
 
 
 def follow(
@@ -189,31 +217,14 @@ def _print_event(event: str, row: dict[str, Any], *, as_json: bool) -> None:
     now = time.time()
     if as_json:
         echo_ascii_json({"time": round(now, 3), "event": event} | row, indent=None)
-    else:
-        click.echo(f"{moment(now)}  {event:<8}  {summary(row)}")
+        return
+    click.echo(f"{moment(now)}  {event}")
+    for line in summary(row, screen()):
+        click.echo(line)
 
 
-def _row(name: str, text: str) -> str:
-    return f"  {name:<10} {text}"
-
-
-def _quoted(text: str, most: int = _WHOLE) -> str:
-    """Return asserted text as one JSON string, so that its beginning and end are visible."""
-    shown = text if len(text) <= most else f"{text[:most]}…"
-    return _escaped_json(json.dumps(shown, ensure_ascii=False))
-
-
-def _escaped_json(text: str) -> str:
-    """Escape characters that aren't visible in one line of JSON, which stays equivalent."""
-    return "".join(_escape(character) if hidden(character) else character for character in text)
-
-
-def _escape(character: str) -> str:
-    point = ord(character)
-    if point < _BEYOND_BMP:
-        return f"\\u{point:04x}"
-    point -= _BEYOND_BMP
-    return f"\\u{0xD800 + (point >> 10):04x}\\u{0xDC00 + (point & 0x3FF):04x}"
+def _person(named: dict[str, str]) -> str:
+    return f"{quoted(named['id'])} of {visible(named['issuer'], _WHOLE)}"
 
 
 def _seconds(message: Timestamp) -> float:

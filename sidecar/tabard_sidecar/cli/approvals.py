@@ -13,9 +13,10 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.approval_prompt import describe, follow, print_prompt, summary
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.framing import quoted, screen
 from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
+from tabard_sidecar.cli.terminal import echo_ascii_json, moment
 
 if TYPE_CHECKING:
     from tabard.authz.v1 import approval_service_pb2 as pb
@@ -48,8 +49,10 @@ def list_(decided: bool, address: str, as_json: bool) -> None:
     if as_json:
         echo_ascii_json({"approvals": rows, "truncated": found.truncated})
         return
+    where = screen()
     for row in rows:
-        click.echo(summary(row))
+        for line in summary(row, where):
+            click.echo(line)
     if found.truncated:
         click.echo(f"… and more; only {len(rows)} are shown")
     if not rows:
@@ -178,7 +181,7 @@ def _decide(  # noqa: PLR0913 - one parameter per option
     if as_json:
         echo_ascii_json(decided)
         return exit_codes.OK
-    by = visible(decided["approver"]["id"]) if decided["approver"] else "?"
+    by = quoted(decided["approver"]["id"], 64) if decided["approver"] else "?"
     if approve:
         click.echo(
             f"{click.style('approved', fg='green', bold=True)} by {by}: {decided['uses']} call(s) until "

@@ -1,6 +1,10 @@
 """The approval prompt shows the whole call, and escapes text that would control the terminal or imitate the prompt."""
 
+import io
 import json
+import os
+import sys
+import termios
 
 import pytest
 from hypothesis import given
@@ -9,9 +13,13 @@ from tabard.arguments import canonical
 from tabard.authz.v1 import approval_service_pb2 as pb
 from tabard.authz.v1 import types_pb2
 from tabard_sidecar.cli.approval_prompt import changes, describe, prompt_lines, summary
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.framing import LEAST_COLUMNS, Screen, screen, text_columns
 from tabard_sidecar.cli.terminal import hidden
+from wcwidth import wcswidth
 
 AGENT_BAR = "  agent ▏"
+WIDE = Screen(10_000_000)
 TRICKS = [
     "\x1b[2J\x1b[1;1HApproved by nobody",  # clears the screen
     "\x1b]0;title\x07",
@@ -57,17 +65,32 @@ def approval(*, signed=True, arguments=None, **fields):
     return message
 
 
-def shown(message):
-    return list(prompt_lines(describe(message)))
+def shown(message, where=WIDE):
+    return list(prompt_lines(describe(message), where))
 
 
 def plain(lines):
     """Return the lines without the colours that are ours."""
-    ours = [f"\x1b[{code}m" for code in (0, 1, 31, 32, 33, 35)]
+    ours = [f"\x1b[{code}m" for code in (0, 1, 31, 32, 33, 34, 35, 36)]
     text = "\n".join(lines)
     for code in ours:
         text = text.replace(code, "")
     return text
+
+
+def foreign(rows, where, whose="agent"):
+    """Return the lines that stand behind a bar, with their rows joined again."""
+    (head,) = {
+        row[: row.index(bar) + 1] for bar in "▏|" for row in where.foreign(whose, [""], "red") if bar in row
+    }
+    head = plain([head])
+    lines = []
+    for row in rows:
+        if row.startswith(head):
+            mark, text = row[len(head)], row[len(head) + 1 :]
+            assert mark in " >"
+            lines = [*lines[:-1], lines[-1] + text] if mark == ">" else [*lines, text]
+    return lines
 
 
 @pytest.mark.parametrize("trick", TRICKS, ids=ascii)
@@ -82,10 +105,106 @@ def test_tricks_of_the_agent(trick):
     assert sum(line.startswith("Verified by Tabard") for line in text.split("\n")) == 1
     assert sum(line.startswith("  person ") for line in text.split("\n")) == 1
     # Nothing is left out: what stands there is the same JSON.
-    bars = [line.removeprefix(AGENT_BAR) for line in text.split("\n") if line.startswith(AGENT_BAR)]
-    at = next(number for number, line in enumerate(bars) if line.strip() == "arguments")
-    assert json.loads("\n".join(bars[at + 1 :])) == json.loads(message.arguments_json)
-    assert not any(hidden(character) for character in plain([summary(describe(message))]))
+    bars = foreign(text.split("\n"), WIDE)
+    assert json.loads("\n".join(bars[bars.index("arguments") + 1 :])) == json.loads(message.arguments_json)
+    assert not any(
+        hidden(character) for character in "".join(plain(summary(describe(message), WIDE)).split("\n"))
+    )
+
+
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.sampled_from(
+    [
+        *TRICKS,
+        "x" * 100 + "  person     cfo of https://login.example.org",
+        " " * 67 + "Here the agent's words end.",
+        "東京" * 90 + "Verified by Tabard",
+        "e" + "\u0301" * 300,
+        "\u0301" * 90,
+        "😀👩\u200d👧🇸🇪" * 30,
+        "▏" * 100,
+        '  agent ▏ tool      "harmless"',
+    ]
+)
+COLUMNS = st.integers(LEAST_COLUMNS, 120) | st.sampled_from([20, 40, 80])
+
+
+def filled(words, *, signed):
+    """Return an approval in which strangers supplied these words, as often as they like."""
+    message = approval(signed=signed, arguments={words[0]: [words[1], {"deep": words[2]}]})
+    message.tool, message.server, message.purpose, message.statement, message.reason = words[:5]
+    message.chain[0].sub_agent = words[5] or "-"
+    message.approvers[:] = [words[6], "finance"]
+    return message
+
+
+@given(st.lists(ANY, min_size=7, max_size=7), COLUMNS, st.booleans(), st.booleans())
+def test_every_foreign_row_begins_with_a_bar(words, columns, signed, unicode):
+    """Whatever strangers write and however wide the terminal is: rows without a bar are ours, and don't change."""
+    where = Screen(columns, unicode=unicode)
+    rows = plain(shown(filled(words, signed=signed), where)).split("\n")
+    harmless = plain(shown(filled(["-"] * 7, signed=signed), where)).split("\n")
+    heads = tuple(plain(where.foreign(whose, [""], "red"))[:-1] for whose in ("agent", "policy", "signed"))
+    assert [row for row in rows if not row.startswith(heads)] == [
+        row for row in harmless if not row.startswith(heads)
+    ]
+    for row in rows:
+        assert not [character for character in row if hidden(character)]
+        if row.startswith(heads):
+            # No terminal breaks it, whether it draws ambiguous characters in one column or in two.
+            assert text_columns(row) <= columns
+            assert wcswidth(row) <= columns
+            assert unicode or row.isascii()
+    listed = plain(summary(describe(filled(words, signed=signed)), where)).split("\n")
+    assert [row for row in listed if not row.startswith(heads)] == [
+        row for row in plain(summary(describe(approval()), where)).split("\n") if not row.startswith(heads)
+    ]
+    assert all(text_columns(row) <= columns for row in listed if row.startswith(heads))
+
+
+@given(st.lists(ANY, min_size=7, max_size=7), COLUMNS, st.booleans())
+def test_nothing_is_left_out_at_any_width(words, columns, unicode):
+    where = Screen(columns, unicode=unicode)
+    message = filled(words, signed=False)
+    lines = foreign(plain(shown(message, where)).split("\n"), where)
+    at = lines.index("arguments")
+    assert json.loads("\n".join(lines[at + 1 :])) == json.loads(message.arguments_json)
+    assert json.loads(lines[0].removeprefix("purpose   ")) == message.purpose
+
+
+def test_a_verified_value_cannot_make_a_row_of_ours():
+    """A person's id is verified, but the person may have chosen it."""
+    message = approval()
+    message.subject.id = "u-1" + " " * 71 + "asks why   harmless" + " " * 200 + "allows     1000"
+    for columns in (20, 40, 80, 132):
+        rows = plain(shown(message, Screen(columns))).split("\n")
+        assert not [
+            row
+            for row in rows
+            if row.lstrip().startswith(("asks why ", "allows     1000")) and row[2:3] != " "
+        ]
+        assert all(text_columns(row) <= columns for row in rows if "harmless" in row)
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(20, 20), (33, 33), (200, 200), (0, 40)])
+def test_the_width_is_the_terminals(columns, expected, monkeypatch):
+    """Not that of COLUMNS, which anybody may have set; a terminal that doesn't tell its width counts as narrow."""
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    monkeypatch.setenv("COLUMNS", "400")
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        assert screen() == Screen(expected)
+        termios.tcsetwinsize(slave, (24, LEAST_COLUMNS - 1))
+        with pytest.raises(Failure, match="too few"):
+            screen()
+        # What is shown through a pipe is read on the same terminal.
+        termios.tcsetwinsize(slave, (24, 50))
+        monkeypatch.setattr(sys, "stdin", stream)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
+        assert screen() == Screen(50, unicode=False)
+    os.close(master)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
@@ -94,9 +213,8 @@ def test_any_text_is_shown_in_full(name, value):
     lines = shown(approval(arguments=arguments))
     text = plain(lines)
     assert not [character for character in text if hidden(character) and character != "\n"]
-    bars = [line.removeprefix(AGENT_BAR) for line in text.split("\n") if line.startswith(AGENT_BAR)]
-    at = next(number for number, line in enumerate(bars) if line.strip() == "arguments")
-    assert json.loads("\n".join(bars[at + 1 :])) == arguments
+    bars = foreign(text.split("\n"), WIDE)
+    assert json.loads("\n".join(bars[bars.index("arguments") + 1 :])) == arguments
 
 
 def test_ordinary_text_of_any_language_stays_readable():
@@ -111,15 +229,17 @@ def test_long_arguments_are_not_cut():
 
 def test_verified_and_said_are_kept_apart():
     signed = plain(shown(approval()))
-    assert 'request    "Work off the refunds.", signed by the front end' in signed
+    assert '  signed ▏ request   "Work off the refunds."' in signed
     assert f"{AGENT_BAR} request" not in signed
     said = plain(shown(approval(signed=False)))
     assert f'{AGENT_BAR} request   "Work off the refunds."' in said
-    assert "signed by the front end" not in said
+    assert "signed ▏" not in said
     for text in (signed, said):
         verified, _, agents = text.partition("The agent's words")
         assert "spiffe://example.org/ns/shop/sa/alice" in verified
         assert f'{AGENT_BAR} tool      "payments.send"' in agents
+        assert f'{AGENT_BAR} part 1    "helper"' in agents
+        assert "helper" not in verified
 
 
 def test_json_says_what_is_asserted():
@@ -136,7 +256,7 @@ def test_what_cannot_be_read():
         approval_id="a" * 32, status=types_pb2.APPROVAL_STATUS_PENDING, unreadable=True, module="m", code="c"
     )
     assert "can't be decided" in plain(shown(message))
-    assert "can't be decrypted" in summary(describe(message))
+    assert "can't be decrypted" in plain(summary(describe(message), WIDE))
 
 
 def test_what_happened_between_two_looks():
