@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_READ_DIFFERENTLY = frozenset("\\%;:|")
-"""Separators, escapes, parameters, drives and streams to some programs, plain characters to others."""
+_READ_DIFFERENTLY = frozenset("\\%;:|$")
+"""Separators, escapes, parameters, drives, streams and variables to some programs, plain characters to others."""
 _LIKE_SEPARATORS = frozenset("\u2044\u2215\u2216\u29f5\u29f8\u29f9\u00a5\u20a9")
 """What conversions to legacy character sets turn into a slash or backslash; yen and won signs are backslashes there."""
-_DEVICE = re.compile(
-    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?: *\..*)?", re.IGNORECASE
-)
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?: *\..*)?", re.IGNORECASE)
 _FORMAT = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
@@ -23,7 +21,7 @@ def path_flaw(path: str) -> str | None:
     r"""Return what in an absolute path another reader might take differently, ``None`` if nothing.
 
     Flaws are: a relative path; empty segments (one slash at the end is fine), ``.`` and ``..``; a segment that begins with
-    ``~`` or a space, or ends with a dot or a space; ``\\``, ``%``, ``;``, ``:`` and ``|``; control and format characters;
+    ``~`` or a space, or ends with a dot or a space; ``\``, ``%``, ``;``, ``:``, ``|`` and ``$``; control and format characters;
     names of devices on Windows; and each of these after Unicode compatibility normalisation, which turns full-width
     full stops into ``..``. Symbolic links are another matter: only who opens the path can see them.
     """
@@ -45,7 +43,7 @@ def _flaw(path: str) -> str | None:
     if not path.startswith("/"):
         return "is not an absolute path"
     if _READ_DIFFERENTLY & set(path):
-        return r"holds one of \ % ; : |"
+        return r"holds one of \ % ; : | $"
     if not path.isprintable() and any(unicodedata.category(char) in _FORMAT for char in path):
         return "holds a control character"
     segments = path[1:].split("/")

@@ -24,7 +24,7 @@ under_base = compile_path_under(BASE)
 
 PIECES = [
     "..", ".", "...", "/", "//", "\\", "%2e", "%2E%2e", "%2f", "%252f", "%u002e", "%c0%ae", "%", ";", "..;", ":", "c:", "C:\\",
-    "|", "~", "~root", "$HOME", "${HOME}", "*", "?", "#", " ", "\t", "\n", "\x00", "a", "b.txt", "NUL", "aux.c", "COM1", "\u2024",
+    "|", "~", "~root", "$UP", "${UP}", "$", "*", "?", "#", " ", "\t", "\n", "\x00", "a", "b.txt", "NUL", "aux.c", "COM1", "\u2024",
     "\u2025", "\u2026", "\uff0e", "\uff0f", "\uff3c", "\u2215", "\u2044", "\u00a5", "\u20a9", "\u2105", "\u200b", "\u00a0",
     "\u202e", "\ud800", "\u0307", "é", "日", "{a,..}", "&", "+AC4-", "=2e",
 ]  # fmt: skip
@@ -80,8 +80,9 @@ def _is_under(path):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", READERS)
-def test_an_accepted_path_is_under_the_folder_for(name):
+def test_an_accepted_path_is_under_the_folder_for(name, monkeypatch):
     read = READERS[name]
+    monkeypatch.setenv("UP", "../..")
 
     @settings(max_examples=300, deadline=None)
     @example(f"{BASE}/..;/etc")
@@ -90,6 +91,7 @@ def test_an_accepted_path_is_under_the_folder_for(name):
     @example(f"{BASE}/%u002e%u002e/x")
     @example(f"{BASE}/~root/x")
     @example(f"{BASE}/.. /x")
+    @example(f"{BASE}/$UP/x")
     @example(f"{BASE}/a/")
     @given(paths)
     def holds(path):
