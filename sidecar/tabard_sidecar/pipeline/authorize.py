@@ -1,6 +1,6 @@
 """Decides about tool calls.
 
-authenticate → verify grant → check caveats → read task state → assemble input → evaluate → clamp → reserve → record
+authenticate → verify grant → read arguments → check caveats → read task state → assemble input → evaluate → clamp → reserve → record
 intent → issue → commit
 
 Every failure of a stage ends in a deny (:class:`Refused`) or in no decision (:class:`NoDecision`); no path
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import IndexedGrant, check_call
+from tabard_sidecar.grants import IndexedGrant, check_call, check_expiry
 from tabard_sidecar.interfaces import ToolSpec
-from tabard_sidecar.model import Agent, Decision, IssuedCredential, Operation, PolicyDecision
+from tabard_sidecar.model import Agent, Decision, IssuedCredential, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.issuing import PendingCredential
+from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
 from tabard_sidecar.pipeline.reservations import check_budgets_granted, refusal, task_labels
@@ -52,6 +54,7 @@ class Authorizer:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
+        self._reader = CallReader()
 
     async def authorize(self, request: AuthorizeRequest) -> Decision:
         """Decide about one tool call.
@@ -71,35 +74,44 @@ class Authorizer:
         """Verify the request and decide about it, unless its request_id was answered before."""
         stages = self._stages
         with stages.observer.stage("verify"):
-            agent, grant, spec = self._verify(request)
+            agent, grant = self._verify(request)
+            asked = await self._reader.read(request)
+            recorder.read(partial(_read, asked.tool))
+            spec = self._check(grant, asked.tool)
         with stages.policy.lease() as policy:
-            call = VerifiedCall(request, agent, grant, spec, policy)
+            call = VerifiedCall(request, asked.tool, asked.context, agent, grant, spec, policy)
             reader = stages.task_states.reader(agent, grant, with_calls=policy.reads_calls)
             state = await reader.read()
             if grant.third_parties:
-                approvals = await stages.approvals.met(grant, request.call, now=stages.clock())
+                approvals = await stages.approvals.met(grant, call.tool, now=stages.clock())
                 call = replace(call, approvals=approvals)
             decide = partial(self._decide, call, reader, state, recorder)
             if not request.request_id:
                 return await decide()
             key = request_key("authorize", agent.id, grant.digest, request.request_id)
-            answer = await stages.idempotency.once(key, request.body_digest, decide)
+            answer = await stages.idempotency.once(key, request.body_digest(), decide)
             if answer.replayed and state.cached:
                 # No reservation confirms a stored answer, so the task is looked up.
                 await reader.read()
             return answer
 
-    def _verify(self, request: AuthorizeRequest) -> tuple[Agent, IndexedGrant, ToolSpec | None]:
-        """Check who asks, the grant with its caveats, and the call's arguments."""
+    def _verify(self, request: AuthorizeRequest) -> tuple[Agent, IndexedGrant]:
+        """Check who asks, the grant and its expiry: only after that is anything read that a caller pays nothing for."""
         stages = self._stages
         agent, grant = stages.verify_held(request.grant, request.discharges)
-        spec = stages.known_tool(request.call)
-        check_call(grant, request.call, now=stages.clock(), read_only=spec is not None and spec.read_only)
+        check_expiry(grant, now=stages.clock())
+        return agent, grant
+
+    def _check(self, grant: IndexedGrant, call: ToolCall) -> ToolSpec | None:
+        """Check the call against the caveats, and its arguments against the catalogue."""
+        stages = self._stages
+        spec = stages.known_tool(call)
+        check_call(grant, call, now=stages.clock(), read_only=spec is not None and spec.read_only)
         # After the caveats, so that the schema isn't revealed to callers who may not use the tool.
-        problem = spec.validate(request.call.arguments) if spec is not None else None
+        problem = spec.validate(call.arguments) if spec is not None else None
         if problem is not None:
             raise Refused("arguments_invalid", problem)
-        return agent, grant, spec
+        return spec
 
     async def _decide(
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
@@ -209,6 +221,17 @@ class Authorizer:
 
 
 def _asked(request: AuthorizeRequest) -> bytes:
-    call = request.call
+    """Return what is recorded of a request whose grant doesn't verify: anybody can send any number of those."""
+    arguments = request.arguments_json
+    tool = {
+        "name": request.tool,
+        "server": request.server,
+        "arguments_bytes": len(arguments),
+        "arguments_sha256": sha256(arguments).hexdigest(),
+    }
+    return asked_json(Operation.AUTHORIZE, tool=tool)
+
+
+def _read(call: ToolCall) -> bytes:
     tool = {"name": call.name, "server": call.server, "arguments": dict(call.arguments)}
     return asked_json(Operation.AUTHORIZE, tool=tool)

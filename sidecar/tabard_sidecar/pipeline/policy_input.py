@@ -46,7 +46,7 @@ class PolicyInput:
 
     def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> bytes:
         """Return the input for one tool call."""
-        tool, asserted = call.tool, call.request.context
+        tool, asserted = call.tool, call.context
         annotations = encode(dict(call.spec.annotations)) if call.spec is not None else b"{}"
         return b"".join(
             (

@@ -70,6 +70,10 @@ class DecisionRecorder:
         self._effects: dict[str, Any] = {}
         self._intended = False
 
+    def read(self, asked: Callable[[], bytes]) -> None:
+        """Note that the request was read, and what to record of it from now on."""
+        self._asked = asked
+
     def evaluating(self, input_json: bytes, policy_revision: str) -> None:
         """Note the policy input that is evaluated now, and by which policy."""
         self._input_json = input_json

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tabard.caveats import Limits
@@ -15,40 +15,39 @@ from tabard_sidecar.model import Agent, MetApproval, ToolCall
 
 @dataclass(frozen=True, slots=True)
 class AuthorizeRequest:
-    """Asks for one tool call.
+    """Asks for one tool call. Its JSON is read after the grant was verified (:mod:`tabard_sidecar.pipeline.reading`).
 
-    ``context`` is what the caller asserts. ``body_digest`` is the SHA-256 of everything but the request_id, so that a
-    retry with another body is noticed.
+    ``context_json`` is what the caller asserts. ``body_digest`` returns the SHA-256 of everything but the request_id, so
+    that a retry with another body is noticed.
     """
 
     grant: str
-    call: ToolCall
+    tool: str
+    server: str = ""
+    arguments_json: bytes = b""
+    context_json: bytes = b""
     scopes: tuple[str, ...] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
     discharges: tuple[str, ...] = ()
     request_id: str = ""
-    body_digest: bytes = b""
+    body_digest: Callable[[], bytes] = bytes
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCall:
     """A requested tool call whose caller and grant are verified and whose caveats are met.
 
-    ``spec`` is ``None`` for a tool that the catalogue doesn't know. ``approvals`` are those that people gave for this
-    call. ``policy`` is leased for the whole request.
+    ``context`` is what the caller asserts. ``spec`` is ``None`` for a tool that the catalogue doesn't know.
+    ``approvals`` are those that people gave for this call. ``policy`` is leased for the whole request.
     """
 
     request: AuthorizeRequest
+    tool: ToolCall
+    context: Mapping[str, Any]
     agent: Agent
     grant: IndexedGrant
     spec: ToolSpec | None
     policy: LeasedPolicy
     approvals: tuple[MetApproval, ...] = ()
-
-    @property
-    def tool(self) -> ToolCall:
-        """The tool call itself."""
-        return self.request.call
 
 
 @dataclass(frozen=True, slots=True)

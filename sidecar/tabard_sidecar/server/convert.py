@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from tabard.arguments import ArgumentsError, call_digest, canonical, parse_arguments
+from tabard.arguments import MAX_BYTES as MAX_ARGUMENTS_BYTES
+from tabard.arguments import ArgumentsError
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import types_pb2 as types_pb
@@ -19,7 +21,7 @@ from tabard.caveats.wire import limits_from_proto
 
 from tabard_sidecar.approvals import ApprovalAnswer, ApprovalState
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, ToolCall, VerifiedGrant
+from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, VerifiedGrant
 from tabard_sidecar.pipeline.outcomes import MAX_LABELS
 from tabard_sidecar.pipeline.requests import (
     AuthorizeRequest,
@@ -88,22 +90,21 @@ def authorize_request(
     Raises:
         NoDecision: a field is missing, too large or malformed.
     """
-    grant = bounded(request.grant or default_grant, "grant", MAX_GRANT_BYTES)
     if len(request.scopes) > MAX_SCOPES:
         raise invalid(f"scopes has more than {MAX_SCOPES} entries")
     if len(request.discharges) > MAX_DISCHARGES:
         raise invalid(f"discharges has more than {MAX_DISCHARGES} entries")
-    request_id = bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES)
+    tool = request.tool
     return AuthorizeRequest(
-        grant=grant,
-        call=_tool_call(request.tool),
+        grant=bounded(request.grant or default_grant, "grant", MAX_GRANT_BYTES),
+        tool=bounded(tool.name, "tool.name", MAX_NAME_BYTES, required=True),
+        server=bounded(tool.server, "tool.server", MAX_NAME_BYTES),
+        arguments_json=_at_most(tool.arguments_json, "tool.arguments_json", MAX_ARGUMENTS_BYTES),
+        context_json=_at_most(request.context_json, "context_json", MAX_CONTEXT_BYTES),
         scopes=tuple(bounded(scope, "scopes", MAX_NAME_BYTES, required=True) for scope in request.scopes),
-        context=_json_object(request.context_json, "context_json", MAX_CONTEXT_BYTES)
-        if request.context_json
-        else {},
         discharges=tuple(bounded(d, "discharges", MAX_GRANT_BYTES) for d in request.discharges),
-        request_id=request_id,
-        body_digest=body_digest(request) if request_id else b"",
+        request_id=bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES),
+        body_digest=partial(body_digest, request),
     )
 
 
@@ -180,24 +181,10 @@ def body_digest(request: Message) -> bytes:
     return hashlib.sha256(copy.SerializeToString(deterministic=True)).digest()
 
 
-def _tool_call(message: types_pb.ToolCall) -> ToolCall:
-    name = bounded(message.name, "tool.name", MAX_NAME_BYTES, required=True)
-    server = bounded(message.server, "tool.server", MAX_NAME_BYTES)
-    try:
-        arguments = parse_arguments(message.arguments_json)
-        encoded = canonical(arguments)
-    except ArgumentsError as error:
-        raise invalid(f"tool.arguments_json: {error}") from error
-    return ToolCall(name, server, arguments, encoded, call_digest(name, server, encoded))
-
-
-def _json_object(raw: bytes, field: str, most: int) -> dict[str, object]:
+def _at_most(raw: bytes, field: str, most: int) -> bytes:
     if len(raw) > most:
         raise invalid(f"{field} is larger than {most} bytes")
-    try:
-        return parse_arguments(raw)
-    except ArgumentsError as error:
-        raise invalid(f"{field}: {error}") from error
+    return raw
 
 
 def timestamp(seconds: float) -> Timestamp:

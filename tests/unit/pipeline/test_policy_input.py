@@ -26,7 +26,7 @@ def build(inputs, agent, grant):
     """Return the input for one call as an object."""
     return json.loads(
         inputs.authorize(
-            VerifiedCall(AuthorizeRequest("", CALL), agent, grant, None, None),
+            VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {}, agent, grant, None, None),
             TaskState(known=True, children=2),
             now=12.5,
         )

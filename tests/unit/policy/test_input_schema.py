@@ -72,7 +72,7 @@ def inputs():
     yield (
         "authorize",
         build.authorize(
-            VerifiedCall(AuthorizeRequest("", CALL, context={"a": 1}), AGENT, GRANT, None, None, (MET,)),
+            VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {"a": 1}, AGENT, GRANT, None, None, (MET,)),
             STATE,
             now=1000.5,
         ),
