@@ -78,7 +78,7 @@ def check(
     except PolicyBrokenError as error:
         return CheckReport(path, problems=error.problems)
     try:
-        compiled = compile_policy(engine, source.modules, source.data, options)
+        compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
     except PolicyBrokenError as error:
         return CheckReport(path, source.revision, problems=error.problems)
     rules = compiled.rules

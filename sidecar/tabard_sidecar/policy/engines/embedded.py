@@ -85,7 +85,7 @@ class FileProvider:
             PolicyBrokenError: with every problem that was found.
         """
         source = load_source(self._path)
-        compiled = compile_policy(self._engine, source.modules, source.data, self._options)
+        compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
         return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from tabard_sidecar.policy.loading.ast import (
 )
 from tabard_sidecar.policy.loading.inlining import Functions, inline, simple_functions
 from tabard_sidecar.policy.loading.literals import check_literal, nearest
+from tabard_sidecar.policy.loading.placement import check_helpers, check_used
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ELEMENTS, schema
@@ -63,9 +64,11 @@ def library_paths(modules: Iterable[Node]) -> frozenset[tuple[str, ...]]:
 def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProblem]:
     """Yield every problem of one module of the policy."""
     package = package_path(module)
+    yield from check_used(file, module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
         yield from _check_policy(file, module, package[1], world)
     elif package[:1] == ("lib",) and len(package) > 1:
+        yield from check_helpers(file, module)
         yield from _check_refs(file, module, world, own=None)
     elif package == ("system", "log"):
         yield from _check_system(file, module, world)
@@ -121,13 +124,7 @@ def _check_system(file: str, module: Node, world: World) -> Iterator[PolicyProbl
             continue
         message = f"system.log.{rule.name} is ignored: only system.log.mask is evaluated"
         yield PolicyProblem(
-            file,
-            rule.place.row,
-            rule.place.column,
-            "system_rule",
-            message,
-            "Remove the rule",
-            Severity.WARNING,
+            file, rule.place.row, rule.place.column, "system_rule", message, "Remove the rule"
         )
     yield from _check_refs(file, module, world, own=None)
 

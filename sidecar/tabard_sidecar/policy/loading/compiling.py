@@ -11,6 +11,8 @@ from tabard_sidecar.policy.loading import entrypoint
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.loading.inlining import simple_functions
+from tabard_sidecar.policy.loading.metadata import check_metadata
+from tabard_sidecar.policy.loading.placement import check_owners, check_tests
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
@@ -67,6 +69,9 @@ class _Findings:
         known = {(problem.file, problem.row, problem.message) for problem in self.problems}
         self.problems += [error for error in errors if (error.file, error.row, error.message) not in known]
 
+    def has(self, code: str) -> bool:
+        return any(problem.code == code for problem in self.problems)
+
     @property
     def broken(self) -> bool:
         return any(problem.severity is Severity.ERROR for problem in self.problems)
@@ -77,6 +82,7 @@ def compile_policy(
     modules: Mapping[str, str],
     data: Mapping[str, Json] | None,
     options: CompileOptions,
+    tests: Mapping[str, str] | None = None,
 ) -> Compiled:
     """Check and compile.
 
@@ -85,23 +91,29 @@ def compile_policy(
         modules: sources by file name; never tests, never Tabard's own.
         data: base documents; ``None`` if they aren't known, then references to them aren't checked.
         options: from the configuration.
+        tests: sources of the files with tests, which must not hold rules to serve.
 
     Raises:
         PolicyBrokenError: with every problem that was found.
     """
     findings = _Findings()
+    findings.add(check_tests(_parse_all(engine, tests or {}, findings)))
     parsed = _parse_all(engine, modules, findings)
     own = _parse_all(engine, library_modules(), findings)
     everything = [*parsed.values(), *own.values()]
     world = World(library_paths(everything), data, simple_functions(everything))
+    findings.add(check_owners(parsed))
     for file, module in parsed.items():
         findings.add(check_module(file, module, world))
+        findings.add(check_metadata(file, module))
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
     index = index_rules(parsed, own)
     compiled: list[Policy] = []
-    for job in _jobs(parsed, modules, index) if len(parsed) == len(modules) else ():
+    # The engine would read the schemas that METADATA names.
+    compilable = len(parsed) == len(modules) and not findings.has("metadata_schemas")
+    for job in _jobs(parsed, modules, index) if compilable else ():
         try:
             compiled.append(_compile(engine, job, data or {}, options))
         except EngineError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
+from tabard_sidecar.policy.loading.strays import hidden_files, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 
@@ -52,16 +53,26 @@ def load_source(path: Path) -> PolicySource:
 
     In a folder every ``*.rego`` and every ``data.json``, ``data.yaml`` or ``data.yml`` counts, the data placed at the
     folder's own path as in OPA's bundles. Names that begin with a dot don't count, so Kubernetes' ``..data`` is only
-    seen through the links that lead there.
+    seen through the links that lead there. A file that looks like a part of the policy and would be skipped is an error.
 
     Raises:
-        PolicyBrokenError: something can't be read, or there is no module.
+        PolicyBrokenError: something can't be read or would be skipped, or there is no module.
     """
     try:
         files = _read_bundle(path) if path.is_file() else _read_stable(path)
     except _UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
+    if path.is_dir():
+        _refuse_hidden(path)
     return _assemble(files, path)
+
+
+def _refuse_hidden(path: Path) -> None:
+    step = "Move it to a place whose name doesn't begin with a dot, or out of the policy's folder"
+    message = "is never read, because a name on its path begins with a dot"
+    problems = [PolicyProblem(file, 0, 0, "skipped", message, step) for file in hidden_files(path)]
+    if problems:
+        raise PolicyBrokenError(problems)
 
 
 def read_case_files(path: Path) -> dict[str, bytes]:
@@ -96,6 +107,10 @@ def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
     manifest: Mapping[str, Json] = {}
     for name in sorted(files):
         shown = _shown(path, name)
+        meant = misspelt(PurePosixPath(name).name, DATA_NAMES)
+        if meant:
+            problems.append(misspelt_file(shown, meant))
+            continue
         try:
             if name == ".manifest":
                 manifest = _manifest(files[name])
@@ -174,7 +189,7 @@ def _manifest(content: bytes) -> Mapping[str, Json]:
 
 
 def _is_source(name: str) -> bool:
-    return name.endswith(".rego") or name in DATA_NAMES
+    return name.endswith(".rego") or name in DATA_NAMES or bool(misspelt(name, DATA_NAMES))
 
 
 def _is_case_file(name: str) -> bool:
@@ -202,7 +217,7 @@ def fingerprint(path: Path) -> object:
     try:
         if path.is_file():
             return _stamp(path)
-        return tuple(sorted((name, *_stamp(file)) for name, file in _walk(path)))
+        return tuple(sorted((name, *_stamp(file)) for name, file in _walk(path))), *hidden_files(path)
     except (OSError, _UnreadableError) as error:
         return str(error)
 

@@ -73,6 +73,7 @@ IMPORT = "package policy.demo\n\nimport data.tabard.lib.credentials\n\n"
 )  # fmt: skip
 def test_an_element_that_simple_functions_make_is_checked_like_a_literal(engine, element, path):
     helpers = (
+        '\ngrant contains _element("ok") if false\n'
         '\n_for(scope) := credentials.jwt("a", [scope], 60)\n'
         '\n_element(code) := {"code": code, "credential": _for("read")}\n'
     )
@@ -245,14 +246,9 @@ def test_a_mask_is_checked_against_its_own_input(engine):
     assert found(engine, GRANT_ALL, mask=mask) == []
 
 
-def test_a_drop_rule_is_ignored_with_a_warning(engine):
-    source = {"a.rego": GRANT_ALL, "log.rego": "package system.log\n\ndrop := true\n"}
-    compiled = compile_policy(engine, source, {}, CompileOptions())
-    compiled.close()
-    assert compiled.mask is None
-    assert [(problem.file, problem.row, problem.code) for problem in compiled.warnings] == [
-        ("log.rego", 3, "system_rule")
-    ]
+def test_a_rule_of_the_log_that_is_never_asked_is_refused(engine):
+    log = "package system.log\n\ndrop := true\n"
+    assert found(engine, GRANT_ALL, log=log) == [("log.rego", 3, "system_rule")]
 
 
 def test_withheld_builtins_come_back_only_by_name():

@@ -1,0 +1,79 @@
+"""Finds files that look like a part of the policy and would be skipped without a word."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tabard_sidecar.policy.problems import PolicyProblem
+
+_KUBERNETES = re.compile(r"\.\.(data|data_tmp|\d{4}_.*)")
+"""Folders of a mounted ConfigMap; the visible names are links into them."""
+_OF_A_POLICY = re.compile(rb"^\s*package\s+(policy|lib|system|tabard)\b", re.MULTILINE)
+_MAX_READ = 1024 * 1024
+_MAX_ENTRIES = 20_000
+"""Most entries that are looked at; the fingerprint of a folder looks at them twice a second."""
+_HISTORY = frozenset({".git", ".hg", ".jj", ".svn"})
+
+
+def misspelt(name: str, known: frozenset[str]) -> str:
+    """Return the name that a file's name must have meant; empty if it is spelt as it has to be, or unrelated.
+
+    Args:
+        name: the file's name, without its folder.
+        known: names of data files.
+    """
+    plain = name.strip().lower()
+    if plain == name:
+        return ""
+    if plain.endswith(".rego"):
+        return name.strip()[: -len(".rego")] + ".rego"
+    return plain if plain in known else ""
+
+
+def misspelt_file(file: str, meant: str) -> PolicyProblem:
+    """Return the problem of a file that isn't read because of how its name is spelt."""
+    return PolicyProblem(file, 0, 0, "skipped", "isn't read with this spelling", f"Call it {meant}")
+
+
+def hidden_files(root: Path) -> Iterator[str]:
+    """Yield the files of the policy that stand below a name that begins with a dot, which is never read.
+
+    A file counts if its name ends in ``.rego`` and it says ``package policy…``, ``lib…``, ``system…`` or ``tabard…``. One
+    that a visible link leads to is read, and doesn't count; nor do the folders of a mounted ConfigMap and of version control.
+    """
+    for path in _below(root):
+        if path.name.lower().endswith(".rego") and path.is_file() and _is_policy(path):
+            yield str(path)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield the hidden files below a folder. Links aren't followed: what they lead to is looked at in its own place."""
+    pending, count = [(folder, False)], 0
+    while pending:
+        current, inside = pending.pop()
+        try:
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            count += 1
+            if count > _MAX_ENTRIES:
+                return
+            concealed = inside or entry.name.startswith(".")
+            if entry.is_symlink() or entry.name in _HISTORY or _KUBERNETES.fullmatch(entry.name):
+                continue
+            if entry.is_dir():
+                pending.append((Path(entry.path), concealed))
+            elif concealed:
+                yield Path(entry.path)
+
+
+def _is_policy(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _OF_A_POLICY.search(file.read(_MAX_READ)) is not None
+    except OSError:
+        return False
