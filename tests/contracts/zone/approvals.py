@@ -34,7 +34,7 @@ class ZoneApprovalsContract:
         code, out, _ = await command("approve", row["approval_id"], token=zone.approver(), workload="triage")
         decision = await calling
         assert code == 0
-        assert "approved by cleo: 1 call(s) until" in out
+        assert 'approved by "cleo": 1 call(s) until' in out
         assert decision.credential.audience == "bank"
 
         record = json.loads(
@@ -50,7 +50,7 @@ class ZoneApprovalsContract:
         calling = asyncio.create_task(task.authorize("pay", LARGE, wait_for_approval=60))
         (row,) = await until_waiting(command)
         code, out, _ = await command("deny", row["approval_id"], token=zone.approver())
-        assert (code, "denied by cleo" in out) == (0, True)
+        assert (code, 'denied by "cleo"' in out) == (0, True)
         with pytest.raises(tabard.ApprovalRequired) as caught:
             await calling
         assert caught.value.code == "approval_denied"
@@ -214,10 +214,13 @@ class ZoneApprovalsContract:
         (pending,) = (await asked(zone.agent("triage").task(helper))).approvals
         code, out, _ = await command("show", pending.approval_id)
         assert code == 0
-        assert f"handed to  {spiffe_id('triage')}" in out
-        assert f"asks now   {spiffe_id('triage')}" in out
-        assert r'calls its part "\u202ehelper"' in out
         assert "\u202e" not in out
+        # No terminal tells its width here, so the rows are short.
+        verified, _, agents = out.partition("The agent's words")
+        facts = verified.replace("\n             ", "")
+        assert f"handed to  {spiffe_id('triage')}, part 2\n" in facts
+        assert f"asks now   {spiffe_id('triage')}\n" in facts
+        assert r'agent ▏ part 2    "\u202ehelper"' in agents
         # The other workload's sidecar doesn't hand the discharge out.
         with pytest.raises(grpc.RpcError) as caught:
             await poll(zone, pending, workload="orchestrator")

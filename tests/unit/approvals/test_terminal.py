@@ -104,7 +104,7 @@ async def test_list_in_words(zone, command):
     (pending,) = (await asked(task)).approvals
     out = (await command("list"))[1]
     assert out.startswith(f"{pending.approval_id}  pending ")
-    assert f'{PERSON}  tool "pay"  payments over 100 need a second person' in out
+    assert f'  person     "{PERSON}"\n  agent ▏ tool "pay"\n  policy ▏ "payments over 100' in out
     await command("approve", pending.approval_id, token=zone.approver())
     assert (await command("list"))[1] == "nothing waits\n"
     assert f"{pending.approval_id}  approved" in (await command("list", "--all"))[1]

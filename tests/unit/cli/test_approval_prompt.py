@@ -187,7 +187,7 @@ def test_a_verified_value_cannot_make_a_row_of_ours():
 
 @pytest.mark.parametrize(("columns", "expected"), [(20, 20), (33, 33), (200, 200), (0, 40)])
 def test_the_width_is_the_terminals(columns, expected, monkeypatch):
-    """Not that of COLUMNS, which anybody may have set; a terminal that doesn't tell its width counts as narrow."""
+    """The variable COLUMNS isn't read. A terminal that doesn't tell its width counts as narrow."""
     master, slave = os.openpty()
     termios.tcsetwinsize(slave, (24, columns))
     monkeypatch.setenv("COLUMNS", "400")
