@@ -38,8 +38,9 @@ def _cache() -> Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum", "cmd/opa/main.go"):
-        digest.update((_SOURCE / name).read_bytes())
+    own = sorted(path for folder in ("cmd", "sealed") for path in (_SOURCE / folder).rglob("*.go"))
+    for path in (_SOURCE / "go.mod", _SOURCE / "go.sum", *own):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

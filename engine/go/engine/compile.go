@@ -55,11 +55,13 @@ func Compile(source *Source) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler, err := newCompiler(source, capabilities, store)
+	// The type checker fetches what schemas refer to; builtins, which ask the compiler later, may have hosts allowed.
+	compiler, err := newCompiler(source, withoutNetwork(capabilities), store)
 	if err != nil {
 		return nil, err
 	}
 	compiler.Compile(modules)
+	compiler.WithCapabilities(capabilities)
 	if compiler.Failed() {
 		return nil, problemsOf(compiler.Errors, "")
 	}

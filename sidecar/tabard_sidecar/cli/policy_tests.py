@@ -56,6 +56,7 @@ def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's
         tests = run_tests(
             opa_binary(),
             [target.path for target in targets],
+            insecure_builtins=frozenset().union(*(target.options.insecure_builtins for target in targets)),
             coverage=given["coverage"],
             pattern=given["pattern"],
         )

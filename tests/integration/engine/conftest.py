@@ -31,7 +31,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-IMAGE = "openpolicyagent/opa:1.22.2"
+IMAGE = "openpolicyagent/opa:1.22.4"
 
 
 @pytest.fixture(scope="session")

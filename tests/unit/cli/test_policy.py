@@ -216,6 +216,22 @@ def test_a_failing_test_exits_1(tmp_path):
     assert report["failed"][0].endswith("demo_test.rego:3 data.policy.demo_test.test_no")
 
 
+@pytest.mark.parametrize(
+    "call",
+    ['http.send({"method": "get", "url": "http://127.0.0.1:1"})', "opa.runtime()", 'net.lookup_ip_addr("a")'],
+)
+def test_tests_reach_neither_network_nor_environment(tmp_path, call):
+    write(tmp_path, demo=GRANT_ALL, demo_test=f"package policy.demo_test\n\ntest_out if {call}\n")
+    result = run("test", tmp_path)
+    assert result.exit_code == exit_codes.POLICY
+    assert f"undefined function {call.partition('(')[0]}" in result.output
+
+
+def test_tests_may_ask_for_the_time(tmp_path):
+    write(tmp_path, demo=GRANT_ALL, demo_test="package policy.demo_test\n\ntest_now if time.now_ns() > 0\n")
+    assert run("test", tmp_path).exit_code == exit_codes.OK
+
+
 def test_lines_that_no_test_reaches_are_told(tmp_path):
     write(tmp_path, demo=GRANT_ALL, demo_test="package policy.demo_test\n\ntest_yes if true\n")
     assert run("test", tmp_path).exit_code == exit_codes.OK

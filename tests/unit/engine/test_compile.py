@@ -11,7 +11,7 @@ def _problems(engine, modules, data=None, **options):
 
 
 def test_version_is_the_pinned_one():
-    assert opa_version() == "1.22.2"
+    assert opa_version() == "1.22.4"
 
 
 def test_parse_errors_of_all_files_come_at_once_with_their_places(engine):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tabard_sidecar.policy.loading.compiling import CompileOptions, capabilities
 from tabard_sidecar.policy.loading.sources import DATA_NAMES
 from tabard_sidecar.policy.resources import rego_root
 from tabard_sidecar.policy.values import Json
 
 TIMEOUT_SECONDS = 600
+
+_FOR_TESTS = frozenset({"rand.intn", "time.now_ns", "uuid.rfc4122"})
+"""Builtins that tests may use although policies may not: none of them leaves the process."""
 
 
 class TestRunError(Exception):
@@ -44,12 +49,20 @@ class TestReport:
     uncovered: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
-def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str = "") -> TestReport:
-    """Run every test below ``paths``.
+def run_tests(
+    opa: Path,
+    paths: Sequence[Path],
+    *,
+    insecure_builtins: frozenset[str] = frozenset(),
+    coverage: bool,
+    pattern: str = "",
+) -> TestReport:
+    """Run every test below ``paths``, without network and without the environment of this process.
 
     Args:
         opa: the `opa` program.
         paths: folders with modules, tests and data.
+        insecure_builtins: withheld builtins that the policy may use after all.
         coverage: whether to measure which lines run.
         pattern: only tests whose name matches this regular expression.
 
@@ -61,7 +74,14 @@ def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str 
         raise TestRunError("there is no .rego file below " + ", ".join(map(str, paths)))
     library = [str(path) for path in sorted((rego_root() / "tabard").rglob("*.rego")) if not _is_test(path)]
     chosen = ["--run", pattern] if pattern else []
-    common = [str(opa), "test", *library, *files, *chosen]
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as allowed:
+        json.dump(capabilities(CompileOptions(insecure_builtins | _FOR_TESTS)), allowed)
+        allowed.flush()
+        common = [str(opa), "test", "--capabilities", allowed.name, *library, *files, *chosen]
+        return _report(common, set(files), coverage=coverage)
+
+
+def _report(common: list[str], files: set[str], *, coverage: bool) -> TestReport:
     results = _results(_run([*common, "--format", "json"]))
     shown = _run([*common, "--format", "pretty", "--verbose"])
     failed = tuple(_name(result) for result in results if result.get("fail") or result.get("error"))
@@ -71,7 +91,7 @@ def run_tests(opa: Path, paths: Sequence[Path], *, coverage: bool, pattern: str 
     if not coverage or failed or not passed:
         return report
     covered = json.loads(_run([*common, "--coverage", "--format", "json"]).stdout)
-    return _with_coverage(report, covered, set(files))
+    return _with_coverage(report, covered, files)
 
 
 def _arguments(path: Path) -> list[str]:
