@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
+_ORIGINS = {"holder": "its holder", "sidecar": "a sidecar that noticed a loss of data"}
 KINDS = ("link", "agent", "subject", "credential", "state")
 
 _reason_option = click.option("--reason", default="", help="Why, for the log and `tabard revoke list`.")
@@ -130,8 +131,10 @@ def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, address: str,
         return
     for row in rows:
         click.echo(f"{row['sequence']:>6}  {_what(row)}  {_until(row)}")
-        if row["reason"]:
-            click.echo(f"        {visible(str(row['reason']))}")
+        if row["origin"] != "operator":
+            click.echo(f"        by {_ORIGINS[row['origin']]}")
+        for reason in row["reasons"]:
+            click.echo(f"        {visible(reason)}")
     if not rows:
         click.echo("nothing is revoked")
 
@@ -184,7 +187,8 @@ def describe(entry: revocation_pb.Revocation) -> dict[str, Any]:
         document["target"] = entry.target
     document["revoked_at"] = seconds(entry.revoke_time)
     document["expires_at"] = seconds(entry.expire_time) if entry.HasField("expire_time") else None
-    document["reason"] = entry.reason
+    document["reasons"] = list(entry.reasons)
+    document["origin"] = pb.RevocationOrigin.Name(entry.origin).removeprefix("REVOCATION_ORIGIN_").lower()
     return document
 
 

@@ -16,8 +16,8 @@ from tabard_sidecar.model import (
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import RenewCredentialRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
-from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, own_credential_target
-from tabard_sidecar.state import Revocation, RevocationKind
+from tabard_sidecar.revocation.targets import own_credential_target
+from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin
 
 MAX_REVOKED_CREDENTIALS = 1_000
 """Most credentials that the holders of one task may revoke; each is stored as long as the task."""
@@ -92,7 +92,9 @@ class Credentials:
                 f"the task has revoked {MAX_REVOKED_CREDENTIALS} credentials already; end it with EndTask instead",
             )
         target = own_credential_target(credential_id, verified.holder_id)
-        await state.revoke(Revocation(RevocationKind.CREDENTIAL, target, now, until, REVOKED_BY_HOLDER))
+        await state.revoke(
+            Revocation(RevocationKind.CREDENTIAL, target, now, until, origin=RevocationOrigin.HOLDER)
+        )
 
     async def renew(self, request: RenewCredentialRequest) -> Decision:
         """Decide whether a credential may be replaced by one that lasts longer.

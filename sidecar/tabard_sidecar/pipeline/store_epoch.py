@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.state import Revocation, RevocationKind, StateStore
+from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, StateStore
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ class StoreEpoch:
                 ROLLED_BACK,
                 now,
                 now + _ROLLBACK_SECONDS,
-                f"the store's epoch went back from {before} to {epoch}",
+                (f"the store's epoch went back from {before} to {epoch}",),
+                RevocationOrigin.SIDECAR,
             )
         )
         # Last: until the revocation is written, every request has to notice the loss.

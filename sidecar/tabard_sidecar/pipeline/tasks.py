@@ -26,8 +26,7 @@ from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, new_id
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
-from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER
-from tabard_sidecar.state import Revocation, RevocationKind, TaskRecord
+from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
 from tabard_sidecar.state.store import LABELS_PER_TASK
 
 
@@ -119,7 +118,7 @@ class Tasks:
             verified.holder_id,
             self._stages.clock(),
             verified.task.expires_at,
-            ENDED_BY_HOLDER,
+            origin=RevocationOrigin.HOLDER,
         )
         await self._stages.state.revoke(ended)
         return verified

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, own_credential_target, subject_target
-from tabard_sidecar.state.model import Revocation, RevocationKind
+from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
 
 
 class ActiveRevocations:
@@ -35,20 +34,14 @@ class ActiveRevocations:
 
     def apply(self, revocation: Revocation) -> None:
         """Add a revocation or remove a lifted one. A later revocation of a target never shortens an earlier one."""
-        if revocation.reason == ENDED_BY_HOLDER:
+        if revocation.kind is RevocationKind.LINK and revocation.origin is RevocationOrigin.HOLDER:
             return
         kept = self._by_kind[revocation.kind]
         if revocation.expires_at <= 0:
             kept.pop(revocation.target, None)
             return
         old = kept.get(revocation.target)
-        if old is not None:
-            revocation = replace(
-                revocation,
-                at=max(old.at, revocation.at),
-                expires_at=max(old.expires_at, revocation.expires_at),
-            )
-        kept[revocation.target] = revocation
+        kept[revocation.target] = revocation if old is None else revocation.beside(old)
 
     def prune(self, now: float) -> None:
         """Remove expired revocations."""

@@ -11,9 +11,9 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed, RevocationSource
 from tabard_sidecar.revocation.impact import MAX_TASKS, Impact, TaskSource, measure_impact
-from tabard_sidecar.revocation.targets import REVOKED_BY_HOLDER, UNTIL_LIFTED, Retention, subject_target
+from tabard_sidecar.revocation.targets import UNTIL_LIFTED, Retention, subject_target
 from tabard_sidecar.revocation.task_views import task_not_found
-from tabard_sidecar.state.model import Revocation, RevocationKind
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
 
 MAX_LISTED_BY_HOLDERS = 10_000
 """How many of the zone's newest revocations are searched for those that holders made."""
@@ -155,7 +155,7 @@ class RevocationAdmin:
             if entry.expires_at > now
             and entry.seq > after
             and (not kinds or entry.kind in kinds)
-            and (by_holders or entry.reason != REVOKED_BY_HOLDER)
+            and (by_holders or entry.origin is not RevocationOrigin.HOLDER)
         ]
         return sorted(found, key=lambda entry: entry.seq, reverse=True)[:limit]
 
@@ -166,7 +166,8 @@ class RevocationAdmin:
         self, kind: RevocationKind, target: str, reason: str, expires_at: float, *, at: float | None = None
     ) -> Receipt:
         now = self._clock()
-        revocation = Revocation(kind, target, now if at is None else at, expires_at, reason)
+        reasons = (reason,) if reason else ()
+        revocation = Revocation(kind, target, now if at is None else at, expires_at, reasons)
         revocation = replace(revocation, seq=await self._store.revoke(revocation))
         _log.warning(
             "revoked",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, subject_target
-from tabard_sidecar.state.model import Revocation, RevocationKind
+from tabard_sidecar.revocation.targets import subject_target
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
 
 if TYPE_CHECKING:
     from tabard_sidecar.model import VerifiedGrant
@@ -23,7 +23,7 @@ def pruner(forget: Callable[[Callable[[VerifiedGrant], bool]], int]) -> Listener
     """
 
     def listen(revocation: Revocation) -> None:
-        if revocation.expires_at > 0 and revocation.reason != ENDED_BY_HOLDER:
+        if revocation.expires_at > 0 and revocation.origin is not RevocationOrigin.HOLDER:
             forget(lambda grant: concerns(revocation, grant))
 
     return listen

@@ -9,10 +9,6 @@ LONGEST_TASK_SECONDS = 30 * 86_400.0
 """Longest lifetime of a task, and so of a credential, that any sidecar of a zone can be configured with."""
 UNTIL_LIFTED = 253_402_300_799.0
 """Expiry of a revocation without an end: the last second of the year 9999, which every store and message can hold."""
-ENDED_BY_HOLDER = "ended by its holder"
-"""Reason stored when a holder ends a task or a part of it, which revokes the link."""
-REVOKED_BY_HOLDER = "revoked by its holder"
-"""Reason stored when a holder revokes its own credential."""
 
 _LINK_ID = re.compile(r"[0-9a-f]{64}")
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -19,7 +19,7 @@ from tabard_sidecar.revocation.targets import (
 )
 from tabard_sidecar.revocation.task_views import Node, Overview, Shown, TaskStatus
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
-from tabard_sidecar.state.model import Revocation, RevocationKind
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
 
 if TYPE_CHECKING:
     from tabard.authz.v1.revocation_service_pb2 import RevocationKind as KindMessage
@@ -37,6 +37,11 @@ _KINDS = {
     RevocationKind.SUBJECT: revocation_pb.REVOCATION_KIND_SUBJECT,
     RevocationKind.CREDENTIAL: revocation_pb.REVOCATION_KIND_CREDENTIAL,
     RevocationKind.STATE: revocation_pb.REVOCATION_KIND_STATE,
+}
+_ORIGINS = {
+    RevocationOrigin.OPERATOR: revocation_pb.REVOCATION_ORIGIN_OPERATOR,
+    RevocationOrigin.SIDECAR: revocation_pb.REVOCATION_ORIGIN_SIDECAR,
+    RevocationOrigin.HOLDER: revocation_pb.REVOCATION_ORIGIN_HOLDER,
 }
 _KINDS_BACK = {message: kind for kind, message in _KINDS.items()}
 _STATES = {
@@ -139,7 +144,8 @@ def revocation_message(entry: Revocation) -> revocation_pb.Revocation:
         sequence=entry.seq,
         kind=_KINDS[entry.kind],
         revoke_time=timestamp(entry.at),
-        reason=entry.reason,
+        reasons=entry.reasons,
+        origin=_ORIGINS[entry.origin],
     )
     if entry.kind is RevocationKind.SUBJECT:
         issuer, subject_id = subject_of(entry.target)

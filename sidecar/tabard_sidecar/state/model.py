@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.util.jsontext import encode
+
+REASONS_KEPT = 16
+"""Most reasons that a revocation keeps."""
 
 
 class ClaimState(StrEnum):
@@ -235,16 +238,40 @@ class RevocationKind(StrEnum):
     STATE = "state"  # the store lost acknowledged writes: all tasks started before
 
 
+class RevocationOrigin(StrEnum):
+    """Who made a revocation. Reasons are words for people; what a revocation means depends on this and its kind."""
+
+    OPERATOR = "operator"
+    SIDECAR = "sidecar"  # a sidecar that noticed a loss of data
+    HOLDER = "holder"  # the workload that ended its own part of a task, or revoked its own credential
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One revocation. The store assigns ``seq``, which orders all revocations of a zone."""
+    """One revocation. The store assigns ``seq``, which orders all revocations of a zone.
+
+    ``reasons`` are in the order in which they were given: the first one and the newest, at most :data:`REASONS_KEPT`.
+    """
 
     kind: RevocationKind
     target: str
     at: float
     expires_at: float
-    reason: str = ""
+    reasons: tuple[str, ...] = ()
+    origin: RevocationOrigin = RevocationOrigin.OPERATOR
     seq: int = 0
+
+    def beside(self, older: Revocation) -> Revocation:
+        """Return this revocation merged with an earlier one of the same target, which never gets less by it."""
+        fresh = tuple(reason for reason in self.reasons if reason not in older.reasons)
+        reasons = older.reasons + fresh
+        return replace(
+            self,
+            at=max(self.at, older.at),
+            expires_at=max(self.expires_at, older.expires_at),
+            reasons=reasons[:1] + reasons[1:][-(REASONS_KEPT - 1) :],
+            origin=self.origin if older.origin is RevocationOrigin.HOLDER else older.origin,
+        )
 
 
 class ApprovalStatus(StrEnum):

@@ -131,7 +131,8 @@ class StateStore(Protocol):
     async def revoke(self, revocation: Revocation) -> int:
         """Store a revocation and return its sequence number. Durable.
 
-        Ending a task, or a part of it, revokes its link. Revoking again only moves ``at`` and ``expires_at`` forward.
+        Ending a task, or a part of it, revokes its link. Revoking again only moves ``at`` and ``expires_at`` forward and
+        adds reasons; an operator's revocation of what its holder ended is an operator's from then on.
         """
         ...
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from dataclasses import replace
 
 import pytest
-from tabard_sidecar.state.model import Child, ReserveState, Revocation, RevocationKind
+from tabard_sidecar.state.model import (
+    REASONS_KEPT,
+    Child,
+    ReserveState,
+    Revocation,
+    RevocationKind,
+    RevocationOrigin,
+)
 
 from tests.support.state import LATER, NOW, chain, fresh, new_task, opened, wanted
 
@@ -16,7 +24,7 @@ def revoked(
     kind: RevocationKind, target: str = "", *, at: float = NOW, expires_at: float = LATER
 ) -> Revocation:
     """Return a revocation of something that no other test has."""
-    return Revocation(kind, target or fresh(f"{kind.value} é"), at, expires_at, 'rea"son')
+    return Revocation(kind, target or fresh(f"{kind.value} é"), at, expires_at, ('rea"son',))
 
 
 async def _newest(store) -> int:
@@ -89,6 +97,41 @@ class RevocationsContract:
         longer = await store.revoke(replace(one, at=NOW - 9, expires_at=LATER + 5))
         (found,) = await store.revocations(after=later)
         assert (found.at, found.expires_at, found.seq) == (NOW + 5, LATER + 5, longer)
+
+    async def test_revoking_again_adds_its_reason(self, store):
+        """The first reason stays and the second is added, under a new number so that every sidecar reads it."""
+        one = revoked(RevocationKind.AGENT)
+        seq = await store.revoke(one)
+        later = await store.revoke(replace(one, reasons=("é second",)))
+        assert later > seq
+        (found,) = await store.revocations(after=seq)
+        assert found == replace(one, reasons=('rea"son', "é second"), seq=later)
+        assert await store.revoke(replace(one, reasons=("é second",))) == later
+        assert await store.revoke(replace(one, reasons=())) == later
+        for number in range(2 * REASONS_KEPT):
+            await store.revoke(replace(one, reasons=(f"again {number}",)))
+        (found,) = await store.revocations(after=later)
+        newest = range(REASONS_KEPT + 1, 2 * REASONS_KEPT)
+        assert found.reasons == (one.reasons[0], *(f"again {number}" for number in newest))
+
+    async def test_an_operator_revokes_what_its_holder_ended(self, store):
+        """From then on it is an operator's; the other way round it stays one."""
+        for first, then in itertools.permutations((RevocationOrigin.HOLDER, RevocationOrigin.OPERATOR)):
+            one = replace(revoked(RevocationKind.LINK), origin=first)
+            before = await store.revoke(one) - 1
+            await store.revoke(replace(one, reasons=("again",), origin=then))
+            (found,) = await store.revocations(after=before)
+            assert found.origin is RevocationOrigin.OPERATOR
+            assert found.reasons == ('rea"son', "again")
+
+    async def test_a_reason_decides_nothing(self, store):
+        """Not even words that a program might use itself."""
+        for reason in ("ended by its holder", "revoked by its holder", "lifted", "operator", "holder", ""):
+            for origin in RevocationOrigin:
+                one = replace(revoked(RevocationKind.LINK), reasons=(reason,), origin=origin)
+                seq = await store.revoke(one)
+                assert (await store.look_up(chain(one.target))).ended == one.target
+                assert await store.revocations(after=seq - 1) == [replace(one, seq=seq)]
 
     async def test_a_lifted_revocation_says_so(self, store):
         one = revoked(RevocationKind.SUBJECT)

@@ -52,7 +52,7 @@ async def _as_seen(store: StateStore, of: Chain, **parts: object) -> Reservation
 
 
 async def _revoke(store: StateStore, kind: RevocationKind, target: str) -> None:
-    await store.revoke(Revocation(kind, target, NOW, LATER, "why"))
+    await store.revoke(Revocation(kind, target, NOW, LATER, ("why",)))
 
 
 class UnchangedContract:

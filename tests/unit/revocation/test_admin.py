@@ -132,9 +132,9 @@ async def test_the_list_holds_what_holds(side, zone, store, clock):
     await one.admin.revoke_credential("c-1")
     await one.admin.lift(RevocationKind.CREDENTIAL, "c-1")
     clock.now = NOW + 11
-    assert [(e.kind, e.target, e.reason) for e in await one.admin.listed()] == [
-        (RevocationKind.SUBJECT, f"{IDP} u-1", "left"),
-        (RevocationKind.AGENT, ALICE, "first"),
+    assert [(e.kind, e.target, e.reasons) for e in await one.admin.listed()] == [
+        (RevocationKind.SUBJECT, f"{IDP} u-1", ("left",)),
+        (RevocationKind.AGENT, ALICE, ("first",)),
     ]
     assert [e.target for e in await one.admin.listed(kinds={RevocationKind.AGENT})] == [ALICE]
     assert len(await one.admin.listed(limit=1)) == 1

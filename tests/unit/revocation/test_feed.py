@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.revocation.active import ActiveRevocations
 from tabard_sidecar.revocation.feed import RevocationFeed, uptime
-from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER, UNTIL_LIFTED
-from tabard_sidecar.state import Revocation, RevocationKind
+from tabard_sidecar.revocation.targets import UNTIL_LIFTED
+from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 from tabard_sidecar.state.store import KEPT_SECONDS
 
@@ -286,7 +286,8 @@ async def test_expired_revocations_are_forgotten(side, store, clock):
     one = await side(max_stale_seconds=1.0)
     await one.admin.revoke_agent(ALICE, ttl_seconds=60.0)
     await one.admin.revoke_subject("https://idp.example.org", "u-1", ttl_seconds=60.0)
-    await store.revoke(Revocation(RevocationKind.LINK, "a" * 64, NOW, NOW + 3600, ENDED_BY_HOLDER))
+    ended = Revocation(RevocationKind.LINK, "a" * 64, NOW, NOW + 3600, origin=RevocationOrigin.HOLDER)
+    await store.revoke(ended)
     await one.feed.refresh()
     assert len(one.feed.active) == 2
     clock.now += 61.0

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 from tabard_sidecar.revocation import pruner, subject_target
 from tabard_sidecar.revocation.pruning import concerns
-from tabard_sidecar.revocation.targets import ENDED_BY_HOLDER
-from tabard_sidecar.state import Revocation, RevocationKind
+from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin
 
 from tests.support.grants import ALICE, BOB, CAROL, NOW
 from tests.unit.revocation.conftest import IDP
 
 
-def revocation(kind, target, *, at=NOW, expires_at=NOW + 60, reason="") -> Revocation:
-    return Revocation(RevocationKind(kind), target, at, expires_at, reason)
+def revocation(kind, target, *, at=NOW, expires_at=NOW + 60, **parts) -> Revocation:
+    return Revocation(RevocationKind(kind), target, at, expires_at, **parts)
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def test_lifts_and_ends_cost_nothing(kit, grants):
     """A lift gives back; a task that ended isn't used any more."""
     listen = pruner(kit.service.forget)
     listen(revocation("agent", ALICE, expires_at=0.0))
-    listen(revocation("link", grants["root"].root_id, reason=ENDED_BY_HOLDER))
+    listen(revocation("link", grants["root"].root_id, origin=RevocationOrigin.HOLDER))
     assert remembered(kit) == 2
 
 

@@ -385,7 +385,29 @@ async def test_a_holder_cannot_make_a_revocation_look_like_its_own(zone, operato
         await one.end()
     for by_holders in (False, True):
         (entry,) = await operator.revoked(by_holders=by_holders)
-        assert entry.reason == "it sends too many mails"
+        assert entry.reasons == ["it sends too many mails"]
+        assert entry.origin == pb.REVOCATION_ORIGIN_OPERATOR
+
+
+@pytest.mark.parametrize("reason", ["ended by its holder", "revoked by its holder", "lifted", "holder"])
+async def test_the_words_of_a_reason_decide_nothing(zone, operator, reason):
+    """An operator's revocation holds and is listed, whatever the operator writes; later reasons are added."""
+    task, other = await zone.start_task(), await zone.start_task()
+    handed = await zone.hand_to(task, "triage")
+    assert await code(handed) == ""
+    await operator.revoke(agent_id=spiffe_id("triage"), reason=reason)
+    assert await code(handed) == "agent_revoked"
+    await operator.revoke(agent_id=spiffe_id("triage"), reason="again")
+    await operator.revoke(task_id=task.info.task_id, reason=reason)
+    assert await code(task) == "task_ended"
+    subject = pb.RevokeSubject(issuer=ISSUER, id=PERSON)
+    await operator.revoke(subject=subject, reason=reason)
+    assert await code(other) == "subject_revoked"
+    listed = await operator.revoked()
+    assert sorted(tuple(entry.reasons) for entry in listed) == sorted(
+        [(reason, "again"), (reason,), (reason,)]
+    )
+    assert {entry.origin for entry in listed} == {pb.REVOCATION_ORIGIN_OPERATOR}
 
 
 async def test_an_ended_task_is_listed_as_a_revoked_link(zone, operator):

@@ -27,15 +27,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tabard.authz.v1 import types_pb2 as tabard_dot_authz_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tabard/authz/v1/revocation_service.proto\x12\x0ftabard.authz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"\xd7\x01\n\rRevokeRequest\x12\x11\n\x07task_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07link_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08\x61gent_id\x18\x03 \x01(\tH\x00\x12\x31\n\x07subject\x18\x04 \x01(\x0b\x32\x1e.tabard.authz.v1.RevokeSubjectH\x00\x12\x17\n\rcredential_id\x18\x05 \x01(\tH\x00\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\n\x06target\"+\n\rRevokeSubject\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"t\n\x0eRevokeResponse\x12/\n\nrevocation\x18\x01 \x01(\x0b\x32\x1b.tabard.authz.v1.Revocation\x12\x31\n\x06impact\x18\x02 \x01(\x0b\x32!.tabard.authz.v1.RevocationImpact\"I\n\x10RevocationImpact\x12\x12\n\nlive_tasks\x18\x01 \x01(\x05\x12\x0f\n\x07holders\x18\x02 \x01(\x05\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xfa\x01\n\nRevocation\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.tabard.authz.v1.RevocationKind\x12\x0e\n\x06target\x18\x03 \x01(\t\x12)\n\x07subject\x18\x04 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x07 \x01(\t\"\x81\x01\n\x15LiftRevocationRequest\x12\x12\n\x08\x61gent_id\x18\x01 \x01(\tH\x00\x12\x31\n\x07subject\x18\x02 \x01(\x0b\x32\x1e.tabard.authz.v1.RevokeSubjectH\x00\x12\x17\n\rcredential_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06target\"(\n\x16LiftRevocationResponse\x12\x0e\n\x06lifted\x18\x01 \x01(\x08\"\x83\x01\n\x16ListRevocationsRequest\x12.\n\x05kinds\x18\x01 \x03(\x0e\x32\x1f.tabard.authz.v1.RevocationKind\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x12\n\nby_holders\x18\x04 \x01(\x08\"K\n\x17ListRevocationsResponse\x12\x30\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1b.tabard.authz.v1.Revocation*\xbe\x01\n\x0eRevocationKind\x12\x1f\n\x1bREVOCATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14REVOCATION_KIND_LINK\x10\x01\x12\x19\n\x15REVOCATION_KIND_AGENT\x10\x02\x12\x1b\n\x17REVOCATION_KIND_SUBJECT\x10\x03\x12\x1e\n\x1aREVOCATION_KIND_CREDENTIAL\x10\x04\x12\x19\n\x15REVOCATION_KIND_STATE\x10\x05\x32\xa7\x02\n\x11RevocationService\x12I\n\x06Revoke\x12\x1e.tabard.authz.v1.RevokeRequest\x1a\x1f.tabard.authz.v1.RevokeResponse\x12\x61\n\x0eLiftRevocation\x12&.tabard.authz.v1.LiftRevocationRequest\x1a\'.tabard.authz.v1.LiftRevocationResponse\x12\x64\n\x0fListRevocations\x12\'.tabard.authz.v1.ListRevocationsRequest\x1a(.tabard.authz.v1.ListRevocationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tabard/authz/v1/revocation_service.proto\x12\x0ftabard.authz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"\xd7\x01\n\rRevokeRequest\x12\x11\n\x07task_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07link_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08\x61gent_id\x18\x03 \x01(\tH\x00\x12\x31\n\x07subject\x18\x04 \x01(\x0b\x32\x1e.tabard.authz.v1.RevokeSubjectH\x00\x12\x17\n\rcredential_id\x18\x05 \x01(\tH\x00\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\n\x06target\"+\n\rRevokeSubject\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"t\n\x0eRevokeResponse\x12/\n\nrevocation\x18\x01 \x01(\x0b\x32\x1b.tabard.authz.v1.Revocation\x12\x31\n\x06impact\x18\x02 \x01(\x0b\x32!.tabard.authz.v1.RevocationImpact\"I\n\x10RevocationImpact\x12\x12\n\nlive_tasks\x18\x01 \x01(\x05\x12\x0f\n\x07holders\x18\x02 \x01(\x05\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xae\x02\n\nRevocation\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.tabard.authz.v1.RevocationKind\x12\x0e\n\x06target\x18\x03 \x01(\t\x12)\n\x07subject\x18\x04 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07reasons\x18\x07 \x03(\t\x12\x31\n\x06origin\x18\x08 \x01(\x0e\x32!.tabard.authz.v1.RevocationOrigin\"\x81\x01\n\x15LiftRevocationRequest\x12\x12\n\x08\x61gent_id\x18\x01 \x01(\tH\x00\x12\x31\n\x07subject\x18\x02 \x01(\x0b\x32\x1e.tabard.authz.v1.RevokeSubjectH\x00\x12\x17\n\rcredential_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06target\"(\n\x16LiftRevocationResponse\x12\x0e\n\x06lifted\x18\x01 \x01(\x08\"\x83\x01\n\x16ListRevocationsRequest\x12.\n\x05kinds\x18\x01 \x03(\x0e\x32\x1f.tabard.authz.v1.RevocationKind\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x12\n\nby_holders\x18\x04 \x01(\x08\"K\n\x17ListRevocationsResponse\x12\x30\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1b.tabard.authz.v1.Revocation*\xbe\x01\n\x0eRevocationKind\x12\x1f\n\x1bREVOCATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14REVOCATION_KIND_LINK\x10\x01\x12\x19\n\x15REVOCATION_KIND_AGENT\x10\x02\x12\x1b\n\x17REVOCATION_KIND_SUBJECT\x10\x03\x12\x1e\n\x1aREVOCATION_KIND_CREDENTIAL\x10\x04\x12\x19\n\x15REVOCATION_KIND_STATE\x10\x05*\x92\x01\n\x10RevocationOrigin\x12!\n\x1dREVOCATION_ORIGIN_UNSPECIFIED\x10\x00\x12\x1e\n\x1aREVOCATION_ORIGIN_OPERATOR\x10\x01\x12\x1d\n\x19REVOCATION_ORIGIN_SIDECAR\x10\x02\x12\x1c\n\x18REVOCATION_ORIGIN_HOLDER\x10\x03\x32\xa7\x02\n\x11RevocationService\x12I\n\x06Revoke\x12\x1e.tabard.authz.v1.RevokeRequest\x1a\x1f.tabard.authz.v1.RevokeResponse\x12\x61\n\x0eLiftRevocation\x12&.tabard.authz.v1.LiftRevocationRequest\x1a\'.tabard.authz.v1.LiftRevocationResponse\x12\x64\n\x0fListRevocations\x12\'.tabard.authz.v1.ListRevocationsRequest\x1a(.tabard.authz.v1.ListRevocationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tabard.authz.v1.revocation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVOCATIONKIND']._serialized_start=1250
-  _globals['_REVOCATIONKIND']._serialized_end=1440
+  _globals['_REVOCATIONKIND']._serialized_start=1302
+  _globals['_REVOCATIONKIND']._serialized_end=1492
+  _globals['_REVOCATIONORIGIN']._serialized_start=1495
+  _globals['_REVOCATIONORIGIN']._serialized_end=1641
   _globals['_REVOKEREQUEST']._serialized_start=156
   _globals['_REVOKEREQUEST']._serialized_end=371
   _globals['_REVOKESUBJECT']._serialized_start=373
@@ -45,15 +47,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOCATIONIMPACT']._serialized_start=536
   _globals['_REVOCATIONIMPACT']._serialized_end=609
   _globals['_REVOCATION']._serialized_start=612
-  _globals['_REVOCATION']._serialized_end=862
-  _globals['_LIFTREVOCATIONREQUEST']._serialized_start=865
-  _globals['_LIFTREVOCATIONREQUEST']._serialized_end=994
-  _globals['_LIFTREVOCATIONRESPONSE']._serialized_start=996
-  _globals['_LIFTREVOCATIONRESPONSE']._serialized_end=1036
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=1039
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1170
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1172
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1247
-  _globals['_REVOCATIONSERVICE']._serialized_start=1443
-  _globals['_REVOCATIONSERVICE']._serialized_end=1738
+  _globals['_REVOCATION']._serialized_end=914
+  _globals['_LIFTREVOCATIONREQUEST']._serialized_start=917
+  _globals['_LIFTREVOCATIONREQUEST']._serialized_end=1046
+  _globals['_LIFTREVOCATIONRESPONSE']._serialized_start=1048
+  _globals['_LIFTREVOCATIONRESPONSE']._serialized_end=1088
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=1091
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1222
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1224
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1299
+  _globals['_REVOCATIONSERVICE']._serialized_start=1644
+  _globals['_REVOCATIONSERVICE']._serialized_end=1939
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,34 @@ notices the loss, never by Revoke.
 """
 Global___RevocationKind: _TypeAlias = RevocationKind  # noqa: Y015
 
+class _RevocationOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RevocationOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevocationOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVOCATION_ORIGIN_UNSPECIFIED: _RevocationOrigin.ValueType  # 0
+    """Not an origin."""
+    REVOCATION_ORIGIN_OPERATOR: _RevocationOrigin.ValueType  # 1
+    """An operator, with Revoke."""
+    REVOCATION_ORIGIN_SIDECAR: _RevocationOrigin.ValueType  # 2
+    """A sidecar that noticed a loss of data in the state store."""
+    REVOCATION_ORIGIN_HOLDER: _RevocationOrigin.ValueType  # 3
+    """A holder: it ended its part of a task, or revoked a credential of its own."""
+
+class RevocationOrigin(_RevocationOrigin, metaclass=_RevocationOriginEnumTypeWrapper):
+    """RevocationOrigin says who made a revocation."""
+
+REVOCATION_ORIGIN_UNSPECIFIED: RevocationOrigin.ValueType  # 0
+"""Not an origin."""
+REVOCATION_ORIGIN_OPERATOR: RevocationOrigin.ValueType  # 1
+"""An operator, with Revoke."""
+REVOCATION_ORIGIN_SIDECAR: RevocationOrigin.ValueType  # 2
+"""A sidecar that noticed a loss of data in the state store."""
+REVOCATION_ORIGIN_HOLDER: RevocationOrigin.ValueType  # 3
+"""A holder: it ended its part of a task, or revoked a credential of its own."""
+Global___RevocationOrigin: _TypeAlias = RevocationOrigin  # noqa: Y015
+
 @_typing.final
 class RevokeRequest(_message.Message):
     """RevokeRequest names what to revoke."""
@@ -217,7 +245,8 @@ class Revocation(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Orders all revocations of the zone."""
     kind: Global___RevocationKind.ValueType
@@ -226,8 +255,10 @@ class Revocation(_message.Message):
     """Link id, SPIFFE ID, or credential id; a credential that its holder revoked
     is followed by a space and the holder's link id. Empty for a subject.
     """
-    reason: _builtins.str
-    """Why."""
+    origin: Global___RevocationOrigin.ValueType
+    """Who made it. If a holder ended something and an operator revoked it as
+    well, the operator.
+    """
     @_builtins.property
     def subject(self) -> _types_pb2.Subject:
         """The person, for a subject."""
@@ -242,6 +273,10 @@ class Revocation(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the revocation ends. Unset if it is in force until it is lifted."""
 
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why, in the words of those who revoked: the first and the newest, at most 16."""
+
     def __init__(
         self,
         *,
@@ -251,11 +286,12 @@ class Revocation(_message.Message):
         subject: _types_pb2.Subject | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
-        reason: _builtins.str = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        origin: Global___RevocationOrigin.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "revoke_time", b"revoke_time", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "kind", b"kind", "reason", b"reason", "revoke_time", b"revoke_time", "sequence", b"sequence", "subject", b"subject", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "kind", b"kind", "origin", b"origin", "reasons", b"reasons", "revoke_time", b"revoke_time", "sequence", b"sequence", "subject", b"subject", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,7 @@ from tabard_sidecar.state.model import (
     Reservation,
     Revocation,
     RevocationKind,
+    RevocationOrigin,
     TaskRecord,
     TaskState,
     Tree,
@@ -150,9 +151,13 @@ def revocation_field(kind: RevocationKind, target: str) -> str:
 def revocations(text: bytes) -> list[Revocation]:
     """Decode the answer of the script revocations."""
     found = []
-    for field, (seq, at, expires_at, reason) in orjson.loads(text):
+    for field, (seq, at, expires_at, origin, reasons) in orjson.loads(text):
         kind, _, target = field.partition(" ")
-        found.append(Revocation(RevocationKind(kind), target, at, expires_at, reason, seq))
+        found.append(
+            Revocation(
+                RevocationKind(kind), target, at, expires_at, tuple(reasons), RevocationOrigin(origin), seq
+            )
+        )
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import orjson
 
 from tabard_sidecar.state.model import (
+    REASONS_KEPT,
     Approval,
     Chain,
     Child,
@@ -247,7 +248,9 @@ class RedisStateStore:
             "field": codec.revocation_field(revocation.kind, revocation.target),
             "at": revocation.at,
             "expires": revocation.expires_at,
-            "reason": revocation.reason,
+            "reasons": revocation.reasons,
+            "origin": revocation.origin.value,
+            "most_reasons": REASONS_KEPT,
             "kept": KEPT_SECONDS,
         }
         return int(await self._link.run(scripts.REVOKE, arguments, durable=True))

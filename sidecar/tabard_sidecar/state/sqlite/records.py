@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from tabard_sidecar.state.model import (
     Approval,
@@ -13,9 +15,11 @@ from tabard_sidecar.state.model import (
     ClaimState,
     Revocation,
     RevocationKind,
+    RevocationOrigin,
 )
 from tabard_sidecar.state.sqlite.reservations import bump
 from tabard_sidecar.state.store import CLAIM_SECONDS
+from tabard_sidecar.util.jsontext import encode
 
 _MOST_LISTED = 1_000
 
@@ -54,27 +58,26 @@ def consume(connection: sqlite3.Connection, name: str, *, limit: int, now: float
 def revoke(connection: sqlite3.Connection, wanted: Revocation) -> int:
     """Revoke under a new sequence number, unless the same or more is revoked already."""
     row = connection.execute(
-        "SELECT seq, at, expires_at, reason FROM revocations WHERE kind=? AND target=?",
+        f"SELECT {REVOCATION} FROM revocations WHERE kind=? AND target=? AND expires_at>0",  # noqa: S608
         (wanted.kind.value, wanted.target),
     ).fetchone()
-    at, expires_at, reason = wanted.at, wanted.expires_at, wanted.reason
     if row is not None:
-        lifted = row[2] == 0
-        if not lifted and row[1] >= at and row[2] >= expires_at:
-            return int(row[0])
-        if not lifted:
-            at, expires_at = max(at, row[1]), max(expires_at, row[2])
-    return _put_revocation(connection, Revocation(wanted.kind, wanted.target, at, expires_at, reason))
+        found = revocation(row)
+        wanted = replace(wanted.beside(found), seq=found.seq)
+        if wanted == found:
+            return found.seq
+    return _put_revocation(connection, wanted)
 
 
 def lift(connection: sqlite3.Connection, kind: RevocationKind, target: str) -> bool:
     """Lift a revocation; its row stays, marked as lifted."""
     row = connection.execute(
-        "SELECT at FROM revocations WHERE kind=? AND target=? AND expires_at>0", (kind.value, target)
+        f"SELECT {REVOCATION} FROM revocations WHERE kind=? AND target=? AND expires_at>0",  # noqa: S608
+        (kind.value, target),
     ).fetchone()
     if row is None or kind is RevocationKind.LINK:
         return False
-    _put_revocation(connection, Revocation(kind, target, row[0], 0.0, "lifted"))
+    _put_revocation(connection, replace(revocation(row), expires_at=0.0))
     return True
 
 
@@ -82,16 +85,35 @@ def _put_revocation(connection: sqlite3.Connection, found: Revocation) -> int:
     connection.execute("DELETE FROM revocations WHERE kind=? AND target=?", (found.kind.value, found.target))
     bump(connection)
     seq = connection.execute(
-        "INSERT INTO revocations (kind, target, at, expires_at, reason) VALUES (?, ?, ?, ?, ?)",
-        (found.kind.value, found.target, found.at, found.expires_at, found.reason),
+        "INSERT INTO revocations (kind, target, at, expires_at, reasons, origin) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            found.kind.value,
+            found.target,
+            found.at,
+            found.expires_at,
+            encode(found.reasons).decode(),
+            found.origin.value,
+        ),
     ).lastrowid
     return int(seq or 0)
 
 
-def revocation(row: Sequence[object]) -> Revocation:
-    """Decode a row of seq, kind, target, at, expires_at, reason."""
-    seq, kind, target, at, expires_at, reason = row
-    return Revocation(RevocationKind(kind), str(target), at, expires_at, str(reason), seq)  # type: ignore[arg-type]
+REVOCATION = "kind, target, at, expires_at, reasons, origin, seq"
+"""The columns of :func:`revocation`."""
+
+
+def revocation(row: Sequence[Any]) -> Revocation:
+    """Decode a row of :data:`REVOCATION`."""
+    kind, target, at, expires_at, reasons, origin, seq = row
+    return Revocation(
+        RevocationKind(kind),
+        target,
+        at,
+        expires_at,
+        tuple(json.loads(reasons)),
+        RevocationOrigin(origin),
+        seq,
+    )
 
 
 _COLUMNS = (

@@ -69,4 +69,9 @@ MIGRATIONS = (
     ALTER TABLE spent ADD COLUMN name TEXT NOT NULL DEFAULT '';
     ALTER TABLE spent ADD COLUMN most INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE revocations RENAME COLUMN reason TO reasons;
+    UPDATE revocations SET reasons=iif(reasons='', '[]', json_array(reasons));
+    ALTER TABLE revocations ADD COLUMN origin TEXT NOT NULL DEFAULT 'operator';
+    """,
 )

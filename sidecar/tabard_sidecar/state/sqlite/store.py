@@ -177,7 +177,7 @@ class SQLiteStateStore:
     async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
         """Return revocations in order; see the interface."""
         rows = self._file.rows(
-            "SELECT seq, kind, target, at, expires_at, reason FROM revocations WHERE seq>? ORDER BY seq",
+            f"SELECT {records.REVOCATION} FROM revocations WHERE seq>? ORDER BY seq",  # noqa: S608
             (after,),
         )
         return [records.revocation(row) for row in rows]
