@@ -11,6 +11,9 @@ from tabard_sidecar.identity.keyset import parse
 from tabard_sidecar.identity.sources import StaticKeys
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.model import Agent, Ask, IntentSource, Subject, Task
+from tabard_sidecar.pipeline.store_epoch import StoreEpoch
+from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
+from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.revocation import build_revocation
 from tabard_sidecar.revocation.conf import RevocationConfig
 from tabard_sidecar.state import Chain, Reservation, TaskRecord
@@ -68,6 +71,14 @@ class ApprovalWorld:
         self.revoking = build_revocation(
             RevocationConfig(), self.state, clock=self.clock, max_task_seconds=3600
         )
+        cache = TaskStateCache()
+        self.standings = TaskStates(
+            self.state,
+            cache,
+            StoreEpoch(self.state, self.clock, (cache.clear,)),
+            self.revoking.checks,
+            self.clock,
+        )
         self.parts = build_approvals(
             self.config,
             state=self.state,
@@ -76,6 +87,7 @@ class ApprovalWorld:
             subjects=self.subjects,
             agent=StaticAgent(ALICE),
             revocations=self.revoking.checks,
+            standings=self.standings,
             clock=self.clock,
         )
         self.grant = self.kit.mint()

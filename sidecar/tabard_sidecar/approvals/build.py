@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabard_sidecar.approvals.deciding import ApprovalDecider
 from tabard_sidecar.approvals.prompt import KEYS_INFO
 from tabard_sidecar.approvals.requesting import ApprovalRequester
-from tabard_sidecar.approvals.status import ApprovalStatusService
+from tabard_sidecar.approvals.status import ApprovalStatusService, Standings
 from tabard_sidecar.keys.sealing import DerivedSealingKeys
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
     subjects: SubjectTokens,
     agent: AgentIdentitySource,
     revocations: Revocations,
+    standings: Standings,
     clock: Clock,
     allow_http: bool = False,
 ) -> ApprovalParts:
@@ -71,6 +72,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
         subjects: verifies people's tokens; approvers' tokens come from the same issuers.
         agent: this sidecar's workload.
         revocations: checks whether people are revoked.
+        standings: checks whether holders may still act.
         clock: seconds since the epoch.
         allow_http: allow the webhook plain http to other hosts than loopback.
 
@@ -92,7 +94,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
 
     return ApprovalParts(
         requester=ApprovalRequester(config, state, grants, keys, revocations, announce),
-        status_service=ApprovalStatusService(state, grants, agent, clock),
+        status_service=ApprovalStatusService(state, grants, agent, standings, clock),
         decider=ApprovalDecider(config, state, keys, tokens, revocations, clock),
         webhook=webhook,
     )

@@ -14,6 +14,7 @@ from tabard_sidecar.grants.discharges import APPROVAL_ID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tabard_sidecar.grants import IndexedGrant
     from tabard_sidecar.model import VerifiedGrant
     from tabard_sidecar.state import Approval
 
@@ -26,7 +27,7 @@ _ID_BYTES = 16
 class Grants(Protocol):
     """Verifies grants and derives the keys of discharges."""
 
-    def verify(self, grant: str, discharges: Sequence[str] = ()) -> VerifiedGrant:
+    def verify(self, grant: str, discharges: Sequence[str] = ()) -> IndexedGrant:
         """Check signatures, seals and zone."""
         ...
 
@@ -76,7 +77,7 @@ def make_call_grant(
     return narrowed
 
 
-def verify_waiting(grants: Grants, key_id: str, call_grant: str) -> VerifiedGrant:
+def verify_waiting(grants: Grants, key_id: str, call_grant: str) -> IndexedGrant:
     """Verify a call grant whose approvals aren't given yet.
 
     Discharges its third-party caveats here, with keys that only a sidecar of the zone has, so that everything but the

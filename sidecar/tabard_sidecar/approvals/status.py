@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tabard import macaroon
 
@@ -14,9 +14,23 @@ from tabard_sidecar.grants import identifier
 from tabard_sidecar.state import ApprovalStatus
 
 if TYPE_CHECKING:
+    from tabard_sidecar.grants import IndexedGrant
     from tabard_sidecar.interfaces import AgentIdentitySource, Clock
-    from tabard_sidecar.model import VerifiedGrant
+    from tabard_sidecar.model import Agent, VerifiedGrant
     from tabard_sidecar.state import Approval, StateStore
+
+
+class Standings(Protocol):
+    """Checks whether holders may still act."""
+
+    async def standing(self, agent: Agent, grant: IndexedGrant) -> object:
+        """Check that a grant hasn't expired, and that no part of its chain was ended or revoked.
+
+        Raises:
+            Refused: it has, or was.
+            NoDecision: the state store is out of reach.
+        """
+        ...
 
 
 class ApprovalState(StrEnum):
@@ -51,22 +65,29 @@ class ApprovalStatusService:
         state: stores approvals.
         grants: verifies grants and derives the keys of discharges.
         agent: this sidecar's workload, which has to hold the call grant.
+        standings: checks that the holder may still act.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, state: StateStore, grants: call_grants.Grants, agent: AgentIdentitySource, clock: Clock
+        self,
+        state: StateStore,
+        grants: call_grants.Grants,
+        agent: AgentIdentitySource,
+        standings: Standings,
+        clock: Clock,
     ) -> None:
         self._state = state
         self._grants = grants
         self._agent = agent
+        self._standings = standings
         self._clock = clock
 
     async def status(self, call_grant: str, approval_id: str) -> ApprovalAnswer:
         """Return the status of an approval. An unknown one, or one of another grant, is reported as expired.
 
         Raises:
-            Refused: the call grant doesn't verify, isn't one, or is held by another workload.
+            Refused: the call grant doesn't verify, isn't one, is held by another workload, has expired or was revoked.
             NoDecision: the state store or the keyring is unavailable, or this sidecar has no identity.
         """
         agent = self._agent.current()
@@ -75,6 +96,7 @@ class ApprovalStatusService:
             raise Refused(
                 "holder_mismatch", f"the grant is held by {grant.holder}, this workload is {agent.id}"
             )
+        await self._standings.standing(agent, grant)
         now = self._clock()
         approval = await self._state.approval(approval_id, now=now)
         if approval is None or not _is_usable(approval, grant, now):

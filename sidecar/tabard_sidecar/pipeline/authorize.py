@@ -221,7 +221,7 @@ class Authorizer:
 
 
 def _asked(request: AuthorizeRequest) -> bytes:
-    """Return what is recorded of a request whose grant doesn't verify: anybody can send any number of those."""
+    """Return what is recorded of a request whose grant doesn't verify: strangers can send any number of those."""
     arguments = request.arguments_json
     tool = {
         "name": request.tool,

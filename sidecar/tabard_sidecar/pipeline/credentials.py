@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabard.caveats import Arguments, Call, glob_matches
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import IndexedGrant, check_expiry, tool_possible
+from tabard_sidecar.grants import IndexedGrant, tool_possible
 from tabard_sidecar.model import (
     CredentialTemplate,
     Decision,
@@ -58,11 +58,7 @@ class Credentials:
             NoDecision: the state store is out of reach.
         """
         agent, verified = self._stages.verify_held(grant)
-        check_expiry(verified, now=self._stages.clock())
-        try:
-            await self._stages.task_states.look_up(agent, verified, with_calls=False)
-        except Refused:
-            return None
+        await self._stages.task_states.standing(agent, verified)
         found = await self.active(value)
         return found if found is not None and found.task_id == verified.task.id else None
 
@@ -76,9 +72,9 @@ class Credentials:
             Refused: the grant doesn't verify.
             NoDecision: the task has revoked too many credentials, or the state store is out of reach.
         """
-        _, verified = self._stages.verify_held(grant)
+        agent, verified = self._stages.verify_held(grant)
+        await self._stages.task_states.standing(agent, verified)
         now, state = self._stages.clock(), self._stages.state
-        check_expiry(verified, now=now)
         until = verified.task.expires_at
         if not await state.consume(
             f"revoked-credentials:{verified.root_id}",
@@ -114,8 +110,8 @@ class Credentials:
     async def _renew(self, request: RenewCredentialRequest, recorder: DecisionRecorder) -> Decision:
         stages = self._stages
         agent, grant = stages.verify_held(request.grant)
+        await stages.task_states.standing(agent, grant)
         now = stages.clock()
-        check_expiry(grant, now=now)
         old = stages.issuers.inspect(request.credential)
         await stages.revocations.check_credential(old, now=now)
         tool = ToolCall(old.tool, str(old.claims.get("tabard_server", "")), {}, b"", old.call_digest)

@@ -41,7 +41,7 @@ class ToolFilter:
             # Nothing is possible under it, so its links needn't be counted.
             return [], stages.policy.revision
         with stages.policy.lease() as policy:
-            state = await stages.task_states.look_up(agent, verified, with_calls=policy.reads_calls)
+            state = await stages.task_states.standing(agent, verified, with_calls=policy.reads_calls)
             wanted = [self._annotated(tool) for tool in tools] or [
                 CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
             ]

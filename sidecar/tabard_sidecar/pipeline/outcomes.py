@@ -59,10 +59,14 @@ class Outcomes:
         """Count an outcome.
 
         Raises:
-            Refused: the grant doesn't verify or is held by another workload.
+            Refused: the grant doesn't verify, is held by another workload, was revoked or ended; or it has expired, and
+                the report holds more than what the backend signed.
             NoDecision: the decision isn't known, the signed outcome isn't acceptable, or the store is out of reach.
         """
-        _, grant = self._stages.verify_held(request.grant)
+        agent, grant = self._stages.verify_held(request.grant)
+        # A backend's word about a call that was allowed in time stays true when the grant has expired.
+        only_signed = bool(request.signed_outcome) and not request.charges and not request.labels
+        await self._stages.task_states.standing(agent, grant, late=only_signed)
         signed = self._signed(request) if request.signed_outcome else _Signed()
         names = {*request.charges, *signed.charges}
         # No budget is larger, so a larger cost counts the same, and the store couldn't hold it.

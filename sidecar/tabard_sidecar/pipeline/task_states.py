@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import IndexedGrant
+from tabard_sidecar.grants import IndexedGrant, check_expiry
 from tabard_sidecar.interfaces import Clock, Revocations
 from tabard_sidecar.model import Agent
 from tabard_sidecar.pipeline.store_epoch import StoreEpoch
@@ -56,6 +56,32 @@ class TaskStates:
             raise Refused("task_unknown", message)
         await self.check_alive(agent, grant, found)
         return found
+
+    async def standing(
+        self, agent: Agent, grant: IndexedGrant, *, with_calls: bool = False, late: bool = False
+    ) -> TaskState:
+        """Look up the state of a chain whose holder may still act.
+
+        This is the first thing that every request with a grant passes, after the grant's signature and its holder. Only
+        a call that a cached state may decide is checked otherwise, with the same result: see :class:`TaskStateReader`.
+        A holder without standing changes nothing.
+
+        Args:
+            agent: this workload.
+            grant: the grant that it presents and holds.
+            with_calls: whether past calls of the task are read.
+            late: accept a grant that has expired.
+
+        Raises:
+            Refused: the grant has expired or can't be used, part of the chain was ended or revoked, a holder has too many
+                children, the store doesn't know the task or has lost acknowledged writes.
+            NoDecision: the state store is out of reach.
+        """
+        if grant.refusal is not None:
+            raise Refused(*grant.refusal)
+        if not late:
+            check_expiry(grant, now=self._clock())
+        return await self.look_up(agent, grant, with_calls=with_calls)
 
     def reader(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskStateReader:
         """Return the reader of one request."""

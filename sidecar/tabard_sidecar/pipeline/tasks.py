@@ -92,26 +92,24 @@ class Tasks:
         """Return a held grant and whether its holder's part of the task was ended.
 
         Raises:
-            Refused: the grant doesn't verify.
+            Refused: the grant doesn't verify, has expired or was revoked.
+            NoDecision: the state store is out of reach.
         """
-        _, verified = self._stages.verify_held(grant)
-        return verified, bool((await self._stages.state.look_up(verified.chain, calls=0)).ended)
+        agent, verified = self._stages.verify_held(grant)
+        return verified, await self._has_ended(agent, verified)
 
     async def end(self, grant: str) -> VerifiedGrant:
         """End the presented holder's part of the task, durably.
 
         Raises:
-            Refused: the grant doesn't verify, or is one child too many or too deep, so that it can't be used.
+            Refused: the grant doesn't verify, has expired or was revoked, or is one child too many or too deep, so that it
+                can't be used.
             NoDecision: the state store is out of reach.
         """
-        _, verified = self._stages.verify_held(grant)
-        if verified.refusal is not None:
-            raise Refused(*verified.refusal)
-        if await self._stages.state.ended_at_or_above(verified.holder_id):
-            # An operator's revocation stays an operator's, with its reason.
-            return verified
+        agent, verified = self._stages.verify_held(grant)
         # Any number of branches can be made offline. Only those within the limits are stored as ended.
-        await self._stages.task_states.count_children(verified)
+        if await self._has_ended(agent, verified):
+            return verified
         # The root's own end, not this grant's: a sibling made from the same link may expire later.
         ended = Revocation(
             RevocationKind.LINK,
@@ -122,6 +120,16 @@ class Tasks:
         )
         await self._stages.state.revoke(ended)
         return verified
+
+    async def _has_ended(self, agent: Agent, grant: IndexedGrant) -> bool:
+        """Tell whether a part of the chain was ended, if the holder has its standing otherwise."""
+        try:
+            await self._stages.task_states.standing(agent, grant)
+        except Refused as refused:
+            if refused.code != "task_ended":
+                raise
+            return True
+        return False
 
     async def _start(self, request: StartTaskRequest, recorder: DecisionRecorder) -> Answer:
         stages = self._stages
@@ -255,9 +263,9 @@ class Tasks:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = stages.verify_held(request.grant)
-            check_delegation(grant, request.holder, now=stages.clock())
         with stages.policy.lease() as policy:
-            state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
+            state = await stages.task_states.standing(agent, grant, with_calls=policy.reads_calls)
+            check_delegation(grant, request.holder, now=stages.clock())
             input_json = stages.inputs.without_tool(
                 Operation.DELEGATE, agent, grant, state=state, now=stages.clock(), request=wanted
             )

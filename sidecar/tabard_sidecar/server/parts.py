@@ -83,6 +83,9 @@ class Parts:
         )
         self.revoking.subscribe(pruner(self.grants.forget))
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
+        self.task_cache = TaskStateCache()
+        self.epoch = StoreEpoch(self.state, clock, (self.task_cache.clear, self.metrics.state_rollbacks.inc))
+        self.task_states = TaskStates(self.state, self.task_cache, self.epoch, self.revoking.checks, clock)
         self.approving = self._approvals()
         self.policy = self._policy_runtime()
         self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
@@ -98,6 +101,7 @@ class Parts:
             subjects=self.identity.subjects,
             agent=self.identity.agent,
             revocations=self.revoking.checks,
+            standings=self.task_states,
             clock=self.clock,
             allow_http=self.settings.insecure.allow_http,
         )
@@ -131,14 +135,12 @@ class Parts:
         settings, clock = self.settings, self.clock
         observer = RecordsObserver(self.metrics, self.tracing)
         issuers = build_issuers(settings.credentials, zone=settings.zone, keyring=self.keyring, clock=clock)
-        cache = TaskStateCache()
-        epoch = StoreEpoch(self.state, clock, (cache.clear, self.metrics.state_rollbacks.inc))
         return Stages(
             decisions=DecisionRunner(self.log, observer, clock),
             agent=self.identity.agent,
             grants=self.grants,
             catalogue=self.catalogue,
-            task_states=TaskStates(self.state, cache, epoch, self.revoking.checks, clock),
+            task_states=self.task_states,
             revocations=self.revoking.checks,
             approvals=self.approving.requester,
             idempotency=IdempotencyStore(
@@ -149,7 +151,7 @@ class Parts:
             ),
             inputs=PolicyInput(),
             policy=self.policy,
-            reservations=Reservations(self.state, cache, epoch, clock),
+            reservations=Reservations(self.state, self.task_cache, self.epoch, clock),
             issuers=issuers,
             issuance=CredentialIssuance(issuers, clock),
             state=self.state,

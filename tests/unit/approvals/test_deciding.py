@@ -326,6 +326,7 @@ async def test_without_a_webhook_no_http_client_is_built(world):
         subjects=world.subjects,
         agent=StaticAgent(ALICE),
         revocations=world.revoking.checks,
+        standings=world.standings,
         clock=world.clock,
     )
     assert parts.webhook is None

@@ -116,7 +116,9 @@ class AuthorizationServiceServicer:
     def ReportOutcome(self, request, context):
         """ReportOutcome reports what an allowed call did. An agent can only raise the
         cost of the call and add labels. Only an outcome that the backend signed
-        can lower the cost.
+        can lower the cost. A grant that doesn't verify, was revoked or ended is
+        PERMISSION_DENIED, and so is one that has expired unless the report holds
+        nothing but what the backend signed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

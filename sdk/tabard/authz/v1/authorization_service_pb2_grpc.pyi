@@ -57,7 +57,9 @@ class AuthorizationServiceStub:
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReportOutcomeRequest, _authorization_service_pb2.ReportOutcomeResponse]
     """ReportOutcome reports what an allowed call did. An agent can only raise the
     cost of the call and add labels. Only an outcome that the backend signed
-    can lower the cost.
+    can lower the cost. A grant that doesn't verify, was revoked or ended is
+    PERMISSION_DENIED, and so is one that has expired unless the report holds
+    nothing but what the backend signed.
     """
 
 @_typing.type_check_only
@@ -89,7 +91,9 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReportOutcomeRequest, _authorization_service_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
     """ReportOutcome reports what an allowed call did. An agent can only raise the
     cost of the call and add labels. Only an outcome that the backend signed
-    can lower the cost.
+    can lower the cost. A grant that doesn't verify, was revoked or ended is
+    PERMISSION_DENIED, and so is one that has expired unless the report holds
+    nothing but what the backend signed.
     """
 
 class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -154,7 +158,9 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.ReportOutcomeResponse, _abc.Awaitable[_authorization_service_pb2.ReportOutcomeResponse]]:
         """ReportOutcome reports what an allowed call did. An agent can only raise the
         cost of the call and add labels. Only an outcome that the backend signed
-        can lower the cost.
+        can lower the cost. A grant that doesn't verify, was revoked or ended is
+        PERMISSION_DENIED, and so is one that has expired unless the report holds
+        nothing but what the backend signed.
         """
 
 def add_AuthorizationServiceServicer_to_server(servicer: AuthorizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,8 +72,8 @@ class CredentialServiceServicer:
         holder. The revocation is durable when the response arrives, and
         introspection reports the credential as inactive from then on. The id of
         any other credential has no effect, so success doesn't show that such a
-        credential exists. A second call is no error. A grant that doesn't verify
-        is PERMISSION_DENIED.
+        credential exists. A second call is no error. A grant that doesn't verify,
+        has expired, was revoked or ended is PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,7 +82,8 @@ class CredentialServiceServicer:
     def IntrospectCredential(self, request, context):
         """IntrospectCredential says whether a credential is active. For a credential
         of another task, or one that doesn't verify, the answer is inactive and
-        nothing else.
+        nothing else. A grant that doesn't verify, has expired, was revoked or
+        ended is PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

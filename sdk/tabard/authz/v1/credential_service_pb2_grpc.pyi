@@ -45,13 +45,14 @@ class CredentialServiceStub:
     holder. The revocation is durable when the response arrives, and
     introspection reports the credential as inactive from then on. The id of
     any other credential has no effect, so success doesn't show that such a
-    credential exists. A second call is no error. A grant that doesn't verify
-    is PERMISSION_DENIED.
+    credential exists. A second call is no error. A grant that doesn't verify,
+    has expired, was revoked or ended is PERMISSION_DENIED.
     """
     IntrospectCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]
     """IntrospectCredential says whether a credential is active. For a credential
     of another task, or one that doesn't verify, the answer is inactive and
-    nothing else.
+    nothing else. A grant that doesn't verify, has expired, was revoked or
+    ended is PERMISSION_DENIED.
     """
 
 @_typing.type_check_only
@@ -71,13 +72,14 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     holder. The revocation is durable when the response arrives, and
     introspection reports the credential as inactive from then on. The id of
     any other credential has no effect, so success doesn't show that such a
-    credential exists. A second call is no error. A grant that doesn't verify
-    is PERMISSION_DENIED.
+    credential exists. A second call is no error. A grant that doesn't verify,
+    has expired, was revoked or ended is PERMISSION_DENIED.
     """
     IntrospectCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]  # type: ignore[assignment]
     """IntrospectCredential says whether a credential is active. For a credential
     of another task, or one that doesn't verify, the answer is inactive and
-    nothing else.
+    nothing else. A grant that doesn't verify, has expired, was revoked or
+    ended is PERMISSION_DENIED.
     """
 
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -106,8 +108,8 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         holder. The revocation is durable when the response arrives, and
         introspection reports the credential as inactive from then on. The id of
         any other credential has no effect, so success doesn't show that such a
-        credential exists. A second call is no error. A grant that doesn't verify
-        is PERMISSION_DENIED.
+        credential exists. A second call is no error. A grant that doesn't verify,
+        has expired, was revoked or ended is PERMISSION_DENIED.
         """
 
     @_abc_1.abstractmethod
@@ -118,7 +120,8 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.IntrospectCredentialResponse, _abc.Awaitable[_credential_service_pb2.IntrospectCredentialResponse]]:
         """IntrospectCredential says whether a credential is active. For a credential
         of another task, or one that doesn't verify, the answer is inactive and
-        nothing else.
+        nothing else. A grant that doesn't verify, has expired, was revoked or
+        ended is PERMISSION_DENIED.
         """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

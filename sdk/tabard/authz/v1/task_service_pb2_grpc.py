@@ -81,7 +81,8 @@ class TaskServiceServicer:
 
     def GetTask(self, request, context):
         """GetTask describes the task of the presented grant. A grant that doesn't
-        verify is PERMISSION_DENIED with the reason as ErrorInfo.
+        verify, has expired or was revoked is PERMISSION_DENIED with the reason as
+        ErrorInfo; of a grant that was ended it says so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,7 +91,8 @@ class TaskServiceServicer:
     def EndTask(self, request, context):
         """EndTask ends the presented holder's part of the task: the grant and every
         grant derived from it are refused from then on. A second call is no error.
-        A grant that doesn't verify is PERMISSION_DENIED.
+        A grant that doesn't verify, has expired or was revoked is
+        PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,12 +45,14 @@ class TaskServiceStub:
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.GetTaskRequest, _task_service_pb2.GetTaskResponse]
     """GetTask describes the task of the presented grant. A grant that doesn't
-    verify is PERMISSION_DENIED with the reason as ErrorInfo.
+    verify, has expired or was revoked is PERMISSION_DENIED with the reason as
+    ErrorInfo; of a grant that was ended it says so.
     """
     EndTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.EndTaskRequest, _task_service_pb2.EndTaskResponse]
     """EndTask ends the presented holder's part of the task: the grant and every
     grant derived from it are refused from then on. A second call is no error.
-    A grant that doesn't verify is PERMISSION_DENIED.
+    A grant that doesn't verify, has expired or was revoked is
+    PERMISSION_DENIED.
     """
 
 @_typing.type_check_only
@@ -70,12 +72,14 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.GetTaskRequest, _task_service_pb2.GetTaskResponse]  # type: ignore[assignment]
     """GetTask describes the task of the presented grant. A grant that doesn't
-    verify is PERMISSION_DENIED with the reason as ErrorInfo.
+    verify, has expired or was revoked is PERMISSION_DENIED with the reason as
+    ErrorInfo; of a grant that was ended it says so.
     """
     EndTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.EndTaskRequest, _task_service_pb2.EndTaskResponse]  # type: ignore[assignment]
     """EndTask ends the presented holder's part of the task: the grant and every
     grant derived from it are refused from then on. A second call is no error.
-    A grant that doesn't verify is PERMISSION_DENIED.
+    A grant that doesn't verify, has expired or was revoked is
+    PERMISSION_DENIED.
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -110,7 +114,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.GetTaskResponse, _abc.Awaitable[_task_service_pb2.GetTaskResponse]]:
         """GetTask describes the task of the presented grant. A grant that doesn't
-        verify is PERMISSION_DENIED with the reason as ErrorInfo.
+        verify, has expired or was revoked is PERMISSION_DENIED with the reason as
+        ErrorInfo; of a grant that was ended it says so.
         """
 
     @_abc_1.abstractmethod
@@ -121,7 +126,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.EndTaskResponse, _abc.Awaitable[_task_service_pb2.EndTaskResponse]]:
         """EndTask ends the presented holder's part of the task: the grant and every
         grant derived from it are refused from then on. A second call is no error.
-        A grant that doesn't verify is PERMISSION_DENIED.
+        A grant that doesn't verify, has expired or was revoked is
+        PERMISSION_DENIED.
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
