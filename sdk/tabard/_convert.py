@@ -70,6 +70,19 @@ def call_message(
     )
 
 
+def renew_message(
+    grant: str, credential: Credential, arguments: Mapping[str, Any]
+) -> credential_pb.RenewCredentialRequest:
+    """Return the request to renew a credential.
+
+    Raises:
+        InvalidRequest: the arguments have no exact JSON form.
+    """
+    return credential_pb.RenewCredentialRequest(
+        grant=grant, credential=credential.value, arguments_json=_json.encode(arguments)
+    )
+
+
 def outcome_message(  # noqa: PLR0913, PLR0917  # the parts of an outcome
     grant: str,
     decision_id: str,

@@ -289,14 +289,22 @@ class Task(StreamingTask):
         connection = self._connection
         connection.call(connection.authorization.ReportOutcome, request, timeout_seconds, repeatable=False)
 
-    def renew(self, credential: Credential, *, timeout_seconds: float | None = None) -> Credential:
+    def renew(
+        self,
+        credential: Credential,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Credential:
         """Return a credential that replaces one which hasn't expired yet.
 
+        Policy decides about the call again, so ``arguments`` are those of the call for which it was issued.
+
         Raises:
-            Denied: policy refuses.
+            Denied: policy refuses, the arguments are others, or the credential is for single use.
             TabardError: no decision was made.
         """
-        request = credential_pb.RenewCredentialRequest(grant=self._grant, credential=credential.value)
+        request = _convert.renew_message(self._grant, credential, arguments or {})
         connection = self._connection
         response = connection.call(
             connection.credentials.RenewCredential, request, timeout_seconds, repeatable=False

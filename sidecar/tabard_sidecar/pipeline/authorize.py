@@ -14,8 +14,7 @@ from functools import partial
 from hashlib import sha256
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import IndexedGrant, check_call, check_expiry
-from tabard_sidecar.interfaces import ToolSpec
+from tabard_sidecar.grants import IndexedGrant, check_expiry
 from tabard_sidecar.model import Agent, Decision, IssuedCredential, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.issuing import PendingCredential
@@ -77,7 +76,7 @@ class Authorizer:
             agent, grant = self._verify(request)
             asked = await self._reader.read(request)
             recorder.read(partial(_read, asked.tool))
-            spec = self._check(grant, asked.tool)
+            spec = stages.check_tool(grant, asked.tool, now=stages.clock())
         with stages.policy.lease() as policy:
             call = VerifiedCall(request, asked.tool, asked.context, agent, grant, spec, policy)
             reader = stages.task_states.reader(agent, grant, with_calls=policy.reads_calls)
@@ -101,17 +100,6 @@ class Authorizer:
         agent, grant = stages.verify_held(request.grant, request.discharges)
         check_expiry(grant, now=stages.clock())
         return agent, grant
-
-    def _check(self, grant: IndexedGrant, call: ToolCall) -> ToolSpec | None:
-        """Check the call against the caveats, and its arguments against the catalogue."""
-        stages = self._stages
-        spec = stages.known_tool(call)
-        check_call(grant, call, now=stages.clock(), read_only=spec is not None and spec.read_only)
-        # After the caveats, so that the schema isn't revealed to callers who may not use the tool.
-        problem = spec.validate(call.arguments) if spec is not None else None
-        if problem is not None:
-            raise Refused("arguments_invalid", problem)
-        return spec
 
     async def _decide(
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder

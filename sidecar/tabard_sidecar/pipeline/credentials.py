@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from tabard.caveats import Arguments, Call, glob_matches
+from dataclasses import replace
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.grants import IndexedGrant, tool_possible
+from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.model import (
     CredentialTemplate,
     Decision,
     Introspection,
     Operation,
-    ToolCall,
+    PolicyDecision,
 )
+from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
-from tabard_sidecar.pipeline.requests import RenewCredentialRequest
+from tabard_sidecar.pipeline.requests import AuthorizeRequest, RenewCredentialRequest, VerifiedCall
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.revocation.targets import own_credential_target
 from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin
@@ -28,6 +29,7 @@ class Credentials:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
+        self._reader = CallReader()
 
     def inspect(self, value: str) -> Introspection:
         """Verify a credential of any kind.
@@ -114,61 +116,70 @@ class Credentials:
         now = stages.clock()
         old = stages.issuers.inspect(request.credential)
         await stages.revocations.check_credential(old, now=now)
-        tool = ToolCall(old.tool, str(old.claims.get("tabard_server", "")), {}, b"", old.call_digest)
-        spec = stages.catalogue.lookup(tool.name, tool.server)
+        _check_renewable(old, grant)
+        asked = AuthorizeRequest(
+            request.grant, old.tool, str(old.claims.get("tabard_server", "")), request.arguments_json
+        )
+        tool = (await self._reader.read(asked)).tool
+        if tool.digest != old.call_digest:
+            raise Refused("call_mismatch", "the arguments aren't those of the call for which it was issued")
+        spec = stages.check_tool(grant, tool, now=now)
         with stages.policy.lease() as policy:
             # Looked up last, so that policy sees the task's current state.
             state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
-            _check_renewable(old, grant, now=now, read_only=spec is not None and spec.read_only)
-            shown = {
-                "name": tool.name,
-                "server": tool.server,
-                "annotations": {} if spec is None else dict(spec.annotations),
-            }
-            input_json = stages.inputs.without_tool(
-                Operation.RENEW, agent, grant, state=state, now=now, tool=shown
+            call = VerifiedCall(asked, tool, {}, agent, grant, spec, policy)
+            # A renewal must pass every rule that a new call has to pass, and a person's word isn't asked for here.
+            fresh = await self._evaluate(
+                Operation.AUTHORIZE, call, stages.inputs.authorize(call, state, now=now), recorder
             )
-            decision = await evaluate(policy, Operation.RENEW, input_json, recorder, stages.observer)
+            if not fresh.allowed:
+                return recorder.deny(*fresh.denials)
+            input_json = stages.inputs.renew(call, state, now=now)
+            decision = await self._evaluate(Operation.RENEW, call, input_json, recorder)
         if not decision.allowed:
             return recorder.deny(*decision.denials)
-        template = CredentialTemplate(
-            kind=old.kind, audience=old.audience, scopes=old.scopes, ttl_seconds=decision.ttl_seconds
-        )
+        template = replace(_still_granted(old, fresh), ttl_seconds=decision.ttl_seconds)
         pending = stages.issuance.prepare(agent, grant, tool, template, (), recorder.decision_id)
         return recorder.allow(
             decision.granted_by,
             credential=await pending.issue(recorder, stages.observer),
-            obligations=decision.obligations,
+            obligations=fresh.obligations,
+        )
+
+    async def _evaluate(
+        self, operation: Operation, call: VerifiedCall, input_json: bytes, recorder: DecisionRecorder
+    ) -> PolicyDecision:
+        return await evaluate(
+            call.policy, operation, input_json, recorder, self._stages.observer, key=call.tool.name
         )
 
 
-def _check_renewable(old: Introspection, grant: IndexedGrant, *, now: float, read_only: bool) -> None:
-    """Check that a credential is this holder's and renewable, and that the grant still allows its call."""
-    _check_same_holder(old, grant)
-    if old.single_use:
-        raise Refused(
-            "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
-        )
-    _check_still_granted(old, grant, now=now, read_only=read_only)
-
-
-def _check_same_holder(old: Introspection, grant: IndexedGrant) -> None:
-    """Refuse a credential that was issued to another holder of the task, whose caveats may differ."""
+def _check_renewable(old: Introspection, grant: IndexedGrant) -> None:
+    """Refuse a credential of another holder of the task, whose caveats may differ, and one for single use."""
     if old.task_id != grant.task.id:
         raise Refused("credential_invalid", "the credential belongs to another task")
     if old.claims.get("tabard_link") != grant.holder_id:
         raise Refused("credential_invalid", "the credential was issued to another holder of the task")
+    if old.single_use:
+        raise Refused(
+            "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
+        )
 
 
-def _check_still_granted(old: Introspection, grant: IndexedGrant, *, now: float, read_only: bool) -> None:
-    """Check the caveats that were appended since the issue; of the arguments only the digest is known."""
-    if not tool_possible(grant, old.tool, now=now, read_only=read_only):
-        raise Refused("tool_not_granted", f"the grant doesn't allow {old.tool!a} any more")
-    for caveat in grant.caveats:
-        if isinstance(caveat, Arguments) and glob_matches(caveat.tool, old.tool):
-            raise Refused(
-                "argument_not_granted",
-                "a grant with argument caveats for the tool can't renew; authorize again",
-            )
-        if isinstance(caveat, Call) and caveat.digest != old.call_digest:
-            raise Refused("call_mismatch", "the grant is pinned to another call")
+def _still_granted(old: Introspection, fresh: PolicyDecision) -> CredentialTemplate:
+    """Return what policy still grants of a credential.
+
+    Raises:
+        Refused: a call now costs something, or gets another credential.
+    """
+    offered = fresh.credential
+    if (
+        fresh.charges
+        or offered is None
+        or offered.single_use
+        or (offered.kind, offered.audience) != (old.kind, old.audience)
+    ):
+        raise Refused(
+            "credential_invalid", "policy grants the call another credential now; authorize the call again"
+        )
+    return replace(offered, scopes=tuple(scope for scope in old.scopes if scope in offered.scopes))

@@ -70,6 +70,16 @@ class PolicyInput:
             )
         )
 
+    def renew(self, call: VerifiedCall, state: TaskState, *, now: float) -> bytes:
+        """Return the input for renewing the credential of a call."""
+        tool = {
+            "name": call.tool.name,
+            "server": call.tool.server,
+            "arguments": call.tool.arguments,
+            "annotations": {} if call.spec is None else dict(call.spec.annotations),
+        }
+        return self.without_tool(Operation.RENEW, call.agent, call.grant, state=state, now=now, tool=tool)
+
     def filter_tools(
         self,
         agent: Agent,

@@ -85,7 +85,11 @@ class ReportOutcomeRequest:
 
 @dataclass(frozen=True, slots=True)
 class RenewCredentialRequest:
-    """Asks to replace a credential by one that lasts longer."""
+    """Asks to replace a credential by one that lasts longer.
+
+    ``arguments_json`` are the arguments of its call, as sent; nothing about them is checked yet.
+    """
 
     grant: str
     credential: str
+    arguments_json: bytes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tabard_sidecar.credentials import Issuers
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import GrantService, IndexedGrant
+from tabard_sidecar.grants import GrantService, IndexedGrant, check_call
 from tabard_sidecar.interfaces import (
     AgentIdentitySource,
     Approvals,
@@ -76,6 +76,20 @@ class Stages:
         spec = self.catalogue.lookup(call.name, call.server)
         if spec is None and self.catalogue.required:
             raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!a}")
+        return spec
+
+    def check_tool(self, grant: IndexedGrant, call: ToolCall, *, now: float) -> ToolSpec | None:
+        """Check a call against the grant's caveats and the catalogue, and return the catalogue's entry.
+
+        Raises:
+            Refused: a caveat isn't met, the tool is unknown, or the arguments don't fit its schema.
+        """
+        spec = self.known_tool(call)
+        check_call(grant, call, now=now, read_only=spec is not None and spec.read_only)
+        # After the caveats, so that the schema isn't revealed to callers who may not use the tool.
+        problem = spec.validate(call.arguments) if spec is not None else None
+        if problem is not None:
+            raise Refused("arguments_invalid", problem)
         return spec
 
 

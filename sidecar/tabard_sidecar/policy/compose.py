@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tabard.caveats import CaveatError, Limits, limits_from_json
@@ -84,10 +84,17 @@ def compose(
     denials += merged.denials
     unanswered = [element for element in asked if (element.module, element.value["code"]) not in approvals]
     if not denials and not unanswered:
-        return merged
+        return _for_one_use(merged) if asked or merged.charges else merged
     asks = () if denials else tuple(map(_ask, unanswered))
     denials += [_unapproved(element) for element in unanswered]
     return PolicyDecision(revision, denials=tuple(denials), asks=asks)
+
+
+def _for_one_use(decision: PolicyDecision) -> PolicyDecision:
+    """Let the credential be accepted once: a person's word, or a charge, is for one call."""
+    if decision.credential is None:
+        return decision
+    return replace(decision, credential=replace(decision.credential, single_use=True), reuse=False)
 
 
 def _document_fault(document: Json) -> str:

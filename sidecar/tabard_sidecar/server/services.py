@@ -237,6 +237,7 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
                 credential=convert.bounded(
                     request.credential, "credential", convert.MAX_GRANT_BYTES, required=True
                 ),
+                arguments_json=request.arguments_json,
             )
         )
         return credential_pb.RenewCredentialResponse(decision=convert.decision_message(decision))

@@ -154,7 +154,7 @@ async def test_revoke_and_lift_credential(zone, tabard):
     assert exit_code == 0
     assert out.startswith(f"revoked credential {credential.credential_id}, since ")
     with pytest.raises(sdk.Denied, match="credential_revoked"):
-        await task.renew(credential)
+        await task.renew(credential, READ[1])
     exit_code, _, _ = await tabard("revoke", "lift", "credential", credential.credential_id)
     assert exit_code == 0
 

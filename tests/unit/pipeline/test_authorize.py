@@ -260,26 +260,28 @@ async def test_a_credential_is_renewed_for_its_own_holder_only(zone):
     """A branch can't renew what its parent was given."""
     task = await zone.start_task()
     old = (await task.authorize(*READ)).credential
-    new = await task.renew(old)
+    new = await task.renew(old, READ[1])
     assert new.value != old.value
     assert (new.audience, new.scopes) == (old.audience, old.scopes)
-    assert await refused(task.branch("b").renew(old)) == "credential_invalid"
+    assert await refused(task.branch("b").renew(old, READ[1])) == "credential_invalid"
 
 
 async def test_a_single_use_credential_is_not_renewed(zone):
     """Otherwise one authorized call could be made twice."""
     task = await zone.start_task()
     once = (await task.authorize("refunds.create", REFUND)).credential
-    assert await refused(task.renew(once)) == "credential_invalid"
+    assert await refused(task.renew(once, REFUND)) == "credential_invalid"
 
 
 async def test_a_grant_that_was_narrowed_since_does_not_renew(zone):
     """Renewing is no way around caveats."""
     task = await zone.start_task()
     old = (await task.authorize(*READ)).credential
-    assert await refused(task.narrow(Limits(tools=("orders.*",))).renew(old)) == "tool_not_granted"
+    assert await refused(task.narrow(Limits(tools=("orders.*",))).renew(old, READ[1])) == "tool_not_granted"
     closed = Arguments("tickets.*", (Constraint("ticket_id", "eq", "t-2"),), open=False)
-    assert await refused(task.narrow(Limits(arguments=(closed,))).renew(old)) == "argument_not_granted"
+    assert (
+        await refused(task.narrow(Limits(arguments=(closed,))).renew(old, READ[1])) == "argument_not_granted"
+    )
 
 
 async def test_introspection_speaks_of_the_holders_task_only(zone):

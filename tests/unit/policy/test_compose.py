@@ -185,6 +185,12 @@ def test_single_use_wins_over_reuse():
     assert not decision.reuse
 
 
+def test_a_charge_is_for_one_use():
+    decision = granted(JWT, {**JWT, "single_use": False}, reuse=True, charges={"cents": 1})
+    assert decision.credential.single_use
+    assert not decision.reuse
+
+
 def test_reuse_needs_everyone():
     assert granted(JWT, reuse=True).reuse
     elements = [{"code": "a", "credential": JWT, "reuse": True}, {"code": "b", "credential": JWT}]

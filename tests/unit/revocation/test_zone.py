@@ -171,7 +171,7 @@ async def test_an_operator_revokes_a_credential(zone, operator):
         await operator.revoke(credential_id=credential.credential_id)
         assert not await active(stub, task, credential)
     with pytest.raises(tabard.Denied, match="credential_revoked"):
-        await task.renew(credential)
+        await task.renew(credential, READ[1])
     assert await code(task) == ""
 
 

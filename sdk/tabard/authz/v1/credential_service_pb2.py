@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tabard.authz.v1 import types_pb2 as tabard_dot_authz_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tabard/authz/v1/credential_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\";\n\x16RenewCredentialRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\t\"F\n\x17RenewCredentialResponse\x12+\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Decision\"?\n\x17RevokeCredentialRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x15\n\rcredential_id\x18\x02 \x01(\t\"\x1a\n\x18RevokeCredentialResponse\"@\n\x1bIntrospectCredentialRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\t\"\xd1\x01\n\x1cIntrospectCredentialResponse\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x15\n\rcredential_id\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07subject\x18\x06 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x0c\n\x04tool\x18\x07 \x01(\t2\xd7\x02\n\x11\x43redentialService\x12\x64\n\x0fRenewCredential\x12\'.tabard.authz.v1.RenewCredentialRequest\x1a(.tabard.authz.v1.RenewCredentialResponse\x12g\n\x10RevokeCredential\x12(.tabard.authz.v1.RevokeCredentialRequest\x1a).tabard.authz.v1.RevokeCredentialResponse\x12s\n\x14IntrospectCredential\x12,.tabard.authz.v1.IntrospectCredentialRequest\x1a-.tabard.authz.v1.IntrospectCredentialResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tabard/authz/v1/credential_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"S\n\x16RenewCredentialRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\x0c\"F\n\x17RenewCredentialResponse\x12+\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Decision\"?\n\x17RevokeCredentialRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x15\n\rcredential_id\x18\x02 \x01(\t\"\x1a\n\x18RevokeCredentialResponse\"@\n\x1bIntrospectCredentialRequest\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\t\"\xd1\x01\n\x1cIntrospectCredentialResponse\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x15\n\rcredential_id\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07subject\x18\x06 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x0c\n\x04tool\x18\x07 \x01(\t2\xd7\x02\n\x11\x43redentialService\x12\x64\n\x0fRenewCredential\x12\'.tabard.authz.v1.RenewCredentialRequest\x1a(.tabard.authz.v1.RenewCredentialResponse\x12g\n\x10RevokeCredential\x12(.tabard.authz.v1.RevokeCredentialRequest\x1a).tabard.authz.v1.RevokeCredentialResponse\x12s\n\x14IntrospectCredential\x12,.tabard.authz.v1.IntrospectCredentialRequest\x1a-.tabard.authz.v1.IntrospectCredentialResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,17 +34,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tabard.authz.v1.credential_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RENEWCREDENTIALREQUEST']._serialized_start=123
-  _globals['_RENEWCREDENTIALREQUEST']._serialized_end=182
-  _globals['_RENEWCREDENTIALRESPONSE']._serialized_start=184
-  _globals['_RENEWCREDENTIALRESPONSE']._serialized_end=254
-  _globals['_REVOKECREDENTIALREQUEST']._serialized_start=256
-  _globals['_REVOKECREDENTIALREQUEST']._serialized_end=319
-  _globals['_REVOKECREDENTIALRESPONSE']._serialized_start=321
-  _globals['_REVOKECREDENTIALRESPONSE']._serialized_end=347
-  _globals['_INTROSPECTCREDENTIALREQUEST']._serialized_start=349
-  _globals['_INTROSPECTCREDENTIALREQUEST']._serialized_end=413
-  _globals['_INTROSPECTCREDENTIALRESPONSE']._serialized_start=416
-  _globals['_INTROSPECTCREDENTIALRESPONSE']._serialized_end=625
-  _globals['_CREDENTIALSERVICE']._serialized_start=628
-  _globals['_CREDENTIALSERVICE']._serialized_end=971
+  _globals['_RENEWCREDENTIALREQUEST']._serialized_end=206
+  _globals['_RENEWCREDENTIALRESPONSE']._serialized_start=208
+  _globals['_RENEWCREDENTIALRESPONSE']._serialized_end=278
+  _globals['_REVOKECREDENTIALREQUEST']._serialized_start=280
+  _globals['_REVOKECREDENTIALREQUEST']._serialized_end=343
+  _globals['_REVOKECREDENTIALRESPONSE']._serialized_start=345
+  _globals['_REVOKECREDENTIALRESPONSE']._serialized_end=371
+  _globals['_INTROSPECTCREDENTIALREQUEST']._serialized_start=373
+  _globals['_INTROSPECTCREDENTIALREQUEST']._serialized_end=437
+  _globals['_INTROSPECTCREDENTIALRESPONSE']._serialized_start=440
+  _globals['_INTROSPECTCREDENTIALRESPONSE']._serialized_end=649
+  _globals['_CREDENTIALSERVICE']._serialized_start=652
+  _globals['_CREDENTIALSERVICE']._serialized_end=995
 # @@protoc_insertion_point(module_scope)

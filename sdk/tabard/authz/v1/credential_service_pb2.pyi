@@ -28,19 +28,25 @@ class RenewCredentialRequest(_message.Message):
 
     GRANT_FIELD_NUMBER: _builtins.int
     CREDENTIAL_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     grant: _builtins.str
     """The grant under which the credential was issued. Required."""
     credential: _builtins.str
     """The credential itself. Required."""
+    arguments_json: _builtins.bytes
+    """Arguments of the call for which it was issued, in the form that ToolCall
+    has. Others than those are denied with call_mismatch.
+    """
     def __init__(
         self,
         *,
         grant: _builtins.str = ...,
         credential: _builtins.str = ...,
+        arguments_json: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "grant", b"grant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "credential", b"credential", "grant", b"grant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

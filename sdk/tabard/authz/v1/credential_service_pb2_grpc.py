@@ -60,8 +60,9 @@ class CredentialServiceServicer:
 
     def RenewCredential(self, request, context):
         """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
-        not expired, after evaluating the policy's renew rules. A refusal is a
-        successful RPC whose decision is a deny.
+        not expired. Policy must still grant its call without charge and without
+        asking a person, and a renew rule must apply. A credential for single use
+        isn't renewed. A refusal is a successful RPC whose decision is a deny.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,9 @@ class CredentialServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CredentialServiceAsyncStub: ...
     RenewCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RenewCredentialRequest, _credential_service_pb2.RenewCredentialResponse]
     """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
-    not expired, after evaluating the policy's renew rules. A refusal is a
-    successful RPC whose decision is a deny.
+    not expired. Policy must still grant its call without charge and without
+    asking a person, and a renew rule must apply. A credential for single use
+    isn't renewed. A refusal is a successful RPC whose decision is a deny.
     """
     RevokeCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]
     """RevokeCredential revokes a credential that was issued to the presented
@@ -64,8 +65,9 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RenewCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RenewCredentialRequest, _credential_service_pb2.RenewCredentialResponse]  # type: ignore[assignment]
     """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
-    not expired, after evaluating the policy's renew rules. A refusal is a
-    successful RPC whose decision is a deny.
+    not expired. Policy must still grant its call without charge and without
+    asking a person, and a renew rule must apply. A credential for single use
+    isn't renewed. A refusal is a successful RPC whose decision is a deny.
     """
     RevokeCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]  # type: ignore[assignment]
     """RevokeCredential revokes a credential that was issued to the presented
@@ -94,8 +96,9 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.RenewCredentialResponse, _abc.Awaitable[_credential_service_pb2.RenewCredentialResponse]]:
         """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
-        not expired, after evaluating the policy's renew rules. A refusal is a
-        successful RPC whose decision is a deny.
+        not expired. Policy must still grant its call without charge and without
+        asking a person, and a renew rule must apply. A credential for single use
+        isn't renewed. A refusal is a successful RPC whose decision is a deny.
         """
 
     @_abc_1.abstractmethod

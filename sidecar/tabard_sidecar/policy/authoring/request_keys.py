@@ -14,10 +14,11 @@ from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec
 CALLS = frozenset({"authorize", "filter_tools"})
 """The operations whose input has a tool."""
 
+_ABOUT_CALLS = CALLS | {"renew"}
 _OPERATIONS_WITH = {
-    "tool": CALLS,
-    "server": CALLS,
-    "arguments": CALLS,
+    "tool": _ABOUT_CALLS,
+    "server": _ABOUT_CALLS,
+    "arguments": _ABOUT_CALLS,
     "holder": frozenset({"delegate"}),
     "limits": frozenset({"delegate", "start_task"}),
 }
@@ -179,7 +180,7 @@ def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[st
         history={"calls": [_earlier(call, now) for call in keys.calls], "labels": sorted(keys.labels)},
         approvals=[_approval(approval, now) for approval in keys.approvals],
     )
-    if keys.operation in CALLS:
+    if keys.operation in CALLS or (keys.operation == "renew" and keys.tool):
         document["tool"] = {
             "name": keys.tool,
             "server": keys.server,

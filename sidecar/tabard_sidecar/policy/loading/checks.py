@@ -23,6 +23,7 @@ from tabard_sidecar.policy.loading.ast import (
 from tabard_sidecar.policy.loading.inlining import Functions, inline, simple_functions
 from tabard_sidecar.policy.loading.literals import check_literal, nearest
 from tabard_sidecar.policy.loading.placement import check_helpers, check_used
+from tabard_sidecar.policy.loading.prices import check_price
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ELEMENTS, schema
@@ -107,7 +108,9 @@ def _check_policy(file: str, module: Node, name: str, world: World) -> Iterator[
             )  # fmt: skip
         elif rule.element is not None:
             element = inline(rule.element, module, world.functions)
-            for at, message, step in check_literal(element, schema(rule.name)):
+            findings = [*check_literal(element, schema(rule.name))]
+            findings += check_price(element) if rule.name == "grant" else ()
+            for at, message, step in findings:
                 yield PolicyProblem(file, at.row, at.column, "element", f"{rule.name}: {message}", step)
     yield from _check_refs(file, module, world, own=name)
 

@@ -320,7 +320,7 @@ def test_words_stay_words(policy):
         ("cases:\n  - name: a\n    tool: x\n    expect: {effect: deny, charges: {cents: 1}}\n", (4, "cases.0.expect.charges: only an allowed call has this", "Remove it")),
         ("cases:\n  - {name: a, operation: renew, expect: {effect: allow, labels: []}}\n", (2, "cases.0.expect.labels: only an allowed call has this", "Remove it")),
         ("cases:\n  - {name: a, expect: {effect: deny}}\n", (2, "cases.0: the tool is missing", "Correct the case, or the operation")),
-        ("cases:\n  - {name: a, operation: renew, tool: x, expect: {effect: deny}}\n", (2, "cases.0: renew has no tool", "Correct the case, or the operation")),
+        ("cases:\n  - {name: a, operation: start_task, tool: x, expect: {effect: deny}}\n", (2, "cases.0: start_task has no tool", "Correct the case, or the operation")),
         ("cases:\n  - {name: a, operation: delegate, expect: {effect: deny}}\n", (2, "cases.0: the holder is missing", "Correct the case, or the operation")),
         ("cases:\n  - {name: a, operation: filter_tools, tool: x, expect: {effect: deny}}\n", (2, "cases.0: a case can't use filter_tools", "Use authorize with arguments")),
         ("cases:\n  - {name: a, tool: x, expect: {effect: deny}}\n  - {name: a, tool: y, expect: {effect: deny}}\n", (3, "cases.1.name: another case has the name 'a'", "Give each case its own name")),
