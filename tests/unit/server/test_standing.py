@@ -36,6 +36,11 @@ POLICY = {
     + """
 renew contains {"code": "desk", "ttl_seconds": 60}
 
+grant contains {
+	"code": "look",
+	"credential": {"kind": "jwt", "audience": "bank", "ttl_seconds": 60},
+} if input.tool.name == "look"
+
 ask contains {"code": "big", "approvers": ["finance"], "reason": "big", "uses": 1, "ttl_seconds": 60} if {
 	input.tool.name == "transfer"
 }
@@ -162,10 +167,11 @@ async def delegated(start_zone):
     method = authorization_pb.DESCRIPTOR.services_by_name["AuthorizationService"].methods_by_name["Authorize"]
     _, answer = await ask(channel, method, asking)
     approval = answer.decision.approvals[0]
+    looked = await held.authorize("look", {})
     made = {
         "decision": decision.decision_id,
-        "credential": decision.credential.value,
-        "credential_id": decision.credential.credential_id,
+        "credential": looked.credential.value,
+        "credential_id": looked.credential.credential_id,
         "approval": approval.approval_id,
     }
     async with channel, operators(zone.operator()) as operator:
