@@ -240,21 +240,36 @@ class CredentialIssuer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One line of the decision log.
+    """One line of the decision log: a decision, or a change that an operator, an approver or a holder made.
 
-    ``event`` is ``"intent"`` (before anything is issued) or ``"outcome"``. ``input_json`` is the policy input as it
-    was evaluated. ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports.
+    ``event`` is ``"intent"`` (before anything is issued or changed) or ``"outcome"``. ``operation`` is an
+    :class:`Operation` or the name of a change. ``input_json`` is the policy input as it was evaluated, or what the change
+    is about. ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports. ``by`` says
+    who made a change; no mask applies to such a record.
     """
 
     event: str
     decision_id: str
-    operation: Operation
+    operation: str
     timestamp: float
     input_json: bytes
     result: Mapping[str, Any]
     policy_revision: str
     request_id: str = ""
     metrics: Mapping[str, int] | None = None
+    by: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A refused request whose grant or token didn't verify. ``request`` returns it as JSON; only its digest is recorded."""
+
+    decision_id: str
+    operation: str
+    timestamp: float
+    code: str
+    message: str
+    request: Callable[[], bytes]
 
 
 class Approvals(Protocol):
@@ -340,6 +355,14 @@ class DecisionLog(Protocol):
 
     async def record(self, record: DecisionRecord) -> None:
         """Write one record.
+
+        Raises:
+            NoDecision: the sink is broken and the configuration requires it.
+        """
+        ...
+
+    async def unverified(self, refusal: Unverified) -> None:
+        """Note a refused request whose grant or token didn't verify, within a bound.
 
         Raises:
             NoDecision: the sink is broken and the configuration requires it.

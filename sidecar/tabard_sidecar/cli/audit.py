@@ -9,7 +9,22 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import echo_json, json_option
-from tabard_sidecar.records.chain import Audit
+from tabard_sidecar.records.chain import Head
+from tabard_sidecar.records.file_sink import closed_files, mark_of
+from tabard_sidecar.records.verification import Audit
+
+
+class _HeadType(click.ParamType[Head]):
+    """A head as ``tabard audit verify`` prints it."""
+
+    name = "head"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        """Read a head."""
+        try:
+            return Head.parse(str(value))
+        except ValueError as error:
+            self.fail(f"{error}, as `tabard audit verify` prints it", param, ctx)
 
 
 @click.group()
@@ -19,19 +34,92 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--after",
+    multiple=True,
+    type=_HeadType(),
+    metavar="HEAD",
+    help="A head that an earlier check printed and you kept elsewhere. Records up to it may be missing from the start, "
+    "and it must be in the chain. Repeatable.",
+)
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+def verify(ctx: click.Context, files: tuple[Path, ...], after: tuple[Head, ...], as_json: bool) -> None:
     """Check the hash chain of one decision log.
 
     Altered, missing, inserted and reordered records are reported with their line. FILES belong to
     one sidecar and are read in the order given, oldest first; a single file is read after the
-    renamed ones beside it (FILE.2, FILE.1, FILE).
+    closed ones beside it (FILE.120, FILE.240, FILE).
+
+    Records that are missing from the start are reported, too, unless the log itself says that it
+    removed them, after audit.keep_days or when they were shipped, or --after names the head that
+    they had. The newest records can be cut off without a trace in the log. Keep the head that this
+    command prints elsewhere, and give it with --after the next time: then this is found.
     """
-    result = Audit()
+    result = Audit(after)
+    read = with_closed(files[0]) if len(files) == 1 else list(files)
+    findings = _read(result, read)
+    if as_json:
+        echo_json(
+            {
+                "intact": result.intact,
+                "records": result.records,
+                "chains": len(result.chains),
+                "starts_at": result.starts_at,
+                "heads": [str(head) for head in result.chains.values()],
+                "files": [str(file) for file in read],
+                "findings": findings,
+            }
+        )
+    else:
+        _print(result, findings)
+    ctx.exit(exit_codes.OK if result.intact else exit_codes.NEGATIVE)
+
+
+@audit.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def shipped(files: tuple[Path, ...], as_json: bool) -> None:
+    """Mark closed files of a decision log as shipped, so that the sidecar may remove them.
+
+    Run this after FILES were copied to their archive. Each must be closed (FILE.120) and intact. The
+    sidecar removes marked files, oldest first, within half a minute, and records in the log which
+    records it removed, so `tabard audit verify` knows.
+    """
+    marked = []
+    for file in files:
+        if not file.name.rpartition(".")[2].isdigit():
+            raise Failure(
+                "this isn't a closed file",
+                exit_codes.USAGE,
+                where=str(file),
+                next_step="Name files that the sidecar has closed: they end in a number.",
+            )
+        checked = Audit()
+        if _read(checked, [file], whole=False) or not checked.chains:
+            raise Failure(
+                "the file isn't intact",
+                exit_codes.NEGATIVE,
+                where=str(file),
+                next_step="See `tabard audit verify`. The file stays until somebody removes it.",
+            )
+        head = list(checked.chains.values())[-1]
+        try:
+            mark_of(file).write_text(f"{head}\n", encoding="ascii")
+        except OSError as error:
+            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(mark_of(file))) from error
+        marked.append({"file": str(file), "head": str(head)})
+    if as_json:
+        echo_json(marked)
+        return
+    for one in marked:
+        click.echo(f"{one['file']}: shipped, up to {one['head']}")
+
+
+def _read(result: Audit, files: list[Path], *, whole: bool = True) -> list[dict[str, object]]:
+    """Check files, and the ends of the chains if they are the ``whole`` log; return the findings with their files."""
     findings: list[dict[str, object]] = []
-    read = with_rotated(files[0]) if len(files) == 1 else list(files)
-    for file in read:
+    for file in files:
         known = len(result.findings)
         try:
             with file.open("rb") as stream:
@@ -42,35 +130,28 @@ def verify(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
             {"file": str(file), "line": finding.line, "message": finding.message}
             for finding in result.findings[known:]
         ]
-    if as_json:
-        echo_json(
-            {
-                "intact": result.intact,
-                "records": result.records,
-                "chains": len(result.chains),
-                "starts_at": result.starts_at,
-                "files": [str(file) for file in read],
-                "findings": findings,
-            }
-        )
-    else:
-        _print(result, findings)
-    ctx.exit(exit_codes.OK if result.intact else exit_codes.NEGATIVE)
+    if whole:
+        known = len(result.findings)
+        result.finish()
+        findings += [
+            {"file": str(files[0]), "line": 0, "message": finding.message}
+            for finding in result.findings[known:]
+        ]
+    return findings
 
 
-def with_rotated(file: Path) -> list[Path]:
-    """Return a log's renamed files, oldest first, and the log itself."""
-    numbered = [
-        (int(number), other)
-        for other in file.parent.glob(f"{file.name}.*")
-        if (number := other.name.removeprefix(f"{file.name}.")).isdigit()
-    ]
-    return [*(other for _, other in sorted(numbered, reverse=True)), file]
+def with_closed(file: Path) -> list[Path]:
+    """Return a log's closed files, oldest first, and the log itself."""
+    try:
+        return [*(closed for _, closed in closed_files(file)), file]
+    except OSError as error:
+        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file.parent)) from error
 
 
 def _print(result: Audit, findings: list[dict[str, object]]) -> None:
     for finding in findings:
-        click.echo(f"{finding['file']}:{finding['line']}: {finding['message']}")
+        place = f"{finding['file']}:{finding['line']}" if finding["line"] else str(finding["file"])
+        click.echo(f"{place}: {finding['message']}")
     if not result.records:
         click.echo("no records")
     elif result.intact:
@@ -79,3 +160,10 @@ def _print(result: Audit, findings: list[dict[str, object]]) -> None:
         click.echo(f"intact: {result.records} records in {chains}{begin}")
     else:
         click.echo(f"not intact: {len(findings)} findings in {result.records} records")
+    if any(not finding["line"] for finding in findings):
+        click.echo(
+            "next: if these records were shipped, check them together with the shipped files, or give the shipped "
+            "head with --after"
+        )
+    for head in result.chains.values():
+        click.echo(f"head: {head}")

@@ -105,6 +105,11 @@ class InsecureConfig(BaseModel):
         default=False,
         description="Fetch issuers' and initiators' keys over plain HTTP from other machines, too.",
     )
+    audit_optional: bool = Field(
+        default=False,
+        description="Give decisions although their records can't be written. The failure only shows in "
+        "`tabard_audit_failures_total` and in health.",
+    )
     capabilities: tuple[str, ...] = Field(
         default=(),
         description="Names of Rego builtins that policies may call although they use the network "
@@ -134,6 +139,10 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
         "insecure.allow_http": (
             insecure.allow_http,
             "an attacker on the network can replace an issuer's keys",
+        ),
+        "insecure.audit_optional": (
+            insecure.audit_optional,
+            "decisions are given although their records can't be written",
         ),
         "insecure.capabilities": (
             bool(insecure.capabilities),

@@ -68,9 +68,14 @@ class Issuers:
         return issuer.inspect(value)
 
 
+def zone_issuer(config: CredentialsConfig, zone: str) -> str:
+    """Return ``iss`` of the zone's credentials."""
+    return config.issuer or f"urn:tabard:zone:{zone}"
+
+
 def build_issuers(config: CredentialsConfig, *, zone: str, keyring: Keyring, clock: Clock) -> Issuers:
     """Build the issuers of the kinds that the sidecar makes itself."""
-    writer = ClaimsWriter(config.issuer or f"urn:tabard:zone:{zone}")
+    writer = ClaimsWriter(zone_issuer(config, zone))
     return Issuers(
         (
             JwtIssuer(keyring, writer, clock=clock, max_ttl_seconds=config.max_ttl_seconds),

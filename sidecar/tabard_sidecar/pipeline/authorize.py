@@ -74,6 +74,7 @@ class Authorizer:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = self._verify(request)
+            recorder.verified(agent, grant=grant)
             asked = await self._reader.read(request)
             recorder.read(partial(_read, asked.tool))
             spec = stages.check_tool(grant, asked.tool, now=stages.clock())

@@ -112,6 +112,7 @@ class Credentials:
     async def _renew(self, request: RenewCredentialRequest, recorder: DecisionRecorder) -> Decision:
         stages = self._stages
         agent, grant = stages.verify_held(request.grant)
+        recorder.verified(agent, grant=grant)
         await stages.task_states.standing(agent, grant)
         now = stages.clock()
         old = stages.issuers.inspect(request.credential)

@@ -10,8 +10,16 @@ from typing import Any
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant
-from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Observer
-from tabard_sidecar.model import CredentialRequest, Decision, Operation, Reason
+from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Observer, Unverified
+from tabard_sidecar.model import (
+    Agent,
+    CredentialRequest,
+    Decision,
+    Operation,
+    Reason,
+    Subject,
+    VerifiedGrant,
+)
 from tabard_sidecar.util.jsontext import encode
 
 
@@ -69,6 +77,18 @@ class DecisionRecorder:
         self._input_json = b""
         self._effects: dict[str, Any] = {}
         self._intended = False
+        self._agent: Agent | None = None
+        self._grant: VerifiedGrant | None = None
+        self._subject: Subject | None = None
+
+    def verified(
+        self, agent: Agent, *, grant: VerifiedGrant | None = None, subject: Subject | None = None
+    ) -> None:
+        """Note who asks: the holder of a verified grant, or a workload with a verified person.
+
+        Until then nothing of the request is recorded but its digest.
+        """
+        self._agent, self._grant, self._subject = agent, grant, subject
 
     def read(self, asked: Callable[[], bytes]) -> None:
         """Note that the request was read, and what to record of it from now on."""
@@ -143,6 +163,9 @@ class DecisionRecorder:
             NoDecision: the decision log is required and broken; the answer may not be given.
         """
         decision = answer.decision
+        if self._agent is None and not decision.allowed:
+            await self._close_unverified(decision)
+            return
         result: dict[str, Any] = {
             "decision": "allow" if decision.allowed else "deny",
             "reasons": [
@@ -158,8 +181,30 @@ class DecisionRecorder:
             result["replayed"] = True
         await self._write("outcome", result | self._effects)
 
+    async def _close_unverified(self, decision: Decision) -> None:
+        reason = decision.reasons[0]
+        await self._log.unverified(
+            Unverified(
+                self.decision_id, self._operation, self._clock(), reason.code, reason.message, self._asked
+            )
+        )
+
+    def _asked_by(self) -> bytes:
+        """Return the request as JSON, with who asked as in a policy input."""
+        agent, grant, subject = self._agent, self._grant, self._subject
+        who: dict[str, Any] = {"agent": {"id": agent.id}} if agent is not None else {}
+        if grant is not None:
+            subject = grant.subject
+            who["task"] = {"id": grant.task.id}
+            who["delegation"] = {
+                "chain": [{"holder": link.holder, "sub_agent": link.sub_agent} for link in grant.links]
+            }
+        if subject is not None:
+            who["subject"] = {"id": subject.id, "issuer": subject.issuer}
+        return b"%b,%b" % (self._asked().removesuffix(b"}"), encode(who)[1:])
+
     async def _write(self, event: str, result: dict[str, Any]) -> None:
-        input_json = b"" if self._intended else self._input_json or self._asked()
+        input_json = b"" if self._intended else self._input_json or self._asked_by()
         await self._log.record(
             DecisionRecord(
                 event=event,

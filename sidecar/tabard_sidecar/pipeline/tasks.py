@@ -138,6 +138,7 @@ class Tasks:
             raise Refused("subject_token_missing", "the request carries no subject token")
         with stages.observer.stage("verify"):
             subject = await self._subjects.verify(request.subject_token)
+            recorder.verified(agent, subject=subject)
             await stages.revocations.check_start(
                 agent, subject, issued_at=subject.issued_at, now=stages.clock()
             )
@@ -263,6 +264,7 @@ class Tasks:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = stages.verify_held(request.grant)
+            recorder.verified(agent, grant=grant)
         with stages.policy.lease() as policy:
             state = await stages.task_states.standing(agent, grant, with_calls=policy.reads_calls)
             check_delegation(grant, request.holder, now=stages.clock())

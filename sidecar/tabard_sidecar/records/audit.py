@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from tabard_sidecar.health import Component
 from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
+from tabard_sidecar.records.file_sink import FileSink
 from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.records.sinks import FileSink, Sink, StreamSink
+from tabard_sidecar.records.sinks import Sink, StreamSink
 
 _log = logging.getLogger(__name__)
 
 
 class AuditObserver:
-    """Reports the decision log's state to metrics, health and the application log."""
+    """Reports the decision log's state to metrics, health and the application log.
 
-    def __init__(self, metrics: Metrics, component: Component) -> None:
+    Args:
+        metrics: count records and failures.
+        component: the decision log's health.
+        required: whether the sidecar isn't ready while the log is broken.
+    """
+
+    def __init__(self, metrics: Metrics, component: Component, *, required: bool = True) -> None:
         self._metrics = metrics
-        self._records = {event: metrics.audit_records.labels(event) for event in ("intent", "outcome")}
+        self._required = required
+        self._records = {event: metrics.audit_records.labels(event) for event in ("intent", "outcome", "log")}
         self._component = component
         self._broken = False
         self._mask_broken = False
@@ -37,32 +45,45 @@ class AuditObserver:
     def audit_failed(self, message: str) -> None:
         """Count a lost record; only the first of several in a row is logged."""
         self._metrics.audit_failures.inc()
-        self._component.degraded(message)
+        (self._component.failed if self._required else self._component.degraded)(message)
         if not self._broken:
             self._broken = True
             _log.error("decision log broken", extra={"problem": message})
+
+    def audit_removed(self, files: Sequence[str]) -> None:
+        """Log that closed files were removed."""
+        _log.info("decision log files removed", extra={"files": list(files)})
 
     def mask_failed(self, message: str) -> None:
         """Count a record whose mask failed."""
         self._metrics.audit_mask_failures.inc()
         if not self._mask_broken:
             self._mask_broken = True
-            _log.error("system.log.mask failed; input and result are erased", extra={"problem": message})
+            _log.error(
+                "system.log.mask failed; all that a mask can erase is erased", extra={"problem": message}
+            )
 
 
 def create_sink(config: AuditConfig) -> Sink:
     """Return the configured sink; the caller opens it."""
     if config.sink == "file" and config.path is not None:
-        return FileSink(config.path, max_bytes=config.max_bytes, keep_files=config.keep_files)
+        return FileSink(
+            config.path,
+            max_bytes=config.max_bytes,
+            max_total_bytes=config.max_total_bytes,
+            keep_seconds=config.keep_days * 86_400,
+        )
     return StreamSink(sys.stdout.fileno(), stall_seconds=config.stall_seconds)
 
 
-def create_decision_log(
+def create_decision_log(  # noqa: PLR0913
     config: AuditConfig,
     *,
     labels: Mapping[str, str],
     observer: AuditObserver,
     hooks: Hooks | None = None,
+    required: bool = True,
+    issuers: Collection[str] = (),
 ) -> SinkDecisionLog:
     """Return the decision log that the section ``audit`` describes.
 
@@ -71,11 +92,14 @@ def create_decision_log(
         labels: labels that identify this sidecar; configured labels override them.
         observer: called for every record.
         hooks: the policy runtime's ``mask`` and the tracing's ``ids``.
+        required: whether there is no decision without its record.
+        issuers: issuers whose tokens never stand in a record.
     """
     return SinkDecisionLog(
         create_sink(config),
         labels={**labels, **config.labels},
-        required=config.required,
+        required=required,
         observer=observer,
         hooks=hooks,
+        issuers=issuers,
     )

@@ -21,15 +21,26 @@ class AuditConfig(BaseModel):
     max_bytes: int = Field(
         default=100 * 1024 * 1024,
         ge=64 * 1024,
-        description="Size at which the file is renamed to `<path>.1` and a new one begins.",
+        description="Size at which the file is closed: it is renamed to `<path>.<number of its last record>`, and a new "
+        "one begins.",
     )
-    keep_files: int = Field(
-        default=10, ge=1, le=1000, description="Renamed files that are kept; the oldest is removed."
+    keep_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=36_500,
+        description="Days for which a closed file is kept after its last record. Then it is removed, and the log says so. "
+        "A file that `tabard audit shipped` has marked is removed earlier.",
     )
-    required: bool = Field(
-        default=False,
-        description="Answer `audit_unavailable` while a record can't be written. Otherwise the failure only shows in "
-        "`tabard_audit_failures_total` and degrades health.",
+    max_total_bytes: int = Field(
+        default=10 * 1024**3,
+        ge=128 * 1024,
+        description="Most bytes of the file and its closed files. Nothing is removed to make room before its time: when "
+        "they are full, the sidecar isn't ready and answers `audit_unavailable`.",
+    )
+    required: Literal[True] = Field(
+        default=True,
+        description="No decision without its record: while a record can't be written, the sidecar isn't ready and answers "
+        "`audit_unavailable`. Only `insecure.audit_optional` switches this off.",
     )
     stall_seconds: float = Field(
         default=1.0,
@@ -47,6 +58,8 @@ class AuditConfig(BaseModel):
             raise ValueError("the sink file needs audit.path")
         if self.sink == "stdout" and self.path is not None:
             raise ValueError("audit.path is set but the sink is stdout; set audit.sink to file")
+        if self.max_total_bytes < 2 * self.max_bytes:
+            raise ValueError("audit.max_total_bytes must be at least twice audit.max_bytes")
         return self
 
 

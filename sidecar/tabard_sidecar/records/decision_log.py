@@ -1,30 +1,36 @@
 """Writes the decision log: one JSON object per line, in the format of OPA's decision log.
 
-In addition to OPA's fields a record has ``event`` ("intent" before a credential is issued, "outcome" after),
-``operation``, ``request_id`` and the hash chain of :mod:`tabard_sidecar.records.chain`.
+In addition to OPA's fields a record has ``event`` ("intent" before a credential is issued or a change is made, "outcome"
+after, "log" for what the log says about itself), ``operation``, ``request_id``, ``by`` (who made a change) and the hash
+chain of :mod:`tabard_sidecar.records.chain`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.interfaces import DecisionRecord
+from tabard_sidecar.interfaces import DecisionRecord, Unverified
 from tabard_sidecar.records.chain import Head, read_head
-from tabard_sidecar.records.masking import MaskError, apply_masks
-from tabard_sidecar.records.redaction import redact_json
-from tabard_sidecar.records.sinks import Sink, SinkError
+from tabard_sidecar.records.composing import Composer
+from tabard_sidecar.records.masking import MaskError, apply_masks, erase_all
+from tabard_sidecar.records.redaction import RecordRedaction
+from tabard_sidecar.records.sinks import Sink, SinkError, SinkFullError
+from tabard_sidecar.records.unverified import COUNT_SECONDS, UnverifiedBudget, short_record
+from tabard_sidecar.records.verification import NOTE, removal_note
 from tabard_sidecar.util.jsontext import encode
 
 Mask = Callable[[bytes], Awaitable[Sequence[Any]]]
 TraceIds = Callable[[], tuple[str, str] | None]
 
-_NANOSECONDS = 1_000_000_000
+_RETRY_SECONDS = 1.0
+_SEAL_BYTES = 1024  # more than the chain's fields take
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,12 @@ class LogObserver(Protocol):
         """Note that a record could not be written."""
         ...
 
+    def audit_removed(self, files: Sequence[str]) -> None:
+        """Note that closed files were removed."""
+        ...
+
     def mask_failed(self, message: str) -> None:
-        """Note that the mask of a record failed; its input and result were erased."""
+        """Note that the mask of a record failed, so that everything was erased that a mask can erase."""
         ...
 
 
@@ -65,9 +75,10 @@ class SinkDecisionLog:
         required: raise if a record can't be written, instead of only calling the observer.
         observer: called for every record.
         hooks: functions that contribute to a record.
+        issuers: issuers whose tokens never stand in a record.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         sink: Sink,
         *,
@@ -75,19 +86,22 @@ class SinkDecisionLog:
         required: bool,
         observer: LogObserver,
         hooks: Hooks | None = None,
+        issuers: Collection[str] = (),
     ) -> None:
         self._sink = sink
-        self._prefix = b'{"labels":%b,' % encode(dict(labels))
         self._required = required
         self._observer = observer
         self._mask = hooks.mask if hooks else None
-        self._trace_ids = hooks.trace_ids if hooks else None
+        self._composer = Composer(labels, hooks.trace_ids if hooks else None)
+        self._redact = RecordRedaction(issuers)
+        self._unverified = UnverifiedBudget(time.monotonic)
         self._lock = asyncio.Lock()
         self._head: Head | None = None
-        self._revision = ""
-        self._bundles = b"{}"
-        self._second = -1
-        self._second_text = b""
+        self._lost = 0
+        self._lost_bytes = 0
+        self._tidied_at = float("-inf")
+        self._recovery: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Open the sink and read the head of its chain.
@@ -104,78 +118,129 @@ class SinkDecisionLog:
         Raises:
             NoDecision: the record wasn't written and the log is required.
         """
-        body = self._compose(record)
-        if self._mask is not None:
+        body = self._composer.compose(record)
+        if self._mask is not None and record.by is None:
             body = await self._masked(body, self._mask)
-        body = redact_json(body)
+        await self._write(record.event, body)
+
+    async def _write(self, event: str, body: bytes) -> None:
         try:
-            async with self._lock:
-                self.open()
-                line, head = (self._head or Head.fresh()).seal(body)
-                await self._sink.write(line)
-                self._head = head
+            await self._append(event, self._redact(body))
         except SinkError as error:
-            self._observer.audit_failed(str(error))
             if self._required:
-                message = f"the decision log can't be written: {error}; free the sink or set audit.required to false"
+                message = f"the decision log can't be written: {error}; free the sink"
                 raise NoDecision("UNAVAILABLE", "audit_unavailable", message) from error
-        else:
-            self._observer.audit_written(record.event, len(line))
+
+    async def unverified(self, refusal: Unverified) -> None:
+        """Note a refused request whose grant or token didn't verify: a short record, or only a count.
+
+        Raises:
+            NoDecision: the record wasn't written and the log is required.
+        """
+        if self._unverified.take(refusal.operation, refusal.code):
+            record = short_record(refusal)
+            await self._write(record.event, self._composer.compose(record))
+        elif self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._count_later())
+
+    async def tidy(self) -> None:
+        """Remove closed files that were kept for their time or shipped, after a note of that in the log."""
+        with contextlib.suppress(SinkError):
+            async with self._lock:
+                await self._tidy()
 
     def reopen(self) -> None:
         """Reopen the sink at the next record, for example after an external rotation."""
         self._sink.reopen()
 
+    async def stop(self) -> None:
+        """Write the counts that are left, and close the sink."""
+        for task in (self._recovery, self._counting):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        await self._count()
+        self.close()
+
     def close(self) -> None:
         """Close the sink."""
         self._sink.close()
 
-    def _compose(self, record: DecisionRecord) -> bytes:
-        """Return the record as a JSON object without its last brace; the input's bytes are copied unchanged."""
-        revision = record.policy_revision
-        if revision != self._revision:
-            self._revision = revision
-            self._bundles = encode({"policy": {"revision": revision}} if revision else {})
-        # Concatenated, because encoding a dictionary of all fields takes three times as long.
-        parts = [
-            b'%b"decision_id":%b,"event":%b,"operation":"%b","path":"tabard/decision","timestamp":"%b","bundles":%b,"result":%b'
-            % (
-                self._prefix,
-                encode(record.decision_id),
-                encode(record.event),
-                record.operation.value.encode(),
-                self._timestamp(record.timestamp),
-                self._bundles,
-                encode(record.result),
-            )
-        ]
-        if record.request_id:
-            parts.append(b',"request_id":%b' % encode(record.request_id))
-        if record.metrics:
-            parts.append(b',"metrics":%b' % encode(dict(record.metrics)))
-        traced = self._trace_ids() if self._trace_ids is not None else None
-        if traced is not None:
-            parts.append(b',"trace_id":"%b","span_id":"%b"' % (traced[0].encode(), traced[1].encode()))
-        if record.input_json:
-            # In JSON a newline can only be between tokens, so it can be replaced; in the log it would end the record.
-            given = record.input_json
-            if b"\n" in given or b"\r" in given:
-                given = given.replace(b"\n", b" ").replace(b"\r", b" ")
-            parts += (b',"input":', given)
-        return b"".join(parts)
+    async def _append(self, event: str, body: bytes) -> None:
+        """Write one record; if the log is full, try once to make room.
 
-    def _timestamp(self, seconds: float) -> bytes:
-        """Format a time as RFC 3339 in UTC with nanoseconds, as OPA does."""
-        whole = int(seconds)
-        if whole != self._second:
-            self._second, self._second_text = (
-                whole,
-                time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)).encode(),
-            )
-        return b"%b.%09dZ" % (self._second_text, int((seconds - whole) * _NANOSECONDS))
+        Raises:
+            SinkError: the record wasn't written.
+        """
+        async with self._lock:
+            try:
+                try:
+                    await self._seal(event, body)
+                except SinkFullError:
+                    if not await self._tidy():
+                        raise
+                    await self._seal(event, body)
+            except SinkError as error:
+                self._lost += 1
+                self._lost_bytes = max(self._lost_bytes, len(body))
+                self._observer.audit_failed(str(error))
+                if self._recovery is None or self._recovery.done():
+                    self._recovery = asyncio.create_task(self._recover())
+                raise
+
+    async def _seal(self, event: str, body: bytes, *, own: bool = False, room: int = 0) -> None:
+        self.open()
+        if self._sink.terminal:
+            body = _ascii(body)
+        line, head = (self._head or Head.fresh()).seal(body)
+        await self._sink.write(line, own=own, room=room)
+        self._head = head
+        if not own:
+            self._observer.audit_written(event, len(line))
+
+    async def _note(self, result: Mapping[str, Any]) -> None:
+        """Write what the log says about itself; the caller holds the lock."""
+        await self._seal(NOTE, self._composer.note(NOTE, result, time.time()), own=True)
+
+    async def _tidy(self) -> bool:
+        """Remove files that may be removed; tell whether there were any. The caller holds the lock."""
+        now = time.monotonic()
+        if now < self._tidied_at + _RETRY_SECONDS:
+            return False
+        self._tidied_at = now
+        removals = self._sink.removable(time.time())
+        if not removals:
+            return False
+        await self._note(removal_note((one.path.name, one.head, one.reason) for one in removals))
+        self._sink.remove(removals)
+        self._observer.audit_removed([one.path.name for one in removals])
+        return True
+
+    async def _recover(self) -> None:
+        """Try until the log can be written again, and note then how many records were refused."""
+        while self._lost:
+            await asyncio.sleep(_RETRY_SECONDS)
+            with contextlib.suppress(SinkError):
+                async with self._lock:
+                    await self._tidy()
+                    note = self._composer.note(NOTE, {"lost": self._lost}, time.time())
+                    # With room for what was lost, or the log would be full again with the next record.
+                    await self._seal(NOTE, note, room=self._lost_bytes + _SEAL_BYTES)
+                    self._lost = self._lost_bytes = 0
+
+    async def _count_later(self) -> None:
+        await asyncio.sleep(COUNT_SECONDS)
+        await self._count()
+
+    async def _count(self) -> None:
+        if self._unverified.counted:
+            note = {"unverified": self._unverified.counts()}
+            with contextlib.suppress(SinkError):
+                await self._append(NOTE, self._composer.note(NOTE, note, time.time()))
 
     async def _masked(self, body: bytes, mask: Mask) -> bytes:
-        """Return the body with policy's masks applied; if that fails, without input and result."""
+        """Return the body with policy's masks applied; if that fails, without anything that a mask can erase."""
         try:
             masks = await mask(body + b"}")
             if not masks:
@@ -185,11 +250,13 @@ class SinkDecisionLog:
         except (MaskError, NoDecision, ValueError, RecursionError) as error:
             self._observer.mask_failed(str(error))
             document = json.loads(body + b"}")
-            document["erased"] = [
-                f"/{name}" for name in ("input", "result") if document.pop(name, None) is not None
-            ]
-            document["mask_error"] = True
+            erase_all(document)
         return encode(document)[:-1]
+
+
+def _ascii(body: bytes) -> bytes:
+    """Return a JSON object without its last brace in ASCII, so that a terminal obeys nothing in it."""
+    return json.dumps(json.loads(body + b"}"), separators=(",", ":")).encode()[:-1]
 
 
 def _continue(last_line: bytes | None) -> Head:

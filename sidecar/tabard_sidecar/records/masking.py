@@ -1,15 +1,40 @@
-"""Applies the masks of ``data.system.log.mask`` to a record, as OPA does.
+"""Applies the masks of ``data.system.log.mask`` to a record. Masks erase what was said; they can't change what was decided.
 
-A mask is a string or ``{"op": "remove", "path"}``, which erases, or ``{"op": "upsert", "path", "value"}``, which
-replaces. Paths are JSON pointers (RFC 6901) below ``/input`` or ``/result``; a path that doesn't exist is ignored.
+A mask is a string or ``{"op": "remove", "path"}``, which erases, or ``{"op": "upsert", "path", "value"}``, which replaces a
+value that an agent said. Paths are JSON pointers (RFC 6901) below ``/input`` or ``/result``; a path that doesn't exist is
+ignored. What says who did what by which rule stays: see :data:`_KEPT`. A mask on that erases what is beside it, and its path
+is noted in ``mask_refused``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tabard.arguments import ArgumentsError, call_digest, canonical
+
 _MAX_INDEX_DIGITS = 9
+# What no mask reaches, as paths; "*" is any one step.
+_KEPT: tuple[tuple[str, ...], ...] = (
+    ("input", "operation"),
+    ("input", "agent", "id"),
+    ("input", "task", "id"),
+    ("input", "delegation", "chain", "*", "holder"),
+    ("input", "delegation", "chain", "*", "sub_agent"),
+    ("input", "tool", "name"),
+    ("input", "tool", "server"),
+    ("result", "decision"),
+    ("result", "reasons", "*", "code"),
+    ("result", "reasons", "*", "module"),
+    ("result", "credential"),
+    ("result", "charges"),
+    ("result", "labels"),
+    ("result", "approvals"),
+    ("result", "approvals_asked"),
+    ("result", "replayed"),
+)
+# What the agent itself said, and nobody verified: only there a value may be replaced by another.
+_SAID = (("input", "tool", "arguments"), ("input", "context", "asserted"))
 
 
 class MaskError(Exception):
@@ -17,24 +42,101 @@ class MaskError(Exception):
 
 
 def apply_masks(record: dict[str, Any], masks: Sequence[Any]) -> None:
-    """Change ``record`` in place and add the paths to its ``erased`` and ``masked``.
+    """Change ``record`` in place and note the paths in its ``erased``, ``masked`` and ``mask_refused``.
 
     Raises:
         MaskError: a mask has an unknown operation or a path outside ``/input`` and ``/result``.
     """
-    erased: set[str] = set()
-    masked: set[str] = set()
+    noted: dict[str, set[str]] = {"erased": set(), "masked": set(), "mask_refused": set()}
+    digest = _call_digest(record)
     for operation, path, value in sorted(map(_read, masks), key=_erasing_last):
         steps = _steps(path)
-        if operation == "remove":
-            if _remove(record, steps):
-                erased.add(path)
-        elif _upsert(record, steps, value):
-            masked.add(path)
-    if erased:
-        record["erased"] = sorted(erased)
-    if masked:
-        record["masked"] = sorted(masked)
+        if operation == "upsert" and _is_said(steps):
+            if _upsert(record, steps, value):
+                noted["masked"].add(path)
+            continue
+        # Any other value that policy would put in would be a statement about the call, so the old one is erased.
+        changed, kept = erase(record, steps)
+        if changed:
+            noted["erased"].add(path)
+        if kept:
+            noted["mask_refused"].add(path)
+    record |= {name: sorted(paths) for name, paths in noted.items() if paths}
+    if (noted["erased"] or noted["masked"]) and digest:
+        record["call_digest"] = digest
+
+
+def erase_all(record: dict[str, Any]) -> None:
+    """Erase everything that a mask could erase, because it isn't known what the policy's mask was meant to hide."""
+    digest = _call_digest(record)
+    erased = [f"/{name}" for name in ("input", "result") if erase(record, [name])[0]]
+    record |= {"erased": erased, "mask_error": True} | ({"call_digest": digest} if digest else {})
+
+
+def erase(record: dict[str, Any], steps: Sequence[str]) -> tuple[bool, bool]:
+    """Erase the value at a path except what is kept; tell whether something was erased, and whether something was kept."""
+    place: Any = record
+    for at, step in enumerate(steps[:-1]):
+        if _is_kept(steps[: at + 1]):
+            return False, True
+        place = _child(place, step)
+    last = steps[-1]
+    inner = _child(place, last)
+    if inner is None and not (isinstance(place, dict) and last in place):
+        return False, False
+    changed, kept = _erase_child(place, last, inner, tuple(steps))
+    # Whoever erases a whole part means the rest of it; only a path that is kept itself is refused.
+    return changed, kept and not changed
+
+
+def _erase_child(place: Any, step: str, inner: Any, path: tuple[str, ...]) -> tuple[bool, bool]:  # noqa: ANN401
+    """Erase one member of ``place``, or everything below it that isn't kept."""
+    if _is_kept(path):
+        return False, True
+    if not any(_begins(kept, path) for kept in _KEPT) or not isinstance(inner, dict | list) or not inner:
+        if isinstance(place, dict):
+            del place[step]
+        else:
+            # Blank the element instead of removing it, so that the indexes of other masks on the array stay valid.
+            place[int(step)] = None
+        return True, False
+    changed = kept = False
+    steps = list(inner) if isinstance(inner, dict) else [str(index) for index in range(len(inner))]
+    for below in steps:
+        one_changed, one_kept = _erase_child(inner, below, _child(inner, below), (*path, below))
+        changed, kept = changed or one_changed, kept or one_kept
+    if not kept:
+        if isinstance(place, dict):
+            del place[step]
+        else:
+            place[int(step)] = None
+    return changed, kept
+
+
+def _is_said(steps: Sequence[str]) -> bool:
+    return any(len(steps) > len(said) and _begins(steps, said) for said in _SAID)
+
+
+def _is_kept(path: Sequence[str]) -> bool:
+    return any(len(kept) <= len(path) and _begins(path, kept) for kept in _KEPT)
+
+
+def _begins(path: Sequence[str], beginning: Sequence[str]) -> bool:
+    return len(path) >= len(beginning) and all(
+        step == wanted or "*" in {step, wanted} for step, wanted in zip(path, beginning, strict=False)
+    )
+
+
+def _call_digest(record: Mapping[str, Any]) -> str:
+    """Return the digest of the recorded call as credentials state it; empty if the record holds no arguments."""
+    tool = _child(record.get("input"), "tool")
+    arguments = _child(tool, "arguments")
+    if arguments is None:
+        return ""
+    try:
+        return call_digest(str(_child(tool, "name")), str(_child(tool, "server")), canonical(arguments))
+    except ArgumentsError:
+        return ""
 
 
 def _read(mask: object) -> tuple[str, str, object]:
@@ -58,28 +160,12 @@ def _steps(path: str) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in steps]
 
 
-def _remove(record: dict[str, Any], steps: list[str]) -> bool:
+def _upsert(record: dict[str, Any], steps: list[str], value: object) -> bool:
     *above, last = steps
     place: Any = record
     for step in above:
         place = _child(place, step)
     if isinstance(place, dict) and last in place:
-        del place[last]
-        return True
-    index = _index(place, last)
-    if index is not None:
-        # Blank the element instead of removing it, so that the indexes of other masks on the array stay valid.
-        place[index] = None
-        return True
-    return False
-
-
-def _upsert(record: dict[str, Any], steps: list[str], value: object) -> bool:
-    *above, last = steps
-    place: Any = record
-    for step in above:
-        place = place.setdefault(step, {}) if isinstance(place, dict) else _child(place, step)
-    if isinstance(place, dict):
         place[last] = value
         return True
     index = _index(place, last)

@@ -1,28 +1,36 @@
-"""Removes strings that look like secrets from logs.
+"""Removes secrets from what the sidecar writes down and exports.
 
-No code logs secrets on purpose; this is a safeguard. It recognises the forms of Tabard's own secrets, compact JWTs and
-serialised macaroons, and the usual names of fields that hold secrets.
+No code logs secrets on purpose; this is a safeguard. There are two kinds of text:
+
+* The sidecar's own words (application log, spans, health): whatever looks like a compact JWT or a serialised macaroon is
+  replaced, and so are values under the usual names of secrets (:func:`redact`, :func:`redact_text`).
+* Records of what others said (:class:`RecordRedaction`): only secrets of Tabard's own are replaced: its macaroons, and
+  tokens of the issuers that the sidecar knows. Where one stood, its SHA-256 stays. Other words stay, or an agent could hide
+  what it did by writing it so that it looks like a token.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import urlsafe_b64decode
+from collections.abc import Collection
+from hashlib import sha256
 
 REPLACEMENT = "[redacted]"
 
+_JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*"
+_BEFORE = r"(?<![A-Za-z0-9_-])"
 # A compact JWT begins with base64url of '{"'; a serialised macaroon with that of a version 1 packet length ("00") or
 # of the version 2 header, a location or an identifier field.
-_SHAPE = (
-    r"(?<![A-Za-z0-9_-])(?:"
-    r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*"
-    r"|MDA[A-Za-z0-9+/_-]{48,}={0,2}"
-    r"|Ag[EI][A-Za-z0-9+/_-]{60,}={0,2}"
-    r")"
-)
-_TEXT = re.compile(_SHAPE)
-_BYTES = re.compile(_SHAPE.encode())
-# How each form begins, and a letter of it that is rare in JSON: searching for one letter is ten times as fast.
-_HINTS = ((b"J", b"eyJ"), (b"A", b"MDA"), (b"A", b"AgE"), (b"A", b"AgI"))
+_TEXT = re.compile(f"{_BEFORE}(?:{_JWT}" r"|MDA[A-Za-z0-9+/_-]{48,}={0,2}|Ag[EI][A-Za-z0-9+/_-]{60,}={0,2})")
+# Tabard's macaroons (grants, discharges, credentials) begin with the version 2 header and the location "tabard".
+_OWN_MACAROON = b"AgEGdGFiYXJk"
+_OWN = re.compile(rb"(?:%b[A-Za-z0-9+/_-]{20,}={0,2}|%b)" % (_OWN_MACAROON, _JWT.encode()))
+# A JWT this long isn't decoded: it is replaced. No issuer's token is longer.
+_MAX_JWT_BYTES = 64 * 1024
+# Tokens per record that are decoded to learn their issuer; further ones are replaced.
+_MAX_DECODED = 64
 
 _SECRET_NAMES = frozenset(
     {
@@ -42,17 +50,14 @@ _SECRET_NAMES = frozenset(
 _MAX_DEPTH = 6
 
 
+def replacement(secret: bytes) -> str:
+    """Return what stands in a log in a record in place of a secret: its SHA-256, so that a party that has it can find it."""
+    return f"[redacted sha256:{sha256(secret).hexdigest()}]"
+
+
 def redact_text(text: str) -> str:
     """Return ``text`` without strings that have the form of a JWT or a macaroon."""
     return _TEXT.sub(REPLACEMENT, text)
-
-
-def redact_json(document: bytes) -> bytes:
-    """Return serialised JSON without strings that have the form of a JWT or a macaroon; usually the same object."""
-    for letter, hint in _HINTS:
-        if letter in document and hint in document:
-            return _BYTES.sub(REPLACEMENT.encode(), document)
-    return document
 
 
 def redact(value: object, name: str = "", depth: int = 0) -> object:
@@ -68,9 +73,52 @@ def redact(value: object, name: str = "", depth: int = 0) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict) and depth < _MAX_DEPTH:
-        return {str(key): redact(inner, str(key), depth + 1) for key, inner in value.items()}
+        return {redact_text(str(key)): redact(inner, str(key), depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
         return [redact(inner, name, depth + 1) for inner in value]
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
     return redact_text(str(value))
+
+
+class RecordRedaction:
+    """Replaces Tabard's own secrets in serialised JSON.
+
+    Args:
+        issuers: the ``iss`` of tokens that are secrets here: the zone's own, and those of configured issuers.
+    """
+
+    def __init__(self, issuers: Collection[str]) -> None:
+        self._issuers = frozenset(issuers)
+
+    def __call__(self, document: bytes) -> bytes:
+        """Return the document without Tabard's secrets; usually the same object."""
+        # Searching for one letter that is rare in JSON is ten times as fast as searching for the word.
+        if not (
+            (b"J" in document and b"eyJ" in document) or (b"A" in document and _OWN_MACAROON in document)
+        ):
+            return document
+        decoded = 0
+
+        def replaced(found: re.Match[bytes]) -> bytes:
+            nonlocal decoded
+            text = found[0]
+            if not text.startswith(_OWN_MACAROON):
+                decoded += 1
+                if decoded <= _MAX_DECODED and len(text) <= _MAX_JWT_BYTES and not self._known(text):
+                    return text
+            return replacement(text).encode()
+
+        return _OWN.sub(replaced, document)
+
+    def _known(self, token: bytes) -> bool:
+        """Tell whether a JWT says that a known issuer made it. A token with a wrong signature counts, too.
+
+        It may be a true one with a few letters changed, which is as good as secret.
+        """
+        payload = token.split(b".")[1]
+        try:
+            claims = json.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(claims, dict) and claims.get("iss") in self._issuers

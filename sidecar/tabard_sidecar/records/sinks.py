@@ -1,4 +1,4 @@
-"""Writes the decision log's lines to standard output or a file.
+"""Writes the decision log's lines to standard output.
 
 When a write returns, the whole line has been passed to the kernel. A sink removes partial lines where it can, and after
 a failure retries at the next write.
@@ -7,33 +7,72 @@ a failure retries at the next write.
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
 import os
 import select
-import stat
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tabard_sidecar.records.chain import Head
+
 _PIPE_CHUNK = 4096  # PIPE_BUF: bytes that a writable pipe accepts without blocking, pipe(7)
 _POLL_SECONDS = 0.002
-_RECHECK_SECONDS = 1.0
-_TAIL_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A closed file that may be removed.
+
+    ``head`` is the head of the chain after its last record; ``reason`` is ``kept`` or ``shipped``.
+    """
+
+    path: Path
+    head: Head
+    reason: str
 
 
 class SinkError(Exception):
     """A line couldn't be written; the message says why and what to do."""
 
 
-class Sink(Protocol):
-    """Takes complete lines."""
+class SinkFullError(SinkError):
+    """The records take all the space that they may take."""
 
-    async def write(self, line: bytes) -> None:
+
+class Sink(Protocol):
+    """Takes complete lines.
+
+    Attributes:
+        terminal: whether lines reach a terminal, which obeys control characters.
+    """
+
+    terminal: bool
+
+    async def write(self, line: bytes, *, own: bool = False, room: int = 0) -> None:
         """Write one line.
 
+        Args:
+            line: the line with its newline.
+            own: it is a note of the log itself, for which some space is kept back.
+            room: bytes that must be free after it.
+
         Raises:
+            SinkFullError: there is no space for the line.
             SinkError: the line wasn't written.
+        """
+        ...
+
+    def removable(self, now: float) -> list[Removal]:
+        """Return what may be removed now: files that were kept for their time or are marked as shipped."""
+        ...
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Remove files.
+
+        Raises:
+            SinkError: a file can't be removed.
         """
         ...
 
@@ -64,8 +103,9 @@ class StreamSink:
         self._poll.register(self._descriptor, select.POLLOUT)
         self._torn = False
         self._stalled = False
+        self.terminal = os.isatty(self._descriptor)
 
-    async def write(self, line: bytes) -> None:
+    async def write(self, line: bytes, *, own: bool = False, room: int = 0) -> None:  # noqa: ARG002 - space is the reader's
         """Write one line, in chunks as the pipe accepts them."""
         pending = memoryview(b"\n" + line if self._torn else line)
         begun = False
@@ -95,6 +135,13 @@ class StreamSink:
         self._stalled = True
         raise SinkError("standard output: its reader is too slow")
 
+    def removable(self, now: float) -> list[Removal]:  # noqa: ARG002 - the interface's argument
+        """Return nothing: a stream keeps no files."""
+        return []
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Do nothing: a stream keeps no files."""
+
     def last_line(self) -> bytes | None:
         """Return ``None``: a stream can't be read back."""
         return None
@@ -105,121 +152,3 @@ class StreamSink:
     def close(self) -> None:
         """Close the duplicate descriptor."""
         os.close(self._descriptor)
-
-
-class FileSink:
-    """Appends to a file, and renames it to ``<path>.1``, ``<path>.2``… when it has grown to ``max_bytes``."""
-
-    def __init__(self, path: Path, *, max_bytes: int, keep_files: int) -> None:
-        self._path = path
-        self._max_bytes = max_bytes
-        self._keep_files = keep_files
-        self._descriptor = -1
-        self._size = 0
-        self._check_at = 0.0
-
-    async def write(self, line: bytes) -> None:
-        """Append one line; a partial line, left by a full disk, is truncated."""
-        try:
-            self._prepare(len(line))
-            written = os.write(self._descriptor, line)
-            if written != len(line):
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            self.reopen()
-            raise SinkError(f"{self._path}: {error.strerror}") from error
-        self._size += written
-
-    def _prepare(self, size: int) -> None:
-        now = time.monotonic()
-        if self._descriptor >= 0 and now >= self._check_at:
-            self._check_at = now + _RECHECK_SECONDS
-            self._notice_replacement()
-        if self._descriptor < 0:
-            self._open()
-            self._check_at = now + _RECHECK_SECONDS
-        if self._size and self._size + size > self._max_bytes:
-            self._rotate()
-
-    def _notice_replacement(self) -> None:
-        """Close the file if it was moved or removed."""
-        try:
-            there = self._path.stat()
-        except FileNotFoundError:
-            self.reopen()
-            return
-        here = os.fstat(self._descriptor)
-        if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
-            self.reopen()
-        self._size = there.st_size
-
-    def _open(self) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(self._path, flags, 0o600)
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OSError(
-                    errno.EBUSY, "another process writes this file; give each sidecar its own"
-                ) from None
-            if found.st_size and os.pread(descriptor, 1, found.st_size - 1) != b"\n":
-                os.write(descriptor, b"\n")
-        except OSError:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
-
-    def _rotate(self) -> None:
-        numbered = [
-            self._path.with_name(f"{self._path.name}.{number}") for number in range(1, self._keep_files + 1)
-        ]
-        for older, newer in zip(reversed(numbered), [*reversed(numbered[:-1]), self._path], strict=True):
-            if newer.exists():
-                newer.replace(older)
-        self.reopen()
-        self._open()
-
-    def last_line(self) -> bytes | None:
-        """Return the last complete line of the file, or of the last renamed file.
-
-        Raises:
-            SinkError: the file can't be opened.
-        """
-        try:
-            if self._descriptor < 0:
-                self._open()
-            line = _tail(self._descriptor)
-            before = self._path.with_name(f"{self._path.name}.1")
-            if line is None and before.exists():
-                descriptor = os.open(before, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-                try:
-                    line = _tail(descriptor)
-                finally:
-                    os.close(descriptor)
-        except OSError as error:
-            raise SinkError(f"{self._path}: {error.strerror}") from error
-        return line
-
-    def reopen(self) -> None:
-        """Close the file; the next write opens it again by name."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def close(self) -> None:
-        """Close the file."""
-        self.reopen()
-
-
-def _tail(descriptor: int) -> bytes | None:
-    """Return the last line of a file, reading at most its last 8 MiB."""
-    size = os.fstat(descriptor).st_size
-    begin = max(0, size - _TAIL_BYTES)
-    lines = os.pread(descriptor, size - begin, begin).splitlines()
-    return next((line for line in reversed(lines) if line.strip()), None)

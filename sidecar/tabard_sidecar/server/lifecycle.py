@@ -195,7 +195,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     parts = Parts(settings, clock)
     stack.callback(parts.tracing.close)
     parts.log.open()
-    stack.callback(parts.log.close)
+    stack.push_async_callback(parts.log.stop)
     parts.health.component("audit").ok()
     await parts.state.open()
     parts.health.component("state").ok()
@@ -324,6 +324,7 @@ async def _housekeeping(parts: Parts) -> None:
             _report(parts, "state", "expired rows can't be deleted; the log has details")
         else:
             _report(parts, "state", "")
+        await parts.log.tidy()
         _report(parts, "keys", "; ".join(parts.keyring.problems))
         _report(parts, "agent", parts.identity.agent.problem)
 

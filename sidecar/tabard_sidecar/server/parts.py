@@ -14,10 +14,10 @@ from tabard_opa import Engine, opa_version
 
 from tabard_sidecar.approvals import ApprovalParts, build_approvals
 from tabard_sidecar.config import Settings
-from tabard_sidecar.credentials import build_issuers
+from tabard_sidecar.credentials import build_issuers, zone_issuer
 from tabard_sidecar.grants import GrantService
 from tabard_sidecar.health import Component, Health
-from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
+from tabard_sidecar.identity import LOCAL_ISSUER, Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.sealing import REPLIES, DerivedSealingKeys
@@ -57,7 +57,7 @@ class Parts:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self.health = Health()
+        self.health = Health(() if settings.insecure.audit_optional else ("audit",))
         self.metrics = Metrics(CollectorRegistry())
         self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
         self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
@@ -119,6 +119,7 @@ class Parts:
         )
 
     def _decision_log(self) -> SinkDecisionLog:
+        required = not self.settings.insecure.audit_optional
         return create_decision_log(
             self.settings.audit,
             labels={
@@ -127,8 +128,10 @@ class Parts:
                 "zone": self.settings.zone,
                 "pid": str(os.getpid()),
             },
-            observer=AuditObserver(self.metrics, self.health.component("audit")),
+            observer=AuditObserver(self.metrics, self.health.component("audit"), required=required),
             hooks=Hooks(mask=self.policy.mask, trace_ids=self.tracing.ids),
+            required=required,
+            issuers=_issuers(self.settings),
         )
 
     def _stages(self) -> Stages:
@@ -173,6 +176,15 @@ def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
         clock=clock,
         on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
     )
+
+
+def _issuers(settings: Settings) -> set[str]:
+    """Return the issuers whose tokens are secrets in this zone, its own included."""
+    identity = settings.identity
+    found = {item.issuer for item in identity.issuers} | {item.issuer for item in identity.initiators}
+    found |= {LOCAL_ISSUER, zone_issuer(settings.credentials, settings.zone)}
+    account = identity.agent.service_account
+    return found if account is None else found | {account.issuer}
 
 
 def _reporter(component: Component) -> Callable[[str], None]:

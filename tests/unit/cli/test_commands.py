@@ -116,13 +116,13 @@ def test_init_writes_a_set_up_that_checks(tabard, tmp_path):
 
 def test_config_check_tells_everything(tabard, tmp_path):
     """All mistakes come at once, with places, the nearest key and where to read more; exit code 3."""
-    (tmp_path / "tabard.yaml").write_text("htpp: {}\naudit:\n  keep_files: -1\n")
+    (tmp_path / "tabard.yaml").write_text("htpp: {}\naudit:\n  keep_days: -1\n")
     code, _, err = tabard("config", "check")
     assert code == 3
     assert "the configuration has 2 mistakes" in err
     assert f"{tmp_path}/tabard.yaml:1:1: htpp: unknown key" in err
     assert 'Did you mean "http"?' in err
-    assert f"{tmp_path}/tabard.yaml:3:15: audit.keep_files:" in err
+    assert f"{tmp_path}/tabard.yaml:3:14: audit.keep_days:" in err
     assert "docs/reference/config.md#audit" in err
     code, out, _ = tabard("config", "check", "--json")
     assert code == 3
@@ -191,16 +191,42 @@ def test_audit_verify(tabard, tmp_path):
     for number in range(6):
         line, head = head.seal(b'{"n":%d' % number)
         lines.append(line)
-    for name, part in (("log.2", lines[:2]), ("log.1", lines[2:4]), ("log", lines[4:])):
+    for name, part in (("log.2", lines[:2]), ("log.4", lines[2:4]), ("log", lines[4:])):
         (tmp_path / name).write_bytes(b"".join(part))
-    assert tabard("audit", "verify", "log")[:2] == (0, "intact: 6 records in 1 chain\n")
-    (tmp_path / "log.1").write_bytes(lines[2] + lines[3].replace(b'"n":3', b'"n":8'))
+    assert tabard("audit", "verify", "log")[:2] == (0, f"intact: 6 records in 1 chain\nhead: {head}\n")
+    (tmp_path / "log.4").write_bytes(lines[2] + lines[3].replace(b'"n":3', b'"n":8'))
     code, out, _ = tabard("audit", "verify", "log")
     assert code == 1
-    assert "log.1:2: the line was altered" in out
+    assert "log.4:2: the line was altered" in out
     code, out, _ = tabard("audit", "verify", "--json", "log.2")
     assert json.loads(out)["intact"] is True
     assert tabard("audit", "verify", "none")[0] == 6
+
+
+def test_audit_verify_tells_when_the_oldest_records_are_missing(tabard, tmp_path):
+    """A log without its beginning is exit code 1, unless its head is known from elsewhere or its files were shipped."""
+    head, lines, heads = Head.fresh(), [], []
+    for number in range(6):
+        line, head = head.seal(b'{"n":%d' % number)
+        lines.append(line)
+        heads.append(str(head))
+    for name, part in (("log.2", lines[:2]), ("log.4", lines[2:4]), ("log", lines[4:])):
+        (tmp_path / name).write_bytes(b"".join(part))
+    code, out, _ = tabard("audit", "shipped", "log.2")
+    assert (code, out) == (0, f"log.2: shipped, up to {heads[1]}\n")
+    assert (tmp_path / "log.2.shipped").read_text() == f"{heads[1]}\n"
+    assert tabard("audit", "shipped", "log")[0] == 2
+    (tmp_path / "log.2").unlink()
+    code, out, _ = tabard("audit", "verify", "log")
+    assert code == 1
+    assert "records 1 to 2 are missing from the start" in out
+    assert "--after" in out
+    assert tabard("audit", "verify", "log", "--after", heads[1])[0] == 0
+    (tmp_path / "log").write_bytes(lines[4])
+    code, out, _ = tabard("audit", "verify", "log", "--after", heads[1], "--after", heads[5])
+    assert code == 1
+    assert "ends with record 5, but record 6 was written" in out
+    assert tabard("audit", "verify", "log", "--after", "nonsense")[0] == 2
 
 
 def test_keys_follow_the_configuration(tabard, tmp_path):

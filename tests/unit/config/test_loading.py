@@ -43,7 +43,7 @@ def test_no_file_means_defaults(tmp_path):
 def test_strongest_layer_wins(tmp_path, write):
     """A flag beats the environment, which beats the file, which beats the default."""
     write(
-        "audit: {keep_files: 2}\nlimits: {max_in_flight: 2, drain_seconds: 2}\nstate: {url: 'sqlite:///a'}\n"
+        "audit: {keep_days: 2}\nlimits: {max_in_flight: 2, drain_seconds: 2}\nstate: {url: 'sqlite:///a'}\n"
     )
     result = loaded(
         tmp_path,
@@ -55,7 +55,7 @@ def test_strongest_layer_wins(tmp_path, write):
     assert result.settings.state.url == "sqlite:///b"
     assert result.settings.limits.max_message_bytes == 4 * 1024 * 1024
     assert result.origins == {
-        "audit.keep_files": f"{tmp_path / 'tabard.yaml'}:1",
+        "audit.keep_days": f"{tmp_path / 'tabard.yaml'}:1",
         "limits.drain_seconds": f"{tmp_path / 'tabard.yaml'}:2",
         "limits.max_in_flight": "flag --set limits.max_in_flight",
         "state.url": "environment variable TABARD_STATE__URL",
@@ -72,8 +72,8 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path, write):
         "  clients:\n"
         "    - id: billing\n"
         "audit:\n"
-        "  keep_files: none\n"
-        "  keep_files: 3\n"
+        "  keep_days: none\n"
+        "  keep_days: 3\n"
         "limits: 5\n"
     )
     found = problems(tmp_path, environment={"TABARD_STAET__URL": "x"}, assignments=["zone"])
@@ -82,14 +82,14 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path, write):
         (2, 1, "htpp"),
         (6, 7, "introspection.clients.0.audiences"),
         (6, 7, "introspection.clients.0.key_file"),
-        (8, 15, "audit.keep_files"),
+        (8, 14, "audit.keep_days"),
         (9, 3, ""),
         (10, 9, "limits"),
     ]
     text = "\n".join(f"{message} {step}" for *_, message, step in found)
     assert 'unknown key "htpp" Did you mean "http"?' in text
     assert 'unknown key "staet" Did you mean "state"?' in text
-    assert 'the key "keep_files" is repeated, first in line 8' in text
+    assert 'the key "keep_days" is repeated, first in line 8' in text
     assert "must be a mapping" in text
     assert "has no value Write --set section.key=value." in text
 
@@ -255,6 +255,7 @@ def test_every_insecure_switch_is_named():
             "insecure.accept_asserted_intent=true",
             "insecure.tasks_per_token=5",
             "insecure.allow_http=true",
+            "insecure.audit_optional=true",
             "insecure.capabilities=[http.send]",
         ],
         environment={},

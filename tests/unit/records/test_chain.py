@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tabard_sidecar.records.chain import Audit, Head
+from tabard_sidecar.records.chain import Head, read_head
+from tabard_sidecar.records.verification import Audit, removal_note
 
 
 def log(count=6):
@@ -56,12 +58,53 @@ def test_line_resealed_in_place_is_found():
     assert findings([*lines[:2], forged, *lines[3:]]) == [(4, "record 4 doesn't follow the record before it")]
 
 
-def test_file_that_begins_later_tells_where():
-    """Old files may be gone; the audit says where the log begins."""
-    audit = Audit()
-    audit.read(log()[3:])
-    assert audit.intact
+def audited(lines, after=()):
+    audit = Audit(after)
+    audit.read(lines)
+    audit.finish()
+    return audit
+
+
+def test_log_that_begins_later_is_not_intact():
+    """Records that are missing from the start are a finding: somebody may have removed them."""
+    audit = audited(log()[3:])
+    assert [finding.message for finding in audit.findings] == [
+        f"records 1 to 3 are missing from the start of chain {next(iter(audit.chains))}"
+    ]
     assert audit.starts_at == 4
+
+
+def test_known_head_explains_what_is_missing():
+    """The head of an earlier check, kept elsewhere, stands for the records before it; another head doesn't."""
+    lines = log()
+    heads = [read_head(line) for line in lines]
+    assert audited(lines[3:], [heads[2]]).intact
+    assert not audited(lines[3:], [heads[1]]).intact
+    assert audited(lines, [heads[2]]).intact
+
+
+def test_known_head_shows_that_the_end_was_cut_off():
+    """What was known to be written can't be missing from the end, and can't be another record."""
+    lines = log()
+    last = read_head(lines[-1])
+    assert not audited(lines[:-1], [last]).intact
+    assert not audited(lines, [replace(last, digest="0" * 64)]).intact
+    assert not audited(lines, [replace(last, chain_id="ab")]).intact
+
+
+def test_log_says_itself_what_it_removed():
+    """A note in the chain explains the missing start; a note about other records doesn't."""
+    head, lines, heads = Head.fresh(), [], []
+    for number in range(4):
+        line, head = head.seal(b'{"n":%d' % number)
+        lines.append(line)
+        heads.append(head)
+    note = json.dumps({"event": "log", "result": removal_note([("log.2", heads[1], "kept")])})
+    line, _ = head.seal(note.removesuffix("}").encode())
+    lines.append(line)
+    assert audited(lines[2:]).intact
+    assert not audited(lines[1:]).intact
+    assert not audited(lines[3:]).intact
 
 
 def test_empty_log_is_not_intact():

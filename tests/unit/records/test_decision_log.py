@@ -4,31 +4,43 @@ import json
 import os
 import resource
 import signal
+import time
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Health, State
-from tabard_sidecar.interfaces import DecisionRecord
+from tabard_sidecar.interfaces import DecisionRecord, Unverified
 from tabard_sidecar.model import Operation
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
-from tabard_sidecar.records.chain import Audit
+from tabard_sidecar.records.chain import read_head
 from tabard_sidecar.records.conf import AuditConfig
 from tabard_sidecar.records.decision_log import Hooks, SinkDecisionLog
+from tabard_sidecar.records.file_sink import FileSink, closed_files, mark_of
 from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.records.sinks import FileSink, SinkError, StreamSink
+from tabard_sidecar.records.sinks import SinkError, StreamSink
+from tabard_sidecar.records.verification import Audit
 
 
 class Bench:
     """A decision log with everything that observes it."""
 
-    def __init__(self, sink, *, required=False, **hooks):
+    def __init__(self, sink, *, required=False, issuers=(), **hooks):
         self.registry = CollectorRegistry()
         self.health = Health()
-        self.observer = AuditObserver(Metrics(self.registry), self.health.component("audit"))
+        self.observer = AuditObserver(
+            Metrics(self.registry), self.health.component("audit"), required=required
+        )
         self.log = SinkDecisionLog(
-            sink, labels={"id": "one"}, required=required, observer=self.observer, hooks=Hooks(**hooks)
+            sink,
+            labels={"id": "one"},
+            required=required,
+            observer=self.observer,
+            hooks=Hooks(**hooks),
+            issuers=issuers,
         )
 
     def metric(self, name, **labels):
@@ -53,7 +65,9 @@ def record(number=0, event="outcome", **changes):
 
 
 def file_sink(path, **changes):
-    return FileSink(path, **{"max_bytes": 10**9, "keep_files": 3, **changes})
+    return FileSink(
+        path, **{"max_bytes": 10**9, "max_total_bytes": 10**10, "keep_seconds": 86_400.0, **changes}
+    )
 
 
 def lines(path):
@@ -64,6 +78,7 @@ def audited(*paths):
     audit = Audit()
     for path in paths:
         audit.read(path.read_bytes().splitlines(keepends=True))
+    audit.finish()
     return audit
 
 
@@ -117,17 +132,118 @@ async def test_chain_goes_on_over_restarts(tmp_path):
 
 
 async def test_chain_goes_on_over_rotation(tmp_path):
-    """Rotated files, oldest first, are one chain; the oldest is dropped."""
+    """Closed files, oldest first, are one chain; none is removed to make room, and each has the number of its last record."""
     path = tmp_path / "log"
-    bench = Bench(file_sink(path, max_bytes=2000, keep_files=2))
+    bench = Bench(file_sink(path, max_bytes=2000))
     for number in range(20):
         await bench.log.record(record(number))
-    files = [tmp_path / "log.2", tmp_path / "log.1", path]
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-    assert all(file.stat().st_size <= 2000 for file in files)
-    audit = audited(*files)
+    closed = [file for _, file in closed_files(path)]
+    assert all(file.stat().st_size <= 2000 for file in [*closed, path])
+    assert len(lines(closed[0])) == closed_files(path)[0][0]
+    audit = audited(*closed, path)
+    assert audit.intact
+    assert audit.records == 20
+    assert audit.starts_at == 1
+
+
+async def test_file_is_removed_after_its_time_and_the_log_says_so(tmp_path):
+    """A closed file whose last record is older than the time is removed; the chain explains what is missing."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path, max_bytes=2000))
+    for number in range(6):
+        await bench.log.record(record(number))
+    old = closed_files(path)
+    for number in range(20):
+        await bench.log.record(record(number, timestamp=time.time()))
+    before = closed_files(path)
+    await bench.log.tidy()
+    after = closed_files(path)
+    assert set(old) & set(after) <= {old[-1]}
+    assert set(before) - set(after)
+    audit = audited(*(file for _, file in after), path)
     assert audit.intact
     assert audit.starts_at > 1
+
+
+async def test_shipped_file_is_removed_before_its_time(tmp_path):
+    """A mark with the file's own head removes it; a mark with another head doesn't, and a younger file waits."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path, max_bytes=2000))
+    for number in range(20):
+        await bench.log.record(record(number, timestamp=time.time()))
+    before = [file for _, file in closed_files(path)]
+    mark_of(before[1]).write_text(str(read_head(before[1].read_bytes().splitlines()[-1])))
+    mark_of(before[0]).write_text(str(read_head(before[1].read_bytes().splitlines()[-1])))
+    await bench.log.tidy()
+    assert [file for _, file in closed_files(path)] == before
+    mark_of(before[0]).write_text(str(read_head(before[0].read_bytes().splitlines()[-1])))
+    bench.log._tidied_at = float("-inf")
+    await bench.log.tidy()
+    assert [file for _, file in closed_files(path)] == before[2:]
+    assert not list(tmp_path.glob("*.shipped"))
+    assert audited(*before[2:], path).intact
+
+
+async def flood(bench):
+    for number in range(30):
+        await bench.log.record(record(number, timestamp=time.time()))
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_full_log_refuses_and_removes_nothing(tmp_path, required):
+    """When the files take all the space, records are refused; nothing is removed before its time."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path, max_bytes=2000, max_total_bytes=6000), required=required)
+    with pytest.raises(NoDecision) if required else contextlib.nullcontext():
+        await flood(bench)
+    files = [*(file for _, file in closed_files(path)), path]
+    assert sum(file.stat().st_size for file in files) <= 6000
+    assert bench.state is (State.FAILED if required else State.DEGRADED)
+    audit = audited(*files)
+    assert audit.intact
+    assert audit.starts_at == 1
+    assert [line["decision_id"] for file in files for line in lines(file)][:3] == ["id-0", "id-1", "id-2"]
+    await bench.log.stop()
+
+
+async def test_full_log_works_again_when_files_were_shipped(tmp_path, monkeypatch):
+    """Marking files as shipped makes room, without a restart; a note says how many records were refused."""
+    monkeypatch.setattr("tabard_sidecar.records.decision_log._RETRY_SECONDS", 0.02)
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path, max_bytes=2000, max_total_bytes=6000), required=True)
+    with pytest.raises(NoDecision, match=r"audit\.max_total_bytes"):
+        await flood(bench)
+    assert bench.state is State.FAILED
+    for _, file in closed_files(path):
+        mark_of(file).write_text(str(read_head(file.read_bytes().splitlines()[-1])))
+    async with asyncio.timeout(5):
+        while bench.state is not State.OK:  # noqa: ASYNC110 - health has no event
+            await asyncio.sleep(0.01)
+    files = [*(file for _, file in closed_files(path)), path]
+    found = [line["result"] for file in files for line in lines(file) if line["event"] == "log"]
+    assert [sorted(result) for result in found] == [["removed"], ["lost"]]
+    assert audited(*files).intact
+    await bench.log.stop()
+
+
+async def test_refusals_without_a_grant_leave_little(tmp_path):
+    """However many and however large: a few short records, without a word of the request, and then counts."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    asked = b'{"tool":{"name":"evil.words","arguments":"%b"}}' % (b"x" * 100_000)
+    for number in range(5_000):
+        await bench.log.unverified(
+            Unverified(f"id-{number}", Operation.AUTHORIZE, 1.0, "grant_malformed", "no grant", lambda: asked)
+        )
+    assert path.stat().st_size < 40_000
+    await bench.log.stop()
+    found = lines(path)
+    assert "evil" not in path.read_text()
+    assert found[0]["result"]["unverified"] == {"sha256": sha256(asked).hexdigest(), "bytes": len(asked)}
+    assert found[0]["result"]["reasons"][0]["code"] == "grant_malformed"
+    counts = found[-1]["result"]["unverified"]
+    assert counts == [{"operation": "authorize", "code": "grant_malformed", "count": 5_000 - len(found) + 1}]
+    assert audited(path).intact
 
 
 async def test_restart_right_after_rotation_continues(tmp_path):
@@ -163,7 +279,7 @@ async def test_full_disk(required):
     else:
         await bench.log.record(record(1))
     assert bench.metric("tabard_audit_failures_total") == 1
-    assert bench.state is State.DEGRADED
+    assert bench.state is (State.FAILED if required else State.DEGRADED)
     sink.full = False
     await bench.log.record(record(2))
     assert bench.state is State.OK
@@ -175,14 +291,19 @@ async def test_full_disk(required):
 class FullDisk:
     """A sink that can be told to fail."""
 
+    terminal = False
+
     def __init__(self):
         self.full = False
         self.lines = []
 
-    async def write(self, line):
+    async def write(self, line, *, own=False, room=0):  # noqa: ARG002 - the interface's
         if self.full:
             raise SinkError("no space left on device")
         self.lines.append(line)
+
+    def removable(self, now):  # noqa: ARG002 - the interface's
+        return []
 
     def last_line(self):
         return None
@@ -349,8 +470,8 @@ async def test_mask_erases_and_replaces(tmp_path):
         ["/"],
     ],
 )
-async def test_mask_that_cannot_be_applied_erases_everything(tmp_path, masks):
-    """If it isn't known what to hide, input and result are hidden."""
+async def test_mask_that_cannot_be_applied_erases_all_but_the_decision(tmp_path, masks):
+    """If it isn't known what to hide, all is hidden that a mask can hide; decision, tool and digest stay."""
     path = tmp_path / "log"
 
     async def mask(_document):
@@ -359,9 +480,11 @@ async def test_mask_that_cannot_be_applied_erases_everything(tmp_path, masks):
     bench = Bench(file_sink(path), mask=mask)
     await bench.log.record(record())
     (line,) = lines(path)
-    assert "input" not in line
-    assert "result" not in line
-    assert line["erased"] == ["/input", "/result"]
+    assert line["input"] == {"tool": {"name": "a"}}
+    assert line["result"] == {"decision": "allow"}
+    assert line["erased"] == ["/input"]
+    assert line["mask_error"] is True
+    assert len(line["call_digest"]) == 64
     assert bench.metric("tabard_audit_mask_failures_total") == 1
 
 
@@ -376,17 +499,45 @@ async def test_mask_that_raises_erases_everything(tmp_path):
     assert "hunter2" not in path.read_text()
 
 
-async def test_what_looks_like_a_token_never_reaches_the_log(tmp_path):
-    """A JWT or macaroon that an agent put into its arguments is replaced."""
+OWN_MACAROON = "AgEGdGFiYXJkAhB7InR5cGUiOiJncmFudCJ9AAAGIGJlYXJlcg"
+FOREIGN_MACAROON = "MDAyMWxvY2F0aW9uIHRhYmFyZAowMDQ3aWRlbnRpZmllciB7InR5cGUiOiJncmFudCJ9Cg"
+
+
+def token(**claims):
+    parts = [json.dumps({"alg": "ES256"}), json.dumps(claims), "signature"]
+    return ".".join(urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+
+
+async def test_own_secrets_never_reach_the_log(tmp_path):
+    """Tabard's macaroons and tokens of known issuers are replaced by their digests, wherever an agent put them."""
     path = tmp_path / "log"
-    jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
-    macaroon = "MDAyMWxvY2F0aW9uIHRhYmFyZAowMDQ3aWRlbnRpZmllciB7InR5cGUiOiJncmFudCJ9Cg"
-    await Bench(file_sink(path)).log.record(
-        record(input_json=json.dumps({"a": jwt, "b": f"Bearer {macaroon}", "c": "eyJ is fine"}).encode())
+    own = token(iss="https://idp.example", sub="alice")
+    await Bench(file_sink(path), issuers=["https://idp.example"]).log.record(
+        record(input_json=json.dumps({"a": own, "b": f"Bearer {OWN_MACAROON}", own: 1}).encode())
     )
     (line,) = lines(path)
-    assert line["input"] == {"a": "[redacted]", "b": "Bearer [redacted]", "c": "eyJ is fine"}
+    digest = f"[redacted sha256:{sha256(own.encode()).hexdigest()}]"
+    assert line["input"] == {
+        "a": digest,
+        "b": f"Bearer [redacted sha256:{sha256(OWN_MACAROON.encode()).hexdigest()}]",
+        digest: 1,
+    }
     assert audited(path).intact
+
+
+async def test_words_that_look_like_a_token_stay(tmp_path):
+    """What only looks like a secret isn't hidden, or an agent could hide what it does by its form."""
+    path = tmp_path / "log"
+    said = {
+        "recipient": token(iss="https://else.example", to="attacker@evil.example"),
+        "body": "eyJhbGciOiJFUzI1NiJ9.bm90LWpzb24.c2lnbmF0dXJl",
+        "tool": FOREIGN_MACAROON,
+        "array": token() + "x",
+    }
+    await Bench(file_sink(path), issuers=["https://idp.example"]).log.record(
+        record(input_json=json.dumps(said).encode())
+    )
+    assert lines(path)[0]["input"] == said
 
 
 async def test_configuration_chooses_the_sink(tmp_path):

@@ -26,9 +26,14 @@ async def parts(tmp_path):
         clock=lambda: NOW,
         health=Health(),
         keyring=SimpleNamespace(problems=()),
+        log=SimpleNamespace(tidy=tidy),
         identity=SimpleNamespace(agent=SimpleNamespace(problem="")),
     )
     await store.close()
+
+
+async def tidy():
+    """Stand for the decision log, which has tests of its own."""
 
 
 async def test_one_round_forgets_whatever_has_expired(parts):

@@ -1,0 +1,134 @@
+"""Verifies the hash chains of decision logs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tabard_sidecar.records.chain import GENESIS, Head, open_line
+
+NOTE = "log"
+"""``event`` of the records that the log writes about itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of a log. ``line`` counts from 1; 0 if the problem has no line."""
+
+    line: int
+    message: str
+
+
+@dataclass(slots=True)
+class Audit:
+    """Result of checking a log.
+
+    Attributes:
+        after: heads that are known from elsewhere, for example from an earlier check: records up to them may be missing
+            from the start, and must have been written.
+        records: intact records.
+        chains: last head of every chain, by id.
+        findings: the problems, in order.
+        begins: for every chain, the head before its first record here.
+        removed: heads up to which the log itself says that it removed records, after their time or when shipped.
+    """
+
+    after: Collection[Head] = ()
+    records: int = 0
+    chains: dict[str, Head] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    begins: dict[str, Head] = field(default_factory=dict)
+    removed: set[Head] = field(default_factory=set)
+
+    @property
+    def intact(self) -> bool:
+        """True if there are records and no findings."""
+        return self.records > 0 and not self.findings
+
+    @property
+    def starts_at(self) -> int:
+        """Sequence number of the first record; above 1 if earlier records were removed."""
+        return next(iter(self.begins.values())).sequence + 1 if self.begins else 0
+
+    def read(self, lines: Iterable[bytes], first_line: int = 1) -> None:
+        """Check further lines; several files are read one after the other, oldest first."""
+        for number, line in enumerate(lines, first_line):
+            if not line.strip():
+                continue
+            try:
+                head, previous, record = open_line(line)
+            except ValueError as error:
+                self.findings.append(Finding(number, str(error)))
+                continue
+            self._follow(number, head, previous)
+            if record.get("event") == NOTE:
+                self.removed |= _removed(record)
+
+    def finish(self) -> None:
+        """Check the ends of the chains, after the last file.
+
+        What is missing from the start must have been removed by the log itself or be known from elsewhere, and nothing
+        that is known from elsewhere may be missing from the end.
+        """
+        for chain_id, begin in self.begins.items():
+            if begin.sequence and begin not in self.removed and begin not in self.after:
+                missing = "record 1 is" if begin.sequence == 1 else f"records 1 to {begin.sequence} are"
+                self.findings.append(Finding(0, f"{missing} missing from the start of chain {chain_id}"))
+        for known in self.after:
+            last = self.chains.get(known.chain_id)
+            if last is None or last.sequence < known.sequence:
+                here = f"ends with record {last.sequence}" if last is not None else "isn't here"
+                if known != self.begins.get(known.chain_id):
+                    self.findings.append(
+                        Finding(0, f"chain {known.chain_id} {here}, but record {known.sequence} was written")
+                    )
+
+    def _follow(self, number: int, head: Head, previous: str) -> None:
+        before = self.chains.get(head.chain_id)
+        if before is None:
+            self.begins[head.chain_id] = Head(head.chain_id, head.sequence - 1, previous)
+            if head.sequence == 1 and previous != GENESIS:
+                self.findings.append(Finding(number, "the first record of a chain follows another record"))
+        elif head.sequence != before.sequence + 1:
+            self.findings.append(Finding(number, _gap(before.sequence, head.sequence)))
+        elif previous != before.digest:
+            self.findings.append(
+                Finding(number, f"record {head.sequence} doesn't follow the record before it")
+            )
+        for known in self.after:
+            if (known.chain_id, known.sequence) == (head.chain_id, head.sequence) and known != head:
+                self.findings.append(
+                    Finding(number, f"record {head.sequence} isn't the one that was known before")
+                )
+        self.chains[head.chain_id] = head
+        self.records += 1
+
+
+def removal_note(heads: Iterable[tuple[str, Head, str]]) -> dict[str, Any]:
+    """Return the result of a note about removed files, each given as name, last head and reason."""
+    return {
+        "removed": [{"file": name, "head": str(head), "reason": reason} for name, head, reason in heads],
+    }
+
+
+def _removed(record: dict[str, Any]) -> set[Head]:
+    """Return the heads in a :func:`removal_note`."""
+    found = set()
+    result = record.get("result")
+    for one in result.get("removed", []) if isinstance(result, dict) else []:
+        try:
+            found.add(Head.parse(one["head"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _gap(before: int, after: int) -> str:
+    if after > before + 1:
+        return (
+            f"records {before + 1} to {after - 1} are missing"
+            if after > before + 2
+            else f"record {after - 1} is missing"
+        )
+    return f"record {after} follows record {before}: repeated or out of order"
