@@ -52,7 +52,7 @@ async def test_an_agent_without_a_grant_cannot_push_records_out(start_zone):
         for number in range(60):
             grant = ("", "AgEGdGFiYXJk" + "x" * 100, "garbage")[number % 3]
             answer = await stub.Authorize(pb.AuthorizeRequest(grant=grant, tool=tool))
-            assert not answer.decision.allowed
+            assert answer.decision.effect == types_pb.EFFECT_DENY
     kept = records(zone)
     assert allowed.decision_id in {record.get("decision_id") for record in kept}
     assert sum(file.stat().st_size for file in log_of(zone).parent.glob("decisions.log*")) < 64 * 1024
@@ -95,7 +95,7 @@ async def test_a_denied_call_says_who_asked(start_zone):
     assert last["result"]["decision"] == "deny"
     assert last["result"]["reasons"][0]["code"]
     assert last["input"]["tool"]["name"] == "secrets.read"
-    assert last["input"]["task"]["id"] == task.task_id
+    assert last["input"]["task"]["id"] == task.info.task_id
     assert last["input"]["agent"]["id"].endswith("orchestrator")
     assert last["input"]["subject"]["id"]
 
@@ -130,7 +130,7 @@ async def test_no_mask_changes_a_decision_or_hides_who_made_it(start_zone, rule,
     said = next(record for record in found if "input" in record)
     assert said["input"]["tool"]["name"] == "tickets.read"
     assert said["input"]["agent"]["id"].endswith("orchestrator")
-    assert said["input"]["task"]["id"] == task.task_id
+    assert said["input"]["task"]["id"] == task.info.task_id
     outcome = found[-1]
     assert [reason["code"] for reason in outcome["result"]["reasons"]]
     if "arguments" not in said["input"]["tool"]:
