@@ -101,7 +101,7 @@ def shipped(files: tuple[Path, ...], as_json: bool) -> None:
                 "the file isn't intact",
                 exit_codes.NEGATIVE,
                 where=str(file),
-                next_step="See `tabard audit verify`. The file stays until somebody removes it.",
+                next_step="See `tabard audit verify`. The file stays until a person removes it.",
             )
         head = list(checked.chains.values())[-1]
         try:

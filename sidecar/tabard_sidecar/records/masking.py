@@ -33,7 +33,7 @@ _KEPT: tuple[tuple[str, ...], ...] = (
     ("result", "approvals_asked"),
     ("result", "replayed"),
 )
-# What the agent itself said, and nobody verified: only there a value may be replaced by another.
+# What the agent itself said, and no other party verified: only there a value may be replaced by another.
 _SAID = (("input", "tool", "arguments"), ("input", "context", "asserted"))
 
 
@@ -85,7 +85,7 @@ def erase(record: dict[str, Any], steps: Sequence[str]) -> tuple[bool, bool]:
     if inner is None and not (isinstance(place, dict) and last in place):
         return False, False
     changed, kept = _erase_child(place, last, inner, tuple(steps))
-    # Whoever erases a whole part means the rest of it; only a path that is kept itself is refused.
+    # A mask on a whole part means the rest of it; only a path that is kept itself is refused.
     return changed, kept and not changed
 
 

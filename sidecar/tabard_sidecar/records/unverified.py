@@ -1,6 +1,6 @@
 """Bounds what requests without a verified grant or token leave in the decision log.
 
-Anybody who reaches the socket can make such requests, as many and as large as they like. So none of their words is
+Every process that reaches the socket can make such requests, as many and as large as they like. So none of their words is
 recorded. The first ones of a time leave a short record each: reason code, size and SHA-256 of the request. Further ones are
 counted, and the counts are recorded once a minute.
 """

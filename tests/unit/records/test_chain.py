@@ -66,7 +66,7 @@ def audited(lines, after=()):
 
 
 def test_log_that_begins_later_is_not_intact():
-    """Records that are missing from the start are a finding: somebody may have removed them."""
+    """Records that are missing from the start are a finding: an attacker may have removed them."""
     audit = audited(log()[3:])
     assert [finding.message for finding in audit.findings] == [
         f"records 1 to 3 are missing from the start of chain {next(iter(audit.chains))}"

@@ -119,7 +119,7 @@ async def test_a_denied_call_says_who_asked(start_zone):
     ],
 )
 async def test_no_mask_changes_a_decision_or_hides_who_made_it(start_zone, rule, argument):
-    """Whatever a policy's mask does, the record keeps decision, codes, tool, agent and task, and lies in nothing."""
+    """With any mask of a policy, the record keeps decision, codes, tool, agent and task, and lies in nothing."""
     zone = await start_zone(workloads=("orchestrator",))
     (zone.policy / "mask.rego").write_text(f"package system.log\n\nimport rego.v1\n\n{rule}\n")
     await zone.running["orchestrator"].reload()
