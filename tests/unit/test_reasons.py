@@ -261,7 +261,9 @@ def test_codes_that_protos_name_exist():
 OTHER_WORDS = {
     "agent_issuer",
     "approval_id",
+    "arguments_json",
     "audience_keys",
+    "call_digest",
     "call_grant",
     "decision_id",
     "intent_source",
