@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tabard.caveats.errors import CaveatError
-from tabard.plain_path import compatible, path_flaw
+from tabard.plain_path import compatible, file_path_flaw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,20 +55,20 @@ def compile_cidr(operand: str) -> Callable[[str], str | None]:
 def compile_path_under(operand: str) -> Callable[[str], str | None]:
     """Return a check that a path is the folder ``operand`` or lies under it, by its spelling alone.
 
-    The path must be absolute and plain: see :func:`tabard.plain_path.path_flaw`. Symbolic links are not resolved: the
+    The path must be absolute and plain: see :func:`tabard.plain_path.file_path_flaw`. Symbolic links are not resolved: the
     backend has to.
 
     Raises:
         CaveatError: ``operand`` isn't such a path.
     """
-    flaw = path_flaw(operand)
+    flaw = file_path_flaw(operand)
     if flaw:
         raise CaveatError(f"operand of path_under {flaw}")
     base = operand.rstrip("/")
     normal_base = compatible(base)
 
     def check(value: str) -> str | None:
-        flaw = path_flaw(value)
+        flaw = file_path_flaw(value)
         if flaw:
             return flaw
         if not _under(value, base) or not _under(compatible(value), normal_base):

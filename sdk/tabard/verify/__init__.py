@@ -5,17 +5,26 @@ in front of an application. docs/backends.md is the guide.
 """
 
 from tabard.outcome import sign_outcome
+from tabard.verify.calls import NO_CREDENTIAL, CredentialOptional, Extract, ExtractGrpc, GrpcCalls, HttpCalls
 from tabard.verify.errors import Rejected
 from tabard.verify.introspection import IntrospectionClient
-from tabard.verify.model import Call, ChainLink, Extract, Request, VerifiedCredential
+from tabard.verify.model import Call, ChainLink, VerifiedCredential
 from tabard.verify.replay import ReplayStore, ReplayUnavailable, SqliteReplayStore
+from tabard.verify.request import GrpcRequest, MultiMapping, Request
 from tabard.verify.verifier import Verifier
 
 __all__ = [
+    "NO_CREDENTIAL",
     "Call",
     "ChainLink",
+    "CredentialOptional",
     "Extract",
+    "ExtractGrpc",
+    "GrpcCalls",
+    "GrpcRequest",
+    "HttpCalls",
     "IntrospectionClient",
+    "MultiMapping",
     "Rejected",
     "ReplayStore",
     "ReplayUnavailable",

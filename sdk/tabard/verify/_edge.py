@@ -1,19 +1,26 @@
-"""Finds the credential in headers and calls the extractor; the middlewares share it."""
+"""Finds the operation and the credential of a request and calls the extractor; middlewares and interceptors share it."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tabard.verify.calls import NO_CREDENTIAL, CredentialOptional, Found, HttpCalls, Operation, Routes
 from tabard.verify.errors import Rejected
-from tabard.verify.model import Call, Extract, Request
-from tabard.verify.verifier import MAX_TOKEN_CHARS
+from tabard.verify.model import Call, VerifiedCredential
+from tabard.verify.request import Request
+from tabard.verify.verifier import MAX_TOKEN_CHARS, Authenticated, Verifier
 
 DEFAULT_MAX_BODY_BYTES = 1 << 20
 HEADERS = ("authorization", "txn-token")
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 section 2.1
+
+_SELECT_ANOTHER = frozenset(
+    {"x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"}
+)
+"""Headers by which some frameworks and proxies replace the method or the path."""
 
 logger = logging.getLogger("tabard.verify")
 
@@ -57,23 +64,19 @@ def check_headers(accepted: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def extract_call(extract: Extract, request: Request) -> Call:
-    """Return the tool call that a request makes.
+def read_call(operation: Operation, request: Any) -> Call | None:  # noqa: ANN401  # HTTP's or gRPC's
+    """Return the tool call that a request makes, ``None`` if it needs no credential.
 
     Raises:
-        Rejected: the extractor raised an exception, or returned no call.
+        Rejected: the extractor raised an exception, returned no call, or left a part of the request out.
     """
-    return as_call(lambda: extract(request))
-
-
-def as_call(ask: Callable[[], Any]) -> Call:
-    """Return the result of an extractor as a call.
-
-    Raises:
-        Rejected: it raised an exception, or returned something else.
-    """
+    optional = isinstance(operation, CredentialOptional)
+    extract = operation.extract if isinstance(operation, CredentialOptional) else operation
     try:
-        call = Call(*ask())
+        answer = extract(request)  # type: ignore[operator]
+        if answer is NO_CREDENTIAL and optional:
+            return None
+        call = Call(*answer)
     except Rejected:
         raise
     except Exception as error:
@@ -87,6 +90,90 @@ def as_call(ask: Callable[[], Any]) -> Call:
         logger.error("the extractor returned something else than tool, arguments and server")
         raise Rejected("call_unreadable", "the extractor returned no call")
     return call
+
+
+class HttpGuard:
+    """The checks that both HTTP middlewares make, in the order of its methods.
+
+    Args:
+        verifier: decides which credentials are accepted.
+        calls: extractors by method and route.
+        max_body_bytes: longest body of a request with a credential.
+        headers: headers that may carry the credential.
+
+    Raises:
+        ValueError: a route, an extractor or a header's name is malformed.
+    """
+
+    def __init__(
+        self, verifier: Verifier, calls: HttpCalls, max_body_bytes: int, headers: Iterable[str]
+    ) -> None:
+        self._verifier = verifier
+        self._routes = Routes(calls)
+        self._max_body_bytes = max_body_bytes
+        self._headers = check_headers(headers)
+        self.realm = verifier.audience
+
+    def find(self, method: str, path: str, raw: bytes | None, headers: Iterable[tuple[str, str]]) -> Found:
+        """Return the operation that a request selects, before anything is known about its credential.
+
+        Raises:
+            Rejected: none, or the application might select another.
+        """
+        found = self._routes.find(method, path, raw)
+        for name, value in headers:
+            if name in _SELECT_ANOTHER:
+                raise Rejected("operation_unknown", f"the header {name} asks for another operation")
+            if name == "content-encoding" and value.strip().lower() not in {"", "identity"}:
+                raise Rejected("call_unreadable", "the body is compressed")
+        return found
+
+    def authenticate(self, found: Found, headers: Iterable[tuple[str, str]]) -> Authenticated | None:
+        """Return the credential of a request; ``None`` if it has none and its operation may do without.
+
+        Raises:
+            Rejected: it isn't acceptable.
+        """
+        try:
+            token = find_token(headers, self._headers)
+        except Rejected as rejected:
+            if rejected.code == "credential_missing" and isinstance(found.operation, CredentialOptional):
+                return None
+            raise
+        return self._verifier.authenticate(token)
+
+    def body_limit(self, found: Found, authenticated: Authenticated | None) -> int:
+        """Return how many bytes the body may have."""
+        if authenticated is None and isinstance(found.operation, CredentialOptional):
+            return min(found.operation.max_body_bytes, self._max_body_bytes)
+        return self._max_body_bytes
+
+    def authorize(
+        self, found: Found, authenticated: Authenticated | None, request: Request
+    ) -> VerifiedCredential | None:
+        """Return the credential for exactly this request; ``None`` if the request needs none.
+
+        Raises:
+            Rejected: the credential is for another call.
+        """
+        call = read_call(found.operation, request)
+        request.require_all_read()
+        return accept(self._verifier, authenticated, call)
+
+
+def accept(
+    verifier: Verifier, authenticated: Authenticated | None, call: Call | None
+) -> VerifiedCredential | None:
+    """Compare a credential with the call that the extractor has read.
+
+    Raises:
+        Rejected: there is none, or it is for another call.
+    """
+    if call is None:
+        return None
+    if authenticated is None:
+        raise Rejected("credential_missing")
+    return verifier.authorize(authenticated, call)
 
 
 def log_rejected(rejected: Rejected) -> None:

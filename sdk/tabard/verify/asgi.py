@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from tabard.verify import _edge
+from tabard.verify._asgi_routes import path_below_mount, raw_path, require_same_route
+from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls
 from tabard.verify.errors import Rejected
-from tabard.verify.model import Extract, Request, VerifiedCredential
-from tabard.verify.verifier import Authenticated, Verifier
+from tabard.verify.model import VerifiedCredential
+from tabard.verify.request import Request
+from tabard.verify.verifier import Verifier
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -21,89 +24,100 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 class TabardMiddleware:
     """Verifies every HTTP request and hands over what the credential says in ``scope["tabard"]``.
 
-    The body is read, up to the limit, after the credential was authenticated; the application receives it unchanged.
-    WebSocket connections are refused: their calls come after the handshake and couldn't be checked.
+    A request that no route of ``calls`` names is refused. The body is read, up to the limit, after the credential was
+    authenticated; the application receives it unchanged. WebSocket connections are refused: their calls come after the
+    handshake and couldn't be checked.
 
     Args:
         app: the application.
         verifier: decides which credentials are accepted.
-        extract: says which tool call a request makes.
-        public_paths: exact paths that need no credential, such as a health check's.
+        calls: for each method and route a function that says which tool call a request makes, or ``NO_CREDENTIAL``.
         max_body_bytes: longest body.
         headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
+
+    Raises:
+        ValueError: a route, an extractor or a header's name is malformed.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  # frameworks pass all by name
+    def __init__(
         self,
         app: Application,
         verifier: Verifier,
-        extract: Extract,
-        public_paths: Collection[str] = (),
+        calls: HttpCalls,
         max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
         headers: Collection[str] = _edge.HEADERS,
     ) -> None:
         self._app = app
-        self._verifier = verifier
-        self._extract = extract
-        self._public_paths = frozenset(public_paths)
-        self._max_body_bytes = max_body_bytes
-        self._headers = _edge.check_headers(headers)
+        self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
-        elif scope["path"] in self._public_paths:
-            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
         else:
-            await self._guard(scope, receive, send)
+            await send({"type": f"{scope['type']}.close", "code": 1008})
 
-    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Only the middleware may set this.
+        scope = {name: value for name, value in scope.items() if name != "tabard"}
+        headers = [
+            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]
+        ]
         try:
-            headers = [
-                (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]
-            ]
-            token = _edge.find_token(headers, self._headers)
-            authenticated = await asyncio.to_thread(self._verifier.authenticate, token)
-            body = await self._read(headers, receive)
-            if body is None:
-                return
-            request = Request(
-                method=scope["method"],
-                path=scope["path"],
-                query_string=scope.get("query_string", b"").decode("latin-1"),
-                headers=dict(headers),
-                body=body,
-            )
-            credential = await asyncio.to_thread(self._authorize, authenticated, request)
+            found = self._guard.find(scope["method"], path_below_mount(scope), raw_path(scope), headers)
+            require_same_route(self._app, scope, found.template)
+            if found.operation is not NO_CREDENTIAL:
+                admitted = await self._admit(found, scope, headers, receive)
+                if admitted is None:
+                    return
+                body, credential = admitted
+                receive = _replay(body, receive)
+                if credential is not None:
+                    scope["tabard"] = credential
         except Rejected as rejected:
             _edge.log_rejected(rejected)
-            await _respond(rejected, self._verifier.audience, send)
+            await _respond(rejected, self._guard.realm, send)
             return
-        await self._app({**scope, "tabard": credential}, _replay(body, receive), send)
+        await self._app(scope, receive, send)
 
-    def _authorize(self, authenticated: Authenticated, request: Request) -> VerifiedCredential:
-        return self._verifier.authorize(authenticated, _edge.extract_call(self._extract, request))
+    async def _admit(
+        self, found: Found, scope: Scope, headers: list[tuple[str, str]], receive: Receive
+    ) -> tuple[bytes, VerifiedCredential | None] | None:
+        """Return body and credential of a request, ``None`` if the client has disconnected."""
+        authenticated = await asyncio.to_thread(self._guard.authenticate, found, headers)
+        body = await _read(headers, receive, self._guard.body_limit(found, authenticated))
+        if body is None:
+            return None
+        request = Request(
+            scope["method"],
+            path_below_mount(scope),
+            path_params=found.values,
+            query_string=scope.get("query_string", b"").decode("latin-1"),
+            headers=headers,
+            body=body,
+        )
+        return body, await asyncio.to_thread(self._guard.authorize, found, authenticated, request)
 
-    async def _read(self, headers: list[tuple[str, str]], receive: Receive) -> bytes | None:
-        """Return the body, ``None`` if the client has disconnected."""
-        announced = [value for name, value in headers if name == "content-length"]
-        if any(value.isdigit() and int(value[:20]) > self._max_body_bytes for value in announced):
+
+async def _read(headers: list[tuple[str, str]], receive: Receive, limit: int) -> bytes | None:
+    """Return the body, ``None`` if the client has disconnected."""
+    announced = [value for name, value in headers if name == "content-length"]
+    if any(value.isdigit() and int(value[:20]) > limit for value in announced):
+        raise Rejected("body_too_large")
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
             raise Rejected("body_too_large")
-        chunks, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return None
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._max_body_bytes:
-                raise Rejected("body_too_large")
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

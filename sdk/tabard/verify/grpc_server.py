@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, NoReturn
 
 import grpc
@@ -19,12 +19,11 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tabard.verify import _edge
+from tabard.verify.calls import NO_CREDENTIAL, CredentialOptional, GrpcCalls, check_operation
 from tabard.verify.errors import Rejected
 from tabard.verify.model import VerifiedCredential
+from tabard.verify.request import GrpcRequest
 from tabard.verify.verifier import Verifier
-
-ExtractGrpc = Callable[[str, Any], tuple[str, Mapping[str, Any]] | tuple[str, Mapping[str, Any], str]]
-"""Says which tool call a message makes: called with the full method name and the request message."""
 
 ERROR_DOMAIN = "tabard.dev"
 _STATUS = {
@@ -33,6 +32,7 @@ _STATUS = {
     403: grpc.StatusCode.PERMISSION_DENIED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+_SLASHES = 2
 _current: contextvars.ContextVar[VerifiedCredential | None] = contextvars.ContextVar(
     "tabard_verified", default=None
 )
@@ -54,39 +54,58 @@ def verified() -> VerifiedCredential:
 class _Guard:
     """The checks that both interceptors make."""
 
-    def __init__(self, verifier: Verifier, extract: ExtractGrpc, public_methods: Collection[str]) -> None:
+    def __init__(self, verifier: Verifier, calls: GrpcCalls) -> None:
         self._verifier = verifier
-        self._extract = extract
-        self._public_methods = frozenset(public_methods)
+        for method, operation in calls.items():
+            check_operation(method, operation)
+            if method.count("/") != _SLASHES or not method.startswith("/"):
+                message = f"{method} is no full method name such as /shop.Refunds/Create"
+                raise ValueError(message)
+        self._calls = dict(calls)
 
     def is_public(self, method: str) -> bool:
         """Tell whether a method needs no credential."""
-        return method in self._public_methods
+        return self._calls.get(method) is NO_CREDENTIAL
 
-    def verify(self, method: str, request: object, metadata: object) -> VerifiedCredential:
-        """Accept a call.
+    def refusal(self, method: str, *, request_streaming: bool) -> Callable[..., NoReturn] | None:
+        """Return the behaviour of a method that can't be called; ``None`` if it can."""
+        if method not in self._calls:
+            rejected = Rejected("operation_unknown", f"no extractor for {method[:200]!r}")
+            return lambda _request, context: _abort(rejected, context)
+        return _refuse_stream if request_streaming else None
+
+    def verify(self, method: str, message: object, metadata: object) -> VerifiedCredential | None:
+        """Accept a call; return ``None`` if it needs no credential.
 
         Raises:
             Rejected: it isn't acceptable.
         """
+        operation = self._calls[method]
         pairs = [(str(key), value) for key, value in metadata or () if isinstance(value, str)]  # type: ignore[attr-defined]
-        authenticated = self._verifier.authenticate(_edge.find_token(pairs))
-        return self._verifier.authorize(authenticated, _edge.as_call(lambda: self._extract(method, request)))
+        try:
+            authenticated = self._verifier.authenticate(_edge.find_token(pairs))
+        except Rejected as rejected:
+            if rejected.code != "credential_missing" or not isinstance(operation, CredentialOptional):
+                raise
+            authenticated = None
+        call = _edge.read_call(operation, GrpcRequest(method, message, pairs))
+        return _edge.accept(self._verifier, authenticated, call)
 
 
 class TabardInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg,unused-ignore]
-    """Guards the methods of a ``grpc.server``.
+    """Guards the methods of a ``grpc.server``. A method that ``calls`` doesn't name is refused.
 
     Args:
         verifier: decides which credentials are accepted.
-        extract: says which tool call a message makes.
-        public_methods: full names of methods that need no credential, for example ``/grpc.health.v1.Health/Check``.
+        calls: for each full method name, such as ``/shop.Refunds/Create``, a function that says which tool call a request
+            makes, or ``NO_CREDENTIAL``.
+
+    Raises:
+        ValueError: a name or an extractor is malformed.
     """
 
-    def __init__(
-        self, verifier: Verifier, extract: ExtractGrpc, public_methods: Collection[str] = ()
-    ) -> None:
-        self._guard = _Guard(verifier, extract, public_methods)
+    def __init__(self, verifier: Verifier, calls: GrpcCalls) -> None:
+        self._guard = _Guard(verifier, calls)
 
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:  # noqa: ANN401  # gRPC's own types
         """Wrap the handler of one call."""
@@ -94,8 +113,9 @@ class TabardInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg,unused
         method = handler_call_details.method
         if handler is None or self._guard.is_public(method):
             return handler
-        if handler.request_streaming:
-            return _refuse_streams(handler)
+        refusal = self._guard.refusal(method, request_streaming=handler.request_streaming)
+        if refusal is not None:
+            return _refusing(handler, refusal)
         make = (
             grpc.unary_stream_rpc_method_handler
             if handler.response_streaming
@@ -128,8 +148,7 @@ class TabardInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg,unused
         try:
             credential = self._guard.verify(method, request, context.invocation_metadata())
         except Rejected as rejected:
-            _edge.log_rejected(rejected)
-            context.abort_with_status(_status(rejected))
+            _abort(rejected, context)
         inside = contextvars.copy_context()
         inside.run(_current.set, credential)
         return inside
@@ -138,10 +157,8 @@ class TabardInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg,unused
 class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg,unused-ignore]
     """Guards the methods of a ``grpc.aio.server``; takes what :class:`TabardInterceptor` takes."""
 
-    def __init__(
-        self, verifier: Verifier, extract: ExtractGrpc, public_methods: Collection[str] = ()
-    ) -> None:
-        self._guard = _Guard(verifier, extract, public_methods)
+    def __init__(self, verifier: Verifier, calls: GrpcCalls) -> None:
+        self._guard = _Guard(verifier, calls)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:  # noqa: ANN401
         """Wrap the handler of one call."""
@@ -149,8 +166,9 @@ class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         method = handler_call_details.method
         if handler is None or self._guard.is_public(method):
             return handler
-        if handler.request_streaming:
-            return _refuse_streams(handler)
+        refusal = self._guard.refusal(method, request_streaming=handler.request_streaming)
+        if refusal is not None:
+            return _refusing(handler, refusal)
         if handler.response_streaming:
             behaviour: Any = self._stream(handler.unary_stream, method)
             make: Any = grpc.unary_stream_rpc_method_handler
@@ -182,7 +200,7 @@ class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
         return guarded
 
-    async def _verify(self, method: str, request: object, context: Any) -> VerifiedCredential:  # noqa: ANN401
+    async def _verify(self, method: str, request: object, context: Any) -> VerifiedCredential | None:  # noqa: ANN401
         try:
             return await asyncio.to_thread(self._guard.verify, method, request, context.invocation_metadata())
         except Rejected as rejected:
@@ -192,18 +210,30 @@ class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             raise
 
 
-def _refuse_streams(handler: Any) -> Any:  # noqa: ANN401
+def _abort(rejected: Rejected, context: grpc.ServicerContext) -> NoReturn:
+    """Refuse a call from a synchronous handler; asyncio servers run these too, with a smaller context."""
+    _edge.log_rejected(rejected)
+    status = _status(rejected)
+    context.set_trailing_metadata(status.trailing_metadata)
+    context.abort(status.code, status.details)
+    raise rejected
+
+
+def _refuse_stream(_request: object, context: grpc.ServicerContext) -> NoReturn:
     message = "a stream of requests can't be guarded: each call needs a credential of its own"
+    context.abort(grpc.StatusCode.UNIMPLEMENTED, message)
+    raise AssertionError(message)
 
-    def refuse(_request: object, context: grpc.ServicerContext) -> NoReturn:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, message)
-        raise AssertionError(message)
 
-    make = (
-        grpc.stream_stream_rpc_method_handler
-        if handler.response_streaming
-        else grpc.stream_unary_rpc_method_handler
-    )
+def _refusing(handler: Any, refuse: Callable[..., NoReturn]) -> Any:  # noqa: ANN401
+    """Return a handler of the same kind that refuses each call."""
+    kinds = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }
+    make: Any = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
     return make(refuse, handler.request_deserializer, handler.response_serializer)
 
 

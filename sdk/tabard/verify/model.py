@@ -1,15 +1,12 @@
-"""Requests and calls that verification takes, and the credential that it returns."""
+"""The call that verification compares, and the credential that it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 
 from tabard._model import Subject
-from tabard.arguments import ArgumentsError, parse_arguments
-from tabard.verify.errors import Rejected
 
 
 class Call(NamedTuple):
@@ -18,52 +15,6 @@ class Call(NamedTuple):
     tool: str
     arguments: Mapping[str, Any]
     server: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request as an extractor sees it; ``headers`` have lower-case names."""
-
-    method: str
-    path: str
-    query_string: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    def json(self) -> dict[str, Any]:
-        """Return the body's JSON object, parsed strictly, so that another parser can't read it differently.
-
-        Raises:
-            Rejected: it isn't one, repeats a key, or holds a number that isn't exact.
-        """
-        try:
-            return parse_arguments(self.body)
-        except ArgumentsError as error:
-            raise Rejected("call_unreadable", str(error)) from error
-
-    def query(self) -> dict[str, str]:
-        """Return the query's parameters.
-
-        Raises:
-            Rejected: one is repeated, or they can't be decoded.
-        """
-        try:
-            pairs = parse_qsl(
-                self.query_string,
-                keep_blank_values=True,
-                strict_parsing=bool(self.query_string),
-                errors="strict",
-            )
-        except ValueError as error:
-            raise Rejected("call_unreadable", "the query can't be decoded") from error
-        values = dict(pairs)
-        if len(values) != len(pairs):
-            raise Rejected("call_unreadable", "a query parameter is repeated")
-        return values
-
-
-Extract = Callable[[Request], tuple[str, Mapping[str, Any]] | tuple[str, Mapping[str, Any], str]]
-"""Says which tool call a request makes: tool, arguments and, if the agent names one, server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 from tabard.verify import _edge
+from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls
 from tabard.verify.errors import Rejected
-from tabard.verify.model import Extract, Request, VerifiedCredential
+from tabard.verify.model import VerifiedCredential
+from tabard.verify.request import Request
 from tabard.verify.verifier import Verifier
 
 Environ = dict[str, Any]
@@ -20,77 +22,82 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 class TabardMiddleware:
     """Verifies every request and hands over what the credential says in ``environ["tabard.verified"]``.
 
-    The body is read, up to the limit, after the credential was authenticated; the application can read it again.
+    A request that no route of ``calls`` names is refused. The body is read, up to the limit, after the credential was
+    authenticated; the application can read it again.
 
     Args:
         app: the application.
         verifier: decides which credentials are accepted.
-        extract: says which tool call a request makes.
-        public_paths: exact paths that need no credential, such as a health check's.
+        calls: for each method and route a function that says which tool call a request makes, or ``NO_CREDENTIAL``.
         max_body_bytes: longest body.
         headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
+
+    Raises:
+        ValueError: a route, an extractor or a header's name is malformed.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  # as for ASGI
+    def __init__(
         self,
         app: Application,
         verifier: Verifier,
-        extract: Extract,
-        public_paths: Collection[str] = (),
+        calls: HttpCalls,
         max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
         headers: Collection[str] = _edge.HEADERS,
     ) -> None:
         self._app = app
-        self._verifier = verifier
-        self._extract = extract
-        self._public_paths = frozenset(public_paths)
-        self._max_body_bytes = max_body_bytes
-        self._headers = _edge.check_headers(headers)
+        self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         # Only the middleware may set this.
         environ.pop("tabard.verified", None)
-        if environ.get("PATH_INFO", "") in self._public_paths:
-            return self._app(environ, start_response)
         try:
-            environ["tabard.verified"] = self._verify(environ)
+            headers = _headers(environ)
+            path = _text(environ.get("PATH_INFO", ""))
+            found = self._guard.find(environ["REQUEST_METHOD"], path, _raw_path(environ), headers)
+            if found.operation is not NO_CREDENTIAL:
+                credential = self._verify(found, path, headers, environ)
+                if credential is not None:
+                    environ["tabard.verified"] = credential
         except Rejected as rejected:
             _edge.log_rejected(rejected)
-            return _respond(rejected, self._verifier.audience, start_response)
+            return _respond(rejected, self._guard.realm, start_response)
         return self._app(environ, start_response)
 
-    def _verify(self, environ: Environ) -> VerifiedCredential:
-        headers = _headers(environ)
-        authenticated = self._verifier.authenticate(_edge.find_token(headers.items(), self._headers))
-        body = self._read(environ)
+    def _verify(
+        self, found: Found, path: str, headers: list[tuple[str, str]], environ: Environ
+    ) -> VerifiedCredential | None:
+        authenticated = self._guard.authenticate(found, headers)
+        body = _read(environ, self._guard.body_limit(found, authenticated))
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         request = Request(
-            method=environ["REQUEST_METHOD"],
-            path=_text(environ.get("PATH_INFO", "")),
+            environ["REQUEST_METHOD"],
+            path,
+            path_params=found.values,
             query_string=environ.get("QUERY_STRING", ""),
             headers=headers,
             body=body,
         )
-        return self._verifier.authorize(authenticated, _edge.extract_call(self._extract, request))
+        return self._guard.authorize(found, authenticated, request)
 
-    def _read(self, environ: Environ) -> bytes:
-        announced = environ.get("CONTENT_LENGTH") or ""
-        if announced:
-            if not announced.isascii() or not announced.isdigit():
-                raise Rejected("length_required", "Content-Length is no number")
-            if len(announced) > 20 or int(announced) > self._max_body_bytes:  # noqa: PLR2004  # digits of 2^64
-                raise Rejected("body_too_large")
-            return _read_exactly(environ["wsgi.input"], int(announced))
-        if environ.get("wsgi.input_terminated"):
-            body = _read_exactly(environ["wsgi.input"], self._max_body_bytes + 1)
-            if len(body) > self._max_body_bytes:
-                raise Rejected("body_too_large")
-            return body
-        if environ.get("HTTP_TRANSFER_ENCODING"):
-            raise Rejected("length_required")
-        return b""
+
+def _read(environ: Environ, limit: int) -> bytes:
+    announced = environ.get("CONTENT_LENGTH") or ""
+    if announced:
+        if not announced.isascii() or not announced.isdigit():
+            raise Rejected("length_required", "Content-Length is no number")
+        if len(announced) > 20 or int(announced) > limit:  # noqa: PLR2004  # digits of 2^64
+            raise Rejected("body_too_large")
+        return _read_exactly(environ["wsgi.input"], int(announced))
+    if environ.get("wsgi.input_terminated"):
+        body = _read_exactly(environ["wsgi.input"], limit + 1)
+        if len(body) > limit:
+            raise Rejected("body_too_large")
+        return body
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        raise Rejected("length_required")
+    return b""
 
 
 def _read_exactly(stream: Any, size: int) -> bytes:  # noqa: ANN401  # PEP 3333 names no type
@@ -104,16 +111,25 @@ def _read_exactly(stream: Any, size: int) -> bytes:  # noqa: ANN401  # PEP 3333 
     return b"".join(chunks)
 
 
-def _headers(environ: Environ) -> dict[str, str]:
-    headers = {
-        name[5:].replace("_", "-").lower(): value
+def _headers(environ: Environ) -> list[tuple[str, str]]:
+    """Return the headers; the server has joined those that were repeated, for the application as well."""
+    headers = [
+        (name[5:].replace("_", "-").lower(), value)
         for name, value in environ.items()
         if name.startswith("HTTP_") and isinstance(value, str)
-    }
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers[name.replace("_", "-").lower()] = environ[name]
+    ]
+    names = ("CONTENT_TYPE", "CONTENT_LENGTH")
+    headers += [(name.replace("_", "-").lower(), environ[name]) for name in names if environ.get(name)]
     return headers
+
+
+def _raw_path(environ: Environ) -> bytes | None:
+    """Return the path as it was sent, ``None`` if the server doesn't tell it (PEP 3333 has no name for it)."""
+    for name in ("REQUEST_URI", "RAW_URI"):
+        target = environ.get(name)
+        if isinstance(target, str) and target.startswith("/"):
+            return target.partition("?")[0].encode("latin-1", "replace")
+    return None
 
 
 def _text(value: str) -> str:
@@ -121,7 +137,7 @@ def _text(value: str) -> str:
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
-        raise Rejected("call_unreadable", "the path isn't UTF-8") from None
+        raise Rejected("path_ambiguous", "the path isn't UTF-8") from None
 
 
 def _respond(rejected: Rejected, realm: str, start_response: StartResponse) -> list[bytes]:

@@ -136,6 +136,8 @@ OBJECTED = {
         ("/srv/data", "/srv/data/c|/secret"),
         ("/srv/data", "/srv/data/..::$INDEX_ALLOCATION/secret"),
         ("/srv/data", "/srv/data/~root/x"),
+        ("/srv/data", "/srv/data/..#"),
+        ("/srv/data", "/srv/data/..?x"),
         ("/srv/data", "/srv/data/$OLDPWD/x"),
         ("/srv/data", "/srv/data/.../secret"),
         ("/srv/data", "/srv/data/a."),

@@ -92,6 +92,8 @@ def test_an_accepted_path_is_under_the_folder_for(name, monkeypatch):
     @example(f"{BASE}/~root/x")
     @example(f"{BASE}/.. /x")
     @example(f"{BASE}/$UP/x")
+    @example(f"{BASE}/..#x")
+    @example(f"{BASE}/..?x")
     @example(f"{BASE}/a/")
     @given(paths)
     def holds(path):

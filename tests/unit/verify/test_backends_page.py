@@ -11,7 +11,7 @@ import jwt
 import pytest
 from tabard.outcome import outcome_key
 from tabard.testing import FakeIssuer
-from tabard.verify import Rejected, Request, SqliteReplayStore
+from tabard.verify import NO_CREDENTIAL, Rejected, Request, SqliteReplayStore
 from tabard.verify.errors import CODES
 from tabard_sidecar.keys import ROOT, Keyring
 
@@ -58,7 +58,8 @@ def run(namespace, *names):
 
 
 def bearer(issuer, *args, **options):
-    return {"Authorization": f"Bearer {issuer.jwt(*args, **options)}"}
+    token = issuer.jwt(*args, **options)
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
 def test_every_block_belongs_to_a_test():
@@ -66,6 +67,7 @@ def test_every_block_belongs_to_a_test():
         "asgi",
         "wsgi",
         "grpc",
+        "mcp",
         "introspection",
         "keys",
         "outcome",
@@ -106,15 +108,16 @@ def test_the_other_blocks_of_the_first_chapter_do_what_they_say(namespace):
     assert namespace["handle"]({**message, "arguments": {}}) == {"error": "arguments_mismatch"}
 
 
-def test_the_longer_extractor_tells_calls_apart(namespace):
-    call_of = run(namespace)["call_of"]
-    assert call_of(Request("GET", "/orders/A-17", "lines=20", {}, b"")) == (
-        "orders.read",
-        {"order": "A-17", "lines": 20},
-    )
-    assert call_of(Request("POST", "/refunds", "", {}, BODY)) == ("refunds.create", json.loads(BODY))
-    with pytest.raises(ValueError, match="no tool call"):
-        call_of(Request("DELETE", "/refunds", "", {}, b""))
+def test_the_longer_extractors_tell_calls_apart(namespace):
+    calls = run(namespace)["calls"]
+    order = {"order": "A-17"}
+    read = Request("GET", "/orders/A-17", path_params=order, query_string="lines=20")
+    assert calls["GET", "/orders/{order}"](read) == ("orders.read", {"order": "A-17", "lines": 20})
+    cancel = Request("POST", "/orders/A-17/cancel", path_params=order)
+    assert calls["POST", "/orders/{order}/cancel"](cancel) == ("orders.cancel", order)
+    create = Request("POST", "/refunds", headers=[("Content-Type", "application/json")], body=BODY)
+    assert calls["POST", "/refunds"](create) == ("refunds.create", json.loads(BODY))
+    assert calls["GET", "/healthz"] is NO_CREDENTIAL
 
 
 def test_the_outcome_block_signs_what_the_call_cost(namespace):
@@ -136,7 +139,7 @@ def test_the_grpc_block_guards_a_server(namespace, tmp_path):
     server, issuer = namespace["server"], namespace["issuer"]
 
     def handler(message, context):
-        return namespace["create_refund"](message, context)
+        return namespace["create_refund_handler"](message, context)
 
     method = grpc.unary_unary_rpc_method_handler(
         handler,
@@ -155,7 +158,7 @@ def test_the_grpc_block_guards_a_server(namespace, tmp_path):
             BODY, metadata=[("authorization", f"Bearer {token}")]
         )
     server.stop(None).wait()
-    assert json.loads(answer) == {"refunded_for": "fake-subject"}
+    assert json.loads(answer) == {"refunded": "A-17", "for": "fake-subject"}
 
 
 def test_the_introspection_block_asks(namespace, monkeypatch):

@@ -7,15 +7,20 @@ from contextlib import asynccontextmanager, contextmanager
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from tabard.verify import NO_CREDENTIAL
 from tabard.verify.grpc_server import AioTabardInterceptor, TabardInterceptor, verified
 
 ARGUMENTS = {"amount": 20}
 MESSAGE = json.dumps(ARGUMENTS).encode()
 
 
-def extract(method, message):
+def extract(request):
     """Messages are JSON here; the method names the tool."""
-    return method.rpartition("/")[2], json.loads(message)
+    return request.method.rpartition("/")[2], json.loads(request.message)
+
+
+GUARDED = ("Unary", "Stream", "Many", "Both", "Written", "Threaded", "ThreadedStream", "Absent")
+CALLS = {f"/test.Backend/{name}": extract for name in GUARDED} | {"/test.Backend/Open": NO_CREDENTIAL}
 
 
 def _unary(request, context):
@@ -67,7 +72,7 @@ def handlers(*, aio):
 
 @contextmanager
 def serve(verifier, tmp_path):
-    interceptor = TabardInterceptor(verifier, extract, ["/test.Backend/Open"])
+    interceptor = TabardInterceptor(verifier, CALLS)
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[interceptor])
     server.add_generic_rpc_handlers([handlers(aio=False)])
     address = f"unix:{tmp_path}/backend.sock"
@@ -80,7 +85,7 @@ def serve(verifier, tmp_path):
 
 @asynccontextmanager
 async def serve_aio(verifier, tmp_path):
-    interceptor = AioTabardInterceptor(verifier, extract, ["/test.Backend/Open"])
+    interceptor = AioTabardInterceptor(verifier, CALLS)
     server = grpc.aio.server(interceptors=[interceptor])
     server.add_generic_rpc_handlers([handlers(aio=True)])
     address = f"unix:{tmp_path}/backend.sock"

@@ -9,21 +9,31 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tabard.verify import Rejected, asgi, wsgi
+from tabard.verify import NO_CREDENTIAL, Rejected, asgi, wsgi
 from tabard.verify._edge import find_token
 
 from tests.support.backends import request, serve_asgi, serve_wsgi
 
 
-def extract(request):
+def named_by_the_path(request):
     """The tool's arguments are the JSON body; the path names the tool."""
-    if request.path == "/crash":
-        raise RuntimeError("the extractor broke")
-    if request.path == "/nothing":
-        return None
-    if request.path == "/query":
-        return "query", request.query()
     return request.path.strip("/").replace("/", "."), request.json()
+
+
+def crash(request):
+    raise RuntimeError("the extractor broke")
+
+
+CALLS = {
+    ("POST", "/refunds/create"): named_by_the_path,
+    ("POST", "/refunds/cancel"): named_by_the_path,
+    ("POST", "/t"): named_by_the_path,
+    ("POST", "/crash"): crash,
+    ("POST", "/nothing"): lambda _: None,
+    ("POST", "/open"): lambda _: NO_CREDENTIAL,
+    ("POST", "/query"): lambda request: ("query", dict(request.query_params)),
+    ("POST", "/healthz"): NO_CREDENTIAL,
+}
 
 
 async def asgi_app(scope, receive, send):
@@ -51,7 +61,7 @@ def wsgi_app(environ, start_response):
 
 @contextmanager
 def serve(kind, verifier, **options):
-    options = {"verifier": verifier, "extract": extract, "public_paths": ["/healthz"], **options}
+    options = {"verifier": verifier, "calls": CALLS, **options}
     if kind == "asgi":
         with serve_asgi(asgi.TabardMiddleware(asgi_app, **options)) as port:
             yield port
@@ -70,12 +80,19 @@ BODY = b'{"order": "A-17", "amount": 20}'
 ARGUMENTS = json.loads(BODY)
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
 def send(port, token=None, body=BODY, path="/refunds/create", headers=None):
-    status, answer_headers, answer = request(port, path=path, body=body, headers=headers or bearer(token))
+    pairs = [
+        *JSON.items(),
+        *(headers.items() if isinstance(headers, dict) else headers or bearer(token).items()),
+    ]
+    status, answer_headers, answer = request(port, path=path, body=body, headers=pairs)
     return status, answer_headers, json.loads(answer)
 
 
@@ -159,7 +176,7 @@ def test_a_body_that_two_parsers_could_read_differently_is_refused(port, issuer,
 
 
 def test_an_extractor_that_fails_refuses(port, issuer):
-    for path in ("/crash", "/nothing"):
+    for path in ("/crash", "/nothing", "/open"):
         status, _, answer = send(port, issuer.jwt("refunds.create", ARGUMENTS), path=path)
         assert (status, answer["code"]) == (400, "call_unreadable")
 
@@ -183,7 +200,7 @@ def test_public_paths_need_no_credential_and_are_exact(port):
     status, _, answer = send(port, headers={"X-Other": "1"}, path="/healthz")
     assert (status, answer["subject"]) == (200, None)
     for path in ("/healthz/", "/healthz/x", "/x/healthz", "/HEALTHZ"):
-        assert send(port, headers={"X-Other": "1"}, path=path)[0] == 401
+        assert send(port, headers={"X-Other": "1"}, path=path)[0] == 403
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
@@ -202,7 +219,7 @@ def test_headers_can_be_restricted(kind, verifier, issuer):
         assert send(port, headers={"Txn-Token": token, "Authorization": "Basic dTpw"})[0] == 200
         assert send(port, token)[2]["code"] == "credential_missing"
     with pytest.raises(ValueError, match="among"):
-        wsgi.TabardMiddleware(wsgi_app, verifier, extract, headers=["cookie"])
+        wsgi.TabardMiddleware(wsgi_app, verifier, CALLS, headers=["cookie"])
 
 
 def test_chunked_bodies_are_read_or_refused_but_never_skipped(verifier, issuer):
@@ -219,10 +236,11 @@ def test_chunked_bodies_are_read_or_refused_but_never_skipped(verifier, issuer):
 
 def test_wsgi_reads_a_terminated_stream_without_a_length(verifier, issuer):
     answers = []
-    app = wsgi.TabardMiddleware(wsgi_app, verifier, extract, max_body_bytes=100)
+    app = wsgi.TabardMiddleware(wsgi_app, verifier, CALLS, max_body_bytes=100)
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/refunds/create",
+        "CONTENT_TYPE": "application/json",
         "HTTP_AUTHORIZATION": f"Bearer {issuer.jwt('refunds.create', ARGUMENTS)}",
         "wsgi.input": io.BytesIO(BODY),
         "wsgi.input_terminated": True,
@@ -248,7 +266,7 @@ async def test_asgi_refuses_websockets_and_passes_lifespan(verifier):
     async def send_(message):
         sent.append(message)
 
-    middleware = asgi.TabardMiddleware(app, verifier, extract)
+    middleware = asgi.TabardMiddleware(app, verifier, CALLS)
     await middleware({"type": "websocket", "path": "/healthz", "headers": []}, None, send_)
     await middleware({"type": "lifespan"}, None, send_)
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -264,7 +282,7 @@ async def test_asgi_gives_up_when_the_client_has_gone(verifier, issuer):
     async def send_(message):
         sent.append(message)
 
-    middleware = asgi.TabardMiddleware(asgi_app, verifier, extract)
+    middleware = asgi.TabardMiddleware(asgi_app, verifier, CALLS)
     token = issuer.jwt("refunds.create", ARGUMENTS).encode()
     headers = [(b"authorization", b"Bearer " + token)]
     scope = {"type": "http", "method": "POST", "path": "/refunds/create", "headers": headers}
@@ -302,7 +320,7 @@ async def test_no_random_header_crashes_or_passes(verifier, headers):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/t", "headers": headers}
-    await asgi.TabardMiddleware(app, verifier, extract)(scope, receive, send_)
+    await asgi.TabardMiddleware(app, verifier, CALLS)(scope, receive, send_)
     assert sent[0]["status"] in {400, 401}
 
 
