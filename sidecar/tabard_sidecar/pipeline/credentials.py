@@ -13,6 +13,7 @@ from tabard_sidecar.model import (
     Operation,
     PolicyDecision,
 )
+from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, RenewCredentialRequest, VerifiedCall
@@ -90,8 +91,13 @@ class Credentials:
                 f"the task has revoked {MAX_REVOKED_CREDENTIALS} credentials already; end it with EndTask instead",
             )
         target = own_credential_target(credential_id, verified.holder_id)
-        await state.revoke(
-            Revocation(RevocationKind.CREDENTIAL, target, now, until, origin=RevocationOrigin.HOLDER)
+        revocation = Revocation(RevocationKind.CREDENTIAL, target, now, until, origin=RevocationOrigin.HOLDER)
+        await self._stages.changes.make(
+            "revoke_credential",
+            by=holder(verified),
+            about={"credential_id": credential_id},
+            work=lambda: state.revoke(revocation),
+            told=lambda sequence: {"sequence": sequence},
         )
 
     async def renew(self, request: RenewCredentialRequest) -> Decision:

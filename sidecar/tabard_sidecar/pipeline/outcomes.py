@@ -19,6 +19,7 @@ from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.keyring import credential_info
 from tabard_sidecar.keys.model import ROOT
+from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.requests import ReportOutcomeRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
@@ -75,20 +76,35 @@ class Outcomes:
             for name in names
         }
         self._stages.task_states.forget(grant)
-        state = await self._stages.state.report(
-            Outcome(
-                root_id=grant.root_id,
-                link_id=grant.holder_id,
-                decision_id=request.decision_id,
-                raised=raised,
-                refunded=signed.refunds,
-                labels=tuple(sorted({*map(REPORTED.__add__, request.labels), *signed.labels})),
-                now=self._clock(),
-                audience=signed.audience,
-            )
+        outcome = Outcome(
+            root_id=grant.root_id,
+            link_id=grant.holder_id,
+            decision_id=request.decision_id,
+            raised=raised,
+            refunded=signed.refunds,
+            labels=tuple(sorted({*map(REPORTED.__add__, request.labels), *signed.labels})),
+            now=self._clock(),
+            audience=signed.audience,
         )
+        about = {
+            "decision_id": outcome.decision_id,
+            "raised": dict(outcome.raised),
+            "refunded": dict(outcome.refunded),
+            "labels": list(outcome.labels),
+            "signed_by": outcome.audience,
+        }
+        await self._stages.changes.make(
+            "report_outcome",
+            by=holder(grant),
+            about=about,
+            work=lambda: self._count(outcome),
+            told=lambda _: {},
+        )
+
+    async def _count(self, outcome: Outcome) -> None:
+        state = await self._stages.state.report(outcome)
         if state is OutcomeState.UNKNOWN:
-            message = f"this holder got no decision {request.decision_id[:64]!a} that was stored"
+            message = f"this holder got no decision {outcome.decision_id[:64]!a} that was stored"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
         if state is not OutcomeState.DONE:
             raise _invalid(_PROBLEMS[state])

@@ -20,6 +20,7 @@ from tabard_sidecar.interfaces import (
     ToolSpec,
 )
 from tabard_sidecar.model import Agent, Operation, PolicyDecision, ToolCall
+from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
@@ -34,6 +35,7 @@ class Stages:
     """The components that a request passes through."""
 
     decisions: DecisionRunner
+    changes: ChangeRecorder
     agent: AgentIdentitySource
     grants: GrantService
     catalogue: Catalogue

@@ -22,6 +22,7 @@ from tabard_sidecar.model import (
     Task,
     VerifiedGrant,
 )
+from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, new_id
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
@@ -118,7 +119,13 @@ class Tasks:
             verified.task.expires_at,
             origin=RevocationOrigin.HOLDER,
         )
-        await self._stages.state.revoke(ended)
+        await self._stages.changes.make(
+            "end_task",
+            by=holder(verified),
+            about={"link": verified.holder_id},
+            work=lambda: self._stages.state.revoke(ended),
+            told=lambda sequence: {"sequence": sequence},
+        )
         return verified
 
     async def _has_ended(self, agent: Agent, grant: IndexedGrant) -> bool:

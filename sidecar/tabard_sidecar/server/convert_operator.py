@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
@@ -23,6 +23,8 @@ from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOri
 
 if TYPE_CHECKING:
     from tabard.authz.v1.revocation_service_pb2 import RevocationKind as KindMessage
+
+    from tabard_sidecar.revocation import Receipt
 
 MAX_REASON_BYTES = 1024
 MAX_ID_BYTES = 2048
@@ -201,3 +203,30 @@ def _node(node: Node) -> operator_pb.TaskNode:
         ended=node.ended,
         inactive=node.inactive,
     )
+
+
+def revocation_about(request: revocation_pb.RevokeRequest) -> dict[str, Any]:
+    """Return what is recorded of a request to revoke.
+
+    Raises:
+        NoDecision: its reason or duration isn't acceptable.
+    """
+    about: dict[str, Any] = {"reason": reason(request.reason)}
+    seconds = ttl_seconds(request)
+    if seconds is not None:
+        about["ttl_seconds"] = seconds
+    target = request.WhichOneof("target")
+    if target == "subject":
+        about["subject"] = {
+            "issuer": request.subject.issuer[:MAX_ID_BYTES],
+            "id": request.subject.id[:MAX_ID_BYTES],
+        }
+    elif target is not None:
+        about[target] = getattr(request, target)[:MAX_ID_BYTES]
+    return about
+
+
+def receipt_told(receipt: Receipt) -> dict[str, Any]:
+    """Return what is recorded of a revocation that was made."""
+    revocation = receipt.revocation
+    return {"kind": str(revocation.kind), "target": revocation.target, "sequence": revocation.seq}

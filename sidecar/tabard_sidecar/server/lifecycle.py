@@ -45,6 +45,8 @@ from tabard_sidecar.records.sinks import SinkError
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
 from tabard_sidecar.server.operator_approvals import ApprovalServicer
+from tabard_sidecar.server.operator_changes import OperatorChanges
+from tabard_sidecar.server.operator_gate import OperatorGate
 from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.registration import lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
@@ -220,10 +222,15 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
     )
     credentials = Credentials(parts.stages)
     _add_agent_services(parts, credentials, edge, lenient(agent))
-    _add_operator_services(parts, edge, lenient(operator))
+    gate = OperatorGate(sockets[1])
+    _add_operator_services(parts, edge, gate, lenient(operator))
     http = await _start_http(parts, credentials, stack)
-    for server, owned in zip((agent, operator), sockets, strict=True):
-        await _bind(server, owned, stack)
+    await _bind(agent, sockets[0], stack)
+    gate.inner.acquire()
+    stack.callback(gate.inner.release)
+    await _bind(operator, gate.inner, stack)
+    await gate.start()
+    stack.push_async_callback(gate.stop)
     return Running(parts, [agent, operator], http.address)
 
 
@@ -252,12 +259,13 @@ def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, serv
     )
 
 
-def _add_operator_services(parts: Parts, edge: Edge, server: grpc.aio.Server) -> None:
+def _add_operator_services(parts: Parts, edge: Edge, gate: OperatorGate, server: grpc.aio.Server) -> None:
+    changes = OperatorChanges(parts.stages.changes, gate.by)
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
-        ApprovalServicer(parts.approving.decider, edge), server
+        ApprovalServicer(parts.approving.decider, edge, changes), server
     )
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(parts.revoking.admin, edge), server
+        RevocationServicer(parts.revoking.admin, edge, changes), server
     )
     task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
         TaskOperatorServicer(parts.revoking.task_views, edge), server

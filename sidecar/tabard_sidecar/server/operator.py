@@ -14,6 +14,7 @@ from tabard_sidecar.revocation import RevocationAdmin, TaskViews
 from tabard_sidecar.server import convert_operator as convert
 from tabard_sidecar.server.convert import invalid
 from tabard_sidecar.server.edge import Context, Edge, answering
+from tabard_sidecar.server.operator_changes import OperatorChanges
 
 if TYPE_CHECKING:
     from tabard_sidecar.revocation import Receipt
@@ -25,13 +26,20 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
 
     admin: RevocationAdmin
     edge: Edge
+    changes: OperatorChanges
 
     @answering
     async def Revoke(
         self, request: revocation_pb.RevokeRequest, context: Context
     ) -> revocation_pb.RevokeResponse:
         """Revoke a task, a subtree, an agent, a subject or a credential."""
-        receipt = await self._revoke(request)
+        receipt = await self.changes.make(
+            "revoke",
+            context,
+            about=convert.revocation_about(request),
+            work=lambda: self._revoke(request),
+            told=convert.receipt_told,
+        )
         return revocation_pb.RevokeResponse(
             revocation=convert.revocation_message(receipt.revocation),
             impact=revocation_pb.RevocationImpact(
@@ -70,7 +78,15 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
     ) -> revocation_pb.LiftRevocationResponse:
         """Lift a revocation."""
         kind, target = convert.lifted(request)
-        return revocation_pb.LiftRevocationResponse(lifted=await self.admin.lift(kind, target))
+        lifted = await self.changes.make(
+            "lift_revocation",
+            context,
+            about={"kind": str(kind), "target": target},
+            work=lambda: self.admin.lift(kind, target),
+            told=lambda lifted: {"lifted": lifted},
+            gives=True,
+        )
+        return revocation_pb.LiftRevocationResponse(lifted=lifted)
 
     @answering
     async def ListRevocations(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
@@ -17,6 +17,7 @@ from tabard_sidecar.errors import NoDecision, Refused, StatusName
 from tabard_sidecar.reasons import ReasonCode
 from tabard_sidecar.server import convert
 from tabard_sidecar.server.edge import Context, Edge, answering
+from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.state import ApprovalStatus
 
 _MAX_ID_BYTES = 64
@@ -41,6 +42,7 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
 
     decider: ApprovalDecider
     edge: Edge
+    changes: OperatorChanges
 
     @answering
     async def ListApprovals(
@@ -66,10 +68,32 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
     ) -> approval_pb.DecideApprovalResponse:
         """Approve or deny one call."""
         token = convert.bounded(request.approver_token, "approver_token", 4 * convert.MAX_TOKEN_BYTES)
-        view = await _found(
-            self.decider.decide(_approval_id(request.approval_id), token, approve=request.approve)
+        approval_id = _approval_id(request.approval_id)
+        view = await self.changes.make(
+            "decide_approval",
+            context,
+            about={"approval_id": approval_id, "approve": request.approve},
+            work=lambda: _found(self.decider.decide(approval_id, token, approve=request.approve)),
+            told=_told,
+            gives=request.approve,
         )
         return approval_pb.DecideApprovalResponse(approval=approval_message(view, arguments=False))
+
+
+def _told(view: ApprovalView) -> dict[str, Any]:
+    """Return what is recorded of a decision: who decided about which call of which task, by whose rule."""
+    approval = view.approval
+    issuer, _, person = approval.approver.partition(" ")
+    told: dict[str, Any] = {
+        "by": {"approver": {"id": person, "issuer": issuer}},
+        "approval": approval.status.value,
+        "task_id": approval.task_id,
+        "reasons": [{"code": approval.code, "module": approval.module, "message": ""}],
+        "uses": approval.uses,
+    }
+    if view.prompt is not None:
+        told |= {"tool": view.prompt.tool, "server": view.prompt.server, "agent": view.prompt.agent_id}
+    return told
 
 
 def approval_message(view: ApprovalView, *, arguments: bool) -> approval_pb.Approval:

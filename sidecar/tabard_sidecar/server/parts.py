@@ -21,6 +21,7 @@ from tabard_sidecar.identity import LOCAL_ISSUER, Identity, InsecureIdentity, bu
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.sealing import REPLIES, DerivedSealingKeys
+from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
@@ -140,6 +141,7 @@ class Parts:
         issuers = build_issuers(settings.credentials, zone=settings.zone, keyring=self.keyring, clock=clock)
         return Stages(
             decisions=DecisionRunner(self.log, observer, clock),
+            changes=ChangeRecorder(self.log, clock),
             agent=self.identity.agent,
             grants=self.grants,
             catalogue=self.catalogue,

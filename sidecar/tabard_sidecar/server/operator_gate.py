@@ -1,0 +1,125 @@
+"""Accepts operators' connections and notes who connects, which gRPC doesn't tell.
+
+The kernel knows user and process at the other end of a unix socket (SO_PEERCRED, unix(7)). The gate listens on the
+operators' socket, asks the kernel and passes the bytes to the gRPC server, on a socket beside it. To that server it connects
+from an address of its own, unguessable and in use as long as the connection, by which a request finds its peer again. A
+connection that doesn't come through the gate has no such address, and its requests are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import struct
+from typing import Any
+
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.util.sockets import OwnedSocket
+
+MAX_CONNECTIONS = 64
+"""Operators' connections at once; one more is closed."""
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_CHUNK = 64 * 1024
+_PREFIX = "tabard-operator-"
+_SCHEME = "unix-abstract:"
+
+
+class OperatorGate:
+    """Stands before the operators' gRPC server.
+
+    Args:
+        owned: the operators' socket.
+    """
+
+    def __init__(self, owned: OwnedSocket) -> None:
+        self._owned = owned
+        # As long as the socket's own path, which fits into an address.
+        name = owned.path.name
+        self.inner = OwnedSocket(owned.path.with_name(name[:-1] + ("~" if name[-1] != "~" else "-")))
+        self._peers: dict[str, dict[str, int]] = {}
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def by(self, peer: str) -> dict[str, Any]:
+        """Return who is at the other end of an RPC, given gRPC's name of its peer: user, group and process.
+
+        Raises:
+            NoDecision: the connection didn't come through the gate.
+        """
+        known = self._peers.get(peer)
+        if known is None:
+            raise NoDecision(
+                "INVALID_ARGUMENT",
+                "request_invalid",
+                "connect to listen.operator, not to the socket beside it",
+            )
+        return {"operator": known}
+
+    async def start(self) -> None:
+        """Listen on the operators' socket."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        with self._owned.binding():
+            listener.bind(str(self._owned.path))
+        self._server = await asyncio.start_unix_server(self._accept, sock=listener)
+
+    async def stop(self) -> None:
+        """Accept no further connection and close those that are open."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or len(self._tasks) >= MAX_CONNECTIONS:
+            writer.close()
+            return
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await self._pass(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        raw = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, gid = _CREDENTIALS.unpack(raw)
+        name = f"{_PREFIX}{secrets.token_hex(16)}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as onward:
+            onward.setblocking(False)  # noqa: FBT003 - as above
+            onward.bind(f"\0{name}")
+            peer = f"{_SCHEME}{name}"
+            self._peers[peer] = {"uid": uid, "gid": gid, "pid": pid}
+            try:
+                await asyncio.get_running_loop().sock_connect(onward, str(self.inner.path))
+                inner_reader, inner_writer = await asyncio.open_unix_connection(sock=onward.dup())
+                try:
+                    await _both(_copy(reader, inner_writer), _copy(inner_reader, writer))
+                finally:
+                    inner_writer.close()
+            finally:
+                del self._peers[peer]
+
+
+async def _both(*copies: Any) -> None:  # noqa: ANN401 - coroutines
+    """Copy both ways until one side has ended."""
+    tasks = [asyncio.ensure_future(copy) for copy in copies]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(_CHUNK):
+        writer.write(piece)
+        await writer.drain()

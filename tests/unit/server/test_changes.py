@@ -1,0 +1,188 @@
+"""Records of what operators, approvers and holders change: who, what, in the chain of decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+
+import grpc
+import pytest
+import tabard
+from tabard.authz.v1 import approval_service_pb2 as approval_pb
+from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
+from tabard_sidecar.records.verification import Audit
+
+from testbed.world import spiffe_id
+from tests.support.asking import LARGE, POLICY, ROLES, asked
+from tests.support.operators import operators
+
+READ = ("tickets.read", {"ticket_id": "t-1"})
+SELF = {"uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid()}
+
+
+def records(zone, operation, workload="orchestrator"):
+    path = zone.sidecars[workload].logs[0]
+    audit = Audit()
+    audit.read(path.read_bytes().splitlines(keepends=True))
+    audit.finish()
+    assert audit.intact
+    return [
+        record
+        for record in map(json.loads, path.read_bytes().splitlines())
+        if record.get("operation") == operation
+    ]
+
+
+async def test_a_revocation_and_its_lift_say_which_process_made_them(start_zone):
+    """The kernel's word about the other end of the socket, with target and reason; a lift is recorded before it is made."""
+    zone = await start_zone(workloads=("orchestrator",))
+    agent_id = spiffe_id("orchestrator")
+    async with operators(zone.operator()) as client:
+        await client.revoke(agent_id=agent_id, reason="smells \x1b[31m")
+        await client.lift(agent_id=agent_id)
+    (revoked,) = records(zone, "revoke")
+    assert revoked["by"] == {"operator": SELF}
+    assert revoked["input"] == {"agent_id": agent_id, "reason": "smells \x1b[31m"}
+    assert revoked["result"]["change"] == "made"
+    intent, lifted = records(zone, "lift_revocation")
+    assert (intent["event"], lifted["event"]) == ("intent", "outcome")
+    assert intent["decision_id"] == lifted["decision_id"]
+    assert lifted["by"] == {"operator": SELF}
+    assert lifted["result"] == {"change": "made", "lifted": True}
+
+
+async def test_another_process_is_named_by_its_own_pid(start_zone):
+    """Not the sidecar's own, and not what the client says."""
+    zone = await start_zone(workloads=("orchestrator",))
+    command = [
+        *(sys.executable, "-m", "tabard_sidecar.cli", "revoke", "agent", "spiffe://x/y"),
+        *("--operator", zone.operator()),
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = await process.communicate()
+    assert process.returncode == 0, out + err
+    (revoked,) = records(zone, "revoke")
+    assert revoked["by"]["operator"]["pid"] == process.pid
+
+
+async def test_a_refused_revocation_is_recorded_too(start_zone):
+    """Who tried what, with the code."""
+    zone = await start_zone(workloads=("orchestrator",))
+    async with operators(zone.operator()) as client:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await client.revoke(task_id="00000000-0000-4000-8000-000000000000")
+    (refused,) = records(zone, "revoke")
+    assert refused["result"]["change"] == "refused"
+    assert refused["result"]["reasons"][0]["code"] == "task_not_found"
+
+
+async def test_a_holders_own_changes_are_recorded(start_zone):
+    """Ending a task, revoking a credential and reporting an outcome name workload, person and task."""
+    zone = await start_zone(workloads=("orchestrator",))
+    task = await zone.start_task()
+    allowed = await task.authorize(*READ)
+    with contextlib.suppress(tabard.InvalidRequest):  # the call took nothing, so it isn't stored
+        await task.report_outcome(allowed, labels=["seen"])
+    await task.revoke(allowed.credential)
+    await task.end()
+    for operation, about in (
+        ("report_outcome", {"decision_id": allowed.decision_id, "labels": ["reported:seen"]}),
+        ("revoke_credential", {"credential_id": allowed.credential.credential_id}),
+        ("end_task", {}),
+    ):
+        (change,) = records(zone, operation)
+        assert change["by"]["agent"]["id"] == spiffe_id("orchestrator")
+        assert change["by"]["task"]["id"] == task.info.task_id
+        assert change["by"]["subject"]["id"]
+        assert about.items() <= change["input"].items()
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_an_approvers_decision_names_person_process_call_and_rule(start_zone, approve):
+    """Granted and refused alike; an approval is recorded before it is given."""
+    zone = await start_zone(workloads=("orchestrator",), policy=POLICY, overrides={"approvals.roles": ROLES})
+    task = await zone.start_task()
+    (pending,) = (await asked(task, LARGE)).approvals
+    async with grpc.aio.insecure_channel(zone.operator()) as channel:
+        stub = approval_grpc.ApprovalServiceStub(channel)
+        request = approval_pb.DecideApprovalRequest(
+            approval_id=pending.approval_id, approver_token="nonsense", approve=approve
+        )
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.DecideApproval(request)
+        request.approver_token = zone.approver()
+        await stub.DecideApproval(request)
+    found = records(zone, "decide_approval")
+    outcomes = [record for record in found if record["event"] == "outcome"]
+    assert len(found) - len(outcomes) == (2 if approve else 0)
+    refused, decided = outcomes
+    assert refused["result"]["change"] == "refused"
+    assert refused["by"] == {"operator": SELF}
+    assert decided["by"]["operator"] == SELF
+    assert decided["by"]["approver"]["id"] == "cleo"
+    assert decided["result"]["approval"] == ("approved" if approve else "denied")
+    assert decided["result"]["tool"] == "pay"
+    assert decided["result"]["reasons"][0]["code"] == "large"
+    assert decided["result"]["task_id"] == task.info.task_id
+    assert decided["input"] == {"approval_id": pending.approval_id, "approve": approve}
+
+
+async def test_with_a_broken_log_a_revocation_holds_and_a_lift_does_not(start_zone):
+    """Taking authority doesn't wait for a disk; giving it does. Both callers get an error that says so."""
+    zone = await start_zone(workloads=("orchestrator",))
+    task = await zone.start_task()
+    path = zone.sidecars["orchestrator"].logs[0]
+    agent_id = spiffe_id("orchestrator")
+
+    def broken(on):
+        if on:
+            path.rename(path.with_name("moved"))
+            path.mkdir()
+        else:
+            path.rmdir()
+            path.with_name("moved").rename(path)
+        zone.parts().log.reopen()
+
+    async with operators(zone.operator()) as client:
+        broken(on=True)
+        with pytest.raises(grpc.aio.AioRpcError, match="was done, but its record wasn't written"):
+            await client.revoke(agent_id=agent_id)
+        with pytest.raises(grpc.aio.AioRpcError, match="the decision log can't be written"):
+            await client.lift(agent_id=agent_id)
+        broken(on=False)
+        assert len(await client.revoked()) == 1
+    with pytest.raises(tabard.Denied) as caught:
+        await task.authorize(*READ)
+    assert caught.value.code == "agent_revoked"
+
+
+async def test_the_socket_beside_the_operators_changes_nothing(start_zone):
+    """A request that doesn't come through the gate has no peer that could be recorded, so it is refused."""
+    zone = await start_zone(workloads=("orchestrator",))
+    inner = zone.operator()[:-1] + "~"
+    async with operators(inner) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.revoke(agent_id=spiffe_id("orchestrator"))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    async with operators(zone.operator()) as client:
+        assert await client.revoked() == []
+
+
+async def test_many_operators_at_once_are_told_apart_and_leave_nothing_behind(start_zone):
+    """Connections end cleanly, idle ones included, and more than the bound are closed."""
+    zone = await start_zone(workloads=("orchestrator",))
+    path = zone.operator().removeprefix("unix:")
+    idle = []
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            idle.append(await asyncio.open_unix_connection(path))
+    await asyncio.sleep(0.2)
+    for _, writer in idle:
+        writer.close()
+    await asyncio.sleep(0.2)
+    async with operators(zone.operator()) as client:
+        assert await client.revoked() == []
