@@ -206,6 +206,31 @@ def require_common_pattern(pattern: Json) -> None:
             )
 
 
+def with_ascii_boundaries(schema: Json) -> Json:
+    r"""Return an accepted schema whose ``\b`` and ``\B`` look at ASCII letters only, as ``\w`` does and ECMAScript demands."""
+    if not isinstance(schema, Mapping):
+        return schema
+    written: dict[str, Json] = {}
+    for keyword, value in schema.items():
+        if keyword == "pattern" and isinstance(value, str):
+            written[keyword] = _ascii_boundaries(value)
+        elif keyword in _MANY and isinstance(value, list):
+            written[keyword] = [with_ascii_boundaries(one) for one in value]
+        elif keyword in _NAMED and isinstance(value, Mapping):
+            rename = _ascii_boundaries if keyword == "patternProperties" else str
+            written[keyword] = {rename(name): with_ascii_boundaries(one) for name, one in value.items()}
+        else:
+            written[keyword] = with_ascii_boundaries(value) if keyword in _ONE else value
+    return written
+
+
+def _ascii_boundaries(pattern: str) -> str:
+    def part(found: re.Match[str]) -> str:
+        return f"(?-u:{found[0]})" if found[0] in {"\\b", "\\B"} else found[0]
+
+    return _PATTERN_PARTS.sub(part, pattern)
+
+
 def resolve(root: Mapping[str, Json], reference: str) -> Json:
     """Return the target of a local reference (RFC 6901 in a URI fragment); ``None`` if there is none."""
     node: Json = root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import jsonschema
@@ -215,10 +216,53 @@ def test_nothing_is_fetched_or_opened(reference):
         (r"^(?i)a$", "A", True),
         (r"^(?<year>\d{4})-\d\d$", "2026-11", True),
         (r"^\u00e9$", "\N{LATIN SMALL LETTER E WITH ACUTE}", True),
+        (r"^a\b", "a\N{LATIN SMALL LETTER E WITH ACUTE}", True),
+        (r"a\B", "a\N{LATIN SMALL LETTER E WITH ACUTE}", False),
+        (r"a\B", "ab", True),
+        (r"^\\b$", r"\b", True),
     ],
 )
 def test_patterns_have_the_meaning_of_ecmascript(pattern, text, fits):
     assert (compile_schema({"pattern": pattern})(text) is None) == fits
+
+
+PIECES = [
+    r"\d",
+    r"\D",
+    r"\w",
+    r"\W",
+    r"\b",
+    r"\B",
+    "[a-c]",
+    r"[^\d]",
+    r"[\w-]",
+    "a",
+    "é",
+    "_",
+    "(?:a|b)",
+    "a?",
+    "[ab]+",
+    "^",
+    "$",
+]
+TEXT = st.text(
+    "ab1_é-\n \N{ARABIC-INDIC DIGIT THREE}\N{CYRILLIC SMALL LETTER A}\N{LATIN SMALL LETTER LONG S}",
+    max_size=5,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join), TEXT)
+def test_patterns_are_ascii_and_end_at_the_end(pattern, text):
+    expected = (
+        re.compile(pattern.replace("$", r"\Z").replace(r"\B", r"(?!\b)"), re.ASCII).search(text) is not None
+    )
+    for schema, value in (
+        ({"pattern": pattern}, text),
+        ({"items": {"anyOf": [{"pattern": pattern}, False]}}, [text]),
+        ({"patternProperties": {pattern: False}}, {text: 1}),
+    ):
+        assert (compile_schema(schema)(value) is None) == (expected != ("patternProperties" in schema))
 
 
 @pytest.mark.parametrize(
