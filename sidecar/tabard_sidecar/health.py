@@ -57,8 +57,12 @@ class Snapshot:
             if report.state is not State.OK
         ]
 
+    def brief(self) -> dict[str, object]:
+        """Return the status only, as it is served on ``http.listen``."""
+        return {"status": self.status.value, "ready": self.ready}
+
     def document(self) -> dict[str, object]:
-        """Return the snapshot as it is served over HTTP."""
+        """Return the snapshot with its reasons, as it is served on ``listen.health``."""
         return {
             "status": self.status.value,
             "ready": self.ready,

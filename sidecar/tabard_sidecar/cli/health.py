@@ -11,10 +11,13 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-from tabard_sidecar import exit_codes
+from tabard.address import OPERATOR, default_address
 
-DEFAULT_ADDRESS = "127.0.0.1:9181"
-_VARIABLE = "TABARD_HTTP__LISTEN"
+from tabard_sidecar import exit_codes
+from tabard_sidecar.util.health_address import health_beside
+
+_VARIABLE = "TABARD_LISTEN__HEALTH"
+_OPERATOR_VARIABLE = "TABARD_LISTEN__OPERATOR"
 _MAX_BYTES = 256 * 1024
 _OK = 200
 
@@ -23,8 +26,9 @@ USAGE = """Usage: tabard health [--address ADDRESS] [--config FILE] [--timeout S
   Ask a running sidecar whether it is ready.
 
 Options:
-  --address ADDRESS  host:port or unix:/path. Default: http.listen of the environment
-                     (TABARD_HTTP__LISTEN) or the configuration, else 127.0.0.1:9181.
+  --address ADDRESS  unix:/path or host:port. Default: listen.health of the environment
+                     (TABARD_LISTEN__HEALTH) or the configuration, else the socket beside
+                     listen.operator. On http.listen only the status is told.
   --config FILE      Configuration file to read.
   --timeout SECONDS  Longest wait. Default: 3.
   --live             Succeed if the process answers, ready or not.
@@ -56,7 +60,7 @@ def run_health(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(
             f"error: no sidecar answers at {address}: {error}\n"
-            "  next: start it with `tabard serve`, or name its http.listen with --address\n"
+            "  next: start it with `tabard serve`, or name its listen.health with --address\n"
         )
         return exit_codes.UNREACHABLE
     sys.stdout.write(body if "json" in options else _text(body))
@@ -82,51 +86,59 @@ def _parse(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def find_address(environment: Mapping[str, str], file: str | None) -> str:
-    """Return ``http.listen`` without the configuration's own loader, which would cost half a second.
+    """Return the health socket without the configuration's own loader, which would cost half a second.
 
     Raises:
         ValueError: the configuration can't be read.
     """
     if environment.get(_VARIABLE):
         return environment[_VARIABLE]
-    named = file or environment.get("TABARD_CONFIG")
+    text = _configuration(file or environment.get("TABARD_CONFIG"))
+    named = scan(text, "health")
+    if named is not None:
+        return named
+    operator = environment.get(_OPERATOR_VARIABLE) or scan(text, "operator")
+    return health_beside(operator or default_address(OPERATOR, environment))
+
+
+def _configuration(named: str | None) -> str:
     for candidate in [named] if named else ["tabard.yaml", "/etc/tabard/tabard.yaml"]:
         try:
             with open(candidate, encoding="utf-8") as stream:  # noqa: PTH123 - pathlib costs a tenth of the budget
-                text = stream.read(_MAX_BYTES)
+                return stream.read(_MAX_BYTES)
         except FileNotFoundError:
             if named:
                 raise ValueError(f"{candidate}: no such file") from None
-            continue
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{candidate}: {error}") from None
-        return scan(text) or DEFAULT_ADDRESS
-    return DEFAULT_ADDRESS
+    return ""
 
 
-def scan(text: str) -> str | None:
-    """Return ``http.listen`` of a configuration in the usual block form, ``None`` if it isn't set.
+def scan(text: str, key: str) -> str | None:
+    """Return ``listen.<key>`` of a configuration in the usual block form, ``None`` if it isn't set.
 
     Any other form is left to the full loader.
     """
-    section = re.search(r"^http:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)", text, re.MULTILINE)
+    section = re.search(
+        r"^listen:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)", text, re.MULTILINE
+    )
     if section is not None:
         line = re.search(
-            r"""^[ \t]+listen:[ \t]+(["']?)([^"'#\s{}\[\]]+)\1[ \t]*(?:#.*)?$""",
+            rf"""^[ \t]+{key}:[ \t]+(["']?)([^"'#\s{{}}\[\]]+)\1[ \t]*(?:#.*)?$""",
             section.group(2),
             re.MULTILINE,
         )
         if line is not None:
             return line.group(2)
-        if "listen" not in section.group(2):
+        if key not in section.group(2):
             return None
-    if re.search(r"^(?:[\"']?http[\"']?[ \t]*:|\{)", text, re.MULTILINE) is None:
+    if re.search(r"^(?:[\"']?listen[\"']?[ \t]*:|\{)", text, re.MULTILINE) is None:
         return None
     from tabard_sidecar.util.yaml_source import parse  # noqa: PLC0415 - unusual form: correct before fast
 
-    found = parse(text.encode(), "configuration")[0].value.get("http")
-    listen = found.get("listen") if isinstance(found, dict) else None
-    return listen if isinstance(listen, str) else None
+    found = parse(text.encode(), "configuration")[0].value.get("listen")
+    address = found.get(key) if isinstance(found, dict) else None
+    return address if isinstance(address, str) else None
 
 
 def ask(address: str, path: str, timeout: float) -> tuple[int, str]:

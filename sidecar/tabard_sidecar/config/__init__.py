@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded, find_file, load
-    from tabard_sidecar.config.sections import insecure_switches
+    from tabard_sidecar.config.sections import LimitsConfig, insecure_switches
     from tabard_sidecar.config.settings import Settings
 
-__all__ = ["Loaded", "Settings", "find_file", "insecure_switches", "load"]
+__all__ = ["LimitsConfig", "Loaded", "Settings", "find_file", "insecure_switches", "load"]
 
 _HOMES = {
+    "LimitsConfig": "sections",
     "Loaded": "loading",
     "Settings": "settings",
     "find_file": "loading",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tabard.address import AGENT, OPERATOR, default_address
 
-from tabard_sidecar.util.addresses import UnixAddress
+from tabard_sidecar.util.addresses import UnixAddress, check_unix_address
+from tabard_sidecar.util.health_address import health_beside
 
 
 class ListenConfig(BaseModel):
@@ -29,6 +31,22 @@ class ListenConfig(BaseModel):
         description="Socket for operators, in a directory of its own that agents can't reach. By default "
         "`$TABARD_OPERATOR_ADDRESS`, else `operator/tabard.sock` as for agents.",
     )
+    health: UnixAddress | None = Field(
+        default=None,
+        description="Socket of `tabard health`: `/healthz` and `/readyz` with all details over HTTP. Agents and other "
+        "machines can't reach it, so they can't take its places. By default beside `listen.operator`, with "
+        "the suffix `.health`.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_unix_address(self.health_address)
+        return self
+
+    @property
+    def health_address(self) -> str:
+        """Address of the health socket."""
+        return self.health or health_beside(self.operator)
 
 
 class LimitsConfig(BaseModel):
@@ -37,16 +55,17 @@ class LimitsConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_in_flight: int = Field(
-        default=256,
+        default=128,
         ge=1,
         le=65536,
-        description="Requests that are decided at once. More are answered with `overloaded`.",
+        description="Requests and streams that are open at once, and requests that are decided at once. More are "
+        "refused with `RESOURCE_EXHAUSTED`.",
     )
     max_message_bytes: int = Field(
-        default=4 * 1024 * 1024,
+        default=512 * 1024,
         ge=64 * 1024,
         le=64 * 1024 * 1024,
-        description="Largest gRPC message that is read.",
+        description="Largest gRPC message that is read. With `max_in_flight` it bounds the memory that requests take.",
     )
     request_seconds: float = Field(
         default=5.0,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -10,12 +13,18 @@ from aiohttp import web
 from tabard_sidecar.credentials import introspection_response
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.clients import Clients
+from tabard_sidecar.http.connections import Acceptor, Connection
 from tabard_sidecar.http.listener import Listener
 from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.util.descriptors import most_connections
 
 _MAX_BODY_BYTES = 64 * 1024
 _SHUTDOWN_SECONDS = 2.0
+_UNKNOWN_SECONDS = 5.0
+"""How long a connection lasts from which no client's key has come."""
+_KNOWN_SECONDS = 30.0
+"""How long a connection lasts after a request with a client's key; longer than aiohttp keeps an idle one."""
 _CHALLENGE = 'Bearer realm="tabard", Basic realm="tabard"'
 _HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -40,8 +49,12 @@ class IntrospectionServer:
         *,
         tls: ssl.SSLContext | None,
     ) -> None:
+        self._acceptor = Acceptor(
+            self._serve, most=most_connections("introspection"), seconds=_UNKNOWN_SECONDS
+        )
         application = web.Application(client_max_size=_MAX_BODY_BYTES)
-        application.router.add_post("/introspect", _Handler(clients, introspect, metrics).introspect)
+        handler = _Handler(clients, introspect, metrics, self._acceptor)
+        application.router.add_post("/introspect", handler.introspect)
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -64,20 +77,64 @@ class IntrospectionServer:
         self._listener = Listener(self.address)
         self.address = self._listener.address
         await self._runner.setup()
-        await web.SockSite(self._runner, self._listener.socket, ssl_context=self._tls).start()
+        self._acceptor.start(self._listener.socket)
 
     async def stop(self) -> None:
         """Finish running requests and stop listening."""
         await self._runner.cleanup()
+        await self._acceptor.stop()
         if self._listener is not None:
             self._listener.close()
 
+    async def _serve(self, connection: Connection) -> None:
+        """Let aiohttp serve one connection until it ends."""
+        server = self._runner.server
+        if server is None:
+            return
+        _, watched = await asyncio.get_running_loop().connect_accepted_socket(
+            partial(_Watched, server),
+            connection.socket,
+            ssl=self._tls,
+            ssl_handshake_timeout=_UNKNOWN_SECONDS if self._tls else None,
+        )
+        await watched.ended.wait()
+
+
+class _Watched(asyncio.Protocol):
+    """Passes everything to aiohttp's protocol and tells when the connection has ended."""
+
+    def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
+        self._protocol = make()
+        self.ended = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._protocol.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._protocol.eof_received()
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._protocol.connection_lost(error)
+        self.ended.set()
+
 
 class _Handler:
-    def __init__(self, clients: Clients, introspect: Introspect, metrics: Metrics) -> None:
+    def __init__(
+        self, clients: Clients, introspect: Introspect, metrics: Metrics, acceptor: Acceptor
+    ) -> None:
         self._clients = clients
         self._introspect = introspect
         self._metrics = metrics
+        self._acceptor = acceptor
 
     async def introspect(self, request: web.Request) -> web.Response:
         """Answer one request. A client that isn't entitled only gets ``{"active": false}`` (RFC 7662, section 2.2)."""
@@ -85,6 +142,7 @@ class _Handler:
         if client is None:
             self._metrics.introspections.labels("unauthorized").inc()
             return _answer({"error": "invalid_client"}, 401, {"WWW-Authenticate": _CHALLENGE})
+        self._keep(request)
         if request.content_type != "application/x-www-form-urlencoded":
             return _answer(_bad_request("send application/x-www-form-urlencoded"), 400)
         form = await request.post()
@@ -101,6 +159,14 @@ class _Handler:
             return _answer(introspection_response(None))
         self._metrics.introspections.labels("active").inc()
         return _answer(introspection_response(found))
+
+    def _keep(self, request: web.Request) -> None:
+        """Keep the connection of an authenticated client."""
+        transport = request.transport
+        used = None if transport is None else transport.get_extra_info("socket")
+        connection = None if used is None else self._acceptor.of(used.fileno())
+        if connection is not None:
+            connection.keep(_KNOWN_SECONDS)
 
 
 def _bad_request(description: str) -> dict[str, str]:

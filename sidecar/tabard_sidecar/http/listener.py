@@ -7,7 +7,7 @@ import socket
 from tabard_sidecar.util.addresses import host_and_port, socket_path
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
-_BACKLOG = 64
+_BACKLOG = 512
 
 
 class Listener:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from tabard_sidecar.http.connections import Acceptor, Connection
 from tabard_sidecar.http.listener import Listener
 
 _MAX_HEAD_BYTES = 16 * 1024
-_MAX_CONNECTIONS = 64
 _SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -34,19 +35,27 @@ class Page:
 class HttpServer:
     """Serves pages on one address.
 
-    Reading a request and sending its answer may take five seconds each, a request's head 16 KiB; at most 64
-    connections are open at once.
+    A connection may take five seconds, a request's head 16 KiB. Of connections that bring no request the oldest ends if
+    there are too many.
 
     Args:
         pages: function that creates the page, by path.
         address: ``host:port`` or ``unix:/path``.
+        most: most connections at once.
+        seconds: longest time for one connection.
     """
 
-    def __init__(self, pages: Mapping[str, Callable[[], Page]], address: str) -> None:
+    def __init__(
+        self,
+        pages: Mapping[str, Callable[[], Page]],
+        address: str,
+        *,
+        most: int,
+        seconds: float = _SECONDS,
+    ) -> None:
         self._pages = pages
         self._listener: Listener | None = None
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(self._serve, most=most, seconds=seconds)
         self.address = address
 
     async def start(self) -> None:
@@ -57,48 +66,24 @@ class HttpServer:
         """
         self._listener = Listener(self.address)
         self.address = self._listener.address
-        self._server = await asyncio.start_server(
-            self._accept, sock=self._listener.socket, limit=_MAX_HEAD_BYTES
-        )
+        self._acceptor.start(self._listener.socket)
 
     async def stop(self) -> None:
         """Stop listening and close open connections."""
-        if self._server is None or self._listener is None:
-            return
-        self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-        await self._server.wait_closed()
-        self._listener.close()
+        await self._acceptor.stop()
+        if self._listener is not None:
+            self._listener.close()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= _MAX_CONNECTIONS:
-            writer.transport.abort()
-            return
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+    async def _serve(self, connection: Connection) -> None:
+        head = await _read_head(connection.socket)
+        if head is not None:
+            page, with_body = self._answer(head)
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(connection.socket, _encode(page, with_body=with_body))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            page, with_body = await self._answer(reader)
-            async with asyncio.timeout(_SECONDS):
-                writer.write(_encode(page, with_body=with_body))
-                await writer.drain()
-                writer.close()
-                await writer.wait_closed()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # The client has disconnected or is too slow, so no answer can be sent.
-        finally:
-            writer.transport.abort()
-
-    async def _answer(self, reader: asyncio.StreamReader) -> tuple[Page, bool]:
-        """Read one request and return its page, and whether its body is wanted."""
-        try:
-            async with asyncio.timeout(_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
+    def _answer(self, head: bytes) -> tuple[Page, bool]:
+        """Return the page for a request, and whether its body is wanted."""
+        if len(head) > _MAX_HEAD_BYTES:
             return _error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), True
         method, target, version = (*head.split(b"\r\n", 1)[0].split(b" "), b"", b"")[:3]
         if not version.startswith(b"HTTP/1."):
@@ -113,6 +98,18 @@ class HttpServer:
         except Exception:  # noqa: BLE001 - a defect in one page must not end the others
             _log.exception("page failed", extra={"path": target.decode("ascii", "replace")})
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR), True
+
+
+async def _read_head(connection: socket.socket) -> bytes | None:
+    """Return a request's head, longer than 16 KiB if it is too long; ``None`` if the peer ends before."""
+    loop, head = asyncio.get_running_loop(), b""
+    while b"\r\n\r\n" not in head and len(head) <= _MAX_HEAD_BYTES:
+        piece = await loop.sock_recv(connection, _MAX_HEAD_BYTES)
+        if not piece:
+            return None
+        head += piece
+    end = head.find(b"\r\n\r\n")
+    return head if end < 0 else head[:end]
 
 
 def _error(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Page:

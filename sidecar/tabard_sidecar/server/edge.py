@@ -15,7 +15,7 @@ from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
 from tabard_sidecar.server import errors
-from tabard_sidecar.server.registration import MALFORMED
+from tabard_sidecar.server.registration import Large, Unread
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Reply = TypeVar("_Reply")
@@ -53,6 +53,10 @@ class Edge:
         except NoDecision as error:
             await context.abort_with_status(errors.grpc_status(error))
             raise
+
+    def unread(self, request: Unread) -> None:
+        """Count a request that wasn't read."""
+        self._metrics.failed(request.error.code)
 
     async def admit(self, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
         """Do the work of one request within the limits.
@@ -105,8 +109,12 @@ def answering(method: Callable[..., Awaitable[_Reply]]) -> Callable[..., Awaitab
     @functools.wraps(method)
     async def answer(self: Any, request: Any, context: Context) -> _Reply:  # noqa: ANN401 - wraps every method
         edge: Edge = self.edge
-        if request is MALFORMED:
-            await context.abort_with_status(errors.grpc_status(errors.malformed()))
+        if isinstance(request, Unread):
+            edge.unread(request)
+            await context.abort_with_status(errors.grpc_status(request.error))
+        if isinstance(request, Large):
+            with request as message:
+                return await edge.rpc(name, context, lambda: method(self, message, context))
         return await edge.rpc(name, context, lambda: method(self, request, context))
 
     return answer

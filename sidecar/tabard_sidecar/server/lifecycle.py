@@ -23,9 +23,9 @@ from tabard.authz.v1 import (
 )
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.config import Settings, insecure_switches
+from tabard_sidecar.config import LimitsConfig, Settings, insecure_switches
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.http.app import create_http_server
+from tabard_sidecar.http.app import create_health_server, create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.introspection import create_introspection_server
 from tabard_sidecar.http.server import HttpServer
@@ -48,13 +48,19 @@ from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.server.operator_gate import OperatorGate
 from tabard_sidecar.server.parts import Parts
-from tabard_sidecar.server.registration import lenient
+from tabard_sidecar.server.registration import Intake, lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
+from tabard_sidecar.util.descriptors import most_connections, raise_limit
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 _HOUSEKEEPING_SECONDS = 30.0
+_LARGE_IN_FLIGHT = 8
+"""Requests of the largest size that may be in flight together."""
+_HANDSHAKE_SECONDS = 5
+_IDLE_SECONDS = 300
+"""How long a gRPC connection lasts without a request; clients connect again by themselves."""
 # Expired rows are deleted in small steps, so that requests can run in between. Agents determine how many rows there are.
 _EXPIRY_STEPS = 200
 _EXPIRY_PAUSE_SECONDS = 0.05
@@ -76,6 +82,7 @@ def run(settings: Settings) -> None:
         StartupError: something keeps the sidecar from starting.
     """
     configure_logging(settings.telemetry.log_level, sys.stderr)
+    raise_limit()
     asyncio.run(_serve(settings))
 
 
@@ -213,7 +220,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
 
 
 async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack) -> Running:
-    agent, operator = (_grpc_server(parts.settings.limits.max_message_bytes) for _ in range(2))
+    agent, operator = (_grpc_server(parts.settings.limits, listener) for listener in ("agent", "operator"))
     edge = Edge(
         parts.metrics,
         parts.tracing,
@@ -221,9 +228,10 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
         request_seconds=parts.settings.limits.request_seconds,
     )
     credentials = Credentials(parts.stages)
-    _add_agent_services(parts, credentials, edge, lenient(agent))
+    intake = Intake(_LARGE_IN_FLIGHT * parts.settings.limits.max_message_bytes)
+    _add_agent_services(parts, credentials, edge, lenient(agent, intake))
     gate = OperatorGate(sockets[1])
-    _add_operator_services(parts, edge, gate, lenient(operator))
+    _add_operator_services(parts, edge, gate, lenient(operator, intake))
     http = await _start_http(parts, credentials, stack)
     await _bind(agent, sockets[0], stack)
     gate.inner.acquire()
@@ -273,7 +281,7 @@ def _add_operator_services(parts: Parts, edge: Edge, gate: OperatorGate, server:
 
 
 async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitStack) -> HttpServer:
-    """Start the HTTP server, and the introspection server if it is configured."""
+    """Start the HTTP servers: the public one, that of probes, and that of introspection if it is configured."""
     http = create_http_server(
         parts.settings.http,
         health=parts.health,
@@ -282,6 +290,9 @@ async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitSt
     )
     await http.start()
     stack.push_async_callback(http.stop)
+    health = create_health_server(parts.settings.listen.health_address, parts.health)
+    await health.start()
+    stack.push_async_callback(health.stop)
     introspection = create_introspection_server(
         parts.settings.introspection, introspect=credentials.active, metrics=parts.metrics
     )
@@ -291,12 +302,17 @@ async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitSt
     return http
 
 
-def _grpc_server(max_message_bytes: int) -> grpc.aio.Server:
+def _grpc_server(limits: LimitsConfig, listener: str) -> grpc.aio.Server:
     return grpc.aio.server(
+        # What isn't received yet is bounded, too: so many requests of so many bytes each.
+        maximum_concurrent_rpcs=limits.max_in_flight,
         options=(
-            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_receive_message_length", limits.max_message_bytes),
             ("grpc.max_metadata_size", 16 * 1024),
-        )
+            ("grpc.max_allowed_incoming_connections", most_connections(listener)),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
+            ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+        ),
     )
 
 

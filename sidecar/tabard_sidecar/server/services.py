@@ -26,7 +26,7 @@ from tabard_sidecar.pipeline.tasks import Tasks
 from tabard_sidecar.revocation.targets import is_credential_id
 from tabard_sidecar.server import convert, errors
 from tabard_sidecar.server.edge import Context, Edge, answering, guarded
-from tabard_sidecar.server.registration import Malformed
+from tabard_sidecar.server.registration import Large, Unread
 
 MAX_BATCH = 100
 MAX_FILTERED_TOOLS = 500
@@ -74,16 +74,21 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         answers: asyncio.Queue[authorization_pb.StreamAuthorizeResponse | None] = asyncio.Queue()
         places = asyncio.Semaphore(STREAM_IN_FLIGHT)
 
-        async def answer(item: authorization_pb.StreamAuthorizeRequest) -> None:
-            answers.put_nowait(await self._stream_item(item))
+        async def answer(item: authorization_pb.StreamAuthorizeRequest | Large) -> None:
+            if isinstance(item, Large):
+                with item as message:
+                    answers.put_nowait(await self._stream_item(message))
+            else:
+                answers.put_nowait(await self._stream_item(item))
 
         async def read() -> None:
             try:
                 async with asyncio.TaskGroup() as group:
                     async for item in request_iterator:
                         await places.acquire()
-                        if isinstance(item, Malformed):
-                            error = authorization_pb.AuthorizeResult(error=errors.status(errors.malformed()))
+                        if isinstance(item, Unread):
+                            self.edge.unread(item)
+                            error = authorization_pb.AuthorizeResult(error=errors.status(item.error))
                             answers.put_nowait(authorization_pb.StreamAuthorizeResponse(result=error))
                             continue
                         group.create_task(answer(item))

@@ -71,32 +71,34 @@ def test_usage(arguments, capsys):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("http:\n  listen: 127.0.0.1:5\n", "127.0.0.1:5"),
-        ("zone: a\n\nhttp:  # x\n\n  # y\n  listen: 'unix:/x'  # z\nlisten:\n  agent: unix:/y\n", "unix:/x"),
-        ('http:\n    listen: "[::1]:5"', "[::1]:5"),
-        ("http: {listen: 127.0.0.1:6}\n", "127.0.0.1:6"),
-        ('{"http": {"listen": "127.0.0.1:7"}}', "127.0.0.1:7"),
-        ('"http":\n  "listen": 127.0.0.1:8\n', "127.0.0.1:8"),
+        ("listen:\n  health: unix:/h\n", "unix:/h"),
+        ("zone: a\n\nlisten:  # x\n\n  # y\n  health: 'unix:/x'  # z\nhttp:\n  listen: unix:/y\n", "unix:/x"),
+        ('listen:\n    agent: unix:/a\n    health: "unix:/b"', "unix:/b"),
+        ("listen: {health: 'unix:/c'}\n", "unix:/c"),
+        ('{"listen": {"health": "unix:/d"}}', "unix:/d"),
+        ('"listen":\n  "health": unix:/e\n', "unix:/e"),
         ("listen:\n  agent: unix:/y\n", None),
-        ("http:\n", None),
-        ("nothttp:\n  listen: x\n", None),
+        ("listen:\n", None),
+        ("notlisten:\n  health: x\n", None),
         ("", None),
     ],
 )
 def test_address_is_found_in_the_configuration(text, expected):
     """The usual form is read at once, every other form correctly."""
-    assert scan(text) == expected
+    assert scan(text, "health") == expected
 
 
 def test_lookup_order(tmp_path, monkeypatch):
-    """The environment wins, then the named file, then the usual places, then the default."""
+    """The environment wins, then the configuration, then the place beside the operator's socket."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "other.yaml").write_text("http:\n  listen: 127.0.0.1:1\n")
-    assert find_address({}, None) == "127.0.0.1:9181"
-    (tmp_path / "tabard.yaml").write_text("http:\n  listen: 127.0.0.1:2\n")
-    assert find_address({}, None) == "127.0.0.1:2"
-    assert find_address({"TABARD_CONFIG": "other.yaml"}, None) == "127.0.0.1:1"
-    assert find_address({"TABARD_HTTP__LISTEN": "127.0.0.1:3"}, "other.yaml") == "127.0.0.1:3"
+    (tmp_path / "other.yaml").write_text("listen:\n  health: unix:/1\n")
+    assert find_address({"XDG_RUNTIME_DIR": "/r"}, None) == "unix:/r/tabard/operator/tabard.health"
+    assert find_address({"TABARD_OPERATOR_ADDRESS": "unix:/o/s.sock"}, None) == "unix:/o/s.health"
+    (tmp_path / "tabard.yaml").write_text("listen:\n  operator: unix:/2/tabard.sock\n")
+    assert find_address({}, None) == "unix:/2/tabard.health"
+    assert find_address({"TABARD_LISTEN__OPERATOR": "unix:/3/s"}, None) == "unix:/3/s.health"
+    assert find_address({"TABARD_CONFIG": "other.yaml"}, None) == "unix:/1"
+    assert find_address({"TABARD_LISTEN__HEALTH": "unix:/4"}, "other.yaml") == "unix:/4"
 
 
 def test_only_the_standard_library_is_imported():
@@ -108,4 +110,4 @@ def test_only_the_standard_library_is_imported():
         "print(sorted(new - sys.stdlib_module_names))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['tabard_sidecar']"
+    assert run.stdout.strip() == "['tabard', 'tabard_sidecar']"

@@ -53,7 +53,7 @@ def test_strongest_layer_wins(tmp_path, write):
     assert result.settings.limits.max_in_flight == 4
     assert result.settings.limits.drain_seconds == 2
     assert result.settings.state.url == "sqlite:///b"
-    assert result.settings.limits.max_message_bytes == 4 * 1024 * 1024
+    assert result.settings.limits.max_message_bytes == 512 * 1024
     assert result.origins == {
         "audit.keep_days": f"{tmp_path / 'tabard.yaml'}:1",
         "limits.drain_seconds": f"{tmp_path / 'tabard.yaml'}:2",
@@ -136,7 +136,7 @@ def test_words_that_old_yaml_reads_as_booleans_stay_words(tmp_path, write):
 def test_empty_sections_count_as_absent(tmp_path, write):
     """A section whose content is commented out has its defaults."""
     write("http:\nlimits:\n  # max_in_flight: 5\n")
-    assert loaded(tmp_path).settings.limits.max_in_flight == 256
+    assert loaded(tmp_path).settings.limits.max_in_flight == 128
 
 
 def test_lists_and_mappings_come_through_the_environment(tmp_path):

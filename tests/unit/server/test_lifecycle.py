@@ -184,6 +184,20 @@ async def test_the_process_reloads_on_sighup_and_drains_on_sigterm(folder):
     assert not (folder / "orchestrator" / "agent" / "s").exists()
 
 
+async def test_probes_have_a_socket_that_no_stranger_fills(folder):
+    """While a crowd holds every place of ``http.listen``, ``tabard health`` is answered, with the details."""
+    zone, config = prepared(folder, **{"http.listen": "127.0.0.1:0"})
+    async with started(zone):
+        host, port = zone.running["orchestrator"].http_address.split(":")
+        crowd = [await asyncio.open_connection(host, int(port)) for _ in range(200)]
+        command = [sys.executable, "-m", "tabard_sidecar.cli", "health", "--config", str(config), "--json"]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
+        for _, writer in crowd:
+            writer.close()
+    assert json.loads(done.stdout)["components"]["policy"] == {"state": "ok"}
+    assert not (folder / "orchestrator" / "operator" / "s.health").exists()
+
+
 async def test_a_default_start_imports_only_what_it_uses(folder):
     """What the configuration doesn't use costs neither time nor memory."""
     _, config = prepared(folder)

@@ -1,0 +1,184 @@
+"""Idle connections keep no other peer away from an HTTP listener."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry
+from tabard_sidecar.http.conf import IntrospectionClient, IntrospectionConfig
+from tabard_sidecar.http.introspection import create_introspection_server
+from tabard_sidecar.http.server import HttpServer, Page
+from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.util.descriptors import most_connections
+
+from tests.support.tls import Authority
+from tests.support.waiting import eventually
+
+KEY = "k" * 40
+PAGES = {"/": lambda: Page(b"here")}
+
+
+def connect(address: str, first: bytes = b"") -> socket.socket:
+    """Connect, send some bytes and then nothing more."""
+    host, port = address.rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), 10)
+    if first:
+        connection.sendall(first)
+    return connection
+
+
+def ended(connection: socket.socket) -> bool:
+    """Tell whether the other side has closed a connection."""
+    connection.setblocking(False)  # noqa: FBT003
+    try:
+        return connection.recv(65536) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def descriptors() -> int:
+    """Count the open files of this process."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def page(address: str) -> bytes:
+    """Get the page."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/") as response:
+        return await response.read()
+
+
+@pytest.fixture
+async def pages():
+    """A server with four places."""
+    server = HttpServer(PAGES, "127.0.0.1:0", most=4, seconds=60)
+    await server.start()
+    yield server.address
+    await server.stop()
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HT", b"G" * 4000])
+async def test_idle_connections_make_room(pages, first):
+    """However many there are, requests are answered; the oldest ones end."""
+    idle = [await asyncio.to_thread(connect, pages, first) for _ in range(50)]
+    for _ in range(10):
+        assert await page(pages) == b"here"
+    await eventually(lambda: _true(sum(not ended(one) for one in idle) <= 4))
+    for one in idle:
+        one.close()
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def test_a_connection_has_a_deadline():
+    """Also one that sends a byte now and then."""
+    server = HttpServer(PAGES, "127.0.0.1:0", most=4, seconds=0.5)
+    await server.start()
+    slow = await asyncio.to_thread(connect, server.address, b"GET / HTTP/1.1\r\n")
+    began = time.monotonic()
+    while not ended(slow):
+        try:
+            slow.send(b"X")
+        except OSError:
+            break
+        await asyncio.sleep(0.1)
+        assert time.monotonic() - began < 10
+    slow.close()
+    await server.stop()
+
+
+async def test_a_storm_of_connections_leaves_room_for_a_request(pages):
+    """While a peer opens connections as fast as possible, requests are answered."""
+    stop = asyncio.Event()
+
+    async def storm():
+        while not stop.is_set():
+            connections = await asyncio.to_thread(lambda: [connect(pages) for _ in range(20)])
+            for one in connections:
+                one.close()
+
+    storming = [asyncio.create_task(storm()) for _ in range(2)]
+    answers = []
+    for _ in range(20):
+        try:
+            answers.append(await page(pages))
+        except aiohttp.ClientError:
+            answers.append(b"")
+    stop.set()
+    await asyncio.gather(*storming)
+    assert answers.count(b"here") >= 15
+
+
+@pytest.fixture
+def introspection(tmp_path):
+    """Return a function that makes an introspection server, with or without TLS."""
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    file.chmod(0o600)
+    client = IntrospectionClient(id="billing", key_file=file, audiences=("https://b",))
+    config = IntrospectionConfig(listen="127.0.0.1:0", clients=(client,))
+
+    async def introspect(_token: str) -> None:
+        return None
+
+    def make(**changes):
+        return create_introspection_server(
+            config.model_copy(update=changes), introspect=introspect, metrics=Metrics(CollectorRegistry())
+        )
+
+    return make
+
+
+async def asked(session: aiohttp.ClientSession, url: str, **options) -> int:
+    """Introspect and return the status."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with session.post(url, data={"token": "t"}, headers=headers, **options) as response:
+        return response.status
+
+
+@pytest.mark.parametrize("first", [b"", b"POST /introspect HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01\x02\x00"])
+@pytest.mark.parametrize("tls", [False, True])
+async def test_strangers_do_not_fill_introspection(introspection, tmp_path, monkeypatch, first, tls):
+    """Connections without a client's key make room and end in time; a client's own connection stays."""
+    monkeypatch.setattr("tabard_sidecar.http.introspection_app._UNKNOWN_SECONDS", 1.0)
+    monkeypatch.setattr("tabard_sidecar.util.descriptors._WANTED", {"introspection": 8})
+    authority = Authority(tmp_path, "zone")
+    certificate, key = authority.issue("introspection")
+    files = {"tls_certificate_file": certificate, "tls_key_file": key} if tls else {}
+    server = introspection(**files)
+    await server.start()
+    trusted = ssl.create_default_context(cafile=authority.certificate) if tls else False
+    url = f"{'https' if tls else 'http'}://{server.address}/introspect"
+    connector = aiohttp.TCPConnector(limit=1, ssl=trusted)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        assert await asked(session, url) == 200
+        before = descriptors()
+        idle = [await asyncio.to_thread(connect, server.address, first) for _ in range(60)]
+        assert await asked(session, url) == 200
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as other:
+            assert await asked(other, url) == 200
+        assert descriptors() - before - len(idle) < 30
+        await eventually(lambda: _true(all(map(ended, idle))))
+        assert await asked(session, url) == 200
+    for one in idle:
+        one.close()
+    await server.stop()
+
+
+@pytest.mark.parametrize("limit", [64, 256, 1024, 1_000_000])
+def test_listeners_share_the_descriptors(monkeypatch, limit):
+    """Together they leave some for state, keys and policy, whatever the limit is."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    shares = [most_connections(name) for name in ("agent", "operator", "health", "http", "introspection")]
+    assert min(shares) >= 4
+    assert sum(shares) <= limit - min(limit // 4, 128)
