@@ -8,6 +8,8 @@ _MOST = 65_536
 _RESERVED = 128
 """Descriptors that no listener gets: state, keys, policy, logs, connections to other servers."""
 _WANTED = {"agent": 128, "operator": 32, "health": 16, "http": 64, "introspection": 256}
+_PER_CONNECTION = {"operator": 4}
+"""An operator's connection passes through the operators' gate; every other one takes one descriptor."""
 _LEAST = 4
 
 
@@ -26,7 +28,8 @@ def most_connections(listener: str) -> int:
         listener: ``agent``, ``operator``, ``health``, ``http`` or ``introspection``.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted, everything = _WANTED[listener], sum(_WANTED.values())
+    wanted = _WANTED[listener]
+    everything = sum(number * _PER_CONNECTION.get(name, 1) for name, number in _WANTED.items())
     if soft == resource.RLIM_INFINITY or soft >= everything + _RESERVED:
         return wanted
     left = soft - min(_RESERVED, soft // 2)

@@ -175,10 +175,12 @@ async def test_strangers_do_not_fill_introspection(introspection, tmp_path, monk
     await server.stop()
 
 
-@pytest.mark.parametrize("limit", [64, 256, 1024, 1_000_000])
+@pytest.mark.parametrize("limit", [128, 256, 1024, 1_000_000])
 def test_listeners_share_the_descriptors(monkeypatch, limit):
     """Together they leave some for state, keys and policy, whatever the limit is."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    shares = [most_connections(name) for name in ("agent", "operator", "health", "http", "introspection")]
-    assert min(shares) >= 4
-    assert sum(shares) <= limit - min(limit // 4, 128)
+    names = ("agent", "operator", "health", "http", "introspection")
+    shares = {name: most_connections(name) for name in names}
+    assert min(shares.values()) >= 4
+    # An operator's connection takes four.
+    assert sum(shares.values()) + 3 * shares["operator"] <= limit - min(limit // 4, 128)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 
@@ -36,16 +35,11 @@ def request(grant: str, arguments: bytes) -> authorization_pb.AuthorizeRequest:
 
 @pytest.mark.parametrize("arguments", [b"[" * 1000, b"{", LARGE, b'{"secret": "s3"}'])
 async def test_what_has_no_valid_grant_is_not_read(zone, stub, arguments):
-    """It is denied for its grant, whatever the arguments are; the record has their size and digest."""
+    """It is denied for its grant, whatever the arguments are."""
     answer = (await stub.Authorize(request("garbage", arguments))).decision
     assert [reason.code for reason in answer.reasons] == ["grant_malformed"]
-    record = json.loads((zone.folder / "orchestrator" / "decisions.log").read_text().splitlines()[-1])
-    assert record["input"]["tool"] == {
-        "name": "tickets.read",
-        "server": "",
-        "arguments_bytes": len(arguments),
-        "arguments_sha256": hashlib.sha256(arguments).hexdigest(),
-    }
+    records = (zone.folder / "orchestrator" / "decisions.log").read_bytes()
+    assert arguments[:10] not in records
 
 
 async def test_malformed_arguments_under_a_valid_grant_are_an_error(zone, stub):
