@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import grpc
 import pytest
@@ -60,18 +59,14 @@ async def test_a_large_call_is_decided_on_all_of_its_arguments(zone):
 
 
 async def test_large_arguments_leave_the_loop_to_others():
-    """While several are read, the loop is held for a small part of the time that one of them takes."""
+    """While several are read, the loop turns many times; if it read them itself, it would turn once for each."""
     reader, ask = CallReader(), AuthorizeRequest("", "t", arguments_json=LARGE)
-    began = time.perf_counter()
-    await reader.read(ask)
-    alone = time.perf_counter() - began
     reading = [asyncio.create_task(reader.read(ask)) for _ in range(8)]
-    longest = 0.0
+    turns = 0
     while not all(task.done() for task in reading):
-        began = time.perf_counter()
         await asyncio.sleep(0)
-        longest = max(longest, time.perf_counter() - began)
-    assert longest < max(alone, 0.05)
+        turns += 1
+    assert turns > 3 * len(reading)
 
 
 async def test_the_number_of_large_arguments_is_bounded():
