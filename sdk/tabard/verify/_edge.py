@@ -64,8 +64,10 @@ def check_headers(accepted: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def read_call(operation: Operation, request: Any) -> Call | None:  # noqa: ANN401  # HTTP's or gRPC's
+def read_call(operation: Operation, request: Any, authenticated: Authenticated | None) -> Call | None:  # noqa: ANN401  # HTTP's or gRPC's
     """Return the tool call that a request makes, ``None`` if it needs no credential.
+
+    A stranger's request, without a credential, leaves no stack trace in the log.
 
     Raises:
         Rejected: the extractor raised an exception, returned no call, or left a part of the request out.
@@ -80,7 +82,9 @@ def read_call(operation: Operation, request: Any) -> Call | None:  # noqa: ANN40
     except Rejected:
         raise
     except Exception as error:
-        logger.exception("the extractor failed")
+        logger.log(
+            logging.DEBUG if authenticated is None else logging.ERROR, "the extractor failed", exc_info=True
+        )
         raise Rejected("call_unreadable", f"the extractor raised {type(error).__name__}") from error
     if (
         not isinstance(call.tool, str)
@@ -156,7 +160,7 @@ class HttpGuard:
         Raises:
             Rejected: the credential is for another call.
         """
-        call = read_call(found.operation, request)
+        call = read_call(found.operation, request, authenticated)
         request.require_all_read()
         return accept(self._verifier, authenticated, call)
 

@@ -88,7 +88,7 @@ class _Guard:
             if rejected.code != "credential_missing" or not isinstance(operation, CredentialOptional):
                 raise
             authenticated = None
-        call = _edge.read_call(operation, GrpcRequest(method, message, pairs))
+        call = _edge.read_call(operation, GrpcRequest(method, message, pairs), authenticated)
         return _edge.accept(self._verifier, authenticated, call)
 
 

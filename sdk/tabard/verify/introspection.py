@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import urllib.parse
 import urllib.request
 
+from tabard.arguments import parse_json
 from tabard.verify.errors import Rejected
 from tabard.verify.keys import KeysError, check_url, fetch
 
@@ -47,8 +47,8 @@ class IntrospectionClient:
             },
         )
         try:
-            answer = json.loads(fetch(request, self._timeout_seconds))
-        except (KeysError, ValueError, RecursionError) as error:
+            answer = parse_json(fetch(request, self._timeout_seconds))
+        except (KeysError, ValueError) as error:
             raise Rejected("introspection_unavailable", str(error)) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
             raise Rejected("introspection_unavailable", "not an introspection response")

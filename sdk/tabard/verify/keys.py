@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import threading
 import time
 import urllib.error
@@ -16,7 +15,9 @@ from pathlib import Path
 from jwt.types import Options
 
 from tabard import jwk
+from tabard.arguments import parse_json
 from tabard.jwk import MAX_KEYS, VerificationKey
+from tabard.verify import _files
 from tabard.verify.errors import Rejected
 
 MAX_DOCUMENT_BYTES = 1 << 20
@@ -138,8 +139,8 @@ def parse_jwks(document: bytes) -> dict[str, VerificationKey]:
         KeysError: it isn't a JWK Set, holds a private key, or two keys share an id.
     """
     try:
-        listed = json.loads(document)["keys"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        listed = parse_json(document, max_bytes=MAX_DOCUMENT_BYTES)["keys"]  # type: ignore[index]
+    except (ValueError, KeyError, TypeError):
         raise KeysError("not a JWK Set") from None
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise KeysError(f"not a JWK Set of at most {MAX_KEYS} keys")
@@ -206,10 +207,9 @@ def fetch(request: urllib.request.Request, timeout_seconds: float) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            body = stream.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        raise KeysError(f"{path}: {error.strerror}") from None
+        body = _files.read(path, MAX_DOCUMENT_BYTES + 1)
+    except _files.FileProblem as error:
+        raise KeysError(str(error)) from None
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeysError(f"{path}: more than {MAX_DOCUMENT_BYTES} bytes")
     return body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tabard import base64url, credential_caveats, macaroon
+from tabard.arguments import ArgumentsError, parse_json
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
+from tabard.verify import _files
 from tabard.verify.errors import Rejected
 from tabard.verify.keys import MAX_DOCUMENT_BYTES
 
@@ -40,7 +41,7 @@ class AudienceKeys:
         self._audience = audience
         self._clock = clock
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
+        self._document: bytes | None = None
         self._keys: Mapping[str, AudienceKey] = {}
         self._load()
         self._check_at = clock() + _RECHECK_SECONDS
@@ -57,7 +58,7 @@ class AudienceKeys:
                 try:
                     self._load()
                 except ValueError as error:
-                    self._keys, self._stamp = {}, None
+                    self._keys, self._document = {}, None
                     raise Rejected("keys_unavailable", str(error)) from None
             key = self._keys.get(kid)
         if key is None or (key.expires_at is not None and now >= key.expires_at):
@@ -66,20 +67,12 @@ class AudienceKeys:
 
     def _load(self) -> None:
         try:
-            with self._path.open("rb") as stream:
-                info = os.fstat(stream.fileno())
-                if info.st_mode & 0o007:
-                    message = f"{self._path}: all users can read it; run `chmod 600 {self._path}`"
-                    raise ValueError(message)
-                stamp = (info.st_ino, info.st_mtime_ns, info.st_size)
-                if stamp == self._stamp:
-                    return
-                document = stream.read(MAX_DOCUMENT_BYTES)
-        except OSError as error:
-            message = f"{self._path}: {error.strerror}"
-            raise ValueError(message) from None
-        self._keys = parse_audience_keys(document, self._audience)
-        self._stamp = stamp
+            document = _files.read(self._path, MAX_DOCUMENT_BYTES, secret=True)
+        except _files.FileProblem as error:
+            raise ValueError(str(error)) from None
+        if document != self._document:
+            self._keys = parse_audience_keys(document, self._audience)
+            self._document = document
 
 
 def parse_audience_keys(document: bytes, audience: str) -> dict[str, AudienceKey]:
@@ -89,7 +82,7 @@ def parse_audience_keys(document: bytes, audience: str) -> dict[str, AudienceKey
         ValueError: it isn't one, or is another audience's.
     """
     try:
-        exported = json.loads(document)
+        exported: Any = parse_json(document, max_bytes=MAX_DOCUMENT_BYTES)
         if exported["audience"] != audience:
             message = f"the exported keys are for the audience {exported['audience']!r}, not {audience!r}"
             raise ValueError(message)
@@ -97,7 +90,7 @@ def parse_audience_keys(document: bytes, audience: str) -> dict[str, AudienceKey
         if len(keys) != len(exported["keys"]):
             message = "two keys share a key id"
             raise ValueError(message)
-    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
+    except (KeyError, TypeError, AttributeError, ArgumentsError):
         message = "not what `tabard keys export --audience` writes"
         raise ValueError(message) from None
     return keys

@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from tabard.verify import _files
+
 _KEEP_SECONDS = 3600.0
 _CLEAN_EVERY_SECONDS = 60.0
 _RETRY_SECONDS = 0.01
@@ -43,7 +45,7 @@ class SqliteReplayStore:
     """A file that the processes of one machine share; every acceptance is on disk before it is returned.
 
     It must be on a local disk: SQLite's locks don't work on network file systems. Replicas on several machines that accept
-    the same audience need another store that all of them share.
+    the same audience need another store that all of them share. A file or folder that other users can change is refused.
 
     Args:
         path: the file; by default ``$XDG_STATE_HOME/tabard/replay.sqlite3``. Its directory is made if need be.
@@ -72,9 +74,9 @@ class SqliteReplayStore:
                     "INSERT INTO used (key, keep_until) VALUES (?, ?) ON CONFLICT DO NOTHING",
                     (key, keep_until),
                 )
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, _files.FileProblem) as error:
                 self._forget()
-                message = f"{self._path}: {error}"
+                message = str(error) if isinstance(error, _files.FileProblem) else f"{self._path}: {error}"
                 raise ReplayUnavailable(message) from error
             return inserted.rowcount == 1
 
@@ -88,7 +90,12 @@ class SqliteReplayStore:
         if self._connection is not None and self._owner == os.getpid():
             return self._connection
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        try:
+            _files.require_own(self._path, os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+        _files.require_own_folder(self._path.resolve().parent)
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
