@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.framing import Screen, escaped_json, quoted, screen
-from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
+from tabard_sidecar.cli.framing import Screen, quoted, screen
+from tabard_sidecar.cli.terminal import echo, echo_json, moment, style, visible
+from tabard_sidecar.util.visible import visible_json
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -76,7 +75,7 @@ def describe(approval: pb.Approval) -> dict[str, Any]:
 
 def summary(row: dict[str, Any], where: Screen) -> Iterator[str]:
     """Yield the few rows that name an approval in a list, each cut to the terminal's width."""
-    status = click.style(f"{row['status']:<8}", fg=_COLOURS.get(row["status"]))
+    status = style(f"{row['status']:<8}", fg=_COLOURS.get(row["status"]))
     yield f"{row['approval_id']}  {status}  until {moment(row['expires_at'])}"
     if not row["readable"]:
         yield "  can't be decrypted any more"
@@ -93,19 +92,19 @@ def print_prompt(row: dict[str, Any], *, err: bool = False) -> None:
         Failure: the terminal is too narrow.
     """
     for line in prompt_lines(row, screen(err=err)):
-        click.echo(line, err=err)
+        echo(line, err=err)
 
 
 def prompt_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
     """Yield the rows that show a call. They hold only visible characters."""
-    status = click.style(_WORDS.get(row["status"], row["status"]), fg=_COLOURS.get(row["status"]), bold=True)
+    status = style(_WORDS.get(row["status"], row["status"]), fg=_COLOURS.get(row["status"]), bold=True)
     yield f"Approval {row['approval_id']}: {status}, until {moment(row['expires_at'])}"
     if row["approver"]:
         yield from where.own("decided by", _person(row["approver"]))
     if not row["readable"]:
         yield "  The call can't be decrypted any more, so it can't be decided."
         return
-    yield click.style("Verified by Tabard", bold=True)
+    yield style("Verified by Tabard", bold=True)
     yield from where.own("person", _person(row["subject"]))
     yield from where.own("task", row["task_id"])
     yield from where.own("started by", visible(row["root_holder"], _WHOLE))
@@ -122,13 +121,13 @@ def prompt_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
 def _signed_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
     if row["intent_source"] != "signed":
         return
-    yield click.style("Signed by the front end", bold=True) + ": what the person asked for"
+    yield style("Signed by the front end", bold=True) + ": what the person asked for"
     lines = [f"purpose   {quoted(row['purpose'])}", f"request   {quoted(row['statement'])}"]
     yield from where.foreign("signed", lines, _SIGNED_COLOUR)
 
 
 def _policy_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
-    yield click.style("Policy", bold=True) + ": its words may quote the agent"
+    yield style("Policy", bold=True) + ": its words may quote the agent"
     lines = [
         f"asks why  {quoted(row['reason'])}",
         f"rule      {quoted(row['module'] + '.' + row['code'])}",
@@ -139,7 +138,7 @@ def _policy_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
 
 def _asserted_lines(row: dict[str, Any], where: Screen) -> Iterator[str]:
     yield (
-        click.style("The agent's words", fg=_AGENT_COLOUR, bold=True)
+        style("The agent's words", fg=_AGENT_COLOUR, bold=True)
         + ": not verified; the approval is for exactly this call"
     )
     yield from where.foreign("agent", _asserted(row), _AGENT_COLOUR)
@@ -160,7 +159,7 @@ def _asserted(row: dict[str, Any]) -> Iterator[str]:
     if "arguments" in row:
         yield "arguments"
         for line in json.dumps(row["arguments"], indent=2, ensure_ascii=False).split("\n"):
-            yield f"  {escaped_json(line)}"
+            yield f"  {visible_json(line)}"
 
 
 def follow(
@@ -188,7 +187,7 @@ def follow(
                 raise
             if reachable:
                 failure.show()
-                click.echo("waiting for the sidecar…", err=True)
+                echo("waiting for the sidecar…", err=True)
             reachable = False
         else:
             for event, row in changes(known, fresh):
@@ -216,11 +215,11 @@ def changes(
 def _print_event(event: str, row: dict[str, Any], *, as_json: bool) -> None:
     now = time.time()
     if as_json:
-        echo_ascii_json({"time": round(now, 3), "event": event} | row, indent=None)
+        echo_json({"time": round(now, 3), "event": event} | row, indent=None)
         return
-    click.echo(f"{moment(now)}  {event}")
+    echo(f"{moment(now)}  {event}")
     for line in summary(row, screen()):
-        click.echo(line)
+        echo(line)
 
 
 def _person(named: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import quoted, screen
 from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.terminal import echo_ascii_json, moment
+from tabard_sidecar.cli.terminal import echo, echo_json, moment, style
 
 if TYPE_CHECKING:
     from tabard.authz.v1 import approval_service_pb2 as pb
@@ -47,16 +47,16 @@ def list_(decided: bool, address: str, as_json: bool) -> None:
         found = fetch(asked, decided=decided)
     rows = [describe(approval) for approval in found.approvals]
     if as_json:
-        echo_ascii_json({"approvals": rows, "truncated": found.truncated})
+        echo_json({"approvals": rows, "truncated": found.truncated})
         return
     where = screen()
     for row in rows:
         for line in summary(row, where):
-            click.echo(line)
+            echo(line)
     if found.truncated:
-        click.echo(f"… and more; only {len(rows)} are shown")
+        echo(f"… and more; only {len(rows)} are shown")
     if not rows:
-        click.echo("nothing waits")
+        echo("nothing waits")
 
 
 @approvals.command()
@@ -86,7 +86,7 @@ def show(approval_id: str, address: str, as_json: bool) -> None:
     with operator(address) as asked:
         found = details(asked, approval_id)
     if as_json:
-        echo_ascii_json(describe(found))
+        echo_json(describe(found))
     else:
         print_prompt(describe(found))
 
@@ -172,23 +172,23 @@ def _decide(  # noqa: PLR0913 - one parameter per option
         # Always shown, so that a script's log holds the calls that it approves.
         print_prompt(shown, err=as_json)
         if not _confirmed(yes=yes, approve=approve, from_stdin=token_file == _STDIN):
-            click.echo("nothing was decided", err=as_json)
+            echo("nothing was decided", err=as_json)
             return exit_codes.NEGATIVE
         request = pb.DecideApprovalRequest(
             approval_id=approval_id, approver_token=_token(token_file), approve=approve
         )
         decided = describe(asked.call(_stub(asked).DecideApproval, request).approval)
     if as_json:
-        echo_ascii_json(decided)
+        echo_json(decided)
         return exit_codes.OK
     by = quoted(decided["approver"]["id"], 64) if decided["approver"] else "?"
     if approve:
-        click.echo(
-            f"{click.style('approved', fg='green', bold=True)} by {by}: {decided['uses']} call(s) until "
+        echo(
+            f"{style('approved', fg='green', bold=True)} by {by}: {decided['uses']} call(s) until "
             f"{moment(decided['expires_at'])}"
         )
     else:
-        click.echo(f"{click.style('denied', fg='red', bold=True)} by {by}")
+        echo(f"{style('denied', fg='red', bold=True)} by {by}")
     return exit_codes.OK
 
 

@@ -8,7 +8,8 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import echo_json, json_option
+from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.records.chain import Head
 from tabard_sidecar.records.file_sink import closed_files, mark_of
 from tabard_sidecar.records.verification import Audit
@@ -113,7 +114,7 @@ def shipped(files: tuple[Path, ...], as_json: bool) -> None:
         echo_json(marked)
         return
     for one in marked:
-        click.echo(f"{one['file']}: shipped, up to {one['head']}")
+        echo(f"{one['file']}: shipped, up to {one['head']}")
 
 
 def _read(result: Audit, files: list[Path], *, whole: bool = True) -> list[dict[str, object]]:
@@ -151,19 +152,19 @@ def with_closed(file: Path) -> list[Path]:
 def _print(result: Audit, findings: list[dict[str, object]]) -> None:
     for finding in findings:
         place = f"{finding['file']}:{finding['line']}" if finding["line"] else str(finding["file"])
-        click.echo(f"{place}: {finding['message']}")
+        echo(f"{place}: {finding['message']}")
     if not result.records:
-        click.echo("no records")
+        echo("no records")
     elif result.intact:
         chains = "1 chain" if len(result.chains) == 1 else f"{len(result.chains)} chains"
         begin = f", beginning with record {result.starts_at}" if result.starts_at > 1 else ""
-        click.echo(f"intact: {result.records} records in {chains}{begin}")
+        echo(f"intact: {result.records} records in {chains}{begin}")
     else:
-        click.echo(f"not intact: {len(findings)} findings in {result.records} records")
+        echo(f"not intact: {len(findings)} findings in {result.records} records")
     if any(not finding["line"] for finding in findings):
-        click.echo(
+        echo(
             "next: if these records were shipped, check them together with the shipped files, or give the shipped "
             "head with --after"
         )
     for head in result.chains.values():
-        click.echo(f"head: {head}")
+        echo(f"head: {head}")

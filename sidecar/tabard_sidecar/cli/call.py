@@ -16,12 +16,12 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.options import (
     config_options,
-    echo_json,
     json_option,
     json_pairs,
     load_settings,
     secret_argument,
 )
+from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard import Client, Decision, TabardError, Task
@@ -235,12 +235,8 @@ def describe(decision: Decision, *, show_credential: bool) -> dict[str, object]:
 
 
 def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
-    effect = (
-        click.style("ALLOW", fg="green", bold=True)
-        if decision.allowed
-        else click.style("DENY", fg="red", bold=True)
-    )
-    click.echo(f"{effect} {tool}")
+    effect = style("ALLOW", fg="green", bold=True) if decision.allowed else style("DENY", fg="red", bold=True)
+    echo(f"{effect} {tool}")
     for reason in decision.reasons:
         _row("code", reason.code)
         _row("rule", reason.module or "the sidecar itself")
@@ -265,4 +261,4 @@ def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
 
 def _row(name: str, text: str) -> None:
     if text:
-        click.echo(f"  {name:<10} {text}")
+        echo(f"  {name:<10} {text}")

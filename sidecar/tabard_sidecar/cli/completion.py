@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from tabard_sidecar.cli.terminal import echo
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -18,4 +20,4 @@ def completion(shell: str) -> None:
 
     generator = get_completion_class(shell)
     if generator is not None:
-        click.echo(generator(command, {}, "tabard", "_TABARD_COMPLETE").source())
+        echo(generator(command, {}, "tabard", "_TABARD_COMPLETE").source().expandtabs(), lines=True)

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import ConfigFailure
-from tabard_sidecar.cli.options import config_options, echo_json, json_option, load_settings
+from tabard_sidecar.cli.options import config_options, json_option, load_settings
+from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.settings import Settings
@@ -47,9 +48,9 @@ def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, 
     if as_json:
         echo_json({"ok": True, "file": str(loaded.file) if loaded.file else None, "warnings": warnings})
         return
-    click.echo(f"{name}: ok")
+    echo(f"{name}: ok")
     for warning in warnings:
-        click.echo(f"  {click.style('warning:', fg='yellow')} {warning}")
+        echo(f"  {style('warning:', fg='yellow')} {warning}")
 
 
 @config.command()
@@ -69,7 +70,7 @@ def show(config_file: Path | None, assignments: tuple[str, ...], as_json: bool) 
         )
         return
     for line in _yaml(loaded.settings, loaded.origins):
-        click.echo(line)
+        echo(line)
 
 
 @config.command()

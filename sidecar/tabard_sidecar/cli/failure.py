@@ -8,6 +8,7 @@ from typing import IO, Any
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.terminal import echo, style
 from tabard_sidecar.util.problems import SourceProblem
 
 _CONFIGURATION = "docs/reference/config.md"
@@ -33,12 +34,12 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error."""
-        click.echo(
-            f"{click.style('error:', fg='red', bold=True)} {self.message}", file=file, err=file is None
+        echo(
+            f"{style('error:', fg='red', bold=True)} {self.message}", lines=True, file=file, err=file is None
         )
         for name, text in self._details.items():
             if text:
-                click.echo(f"  {name}: {text}", file=file, err=file is None)
+                echo(f"  {name}: {text}", file=file, err=file is None)
 
 
 class ConfigFailure(Failure):
@@ -53,9 +54,9 @@ class ConfigFailure(Failure):
         """Print every mistake with its place, the next step and where to read more."""
         super().show(file)
         for problem in self.problems:
-            click.echo(f"  {problem}", file=file, err=file is None)
+            echo(f"  {problem}", file=file, err=file is None)
             hint = f"{problem.next_step} " if problem.next_step else ""
-            click.echo(f"      {hint}See {_anchor(problem)}", file=file, err=file is None)
+            echo(f"      {hint}See {_anchor(problem)}", file=file, err=file is None)
 
 
 def _anchor(problem: SourceProblem) -> str:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO
 
-import click
-
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.terminal import hidden
+from tabard_sidecar.cli.terminal import style
+from tabard_sidecar.util.visible import hidden, json_escape, visible_json
 
 UNKNOWN_COLUMNS = 40
 """Width of the rows if nothing tells the terminal's width; a wider terminal shows them as they are."""
@@ -32,7 +31,6 @@ _BARE_COLUMNS = 20
 _NAME_COLUMNS = 10
 _WIDE = 2
 _MOST_MARKS = 3
-_BEYOND_BMP = 0x10000
 _BAR, _ASCII_BAR = "▏", "|"
 _CUT = ">"
 
@@ -50,7 +48,7 @@ class Screen:
         The character after the bar is a space where a line begins, and ``>`` where it is continued.
         """
         head = self._head(whose)
-        styled = click.style(head, fg=colour)
+        styled = style(head, fg=colour)
         for line in lines:
             mark = " "
             for row in self._rows(line, self.columns - text_columns(head) - 1):
@@ -73,7 +71,7 @@ class Screen:
         """Return the one row that holds the beginning of a foreign text."""
         head = self._head(whose)
         first, *more = self._rows(text, self.columns - text_columns(head) - 1 - len(_CUT))
-        return f"{click.style(head, fg=colour)} {first}{_CUT if more else ''}"
+        return f"{style(head, fg=colour)} {first}{_CUT if more else ''}"
 
     def _head(self, whose: str) -> str:
         bar = _BAR if self.unicode else _ASCII_BAR
@@ -107,7 +105,7 @@ class Screen:
                 yield cluster
             cluster = ""
             if is_mark(character) or hidden(character) or not self._shows(character):
-                yield from escape(character)
+                yield from json_escape(character)
             else:
                 cluster = character
         if cluster:
@@ -144,21 +142,7 @@ def screen(*, err: bool = False) -> Screen:
 def quoted(text: str, most: int | None = None) -> str:
     """Return a text as one JSON string, so that its beginning and end are visible, cut to ``most`` characters."""
     shown = text if most is None or len(text) <= most else f"{text[:most]}…"
-    return escaped_json(json.dumps(shown, ensure_ascii=False))
-
-
-def escaped_json(text: str) -> str:
-    """Escape characters that aren't visible in one line of JSON, which stays equivalent."""
-    return "".join(escape(character) if hidden(character) else character for character in text)
-
-
-def escape(character: str) -> str:
-    r"""Return a character as JSON escapes it: ``\u202e``, and above U+FFFF two of these."""
-    point = ord(character)
-    if point < _BEYOND_BMP:
-        return f"\\u{point:04x}"
-    point -= _BEYOND_BMP
-    return f"\\u{0xD800 + (point >> 10):04x}\\u{0xDC00 + (point & 0x3FF):04x}"
+    return visible_json(json.dumps(shown, ensure_ascii=False))
 
 
 def text_columns(text: str) -> int:

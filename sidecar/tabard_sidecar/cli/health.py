@@ -15,6 +15,7 @@ from tabard.address import OPERATOR, default_address
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.util.health_address import health_beside
+from tabard_sidecar.util.visible import printable, visible_json
 
 _VARIABLE = "TABARD_LISTEN__HEALTH"
 _OPERATOR_VARIABLE = "TABARD_LISTEN__OPERATOR"
@@ -53,17 +54,18 @@ def run_health(arguments: Sequence[str]) -> int:
         timeout = float(options.get("timeout", "3"))
         address = options.get("address") or find_address(os.environ, options.get("config"))
     except (_UsageError, ValueError) as error:
-        sys.stderr.write(f"{USAGE}\nerror: {error}\n")
+        sys.stderr.write(printable(f"{USAGE}\nerror: {error}\n"))
         return exit_codes.USAGE
     try:
         status, body = ask(address, "/healthz" if "live" in options else "/readyz", timeout)
     except (OSError, ValueError) as error:
         sys.stderr.write(
-            f"error: no sidecar answers at {address}: {error}\n"
-            "  next: start it with `tabard serve`, or name its listen.health with --address\n"
+            printable(f"error: no sidecar answers at {address}: {error}\n")
+            + "  next: start it with `tabard serve`, or name its listen.health with --address\n"
         )
         return exit_codes.UNREACHABLE
-    sys.stdout.write(body if "json" in options else _text(body))
+    # The words of a party that isn't known: it only listens at the address.
+    sys.stdout.write(visible_json(body) if "json" in options else printable(_text(body)))
     if not body.endswith("\n") and "json" in options:
         sys.stdout.write("\n")
     return exit_codes.OK if status == _OK else exit_codes.NEGATIVE
@@ -184,7 +186,7 @@ def _text(body: str) -> str:
     try:
         document = json.loads(body)
         lines = [f"{document['status']}{'' if document['ready'] else ' (not ready)'}"]
-        lines += [f"  {reason}" for reason in document["reasons"]]
+        lines += [f"  {reason}".replace("\n", "\\n") for reason in document["reasons"]]
     except (ValueError, KeyError, TypeError):
         return body + "\n"
     return "\n".join(lines) + "\n"

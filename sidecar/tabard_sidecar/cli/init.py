@@ -10,7 +10,8 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import echo_json, json_option
+from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.terminal import echo, echo_json
 
 AGENT_ID = "spiffe://local.tabard.dev/agent/quickstart"
 _LOCAL_KEY = "local-subjects.json"
@@ -122,10 +123,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print_next_steps(directory: Path, written: list[str]) -> None:
-    click.echo(f"Wrote {', '.join(written)}.\n")
-    click.echo("Next:")
+    echo(f"Wrote {', '.join(written)}.")
+    echo()
+    echo("Next:")
     if directory.resolve() != Path.cwd():
-        click.echo(f"  cd {directory}")
-    click.echo("  tabard policy test                   run the policy's tests")
-    click.echo("  tabard serve                         run the sidecar")
-    click.echo("  tabard call notes.read --arg id=7    ask it, from another terminal")
+        echo(f"  cd {directory}")
+    echo("  tabard policy test                   run the policy's tests")
+    echo("  tabard serve                         run the sidecar")
+    echo("  tabard call notes.read --arg id=7    ask it, from another terminal")

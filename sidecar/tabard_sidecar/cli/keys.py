@@ -13,7 +13,8 @@ from tabard import base64url
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, echo_json, json_option, load_settings
+from tabard_sidecar.cli.options import config_options, json_option, load_settings
+from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
 from tabard_sidecar.keys.model import USES, Key, KeyringError
@@ -63,7 +64,7 @@ def keys() -> None:
 def new(directory: Path, use: str, algorithm: str) -> None:
     """Add a key that is active at once."""
     key = Keyring.create_directory(directory).create(use, algorithm=algorithm)
-    click.echo(f"{key.kid} is active. Give the directory to every sidecar of the zone.")
+    echo(f"{key.kid} is active. Give the directory to every sidecar of the zone.")
 
 
 @keys.command(name="rotate")
@@ -90,7 +91,7 @@ def rotate(directory: Path, use: str, overlap_seconds: float, lead_seconds: floa
     credentials for signing keys.
     """
     key = Keyring(directory).rotate(use, overlap_seconds, lead_seconds=lead_seconds)
-    click.echo(f"{key.kid} takes over at {_moment(key.active_from)}.")
+    echo(f"{key.kid} takes over at {_moment(key.active_from)}.")
 
 
 @keys.command(name="list")
@@ -105,11 +106,11 @@ def list_keys(directory: Path, as_json: bool) -> None:
         echo_json([_describe(key, now) for key in found])
         return
     if not found:
-        click.echo("There are no keys. Make one with: tabard keys new --use root")
+        echo("There are no keys. Make one with: tabard keys new --use root")
     for key in found:
         row = _describe(key, now)
         until = f", until {row['retire_after']}" if row["retire_after"] else ""
-        click.echo(
+        echo(
             f"{key.kid:<28} {key.use:<8} {key.algorithm:<6} {row['state']:<8} from {row['active_from']}{until}"
         )
 
@@ -122,7 +123,7 @@ def export(directory: Path, audience: str) -> None:
     exported = Keyring(directory).export(audience)
     if not exported:
         raise KeyringError("there is no root key; run: tabard keys new --use root")
-    click.echo(
+    echo(
         f"Secret. These keys verify macaroon credentials for {audience} and can also mint them. "
         "Give them to that backend alone, in a file of mode 0600.",
         err=True,

@@ -90,8 +90,3 @@ def json_pairs(pairs: tuple[str, ...], option: str) -> dict[str, object]:
         except (ValueError, RecursionError):
             values[name] = text
     return values
-
-
-def echo_json(document: object) -> None:
-    """Print a document as indented JSON."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -12,9 +12,10 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, echo_json, json_option, json_pairs
+from tabard_sidecar.cli.options import config_options, json_option, json_pairs
 from tabard_sidecar.cli.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
 from tabard_sidecar.cli.policy_tests import test
+from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.workbench import CheckReport
@@ -78,15 +79,15 @@ def _print_report(report: CheckReport) -> None:
     for problem in report.problems:
         colour = "red" if problem.severity == "error" else "yellow"
         place = ":".join(str(part) for part in (problem.file, problem.row, problem.column) if part)
-        click.echo(f"{place}: {click.style(problem.severity, fg=colour)} {problem.message} [{problem.code}]")
+        echo(f"{place}: {style(problem.severity, fg=colour)} {problem.message} [{problem.code}]")
         if problem.next_step:
-            click.echo(f"    {problem.next_step}")
+            echo(f"    {problem.next_step}")
     for one in report.measurements:
-        click.echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {one.place}")
+        echo(f"{one.median_us:9.0f} µs  worst {one.worst_us:9.0f} µs  {one.rule}  {one.place}")
     errors, warnings = len(report.errors), len(report.problems) - len(report.errors)
     counts = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-    status = click.style("not usable", fg="red") if errors else click.style("ok", fg="green")
-    click.echo(f"{report.path}: {status} ({counts})" + ("" if not errors else f". See {GUIDE}"))
+    status = style("not usable", fg="red") if errors else style("ok", fg="green")
+    echo(f"{report.path}: {status} ({counts})" + ("" if not errors else f". See {GUIDE}"))
 
 
 @policy.command("eval")
@@ -242,5 +243,5 @@ def new(
     if as_json:
         echo_json({"module": str(module), "test": str(tests), "cases": str(cases)})
         return
-    click.echo(f"wrote {module}, {tests} and {cases}")
-    click.echo(f"next: tabard policy test {folder}")
+    echo(f"wrote {module}, {tests} and {cases}")
+    echo(f"next: tabard policy test {folder}")

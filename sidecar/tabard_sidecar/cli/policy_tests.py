@@ -11,8 +11,9 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, echo_json, json_option
+from tabard_sidecar.cli.options import config_options, json_option
 from tabard_sidecar.cli.policy_target import GUIDE, Target, broken, catalogue_option, find_target
+from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.cases import CaseReport, CaseResult
@@ -127,19 +128,19 @@ def _as_json(tests: TestReport, cases: CaseReport, *, ok: bool) -> Mapping[str, 
 
 def _print(tests: TestReport, cases: CaseReport, *, verbose: bool) -> None:
     if verbose or tests.failed:
-        click.echo(tests.output.rstrip())
+        echo(tests.output.rstrip().expandtabs(), lines=True)
     for result in cases.results if verbose else cases.failed:
         _print_case(result)
     for file, rows in tests.uncovered:
-        click.echo(f"{file}: no test reaches line {', '.join(map(str, rows))}")
+        echo(f"{file}: no test reaches line {', '.join(map(str, rows))}")
     passed, failed = tests.passed + cases.passed, len(tests.failed) + len(cases.failed)
     if not passed and not failed:
-        click.echo(click.style("there are no tests and no cases", fg="red"))
+        echo(style("there are no tests and no cases", fg="red"))
         return
     share = f", {tests.coverage:.4g} % of the lines covered" if tests.coverage is not None else ""
     parts = f" ({_counted(tests.passed, 'test')}, {_counted(cases.passed, 'case')})" if cases.results else ""
-    failures = click.style(f"{failed} failed", fg="red") if failed else "0 failed"
-    click.echo(f"{passed} passed{parts}, {failures}{share}")
+    failures = style(f"{failed} failed", fg="red") if failed else "0 failed"
+    echo(f"{passed} passed{parts}, {failures}{share}")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -147,9 +148,9 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _print_case(result: CaseResult) -> None:
-    status = click.style("FAIL", fg="red") if result.differences else click.style("PASS", fg="green")
-    click.echo(f"{result.place}: {status} {result.case.name}")
+    status = style("FAIL", fg="red") if result.differences else style("PASS", fg="green")
+    echo(f"{result.place}: {status} {result.case.name}")
     for difference in result.differences:
-        click.echo(f"    {difference}")
+        echo(f"    {difference}")
     for reason in result.reasons if result.differences else ():
-        click.echo(f"    decided by {reason}")
+        echo(f"    decided by {reason}")

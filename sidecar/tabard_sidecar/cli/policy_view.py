@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import click
-
+from tabard_sidecar.cli.terminal import echo, style
 from tabard_sidecar.policy.authoring.workbench import Evaluation
 
 _SINGULAR = {"limits": "limits", "obligations": "obligation"}
@@ -38,19 +37,19 @@ def _stated(limits: dict[str, Any]) -> dict[str, Any]:
 
 def print_evaluation(shown: Mapping[str, Any]) -> None:
     """Print what :func:`evaluation_json` returned, for people."""
-    effect = click.style("allow", fg="green") if shown["allowed"] else click.style("deny", fg="red")
-    click.echo(effect)
+    effect = style("allow", fg="green") if shown["allowed"] else style("deny", fg="red")
+    echo(effect)
     for reason in shown["reasons"]:
         who = f" by {reason['module']}" if reason["module"] else ""
-        click.echo(f"  {reason['code']}{who}" + (f" ({reason['rule']})" if reason["rule"] else ""))
+        echo(f"  {reason['code']}{who}" + (f" ({reason['rule']})" if reason["rule"] else ""))
         if reason["message"]:
-            click.echo(f"    {reason['message']}")
+            echo(f"    {reason['message']}")
     credential = shown["credential"]
     if credential is not None:
         stated = {key: value for key, value in credential.items() if value not in (None, "", False, ())}
-        click.echo(f"  credential {json.dumps(stated)}")
+        echo(f"  credential {json.dumps(stated)}")
     for name in ("obligations", "limits"):
         for one in shown[name]:
-            click.echo(f"  {_SINGULAR[name]} {json.dumps(one)}")
+            echo(f"  {_SINGULAR[name]} {json.dumps(one)}")
     if shown["ttl_seconds"] is not None:
-        click.echo(f"  for {shown['ttl_seconds']:g} s")
+        echo(f"  for {shown['ttl_seconds']:g} s")

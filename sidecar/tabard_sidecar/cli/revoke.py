@@ -10,7 +10,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.operator import operator, operator_option
 from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.terminal import Duration, echo_ascii_json, moment, visible
+from tabard_sidecar.cli.terminal import Duration, echo, echo_json, moment, style, visible
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -127,16 +127,16 @@ def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, address: str,
         found = asked.call(stub.ListRevocations, request)
     rows = [describe(entry) for entry in found.revocations]
     if as_json:
-        echo_ascii_json({"revocations": rows})
+        echo_json({"revocations": rows})
         return
     for row in rows:
-        click.echo(f"{row['sequence']:>6}  {_what(row)}  {_until(row)}")
+        echo(f"{row['sequence']:>6}  {_what(row)}  {_until(row)}")
         if row["origin"] != "operator":
-            click.echo(f"        by {_ORIGINS[row['origin']]}")
+            echo(f"        by {_ORIGINS[row['origin']]}")
         for reason in row["reasons"]:
-            click.echo(f"        {visible(reason)}")
+            echo(f"        {visible(reason)}")
     if not rows:
-        click.echo("nothing is revoked")
+        echo("nothing is revoked")
 
 
 @revoke.group()
@@ -220,16 +220,16 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
     impact = answer.impact
     if as_json:
         counted = {"live_tasks": impact.live_tasks, "holders": impact.holders, "complete": impact.complete}
-        echo_ascii_json(row | {"impact": counted})
+        echo_json(row | {"impact": counted})
         return
     named = f"task {visible(str(target['task_id']))}" if "task_id" in target else _what(row)
-    click.echo(f"{click.style('revoked', fg='red', bold=True)} {named}, {_until(row)}")
-    click.echo(f"  sequence   {row['sequence']}")
+    echo(f"{style('revoked', fg='red', bold=True)} {named}, {_until(row)}")
+    echo(f"  sequence   {row['sequence']}")
     if row["kind"] != "credential":
         more = "" if impact.complete else " at least; not every task was examined"
-        click.echo(f"  affects    {impact.live_tasks} live task(s), {impact.holders} holder(s){more}")
+        echo(f"  affects    {impact.live_tasks} live task(s), {impact.holders} holder(s){more}")
     if row["kind"] == "link" and not impact.live_tasks:
-        click.echo("  note       no live task has used this link; it is revoked anyway")
+        echo("  note       no live task has used this link; it is revoked anyway")
 
 
 def _lift(address: str, *, as_json: bool, **target: object) -> int:
@@ -240,9 +240,9 @@ def _lift(address: str, *, as_json: bool, **target: object) -> int:
     with operator(address) as asked:
         answer = asked.call(pb_grpc.RevocationServiceStub(asked.channel).LiftRevocation, request)
     if as_json:
-        echo_ascii_json({"lifted": answer.lifted})
+        echo_json({"lifted": answer.lifted})
     else:
-        click.echo("lifted" if answer.lifted else "there was nothing to lift; see `tabard revoke list`")
+        echo("lifted" if answer.lifted else "there was nothing to lift; see `tabard revoke list`")
     return exit_codes.OK if answer.lifted else exit_codes.NEGATIVE
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.terminal import echo
 
 # Name: module, attribute, short help.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -86,10 +90,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result: Any = command.main(list(arguments), prog_name="tabard", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "")
+        echo(error.ctx.get_help() if error.ctx else "", lines=True)
         return exit_codes.USAGE
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return exit_codes.INTERRUPTED
@@ -97,4 +101,17 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of the output has closed it, as with `| head`; without this Python reports it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.NEGATIVE
+    except Exception:  # noqa: BLE001 - a stack trace quotes what others supplied
+        echo(traceback.format_exc(), lines=True, err=True)
+        return exit_codes.NEGATIVE
     return result if isinstance(result, int) else exit_codes.OK
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error; click's own quote the arguments."""
+    if isinstance(error, Failure):
+        error.show()
+        return
+    text = io.StringIO()
+    error.show(text)
+    echo(text.getvalue().rstrip("\n"), lines=True, err=True)

@@ -13,7 +13,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, json_option, load_settings
-from tabard_sidecar.cli.terminal import echo_ascii_json, visible
+from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.settings import Settings
@@ -37,12 +37,12 @@ def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, 
     settings = load_settings(config_file, assignments).settings
     problems = list(_with_store(settings, lambda store: store.check()))
     if as_json:
-        echo_ascii_json({"ok": not problems, "problems": problems})
+        echo_json({"ok": not problems, "problems": problems})
     else:
         for problem in problems:
-            click.echo(f"{click.style('problem:', fg='red', bold=True)} {visible(problem)}")
+            echo(f"{style('problem:', fg='red', bold=True)} {visible(problem)}")
         if not problems:
-            click.echo("state: ok")
+            echo("state: ok")
     ctx.exit(exit_codes.NEGATIVE if problems else exit_codes.OK)
 
 
@@ -61,9 +61,9 @@ def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: boo
 
     deleted, freed = _with_store(settings, work)
     if as_json:
-        echo_ascii_json({"deleted": deleted, "bytes": freed})
+        echo_json({"deleted": deleted, "bytes": freed})
     else:
-        click.echo(f"deleted {deleted} expired entries, freed {freed} bytes")
+        echo(f"deleted {deleted} expired entries, freed {freed} bytes")
 
 
 def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]]) -> _T:

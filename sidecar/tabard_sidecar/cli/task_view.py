@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from tabard_sidecar.cli.revoke import seconds
-from tabard_sidecar.cli.terminal import moment, visible
+from tabard_sidecar.cli.terminal import moment, style, visible
 
 if TYPE_CHECKING:
     from tabard.authz.v1 import task_operator_service_pb2 as pb
@@ -78,7 +76,7 @@ def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
 
 def summary(row: dict[str, Any]) -> str:
     """Return a task in one line for a terminal."""
-    state = click.style(f"{row['state']:<15}", fg=_COLOURS.get(row["state"], "red"))
+    state = style(f"{row['state']:<15}", fg=_COLOURS.get(row["state"], "red"))
     labels = f"  [{visible(' '.join(row['labels']))}]" if row["labels"] else ""
     return (
         f"{row['task_id']}  {state}  {moment(row['started_at'])}  {visible(row['subject']['id'])}  "

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from tabard_sidecar.cli.operator import operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.task_view import budget_lines, describe, describe_tree, fetch, summary
-from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
+from tabard_sidecar.cli.terminal import echo, echo_json, moment, style, visible
 
 if TYPE_CHECKING:
     from tabard.authz.v1 import task_operator_service_pb2 as pb
@@ -60,7 +60,7 @@ def tree(task_id: str, address: str, as_json: bool) -> None:
         stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
         found = asked.call(stub.GetTaskTree, pb.GetTaskTreeRequest(task_id=task_id))
     if as_json:
-        echo_ascii_json(describe_tree(found))
+        echo_json(describe_tree(found))
     else:
         _print_tree(found)
 
@@ -85,30 +85,30 @@ def _list(limit: int, address: str, *, as_json: bool) -> None:
     with operator(address) as asked:
         rows = fetch(asked, limit)
     if as_json:
-        echo_ascii_json({"tasks": rows})
+        echo_json({"tasks": rows})
         return
     for row in rows:
-        click.echo(summary(row))
+        echo(summary(row))
     if not rows:
-        click.echo("no task is running")
+        echo("no task is running")
 
 
 def _print_tree(found: pb.GetTaskTreeResponse) -> None:
     row = describe(found.task)
-    click.echo(summary(row))
-    click.echo(f"  issuer   {visible(row['subject']['issuer'])}")
-    click.echo(f"  expires  {moment(row['expires_at'])}")
-    click.echo(f"  calls    {found.calls} stored")
+    echo(summary(row))
+    echo(f"  issuer   {visible(row['subject']['issuer'])}")
+    echo(f"  expires  {moment(row['expires_at'])}")
+    echo(f"  calls    {found.calls} stored")
     for line in budget_lines(found):
-        click.echo(f"  spent    {line}")
+        echo(f"  spent    {line}")
     for node in found.nodes:
         name = f' as "{visible(node.sub_agent)}"' if node.sub_agent else ""
         state = ""
         if node.ended:
-            state = click.style("  ended", fg="red", bold=True)
+            state = style("  ended", fg="red", bold=True)
         elif node.inactive:
-            state = click.style("  inactive", fg="red")
-        click.echo(f"{'  ' * (node.depth + 1)}{visible(node.holder)}{name}{state}")
-        click.echo(f"{'  ' * (node.depth + 2)}link {node.link_id}")
+            state = style("  inactive", fg="red")
+        echo(f"{'  ' * (node.depth + 1)}{visible(node.holder)}{name}{state}")
+        echo(f"{'  ' * (node.depth + 2)}link {node.link_id}")
     if found.truncated:
-        click.echo(f"  … and more; only {len(found.nodes)} holders are shown")
+        echo(f"  … and more; only {len(found.nodes)} holders are shown")

@@ -1,31 +1,46 @@
-"""Escapes untrusted text so that it can't inject terminal control sequences, and formats times and durations."""
+"""Writes to the terminal, without control characters that others supplied, and formats times and durations."""
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 from datetime import UTC, datetime
+from typing import IO, Any
 
 import click
+
+from tabard_sidecar.util.visible import hidden, one_line, printable, visible_json
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _LONGEST_SHOWN = 512
-# Letters, marks and symbols without a visible glyph: fillers, the braille blank, variation selectors.
-_BLANK = frozenset(
-    {
-        0x034F,
-        0x115F,
-        0x1160,
-        0x17B4,
-        0x17B5,
-        0x2800,
-        0x3164,
-        0xFFA0,
-        *range(0xFE00, 0xFE10),
-        *range(0xE0100, 0xE01F0),
-    }
-)
+# Marks a style in a text. No other party can write it, because it is chosen when the process starts.
+_STYLE = f"\0{secrets.token_hex(8)}"
+_STYLES = re.compile(f"{_STYLE}\\[([0-9;]*)m")
+_ESCAPE = "\x1b["
+
+
+def echo(text: str = "", *, lines: bool = False, err: bool = False, file: IO[Any] | None = None) -> None:
+    """Print one row, the only way in which a command writes to a terminal.
+
+    Invisible characters are escaped, whichever party supplied them, line breaks included: only what :func:`style` made
+    reaches the terminal as it is. With ``lines`` line breaks stay, for texts of several rows.
+    """
+    safe = printable if lines else one_line
+    parts = _STYLES.split(text)
+    shown = [f"{_ESCAPE}{part}m" if index % 2 else safe(part) for index, part in enumerate(parts)]
+    click.echo("".join(shown), file=file, err=err)
+
+
+def style(text: object, *, fg: str | None = None, bold: bool | None = None) -> str:
+    """Return ``text`` in a colour or bold, for :func:`echo`."""
+    return click.style(text, fg=fg, bold=bold).replace(_ESCAPE, f"{_STYLE}[") if fg or bold else str(text)
+
+
+def unstyled(text: str) -> str:
+    """Return ``text`` without its styles."""
+    return _STYLES.sub("", text)
 
 
 def visible(text: str, most: int = _LONGEST_SHOWN) -> str:
@@ -40,14 +55,9 @@ def visible(text: str, most: int = _LONGEST_SHOWN) -> str:
     )
 
 
-def hidden(character: str) -> bool:
-    """Tell whether a character is invisible: a control or format character, or one without a visible glyph."""
-    return not character.isprintable() or ord(character) in _BLANK
-
-
-def echo_ascii_json(document: object, *, indent: int | None = 2) -> None:
-    """Print a document as ASCII JSON, so that untrusted text can't inject terminal control sequences."""
-    click.echo(json.dumps(document, indent=indent))
+def echo_json(document: object, *, indent: int | None = 2) -> None:
+    """Print a document as JSON, invisible characters escaped."""
+    echo(visible_json(json.dumps(document, indent=indent, ensure_ascii=False)), lines=True)
 
 
 def moment(seconds: float | None) -> str:

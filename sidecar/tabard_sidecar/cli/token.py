@@ -8,7 +8,8 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, echo_json, json_option, json_pairs, load_settings
+from tabard_sidecar.cli.options import config_options, json_option, json_pairs, load_settings
+from tabard_sidecar.cli.terminal import echo, echo_json
 
 _AUDIENCE = "tabard"
 _SEE = "docs/reference/config.md#insecure"
@@ -67,7 +68,7 @@ def token(  # noqa: PLR0913, PLR0917 - one parameter per option
     if as_json:
         echo_json({"subject_token": value, "expires_in": int(ttl_seconds)})
     else:
-        click.echo(value)
+        echo(value)
 
 
 def mint(  # noqa: PLR0913 - one parameter per claim

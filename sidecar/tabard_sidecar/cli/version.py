@@ -8,7 +8,8 @@ from importlib.metadata import version as installed
 
 import click
 
-from tabard_sidecar.cli.options import echo_json, json_option
+from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.terminal import echo, echo_json
 
 
 @click.command()
@@ -23,7 +24,7 @@ def version(as_json: bool) -> None:
     if as_json:
         echo_json(versions)
     else:
-        click.echo("\n".join(f"{name:<7} {text}" for name, text in versions.items()))
+        echo("\n".join(f"{name:<7} {text}" for name, text in versions.items()), lines=True)
 
 
 def distribution_version() -> str:

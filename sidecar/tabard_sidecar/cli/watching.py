@@ -6,12 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.revoke import describe as describe_revocation
 from tabard_sidecar.cli.task_view import fetch, summary
-from tabard_sidecar.cli.terminal import echo_ascii_json, moment, visible
+from tabard_sidecar.cli.terminal import echo, echo_json, moment, visible
 
 if TYPE_CHECKING:
     from tabard_sidecar.cli.operator import Operator
@@ -41,7 +39,7 @@ def follow(asked: Operator, *, limit: int, interval: float, duration: float | No
         except Failure as failure:
             if reachable:
                 failure.show()
-                click.echo("waiting for the sidecar…", err=True)
+                echo("waiting for the sidecar…", err=True)
             reachable = False
             continue
         reachable = True
@@ -87,7 +85,7 @@ def _revocations(asked: Operator, after: int) -> list[dict[str, Any]]:
 def _print_event(event: str, what: dict[str, Any], *, as_json: bool) -> None:
     now = time.time()
     if as_json:
-        echo_ascii_json({"time": round(now, 3), "event": event} | what, indent=None)
+        echo_json({"time": round(now, 3), "event": event} | what, indent=None)
         return
     if event == "revoked":
         target = what["subject"]["id"] if "subject" in what else what["target"]
@@ -95,4 +93,4 @@ def _print_event(event: str, what: dict[str, Any], *, as_json: bool) -> None:
         text += f": {visible(what['reason'])}" if what["reason"] else ""
     else:
         text = summary(what)
-    click.echo(f"{moment(now)}  {event:<9} {text}")
+    echo(f"{moment(now)}  {event:<9} {text}")

@@ -12,6 +12,7 @@ import time
 from typing import TextIO
 
 from tabard_sidecar.records.redaction import redact, redact_text
+from tabard_sidecar.util.visible import visible_json
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {
     "message",
@@ -37,7 +38,8 @@ class JsonFormatter(logging.Formatter):
                 document[name] = redact(value, name)
         if record.exc_info:
             document["exception"] = redact_text(self.formatException(record.exc_info))
-        return json.dumps(document, ensure_ascii=False, default=str)
+        # Escaped, because standard error may be a terminal, which obeys control characters.
+        return visible_json(json.dumps(document, ensure_ascii=False, default=str))
 
 
 def configure_logging(level: str, stream: TextIO) -> logging.Handler:

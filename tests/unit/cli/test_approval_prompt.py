@@ -15,7 +15,7 @@ from tabard.authz.v1 import types_pb2
 from tabard_sidecar.cli.approval_prompt import changes, describe, prompt_lines, summary
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import LEAST_COLUMNS, Screen, screen, text_columns
-from tabard_sidecar.cli.terminal import hidden
+from tabard_sidecar.cli.terminal import hidden, unstyled
 from wcwidth import wcswidth
 
 AGENT_BAR = "  agent ▏"
@@ -71,11 +71,7 @@ def shown(message, where=WIDE):
 
 def plain(lines):
     """Return the lines without the colours that are ours."""
-    ours = [f"\x1b[{code}m" for code in (0, 1, 31, 32, 33, 34, 35, 36)]
-    text = "\n".join(lines)
-    for code in ours:
-        text = text.replace(code, "")
-    return text
+    return unstyled("\n".join(lines))
 
 
 def foreign(rows, where, whose="agent"):
