@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 from hypothesis import HealthCheck
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state.model import Approval, Chain, Outcome, Reservation, TaskRecord
+from tabard_sidecar.state.labels import CarriedLabel, owner_id
+from tabard_sidecar.state.model import Approval, Chain, Child, Outcome, Reservation, TaskRecord
 from tabard_sidecar.state.store import StateStore
 
 NewStore = Callable[[], StateStore]
@@ -22,6 +23,7 @@ LATER = NOW + 3600.0
 SUPPRESSED = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
 
 _numbers = itertools.count(1)
+_tasks: dict[str, TaskRecord] = {}
 
 
 def fresh(what: str) -> str:
@@ -48,7 +50,7 @@ def task(
     expires_at: float = LATER,
 ) -> TaskRecord:
     """Return a task with identifiers of its own."""
-    return TaskRecord(
+    made = TaskRecord(
         fresh("root"),
         fresh("task"),
         "https://issuer",
@@ -58,6 +60,8 @@ def task(
         started_at,
         expires_at,
     )
+    _tasks[made.root_id] = made
+    return made
 
 
 async def new_task(store: StateStore, **details: object) -> TaskRecord:
@@ -67,12 +71,45 @@ async def new_task(store: StateStore, **details: object) -> TaskRecord:
     return made
 
 
-def chain(root: str, *links: str, budgets: Mapping[str, int] | None = None) -> Chain:
-    """Return a chain; its budgets are identified by root and name."""
+def chain(root: str, *links: str, budgets: Mapping[str, int] | None = None, hops: str = "") -> Chain:
+    """Return a chain; its budgets are identified by root and name.
+
+    Links are branches of the task's own workload, named after the link, except those that ``hops`` names (separated by
+    spaces): each of them hands the task to the workload of its name.
+    """
+    made = _tasks.get(root)
+    owners, workloads = [made.owner if made is not None else f"owner of {root}"], [0]
+    workload, branches = made.workload if made is not None else root, list[str]()
+    for number, link in enumerate(links, 1):
+        if link in hops.split():
+            workload, branches = link, []
+            workloads.append(number)
+        else:
+            branches.append(link)
+        issuer, subject = (made.subject_issuer, made.subject_id) if made is not None else ("", root)
+        owners.append(owner_id(issuer, subject, workload, branches))
     return Chain(
-        (root, *links),
+        (root, *(f"{root}.{link}" if hops else link for link in links)),
         tuple(BudgetLimit(f"{root}/{name}", name, limit) for name, limit in (budgets or {}).items()),
+        tuple(owners),
+        tuple(dict.fromkeys(owners[number] for number in reversed(workloads)))[::-1],
     )
+
+
+def steps(of: Chain) -> list[Child]:
+    """Return a chain's links as they are counted."""
+    return [
+        Child(
+            of.link_ids[number - 1],
+            of.link_ids[number],
+            None,
+            of.root_id,
+            owner=of.owners[number],
+            above=of.owners[:number],
+            hop=of.owners[number] in of.workloads,
+        )
+        for number in range(1, len(of.link_ids))
+    ]
 
 
 def wanted(
@@ -87,6 +124,7 @@ def wanted(
     tool: str = "tool",
     now: float = NOW,
     audience: str = "https://backend",
+    carried: tuple[CarriedLabel, ...] = (),
 ) -> Reservation:
     """Return a reservation of a decision of its own."""
     return Reservation(
@@ -100,6 +138,7 @@ def wanted(
         approvals,
         now,
         audience,
+        carried,
     )
 
 
@@ -112,6 +151,7 @@ def outcome(
     link: str = "",
     now: float = NOW,
     audience: str = "https://backend",
+    reported: tuple[str, ...] = (),
 ) -> Outcome:
     """Return an outcome of a reservation."""
     return Outcome(
@@ -123,6 +163,8 @@ def outcome(
         labels,
         now,
         audience,
+        reported,
+        of.chain.workloads[-1],
     )
 
 

@@ -83,8 +83,8 @@ class LimitsConfig(BaseModel):
         default=900.0,
         ge=0,
         le=3600,
-        description="How long the labels of a task (what it has read) reach later tasks of the same person and "
-        "workload, so that a new task doesn't lose them.",
+        description="How long labels (what was read) reach tasks that start later, of the same person and of every "
+        "workload of the chain, so that a new task doesn't lose them.",
     )
     drain_seconds: float = Field(
         default=10.0,

@@ -25,6 +25,7 @@ from tabard.caveats import (
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import VerifiedGrant
+from tabard_sidecar.state.labels import owner_id
 from tabard_sidecar.state.model import Chain, Child
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ class IndexedGrant(VerifiedGrant):
         for name, found in index.items():
             self._set(name, tuple(found))
         self._set("counted", tuple(_children(self)))
-        self._set("chain", Chain(self.link_ids, self.budgets))
+        owners = tuple(_owners(self))
+        hops = (True, *(child.hop for child in self.counted))
+        # Each once, and the present holder last, even if it held the grant before.
+        workloads = dict.fromkeys(owner for owner, hop in reversed([*zip(owners, hops, strict=True)]) if hop)
+        self._set("chain", Chain(self.link_ids, self.budgets, owners, tuple(workloads)[::-1]))
         self._set("third_parties", tuple(item.id for item in self.caveats if isinstance(item, ThirdParty)))
         # These caveats don't depend on the time. If one compares with it nevertheless, NaN makes it fail.
         facts = Facts(now=math.nan, purpose=self.task.purpose, depth=len(self.links))
@@ -132,12 +137,34 @@ def _end(pair: tuple[int, Caveat]) -> float:
     return pair[1].expires_at if isinstance(pair[1], Expiry) else 0.0
 
 
+def _owners(grant: VerifiedGrant) -> Iterator[str]:
+    """Yield who holds the root and each link: the person with the workload, or with the branch of these names."""
+    subject, branches = grant.subject, list[str]()
+    yield owner_id(subject.issuer, subject.id, grant.root_holder)
+    for link in grant.links:
+        branches = [] if link.kind == Hop.tag else [*branches, link.sub_agent]
+        yield owner_id(subject.issuer, subject.id, link.holder, branches)
+
+
 def _children(grant: VerifiedGrant) -> Iterator[Child]:
-    links = iter(grant.links)
+    links, owners = iter(grant.links), _owners(grant)
+    owner, above = next(owners), tuple[str, ...]()
     limit: int | None = None
     for caveat in grant.caveats:
         if isinstance(caveat, MaxChildren):
             limit = caveat.max_children if limit is None else min(limit, caveat.max_children)
         elif isinstance(caveat, Hop | Branch):
             link = next(links)
-            yield Child(link.parent_id, link.link_id, limit, grant.root_id, link.holder, link.sub_agent)
+            above = (*above, owner)
+            owner = next(owners)
+            yield Child(
+                link.parent_id,
+                link.link_id,
+                limit,
+                grant.root_id,
+                link.holder,
+                link.sub_agent,
+                owner,
+                above,
+                link.kind == Hop.tag,
+            )

@@ -23,17 +23,16 @@ from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.requests import ReportOutcomeRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
+from tabard_sidecar.state.labels import REPORTED
 
 MAX_LABELS = 32
-REPORTED = "reported:"
-"""Prefix of labels that only the agent reports."""
 MAX_LABEL_CHARS = 256
 _MAX_AMOUNT = 2**53
 _SKEW_SECONDS = 5.0
 _PROBLEMS = {
     OutcomeState.REFUNDED: "a charge of this decision was given back already",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
-    OutcomeState.FULL: "the task would have too many labels",
+    OutcomeState.FULL: "this workload would have added too many labels",
     OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
 }
 
@@ -82,7 +81,9 @@ class Outcomes:
             decision_id=request.decision_id,
             raised=raised,
             refunded=signed.refunds,
-            labels=tuple(sorted({*map(REPORTED.__add__, request.labels), *signed.labels})),
+            labels=tuple(sorted(set(signed.labels))),
+            reported=tuple(sorted(set(map(REPORTED.__add__, request.labels)))),
+            workload=grant.chain.workloads[-1],
             now=self._clock(),
             audience=signed.audience,
         )
@@ -90,7 +91,7 @@ class Outcomes:
             "decision_id": outcome.decision_id,
             "raised": dict(outcome.raised),
             "refunded": dict(outcome.refunded),
-            "labels": list(outcome.labels),
+            "labels": [*outcome.labels, *outcome.reported],
             "signed_by": outcome.audience,
         }
         await self._stages.changes.make(

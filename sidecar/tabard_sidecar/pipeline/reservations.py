@@ -12,7 +12,7 @@ from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import task_ended
 from tabard_sidecar.state import Reservation, Reserved, ReserveState, StateStore, TaskState
-from tabard_sidecar.state.store import LABELS_PER_TASK, no_work
+from tabard_sidecar.state.store import LABELS_PER_HOLDER, no_work
 
 
 class Reservations:
@@ -50,7 +50,13 @@ class Reservations:
         """
         wanted = self._reservation(call, seen, decision, decision_id, credential)
         kept = call.policy.reads_history or bool(call.grant.budgets)
-        takes = any(wanted.charges.values()) or wanted.task_labels or wanted.branch_labels or wanted.approvals
+        takes = (
+            any(wanted.charges.values())
+            or wanted.task_labels
+            or wanted.branch_labels
+            or wanted.carried
+            or wanted.approvals
+        )
         if not takes and not kept:
             # Without a write nothing confirms that a cached state is still the current one.
             return Reserved(ReserveState.CHANGED if seen.cached else ReserveState.DONE)
@@ -93,6 +99,7 @@ class Reservations:
             approvals=tuple(approval.approval_id for approval in call.approvals),
             now=self._clock(),
             audience=credential.request.audience if credential is not None else "",
+            carried=seen.carried,
             unchanged=(seen.changes, seen.revocations) if seen.cached else None,
         )
 
@@ -131,7 +138,8 @@ def refusal(grant: IndexedGrant, reserved: Reserved) -> Refused:
         return Refused("budget_exhausted", message)
     if reserved.state is ReserveState.FULL:
         return Refused(
-            "labels_exceeded", f"the task has {LABELS_PER_TASK} labels, and the call would add another"
+            "labels_exceeded",
+            f"this workload has added {LABELS_PER_HOLDER} labels for this person, and the call would add another",
         )
     if reserved.state is ReserveState.APPROVAL_USED:
         return Refused(

@@ -83,11 +83,12 @@ class TaskStateCache:
 
 def _after(before: TaskState, wanted: Reservation, reserved: Reserved) -> TaskState:
     added = {*wanted.task_labels, *wanted.branch_labels}
+    seen = added.union(carried.label for carried in wanted.carried)
     return TaskState(
         known=True,
         children=before.children,
         spent=_spent(before.spent, wanted),
-        labels=tuple(sorted(added.union(before.labels))) if added else before.labels,
+        labels=tuple(sorted(seen.union(before.labels))) if seen else before.labels,
         label_version=reserved.label_version,
         calls=_calls(before, wanted.tool, tuple(sorted(added)), wanted.now) if before.with_calls else (),
         with_calls=before.with_calls,

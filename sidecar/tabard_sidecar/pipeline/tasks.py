@@ -28,7 +28,6 @@ from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_jso
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
-from tabard_sidecar.state.store import LABELS_PER_TASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +223,6 @@ class Tasks:
         """Register the task in the store; it inherits labels of this person's recent tasks here.
 
         Raises:
-            Refused: these are more labels than a task may have.
             NoDecision: the state store is out of reach.
         """
         task = grant.task
@@ -240,11 +238,6 @@ class Tasks:
         )
         since = task.started_at - self._rules.label_carry_seconds
         inherited = await self._stages.state.open_task(record, labels_since=since)
-        if len(inherited) > LABELS_PER_TASK:
-            raise Refused(
-                "labels_exceeded",
-                f"this person's latest tasks here have more than {LABELS_PER_TASK} labels, which a new one would inherit",
-            )
         if inherited:
             recorder.took(charges={}, labels=inherited)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.labels import CarriedLabel, owner_id
 from tabard_sidecar.util.jsontext import encode
 
 REASONS_KEPT = 16
@@ -34,7 +35,7 @@ class Claim:
 class TaskRecord:
     """A task in the store, opened once, when its root grant is minted.
 
-    ``root_id`` identifies the root grant. Later tasks of the same subject and workload inherit the task's labels.
+    ``root_id`` identifies the root grant.
     """
 
     root_id: str
@@ -46,13 +47,20 @@ class TaskRecord:
     started_at: float
     expires_at: float
 
+    @property
+    def owner(self) -> str:
+        """Whose labels the task inherits: id of its person together with its workload."""
+        return owner_id(self.subject_issuer, self.subject_id, self.workload)
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
     """One step of a chain, counted as a child of its parent.
 
     ``limit`` is the smallest number of children that any caveat allows the parent, or ``None``. ``root_id``, ``holder``
-    and ``sub_agent`` are stored to show the task's tree to operators.
+    and ``sub_agent`` are stored to show the task's tree to operators. ``owner`` is who holds the link, ``above`` are the
+    owners of the links before it, outermost first, and ``hop`` tells that a workload takes part from here on: it gets
+    the labels that those before it see.
     """
 
     parent_id: str
@@ -61,6 +69,9 @@ class Child:
     root_id: str = ""
     holder: str = ""
     sub_agent: str = ""
+    owner: str = ""
+    above: tuple[str, ...] = ()
+    hop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +96,15 @@ class PastCall:
 class Chain:
     """The parts of a grant that state is stored for, outermost first.
 
-    ``link_ids`` begins with the root's id. ``budgets`` are all budgets of the chain.
+    ``link_ids`` begins with the root's id. ``budgets`` are all budgets of the chain. ``owners`` says who holds each of the
+    links (see :func:`~tabard_sidecar.state.labels.owner_id`); ``workloads`` are the owners of its root and its
+    hops, each once, the present holder last.
     """
 
     link_ids: tuple[str, ...]
     budgets: tuple[BudgetLimit, ...] = ()
+    owners: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
 
     @property
     def root_id(self) -> str:
@@ -106,8 +121,10 @@ class TaskState:
         ended: a link of the chain that was ended or revoked, or empty.
         children: how many children its last link has.
         spent: the amount spent of each budget, by budget id; a budget without a charge may be missing.
-        labels: labels of the whole task and of the chain's branches, sorted.
-        label_version: grows whenever the task gets a label that it didn't have.
+        labels: labels of the whole task, of the chain's branches, and of the chain's owners since the task began, sorted.
+        label_version: grows whenever the chain sees a label that it didn't see before. (It may go back when a label of
+            an owner is deleted as expired, never to a number that it had.)
+        carried: labels that the next reservation has to store with others who saw them.
         calls: the last calls of the whole task, oldest first.
         with_calls: the calls were read; if false, ``calls`` is empty even if the task has some.
         revocations: sequence number of the newest revocation in the zone; 0 if there was none.
@@ -122,6 +139,7 @@ class TaskState:
     spent: Mapping[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     label_version: int = 0
+    carried: tuple[CarriedLabel, ...] = ()
     calls: tuple[PastCall, ...] = ()
     with_calls: bool = False
     revocations: int = 0
@@ -139,12 +157,13 @@ class Reservation:
         decision_id: of the decision; an outcome names it.
         tool: name of the tool.
         charges: amounts by name of the budget, each 0 or more. Every budget of the chain with that name is charged.
-        task_labels: labels that the call adds to the whole task.
-        branch_labels: labels that it adds to the holder's own link and what is below it.
+        task_labels: labels that the call adds to the whole task and to every workload that takes part in it.
+        branch_labels: labels that it adds to the holder's own link and what is below it, and to the link's owner.
         label_version: the label version that policy saw.
         approvals: approvals that the call uses up once each, by id.
         now: time of the call.
         audience: audience of the call's credential, or empty; only that backend can refund a charge.
+        carried: those of the task state that policy saw.
         unchanged: ``changes`` and ``revocations`` of the task state that policy saw, if they must still be current;
             ``None`` if only the label version must be.
     """
@@ -159,6 +178,7 @@ class Reservation:
     approvals: tuple[str, ...]
     now: float
     audience: str = ""
+    carried: tuple[CarriedLabel, ...] = ()
     unchanged: tuple[int, int] | None = None
 
 
@@ -170,7 +190,7 @@ class ReserveState(StrEnum):
     EXHAUSTED = "exhausted"  # a budget doesn't have that much left
     ENDED = "ended"  # a link has been ended
     UNKNOWN = "unknown"  # the task isn't in this store
-    FULL = "full"  # the task would have more labels than it may have
+    FULL = "full"  # the holder would have added more labels than it may
     APPROVAL_USED = "approval_used"  # an approval was used up, or isn't valid any more
 
 
@@ -200,8 +220,10 @@ class Outcome:
         decision_id: the decision.
         raised: amounts to add by name of the budget, each 0 or more. A budget's spending never passes its limit.
         refunded: amounts to refund by name, each 0 or more and at most what the decision charged. Counted once.
-        labels: labels to add to the whole task.
+        labels: labels to add to the whole task, as the backend signed them.
+        reported: labels of the same kind that only the holder reports, with their prefix.
         now: time of the report.
+        workload: owner of the hop or root that reports, or empty.
         audience: the backend that signed the refund; it must be the one that the decision's credential was for.
     """
 
@@ -213,6 +235,8 @@ class Outcome:
     labels: tuple[str, ...]
     now: float
     audience: str = ""
+    reported: tuple[str, ...] = ()
+    workload: str = ""
 
 
 class OutcomeState(StrEnum):
@@ -224,7 +248,7 @@ class OutcomeState(StrEnum):
         "foreign"  # it refunds, and the decision's credential was for another audience: nothing was done
     )
     REFUNDED = "refunded"  # it holds a refund and one was counted already: nothing was done
-    FULL = "full"  # the task would have more labels than it may have: nothing was done
+    FULL = "full"  # the holder would have added more labels than it may: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
 
 

@@ -27,8 +27,10 @@ HISTORY_CALLS = 20
 """How many past calls of a task policies see."""
 KEPT_CALLS = 10_000
 """How many past calls of a task are kept, for outcomes that name them."""
-LABELS_PER_TASK = 256
-"""Most labels that a task may have, those of its branches included."""
+LABELS_PER_HOLDER = 256
+"""Most labels that one workload may add for one person at a time, and one branch of it; so it can't use up another's."""
+REPORTED_PER_HOLDER = 32
+"""Most different labels that one workload may report for one person at a time; more become one label."""
 KEPT_SECONDS = 3600.0
 """How long an expired task is kept, because new tasks may inherit its labels."""
 
@@ -83,9 +85,8 @@ class StateStore(Protocol):
     async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
         """Store a new task and return the labels that it inherits. Durable.
 
-        It inherits the task-wide labels that other tasks of the same subject and workload got at or after
-        ``labels_since``. Opening a task twice changes nothing. With more than :data:`LABELS_PER_TASK` labels the task
-        can't be used, so the store needn't keep it.
+        It inherits the labels that its owner got at or after ``labels_since``, in whichever task. Later on it also sees
+        those that its owners get in other tasks. Opening a task twice changes nothing.
         """
         ...
 
@@ -111,11 +112,15 @@ class StateStore(Protocol):
         ...
 
     async def report(self, outcome: Outcome) -> OutcomeState:
-        """Record what a call actually cost, and add its labels."""
+        """Record what a call actually cost, and add its labels.
+
+        Of more reported labels than :data:`REPORTED_PER_HOLDER`, and for everyone but the task and the workload itself,
+        only one label remains that says so.
+        """
         ...
 
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
-        """Count children that haven't been seen before, all or none.
+        """Count children that haven't been seen before, all or none, and let their owners take part in the task.
 
         Returns the first one that would exceed its parent's limit, or ``None`` if all are counted.
         """

@@ -7,6 +7,7 @@ instance, not yet open, of the same store, as another sidecar of the zone would 
 from tests.contracts.state.approvals import ApprovalsContract
 from tests.contracts.state.budgets import BudgetsContract
 from tests.contracts.state.calls import CallsContract
+from tests.contracts.state.carrying import CarryingContract
 from tests.contracts.state.children import ChildrenContract
 from tests.contracts.state.interleavings import InterleavingsContract
 from tests.contracts.state.labels import LabelsContract
@@ -21,6 +22,7 @@ class StateContract(
     RecordsContract,
     BudgetsContract,
     LabelsContract,
+    CarryingContract,
     CallsContract,
     ChildrenContract,
     RevocationsContract,

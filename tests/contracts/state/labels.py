@@ -6,7 +6,7 @@ import asyncio
 import itertools
 
 from tabard_sidecar.state.model import OutcomeState, ReserveState
-from tabard_sidecar.state.store import LABELS_PER_TASK
+from tabard_sidecar.state.store import LABELS_PER_HOLDER
 
 from tests.support.state import (
     LATER,
@@ -125,7 +125,10 @@ class LabelsContract:
         third = task(subject=subject, started_at=NOW + 40)
         assert await store.open_task(third, labels_since=NOW + 30) == ("late",)
         state = await store.look_up(chain(third.root_id, "l"))
-        assert (state.known, state.labels) == (True, ("late",))
+        # What the branch of that name got is seen in that branch, and nowhere else.
+        assert (state.known, state.labels) == (True, ("branch", "late"))
+        state = await store.look_up(chain(third.root_id))
+        assert state.labels == ("late",)
         assert (await store.reserve(wanted(chain(third.root_id), version=state.label_version))).state is (
             ReserveState.DONE
         )
@@ -194,11 +197,11 @@ class LabelsContract:
         second = task(subject=subject, started_at=NOW + 400, expires_at=LATER)
         assert await store.open_task(second, labels_since=NOW) == ("x",)
 
-    async def test_a_task_has_no_more_labels_than_it_may(self, store):
+    async def test_a_workload_adds_no_more_labels_than_it_may(self, store):
         """The call, or the outcome, that would add one too many does nothing; labels that are there cost nothing."""
         root = (await new_task(store)).root_id
-        of = chain(root, "l", budgets={"calls": 9})
-        most = tuple(f"label{number}" for number in range(LABELS_PER_TASK - 1))
+        of = chain(root, budgets={"calls": 9})
+        most = tuple(f"label{number}" for number in range(LABELS_PER_HOLDER - 1))
         first = wanted(of, charges={"calls": 1}, task_labels=most)
         assert (await store.reserve(first)).state is ReserveState.DONE
         version = (await store.look_up(of)).label_version

@@ -443,7 +443,9 @@ class ReportOutcomeRequest(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of what the call returned, at most 32. They are added to the task
-        with the prefix "reported:", because only the agent asserts them.
+        with the prefix "reported:", because only the agent asserts them. Of more
+        than 32 that one workload reports for one person, one remains:
+        "reported:collapsed".
         """
 
     def __init__(

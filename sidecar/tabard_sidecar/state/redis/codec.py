@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import orjson
 
 from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.labels import COLLAPSED, REPORTED, LabelsSeen, OwnerLabel
+from tabard_sidecar.state.labels import seen as seen_labels
 from tabard_sidecar.state.model import (
     Approval,
     ApprovalStatus,
@@ -22,8 +24,17 @@ from tabard_sidecar.state.model import (
     TaskState,
     Tree,
 )
+from tabard_sidecar.state.store import KEPT_SECONDS, LABELS_PER_HOLDER, REPORTED_PER_HOLDER
 
 _CACHED_CALLS = 8_192
+LABEL_RULES = {
+    "most_labels": LABELS_PER_HOLDER,
+    "most_reported": REPORTED_PER_HOLDER,
+    "reported_prefix": REPORTED,
+    "collapsed": COLLAPSED,
+    "kept_seconds": KEPT_SECONDS,
+}
+"""Arguments of every script that adds labels."""
 
 
 def digest(*parts: str) -> str:
@@ -89,6 +100,8 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         children,
         spent,
         labels,
+        branches,
+        owned,
         version,
         entries,
         revocations,
@@ -96,6 +109,7 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         written,
         changes,
     ) = orjson.loads(text)
+    seen = _seen(labels, branches, owned, chain) if version else LabelsSeen()
     found = TaskState(
         known=bool(known),
         ended=ended,
@@ -103,8 +117,9 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         spent={
             budget.budget_id: amount for budget, amount in zip(chain.budgets, spent, strict=False) if amount
         },
-        labels=tuple(sorted({label for some in labels for label in some})) if labels else (),
+        labels=seen.labels,
         label_version=version,
+        carried=seen.carried,
         calls=calls.read(entries) if entries else (),
         with_calls=requested > 0,
         revocations=revocations,
@@ -112,6 +127,20 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         changes=changes,
     )
     return found, written
+
+
+def _seen(
+    labels: Sequence[tuple[str, float]],
+    branches: Sequence[Sequence[str]],
+    owned: Sequence[tuple[str, str, float, bool]],
+    chain: Chain,
+) -> LabelsSeen:
+    by_owner: dict[str, list[OwnerLabel]] = {}
+    for owner, label, at, wide in sorted(owned):
+        by_owner.setdefault(owner, []).append(OwnerLabel(label, at, wide))
+    return seen_labels(
+        dict(labels), [label for some in branches for label in some], by_owner, chain.owners, chain.workloads
+    )
 
 
 def reservation(wanted: Reservation) -> dict[str, object]:
@@ -132,6 +161,9 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "links": chain.link_ids,
         "decision": wanted.decision_id,
         "version": wanted.label_version,
+        "owners": chain.owners,
+        "workloads": chain.workloads,
+        "carried": [(one.owner, one.label, one.at, one.wide) for one in wanted.carried],
         "unchanged": wanted.unchanged or False,
         "charges": [(budget_id, limit, amount, name) for budget_id, name, limit, amount in charges if amount],
         "approvals": wanted.approvals,

@@ -37,7 +37,6 @@ from tabard_sidecar.state.store import (
     HISTORY_CALLS,
     KEPT_CALLS,
     KEPT_SECONDS,
-    LABELS_PER_TASK,
     ConcurrentWork,
     no_work,
 )
@@ -145,12 +144,12 @@ class RedisStateStore:
             "root": task.root_id,
             "task_id": task.task_id,
             "record": codec.task_text(task),
-            "owner": codec.digest(task.subject_issuer, task.subject_id, task.workload),
+            "owner": task.owner,
             "started": task.started_at,
             "expires": task.expires_at,
             "since": labels_since,
-            "kept": KEPT_SECONDS,
             "until_ms": milliseconds(task.expires_at + KEPT_SECONDS),
+            **codec.LABEL_RULES,
         }
         return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, arguments, durable=True))))
 
@@ -158,6 +157,7 @@ class RedisStateStore:
         """Return a chain's task state; see the interface."""
         arguments = {
             "links": chain.link_ids,
+            "owners": chain.owners,
             "budgets": [budget.budget_id for budget in chain.budgets],
             "calls": calls,
         }
@@ -174,7 +174,7 @@ class RedisStateStore:
     ) -> Reserved:
         """Make a call's reservation; see the interface."""
         arguments = codec.reservation(reservation)
-        arguments |= {"kept": KEPT_CALLS, "most_labels": LABELS_PER_TASK}
+        arguments |= {"kept": KEPT_CALLS, **codec.LABEL_RULES}
         mark = self._acknowledged.mark()
         state, what, epoch, before, *after = await self._run_timed(
             scripts.RESERVE, reservation.now, arguments, concurrent_work=concurrent_work
@@ -207,7 +207,9 @@ class RedisStateStore:
             "refunded": dict(outcome.refunded),
             "refunds": orjson.dumps(dict(outcome.refunded)).decode(),
             "labels": outcome.labels,
-            "most_labels": LABELS_PER_TASK,
+            "reported": outcome.reported,
+            "workloads": (outcome.workload,) if outcome.workload else (),
+            **codec.LABEL_RULES,
             "audience": outcome.audience,
         }
         return OutcomeState((await self._run_timed(scripts.REPORT, outcome.now, arguments)).decode())
@@ -226,9 +228,14 @@ class RedisStateStore:
                     child.root_id,
                     child.holder,
                     child.sub_agent,
+                    child.owner,
+                    child.above,
+                    child.hop,
                 )
                 for child in fresh
             ],
+            "expires": expires_at,
+            **codec.LABEL_RULES,
             "until_ms": milliseconds(expires_at + KEPT_SECONDS),
         }
         refused = int(await self._link.run(scripts.REGISTER_CHILDREN, arguments))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tabard_sidecar.state.model import Child
 from tabard_sidecar.state.sqlite.file import StateFile
+from tabard_sidecar.state.sqlite.labels import hand_on
 from tabard_sidecar.state.sqlite.reservations import bump, note_change
 from tabard_sidecar.util.fifo import FifoDict
 
@@ -41,7 +42,7 @@ class _OverLimit(Exception):
 
 
 def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at: float) -> None:
-    changed = set()
+    changed, fresh = set[str](), list[Child]()
     for child in children:
         known = connection.execute(
             "SELECT 1 FROM children WHERE parent_id=? AND child_id=?", (child.parent_id, child.child_id)
@@ -59,6 +60,9 @@ def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at
             (child.parent_id, child.child_id, expires_at, child.root_id, child.holder, child.sub_agent),
         )
         changed.add(child.root_id)
+        fresh.append(child)
     for root_id in changed:
         note_change(connection, root_id)
-    bump(connection)
+    epoch = bump(connection)
+    for child in fresh:
+        hand_on(connection, child, expires_at, epoch)

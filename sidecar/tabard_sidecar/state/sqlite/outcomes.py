@@ -8,14 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import Outcome, OutcomeState
-from tabard_sidecar.state.sqlite.reservations import (
-    TASK_WIDE,
-    add_labels,
-    bump,
-    has_too_many_labels,
-    lower,
-    note_change,
-)
+from tabard_sidecar.state.sqlite import labels
+from tabard_sidecar.state.sqlite.reservations import bump, lower, note_change
 
 
 class NotReported(Exception):
@@ -56,14 +50,13 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
             "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
             (json.dumps(left), outcome.root_id, number),
         )
-    if add_labels(connection, outcome.root_id, TASK_WIDE, outcome.labels, outcome.now):
-        if has_too_many_labels(connection, outcome.root_id):
-            raise NotReported(OutcomeState.FULL)
-        connection.execute(
-            "UPDATE tasks SET label_version=label_version+1 WHERE root_id=?", (outcome.root_id,)
-        )
+    source = labels.Source(outcome.root_id, outcome.now, bump(connection))
+    workloads = (outcome.workload,) if outcome.workload else ()
+    labels.add_wide(connection, workloads, outcome.labels, source)
+    if outcome.labels and labels.has_too_many(connection, outcome.workload):
+        raise NotReported(OutcomeState.FULL)
+    labels.add_reported(connection, workloads, outcome.reported, source)
     note_change(connection, outcome.root_id)
-    bump(connection)
     return OutcomeState.DONE
 
 

@@ -1,12 +1,13 @@
-"""Stores tasks, and reserves their budgets, labels and calls. Every function runs in its caller's transaction."""
+"""Stores tasks, and reserves their budgets and calls. Every function runs in its caller's transaction."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
+from tabard_sidecar.state.labels import LabelsSeen
 from tabard_sidecar.state.model import (
     Chain,
     PastCall,
@@ -16,11 +17,11 @@ from tabard_sidecar.state.model import (
     TaskRecord,
     TaskState,
 )
-from tabard_sidecar.state.store import KEPT_CALLS, LABELS_PER_TASK
+from tabard_sidecar.state.sqlite import labels
+from tabard_sidecar.state.store import KEPT_CALLS
 from tabard_sidecar.util.jsontext import encode
 
-TASK_WIDE = ""
-"""The link of labels that apply to the whole task."""
+_NO_LABELS = LabelsSeen()
 _CACHED_CALLS = 8_192
 
 
@@ -43,18 +44,11 @@ def note_change(connection: sqlite3.Connection, root_id: str) -> None:
 
 
 def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-    """Store a task with the labels that it inherits, unless they are too many."""
+    """Store a task with the labels that it inherits."""
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
-        return _labels(connection, Chain((task.root_id,)))
-    rows = connection.execute(
-        "SELECT label, max(at) FROM labels JOIN tasks USING (root_id) WHERE subject_issuer=? AND subject_id=? "
-        "AND workload=? AND link_id='' AND at>=? GROUP BY label ORDER BY label LIMIT ?",
-        (task.subject_issuer, task.subject_id, task.workload, labels_since, LABELS_PER_TASK + 1),
-    ).fetchall()
-    if len(rows) > LABELS_PER_TASK:
-        return tuple(label for label, _ in rows)
+        return labels.see(connection, Chain((task.root_id,))).labels
     connection.execute(
-        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
+        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
         (
             task.root_id,
             task.task_id,
@@ -64,15 +58,10 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
             task.purpose,
             task.started_at,
             task.expires_at,
-            int(bool(rows)),
+            labels_since,
         ),
     )
-    # Keep the time at which each label was last added, so that inheritance ends some time after it.
-    connection.executemany(
-        "INSERT INTO labels VALUES (?, '', ?, ?)", [(task.root_id, label, at) for label, at in rows]
-    )
-    bump(connection)
-    return tuple(label for label, _ in rows)
+    return labels.inherit(connection, task, bump(connection))
 
 
 def task_state(connection: sqlite3.Connection, chain: Chain, calls: int) -> TaskState:
@@ -81,37 +70,32 @@ def task_state(connection: sqlite3.Connection, chain: Chain, calls: int) -> Task
     Labels are read after their version, so a label added between the two makes the reservation ask policy again.
     """
     marks, budgets = _marks(len(chain.link_ids)), [budget.budget_id for budget in chain.budgets]
+    owners = _marks(len(chain.owners))
     # Only the number of placeholders varies; identifiers are always parameters.
     ended, children, revocations, spent, epoch, label_version, made, changes = connection.execute(
         f"SELECT (SELECT target FROM revocations WHERE kind='link' AND target IN ({marks}) LIMIT 1), "  # noqa: S608
         "(SELECT count(*) FROM children WHERE parent_id=?), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), "
         "(SELECT json_group_object(budget_id, amount) FROM spent WHERE root_id=tasks.root_id AND budget_id IN "
-        f"({_marks(len(budgets))})), value, label_version, calls, changes FROM epoch LEFT JOIN tasks ON root_id=?",
-        (*chain.link_ids, chain.link_ids[-1], *budgets, chain.root_id),
+        f"({_marks(len(budgets))})), value, max(label_version, coalesce((SELECT max(label_version) FROM owners "
+        f"WHERE owner IN ({owners})), 0)), calls, changes FROM epoch LEFT JOIN tasks ON root_id=?",
+        (*chain.link_ids, chain.link_ids[-1], *budgets, *chain.owners, chain.root_id),
     ).fetchone()
     known = made is not None
+    seen = labels.see(connection, chain) if label_version else _NO_LABELS
     return TaskState(
         known=known,
         ended=ended or "",
         children=children,
         spent=json.loads(spent) if known and budgets else {},
-        labels=_labels(connection, chain) if label_version else (),
+        labels=seen.labels,
         label_version=label_version or 0,
+        carried=seen.carried,
         calls=_calls(connection, chain.root_id, calls) if made and calls else (),
         with_calls=calls > 0,
         revocations=revocations or 0,
         epoch=epoch,
         changes=changes or 0,
     )
-
-
-def _labels(connection: sqlite3.Connection, chain: Chain) -> tuple[str, ...]:
-    rows = connection.execute(
-        f"SELECT DISTINCT label FROM labels WHERE root_id=? AND link_id IN ('', {_marks(len(chain.link_ids))}) "  # noqa: S608
-        "ORDER BY label",
-        (chain.root_id, *chain.link_ids),
-    )
-    return tuple(label for (label,) in rows)
 
 
 def _calls(connection: sqlite3.Connection, root_id: str, count: int) -> tuple[PastCall, ...]:
@@ -122,8 +106,8 @@ def _calls(connection: sqlite3.Connection, root_id: str, count: int) -> tuple[Pa
 
 
 @lru_cache(maxsize=_CACHED_CALLS)
-def _past_call(tool: str, labels: str, at: float) -> PastCall:
-    return PastCall(tool, tuple(json.loads(labels)) if labels else (), at)
+def _past_call(tool: str, added: str, at: float) -> PastCall:
+    return PastCall(tool, tuple(json.loads(added)) if added else (), at)
 
 
 def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
@@ -135,7 +119,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     chain = wanted.chain
     # A task that hasn't changed wasn't ended, so its links needn't be checked.
     links = () if wanted.unchanged is not None else chain.link_ids
-    task = connection.execute(_task_query(len(links)), (*links, chain.root_id)).fetchone()
+    query = _task_query(len(links), len(chain.owners))
+    task = connection.execute(query, (*chain.owners, *links, chain.root_id)).fetchone()
     if task is None:
         raise NotReserved(Reserved(ReserveState.UNKNOWN))
     label_version, number, changes, ended, revocations, epoch = task
@@ -146,20 +131,20 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     charged = _charge(connection, wanted)
     _use_approvals(connection, wanted)
     _add_call(connection, wanted, number + 1, charged)
-    added = add_labels(connection, chain.root_id, TASK_WIDE, wanted.task_labels, wanted.now)
-    added += add_labels(connection, chain.root_id, chain.link_ids[-1], wanted.branch_labels, wanted.now)
-    if added and has_too_many_labels(connection, chain.root_id):
+    grew: bool | None = False
+    if wanted.task_labels or wanted.branch_labels or wanted.carried:
+        grew = labels.add(connection, wanted, epoch + 1)
+    if grew is None:
         raise NotReserved(Reserved(ReserveState.FULL))
     done = Reserved(
         ReserveState.DONE,
         epoch=epoch + 1,
         changes=changes + 1,
-        label_version=label_version + bool(added),
+        label_version=epoch + 1 if grew else label_version,
         revocations=revocations or 0,
     )
     connection.execute(
-        "UPDATE tasks SET calls=?, label_version=?, changes=? WHERE root_id=?",
-        (number + 1, done.label_version, done.changes, chain.root_id),
+        "UPDATE tasks SET calls=?, changes=? WHERE root_id=?", (number + 1, done.changes, chain.root_id)
     )
     connection.execute("UPDATE epoch SET value=?", (done.epoch,))
     return done
@@ -213,7 +198,7 @@ def _add_call(
     number: int,
     charged: Sequence[tuple[str, str, int, int]],
 ) -> None:
-    labels = sorted({*wanted.task_labels, *wanted.branch_labels})
+    added = sorted({*wanted.task_labels, *wanted.branch_labels})
     connection.execute(
         "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
         (
@@ -222,7 +207,7 @@ def _add_call(
             wanted.decision_id,
             wanted.chain.link_ids[-1],
             wanted.tool,
-            encode(labels).decode() if labels else "",
+            encode(added).decode() if added else "",
             encode(charged).decode() if charged else "",
             encode(wanted.approvals).decode() if wanted.approvals else "",
             wanted.audience,
@@ -233,31 +218,6 @@ def _add_call(
         connection.execute(
             "DELETE FROM calls WHERE root_id=? AND number<=?", (wanted.chain.root_id, number - KEPT_CALLS)
         )
-
-
-def add_labels(
-    connection: sqlite3.Connection, root_id: str, link_id: str, labels: Iterable[str], at: float
-) -> int:
-    """Add labels that aren't there yet and return how many were new."""
-    added = 0
-    for label in labels:
-        new = connection.execute(
-            "INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?)", (root_id, link_id, label, at)
-        ).rowcount
-        if not new:
-            # Added again: later tasks inherit it for as long as a new label.
-            connection.execute(
-                "UPDATE labels SET at=max(at, ?) WHERE root_id=? AND link_id=? AND label=?",
-                (at, root_id, link_id, label),
-            )
-        added += new
-    return added
-
-
-def has_too_many_labels(connection: sqlite3.Connection, root_id: str) -> bool:
-    """Tell whether a task has more labels than it may have."""
-    (count,) = connection.execute("SELECT count(*) FROM labels WHERE root_id=?", (root_id,)).fetchone()
-    return bool(count > LABELS_PER_TASK)
 
 
 def call_number(
@@ -310,9 +270,10 @@ def _marks(count: int) -> str:
 
 
 @cache
-def _task_query(links: int) -> str:
+def _task_query(links: int, owners: int) -> str:
     return (
-        "SELECT label_version, calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "  # noqa: S608
+        "SELECT max(label_version, coalesce((SELECT max(label_version) FROM owners WHERE owner IN "  # noqa: S608
+        f"({_marks(owners)})), 0)), calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "
         f"({_marks(links)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
         "FROM tasks JOIN epoch WHERE root_id=?"
     )

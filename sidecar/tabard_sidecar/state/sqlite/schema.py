@@ -74,4 +74,18 @@ MIGRATIONS = (
     UPDATE revocations SET reasons=iif(reasons='', '[]', json_array(reasons));
     ALTER TABLE revocations ADD COLUMN origin TEXT NOT NULL DEFAULT 'operator';
     """,
+    """
+    DROP INDEX tasks_subject;
+    ALTER TABLE tasks ADD COLUMN labels_since REAL NOT NULL DEFAULT 0;
+    CREATE TABLE owners (
+      owner TEXT PRIMARY KEY, label_version INTEGER NOT NULL, labels_since REAL NOT NULL, expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX owners_expiry ON owners (expires_at);
+    CREATE TABLE owner_labels (
+      owner TEXT NOT NULL, label TEXT NOT NULL, at REAL NOT NULL, expires_at REAL NOT NULL, own INTEGER NOT NULL,
+      wide INTEGER NOT NULL, PRIMARY KEY (owner, label)
+    ) WITHOUT ROWID;
+    CREATE INDEX owner_labels_expiry ON owner_labels (expires_at);
+    CREATE TABLE members (root_id TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (root_id, owner)) WITHOUT ROWID;
+    """,
 )

@@ -1,34 +1,132 @@
--- Task-wide labels have the link ''. They apply to every branch, so they aren't added to a branch again.
+-- Labels of the whole task: hash labels:<root>, label -> time. Labels of a branch: set labels:<root>:<link>. Set
+-- members:<root>: the owners that take part. A version is the zone's epoch at the write that added the newest label.
+-- Scripts that include this have q.kept_seconds, for which owners are kept after their last task.
 
--- Return the labels that aren't stored yet, except those that the same write adds to the whole task.
-local function missing_labels(root, link, labels, beside)
-  local out, seen = {}, {}
-  for _, label in ipairs(beside) do seen[label] = true end
-  for _, label in ipairs(labels) do
-    if not seen[label] and redis.call('SISMEMBER', key('labels', root), label) == 0
-      and (link == '' or redis.call('SISMEMBER', key('labels', root .. ':' .. link), label) == 0) then
-      out[#out + 1] = label
+local function is_reported(label) return string.sub(label, 1, #q.reported_prefix) == q.reported_prefix end
+
+-- Return the label as others than the one who reported it get it.
+local function retold(label) return is_reported(label) and q.collapsed or label end
+
+local function write_label(owner, label, at, ends, own, wide)
+  local name = key('owner', owner)
+  redis.call('HSET', name, label, exact(at) .. ' ' .. exact(ends) .. (own and ' 1' or ' 0') .. (wide and ' 1' or ' 0'))
+  keep(name, whole((ends + q.kept_seconds) * 1000))
+end
+
+-- Keep an owner, and the labels that a task sees, as long as the task. Delete what has expired.
+local function know(owner, task)
+  local about = key('ownermeta', owner)
+  local found = redis.call('HMGET', about, 'since', 'expires', 'version')
+  local expires = math.max(task.expires, tonumber(found[2] or task.expires))
+  redis.call('HSET', about, 'since', exact(math.max(task.since, tonumber(found[1] or task.since))),
+    'expires', exact(expires), 'version', found[3] or '0')
+  keep(about, whole((expires + q.kept_seconds) * 1000))
+  local now = tonumber(redis.call('TIME')[1])
+  local all = redis.call('HGETALL', key('owner', owner))
+  for index = 1, #all, 2 do
+    local at, ends, own, wide = read_label(all[index + 1])
+    if at >= task.since and ends < task.expires then
+      write_label(owner, all[index], at, task.expires, own, wide)
+    elseif ends + q.kept_seconds < now then
+      redis.call('HDEL', key('owner', owner), all[index])
     end
-    seen[label] = true
   end
-  return out
 end
 
--- Add labels that are missing, and count them.
-local function add_labels(root, link, missing, until_ms)
-  if #missing == 0 then return end
-  local name = key('labels', link == '' and root or root .. ':' .. link)
-  for _, label in ipairs(missing) do redis.call('SADD', name, label) end
-  ends(name, until_ms)
-  if link ~= '' then
-    redis.call('SADD', key('branches', root), link)
-    ends(key('branches', root), until_ms)
-  end
-  redis.call('HINCRBY', key('task', root), 'labels', #missing)
+-- Let an owner take part in a task: from now on it gets the task's labels.
+local function take_part(owner, task)
+  local members = key('members', task.root)
+  redis.call('SADD', members, owner)
+  ends(members, task.until_ms)
+  know(owner, task)
 end
 
--- Store when the owner's tasks got labels; later tasks inherit a label that is added again for as long as a new one.
-local function earn_labels(owner, labels, at, until_ms)
-  for _, label in ipairs(labels) do redis.call('ZADD', key('owner', owner), 'GT', exact(at), label) end
-  if #labels > 0 then keep(key('owner', owner), until_ms) end
+-- Give an owner a label; return whether a task of it may see it that didn't see it before.
+local function give(owner, label, at, own, wide, task)
+  local about = key('ownermeta', owner)
+  if redis.call('EXISTS', about) == 0 then know(owner, task) end
+  local found = redis.call('HMGET', about, 'since', 'expires')
+  local since, until_time = tonumber(found[1]), math.max(tonumber(found[2]), at)
+  local before = redis.call('HGET', key('owner', owner), label)
+  local news = true
+  if before then
+    local old_at, old_until, old_own, old_wide = read_label(before)
+    news = (old_at < since and since <= at) or (wide and not old_wide)
+    at, until_time = math.max(at, old_at), math.max(until_time, old_until)
+    own, wide = own or old_own, wide or old_wide
+  end
+  write_label(owner, label, at, until_time, own, wide)
+  if news then redis.call('HSET', about, 'version', task.epoch) end
+  return news
+end
+
+-- Add labels to a task or a branch; return whether it didn't have one of them.
+local function put(link, labels, at, task)
+  local news = false
+  local name = key('labels', link == '' and task.root or task.root .. ':' .. link)
+  for _, label in ipairs(labels) do
+    if link == '' then
+      local before = redis.call('HGET', name, label)
+      news = news or not before
+      redis.call('HSET', name, label, exact(math.max(at, tonumber(before or at))))
+    elseif redis.call('SADD', name, label) == 1 then
+      news = true
+    end
+  end
+  if #labels > 0 then ends(name, task.until_ms) end
+  if #labels > 0 and link ~= '' then
+    redis.call('SADD', key('branches', task.root), link)
+    ends(key('branches', task.root), task.until_ms)
+  end
+  if news then redis.call('HSET', key('task', task.root), 'version', task.epoch) end
+  return news
+end
+
+-- Return the owners that take part in a task, and those of a chain, each once.
+local function members_of(task, workloads)
+  local all, seen = redis.call('SMEMBERS', key('members', task.root)), {}
+  for _, owner in ipairs(all) do seen[owner] = true end
+  for _, owner in ipairs(workloads) do
+    if not seen[owner] then all[#all + 1] = owner end
+    seen[owner] = true
+  end
+  return all
+end
+
+-- Add labels to the whole task and to every workload that takes part; the last of the workloads adds them.
+-- Notes in "news" who got one that it didn't have.
+local function add_wide(workloads, labels, at, task, news)
+  if #labels == 0 then return end
+  if put('', labels, at, task) then news[task.root] = true end
+  for _, owner in ipairs(members_of(task, workloads)) do
+    for _, label in ipairs(labels) do
+      if give(owner, label, at, owner == workloads[#workloads], true, task) then news[owner] = true end
+    end
+  end
+end
+
+-- Return the labels that an owner added itself, and how many of them aren't reported.
+local function own_labels(owner)
+  local all, own, count = redis.call('HGETALL', key('owner', owner)), {}, 0
+  for index = 1, #all, 2 do
+    local _, _, mine = read_label(all[index + 1])
+    if mine then
+      own[all[index]] = true
+      if not is_reported(all[index]) then count = count + 1 end
+    end
+  end
+  return own, count
+end
+
+-- Tell whether an owner may add these labels.
+local function has_room(owner, labels)
+  if not owner or #labels == 0 then return true end
+  local own, count = own_labels(owner)
+  for _, label in ipairs(labels) do
+    if not own[label] then
+      own[label] = true
+      count = count + 1
+    end
+  end
+  return count <= q.most_labels
 end

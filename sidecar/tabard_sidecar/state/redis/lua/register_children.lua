@@ -1,4 +1,4 @@
--- A child is {parent, child, limit or -1, root, holder, sub-agent}. Returns the position of the first that exceeds its
+-- A child is {parent, child, limit or -1, root, holder, sub-agent, owner, owners above, is a hop}. Returns the position of the first that exceeds its
 -- parent's limit, or 0.
 local fresh, count = {}, {}
 local seen = {}
@@ -25,10 +25,30 @@ for _, child in ipairs(fresh) do
     keep(key('steps', root), q.until_ms)
   end
 end
-local roots = {}
+if #fresh == 0 then return 0 end
+local roots, epoch = {}, bump()
 for _, child in ipairs(fresh) do
   if not roots[child[4]] then change(child[4]) end
   roots[child[4]] = true
 end
-if #fresh > 0 then bump() end
+
+-- Let a child's owner take part in the task, with the labels that those above it see.
+local function hand_on(root, owner, above, hop)
+  local found = redis.call('HMGET', key('task', root), 'since', 'until')
+  if not found[1] or owner == '' then return end
+  local task = {root = root, since = tonumber(found[1]), expires = q.expires, until_ms = found[2], epoch = epoch}
+  if not hop then return know(owner, task) end
+  take_part(owner, task)
+  local all = redis.call('HGETALL', key('labels', root))
+  for index = 1, #all, 2 do give(owner, retold(all[index]), tonumber(all[index + 1]), false, true, task) end
+  for _, before in ipairs(above) do
+    local of = redis.call('HGETALL', key('owner', before))
+    for index = 1, #of, 2 do
+      local at, _, _, wide = read_label(of[index + 1])
+      if at >= task.since then give(owner, retold(of[index]), at, false, wide, task) end
+    end
+  end
+end
+
+for _, child in ipairs(fresh) do hand_on(child[4], child[7], child[8], child[9]) end
 return 0

@@ -1,5 +1,5 @@
 local decisions = key('decisions', q.root)
-local task = redis.call('HMGET', key('task', q.root), 'until', 'owner', 'labels')
+local task = redis.call('HMGET', key('task', q.root), 'until', 'since', 'expires')
 local found = redis.call('HGET', decisions, q.decision)
 if not found or not task[1] then return 'unknown' end
 local number, refunds, text = string.match(found, '^(%d+)\n([^\n]*)\n(.*)$')
@@ -17,8 +17,7 @@ for name, amount in pairs(q.refunded) do
     refunding = true
   end
 end
-local fresh = missing_labels(q.root, '', q.labels, {})
-if #fresh > 0 and tonumber(task[3]) + #fresh > q.most_labels then return 'full' end
+if not has_room(q.workloads[1], q.labels) then return 'full' end
 
 -- Every check passed; write.
 local spent = key('spent', q.root)
@@ -37,9 +36,35 @@ end
 if refunding then
   redis.call('HSET', decisions, q.decision, number .. '\n' .. q.refunds .. '\n' .. text)
 end
-add_labels(q.root, '', fresh, task[1])
-earn_labels(task[2], q.labels, q.now, task[1])
-if #fresh > 0 then redis.call('HINCRBY', key('task', q.root), 'version', 1) end
+local about = {
+  root = q.root, since = tonumber(task[2]), expires = tonumber(task[3]), until_ms = task[1], epoch = bump(),
+}
+add_wide(q.workloads, q.labels, q.now, about, {})
+-- Reported labels: as many as the holder may add, and one for all others and for everyone else.
+local holder = q.workloads[1]
+local own, kept, room = holder and own_labels(holder) or {}, {}, q.most_reported
+for label in pairs(own) do
+  if is_reported(label) then room = room - 1 end
+end
+local collapse = false
+for _, label in ipairs(q.reported) do
+  if own[label] then
+    kept[#kept + 1] = label
+  elseif room > 0 then
+    kept[#kept + 1] = label
+    room = room - 1
+  else
+    collapse = true
+  end
+end
+if collapse then kept[#kept + 1] = q.collapsed end
+if #kept > 0 then
+  put('', kept, q.now, about)
+  for _, owner in ipairs(members_of(about, q.workloads)) do
+    for _, label in ipairs(owner == holder and kept or {q.collapsed}) do
+      give(owner, label, q.now, owner == holder, true, about)
+    end
+  end
+end
 change(q.root)
-bump()
 return 'done'

@@ -2,7 +2,7 @@ local before = written()
 local root = q.links[1]
 local link = q.links[#q.links]
 local name = key('task', root)
-local task = redis.call('HMGET', name, 'version', 'until', 'owner', 'labels', 'number', 'changes')
+local task = redis.call('HMGET', name, 'version', 'until', 'since', 'expires', 'number', 'changes')
 if not task[1] then return {'unknown', '', '0', before} end
 local decisions = key('decisions', root)
 if redis.call('HEXISTS', decisions, q.decision) == 1 then
@@ -13,7 +13,8 @@ local ended = first_ended(q.links)
 if ended then return {'ended', ended, '0', before} end
 local newest = redis.call('HGET', meta, 'seq') or '0'
 local same = not q.unchanged or ((task[6] or '0') == whole(q.unchanged[1]) and newest == whole(q.unchanged[2]))
-if tonumber(task[1]) ~= q.version or not same then return {'changed', '', '0', before} end
+local version = math.max(tonumber(task[1]), owners_version(q.owners))
+if version ~= q.version or not same then return {'changed', '', '0', before} end
 
 local spent = key('spent', root)
 local total, ids, first = {}, {}, {}
@@ -36,10 +37,14 @@ for _, id in ipairs(q.approvals) do
   if left[id] < 1 then return {'approval_used', id, '0', before} end
   left[id] = left[id] - 1
 end
-local of_task = missing_labels(root, '', q.task_labels, {})
-local of_branch = missing_labels(root, link, q.branch_labels, of_task)
-local fresh = #of_task + #of_branch
-if fresh > 0 and tonumber(task[4]) + fresh > q.most_labels then return {'full', '', '0', before} end
+local holder, branch = q.workloads[#q.workloads], q.owners[#q.owners]
+local of_holder, of_branch = {}, {}
+for _, label in ipairs(q.task_labels) do of_holder[#of_holder + 1] = label end
+for _, label in ipairs(q.branch_labels) do
+  local to = branch == holder and of_holder or of_branch
+  to[#to + 1] = label
+end
+if not has_room(holder, of_holder) or not has_room(branch, of_branch) then return {'full', '', '0', before} end
 
 -- Every check passed; write.
 local amounts = {}
@@ -52,8 +57,7 @@ for _, charge in ipairs(first) do describe(root, charge[1], charge[4], charge[2]
 if #first > 0 then ends(spent, task[2]) end
 for id, uses in pairs(left) do redis.call('HSET', key('approval', id), 'uses', whole(uses)) end
 local number, changes = whole(tonumber(task[5]) + 1), whole(tonumber(task[6] or '0') + 1)
-local version = whole(q.version + (fresh > 0 and 1 or 0))
-redis.call('HSET', name, 'number', number, 'changes', changes, 'version', version)
+redis.call('HSET', name, 'number', number, 'changes', changes)
 local calls = key('calls', root)
 redis.call('ZADD', calls, number, q.call)
 redis.call('HSET', decisions, q.decision, number .. '\n\n' .. q.record)
@@ -65,7 +69,22 @@ end
 for _ = q.kept + 1, kept do
   redis.call('HDEL', decisions, cjson.decode(redis.call('ZPOPMIN', calls)[1])[4])
 end
-add_labels(root, '', of_task, task[2])
-add_labels(root, link, of_branch, task[2])
-earn_labels(task[3], q.task_labels, q.now, task[2])
-return {'done', '', bump(), before, changes, version, newest}
+local epoch = bump()
+local about = {root = root, since = tonumber(task[3]), expires = tonumber(task[4]), until_ms = task[2], epoch = epoch}
+local news = {}
+for _, carried in ipairs(q.carried) do
+  local owner, label, at, wide = unpack(carried)
+  if owner == '' then
+    add_wide({}, {label}, at, about, news)
+  elseif give(owner, label, at, false, wide, about) then
+    news[owner] = true
+  end
+end
+add_wide(q.workloads, q.task_labels, q.now, about, news)
+if put(link, q.branch_labels, q.now, about) then news[root] = true end
+for _, label in ipairs(branch and q.branch_labels or {}) do
+  if give(branch, label, q.now, true, false, about) then news[branch] = true end
+end
+local grew = news[root]
+for _, owner in ipairs(q.owners) do grew = grew or news[owner] end
+return {'done', '', epoch, before, changes, grew and epoch or whole(version), newest}

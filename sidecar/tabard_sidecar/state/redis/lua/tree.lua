@@ -15,7 +15,7 @@ local function object(name)
   for index = 1, #found, 2 do members[#members + 1] = cjson.encode(found[index]) .. ':' .. found[index + 1] end
   return '{' .. table.concat(members, ',') .. '}'
 end
-local labels = {texts(redis.call('SMEMBERS', key('labels', root)))}
+local labels = {texts(redis.call('HKEYS', key('labels', root)))}
 for _, link in ipairs(redis.call('SMEMBERS', key('branches', root))) do
   labels[#labels + 1] = texts(redis.call('SMEMBERS', key('labels', root .. ':' .. link)))
 end
