@@ -16,9 +16,9 @@ class Reason:
 
     Attributes:
         code: stable code, for example ``"argument_not_granted"``.
-        message: what happened, for people who operate the system.
+        message: what happened, in words of the code. The decision log has the details.
         model_message: what a language model may be told.
-        module: policy module that said so; empty if the sidecar itself did.
+        module: policy module that gives the code; empty for a code of Tabard itself.
         next_step: what to do next.
     """
 

@@ -25,13 +25,15 @@ class Refused(Exception):
 
     Attributes:
         code: stable reason code, documented in :mod:`tabard_sidecar.reasons`.
-        message: what happened, for the operator; never holds a secret.
+        message: what happened, for the operator's logs; never holds a secret, and isn't told to agents.
+        argument: the argument of the caller's own call that it is about, which the caller is told; or empty.
     """
 
-    def __init__(self, code: ReasonCode, message: str) -> None:
+    def __init__(self, code: ReasonCode, message: str, *, argument: str = "") -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.argument = argument
 
 
 class NoDecision(Exception):
@@ -40,11 +42,13 @@ class NoDecision(Exception):
     Attributes:
         status: name of a gRPC status code, for example ``"UNAVAILABLE"``.
         code: reason for ``google.rpc.ErrorInfo``, documented in :mod:`tabard_sidecar.reasons`.
-        message: what happened and what to do next; never holds a secret.
+        message: what happened and what to do next, for operators and their logs; never holds a secret.
+        told: what agents are told in place of the code's title. It may only speak of the caller's own request.
     """
 
-    def __init__(self, status: StatusName, code: ReasonCode, message: str) -> None:
+    def __init__(self, status: StatusName, code: ReasonCode, message: str, *, told: str = "") -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
         self.message = message
+        self.told = told

@@ -156,6 +156,18 @@ class Observer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ArgumentFault:
+    """Why arguments don't fit a tool's schema.
+
+    ``argument`` is the name of one that the call has, dotted below the first level; empty if the fault is elsewhere.
+    ``message`` says what is wrong, without any value, but may quote the schema.
+    """
+
+    message: str
+    argument: str = ""
+
+
 class ToolSpec(Protocol):
     """The catalogue's entry for one tool."""
 
@@ -184,8 +196,8 @@ class ToolSpec(Protocol):
         """The catalogue's annotations, for example ``readOnlyHint``; policies see them as ``input.tool.annotations``."""
         ...
 
-    def validate(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return the problem of the arguments, with its place, or ``None``."""
+    def validate(self, arguments: Mapping[str, Any]) -> ArgumentFault | None:
+        """Return the problem of the arguments, or ``None``."""
         ...
 
 

@@ -191,11 +191,16 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason of a decision. ``code`` is documented in :mod:`tabard_sidecar.reasons`."""
+    """A reason of a decision. ``code`` is documented in :mod:`tabard_sidecar.reasons`.
+
+    Agents are told ``message`` only of a code that a policy's own rule gives. ``argument`` is the argument of the call
+    that the reason is about, or empty.
+    """
 
     code: ReasonCode | PolicyCode
     message: str = ""
     module: str = ""
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)

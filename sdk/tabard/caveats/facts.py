@@ -78,10 +78,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The failure of a check: a reason code and the detail."""
+    """The failure of a check: a reason code and the detail, which may quote the caveat.
+
+    ``argument`` is the place in the call's own arguments that it is about, or empty.
+    """
 
     code: FailureCode
     message: str
+    argument: str = ""
 
 
 def quoted(value: str, limit: int = 128) -> str:

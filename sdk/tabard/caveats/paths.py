@@ -31,17 +31,17 @@ def check_constraint(constraint: Constraint, arguments: Mapping[str, Any], work:
             work.spend(constraint.weight * (1 + length // _WORK_CHARACTERS))
             problem = constraint.check(value)
             if problem is not None:
-                return Failure("argument_not_granted", f"argument {quoted(where)} {problem}")
+                return Failure("argument_not_granted", f"argument {quoted(where)} {problem}", where)
         elif segments[at] == "*":
             if not isinstance(value, list):
-                return Failure("argument_not_granted", f"argument {quoted(where)} is not an array")
+                return Failure("argument_not_granted", f"argument {quoted(where)} is not an array", where)
             work.spend(len(value))
             pending.extend((item, at + 1, f"{where}[{index}]") for index, item in enumerate(value))
         else:
             name = segments[at]
             path = f"{where}.{name}" if where else name
             if not isinstance(value, (dict, Mapping)):
-                return Failure("argument_not_granted", f"argument {quoted(where)} is not an object")
+                return Failure("argument_not_granted", f"argument {quoted(where)} is not an object", where)
             if name not in value:
                 return Failure("argument_missing", f"argument {quoted(path)} is missing")
             pending.append((value[name], at + 1, path))

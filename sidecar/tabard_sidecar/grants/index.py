@@ -115,7 +115,8 @@ def check_each(grant: IndexedGrant, caveats: Iterable[tuple[int, Caveat]], facts
     for number, caveat in caveats:
         failure = check(caveat, facts)
         if failure is not None:
-            raise Refused(failure.code, f"{place(grant, number)}: {failure.message}")
+            message = f"{place(grant, number)}: {failure.message}"
+            raise Refused(failure.code, message, argument=failure.argument)
 
 
 def place(grant: VerifiedGrant, number: int) -> str:

@@ -102,7 +102,7 @@ def encode_answer(answer: Answer) -> bytes:
             "grant": answer.grant,
             "decision_id": decision.decision_id,
             "allowed": decision.allowed,
-            "reasons": [[r.code, r.message, r.module] for r in decision.reasons],
+            "reasons": [[r.code, r.message, r.module, r.argument] for r in decision.reasons],
             "policy_revision": decision.policy_revision,
             "obligations": [[o.id, dict(o.properties)] for o in decision.obligations],
             "reusable": decision.reusable,

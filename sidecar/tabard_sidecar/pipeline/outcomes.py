@@ -163,4 +163,5 @@ def _is_text(label: str) -> bool:
 
 
 def _invalid(what: str) -> NoDecision:
-    return NoDecision("INVALID_ARGUMENT", "outcome_invalid", f"the signed outcome isn't acceptable: {what}")
+    text = f"the signed outcome isn't acceptable: {what}"
+    return NoDecision("INVALID_ARGUMENT", "outcome_invalid", text, told=text)

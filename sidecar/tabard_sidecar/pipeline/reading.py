@@ -66,6 +66,7 @@ def _read(request: AuthorizeRequest) -> AskedCall:
         arguments = parse_arguments(request.arguments_json)
         encoded = canonical(arguments)
     except ArgumentsError as error:
-        raise NoDecision("INVALID_ARGUMENT", "request_invalid", f"{field}: {error}") from error
+        problem = f"{field}: {error}"
+        raise NoDecision("INVALID_ARGUMENT", "request_invalid", problem, told=problem) from error
     digest = call_digest(request.tool, request.server, encoded)
     return AskedCall(ToolCall(request.tool, request.server, arguments, encoded, digest), context)

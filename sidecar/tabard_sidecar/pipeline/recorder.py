@@ -133,7 +133,7 @@ class DecisionRecorder:
 
     def refused(self, refusal: Refused) -> Decision:
         """Return the deny for a failed check."""
-        return self.deny(Reason(refusal.code, refusal.message))
+        return self.deny(Reason(refusal.code, refusal.message, argument=refusal.argument))
 
     async def intend(self, request: CredentialRequest) -> None:
         """Record the credential or grant that is about to be issued, with the policy input of the decision.

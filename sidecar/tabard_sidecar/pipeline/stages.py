@@ -89,9 +89,9 @@ class Stages:
         spec = self.known_tool(call)
         check_call(grant, call, now=now, read_only=spec is not None and spec.read_only)
         # After the caveats, so that the schema isn't revealed to callers who may not use the tool.
-        problem = spec.validate(call.arguments) if spec is not None else None
-        if problem is not None:
-            raise Refused("arguments_invalid", problem)
+        fault = spec.validate(call.arguments) if spec is not None else None
+        if fault is not None:
+            raise Refused("arguments_invalid", fault.message, argument=fault.argument)
         return spec
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tabard_sidecar.interfaces import ArgumentFault
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.schema import Check, compile_schema
@@ -59,13 +60,27 @@ class ToolSpec:
         """True only if the catalogue marks the tool as read-only."""
         return self.annotations.get("readOnlyHint") is True
 
-    def validate(self, arguments: Mapping[str, Any]) -> str | None:
+    def validate(self, arguments: Mapping[str, Any]) -> ArgumentFault | None:
         """Return the problem of the arguments, without their values, or ``None``."""
         fault = self.check(arguments)
         if fault is None:
             return None
         path, problem = fault
-        return f"argument {path!r} {problem}" if path else f"the arguments object {problem}"
+        message = f"argument {path!r} {problem}" if path else f"the arguments object {problem}"
+        return ArgumentFault(message, path if _names_a_value(path, arguments) else "")
+
+
+def _names_a_value(path: str, arguments: Json) -> bool:
+    """Tell whether a dotted path leads to a value of the call; a schema's own names don't."""
+    node = arguments
+    for name in path.split("."):
+        if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
+            node = node[int(name)]
+        elif isinstance(node, dict) and name in node:
+            node = node[name]
+        else:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tabard.caveats.wire import limits_from_proto
 
 from tabard_sidecar.approvals import ApprovalAnswer, ApprovalState
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, Reason, VerifiedGrant
+from tabard_sidecar.model import Decision, IntentSource, IssuedCredential, VerifiedGrant
 from tabard_sidecar.pipeline.outcomes import MAX_LABELS
 from tabard_sidecar.pipeline.requests import (
     AuthorizeRequest,
@@ -29,7 +29,7 @@ from tabard_sidecar.pipeline.requests import (
     ReportOutcomeRequest,
     StartTaskRequest,
 )
-from tabard_sidecar.reasons import PolicyCode, ReasonCode, describe
+from tabard_sidecar.server import telling
 from tabard_sidecar.util.jsontext import encode
 
 MAX_GRANT_BYTES = 64 * 1024
@@ -47,26 +47,11 @@ _INTENT_SOURCES = {
     IntentSource.SIGNED: types_pb.INTENT_SOURCE_SIGNED,
     IntentSource.ASSERTED: types_pb.INTENT_SOURCE_ASSERTED,
 }
-# Codes whose message only speaks of the caller's own call and limits, so that a model may see it.
-_TELLING: frozenset[ReasonCode | PolicyCode] = frozenset(
-    {
-        "tool_not_granted",
-        "argument_not_granted",
-        "argument_unknown",
-        "argument_missing",
-        "purpose_not_granted",
-        "audience_not_granted",
-        "scope_not_granted",
-        "arguments_invalid",
-        "tool_unknown",
-        "read_only",
-    }
-)
 
 
 def invalid(message: str) -> NoDecision:
     """Return the error for a malformed request; ``message`` names the field."""
-    return NoDecision("INVALID_ARGUMENT", "request_invalid", message)
+    return NoDecision("INVALID_ARGUMENT", "request_invalid", message, told=message)
 
 
 def bounded(value: str, field: str, most: int, *, required: bool = False) -> str:
@@ -198,7 +183,7 @@ def decision_message(decision: Decision) -> types_pb.Decision:
     message = types_pb.Decision(
         decision_id=decision.decision_id,
         effect=types_pb.EFFECT_ALLOW if decision.allowed else types_pb.EFFECT_DENY,
-        reasons=[_reason(reason) for reason in decision.reasons],
+        reasons=[telling.reason_message(reason) for reason in decision.reasons],
         policy_revision=decision.policy_revision,
         reusable=decision.reusable,
     )
@@ -215,20 +200,6 @@ def decision_message(decision: Decision) -> types_pb.Decision:
     for obligation in decision.obligations:
         message.obligations.add(id=obligation.id, properties_json=encode(dict(obligation.properties)))
     return message
-
-
-def _reason(reason: Reason) -> types_pb.Reason:
-    known = describe(reason.code)
-    model = known.model if known is not None else reason.message
-    if known is not None and (reason.module or reason.code in _TELLING):
-        model = f"{known.model} {reason.message}".strip()
-    return types_pb.Reason(
-        code=reason.code,
-        message=reason.message,
-        model_message=model,
-        module=reason.module,
-        next_step=known.next_step if known is not None else "",
-    )
 
 
 def _credential(credential: IssuedCredential) -> types_pb.Credential:

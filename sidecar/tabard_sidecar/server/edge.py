@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
 from tabard_sidecar.server import errors
+from tabard_sidecar.server.refusal_log import RefusalLog
 from tabard_sidecar.server.registration import Large, Unread
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Reply = TypeVar("_Reply")
-_log = logging.getLogger(__name__)
+_refusals = RefusalLog()
 
 
 class Edge:
@@ -43,15 +42,17 @@ class Edge:
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
 
-    async def rpc(self, name: str, context: Context, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
-        """Do the work of a unary RPC; end it with a status if it fails."""
+    async def rpc(
+        self, name: str, context: Context, work: Callable[[], Awaitable[_Reply]], *, details: bool = False
+    ) -> _Reply:
+        """Do the work of a unary RPC; end it with a status if it fails, with ``details`` if operators called."""
         try:
             if self._tracing is None:
                 return await self.admit(work)
             with self._tracing.request(name, tuple(context.invocation_metadata() or ())):
                 return await self.admit(work)
         except NoDecision as error:
-            await context.abort_with_status(errors.grpc_status(error))
+            await context.abort_with_status(errors.grpc_status(error, details=details))
             raise
 
     def unread(self, request: Unread) -> None:
@@ -92,29 +93,36 @@ async def guarded(work: Callable[[], Awaitable[_Reply]]) -> _Reply:
     """Do the work of one request; translate exceptions to :class:`NoDecision`."""
     try:
         return await work()
-    except (NoDecision, TimeoutError):
+    except TimeoutError:
+        raise
+    except NoDecision as error:
+        _refusals.note(error)
         raise
     except Refused as refusal:
-        raise errors.as_error(refusal) from refusal
+        failure = errors.as_error(refusal)
+        _refusals.note(failure)
+        raise failure from refusal
     except Exception as error:
-        incident = new_id()
-        _log.exception("internal_error", extra={"incident": incident})
-        raise errors.internal(incident) from error
+        raise errors.unexpected(error) from error
 
 
 def answering(method: Callable[..., Awaitable[_Reply]]) -> Callable[..., Awaitable[_Reply]]:
-    """Pass a servicer's unary method through the servicer's ``edge``."""
+    """Pass a servicer's unary method through the servicer's ``edge``.
+
+    A servicer that operators call has a true ``OPERATORS``; its errors have details.
+    """
     name = method.__name__
 
     @functools.wraps(method)
     async def answer(self: Any, request: Any, context: Context) -> _Reply:  # noqa: ANN401 - wraps every method
         edge: Edge = self.edge
+        details = getattr(self, "OPERATORS", False)
         if isinstance(request, Unread):
             edge.unread(request)
-            await context.abort_with_status(errors.grpc_status(request.error))
+            await context.abort_with_status(errors.grpc_status(request.error, details=details))
         if isinstance(request, Large):
             with request as message:
-                return await edge.rpc(name, context, lambda: method(self, message, context))
-        return await edge.rpc(name, context, lambda: method(self, request, context))
+                return await edge.rpc(name, context, lambda: method(self, message, context), details=details)
+        return await edge.rpc(name, context, lambda: method(self, request, context), details=details)
 
     return answer

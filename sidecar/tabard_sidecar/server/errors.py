@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.reasons import describe
+from tabard_sidecar.server.telling import error_message
 
 DOMAIN = "tabard.dev"
 
+_log = logging.getLogger(__name__)
 
-def status(error: NoDecision, decision_id: str = "") -> status_pb2.Status:
-    """Return the status that says why no decision was made."""
+
+def status(error: NoDecision, *, details: bool = False) -> status_pb2.Status:
+    """Return the status that says why no decision was made; with ``details`` as operators may read it."""
     known = describe(error.code)
     metadata = {"next_step": known.next_step} if known is not None else {}
-    if decision_id:
-        metadata["decision_id"] = decision_id
     info = error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)
     detail = any_pb2.Any()
     detail.Pack(info)
-    return status_pb2.Status(code=code_pb2.Code.Value(error.status), message=error.message, details=[detail])
+    message = error.message if details else error_message(error)
+    return status_pb2.Status(code=code_pb2.Code.Value(error.status), message=message, details=[detail])
 
 
-def grpc_status(error: NoDecision) -> grpc.Status:
+def grpc_status(error: NoDecision, *, details: bool = False) -> grpc.Status:
     """Return the status as gRPC sends it."""
-    return rpc_status.to_status(status(error))
+    return rpc_status.to_status(status(error, details=details))
 
 
 def as_error(refusal: Refused) -> NoDecision:
@@ -35,13 +40,15 @@ def as_error(refusal: Refused) -> NoDecision:
     return NoDecision("PERMISSION_DENIED", refusal.code, refusal.message)
 
 
-def internal(incident: str) -> NoDecision:
-    """Return the error for a defect; the log holds its stack trace under ``incident``."""
-    return NoDecision(
-        "INTERNAL", "internal", f"internal error; the sidecar's log has details under {incident}"
-    )
+def unexpected(error: Exception) -> NoDecision:
+    """Log a defect with its stack trace, and return the error that names the line of the log."""
+    incident = new_id()
+    _log.error("internal_error", exc_info=error, extra={"incident": incident})
+    text = f"internal error; the sidecar's log has details under {incident}"
+    return NoDecision("INTERNAL", "internal", text, told=text)
 
 
 def malformed() -> NoDecision:
     """Return the error for bytes that are no message of this API."""
-    return NoDecision("INVALID_ARGUMENT", "request_invalid", "the bytes are no message of tabard.authz.v1")
+    text = "the bytes are no message of tabard.authz.v1"
+    return NoDecision("INVALID_ARGUMENT", "request_invalid", text, told=text)

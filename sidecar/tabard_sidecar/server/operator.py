@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 from tabard.authz.v1 import revocation_service_pb2_grpc as revocation_grpc
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RevocationServicer(revocation_grpc.RevocationServiceServicer):
     """Revokes for operators."""
+
+    OPERATORS: ClassVar = True
 
     admin: RevocationAdmin
     edge: Edge
@@ -107,6 +109,8 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
 @dataclass(frozen=True, slots=True)
 class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
     """Shows tasks to operators."""
+
+    OPERATORS: ClassVar = True
 
     task_views: TaskViews
     edge: Edge

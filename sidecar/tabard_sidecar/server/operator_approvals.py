@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
@@ -39,6 +39,8 @@ _Found = TypeVar("_Found")
 @dataclass(frozen=True, slots=True)
 class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
     """Lists approvals and takes approvers' decisions."""
+
+    OPERATORS: ClassVar = True
 
     decider: ApprovalDecider
     edge: Edge

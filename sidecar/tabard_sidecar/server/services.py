@@ -102,6 +102,8 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
                 # Released after the answer was taken, so that a caller that reads none can't fill the memory.
                 places.release()
             await reader
+        except Exception as error:  # noqa: BLE001 - gRPC would tell the caller the exception's text
+            await context.abort_with_status(errors.grpc_status(errors.unexpected(error)))
         finally:
             reader.cancel()
 

@@ -25,7 +25,6 @@ class ZoneStateContract:
         await pay(task, 900)
         denied = await refused(pay(task, 101))
         assert denied.code == "budget_exhausted"
-        assert "'cents' of 1000" in denied.message
         await pay(task, 100)
         assert (await refused(pay(task, 1))).code == "budget_exhausted"
         assert sorted((await spent(zone, task)).values()) == [2, 1000]
@@ -37,7 +36,6 @@ class ZoneStateContract:
         task = await zone.start_task()
         denied = await refused(task.authorize("gamble", {}))
         assert denied.code == "budget_not_granted"
-        assert "chips" in denied.message
 
     async def test_every_ancestor_pays_or_none_does(self, zone):
         """A hop's own budget is the smaller one; a call that exceeds it takes nothing from any budget."""

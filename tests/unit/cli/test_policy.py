@@ -136,8 +136,8 @@ def test_eval_of_an_asserted_purpose():
 
 
 def test_eval_of_an_operation_without_a_tool():
-    result = run("eval", SUPPORT / "policy", "--operation", "renew", "--tool", "x")
-    assert (result.exit_code, "renew has no tool" in result.output) == (exit_codes.USAGE, True)
+    result = run("eval", SUPPORT / "policy", "--operation", "start_task", "--tool", "x")
+    assert (result.exit_code, "start_task has no tool" in result.output) == (exit_codes.USAGE, True)
     result = run("eval", SUPPORT / "policy", "--operation", "delegate")
     assert (result.exit_code, "the holder is missing" in result.output) == (exit_codes.USAGE, True)
 

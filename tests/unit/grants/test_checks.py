@@ -167,6 +167,7 @@ def test_failure_names_constraint_and_argument():
     assert CAVEATS.check(rule, Facts(0, "", 0, facts)) == Failure(
         "argument_not_granted",
         "constraint 2 (prefix): argument 'items[1].sku' does not begin with \"A-\"",
+        "items[1].sku",
     )
 
 

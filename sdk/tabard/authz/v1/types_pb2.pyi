@@ -121,14 +121,17 @@ class Reason(_message.Message):
     codes of its own.
     """
     message: _builtins.str
-    """What happened, for the operator who reads the log. Never carries a secret."""
+    """What happened, in words of the code: without values from data, names of
+    files, caveats or other workloads, which only the logs have. For a policy's
+    own code it is what the policy's author wrote.
+    """
     model_message: _builtins.str
     """What a language model can do about it, in one or two plain sentences. Never
     carries data that the caller must not know.
     """
     module: _builtins.str
-    """Policy module that contributed the reason, for example "policy.refunds".
-    Empty if the sidecar itself decided before it evaluated policy.
+    """Policy module that gives the code, for example "policy.refunds". Empty for
+    a code of Tabard itself.
     """
     next_step: _builtins.str
     """What the caller or an operator can do next."""

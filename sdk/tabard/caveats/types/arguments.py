@@ -132,13 +132,13 @@ class Arguments(Caveat):
             failure = check_constraint(constraint, call.arguments, call.work)
             if failure is not None:
                 where = f"constraint {number} ({constraint.operator})"
-                return Failure(failure.code, f"{where}: {failure.message}")
+                return Failure(failure.code, f"{where}: {failure.message}", failure.argument)
         if self.open:
             return None
         unnamed = unnamed_argument(call.arguments, self.constraints, call.work)
         if unnamed is None:
             return None
-        return Failure("argument_unknown", f"argument {quoted(unnamed)} is named by no constraint")
+        return Failure("argument_unknown", f"argument {quoted(unnamed)} is named by no constraint", unnamed)
 
     @classmethod
     def from_limit(cls, value: tuple[Arguments, ...], now: float) -> tuple[Caveat, ...]:  # noqa: ARG003 - not timed

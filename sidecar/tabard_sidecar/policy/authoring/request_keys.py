@@ -146,7 +146,7 @@ def catalogue_fault(keys: RequestKeys, catalogue: Catalogue) -> Reason | None:
         message = f"the catalogue doesn't know the tool {keys.tool!a}"
         return Reason("tool_unknown", message) if catalogue.required else None
     fault = spec.validate(keys.arguments) if keys.operation == "authorize" else None
-    return None if fault is None else Reason("arguments_invalid", fault)
+    return None if fault is None else Reason("arguments_invalid", fault.message)
 
 
 def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[str, Any]:
