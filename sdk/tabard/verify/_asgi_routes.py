@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
-from tabard.verify.calls import decodes_to, shape_of
+from tabard.verify.calls import decodes_to, require_same_shape
 from tabard.verify.errors import Rejected
 
 Scope = MutableMapping[str, Any]
@@ -52,29 +52,42 @@ def require_same_route(app: object, scope: Scope, template: str) -> None:
     Applications that don't list their routes in ``routes`` aren't checked.
 
     Raises:
-        Rejected: it would route it to another one.
+        Rejected: it would route it to another one, or to one that doesn't tell its path.
     """
     routes = getattr(app, "routes", None)
     if routes is None and "router" not in scope:
         # Added with add_middleware: the application above hasn't routed yet.
         routes = getattr(scope.get("app"), "routes", None)
-    if not isinstance(routes, list | tuple):
-        return
-    actual = _route_of(routes, scope)
-    if actual is not None and shape_of(actual) != shape_of(template):
-        raise Rejected("operation_unknown", f"the application routes it to {actual!r}, not to {template!r}")
+    if isinstance(routes, list | tuple):
+        require_same_shape(_route_of(routes, scope), template)
 
 
 def _route_of(routes: Iterable[Any], scope: Scope) -> str | None:
-    """Return the template of the first route that fits, ``None`` if none does or it can't be told."""
-    for route in routes:
+    """Return the template of the first route that fits; ``None`` if none does, or an application of another kind is mounted.
+
+    Raises:
+        Rejected: the route doesn't tell its path.
+    """
+    for route in _each(routes):
         match, below = route.matches(scope)
         if match.name != "FULL":
             continue
-        path = getattr(route, "path", "")
-        inner = getattr(route, "routes", None)
+        path, inner = getattr(route, "path", None), getattr(route, "routes", None)
+        if path is None and inner is None:
+            raise Rejected("operation_unknown", f"a {type(route).__name__} doesn't tell its path")
         if inner is None:
             return str(path)
-        found = _route_of(inner, {**scope, **below}) if inner else None
-        return None if found is None else f"{path}{found}"
+        found = _route_of(inner, {**scope, **below})
+        return None if found is None else f"{path or ''}{found}"
     return None
+
+
+def _each(routes: Iterable[Any]) -> Iterator[Any]:
+    """Yield the routes, those of FastAPI's included routers as they are below their prefix."""
+    for route in routes:
+        contexts = getattr(route, "effective_route_contexts", None)
+        if contexts is None:
+            yield route
+        else:
+            for context in contexts():
+                yield getattr(context, "starlette_route", None) or context

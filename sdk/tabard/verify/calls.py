@@ -186,8 +186,25 @@ class _Route:
 
 
 def shape_of(template: str) -> str:
-    """Return a route without its parameters' names and converters, so that equal routes are equal."""
-    return re.sub(r"\{[^{}]*?(:path)?\}", lambda found: f"{{{found[1] or ''}}}", template)
+    """Return a route without its parameters' names and converters, so that equal routes are equal.
+
+    Knows the parameters of Starlette (``{name:path}``) and Flask (``<path:name>``).
+    """
+
+    def parameter(found: re.Match[str]) -> str:
+        return "{:path}" if found[0].startswith("<path:") or found[0].endswith(":path}") else "{}"
+
+    return re.sub(r"\{[^{}]*\}|<[^<>]*>", parameter, template)
+
+
+def require_same_shape(actual: str | None, template: str) -> None:
+    """Check that the application's own route, if it is known, is the one whose extractor will be asked.
+
+    Raises:
+        Rejected: it is another one.
+    """
+    if actual is not None and shape_of(actual) != shape_of(template):
+        raise Rejected("operation_unknown", f"the application routes it to {actual!r}, not to {template!r}")
 
 
 def decodes_to(raw: bytes, path: str) -> bool:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tabard.verify import _edge
-from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls
+from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls, require_same_shape
 from tabard.verify.errors import Rejected
 from tabard.verify.model import VerifiedCredential
 from tabard.verify.request import Request
@@ -55,6 +55,7 @@ class TabardMiddleware:
             headers = _headers(environ)
             path = _text(environ.get("PATH_INFO", ""))
             found = self._guard.find(environ["REQUEST_METHOD"], path, _raw_path(environ), headers)
+            require_same_shape(_flask_route(self._app, environ), found.template)
             if found.operation is not NO_CREDENTIAL:
                 credential = self._verify(found, path, headers, environ)
                 if credential is not None:
@@ -130,6 +131,19 @@ def _raw_path(environ: Environ) -> bytes | None:
         if isinstance(target, str) and target.startswith("/"):
             return target.partition("?")[0].encode("latin-1", "replace")
     return None
+
+
+def _flask_route(app: object, environ: Environ) -> str | None:
+    """Return the rule by which a Flask application routes a request, ``None`` if it has none or is another application."""
+    # `app.wsgi_app` is what is usually wrapped: a method of the application.
+    url_map = getattr(app, "url_map", None) or getattr(getattr(app, "__self__", None), "url_map", None)
+    if url_map is None:
+        return None
+    try:
+        rule, _ = url_map.bind_to_environ(environ).match(return_rule=True)
+    except Exception:  # noqa: BLE001  # not found, another method, a redirect: no handler runs
+        return None
+    return str(rule.rule)
 
 
 def _text(value: str) -> str:
