@@ -33,6 +33,8 @@ if [ -n "$closed" ]; then
   mount --move "$aside" "$wanted"
   rmdir "$aside"
 fi
+# The top folders of volumes are mount points.
+for volume in $VOLUMES; do mount --bind "$volume" "$volume"; done
 exec setpriv "$@"
 """
 
@@ -43,6 +45,7 @@ class Pod:
     def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
         self.folder = folder
+        self._volumes: list[Path] = []
         self.spec: dict[str, Any] = manifests()["Pod"]["spec"]
         self.group: int = self.spec["securityContext"]["fsGroup"]
 
@@ -59,6 +62,7 @@ class Pod:
                 directory.mkdir(parents=True)
                 os.chown(directory, 0, self.group)
                 directory.chmod(0o2777)
+                self._volumes.append(directory)
 
     def files(self, mount: str, contents: Mapping[str, str]) -> None:
         """Lay out a Secret, ConfigMap or projected volume: links into a dated folder, readable for the group."""
@@ -122,6 +126,7 @@ class Pod:
             "PYTHONPATH": str(_REPOSITORY),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": _TEMPORARY,
+            "VOLUMES": " ".join(map(str, self._volumes)),
             "TABARD_ADDRESS": f"unix:{self.path('/run/tabard/agent/tabard.sock')}",
         }
 

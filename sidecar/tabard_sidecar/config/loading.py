@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge
 from tabard_sidecar.config.settings import Settings
+from tabard_sidecar.util.files import explain as explain_file
+from tabard_sidecar.util.files import read_trusted
 from tabard_sidecar.util.model_problems import dotted, explain
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.schema_walk import anchor_paths
@@ -19,8 +21,6 @@ from tabard_sidecar.util.yaml_source import MAX_BYTES, parse
 VARIABLE = "TABARD_CONFIG"
 LOCAL_FILE = "tabard.yaml"
 SYSTEM_FILE = Path("/etc/tabard/tabard.yaml")
-
-_OTHERS_MAY_WRITE = 0o002
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +104,10 @@ def _read(file: Path) -> bytes:
         SourceError: it can't be read, or another user can write it.
     """
     try:
-        with file.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            if mode & _OTHERS_MAY_WRITE:
-                raise SourceError(
-                    [
-                        SourceProblem(
-                            "every user can write the file", str(file), next_step=f"Run chmod o-w {file}."
-                        )
-                    ]
-                )
-            return stream.read(MAX_BYTES + 1)
+        return read_trusted(file, MAX_BYTES)[0]
     except OSError as error:
         step = "Run tabard init to write one." if isinstance(error, FileNotFoundError) else ""
-        raise SourceError([SourceProblem(error.strerror or str(error), str(file), next_step=step)]) from None
+        raise SourceError([SourceProblem(explain_file(error, file), str(file), next_step=step)]) from None
 
 
 def _origins(value: BaseModel, path: tuple[str | int, ...], merged: Merged) -> Iterable[tuple[str, str]]:

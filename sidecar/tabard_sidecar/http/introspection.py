@@ -9,6 +9,7 @@ from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.conf import IntrospectionConfig
 from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.util.files import require_readable
 
 if TYPE_CHECKING:
     from tabard_sidecar.http.introspection_app import IntrospectionServer
@@ -34,6 +35,7 @@ def create_introspection_server(
 
     tls = None
     if config.tls_certificate_file is not None and config.tls_key_file is not None:
+        require_readable(config.tls_certificate_file, config.tls_key_file)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
         tls.load_cert_chain(config.tls_certificate_file, config.tls_key_file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tabard_sidecar.identity import jose, spiffe
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Agent
+from tabard_sidecar.util.files import read_trusted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,9 +238,7 @@ class KubernetesAgent:
 
 
 def _read(path: Path) -> tuple[tuple[int, ...], str]:
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        content = file.read(jose.MAX_TOKEN_BYTES + 2)
+    content, status = read_trusted(path, jose.MAX_TOKEN_BYTES + 2)
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), content.decode("ascii").strip()
 
 

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from tabard.address import is_loopback
+from tabard.files import RefusedFileError
 
 from tabard_sidecar.identity.keyset import MAX_SET_BYTES
+from tabard_sidecar.util.files import explain, read_trusted, require_readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +63,8 @@ class Fetcher:
                 return await _bounded(response, url)
         except TimeoutError:
             raise FetchError(f"{url} didn't answer within {self._timeout.total} s") from None
+        except RefusedFileError as error:
+            raise FetchError(explain(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The exception's text may repeat headers, so only its class is shown.
             raise FetchError(f"{url} can't be fetched ({type(error).__name__})") from None
@@ -73,6 +77,7 @@ class Fetcher:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            require_readable(self._ca_file)
             tls = ssl.create_default_context(cafile=self._ca_file)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=tls, limit=4),
@@ -86,8 +91,7 @@ class Fetcher:
         # JWK Sets have their own media type (RFC 7517), the only one that a Kubernetes API server sends.
         headers = {"Accept": "application/jwk-set+json, application/json"}
         if self._bearer_token_file is not None:
-            with self._bearer_token_file.open("rb") as file:
-                token = file.read(_MAX_BEARER_BYTES).decode("ascii").strip()
+            token = read_trusted(self._bearer_token_file, _MAX_BEARER_BYTES)[0].decode("ascii").strip()
             headers["Authorization"] = f"Bearer {token}"
         return headers
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tabard.arguments import parse_json
+from tabard.files import read_bounded
 
 from tabard_sidecar.identity import keyset
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
+from tabard_sidecar.util.files import explain, open_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,8 +127,7 @@ class FileKeys:
 
     def _read(self) -> None:
         try:
-            with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
+            with open_trusted(self._path) as (file, status):
                 signature = (
                     status.st_dev,
                     status.st_ino,
@@ -136,15 +135,13 @@ class FileKeys:
                     status.st_mtime_ns,
                     status.st_ctime_ns,
                 )
-                if status.st_mode & stat.S_IWOTH:
-                    raise KeysUnavailable(f"{self._path} is world-writable; run: chmod o-w {self._path}")
                 if signature != self._signature or self._keys is None:
-                    content = file.read(keyset.MAX_SET_BYTES + 1)
+                    content = read_bounded(file, keyset.MAX_SET_BYTES, self._path)
                     is_pem = content.lstrip().startswith(b"-----BEGIN")
                     self._keys = keyset.parse_pem(content) if is_pem else keyset.parse(content)
                     self._signature = signature
         except OSError as error:
-            raise KeysUnavailable(f"{self._path}: {error.strerror}") from None
+            raise KeysUnavailable(explain(error)) from None
         except ValueError as error:
             raise KeysUnavailable(f"{self._path}: {error}") from None
         self._good_at, self._failure = self._monotonic(), ""

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tabard.files import read_regular
+
 from tabard_sidecar.interfaces import ArgumentFault
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.files import read_trusted
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NAME_BYTES = 256
@@ -127,28 +130,34 @@ class CurrentCatalogue:
         return iter(self._catalogue)
 
 
-def load_catalogue(path: Path, *, required: bool = False) -> Catalogue:
+def load_catalogue(path: Path, *, required: bool = False, trusted: bool = False) -> Catalogue:
     """Read a catalogue.
 
     The file is YAML or JSON: ``{"tools": [...]}``, an MCP ``tools/list`` result or its JSON-RPC response, or a bare list.
     A tool has ``name`` and may have ``server``, ``description``, ``inputSchema`` (JSON Schema of the arguments),
     ``annotations`` and ``labels`` (what a call of it adds to its task).
 
+    Args:
+        path: the file.
+        required: whether a tool that isn't in it is denied.
+        trusted: whether a file that strangers could have written is refused, as for serving.
+
     Raises:
         PolicyBrokenError: the catalogue can't be used; it holds every problem that was found.
     """
     file = str(path)
     try:
-        content = path.read_bytes()
+        content, _ = read_trusted(path, MAX_BYTES) if trusted else read_regular(path, MAX_BYTES)
     except OSError as error:
         problem = PolicyProblem(
-            file, 0, 0, "unreadable", f"can't be read: {error.strerror}", "Fix catalogue.path"
+            error.filename or file,
+            0,
+            0,
+            "unreadable",
+            f"can't be read: {error.strerror}",
+            "Fix catalogue.path",
         )
         raise PolicyBrokenError([problem]) from error
-    if len(content) > MAX_BYTES:
-        raise PolicyBrokenError(
-            [PolicyProblem(file, 0, 0, "too_large", f"is larger than {MAX_BYTES} bytes", "Split it")]
-        )
     try:
         document = parse_json(content) if path.suffix == ".json" else parse_yaml(content)
     except DocumentError as error:

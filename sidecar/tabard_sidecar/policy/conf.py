@@ -48,6 +48,9 @@ class PolicyConfig(BaseModel):
     quiet_seconds: float = Field(
         default=0.2, ge=0, le=60, description="How long the source must be unchanged before it is loaded."
     )
+    load_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="Longest time one load of the policy may take; longer fails."
+    )
     max_broken_seconds: float | None = Field(
         default=None,
         ge=0,

@@ -38,7 +38,7 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
     if config.remote is not None:
         from tabard_sidecar.policy.engines.remote import RemoteProvider  # noqa: PLC0415 - aiohttp, for those who need it
 
-        return RemoteProvider(engine, config.remote, options)
+        return RemoteProvider(engine, config.remote, options, load_seconds=config.load_seconds)
     if config.path is None:
         message = "neither policy.path nor policy.remote is set"
         raise PolicyBrokenError(
@@ -48,7 +48,7 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
                 )
             ]
         )
-    return FileProvider(engine, config.path, options)
+    return FileProvider(engine, config.path, options, load_seconds=config.load_seconds)
 
 
 def create_catalogue(config: CatalogueConfig) -> Catalogue:
@@ -59,4 +59,4 @@ def create_catalogue(config: CatalogueConfig) -> Catalogue:
     """
     if config.path is None:
         return Catalogue(config.required)
-    return load_catalogue(config.path, required=config.required)
+    return load_catalogue(config.path, required=config.required, trusted=True)

@@ -13,10 +13,13 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tabard_sidecar.util.files import read_trusted
+
 if TYPE_CHECKING:
     from tabard_sidecar.records.conf import TelemetryConfig
     from tabard_sidecar.records.tracing import Metadata
 
+_MAX_CA_BYTES = 1 << 20
 _EXPORT_SECONDS = 2  # also bounds how long a missing collector delays the stop
 _CARRIED = ("traceparent", "tracestate")
 
@@ -75,7 +78,7 @@ def create_otel_tracing(config: TelemetryConfig, *, version: str, zone: str, ins
 
     endpoint = config.otlp_endpoint or ""
     secure = endpoint.startswith("https://")
-    roots = config.otlp_ca_file.read_bytes() if config.otlp_ca_file else None
+    roots = read_trusted(config.otlp_ca_file, _MAX_CA_BYTES)[0] if config.otlp_ca_file else None
     exporter = OTLPSpanExporter(
         endpoint=endpoint,
         insecure=not secure,

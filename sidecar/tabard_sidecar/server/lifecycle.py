@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from tabard.authz.v1 import (
     task_operator_service_pb2_grpc,
     task_service_pb2_grpc,
 )
+from tabard.files import RefusedFileError
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import LimitsConfig, Settings, insecure_switches
@@ -53,6 +55,8 @@ from tabard_sidecar.server.services import AuthorizationServicer, CredentialServ
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import most_connections, raise_limit
+from tabard_sidecar.util.detached import Detached, StuckError
+from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 _HOUSEKEEPING_SECONDS = 30.0
@@ -86,14 +90,38 @@ def run(settings: Settings) -> None:
     asyncio.run(_serve(settings))
 
 
+class _Stop(asyncio.Event):
+    """Set when the process has to end. ``serving`` tells whether the start is over."""
+
+    serving = False
+
+
 async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
+    stop = _Stop()
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
+    serving = asyncio.create_task(_serve_until(stop, reload, settings))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        # Until it serves there is nothing to drain, and whatever the start waits for is given up.
+        loop.add_signal_handler(number, _stop, stop, serving)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        _log.info("stopped while starting")
+
+
+def _stop(stop: _Stop, serving: asyncio.Task[None]) -> None:
+    stop.set()
+    if not stop.serving:
+        serving.cancel()
+
+
+async def _serve_until(stop: _Stop, reload: asyncio.Event, settings: Settings) -> None:
     async with sidecar(settings) as running:
+        stop.serving = True
         reloader = asyncio.create_task(_reload_whenever(reload, running))
         try:
             await stop.wait()
@@ -121,6 +149,7 @@ class Running:
     def __init__(self, parts: Parts, servers: list[grpc.aio.Server], http_address: str) -> None:
         self._parts = parts
         self._servers = servers
+        self._catalogues = Detached("loading the catalogue")
         self.agent_address = parts.settings.listen.agent
         self.http_address = http_address
         self.health = parts.health
@@ -131,14 +160,18 @@ class Running:
         _log.info("reloading")
         parts.keyring.refresh()
         await parts.policy.reload()
-        self._reload_catalogue()
+        await self._reload_catalogue()
         parts.log.reopen()
 
-    def _reload_catalogue(self) -> None:
+    async def _reload_catalogue(self) -> None:
         component = self._parts.health.component("catalogue")
+        settings = self._parts.settings
         try:
-            self._parts.catalogue.replace(create_catalogue(self._parts.settings.catalogue))
-        except PolicyBrokenError as error:
+            catalogue = await self._catalogues.run(
+                lambda: create_catalogue(settings.catalogue), settings.policy.load_seconds
+            )
+            self._parts.catalogue.replace(catalogue)
+        except (PolicyBrokenError, StuckError) as error:
             _log.error("catalogue broken", extra={"problem": str(error)})
             component.degraded(f"the catalogue can't be read, the old one stays: {error}")
         else:
@@ -179,6 +212,8 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
             raise StartupError(exit_codes.UNREACHABLE, str(error)) from error
         except NoDecision as error:
             raise StartupError(exit_codes.UNREACHABLE, error.message) from error
+        except (RefusedFileError, ssl.SSLError) as error:
+            raise StartupError(exit_codes.CONFIG, explain(error)) from error
         stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
         # The objects built so far live as long as the process, so the garbage collector needn't visit them again.
         gc.collect()

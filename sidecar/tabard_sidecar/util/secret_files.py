@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.util.files import explain, read_trusted
+
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
 MIN_CHARACTERS = 32
@@ -24,13 +25,12 @@ def read_secret(path: Path) -> tuple[bytes, os.stat_result]:
         SecretFileError: the file can't be read, others can read it, or it holds fewer than 32 characters.
     """
     try:
-        with path.open("rb") as stream:
-            info = os.fstat(stream.fileno())
-            if not stat.S_ISREG(info.st_mode) or info.st_mode & 0o077:
-                raise SecretFileError(f"{path}: others can read it; run chmod 600 {path}")
-            secret = stream.read(_MAX_BYTES).strip()
+        content, info = read_trusted(path, _MAX_BYTES)
     except OSError as error:
-        raise SecretFileError(f"{path}: {error.strerror}") from error
+        raise SecretFileError(explain(error)) from error
+    if info.st_mode & 0o077:
+        raise SecretFileError(f"{path}: others can read it; run chmod 600 {path}")
+    secret = content.strip()
     if len(secret) < MIN_CHARACTERS:
         raise SecretFileError(f"{path}: the key has fewer than {MIN_CHARACTERS} characters")
     return secret, info

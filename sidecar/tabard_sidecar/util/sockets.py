@@ -6,6 +6,7 @@ server may bind it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -13,6 +14,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tabard.files import RefusedFileError, create_regular
+
+from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.trust import require_trusted
 
 _PRIVATE_DIRECTORY = 0o700
 _SOCKET_MODE = 0o660
@@ -40,12 +46,11 @@ class OwnedSocket:
         directory = self.path.parent
         try:
             _make_private(directory)
-            _check_directory(directory)
-            self._lock = os.open(
-                f"{self.path}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
+            _require_directory(directory)
+            create_regular(f"{self.path}.lock")
+            self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise BindError(f"cannot listen on {self.path}: {error}; choose another path") from error
+            raise BindError(f"cannot listen on {self.path}: {explain(error)}; choose another path") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -126,13 +131,17 @@ def _make_private(directory: Path) -> None:
         missing.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
 
 
-def _check_directory(directory: Path) -> None:
-    info = directory.stat()
-    if info.st_uid not in {os.getuid(), 0}:
-        raise BindError(f"{directory} belongs to user {info.st_uid}, not to this one; choose another path")
-    sticky = info.st_mode & stat.S_ISVTX
-    if info.st_mode & stat.S_IWOTH and not sticky:
-        raise BindError(f"every user can write to {directory}; run: chmod o-w {directory}")
+def _require_directory(directory: Path) -> None:
+    """Check that no other user can put a socket into the place of ours.
+
+    Raises:
+        OSError: another user can write to the directory or replace it, or it is a link.
+    """
+    if directory.is_symlink():
+        raise RefusedFileError(
+            errno.EINVAL, "is a symbolic link; name the directory itself in the listen address", directory
+        )
+    require_trusted(directory)
 
 
 def _answers(path: Path) -> bool:

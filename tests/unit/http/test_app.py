@@ -133,7 +133,7 @@ async def test_a_unix_socket_makes_its_directory_private(tmp_path):
 async def test_a_unix_socket_where_anybody_may_write_is_refused(tmp_path):
     """Another user could put a socket of his own in its place."""
     tmp_path.chmod(0o777)
-    with pytest.raises(BindError, match="chmod o-w"):
+    with pytest.raises(BindError, match="chmod go-w"):
         await server(f"unix:{tmp_path}/sock").start()
 
 

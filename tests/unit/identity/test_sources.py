@@ -305,5 +305,5 @@ async def test_a_file_that_every_user_can_write_is_refused(tmp_path):
     write_keys(path, KEY)
     path.chmod(0o666)
 
-    with pytest.raises(KeysUnavailable, match="chmod o-w"):
+    with pytest.raises(KeysUnavailable, match="chmod go-w"):
         await FileKeys(path).start()

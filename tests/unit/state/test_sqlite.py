@@ -338,6 +338,7 @@ async def test_a_file_of_the_first_version_is_brought_forward(tmp_path):
         old.execute("INSERT INTO children VALUES ('a', 'b', ?)", (LATER,))
         old.execute("INSERT INTO uses VALUES ('token:x', 1, ?)", (LATER,))
         old.commit()
+    path.chmod(0o600)
     store = SQLiteStateStore(path, zone="z")
     await store.open()
     try:
@@ -362,6 +363,7 @@ async def test_a_file_of_the_second_version_goes_on_counting(tmp_path):
         old.execute("INSERT INTO tasks VALUES ('r', 't', 'i', 's', 'w', 'p', ?, ?, 0, 1)", (NOW, LATER))
         old.execute("INSERT INTO spent VALUES ('r', 'b', 7)")
         old.commit()
+    path.chmod(0o600)
     store = SQLiteStateStore(path, zone="z")
     await store.open()
     try:

@@ -75,7 +75,7 @@ def test_a_directory_that_anybody_may_write_to_is_refused(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    with pytest.raises(BindError, match="chmod o-w"):
+    with pytest.raises(BindError, match="chmod go-w"):
         OwnedSocket(shared / "s.sock").acquire()
 
 

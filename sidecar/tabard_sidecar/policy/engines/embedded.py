@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 from tabard_opa import Engine, EvaluationError, Policy
 
-from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError
+from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.sources import fingerprint, load_source
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.detached import Detached, StuckError
 
 UNKNOWNS = ("input.tool.arguments",)
 
@@ -65,18 +65,29 @@ class FileProvider:
 
     keeps_last_good = True
 
-    def __init__(self, engine: Engine, path: Path, options: CompileOptions) -> None:
+    def __init__(
+        self, engine: Engine, path: Path, options: CompileOptions, *, load_seconds: float = 30.0
+    ) -> None:
         self._engine = engine
         self._path = path
         self._options = options
+        self._load_seconds = load_seconds
+        self._looking = Detached("looking for changes of the policy", places=1)
+        self._loading = Detached("loading the policy")
 
     async def fingerprint(self) -> object:
-        """Return names, inodes, sizes and times of the files."""
-        return await asyncio.to_thread(fingerprint, self._path)
+        """Return names, inodes, sizes, times, owners and modes of the files."""
+        try:
+            return await self._looking.run(lambda: fingerprint(self._path), self._load_seconds)
+        except StuckError as error:
+            return str(error)
 
     async def load(self) -> Active:
         """Read, check and compile, off the event loop."""
-        return await asyncio.to_thread(self.load_blocking)
+        try:
+            return await self._loading.run(self.load_blocking, self._load_seconds, lambda late: late.close())
+        except StuckError as error:
+            raise load_took_too_long(str(self._path), error) from error
 
     def load_blocking(self) -> Active:
         """Read, check and compile.
@@ -84,7 +95,7 @@ class FileProvider:
         Raises:
             PolicyBrokenError: with every problem that was found.
         """
-        source = load_source(self._path)
+        source = load_source(self._path, trusted=True)
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
         return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
 

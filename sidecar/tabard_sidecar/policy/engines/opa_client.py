@@ -15,8 +15,10 @@ from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.provider import EvaluationFailedError
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.files import read_trusted, require_readable
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_MAX_TOKEN_BYTES = 16 * 1024
 _TOO_LARGE = 413
 _OK = 200
 _REFUSED = frozenset({401, 403})
@@ -42,9 +44,11 @@ class OpaClient:
 
         Raises:
             OSError: it can't be read.
+            ValueError: it isn't ASCII.
         """
         if self._config.token_file is not None:
-            self._token = self._config.token_file.read_text(encoding="utf-8").strip()
+            content, _ = read_trusted(self._config.token_file, _MAX_TOKEN_BYTES)
+            self._token = content.decode("ascii").strip()
 
     async def get(self, path: str, deadline_seconds: float) -> Json:
         """Send GET and return the answer's JSON.
@@ -162,6 +166,7 @@ def _bad_url(url: str, what: str) -> PolicyBrokenError:
 
 def _tls(config: RemoteConfig) -> ssl.SSLContext:
     try:
+        require_readable(config.ca_file, config.cert_file, config.key_file)
         context = ssl.create_default_context(cafile=_text(config.ca_file))
         if config.cert_file is not None:
             context.load_cert_chain(config.cert_file, config.key_file)

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from tabard_sidecar.policy.composer import Composer
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.problems import PolicyProblem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.detached import StuckError
 
 
 class EvaluationFailedError(Exception):
@@ -79,6 +80,16 @@ class Active:
     def __post_init__(self) -> None:
         """Create the policy's own composer, so that its cache ends with the policy."""
         object.__setattr__(self, "composer", Composer(self.revision, self.rules))
+
+    def close(self) -> None:
+        """Free the policy."""
+        self.evaluator.close()
+
+
+def load_took_too_long(where: str, error: StuckError) -> PolicyBrokenError:
+    """Return the problem of a load that was given up."""
+    step = "Make the policy smaller, mend the disk, or raise policy.load_seconds"
+    return PolicyBrokenError([PolicyProblem(where, 0, 0, "load_timeout", str(error), step)])
 
 
 class PolicyProvider(Protocol):

@@ -6,23 +6,24 @@ checked policy can have made denies, because :func:`tabard_sidecar.policy.compos
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from tabard_opa import Engine
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.opa_client import OpaClient
-from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError
+from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.detached import Detached, StuckError
 
 CHECK_SECONDS = 10.0
 
@@ -32,6 +33,7 @@ _ASKED = (("lib",), ("policy",), ("system", "log"), ("tabard",))
 _NOT_OURS = (("tabard",), ("system", "authz"))
 
 _Paths = frozenset[tuple[str, ...]]
+_T = TypeVar("_T")
 
 
 class RemoteEvaluator:
@@ -72,10 +74,14 @@ class RemoteProvider:
 
     keeps_last_good = False
 
-    def __init__(self, engine: Engine, config: RemoteConfig, options: CompileOptions) -> None:
+    def __init__(
+        self, engine: Engine, config: RemoteConfig, options: CompileOptions, *, load_seconds: float = 30.0
+    ) -> None:
         self._engine = engine
         self._client = OpaClient(config)
         self._options = options
+        self._load_seconds = load_seconds
+        self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()
 
     async def fingerprint(self) -> object:
@@ -84,7 +90,7 @@ class RemoteProvider:
             self._client.refresh_token()
             modules = await self._modules()
             return _digest(modules), tuple(sorted([path async for path in self._foreign()]))
-        except (OSError, EvaluationFailedError, NoDecision, PolicyBrokenError) as error:
+        except (OSError, ValueError, EvaluationFailedError, NoDecision, PolicyBrokenError) as error:
             return str(error)
 
     async def load(self) -> Active:
@@ -96,13 +102,15 @@ class RemoteProvider:
         try:
             self._client.refresh_token()
             modules = await self._modules()
-            parsed = await asyncio.to_thread(parse_modules, self._engine, modules)
+            parsed = await self._detached(lambda: parse_modules(self._engine, modules))
             self._paths = frozenset(_rule_paths(parsed))
             problems = [*_check_library(modules, parsed)]
             problems += [_base_document(self._client.where, path) async for path in self._foreign()]
             own = {file: text for file, text in modules.items() if not _is_foreign(parsed[file])}
-            active = await asyncio.to_thread(self._check, own, problems)
-        except (OSError, EvaluationFailedError, NoDecision) as error:
+            active = await self._detached(lambda: self._check(own, problems))
+        except StuckError as error:
+            raise load_took_too_long(self._client.where, error) from error
+        except (OSError, ValueError, EvaluationFailedError, NoDecision) as error:
             message = getattr(error, "message", None) or str(error)
             problem = PolicyProblem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
             raise PolicyBrokenError([problem]) from error
@@ -111,6 +119,9 @@ class RemoteProvider:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    async def _detached(self, work: Callable[[], _T]) -> _T:
+        return await self._loading.run(work, self._load_seconds)
 
     def _check(self, own: Mapping[str, str], problems: list[PolicyProblem]) -> Active:
         try:

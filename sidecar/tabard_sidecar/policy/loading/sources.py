@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from tabard_sidecar.policy.loading import folder
 from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
+from tabard_sidecar.policy.loading.reading import MAX_BYTES, MAX_FILES, UnreadableError
 from tabard_sidecar.policy.loading.strays import hidden_files, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
@@ -20,9 +20,6 @@ CASES_SUFFIXES = ("_cases.yaml", "_cases.yml")
 """Name suffixes of files with decision cases. They are never loaded for serving."""
 
 RESERVED_DATA = ("lib", "policy", "system", "tabard")
-MAX_FILES = 10_000
-MAX_BYTES = 64 * 1024 * 1024
-_READ_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +45,25 @@ class PolicySource:
     manifest: Mapping[str, Json] = field(default_factory=dict)
 
 
-def load_source(path: Path) -> PolicySource:
+def load_source(path: Path, *, trusted: bool = False) -> PolicySource:
     """Read the policy at ``path``: a folder, or a bundle tarball.
 
     In a folder every ``*.rego`` and every ``data.json``, ``data.yaml`` or ``data.yml`` counts, the data placed at the
     folder's own path as in OPA's bundles. Names that begin with a dot don't count, so Kubernetes' ``..data`` is only
     seen through the links that lead there. A file that looks like a part of the policy and would be skipped is an error.
 
+    Args:
+        path: the folder or bundle.
+        trusted: whether a policy that strangers could have written is refused, as for serving.
+
     Raises:
         PolicyBrokenError: something can't be read or would be skipped, or there is no module.
     """
     try:
-        files = _read_bundle(path) if path.is_file() else _read_stable(path)
-    except _UnreadableError as error:
+        if trusted:
+            _require_trusted(path)
+        files = folder.read_folder(path, _is_source) if path.is_dir() else _read_bundle(path)
+    except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
     if path.is_dir():
         _refuse_hidden(path)
@@ -75,6 +78,21 @@ def _refuse_hidden(path: Path) -> None:
         raise PolicyBrokenError(problems)
 
 
+def distrusted(path: Path) -> list[PolicyProblem]:
+    """Return a problem for everything by which a stranger could change the policy at ``path``.
+
+    Raises:
+        UnreadableError: something can't be examined.
+    """
+    return folder.distrusted(path, _is_source)
+
+
+def _require_trusted(path: Path) -> None:
+    problems = distrusted(path)
+    if problems:
+        raise PolicyBrokenError(problems)
+
+
 def read_case_files(path: Path) -> dict[str, bytes]:
     """Return the files with decision cases of the policy at ``path``, by the file name that messages use.
 
@@ -82,20 +100,14 @@ def read_case_files(path: Path) -> dict[str, bytes]:
         PolicyBrokenError: something can't be read.
     """
     try:
-        if path.is_file():
+        if path.is_dir():
+            found = folder.read_folder(path, _is_case_file)
+        else:
             found = _read_bundle(path, _is_case_file)
             found.pop(".manifest", None)
-        else:
-            found = {name: _read_file(file) for name, file in _walk(path, _is_case_file)}
-    except _UnreadableError as error:
+    except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
     return {_shown(path, name): found[name] for name in sorted(found)}
-
-
-class _UnreadableError(Exception):
-    def __init__(self, file: str, message: str, next_step: str) -> None:
-        super().__init__(message)
-        self.problem = PolicyProblem(file, 0, 0, "unreadable", message, next_step)
 
 
 def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
@@ -196,85 +208,10 @@ def _is_case_file(name: str) -> bool:
     return name.endswith(CASES_SUFFIXES)
 
 
-def _read_stable(root: Path) -> dict[str, bytes]:
-    """Read a folder again until it doesn't change meanwhile, so that no partial change is read."""
-    before = fingerprint(root)
-    for _attempt in range(_READ_ATTEMPTS):
-        files = {name: _read_file(path) for name, path in _walk(root)}
-        after = fingerprint(root)
-        if before == after:
-            return files
-        before = after
-    raise _UnreadableError(str(root), "keeps changing while it is being read", "Wait until it is written")
-
-
 def fingerprint(path: Path) -> object:
-    """Return a value that changes whenever the source changes: names, inodes, sizes and times.
-
-    Contents aren't read. Two equal fingerprints mean the same files; a missing source has one, too, and so
-    has one that can't be read.
-    """
-    try:
-        if path.is_file():
-            return _stamp(path)
-        return tuple(sorted((name, *_stamp(file)) for name, file in _walk(path))), *hidden_files(path)
-    except (OSError, _UnreadableError) as error:
-        return str(error)
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _walk(root: Path, wanted: Callable[[str], bool] = _is_source) -> Iterator[tuple[str, Path]]:
-    if not root.is_dir():
-        raise _UnreadableError(str(root), "doesn't exist", "Create it, or fix policy.path")
-    count = 0
-    seen: set[tuple[int, int]] = set()
-    pending = [(root, "")]
-    while pending:
-        folder, prefix = pending.pop()
-        found = folder.stat()
-        if (found.st_dev, found.st_ino) in seen:
-            continue  # a cyclic link
-        seen.add((found.st_dev, found.st_ino))
-        for entry in sorted(_scan(folder), key=lambda item: item.name):
-            if entry.name.startswith("."):
-                continue
-            name = prefix + entry.name
-            if entry.is_dir():
-                pending.append((Path(entry.path), f"{name}/"))
-            elif wanted(entry.name):
-                count += 1
-                if count > MAX_FILES:
-                    raise _UnreadableError(str(root), f"holds more than {MAX_FILES} files", "Use fewer files")
-                yield name, Path(entry.path)
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError as error:
-        raise _UnreadableError(
-            str(folder), f"can't be listed: {error.strerror}", "Check its owner and mode"
-        ) from error
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _UnreadableError(str(path), "isn't a regular file", "Remove it")
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _UnreadableError(
-            str(path), f"can't be read: {error.strerror}", "Check its owner and mode"
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise _UnreadableError(str(path), f"is larger than {MAX_BYTES} bytes", "Make it smaller")
-    return content
+    """Return a value that changes whenever the source changes: names, inodes, sizes, times, owners and modes."""
+    seen = folder.fingerprint(path, _is_source)
+    return (seen, *hidden_files(path)) if path.is_dir() else seen
 
 
 def _read_bundle(path: Path, wanted: Callable[[str], bool] = _is_source) -> dict[str, bytes]:
@@ -290,17 +227,17 @@ def _read_bundle(path: Path, wanted: Callable[[str], bool] = _is_source) -> dict
                     continue
                 total += member.size
                 if total > MAX_BYTES or len(files) >= MAX_FILES:
-                    raise _UnreadableError(
+                    raise UnreadableError(
                         str(path), f"is larger than {MAX_BYTES} bytes or {MAX_FILES} files", "Split it"
                     )
                 content = archive.extractfile(member)
                 if name in files or name == "patch.json" or content is None:
-                    raise _UnreadableError(
+                    raise UnreadableError(
                         f"{path}:{name}", "can't be used in a bundle", "Build a snapshot bundle"
                     )
                 files[name] = content.read()
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise _UnreadableError(
+        raise UnreadableError(
             str(path), f"isn't a readable bundle: {error}", "Build it with `opa build`"
         ) from error
     return files
@@ -309,5 +246,5 @@ def _read_bundle(path: Path, wanted: Callable[[str], bool] = _is_source) -> dict
 def _member_name(raw: str, path: Path) -> str:
     parts = [part for part in raw.split("/") if part not in {"", "."}]
     if ".." in parts:
-        raise _UnreadableError(f"{path}:{raw}", "leads out of the bundle", "Build the bundle again")
+        raise UnreadableError(f"{path}:{raw}", "leads out of the bundle", "Build the bundle again")
     return "/".join(parts)

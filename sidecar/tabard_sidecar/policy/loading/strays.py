@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tabard.files import open_regular
+
 from tabard_sidecar.policy.problems import PolicyProblem
 
 _KUBERNETES = re.compile(r"\.\.(data|data_tmp|\d{4}_.*)")
@@ -73,7 +75,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _is_policy(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as (file, _):
             return _OF_A_POLICY.search(file.read(_MAX_READ)) is not None
     except OSError:
         return False

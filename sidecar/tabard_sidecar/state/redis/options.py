@@ -18,6 +18,9 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.maint_notifications import MaintNotificationsConfig
 
+from tabard_sidecar.util.files import read_trusted, require_readable
+
+_MAX_PASSWORD_BYTES = 4096
 _DEFAULT_PORT = 6379
 
 
@@ -65,7 +68,7 @@ class _PasswordFile(CredentialProvider):
         self._path = path
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        password = self._path.read_text("utf-8").strip()
+        password = read_trusted(self._path, _MAX_PASSWORD_BYTES)[0].decode("utf-8").strip()
         return (self._username, password) if self._username else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
@@ -96,6 +99,7 @@ def create_pool(options: RedisOptions) -> BlockingConnectionPool:
         connection = SSLConnection if parts.scheme == "rediss" else Connection
         settings |= {"host": parts.hostname, "port": parts.port or _DEFAULT_PORT, "socket_keepalive": True}
     if parts.scheme == "rediss":
+        require_readable(options.ca_file, options.cert_file, options.key_file)
         settings |= {
             "ssl_cert_reqs": "required",
             "ssl_check_hostname": True,

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tabard.files import create_regular
+
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
+from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.trust import require_trusted, require_trusted_status
 
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
@@ -52,12 +55,13 @@ class StateFile:
         """Open or create the file and bring its schema up to date.
 
         Raises:
-            StateFileError: the file belongs to another zone, is newer than this program, or can't be created.
+            StateFileError: the file belongs to another zone, is newer than this program, can't be created, or other
+                users can use it.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-            os.close(descriptor)
+            require_trusted(self.path.parent)
+            require_trusted_status(self.path, create_regular(self.path), private=True)
             await self._switch_to_wal()
             self._durable = self._connect("FULL", self._busy_timeout_seconds)
             self._migrate(self._durable)
@@ -65,8 +69,9 @@ class StateFile:
             self._fast = self._connect("NORMAL", 0)
             self._patient = self._connect("FULL", self._busy_timeout_seconds)
         except (sqlite3.Error, OSError) as error:
+            problem = explain(error, self.path) if isinstance(error, OSError) else error
             message = (
-                f"state file {self.path} can't be used: {error}; check state.url, the disk and its owner"
+                f"state file {self.path} can't be used: {problem}; check state.url, the disk and its owner"
             )
             raise StateFileError(message) from error
 

@@ -138,10 +138,22 @@ def test_a_kubernetes_volume_is_read_through_its_links(tmp_path):
     assert "newer" in load_source(tmp_path).modules[f"{tmp_path}/demo.rego"]
 
 
-def test_links_that_lead_back_end(tmp_path):
+def test_a_folder_that_a_link_reaches_a_second_time_is_refused(tmp_path):
+    """Its files would have to be read under one of two names, or without end."""
     write(tmp_path, sub__demo=GRANT_ALL)
-    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
-    assert len(load_source(tmp_path).modules) == 1
+    link = tmp_path / "sub" / "loop"
+    link.symlink_to(tmp_path)
+    assert codes(tmp_path) == ["unreadable"]
+    link.unlink()
+    (tmp_path / "again").symlink_to("sub")
+    assert codes(tmp_path) == ["unreadable"]
+
+
+def test_a_link_that_leads_nowhere_is_refused_whatever_its_name(tmp_path):
+    """It may have been the folder with the denials."""
+    write(tmp_path, demo=GRANT_ALL)
+    (tmp_path / "team").symlink_to("gone")
+    assert codes(tmp_path) == ["unreadable"]
 
 
 def test_a_bundle_has_its_own_revision(tmp_path):

@@ -1,0 +1,63 @@
+"""Work that hangs is given up, counted, and keeps nothing from ending."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+from tabard_sidecar.util.detached import Detached, StuckError
+
+from tests.support.waiting import eventually
+
+
+async def test_results_and_errors_come_back():
+    detached = Detached("counting")
+    assert await detached.run(lambda: 3, 5) == 3
+    with pytest.raises(ZeroDivisionError):
+        await detached.run(lambda: 1 // 0, 5)
+    with pytest.raises(TimeoutError, match="its own"):
+        await detached.run(lambda: (_ for _ in ()).throw(TimeoutError("its own")), 5)
+
+
+async def test_places_that_hang_are_counted_and_come_back():
+    detached, go, late = Detached("waiting", places=2), threading.Event(), []
+    for _ in range(2):
+        with pytest.raises(StuckError, match=r"waiting took longer than 0\.05 s"):
+            await detached.run(lambda: go.wait() and "late", 0.05, late.append)
+    with pytest.raises(StuckError, match="2 attempts at waiting hang"):
+        await detached.run(lambda: None, 5)
+    go.set()
+    await eventually(lambda: len(late) == 2)
+    assert late == ["late", "late"]
+    assert await detached.run(lambda: 1, 5) == 1
+
+
+async def test_a_task_that_is_cancelled_leaves_its_result_to_be_discarded():
+    detached, go, late = Detached("waiting"), threading.Event(), []
+    task = asyncio.create_task(detached.run(lambda: go.wait() and "late", 60, late.append))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go.set()
+    await eventually(lambda: late)
+
+
+def test_what_hangs_does_not_keep_the_process():
+    script = (
+        "import asyncio, threading\n"
+        "from tabard_sidecar.util.detached import Detached, StuckError\n"
+        "async def main():\n"
+        "    try:\n"
+        "        await Detached('x').run(threading.Event().wait, 0.1)\n"
+        "    except StuckError:\n"
+        "        print('given up')\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout == "given up\n"
