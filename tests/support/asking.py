@@ -62,7 +62,8 @@ ask contains {
 	input.tool.arguments.cents > 100000
 }
 
-ask contains {"code": "odd", "approvers": ["nobody"], "reason": "odd", "uses": 1, "ttl_seconds": 60} if {
+# Nobody has this role, which the loader would see if the name were written out.
+ask contains {"code": "odd", "approvers": [lower("NOBODY")], "reason": "odd", "uses": 1, "ttl_seconds": 60} if {
 	input.tool.name == "pay"
 	input.tool.arguments.cents == 13
 }

@@ -15,11 +15,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SUPPORT = REPOSITORY / "rego" / "examples" / "support"
 DESK = "spiffe://shop.example/ns/support/sa"
 
-GRANT_ALL = """\
+START = '\nstart contains {"code": "begin"} if input.operation == "start_task"\n'
+"""A rule to append to policies that grant: without one no task could start, which is an error."""
+
+GRANT_ALL = f"""\
 package policy.demo
 
-grant contains {"code": "ok"} if input.operation == "authorize"
-"""
+grant contains {{"code": "ok"}} if input.operation == "authorize"
+{START}"""
 
 
 def write(folder: Path, **sources: str) -> Path:

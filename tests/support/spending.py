@@ -36,7 +36,8 @@ grant contains {"code": "note", "labels": ["noted"], "label_scope": "branch"} if
 
 grant contains {"code": "send"} if input.tool.name == "send"
 
-grant contains {"code": "gamble", "charges": {"chips": 1}} if input.tool.name == "gamble"
+# No start rule grants this budget, which the loader would see if the name were written out.
+grant contains {"code": "gamble", "charges": {lower("CHIPS"): 1}} if input.tool.name == "gamble"
 
 deny contains {"code": "tainted", "message": "the task has read what others write"} if {
 	input.tool.name == "send"

@@ -43,7 +43,7 @@ policy.add_command(test)
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
-    """Run every check that `tabard serve` runs at start, and some that only warn.
+    """Run every check that `tabard serve` runs at start.
 
     PATH is a folder or bundle. Exit code 0 if the policy can be served, 4 if not. Without PATH the configured
     policy is checked.

@@ -40,24 +40,25 @@ def find_target(
 ) -> Target:
     """Return the policy that was named, else the configured one.
 
-    A named policy is compiled with the strictest options, unless a configuration is named, too.
+    A named policy is compiled with the strictest options, unless a configuration is named, too. What only a configuration
+    offers, such as roles of approvers, isn't known without one.
 
     Raises:
         Failure: there is no policy, or the catalogue can't be used.
     """
-    from tabard_sidecar.policy.catalogue import load_catalogue  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.config import compile_options  # noqa: PLC0415 - not needed for --help
+    from tabard_sidecar.policy.catalogue import load_catalogue  # noqa: PLC0415
     from tabard_sidecar.policy.conf import CatalogueConfig  # noqa: PLC0415
     from tabard_sidecar.policy.factory import create_catalogue  # noqa: PLC0415
     from tabard_sidecar.policy.loading.compiling import CompileOptions  # noqa: PLC0415
+    from tabard_sidecar.policy.loading.offered import Offers  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
-    options, configured = CompileOptions(), CatalogueConfig()
-    if path is None or config_file is not None:
-        settings = load_settings(config_file, assignments).settings
-        options = CompileOptions(
-            frozenset(settings.insecure.capabilities), settings.insecure.accept_asserted_intent
-        )
-        path, configured = path or settings.policy.path, settings.catalogue
+    settings = (
+        load_settings(config_file, assignments).settings if path is None or config_file is not None else None
+    )
+    if settings is not None:
+        path = path or settings.policy.path
     if path is None:
         raise Failure(
             "no policy was named and the configuration has none in a file",
@@ -67,9 +68,13 @@ def find_target(
             see=GUIDE,
         )
     try:
-        return Target(path, options, load_catalogue(catalogue) if catalogue else create_catalogue(configured))
+        configured = CatalogueConfig() if settings is None else settings.catalogue
+        tools = load_catalogue(catalogue) if catalogue else create_catalogue(configured)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the tool catalogue") from error
+    if settings is not None:
+        return Target(path, compile_options(settings, tools), tools)
+    return Target(path, CompileOptions(offers=Offers(tools=tools if catalogue else None)), tools)
 
 
 def broken(problems: Sequence[PolicyProblem], what: str) -> Failure:

@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded, find_file, load
+    from tabard_sidecar.config.policy_options import compile_options
     from tabard_sidecar.config.sections import LimitsConfig, insecure_switches
     from tabard_sidecar.config.settings import Settings
 
-__all__ = ["LimitsConfig", "Loaded", "Settings", "find_file", "insecure_switches", "load"]
+__all__ = [
+    "LimitsConfig",
+    "Loaded",
+    "Settings",
+    "compile_options",
+    "find_file",
+    "insecure_switches",
+    "load",
+]
 
 _HOMES = {
     "LimitsConfig": "sections",
     "Loaded": "loading",
     "Settings": "settings",
+    "compile_options": "policy_options",
     "find_file": "loading",
     "insecure_switches": "sections",
     "load": "loading",

@@ -159,8 +159,8 @@ class Running:
         parts = self._parts
         _log.info("reloading")
         parts.keyring.refresh()
+        await self._reload_catalogue()  # first, because the policy is checked against it
         await parts.policy.reload()
-        await self._reload_catalogue()
         parts.log.reopen()
 
     async def _reload_catalogue(self) -> None:

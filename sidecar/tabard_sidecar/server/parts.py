@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from tabard_opa import Engine, opa_version
 
 from tabard_sidecar.approvals import ApprovalParts, build_approvals
-from tabard_sidecar.config import Settings
+from tabard_sidecar.config import Settings, compile_options
 from tabard_sidecar.credentials import build_issuers, zone_issuer
 from tabard_sidecar.grants import GrantService
 from tabard_sidecar.health import Component, Health
@@ -33,7 +33,6 @@ from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
-from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
@@ -88,8 +87,8 @@ class Parts:
         self.epoch = StoreEpoch(self.state, clock, (self.task_cache.clear, self.metrics.state_rollbacks.inc))
         self.task_states = TaskStates(self.state, self.task_cache, self.epoch, self.revoking.checks, clock)
         self.approving = self._approvals()
-        self.policy = self._policy_runtime()
         self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
+        self.policy = self._policy_runtime()
         self.log = self._decision_log()
         self.stages = self._stages()
 
@@ -110,10 +109,7 @@ class Parts:
     def _policy_runtime(self) -> Runtime:
         return create_runtime(
             self.settings.policy,
-            CompileOptions(
-                insecure_builtins=frozenset(self.settings.insecure.capabilities),
-                accept_asserted_intent=self.settings.insecure.accept_asserted_intent,
-            ),
+            compile_options(self.settings, self.catalogue),
             Engine(hold_seconds=_HOLD_SECONDS),
             self.clock,
             _policy_listener(self.health.component("policy"), self.metrics),

@@ -11,6 +11,7 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_poli
 from tabard_sidecar.reasons import REASON_CODES
 
 from tests.support import markdown
+from tests.support.policy import START
 
 PAGE = "docs/approvals.md"
 
@@ -50,6 +51,6 @@ def test_every_reason_exists():
 
 def test_the_policy_compiles():
     engine = Engine()
-    compiled = compile_policy(engine, {"page.rego": block("rego")}, {}, CompileOptions())
+    compiled = compile_policy(engine, {"page.rego": block("rego") + START}, {}, CompileOptions())
     assert compiled.warnings == ()
     compiled.close()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.policy import policy
 
-from tests.support.policy import DESK, GRANT_ALL, REPOSITORY, SUPPORT, policy_input, tool, write
+from tests.support.policy import DESK, GRANT_ALL, REPOSITORY, START, SUPPORT, policy_input, tool, write
 
 BROKEN = (
     'package policy.broken\n\ndenny contains {"code": "no", "message": "no"}\n\ndeny if input.subjct.id\n'
@@ -47,7 +47,7 @@ def test_check_tells_every_problem_with_its_line_and_exits_4(tmp_path):
     assert "\x1b[" not in shown.output
 
 
-def test_check_warns_of_arguments_and_tools_that_the_catalogue_lacks(tmp_path):
+def test_arguments_and_tools_that_the_catalogue_lacks_are_errors(tmp_path):
     rules = """\
 package policy.demo
 
@@ -65,9 +65,9 @@ grant contains {"code": "b"} if {
 
 deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
 """
-    write(tmp_path, demo=rules)
+    write(tmp_path, demo=rules + START)
     code, report = as_json("check", tmp_path, "--catalogue", SUPPORT / "catalogue.yaml")
-    assert code == exit_codes.OK
+    assert code == exit_codes.POLICY
     assert [(problem["row"], problem["code"]) for problem in report["problems"]] == [
         (7, "argument_unknown"), (11, "tool_unknown"), (15, "argument_unknown"),
     ]  # fmt: skip
@@ -79,7 +79,11 @@ def test_check_measures(tmp_path):
     write(tmp_path, demo=GRANT_ALL)
     code, report = as_json("check", tmp_path, "--measure")
     assert code == exit_codes.OK
-    assert [one["rule"] for one in report["measurements"]] == ["policy.demo.grant", "tabard.decision"]
+    assert sorted(one["rule"] for one in report["measurements"]) == [
+        "policy.demo.grant",
+        "policy.demo.start",
+        "tabard.decision",
+    ]
     assert all(one["median_us"] > 0 for one in report["measurements"])
 
 
@@ -149,7 +153,7 @@ def test_eval_composes_with_the_approvals_of_the_input(tmp_path):
     document = policy_input(tool=tool("read"))
     arguments = ("eval", write(tmp_path, demo=rules), "--input", "-")
     code, shown = as_json(*arguments, input=json.dumps(document))
-    assert (code, [reason["rule"] for reason in shown["reasons"]]) == (1, [f"{tmp_path}/demo.rego:5"])
+    assert (code, [reason["rule"] for reason in shown["reasons"]]) == (1, [f"{tmp_path}/demo.rego:7"])
     approver = {"id": "lead", "issuer": "https://idp.example"}
     document["approvals"] = [{"module": "demo", "code": "odd", "approver": approver, "approved_at": 1.0}]
     assert run(*arguments, input=json.dumps(document)).exit_code == exit_codes.OK

@@ -57,7 +57,10 @@ async def test_a_call_is_decided_by_the_policy_that_it_began_with(zone, parts, m
 
 async def test_a_repeated_evaluation_uses_the_same_policy(zone, parts, monkeypatch):
     """Labels are compared for the policy that was evaluated, and it is evaluated again: not the one that came meanwhile."""
-    await load(zone, parts, SOURCE.replace('"budgets": {"cents": 1000, "calls": 50},', ""))
+    without = SOURCE.replace('"budgets": {"cents": 1000, "calls": 50},', "")
+    await load(
+        zone, parts, without.replace('"charges": {"cents": input.tool.arguments.cents, "calls": 1},', "")
+    )
     task = await zone.start_task()
     asked = []
 

@@ -17,6 +17,7 @@ from tabard_sidecar.policy.status import PolicyState
 from tests.support.policy import (
     DESK,
     GRANT_ALL,
+    START,
     SUPPORT,
     call,
     codes,
@@ -41,6 +42,8 @@ deny contains {"code": "slow", "message": "slow"} if {
 	some b in numbers.range(1, 3000)
 	a * b == -1
 }
+
+start contains {"code": "begin"} if input.operation == "start_task"
 """
 
 
@@ -116,7 +119,7 @@ async def test_a_rule_that_fails_denies_and_names_its_module(start, tmp_path, ru
 
 
 async def test_a_missing_rule_is_no_grant(start, tmp_path):
-    rule = 'package policy.demo\n\nrenew contains {"code": "ok", "ttl_seconds": 3}\n'
+    rule = 'package policy.demo\n\nrenew contains {"code": "ok", "ttl_seconds": 3}\n' + START
     runtime = await start(write(tmp_path, demo=rule))
     assert await codes(runtime) == ["no_grant"]
 
@@ -207,7 +210,7 @@ async def test_a_policy_that_stays_broken_denies_if_configured(start, clock, tmp
 
 
 async def test_policy_and_data_change_together(start, tmp_path):
-    rule = 'package policy.demo\n\ngrant contains {"code": data.word} if input.operation\n'
+    rule = 'package policy.demo\n\ngrant contains {"code": data.word} if input.operation\n' + START
     write(tmp_path, demo=rule)
     (tmp_path / "data.json").write_text('{"word": "one"}')
     runtime = await start(tmp_path)
@@ -273,7 +276,7 @@ deny contains {"code": "told", "message": sprintf("%v", [input.tool.arguments.am
 	not input.tool.arguments.reason
 }
 """
-    runtime = await start(write(tmp_path, demo=rules))
+    runtime = await start(write(tmp_path, demo=rules + START))
     tools = [named(name) for name in ("pay", "never", "sometimes", "told", "other")]
     assert await offered(runtime, *tools, named("other", readOnlyHint=True)) == [
         True,
@@ -320,7 +323,7 @@ import data.tabard.lib.intent
 
 grant contains {"code": "ok"} if intent.purpose_is("refunds")
 """
-    write(tmp_path, demo=rules)
+    write(tmp_path, demo=rules + START)
     asserted = policy_input(tool=tool("x"))
     asserted["task"] = {**asserted["task"], "intent_source": "asserted"}
     assert await codes(await start(tmp_path), encoded(asserted)) == ["no_grant"]

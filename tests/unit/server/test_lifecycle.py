@@ -141,7 +141,9 @@ async def test_a_reload_reads_the_catalogue_and_keeps_the_old_one_if_it_is_broke
         assert running.health.snapshot().document()["status"] == "degraded"
         catalogue.write_text("tools: [{name: orders.read, inputSchema: {type: object}}]")
         await running.reload()
-        assert running.health.snapshot().document()["status"] == "serving"
+        snapshot = running.health.snapshot()
+        assert snapshot.ready  # the last good policy stays, and says that it names tools that are gone
+        assert "input.tool.name is never 'tickets.read'" in json.dumps(snapshot.document())
         with pytest.raises(tabard.Denied) as caught:
             await task.authorize(*READ)
         assert caught.value.code == "tool_unknown"

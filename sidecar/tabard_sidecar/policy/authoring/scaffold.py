@@ -17,6 +17,18 @@ import data.tabard.lib.credentials
 import data.tabard.lib.intent
 
 # METADATA
+# description: A signed request for this purpose may start a task, within these limits.
+start contains {{"code": "{name}", "limits": {{
+	"tools": ["{name}.*"],
+	"audiences": ["https://{host}.internal"],
+	"scopes": ["{name}:read"],
+	"purposes": ["{name}"],
+	"ttl_seconds": 900,
+}}}} if {{
+	intent.purpose_is("{name}")
+}}
+
+# METADATA
 # description: Reading is granted for the signed purpose.
 grant contains {{"code": "read", "credential": credentials.jwt("https://{host}.internal", ["{name}:read"], 60)}} if {{
 	input.tool.name == "{name}.read"
@@ -52,6 +64,11 @@ test_reading_is_granted if {{
 	{name}.deny == set() with input as _call("{name}.read")
 }}
 
+test_a_signed_purpose_starts_a_task if {{
+	request := object.union(_call("{name}.read"), {{"operation": "start_task"}})
+	_codes({name}.start) == {{"{name}"}} with input as request
+}}
+
 test_an_asserted_purpose_grants_nothing if {{
 	{name}.grant == set() with input as object.union(_call("{name}.read"), {{"task": {{"intent_source": "asserted"}}}})
 }}
@@ -72,6 +89,10 @@ cases:
   - name: reading gets a credential for reading
     tool: {name}.read
     expect: {{effect: allow, code: read, credential: {{kind: jwt, scopes: ["{name}:read"]}}}}
+
+  - name: a signed purpose starts a task
+    operation: start_task
+    expect: {{effect: allow, code: {name}}}
 
   - name: an asserted purpose grants nothing
     tool: {name}.read

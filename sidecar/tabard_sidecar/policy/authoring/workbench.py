@@ -12,7 +12,6 @@ from pathlib import Path
 from tabard_opa import Engine
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
-from tabard_sidecar.policy.authoring.hints import argument_hints
 from tabard_sidecar.policy.authoring.measuring import Measurement, measure
 from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
 from tabard_sidecar.policy.catalogue import Catalogue
@@ -20,7 +19,7 @@ from tabard_sidecar.policy.compose import GRANTING
 from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.lease import PolicyLease
-from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.loading.sources import load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
@@ -40,7 +39,7 @@ class CheckReport:
         path: the folder or bundle that was checked.
         revision: its revision; empty if it can't be read.
         modules: names of the policy modules.
-        problems: errors and warnings, by place.
+        problems: errors, by place.
         measurements: evaluation time of each rule, if requested.
     """
 
@@ -64,13 +63,13 @@ def check(
     *,
     inputs: Sequence[Mapping[str, Json]] | None = None,
 ) -> CheckReport:
-    """Run every check that loading runs, and those that only warn.
+    """Run every check that loading runs.
 
     Args:
         engine: parses and compiles.
         path: folder or bundle.
         options: as the sidecar would compile it.
-        catalogue: tools, for hints; may be empty.
+        catalogue: tools, for sample inputs; may be empty.
         inputs: if given, the rules are measured with these inputs; if empty, with sample inputs.
     """
     try:
@@ -83,8 +82,7 @@ def check(
         return CheckReport(path, source.revision, problems=error.problems)
     rules = compiled.rules
     compiled.close()
-    hints = argument_hints(parse_modules(engine, source.modules), catalogue)
-    problems = tuple(sorted({*compiled.warnings, *hints}))
+    problems = compiled.warnings
     measured: list[Measurement] = []
     if inputs is not None:
         wanted = inputs or made_up_inputs(catalogue)

@@ -25,9 +25,8 @@ from tabard_sidecar.policy.loading.literals import check_literal, nearest
 from tabard_sidecar.policy.loading.placement import check_helpers, check_used
 from tabard_sidecar.policy.loading.prices import check_price
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
-from tabard_sidecar.policy.problems import PolicyProblem, Severity
+from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.resources import ELEMENTS, schema
-from tabard_sidecar.policy.values import Json
 
 _SYSTEM_RULES = frozenset({"mask"})
 _POLICY_DEPTH = 2
@@ -39,12 +38,10 @@ class World:
 
     Attributes:
         rule_paths: paths of every rule in ``lib`` and ``tabard.lib``.
-        data: base documents, or ``None`` if they aren't known (a remote engine).
         functions: simple functions that elements may be made with.
     """
 
     rule_paths: frozenset[tuple[str, ...]]
-    data: Mapping[str, Json] | None
     functions: Functions
 
     def defines(self, path: tuple[str, ...]) -> bool:
@@ -167,28 +164,8 @@ def _check_ref(file: str, ref: DataRef, world: World, own: str | None) -> Policy
             "Correct the name",
         )
     else:
-        return _check_data(file, ref, world.data)
+        return None  # data: see reach
     return PolicyProblem(file, ref.place.row, ref.place.column, code, message, step)
-
-
-def _check_data(file: str, ref: DataRef, data: Mapping[str, Json] | None) -> PolicyProblem | None:
-    """Return the problem of a reference to data that no data file defines: it would never match."""
-    if data is None:
-        return None
-    node: Json = data
-    for depth, part in enumerate(ref.path):
-        if not isinstance(node, dict):
-            return None
-        if part not in node:
-            shown = "data." + ".".join(ref.path[: depth + 1])
-            message = f"{shown} isn't in any data file{nearest(part, node)}"
-            severity = Severity.ERROR if depth == 0 else Severity.WARNING
-            step = "Correct the name, or add the data"
-            return PolicyProblem(
-                file, ref.place.row, ref.place.column, "data_unknown", message, step, severity
-            )
-        node = node[part]
-    return None
 
 
 def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> RuleIndex:

@@ -12,7 +12,9 @@ from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.loading.inlining import simple_functions
 from tabard_sidecar.policy.loading.metadata import check_metadata
+from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.placement import check_owners, check_tests
+from tabard_sidecar.policy.loading.reach import check_reach
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
@@ -29,6 +31,7 @@ WITHHELD = (
 """Builtins that policies can't use: they have effects outside the sandbox, or make decisions impossible to replay."""
 
 _NETWORK = frozenset({"http.send", "net.lookup_ip_addr"})
+_TYPES = frozenset({"input_unknown", "type_mismatch"})
 _LIBRARY_PREFIX = "tabard:"
 
 
@@ -39,10 +42,12 @@ class CompileOptions:
     Attributes:
         insecure_builtins: names of :data:`WITHHELD` that policies may use after all.
         accept_asserted_intent: whether library guardrails accept an unsigned intent.
+        offers: names that rules can hold because the configuration or the catalogue offers them.
     """
 
     insecure_builtins: frozenset[str] = frozenset()
     accept_asserted_intent: bool = False
+    offers: Offers = field(default_factory=Offers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,17 @@ class _Findings:
     def add(self, errors: Iterable[PolicyProblem]) -> None:
         known = {(problem.file, problem.row, problem.message) for problem in self.problems}
         self.problems += [error for error in errors if (error.file, error.row, error.message) not in known]
+
+    def told(self) -> list[PolicyProblem]:
+        """Return the problems without those of types that the engine tells of the same line, too."""
+        typed = {
+            (problem.file, problem.row) for problem in self.problems if problem.code == "rego_type_error"
+        }
+        return [
+            problem
+            for problem in self.problems
+            if problem.code not in _TYPES or (problem.file, problem.row) not in typed
+        ]
 
     def has(self, code: str) -> bool:
         return any(problem.code == code for problem in self.problems)
@@ -101,11 +117,13 @@ def compile_policy(
     parsed = _parse_all(engine, modules, findings)
     own = _parse_all(engine, library_modules(), findings)
     everything = [*parsed.values(), *own.values()]
-    world = World(library_paths(everything), data, simple_functions(everything))
+    world = World(library_paths(everything), simple_functions(everything))
     findings.add(check_owners(parsed))
     for file, module in parsed.items():
         findings.add(check_module(file, module, world))
         findings.add(check_metadata(file, module))
+    if not findings.broken:  # the rules are followed once each of them is what it seems
+        findings.add(check_reach(parsed, own, data, options.offers))
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
@@ -121,7 +139,7 @@ def compile_policy(
     if findings.broken:
         for policy in compiled:
             policy.close()
-        raise PolicyBrokenError(findings.problems)
+        raise PolicyBrokenError(findings.told())
     mask = compiled[1] if len(compiled) > 1 else None
     return Compiled(compiled[0], mask, index, tuple(sorted(findings.problems)))
 

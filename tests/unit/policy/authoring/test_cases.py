@@ -24,7 +24,7 @@ import data.tabard.lib.history
 import data.tabard.lib.labels
 import data.tabard.lib.subject
 
-start contains {"code": "started"} if input.subject.id == "alice"
+start contains {"code": "started", "limits": {"budgets": {"cents": 100}}} if input.subject.id == "alice"
 
 delegate contains {"code": "handed_on"} if input.request.holder == "spiffe://example.org/b"
 

@@ -13,13 +13,14 @@ from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
-from tests.support.policy import REPOSITORY
+from tests.support.policy import REPOSITORY, START
 
 LIBRARY = REPOSITORY / "rego" / "tabard" / "lib"
 GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 DATA = next(json.loads(text) for language, kind, text in BLOCKS if (language, kind) == ("json", "data"))
 REGO = [(kind, text) for language, kind, text in BLOCKS if language == "rego"]
+BEGIN = f"package policy.beginning\n{START}"  # most blocks show one rule only
 TITLES = [f"{number} {kind or text.splitlines()[0]}" for number, (kind, text) in enumerate(REGO)]
 
 
@@ -28,12 +29,13 @@ def test_a_block_compiles_or_is_refused_as_it_says(engine, kind, text):
     if kind == "test":
         return
     if not kind:
-        compiled = compile_policy(engine, {"guide.rego": text}, DATA, CompileOptions())
+        compiled = compile_policy(engine, {"guide.rego": text, "start.rego": BEGIN}, DATA, CompileOptions())
         compiled.close()
         assert compiled.warnings == ()
         return
+    begin = {} if kind == "refused:no_start" else {"start.rego": BEGIN}
     with pytest.raises(PolicyBrokenError) as caught:
-        compile_policy(engine, {"guide.rego": text}, DATA, CompileOptions())
+        compile_policy(engine, {"guide.rego": text, **begin}, DATA, CompileOptions())
     assert {problem.code for problem in caught.value.problems} == {kind.removeprefix("refused:")}
 
 

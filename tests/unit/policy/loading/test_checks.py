@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tabard_sidecar.policy.loading.compiling import CompileOptions, capabilities, compile_policy
-from tabard_sidecar.policy.problems import PolicyBrokenError, Severity
+from tabard_sidecar.policy.problems import PolicyBrokenError
 
-from tests.support.policy import GRANT_ALL
+from tests.support.policy import GRANT_ALL, START
 
 HEAD = "package policy.demo\n\n"
 DATA = {"people": {"blocked": {"eve": True}}}
@@ -99,14 +99,19 @@ def test_an_element_that_simple_functions_make_is_checked_like_a_literal(engine,
 )
 def test_what_a_function_returns_is_not_guessed(engine, helper):
     """Nothing is refused that may turn out right."""
-    assert found(engine, HEAD + f'grant contains _made("Yes") if input.agent.id == "a"\n\n{helper}\n') == []
+    source = HEAD + f'grant contains _made("Yes") if input.agent.id == "a"\n\n{helper}\n'
+    assert found(engine, source + START) == []
 
 
 def test_a_rule_whose_element_a_function_makes_is_found_by_its_code(engine):
-    source = IMPORT + (
-        'grant contains _made("first") if input.tool.name == "a"\n\n'
-        'grant contains _made("second") if input.tool.name == "b"\n\n'
-        '_made(code) := {"code": code, "credential": credentials.jwt("a", [], 60)}\n'
+    source = (
+        IMPORT
+        + (
+            'grant contains _made("first") if input.tool.name == "a"\n\n'
+            'grant contains _made("second") if input.tool.name == "b"\n\n'
+            '_made(code) := {"code": code, "credential": credentials.jwt("a", [], 60)}\n'
+        )
+        + START
     )
     compiled = compile_policy(engine, {"demo.rego": source}, {}, CompileOptions())
     compiled.close()
@@ -222,16 +227,7 @@ grant contains {"code": "ok"} if {
 }
 """
     helper = "package lib.desk\n\nopen if input.context.time > 3\n"
-    assert found(engine, source, desk=helper) == []
-
-
-def test_data_below_a_known_name_is_only_warned_about(engine):
-    source = HEAD + 'deny contains {"code": "no", "message": "no"} if data.people.blockd.eve\n'
-    compiled = compile_policy(engine, {"demo.rego": source}, DATA, CompileOptions())
-    (warning,) = compiled.warnings
-    compiled.close()
-    assert (warning.severity, warning.row, warning.code) == (Severity.WARNING, 3, "data_unknown")
-    assert "did you mean 'blocked'?" in warning.message
+    assert found(engine, source + START, desk=helper) == []
 
 
 def test_a_misspelt_name_is_told_with_the_nearest(engine):

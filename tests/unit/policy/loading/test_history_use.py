@@ -8,7 +8,9 @@ from tabard_sidecar.policy.loading.checks import index_rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
 from tabard_sidecar.policy.loading.rules import RuleIndex
 
-BASE = 'package policy.m\n\ngrant contains {"code": "ok"} if input.tool.name == "t"\n'
+from tests.support.policy import START
+
+BASE = 'package policy.m\n\ngrant contains {"code": "ok"} if input.tool.name == "t"\n' + START
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ _f(x) := {{"kind": x, "scopes": [{f}]}}
 _g(x) := [{g}]
 
 grant contains {{"code": "a", "credential": {credential}}} if input.operation == "authorize"
+
+start contains {{"code": "begin"}} if input.operation == "start_task"
 """
 
 

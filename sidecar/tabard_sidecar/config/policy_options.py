@@ -1,0 +1,30 @@
+"""Says how the configuration wants policies to be compiled, and which names it offers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tabard_sidecar.config.settings import Settings
+from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.offered import Offers, Tool
+
+
+def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions:
+    """Return the options for compiling policies.
+
+    Args:
+        settings: the whole configuration.
+        tools: the tool catalogue, read anew by every load.
+    """
+    insecure, issuers = settings.insecure, settings.identity.issuers
+    # A local token carries whatever claims the command was given.
+    claims = {claim for issuer in issuers for claim in issuer.kept_claims}
+    return CompileOptions(
+        insecure_builtins=frozenset(insecure.capabilities),
+        accept_asserted_intent=insecure.accept_asserted_intent,
+        offers=Offers(
+            claims=None if insecure.local_subjects is not None else frozenset(claims),
+            roles=frozenset(settings.approvals.roles),
+            tools=tools,
+        ),
+    )

@@ -1,0 +1,163 @@
+"""Words what can never match, and collects it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from tabard.caveats import glob_matches
+
+from tabard_sidecar.policy.loading.ast import Place, place
+from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.policy.loading.program import Path, Source
+from tabard_sidecar.policy.loading.shapes import Fields, Fits, Origin, SetValue, Shape, Values
+from tabard_sidecar.policy.values import Json
+
+_SHOWN = 12
+
+
+class Finding(NamedTuple):
+    """What can never match, and why.
+
+    ``origin`` is where the literal comes from.
+    """
+
+    at: Place
+    code: str
+    message: str
+    next_step: str
+    origin: Origin | None
+
+
+@dataclass(slots=True)
+class Sink:
+    """Collects findings; a quiet one drops them."""
+
+    quiet: bool = False
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, finding: Finding, frame: Frame) -> None:
+        """Note a finding about a literal of the policy, or about terms that stand in the policy."""
+        told = finding.origin.reported if finding.origin is not None else not frame.calls
+        if told and not self.quiet:
+            self.findings.append(finding)
+
+    def never(self, value: Json, shape: Fits, origin: Origin | None, frame: Frame) -> None:
+        """Note a literal that a part of the input can't be."""
+        self.add(_never(value, shape, origin, frame), frame)
+
+    def take_common(self, clauses: Sequence[tuple[set[Origin], Sink]]) -> None:
+        """Take what the clauses of a function found, except what another clause that looks at it may match."""
+        told: set[Origin | None] = set()
+        for _, sink in clauses:
+            found = {finding.origin for finding in sink.findings}
+            for origin in found - told:
+                looking = [others for looks, others in clauses if origin in looks]
+                if all(any(other.origin == origin for other in others.findings) for others in looking):
+                    self.findings += [finding for finding in sink.findings if finding.origin == origin]
+                    told.add(origin)
+
+
+@dataclass(slots=True)
+class Frame:
+    """Where terms are evaluated.
+
+    Attributes:
+        source: the module that the terms stand in.
+        variables: bounds of the local variables; ``None`` for one without a value by now.
+        sink: takes what is found.
+        input: bound of the input.
+        at: place of the term that is being evaluated, or of the policy's call that led here.
+        calls: the functions that led here; without any the terms are the policy's own.
+        replaced: paths that ``with`` replaces, beginning with ``data`` or ``input``.
+    """
+
+    source: Source
+    variables: dict[str, Shape | None]
+    sink: Sink
+    input: Fits
+    at: Place = field(default=Place(0, 0))
+    calls: tuple[Path, ...] = ()
+    replaced: tuple[Path, ...] = ()
+
+    def inner(self) -> Frame:
+        """Return a frame for a nested body, whose variables end with it."""
+        return replace(self, variables=dict(self.variables))
+
+    def move(self, node: Json) -> None:
+        """Note the place of a node, unless it stands in a function that was called."""
+        if not self.calls:
+            self.at = place(node, self.at)
+
+
+def _never(value: Json, shape: Fits, origin: Origin | None, frame: Frame) -> Finding:
+    schema = shape.schemas[0]
+    what = schema.get("x-what", "the input")
+    allowed = [one for each in shape.schemas for one in each.get("enum") or each.get("x-globs") or ()]
+    texts = sorted(str(one) for one in allowed)
+    message = f"{what} is never {_shown(value)}"
+    if not allowed or not isinstance(value, str):
+        kinds = sorted({str(each.get("type")) for each in shape.schemas})
+        return Finding(
+            frame.at, "type_mismatch", f"{message}: it is of type {' or '.join(kinds)}",
+            "Compare values of one type", origin,
+        )  # fmt: skip
+    listed = ", ".join(texts[:_SHOWN]) + (", …" if len(texts) > _SHOWN else "")
+    step = schema.get("x-step") or f"Use one of {listed}"
+    if "x-globs" in schema and not any(glob_matches(glob, value) for glob in schema["x-globs"]):
+        step = f"Correct the name, or add the tool to a start rule; they offer {', '.join(schema['x-globs'][:_SHOWN])}"
+        return Finding(frame.at, "tool_unknown", message, step, origin)
+    return Finding(
+        frame.at, schema.get("x-code", "value_unknown"), message + nearest(value, texts), step, origin)  # fmt: skip
+
+
+def missing_key(shape: Shape, key: Json, origin: Origin, frame: Frame) -> None:
+    """Note a key that is nowhere in what a term can be."""
+    if isinstance(shape, Fits):
+        _missing_in_input(shape, key, origin, frame)
+        return
+    if not isinstance(shape, Values | Fields):
+        return
+    known = _keys(shape)
+    if isinstance(shape, Values) and shape.origin is None:
+        shown = ".".join(("data", *shape.path, str(key)))
+        message = f"{shown} isn't in any data file{nearest(str(key), known)}"
+        step = "Correct the name, add the data, or list it in METADATA under custom.tabard.optional_data"
+        frame.sink.add(Finding(frame.at, "data_unknown", message, step, origin), frame)
+    elif not frame.calls:
+        message = f"nothing stands under {_shown(key)} there{nearest(str(key), known)}"
+        frame.sink.add(Finding(frame.at, "key_unknown", message, "Correct the name", origin), frame)
+
+
+def _missing_in_input(shape: Fits, key: Json, origin: Origin, frame: Frame) -> None:
+    schema = shape.schemas[0]
+    known = sorted({name for each in shape.schemas for name in each.get("properties", {})})
+    what = schema.get("x-what", "the input")
+    message = f"{what} has no {_shown(key)}{nearest(str(key), known)}"
+    step = schema.get("x-step") or "Correct the name; rego/schemas/input.json lists every field"
+    frame.sink.add(Finding(frame.at, schema.get("x-code", "input_unknown"), message, step, origin), frame)
+
+
+def _keys(shape: Values | Fields) -> set[str]:
+    if isinstance(shape, Fields):
+        return set(shape.fields)
+    return {
+        str(key)
+        for value in shape.items
+        for key in (
+            value if isinstance(value, dict) else value.members if isinstance(value, SetValue) else ()
+        )
+    }
+
+
+def mismatch(left: frozenset[str], right: frozenset[str], origin: Origin | None, frame: Frame) -> None:
+    """Note a comparison of values whose types differ."""
+    message = f"compares {' or '.join(sorted(left))} with {' or '.join(sorted(right))}"
+    step = "Compare values of one type"
+    frame.sink.add(Finding(frame.at, "type_mismatch", message, step, origin), frame)
+
+
+def _shown(value: Json) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004

@@ -1,0 +1,248 @@
+"""Follows values through a policy's rules, and finds what can never match.
+
+The rules are evaluated on shapes (:mod:`.shapes`) in place of values: an upper bound of what each term can be. So whatever
+is found is wrong for every input; what depends on the input's values is left to the evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tabard_sidecar.policy.loading import operators
+from tabard_sidecar.policy.loading.finding import Finding, Frame, Sink
+from tabard_sidecar.policy.loading.program import Clause, Path, Program, Source, input_of
+from tabard_sidecar.policy.loading.shapes import (
+    ANY,
+    Fields,
+    Fits,
+    Listed,
+    Many,
+    Origin,
+    Shape,
+    Values,
+    fits,
+    items_of,
+    keys_of,
+    kinds,
+    same,
+    union,
+)
+from tabard_sidecar.policy.loading.terms import SCALARS, Terms
+from tabard_sidecar.policy.values import Json
+
+_MAX_DEPTH = 8
+_HIDDEN = Origin(reported=False)
+_TRUE = Values((True,), _HIDDEN)
+
+
+class Flow(Terms):
+    """Evaluates rules on shapes."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._values: dict[Path, Shape] = {}
+        self._arguments: dict[Path, list[Shape]] = {}
+        self._open: set[Path] = set()
+
+    def check(self) -> Iterator[tuple[Source, Finding]]:
+        """Yield what can never match, with the module that it stands in."""
+        for last in (False, False, True):  # the arguments of functions are known after two rounds
+            for path, clauses in self.program.clauses.items():
+                for clause in clauses:
+                    if not clause.source.own:
+                        continue
+                    sink = Sink(quiet=not last)
+                    self._clause(
+                        clause,
+                        Frame(clause.source, {}, sink, input_of(self.program, clause)),
+                        self._arguments.get(path),
+                    )
+                    for finding in sink.findings:
+                        yield clause.source, finding
+            self._values.clear()
+
+    def element(self, clause: Clause) -> Shape:
+        """Return the bound of the element that a clause of the contract contains."""
+        frame = Frame(clause.source, {}, Sink(quiet=True), input_of(self.program, clause))
+        return union(self._clause(clause, frame, None))
+
+    # Rules and functions
+
+    def _clause(self, clause: Clause, frame: Frame, arguments: list[Shape] | None) -> list[Shape]:
+        """Return the bounds of the values of a clause and its ``else``; none if it can't apply to the arguments."""
+        node: Json = clause.rule.node
+        results: list[Shape] = []
+        while node:
+            head: Json = node["head"]
+            inner = frame.inner()
+            inner.move(node)
+            alive = self._parameters(head.get("args") or [], arguments, inner)
+            if alive and self.body(node.get("body") or [], inner):
+                for part in (head.get("ref") or [])[1:]:
+                    self.term(part, inner)
+                key, value = head.get("key"), head.get("value")
+                shapes = [self.term(term, inner) for term in (key, value) if term is not None]
+                results.append(shapes[-1] if shapes else _TRUE)
+            node = node.get("else")
+        return results
+
+    def _parameters(self, patterns: list[Json], arguments: list[Shape] | None, frame: Frame) -> bool:
+        """Bind a function's parameters; False if the arguments can't fit them."""
+        for index, pattern in enumerate(patterns):
+            shape = arguments[index] if arguments is not None and index < len(arguments) else ANY
+            if pattern.get("type") in SCALARS:
+                wanted = self.term(pattern, frame)
+                if frame.calls and not _may_equal(wanted, shape):
+                    return False
+                if not frame.calls:
+                    operators.compare("equal", wanted, shape, frame)
+            else:
+                self.bind(pattern, shape, frame)
+        return True
+
+    def rule(self, path: Path, frame: Frame) -> Shape:
+        """Return the bound of a rule's value."""
+        if frame.replaced or path in self._open:
+            return ANY
+        if path not in self._values:
+            self._open.add(path)
+            clauses = self.program.clauses[path]
+            self._values[path] = self._value(clauses)
+            self._open.discard(path)
+        return self._values[path]
+
+    def _value(self, clauses: tuple[Clause, ...]) -> Shape:
+        shapes = {clause.rule.shape for clause in clauses}
+        if shapes & {"a function", "a nested set", "a set with else"}:
+            return ANY
+        found: list[Shape] = []
+        for clause in clauses:
+            found += self._clause(
+                clause, Frame(clause.source, {}, Sink(quiet=True), self.program.input), None
+            )
+        if shapes == {"set"}:
+            return Many("set", union(found))
+        if "set" in shapes or any("?" in clause.rule.path[2:] for clause in clauses):
+            return ANY
+        keyed = any("?" in clause.rule.path for clause in clauses)
+        return Many("object", union(found)) if keyed else union(found)
+
+    def function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
+        """Return the bound of what a function returns, and find what its arguments never match in it."""
+        clauses = self.program.clauses[path]
+        if clauses[0].source.own and not frame.replaced:
+            known = self._arguments.get(path)
+            self._arguments[path] = (
+                [union(pair) for pair in zip(known, arguments, strict=False)] if known else list(arguments)
+            )
+        if frame.replaced or path in frame.calls or len(frame.calls) >= _MAX_DEPTH:
+            return ANY
+        results: list[Shape] = []
+        sinks: list[tuple[set[Origin], Sink]] = []
+        for clause in clauses:
+            sink = Sink(quiet=frame.sink.quiet)
+            called = Frame(clause.source, {}, sink, frame.input, frame.at, (*frame.calls, path))
+            found = self._clause(clause, called, arguments)
+            if found:
+                results += found
+                sinks.append((_used(clause, arguments), sink))
+        frame.sink.take_common(sinks)
+        return union(results) if results else ANY
+
+    # Bodies
+
+    def body(self, expressions: list[Json], frame: Frame) -> bool:
+        """Evaluate a body; False if a test of types shows that it can't hold."""
+        for expression in expressions:
+            terms: Json = expression.get("terms")
+            if isinstance(terms, list) and operators.name_of(terms[0]) == "eq" and not expression.get("with"):
+                quiet = replace(frame, sink=Sink(quiet=True))
+                for target, value in ((terms[1], terms[2]), (terms[2], terms[1])):
+                    if self.unbound(target, frame):
+                        self.bind(target, self.term(value, quiet), frame)
+        held = [self._expression(expression, frame) for expression in expressions]
+        return all(held)
+
+    def _expression(self, expression: Json, frame: Frame) -> bool:
+        frame.move(expression)
+        terms: Json = expression.get("terms")
+        targets = expression.get("with") or []
+        for target in targets:
+            self.term(target["value"], frame)
+        if targets:
+            replaced = tuple(self._target(target["target"], frame) for target in targets)
+            frame = replace(frame, replaced=(*frame.replaced, *replaced))
+        if isinstance(terms, list):
+            if operators.excludes(self, terms, frame, negated=bool(expression.get("negated"))):
+                return False
+            operators.call(self, terms, frame)
+        elif "symbols" in terms:
+            self._some(terms["symbols"], frame)
+        elif "domain" in terms:
+            self._every(terms, frame)
+        else:
+            self.term(terms, frame)
+        return True
+
+    def _target(self, target: Json, frame: Frame) -> Path:
+        parts = target["value"] if target.get("type") == "ref" else [target]
+        head = str(parts[0].get("value"))
+        base = frame.source.imports.get(head, (head,))
+        return (*base, *(str(part["value"]) for part in parts[1:] if part.get("type") == "string"))
+
+    def _some(self, symbols: list[Json], frame: Frame) -> None:
+        for symbol in symbols:
+            if symbol.get("type") == "var":
+                frame.variables[symbol["value"]] = None
+                continue
+            _, *variables, collection = symbol["value"]
+            shape = self.term(collection, frame)
+            self._bind_pair(variables, shape, frame)
+
+    def _every(self, terms: Json, frame: Frame) -> None:
+        shape = self.term(terms["domain"], frame)
+        inner = frame.inner()
+        self._bind_pair([term for term in (terms.get("key"), terms.get("value")) if term], shape, inner)
+        self.body(terms["body"], inner)
+
+    def _bind_pair(self, variables: list[Json], collection: Shape, frame: Frame) -> None:
+        operators.require_collection(collection, frame)
+        self.bind(variables[-1], items_of(collection), frame)
+        if len(variables) > 1:
+            self.bind(variables[0], keys_of(collection), frame)
+
+
+def _may_equal(wanted: Shape, shape: Shape) -> bool:
+    """Tell whether a literal parameter may be met by an argument."""
+    (value,) = wanted.items  # type: ignore[union-attr]
+    if isinstance(shape, Values):
+        return any(same(value, item) for item in shape.items)
+    if isinstance(shape, Fits):
+        return fits(value, shape)
+    types = kinds(shape)
+    return types is None
+
+
+def _used(clause: Clause, arguments: list[Shape]) -> set[Origin]:
+    """Return the origins of the literals among the arguments that the clause looks at."""
+    found: set[Origin] = set()
+    for pattern, shape in zip(clause.rule.node["head"].get("args") or [], arguments, strict=False):
+        wildcard = pattern.get("type") == "var" and str(pattern["value"]).startswith("$")
+        if not wildcard:
+            found |= set(origins(shape))
+    return found
+
+
+def origins(shape: Shape) -> Iterator[Origin]:
+    """Yield where the literals of a shape come from."""
+    if isinstance(shape, Values) and shape.origin is not None:
+        yield shape.origin
+    elif isinstance(shape, Listed):
+        for item in shape.items:
+            yield from origins(item)
+    elif isinstance(shape, Fields):
+        for item in shape.fields.values():
+            yield from origins(item)
+    elif isinstance(shape, Many):
+        yield from origins(shape.item)

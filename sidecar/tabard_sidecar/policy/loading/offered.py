@@ -1,0 +1,271 @@
+"""Finds out which names a policy, its catalogue and the configuration offer, for rules that name one.
+
+Offered are the budgets, tools, scopes and audiences of start rules, labels of grants and of the catalogue, and what the
+configuration lists. A name that nothing offers never matches, or is never granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Protocol
+
+from tabard.caveats import CAVEATS
+
+from tabard_sidecar.policy.loading.flow import Flow
+from tabard_sidecar.policy.loading.program import Clause
+from tabard_sidecar.policy.loading.shapes import Fields, Listed, Many, SetValue, Shape, Values
+from tabard_sidecar.policy.values import Json
+
+_MCP_HINTS = ("destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint", "title")
+_REPORTED = "reported:"
+
+
+class Tool(Protocol):
+    """A tool of the catalogue (:class:`tabard_sidecar.policy.catalogue.ToolSpec`)."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that a call of it adds."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, Json]:
+        """Its annotations."""
+        ...
+
+    @property
+    def arguments(self) -> frozenset[str] | None:
+        """Names of its arguments; ``None`` if it accepts others."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What lies outside of the policy and can be named in it; ``None`` if that isn't known.
+
+    Attributes:
+        claims: names of claims that the configured issuers keep.
+        roles: names of the roles of approvers.
+        kinds: kinds of credentials that the sidecar issues.
+        tools: the tool catalogue; an empty one says nothing of tools, but has no labels.
+    """
+
+    claims: frozenset[str] | None = None
+    roles: frozenset[str] | None = None
+    kinds: frozenset[str] = frozenset({"jwt", "macaroon", "none"})
+    tools: Iterable[Tool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Names that a term can hold, and whether these are all."""
+
+    names: frozenset[str] = frozenset()
+    all: bool = True
+
+    def join(self, other: Named) -> Named:
+        """Return the names of both."""
+        return Named(self.names | other.names, all=self.all and other.all)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Names that rules can hold, by what they name; ``None`` where more could be possible."""
+
+    budgets: frozenset[str] | None
+    tools: frozenset[str] | None
+    scopes: frozenset[str] | None
+    audiences: frozenset[str] | None
+    labels: frozenset[str] | None
+    outside: Offers = field(default_factory=Offers)
+
+
+def contract(flow: Flow, rule: str) -> list[Clause]:
+    """Return the clauses of a contract rule in every module of the policy."""
+    return [
+        clause
+        for path, clauses in flow.program.clauses.items()
+        if path[:1] == ("policy",) and path[2:] == (rule,)
+        for clause in clauses
+        if clause.source.own and clause.rule.shape == "set"
+    ]
+
+
+def offered(flow: Flow, declared_labels: Iterable[str], outside: Offers) -> Offered:
+    """Return what the policy and its surroundings offer."""
+    starts = contract(flow, "start")
+
+    def limit(name: str, *, absent_is_all: bool) -> frozenset[str] | None:
+        found = Named()
+        for clause in starts:
+            limits = part(flow.element(clause), "limits")
+            shape = part(limits, name) if limits is not None else None
+            found = found.join(names_in(shape) if shape is not None else Named(all=not absent_is_all))
+        return found.names if starts and found.all else None
+
+    specs = outside.tools
+    labels = Named(
+        frozenset(declared_labels).union(*(spec.labels for spec in specs or ())), all=specs is not None
+    )
+    for clause in contract(flow, "grant"):
+        shape = part(flow.element(clause), "labels")
+        labels = labels.join(names_in(shape) if shape is not None else Named())
+    return Offered(
+        budgets=limit("budgets", absent_is_all=False),
+        tools=limit("tools", absent_is_all=True),
+        scopes=limit("scopes", absent_is_all=True),
+        audiences=limit("audiences", absent_is_all=True),
+        labels=labels.names if labels.all else None,
+        outside=outside,
+    )
+
+
+def part(shape: Shape, name: str) -> Shape | None:
+    """Return the bound of a field of an element; ``None`` if the element hasn't got it."""
+    if isinstance(shape, Fields):
+        return shape.fields.get(name)
+    if isinstance(shape, Values) and shape.items and all(isinstance(item, dict) for item in shape.items):
+        found = tuple(item[name] for item in shape.items if name in item)
+        return Values(found, shape.origin) if found else None
+    return Many("object", shape)
+
+
+def names_in(shape: Shape) -> Named:
+    """Return the texts in a list, or the keys of an object."""
+    if isinstance(shape, Values):
+        return Named(frozenset(chain.from_iterable(map(_texts, shape.items))))
+    if isinstance(shape, Fields):
+        return Named(frozenset(shape.fields))
+    if isinstance(shape, Listed):
+        found = Named()
+        for item in shape.items:
+            found = found.join(names_in(item))
+        return found
+    return Named(all=False)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, SetValue):
+        yield from (member for member in value.members if isinstance(member, str))
+    elif isinstance(value, list | dict):
+        yield from (item for item in value if isinstance(item, str))
+
+
+def input_schema(base: Mapping[str, Json], names: Offered, modules: Iterable[str]) -> Mapping[str, Json]:
+    """Return the input's schema with what is known of this policy's input: every value that a field can have.
+
+    Args:
+        base: the contract's schema.
+        names: what is offered.
+        modules: names of the policy's modules.
+    """
+    root: dict[str, Json] = _marked(base, "input")
+    specs = list(names.outside.tools or ())
+    fields = root["properties"]
+    _limit(fields["approvals"]["items"]["properties"]["module"], modules, "value_unknown", "")
+    for place in ("constraints", "chain"):
+        caveat = fields["delegation"]["properties"][place]["items"]
+        caveat = caveat["properties"]["caveats"]["items"] if place == "chain" else caveat
+        _limit(caveat["properties"]["type"], CAVEATS.types, "value_unknown", "")
+    tools = {spec.name for spec in specs}
+    for field_ in (
+        fields["tool"]["properties"]["name"],
+        fields["history"]["properties"]["calls"]["items"]["properties"]["tool"],
+    ):
+        if specs:
+            _limit(field_, tools, "tool_unknown", "Correct the name, or add the tool to the catalogue")
+        if names.tools is not None:
+            field_ |= {"x-globs": sorted(names.tools)}
+    if specs:
+        annotations = fields["tool"]["properties"]["annotations"]
+        _close(
+            annotations,
+            {*_MCP_HINTS, *(key for spec in specs for key in spec.annotations)},
+            "annotation_unknown",
+            "",
+        )
+        fields["tool"]["properties"]["arguments"] = _arguments(specs)
+    if names.budgets is not None:
+        step = "Correct the name, or grant the budget in a start rule"
+        _close(
+            fields["budgets"],
+            names.budgets,
+            "budget_unknown",
+            step,
+            fields["budgets"]["additionalProperties"],
+        )
+    if names.outside.claims is not None:
+        step = "Correct the name, or add it to kept_claims of the issuer"
+        _close(fields["subject"]["properties"]["claims"], names.outside.claims, "claim_unknown", step)
+    if names.labels is not None:
+        step = "Correct the label, or list it in METADATA under custom.tabard.labels if a backend or an agent adds it"
+        allowed = {label for each in names.labels for label in (each, _REPORTED + each)}
+        _limit(fields["history"]["properties"]["labels"]["items"], allowed, "label_unknown", step)
+        calls = fields["history"]["properties"]["calls"]["items"]["properties"]
+        _limit(calls["labels"]["items"], allowed, "label_unknown", step)
+    return root
+
+
+def by_tool(schema: Mapping[str, Json], specs: Iterable[Tool] | None) -> dict[str, Mapping[str, Json]]:
+    """Return the input's schema for calls of each tool."""
+    found: dict[str, list[Tool]] = {}
+    for spec in specs or ():
+        found.setdefault(spec.name, []).append(spec)
+    return {name: _for_tools(schema, group) for name, group in found.items()}
+
+
+def _for_tools(schema: Mapping[str, Json], specs: list[Tool]) -> Mapping[str, Json]:
+    tool = schema["properties"]["tool"]
+    properties = {**tool["properties"], "arguments": _arguments(specs)}
+    return {**schema, "properties": {**schema["properties"], "tool": {**tool, "properties": properties}}}
+
+
+def _arguments(specs: list[Tool]) -> dict[str, Json]:
+    known: set[str] = set()
+    for spec in specs:
+        if spec.arguments is None:
+            return {"type": "object", "additionalProperties": True}
+        known |= spec.arguments
+    found: dict[str, Json] = {"type": "object", "x-what": "a tool that the rule is about"}
+    _close(
+        found, known, "argument_unknown", "Correct the name; a rule about an absent argument never matches"
+    )
+    return found
+
+
+def _marked(schema: Json, what: str) -> Json:
+    """Return a copy in which every part of a schema says what it describes."""
+    if not isinstance(schema, dict):
+        return schema
+    found = {**schema, "x-what": what}
+    if isinstance(schema.get("properties"), dict):
+        found["properties"] = {
+            name: _marked(inner, f"{what}.{name}") for name, inner in schema["properties"].items()
+        }
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            found[key] = _marked(schema[key], f"{what}[]")
+    return found
+
+
+def _limit(schema: dict[str, Json], values: Iterable[str], code: str, step: str) -> None:
+    schema |= {"enum": sorted(values), "x-code": code, "x-step": step}
+
+
+def _close(schema: dict[str, Json], names: Iterable[str], code: str, step: str, inner: Json = None) -> None:
+    """Let an object have these fields only."""
+    schema |= {
+        "properties": {name: {} if inner is None else inner for name in sorted(names)},
+        "additionalProperties": False,
+        "x-code": code,
+        "x-step": step,
+    }

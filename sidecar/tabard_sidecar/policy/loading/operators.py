@@ -1,0 +1,240 @@
+"""Evaluates calls on shapes: comparisons, membership, builtins, and the policy's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from tabard_sidecar.policy.loading.finding import Frame, mismatch
+from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
+from tabard_sidecar.policy.loading.shapes import (
+    ANY,
+    Fits,
+    Many,
+    Origin,
+    SetValue,
+    Shape,
+    Values,
+    common_origin,
+    fits,
+    is_literal,
+    items_of,
+    keys_of,
+    kind_of,
+    kinds,
+)
+from tabard_sidecar.policy.values import Json
+
+_ORDER = frozenset({"gt", "gte", "lt", "lte"})
+_COMPARISONS = _ORDER | {"equal", "neq"}
+_COLLECTIONS = frozenset({"array", "object", "set"})
+_TESTS = {f"is_{kind}": kind for kind in ("array", "boolean", "null", "number", "object", "set", "string")}
+_PARTS: Mapping[str, Callable[[str, str], bool]] = {
+    "contains": lambda value, text: text in value,
+    "endswith": str.endswith,
+    "startswith": str.startswith,
+}
+_PAIR = 2
+_TRIPLE = 3
+
+
+class Flow(Protocol):
+    """Evaluates terms on shapes: what the operators need of :class:`.flow.Flow`."""
+
+    program: Program
+
+    def term(self, node: Json, frame: Frame) -> Shape:
+        """Return the bound of a term."""
+        ...
+
+    def bind(self, pattern: Json, shape: Shape, frame: Frame) -> None:
+        """Give the variables of a pattern their bounds."""
+        ...
+
+    def unbound(self, term: Json, frame: Frame) -> bool:
+        """Tell whether a term is a variable without a bound."""
+        ...
+
+    def under(self, shape: Shape, key: Shape, frame: Frame) -> Shape:
+        """Return the bound of what stands under a key."""
+        ...
+
+    def function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
+        """Return the bound of what a function returns."""
+        ...
+
+
+def name_of(called: Json) -> str:
+    """Return the name of a called builtin."""
+    return ".".join(str(part.get("value")) for part in called["value"])
+
+
+def call(flow: Flow, terms: list[Json], frame: Frame) -> Shape:
+    """Return the bound of a call."""
+    name, operands = name_of(terms[0]), terms[1:]
+    if name in {"assign", "eq"} and len(operands) == _PAIR:
+        return _assign(flow, name, operands, frame)
+    path = _path(flow, terms[0], frame)
+    if path is None and name.startswith("internal.member_"):
+        return _member(flow, operands, frame)
+    shapes = [flow.term(operand, frame) for operand in operands]
+    if path is not None:
+        return flow.function(path, shapes, frame)
+    known = _builtin(flow, name, shapes, frame)
+    result = builtin_results().get(name)
+    if known is None and result is not None:
+        known = Fits(({"x-what": name, **result},))
+    return ANY if known is None else known
+
+
+def _builtin(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape | None:
+    """Return what is known of a builtin's value beyond its type."""
+    found: Shape | None = None
+    if name in _COMPARISONS and len(shapes) == _PAIR:
+        compare(name, shapes[0], shapes[1], frame)
+    elif name in _PARTS and len(shapes) == _PAIR:
+        _compare_parts(name, shapes[0], shapes[1], frame)
+    elif name == "object.get" and len(shapes) == _TRIPLE:
+        found = _get(flow, shapes, frame)
+    elif name == "object.keys" and len(shapes) == 1:
+        found = Many("set", keys_of(shapes[0]))
+    elif name == "concat":
+        found = _concat(shapes)
+    elif name == "or" and len(shapes) == _PAIR:
+        found = _joined(shapes)
+    return found
+
+
+def _path(flow: Flow, called: Json, frame: Frame) -> Path | None:
+    """Return the path of a called function of the policy or the library below ``data``; ``None`` for a builtin."""
+    head, *rest = (str(part.get("value")) for part in called["value"])
+    imported = frame.source.imports.get(head)
+    base = () if head == "data" else imported[1:] if imported is not None else (*frame.source.package, head)
+    path = (*base, *rest)
+    return path if path in flow.program.clauses else None
+
+
+def _compare_parts(name: str, whole: Shape, piece: Shape, frame: Frame) -> None:
+    """Find a beginning, end or part that no value of a listed part of the input has."""
+    if not isinstance(piece, Values) or piece.origin is None or not isinstance(whole, Fits):
+        return
+    listed = [schema.get("enum") for schema in whole.schemas]
+    for text in piece.items:
+        if isinstance(text, str) and all(
+            isinstance(values, list) and not any(_PARTS[name](value, text) for value in values)
+            for values in listed
+        ):
+            frame.sink.never(text, whole, piece.origin, frame)
+
+
+def _assign(flow: Flow, name: str, operands: list[Json], frame: Frame) -> Shape:
+    left, right = operands
+    pattern = name == "assign" or left.get("type") in {"array", "object"}
+    if pattern or flow.unbound(left, frame):
+        flow.bind(left, flow.term(right, frame), frame)
+    elif flow.unbound(right, frame):
+        flow.bind(right, flow.term(left, frame), frame)
+    else:
+        compare("equal", flow.term(left, frame), flow.term(right, frame), frame)
+    return ANY
+
+
+def _member(flow: Flow, operands: list[Json], frame: Frame) -> Shape:
+    *wanted, collection = operands
+    shape = flow.term(collection, frame)
+    require_collection(shape, frame)
+    compare("equal", flow.term(wanted[-1], frame), items_of(shape), frame)
+    if len(wanted) == _PAIR:
+        compare("equal", flow.term(wanted[0], frame), keys_of(shape), frame)
+    return ANY
+
+
+def require_collection(shape: Shape, frame: Frame) -> None:
+    """Find an iteration over what has no items."""
+    types = kinds(shape)
+    if types and not types & _COLLECTIONS:
+        mismatch(types, _COLLECTIONS, _origin(shape), frame)
+
+
+def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
+    """Find literals that the other side can't be, and sides of different types."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Values) and one.origin is not None and isinstance(other, Fits):
+            _compare_literals(name, one, other, frame)
+            return
+    types = [_without_null(kinds(side)) for side in (left, right)]
+    if types[0] and types[1] and not types[0] & types[1] and not _both_literal(left, right):
+        mismatch(types[0], types[1], _origin(left) or _origin(right), frame)
+
+
+def _compare_literals(name: str, literals: Values, other: Fits, frame: Frame) -> None:
+    """Find the literals that a part of the input can't be. One of another type is told only if all are."""
+    types = kinds(other)
+    alike = [value for value in literals.items if types is None or kind_of(value) in types]
+    for value in alike or literals.items:
+        if not fits(value, other) and (name not in _ORDER or not alike):
+            frame.sink.never(value, other, literals.origin, frame)
+
+
+def _without_null(types: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the types besides null, which stands for data that isn't there yet."""
+    return None if types is None else types - {"null"}
+
+
+def _both_literal(left: Shape, right: Shape) -> bool:
+    """Tell whether both sides are written out: a function's parameter that is compared with its cases."""
+    return _origin(left) is not None and _origin(right) is not None
+
+
+def _origin(shape: Shape) -> Origin | None:
+    return shape.origin if isinstance(shape, Values) else None
+
+
+def excludes(flow: Flow, terms: list[Json], frame: Frame, *, negated: bool) -> bool:
+    """Tell whether an expression is a test of a type that the value can't pass."""
+    kind = _TESTS.get(name_of(terms[0]))
+    if kind is None or len(terms) != _PAIR:
+        return False
+    types = kinds(flow.term(terms[1], frame))
+    if not types:
+        return False
+    return types == frozenset({kind}) if negated else kind not in types
+
+
+def _get(flow: Flow, shapes: list[Shape], frame: Frame) -> Shape:
+    """Return the bound of object.get: an array is a path; a key that is nowhere always gives the default."""
+    found, key, default = shapes
+    if not isinstance(key, Values) or key.origin is None or len(key.items) != 1:
+        return ANY
+    for step in key.items[0] if isinstance(key.items[0], list) else [key.items[0]]:
+        found = flow.under(found, Values((step,), key.origin), frame)
+    types = kinds(default)
+    if not isinstance(found, Fits) or types is None:
+        return ANY
+    if isinstance(default, Values) and default.origin is not None and not types & _COLLECTIONS:
+        return Fits((*found.schemas, *({"type": kind_of(item), "enum": [item]} for item in default.items)))
+    return Fits((*found.schemas, *({"type": kind} for kind in types)))
+
+
+def _concat(shapes: list[Shape]) -> Shape:
+    """Return what concat gives for literals: the library builds names with it."""
+    if len(shapes) == _PAIR and is_literal(shapes[0]) and isinstance(shapes[1], Values):
+        between, lists = shapes[0].items[0], shapes[1].items
+        origin = common_origin([shapes[1], shapes[0]])
+        if origin is not None and all(_is_texts([between]) and _is_texts(parts) for parts in lists):
+            return Values(tuple(between.join(parts) for parts in lists), origin)
+    return Fits(({"type": "string", "x-what": "concat"},))
+
+
+def _is_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _joined(shapes: list[Shape]) -> Shape:
+    """Return the union of two literal sets."""
+    left, right = shapes
+    if is_literal(left) and is_literal(right):
+        first, second = left.items[0], right.items[0]
+        if isinstance(first, SetValue) and isinstance(second, SetValue):
+            return Values((SetValue((*first.members, *second.members)),), common_origin([left, right]))
+    return ANY

@@ -1,0 +1,154 @@
+"""Holds a whole policy for the checks that follow values through it: its rules by path, its data, the input's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from tabard_opa import default_capabilities
+
+from tabard_sidecar.policy.loading.ast import Node, Rule, package_path, rules
+from tabard_sidecar.policy.loading.ast import aliases as imports_of
+from tabard_sidecar.policy.loading.shapes import Fits
+from tabard_sidecar.policy.values import Json
+
+Path = tuple[str, ...]
+RULE_ROOTS = frozenset({"lib", "policy", "system", "tabard"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One module.
+
+    Attributes:
+        file: its name for messages; empty for the library.
+        own: whether it is the policy's, whose problems are told.
+    """
+
+    file: str
+    node: Node
+    package: Path
+    imports: Mapping[str, Path]
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause of a rule, with the module that it stands in."""
+
+    source: Source
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A policy with Tabard's library.
+
+    Attributes:
+        sources: the policy's own modules.
+        clauses: every clause by the path of its rule below ``data``, up to the first part that isn't constant.
+        data: base documents; ``None`` if they aren't known.
+        input: bound of the input.
+        tools: bound of the input by tool, for rules that name the tools they are about.
+        optional: paths of data that may be missing; ``*`` stands for any one key.
+    """
+
+    sources: tuple[Source, ...]
+    clauses: Mapping[Path, tuple[Clause, ...]]
+    data: Mapping[str, Json] | None
+    input: Fits
+    tools: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    optional: frozenset[Path] = field(default=frozenset())
+
+    def is_optional(self, path: Path) -> bool:
+        """Tell whether data at ``path`` may be missing, itself or together with what holds it."""
+        return any(_covers(declared, path) for declared in self.optional)
+
+
+def _covers(declared: Path, path: Path) -> bool:
+    return len(declared) <= len(path) and all(
+        one in {"*", other} for one, other in zip(declared, path, strict=False)
+    )
+
+
+def build_program(
+    modules: Mapping[str, Node],
+    library: Mapping[str, Node],
+    data: Mapping[str, Json] | None,
+    input_schema: Mapping[str, Json],
+    optional: frozenset[Path],
+) -> Program:
+    """Return the program of a policy's modules and Tabard's own."""
+    own = tuple(_source(file, node, own=True) for file, node in modules.items())
+    clauses: dict[Path, list[Clause]] = {}
+    for source in (*own, *(_source("", node, own=False) for node in library.values())):
+        for rule in rules(source.node):
+            clauses.setdefault(source.package + _constant(rule.path), []).append(Clause(source, rule))
+    found = {path: tuple(group) for path, group in clauses.items()}
+    return Program(own, found, data, Fits((input_schema,)), optional=optional)
+
+
+def _source(file: str, node: Node, *, own: bool) -> Source:
+    return Source(file, node, package_path(node), imports_of(node), own)
+
+
+def input_of(program: Program, clause: Clause) -> Fits:
+    """Return the bound of the input of a clause: if it names its tools, they alone count."""
+    if clause.source.package[:1] == ("system",):
+        return Fits(({},))  # a decision record
+    names = named_tools(clause.rule.node.get("body") or [])
+    schemas = [program.tools[name] for name in names if name in program.tools]
+    return Fits(tuple(schemas)) if schemas else program.input
+
+
+_COMPARISON = 3  # operator and two sides
+
+
+def named_tools(body: list[Json]) -> set[str]:
+    """Return the names with one of which ``input.tool.name`` has to be equal; empty if there is no such condition."""
+    for expression in body:
+        terms = expression.get("terms")
+        plain = not expression.get("negated") and not expression.get("with") and isinstance(terms, list)
+        if not plain or len(terms) != _COMPARISON:
+            continue
+        called = ".".join(str(part.get("value")) for part in terms[0]["value"])
+        if called in {"equal", "eq"}:
+            for one, other in ((terms[1], terms[2]), (terms[2], terms[1])):
+                if _is_tool_name(one) and other.get("type") == "string":
+                    return {other["value"]}
+        if (
+            called == "internal.member_2"
+            and _is_tool_name(terms[1])
+            and terms[2].get("type") in {"array", "set"}
+        ):
+            members = terms[2]["value"]
+            if all(member.get("type") == "string" for member in members):
+                return {member["value"] for member in members}
+    return set()
+
+
+def _is_tool_name(term: Json) -> bool:
+    return term.get("type") == "ref" and [part.get("value") for part in term["value"]] == [
+        "input",
+        "tool",
+        "name",
+    ]
+
+
+def _constant(path: Path) -> Path:
+    return path[: path.index("?")] if "?" in path else path
+
+
+@cache
+def builtin_results() -> Mapping[str, Mapping[str, Json]]:
+    """Return the schema of what each builtin returns, as far as its type says."""
+    return dict(_results())
+
+
+def _results() -> Iterator[tuple[str, Mapping[str, Json]]]:
+    for builtin in default_capabilities()["builtins"]:
+        result = builtin["decl"].get("result") or {}
+        kind = result.get("type")
+        if kind in {"string", "number", "boolean"}:
+            yield builtin["name"], {"type": kind}

@@ -1,0 +1,158 @@
+"""Checks a policy as a whole for what can never match, be granted or be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from tabard_sidecar.policy.loading.ast import Node, Place, place
+from tabard_sidecar.policy.loading.flow import Flow
+from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.policy.loading.metadata import Declared, declared
+from tabard_sidecar.policy.loading.offered import (
+    Named,
+    Offered,
+    Offers,
+    by_tool,
+    contract,
+    input_schema,
+    names_in,
+    offered,
+    part,
+)
+from tabard_sidecar.policy.loading.program import Clause, Path, build_program
+from tabard_sidecar.policy.loading.shapes import Fits, Listed, Shape, Values
+from tabard_sidecar.policy.problems import PolicyProblem
+from tabard_sidecar.policy.resources import schema
+from tabard_sidecar.policy.values import Json
+
+_NEEDS_START = ("grant", "ask", "delegate", "renew")
+
+
+def check_reach(
+    modules: Mapping[str, Node], library: Mapping[str, Node], data: Mapping[str, Json] | None, outside: Offers
+) -> Iterator[PolicyProblem]:
+    """Yield what no input can match and what nothing offers.
+
+    Args:
+        modules: the policy's modules by file.
+        library: Tabard's own.
+        data: base documents; ``None`` if they aren't known.
+        outside: catalogue and configuration.
+    """
+    said = {file: declared(module) for file, module in modules.items()}
+    optional = frozenset(path for each in said.values() for path in each.optional_data)
+    program = build_program(modules, library, data, schema("input"), optional)
+    labels = [label for each in said.values() for label in each.labels]
+    names = offered(Flow(program), labels, outside)
+    known = {path[1] for path in program.clauses if path[:1] == ("policy",) and len(path) > 1}
+    whole = input_schema(schema("input"), names, known)
+    program = replace(program, input=Fits((whole,)), tools=by_tool(whole, outside.tools))
+    flow = Flow(program)
+    for source, finding in flow.check():
+        yield _problem(source.file, finding.at, finding.code, finding.message, finding.next_step)
+    yield from _check_elements(flow, names)
+    yield from _check_start(flow)
+    if data is not None:
+        yield from _check_declared(said, flow.touched)
+
+
+def _check_start(flow: Flow) -> Iterator[PolicyProblem]:
+    if contract(flow, "start"):
+        return
+    for rule in _NEEDS_START:
+        for clause in contract(flow, rule)[:1]:
+            yield _problem(
+                clause.source.file, clause.rule.place, "no_start",
+                f"{rule} is never reached: no rule of the policy lets a task start",
+                'Add a rule `start contains {"code": …, "limits": …} if …`',
+            )  # fmt: skip
+            return
+
+
+def _check_elements(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
+    for clause in contract(flow, "grant"):
+        element = flow.element(clause)
+        credential = part(element, "credential")
+        for field, allowed in (
+            ("kind", names.outside.kinds),
+            ("audience", names.audiences),
+            ("scopes", names.scopes),
+        ):
+            shape = part(credential, field) if credential is not None else None
+            step = (
+                "The sidecar issues no other kind"
+                if field == "kind"
+                else f"Correct it, or add it to the {_LIMITS[field]} of a start rule"
+            )
+            yield from _unoffered(clause, field, shape, allowed, step)
+        step = "Correct the name, or grant the budget in a start rule"
+        yield from _unoffered(clause, "budget", part(element, "charges"), names.budgets, step)
+    for clause in contract(flow, "ask"):
+        step = "Correct the name, or add the role to approvals.roles"
+        yield from _unoffered(
+            clause, "role", part(flow.element(clause), "approvers"), names.outside.roles, step
+        )
+
+
+_LIMITS = {"audience": "audiences", "scopes": "scopes"}
+_WHAT = {"kind": "credential kind", "scopes": "scope"}
+
+
+def _unoffered(
+    clause: Clause, field: str, shape: Shape | None, allowed: frozenset[str] | None, step: str
+) -> Iterator[PolicyProblem]:
+    if shape is None or allowed is None:
+        return
+    what = _WHAT.get(field, field)
+    for name in sorted(_literals(shape).names - allowed):
+        at = _place_of(clause.rule.node, name) or clause.rule.place
+        message = f"nothing offers the {what} {name!r}{nearest(name, allowed)}"
+        yield _problem(clause.source.file, at, f"{field.removesuffix('s')}_unknown", message, step)
+
+
+def _literals(shape: Shape) -> Named:
+    """Return the names that a rule writes out; data may hold more than one rule needs."""
+    if isinstance(shape, Values) and shape.origin is None:
+        return Named(all=False)
+    if isinstance(shape, Listed):
+        found = Named()
+        for item in shape.items:
+            found = found.join(_literals(item))
+        return found
+    return names_in(shape)
+
+
+def _place_of(node: Json, text: str) -> Place | None:
+    """Return the place of a text in a clause, if it is written there."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, list):
+            pending += current
+        elif isinstance(current, Mapping):
+            if current.get("type") == "string" and current.get("value") == text and "location" in current:
+                return place(current)
+            pending += current.values()
+    return None
+
+
+def _check_declared(said: Mapping[str, Declared], touched: set[Path]) -> Iterator[PolicyProblem]:
+    for file, each in said.items():
+        for path in each.optional_data:
+            if not any(_meet(path, other) for other in touched):
+                shown = ".".join(("data", *path))
+                yield _problem(
+                    file, each.at, "optional_unused", f"{shown} is declared as optional, and no rule reads it",
+                    "Correct the path, or remove it",
+                )  # fmt: skip
+
+
+def _meet(declared_path: Path, path: Path) -> bool:
+    return len(declared_path) <= len(path) and all(
+        one == other or "*" in {one, other} for one, other in zip(declared_path, path, strict=False)
+    )
+
+
+def _problem(file: str, at: Place, code: str, message: str, step: str) -> PolicyProblem:
+    return PolicyProblem(file, at.row, at.column, code, message, step)

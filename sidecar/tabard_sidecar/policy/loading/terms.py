@@ -1,0 +1,262 @@
+"""Evaluates the terms of rules on shapes: literals, references, comprehensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from math import prod
+
+from tabard_sidecar.policy.loading import operators
+from tabard_sidecar.policy.loading.ast import Node
+from tabard_sidecar.policy.loading.finding import Frame, missing_key
+from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
+from tabard_sidecar.policy.loading.shapes import (
+    ANY,
+    Fields,
+    Fits,
+    Listed,
+    Many,
+    Origin,
+    SetValue,
+    Shape,
+    Values,
+    common_origin,
+    field_of,
+    fits,
+    is_literal,
+    items_of,
+    keys_of,
+    union,
+)
+from tabard_sidecar.policy.values import Json
+
+_MAX_TERMS = 3_000_000
+_MAX_LISTS = 1000
+_HIDDEN = Origin(reported=False)
+SCALARS = frozenset({"boolean", "null", "number", "string"})
+_COMPREHENSIONS = frozenset({"arraycomprehension", "objectcomprehension", "setcomprehension"})
+
+
+class Terms:
+    """Evaluates terms; :class:`.flow.Flow` adds rules, functions and bodies."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.touched: set[Path] = set()
+        self._left = _MAX_TERMS
+
+    def rule(self, path: Path, frame: Frame) -> Shape:
+        """Return the bound of a rule's value."""
+        raise NotImplementedError
+
+    def function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
+        """Return the bound of what a function returns."""
+        raise NotImplementedError
+
+    def body(self, expressions: list[Json], frame: Frame) -> bool:
+        """Evaluate a body; False if a test of types shows that it can't hold."""
+        raise NotImplementedError
+
+    def bind(self, pattern: Json, shape: Shape, frame: Frame) -> None:
+        """Give the variables of a pattern their bounds."""
+        kind, value = pattern.get("type"), pattern.get("value")
+        if kind == "var":
+            frame.variables[value] = shape
+        elif kind == "array":
+            for index, part in enumerate(value):
+                inner = field_of(shape, index) if isinstance(shape, Values | Listed) else None
+                if isinstance(shape, Listed):
+                    inner = shape.items[index] if index < len(shape.items) else None
+                self.bind(part, ANY if inner is None else inner, frame)
+        elif kind == "object":
+            for key, part in value:
+                inner = field_of(shape, key.get("value")) if key.get("type") == "string" else None
+                self.bind(part, ANY if inner is None else inner, frame)
+
+    def unbound(self, term: Json, frame: Frame) -> bool:
+        """Tell whether a term is a variable that has no bound by now, nor is the name of a rule or an import."""
+        name = term.get("value")
+        return (
+            term.get("type") == "var"
+            and frame.variables.get(name) is None
+            and (name in frame.variables or not self._is_name(name, frame))
+        )
+
+    def _is_name(self, name: str, frame: Frame) -> bool:
+        source = frame.source
+        return (
+            name in {"data", "input"}
+            or name in source.imports
+            or (*source.package, name) in self.program.clauses
+        )
+
+    def term(self, node: Json, frame: Frame) -> Shape:
+        """Return the bound of a term, and find what never matches in it."""
+        self._left -= 1
+        if self._left < 0:
+            return ANY
+        frame.move(node)
+        kind, value = node.get("type"), node.get("value")
+        if kind in SCALARS:
+            found: Shape = Values((value,), self._origin(frame))
+        elif kind in {"var", "ref"}:
+            found = self._reference(value if kind == "ref" else [node], frame)
+        elif kind in {"array", "set"}:
+            found = self._list(kind, [self.term(item, frame) for item in value], frame)
+        elif kind == "object":
+            found = self._object(value, frame)
+        elif kind == "call":
+            found = operators.call(self, value, frame)
+        elif kind in _COMPREHENSIONS:
+            found = self._comprehension(kind, value, frame)
+        else:
+            self._parts(node, frame)
+            found = ANY
+        return found
+
+    def _comprehension(self, kind: str, value: Json, frame: Frame) -> Shape:
+        inner = frame.inner()
+        self.body(value["body"], inner)
+        shapes = [self.term(value[part], inner) for part in ("key", "value", "term") if part in value]
+        return Many(kind.removesuffix("comprehension"), shapes[-1])
+
+    def _origin(self, frame: Frame) -> Origin:
+        return Origin() if frame.source.own and not frame.calls else _HIDDEN
+
+    def _parts(self, node: Json, frame: Frame) -> None:
+        """Evaluate the terms within a node of another kind, such as a template string."""
+        if isinstance(node, list):
+            for child in node:
+                self._parts(child, frame)
+        elif isinstance(node, Mapping):
+            for key, child in node.items():
+                if key == "location":
+                    continue
+                if isinstance(child, Mapping) and "type" in child and "value" in child:
+                    self.term(child, frame)
+                else:
+                    self._parts(child, frame)
+
+    def _list(self, kind: str, shapes: list[Shape], frame: Frame) -> Shape:
+        literals = [shape for shape in shapes if isinstance(shape, Values) and shape.origin is not None]
+        if len(literals) < len(shapes) or prod(len(shape.items) for shape in literals) > _MAX_LISTS:
+            return Listed(kind, tuple(shapes))
+        found = [list(items) for items in product(*(shape.items for shape in literals))]
+        values = [items if kind == "array" else SetValue(tuple(items)) for items in found]
+        return Values(tuple(values), common_origin(literals) or self._origin(frame))
+
+    def _object(self, pairs: list[list[Json]], frame: Frame) -> Shape:
+        keys = [self.term(key, frame) for key, _ in pairs]
+        shapes = [self.term(item, frame) for _, item in pairs]
+        written = [key for key in keys if is_literal(key) and isinstance(key.items[0], str)]
+        if len(written) < len(pairs):
+            return Many("object", union(shapes))
+        names = [key.items[0] for key in written]
+        origin = common_origin(written) or self._origin(frame)
+        literals = [shape for shape in shapes if is_literal(shape)]
+        if len(literals) == len(shapes):
+            items = [shape.items[0] for shape in literals]
+            return Values((dict(zip(names, items, strict=True)),), origin)
+        return Fields(dict(zip(names, shapes, strict=True)), origin)
+
+    # References
+
+    def _reference(self, parts: list[Json], frame: Frame) -> Shape:
+        head, rest = parts[0], parts[1:]
+        name = head["value"] if head.get("type") == "var" else None
+        if name is None:
+            return self._steps(self.term(head, frame), rest, frame)
+        if name in frame.variables:
+            known = frame.variables[name]
+            return self._steps(ANY if known is None else known, rest, frame)
+        if (*frame.source.package, name) in self.program.clauses:
+            return self._below_data(frame.source.package, [_string(name, head), *rest], frame)
+        base = frame.source.imports.get(name) or ((name,) if name in {"data", "input"} else None)
+        if base is None or self._is_replaced(base, rest, frame):
+            return self._steps(ANY, rest, frame)
+        whole = [*(_string(part, head) for part in base[1:]), *rest]
+        return (
+            self._steps(frame.input, whole, frame)
+            if base[0] == "input"
+            else self._below_data((), whole, frame)
+        )
+
+    def _is_replaced(self, base: Path, rest: list[Json], frame: Frame) -> bool:
+        path = base
+        for part in rest:
+            if part.get("type") != "string":
+                break
+            path = (*path, part["value"])
+        return any(path[: len(target)] == target or target[: len(path)] == path for target in frame.replaced)
+
+    def _below_data(self, base: Path, parts: list[Json], frame: Frame) -> Shape:
+        path = base
+        for index, part in enumerate(parts):
+            if part.get("type") != "string":
+                break
+            path = (*path, part["value"])
+            if path in self.program.clauses:
+                return self._steps(self.rule(path, frame), parts[index + 1 :], frame)
+        if self.program.data is None or not path or path[0] in RULE_ROOTS:
+            return self._steps(ANY, parts, frame)
+        return self._steps(Values((self.program.data,)), parts, frame)
+
+    def _steps(self, shape: Shape, parts: list[Json], frame: Frame) -> Shape:
+        for part in parts:
+            frame.move(part)
+            if self.unbound(part, frame):
+                self.bind(part, keys_of(shape), frame)
+                shape = items_of(shape)
+            else:
+                shape = self.under(shape, self.term(part, frame), frame)
+        return shape
+
+    def under(self, shape: Shape, key: Shape, frame: Frame) -> Shape:
+        """Return the bound of what stands under a key, and find keys that can't be there."""
+        if isinstance(key, Fits):
+            for name, origin in _literal_keys(shape):
+                if not fits(name, key):
+                    frame.sink.never(name, key, origin, frame)
+        if not isinstance(key, Values):
+            return items_of(shape)
+        found = [self._field(shape, item, key.origin, frame) for item in key.items]
+        if key.origin is None:
+            present = [one for one in found if one is not None]
+            return union(present) if present else items_of(shape)
+        return union(ANY if one is None else one for one in found)
+
+    def _field(self, shape: Shape, key: Json, origin: Origin | None, frame: Frame) -> Shape | None:
+        found = field_of(shape, key)
+        if isinstance(shape, Values) and shape.origin is None:
+            path = (*shape.path, str(key))
+            self.touched.add(path)
+            if self.program.is_optional(path):
+                return ANY
+            if (
+                found is None
+                and not shape.path
+                and origin is not None
+                and not frame.calls
+                and key in RULE_ROOTS
+            ):
+                return ANY
+        if found is None and origin is not None:
+            missing_key(shape, key, origin, frame)
+        return found
+
+
+def _string(text: str, near: Node) -> Node:
+    return {"type": "string", "value": text, "location": near.get("location")}
+
+
+def _literal_keys(shape: Shape) -> list[tuple[Json, Origin]]:
+    """Return the keys and members that a rule writes out, by which a part of the input is looked up."""
+    if isinstance(shape, Fields) and shape.origin is not None:
+        return [(name, shape.origin) for name in shape.fields]
+    if not isinstance(shape, Values) or shape.origin is None:
+        return []
+    found: list[Json] = []
+    for value in shape.items:
+        if isinstance(value, dict | SetValue):
+            found += value if isinstance(value, dict) else value.members
+    return [(key, shape.origin) for key in found]

@@ -1,0 +1,309 @@
+"""A condition that no input can match is refused in every way of writing it, and no other condition is."""
+
+from __future__ import annotations
+
+import pytest
+from tabard_sidecar.policy.catalogue import catalogue_of
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.offered import Offers
+from tabard_sidecar.policy.problems import PolicyBrokenError
+
+DATA = {
+    "lists": {"blocked": {"eve": True}, "known": ["a", "b"]},
+    "people": {"u1": {"roles": ["clerk"]}, "u2": {"roles": []}},
+    "limit": "5",
+    "empty": {},
+}
+CATALOGUE = catalogue_of(
+    {
+        "tools": [
+            {"name": "notes.read", "inputSchema": {"properties": {"id": {}}, "additionalProperties": False}},
+            {
+                "name": "notes.write",
+                "labels": ["seen"],
+                "inputSchema": {"properties": {"text": {}}, "additionalProperties": False},
+            },
+        ]
+    },
+    "catalogue.yaml",
+)
+OPTIONS = CompileOptions(
+    offers=Offers(claims=frozenset({"groups"}), roles=frozenset({"lead"}), tools=CATALOGUE)
+)
+HEAD = """package policy.demo
+
+grant contains {"code": "ok", "labels": ["untrusted"], "charges": {"cents": 1}} if input.operation == "authorize"
+
+start contains {"code": "s", "limits": {
+	"tools": ["notes.*", "mail.*"], "budgets": {"cents": 4}, "scopes": ["r"], "audiences": ["A"],
+}} if input.subject.id != ""
+
+"""
+IMPORTS = {
+    name: f"data.tabard.lib.{name}"
+    for name in ("arguments", "budgets", "history", "labels", "outbound", "sets", "subject", "tools")
+} | {"lists": "data.lists", "l": "data.lists"}
+NEVER = [
+    "data.lists.blokced",
+    'data.lists["blokced"]',
+    "data.lists.blokced[input.subject.id]",
+    "l.blokced.eve",
+    "lists.blokced.eve",
+    "some x in data.lists.blokced; x == input.subject.id",
+    "every x in data.lists.blokced { x != input.subject.id }",
+    "count([y | some y in data.lists.blokced; y == input.subject.id]) > 0",
+    "count({y | d := data.lists; some y in d.blokced}) > 0",
+    "d := data.lists; d.blokced[input.subject.id]",
+    'object.get(data.lists, "blokced", {})[input.subject.id]',
+    'some k in {"blocked", "blokced"}; data.lists[k][input.subject.id]',
+    'k := "blokced"; data.lists[k][input.subject.id]',
+    'data["lists"]["blokced"][input.subject.id]',
+    "not data.lists.blokced[input.subject.id]",
+    "data.people[input.subject.id].rolse",
+    "some p in data.people; p.rolse",
+    'some id, p in data.people; "x" in p.rolse',
+    "x = data.people[_]; x.rolse",
+    "x.rolse; x = data.people[_]",
+    "data.people.u3.roles",
+    "sets.has(data.lists.blokced, input.subject.id)",
+    "count(data.lists.blokced) > 0",
+    "input.subject.id in data.lists.blokced",
+    "input.subject.id in object.keys(data.lists.blokced)",
+    'sprintf("%v", [data.lists.blokced]) == "x"',
+    'x := {"a": data.lists.blokced}; x.a',
+    "data.lists.blocked.eve == data.lists.knwon",
+    'arguments.all_in("id", data.lists.blokced)',
+    'input.operation == "authorise"',
+    'input.operation != "authorise"',
+    '"authorise" == input.operation',
+    'input.operation in {"authorize", "filter_tool"}',
+    'input.operation in ["authorise"]',
+    'not input.operation == "authorise"',
+    'o := input.operation; o == "authorise"',
+    'op = "authorise"; op == input.operation',
+    't := input; t.operation == "authorise"',
+    '{"authorise": 1}[input.operation]',
+    '{"authorise"}[input.operation]',
+    'some op in {"authorise"}; op == input.operation',
+    'input["operation"] == "authorise"',
+    'object.get(input, "operation", "") == "authorise"',
+    'object.get(input, ["task", "intent_source"], "") == "sgned"',
+    'input.task.intent_source == "sgned"',
+    'input.context.time > "5"',
+    "input.context.time > data.limit",
+    'input.delegation.depth == "3"',
+    'input.delegation.chain[_].caveats[_].type == "tool"',
+    'some c in input.delegation.constraints; c.type == "expirey"',
+    'tools.one_of({"notes.read", "notes.wriet"})',
+    'tools.one_of(["notes.wriet"])',
+    'tools.one_of({"notes.wriet": true})',
+    'input.tool.name == "notes.wriet"',
+    'startswith(input.tool.name, "x"); input.tool.annotations.readOnlyHnt',
+    'budgets.spent_more_than("cnts", 3)',
+    'budgets.spent_at_most("cnts", 3)',
+    "input.budgets.cnts.spent > 3",
+    'input.budgets[b].spent > 3; b == "cnts"',
+    'labels.has("untrusd")',
+    'labels.has_any({"untrusted", "untrusd"})',
+    '"untrusd" in input.history.labels',
+    'subject.has_claim("gropus", "support")',
+    "input.subject.claims.gropus",
+    'object.get(input.subject.claims, "gropus", [])',
+    'history.called({"notes.wriet"})',
+    'input.tool.name == "notes.read"; input.tool.arguments.text',
+    'input.tool.name == "notes.read"; arguments.in_range("text", 1, 2)',
+    'arguments.in_range("txet", 1, 2)',
+    'arguments.only({"id", "txet"})',
+    'outbound.requested({"txet"}, {})',
+    'not outbound.secrets_only_to({"id"}, {"untrusd"}, {})',
+    '"txet" in arguments.names',
+    'input.approvals[_].module == "dmo"',
+    "data.lists.blocked in input.operation",
+    'x := input.operation; x in {"authorise"}',
+    'input.operation == ["authorize"][0]; input.operation == "authorisé"',
+    "lower(input.operation) == 3",
+    'graph := {"a": data.lists.blokced}; graph.a',
+    "walk(data.lists.blokced, [p, v])",
+    "f := [data.lists][0].blokced; f",
+    "[x, _] := [data.lists, 1]; x.blokced",
+    "x := data.lists; y := x; z := y; z.blokced",
+    'data.lists[concat("", ["blok", "ced"])]',
+    "max([count(data.lists.blokced), 1]) > 0",
+    "input.task.purpose == 3",
+    '"r" in input.task.purpose',
+    '{x: 1 | some x in data.lists.blokced}["u"]',
+    "true with data.lists.other as data.lists.blokced",
+    'input.budgets[name].spent > 3; name != "other"',
+]
+RULES = [
+    '_f(x) if x.blokced[input.subject.id]\n\ndeny contains {"code": "no", "message": "no"} if _f(data.lists)\n',
+    '_f(x) if x.blocked[input.subject.id]\n\n_f(x) if x.blokced[input.subject.id]\n\ndeny contains {"code": "no", "message": "no"} if _f(data.lists)\n',
+    '_key := "blokced"\n\ndeny contains {"code": "no", "message": "no"} if data.lists[_key][input.subject.id]\n',
+    '_f("authorise") := 1\n\n_f("renew") := 2\n\ndeny contains {"code": "no", "message": "no"} if _f(input.operation)\n',
+    '_t := {"notes.raed": 1, "notes.write": 2}\n\ndeny contains {"code": "no", "message": "no"} if _t[input.tool.name]\n',
+    '_ops contains "authorise"\n\ndeny contains {"code": "no", "message": "no"} if input.operation in _ops\n',
+    '_ops := {"authorise"}\n\ndeny contains {"code": "no", "message": "no"} if input.operation in _ops\n',
+    '_p := data.people[input.subject.id]\n\ndeny contains {"code": "no", "message": "no"} if _p.rolse\n',
+    '_l := data.lists\n\ndeny contains {"code": "no", "message": "no"} if _l.blokced[input.subject.id]\n',
+    'default _x := 3\n\n_x := 4 if data.lists.blokced\n\ndeny contains {"code": "no", "message": "no"} if _x == 4\n',
+    '_x := 4 if { false } else := 5 if data.lists.blokced\n\ndeny contains {"code": "no", "message": "no"} if _x == 5\n',
+    'deny contains {"code": "no", "message": sprintf("%v", [data.lists.blokced])}\n',
+    'grant contains {"code": "x", "credential": {"kind": "jwt", "audience": "B", "scopes": ["r"], "ttl_seconds": 4}} if true\n',
+    'grant contains {"code": "x", "credential": {"kind": "jwt", "audience": "A", "scopes": ["w"], "ttl_seconds": 4}} if true\n',
+    '_aud := "B"\n\n_for(s) := data.tabard.lib.credentials.once(_aud, [s], 4)\n\ngrant contains {"code": "x", "credential": _for("w")} if true\n',
+    'grant contains {"code": "x", "credential": {"kind": "vault", "audience": "A"}} if true\n',
+    'grant contains {"code": "x", "charges": {"cnts": 3}} if true\n',
+    'ask contains {"code": "x", "approvers": ["laed"], "reason": "r", "uses": 1, "ttl_seconds": 4} if true\n',
+    '_ask(r) := {"code": "x", "approvers": [r], "reason": "r", "uses": 1, "ttl_seconds": 4}\n\nask contains _ask("laed") if true\n',
+]
+MAY = [
+    "data.lists.blocked[input.subject.id]",
+    "data.empty[input.subject.id].x",
+    "data.empty[input.subject.id]",
+    "some k, v in data.empty; v.x == k",
+    'data.people[input.subject.id].roles[_] == "clerk"',
+    "some x in data.lists.known; x == input.subject.id",
+    "input.subject.id in data.lists.known",
+    "not input.subject.id in data.lists.known",
+    'some x in ["a", 1, true]; x == input.subject.id; is_string(x)',
+    'object.get(input.subject, "authenticated_at", 0) < 5',
+    'object.get(input.tool.arguments, "id", null) == null',
+    'input.operation in {"authorize", "renew"}',
+    'op := input.operation; op != "renew"',
+    'startswith(input.operation, "auth")',
+    "count(input.delegation.chain) > 3",
+    'input.delegation.chain[0].holder == "x"',
+    'some i; input.delegation.chain[i].holder == "x"; i > 0',
+    'some i, c in input.delegation.chain; i == 0; c.holder == "x"',
+    '[x, y] := split(input.subject.id, "/"); x == "a"; y == "b"',
+    '{"a": z} := {"a": input.subject.id}; z == "q"',
+    "input.tool.arguments.id == 3",
+    'input.tool.arguments.id == "3"',
+    'tools.one_of({"notes.read"}); not arguments.absent("id")',
+    'labels.has("untrusted"); labels.has("seen")',
+    '"reported:seen" in input.history.labels',
+    'subject.has_claim("groups", "x")',
+    '"x" in input.subject.claims.groups',
+    'input.subject.claims.groups[_] == "x"',
+    "input.budgets.cents.remaining < 5",
+    'some name, b in input.budgets; name == "cents"; b.spent > 3',
+    'history.called({"notes.read"})',
+    'glob.match("notes.*", [], input.tool.name)',
+    'regex.match("^notes", input.tool.name)',
+    "x := [1, 2, 3][_]; x > 2; input.delegation.depth == x",
+    'walk(input.tool.arguments, [path, value]); value == "x"',
+    'time.weekday(input.context.time * 1000000000) == "Sunday"',
+    'json.filter(input, ["task/id"]).task.id == "x"',
+    "data.limit == input.task.purpose",
+    'some a, b in {"x": 1}; a == input.task.purpose; b == input.delegation.depth',
+    'x := {"a": 1, "b": 2}; x[input.task.purpose] == 2',
+    'x := object.union({"a": 1}, {"b": 2}); x.b == 2',
+    'input.context.time - object.get(input.subject, "authenticated_at", 0) > 900',
+    'every c in input.delegation.chain { c.holder != "x" }',
+    'n := count([1 | some c in input.history.calls; c.tool == "notes.read"]); n > 3',
+    'trim_suffix(input.subject.id, "@x") in {"a", "b"}',
+    'union({{"a"}, {"b"}})[input.subject.id]',
+    's := {"a", "b"} - {"b"}; input.subject.id in s',
+    's := {"a", "b"} & {"b"}; input.subject.id in s',
+    's := {x | some x in ["a"]} | {"b"}; s[input.subject.id]',
+    'input.task.statement == ""',
+    'input.tool.server == "crm"',
+    'input.request.holder == "spiffe://x"',
+    "input.request.limits.budgets.other > 3",
+    "input.context.asserted.foo == 3",
+    "input.tool.annotations.readOnlyHint == true",
+    "not input.tool.annotations.destructiveHint == false",
+    "input.delegation.depth == 3.0",
+    "data.people[input.subject.id].roles == []",
+    'count({r | some r in data.people[input.subject.id].roles; r == "boss"}) == 0',
+    "x := data.people[input.subject.id]; not x.roles",
+    'input.agent.attributes.namespace == "prod"',
+]
+
+
+def problems(engine, rules, *, data=DATA, metadata=""):
+    """Return the codes of every problem of a policy with these rules, which import what they name."""
+    used = [
+        f"import {path}" + (f" as {name}" if path.split(".")[-1] != name else "")
+        for name, path in IMPORTS.items()
+        if f" {name}." in f" {rules}".replace("(", " ").replace("\t", " ").replace("{", " ")
+        or f" {name};" in rules
+    ]
+    text = metadata + HEAD.replace("policy.demo\n", "policy.demo\n" + "\n".join(used) + "\n", 1) + rules
+    try:
+        compile_policy(engine, {"demo.rego": text}, data, OPTIONS).close()
+    except PolicyBrokenError as error:
+        return {problem.code for problem in error.problems}
+    return set()
+
+
+def denied_if(conditions):
+    """Return a rule that denies under conditions, which a semicolon separates."""
+    body = "\n\t".join(part.strip() for part in conditions.split("; "))
+    return f'deny contains {{"code": "no", "message": "no"}} if {{\n\t{body}\n}}\n'
+
+
+@pytest.mark.parametrize("conditions", NEVER)
+def test_a_condition_that_never_holds_is_refused(engine, conditions):
+    found = problems(engine, denied_if(conditions))
+    assert found
+    assert found <= {
+        "annotation_unknown",
+        "argument_unknown",
+        "budget_unknown",
+        "claim_unknown",
+        "data_unknown",
+        "label_unknown",
+        "rego_type_error",
+        "tool_unknown",
+        "type_mismatch",
+        "value_unknown",
+    }
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_helpers_and_functions_hide_nothing(engine, rules):
+    found = problems(engine, rules)
+    assert found
+    assert not any(code.startswith("rego_") for code in found)
+
+
+@pytest.mark.parametrize("conditions", MAY)
+def test_a_condition_that_may_hold_is_accepted(engine, conditions):
+    assert problems(engine, denied_if(conditions)) == set()
+
+
+OPTIONAL = """# METADATA
+# custom:
+#   tabard:
+#     optional_data: [data.lists.blokced, data.people.*.manager]
+"""
+
+
+def test_optional_data_may_be_missing(engine):
+    read = denied_if("data.lists.blokced[input.subject.id].reason; data.people[input.subject.id].manager.id")
+    assert problems(engine, read) == {"data_unknown"}
+    assert problems(engine, read, metadata=OPTIONAL) == set()
+
+
+def test_optional_data_that_nothing_reads_is_refused(engine):
+    assert problems(engine, denied_if("data.lists.blokced.eve"), metadata=OPTIONAL) == {"optional_unused"}
+
+
+def test_a_label_from_outside_is_declared(engine):
+    read = denied_if('labels.has("from_backend")')
+    said = "# METADATA\n# custom: {tabard: {labels: [from_backend]}}\n"
+    assert problems(engine, read) == {"label_unknown"}
+    assert problems(engine, read, metadata=said) == set()
+
+
+def test_where_more_is_possible_nothing_is_refused(engine):
+    """A start rule whose budgets come from elsewhere may grant any budget."""
+    more = 'start contains {"code": "t", "limits": {"budgets": {input.task.purpose: 3}}} if input.subject.id == "a"\n'
+    assert problems(engine, denied_if("input.budgets.cnts.spent > 3") + "\n" + more) == set()
+
+
+def test_a_policy_without_a_start_rule_is_refused(engine):
+    rule = 'package policy.demo\n\ngrant contains {"code": "ok"} if input.operation == "authorize"\n'
+    with pytest.raises(PolicyBrokenError, match="no rule of the policy lets a task start"):
+        compile_policy(engine, {"demo.rego": rule}, {}, CompileOptions())
