@@ -69,7 +69,7 @@ deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
     code, report = as_json("check", tmp_path, "--catalogue", SUPPORT / "catalogue.yaml")
     assert code == exit_codes.POLICY
     assert [(problem["row"], problem["code"]) for problem in report["problems"]] == [
-        (7, "argument_unknown"), (11, "tool_unknown"), (15, "argument_unknown"),
+        (7, "argument_unknown"), (11, "tool_unknown"), (12, "argument_unknown"), (15, "argument_unknown"),
     ]  # fmt: skip
     assert "did you mean 'amount_cents'?" in report["problems"][0]["message"]
 
