@@ -66,11 +66,11 @@ class Facts:
     """The facts that a caveat is checked against.
 
     ``now`` is in seconds since the epoch; ``depth`` counts the hops and branches of the whole chain, the one about to
-    be added included. Only the parts that the operation has are set.
+    be added included. ``purpose`` is ``None`` if only the agent states one. Only the parts that the operation has are set.
     """
 
     now: float
-    purpose: str
+    purpose: str | None
     depth: int
     call: CallFacts | None = None
     credential: CredentialFacts | None = None

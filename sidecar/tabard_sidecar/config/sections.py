@@ -111,7 +111,7 @@ class InsecureConfig(BaseModel):
     )
     accept_asserted_intent: bool = Field(
         default=False,
-        description="Let guardrails that read purpose or statement accept an asserted intent.",
+        description="Let guardrails that read purpose or statement, and the limit `purposes`, accept an asserted intent.",
     )
     tasks_per_token: int | None = Field(
         default=None,

@@ -65,6 +65,7 @@ def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made 
     hop_key: bytes,
     decode: Callable[[bytes], Caveat],
     registry: CaveatRegistry = CAVEATS,
+    accepts_asserted_intent: bool = False,
 ) -> IndexedGrant:
     """Build the grant that a verified macaroon encodes.
 
@@ -75,6 +76,7 @@ def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made 
         hop_key: key of the seals.
         decode: decodes one first-party caveat.
         registry: the caveat types that ``decode`` knows; checks the caveats.
+        accepts_asserted_intent: whether a purpose counts that the agent asserts.
 
     Raises:
         Refused: a caveat is unknown or malformed, a hop isn't sealed, or there are too many budgets.
@@ -107,6 +109,7 @@ def build_grant(  # noqa: PLR0913 - one argument per thing that a grant is made 
         expires_at=min([root.task.expires_at, *expiries]),
         budgets=tuple(budgets),
         registry=registry,
+        accepts_asserted_intent=accepts_asserted_intent,
     )
 
 

@@ -65,7 +65,7 @@ def check_delegation(grant: IndexedGrant, holder: str, *, now: float) -> None:
         Refused: a caveat isn't met, or ``holder`` can't hold the grant.
     """
     _check_grant(grant, now)
-    facts = Facts(now=now, purpose=grant.task.purpose, depth=len(grant.links) + 1)
+    facts = Facts(now=now, purpose=grant.counted_purpose, depth=len(grant.links) + 1)
     check_each(grant, (*grant.per_grant, *grant.per_time), facts)
     check_delegatee(grant, holder)
 
@@ -107,7 +107,7 @@ def clamp_credential(
     scopes = _granted_scopes(grant, template.scopes, requested_scopes)
     facts = Facts(
         now=now,
-        purpose=grant.task.purpose,
+        purpose=grant.counted_purpose,
         depth=len(grant.links),
         credential=CredentialFacts(template.audience, scopes),
     )
@@ -136,7 +136,7 @@ def _granted_scopes(grant: IndexedGrant, offered: Sequence[str], requested: Sequ
 
 def _check_call(grant: IndexedGrant, call: CallFacts, now: float) -> None:
     _check_grant(grant, now)
-    facts = Facts(now=now, purpose=grant.task.purpose, depth=len(grant.links), call=call)
+    facts = Facts(now=now, purpose=grant.counted_purpose, depth=len(grant.links), call=call)
     check_each(grant, grant.per_call, facts)
 
 
@@ -148,9 +148,11 @@ def _check_grant(grant: IndexedGrant, now: float) -> None:
         )
     if not now < grant.expires_at:
         # The earliest expiry caveat, unless the root's own end comes first.
-        check_each(grant, grant.expiries[:1], Facts(now=now, purpose=grant.task.purpose, depth=0))
+        check_each(grant, grant.expiries[:1], Facts(now=now, purpose=grant.counted_purpose, depth=0))
         raise Refused("grant_expired", f"the root grant expired at {grant.expires_at:.3f}, now is {now:.3f}")
     if grant.refusal is not None:
         raise Refused(*grant.refusal)
     if grant.per_time:
-        check_each(grant, grant.per_time, Facts(now=now, purpose=grant.task.purpose, depth=len(grant.links)))
+        check_each(
+            grant, grant.per_time, Facts(now=now, purpose=grant.counted_purpose, depth=len(grant.links))
+        )

@@ -24,7 +24,7 @@ from tabard.caveats import (
 )
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.model import VerifiedGrant
+from tabard_sidecar.model import IntentSource, VerifiedGrant
 from tabard_sidecar.state.labels import owner_id
 from tabard_sidecar.state.model import Chain, Child
 
@@ -54,10 +54,11 @@ class IndexedGrant(VerifiedGrant):
     expiry caveats, which are in no other list, the earliest first. ``counted`` are the links as the state
     store counts them, each with the least that a max_children caveat before it allows its parent. ``chain``
     identifies the chain in the state store; ``third_parties`` are the identifiers of third-party caveats, in
-    base64url. ``registry`` checks the caveats.
+    base64url. ``registry`` checks the caveats. ``accepts_asserted_intent`` lets a purpose count that the agent asserts.
     """
 
     registry: CaveatRegistry = field(default=CAVEATS, repr=False, compare=False)
+    accepts_asserted_intent: bool = field(default=False, repr=False, compare=False)
     per_grant: Numbered = field(init=False, repr=False, compare=False)
     expiries: Numbered = field(init=False, repr=False, compare=False)
     per_time: Numbered = field(init=False, repr=False, compare=False)
@@ -86,13 +87,19 @@ class IndexedGrant(VerifiedGrant):
         self._set("chain", Chain(self.link_ids, self.budgets, owners, tuple(workloads)[::-1]))
         self._set("third_parties", tuple(item.id for item in self.caveats if isinstance(item, ThirdParty)))
         # These caveats don't depend on the time. If one compares with it nevertheless, NaN makes it fail.
-        facts = Facts(now=math.nan, purpose=self.task.purpose, depth=len(self.links))
+        facts = Facts(now=math.nan, purpose=self.counted_purpose, depth=len(self.links))
         try:
             check_each(self, self.per_grant, facts)
         except Refused as refusal:
             self._set("refusal", (refusal.code, refusal.message))
         else:
             self._set("refusal", None)
+
+    @property
+    def counted_purpose(self) -> str | None:
+        """The purpose with which caveats are compared; ``None`` if only the agent states it."""
+        counts = self.accepts_asserted_intent or self.task.intent_source is IntentSource.SIGNED
+        return self.task.purpose if counts else None
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

@@ -84,6 +84,7 @@ class GrantService:
         max_entries: most verified grants that are remembered.
         max_bytes: most memory, in bytes and by estimate, that they may take.
         registry: the caveat types that grants may hold.
+        accepts_asserted_intent: whether a purpose counts that the agent asserts.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class GrantService:
         max_entries: int = 4096,
         max_bytes: int = 16 * 2**20,
         registry: CaveatRegistry = CAVEATS,
+        accepts_asserted_intent: bool = False,
     ) -> None:
         self._keyring = keyring
         self._zone = zone
         self.verifications = Verifications()
         self._cache: GrantCache[_Known] = GrantCache(max_entries, max_bytes)
         self._registry = registry
+        self._accepts_asserted_intent = accepts_asserted_intent
         self._decode_kept = lru_cache(maxsize=_DECODED_CAVEATS)(registry.decode)
 
     def mint(  # noqa: PLR0913 - one argument per thing that a root grant states
@@ -224,7 +227,13 @@ class GrantService:
             )
         hop_key = self._keyring.derive(key, _HOP_INFO)
         built = build_grant(
-            digest_of(grant), root, verified, hop_key=hop_key, decode=self._decode, registry=self._registry
+            digest_of(grant),
+            root,
+            verified,
+            hop_key=hop_key,
+            decode=self._decode,
+            registry=self._registry,
+            accepts_asserted_intent=self._accepts_asserted_intent,
         )
         if answers:
             check_third_parties(verified.steps, lambda name: self._keyring.derive(key, approval_info(name)))

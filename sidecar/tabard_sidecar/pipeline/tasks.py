@@ -210,6 +210,9 @@ class Tasks:
             now=now,
         )
         verified = stages.grants.verify(grant)
+        if verified.refusal is not None:
+            # A limit that this task can never meet, for example on its purpose.
+            raise Refused(*verified.refusal)
         await self._open(verified, recorder)
         return Answer(recorder.allow(decision.granted_by), grant, verified)
 

@@ -71,7 +71,11 @@ class Parts:
             settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
         )
         self.identity = _identity(settings, clock, self.metrics)
-        self.grants = GrantService(self.keyring, settings.zone)
+        self.grants = GrantService(
+            self.keyring,
+            settings.zone,
+            accepts_asserted_intent=settings.insecure.accept_asserted_intent,
+        )
         self.metrics.pull_grants_verified(lambda: asdict(self.grants.verifications))
         self.state = timed(create_store(settings.state, settings.zone), self.metrics)
         self.revoking = build_revocation(

@@ -65,3 +65,27 @@ async def test_a_narrower_budget_hides_nothing_from_policy(zone):
         "cents": {"limit": 5, "spent": 900, "remaining": 5},
         "calls": {"limit": 50, "spent": 1, "remaining": 49},
     }
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+async def test_an_asserted_purpose_meets_no_limit_on_purposes(start_zone, accepted):
+    """Neither policy's, nor one that a holder appends; the agent could assert any purpose."""
+    source = POLICY["desk/desk.rego"].replace('"tools": ["*"],', '"tools": ["*"], "purposes": ["billing"],')
+    overrides = {"insecure.accept_asserted_intent": accepted}
+    zone = await start_zone(policy={"desk/desk.rego": source}, overrides=overrides)
+    signed = await zone.start_task(intent_token=zone.intent("billing", "Bill."))
+    assert await pay(signed, 1)
+    assert (await refused(zone.start_task())).code == "purpose_not_granted"
+    client = zone.agent("orchestrator")
+    attempt = client.start_task(zone.issuer.access_token("eve"), purpose="billing")
+    if accepted:
+        assert await pay(await attempt, 1)
+        return
+    assert (await refused(attempt)).code == "purpose_not_granted"
+
+
+async def test_an_asserted_purpose_meets_no_appended_limit(zone):
+    task = await zone.agent("orchestrator").start_task(zone.issuer.access_token("eve"), purpose="billing")
+    assert await pay(task, 1)
+    narrowed = task.narrow(Limits(purposes=("billing",)))
+    assert (await refused(pay(narrowed, 1))).code == "purpose_not_granted"

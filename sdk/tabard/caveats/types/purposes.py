@@ -12,7 +12,10 @@ from tabard.caveats.limit_fields import TextsLimit
 
 @dataclass(frozen=True, slots=True)
 class Purposes(Caveat):
-    """The grant may only be used if the task's purpose is one of these."""
+    """The grant may only be used if the task's purpose is one of these and was signed by an initiator.
+
+    With ``insecure.accept_asserted_intent`` a purpose that the agent asserts counts, too.
+    """
 
     tag = "purposes"
     depends_on = DependsOn.GRANT
@@ -25,6 +28,8 @@ class Purposes(Caveat):
 
     def check(self, facts: Facts) -> Failure | None:
         """See :meth:`Caveat.check`."""
+        if facts.purpose is None:
+            return Failure("purpose_not_granted", "only the agent states the purpose, and no initiator signed it")
         if facts.purpose in self.purposes:
             return None
         asked = quoted(facts.purpose)
