@@ -87,7 +87,7 @@ class GrantService:
         accepts_asserted_intent: whether a purpose counts that the agent asserts.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per setting
         self,
         keyring: RootKeys,
         zone: str,
