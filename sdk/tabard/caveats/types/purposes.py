@@ -29,7 +29,9 @@ class Purposes(Caveat):
     def check(self, facts: Facts) -> Failure | None:
         """See :meth:`Caveat.check`."""
         if facts.purpose is None:
-            return Failure("purpose_not_granted", "only the agent states the purpose, and no initiator signed it")
+            return Failure(
+                "purpose_not_granted", "only the agent states the purpose, and no initiator signed it"
+            )
         if facts.purpose in self.purposes:
             return None
         asked = quoted(facts.purpose)
