@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from tabard_sidecar.identity.fetch import FetchError, check_url
+from tabard_sidecar.records.redaction import redact
 from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.secret_files import read_secret
 
@@ -106,7 +107,7 @@ class Webhook:
     def announce(self, event: Mapping[str, Any]) -> None:
         """Queue an event. Never waits and never fails."""
         try:
-            self._queue.put_nowait(encode(dict(event)))
+            self._queue.put_nowait(encode(redact(dict(event))))
         except asyncio.QueueFull:
             self.dropped += 1
             _log.warning("webhook event dropped", extra={"problem": "too many wait already"})

@@ -1,18 +1,26 @@
-"""Exports traces with OpenTelemetry. Imported only if a collector is configured."""
+"""Exports traces with OpenTelemetry. Imported only if a collector is configured.
+
+A span holds names and codes of this code base, never a message: messages quote what agents, people and policies say, and
+stack traces quote everything. The decision log has them, under the trace id.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.records.redaction import redact_text
 from tabard_sidecar.util.files import read_trusted
 
 if TYPE_CHECKING:
@@ -34,13 +42,34 @@ class OtelTracing:
 
     def request(self, name: str, metadata: Metadata) -> AbstractContextManager[object]:
         """Start the span of one RPC; a malformed ``traceparent`` starts a new trace."""
-        carrier = {key: value for key, value in metadata if key in _CARRIED and isinstance(value, str)}
+        carrier = {
+            key: value
+            for key, value in metadata
+            if key in _CARRIED and isinstance(value, str) and redact_text(value) == value
+        }
         parent = self._propagator.extract(carrier) if carrier else None
-        return self._tracer.start_as_current_span(name, parent, kind=SpanKind.SERVER)
+        return self._span(name, parent, SpanKind.SERVER)
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """Start the span of one stage below the current span."""
-        return self._tracer.start_as_current_span(name)
+        return self._span(name)
+
+    @contextmanager
+    def _span(
+        self, name: str, parent: Context | None = None, kind: SpanKind = SpanKind.INTERNAL
+    ) -> Iterator[Span]:
+        """Make a span; an exception leaves its reason code, or the name of its type."""
+        with self._tracer.start_as_current_span(
+            name, parent, kind=kind, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield span
+            except (Refused, NoDecision) as error:
+                span.set_status(Status(StatusCode.ERROR, error.code))
+                raise
+            except BaseException as error:
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
 
     def ids(self) -> tuple[str, str] | None:
         """Return trace id and span id of the current span, hex."""

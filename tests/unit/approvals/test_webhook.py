@@ -191,6 +191,19 @@ async def test_a_secret_that_is_exchanged_while_running(secret_file):
     assert headers[SIGNATURE_HEADER] == f"t={int(NOW)},v1={expected}"
 
 
+async def test_an_event_holds_no_secret(secret_file):
+    """Events pass through the redaction of everything that leaves the sidecar."""
+    secret = "AgEGdGFiYXJk" + "x" * 80
+    async with Receiver() as receiver:
+        webhook = Webhook(WebhookConfig(url=receiver.url, secret_file=secret_file), FakeClock())
+        await webhook.start()
+        webhook.announce({"approval_id": "a", "tool": f"pay {secret}", "grant": "g"})
+        await receiver.until(1)
+        await webhook.close()
+    _, body = receiver.requests[0]
+    assert json.loads(body) == {"approval_id": "a", "tool": "pay [redacted]", "grant": "[redacted]"}
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [

@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.model import Decision, IssuedCredential, Operation, Reason
 from tabard_sidecar.records.conf import TelemetryConfig
 from tabard_sidecar.records.metrics import Metrics
@@ -181,3 +183,31 @@ async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
         "ended_at_or_above": 1,
         "expire": 1,
     }
+
+
+SECRETS = (
+    "AgEGdGFiYXJk" + "x" * 80,
+    "a recipient",
+    "s3cret-value",
+    "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2ln",
+)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("kind", [Refused, NoDecision, ValueError, asyncio.CancelledError])
+def test_a_span_holds_codes_and_no_words(spans, secret, kind):
+    """No exception event, no stack trace, no message: only a code of ours, or the name of a type."""
+    tracing, exporter = spans
+    said = f"it says {secret}"
+    given = {Refused: ("grant_malformed",), NoDecision: ("UNAVAILABLE", "state_unavailable")}.get(kind, ())
+    failure = kind(*given, said)
+    metadata = (("tracestate", f"a={secret}"),)
+    with pytest.raises(kind), tracing.request("Authorize", metadata), tracing.stage("verify"):
+        raise failure
+    exported = exporter.get_finished_spans()
+    assert len(exported) == 2
+    for span in exported:
+        assert span.events == ()
+        assert not span.attributes
+        assert span.status.description == getattr(failure, "code", kind.__name__)
+        assert secret not in span.to_json()
