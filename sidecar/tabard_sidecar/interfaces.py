@@ -256,7 +256,8 @@ class DecisionRecord:
 
     ``event`` is ``"intent"`` (before anything is issued or changed) or ``"outcome"``. ``operation`` is an
     :class:`Operation` or the name of a change. ``input_json`` is the policy input as it was evaluated, or what the change
-    is about. ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports. ``by`` says
+    is about. ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports.
+    ``root_holder`` is the workload that started the task, if it isn't the one that asks. ``by`` says
     who made a change; no mask applies to such a record.
     """
 
@@ -269,6 +270,7 @@ class DecisionRecord:
     policy_revision: str
     request_id: str = ""
     metrics: Mapping[str, int] | None = None
+    root_holder: str = ""
     by: Mapping[str, Any] | None = None
 
 

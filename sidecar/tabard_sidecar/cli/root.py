@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "tasks": ("tabard_sidecar.cli.tasks", "tasks", "Show the zone's tasks and their events."),
     "revoke": ("tabard_sidecar.cli.revoke", "revoke", "Revoke access at once."),
     "state": ("tabard_sidecar.cli.state", "state", "Check and compact the state store."),
+    "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
     "health": ("tabard_sidecar.cli.health_command", "health", "Ask a running sidecar whether it is ready."),
     "opa": ("tabard_sidecar.cli.opa", "opa", "Run the OPA command line of the embedded engine's version."),

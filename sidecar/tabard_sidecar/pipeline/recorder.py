@@ -215,8 +215,14 @@ class DecisionRecorder:
                 result=result,
                 policy_revision=self._policy_revision,
                 request_id=self._request_id,
+                root_holder=self._root_holder(),
             )
         )
+
+    def _root_holder(self) -> str:
+        """Return the workload that started the task, if another one asks: the policy input doesn't name it."""
+        agent, grant = self._agent, self._grant
+        return "" if grant is None or agent is None or grant.root_holder == agent.id else grant.root_holder
 
 
 class DecisionRunner:

@@ -49,6 +49,8 @@ class Composer:
                 encode(record.result),
             )
         ]
+        if record.root_holder:
+            parts.append(b',"root_holder":%b' % encode(record.root_holder))
         if record.by is not None:
             parts.append(b',"by":%b' % encode(dict(record.by)))
         if record.request_id:

@@ -1,0 +1,144 @@
+"""Implements ``tabard log``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.audit import with_closed
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.records.reading import joined, parsed
+
+_COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--task", "task_id", default="", metavar="TASK", help="Only this task.")
+@click.option(
+    "--agent", default="", metavar="SPIFFE_ID", help="Only what this workload asked or held in a chain."
+)
+@click.option("--subject", default="", metavar="ID", help="Only on behalf of this person.")
+@click.option("--tool", default="", metavar="NAME", help="Only calls of this tool.")
+@click.option("--decision", "decision_id", default="", metavar="ID", help="Only this decision.")
+@click.option(
+    "--credential", "credential_id", default="", metavar="ID", help="Only the decision that issued it."
+)
+@click.option("--code", default="", metavar="CODE", help="Only with this reason code or rule.")
+@click.option(
+    "--operation", default="", metavar="NAME", help="Only this operation, for example authorize or revoke."
+)
+@click.option(
+    "--effect",
+    default="",
+    metavar="EFFECT",
+    help="Only with this effect, for example allow, deny or approved.",
+)
+@json_option
+@click.pass_context
+def log(ctx: click.Context, /, files: tuple[Path, ...], as_json: bool, **wanted: str) -> None:
+    """Show who did what by which rule, from decision logs.
+
+    The two records of a decision with a credential are joined. Changes are shown, too: revocations,
+    lifts, approvers' decisions, what holders end or report. FILES are read in the order given,
+    oldest first; a single file is read after the closed ones beside it. --json prints one object a
+    line. `tabard audit verify` checks that nothing was changed or removed.
+
+    Exit code 1 if nothing was found.
+    """
+    read = with_closed(files[0]) if len(files) == 1 else list(files)
+    found = False
+    for entry in joined(parsed(_lines(read))):
+        shown = entry.as_json()
+        if not _fits(shown, wanted):
+            continue
+        found = True
+        if as_json:
+            echo_json(shown, indent=None)
+        else:
+            _print(shown)
+    ctx.exit(exit_codes.OK if found else exit_codes.NEGATIVE)
+
+
+def _lines(files: list[Path]) -> Iterator[bytes]:
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                yield from stream
+        except OSError as error:
+            raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
+
+
+def _fits(shown: dict[str, Any], wanted: dict[str, str]) -> bool:
+    rules = {text for rule in shown["rules"] for text in (rule["code"], f"{rule['module']}.{rule['code']}")}
+    has = {
+        "task_id": {shown["task_id"]},
+        "agent": {shown["agent"], *shown["chain"]},
+        "subject": {shown["subject"]["id"]},
+        "tool": {shown["tool"]},
+        "decision_id": {shown["decision_id"]},
+        "credential_id": {shown["credential_id"]},
+        "code": rules,
+        "operation": {shown["operation"]},
+        "effect": {shown["effect"]},
+    }
+    return all(text in has[name] for name, text in wanted.items() if text)
+
+
+def _print(shown: dict[str, Any]) -> None:
+    effect = style(f"{shown['effect']:<8}", fg=_COLOURS.get(shown["effect"]))
+    tool = f" {shown['tool']}" if shown["tool"] else ""
+    replayed = " (replayed)" if shown["replayed"] else ""
+    echo(f"{shown['time'][:19]}Z  {effect} {shown['operation']}{tool}{replayed}")
+    chain = list(dict.fromkeys([*shown["chain"], shown["agent"]]))
+    rows = {
+        "person": " at ".join(filter(None, (shown["subject"]["id"], shown["subject"]["issuer"]))),
+        "agents": " > ".join(filter(None, chain)),
+        "by": _who(shown["by"]),
+        "about": _pairs(shown["about"]),
+        "rule": ", ".join(filter(None, map(_rule, shown["rules"]))),
+        "why": shown["message"],
+        "approved": ", ".join(
+            f"{one.get('id', '')} at {one.get('issuer', '')}" for one in shown["approvers"]
+        ),
+        "credential": " for ".join(filter(None, (shown["credential_id"], shown["audience"]))),
+        "task": shown["task_id"],
+        "decision": shown["decision_id"],
+        "policy": shown["policy"][:16],
+        "unverified": _unverified(shown["unverified"]),
+        "note": _pairs(shown["note"]),
+        "masked": ", ".join(shown["masked"]),
+    }
+    for name, text in rows.items():
+        if text:
+            echo(f"    {name:<10} {text}")
+
+
+def _who(by: dict[str, Any]) -> str:
+    parts = []
+    approver, process = by.get("approver"), by.get("operator")
+    if isinstance(approver, dict):
+        parts.append(f"{approver.get('id', '')} at {approver.get('issuer', '')}")
+    if isinstance(process, dict):
+        parts.append(f"user {process.get('uid')}, process {process.get('pid')}")
+    return ", ".join(parts)
+
+
+def _pairs(about: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in about.items() if value not in ("", [], {}, None))
+
+
+def _rule(rule: dict[str, str]) -> str:
+    return f"{rule['module']}.{rule['code']}" if rule["module"] else rule["code"]
+
+
+def _unverified(found: object) -> str:
+    if not isinstance(found, dict):
+        return ""
+    return f"no verified grant or token: {found.get('bytes')} bytes, SHA-256 {found.get('sha256')}"

@@ -1,0 +1,143 @@
+"""`tabard log` on logs that real sidecars wrote."""
+
+from __future__ import annotations
+
+import json
+
+import grpc
+import pytest
+import tabard
+from hypothesis import given
+from hypothesis import strategies as st
+from tabard.authz.v1 import approval_service_pb2 as approval_pb
+from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
+from tabard.authz.v1 import authorization_service_pb2 as pb
+from tabard.authz.v1 import authorization_service_pb2_grpc as pb_grpc
+from tabard.caveats import Limits
+from tabard_sidecar.cli import main
+from tabard_sidecar.records.reading import joined, parsed
+
+from testbed.world import PERSON, spiffe_id
+from tests.support.asking import LARGE, POLICY, ROLES, asked, poll
+from tests.support.operators import operators
+
+
+@pytest.fixture
+async def zone(start_zone):
+    return await start_zone(policy=POLICY, overrides={"approvals.roles": ROLES})
+
+
+def shown(capsys, zone, *options, workload="orchestrator"):
+    """The entries that `tabard log --json` prints."""
+    code = main(["log", str(zone.sidecars[workload].logs[0]), "--json", *options])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert code == (0 if found else 1)
+    return found
+
+
+async def test_an_approved_call_by_a_delegate_says_everything(zone, capsys):
+    """One entry per decision: person, chain, tool, rule, credential, and who approved it."""
+    task = await zone.start_task()
+    handed = await zone.hand_to(task, "triage", Limits(tools=["pay"]))
+    (pending,) = (await asked(handed, LARGE)).approvals
+    async with grpc.aio.insecure_channel(zone.operator("triage")) as channel:
+        await approval_grpc.ApprovalServiceStub(channel).DecideApproval(
+            approval_pb.DecideApprovalRequest(
+                approval_id=pending.approval_id, approver_token=zone.approver(), approve=True
+            )
+        )
+    discharge = await poll(zone, pending, "triage")
+    approved = zone.agent("triage").task(pending.call_grant)
+    allowed = await approved.authorize("pay", LARGE, discharges=[discharge])
+
+    (entry,) = shown(capsys, zone, "--decision", allowed.decision_id, workload="triage")
+    assert entry["effect"] == "allow"
+    assert entry["operation"] == "authorize"
+    assert entry["subject"]["id"] == PERSON
+    assert entry["chain"][-1] == entry["agent"] == spiffe_id("triage")
+    assert spiffe_id("orchestrator") in entry["chain"]
+    assert (entry["tool"], entry["task_id"]) == ("pay", task.info.task_id)
+    assert entry["rules"] == [{"module": "bank", "code": "pay"}]
+    assert entry["credential_id"] == allowed.credential.credential_id
+    assert entry["audience"] == "bank"
+    assert entry["approvers"][0]["id"] == "cleo"
+
+    (decided,) = shown(capsys, zone, "--operation", "decide_approval", workload="triage")
+    assert decided["effect"] == "approved"
+    assert decided["by"]["approver"]["id"] == "cleo"
+    assert (decided["tool"], decided["task_id"]) == ("pay", task.info.task_id)
+    assert decided["rules"] == [{"module": "bank", "code": "large"}]
+
+    waited = shown(capsys, zone, "--effect", "deny", "--tool", "pay", workload="triage")
+    assert waited[0]["rules"]
+    found = shown(capsys, zone, "--task", task.info.task_id, workload="triage")
+    assert {one["operation"] for one in found} >= {"authorize", "decide_approval"}
+    assert shown(capsys, zone, "--code", "bank.pay", workload="triage")
+    assert not shown(capsys, zone, "--tool", "none", workload="triage")
+
+
+async def test_what_operators_and_strangers_did_is_shown_for_people(zone, capsys):
+    """A revocation names its process; a request without a grant its size and digest; a caveat's refusal who asked."""
+    task = await zone.start_task(limits=Limits(tools=["pay"]))
+    with pytest.raises(tabard.Denied):
+        await task.authorize("other.tool", {})
+    async with grpc.aio.insecure_channel(zone.sidecars["orchestrator"].address) as channel:
+        request = pb.AuthorizeRequest(grant="garbage")
+        request.tool.name, request.tool.arguments_json = "noise", b'{"a": 1}'
+        await pb_grpc.AuthorizationServiceStub(channel).Authorize(request)
+    async with operators(zone.operator()) as client:
+        await client.revoke(agent_id=spiffe_id("triage"), reason="odd \x1b[31m")
+    assert main(["log", str(zone.sidecars["orchestrator"].logs[0])]) == 0
+    out = capsys.readouterr().out
+    assert "deny     authorize other.tool" in out
+    assert f"person     {PERSON} at " in out
+    assert "made     revoke" in out
+    assert "process " in out
+    assert "reason odd \\x1b[31m" in out
+    assert "no verified grant or token: 8 bytes, SHA-256 " in out
+    assert "\x1b" not in out
+
+
+NAMES = st.sampled_from(
+    [
+        "input",
+        "result",
+        "by",
+        "decision_id",
+        "event",
+        "reasons",
+        "tool",
+        "name",
+        "agent",
+        "task",
+        "id",
+        "chain",
+        "delegation",
+        "subject",
+        "code",
+        "module",
+        "approver",
+        "operator",
+        "credential",
+        "decision",
+        "bundles",
+        "policy",
+        "erased",
+        "approvals",
+        "timestamp",
+        "operation",
+        "root_holder",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(st.lists(st.dictionaries(NAMES, JSON, max_size=8), max_size=4))
+def test_no_line_ends_the_command(records):
+    """Records that another program or version wrote are shown as far as they go."""
+    for entry in joined(parsed(json.dumps(record).encode() for record in records)):
+        assert entry.as_json()
