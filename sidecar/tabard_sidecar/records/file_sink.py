@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tabard_sidecar.records.chain import Head, read_head
 from tabard_sidecar.records.sinks import Removal, SinkError, SinkFullError
+from tabard_sidecar.util.trust import require_trusted
 
 SHIPPED = ".shipped"
 """Suffix of the mark beside a closed file that was copied elsewhere; it holds the file's last head."""
@@ -101,6 +102,7 @@ class FileSink:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
+            require_trusted(self._path)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -397,6 +397,18 @@ async def test_symbolic_link_is_not_followed(tmp_path):
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.parametrize("what", ["file", "folder"])
+async def test_log_that_others_can_write_is_refused(tmp_path, what):
+    """Others could forge or remove records."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "log").touch(mode=0o600)
+    (folder / "log" if what == "file" else folder).chmod(0o777)
+    bench = Bench(file_sink(folder / "log"), required=True)
+    with pytest.raises(NoDecision, match="every user can write to it"):
+        await bench.log.record(record())
+
+
 async def test_reader_that_stalls_does_not_stop_the_process():
     """A full pipe fails after the bound, then at once, and works again when it is read."""
     reader, writer = os.pipe()
