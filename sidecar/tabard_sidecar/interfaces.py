@@ -197,7 +197,32 @@ class ToolSpec(Protocol):
         ...
 
     def validate(self, arguments: Mapping[str, Any]) -> ArgumentFault | None:
-        """Return the problem of the arguments, or ``None``."""
+        """Return the problem of the arguments, or ``None``. Takes as long as the schema makes it."""
+        ...
+
+    def steps(self, call: ToolCall) -> int:
+        """Return an upper bound of the steps, of some 10 ns each, that :meth:`validate` takes."""
+        ...
+
+    @property
+    def schema_json(self) -> bytes:
+        """The schema of the arguments as JSON."""
+        ...
+
+    def told(self, fault: tuple[str, str], arguments: Mapping[str, Any]) -> ArgumentFault:
+        """Return a fault of arguments, given its place and the problem, as it is told."""
+        ...
+
+
+class ArgumentChecker(Protocol):
+    """Checks arguments against the catalogue, off the event loop where that takes long."""
+
+    async def fault(self, spec: ToolSpec, call: ToolCall) -> ArgumentFault | None:
+        """Return the problem of a call's arguments, or ``None``.
+
+        Raises:
+            NoDecision: too many costly checks are being made.
+        """
         ...
 
 

@@ -77,7 +77,7 @@ class Authorizer:
             recorder.verified(agent, grant=grant)
             asked = await self._reader.read(request)
             recorder.read(partial(_read, asked.tool))
-            spec = stages.check_tool(grant, asked.tool, now=stages.clock())
+            spec = await stages.check_tool(grant, asked.tool, now=stages.clock())
         with stages.policy.lease() as policy:
             call = VerifiedCall(request, asked.tool, asked.context, agent, grant, spec, policy)
             reader = stages.task_states.reader(agent, grant, with_calls=policy.reads_calls)

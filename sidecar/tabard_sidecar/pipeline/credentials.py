@@ -130,7 +130,7 @@ class Credentials:
         tool = (await self._reader.read(asked)).tool
         if tool.digest != old.call_digest:
             raise Refused("call_mismatch", "the arguments aren't those of the call for which it was issued")
-        spec = stages.check_tool(grant, tool, now=now)
+        spec = await stages.check_tool(grant, tool, now=now)
         with stages.policy.lease() as policy:
             # Looked up last, so that policy sees the task's current state.
             state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)

@@ -11,6 +11,7 @@ from tabard_sidecar.grants import GrantService, IndexedGrant, check_call
 from tabard_sidecar.interfaces import (
     AgentIdentitySource,
     Approvals,
+    ArgumentChecker,
     Catalogue,
     Clock,
     LeasedPolicy,
@@ -39,6 +40,7 @@ class Stages:
     agent: AgentIdentitySource
     grants: GrantService
     catalogue: Catalogue
+    arguments: ArgumentChecker
     task_states: TaskStates
     revocations: Revocations
     approvals: Approvals
@@ -80,7 +82,7 @@ class Stages:
             raise Refused("tool_unknown", f"the catalogue doesn't know the tool {call.name!a}")
         return spec
 
-    def check_tool(self, grant: IndexedGrant, call: ToolCall, *, now: float) -> ToolSpec | None:
+    async def check_tool(self, grant: IndexedGrant, call: ToolCall, *, now: float) -> ToolSpec | None:
         """Check a call against the grant's caveats and the catalogue, and return the catalogue's entry.
 
         Raises:
@@ -89,7 +91,7 @@ class Stages:
         spec = self.known_tool(call)
         check_call(grant, call, now=now, read_only=spec is not None and spec.read_only)
         # After the caveats, so that the schema isn't revealed to callers who may not use the tool.
-        fault = spec.validate(call.arguments) if spec is not None else None
+        fault = await self.arguments.fault(spec, call) if spec is not None else None
         if fault is not None:
             raise Refused("arguments_invalid", fault.message, argument=fault.argument)
         return spec

@@ -19,6 +19,8 @@ MAX_PARTS = 20_000
 """Most subschemas of one document, each counted once per reference to it."""
 MAX_HEIGHT = 100
 """Deepest nesting of subschemas, references included."""
+MAX_PATTERN_CHARS = 16 * 1024
+"""Longest text of all patterns of one document; compiling them takes a fraction of a second."""
 MAX_UNEVALUATED = 5
 """Most schemas with ``unevaluated…`` for one value, one within another: each multiplies the validator's time by seven."""
 
@@ -113,6 +115,7 @@ class _Document:
         self._keywords = frozenset(_keywords_of(self._draft))
         self._sizes: dict[int, _Size] = {}
         self._open: set[int] = set()
+        self._pattern_chars = 0
         self._same_place: dict[int, list[int]] = {}
 
     def check(self) -> None:
@@ -157,7 +160,7 @@ class _Document:
 
     def _below(self, schema: Mapping[str, Json], place: str) -> Iterator[tuple[Json, str, str]]:
         """Yield the subschemas of a schema and the targets of its references."""
-        yield from _below(schema)
+        yield from subschemas(schema)
         if "$ref" in schema:
             yield self._target(schema["$ref"], place), "$ref", "$ref"
 
@@ -177,11 +180,16 @@ class _Document:
                 raise SchemaError(
                     f"{_join(place, min(beside))} has no effect beside $ref in draft {self._draft}"
                 )
-        if "pattern" in schema:
-            require_common_pattern(schema["pattern"])
+        patterns = [schema["pattern"]] if "pattern" in schema else []
         if isinstance(schema.get("patternProperties"), Mapping):
-            for pattern in schema["patternProperties"]:
-                require_common_pattern(pattern)
+            patterns += schema["patternProperties"]
+        for pattern in patterns:
+            self._pattern_chars += len(pattern) if isinstance(pattern, str) else 0
+            if self._pattern_chars > MAX_PATTERN_CHARS:
+                raise SchemaError(
+                    f"{place or 'it'} has a pattern with which all patterns are longer than {MAX_PATTERN_CHARS} characters"
+                )
+            require_common_pattern(pattern)
 
     def _target(self, reference: Json, place: str) -> Json:
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
@@ -251,7 +259,7 @@ def _keywords_of(draft: int) -> Iterator[str]:
             yield from set(keywords.split()) - set(_REMOVED.get(draft, "").split())
 
 
-def _below(schema: Mapping[str, Json]) -> Iterator[tuple[Json, str, str]]:
+def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[Json, str, str]]:
     """Yield each subschema with its keyword and its place below the schema."""
     for keyword, value in schema.items():
         if keyword in _MANY and isinstance(value, list):

@@ -240,6 +240,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     stack.callback(parts.tracing.close)
     parts.log.open()
     stack.push_async_callback(parts.log.stop)
+    stack.push_async_callback(parts.arguments.close)
     parts.health.component("audit").ok()
     await parts.state.open()
     parts.health.component("state").ok()

@@ -31,6 +31,7 @@ from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import TaskStates
+from tabard_sidecar.policy.argument_checks import ArgumentChecks
 from tabard_sidecar.policy.catalogue import CurrentCatalogue
 from tabard_sidecar.policy.factory import create_catalogue, create_runtime
 from tabard_sidecar.policy.runtime import Runtime
@@ -93,6 +94,7 @@ class Parts:
         self.approving = self._approvals()
         self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
         self.policy = self._policy_runtime()
+        self.arguments = ArgumentChecks()
         self.log = self._decision_log()
         self.stages = self._stages()
 
@@ -145,6 +147,7 @@ class Parts:
             agent=self.identity.agent,
             grants=self.grants,
             catalogue=self.catalogue,
+            arguments=self.arguments,
             task_states=self.task_states,
             revocations=self.revoking.checks,
             approvals=self.approving.requester,
