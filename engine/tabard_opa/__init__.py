@@ -2,7 +2,7 @@
 
 from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.command import opa_binary
-from tabard_opa.engine import Engine, default_capabilities, opa_version
+from tabard_opa.engine import Engine, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
 from tabard_opa.policy import Explanation, Policy
 
@@ -21,4 +21,5 @@ __all__ = [
     "default_capabilities",
     "opa_binary",
     "opa_version",
+    "parse_bundle",
 ]

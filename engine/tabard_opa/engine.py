@@ -111,27 +111,9 @@ class Engine:
         verification: BundleVerification | None = None,
         max_bytes: int = DEFAULT_MAX_BUNDLE_BYTES,
     ) -> Bundle:
-        """Read a bundle tarball.
-
-        Args:
-            path: The ``.tar.gz`` file.
-            verification: Keys that may have signed it; then it has to be signed. Without, a signed bundle is refused.
-            max_bytes: Most that the tarball, and what it unpacks to, may have.
-
-        Raises:
-            EngineError: it can't be read, holds Rego that doesn't parse, files outside its roots, compiled modules or a
-                patch, or its signature doesn't hold.
-        """
+        """Read a bundle tarball: see :func:`parse_bundle`."""
         self.check_process()
-        request = json.dumps(
-            {
-                "path": os.fspath(path),
-                "max_bytes": max_bytes,
-                "verification": verification.as_json() if verification else None,
-            }
-        ).encode()
-        _, text = self.library.call("tabard_read_bundle", request, len(request))
-        return bundle_from(json.loads(text))
+        return parse_bundle(path, verification=verification, max_bytes=max_bytes)
 
     def compile(  # noqa: PLR0913 - one parameter per part of a policy
         self,
@@ -173,6 +155,34 @@ class Engine:
         ).encode()
         handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
         return Policy(self.library, self._mailboxes, handle, names, self._limits)
+
+
+def parse_bundle(
+    path: str | os.PathLike[str],
+    *,
+    verification: BundleVerification | None = None,
+    max_bytes: int = DEFAULT_MAX_BUNDLE_BYTES,
+) -> Bundle:
+    """Read a bundle tarball.
+
+    Args:
+        path: The ``.tar.gz`` file.
+        verification: Keys that may have signed it; then it has to be signed. Without, a signed bundle is refused.
+        max_bytes: Most that the tarball, and what it unpacks to, may have.
+
+    Raises:
+        EngineError: it can't be read, holds Rego that doesn't parse, files outside its roots, compiled modules or a
+            patch, or its signature doesn't hold.
+    """
+    request = json.dumps(
+        {
+            "path": os.fspath(path),
+            "max_bytes": max_bytes,
+            "verification": verification.as_json() if verification else None,
+        }
+    ).encode()
+    _, text = load().call("tabard_read_bundle", request, len(request))
+    return bundle_from(json.loads(text))
 
 
 def _plain(data: Mapping[str, Any] | bytes) -> Any:  # noqa: ANN401 - JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tabard_sidecar.config.settings import Settings
+from tabard_sidecar.policy.factory import bundle_keys
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.offered import Offers, Tool
 
@@ -27,4 +28,5 @@ def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions
             roles=frozenset(settings.approvals.roles),
             tools=tools,
         ),
+        bundle_keys=bundle_keys(settings.policy.bundle),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -26,6 +27,50 @@ class RemoteConfig(BaseModel):
     max_connections: int = Field(default=64, ge=1, le=1024, description="Most connections held at once.")
 
 
+class BundleKeyConfig(BaseModel):
+    """A key that may sign the policy's bundle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    algorithm: Literal[
+        "ES256",
+        "ES384",
+        "ES512",
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "HS256",
+        "HS384",
+        "HS512",
+    ] = Field(description="Algorithm of its signatures (JWS).")
+    key_file: Path = Field(
+        description="Public key or certificate (PEM); for the HS algorithms the shared secret, of mode 0600."
+    )
+
+
+class BundleConfig(BaseModel):
+    """Signatures of the bundle in `policy.path`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keys: dict[str, BundleKeyConfig] = Field(
+        default={},
+        description="Keys by the id that signatures name (`opa sign` writes `default`); a single key is used "
+        "whatever they name. If there is one, only a bundle that a key has signed is loaded. If there is none, "
+        "a bundle with a signature is refused.",
+    )
+    scope: str = Field(default="", description="Scope that the signature must state; empty accepts any.")
+
+    @model_validator(mode="after")
+    def _scope_needs_keys(self) -> BundleConfig:
+        if self.scope and not self.keys:
+            raise ValueError("scope has no effect without keys")
+        return self
+
+
 class PolicyConfig(BaseModel):
     """The policy and its evaluation."""
 
@@ -33,9 +78,9 @@ class PolicyConfig(BaseModel):
 
     path: Path | None = Field(
         default=None,
-        description="Folder with Rego modules and data, or a bundle tarball, whose signature isn't verified. "
-        "Followed for changes.",
+        description="Folder with Rego modules and data, or a bundle tarball (`opa build`). Followed for changes.",
     )
+    bundle: BundleConfig = Field(default=BundleConfig(), description="Signatures of a bundle.")
     remote: RemoteConfig | None = Field(
         default=None, description="OPA server to ask instead of `path`. Exactly one of the two is set."
     )
@@ -68,6 +113,10 @@ class PolicyConfig(BaseModel):
     def _one_source(self) -> PolicyConfig:
         if self.path is not None and self.remote is not None:
             raise ValueError("set either policy.path or policy.remote, not both")
+        if self.remote is not None and self.bundle.keys:
+            raise ValueError(
+                "policy.bundle.keys is for a bundle in policy.path; policy.remote verifies its own"
+            )
         return self
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tabard_opa import Engine
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
-from tabard_sidecar.policy.conf import CatalogueConfig, PolicyConfig
+from tabard_sidecar.policy.conf import BundleConfig, CatalogueConfig, PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.engines.provider import PolicyProvider
+from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.compiling import WITHHELD, CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.runtime import Runtime, StatusListener
@@ -48,7 +51,18 @@ def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> 
                 )
             ]
         )
-    return FileProvider(engine, config.path, options, load_seconds=config.load_seconds)
+    return FileProvider(
+        engine,
+        config.path,
+        replace(options, bundle_keys=bundle_keys(config.bundle)),
+        load_seconds=config.load_seconds,
+    )
+
+
+def bundle_keys(config: BundleConfig) -> BundleKeys | None:
+    """Return the keys of which one must have signed the policy; ``None`` if it needn't be signed."""
+    files = {name: (key.algorithm, key.key_file) for name, key in config.keys.items()}
+    return BundleKeys(files, config.scope) if files else None
 
 
 def create_catalogue(config: CatalogueConfig) -> Catalogue:

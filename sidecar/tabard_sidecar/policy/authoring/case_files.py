@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
+from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.sources import read_case_files
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.model_problems import FilePlaces, explain
@@ -103,15 +104,15 @@ def case_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **CaseFileKeys.model_json_schema()}
 
 
-def read_cases(path: Path) -> list[Case]:
-    """Read every case of the policy at ``path``, a folder or bundle.
+def read_cases(path: Path, keys: BundleKeys | None = None) -> list[Case]:
+    """Read every case of the policy at ``path``, a folder or bundle; ``keys`` as for ``load_source``.
 
     Raises:
         PolicyBrokenError: a file can't be read or holds mistakes; every mistake is listed with its line.
     """
     cases: list[Case] = []
     problems: list[PolicyProblem] = []
-    for file, content in read_case_files(path).items():
+    for file, content in read_case_files(path, keys).items():
         try:
             document, repeated = parse(content, file)
             if repeated:

@@ -121,7 +121,7 @@ def run_cases(
         PolicyBrokenError: the policy, a file with cases or a catalogue can't be used.
         NoDecision: an input is too large.
     """
-    cases = [case for case in read_cases(path) if re.search(pattern, case.name)]
+    cases = [case for case in read_cases(path, options.bundle_keys) if re.search(pattern, case.name)]
     if not cases:
         return CaseReport()
     prepared = [_prepare(case, catalogues.find(case.catalogue)) for case in cases]

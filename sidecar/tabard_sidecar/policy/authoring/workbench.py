@@ -73,7 +73,7 @@ def check(
         inputs: if given, the rules are measured with these inputs; if empty, with sample inputs.
     """
     try:
-        source = load_source(path)
+        source = load_source(path, options.bundle_keys)
     except PolicyBrokenError as error:
         return CheckReport(path, problems=error.problems)
     try:

@@ -95,7 +95,7 @@ class FileProvider:
         Raises:
             PolicyBrokenError: with every problem that was found.
         """
-        source = load_source(self._path, trusted=True)
+        source = load_source(self._path, self._options.bundle_keys, trusted=True)
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
         return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
 

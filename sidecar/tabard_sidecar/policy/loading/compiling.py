@@ -9,6 +9,7 @@ from tabard_opa import Engine, EngineError, Policy, default_capabilities
 
 from tabard_sidecar.policy.loading import entrypoint
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
+from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.loading.inlining import simple_functions
 from tabard_sidecar.policy.loading.metadata import check_metadata
@@ -43,11 +44,13 @@ class CompileOptions:
         insecure_builtins: names of :data:`WITHHELD` that policies may use after all.
         accept_asserted_intent: whether library guardrails accept an unsigned intent.
         offers: names that rules can hold because the configuration or the catalogue offers them.
+        bundle_keys: keys of which one must have signed the policy, if it has to be signed.
     """
 
     insecure_builtins: frozenset[str] = frozenset()
     accept_asserted_intent: bool = False
     offers: Offers = field(default_factory=Offers)
+    bundle_keys: BundleKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from tabard_opa import Bundle
+
 from tabard_sidecar.policy.loading import folder
+from tabard_sidecar.policy.loading.bundles import (
+    MANIFEST,
+    SIGNATURES,
+    BundleKeys,
+    read_bundle,
+    same_data,
+)
 from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
-from tabard_sidecar.policy.loading.reading import MAX_BYTES, MAX_FILES, UnreadableError
+from tabard_sidecar.policy.loading.reading import UnreadableError
 from tabard_sidecar.policy.loading.strays import hidden_files, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
@@ -45,7 +54,7 @@ class PolicySource:
     manifest: Mapping[str, Json] = field(default_factory=dict)
 
 
-def load_source(path: Path, *, trusted: bool = False) -> PolicySource:
+def load_source(path: Path, keys: BundleKeys | None = None, *, trusted: bool = False) -> PolicySource:
     """Read the policy at ``path``: a folder, or a bundle tarball.
 
     In a folder every ``*.rego`` and every ``data.json``, ``data.yaml`` or ``data.yml`` counts, the data placed at the
@@ -54,6 +63,7 @@ def load_source(path: Path, *, trusted: bool = False) -> PolicySource:
 
     Args:
         path: the folder or bundle.
+        keys: one of them must have signed the policy, which is a bundle then.
         trusted: whether a policy that strangers could have written is refused, as for serving.
 
     Raises:
@@ -62,12 +72,29 @@ def load_source(path: Path, *, trusted: bool = False) -> PolicySource:
     try:
         if trusted:
             _require_trusted(path)
-        files = folder.read_folder(path, _is_source) if path.is_dir() else _read_bundle(path)
+        if not path.is_dir():
+            return _assemble(*read_bundle(path, _is_source, keys), path)
+        _refuse_signed(path, keys)
+        files = folder.read_folder(path, _is_source)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
-    if path.is_dir():
-        _refuse_hidden(path)
-    return _assemble(files, path)
+    _refuse_hidden(path)
+    return _assemble(files, None, path)
+
+
+def _refuse_signed(path: Path, keys: BundleKeys | None) -> None:
+    """Refuse a folder where a signature is demanded or claimed: that of a folder can't be checked.
+
+    Raises:
+        UnreadableError: as told.
+    """
+    step = "Name the bundle tarball in policy.path"
+    if keys is not None:
+        raise UnreadableError(str(path), "is a folder, and policy.bundle.keys demands a signed bundle", step)
+    if os.path.lexists(path / SIGNATURES):
+        raise UnreadableError(
+            str(path / SIGNATURES), "claims a signature, which isn't checked in a folder", step
+        )
 
 
 def _refuse_hidden(path: Path) -> None:
@@ -93,7 +120,7 @@ def _require_trusted(path: Path) -> None:
         raise PolicyBrokenError(problems)
 
 
-def read_case_files(path: Path) -> dict[str, bytes]:
+def read_case_files(path: Path, keys: BundleKeys | None = None) -> dict[str, bytes]:
     """Return the files with decision cases of the policy at ``path``, by the file name that messages use.
 
     Raises:
@@ -103,14 +130,14 @@ def read_case_files(path: Path) -> dict[str, bytes]:
         if path.is_dir():
             found = folder.read_folder(path, _is_case_file)
         else:
-            found = _read_bundle(path, _is_case_file)
-            found.pop(".manifest", None)
+            found, _ = read_bundle(path, _is_case_file, keys)
+            found.pop(MANIFEST, None)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
     return {_shown(path, name): found[name] for name in sorted(found)}
 
 
-def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
+def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> PolicySource:
     problems: list[PolicyProblem] = []
     modules: dict[str, str] = {}
     tests: dict[str, str] = {}
@@ -124,7 +151,7 @@ def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
             problems.append(misspelt_file(shown, meant))
             continue
         try:
-            if name == ".manifest":
+            if name == MANIFEST:
                 manifest = _manifest(files[name])
             elif name.endswith(".rego"):
                 target = tests if name.endswith("_test.rego") else modules
@@ -139,6 +166,10 @@ def _assemble(files: Mapping[str, bytes], path: Path) -> PolicySource:
             )
         except DocumentError as error:
             problems.append(PolicyProblem(shown, error.row, 0, error.code, error.message, error.next_step))
+    if bundle is not None and not problems and not same_data(data, bundle.data):
+        message = "holds data that two readers read differently"
+        step = "Write data as JSON, and numbers with at most 15 digits"
+        problems.append(PolicyProblem(str(path), 0, 0, "data_ambiguous", message, step))
     if not modules and not problems:
         problems.append(
             PolicyProblem(
@@ -212,39 +243,3 @@ def fingerprint(path: Path) -> object:
     """Return a value that changes whenever the source changes: names, inodes, sizes, times, owners and modes."""
     seen = folder.fingerprint(path, _is_source)
     return (seen, *hidden_files(path)) if path.is_dir() else seen
-
-
-def _read_bundle(path: Path, wanted: Callable[[str], bool] = _is_source) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    total = 0
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
-                name = _member_name(member.name, path)
-                if not member.isfile() or not (
-                    wanted(name.rsplit("/", 1)[-1]) or name in {".manifest", "patch.json"}
-                ):
-                    continue
-                total += member.size
-                if total > MAX_BYTES or len(files) >= MAX_FILES:
-                    raise UnreadableError(
-                        str(path), f"is larger than {MAX_BYTES} bytes or {MAX_FILES} files", "Split it"
-                    )
-                content = archive.extractfile(member)
-                if name in files or name == "patch.json" or content is None:
-                    raise UnreadableError(
-                        f"{path}:{name}", "can't be used in a bundle", "Build a snapshot bundle"
-                    )
-                files[name] = content.read()
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise UnreadableError(
-            str(path), f"isn't a readable bundle: {error}", "Build it with `opa build`"
-        ) from error
-    return files
-
-
-def _member_name(raw: str, path: Path) -> str:
-    parts = [part for part in raw.split("/") if part not in {"", "."}]
-    if ".." in parts:
-        raise UnreadableError(f"{path}:{raw}", "leads out of the bundle", "Build the bundle again")
-    return "/".join(parts)

@@ -283,10 +283,10 @@ def test_a_bundle_names_no_catalogue(policy, tmp_path):
     (policy / "desk_cases.yaml").write_text(
         "catalogue: c.yaml\ncases: [{name: a, tool: read, expect: {effect: allow}}]\n"
     )
-    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as archive:
         archive.add(policy, arcname=".")
     with pytest.raises(PolicyBrokenError, match="--catalogue"):
-        read_cases(tmp_path / "b.tar")
+        read_cases(tmp_path / "b.tar.gz")
 
 
 def test_cases_are_neither_data_nor_part_of_the_revision(policy):

@@ -178,9 +178,9 @@ def test_a_bundle_without_revision_gets_the_digest(tmp_path):
     [
         ({"..__demo.rego": GRANT_ALL}, "unreadable"),
         ({"patch.json": "{}", "demo.rego": GRANT_ALL}, "unreadable"),
-        ({".manifest": "{", "demo.rego": GRANT_ALL}, "json"),
-        ({".manifest": '{"rego_version": 0}', "demo.rego": GRANT_ALL}, "manifest"),
-        ({".manifest": '{"revision": 3}', "demo.rego": GRANT_ALL}, "manifest"),
+        ({".manifest": "{", "demo.rego": GRANT_ALL}, "bundle_error"),
+        ({".manifest": '{"rego_version": 0}', "demo.rego": GRANT_ALL}, "rego_parse_error"),
+        ({".manifest": '{"revision": 3}', "demo.rego": GRANT_ALL}, "bundle_error"),
         ({"readme.md": "x"}, "empty"),
     ],
 )

@@ -1,0 +1,206 @@
+"""Reads bundle tarballs: OPA's own reader checks signature and roots, and this module that nothing in them is skipped.
+
+Readers of tarballs skip what they don't know, each something else. So a bundle with anything but regular files and
+folders is refused, and so is one in which the two readers, Python's and OPA's, don't find the same modules and data.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabard_opa import Bundle, BundleVerification, EngineError, VerificationKey, parse_bundle
+from tabard_opa import PolicyProblem as EngineProblem
+
+from tabard_sidecar.policy.loading.reading import MAX_BYTES, MAX_FILES, UnreadableError, read_file
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.files import explain, read_trusted
+from tabard_sidecar.util.secret_files import SecretFileError, read_secret
+
+MANIFEST = ".manifest"
+SIGNATURES = ".signatures.json"
+_BUILD = "Build the bundle with `opa build`"
+_MAX_KEY_BYTES = 16 * 1024
+_REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")
+_KINDS = {
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.LNKTYPE: "a hard link",
+    tarfile.FIFOTYPE: "a named pipe",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BundleKeys:
+    """The keys that may have signed the policy, of which one must have.
+
+    Attributes:
+        files: algorithm (JWS) and file of each key, by the key id that signatures name. A single key is used whatever
+            the signature names.
+        scope: scope that the signature must state; empty for any.
+    """
+
+    files: Mapping[str, tuple[str, Path]]
+    scope: str = ""
+
+    def verification(self) -> BundleVerification:
+        """Read the keys.
+
+        Raises:
+            UnreadableError: a key can't be read.
+        """
+        keys = {name: VerificationKey(_key(*found), found[0]) for name, found in self.files.items()}
+        only = next(iter(keys)) if len(keys) == 1 else ""
+        return BundleVerification(keys, key_id=only, scope=self.scope)
+
+
+def read_bundle(
+    path: Path, wanted: Callable[[str], bool], keys: BundleKeys | None
+) -> tuple[dict[str, bytes], Bundle]:
+    """Return the wanted files and the manifest of a bundle by their path inside it, and what OPA reads in it.
+
+    Args:
+        path: the tarball.
+        wanted: whether a file of this name, without its folder, is returned.
+        keys: one of them must have signed it. Without, a bundle that is signed is refused.
+
+    Raises:
+        UnreadableError: it isn't a bundle, holds something that a reader skips, or its signature or roots don't hold.
+        PolicyBrokenError: it holds modules that don't parse.
+    """
+    content = read_file(path)
+    files = _unpack(content, path)
+    bundle = _verified(content, path, keys)
+    modules = sorted((name, text) for name, text in files.items() if name.endswith(".rego"))
+    if modules != sorted((_member_name(name, path), text.encode()) for name, text in bundle.modules.items()):
+        raise UnreadableError(
+            str(path), "holds modules that two readers of tarballs read differently", _BUILD
+        )
+    return {
+        name: text for name, text in files.items() if name == MANIFEST or wanted(name.rsplit("/", 1)[-1])
+    }, bundle
+
+
+def same_data(one: Json, other: Json) -> bool:
+    """Tell whether two JSON values are the same; ``1`` and ``1.0`` are, ``1`` and ``true`` aren't."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_data(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_data, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _key(algorithm: str, path: Path) -> str:
+    try:
+        content = (
+            read_secret(path)[0] if algorithm.startswith("HS") else read_trusted(path, _MAX_KEY_BYTES)[0]
+        )
+        return content.decode("ascii")
+    except SecretFileError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = explain(error)
+    except UnicodeDecodeError:
+        problem = f"{path}: isn't PEM text"
+    raise UnreadableError(str(path), f"is no key for bundles: {problem}", "Fix policy.bundle.keys")
+
+
+def _unpack(content: bytes, path: Path) -> dict[str, bytes]:
+    unzip = zlib.decompressobj(wbits=31)
+    files: dict[str, bytes] = {}
+    try:
+        unpacked = unzip.decompress(content, MAX_BYTES + 1)
+        if len(unpacked) > MAX_BYTES:
+            raise UnreadableError(str(path), f"unpacks to more than {MAX_BYTES} bytes", "Split it")
+        if not unzip.eof or unzip.unused_data:
+            raise UnreadableError(str(path), "isn't one whole gzip file", _BUILD)
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+            for name, member in _members(archive, path):
+                stream = archive.extractfile(member)
+                files[name] = stream.read() if stream is not None else b""
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        raise UnreadableError(str(path), f"isn't a readable bundle: {error}", _BUILD) from error
+    return files
+
+
+def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfile.TarInfo]]:
+    """Yield the regular files with their path in the bundle."""
+    seen: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    for count, member in enumerate(archive):
+        if count >= MAX_FILES:
+            raise UnreadableError(str(path), f"holds more than {MAX_FILES} members", "Split it")
+        name = _member_name(member.name, path)
+        where = f"{path}:{name}"
+        parents = name.split("/")[:-1]
+        for depth in range(1, len(parents) + 1):
+            _note(folders, "/".join(parents[:depth]), where, again=True)
+        if member.type == tarfile.DIRTYPE:
+            if name:
+                _note(folders, name, where, again=True)
+            continue
+        if member.type not in _REGULAR:
+            kind = _KINDS.get(member.type, f"a member of kind {member.type!r}")
+            raise UnreadableError(where, f"is {kind}, which readers skip", f"Pack the file itself. {_BUILD}")
+        if name == "patch.json":
+            raise UnreadableError(where, "makes this a delta bundle", "Build a snapshot bundle")
+        _note(seen, name, where)
+        yield name, member
+    for folded in seen.keys() & folders.keys():
+        raise UnreadableError(f"{path}:{seen[folded]}", "is a file and a folder", _BUILD)
+
+
+def _note(known: dict[str, str], name: str, where: str, *, again: bool = False) -> None:
+    """Remember a name; another that differs in upper and lower case only is refused, and so is the same one twice."""
+    first = known.setdefault(name.casefold(), name)
+    if first != name or (not again and first is not name):
+        raise UnreadableError(where, f"is in the bundle twice, first as {first}", "Keep one of them")
+
+
+def _member_name(raw: str, path: Path) -> str:
+    """Return a member's path below the bundle's root, which ``opa build`` writes as ``/``."""
+    parts = [part for part in raw.split("/") if part not in {"", "."}]
+    if ".." in parts or _UNSEEN.search(raw):
+        raise UnreadableError(
+            f"{path}:{raw!r}", "is a name that leads out of the bundle or can't be shown", _BUILD
+        )
+    return "/".join(parts)
+
+
+def _verified(content: bytes, path: Path, keys: BundleKeys | None) -> Bundle:
+    """Let OPA read exactly the bytes that were read here."""
+    descriptor = os.memfd_create("bundle", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as copy:
+            copy.write(content)
+        name = f"/proc/self/fd/{descriptor}"
+        try:
+            verification = keys.verification() if keys is not None else None
+            return parse_bundle(name, verification=verification, max_bytes=MAX_BYTES)
+        except EngineError as error:
+            raise PolicyBrokenError([_problem(one, path, name) for one in error.errors]) from error
+    finally:
+        os.close(descriptor)
+
+
+def _problem(error: EngineProblem, path: Path, name: str) -> PolicyProblem:
+    inner = "" if error.file in {"", name} else f":{error.file}"
+    message = error.message.replace(name, str(path))
+    return PolicyProblem(f"{path}{inner}", error.row, error.column, error.code, message, _next_step(message))
+
+
+def _next_step(message: str) -> str:
+    if "verification key not provided" in message:
+        return "It is signed: name the key under policy.bundle.keys, or build it without a signature"
+    if "signature" in message or "verification" in message or "digest" in message:
+        return "Load only what one of policy.bundle.keys has signed"
+    return _BUILD
