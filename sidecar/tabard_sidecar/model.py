@@ -16,6 +16,9 @@ from tabard.caveats import Budget, Caveat, Limits
 
 from tabard_sidecar.reasons import PolicyCode, ReasonCode
 
+REPORTED = "reported:"
+"""Prefix of labels that only an agent reports."""
+
 
 class Operation(StrEnum):
     """The operation that policy decides about; ``input.operation``."""

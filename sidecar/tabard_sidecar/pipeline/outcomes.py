@@ -19,11 +19,11 @@ from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.keyring import credential_info
 from tabard_sidecar.keys.model import ROOT
+from tabard_sidecar.model import REPORTED
 from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.requests import ReportOutcomeRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
-from tabard_sidecar.state.labels import REPORTED
 
 MAX_LABELS = 32
 MAX_LABEL_CHARS = 256
@@ -152,8 +152,11 @@ def _labels(claims: Mapping[str, Any]) -> tuple[str, ...]:
         or len(found) > MAX_LABELS
         or not all(isinstance(one, str) and 0 < len(one) <= MAX_LABEL_CHARS for one in found)
         or not all(map(_is_text, found))
+        or any(label.startswith(REPORTED) for label in found)
     ):
-        raise _invalid(f"its labels must be at most {MAX_LABELS} words of {MAX_LABEL_CHARS} characters")
+        raise _invalid(
+            f"its labels must be at most {MAX_LABELS} words of {MAX_LABEL_CHARS} characters, without {REPORTED!r}"
+        )
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tabard.files import read_regular
 
 from tabard_sidecar.interfaces import ArgumentFault
-from tabard_sidecar.model import ToolCall
+from tabard_sidecar.model import REPORTED, ToolCall
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.schema import Check, Fault, compile_schema
@@ -241,6 +241,12 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     labels = item.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
         wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Fix it")
+        return None
+    if any(label.startswith(REPORTED) for label in labels):
+        problem = (
+            f"tool {name!r}: labels must not begin with {REPORTED!r}, which marks what only an agent says"
+        )
+        wrong("tool_form", problem, "Choose another word")
         return None
     schema = item.get("inputSchema", True)
     try:

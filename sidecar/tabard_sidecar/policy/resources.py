@@ -6,13 +6,22 @@ import json
 from functools import cache
 from pathlib import Path
 
+from tabard_sidecar.model import REPORTED
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.reasons import REASON_CODES
 
 ELEMENTS = ("ask", "delegate", "deny", "grant", "renew", "start")
 """Names of the contract rules. The entrypoint's lists and the element schemas have the same names."""
 
 ENTRYPOINT = "data.tabard.decision"
 MASK = "data.system.log.mask"
+
+# What the words of a policy's author must not be taken for: Tabard's own words, which programs compare.
+_OWN_CODES: Json = {"enum": sorted(REASON_CODES), "title": "is a reason code of Tabard's own: choose another"}
+_REPORTED_LABELS: Json = {
+    "pattern": f"^{REPORTED}",
+    "title": f"begins with {REPORTED!r}, which marks what only an agent says: choose another",
+}
 
 
 class ResourceError(Exception):
@@ -49,4 +58,11 @@ def library() -> dict[str, str]:
 @cache
 def schema(name: str) -> Json:
     """Return a schema of the contract: ``input`` or one of :data:`ELEMENTS`. The caller must not change it."""
-    return json.loads((rego_root() / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+    found = json.loads((rego_root() / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+    if name in ELEMENTS:
+        properties = found["properties"]
+        properties["code"] = {**properties["code"], "not": _OWN_CODES}
+        if "labels" in properties:
+            items = {**properties["labels"]["items"], "not": _REPORTED_LABELS}
+            properties["labels"] = {**properties["labels"], "items": items}
+    return found

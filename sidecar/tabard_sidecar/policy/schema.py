@@ -134,7 +134,12 @@ class _Explanation:
             unknown = part.name is not None and part.pointer.endswith("Properties")
             return "", "is not a known name" if unknown else "must not be there"
         alternatives = next((keyword for keyword in ("anyOf", "oneOf", "not") if keyword in part.schema), "")
-        return self._plain_fault(part) or ("", _ALTERNATIVES[alternatives])
+        refused = part.schema.get("not")
+        stated = refused.get("title") if alternatives == "not" and isinstance(refused, Mapping) else None
+        return self._plain_fault(part) or (
+            "",
+            stated if isinstance(stated, str) else _ALTERNATIVES[alternatives],
+        )
 
     def _fits(self, part: _Part) -> bool:
         subschema = self._subschemas.get(part.pointer)

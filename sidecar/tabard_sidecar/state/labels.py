@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import orjson
 
-REPORTED = "reported:"
-"""Prefix of labels that only an agent reports."""
-COLLAPSED = "reported:collapsed"
+from tabard_sidecar.model import REPORTED
+
+COLLAPSED = f"{REPORTED}collapsed"
 """Stands for reported labels that aren't listed: another workload reported them, or they were too many."""
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.state.labels import COLLAPSED, REPORTED
+from tabard_sidecar.model import REPORTED
+from tabard_sidecar.state.labels import COLLAPSED
 from tabard_sidecar.state.model import Chain, OutcomeState, ReserveState
 from tabard_sidecar.state.store import LABELS_PER_HOLDER, REPORTED_PER_HOLDER, StateStore
 

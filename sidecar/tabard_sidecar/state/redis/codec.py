@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state.labels import COLLAPSED, REPORTED, LabelsSeen, OwnerLabel
+from tabard_sidecar.model import REPORTED, BudgetLimit
+from tabard_sidecar.state.labels import COLLAPSED, LabelsSeen, OwnerLabel
 from tabard_sidecar.state.labels import seen as seen_labels
 from tabard_sidecar.state.model import (
     Approval,

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tabard_sidecar.state.labels import COLLAPSED, REPORTED, LabelsSeen, OwnerLabel, retold, seen
+from tabard_sidecar.model import REPORTED
+from tabard_sidecar.state.labels import COLLAPSED, LabelsSeen, OwnerLabel, retold, seen
 from tabard_sidecar.state.model import Chain, Child, Reservation, TaskRecord
 from tabard_sidecar.state.store import LABELS_PER_HOLDER, REPORTED_PER_HOLDER
 

@@ -52,6 +52,8 @@ def found(engine, source, *, data=DATA, **more):
         ('grant contains {"code": "ok", "charges": {"cents": 1}, "reuse": true}', "element"),
         ('grant contains {"code": "ok", "charges": {"cents": input.tool.arguments.n}, "credential": {"kind": "jwt", "audience": "a", "ttl_seconds": 9, "single_use": false}}', "element"),
         ('start contains {"code": "ok", "limits": {"tool": ["x"]}}', "element"),
+        ('deny contains {"code": "task_ended", "message": "m"}', "element"),
+        ('grant contains {"code": "ok", "labels": ["reported:x"]}', "element"),
         ('ask contains {"code": "ok", "approvers": [], "reason": "r", "uses": 1, "ttl_seconds": 1}', "element"),
         ('renew contains {"code": "ok"}', "element"),
     ],
