@@ -89,7 +89,8 @@ class TaskViews:
         await self._feed.refresh()
         found = []
         for task in await self._store.tasks(now=self._clock(), limit=limit):
-            task_state = await self._store.look_up(Chain((task.root_id,)), calls=0)
+            owner = (task.owner,)
+            task_state = await self._store.look_up(Chain((task.root_id,), (), owner, owner), calls=0)
             state = self._state(task, ended=bool(task_state.ended))
             found.append(Overview(task, state, task_state.labels, task_state.children))
         return found

@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tabard_sidecar.state.model import (
     REASONS_KEPT,
     Child,
@@ -17,7 +19,7 @@ from tabard_sidecar.state.model import (
     RevocationOrigin,
 )
 
-from tests.support.state import LATER, NOW, chain, fresh, new_task, opened, wanted
+from tests.support.state import LATER, NOW, SUPPRESSED, NewStore, chain, fresh, new_task, opened, wanted
 
 
 def revoked(
@@ -27,11 +29,75 @@ def revoked(
     return Revocation(kind, target or fresh(f"{kind.value} é"), at, expires_at, ('rea"son',))
 
 
+def _merged(old: Revocation | None, new: Revocation, seq: int) -> Revocation:
+    """Return what a revocation makes of one that holds; the number is new if and only if anything is."""
+    if old is None:
+        return replace(new, seq=seq)
+    operators = old.origin is not RevocationOrigin.HOLDER
+    merged = Revocation(
+        old.kind,
+        old.target,
+        max(old.at, new.at),
+        max(old.expires_at, new.expires_at),
+        tuple(dict.fromkeys((*old.reasons, *new.reasons))),
+        old.origin if operators else new.origin,
+        old.seq,
+    )
+    assert (seq > old.seq) == (merged != old)
+    return replace(merged, seq=seq)
+
+
 async def _newest(store) -> int:
     return (await store.look_up(chain(fresh("unknown")))).revocations
 
 
+_PROGRAMS = st.lists(
+    st.tuples(
+        st.sampled_from(["revoke", "revoke", "revoke", "lift"]),
+        st.sampled_from([RevocationKind.AGENT, RevocationKind.LINK, RevocationKind.CREDENTIAL]),
+        st.integers(0, 1),
+        st.sampled_from(list(RevocationOrigin)),
+        st.lists(
+            st.sampled_from(["", "ended by its holder", "lifted", "a", "b", "c"]), max_size=2, unique=True
+        ),
+        st.integers(-2, 2),
+        st.integers(-2, 2),
+    ),
+    max_size=16,
+)
+
+
 class RevocationsContract:
+    @settings(max_examples=60, suppress_health_check=SUPPRESSED)
+    @given(program=_PROGRAMS)
+    def test_every_program_of_revocations_ends_as_in_the_model(self, new_store: NewStore, program):
+        """Times only grow, reasons are only added, an operator's stays an operator's; what is lifted begins anew."""
+
+        async def work() -> None:
+            async with opened(new_store) as one, opened(new_store) as other:
+                name, model = fresh("t"), dict[tuple[RevocationKind, str], Revocation]()
+                began = await _newest(one)
+                for number, (what, kind, target, origin, reasons, at, until) in enumerate(program):
+                    store = (one, other)[number % 2]
+                    key = (kind, f"{name} {target}")
+                    if what == "lift":
+                        lifted = await store.lift(*key)
+                        assert lifted == (key in model and kind is not RevocationKind.LINK)
+                        if lifted:
+                            del model[key]
+                        continue
+                    wanted_one = Revocation(*key, NOW + at, LATER + until, tuple(reasons), origin)
+                    seq = await store.revoke(wanted_one)
+                    model[key] = _merged(model.get(key), wanted_one, seq)
+                    found = {
+                        (entry.kind, entry.target): entry
+                        for entry in await (other, one)[number % 2].revocations(after=began)
+                        if entry.expires_at
+                    }
+                    assert found == model
+
+        asyncio.run(work())
+
     async def test_an_ended_link_ends_what_is_below_it(self, store):
         root = (await new_task(store)).root_id
         link = fresh("link")

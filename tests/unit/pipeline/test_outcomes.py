@@ -46,6 +46,22 @@ async def test_a_cost_beyond_every_budget_uses_it_up(zone):
     assert max((await spent(zone, task)).values()) == 1000
 
 
+async def test_a_backend_signs_no_label_that_looks_reported(zone):
+    """Such a label would count for less than the backend's word."""
+    task = await zone.start_task()
+    decision = await pay(task, 1)
+    (key,) = Keyring(zone.keys).export("bank")
+    signed = sign_outcome(
+        key.secret,
+        key_id=key.kid,
+        audience="bank",
+        decision_id=decision.decision_id,
+        labels=["reported:x"],
+    )
+    with pytest.raises(tabard.TabardError, match="its labels must be"):
+        await task.report_outcome(decision, signed_outcome=signed)
+
+
 @pytest.mark.parametrize(
     "token",
     [

@@ -18,6 +18,14 @@ TASK_WIDE = ""
 """The link of labels that apply to the whole task."""
 
 
+# A label that is added again within this time isn't written again.
+_SAME_SECONDS = 1.0
+
+
+class TooManyLabels(Exception):
+    """Rolls back a transaction in which a workload would add more labels than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What adds labels: a write of a task at a time, with the epoch that the write makes."""
@@ -103,10 +111,13 @@ def hand_on(connection: sqlite3.Connection, child: Child, expires_at: float, epo
         _give(connection, child.owner, retold(label), Source(child.root_id, at, epoch), wide=bool(wide))
 
 
-def add(connection: sqlite3.Connection, wanted: Reservation, epoch: int) -> bool | None:
+def add(connection: sqlite3.Connection, wanted: Reservation, epoch: int) -> bool:
     """Add a call's labels, and carry on what policy saw.
 
-    Returns whether the chain sees a label that it didn't see; ``None`` if the holder would add more than it may.
+    Returns whether the chain sees a label that it didn't see.
+
+    Raises:
+        TooManyLabels: the holder would add more than it may.
     """
     chain = wanted.chain
     source = Source(chain.root_id, wanted.now, epoch)
@@ -122,10 +133,6 @@ def add(connection: sqlite3.Connection, wanted: Reservation, epoch: int) -> bool
         news |= _put(connection, chain.link_ids[-1], wanted.branch_labels, source)
         for label in wanted.branch_labels if chain.owners else ():
             news |= _give(connection, chain.owners[-1], label, source, own=True, wide=False)
-    adders = chain.workloads[-1:] if wanted.task_labels else ()
-    adders += chain.owners[-1:] if wanted.branch_labels else ()
-    if any(has_too_many(connection, adder) for adder in adders):
-        return None
     return not news.isdisjoint({chain.root_id, *chain.owners})
 
 
@@ -135,6 +142,9 @@ def add_wide(
     """Add labels to the whole task and to every workload that takes part in it; the last of ``workloads`` adds them.
 
     Returns who got one that it didn't have: the root for the task, and owners.
+
+    Raises:
+        TooManyLabels: the last of the workloads would add more than it may.
     """
     labels = tuple(labels)
     if not labels:
@@ -173,15 +183,6 @@ def add_reported(
             _give(connection, owner, label, source, own=owner == holder)
 
 
-def has_too_many(connection: sqlite3.Connection, owner: str) -> bool:
-    """Tell whether an owner itself has added more labels than it may have."""
-    (count,) = connection.execute(
-        "SELECT count(*) FROM owner_labels WHERE owner=? AND own=1 AND NOT label GLOB ?",
-        (owner, f"{REPORTED}*"),
-    ).fetchone()
-    return bool(count > LABELS_PER_HOLDER)
-
-
 def _members(connection: sqlite3.Connection, root_id: str, workloads: Sequence[str]) -> set[str]:
     rows = connection.execute("SELECT owner FROM members WHERE root_id=?", (root_id,))
     return {*workloads, *(owner for (owner,) in rows)}
@@ -191,14 +192,17 @@ def _put(connection: sqlite3.Connection, link_id: str, labels: Iterable[str], so
     """Add labels to a task or a branch; return the root if it didn't have one of them."""
     added = 0
     for label in labels:
-        values = (source.root_id, link_id, label, source.at)
-        new = connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?)", values).rowcount
-        if not new:
-            connection.execute(
-                "UPDATE labels SET at=max(at, ?) WHERE root_id=? AND link_id=? AND label=?",
-                (source.at, source.root_id, link_id, label),
-            )
-        added += new
+        place = (source.root_id, link_id, label)
+        before = connection.execute(
+            "SELECT at FROM labels WHERE root_id=? AND link_id=? AND label=?", place
+        ).fetchone()
+        if before is not None and before[0] >= source.at - _SAME_SECONDS:
+            continue
+        connection.execute(
+            "INSERT INTO labels VALUES (?, ?, ?, ?) ON CONFLICT (root_id, link_id, label) DO UPDATE SET at=excluded.at",
+            (*place, source.at),
+        )
+        added += before is None
     if not added:
         return set()
     connection.execute("UPDATE tasks SET label_version=? WHERE root_id=?", (source.epoch, source.root_id))
@@ -216,7 +220,7 @@ def _give(  # noqa: PLR0913
 ) -> set[str]:
     """Give an owner a label; return the owner if a task of it may see it that didn't see it before."""
     found = connection.execute(
-        "SELECT at, wide, labels_since FROM owners LEFT JOIN owner_labels ON owner_labels.owner=owners.owner "
+        "SELECT at, wide, own, labels_since FROM owners LEFT JOIN owner_labels ON owner_labels.owner=owners.owner "
         "AND label=? WHERE owners.owner=?",
         (label, owner),
     ).fetchone()
@@ -225,18 +229,32 @@ def _give(  # noqa: PLR0913
             "SELECT labels_since, expires_at FROM tasks WHERE root_id=?", (source.root_id,)
         ).fetchone()
         _know(connection, owner, since, expires_at)
-        found = (None, 0, since)
-    before, was_wide, since = found
+        found = (None, 0, 0, since)
+    before, was_wide, was_own, since = found
+    news = before is None or before < since <= source.at or (wide and not was_wide)
+    if not news and was_own >= own and before >= source.at - _SAME_SECONDS:
+        return set()
     connection.execute(
         "INSERT INTO owner_labels SELECT ?, ?, ?, max(expires_at, ?), ?, ? FROM owners WHERE owner=? "
         "ON CONFLICT (owner, label) DO UPDATE SET at=max(at, excluded.at), "
         "expires_at=max(expires_at, excluded.expires_at), own=max(own, excluded.own), wide=max(wide, excluded.wide)",
         (owner, label, source.at, source.at, own, wide, owner),
     )
-    if before is not None and not (before < since <= source.at) and (was_wide or not wide):
+    if own and not was_own and not label.startswith(REPORTED):
+        _check_room(connection, owner)
+    if not news:
         return set()
     connection.execute("UPDATE owners SET label_version=? WHERE owner=?", (source.epoch, owner))
     return {owner}
+
+
+def _check_room(connection: sqlite3.Connection, owner: str) -> None:
+    (count,) = connection.execute(
+        "SELECT count(*) FROM owner_labels WHERE owner=? AND own=1 AND NOT label GLOB ?",
+        (owner, f"{REPORTED}*"),
+    ).fetchone()
+    if count > LABELS_PER_HOLDER:
+        raise TooManyLabels
 
 
 def _marks(values: Sequence[str]) -> str:

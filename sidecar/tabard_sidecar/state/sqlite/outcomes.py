@@ -52,9 +52,10 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         )
     source = labels.Source(outcome.root_id, outcome.now, bump(connection))
     workloads = (outcome.workload,) if outcome.workload else ()
-    labels.add_wide(connection, workloads, outcome.labels, source)
-    if outcome.labels and labels.has_too_many(connection, outcome.workload):
-        raise NotReported(OutcomeState.FULL)
+    try:
+        labels.add_wide(connection, workloads, outcome.labels, source)
+    except labels.TooManyLabels:
+        raise NotReported(OutcomeState.FULL) from None
     labels.add_reported(connection, workloads, outcome.reported, source)
     note_change(connection, outcome.root_id)
     return OutcomeState.DONE

@@ -131,11 +131,12 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     charged = _charge(connection, wanted)
     _use_approvals(connection, wanted)
     _add_call(connection, wanted, number + 1, charged)
-    grew: bool | None = False
+    grew = False
     if wanted.task_labels or wanted.branch_labels or wanted.carried:
-        grew = labels.add(connection, wanted, epoch + 1)
-    if grew is None:
-        raise NotReserved(Reserved(ReserveState.FULL))
+        try:
+            grew = labels.add(connection, wanted, epoch + 1)
+        except labels.TooManyLabels:
+            raise NotReserved(Reserved(ReserveState.FULL)) from None
     done = Reserved(
         ReserveState.DONE,
         epoch=epoch + 1,
