@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NoReturn
 
 import grpc
@@ -67,12 +67,12 @@ class _Guard:
         """Tell whether a method needs no credential."""
         return self._calls.get(method) is NO_CREDENTIAL
 
-    def refusal(self, method: str, *, request_streaming: bool) -> Callable[..., NoReturn] | None:
-        """Return the behaviour of a method that can't be called; ``None`` if it can."""
+    def refusing(self, method: str, handler: Any) -> Any:  # noqa: ANN401  # gRPC's own types
+        """Return a handler that refuses every call of a method that can't be called; ``None`` if it can."""
         if method not in self._calls:
             rejected = Rejected("operation_unknown", f"no extractor for {method[:200]!r}")
-            return lambda _request, context: _abort(rejected, context)
-        return _refuse_stream if request_streaming else None
+            return _refusing(handler, lambda _request, context: _abort(rejected, context))
+        return _refusing(handler, _refuse_stream) if handler.request_streaming else None
 
     def verify(self, method: str, message: object, metadata: object) -> VerifiedCredential | None:
         """Accept a call; return ``None`` if it needs no credential.
@@ -113,45 +113,7 @@ class TabardInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg,unused
         method = handler_call_details.method
         if handler is None or self._guard.is_public(method):
             return handler
-        refusal = self._guard.refusal(method, request_streaming=handler.request_streaming)
-        if refusal is not None:
-            return _refusing(handler, refusal)
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-        behaviour = (
-            self._stream(handler.unary_stream, method)
-            if handler.response_streaming
-            else self._unary(handler.unary_unary, method)
-        )
-        return make(behaviour, handler.request_deserializer, handler.response_serializer)
-
-    def _unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        def guarded(request: object, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # a response message
-            return self._context(method, request, context).run(behaviour, request, context)
-
-        return guarded
-
-    def _stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Iterator[Any]]:
-        def guarded(request: object, context: grpc.ServicerContext) -> Iterator[Any]:
-            inside = self._context(method, request, context)
-            responses = iter(inside.run(behaviour, request, context))
-            end = object()
-            while (response := inside.run(next, responses, end)) is not end:
-                yield response
-
-        return guarded
-
-    def _context(self, method: str, request: object, context: grpc.ServicerContext) -> contextvars.Context:
-        try:
-            credential = self._guard.verify(method, request, context.invocation_metadata())
-        except Rejected as rejected:
-            _abort(rejected, context)
-        inside = contextvars.copy_context()
-        inside.run(_current.set, credential)
-        return inside
+        return self._guard.refusing(method, handler) or _guarded(self._guard, method, handler)
 
 
 class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg,unused-ignore]
@@ -166,37 +128,31 @@ class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         method = handler_call_details.method
         if handler is None or self._guard.is_public(method):
             return handler
-        refusal = self._guard.refusal(method, request_streaming=handler.request_streaming)
-        if refusal is not None:
-            return _refusing(handler, refusal)
-        if handler.response_streaming:
-            behaviour: Any = self._stream(handler.unary_stream, method)
-            make: Any = grpc.unary_stream_rpc_method_handler
-        else:
-            behaviour, make = self._unary(handler.unary_unary, method), grpc.unary_unary_rpc_method_handler
-        return make(behaviour, handler.request_deserializer, handler.response_serializer)
+        refusing = self._guard.refusing(method, handler)
+        if refusing is not None:
+            return refusing
+        behaviour = handler.unary_stream if handler.response_streaming else handler.unary_unary
+        # As gRPC itself tells them apart: it runs the others in threads, with a context whose abort ends them.
+        if not inspect.iscoroutinefunction(behaviour) and not inspect.isasyncgenfunction(behaviour):
+            return _guarded(self._guard, method, handler)
+        wrap = self._stream if handler.response_streaming else self._unary
+        return _like(handler, wrap(behaviour, method))
 
-    def _unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Awaitable[Any]]:
+    def _unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
         async def guarded(request: object, context: Any) -> Any:  # noqa: ANN401
             _current.set(await self._verify(method, request, context))
-            if inspect.iscoroutinefunction(behaviour):
-                return await behaviour(request, context)
-            return await asyncio.to_thread(behaviour, request, context)
+            return await behaviour(request, context)
 
         return guarded
 
-    def _stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., AsyncIterator[Any]]:
+    def _stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
         async def guarded(request: object, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
             _current.set(await self._verify(method, request, context))
-            responses = behaviour(request, context)
-            if inspect.isawaitable(responses):
-                await responses
-            elif isinstance(responses, AsyncIterator):
-                async for response in responses:
-                    yield response
-            else:
-                for response in responses:
-                    yield response
+            if inspect.iscoroutinefunction(behaviour):
+                await behaviour(request, context)  # it writes to the context
+                return
+            async for response in behaviour(request, context):
+                yield response
 
         return guarded
 
@@ -208,6 +164,54 @@ class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             status = _status(rejected)
             await context.abort(status.code, status.details, status.trailing_metadata)
             raise
+
+
+def _guarded(guard: _Guard, method: str, handler: Any) -> Any:  # noqa: ANN401
+    """Return a synchronous handler that runs only for calls that are accepted."""
+
+    def inside_of(request: object, context: grpc.ServicerContext) -> contextvars.Context:
+        try:
+            credential = guard.verify(method, request, context.invocation_metadata())
+        except Rejected as rejected:
+            _abort(rejected, context)
+        inside = contextvars.copy_context()
+        inside.run(_current.set, credential)
+        return inside
+
+    def unary(request: object, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # a response message
+        return inside_of(request, context).run(handler.unary_unary, request, context)
+
+    def stream(request: object, context: grpc.ServicerContext) -> Iterator[Any]:
+        inside = inside_of(request, context)
+        responses = iter(inside.run(handler.unary_stream, request, context))
+        end = object()
+        while (response := inside.run(next, responses, end)) is not end:
+            yield response
+
+    return _like(handler, stream if handler.response_streaming else unary)
+
+
+def _refusing(handler: Any, refuse: Callable[..., NoReturn]) -> Any:  # noqa: ANN401
+    """Return a handler of the same kind that refuses each call."""
+
+    # A generator: asyncio servers run its body in a thread. A plain function would run, and wait, on the event loop.
+    def stream(request: object, context: grpc.ServicerContext) -> Iterator[Any]:
+        refuse(request, context)
+        yield
+
+    return _like(handler, stream if handler.response_streaming else refuse)
+
+
+def _like(handler: Any, behaviour: Callable[..., Any]) -> Any:  # noqa: ANN401
+    """Return a handler of the same kind with another behaviour."""
+    kinds = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }
+    make: Any = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
 def _abort(rejected: Rejected, context: grpc.ServicerContext) -> NoReturn:
@@ -223,18 +227,6 @@ def _refuse_stream(_request: object, context: grpc.ServicerContext) -> NoReturn:
     message = "a stream of requests can't be guarded: each call needs a credential of its own"
     context.abort(grpc.StatusCode.UNIMPLEMENTED, message)
     raise AssertionError(message)
-
-
-def _refusing(handler: Any, refuse: Callable[..., NoReturn]) -> Any:  # noqa: ANN401
-    """Return a handler of the same kind that refuses each call."""
-    kinds = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    make: Any = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
-    return make(refuse, handler.request_deserializer, handler.response_serializer)
 
 
 def _status(rejected: Rejected) -> Any:  # noqa: ANN401  # grpc.Status

@@ -1,13 +1,14 @@
 """The gRPC interceptors in front of real servers, sync and asyncio."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from tabard.verify import NO_CREDENTIAL
+from tabard.verify import NO_CREDENTIAL, CredentialOptional
 from tabard.verify.grpc_server import AioTabardInterceptor, TabardInterceptor, verified
 
 ARGUMENTS = {"amount": 20}
@@ -25,6 +26,10 @@ CALLS = {f"/test.Backend/{name}": extract for name in GUARDED} | {"/test.Backend
 
 def _unary(request, context):
     return verified().subject.id.encode()
+
+
+def _never(request, context):
+    pytest.fail("a method that no extractor names ran")
 
 
 def _stream(request, context):
@@ -62,6 +67,10 @@ def handlers(*, aio):
         "Open": grpc.unary_unary_rpc_method_handler(_aio_open if aio else _open),
         "Many": grpc.stream_unary_rpc_method_handler(lambda *_: b""),
         "Both": grpc.stream_stream_rpc_method_handler(lambda *_: iter(())),
+        "Unlisted": grpc.unary_unary_rpc_method_handler(_never),
+        "UnlistedOut": grpc.unary_stream_rpc_method_handler(_never),
+        "UnlistedIn": grpc.stream_unary_rpc_method_handler(_never),
+        "UnlistedBoth": grpc.stream_stream_rpc_method_handler(_never),
     }
     if aio:
         methods["Written"] = grpc.unary_stream_rpc_method_handler(_aio_written)
@@ -194,3 +203,105 @@ async def test_aio_public_methods_and_everything_else(verifier, issuer, tmp_path
         assert [answer async for answer in written(MESSAGE, metadata=metadata(token))] == [b"testing"]
         with pytest.raises(grpc.RpcError, match="stream of requests"):
             await channel.stream_unary("/test.Backend/Many")(iter([MESSAGE]))
+        with pytest.raises(grpc.RpcError, match="stream of requests"):
+            [answer async for answer in channel.stream_stream("/test.Backend/Both")(iter([MESSAGE]))]
+        assert await channel.unary_unary("/test.Backend/Open")(b"") == b"open"
+
+
+async def test_aio_methods_that_no_extractor_names_are_refused(verifier, issuer, tmp_path):
+    """Whatever streams they have, and whatever credential comes along."""
+    async with serve_aio(verifier, tmp_path) as channel:
+        token = metadata(issuer.jwt("Unary", ARGUMENTS))
+        one, many = MESSAGE, lambda: iter([MESSAGE])
+        calls = [
+            channel.unary_unary("/test.Backend/Unlisted")(one, metadata=token),
+            channel.stream_unary("/test.Backend/UnlistedIn")(many(), metadata=token),
+            channel.unary_stream("/test.Backend/UnlistedOut")(one, metadata=token),
+            channel.stream_stream("/test.Backend/UnlistedBoth")(many(), metadata=token),
+        ]
+        for call in calls:
+            with pytest.raises(grpc.RpcError) as caught:
+                [answer async for answer in call] if hasattr(call, "__aiter__") else await call
+            assert reason_of(caught.value) == ("PERMISSION_DENIED", "operation_unknown")
+
+
+async def test_a_synchronous_handler_of_an_aio_server_can_end_its_call(verifier, issuer, tmp_path):
+    """It runs in a thread, so that it doesn't block the others, and abort ends it."""
+    ran = []
+
+    def unary(request, context):
+        context.abort(grpc.StatusCode.NOT_FOUND, "no such order")
+        ran.append("after abort")
+
+    def stream(request, context):
+        ran.append(threading.current_thread() is threading.main_thread())
+        yield b"first"
+        context.abort(grpc.StatusCode.NOT_FOUND, "no such order")
+        ran.append("after abort")
+
+    calls = {"/test.Backend/Unary": extract, "/test.Backend/Stream": extract}
+    server = grpc.aio.server(interceptors=[AioTabardInterceptor(verifier, calls)])
+    methods = {
+        "Unary": grpc.unary_unary_rpc_method_handler(unary),
+        "Stream": grpc.unary_stream_rpc_method_handler(stream),
+    }
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Backend", methods)])
+    address = f"unix:{tmp_path}/backend.sock"
+    server.add_insecure_port(address)
+    await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        with pytest.raises(grpc.RpcError, match="no such order"):
+            await channel.unary_unary("/test.Backend/Unary")(
+                MESSAGE, metadata=metadata(issuer.jwt("Unary", ARGUMENTS))
+            )
+        call = channel.unary_stream("/test.Backend/Stream")(
+            MESSAGE, metadata=metadata(issuer.jwt("Stream", ARGUMENTS))
+        )
+        with pytest.raises(grpc.RpcError, match="no such order"):
+            [answer async for answer in call]
+    await server.stop(None)
+    assert ran == [False]
+
+
+async def test_an_optional_credential_and_repeated_metadata(verifier, issuer, tmp_path):
+    def extract(request):
+        if request.message == b"ping":
+            return NO_CREDENTIAL
+        return "Unary", {"order": request.metadata["x-order"]}
+
+    interceptor = AioTabardInterceptor(verifier, {"/test.Backend/Threaded": CredentialOptional(extract)})
+    server = grpc.aio.server(interceptors=[interceptor])
+
+    def answer(request, context):
+        return b"pong" if request == b"ping" else verified().arguments["order"].encode()
+
+    handler = {"Threaded": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Backend", handler)])
+    address = f"unix:{tmp_path}/backend.sock"
+    server.add_insecure_port(address)
+    await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = channel.unary_unary("/test.Backend/Threaded")
+        token = metadata(issuer.jwt("Unary", {"order": "A"}))
+        assert await call(b"ping") == b"pong"
+        assert await call(b"pay", metadata=(*token, ("x-order", "A"))) == b"A"
+        for extra, reason in (
+            ((), "call_unreadable"),
+            ((("x-order", "A"), ("x-order", "B")), "call_unreadable"),
+            ((("x-order", "B"),), "arguments_mismatch"),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                await call(b"pay", metadata=(*token, *extra))
+            assert reason_of(caught.value)[1] == reason
+        with pytest.raises(grpc.RpcError) as caught:
+            await call(b"pay", metadata=(("x-order", "A"),))
+        assert reason_of(caught.value) == ("UNAUTHENTICATED", "credential_missing")
+    await server.stop(None)
+
+
+@pytest.mark.parametrize(
+    "calls", [{"shop.Refunds/Create": extract}, {"/Create": extract}, {"/a/b": "tool"}, {"/a/b": None}]
+)
+def test_methods_that_could_not_be_meant_are_refused(verifier, calls):
+    with pytest.raises(ValueError, match=r"full method name|no extractor"):
+        TabardInterceptor(verifier, calls)

@@ -32,6 +32,11 @@ CALLS = {
     ("POST", "/nothing"): lambda _: None,
     ("POST", "/open"): lambda _: NO_CREDENTIAL,
     ("POST", "/query"): lambda request: ("query", dict(request.query_params)),
+    ("POST", "/by-header"): lambda request: ("pay", {"order": request.headers["X-Order"], **request.json()}),
+    ("POST", "/by-headers"): lambda request: (
+        "pay",
+        {"orders": request.headers.getlist("X-Order"), **request.json()},
+    ),
     ("POST", "/healthz"): NO_CREDENTIAL,
 }
 
@@ -186,6 +191,27 @@ def test_query_parameters_can_be_the_arguments(port, issuer):
     assert send(port, token, body=b"", path="/query?q=a%20b&empty=")[0] == 200
     assert send(port, token, body=b"", path="/query?q=a&q=b")[2]["code"] == "call_unreadable"
     assert send(port, token, body=b"", path="/query?q=%ff")[2]["code"] == "call_unreadable"
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_a_header_that_occurs_twice_is_never_taken_for_one_of_its_values(kind, verifier, issuer):
+    """An application may read the first, the last, or both joined."""
+    with serve(kind, verifier) as port:
+
+        def pay(orders, sent, path="/by-header"):
+            arguments = {"orders": orders} if isinstance(orders, list) else {"order": orders}
+            credential = ("Authorization", f"Bearer {issuer.jwt('pay', arguments)}")
+            return send(
+                port, body=b"{}", path=path, headers=[credential, *(("X-Order", one) for one in sent)]
+            )[0]
+
+        assert pay("A", ["A"]) == 200
+        assert pay("A", []) == 400
+        for order in "AB":
+            assert pay(order, ["A", "B"]) in {400, 403}
+            assert pay(order, ["B", "A"]) in {400, 403}
+        assert pay(["A", "B"] if kind == "asgi" else ["A,B"], ["A", "B"], "/by-headers") == 200
+        assert pay(["B"], ["A", "B"], "/by-headers") == 403
 
 
 def test_two_credentials_are_refused(port, issuer):
