@@ -2,7 +2,7 @@
 
 from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.command import opa_binary
-from tabard_opa.engine import Engine, default_capabilities, opa_version, parse_bundle
+from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
 from tabard_opa.policy import Explanation, Policy
 
@@ -11,6 +11,7 @@ __all__ = [
     "BundleVerification",
     "Engine",
     "EngineError",
+    "EngineStats",
     "EvaluationError",
     "Explanation",
     "ForkedError",

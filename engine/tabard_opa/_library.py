@@ -39,6 +39,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tabard_parse": (None, (c_char_p, c_int64, c_char_p, c_int64, POINTER(Outcome))),
     "tabard_engine_new": (None, (c_int64, c_int64, POINTER(Outcome))),
     "tabard_engine_free": (None, (c_uint64,)),
+    "tabard_engine_stats": (None, (c_uint64, POINTER(Outcome))),
     "tabard_compile": (None, (c_uint64, c_char_p, c_int64, POINTER(Outcome))),
     "tabard_policy_free": (None, (c_uint64,)),
     "tabard_evaluate": (

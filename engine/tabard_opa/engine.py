@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import weakref
+from ctypes import byref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tabard_opa._library import Library, load
+from tabard_opa._library import OK, Library, Outcome, load, problems_from
 from tabard_opa._mailbox import Mailboxes
+from tabard_opa.apart import try_compile
 from tabard_opa.bundle import Bundle, BundleVerification, bundle_from
 from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
 from tabard_opa.policy import Limits, Policy
@@ -20,10 +23,26 @@ if TYPE_CHECKING:
 DEFAULT_MAX_IN_FLIGHT: Final = 64
 DEFAULT_MAX_INPUT_BYTES: Final = 2**20
 DEFAULT_MAX_BUNDLE_BYTES: Final = 64 * 2**20
+DEFAULT_COMPILE_SECONDS: Final = 20.0
 #: How long an evaluation may hold the GIL before it moves to one of Go's threads.
 DEFAULT_HOLD_SECONDS: Final = 0.0005
 #: GOGC: heap growth in percent before a collection. At Go's default of 100 so small a heap is collected too often.
 DEFAULT_COLLECT_PERCENT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Evaluations of an engine that run on long after their deadline, because OPA can't interrupt a builtin.
+
+    Their callers were answered, and their places are given to others, ``max_in_flight`` at most.
+
+    Attributes:
+        stuck: how many there are now.
+        ever_stuck: how many there were since the engine was created.
+    """
+
+    stuck: int
+    ever_stuck: int
 
 
 class Engine:
@@ -79,6 +98,19 @@ class Engine:
         self._mailboxes.close()
         self._finalizer()
 
+    def stats(self) -> EngineStats:
+        """Return how many evaluations are stuck.
+
+        Raises:
+            EngineError: the engine is closed.
+        """
+        outcome = Outcome()
+        self.library.held.tabard_engine_stats(self._handle, byref(outcome))
+        data = self.library.take(outcome)
+        if outcome.status != OK:
+            raise EngineError(problems_from(data))
+        return EngineStats(**json.loads(data))
+
     def check_process(self) -> None:
         """Raise in a forked child.
 
@@ -124,6 +156,8 @@ class Engine:
         capabilities: Mapping[str, Any] | None = None,
         input_schema: Mapping[str, Any] | None = None,
         strict: bool = True,
+        deadline_seconds: float = DEFAULT_COMPILE_SECONDS,
+        apart: bool = False,
     ) -> Policy:
         """Compile modules and data into a policy.
 
@@ -136,6 +170,8 @@ class Engine:
             capabilities: OPA capabilities that policies may use; by default all. See ``default_capabilities``.
             input_schema: JSON Schema that references to ``input`` are type-checked against.
             strict: OPA's strict mode, in which for example unused imports and variables are errors.
+            deadline_seconds: The longest time. OPA's compiler can't be interrupted: what exceeds it goes on, unseen.
+            apart: Compile in a process of its own first, which is ended when it takes too long or too much memory.
 
         Raises:
             EngineError: it doesn't compile; ``errors`` holds everything that the failing stage of OPA's compiler found.
@@ -150,9 +186,12 @@ class Engine:
                 "capabilities": capabilities,
                 "input_schema": input_schema,
                 "strict": strict,
+                "deadline_ns": int(deadline_seconds * 1e9),
             },
             separators=(",", ":"),
         ).encode()
+        if apart:
+            try_compile(request, deadline_seconds)
         handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
         return Policy(self.library, self._mailboxes, handle, names, self._limits)
 

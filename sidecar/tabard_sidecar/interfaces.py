@@ -105,13 +105,11 @@ class LeasedPolicy(Protocol):
         operation: Operation,
         input_json: bytes,
         *,
-        key: str = "",
         approvals: frozenset[tuple[str, str]] = frozenset(),
     ) -> PolicyDecision:
         """Evaluate ``data.tabard.decision`` and compose its elements.
 
-        ``key`` is what repeated time-outs are counted by, for example the tool's name; ``approvals`` are module and code
-        of the approvals that people have given for this very call.
+        ``approvals`` are module and code of the approvals that people have given for this very call.
 
         Raises:
             NoDecision: the engine can't be reached or is overloaded.

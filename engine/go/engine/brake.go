@@ -5,6 +5,8 @@ import (
 	"runtime/metrics"
 	"sync/atomic"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Reasons for which a brake stops an evaluation.
@@ -41,6 +43,7 @@ type brake struct {
 	laneSince  time.Time
 	burstSince time.Time
 	begun      int64
+	at         atomic.Pointer[ast.Location] // of the builtin that is running, if OPA can't interrupt it
 }
 
 func (b *brake) Cancel() { b.stop.CompareAndSwap(running, abandoned) }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
@@ -23,6 +24,7 @@ type Source struct {
 	Capabilities json.RawMessage   `json:"capabilities"`
 	InputSchema  json.RawMessage   `json:"input_schema"`
 	Strict       bool              `json:"strict"`
+	DeadlineNS   int64             `json:"deadline_ns"` // 0 is none
 }
 
 // maxCachedValues bounds the values, such as compiled patterns, that builtins cache between evaluations of one policy.
@@ -40,6 +42,37 @@ type Policy struct {
 	swift bool
 }
 
+// CompileInTime is Compile with the deadline of its source. OPA's compiler can't be interrupted: one that exceeds the
+// deadline goes on, and its policy is dropped.
+func CompileInTime(source *Source) (*Policy, error) {
+	if source.DeadlineNS <= 0 {
+		return Compile(source)
+	}
+	type outcome struct {
+		policy *Policy
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				done <- outcome{err: fmt.Errorf("the engine failed: %v", cause)}
+			}
+		}()
+		policy, err := Compile(source)
+		done <- outcome{policy, err}
+	}()
+	timer := time.NewTimer(time.Duration(source.DeadlineNS))
+	defer timer.Stop()
+	select {
+	case compiled := <-done:
+		return compiled.policy, compiled.err
+	case <-timer.C:
+		message := "compiling the policy takes too long: split rules that build on each other, or name fewer parts"
+		return nil, Problems{{Code: "limit", Message: message}}
+	}
+}
+
 // Compile parses and compiles everything, and prepares the entrypoints. The error is Problems: all that the failing stage
 // of OPA found.
 func Compile(source *Source) (*Policy, error) {
@@ -49,6 +82,9 @@ func Compile(source *Source) (*Policy, error) {
 	}
 	modules, err := parseModules(source.Modules, capabilities)
 	if err != nil {
+		return nil, err
+	}
+	if err := boundAnnotations(modules); err != nil {
 		return nil, err
 	}
 	store, err := newStore(source.Data)
@@ -127,6 +163,28 @@ func parseModule(name, source string, options ast.ParserOptions) (*ast.Module, e
 	return module, nil
 }
 
+// boundAnnotations checks the schemas that METADATA writes out, before the type checker follows them.
+func boundAnnotations(modules map[string]*ast.Module) error {
+	var problems Problems
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		for _, annotation := range modules[name].Annotations {
+			for _, schema := range annotation.Schemas {
+				if schema.Definition == nil {
+					continue
+				}
+				if err := typeSchemaBound(*schema.Definition); err != nil {
+					problems = append(problems, problemOf(
+						ast.NewError(ast.TypeErr, annotation.Location, "METADATA schemas: %v", err), name))
+				}
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
 func newStore(data []byte) (storage.Store, error) {
 	if len(data) == 0 || string(data) == "null" {
 		data = []byte("{}")
@@ -163,6 +221,9 @@ func newCompiler(source *Source, capabilities *ast.Capabilities, store storage.S
 	}
 	var schema any
 	if err := json.Unmarshal(source.InputSchema, &schema); err != nil {
+		return nil, Problems{{Code: "schema_error", Message: "input schema: " + err.Error()}}
+	}
+	if err := typeSchemaBound(schema); err != nil {
 		return nil, Problems{{Code: "schema_error", Message: "input schema: " + err.Error()}}
 	}
 	schemas := ast.NewSchemaSet()

@@ -59,6 +59,16 @@ type Ticket struct{ brake brake }
 // Abandon stops the evaluation at the next poll.
 func (t *Ticket) Abandon() { t.brake.Cancel() }
 
+// TimedOut is the failure of an evaluation that reached its deadline. It has the place of the builtin that is running, if
+// that is one that OPA can't interrupt.
+func (t *Ticket) TimedOut() *Failure {
+	failure := stopped(stoppedByDeadline)
+	if at := t.brake.at.Load(); at != nil {
+		failure.File, failure.Row, failure.Column = at.File, at.Row, at.Col
+	}
+	return failure
+}
+
 func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) {
 	compiler := p.compiler.QueryCompiler().WithEnablePrintStatements(false)
 	query, err := compiler.Compile(body)

@@ -312,6 +312,9 @@ func (p *jsonParser) number() (ast.Value, error) {
 			return nil, errors.New("a digit should stand in the exponent")
 		}
 	}
+	if p.at-start > maxDigits {
+		return nil, fmt.Errorf("the number that ends here has more than %d characters", maxDigits)
+	}
 	text := string(p.text[start:p.at])
 	if interned := ast.InternedIntNumberTermFromString(text); interned != nil {
 		return interned.Value, nil

@@ -7,9 +7,17 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
+// maxOutput bounds a result: a value may be small in memory and endless as text, because its parts can be shared.
+const maxOutput = 64 << 20
+
+var errOutput = &Failure{Code: CodeBuiltin, Message: fmt.Sprintf("the result is larger than %d bytes", maxOutput)}
+
 // AppendJSON appends a Rego value as JSON: sets as sorted arrays, object keys that aren't strings as the JSON text of
 // the key, which is what OPA's own interfaces do.
 func AppendJSON(out []byte, value ast.Value) ([]byte, error) {
+	if len(out) > maxOutput {
+		return nil, errOutput
+	}
 	var err error
 	switch v := value.(type) {
 	case ast.Null:

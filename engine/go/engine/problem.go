@@ -136,6 +136,3 @@ func stopped(stop uint32) *Failure {
 	}
 	return &Failure{Code: CodeTimeout, Message: "the evaluation was cut at its deadline"}
 }
-
-// TimedOut is the failure of an evaluation that reached its deadline.
-func TimedOut() *Failure { return stopped(stoppedByDeadline) }

@@ -57,6 +57,8 @@ type pool struct {
 	limit     int64
 	heapLimit uint64
 	inFlight  atomic.Int64
+	stuck     atomic.Int64 // evaluations that run on long after their deadline, in a builtin that OPA can't interrupt
+	everStuck atomic.Int64
 }
 
 func newPool(limit int64, heapLimit uint64) *pool { return &pool{limit: limit, heapLimit: heapLimit} }
@@ -70,6 +72,17 @@ func (p *pool) enter() bool {
 }
 
 func (p *pool) leave() { p.inFlight.Add(-1) }
+
+// replace counts a stuck evaluation and gives its place to others. It tells whether it did: at most limit places are
+// replaced, so at most twice the limit of evaluations exist.
+func (p *pool) replace() bool {
+	p.everStuck.Add(1)
+	if p.stuck.Add(1) > p.limit {
+		return false
+	}
+	p.leave()
+	return true
+}
 
 type activePolicy struct {
 	policy *engine.Policy
@@ -104,12 +117,17 @@ type job struct {
 	stop     engine.Ticket
 	box      *mailbox
 	done     chan struct{}
+	pool     *pool
 	watchdog *time.Timer
+	warden   *time.Timer
 
-	mu      sync.Mutex
-	settled bool
-	owner   owner
-	result  engine.Result
+	mu       sync.Mutex
+	settled  bool
+	owner    owner
+	result   engine.Result
+	ended    bool // the goroutine is at its end
+	stuck    bool
+	replaced bool // others have the place already
 }
 
 // start runs work in the background. If held, the caller will call waitFor; otherwise the result goes to the mailbox or,
@@ -117,18 +135,20 @@ type job struct {
 func start(
 	active *activePolicy, limits engine.Limits, box uint64, held bool, work func(*engine.Ticket) engine.Result,
 ) *job {
-	j := &job{done: make(chan struct{})}
+	j := &job{done: make(chan struct{}), pool: active.pool}
 	if j.box, _ = mailboxes.get(box); j.box != nil && !held {
 		j.owner = mailed
 	}
 	j.ticket = jobs.add(j)
 	// A builtin that is never polled can outlast the deadline. Its caller is answered in time all the same; its place
-	// among the evaluations in flight stays taken until it ends.
+	// among the evaluations in flight is replaced if it doesn't end soon.
 	// The lock makes settle wait until watchdog is set: the timer may fire before AfterFunc has returned.
 	j.mu.Lock()
-	j.watchdog = time.AfterFunc(time.Until(limits.Deadline)+watchdogGrace, func() {
+	left := time.Until(limits.Deadline)
+	j.warden = time.AfterFunc(max(left, 0)+stuckAfter, j.markStuck)
+	j.watchdog = time.AfterFunc(left+watchdogGrace, func() {
 		j.stop.Abandon()
-		j.settle(engine.Result{Failure: engine.TimedOut()})
+		j.settle(engine.Result{Failure: j.stop.TimedOut()})
 	})
 	j.mu.Unlock()
 	go func() {
@@ -137,7 +157,7 @@ func start(
 			if cause := recover(); cause != nil {
 				result.Failure.Message = fmt.Sprintf("the engine failed: %v", cause)
 			}
-			active.pool.leave()
+			j.end()
 			j.settle(result)
 		}()
 		result = work(&j.stop)
@@ -145,8 +165,35 @@ func start(
 	return j
 }
 
-// watchdogGrace is the time in which an evaluation that polls can report its end itself.
-const watchdogGrace = 5 * time.Millisecond
+const (
+	// watchdogGrace is the time in which an evaluation that polls can report its end itself.
+	watchdogGrace = 5 * time.Millisecond
+	// stuckAfter is the time after its deadline from which on an evaluation counts as stuck. One that polls ends much
+	// sooner, also on a busy machine.
+	stuckAfter = 500 * time.Millisecond
+)
+
+func (j *job) markStuck() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.ended {
+		j.stuck, j.replaced = true, j.pool.replace()
+	}
+}
+
+// end gives the place back, unless others have it already.
+func (j *job) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
+	j.warden.Stop()
+	if j.stuck {
+		j.pool.stuck.Add(-1)
+	}
+	if !j.replaced {
+		j.pool.leave()
+	}
+}
 
 func (j *job) settle(result engine.Result) {
 	j.mu.Lock()

@@ -18,3 +18,38 @@ func TestWatchdogMayFireWhileAJobIsStarted(t *testing.T) {
 		jobs.remove(j.ticket)
 	}
 }
+
+// An evaluation that can't be interrupted gives its place to others until it ends, and takes none back.
+func TestPlaceOfAStuckEvaluationIsReplacedOnce(t *testing.T) {
+	const places = 3
+	active := &activePolicy{pool: newPool(places, 0)}
+	release := make(chan struct{})
+	stick := func() {
+		past := engine.Limits{Deadline: time.Now()}
+		<-start(active, past, 0, true, func(*engine.Ticket) engine.Result { <-release; return engine.Result{} }).done
+	}
+	for stuck := range 2 * places {
+		if !active.pool.enter() {
+			t.Fatalf("no place is left beside %d stuck evaluations", stuck)
+		}
+		stick()
+		until(t, func() bool { return active.pool.stuck.Load() == int64(stuck+1) })
+	}
+	if active.pool.enter() {
+		t.Fatal("stuck evaluations are without limit")
+	}
+	close(release)
+	until(t, func() bool { return active.pool.stuck.Load() == 0 && active.pool.inFlight.Load() == 0 })
+	if ever := active.pool.everStuck.Load(); ever != 2*places {
+		t.Fatalf("%d were counted", ever)
+	}
+}
+
+func until(t *testing.T, reached func() bool) {
+	t.Helper()
+	for begun := time.Now(); !reached(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("not reached")
+		}
+	}
+}

@@ -146,6 +146,19 @@ func tabard_engine_new(maxInFlight C.int64_t, heapLimit C.int64_t, out *C.tabard
 	give(out, C.TABARD_OK, nil)
 }
 
+// tabard_engine_stats tells how many evaluations of an engine are stuck, as JSON {stuck, ever_stuck}.
+//
+//export tabard_engine_stats
+func tabard_engine_stats(handle C.uint64_t, out *C.tabard_outcome) {
+	defer guard(out)
+	owner, found := pools.get(uint64(handle))
+	if !found {
+		giveError(out, errors.New("the engine is closed"))
+		return
+	}
+	give(out, C.TABARD_OK, fmt.Appendf(nil, `{"stuck":%d,"ever_stuck":%d}`, owner.stuck.Load(), owner.everStuck.Load()))
+}
+
 //export tabard_engine_free
 func tabard_engine_free(handle C.uint64_t) { pools.remove(uint64(handle)) }
 
@@ -165,7 +178,7 @@ func tabard_compile(pool C.uint64_t, request *C.char, length C.int64_t, out *C.t
 		giveError(out, err)
 		return
 	}
-	policy, err := engine.Compile(&source)
+	policy, err := engine.CompileInTime(&source)
 	if err != nil {
 		giveError(out, err)
 		return

@@ -130,7 +130,6 @@ class Authorizer:
             stages.inputs.authorize(call, state, now=stages.clock()),
             recorder,
             stages.observer,
-            key=call.tool.name,
             approvals=frozenset([(met.module, met.code) for met in call.approvals]),
         )
         if not decision.allowed:

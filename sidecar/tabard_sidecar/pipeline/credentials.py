@@ -156,9 +156,7 @@ class Credentials:
     async def _evaluate(
         self, operation: Operation, call: VerifiedCall, input_json: bytes, recorder: DecisionRecorder
     ) -> PolicyDecision:
-        return await evaluate(
-            call.policy, operation, input_json, recorder, self._stages.observer, key=call.tool.name
-        )
+        return await evaluate(call.policy, operation, input_json, recorder, self._stages.observer)
 
 
 def _check_renewable(old: Introspection, grant: IndexedGrant) -> None:

@@ -104,16 +104,15 @@ async def evaluate(  # noqa: PLR0913
     recorder: DecisionRecorder,
     observer: Observer,
     *,
-    key: str = "",
     approvals: frozenset[tuple[str, str]] = frozenset(),
 ) -> PolicyDecision:
     """Evaluate policy on an input, which the record gets.
 
-    ``key`` and ``approvals`` are those of :meth:`LeasedPolicy.decide`.
+    ``approvals`` are those of :meth:`LeasedPolicy.decide`.
 
     Raises:
         NoDecision: the engine can't be reached or is overloaded.
     """
     recorder.evaluating(input_json, policy.revision)
     with observer.stage("evaluate"):
-        return await policy.decide(operation, input_json, key=key, approvals=approvals)
+        return await policy.decide(operation, input_json, approvals=approvals)

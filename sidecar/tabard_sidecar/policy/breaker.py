@@ -1,61 +1,108 @@
-"""Pauses evaluations that repeatedly exceed their deadline (a circuit breaker)."""
+"""Shortens, and at worst pauses, evaluations of a policy that repeatedly exceeds its deadline (a circuit breaker)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.util.fifo import FifoDict
 
-_MAX_KEYS = 1024
+SHORT = 0.1
+"""Share of the deadline that an evaluation gets after repeated time-outs."""
+LONGEST_PAUSE_SECONDS = 300.0
 
 
 @dataclass(slots=True)
 class _Entry:
     timeouts: int = 0
-    open_until: float = 0.0
+    last: float = 0.0
 
 
 class Breaker:
-    """Counts consecutive time-outs per kind of request, so that one runaway rule doesn't stop the others.
+    """Counts time-outs per policy module; of all modules together if the one that ran isn't known.
 
-    After ``limit`` time-outs a kind is paused for ``pause_seconds``; then one request is admitted as a trial.
+    Nothing that an agent chooses is a key: it could vary a name and never be counted. Time-outs with less than
+    ``pause_seconds`` between them add up. After ``limit`` of them every evaluation gets a tenth of the deadline, until
+    ``pause_seconds`` have passed without another. So a runaway rule costs little, and calls that don't reach it are
+    decided as before.
+
+    An evaluation that can't be interrupted costs a processor until it ends. While ``limit`` of them are stuck, no
+    evaluation starts for ``pause_seconds``, and for twice as long each time that another one gets stuck.
+
+    Args:
+        limit: time-outs, or stuck evaluations, from which on it acts.
+        pause_seconds: how long it acts after the last one.
+        clock: the current time.
+        stuck: returns how many evaluations are stuck now.
     """
 
-    def __init__(self, limit: int, pause_seconds: float, clock: Clock) -> None:
+    def __init__(self, limit: int, pause_seconds: float, clock: Clock, stuck: Callable[[], int]) -> None:
         self._limit = limit
         self._pause = pause_seconds
         self._clock = clock
-        self._entries: FifoDict[str, _Entry] = FifoDict(_MAX_KEYS)
+        self._stuck = stuck
+        self._entries: dict[str, _Entry] = {}
+        self._most_stuck = 0
+        self._paused_at = 0.0
+        self._paused_for = 0.0
 
-    def admits(self, key: str) -> bool:
-        """Tell whether a request of this kind may be evaluated now."""
-        entry = self._entries.get(key)
-        if entry is None or entry.timeouts < self._limit:
-            return True
+    def share(self) -> float:
+        """Return the share of the deadline that the next evaluation gets: 1, a tenth, or 0 while evaluation is paused."""
+        if not self._entries and not self._paused_for:
+            return 1.0
         now = self._clock()
-        if now < entry.open_until and entry.open_until - now <= self._pause:
-            return False
-        entry.open_until = now + self._pause  # this request is the trial; others wait for its result
-        return True
+        if self._pausing(now):
+            return 0.0
+        return SHORT if self._shortened(now) else 1.0
 
-    def timed_out(self, key: str) -> None:
-        """Count a time-out."""
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._entries[key] = _Entry()
+    def timed_out(self, module: str) -> None:
+        """Count a time-out of a module; of the whole policy if ``module`` is empty."""
+        now = self._clock()
+        entry = self._entries.get(module)
+        if entry is None or not self._recent(entry.last, self._pause, now):
+            entry = self._entries[module] = _Entry()
         entry.timeouts += 1
-        entry.open_until = self._clock() + self._pause
+        entry.last = now
 
-    def answered(self, key: str) -> None:
-        """Reset the time-outs of a kind."""
-        self._entries.pop(key, None)
+    def answered(self) -> None:
+        """Note that an evaluation was in time: forget time-outs that are long past."""
+        if self._entries:
+            now = self._clock()
+            for module in [
+                name for name, one in self._entries.items() if not self._recent(one.last, self._pause, now)
+            ]:
+                del self._entries[module]
 
-    def paused(self) -> tuple[str, ...]:
-        """Return the kinds that are paused now."""
+    def reasons(self) -> tuple[str, ...]:
+        """Return what it does now, one line for each module."""
         now = self._clock()
-        return tuple(
-            key
-            for key, entry in self._entries.items()
-            if entry.timeouts >= self._limit and now < entry.open_until
-        )
+        lines = [
+            f"evaluation of {'policy.' + module if module else 'the policy'} is shortened after repeated time-outs"
+            for module in sorted(self._shortened(now))
+        ]
+        if self._pausing(now):
+            lines.append(f"evaluation is paused: {self._most_stuck} evaluations can't be interrupted")
+        return tuple(lines)
+
+    def _shortened(self, now: float) -> list[str]:
+        return [
+            module
+            for module, one in self._entries.items()
+            if one.timeouts >= self._limit and self._recent(one.last, self._pause, now)
+        ]
+
+    def _pausing(self, now: float) -> bool:
+        stuck = self._stuck()
+        if stuck < self._limit:
+            self._most_stuck, self._paused_for = 0, 0.0
+            return False
+        if stuck > self._most_stuck:
+            self._most_stuck = stuck
+            self._paused_at = now
+            self._paused_for = min(max(2 * self._paused_for, self._pause), LONGEST_PAUSE_SECONDS)
+        return self._recent(self._paused_at, self._paused_for, now)
+
+    @staticmethod
+    def _recent(moment: float, seconds: float, now: float) -> bool:
+        """Tell whether a moment is less than so many seconds ago. A clock that was set back makes it long ago."""
+        return 0 <= now - moment < seconds

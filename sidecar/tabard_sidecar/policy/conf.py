@@ -103,10 +103,17 @@ class PolicyConfig(BaseModel):
         "denied. Unset means without limit.",
     )
     breaker_timeouts: int = Field(
-        default=5, ge=1, le=1000, description="Time-outs in a row after which evaluation pauses."
+        default=5,
+        ge=1,
+        le=1000,
+        description="Time-outs, one soon after the other, after which every evaluation gets a tenth of the deadline; "
+        "also evaluations that can't be interrupted, after which evaluation pauses.",
     )
     breaker_pause_seconds: float = Field(
-        default=1.0, gt=0, le=300, description="How long evaluation pauses then; meanwhile calls are denied."
+        default=1.0,
+        gt=0,
+        le=300,
+        description="How long after the last of them; a pause denies every call and lasts twice as long each time.",
     )
 
     @model_validator(mode="after")

@@ -48,7 +48,7 @@ class PolicyLease:
 
     Args:
         shared: the policy.
-        breaker: pauses evaluations that time out again and again.
+        breaker: shortens or pauses evaluations after repeated time-outs.
         deadline_seconds: longest time of one evaluation.
         broken: why the policy's source has been broken for too long, so that everything is denied; otherwise empty.
     """
@@ -91,7 +91,6 @@ class PolicyLease:
         operation: Operation,
         input_json: bytes,
         *,
-        key: str = "",
         approvals: frozenset[tuple[str, str]] = frozenset(),
     ) -> PolicyDecision:
         """Evaluate the entrypoint and compose its answer.
@@ -99,7 +98,6 @@ class PolicyLease:
         Args:
             operation: the requested operation, the same as in ``input_json``.
             input_json: the policy input.
-            key: repeated time-outs are counted per key, for example per tool name.
             approvals: module and code of the approvals that people have given for this call.
 
         Raises:
@@ -107,16 +105,15 @@ class PolicyLease:
         """
         if self._broken:
             return self._denied("policy_broken_too_long", f"the policy source is broken: {self._broken}")
-        kind = f"{operation.value} {key}".rstrip()
-        if not self._breaker.admits(kind):
-            return self._denied("policy_timeout", f"evaluation of {kind} is paused after repeated time-outs")
+        deadline = self._deadline_seconds * self._breaker.share()
+        if not deadline:
+            return self._denied("policy_timeout", "evaluation is paused: earlier ones can't be interrupted")
         try:
-            answer = await self._policy.evaluator.decision(input_json, self._deadline_seconds)
+            answer = await self._policy.evaluator.decision(input_json, deadline)
         except EvaluationFailedError as error:
-            if error.code == "timeout":
-                self._breaker.timed_out(kind)
-            return self._failed(error)
-        self._breaker.answered(kind)
+            self._count(error)
+            return self._failed(error, deadline)
+        self._breaker.answered()
         return self._policy.composer.compose(operation, answer, approvals)
 
     async def filter_tools(self, inputs: Sequence[bytes]) -> list[bool]:
@@ -136,18 +133,25 @@ class PolicyLease:
         return list(await asyncio.gather(*map(offered, inputs)))
 
     async def _possible(self, input_json: bytes) -> bool:
-        evaluator, deadline = self._policy.evaluator, self._deadline_seconds
+        evaluator, deadline = self._policy.evaluator, self._deadline_seconds * self._breaker.share()
+        if not deadline:
+            return False
         try:
             if not possible(await evaluator.partial(GRANT_QUERY, input_json, deadline)):
                 return False
             return not unconditional(await evaluator.partial(DENY_QUERY, input_json, deadline))
-        except EvaluationFailedError:
+        except EvaluationFailedError as error:
+            self._count(error)
             return False
+
+    def _count(self, error: EvaluationFailedError) -> None:
+        if error.code == "timeout":
+            self._breaker.timed_out(self._policy.rules.module_of(error.file))
 
     def _denied(self, code: ReasonCode, message: str, module: str = "") -> PolicyDecision:
         return PolicyDecision(self._policy.revision, denials=(Reason(code, message, module),))
 
-    def _failed(self, error: EvaluationFailedError) -> PolicyDecision:
+    def _failed(self, error: EvaluationFailedError, deadline_seconds: float) -> PolicyDecision:
         if error.code == "overloaded":
             raise NoDecision(
                 "RESOURCE_EXHAUSTED", "overloaded", "too many evaluations are in flight"
@@ -155,7 +159,7 @@ class PolicyLease:
         if error.code == "input_too_large":
             raise NoDecision("INVALID_ARGUMENT", "request_invalid", error.message) from error
         if error.code == "timeout":
-            return self._denied("policy_timeout", f"evaluation took longer than {self._deadline_seconds:g} s")
+            return self._denied("policy_timeout", f"evaluation took longer than {deadline_seconds:g} s")
         where = f" ({error.file}:{error.row})" if error.file else ""
         module = self._policy.rules.module_of(error.file)
         label = f"policy.{module}" if module else ""

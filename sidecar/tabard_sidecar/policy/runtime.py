@@ -18,12 +18,14 @@ from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 
 StatusListener = Callable[[PolicyStatus], None]
 
+_WATCH_SECONDS = 1.0
+
 
 class Runtime:
     """Serves one policy source; implements :class:`tabard_sidecar.interfaces.PolicyRuntime`.
 
     Belongs to one event loop. ``start`` must have returned before a policy is leased. ``listener`` is called whenever a
-    load succeeded or failed.
+    load succeeded or failed, and within a second after evaluation was shortened, paused or got stuck, or went on.
     """
 
     def __init__(
@@ -37,15 +39,17 @@ class Runtime:
         self._config = config
         self._clock = clock
         self._listener = listener
-        self._breaker = Breaker(config.breaker_timeouts, config.breaker_pause_seconds, clock)
+        self._breaker = Breaker(
+            config.breaker_timeouts, config.breaker_pause_seconds, clock, lambda: provider.stuck()[0]
+        )
         self._active: SharedPolicy | None = None
         self._problems: tuple[PolicyProblem, ...] = ()
         self._broken_since: float | None = None
         self._since = clock()
         self._seen: object = None
-        self._loads = 0
+        self._loads = self._attempts = 0
         self._loading = asyncio.Lock()
-        self._follower: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def revision(self) -> str:
@@ -66,13 +70,16 @@ class Runtime:
         await self.reload()
         if self._active is None:
             raise PolicyBrokenError(self._problems)
-        self._follower = asyncio.create_task(self._follow(), name="policy-follower")
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="policy-follower"),
+            asyncio.create_task(self._watch(), name="policy-watcher"),
+        ]
 
     async def close(self) -> None:
         """Stop watching and free the policy."""
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._active is not None:
             self._active.retire()
             self._active = None
@@ -80,9 +87,10 @@ class Runtime:
 
     def status(self) -> PolicyStatus:
         """Return the status of the policy."""
-        paused = self._breaker.paused()
-        reasons = [str(problem) for problem in self._problems]
-        reasons += [f"evaluation of {key} is paused after repeated time-outs" for key in paused]
+        reasons = [str(problem) for problem in self._problems] + list(self._breaker.reasons())
+        stuck, ever_stuck = self._provider.stuck()
+        if stuck:
+            reasons.append(f"{stuck} evaluations can't be interrupted: restart the sidecar if they don't end")
         if self._active is None:
             state = PolicyState.DEGRADED if self._problems else PolicyState.STARTING
         else:
@@ -96,6 +104,9 @@ class Runtime:
             problems=self._problems,
             warnings=tuple(self._active.policy.warnings) if self._active is not None else (),
             loads=self._loads,
+            attempts=self._attempts,
+            stuck=stuck,
+            ever_stuck=ever_stuck,
         )
 
     def lease(self) -> PolicyLease:
@@ -131,6 +142,7 @@ class Runtime:
             else:
                 self._activate(loaded)
             self._seen = seen
+            self._attempts += 1
         status = self.status()
         if self._listener is not None:
             self._listener(status)
@@ -172,6 +184,20 @@ class Runtime:
         if self._active is not None and not self._provider.keeps_last_good:
             self._active.retire()
             self._active = None
+
+    async def _watch(self) -> None:
+        """Tell the listener when evaluation was shortened, paused or got stuck, or went on."""
+        told = self._pressure()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            pressure = self._pressure()
+            if pressure != told:
+                told = pressure
+                if self._listener is not None:
+                    self._listener(self.status())
+
+    def _pressure(self) -> object:
+        return self._breaker.reasons(), self._provider.stuck()
 
     async def _follow(self) -> None:
         while True:

@@ -30,6 +30,9 @@ class PolicyStatus:
         problems: all problems of the source.
         warnings: warnings about the active policy.
         loads: how often a policy was activated.
+        attempts: how often loading was tried.
+        stuck: evaluations that can't be interrupted and go on after their deadline.
+        ever_stuck: how many there were since the start.
     """
 
     state: PolicyState
@@ -40,3 +43,6 @@ class PolicyStatus:
     problems: tuple[PolicyProblem, ...] = ()
     warnings: tuple[PolicyProblem, ...] = ()
     loads: int = 0
+    attempts: int = 0
+    stuck: int = 0
+    ever_stuck: int = 0

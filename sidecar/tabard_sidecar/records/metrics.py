@@ -112,6 +112,11 @@ class Metrics:
             "When the active policy was loaded, seconds since the epoch.",
             registry=registry,
         )
+        self.policy_stuck = Gauge(
+            "tabard_policy_stuck_evaluations",
+            "Evaluations that go on after their deadline because they can't be interrupted.",
+            registry=registry,
+        )
         self.credentials_issued = LoopCounter(
             "tabard_credentials_issued", "Credentials issued.", ("kind",), registry=registry
         )

@@ -202,16 +202,30 @@ def _reporter(component: Component) -> Callable[[str], None]:
     return report
 
 
+def _tell_load(status: PolicyStatus, metrics: Metrics) -> None:
+    broken = bool(status.problems)
+    metrics.policy_reloads.labels("broken" if broken else "ok").inc()
+    metrics.policy_broken.set(broken)
+    if not broken:
+        metrics.policy_loaded_timestamp.set(status.since)
+        _log.info("policy loaded", extra={"revision": status.revision})
+    else:
+        _log.error("policy broken", extra={"problems": list(status.reasons), "serving": status.revision})
+
+
 def _policy_listener(component: Component, metrics: Metrics) -> Callable[[PolicyStatus], None]:
+    attempts = 0
+
     def listen(status: PolicyStatus) -> None:
-        broken = bool(status.problems)
-        metrics.policy_reloads.labels("broken" if broken else "ok").inc()
-        metrics.policy_broken.set(broken)
-        if not broken:
-            metrics.policy_loaded_timestamp.set(status.since)
-            _log.info("policy loaded", extra={"revision": status.revision})
+        nonlocal attempts
+        metrics.policy_stuck.set(status.stuck)
+        if status.attempts != attempts:
+            attempts = status.attempts
+            _tell_load(status, metrics)
+        elif status.reasons:
+            _log.warning("policy evaluation limited", extra={"reasons": list(status.reasons)})
         else:
-            _log.error("policy broken", extra={"problems": list(status.reasons), "serving": status.revision})
+            _log.info("policy evaluation as usual")
         if status.state is PolicyState.SERVING:
             component.ok()
         elif status.ready:

@@ -77,7 +77,7 @@ def test_a_trace_opens_nothing_either(policy, watched):
     explained = policy.explain("data.a.matched", json.dumps(given_input).encode(), deadline_seconds=5)
 
     assert explained.error is not None
-    assert "may not refer to the file" in explained.error.message
+    assert "may not refer to" in explained.error.message
     assert not watched.opened
 
 
@@ -123,7 +123,7 @@ def test_compiling_never_waits_for_a_file(tmp_path, special):
     thread.join(10)
 
     assert not thread.is_alive()
-    assert "may not refer to the file" in found[0].message
+    assert "may not refer to" in found[0].message
     assert found[0].file == "a.rego"
 
 

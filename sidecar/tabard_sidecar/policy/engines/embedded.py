@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from tabard_opa import Engine, EvaluationError, Policy
+from tabard_opa import Engine, EngineError, EvaluationError, Policy
 
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
@@ -97,7 +98,17 @@ class FileProvider:
         """
         source = load_source(self._path, self._options.bundle_keys, trusted=True)
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
+        # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
+        self._options = replace(self._options, apart=True)
         return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
+
+    def stuck(self) -> tuple[int, int]:
+        """Return what the engine counts; a closed one evaluates nothing."""
+        try:
+            stats = self._engine.stats()
+        except EngineError:
+            return 0, 0
+        return stats.stuck, stats.ever_stuck
 
     async def close(self) -> None:
         """Do nothing: the provider holds no resources."""

@@ -112,6 +112,10 @@ class PolicyProvider(Protocol):
         """
         ...
 
+    def stuck(self) -> tuple[int, int]:
+        """Return how many evaluations go on long after their deadline, now and since the start."""
+        ...
+
     async def close(self) -> None:
         """Free the provider's resources."""
         ...

@@ -116,6 +116,10 @@ class RemoteProvider:
             raise PolicyBrokenError([problem]) from error
         return Active(active.evaluator, _digest(modules), active.rules, active.warnings)
 
+    def stuck(self) -> tuple[int, int]:
+        """Return none: the server evaluates."""
+        return 0, 0
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
@@ -129,6 +133,7 @@ class RemoteProvider:
         except PolicyBrokenError as error:
             raise PolicyBrokenError([*problems, *error.problems]) from error
         compiled.close()
+        self._options = replace(self._options, apart=True)
         if problems:
             raise PolicyBrokenError(problems)
         evaluator = RemoteEvaluator(self._client, has_mask=compiled.mask is not None)

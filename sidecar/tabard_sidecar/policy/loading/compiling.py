@@ -22,14 +22,25 @@ from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
 from tabard_sidecar.policy.values import Json
 
 WITHHELD = (
+    "crypto.parse_private_keys",
+    "crypto.x509.parse_keypair",
+    "crypto.x509.parse_rsa_private_key",
     "http.send",
+    "io.jwt.encode_sign",
+    "io.jwt.encode_sign_raw",
     "net.lookup_ip_addr",
     "opa.runtime",
+    "providers.aws.sign_req",
     "rand.intn",
+    "strings.render_template",
     "time.now_ns",
     "uuid.rfc4122",
 )
-"""Builtins that policies can't use: they have effects outside the sandbox, or make decisions impossible to replay."""
+"""Builtins that policies can't use: they have effects outside the sandbox, make decisions impossible to replay, or take
+unbounded time (a loop of a template, a test whether a large private key's numbers are primes)."""
+
+COMPILE_SECONDS = 10.0
+"""Longest time that the engine may take to compile a policy."""
 
 _NETWORK = frozenset({"http.send", "net.lookup_ip_addr"})
 _TYPES = frozenset({"input_unknown", "type_mismatch"})
@@ -45,12 +56,14 @@ class CompileOptions:
         accept_asserted_intent: whether library guardrails accept an unsigned intent.
         offers: names that rules can hold because the configuration or the catalogue offers them.
         bundle_keys: keys of which one must have signed the policy, if it has to be signed.
+        apart: whether to compile in a process of its own first, so that no policy can take this process down.
     """
 
     insecure_builtins: frozenset[str] = frozenset()
     accept_asserted_intent: bool = False
     offers: Offers = field(default_factory=Offers)
     bundle_keys: BundleKeys | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +226,8 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
         capabilities=capabilities(options),
         input_schema=job.input_schema,
         strict=True,
+        deadline_seconds=COMPILE_SECONDS,
+        apart=options.apart,
     )
 
 

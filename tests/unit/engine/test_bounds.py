@@ -1,0 +1,347 @@
+"""Law: no builtin takes much time or memory in one step, whatever its operands."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tabard_opa import Engine, EngineError, EvaluationError, default_capabilities
+from tabard_sidecar.policy.loading.compiling import WITHHELD
+
+GO = Path(__file__).resolve().parents[3] / "engine" / "go" / "engine"
+MIB = 2**20
+
+# Builtins without a bound, because their time and memory are about linear in operands that are bounded themselves, or
+# because they ask the brake while they run. Whoever upgrades OPA looks at new ones: bound them, withhold them, or list them.
+LINEAR = frozenset(
+    [
+        "abs",
+        "all",
+        "and",
+        "any",
+        "array.reverse",
+        "array.slice",
+        "assign",
+        "base64.decode",
+        "base64.is_valid",
+        "base64url.decode",
+        "bits.and",
+        "bits.negate",
+        "bits.or",
+        "bits.rsh",
+        "bits.xor",
+        "cast_array",
+        "cast_boolean",
+        "cast_null",
+        "cast_object",
+        "cast_set",
+        "cast_string",
+        "ceil",
+        "contains",
+        "count",
+        "crypto.hmac.equal",
+        "crypto.hmac.md5",
+        "crypto.hmac.sha1",
+        "crypto.hmac.sha256",
+        "crypto.hmac.sha512",
+        "crypto.md5",
+        "crypto.sha1",
+        "crypto.sha256",
+        "div",
+        "endswith",
+        "eq",
+        "equal",
+        "floor",
+        "format_int",
+        "glob.quote_meta",
+        "graph.reachable",
+        "gt",
+        "gte",
+        "hex.decode",
+        "indexof",
+        "internal.member_2",
+        "internal.member_3",
+        "internal.print",
+        "internal.test_case",
+        "intersection",
+        "is_array",
+        "is_boolean",
+        "is_null",
+        "is_number",
+        "is_object",
+        "is_set",
+        "is_string",
+        "json.filter",
+        "json.remove",
+        "lower",
+        "lt",
+        "lte",
+        "max",
+        "min",
+        "minus",
+        "neq",
+        "net.cidr_contains",
+        "net.cidr_expand",
+        "net.cidr_intersects",
+        "net.cidr_is_valid",
+        "net.cidr_merge",
+        "net.cidr_overlap",
+        "numbers.range",
+        "numbers.range_step",
+        "object.filter",
+        "object.get",
+        "object.keys",
+        "object.remove",
+        "object.union",
+        "object.union_n",
+        "or",
+        "plus",
+        "print",
+        "rego.metadata.chain",
+        "rego.metadata.rule",
+        "rem",
+        "round",
+        "semver.compare",
+        "semver.is_valid",
+        "set_diff",
+        "sort",
+        "startswith",
+        "strings.any_prefix_match",
+        "strings.any_suffix_match",
+        "strings.count",
+        "strings.reverse",
+        "strings.split_n",
+        "substring",
+        "sum",
+        "time.parse_duration_ns",
+        "time.parse_ns",
+        "time.parse_rfc3339_ns",
+        "trace",
+        "trim",
+        "trim_left",
+        "trim_prefix",
+        "trim_right",
+        "trim_space",
+        "trim_suffix",
+        "type_name",
+        "union",
+        "upper",
+        "uri.is_valid",
+        "uri.parse",
+        "urlquery.decode",
+        "urlquery.encode_object",
+        "uuid.parse",
+        "walk",
+    ]
+)
+
+
+def _listed(count, item):
+    return [item(number) for number in range(count)]
+
+
+def _nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+DIGITS = "7" * (MIB - 100)
+RECURSIVE = {
+    "properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}},
+    "additionalProperties": False,
+}
+
+
+def _deep(levels, leaf):
+    return leaf if not levels else {"a": _deep(levels - 1, leaf)}
+
+
+ATTACKS = {
+    "shift": ("bits.lsh(1, input.a)", 2**34),
+    "shift twice": ("bits.lsh(bits.lsh(1, input.a), input.a)", 2000),
+    "digits": ("to_number(input.a) > 1", "0." + DIGITS),
+    "unit": ("units.parse(input.a)", DIGITS),
+    "unit's exponent": ("units.parse_bytes(input.a)", "1e99999"),
+    "json number": ("json.unmarshal(input.a) > 1", DIGITS),
+    "yaml number": ("yaml.unmarshal(input.a) > 1", DIGITS[:200_000]),
+    "product": ("product(input.a)", [12345678901234567] * 50_000),
+    "sprintf": ("sprintf(input.a, [1])", "%1000000d" * 500),
+    "sprintf again": ("sprintf(input.a, [input.a])", "%[1]s" * 50_000),
+    "sprintf's arguments": ("sprintf(input.a, [1000000, 1])", "%*[1]d" * 50_000),
+    "replace": ('replace(input.a, "a", input.a)', "a" * (MIB // 2)),
+    "replace many": ('strings.replace_n({"a": input.a}, input.a)', "a" * (MIB // 2)),
+    "concat": ('concat("", [input.a | some _ in numbers.range(1, 3000)])', "a" * (MIB - 50)),
+    "separator": ('concat(input.a, [x | some x in split("a" , "")])', "a" * (MIB - 50)),
+    "separators": ("concat(input.a.s, input.a.l)", {"s": "a" * (MIB // 2), "l": [""] * 5000}),
+    "template string": ('concat("", [$"{input.a}{input.a}{input.a}{input.a}{input.a}{input.a}{input.a}{input.a}"])', "a" * (MIB - 50)),
+    "split": ('count(split(input.a, ""))', "a" * (MIB - 50)),
+    "indexes": ('indexof_n(input.a, "a")', "a" * (MIB - 50)),
+    "pattern": ("regex.match(input.a.p, input.a.t)", {"p": "((a{1,30}){1,30})$", "t": "a" * 900_000}),
+    "large pattern": ("regex.is_valid(input.a)", "a{1000}" * 100_000),
+    "groups": ("regex.find_all_string_submatch_n(input.a.p, input.a.t, -1)", {"p": "()" * 500, "t": "a" * 100_000}),
+    "replacement": ('regex.replace(input.a.t, "", input.a.r)', {"t": "a" * 10_000, "r": "b" * 100_000}),
+    "regex template": ('regex.template_match(input.a.p, input.a.t, "{", "}")', {"p": "{((a{1,30}){1,30})$}", "t": "a" * 100_000}),
+    "glob": ('glob.match(input.a.p, [":"], input.a.t)', {"p": "*a" * 20 + "*b*", "t": "a" * 200}),
+    "glob's alternatives": ("glob.match(input.a.p, [], input.a.t)", {"p": "{a,aa}" * 40 + "b", "t": "a" * 60}),
+    "globs": ("regex.globs_match(input.a, input.a)", "a*" * 1000),
+    "paths": ('graph.reachable_paths(input.a, {"0"})', {str(n): [str(n + 1), str(n + 2)] for n in range(60)}),
+    "graphql nesting": ("graphql.parse_query(input.a)", "{a" * 130_000),
+    "graphql overlap": ('graphql.is_valid(input.a, "type Query{a:Int}")', "{" + "a " * 100_000 + "}"),
+    "graphql schema": ("graphql.parse_schema(input.a)", "type A{a:" + "[" * 200_000),
+    "rego": ('rego.parse_module("x", input.a)', "package a\nx := " + "1+" * 400_000 + "1"),
+    "yaml": ("yaml.unmarshal(input.a)", "[" + "[]," * 300_000 + "[]]"),
+    "patch": ("json.patch(input.a.l, input.a.p)", {"l": [0] * 50_000, "p": [{"op": "add", "path": "/0", "value": 1}] * 10_000}),
+    "subset": ("object.subset(input.a.l, input.a.m)", {"l": [0] * 100_000, "m": [0] * 49_999 + [1]}),
+    "subset below": ("object.subset(input.a.l, input.a.m)", {"l": {"x": [0] * 100_000}, "m": {"x": [0] * 49_999 + [1]}}),
+    "networks": ("net.cidr_contains_matches(input.a, input.a)", _listed(5000, lambda n: f"10.{n // 250}.{n % 250}.0/24")),
+    "token": ("io.jwt.decode(input.a)", "a" * 900_000 + ".a.a"),
+    "certificate": ("crypto.x509.parse_certificates(input.a)", "a" * 900_000),
+    "indent": ('json.marshal_with_options(input.a, {"pretty": true, "indent": sprintf("%10000s", ["x"])})', _nested(500)),
+    "wide and deep": ('json.marshal_with_options(input.a, {"pretty": true})', [_nested(100)] * 5000),
+    "yaml indent": ("yaml.marshal(input.a)", [_nested(100)] * 5000),
+    "zone": ("time.clock([0, input.a])", "A/" * 500_000),
+    "array": ("array.concat(array.concat(input.a, input.a), array.concat(input.a, input.a))", [0] * 400_000),
+    "schema's alternatives": ("json.match_schema(input.a.d, input.a.s)", {"d": _deep(40, {"b": 1}), "s": RECURSIVE}),
+    "endless schema": ("json.match_schema({}, input.a)", {"$ref": "#"}),
+    "schema that refers in a circle": ("json.match_schema({}, input.a)", {"allOf": [{"$ref": "#/definitions/x"}], "definitions": {"x": {"not": {"$ref": "#"}}}}),
+    "endless schema as a text": ("json.match_schema({}, input.a)", '{"anyOf": [{"$ref": "#"}]}'),
+    "endless schema, verified": ("json.verify_schema(input.a)", {"$ref": "#"}),
+    "schema's pattern": ("json.match_schema(input.a.d, input.a.s)", {"d": ["a" * 900_000], "s": {"items": {"pattern": "((a{1,30}){1,30})$"}}}),
+    "schema's enumeration": ("json.match_schema(input.a.d, input.a.s)", {"d": [1] * 10_000, "s": {"items": {"enum": ["x" * 50] * 5000}}}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine(max_input_bytes=4 * MIB) as engine:
+        yield engine
+
+
+def _resident() -> int:
+    return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_one_step_is_bounded(engine, name):
+    expression, operand = ATTACKS[name]
+    module = {"a.rego": f"package a\n\nanswer := true if {{\n\t_ = {expression}\n}}\n"}
+    before, begun = _resident(), time.process_time()
+    with engine.compile(module, {}, entrypoints=["data.a.answer"], strict=False) as policy:
+        try:
+            policy.evaluate_blocking(
+                "data.a.answer", json.dumps({"a": operand}).encode(), deadline_seconds=20
+            )
+            problem = ""
+        except EvaluationError as error:
+            problem = error.code
+    assert problem in {"", "builtin_error", "undefined"}
+    assert time.process_time() - begun < 5
+    assert _resident() - before < 200 * MIB
+    assert engine.stats().ever_stuck == 0
+
+
+def test_numbers_of_the_input_have_a_limited_length(engine):
+    with engine.compile(
+        {"a.rego": "package a\n\nx := input.n > 5\n"}, {}, entrypoints=["data.a.x"]
+    ) as policy:
+        assert (
+            policy.evaluate_blocking("data.a.x", b'{"n": %s}' % (b"7" * 1000), deadline_seconds=5) == b"true"
+        )
+        for number in (b"7" * 1001, b"0." + b"7" * 1000, b"1" * 1000 + b"e5"):
+            with pytest.raises(EvaluationError) as caught:
+                policy.evaluate_blocking("data.a.x", b'{"n": %s}' % number, deadline_seconds=5)
+            assert caught.value.code == "invalid_input"
+
+
+def test_a_result_that_is_small_in_memory_and_endless_as_text_is_refused(engine):
+    rules = "".join(f"x{n} := [x{n - 1}, x{n - 1}]\n\n" for n in range(1, 26))
+    with engine.compile(
+        {"a.rego": f"package a\n\nx0 := 1\n\n{rules}"}, {}, entrypoints=["data.a.x25"]
+    ) as policy:
+        with pytest.raises(EvaluationError) as caught:
+            policy.evaluate_blocking("data.a.x25", b"{}", deadline_seconds=20)
+        assert caught.value.code == "builtin_error"
+
+
+ENDLESS = [
+    {"$ref": "#"},
+    {"allOf": [{"$ref": "#"}]},
+    {"properties": {"a": {"$ref": "#"}}},
+    {"type": "object", "properties": {"a": {"type": "object", "allOf": [{"$ref": "#"}]}}},
+    {"$ref": "#/definitions/a", "definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}}},
+    {"items": {"$ref": "#/definitions/a"}, "definitions": {"a": {"items": [{"$ref": "#/definitions/a"}]}}},
+    {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(30_000)}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", ENDLESS, ids=range(len(ENDLESS)))
+def test_a_schema_that_never_ends_doesnt_end_the_process(engine, schema):
+    """OPA's type checker follows it until the stack is full."""
+    module = f"# METADATA\n# schemas:\n# - input: {json.dumps(schema)}\npackage a\n\np if input.a == 1\n"
+    for sources, given_schema in (
+        ({"a.rego": module}, {}),
+        ({"a.rego": "package a\n\np if input.a\n"}, schema),
+    ):
+        with pytest.raises(EngineError):
+            engine.compile(sources, {}, entrypoints=["data.a.p"], input_schema=given_schema)
+
+
+_SCHEMA_PARTS = st.deferred(
+    lambda: (
+        st.sampled_from(
+            [
+                {"$ref": "#"},
+                {"$ref": "#/definitions/a"},
+                {"$ref": "#/definitions/b"},
+                {"type": "object"},
+                True,
+            ]
+        )
+        | st.dictionaries(
+            st.sampled_from(["items", "not", "if", "then", "contains", "additionalProperties"]),
+            _SCHEMA_PARTS,
+            max_size=2,
+        )
+        | st.dictionaries(
+            st.sampled_from(["allOf", "anyOf", "oneOf"]),
+            st.lists(_SCHEMA_PARTS, min_size=1, max_size=3),
+            max_size=2,
+        )
+        | st.fixed_dictionaries(
+            {"properties": st.dictionaries(st.sampled_from("ab"), _SCHEMA_PARTS, max_size=2)}
+        )
+    )
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(root=_SCHEMA_PARTS, a=_SCHEMA_PARTS, b=_SCHEMA_PARTS)
+def test_no_schema_ends_the_process_or_takes_long(engine, root, a, b):
+    schema = {**(root if isinstance(root, dict) else {}), "definitions": {"a": a, "b": b}}
+    module = {"a.rego": "package a\n\nx := json.match_schema(input.d, input.s)\n"}
+    with engine.compile(module, {}, entrypoints=["data.a.x"]) as policy:
+        given_input = json.dumps({"d": _deep(60, {"b": [[1]]}), "s": schema}).encode()
+        begun = time.process_time()
+        try:
+            policy.evaluate_blocking("data.a.x", given_input, deadline_seconds=20)
+        except EvaluationError as error:
+            assert error.code == "builtin_error", error  # noqa: PT017
+        assert time.process_time() - begun < 5
+
+
+def test_every_builtin_is_bounded_withheld_or_known_as_linear():
+    source = (GO / "bounds.go").read_text()
+    bounded = set(re.findall(r'^\t"([a-z0-9_.]+)":', source, re.MULTILINE))
+    names = {builtin["name"] for builtin in default_capabilities()["builtins"]}
+    unbounded = {
+        name for name in names - bounded - set(WITHHELD) if not name.startswith(("io.jwt.", "crypto.x509."))
+    }
+
+    assert unbounded == LINEAR
