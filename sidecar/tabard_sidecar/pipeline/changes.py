@@ -7,6 +7,7 @@ disk.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ class ChangeRecorder:
     def __init__(self, log: DecisionLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def make(  # noqa: PLR0913 - one argument per part of the record
         self,
@@ -54,6 +56,29 @@ class ChangeRecorder:
         Raises:
             NoDecision: ``audit_unavailable``: it wasn't recorded. It was made nevertheless, unless it ``gives``.
         """
+        made = asyncio.create_task(
+            self._make(operation, by=by, about=about, work=work, told=told, gives=gives)
+        )
+        # A caller that gives up must not keep a change that is being made from its record.
+        self._running.add(made)
+        made.add_done_callback(self._over)
+        return await asyncio.shield(made)
+
+    def _over(self, made: asyncio.Task[Any]) -> None:
+        self._running.discard(made)
+        if not made.cancelled():
+            made.exception()  # was told to the caller, unless that one has gone
+
+    async def _make(  # noqa: PLR0913 - as above
+        self,
+        operation: str,
+        *,
+        by: Mapping[str, Any],
+        about: Mapping[str, Any],
+        work: Callable[[], Awaitable[_Done]],
+        told: Callable[[_Done], Mapping[str, Any]],
+        gives: bool,
+    ) -> _Done:
         change_id, asked = new_id(), encode(dict(about))
 
         async def write(event: str, result: Mapping[str, Any]) -> None:

@@ -99,6 +99,7 @@ class SinkDecisionLog:
         self._head: Head | None = None
         self._lost = 0
         self._lost_bytes = 0
+        self._stopped = False
         self._tidied_at = float("-inf")
         self._recovery: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
@@ -111,6 +112,14 @@ class SinkDecisionLog:
         """
         if self._head is None:
             self._head = _continue(self._sink.last_line())
+
+    async def start(self) -> None:
+        """Remove what may be removed, and report a log that has no space, before anything is decided."""
+        await self.tidy()
+        try:
+            self._sink.check()
+        except SinkError as error:
+            self._failed(error, 0)
 
     async def record(self, record: DecisionRecord) -> None:
         """Write one record. When this returns, the record has been passed to the kernel.
@@ -155,6 +164,7 @@ class SinkDecisionLog:
 
     async def stop(self) -> None:
         """Write the counts that are left, and close the sink."""
+        self._stopped = True
         for task in (self._recovery, self._counting):
             if task is not None:
                 task.cancel()
@@ -183,11 +193,15 @@ class SinkDecisionLog:
                     await self._seal(event, body)
             except SinkError as error:
                 self._lost += 1
-                self._lost_bytes = max(self._lost_bytes, len(body))
-                self._observer.audit_failed(str(error))
-                if self._recovery is None or self._recovery.done():
-                    self._recovery = asyncio.create_task(self._recover())
+                self._failed(error, len(body))
                 raise
+
+    def _failed(self, error: SinkError, size: int) -> None:
+        """Report that the log can't be written, and try from now on whether it can."""
+        self._lost_bytes = max(self._lost_bytes, size)
+        self._observer.audit_failed(str(error))
+        if not self._stopped and (self._recovery is None or self._recovery.done()):
+            self._recovery = asyncio.create_task(self._recover())
 
     async def _seal(self, event: str, body: bytes, *, own: bool = False, room: int = 0) -> None:
         self.open()
@@ -219,7 +233,8 @@ class SinkDecisionLog:
 
     async def _recover(self) -> None:
         """Try until the log can be written again, and note then how many records were refused."""
-        while self._lost:
+        broken = True
+        while broken:
             await asyncio.sleep(_RETRY_SECONDS)
             with contextlib.suppress(SinkError):
                 async with self._lock:
@@ -228,6 +243,7 @@ class SinkDecisionLog:
                     # With room for what was lost, or the log would be full again with the next record.
                     await self._seal(NOTE, note, room=self._lost_bytes + _SEAL_BYTES)
                     self._lost = self._lost_bytes = 0
+                    broken = False
 
     async def _count_later(self) -> None:
         await asyncio.sleep(COUNT_SECONDS)

@@ -67,6 +67,13 @@ class FileSink:
             raise SinkError(f"{self._path}: {error.strerror}") from error
         self._size += written
 
+    def check(self) -> None:
+        """Check that the files leave space for records."""
+        try:
+            self._prepare(0, self._max_total_bytes - 1)
+        except OSError as error:
+            raise SinkError(f"{self._path}: {error.strerror}") from error
+
     def _prepare(self, size: int, most: int) -> None:
         now = time.monotonic()
         if self._descriptor >= 0 and now >= self._check_at:

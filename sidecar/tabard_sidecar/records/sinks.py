@@ -64,6 +64,14 @@ class Sink(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Check that there is space for records.
+
+        Raises:
+            SinkError: there is none.
+        """
+        ...
+
     def removable(self, now: float) -> list[Removal]:
         """Return what may be removed now: files that were kept for their time or are marked as shipped."""
         ...
@@ -115,11 +123,11 @@ class StreamSink:
                 written = os.write(self._descriptor, pending[:_PIPE_CHUNK])
                 begun = begun or written > 0
                 pending = pending[written:]
-        except OSError as error:
+        except BaseException as error:
+            # A request that is cancelled while it waits counts, too: the next line mustn't be glued to the half of this one.
             self._torn = self._torn or begun
-            raise SinkError(f"standard output: {error.strerror}") from error
-        except SinkError:
-            self._torn = self._torn or begun
+            if isinstance(error, OSError):
+                raise SinkError(f"standard output: {error.strerror}") from error
             raise
         self._torn = False
 
@@ -134,6 +142,9 @@ class StreamSink:
                 return
         self._stalled = True
         raise SinkError("standard output: its reader is too slow")
+
+    def check(self) -> None:
+        """Do nothing: only a write tells whether a stream takes it."""
 
     def removable(self, now: float) -> list[Removal]:  # noqa: ARG002 - the interface's argument
         """Return nothing: a stream keeps no files."""

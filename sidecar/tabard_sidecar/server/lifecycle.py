@@ -242,6 +242,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     stack.push_async_callback(parts.log.stop)
     stack.push_async_callback(parts.arguments.close)
     parts.health.component("audit").ok()
+    await parts.log.start()
     await parts.state.open()
     parts.health.component("state").ok()
     stack.push_async_callback(parts.state.close)

@@ -302,6 +302,9 @@ class FullDisk:
             raise SinkError("no space left on device")
         self.lines.append(line)
 
+    def check(self):
+        pass
+
     def removable(self, now):  # noqa: ARG002 - the interface's
         return []
 
@@ -437,6 +440,38 @@ async def test_reader_that_stalls_does_not_stop_the_process():
     bench.log.close()
     os.close(reader)
     os.close(writer)
+
+
+async def test_a_cancelled_write_leaves_the_next_line_whole():
+    """A caller that gives up in the middle of a line must not swallow the record after it."""
+    reader, writer = os.pipe()
+    bench = Bench(StreamSink(writer, stall_seconds=30), required=True)
+    large = record(0, input_json=b'"%b"' % (b"x" * 100_000))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await bench.log.record(large)
+    received = os.read(reader, 1 << 20)
+    await bench.log.record(record(1))
+    received += os.read(reader, 1 << 20)
+    assert json.loads(received.splitlines()[-1])["decision_id"] == "id-1"
+    await bench.log.stop()
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_a_log_that_is_full_at_the_start_is_not_ready(tmp_path):
+    """Before the first request, not after it."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path, max_bytes=2000, max_total_bytes=6000), required=True)
+    with pytest.raises(NoDecision):
+        await flood(bench)
+    size = path.stat().st_size + sum(file.stat().st_size for _, file in closed_files(path))
+    await bench.log.stop()
+    bench = Bench(file_sink(path, max_bytes=2000, max_total_bytes=size), required=True)
+    bench.log.open()
+    await bench.log.start()
+    assert bench.state is State.FAILED
+    await bench.log.stop()
 
 
 async def test_closed_pipe_is_a_broken_sink():

@@ -160,6 +160,27 @@ async def test_with_a_broken_log_a_revocation_holds_and_a_lift_does_not(start_zo
     assert caught.value.code == "agent_revoked"
 
 
+async def test_a_caller_that_gives_up_hides_no_change(start_zone, monkeypatch):
+    """The change goes on to its record, whatever its caller does."""
+    zone = await start_zone(workloads=("orchestrator",))
+    store, reached = zone.parts().stages.changes, asyncio.Event()
+    write = store._log.record
+
+    async def slow(record):
+        reached.set()
+        await asyncio.sleep(0.2)
+        await write(record)
+
+    monkeypatch.setattr(store._log, "record", slow)
+    async with operators(zone.operator()) as client:
+        revoking = asyncio.create_task(client.revoke(agent_id=spiffe_id("triage")))
+        await reached.wait()
+        revoking.cancel()
+        await asyncio.sleep(0.5)
+    (revoked,) = records(zone, "revoke")
+    assert revoked["result"]["change"] == "made"
+
+
 async def test_the_socket_beside_the_operators_changes_nothing(start_zone):
     """A request that doesn't come through the gate has no peer that could be recorded, so it is refused."""
     zone = await start_zone(workloads=("orchestrator",))
