@@ -14,7 +14,12 @@ def log():
     handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
     configure_logging("info", stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    def lines():
+        assert stream.getvalue().replace("\n", "").isprintable()
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    yield lines
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
@@ -71,3 +76,12 @@ def test_newlines_cannot_forge_lines(log):
     """An event with a newline stays one line."""
     logging.getLogger("x").info('a\n{"level":"info"}')
     assert len(log()) == 1
+
+
+def test_control_characters_never_reach_the_stream(log):
+    """Standard error may be a terminal; what others wrote is escaped, and the line stays JSON."""
+    evil = "a\x1b[2J\x9b31m\u202e\x7f\nb"
+    logging.getLogger("x").warning("event %s", evil, extra={"said": evil, evil: [evil]})
+    (line,) = log()
+    assert line["said"] == evil
+    assert line[evil] == [evil]

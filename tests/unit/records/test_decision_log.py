@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pty
 import resource
 import signal
 import time
@@ -472,6 +473,21 @@ async def test_a_log_that_is_full_at_the_start_is_not_ready(tmp_path):
     await bench.log.start()
     assert bench.state is State.FAILED
     await bench.log.stop()
+
+
+async def test_a_terminal_gets_ascii_only():
+    """Standard output may be a terminal, which obeys control characters that an agent wrote."""
+    reader, writer = pty.openpty()
+    bench = Bench(StreamSink(writer, stall_seconds=1), required=True)
+    said = {"a": "\x1b[2J\x9b31m\u202e\x7f ü"}
+    await bench.log.record(record(input_json=json.dumps(said, ensure_ascii=False).encode()))
+    shown = os.read(reader, 1 << 16).decode()
+    assert shown.replace("\r\n", "").isascii()
+    assert shown.replace("\r\n", "").isprintable()
+    assert json.loads(shown)["input"] == said
+    bench.log.close()
+    os.close(reader)
+    os.close(writer)
 
 
 async def test_closed_pipe_is_a_broken_sink():

@@ -1,0 +1,113 @@
+"""The law of masks: they erase what was said, and neither change nor hide what was decided."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tabard_sidecar.records.masking import MaskError, apply_masks, erase_all
+
+RECORD = {
+    "decision_id": "d-1",
+    "event": "outcome",
+    "operation": "authorize",
+    "labels": {"id": "one"},
+    "bundles": {"policy": {"revision": "abc"}},
+    "input": {
+        "operation": "authorize",
+        "subject": {"id": "alice", "issuer": "https://idp.example"},
+        "agent": {"id": "spiffe://x/a", "issuer": "i", "attributes": {"pod": "p"}, "sub_agent": "s"},
+        "task": {"id": "t-1", "purpose": "p", "statement": "s"},
+        "delegation": {
+            "depth": 1,
+            "chain": [{"holder": "spiffe://x/b", "sub_agent": "", "caveats": [{"a": 1}]}],
+        },
+        "tool": {"name": "pay", "server": "bank", "arguments": {"to": "ACME", "list": [1, {"deep": "x"}]}},
+        "context": {"time": 1.5, "asserted": {"said": "y"}},
+    },
+    "result": {
+        "decision": "deny",
+        "reasons": [{"code": "c", "module": "policy.m", "message": "quotes ACME"}],
+        "credential": {"id": "cr", "kind": "jwt"},
+        "charges": {"money": 5},
+    },
+}
+WORDS = (
+    "input result operation subject agent id task delegation chain 0 1 holder tool name server "
+    "arguments to list deep context asserted said decision reasons code module message credential "
+    "charges decision_id labels * - ~1 ~0"
+)
+STEPS = st.sampled_from(WORDS.split())
+PATHS = st.lists(STEPS, max_size=6).map(lambda steps: "/" + "/".join(steps))
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.text(max_size=5)
+    | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
+)
+MASKS = st.lists(
+    PATHS
+    | st.builds(lambda path: {"op": "remove", "path": path}, PATHS)
+    | st.builds(lambda path, value: {"op": "upsert", "path": path, "value": value}, PATHS, VALUES)
+    | VALUES,
+    max_size=6,
+)
+
+
+def kept(record):
+    """What no mask may change: the decision, who asked for what, and everything outside of input and result."""
+    said, result = record["input"], record["result"]
+    outside = {
+        name: value
+        for name, value in record.items()
+        if name not in {"input", "result", "erased", "masked", "mask_refused", "mask_error", "call_digest"}
+    }
+    return (
+        outside,
+        result["decision"],
+        [(reason["code"], reason["module"]) for reason in result["reasons"]],
+        result["credential"],
+        result["charges"],
+        said["operation"],
+        said["agent"]["id"],
+        said["task"]["id"],
+        (said["tool"]["name"], said["tool"]["server"]),
+        [link["holder"] for link in said["delegation"]["chain"]],
+    )
+
+
+def values(document):
+    """Every scalar below a document, as text."""
+    if isinstance(document, dict):
+        return {text for inner in document.values() for text in values(inner)}
+    if isinstance(document, list):
+        return {text for inner in document for text in values(inner)}
+    return {json.dumps(document)}
+
+
+@given(MASKS)
+def test_no_masks_change_what_was_decided(masks):
+    """Any masks, well-formed or not: what is kept stays, and what isn't an agent's word is never replaced."""
+    record = copy.deepcopy(RECORD)
+    try:
+        apply_masks(record, masks)
+    except MaskError:
+        record = copy.deepcopy(RECORD)
+        erase_all(record)
+    assert kept(record) == kept(RECORD)
+    said = {name: value for name, value in record["input"].items() if name not in {"tool", "context"}}
+    assert values(said) | values(record["result"]) <= values(RECORD) | {"null"}
+    changed = record["input"].get("tool", {}).get("arguments") != RECORD["input"]["tool"]["arguments"]
+    assert ("call_digest" in record) or not changed
+
+
+def test_everything_that_can_be_erased_is_erased_if_a_mask_fails():
+    """No word of the agent, the person or the policy is left."""
+    record = copy.deepcopy(RECORD)
+    erase_all(record)
+    text = json.dumps(record)
+    for word in ("ACME", "alice", "deep", "said", "purpose"):
+        assert word not in text
+    assert kept(record) == kept(RECORD)
