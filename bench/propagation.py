@@ -91,7 +91,7 @@ async def _round(store: StateStore, heard: dict[str, asyncio.Future[float]], tar
     waiting = heard[target] = asyncio.get_running_loop().create_future()
     now = time.time()
     began = time.perf_counter()
-    await store.revoke(Revocation(RevocationKind.AGENT, target, now, now + _KEPT_SECONDS, "bench"))
+    await store.revoke(Revocation(RevocationKind.AGENT, target, now, now + _KEPT_SECONDS, ("bench",)))
     async with asyncio.timeout(_LAST_SECONDS):
         arrived = await waiting
     del heard[target]

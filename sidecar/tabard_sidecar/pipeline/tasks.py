@@ -10,7 +10,7 @@ from typing import Any
 from tabard.caveats import limits_json
 
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.grants import IndexedGrant, check_delegation
+from tabard_sidecar.grants import CLOCK_SKEW_SECONDS, IndexedGrant, check_delegation
 from tabard_sidecar.interfaces import IntentVerifier, SubjectVerifier
 from tabard_sidecar.model import (
     Agent,
@@ -239,7 +239,8 @@ class Tasks:
             started_at=task.started_at,
             expires_at=task.expires_at,
         )
-        since = task.started_at - self._rules.label_carry_seconds
+        # The clock of the sidecar that adds a label may be behind.
+        since = task.started_at - self._rules.label_carry_seconds - CLOCK_SKEW_SECONDS
         inherited = await self._stages.state.open_task(record, labels_since=since)
         if inherited:
             recorder.took(charges={}, labels=inherited)

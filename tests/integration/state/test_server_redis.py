@@ -149,7 +149,7 @@ async def test_a_server_that_may_forget_is_refused(start_server, caplog, setting
     await store.close()
 
 
-async def test_another_zones_keys_and_newer_ones_are_refused(start_server, open_store):
+async def test_another_zones_keys_and_those_of_other_versions_are_refused(start_server, open_store):
     server = start_server()
     await open_store(server.port)
     server.cli("hset", "tabard:{z}:meta", "zone", "other")
@@ -157,6 +157,9 @@ async def test_another_zones_keys_and_newer_ones_are_refused(start_server, open_
         await RedisStateStore(options(server), zone="z").open()
     server.cli("hset", "tabard:{z}:meta", "zone", "z", "schema", "99")
     with pytest.raises(RedisStateError, match="newer version"):
+        await RedisStateStore(options(server), zone="z").open()
+    server.cli("hset", "tabard:{z}:meta", "schema", "1")
+    with pytest.raises(RedisStateError, match="before the first release: delete the keys that begin"):
         await RedisStateStore(options(server), zone="z").open()
 
 

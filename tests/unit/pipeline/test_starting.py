@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from tabard.caveats import Limits
@@ -31,6 +32,19 @@ async def test_what_is_reported_keeps_no_task_from_starting(zone):
     (overview,) = await zone.store.tasks(now=0.0, limit=1)
     tree = await zone.store.tree(overview.task_id)
     assert set(tree.labels) == {COLLAPSED, "untrusted"}
+
+
+async def test_labels_reach_a_task_although_clocks_differ(start_zone):
+    """Even if no label is carried otherwise: the one who reads may have a clock that is behind."""
+    zone = await start_zone(policy=POLICY, overrides={"limits.label_carry_seconds": 0})
+    reading, live = await zone.start_task(), await zone.start_task()
+    await reading.authorize("web.read", {})
+    for task in (live, await zone.start_task()):
+        assert (await refused(task.authorize("send", {}))).code == "tainted"
+    parts = zone.parts()
+    (newest,) = await zone.store.tasks(now=0.0, limit=1)
+    later = replace(newest, root_id="f" * 64, task_id="later", started_at=newest.started_at + 60)
+    assert await parts.state.open_task(later, labels_since=later.started_at - 30) == ()
 
 
 async def test_a_holder_grants_itself_no_budget(zone):

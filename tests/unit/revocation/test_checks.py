@@ -149,7 +149,7 @@ async def test_a_store_that_went_back_refuses_older_tasks(side, store, kit):
     """What a sidecar wrote down about a loss counts for all older tasks and not for new ones."""
     one = await side()
     grant = kit.verify(kit.mint())
-    await store.revoke(Revocation(RevocationKind.STATE, "zone", NOW + 1, NOW + 86_400, "lost"))
+    await store.revoke(Revocation(RevocationKind.STATE, "zone", NOW + 1, NOW + 86_400, ("lost",)))
     assert await code(one, store, grant) == "state_rolled_back"
     assert await start_code(one, issued_at=NOW - 60) == ""
 

@@ -62,6 +62,11 @@ async def prepare(link: RedisLink, zone: str) -> None:
         raise RedisStateError(
             f"the state store {place} holds the state of zone {held.decode()!r} under {zone!r}; set state.url or zone"
         )
+    if int(schema) < SCHEMA:
+        raise RedisStateError(
+            f"the state store {place} was written by a version of Tabard before the first release: delete the keys "
+            f"that begin with {link.prefix}, or set another database in state.url; every task has to start again"
+        )
     if int(schema) > SCHEMA:
         raise RedisStateError(
             f"the state store {place} was written by a newer version of Tabard; use that version"
