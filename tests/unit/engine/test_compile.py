@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from tabard_opa import Engine, EngineError, default_capabilities, opa_version
+from tabard_opa import Engine, EngineError, default_capabilities
 
 
 def _problems(engine, modules, data=None, **options):
     with pytest.raises(EngineError) as caught:
         engine.compile(modules, data or {}, entrypoints=options.pop("entrypoints", []), **options)
     return caught.value.errors
-
-
-def test_version_is_the_pinned_one():
-    assert opa_version() == "1.22.4"
 
 
 def test_parse_errors_of_all_files_come_at_once_with_their_places(engine):
