@@ -133,9 +133,14 @@ def test_not_utf8_is_told_with_its_line(tmp_path):
     assert problems(tmp_path)[0][:2] == (2, 1)
 
 
-def test_words_that_old_yaml_reads_as_booleans_stay_words(tmp_path, write):
+def test_words_that_old_yaml_reads_as_booleans_need_quotes(tmp_path, write):
     """A zone may be called "no"."""
     write("zone: no\n")
+    ((line, column, *_, message, step),) = problems(tmp_path)
+    assert (line, column) == (1, 7)
+    assert "read differently by YAML" in message
+    assert "in quotes" in step
+    write('zone: "no"\n')
     assert loaded(tmp_path).settings.zone == "no"
 
 

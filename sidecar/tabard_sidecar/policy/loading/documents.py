@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Hashable
 from typing import NoReturn
 
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.problems import SourceError
+from tabard_sidecar.util.yaml_scalars import exact_float
 
 MAX_DEPTH = 100
 
@@ -36,10 +36,16 @@ def parse_json(content: bytes) -> Json:
     """Parse JSON.
 
     Raises:
-        DocumentError: malformed, repeated keys, NaN or infinity.
+        DocumentError: malformed, repeated keys, NaN or infinity, numbers with more digits than they keep, or text that
+            isn't Unicode.
     """
     try:
-        value = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=exact_float,
+        )
     except json.JSONDecodeError as error:
         raise DocumentError("json", f"isn't JSON: {error.msg}", "Fix the syntax", error.lineno) from error
     except (RecursionError, ValueError) as error:
@@ -52,40 +58,16 @@ def parse_yaml(content: bytes) -> Json:
     """Parse one YAML document that holds only what JSON can hold.
 
     Raises:
-        DocumentError: malformed, repeated keys, aliases, or values that JSON doesn't have.
+        DocumentError: malformed, repeated keys, aliases, values that JSON doesn't have, or unquoted scalars that readers
+            of YAML 1.1 and 1.2 read differently.
     """
-    import yaml  # noqa: PLC0415  # most processes never read YAML data
-
-    class Loader(yaml.SafeLoader):
-        """Refuses aliases and duplicate keys, which SafeLoader accepts."""
-
-        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-            if self.check_event(yaml.AliasEvent):
-                event = self.peek_event()  # type: ignore[no-untyped-call]
-                raise yaml.MarkedYAMLError(problem="aliases are not accepted", problem_mark=event.start_mark)
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Json]:  # noqa: FBT002  # as inherited
-            names = [key.value for key, _value in node.value]
-            for position, name in enumerate(names):
-                if not isinstance(name, str) or name in names[:position]:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"key {name!r} is repeated or isn't a string",
-                        problem_mark=node.value[position][0].start_mark,
-                    )
-            return super().construct_mapping(node, deep=deep)
+    from tabard_sidecar.util.yaml_source import parse_data as parse  # noqa: PLC0415  # some processes never read YAML
 
     try:
-        value = yaml.load(content, Loader=Loader)  # noqa: S506  # derived from SafeLoader
-    except yaml.MarkedYAMLError as error:
-        row = error.problem_mark.line + 1 if error.problem_mark is not None else 0
-        raise DocumentError(
-            "yaml", f"can't be used as YAML: {error.problem}", "Fix the syntax", row
-        ) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DocumentError("yaml", f"can't be used as YAML: {error}", "Fix the file") from error
-    _require_json(value, MAX_DEPTH)
-    return value
+        return parse(content, "", MAX_DEPTH)
+    except SourceError as error:
+        first = error.problems[0]
+        raise DocumentError("yaml", first.message, first.next_step.rstrip("."), first.line) from error
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -106,18 +88,22 @@ def _require_json(value: Json, depth: int) -> None:
         raise DocumentError("depth", f"is nested deeper than {MAX_DEPTH} levels", "Flatten the data")
     if isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str):
-                raise DocumentError("not_json", f"key {key!r} isn't a string", "Quote the key")
+            _require_text(key)
             _require_json(item, depth - 1)
     elif isinstance(value, list):
         for item in value:
             _require_json(item, depth - 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise DocumentError("not_json", "holds a number that isn't finite", "Use a finite number")
-    elif value is not None and not isinstance(value, (str, int, float, bool)):
+    elif isinstance(value, str):
+        _require_text(value)
+
+
+def _require_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         raise DocumentError(
-            "not_json", f"holds a {type(value).__name__}, which JSON lacks", "Quote the value"
-        )
+            "json", "holds half of a surrogate pair, which is no character", "Fix the text"
+        ) from None
 
 
 def merge(into: dict[str, Json], other: dict[str, Json], path: str = "data") -> None:

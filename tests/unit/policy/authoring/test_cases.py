@@ -119,7 +119,7 @@ cases:
       labels: [paid]
   - {name: no credential, tool: read, expect: {effect: allow, credential: {kind: none}}}
   - {name: nothing grants, tool: other, expect: {effect: deny, code: no_grant}}
-  - {name: two denials, tool: read, time: 2026-01-05T23:30:00Z, hops: [a, b, c], expect: {effect: deny, code: [too_deep, closed]}}
+  - {name: two denials, tool: read, time: "2026-01-05T23:30:00Z", hops: [a, b, c], expect: {effect: deny, code: [too_deep, closed]}}
   - {name: a question, tool: pay, arguments: {cents: 1001}, expect: {effect: ask, code: large}}
   - {name: two questions, tool: pay, arguments: {cents: 1001}, labels: [untrusted], expect: {effect: ask, code: [large, tainted]}}
 """)
@@ -187,7 +187,7 @@ cases:
     budgets: {cents: {limit: 100, spent: 30}}
     calls: [read, {tool: pay, seconds_ago: 5, labels: [paid]}]
     context: {ticket: t-1}
-    time: 2026-11-23T23:30:00+01:00
+    time: "2026-11-23T23:30:00+01:00"
     expect: {effect: allow, code: attest}
   - {name: start, operation: start_task, subject: alice, limits: {max_depth: 1}, expect: {effect: allow, code: started}}
   - {name: delegate, operation: delegate, holder: spiffe://example.org/b, expect: {effect: allow, code: handed_on}}
@@ -258,7 +258,7 @@ def test_a_pattern_chooses_cases_by_name(engine, policy):
 
 def test_a_failed_case_names_its_line_and_the_deciding_rule(engine, policy):
     (policy / "desk_cases.yaml").write_text(
-        "cases:\n\n  - name: at night\n    tool: read\n    time: 2026-01-05T03:00:00Z\n    expect: {effect: allow}\n"
+        "cases:\n\n  - name: at night\n    tool: read\n    time: '2026-01-05T03:00:00Z'\n    expect: {effect: allow}\n"
     )
     (result,) = run_cases(engine, policy, CompileOptions(), Catalogues(Catalogue())).failed
     assert result.as_json() == {
@@ -295,11 +295,14 @@ def test_cases_are_neither_data_nor_part_of_the_revision(policy):
     assert load_source(policy) == before
 
 
-def test_words_stay_words(policy):
+def test_words_that_readers_of_yaml_read_differently_need_quotes(policy):
     """YAML 1.1 would read NO as false and the date as a date."""
-    (policy / "desk_cases.yaml").write_text(
-        "cases: [{name: a, tool: read, arguments: {country: NO, on: 2026-01-05}, expect: {effect: allow}}]\n"
-    )
+    text = "cases: [{name: a, tool: read, arguments: {country: NO, 'on': 2026-01-05}, expect: {effect: allow}}]\n"
+    (policy / "desk_cases.yaml").write_text(text)
+    with pytest.raises(PolicyBrokenError, match="'NO' without quotes") as caught:
+        read_cases(policy)
+    assert len(caught.value.problems) == 2
+    (policy / "desk_cases.yaml").write_text(text.replace("NO", "'NO'").replace("2026-01-05", "'2026-01-05'"))
     (case,) = read_cases(policy)
     assert case.keys.arguments == {"country": "NO", "on": "2026-01-05"}
 
@@ -323,11 +326,11 @@ def test_words_stay_words(policy):
         ("cases:\n  - {name: a, operation: start_task, tool: x, expect: {effect: deny}}\n", (2, "cases.0: start_task has no tool", "Correct the case, or the operation")),
         ("cases:\n  - {name: a, operation: delegate, expect: {effect: deny}}\n", (2, "cases.0: the holder is missing", "Correct the case, or the operation")),
         ("cases:\n  - {name: a, operation: filter_tools, tool: x, expect: {effect: deny}}\n", (2, "cases.0: a case can't use filter_tools", "Use authorize with arguments")),
-        ("cases:\n  - {name: a, tool: x, expect: {effect: deny}}\n  - {name: a, tool: y, expect: {effect: deny}}\n", (3, "cases.1.name: another case has the name 'a'", "Give each case its own name")),
+        ("cases:\n  - {name: a, tool: x, expect: {effect: deny}}\n  - {name: a, tool: z, expect: {effect: deny}}\n", (3, "cases.1.name: another case has the name 'a'", "Give each case its own name")),
         ("cases:\n  - {name: a, tool: x, time: noon, expect: {effect: deny}}\n", (2, "cases.0.time: must be a time such as 2026-01-05T12:00:00Z", "")),
-        ("cases:\n  - {name: a, tool: x, time: 2026-01-05T12:00:00, expect: {effect: deny}}\n", (2, "cases.0.time: must name its offset from UTC, as 2026-01-05T12:00:00Z does", "")),
+        ("cases:\n  - {name: a, tool: x, time: '2026-01-05T12:00:00', expect: {effect: deny}}\n", (2, "cases.0.time: must name its offset from UTC, as 2026-01-05T12:00:00Z does", "")),
         ("cases:\n  - {name: a, tool: 3, expect: {effect: deny}}\n", (2, "cases.0.tool: must be a valid string", "")),
-        ("cases:\n  - {name: a, tool: x, tool: y, expect: {effect: deny}}\n", (2, 'the key "tool" is repeated, first in line 2', "Keep one of them")),
+        ("cases:\n  - {name: a, tool: x, tool: z, expect: {effect: deny}}\n", (2, 'the key "tool" is repeated, first in line 2', "Keep one of them")),
         ("cases: [\n", (2, "not YAML: while parsing a flow node, did not find expected node content", "Correct the syntax")),
     ],
 )  # fmt: skip

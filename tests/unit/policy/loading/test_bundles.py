@@ -179,7 +179,7 @@ def test_roots_that_hold_everything_are_accepted(tmp_path):
 def test_data_that_two_readers_read_differently_is_refused(tmp_path):
     """YAML with more digits than OPA's reader of YAML keeps."""
     members = [("demo.rego", GRANT_ALL)]
-    path = pack(tmp_path / "b.tar.gz", *members, ("data.yaml", "n: 123456789012345678901234\n"))
+    path = pack(tmp_path / "b.tar.gz", *members, ("data.yaml", "big: 123456789012345678901234\n"))
     assert "two readers" in problems(path)[0]
     path = pack(tmp_path / "c.tar.gz", *members, ("data.json", '{"n": 12345678901234567890}'))
     assert load_source(path).data == {"n": 12345678901234567890}
