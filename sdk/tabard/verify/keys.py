@@ -17,7 +17,7 @@ from jwt.types import Options
 from tabard import jwk
 from tabard.arguments import parse_json
 from tabard.jwk import MAX_KEYS, VerificationKey
-from tabard.verify import _files
+from tabard.trust import read_trusted
 from tabard.verify.errors import Rejected
 
 MAX_DOCUMENT_BYTES = 1 << 20
@@ -207,12 +207,9 @@ def fetch(request: urllib.request.Request, timeout_seconds: float) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        body = _files.read(path, MAX_DOCUMENT_BYTES + 1)
-    except _files.FileProblem as error:
-        raise KeysError(str(error)) from None
-    if len(body) > MAX_DOCUMENT_BYTES:
-        raise KeysError(f"{path}: more than {MAX_DOCUMENT_BYTES} bytes")
-    return body
+        return read_trusted(path, MAX_DOCUMENT_BYTES)[0]
+    except OSError as error:
+        raise KeysError(f"{error.filename or path}: {error.strerror}") from None
 
 
 SIGNATURE_ONLY: Options = {

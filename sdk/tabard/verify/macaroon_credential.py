@@ -13,7 +13,7 @@ from typing import Any
 from tabard import base64url, credential_caveats, macaroon
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
-from tabard.verify import _files
+from tabard.trust import read_trusted
 from tabard.verify.errors import Rejected
 from tabard.verify.keys import MAX_DOCUMENT_BYTES
 
@@ -67,9 +67,10 @@ class AudienceKeys:
 
     def _load(self) -> None:
         try:
-            document = _files.read(self._path, MAX_DOCUMENT_BYTES, secret=True)
-        except _files.FileProblem as error:
-            raise ValueError(str(error)) from None
+            document = read_trusted(self._path, MAX_DOCUMENT_BYTES, private=True)[0]
+        except OSError as error:
+            message = f"{error.filename or self._path}: {error.strerror}"
+            raise ValueError(message) from None
         if document != self._document:
             self._keys = parse_audience_keys(document, self._audience)
             self._document = document

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from tabard.verify import _files
+from tabard.files import create_regular
+from tabard.trust import require_trusted, require_trusted_status
 
 _KEEP_SECONDS = 3600.0
 _CLEAN_EVERY_SECONDS = 60.0
@@ -74,9 +75,9 @@ class SqliteReplayStore:
                     "INSERT INTO used (key, keep_until) VALUES (?, ?) ON CONFLICT DO NOTHING",
                     (key, keep_until),
                 )
-            except (sqlite3.Error, OSError, _files.FileProblem) as error:
+            except (sqlite3.Error, OSError) as error:
                 self._forget()
-                message = str(error) if isinstance(error, _files.FileProblem) else f"{self._path}: {error}"
+                message = f"{self._path}: {error}"
                 raise ReplayUnavailable(message) from error
             return inserted.rowcount == 1
 
@@ -90,12 +91,8 @@ class SqliteReplayStore:
         if self._connection is not None and self._owner == os.getpid():
             return self._connection
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
-        try:
-            _files.require_own(self._path, os.fstat(descriptor))
-        finally:
-            os.close(descriptor)
-        _files.require_own_folder(self._path.resolve().parent)
+        require_trusted_status(self._path, create_regular(self._path))
+        require_trusted(self._path)
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )

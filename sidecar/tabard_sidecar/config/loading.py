@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
+from tabard.trust import read_trusted
 
 from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge
 from tabard_sidecar.config.settings import Settings
 from tabard_sidecar.util.files import explain as explain_file
-from tabard_sidecar.util.files import read_trusted
 from tabard_sidecar.util.model_problems import dotted, explain
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.schema_walk import anchor_paths

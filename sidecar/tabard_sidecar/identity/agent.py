@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tabard.trust import read_trusted
+
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.identity import claims as checks
 from tabard_sidecar.identity import jose, spiffe
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Agent
-from tabard_sidecar.util.files import read_trusted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import aiohttp
 from tabard.address import is_loopback
 from tabard.files import RefusedFileError
+from tabard.trust import read_trusted
 
 from tabard_sidecar.identity.keyset import MAX_SET_BYTES
-from tabard_sidecar.util.files import explain, read_trusted, require_readable
+from tabard_sidecar.util.files import explain, require_readable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from tabard.arguments import parse_json
 from tabard.files import read_bounded
+from tabard.trust import open_trusted
 
 from tabard_sidecar.identity import keyset
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
-from tabard_sidecar.util.files import explain, open_trusted
+from tabard_sidecar.util.files import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard.files import read_regular
+from tabard.trust import read_trusted
 
 from tabard_sidecar.interfaces import ArgumentFault
 from tabard_sidecar.model import REPORTED, ToolCall
@@ -17,7 +18,6 @@ from tabard_sidecar.policy.schema import Check, Fault, compile_schema
 from tabard_sidecar.policy.schema_cost import Cost, cost_of
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
-from tabard_sidecar.util.files import read_trusted
 from tabard_sidecar.util.jsontext import encode
 
 MAX_BYTES = 16 * 1024 * 1024

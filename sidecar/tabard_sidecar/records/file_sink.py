@@ -18,9 +18,10 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from tabard.trust import require_trusted
+
 from tabard_sidecar.records.chain import Head, read_head
 from tabard_sidecar.records.sinks import Removal, SinkError, SinkFullError
-from tabard_sidecar.util.trust import require_trusted
 
 SHIPPED = ".shipped"
 """Suffix of the mark beside a closed file that was copied elsewhere; it holds the file's last head."""

@@ -18,10 +18,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from tabard.trust import read_trusted
 
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.records.redaction import redact_text
-from tabard_sidecar.util.files import read_trusted
 
 if TYPE_CHECKING:
     from tabard_sidecar.records.conf import TelemetryConfig

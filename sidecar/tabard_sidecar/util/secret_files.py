@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.util.files import explain, read_trusted
+from tabard.trust import read_trusted
+
+from tabard_sidecar.util.files import explain
 
 if TYPE_CHECKING:
     import os

@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tabard.files import RefusedFileError, create_regular
+from tabard.trust import require_trusted
 
 from tabard_sidecar.util.files import explain
-from tabard_sidecar.util.trust import require_trusted
 
 _PRIVATE_DIRECTORY = 0o700
 _SOCKET_MODE = 0o660

@@ -25,7 +25,7 @@ def file(tmp_path):
 MOUNTED = """
 mount --bind {folder} {folder}
 mount -o remount,bind{option} {folder}
-exec {python} -c "from tabard_sidecar.util.trust import require_trusted; require_trusted('{file}')"
+exec {python} -c "from tabard.trust import require_trusted; require_trusted('{file}')"
 """
 
 

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.util.files import read_trusted
-from tabard_sidecar.util.trust import UntrustedFileError, require_trusted, require_trusted_status
+from tabard.trust import UntrustedFileError, read_trusted, require_trusted, require_trusted_status
 
 STRANGER = 54321
 

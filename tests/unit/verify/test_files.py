@@ -6,9 +6,7 @@ import socket
 
 import pytest
 from tabard.testing import FakeIssuer
-from tabard.verify import Rejected, ReplayUnavailable, SqliteReplayStore, Verifier, _files
-
-FOLDER = 0o040700
+from tabard.verify import Rejected, ReplayUnavailable, SqliteReplayStore, Verifier
 
 
 def pipe(path):
@@ -69,7 +67,7 @@ def test_audience_keys_that_others_could_change_are_refused(place, spoil):
     path = issuer.write_audience_keys(place / "keys.json")
     Verifier("refunds", issuer=issuer.name, audience_keys=path)
     spoil(path)
-    with pytest.raises(ValueError, match=r"keys\.json|mine"):
+    with pytest.raises(ValueError, match=r"keys\.json|mine|zero"):
         Verifier("refunds", issuer=issuer.name, audience_keys=path)
 
 
@@ -78,25 +76,8 @@ def test_a_replay_store_that_others_could_change_is_refused(place, change):
     path = place / "replay.sqlite3"
     path.touch(0o600)
     CHANGES[change](path)
-    with pytest.raises(ReplayUnavailable, match=r"replay|mine"):
+    with pytest.raises(ReplayUnavailable, match=r"replay|mine|zero"):
         SqliteReplayStore(path).accept("issuer", "id", 1.0)
-
-
-def test_a_file_of_another_user_is_refused(place):
-    stranger = 4242
-    for mode in (0o100600, FOLDER):
-        info = os.stat_result((mode, 0, 0, 1, stranger, 0, 0, 0, 0, 0))
-        with pytest.raises(_files.FileProblem):
-            _files.require_own(place, info)
-    with pytest.raises(_files.FileProblem, match="all users can read"):
-        _files.require_own(place, os.stat_result((0o100604, 0, 0, 1, 0, 0, 0, 0, 0, 0)), secret=True)
-
-
-def test_only_the_own_group_may_write(place):
-    own, other = os.getegid(), os.getegid() + 1
-    _files.require_own(place, os.stat_result((0o100660, 0, 0, 1, os.geteuid(), own, 0, 0, 0, 0)))
-    with pytest.raises(_files.FileProblem, match="can change it"):
-        _files.require_own(place, os.stat_result((0o100660, 0, 0, 1, os.geteuid(), other, 0, 0, 0, 0)))
 
 
 def test_links_are_followed_as_mounted_volumes_need(place):

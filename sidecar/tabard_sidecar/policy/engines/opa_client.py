@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from tabard.address import is_loopback
+from tabard.trust import read_trusted
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.policy.conf import RemoteConfig
 from tabard_sidecar.policy.engines.provider import EvaluationFailedError
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
-from tabard_sidecar.util.files import read_trusted, require_readable
+from tabard_sidecar.util.files import require_readable
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _MAX_TOKEN_BYTES = 16 * 1024

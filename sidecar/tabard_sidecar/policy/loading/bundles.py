@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabard.trust import read_trusted
 from tabard_opa import Bundle, BundleVerification, EngineError, VerificationKey, parse_bundle
 from tabard_opa import PolicyProblem as EngineProblem
 
 from tabard_sidecar.policy.loading.reading import MAX_BYTES, MAX_FILES, UnreadableError, read_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
-from tabard_sidecar.util.files import explain, read_trusted
+from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
 MANIFEST = ".manifest"

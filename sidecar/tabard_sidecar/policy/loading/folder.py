@@ -10,6 +10,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from tabard.trust import UntrustedFileError, require_trusted, require_trusted_status
+
 from tabard_sidecar.policy.loading.reading import (
     MAX_BYTES,
     MAX_FILES,
@@ -18,7 +20,6 @@ from tabard_sidecar.policy.loading.reading import (
     unreadable,
 )
 from tabard_sidecar.policy.problems import PolicyProblem
-from tabard_sidecar.util.trust import UntrustedFileError, require_trusted, require_trusted_status
 
 Wanted = Callable[[str], bool]
 """Whether a file of this name, without its folder, is read."""

@@ -17,8 +17,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.maint_notifications import MaintNotificationsConfig
+from tabard.trust import read_trusted
 
-from tabard_sidecar.util.files import read_trusted, require_readable
+from tabard_sidecar.util.files import require_readable
 
 _MAX_PASSWORD_BYTES = 4096
 _DEFAULT_PORT = 6379

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tabard.files import create_regular
+from tabard.trust import require_trusted, require_trusted_status
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.util.files import explain
-from tabard_sidecar.util.trust import require_trusted, require_trusted_status
 
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]

@@ -12,10 +12,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
-from tabard.files import RefusedFileError
+from tabard.files import RefusedFileError, open_regular, read_bounded
 
 _MAX_LINKS = 40
 _ACL = "system.posix_acl_access"
@@ -78,6 +81,37 @@ def require_trusted_status(path: str | Path, info: os.stat_result, *, private: b
         raise UntrustedFileError(
             errno.EPERM, f"can be read by others ({_mode(info)}); run: chmod 600 {entry}", entry
         )
+
+
+def read_trusted(path: str | Path, max_bytes: int, *, private: bool = False) -> tuple[bytes, os.stat_result]:
+    """Return content and status of a file that only root, this user and its groups could have written.
+
+    Links are followed, since Kubernetes replaces mounted files through them.
+
+    Args:
+        path: the file.
+        max_bytes: its greatest size.
+        private: whether strangers mustn't be able to read it either.
+
+    Raises:
+        OSError: it can't be read, isn't a regular file, is too large, or can be changed by strangers; ``filename``
+            and ``strerror`` say what is wrong where.
+    """
+    with open_trusted(path, private=private) as (stream, status):
+        return read_bounded(stream, max_bytes, path), status
+
+
+@contextmanager
+def open_trusted(path: str | Path, *, private: bool = False) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """Open a file as :func:`read_trusted` does.
+
+    Raises:
+        OSError: as :func:`read_trusted`.
+    """
+    require_trusted(path, private=private)
+    with open_regular(path) as (stream, status):
+        require_trusted_status(path, status, private=private)
+        yield stream, status
 
 
 def _steps(path: Path) -> list[str]:
