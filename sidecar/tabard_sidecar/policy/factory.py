@@ -12,7 +12,7 @@ from tabard_sidecar.policy.conf import BundleConfig, CatalogueConfig, PolicyConf
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.engines.provider import PolicyProvider
 from tabard_sidecar.policy.loading.bundles import BundleKeys
-from tabard_sidecar.policy.loading.compiling import WITHHELD, CompileOptions
+from tabard_sidecar.policy.loading.compiling import WITHHELD, WITHHELD_REMOTE, CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.runtime import Runtime, StatusListener
 
@@ -29,10 +29,11 @@ def create_runtime(
     Raises:
         PolicyBrokenError: the configuration names no policy source, or a builtin that isn't withheld.
     """
-    unknown = sorted(options.insecure_builtins - set(WITHHELD))
+    withheld = (*WITHHELD, *WITHHELD_REMOTE)
+    unknown = sorted(options.insecure_builtins - set(withheld))
     if unknown:
         message = f"insecure.capabilities lists {', '.join(unknown)}, which isn't withheld"
-        step = f"List only names among {', '.join(WITHHELD)}"
+        step = f"List only names among {', '.join(withheld)}"
         raise PolicyBrokenError([PolicyProblem("", 0, 0, "capabilities", message, step)])
     return Runtime(_provider(config, options, engine), config, clock, listener)
 

@@ -79,7 +79,7 @@ class RemoteProvider:
     ) -> None:
         self._engine = engine
         self._client = OpaClient(config)
-        self._options = options
+        self._options = replace(options, remote=True)
         self._load_seconds = load_seconds
         self._loading = Detached("checking the policy")
         self._paths: _Paths = frozenset()

@@ -39,6 +39,12 @@ WITHHELD = (
 """Builtins that policies can't use: they have effects outside the sandbox, make decisions impossible to replay, or take
 unbounded time (a loop of a template, a test whether a large private key's numbers are primes)."""
 
+WITHHELD_REMOTE = ("json.match_schema", "json.verify_schema")
+"""Builtins that the policy of an OPA server can't use, either: there they open the files that a schema refers to."""
+
+MAX_REGO_BYTES = 512 * 1024
+"""Most bytes of all modules together. Their syntax trees take up to a thousand times as much memory while they load."""
+
 COMPILE_SECONDS = 10.0
 """Longest time that the engine may take to compile a policy."""
 
@@ -56,6 +62,7 @@ class CompileOptions:
         accept_asserted_intent: whether library guardrails accept an unsigned intent.
         offers: names that rules can hold because the configuration or the catalogue offers them.
         bundle_keys: keys of which one must have signed the policy, if it has to be signed.
+        remote: whether an OPA server evaluates the policy.
         apart: whether to compile in a process of its own first, so that no policy can take this process down.
     """
 
@@ -63,6 +70,7 @@ class CompileOptions:
     accept_asserted_intent: bool = False
     offers: Offers = field(default_factory=Offers)
     bundle_keys: BundleKeys | None = None
+    remote: bool = False
     apart: bool = False
 
 
@@ -187,6 +195,11 @@ def library_modules(index: RuleIndex | None = None) -> dict[str, str]:
 
 def _parse_all(engine: Engine, modules: Mapping[str, str], findings: _Findings) -> dict[str, Node]:
     parsed: dict[str, Node] = {}
+    size = sum(len(source) for source in modules.values())
+    if size > MAX_REGO_BYTES:
+        message = f"the modules have {size} characters; {MAX_REGO_BYTES} are accepted"
+        findings.add([PolicyProblem("", 0, 0, "limit", message, "Move constants to data files")])
+        return parsed
     for file, source in modules.items():
         try:
             parsed[file] = engine.parse(file, source)
@@ -234,7 +247,7 @@ def _compile(engine: Engine, job: _Job, data: Mapping[str, Json], options: Compi
 def capabilities(options: CompileOptions) -> dict[str, Json]:
     """Return OPA's capabilities without the withheld builtins."""
     allowed = dict(default_capabilities())
-    withheld = set(WITHHELD) - options.insecure_builtins
+    withheld = {*WITHHELD, *(WITHHELD_REMOTE if options.remote else ())} - options.insecure_builtins
     allowed["builtins"] = [builtin for builtin in allowed["builtins"] if builtin["name"] not in withheld]
     if not options.insecure_builtins & _NETWORK:
         allowed["allow_net"] = []
@@ -249,7 +262,7 @@ def _problems(error: EngineError) -> list[PolicyProblem]:
 
 
 def _next_step(message: str) -> str:
-    for name in WITHHELD:
+    for name in (*WITHHELD, *WITHHELD_REMOTE):
         if f"undefined function {name}" in message:
             replacement = "Use input.context.time" if name == "time.now_ns" else "Decide without it"
             return f"{replacement}, or list {name} under insecure.capabilities"

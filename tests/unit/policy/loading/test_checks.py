@@ -251,6 +251,22 @@ def test_a_rule_of_the_log_that_is_never_asked_is_refused(engine):
     assert found(engine, GRANT_ALL, log=log) == [("log.rego", 3, "system_rule")]
 
 
+@pytest.mark.parametrize("insecure", [frozenset(), frozenset({"json.match_schema"})])
+def test_schemas_of_an_opa_server_are_withheld(insecure):
+    """A server other than ours opens the files that a schema refers to."""
+    here = {one["name"] for one in capabilities(CompileOptions())["builtins"]}
+    there = {
+        one["name"]
+        for one in capabilities(CompileOptions(insecure_builtins=insecure, remote=True))["builtins"]
+    }
+    assert here - there == {"json.match_schema", "json.verify_schema"} - insecure
+
+
+def test_more_rego_than_is_accepted_is_refused_before_it_is_parsed(engine):
+    much = GRANT_ALL + "\n_x := [" + "1," * 300_000 + "1]\n"
+    assert found(engine, much) == [("", 0, "limit")]
+
+
 def test_withheld_builtins_come_back_only_by_name():
     names = {builtin["name"] for builtin in capabilities(CompileOptions())["builtins"]}
     assert names.isdisjoint({"http.send", "time.now_ns", "opa.runtime"})
