@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from tabard_sidecar.util.jsontext import encode
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NAME_BYTES = 256
+_HINTS: Mapping[str, type] = {
+    "title": str,
+    **dict.fromkeys(("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"), bool),
+}
+"""MCP's annotations; others may be there, too."""
 _TOOL_KEYS = frozenset(
     {
         "annotations",
@@ -238,6 +244,8 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     if not isinstance(server, str) or not isinstance(annotations, dict):
         wrong("tool_form", f"tool {name!r}: server must be a string and annotations an object", "Fix it")
         return None
+    for problem in _hint_problems(annotations):
+        wrong("tool_form", f"tool {name!r}: annotations: {problem}", "Correct it")
     labels = item.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
         wrong("tool_form", f"tool {name!r}: labels must be a list of non-empty strings", "Fix it")
@@ -256,6 +264,17 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
         return None
     labels = tuple(sorted(set(labels)))
     return ToolSpec(name, server, labels, annotations, _argument_names(schema), schema, check, cost)
+
+
+def _hint_problems(annotations: Mapping[str, Json]) -> Iterator[str]:
+    """Yield misspelt hints and hints of the wrong type, which policies would look for in vain."""
+    for key, value in annotations.items():
+        kind = _HINTS.get(key)
+        close = get_close_matches(key, _HINTS, n=1, cutoff=0.75) if kind is None else ()
+        if close:
+            yield f"{key!r} is unknown; did you mean {close[0]!r}?"
+        elif kind is not None and not isinstance(value, kind):
+            yield f"{key} must be {'true or false' if kind is bool else 'text'}"
 
 
 def _argument_names(schema: Json) -> frozenset[str] | None:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from urllib.parse import unquote
 
+from tabard_sidecar.policy.schema_sense import nonsense
 from tabard_sidecar.policy.values import Json
 
 MAX_PARTS = 20_000
@@ -80,8 +81,8 @@ def require_acceptable(schema: Json) -> None:
     """Check a schema document before it is compiled.
 
     Raises:
-        SchemaError: with a keyword that its draft doesn't have, a reference that leads out of the document or
-            nowhere, a pattern outside the common dialect, or too many parts.
+        SchemaError: with a keyword that its draft doesn't have or that can't have been meant, a reference that leads
+            out of the document or nowhere, a pattern outside the common dialect, or too many parts.
     """
     if isinstance(schema, Mapping):
         _Document(schema).check()
@@ -136,6 +137,9 @@ class _Document:
         if len(self._open) > MAX_HEIGHT:
             raise SchemaError(f"{place} is nested more than {MAX_HEIGHT} levels deep, references included")
         self._require_keywords(schema, place)
+        problem = nonsense(schema)
+        if problem:
+            raise SchemaError(f"{place}.{problem}" if place else problem)
         self._open.add(id(schema))
         same_place = self._same_place[id(schema)] = []
         parts, height, unevaluated = 1, 0, 0

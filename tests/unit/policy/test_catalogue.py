@@ -69,13 +69,16 @@ def test_a_tool_of_one_server_is_unknown_elsewhere():
     assert catalogue.lookup("x", "") is None
 
 
-@pytest.mark.parametrize("hint", [None, "true", 1, False])
+@pytest.mark.parametrize("hint", [False, True])
 def test_only_true_is_read_only(hint):
-    assert (
-        not catalogue_of([{"name": "x", "annotations": {"readOnlyHint": hint}}], "c")
-        .lookup("x", "")
-        .read_only
-    )
+    catalogue = catalogue_of([{"name": "x", "annotations": {"readOnlyHint": hint}}], "c")
+    assert catalogue.lookup("x", "").read_only is hint
+
+
+@pytest.mark.parametrize("hint", [None, "true", 1])
+def test_a_hint_is_true_or_false(hint):
+    with pytest.raises(PolicyBrokenError, match="must be true or false"):
+        catalogue_of([{"name": "x", "annotations": {"readOnlyHint": hint}}], "c")
 
 
 @pytest.mark.parametrize(
@@ -148,3 +151,25 @@ def test_json_is_read_as_well(tmp_path):
         "to",
     }
     assert load_catalogue(SUPPORT / "catalogue.yaml").lookup("tickets.read", "").read_only
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"destructivHint": True}, "did you mean 'destructiveHint'"),
+        ({"readonlyhint": True}, "did you mean 'readOnlyHint'"),
+        ({"readOnlyHint": "true"}, "must be true or false"),
+        ({"openWorldHint": 1}, "must be true or false"),
+        ({"title": 3}, "must be text"),
+    ],
+)
+def test_a_hint_that_policies_would_look_for_in_vain_is_refused(annotations, expected):
+    with pytest.raises(PolicyBrokenError, match=expected):
+        catalogue_of([{"name": "t", "annotations": annotations}], "c.yaml")
+
+
+def test_further_annotations_are_handed_to_policies():
+    (spec,) = catalogue_of(
+        [{"name": "t", "annotations": {"team": "payments", "readOnlyHint": True}}], "c.yaml"
+    )
+    assert spec.annotations["team"] == "payments"
