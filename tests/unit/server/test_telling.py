@@ -30,6 +30,10 @@ start contains {"code": "start", "limits": {
 	"max_depth": 3, "max_children": 20, "ttl_seconds": 600,
 }}
 
+start contains {"code": "other", "limits": {"budgets": {"canary_budget": 1}, "ttl_seconds": 600}} if {
+	input.task.purpose == "other"
+}
+
 delegate contains {"code": "delegate", "limits": {}}
 
 grant contains {"code": "ok"} if not startswith(input.tool.name, "odd_")
@@ -94,6 +98,19 @@ CATALOGUE = {
                 "required": ["canary_property"],
             },
         },
+        *(
+            {"name": name}
+            for name in (
+                "boom",
+                "broken",
+                "conflict",
+                "odd_audience",
+                "odd_dear",
+                "odd_unbudgeted",
+                "person",
+                "role",
+            )
+        ),
     ]
 }
 INTERNAL = [
