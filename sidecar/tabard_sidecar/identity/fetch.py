@@ -84,13 +84,15 @@ class Fetcher:
                 connector=aiohttp.TCPConnector(ssl=tls, limit=4),
                 timeout=self._timeout,
                 trust_env=False,
+                auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
     def _headers(self) -> dict[str, str]:
         # JWK Sets have their own media type (RFC 7517), the only one that a Kubernetes API server sends.
-        headers = {"Accept": "application/jwk-set+json, application/json"}
+        # Without compression, so that the size is bounded as it arrives.
+        headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
         if self._bearer_token_file is not None:
             token = read_trusted(self._bearer_token_file, _MAX_BEARER_BYTES)[0].decode("ascii").strip()
             headers["Authorization"] = f"Bearer {token}"

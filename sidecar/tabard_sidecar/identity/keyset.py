@@ -9,6 +9,8 @@ from tabard import jwk
 from tabard.arguments import parse_json
 from tabard.jwk import MAX_KEYS, VerificationKey
 
+from tabard_sidecar.util.malformed import MALFORMED
+
 MAX_SET_BYTES = 256 * 1024
 
 
@@ -68,5 +70,5 @@ def _key(entry: object) -> VerificationKey | None:
         return None
     try:
         return jwk.read(entry)
-    except ValueError:
+    except MALFORMED:
         return None

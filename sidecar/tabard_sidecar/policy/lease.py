@@ -12,6 +12,7 @@ from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, Evaluator
 from tabard_sidecar.policy.offers import DENY_QUERY, GRANT_QUERY, possible, unconditional
 from tabard_sidecar.reasons import ReasonCode
+from tabard_sidecar.util.malformed import MALFORMED
 
 _FILTER_PARALLEL = 8
 
@@ -114,7 +115,10 @@ class PolicyLease:
             self._count(error)
             return self._failed(error, deadline)
         self._breaker.answered()
-        return self._policy.composer.compose(operation, answer, approvals)
+        try:
+            return self._policy.composer.compose(operation, answer, approvals)
+        except MALFORMED as error:
+            return self._denied("policy_error", f"the engine's answer can't be read ({type(error).__name__})")
 
     async def filter_tools(self, inputs: Sequence[bytes]) -> list[bool]:
         """Tell per policy input whether some ``tool.arguments`` could be allowed.
@@ -142,6 +146,9 @@ class PolicyLease:
             return not unconditional(await evaluator.partial(DENY_QUERY, input_json, deadline))
         except EvaluationFailedError as error:
             self._count(error)
+            return False
+        except MALFORMED:
+            # An OPA server may answer anything; then nothing is offered.
             return False
 
     def _count(self, error: EvaluationFailedError) -> None:

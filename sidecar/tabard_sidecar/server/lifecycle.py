@@ -205,7 +205,9 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         except (KeyringError, ClientKeyError, StateFileError, ValueError) as error:
             raise StartupError(exit_codes.CONFIG, str(error)) from error
         except PolicyBrokenError as error:
-            raise StartupError(exit_codes.POLICY, f"the policy can't be used:\n{error}") from error
+            unreachable = {problem.code for problem in error.problems} == {"unreachable"}
+            code = exit_codes.UNREACHABLE if unreachable else exit_codes.POLICY
+            raise StartupError(code, f"the policy can't be used:\n{error}") from error
         except BindError as error:
             raise StartupError(exit_codes.CANNOT_BIND, str(error)) from error
         except (KeysUnavailable, SinkError) as error:

@@ -66,6 +66,12 @@ async def test_an_empty_policy_folder_stops_the_start(folder):
     assert (await start_failure(config)).exit_code == exit_codes.POLICY
 
 
+async def test_an_opa_server_that_does_not_answer_stops_the_start(folder):
+    """As every server that can't be reached: exit code 6."""
+    _, config = prepared(folder, policy={"remote": {"url": f"unix:{folder}/none"}})
+    assert (await start_failure(config)).exit_code == exit_codes.UNREACHABLE
+
+
 async def test_a_world_readable_key_stops_the_start(folder):
     """The message names the file and the command that fixes it."""
     zone, config = prepared(folder)

@@ -18,7 +18,9 @@ from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.files import require_readable
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_MAX_VALUES = 1_000_000
+"""Most values of an answer: each takes some hundred bytes of memory and holds the event loop for a tenth of a microsecond."""
 _MAX_TOKEN_BYTES = 16 * 1024
 _TOO_LARGE = 413
 _OK = 200
@@ -71,7 +73,8 @@ class OpaClient:
             self._session = None
 
     async def _send(self, method: str, path: str, body: bytes | None, deadline_seconds: float) -> Json:
-        headers = {"Content-Type": "application/json"}
+        # Without compression, so that an answer's size is bounded as it arrives.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
@@ -87,7 +90,7 @@ class OpaClient:
                 status = response.status
         except TimeoutError as error:
             raise EvaluationFailedError("timeout", f"{self.where} took too long") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unavailable(f"can't be reached: {type(error).__name__}") from error
         return self._check_answer(status, content)
 
@@ -96,9 +99,11 @@ class OpaClient:
             raise self._unavailable(f"refuses access with {status}: check policy.remote.token_file")
         if status == _TOO_LARGE:
             raise EvaluationFailedError("input_too_large", f"{self.where} rejects the input as too large")
+        if content.count(b",") + content.count(b"{") + content.count(b"[") > _MAX_VALUES:
+            raise self._unavailable(f"answers {status} with more than {_MAX_VALUES} values")
         try:
             answer = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._unavailable(f"answers {status} without JSON: is it an OPA server?") from error
         if not isinstance(answer, dict):
             raise self._unavailable(f"answers {status} with JSON that isn't an object")
@@ -117,7 +122,7 @@ class OpaClient:
                 connector = aiohttp.UnixConnector(self._socket, limit=limit)
             else:
                 connector = aiohttp.TCPConnector(limit=limit, ssl=_tls(self._config))
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self._session
 
 
@@ -140,7 +145,7 @@ def _failure(answer: dict[str, Json], status: int) -> EvaluationFailedError:
         _CODES.get(str(first.get("code")), "internal"),
         message[:2000],
         str(location.get("file", "")),
-        int(location.get("row", 0)),
+        row if isinstance(row := location.get("row"), int) else 0,
     )
 
 

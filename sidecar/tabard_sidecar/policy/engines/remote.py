@@ -24,6 +24,7 @@ from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import Detached, StuckError
+from tabard_sidecar.util.malformed import MALFORMED
 
 CHECK_SECONDS = 10.0
 
@@ -90,7 +91,7 @@ class RemoteProvider:
             self._client.refresh_token()
             modules = await self._modules()
             return _digest(modules), tuple(sorted([path async for path in self._foreign()]))
-        except (OSError, ValueError, EvaluationFailedError, NoDecision, PolicyBrokenError) as error:
+        except (OSError, EvaluationFailedError, NoDecision, PolicyBrokenError, *MALFORMED) as error:
             return str(error)
 
     async def load(self) -> Active:
@@ -110,7 +111,7 @@ class RemoteProvider:
             active = await self._detached(lambda: self._check(own, problems))
         except StuckError as error:
             raise load_took_too_long(self._client.where, error) from error
-        except (OSError, ValueError, EvaluationFailedError, NoDecision) as error:
+        except (OSError, EvaluationFailedError, NoDecision, *MALFORMED) as error:
             message = getattr(error, "message", None) or str(error)
             problem = PolicyProblem("", 0, 0, "unreachable", message, "Check policy.remote and the server")
             raise PolicyBrokenError([problem]) from error

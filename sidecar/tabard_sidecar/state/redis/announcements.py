@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
+from tabard_sidecar.util.malformed import MALFORMED
 
 _CHECK_SECONDS = 1.0
 
@@ -78,7 +79,7 @@ class Announcements:
         """Return the next published number, or 0 after ``seconds``."""
         try:
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
-        except (RedisError, OSError, ValueError) as error:
+        except (RedisError, OSError, *MALFORMED) as error:
             raise NoDecision(
                 "UNAVAILABLE",
                 "state_unavailable",
@@ -93,7 +94,7 @@ class Announcements:
         try:
             async with asyncio.timeout(self._link.options.timeout_seconds):
                 await subscription.subscribe(self._channel)
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
+        except (RedisError, OSError, *MALFORMED) as error:
             await _drop(subscription)
             raise await self._link.failed(error) from error
         return subscription

@@ -109,6 +109,9 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         written,
         changes,
     ) = orjson.loads(text)
+    numbers = (children, version, revocations, epoch, written, changes, *spent)
+    if not all(type(number) is int for number in numbers):
+        raise TypeError("a count isn't a whole number")
     seen = _seen(labels, branches, owned, chain) if version else LabelsSeen()
     found = TaskState(
         known=bool(known),

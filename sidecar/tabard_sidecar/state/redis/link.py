@@ -26,6 +26,7 @@ from tabard_sidecar.state.redis.connections import Connections, Part
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
 from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.store import ConcurrentWork, no_work
+from tabard_sidecar.util.malformed import MALFORMED
 
 Answer: TypeAlias = Any
 """A server's answer: bytes, a number, or a list or mapping of them, depending on the command."""
@@ -140,7 +141,7 @@ class RedisLink:
         try:
             async with asyncio.timeout(self.options.timeout_seconds):
                 answers = await self._connections.ask(*commands, concurrent_work=concurrent_work)
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
+        except (RedisError, OSError, *MALFORMED) as error:
             raise await self.failed(error) from error
         for answer in answers:
             if isinstance(answer, Exception):
@@ -157,13 +158,13 @@ class RedisLink:
         try:
             async with asyncio.timeout(self.options.timeout_seconds):
                 return await client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
+        except (RedisError, OSError, *MALFORMED) as error:
             raise await self.failed(error) from error
 
     async def failed(self, error: Exception) -> Exception:
         """Translate an exception of the client; close idle connections if the server may be gone."""
         if isinstance(error, NoScriptError):
-            return _UnknownScript()
+            return _UnknownScript(self.options.place)
         if self._pool is not None and (
             isinstance(error, ReadOnlyError) or not isinstance(error, ResponseError)
         ):
@@ -182,8 +183,12 @@ def _not_open() -> NoDecision:
     return NoDecision("UNAVAILABLE", "state_unavailable", "the state store isn't open")
 
 
-class _UnknownScript(Exception):
-    """The server was restarted or replaced since the script was loaded."""
+class _UnknownScript(NoDecision):
+    """The server was restarted or replaced since the script was loaded, or says so of everything that it is asked."""
+
+    def __init__(self, place: str) -> None:
+        message = f"the state store {place}: it doesn't know a script that it was sent; check the server"
+        super().__init__("UNAVAILABLE", "state_unavailable", message)
 
 
 def _explain(error: Exception, options: RedisOptions) -> str:

@@ -38,7 +38,7 @@ async def prepare(link: RedisLink, zone: str) -> None:
         NoDecision: it can't be reached, or its clock is too far from this machine's.
     """
     place = link.options.place
-    version = str((await link.command("INFO", "server")).get("redis_version", "0"))
+    version = str((await link.command("INFO", "server"))["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
         raise RedisStateError(f"the state store {place} is Redis {version}; Tabard needs 7.0 or newer")
     weak = await weaknesses(link)

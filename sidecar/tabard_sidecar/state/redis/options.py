@@ -19,6 +19,7 @@ from redis.credentials import CredentialProvider
 from redis.maint_notifications import MaintNotificationsConfig
 from tabard.trust import read_trusted
 
+from tabard_sidecar.state.redis.replies import BoundedParser
 from tabard_sidecar.util.files import require_readable
 
 _MAX_PASSWORD_BYTES = 4096
@@ -89,6 +90,7 @@ def create_pool(options: RedisOptions) -> BlockingConnectionPool:
         "driver_info": None,
         # Maintenance notices of managed services; subscribing to them costs every connection a round trip.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "parser_class": BoundedParser,
     }
     if options.password_file is not None:
         settings["credential_provider"] = _PasswordFile(options.username, options.password_file)

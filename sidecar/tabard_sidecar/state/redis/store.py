@@ -31,6 +31,7 @@ from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.link import Answer, RedisLink
 from tabard_sidecar.state.redis.loss import Acknowledged
 from tabard_sidecar.state.redis.options import RedisOptions
+from tabard_sidecar.state.redis.replies import not_understood, understood
 from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.store import (
     CLAIM_SECONDS,
@@ -41,6 +42,7 @@ from tabard_sidecar.state.store import (
     no_work,
 )
 from tabard_sidecar.util.fifo import FifoDict
+from tabard_sidecar.util.malformed import MALFORMED
 
 GRACE_SECONDS = 300.0
 """How long keys are kept after their contents expire, so that a server whose clock is ahead doesn't delete them early."""
@@ -72,6 +74,11 @@ class RedisStateStore:
         self._known_children: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
         self._acknowledged = Acknowledged()
 
+    @property
+    def place(self) -> str:
+        """Address of the server, for messages."""
+        return self._link.options.place
+
     async def open(self) -> None:
         """Connect and check the server.
 
@@ -82,6 +89,12 @@ class RedisStateStore:
         self._link.connect()
         try:
             await opening.prepare(self._link, self._zone)
+        except opening.RedisStateError:
+            await self._link.close()
+            raise
+        except MALFORMED as error:
+            await self._link.close()
+            raise not_understood(self._link.options.place, error) from error
         except BaseException:
             await self._link.close()
             raise
@@ -104,6 +117,7 @@ class RedisStateStore:
         timed = {**arguments, "now": now, "skew": self._skew}
         return await self._link.run(script, timed, *binary, durable=durable, concurrent_work=concurrent_work)
 
+    @understood
     async def claim_request(self, key: bytes, body: bytes, *, now: float, expires_at: float) -> Claim:
         """Claim a request; see the interface."""
         arguments = {
@@ -115,6 +129,7 @@ class RedisStateStore:
         state, response = await self._run_timed(scripts.CLAIM_REQUEST, now, arguments, body)
         return Claim(ClaimState(state.decode()), response)
 
+    @understood
     async def complete_request(self, key: bytes, response: bytes, *, expires_at: float) -> None:
         """Store a response; see the interface."""
         arguments = {
@@ -124,10 +139,12 @@ class RedisStateStore:
         }
         await self._link.run(scripts.COMPLETE_REQUEST, arguments, response)
 
+    @understood
     async def abandon_request(self, key: bytes) -> None:
         """Abandon a claim; see the interface."""
         await self._link.run(scripts.ABANDON_REQUEST, {"key": key.hex()})
 
+    @understood
     async def consume(self, name: str, *, limit: int, now: float, expires_at: float) -> bool:
         """Count one use; see the interface."""
         arguments = {
@@ -138,6 +155,7 @@ class RedisStateStore:
         }
         return bool(await self._run_timed(scripts.CONSUME, now, arguments, durable=True))
 
+    @understood
     async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
         """Store a task; see the interface."""
         arguments = {
@@ -153,6 +171,7 @@ class RedisStateStore:
         }
         return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, arguments, durable=True))))
 
+    @understood
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Return a chain's task state; see the interface."""
         arguments = {
@@ -169,6 +188,7 @@ class RedisStateStore:
             return replace(task_state, epoch=0)
         return task_state
 
+    @understood
     async def reserve(
         self, reservation: Reservation, *, concurrent_work: ConcurrentWork = no_work
     ) -> Reserved:
@@ -193,10 +213,12 @@ class RedisStateStore:
         self._known_children.clear()
         return True
 
+    @understood
     async def release(self, decision_id: str, root_id: str) -> None:
         """Undo a reservation; see the interface."""
         await self._link.run(scripts.RELEASE, {"root": root_id, "decision": decision_id})
 
+    @understood
     async def report(self, outcome: Outcome) -> OutcomeState:
         """Record an outcome; see the interface."""
         arguments = {
@@ -214,6 +236,7 @@ class RedisStateStore:
         }
         return OutcomeState((await self._run_timed(scripts.REPORT, outcome.now, arguments)).decode())
 
+    @understood
     async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
         """Count children; see the interface."""
         fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known_children]
@@ -245,10 +268,12 @@ class RedisStateStore:
             self._known_children[child.parent_id, child.child_id] = None
         return None
 
+    @understood
     async def ended_at_or_above(self, link_id: str) -> bool:
         """Follow a link's parents; see the interface."""
         return bool(await self._link.run(scripts.ENDED_AT_OR_ABOVE, {"link": link_id}))
 
+    @understood
     async def revoke(self, revocation: Revocation) -> int:
         """Revoke; see the interface."""
         arguments = {
@@ -262,6 +287,7 @@ class RedisStateStore:
         }
         return int(await self._link.run(scripts.REVOKE, arguments, durable=True))
 
+    @understood
     async def lift(self, kind: RevocationKind, target: str) -> bool:
         """Lift a revocation; see the interface."""
         if kind is RevocationKind.LINK:
@@ -269,14 +295,17 @@ class RedisStateStore:
         arguments = {"field": codec.revocation_field(kind, target)}
         return bool(await self._link.run(scripts.LIFT, arguments, durable=True))
 
+    @understood
     async def revocations(self, *, after: int = 0) -> Sequence[Revocation]:
         """Return revocations in order; see the interface."""
         return codec.revocations(await self._link.run(scripts.REVOCATIONS, {"after": after}))
 
+    @understood
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
         """Wait for a revocation, which the server publishes; see the interface."""
         return await self._announcements.wait(after, timeout_seconds=timeout_seconds)
 
+    @understood
     async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
         """Store a request for approval; see the interface."""
         arguments = {
@@ -295,17 +324,20 @@ class RedisStateStore:
             await self._run_timed(scripts.ASK, approval.created_at, arguments, approval.payload)
         )
 
+    @understood
     async def approval(self, approval_id: str, *, now: float) -> Approval | None:
         """Return an approval; see the interface."""
         found = codec.approval(await self._run_timed(scripts.APPROVAL, now, {"id": approval_id}))
         return found if found is not None and found.expires_at > now else None
 
+    @understood
     async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
         """Return approvals; see the interface."""
         arguments = {"at": now, "pending_only": pending_only, "most": _MOST_LISTED}
         found = [codec.approval(fields) for fields in await self._link.run(scripts.LIST_APPROVALS, arguments)]
         return [approval for approval in found if approval is not None]
 
+    @understood
     async def decide_approval(
         self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
     ) -> Approval | None:
@@ -319,15 +351,18 @@ class RedisStateStore:
         }
         return codec.approval(await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True))
 
+    @understood
     async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
         """Return tasks; see the interface."""
         return codec.tasks(await self._link.run(scripts.TASKS, {"at": now, "most": limit}))
 
+    @understood
     async def tree(self, task_id: str) -> Tree | None:
         """Return a task's tree; see the interface."""
         found = await self._link.run(scripts.TREE, {"task_id": task_id})
         return codec.tree(found) if found else None
 
+    @understood
     async def expire(self, *, now: float) -> int:
         """Delete expired rows; see the interface."""
         arguments = {
@@ -338,10 +373,12 @@ class RedisStateStore:
         }
         return int(await self._run_timed(scripts.EXPIRE, now, arguments))
 
+    @understood
     async def check(self) -> Sequence[str]:
         """Check the server; see the interface."""
         return await opening.problems(self._link)
 
+    @understood
     async def compact(self) -> int:
         """Free unused space; see the interface."""
         return await opening.compact(self._link)
