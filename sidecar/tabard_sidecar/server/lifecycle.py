@@ -25,7 +25,7 @@ from tabard.authz.v1 import (
 from tabard.files import RefusedFileError
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.config import LimitsConfig, Settings, insecure_switches
+from tabard_sidecar.config import Settings, insecure_switches
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.app import create_health_server, create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
@@ -45,6 +45,7 @@ from tabard_sidecar.reasons import reason_texts
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.records.sinks import SinkError
 from tabard_sidecar.server.edge import Edge
+from tabard_sidecar.server.grpc_server import LARGE_IN_FLIGHT, bind, grpc_server
 from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
 from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.operator_changes import OperatorChanges
@@ -54,17 +55,12 @@ from tabard_sidecar.server.registration import Intake, lenient
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
-from tabard_sidecar.util.descriptors import most_connections, raise_limit
+from tabard_sidecar.util.descriptors import raise_limit
 from tabard_sidecar.util.detached import Detached, StuckError
 from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 _HOUSEKEEPING_SECONDS = 30.0
-_LARGE_IN_FLIGHT = 8
-"""Requests of the largest size that may be in flight together."""
-_HANDSHAKE_SECONDS = 5
-_IDLE_SECONDS = 300
-"""How long a gRPC connection lasts without a request; clients connect again by themselves."""
 # Expired rows are deleted in small steps, so that requests can run in between. Agents determine how many rows there are.
 _EXPIRY_STEPS = 200
 _EXPIRY_PAUSE_SECONDS = 0.05
@@ -259,7 +255,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
 
 
 async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack) -> Running:
-    agent, operator = (_grpc_server(parts.settings.limits, listener) for listener in ("agent", "operator"))
+    agent, operator = (grpc_server(parts.settings.limits, listener) for listener in ("agent", "operator"))
     edge = Edge(
         parts.metrics,
         parts.tracing,
@@ -267,15 +263,15 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
         request_seconds=parts.settings.limits.request_seconds,
     )
     credentials = Credentials(parts.stages)
-    intake = Intake(_LARGE_IN_FLIGHT * parts.settings.limits.max_message_bytes)
+    intake = Intake(LARGE_IN_FLIGHT * parts.settings.limits.max_message_bytes)
     _add_agent_services(parts, credentials, edge, lenient(agent, intake))
     gate = OperatorGate(sockets[1])
     _add_operator_services(parts, edge, gate, lenient(operator, intake))
     http = await _start_http(parts, credentials, stack)
-    await _bind(agent, sockets[0], stack)
+    await bind(agent, sockets[0], stack)
     gate.inner.acquire()
     stack.callback(gate.inner.release)
-    await _bind(operator, gate.inner, stack)
+    await bind(operator, gate.inner, stack)
     await gate.start()
     stack.push_async_callback(gate.stop)
     return Running(parts, [agent, operator], http.address)
@@ -341,20 +337,6 @@ async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitSt
     return http
 
 
-def _grpc_server(limits: LimitsConfig, listener: str) -> grpc.aio.Server:
-    return grpc.aio.server(
-        # What isn't received yet is bounded, too: so many requests of so many bytes each.
-        maximum_concurrent_rpcs=limits.max_in_flight,
-        options=(
-            ("grpc.max_receive_message_length", limits.max_message_bytes),
-            ("grpc.max_metadata_size", 16 * 1024),
-            ("grpc.max_allowed_incoming_connections", most_connections(listener)),
-            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
-            ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
-        ),
-    )
-
-
 def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
     path = socket_path(address)
     if path is None:
@@ -363,16 +345,6 @@ def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
     owned.acquire()
     stack.callback(owned.release)
     return owned
-
-
-async def _bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitStack) -> None:
-    try:
-        with owned.binding():
-            server.add_insecure_port(f"unix:{owned.path}")
-    except RuntimeError as error:
-        raise BindError(f"cannot listen on {owned.path}: {error}") from error
-    await server.start()
-    stack.push_async_callback(server.stop, None)
 
 
 async def _housekeeping(parts: Parts) -> None:

@@ -1,0 +1,52 @@
+"""Creates gRPC servers whose connections, requests and messages are bounded, and binds them to sockets."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import grpc
+
+from tabard_sidecar.config import LimitsConfig
+from tabard_sidecar.util.descriptors import most_connections
+from tabard_sidecar.util.sockets import BindError, OwnedSocket
+
+LARGE_IN_FLIGHT = 8
+"""Requests of the largest size that may be in flight together."""
+_HANDSHAKE_SECONDS = 5
+_IDLE_SECONDS = 300
+"""How long a gRPC connection lasts without a request; clients connect again by themselves."""
+
+
+def grpc_server(limits: LimitsConfig, listener: str) -> grpc.aio.Server:
+    """Return a server that isn't bound yet.
+
+    Args:
+        limits: the section ``limits``.
+        listener: ``agent`` or ``operator``.
+    """
+    return grpc.aio.server(
+        # What isn't received yet is bounded, too: so many requests of so many bytes each.
+        maximum_concurrent_rpcs=limits.max_in_flight,
+        options=(
+            ("grpc.max_receive_message_length", limits.max_message_bytes),
+            ("grpc.max_metadata_size", 16 * 1024),
+            ("grpc.max_allowed_incoming_connections", most_connections(listener)),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
+            ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+        ),
+    )
+
+
+async def bind(server: grpc.aio.Server, owned: OwnedSocket, stack: AsyncExitStack) -> None:
+    """Let a server listen on a socket, and stop it with the stack.
+
+    Raises:
+        BindError: it can't listen there.
+    """
+    try:
+        with owned.binding():
+            server.add_insecure_port(f"unix:{owned.path}")
+    except RuntimeError as error:
+        raise BindError(f"cannot listen on {owned.path}: {error}") from error
+    await server.start()
+    stack.push_async_callback(server.stop, None)
