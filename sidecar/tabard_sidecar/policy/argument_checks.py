@@ -74,7 +74,9 @@ class ArgumentChecks:
             process = self._idle.pop() if self._idle else await _Process.start()
         except OSError as error:
             _log.error("no process checks arguments", extra={"problem": str(error)})
-            raise NoDecision("UNAVAILABLE", "overloaded", "no process can be started to check it") from error
+            raise NoDecision(
+                "RESOURCE_EXHAUSTED", "overloaded", "no process can be started to check it"
+            ) from error
         answered = False
         try:
             async with asyncio.timeout(_SECONDS):
