@@ -35,6 +35,8 @@ _LIMITS = """{
 	"tools": ["*"], "audiences": ["bank"], "scopes": ["pay"], "max_depth": 5, "max_children": 5000, "ttl_seconds": 3000%s
 }"""
 _POLICY = """
+# METADATA
+# custom: {tabard: {labels: [untrusted]}}
 package policy.desk
 
 start contains {"code": "desk", "limits": %s} if input.subject.id != ""

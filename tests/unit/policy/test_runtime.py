@@ -293,6 +293,20 @@ async def test_policy_and_data_change_together(start, tmp_path):
     assert (await decide(runtime, Operation.AUTHORIZE, call())).granted_by[0].code == "two"
 
 
+async def test_a_reload_without_data_that_rules_read_keeps_the_last_good_policy(start, tmp_path):
+    rule = 'deny contains {"code": "no", "message": "no"} if data.lists.blocked[input.subject.id]\n'
+    write(tmp_path, demo=GRANT_ALL + rule)
+    (tmp_path / "data.json").write_text('{"lists": {"blocked": {"42": true}}}')
+    runtime = await start(tmp_path)
+    good = runtime.revision
+    assert await codes(runtime) == ["no"]
+    (tmp_path / "data.json").write_text('{"lists": {"blokced": {"42": true}}}')
+    status = await runtime.reload()
+    assert (status.state, status.ready, status.revision) == (PolicyState.DEGRADED, True, good)
+    assert "data.lists.blocked isn't in any data file; did you mean 'blokced'?" in status.reasons[0]
+    assert await codes(runtime) == ["no"]
+
+
 async def test_a_change_is_followed(engine, clock, tmp_path):
     loads = asyncio.Queue()
     config = PolicyConfig(path=write(tmp_path, demo=GRANT_ALL), poll_seconds=0.05, quiet_seconds=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from tabard.caveats import glob_matches
@@ -15,6 +16,7 @@ from tabard_sidecar.policy.loading.shapes import Fields, Fits, Origin, SetValue,
 from tabard_sidecar.policy.values import Json
 
 _SHOWN = 12
+_ALMOST = 0.7
 
 
 class Finding(NamedTuple):
@@ -32,9 +34,10 @@ class Finding(NamedTuple):
 
 @dataclass(slots=True)
 class Sink:
-    """Collects findings; a quiet one drops them."""
+    """Collects findings; a quiet one drops them. ``labels`` are those that rules look for."""
 
     quiet: bool = False
+    labels: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, finding: Finding, frame: Frame) -> None:
@@ -128,6 +131,17 @@ def missing_key(shape: Shape, key: Json, origin: Origin, frame: Frame) -> None:
     elif not frame.calls:
         message = f"nothing stands under {_shown(key)} there{nearest(str(key), known)}"
         frame.sink.add(Finding(frame.at, "key_unknown", message, "Correct the name", origin), frame)
+
+
+def misspelt_key(shape: Values, key: str, frame: Frame) -> None:
+    """Note the rows of a table in the policy that have almost the key that is read, where other rows have it."""
+    rows = [item for item in shape.items if isinstance(item, dict)]
+    used = {name for row in rows if key in row for name in row}
+    for row in rows:
+        close = [] if key in row else get_close_matches(key, row.keys() - used, n=1, cutoff=_ALMOST)
+        for name in close:
+            message = f"reads {key!r} of every row, and one has {name!r}"
+            frame.sink.add(Finding(frame.at, "key_unknown", message, "Correct the name", shape.origin), frame)
 
 
 def _missing_in_input(shape: Fits, key: Json, origin: Origin, frame: Frame) -> None:

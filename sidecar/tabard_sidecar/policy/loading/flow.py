@@ -37,13 +37,21 @@ _TRUE = Values((True,), _HIDDEN)
 
 
 class Flow(Terms):
-    """Evaluates rules on shapes."""
+    """Evaluates rules on shapes.
+
+    Attributes:
+        labels: the labels that rules have looked for.
+    """
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)
+        self.labels: set[str] = set()
         self._values: dict[Path, Shape] = {}
         self._arguments: dict[Path, list[Shape]] = {}
         self._open: set[Path] = set()
+
+    def _sink(self, *, quiet: bool) -> Sink:
+        return Sink(quiet=quiet, labels=self.labels)
 
     def check(self) -> Iterator[tuple[Source, Finding]]:
         """Yield what can never match, with the module that it stands in."""
@@ -52,7 +60,8 @@ class Flow(Terms):
                 for clause in clauses:
                     if not clause.source.own:
                         continue
-                    sink = Sink(quiet=not last)
+                    self.new_clause()
+                    sink = self._sink(quiet=not last)
                     self._clause(
                         clause,
                         Frame(clause.source, {}, sink, input_of(self.program, clause)),
@@ -64,7 +73,8 @@ class Flow(Terms):
 
     def element(self, clause: Clause) -> Shape:
         """Return the bound of the element that a clause of the contract contains."""
-        frame = Frame(clause.source, {}, Sink(quiet=True), input_of(self.program, clause))
+        self.new_clause()
+        frame = Frame(clause.source, {}, self._sink(quiet=True), input_of(self.program, clause))
         return union(self._clause(clause, frame, None))
 
     # Rules and functions
@@ -119,7 +129,7 @@ class Flow(Terms):
         found: list[Shape] = []
         for clause in clauses:
             found += self._clause(
-                clause, Frame(clause.source, {}, Sink(quiet=True), self.program.input), None
+                clause, Frame(clause.source, {}, self._sink(quiet=True), self.program.input), None
             )
         if shapes == {"set"}:
             return Many("set", union(found))
@@ -141,7 +151,7 @@ class Flow(Terms):
         results: list[Shape] = []
         sinks: list[tuple[set[Origin], Sink]] = []
         for clause in clauses:
-            sink = Sink(quiet=frame.sink.quiet)
+            sink = self._sink(quiet=frame.sink.quiet)
             called = Frame(clause.source, {}, sink, frame.input, frame.at, (*frame.calls, path))
             found = self._clause(clause, called, arguments)
             if found:
@@ -157,7 +167,7 @@ class Flow(Terms):
         for expression in expressions:
             terms: Json = expression.get("terms")
             if isinstance(terms, list) and operators.name_of(terms[0]) == "eq" and not expression.get("with"):
-                quiet = replace(frame, sink=Sink(quiet=True))
+                quiet = replace(frame, sink=self._sink(quiet=True))
                 for target, value in ((terms[1], terms[2]), (terms[2], terms[1])):
                     if self.unbound(target, frame):
                         self.bind(target, self.term(value, quiet), frame)

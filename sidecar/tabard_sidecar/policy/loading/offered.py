@@ -206,12 +206,15 @@ def input_schema(base: Mapping[str, Json], names: Offered, modules: Iterable[str
     if names.outside.claims is not None:
         step = "Correct the name, or add it to kept_claims of the issuer"
         _close(fields["subject"]["properties"]["claims"], names.outside.claims, "claim_unknown", step)
-    if names.labels is not None:
+    calls = fields["history"]["properties"]["calls"]["items"]["properties"]
+    labels = [fields["history"]["properties"]["labels"]["items"], calls["labels"]["items"]]
+    for each in labels:
+        each["x-name"] = "label"
+        if names.labels is None:
+            continue
         step = "Correct the label, or list it in METADATA under custom.tabard.labels if a backend or an agent adds it"
-        allowed = {label for each in names.labels for label in (each, _REPORTED + each)}
-        _limit(fields["history"]["properties"]["labels"]["items"], allowed, "label_unknown", step)
-        calls = fields["history"]["properties"]["calls"]["items"]["properties"]
-        _limit(calls["labels"]["items"], allowed, "label_unknown", step)
+        allowed = {text for label in names.labels for text in (label, _REPORTED + label)}
+        _limit(each, allowed, "label_unknown", step)
     return root
 
 

@@ -170,6 +170,8 @@ def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
 def _compare_literals(name: str, literals: Values, other: Fits, frame: Frame) -> None:
     """Find the literals that a part of the input can't be. One of another type is told only if all are."""
     types = kinds(other)
+    if any(schema.get("x-name") == "label" for schema in other.schemas):
+        frame.sink.labels.update(value for value in literals.items if isinstance(value, str))
     alike = [value for value in literals.items if types is None or kind_of(value) in types]
     for value in alike or literals.items:
         if not fits(value, other) and (name not in _ORDER or not alike):

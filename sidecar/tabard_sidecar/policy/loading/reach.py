@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 
 from tabard_sidecar.policy.loading.ast import Node, Place, place
 from tabard_sidecar.policy.loading.flow import Flow
@@ -26,6 +27,7 @@ from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.values import Json
 
+_ALMOST = 0.85
 _NEEDS_START = ("grant", "ask", "delegate", "renew")
 
 
@@ -88,6 +90,7 @@ def _check_elements(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
             yield from _unoffered(clause, field, shape, allowed, step)
         step = "Correct the name, or grant the budget in a start rule"
         yield from _unoffered(clause, "budget", part(element, "charges"), names.budgets, step)
+        yield from _unread_labels(clause, part(element, "labels"), flow.labels)
     for clause in contract(flow, "ask"):
         step = "Correct the name, or add the role to approvals.roles"
         yield from _unoffered(
@@ -109,6 +112,16 @@ def _unoffered(
         at = _place_of(clause.rule.node, name) or clause.rule.place
         message = f"nothing offers the {what} {name!r}{nearest(name, allowed)}"
         yield _problem(clause.source.file, at, f"{field.removesuffix('s')}_unknown", message, step)
+
+
+def _unread_labels(clause: Clause, shape: Shape | None, read: set[str]) -> Iterator[PolicyProblem]:
+    """Yield granted labels that no rule reads, and that are almost one that a rule reads."""
+    for name in sorted(_literals(shape).names - read) if shape is not None else ():
+        close = get_close_matches(name, read, n=1, cutoff=_ALMOST)
+        if close:
+            at = _place_of(clause.rule.node, name) or clause.rule.place
+            message = f"no rule reads the label {name!r}; did you mean {close[0]!r}?"
+            yield _problem(clause.source.file, at, "label_unread", message, "Correct the label")
 
 
 def _literals(shape: Shape) -> Named:

@@ -8,7 +8,7 @@ from math import prod
 
 from tabard_sidecar.policy.loading import operators
 from tabard_sidecar.policy.loading.ast import Node
-from tabard_sidecar.policy.loading.finding import Frame, missing_key
+from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key
 from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
 from tabard_sidecar.policy.loading.shapes import (
     ANY,
@@ -30,7 +30,10 @@ from tabard_sidecar.policy.loading.shapes import (
 )
 from tabard_sidecar.policy.values import Json
 
-_MAX_TERMS = 3_000_000
+_MAX_TERMS = 2_000_000
+_MAX_CLAUSE_TERMS = 100_000
+_VALUES_PER_TERM = 20
+"""So many values of the policy's data cost as much as one term."""
 _MAX_LISTS = 1000
 _HIDDEN = Origin(reported=False)
 SCALARS = frozenset({"boolean", "null", "number", "string"})
@@ -44,6 +47,7 @@ class Terms:
         self.program = program
         self.touched: set[Path] = set()
         self._left = _MAX_TERMS
+        self._left_of_clause = _MAX_CLAUSE_TERMS
 
     def rule(self, path: Path, frame: Frame) -> Shape:
         """Return the bound of a rule's value."""
@@ -92,8 +96,7 @@ class Terms:
 
     def term(self, node: Json, frame: Frame) -> Shape:
         """Return the bound of a term, and find what never matches in it."""
-        self._left -= 1
-        if self._left < 0:
+        if not self._pay(1):
             return ANY
         frame.move(node)
         kind, value = node.get("type"), node.get("value")
@@ -113,6 +116,16 @@ class Terms:
             self._parts(node, frame)
             found = ANY
         return found
+
+    def new_clause(self) -> None:
+        """Begin with the next clause, which has a budget of its own within that of the whole policy."""
+        self._left_of_clause = _MAX_CLAUSE_TERMS
+
+    def _pay(self, terms: int) -> bool:
+        """Take terms from the budget; False if it is used up, and nothing is found any more."""
+        self._left -= terms
+        self._left_of_clause -= terms
+        return self._left >= 0 and self._left_of_clause >= 0
 
     def _comprehension(self, kind: str, value: Json, frame: Frame) -> Shape:
         inner = frame.inner()
@@ -204,6 +217,8 @@ class Terms:
     def _steps(self, shape: Shape, parts: list[Json], frame: Frame) -> Shape:
         for part in parts:
             frame.move(part)
+            if isinstance(shape, Values) and not self._pay(len(shape.items) // _VALUES_PER_TERM):
+                return ANY
             if self.unbound(part, frame):
                 self.bind(part, keys_of(shape), frame)
                 shape = items_of(shape)
@@ -242,6 +257,8 @@ class Terms:
                 return ANY
         if found is None and origin is not None:
             missing_key(shape, key, origin, frame)
+        elif isinstance(key, str) and isinstance(shape, Values) and shape.origin is not None:
+            misspelt_key(shape, key, frame)
         return found
 
 
