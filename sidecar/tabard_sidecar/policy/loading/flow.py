@@ -146,7 +146,7 @@ class Flow(Terms):
             self._arguments[path] = (
                 [union(pair) for pair in zip(known, arguments, strict=False)] if known else list(arguments)
             )
-        if frame.replaced or path in frame.calls or len(frame.calls) >= _MAX_DEPTH:
+        if frame.replaced or path in frame.calls or len(frame.calls) >= _MAX_DEPTH or not self.pay(1):
             return ANY
         results: list[Shape] = []
         sinks: list[tuple[set[Origin], Sink]] = []

@@ -30,8 +30,8 @@ from tabard_sidecar.policy.loading.shapes import (
 )
 from tabard_sidecar.policy.values import Json
 
-_MAX_TERMS = 2_000_000
-_MAX_CLAUSE_TERMS = 100_000
+_MAX_TERMS = 600_000
+_MAX_CLAUSE_TERMS = 50_000
 _VALUES_PER_TERM = 20
 """So many values of the policy's data cost as much as one term."""
 _MAX_LISTS = 1000
@@ -96,7 +96,7 @@ class Terms:
 
     def term(self, node: Json, frame: Frame) -> Shape:
         """Return the bound of a term, and find what never matches in it."""
-        if not self._pay(1):
+        if not self.pay(1):
             return ANY
         frame.move(node)
         kind, value = node.get("type"), node.get("value")
@@ -121,7 +121,7 @@ class Terms:
         """Begin with the next clause, which has a budget of its own within that of the whole policy."""
         self._left_of_clause = _MAX_CLAUSE_TERMS
 
-    def _pay(self, terms: int) -> bool:
+    def pay(self, terms: int) -> bool:
         """Take terms from the budget; False if it is used up, and nothing is found any more."""
         self._left -= terms
         self._left_of_clause -= terms
@@ -217,7 +217,7 @@ class Terms:
     def _steps(self, shape: Shape, parts: list[Json], frame: Frame) -> Shape:
         for part in parts:
             frame.move(part)
-            if isinstance(shape, Values) and not self._pay(len(shape.items) // _VALUES_PER_TERM):
+            if isinstance(shape, Values) and not self.pay(len(shape.items) // _VALUES_PER_TERM):
                 return ANY
             if self.unbound(part, frame):
                 self.bind(part, keys_of(shape), frame)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tabard_sidecar.policy.catalogue import catalogue_of
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
@@ -307,3 +309,14 @@ def test_a_policy_without_a_start_rule_is_refused(engine):
     rule = 'package policy.demo\n\ngrant contains {"code": "ok"} if input.operation == "authorize"\n'
     with pytest.raises(PolicyBrokenError, match="no rule of the policy lets a task start"):
         compile_policy(engine, {"demo.rego": rule}, {}, CompileOptions())
+
+
+def test_following_a_policy_is_bounded(engine):
+    """Ten helpers of which each calls the next one ten times would be ten billion calls."""
+    helpers = "\n".join(
+        f"_f{level}(x) if {{ {'; '.join([f'_f{level + 1}(x)'] * 10)} }}\n" for level in range(10)
+    )
+    rules = denied_if("_f0(input.operation)") + f'\n{helpers}\n_f10(x) if x == "renew"\n'
+    began = time.process_time()
+    assert problems(engine, rules) == set()
+    assert time.process_time() - began < 60
