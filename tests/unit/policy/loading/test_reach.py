@@ -256,6 +256,7 @@ def test_a_condition_that_never_holds_is_refused(engine, conditions):
         "claim_unknown",
         "data_unknown",
         "label_unknown",
+        "label_unread",
         "rego_type_error",
         "tool_unknown",
         "type_mismatch",
