@@ -21,6 +21,8 @@ const (
 	maxText      = 1 << 20     // bytes of a JSON text that is parsed
 	maxDocument  = 256 << 10   // bytes of another text that is parsed: YAML, GraphQL, URL queries
 	maxSecret    = 64 << 10    // bytes of a token, certificate or key
+	maxPEM       = 16 << 10    // bytes of certificates, whose keys may be as long
+	maxKey       = 4 << 10     // characters of a number of a key in base64: 24,000 bits
 	maxModule    = 64 << 10    // bytes of Rego that is parsed
 	maxSelected  = 2_000       // names in a GraphQL query that is validated: OPA compares all of them pairwise
 	maxPairs     = 2_000_000   // pairs of elements that are compared or moved
@@ -61,7 +63,7 @@ var slowBounds = map[string]check{
 	"regex.is_valid":                   matchBound(0),
 	"regex.match":                      matchBound(0, 1),
 	"regex.replace":                    regexReplaceBound,
-	"regex.split":                      matchBound(0, 1),
+	"regex.split":                      splitBound,
 	"regex.template_match":             matchBound(0, 1),
 	"rego.parse_module":                textBound(maxModule, 1),
 	"strings.replace_n":                replaceManyBound,
@@ -105,9 +107,10 @@ var parsers = []string{"json.unmarshal", "yaml.unmarshal", "units.parse", "units
 func init() {
 	for _, builtin := range ast.CapabilitiesForThisVersion().Builtins {
 		if strings.HasPrefix(builtin.Name, "io.jwt.") || strings.HasPrefix(builtin.Name, "crypto.x509.") {
-			slowBounds[builtin.Name] = textBound(maxSecret, 0, 1)
+			slowBounds[builtin.Name] = secretBound
 		}
 	}
+	wrap(ast.ReachableBuiltin.Name, reachableOnce)
 	for _, name := range parsers {
 		wrap(name, shortNumbers)
 	}
@@ -209,7 +212,7 @@ var errTooLong = fmt.Errorf("the result would have more than %d bytes", maxResul
 
 // text returns an operand that is a string, and otherwise an empty one: the builtin itself refuses other types.
 func text(operands []*ast.Term, index int) string {
-	if index < len(operands) {
+	if index < len(operands) && operands[index] != nil {
 		if s, ok := operands[index].Value.(ast.String); ok {
 			return string(s)
 		}

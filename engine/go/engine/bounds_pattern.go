@@ -52,6 +52,17 @@ func findBound(operands []*ast.Term) error {
 	return nil
 }
 
+// splitBound assumes a match at every byte.
+func splitBound(operands []*ast.Term) error {
+	if err := matchBound(0, 1)(operands); err != nil {
+		return err
+	}
+	if len(text(operands, 1)) > 2*maxPieces {
+		return tooMuch(1, "may have too many parts", 2*maxPieces)
+	}
+	return nil
+}
+
 // regexReplaceBound assumes a match at every byte.
 func regexReplaceBound(operands []*ast.Term) error {
 	replaced := []*ast.Term{operands[1], operands[0]}

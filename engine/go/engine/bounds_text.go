@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -153,52 +151,43 @@ func namesIn(s string) int {
 	return count
 }
 
-// pathsBound counts what graph.reachable_paths would build, in the same way, without building it.
-func pathsBound(operands []*ast.Term) error {
-	graph, ok := operands[0].Value.(ast.Object)
-	if !ok {
-		return nil
+// secretBound bounds tokens, keys and certificates, and the numbers in them: checking a signature takes time that grows
+// with the square of the key.
+func secretBound(operands []*ast.Term) error {
+	if err := textBound(maxSecret, 0, 1)(operands); err != nil {
+		return err
 	}
-	walk := pathWalk{graph: graph, left: maxPaths, on: ast.NewSet()}
-	each(operands[1].Value, func(node *ast.Term) bool { return walk.from(node, 1) })
-	if walk.left <= 0 {
-		return errManyPaths
+	for index, operand := range operands {
+		given := text(operands, index)
+		if object, ok := operand.Value.(ast.Object); ok { // the constraints of io.jwt.decode_verify
+			given = text([]*ast.Term{object.Get(ast.StringTerm("cert"))}, 0)
+		}
+		if index == 0 && strings.Count(given, ".") == 2 {
+			continue // a token holds no key
+		}
+		keys := strings.HasPrefix(strings.TrimSpace(given), "{")
+		if keys && longestRun(given) > maxKey {
+			return tooMuch(index, "holds a number that is too large", maxKey)
+		}
+		if !keys && len(given) > maxPEM {
+			return tooMuch(index, "is too large", maxPEM)
+		}
 	}
 	return nil
 }
 
-var errManyPaths = errors.New("the graph has too many paths: " + fmt.Sprintf("at most %d vertices on all of them are accepted", maxPaths))
-
-type pathWalk struct {
-	graph ast.Object
-	left  int
-	on    ast.Set // the vertices of the current path
-}
-
-// from counts the paths that begin with a vertex; depth is its place in them. It returns true when there are too many.
-func (w *pathWalk) from(node *ast.Term, depth int) bool {
-	if w.left -= depth; w.left <= 0 {
-		return true
+// longestRun returns the length of the longest base64 text.
+func longestRun(s string) int {
+	longest, run := 0, 0
+	for i := range len(s) {
+		c := s[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if letter || c >= '0' && c <= '9' || strings.IndexByte("+/-_", c) >= 0 {
+			run++
+			longest = max(longest, run)
+			continue
+		}
+		run = 0
 	}
-	edges := w.graph.Get(node)
-	if edges == nil || w.on.Contains(node) {
-		return false
-	}
-	path := w.on
-	w.on = path.Copy()
-	w.on.Add(node)
-	over := each(edges.Value, func(neighbor *ast.Term) bool { return w.from(neighbor, depth+1) })
-	w.on = path
-	return over
-}
-
-// each calls back for the elements of an array or set, until one call returns true.
-func each(value ast.Value, call func(*ast.Term) bool) bool {
-	switch v := value.(type) {
-	case *ast.Array:
-		return v.Until(call)
-	case ast.Set:
-		return v.Until(call)
-	}
-	return false
+	return longest
 }
