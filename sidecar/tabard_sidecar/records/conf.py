@@ -26,7 +26,7 @@ class AuditConfig(BaseModel):
     )
     keep_days: float = Field(
         default=30.0,
-        ge=0,
+        gt=0,
         le=36_500,
         description="Days for which a closed file is kept after its last record. Then it is removed, and the log says so. "
         "A file that `tabard audit shipped` has marked is removed earlier.",
