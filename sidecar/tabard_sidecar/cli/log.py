@@ -100,6 +100,7 @@ def _print(shown: dict[str, Any]) -> None:
     rows = {
         "person": " at ".join(filter(None, (shown["subject"]["id"], shown["subject"]["issuer"]))),
         "agents": " > ".join(filter(None, chain)),
+        "handed to": shown["delegatee"],
         "by": _who(shown["by"]),
         "about": _pairs(shown["about"]),
         "rule": ", ".join(filter(None, map(_rule, shown["rules"]))),

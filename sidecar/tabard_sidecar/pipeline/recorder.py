@@ -115,6 +115,10 @@ class DecisionRecorder:
         for name in ("charges", "approvals"):
             self._effects.pop(name, None)
 
+    def made(self, grant: VerifiedGrant) -> None:
+        """Note which task was started, or which holder it was handed to: the task's id and the new link."""
+        self._effects |= {"task_id": grant.task.id, "link": grant.holder_id}
+
     def asked_for(self, approval_ids: Collection[str]) -> None:
         """Note the approvals that were requested."""
         self._effects["approvals_asked"] = list(approval_ids)

@@ -214,6 +214,7 @@ class Tasks:
             # A limit that this task can never meet, for example on its purpose.
             raise Refused(*verified.refusal)
         await self._open(verified, recorder)
+        recorder.made(verified)
         return Answer(recorder.allow(decision.granted_by), grant, verified)
 
     async def _evaluate(
@@ -288,4 +289,5 @@ class Tasks:
         verified = stages.grants.verify(handed)
         # The child is counted now, so that the limit refuses the delegation and not the child's first call.
         await stages.task_states.count_children(verified)
+        recorder.made(verified)
         return Answer(recorder.allow(decision.granted_by), handed, verified)

@@ -32,6 +32,8 @@ _KEPT: tuple[tuple[str, ...], ...] = (
     ("result", "approvals"),
     ("result", "approvals_asked"),
     ("result", "replayed"),
+    ("result", "task_id"),
+    ("result", "link"),
 )
 # What the agent itself said, and no other party verified: only there a value may be replaced by another.
 _SAID = (("input", "tool", "arguments"), ("input", "context", "asserted"))

@@ -43,6 +43,8 @@ class Entry:
             "by": self.by,
             "subject": {"issuer": subject.get("issuer", ""), "id": subject.get("id", "")},
             "task_id": task.get("id") or result.get("task_id", ""),
+            "delegatee": str(_object(asked, "request").get("holder", "")),
+            "link": str(result.get("link", "")),
             "chain": self._chain(),
             "agent": self._agent(),
             "tool": tool.get("name") or result.get("tool", ""),

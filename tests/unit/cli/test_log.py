@@ -70,6 +70,11 @@ async def test_an_approved_call_by_a_delegate_says_everything(zone, capsys):
 
     waited = shown(capsys, zone, "--effect", "deny", "--tool", "pay", workload="triage")
     assert waited[0]["rules"]
+    started, delegated = shown(capsys, zone, "--task", task.info.task_id)
+    assert (started["operation"], delegated["operation"]) == ("start_task", "delegate")
+    assert delegated["delegatee"] == spiffe_id("triage")
+    assert started["link"] != delegated["link"]
+    assert delegated["link"] == (await handed.get()).chain[-1].link_id
     found = shown(capsys, zone, "--task", task.info.task_id, workload="triage")
     assert {one["operation"] for one in found} >= {"authorize", "decide_approval"}
     assert shown(capsys, zone, "--code", "bank.pay", workload="triage")
