@@ -27,6 +27,12 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _TIMEOUT_SECONDS = 10.0
+# gRPC gives up an attempt to connect after this time. The sidecar's event loop accepts operators, and may be busy.
+_CONNECT_MS = 5_000
+_OPTIONS = tuple(
+    (name, _CONNECT_MS if name == "grpc.min_reconnect_backoff_ms" else value)
+    for name, value in CHANNEL_OPTIONS
+)
 
 
 def operator_option(command: _Command) -> _Command:
@@ -123,5 +129,5 @@ def operator(address: str) -> Iterator[Operator]:
         checked = check_client(address or default_address(OPERATOR), variable=OPERATOR_VARIABLE)
     except AddressError as error:
         raise Failure(str(error), exit_codes.USAGE) from error
-    with grpc.insecure_channel(checked, options=CHANNEL_OPTIONS) as channel:
+    with grpc.insecure_channel(checked, options=_OPTIONS) as channel:
         yield Operator(channel, checked)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import grpc
 import pytest
@@ -179,6 +180,19 @@ async def test_a_caller_that_gives_up_hides_no_change(start_zone, monkeypatch):
         await asyncio.sleep(0.5)
     (revoked,) = records(zone, "revoke")
     assert revoked["result"]["change"] == "made"
+
+
+async def test_an_operator_waits_for_a_busy_sidecar(start_zone):
+    """The gate needs some turns of the event loop to connect a command; under load these take a while."""
+    zone = await start_zone(workloads=("orchestrator",))
+    command = [sys.executable, "-m", "tabard_sidecar.cli", "revoke", "list", "--operator", zone.operator()]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listed = asyncio.create_task(process.communicate())
+    while not listed.done():
+        time.sleep(0.1)  # noqa: ASYNC251 - the load
+        await asyncio.sleep(0)
+    out, err = await listed
+    assert (process.returncode, out) == (0, b"nothing is revoked\n"), err
 
 
 async def test_the_socket_beside_the_operators_changes_nothing(start_zone):
