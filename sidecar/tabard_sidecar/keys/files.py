@@ -13,7 +13,10 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tabard.trust import require_trusted
+
 from tabard_sidecar.keys.model import Key, KeyringError, decode, encode
+from tabard_sidecar.util.files import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +54,10 @@ def check_directory(directory: Path) -> None:
             f"key directory {directory} has mode {stat.S_IMODE(status.st_mode):04o}, which gives other users access; "
             f"run: chmod 700 {directory}"
         )
+    try:
+        require_trusted(directory)
+    except OSError as error:
+        raise KeyringError(f"the way to key directory {directory}: {explain(error)}") from error
 
 
 def create_directory(directory: Path) -> None:

@@ -366,3 +366,12 @@ def test_a_new_module_overwrites_nothing(tmp_path):
 @pytest.mark.parametrize("name", ["", "A", "../x", "a.b", "a-b", "x_test", "1a"])
 def test_a_name_that_is_none_is_refused(tmp_path, name):
     assert run("new", "--into", tmp_path, "--", name).exit_code == exit_codes.USAGE
+
+
+def test_check_warns_of_what_serving_would_refuse_for_its_mode(tmp_path):
+    """A build machine may check files that belong to another user; a sidecar doesn't serve them."""
+    folder = write(tmp_path / "rules", demo=GRANT_ALL + START)
+    folder.chmod(0o777)
+    code, report = as_json("check", folder)
+    assert code == exit_codes.OK
+    assert [(one["code"], one["severity"]) for one in report["problems"]] == [("untrusted", "warning")]

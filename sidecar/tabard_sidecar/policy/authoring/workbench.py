@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tabard_opa import Engine
@@ -21,8 +21,8 @@ from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.loading.sources import load_source
-from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.policy.loading.sources import distrusted, load_source
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.schema import compile_schema
@@ -82,12 +82,17 @@ def check(
         return CheckReport(path, source.revision, problems=error.problems)
     rules = compiled.rules
     compiled.close()
-    problems = compiled.warnings
+    problems = (*compiled.warnings, *_strangers(path))
     measured: list[Measurement] = []
     if inputs is not None:
         wanted = inputs or made_up_inputs(catalogue)
         measured = measure(engine, source.modules, source.data, rules, wanted)
     return CheckReport(path, source.revision, tuple(sorted(rules.sites)), problems, tuple(measured))
+
+
+def _strangers(path: Path) -> list[PolicyProblem]:
+    """Return as warnings why serving would refuse these files; checking reads them all the same."""
+    return [replace(problem, severity=Severity.WARNING) for problem in distrusted(path)]
 
 
 def made_up_inputs(catalogue: Catalogue) -> list[Mapping[str, Json]]:
@@ -162,7 +167,7 @@ async def _evaluate_all(
     engine: Engine, path: Path, options: CompileOptions, documents: Sequence[Mapping[str, Json]]
 ) -> list[Evaluation]:
     config = PolicyConfig(path=path, deadline_seconds=EVALUATION_SECONDS)
-    runtime = Runtime(FileProvider(engine, path, options), config, time.time)
+    runtime = Runtime(FileProvider(engine, path, options, trusted=False), config, time.time)
     try:
         status = await runtime.reload()
         if not status.ready:

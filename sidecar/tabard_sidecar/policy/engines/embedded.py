@@ -67,12 +67,19 @@ class FileProvider:
     keeps_last_good = True
 
     def __init__(
-        self, engine: Engine, path: Path, options: CompileOptions, *, load_seconds: float = 30.0
+        self,
+        engine: Engine,
+        path: Path,
+        options: CompileOptions,
+        *,
+        load_seconds: float = 30.0,
+        trusted: bool = True,
     ) -> None:
         self._engine = engine
         self._path = path
         self._options = options
         self._load_seconds = load_seconds
+        self._trusted = trusted
         self._looking = Detached("looking for changes of the policy", places=1)
         self._loading = Detached("loading the policy")
 
@@ -96,7 +103,7 @@ class FileProvider:
         Raises:
             PolicyBrokenError: with every problem that was found.
         """
-        source = load_source(self._path, self._options.bundle_keys, trusted=True)
+        source = load_source(self._path, self._options.bundle_keys, trusted=self._trusted)
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
         # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
         self._options = replace(self._options, apart=True)
