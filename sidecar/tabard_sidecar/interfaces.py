@@ -320,15 +320,16 @@ class Approvals(Protocol):
         call: ToolCall,
         asks: Sequence[Ask],
         *,
+        known_tool: bool,
         now: float,
     ) -> tuple[PendingApproval, ...]:
         """Store that a call waits for approval, one approval per ask.
 
         ``serialised`` is the grant as it was presented. The same request again returns the approvals that
-        wait already.
+        wait already. ``known_tool`` tells whether the catalogue has the tool.
 
         Raises:
-            Refused: ``approvals_exceeded``, too many approvals of the task wait already;
+            Refused: ``approvals_exceeded``, too many approvals wait already; ``approval_denied``, a person has refused;
                 ``approver_unknown``, no configured role could approve.
             NoDecision: the state store is out of reach.
         """

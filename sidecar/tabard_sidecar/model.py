@@ -231,7 +231,8 @@ class Ask:
     """A policy element that requires a person's approval.
 
     ``module`` is the name of its module, without ``policy.``. ``approvers`` are roles of the configuration,
-    any of which may approve. An approval allows ``uses`` calls within ``ttl_seconds``.
+    any of which may approve. An approval allows ``uses`` calls within ``ttl_seconds``. With ``ask_again`` a refusal closes
+    the refused call only, and not every call of that tool for which this element asks.
     """
 
     module: str
@@ -240,6 +241,7 @@ class Ask:
     reason: str
     uses: int
     ttl_seconds: float
+    ask_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,13 +147,18 @@ class ApprovalWorld:
         return self.key.sign(access_claims(**(claims | changes)))
 
     async def ask(
-        self, *asks: Ask, call: ToolCall = CALL, grant: str = "", discharges: tuple[str, ...] = ()
+        self,
+        *asks: Ask,
+        call: ToolCall = CALL,
+        grant: str = "",
+        discharges: tuple[str, ...] = (),
+        known_tool: bool = False,
     ) -> tuple[PendingApproval, ...]:
         """Ask about a call, as the pipeline does."""
         presented = grant or self.grant
         verified = self.kit.service.verify(presented, discharges)
         return await self.parts.requester.ask(
-            presented, verified, AGENT, call, asks or (ASK,), now=self.clock()
+            presented, verified, AGENT, call, asks or (ASK,), known_tool=known_tool, now=self.clock()
         )
 
     async def approve(self, pending: PendingApproval, token: str = "") -> None:

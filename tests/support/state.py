@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from hypothesis import HealthCheck
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
-from tabard_sidecar.state.model import Approval, Chain, Child, Outcome, Reservation, TaskRecord
+from tabard_sidecar.state.model import Approval, Chain, Child, Outcome, PendingLimits, Reservation, TaskRecord
 from tabard_sidecar.state.store import StateStore
 
 NewStore = Callable[[], StateStore]
@@ -190,4 +190,12 @@ def approval(
         created_at=float(details.get("created_at", NOW)),  # type: ignore[arg-type]
         expires_at=expires_at,
         uses=uses,
+        topic=str(details.get("topic", "")),
+        workload=str(details.get("workload", "w")),
+        subject=str(details.get("subject", "s")),
     )
+
+
+def at_most(task: int, *, person: int = 10**6, workload: int = 10**6) -> PendingLimits:
+    """Return how many approvals may wait at once."""
+    return PendingLimits(task, person, workload)

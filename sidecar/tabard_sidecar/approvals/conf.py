@@ -120,6 +120,18 @@ class ApprovalsConfig(BaseModel):
         le=100,
         description="Calls of one task that may wait at once. One more is denied as `approvals_exceeded`.",
     )
+    max_pending_per_person: int = Field(
+        default=20,
+        ge=1,
+        le=1000,
+        description="Calls for one person that one workload may let wait at once, over all tasks.",
+    )
+    max_pending_per_workload: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="Calls of one workload that may wait at once, for all people.",
+    )
     webhook: WebhookConfig = Field(
         default_factory=WebhookConfig, description="Webhook for new approval requests."
     )

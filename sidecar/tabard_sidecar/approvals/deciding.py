@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tabard_sidecar.approvals.conf import ApprovalsConfig
+    from tabard_sidecar.approvals.listing import Selection
     from tabard_sidecar.interfaces import Clock, Revocations
     from tabard_sidecar.model import Subject
     from tabard_sidecar.state import StateStore
     from tabard_sidecar.util.sealing import SealingKeys
-
-MAX_LISTED = 200
-"""Most approvals that are listed at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,20 +70,19 @@ class ApprovalDecider:
         self._revocations = revocations
         self._clock = clock
 
-    async def list_approvals(self, *, pending_only: bool) -> tuple[list[ApprovalView], bool]:
-        """Return the pending approvals and, unless ``pending_only``, decided ones that are still valid; oldest first.
-
-        The second value is true if there are more than the :data:`MAX_LISTED` that are returned.
+    async def list_approvals(self, selection: Selection) -> tuple[list[ApprovalView], int]:
+        """Return a page of the approvals that haven't expired, and how many there are on all pages.
 
         Raises:
             NoDecision: the state store is unavailable.
         """
-        found = await self._state.approvals(now=self._clock(), pending_only=pending_only)
+        found = await self._state.approvals(now=self._clock(), pending_only=selection.pending_only)
+        page, total = selection.page(found)
         views = []
-        for approval in found[:MAX_LISTED]:
+        for approval in page:
             views.append(self._view(approval))
             await asyncio.sleep(0)  # decrypting large prompts takes a while; let agents' requests run
-        return views, len(found) > MAX_LISTED
+        return views, total
 
     async def get_approval(self, approval_id: str) -> ApprovalView:
         """Return one approval.
@@ -153,14 +150,14 @@ class ApprovalDecider:
         name = f"approver-token:{person.token_id}"
         if not await self._state.consume(name, limit=1, now=now, expires_at=person.expires_at):
             raise Refused("approver_token_used", "the approver's token has already decided a call")
-        # A denial is kept for as long as the approval could have been pending, so that it isn't requested again at once.
-        until = now + (prompt.ttl_seconds if approve else self._config.wait_seconds)
+        # A denial is kept until the task ends, so that no person is asked the same again.
+        until = min(now + prompt.ttl_seconds, prompt.grant_expires_at) if approve else prompt.task_expires_at
         decided = await self._state.decide_approval(
             approval.approval_id,
             approved=approve,
             approver=f"{person.issuer} {person.id}",
             now=now,
-            expires_at=min(until, prompt.grant_expires_at),
+            expires_at=until,
         )
         if decided is None:
             raise Refused(

@@ -33,7 +33,7 @@ class Prompt:
     ``agent_id``, the subject, the root holder and the chain's kinds and holders are verified; module, code, reason,
     approvers, uses and ttl come from policy. Purpose and statement are the person's own if ``signed``. Everything else
     (tool, server, arguments and sub-agents) is asserted by the agent. ``grant_expires_at`` is the end of the agent's
-    authority, in seconds since the epoch.
+    authority and ``task_expires_at`` of the whole task, in seconds since the epoch.
     """
 
     subject_issuer: str
@@ -54,6 +54,7 @@ class Prompt:
     uses: int
     ttl_seconds: float
     grant_expires_at: float
+    task_expires_at: float
 
     @property
     def workloads(self) -> frozenset[str]:
@@ -82,6 +83,7 @@ def prompt_for(grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask) -> 
         uses=ask.uses,
         ttl_seconds=ask.ttl_seconds,
         grant_expires_at=grant.expires_at,
+        task_expires_at=grant.task.expires_at,
     )
 
 

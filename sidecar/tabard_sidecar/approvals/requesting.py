@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from tabard_sidecar.approvals.roles import check_approver
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.discharges import check_discharges
 from tabard_sidecar.model import MetApproval, PendingApproval, Subject
-from tabard_sidecar.state import Approval, ApprovalStatus
+from tabard_sidecar.state import Approval, ApprovalStatus, PendingLimits
+from tabard_sidecar.util.jsontext import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +55,9 @@ class ApprovalRequester:
         self._keys = keys
         self._revocations = revocations
         self._announce = announce
+        self._limits = PendingLimits(
+            config.max_pending_per_task, config.max_pending_per_person, config.max_pending_per_workload
+        )
 
     async def ask(  # noqa: PLR0913 - the interface's signature
         self,
@@ -62,6 +67,7 @@ class ApprovalRequester:
         call: ToolCall,
         asks: Sequence[Ask],
         *,
+        known_tool: bool,
         now: float,
     ) -> tuple[PendingApproval, ...]:
         """Store one pending approval per ask, and return all that the new call grant demands.
@@ -69,8 +75,12 @@ class ApprovalRequester:
         ``serialised`` is the grant as presented. Repeating a request returns the existing approval. Under a call grant
         only missing approvals are requested.
 
+        After a refusal the same rule asks no person again about this tool in this task, whatever the arguments are. Tools
+        that the catalogue doesn't have count as one, because the agent may name them as it likes.
+
         Raises:
-            Refused: ``approvals_exceeded``, the task has too many pending approvals; ``approver_unknown``, no configured
+            Refused: ``approvals_exceeded``, the task, the person or the workload has too many pending approvals;
+                ``approval_denied``, a person has refused; ``approver_unknown``, no configured
                 role could approve; ``approval_too_large``, the arguments are too long for a person to examine;
                 ``policy_conflict``, one code asks different approvers; ``grant_too_large``.
             NoDecision: the state store is unavailable.
@@ -87,7 +97,8 @@ class ApprovalRequester:
                     "approver_unknown", f"approvals.roles has none of {names}, so the call can't be approved"
                 )
         demanded = [await self._get(approval_id, now) for approval_id in call_grants.approval_ids(grant)]
-        demanded += [await self._store(grant, agent, call, ask, now) for ask in asks]
+        tool = call.name if known_tool else ""
+        demanded += [await self._store(grant, agent, call, ask, tool, now) for ask in asks]
         demanded_ids = [approval.approval_id for approval in demanded]
         narrowed = call_grants.make_call_grant(self._grants, serialised, grant, call.digest, demanded_ids)
         return tuple(
@@ -129,8 +140,8 @@ class ApprovalRequester:
             raise Refused("approval_invalid", f"approval {approval_id[:64]!a} doesn't exist or has expired")
         return approval
 
-    async def _store(
-        self, grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask, now: float
+    async def _store(  # noqa: PLR0913, PLR0917 - what an approval states
+        self, grant: VerifiedGrant, agent: Agent, call: ToolCall, ask: Ask, tool: str, now: float
     ) -> Approval:
         approval_id = call_grants.new_approval_id()
         approval = Approval(
@@ -145,11 +156,20 @@ class ApprovalRequester:
             created_at=now,
             expires_at=min(now + self._config.wait_seconds, grant.expires_at),
             uses=ask.uses,
+            topic="" if ask.ask_again else _topic(grant, ask, tool),
+            workload=agent.id,
+            subject=f"{grant.subject.issuer} {grant.subject.id}",
         )
-        kept = await self._state.ask(approval, max_pending=self._config.max_pending_per_task)
+        kept = await self._state.ask(approval, limits=self._limits)
         if kept is None:
-            most = self._config.max_pending_per_task
-            raise Refused("approvals_exceeded", f"the task already has {most} pending approvals")
+            raise Refused(
+                "approvals_exceeded", "too many approvals of the task, the person or the workload are pending"
+            )
+        if kept.status is ApprovalStatus.DENIED:
+            raise Refused(
+                "approval_denied",
+                f"approval {kept.approval_id[:8]}…: a person refused such a call in this task",
+            )
         if kept.approval_id == approval_id:
             self._announce(kept, ask, call)
         return kept
@@ -171,8 +191,14 @@ def _merged(asks: Sequence[Ask]) -> list[Ask]:
             approvers=both,
             uses=min(other.uses, ask.uses),
             ttl_seconds=min(other.ttl_seconds, ask.ttl_seconds),
+            ask_again=other.ask_again and ask.ask_again,
         )
     return list(merged.values())
+
+
+def _topic(grant: VerifiedGrant, ask: Ask, tool: str) -> str:
+    """Return the digest of what a refusal closes: the rule and the tool, for the whole task."""
+    return hashlib.sha256(encode([grant.root_id, ask.module, ask.code, tool])).hexdigest()
 
 
 def _check(approval: Approval, grant: VerifiedGrant, call: ToolCall) -> None:

@@ -39,22 +39,34 @@ def approvals() -> None:
 
 @approvals.command(name="list")
 @_decided_option
+@click.option("--task", "task_id", default="", metavar="TASK", help="Only calls of this task.")
+@click.option("--person", default="", metavar="ID", help="Only calls for the person with this id.")
+@click.option("--agent", default="", metavar="SPIFFE_ID", help="Only calls for which this workload asks.")
+@click.option("--page", default="", metavar="TOKEN", help="The next page, as the page before names it.")
 @operator_option
 @json_option
-def list_(decided: bool, address: str, as_json: bool) -> None:
-    """List the waiting calls, oldest first."""
+def list_(  # noqa: PLR0913 - one parameter per option
+    *, decided: bool, task_id: str, person: str, agent: str, page: str, address: str, as_json: bool
+) -> None:
+    """List the waiting calls.
+
+    Workloads, their people and their tasks take turns, so that none hides the others. Within a task the
+    oldest call comes first.
+    """
+    filters = {"task_id": task_id, "subject_id": person, "agent": agent}
     with operator(address) as asked:
-        found = fetch(asked, decided=decided)
+        found = fetch(asked, decided=decided, page=page, **filters)
     rows = [describe(approval) for approval in found.approvals]
     if as_json:
-        echo_json({"approvals": rows, "truncated": found.truncated})
+        more = {"total": found.total_size, "next_page": found.next_page_token}
+        echo_json({"approvals": rows, "truncated": found.truncated} | more)
         return
     where = screen()
     for row in rows:
         for line in summary(row, where):
             echo(line)
     if found.truncated:
-        echo(f"… and more; only {len(rows)} are shown")
+        echo(f"… {len(rows)} of {found.total_size}; go on with --page {found.next_page_token}")
     if not rows:
         echo("nothing waits")
 
@@ -70,7 +82,7 @@ def watch(interval: float, duration: float | None, address: str, as_json: bool) 
     """
     with operator(address) as asked:
         follow(
-            lambda: fetch(asked, decided=True).approvals,
+            lambda: _all(asked),
             interval=interval,
             duration=duration,
             as_json=as_json,
@@ -133,15 +145,25 @@ def deny(  # noqa: PLR0913 - one parameter per option
     ctx.exit(_decide(approval_id, token_file, address, approve=False, yes=yes, as_json=as_json))
 
 
-def fetch(asked: Operator, *, decided: bool) -> pb.ListApprovalsResponse:
-    """Return the pending approvals and, with ``decided``, those that were decided.
+def fetch(asked: Operator, *, decided: bool, page: str = "", **filters: str) -> pb.ListApprovalsResponse:
+    """Return a page of the pending approvals and, with ``decided``, of those that were decided.
 
     Raises:
         Failure: no sidecar answered.
     """
     from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
 
-    return asked.call(_stub(asked).ListApprovals, pb.ListApprovalsRequest(include_decided=decided))
+    request = pb.ListApprovalsRequest(include_decided=decided, page_token=page, **filters)
+    return asked.call(_stub(asked).ListApprovals, request)
+
+
+def _all(asked: Operator) -> list[pb.Approval]:
+    found = fetch(asked, decided=True)
+    approvals = list(found.approvals)
+    while found.next_page_token:
+        found = fetch(asked, decided=True, page=found.next_page_token)
+        approvals += found.approvals
+    return approvals
 
 
 def details(asked: Operator, approval_id: str) -> pb.Approval:

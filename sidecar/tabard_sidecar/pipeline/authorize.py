@@ -202,7 +202,13 @@ class Authorizer:
             return denied
         stages, request = self._stages, call.request
         pending = await stages.approvals.ask(
-            request.grant, call.grant, call.agent, call.tool, proposal.policy.asks, now=stages.clock()
+            request.grant,
+            call.grant,
+            call.agent,
+            call.tool,
+            proposal.policy.asks,
+            known_tool=call.spec is not None,
+            now=stages.clock(),
         )
         recorder.asked_for([approval.approval_id for approval in pending])
         return replace(denied, approvals=pending)

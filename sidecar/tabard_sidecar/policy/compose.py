@@ -158,6 +158,7 @@ def _ask(element: _Element) -> Ask:
         reason=value["reason"],
         uses=int(value["uses"]),
         ttl_seconds=float(value["ttl_seconds"]),
+        ask_again=value.get("ask_again", False),
     )
 
 

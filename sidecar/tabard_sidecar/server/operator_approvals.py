@@ -12,6 +12,7 @@ from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import types_pb2 as types_pb
 
 from tabard_sidecar.approvals import ApprovalDecider, ApprovalView
+from tabard_sidecar.approvals.listing import Selection
 from tabard_sidecar.approvals.prompt import Prompt
 from tabard_sidecar.errors import NoDecision, Refused, StatusName
 from tabard_sidecar.reasons import ReasonCode
@@ -21,6 +22,7 @@ from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.state import ApprovalStatus
 
 _MAX_ID_BYTES = 64
+_MAX_TOKEN_DIGITS = 6
 
 _STATUSES = {
     ApprovalStatus.PENDING: types_pb.APPROVAL_STATUS_PENDING,
@@ -51,9 +53,20 @@ class ApprovalServicer(approval_grpc.ApprovalServiceServicer):
         self, request: approval_pb.ListApprovalsRequest, context: Context
     ) -> approval_pb.ListApprovalsResponse:
         """List approvals, without arguments."""
-        views, truncated = await self.decider.list_approvals(pending_only=not request.include_decided)
+        selection = Selection(
+            pending_only=not request.include_decided,
+            task_id=convert.bounded(request.task_id, "task_id", convert.MAX_NAME_BYTES),
+            subject_id=convert.bounded(request.subject_id, "subject_id", convert.MAX_HOLDER_BYTES),
+            workload=convert.bounded(request.agent, "agent", convert.MAX_HOLDER_BYTES),
+            offset=_offset(request.page_token),
+        )
+        views, total = await self.decider.list_approvals(selection)
+        end = selection.offset + len(views)
         return approval_pb.ListApprovalsResponse(
-            approvals=[approval_message(view, arguments=False) for view in views], truncated=truncated
+            approvals=[approval_message(view, arguments=False) for view in views],
+            truncated=end < total,
+            next_page_token=str(end) if end < total else "",
+            total_size=total,
         )
 
     @answering
@@ -143,6 +156,12 @@ def _fill(message: approval_pb.Approval, prompt: Prompt, *, arguments: bool) -> 
 def _duration(seconds: float) -> Duration:
     whole = int(seconds)
     return Duration(seconds=whole, nanos=int((seconds - whole) * 1e9))
+
+
+def _offset(token: str) -> int:
+    if token and not (token.isascii() and token.isdecimal() and len(token) <= _MAX_TOKEN_DIGITS):
+        raise convert.invalid("page_token isn't one that the sidecar gives")
+    return int(token or 0)
 
 
 def _approval_id(value: str) -> str:

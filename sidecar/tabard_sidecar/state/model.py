@@ -325,6 +325,9 @@ class Approval:
         status: pending, approved or denied.
         approver: the person who decided, ``"<issuer> <id>"``.
         decided_at: when it was decided.
+        topic: digest of what a refusal closes for the rest of the task; empty if it closes this call only.
+        workload: the workload that asks, a SPIFFE ID.
+        subject: the person for whom the task runs, ``"<issuer> <id>"``.
     """
 
     approval_id: str
@@ -341,6 +344,24 @@ class Approval:
     status: ApprovalStatus = ApprovalStatus.PENDING
     approver: str = ""
     decided_at: float = 0.0
+    topic: str = ""
+    workload: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLimits:
+    """How many approvals may wait at once.
+
+    Attributes:
+        task: of one task.
+        person: of one workload for one person, over all tasks.
+        workload: of one workload.
+    """
+
+    task: int
+    person: int
+    workload: int
 
 
 @dataclass(frozen=True, slots=True)

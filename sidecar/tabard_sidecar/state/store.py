@@ -12,6 +12,7 @@ from tabard_sidecar.state.model import (
     Claim,
     Outcome,
     OutcomeState,
+    PendingLimits,
     Reservation,
     Reserved,
     Revocation,
@@ -156,12 +157,12 @@ class StateStore(Protocol):
         """Wait until there is a revocation above ``after``; return False after the timeout."""
         ...
 
-    async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
+    async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval.
 
         Returns the existing approval for the same root, link, module, code and digest if it is pending, or decided and
-        still usable. Returns ``approval`` if there is none, or ``None`` if the task already has ``max_pending`` pending
-        ones.
+        still usable; or a denied one of the same topic. Returns ``approval`` if there is none, or ``None`` if too many are
+        pending.
         """
         ...
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from tabard_sidecar.state.model import ApprovalStatus, ReserveState
 
-from tests.support.state import LATER, NOW, approval, chain, fresh, new_task, opened, wanted
+from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, opened, wanted
 
 
 async def _approved(store, root: str, *, uses: int = 1, expires_at: float = LATER) -> str:
-    asked = await store.ask(approval(root, uses=uses), max_pending=9)
+    asked = await store.ask(approval(root, uses=uses), limits=at_most(9))
     await store.decide_approval(
         asked.approval_id, approved=True, approver="iss ann", now=NOW, expires_at=expires_at
     )
@@ -21,15 +21,15 @@ async def _approved(store, root: str, *, uses: int = 1, expires_at: float = LATE
 class ApprovalsContract:
     async def test_what_is_asked_is_remembered_whole(self, store):
         asked = approval(fresh("root"), uses=3)
-        assert await store.ask(asked, max_pending=5) == asked
+        assert await store.ask(asked, limits=at_most(5)) == asked
         assert await store.approval(asked.approval_id, now=NOW) == asked
         assert await store.approval(fresh("unheard"), now=NOW) is None
         assert await store.approval(asked.approval_id, now=LATER) is None
 
     async def test_asking_the_same_again_is_one_approval(self, store):
         root = fresh("root")
-        first = await store.ask(approval(root, digest="d"), max_pending=1)
-        again = await store.ask(approval(root, digest="d", created_at=NOW + 5), max_pending=1)
+        first = await store.ask(approval(root, digest="d"), limits=at_most(1))
+        again = await store.ask(approval(root, digest="d", created_at=NOW + 5), limits=at_most(1))
         assert again == first
         for other in (
             replace(approval(root, digest="e")),
@@ -38,14 +38,14 @@ class ApprovalsContract:
             replace(approval(root, digest="d"), module="policy.other"),
             replace(approval(fresh("root"), digest="d")),
         ):
-            assert await store.ask(other, max_pending=9) == other
+            assert await store.ask(other, limits=at_most(9)) == other
 
     async def test_of_many_asks_at_once_one_approval_is_made(self, new_store):
         root = fresh("root")
         async with opened(new_store) as one, opened(new_store) as other:
             answers = await asyncio.gather(
                 *(
-                    store.ask(approval(root, digest="d"), max_pending=1)
+                    store.ask(approval(root, digest="d"), limits=at_most(1))
                     for store in (one, other)
                     for _ in range(8)
                 )
@@ -57,25 +57,64 @@ class ApprovalsContract:
         root = fresh("root")
         async with opened(new_store) as one, opened(new_store) as other:
             answers = await asyncio.gather(
-                *((one, other)[n % 2].ask(approval(root), max_pending=5) for n in range(12))
+                *((one, other)[n % 2].ask(approval(root), limits=at_most(5)) for n in range(12))
             )
             asked = [answer for answer in answers if answer is not None]
             assert len(asked) == 5
             of_another = approval(fresh("root"))
-            assert await one.ask(of_another, max_pending=5) == of_another
+            assert await one.ask(of_another, limits=at_most(5)) == of_another
             await one.decide_approval(
                 asked[0].approval_id, approved=False, approver="a", now=NOW, expires_at=LATER
             )
             brief = approval(root, expires_at=NOW + 5)
-            assert await other.ask(brief, max_pending=5) == brief
-            assert await one.ask(approval(root), max_pending=5) is None
+            assert await other.ask(brief, limits=at_most(5)) == brief
+            assert await one.ask(approval(root), limits=at_most(5)) is None
             later = approval(root, created_at=NOW + 6)
-            assert await one.ask(later, max_pending=5) == later
+            assert await one.ask(later, limits=at_most(5)) == later
+
+    async def test_a_refusal_closes_its_topic_for_the_task(self, new_store):
+        """For any call of any holder below the root; an approval closes nothing, and other tasks ask."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            root, topic = fresh("root"), fresh("topic")
+            asked = await one.ask(approval(root, topic=topic), limits=at_most(5))
+            second = await other.ask(approval(root, topic=topic), limits=at_most(5))
+            assert second.approval_id != asked.approval_id
+            await one.decide_approval(
+                second.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
+            )
+            third = approval(root, topic=topic)
+            assert await one.ask(third, limits=at_most(5)) == third
+            denied = await other.decide_approval(
+                asked.approval_id, approved=False, approver="a", now=NOW, expires_at=NOW + 50
+            )
+            assert await one.ask(approval(root, topic=topic, link="l"), limits=at_most(5)) == denied
+            for free in (approval(root, topic=fresh("topic")), approval(root, topic="")):
+                assert await one.ask(free, limits=at_most(9)) == free
+            later = approval(root, topic=topic, created_at=NOW + 51)
+            assert await one.ask(later, limits=at_most(9)) == later
+
+    async def test_a_workload_fills_no_list(self, new_store):
+        """However many tasks it starts: for one person, and for all."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            workload = fresh("workload")
+
+            async def ask(subject: str, workload: str = workload):
+                wanted = approval(fresh("root"), workload=workload, subject=subject)
+                return await one.ask(wanted, limits=at_most(5, person=3, workload=7))
+
+            answers = [await ask("i ann") for _ in range(5)]
+            assert [answer is None for answer in answers] == [False, False, False, True, True]
+            assert [await ask(f"i {number}") is None for number in range(5)] == [False] * 4 + [True]
+            assert await ask("i ann", fresh("workload")) is not None
+            await other.decide_approval(
+                answers[0].approval_id, approved=False, approver="a", now=NOW, expires_at=LATER
+            )
+            assert await ask("i ann") is not None
 
     async def test_a_decision_counts_once(self, new_store):
         """Of sixteen approvers who decide at once, one does."""
         async with opened(new_store) as one, opened(new_store) as other:
-            asked = await one.ask(approval(fresh("root")), max_pending=5)
+            asked = await one.ask(approval(fresh("root")), limits=at_most(5))
             decided = await asyncio.gather(
                 *(
                     (one, other)[number % 2].decide_approval(
@@ -100,7 +139,7 @@ class ApprovalsContract:
             )
 
     async def test_what_stopped_waiting_cant_be_decided(self, store):
-        asked = await store.ask(approval(fresh("root"), expires_at=NOW + 5), max_pending=5)
+        asked = await store.ask(approval(fresh("root"), expires_at=NOW + 5), limits=at_most(5))
         for approval_id, now in ((asked.approval_id, NOW + 5), (fresh("unheard"), NOW)):
             decided = await store.decide_approval(
                 approval_id, approved=True, approver="a", now=now, expires_at=LATER
@@ -111,13 +150,15 @@ class ApprovalsContract:
         """Approved or denied: asking the same requests no new approval until it is used up or expired."""
         for approved in (True, False):
             root = fresh("root")
-            asked = await store.ask(approval(root, digest="d"), max_pending=5)
+            asked = await store.ask(approval(root, digest="d"), limits=at_most(5))
             decided = await store.decide_approval(
                 asked.approval_id, approved=approved, approver="a", now=NOW, expires_at=NOW + 50
             )
-            assert await store.ask(approval(root, digest="d", created_at=NOW + 49), max_pending=5) == decided
+            assert (
+                await store.ask(approval(root, digest="d", created_at=NOW + 49), limits=at_most(5)) == decided
+            )
             anew = approval(root, digest="d", created_at=NOW + 51)
-            assert await store.ask(anew, max_pending=5) == anew
+            assert await store.ask(anew, limits=at_most(5)) == anew
 
     async def test_an_approval_is_used_exactly_as_often_as_it_says(self, new_store):
         """Thirty-two calls at once on two sidecars, three uses: three calls."""
@@ -141,18 +182,18 @@ class ApprovalsContract:
 
     async def test_a_used_up_approval_is_asked_for_anew(self, store):
         root = (await new_task(store)).root_id
-        asked = await store.ask(approval(root, digest="d"), max_pending=1)
+        asked = await store.ask(approval(root, digest="d"), limits=at_most(1))
         await store.decide_approval(asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER)
         await store.reserve(wanted(chain(root), approvals=(asked.approval_id,)))
         anew = approval(root, digest="d")
-        assert await store.ask(anew, max_pending=1) == anew
+        assert await store.ask(anew, limits=at_most(1)) == anew
 
     async def test_all_approvals_or_none(self, store):
         """A call that needs several approvals takes a use of each, or of none."""
         root = (await new_task(store)).root_id
         good = await _approved(store, root, uses=2)
-        waiting = (await store.ask(approval(root), max_pending=9)).approval_id
-        denied = (await store.ask(approval(root), max_pending=9)).approval_id
+        waiting = (await store.ask(approval(root), limits=at_most(9))).approval_id
+        denied = (await store.ask(approval(root), limits=at_most(9))).approval_id
         await store.decide_approval(denied, approved=False, approver="a", now=NOW, expires_at=LATER)
         other = await _approved(store, (await new_task(store)).root_id)
         old = await _approved(store, root, expires_at=NOW + 5)
@@ -193,9 +234,10 @@ class ApprovalsContract:
     async def test_approvals_are_listed_oldest_first(self, store):
         root = fresh("root")
         made = [
-            await store.ask(approval(root, created_at=NOW + number), max_pending=9) for number in (2, 0, 1)
+            await store.ask(approval(root, created_at=NOW + number), limits=at_most(9))
+            for number in (2, 0, 1)
         ]
-        brief = await store.ask(approval(root, expires_at=NOW + 5), max_pending=9)
+        brief = await store.ask(approval(root, expires_at=NOW + 5), limits=at_most(9))
         decided = await store.decide_approval(
             made[2].approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
         )

@@ -11,6 +11,7 @@ from tests.support.state import (
     LATER,
     NOW,
     approval,
+    at_most,
     chain,
     fresh,
     new_task,
@@ -81,7 +82,7 @@ class UpkeepContract:
             calls.append(call)
             step = Child(made.root_id, f"{made.root_id}l", 5, made.root_id, "h", "")
             await store.register_children([step], expires_at=made.expires_at)
-            await store.ask(approval(made.root_id, expires_at=made.expires_at), max_pending=5)
+            await store.ask(approval(made.root_id, expires_at=made.expires_at), limits=at_most(5))
             await store.revoke(
                 Revocation(RevocationKind.AGENT, f"{made.root_id} agent", NOW, made.expires_at)
             )
@@ -125,7 +126,7 @@ class UpkeepContract:
                 lambda s: s.release(call.decision_id, root),
                 lambda s: s.register_children([Child(root, f"{root}l", 5, root, "h", "")], expires_at=LATER),
                 lambda s: s.consume(fresh("use"), limit=1, now=NOW, expires_at=LATER),
-                lambda s: s.ask(asked, max_pending=5),
+                lambda s: s.ask(asked, limits=at_most(5)),
                 lambda s: s.decide_approval(
                     asked.approval_id, approved=True, approver="a", now=NOW, expires_at=LATER
                 ),

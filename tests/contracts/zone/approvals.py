@@ -54,10 +54,12 @@ class ZoneApprovalsContract:
         with pytest.raises(tabard.ApprovalRequired) as caught:
             await calling
         assert caught.value.code == "approval_denied"
-        # A repeated request gets the same answer.
-        with pytest.raises(tabard.ApprovalRequired) as caught:
-            await task.authorize("pay", LARGE, wait_for_approval=60)
-        assert caught.value.code == "approval_denied"
+        # A repeated request asks no person, and neither do other arguments.
+        for arguments in (LARGE, *(LARGE | {"i": number} for number in range(8))):
+            with pytest.raises(tabard.Denied) as denied:
+                await task.authorize("pay", arguments, wait_for_approval=60)
+            assert denied.value.code == "approval_denied"
+        assert await waiting(command) == []
 
     async def test_one_approval_is_one_call(self, zone, command):
         task = await zone.start_task()

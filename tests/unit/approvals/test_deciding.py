@@ -7,13 +7,15 @@ import pytest
 from pydantic import ValidationError
 from tabard_sidecar.approvals import ApprovalsConfig, build_approvals
 from tabard_sidecar.approvals.conf import RoleConfig, WebhookConfig
+from tabard_sidecar.approvals.listing import Selection
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.identity.agent import StaticAgent
 from tabard_sidecar.state import ApprovalStatus
 
 from tests.support.approvals import ASK, CALL, SUBJECT_ISSUER, ApprovalWorld
 from tests.support.grants import ALICE, BOB
-from tests.support.tokens import ISSUER, SigningKey, access_claims
+from tests.support.state import approval, at_most
+from tests.support.tokens import ISSUER, NOW, SigningKey, access_claims
 
 OWN = {"iss": SUBJECT_ISSUER, "sub": "u-1"}
 
@@ -230,7 +232,7 @@ async def test_what_people_are_shown(world):
     """The prompt has the person, the purpose, the chain and the call with its arguments."""
     handed = world.kit.delegate(world.grant, BOB)
     (pending,) = await world.ask(grant=handed)
-    (case,), _ = await world.parts.decider.list_approvals(pending_only=True)
+    (case,), _ = await world.parts.decider.list_approvals(Selection())
     prompt = case.prompt
     assert case.approval.approval_id == pending.approval_id
     assert (prompt.subject_issuer, prompt.subject_id) == (SUBJECT_ISSUER, "u-1")
@@ -244,9 +246,9 @@ async def test_what_people_are_shown(world):
 
 async def test_decided_ones_are_listed_only_if_asked_for(world):
     await decide(world, world.token())
-    assert await world.parts.decider.list_approvals(pending_only=True) == ([], False)
-    cases, truncated = await world.parts.decider.list_approvals(pending_only=False)
-    assert (len(cases), truncated) == (1, False)
+    assert await world.parts.decider.list_approvals(Selection()) == ([], 0)
+    cases, total = await world.parts.decider.list_approvals(Selection(pending_only=False))
+    assert (len(cases), total) == (1, 1)
 
 
 async def test_what_cannot_be_read_cannot_be_approved(world):
@@ -254,7 +256,7 @@ async def test_what_cannot_be_read_cannot_be_approved(world):
     (one,) = await world.ask(replace(ASK, code="first"))
     kept = await world.state.approval(one.approval_id, now=world.clock.now)
     moved = replace(kept, approval_id="f" * 32, code="second")
-    await world.state.ask(moved, max_pending=5)
+    await world.state.ask(moved, limits=at_most(5))
     case = await world.parts.decider.get_approval("f" * 32)
     assert case.prompt is None
     with pytest.raises(Refused) as caught:
@@ -366,9 +368,32 @@ async def test_no_person_approves_for_an_agent_that_was_revoked(world):
     assert caught.value.code == "agent_revoked"
 
 
-async def test_a_long_list_is_cut(world):
-    for number in range(202):
-        task = await world.other_task()
-        await world.ask(replace(ASK, code=f"code_{number}"), grant=task)
-    cases, truncated = await world.parts.decider.list_approvals(pending_only=True)
-    assert (len(cases), truncated) == (200, True)
+async def test_no_task_hides_another_in_a_list(world):
+    """Of 225 calls of one workload and one more of another, which was asked last, the page has the one."""
+    for task in range(45):
+        for number in range(5):
+            asked = approval(
+                f"root-{task}",
+                workload="spiffe://a/loud",
+                subject="i eve",
+                created_at=NOW + number,
+                expires_at=NOW + 900,
+            )
+            await world.state.ask(asked, limits=at_most(5))
+    quiet = approval(
+        "root-q", workload="spiffe://a/quiet", subject="i ann", created_at=NOW + 9, expires_at=NOW + 900
+    )
+    await world.state.ask(quiet, limits=at_most(5))
+    world.clock.now = NOW + 10
+    first, total = await world.parts.decider.list_approvals(Selection())
+    assert (len(first), total) == (200, 226)
+    assert first[1].approval == quiet
+    assert len({view.approval.root_id for view in first[:46]}) == 46
+    rest, _ = await world.parts.decider.list_approvals(Selection(offset=200))
+    assert len({view.approval.approval_id for view in (*first, *rest)}) == 226
+    for selection, count in (
+        (Selection(subject_id="ann"), 1),
+        (Selection(workload="spiffe://a/loud"), 225),
+        (Selection(task_id="another"), 0),
+    ):
+        assert (await world.parts.decider.list_approvals(selection))[1] == count

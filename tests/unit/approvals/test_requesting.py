@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tabard import macaroon
+from tabard import delegation, macaroon
 from tabard.caveats import Limits, ThirdParty, Tools, encode_caveat
 from tabard_sidecar.approvals import ApprovalState
 from tabard_sidecar.approvals import call_grant as call_grants
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.state import Approval, ApprovalStatus, ReserveState
 
-from tests.support.approvals import ASK, ISSUER
+from tests.support.approvals import ASK, CALL, ISSUER
 from tests.support.grants import tool_call
 
 OTHER_CALL = tool_call("payments.send", amount=501, to="ACME")
@@ -63,14 +63,45 @@ async def test_denied(world):
     assert await refused(world.met(pending.call_grant, [made])) == "approval_denied"
 
 
-async def test_who_was_refused_does_not_ask_again_at_once(world):
+async def test_who_was_refused_asks_no_more_in_this_task(world):
+    """Not after a pause, with other arguments, from a branch or under a name of a tool that the catalogue lacks."""
     (pending,) = await world.ask()
     await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
-    (again,) = await world.ask()
-    assert again.approval_id == pending.approval_id
+    calls = [tool_call("payments.send", amount=500, to="ACME", i=number) for number in range(8)]
+    for call in (CALL, *calls, tool_call("payments.other", amount=500)):
+        assert await refused(world.ask(call=call)) == "approval_denied"
+    assert (
+        await refused(world.ask(grant=delegation.branch(world.grant, "helper", Limits())))
+        == "approval_denied"
+    )
     world.clock.advance(world.config.wait_seconds)
-    (later,) = await world.ask()
-    assert later.approval_id != pending.approval_id
+    assert await refused(world.ask()) == "approval_denied"
+    await world.ask(replace(ASK, code="other_rule"))
+    await world.ask(grant=await world.other_task())
+
+
+async def test_a_tool_of_the_catalogue_is_closed_alone(world):
+    (pending,) = await world.ask(known_tool=True)
+    await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
+    assert await refused(world.ask(call=OTHER_CALL, known_tool=True)) == "approval_denied"
+    await world.ask(call=tool_call("payments.other", amount=500), known_tool=True)
+
+
+async def test_policy_may_ask_again(world):
+    """About another call; the refused one stays refused."""
+    asking = replace(ASK, ask_again=True)
+    (pending,) = await world.ask(asking)
+    await world.parts.decider.decide(pending.approval_id, world.token(), approve=False)
+    assert await refused(world.ask(asking)) == "approval_denied"
+    await world.ask(asking, call=OTHER_CALL)
+
+
+async def test_a_workload_asks_one_person_so_often_in_all_its_tasks(world):
+    grants = [await world.other_task() for _ in range(5)]
+    for grant in grants[:4]:
+        for number in range(5):
+            await world.ask(call=tool_call("payments.send", amount=number), grant=grant)
+    assert await refused(world.ask(grant=grants[4])) == "approvals_exceeded"
 
 
 async def test_uses_are_counted_once_each(world):

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tabard.authz.v1 import types_pb2 as tabard_dot_authz_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tabard/authz/v1/approval_service.proto\x12\x0ftabard.authz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"/\n\x14ListApprovalsRequest\x12\x17\n\x0finclude_decided\x18\x01 \x01(\x08\"X\n\x15ListApprovalsResponse\x12,\n\tapprovals\x18\x01 \x03(\x0b\x32\x19.tabard.authz.v1.Approval\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"0\n\x19GetApprovalDetailsRequest\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\"I\n\x1aGetApprovalDetailsResponse\x12+\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Approval\"\xb5\x05\n\x08\x41pproval\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x1f.tabard.authz.v1.ApprovalStatus\x12\x12\n\nunreadable\x18\x06 \x01(\x08\x12)\n\x07subject\x18\x07 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12\x11\n\tstatement\x18\t \x01(\t\x12\x34\n\rintent_source\x18\n \x01(\x0e\x32\x1d.tabard.authz.v1.IntentSource\x12\x13\n\x0broot_holder\x18\x0b \x01(\t\x12)\n\x05\x63hain\x18\x0c \x03(\x0b\x32\x1a.tabard.authz.v1.ChainLink\x12\r\n\x05\x61gent\x18\r \x01(\t\x12\x0c\n\x04tool\x18\x0e \x01(\t\x12\x0e\n\x06server\x18\x0f \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x10 \x01(\x0c\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12\x0e\n\x06module\x18\x12 \x01(\t\x12\x0c\n\x04\x63ode\x18\x13 \x01(\t\x12\x11\n\tapprovers\x18\x14 \x03(\t\x12\x0c\n\x04uses\x18\x15 \x01(\x05\x12&\n\x03ttl\x18\x16 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x08\x61pprover\x18\x17 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12/\n\x0b\x64\x65\x63ide_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x15\x44\x65\x63ideApprovalRequest\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61pprover_token\x18\x02 \x01(\t\x12\x0f\n\x07\x61pprove\x18\x03 \x01(\x08\"E\n\x16\x44\x65\x63ideApprovalResponse\x12+\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Approval2\xc3\x02\n\x0f\x41pprovalService\x12^\n\rListApprovals\x12%.tabard.authz.v1.ListApprovalsRequest\x1a&.tabard.authz.v1.ListApprovalsResponse\x12m\n\x12GetApprovalDetails\x12*.tabard.authz.v1.GetApprovalDetailsRequest\x1a+.tabard.authz.v1.GetApprovalDetailsResponse\x12\x61\n\x0e\x44\x65\x63ideApproval\x12&.tabard.authz.v1.DecideApprovalRequest\x1a\'.tabard.authz.v1.DecideApprovalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tabard/authz/v1/approval_service.proto\x12\x0ftabard.authz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"w\n\x14ListApprovalsRequest\x12\x17\n\x0finclude_decided\x18\x01 \x01(\x08\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x85\x01\n\x15ListApprovalsResponse\x12,\n\tapprovals\x18\x01 \x03(\x0b\x32\x19.tabard.authz.v1.Approval\x12\x11\n\ttruncated\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\"0\n\x19GetApprovalDetailsRequest\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\"I\n\x1aGetApprovalDetailsResponse\x12+\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Approval\"\xb5\x05\n\x08\x41pproval\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06status\x18\x05 \x01(\x0e\x32\x1f.tabard.authz.v1.ApprovalStatus\x12\x12\n\nunreadable\x18\x06 \x01(\x08\x12)\n\x07subject\x18\x07 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12\x11\n\tstatement\x18\t \x01(\t\x12\x34\n\rintent_source\x18\n \x01(\x0e\x32\x1d.tabard.authz.v1.IntentSource\x12\x13\n\x0broot_holder\x18\x0b \x01(\t\x12)\n\x05\x63hain\x18\x0c \x03(\x0b\x32\x1a.tabard.authz.v1.ChainLink\x12\r\n\x05\x61gent\x18\r \x01(\t\x12\x0c\n\x04tool\x18\x0e \x01(\t\x12\x0e\n\x06server\x18\x0f \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x10 \x01(\x0c\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12\x0e\n\x06module\x18\x12 \x01(\t\x12\x0c\n\x04\x63ode\x18\x13 \x01(\t\x12\x11\n\tapprovers\x18\x14 \x03(\t\x12\x0c\n\x04uses\x18\x15 \x01(\x05\x12&\n\x03ttl\x18\x16 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x08\x61pprover\x18\x17 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12/\n\x0b\x64\x65\x63ide_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x15\x44\x65\x63ideApprovalRequest\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61pprover_token\x18\x02 \x01(\t\x12\x0f\n\x07\x61pprove\x18\x03 \x01(\x08\"E\n\x16\x44\x65\x63ideApprovalResponse\x12+\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.tabard.authz.v1.Approval2\xc3\x02\n\x0f\x41pprovalService\x12^\n\rListApprovals\x12%.tabard.authz.v1.ListApprovalsRequest\x1a&.tabard.authz.v1.ListApprovalsResponse\x12m\n\x12GetApprovalDetails\x12*.tabard.authz.v1.GetApprovalDetailsRequest\x1a+.tabard.authz.v1.GetApprovalDetailsResponse\x12\x61\n\x0e\x44\x65\x63ideApproval\x12&.tabard.authz.v1.DecideApprovalRequest\x1a\'.tabard.authz.v1.DecideApprovalResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,19 +35,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tabard.authz.v1.approval_se
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTAPPROVALSREQUEST']._serialized_start=153
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=200
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=202
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=290
-  _globals['_GETAPPROVALDETAILSREQUEST']._serialized_start=292
-  _globals['_GETAPPROVALDETAILSREQUEST']._serialized_end=340
-  _globals['_GETAPPROVALDETAILSRESPONSE']._serialized_start=342
-  _globals['_GETAPPROVALDETAILSRESPONSE']._serialized_end=415
-  _globals['_APPROVAL']._serialized_start=418
-  _globals['_APPROVAL']._serialized_end=1111
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=1113
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=1198
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=1200
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1269
-  _globals['_APPROVALSERVICE']._serialized_start=1272
-  _globals['_APPROVALSERVICE']._serialized_end=1595
+  _globals['_LISTAPPROVALSREQUEST']._serialized_end=272
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=275
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=408
+  _globals['_GETAPPROVALDETAILSREQUEST']._serialized_start=410
+  _globals['_GETAPPROVALDETAILSREQUEST']._serialized_end=458
+  _globals['_GETAPPROVALDETAILSRESPONSE']._serialized_start=460
+  _globals['_GETAPPROVALDETAILSRESPONSE']._serialized_end=533
+  _globals['_APPROVAL']._serialized_start=536
+  _globals['_APPROVAL']._serialized_end=1229
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=1231
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=1316
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=1318
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1387
+  _globals['_APPROVALSERVICE']._serialized_start=1390
+  _globals['_APPROVALSERVICE']._serialized_end=1713
 # @@protoc_insertion_point(module_scope)

@@ -28,16 +28,32 @@ class ListApprovalsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INCLUDE_DECIDED_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     include_decided: _builtins.bool
     """True to include decided approvals that haven't expired."""
+    task_id: _builtins.str
+    """Only approvals of this task."""
+    subject_id: _builtins.str
+    """Only approvals of tasks of the person with this id."""
+    agent: _builtins.str
+    """Only approvals that this workload asks for, a SPIFFE ID."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same filters."""
     def __init__(
         self,
         *,
         include_decided: _builtins.bool = ...,
+        task_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_decided", b"include_decided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "include_decided", b"include_decided", "page_token", b"page_token", "subject_id", b"subject_id", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -51,21 +67,32 @@ class ListApprovalsResponse(_message.Message):
 
     APPROVALS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """True if there are more."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    total_size: _builtins.int
+    """How many approvals there are on all pages."""
     @_builtins.property
     def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Approval]:
-        """Approvals, oldest first, at most 200. arguments_json is left out."""
+        """At most 200 approvals. Workloads, their people and their tasks take turns,
+        so that none hides the others; within a task the oldest comes first.
+        arguments_json is left out.
+        """
 
     def __init__(
         self,
         *,
         approvals: _abc.Iterable[Global___Approval] | None = ...,
         truncated: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "next_page_token", b"next_page_token", "total_size", b"total_size", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

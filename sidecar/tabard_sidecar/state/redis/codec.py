@@ -208,6 +208,9 @@ def approval_text(approval: Approval) -> str:
             approval.code,
             approval.digest,
             approval.created_at,
+            approval.topic,
+            approval.workload,
+            approval.subject,
         ]
     ).decode()
 
@@ -217,7 +220,9 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
     if not fields or any(field is None for field in fields):
         return None
     record, payload, expires, uses, status, approver, decided = (field or b"" for field in fields)
-    approval_id, root, link, task, module, code, call, created = orjson.loads(record)
+    approval_id, root, link, task, module, code, call, created, topic, workload, subject = orjson.loads(
+        record
+    )
     return Approval(
         approval_id=approval_id,
         root_id=root,
@@ -233,6 +238,9 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
         status=ApprovalStatus(status.decode()),
         approver=approver.decode(),
         decided_at=float(decided),
+        topic=topic,
+        workload=workload,
+        subject=subject,
     )
 
 

@@ -16,6 +16,7 @@ from tabard_sidecar.state.model import (
     ClaimState,
     Outcome,
     OutcomeState,
+    PendingLimits,
     Reservation,
     Reserved,
     ReserveState,
@@ -306,7 +307,7 @@ class RedisStateStore:
         return await self._announcements.wait(after, timeout_seconds=timeout_seconds)
 
     @understood
-    async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
+    async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval; see the interface."""
         arguments = {
             "id": approval.approval_id,
@@ -317,7 +318,12 @@ class RedisStateStore:
             "record": codec.approval_text(approval),
             "expires": approval.expires_at,
             "uses": approval.uses,
-            "max_pending": max_pending,
+            "topic": approval.topic,
+            "waiting": [
+                (f"task:{approval.root_id}", limits.task),
+                (f"person:{codec.digest(approval.workload, approval.subject)}", limits.person),
+                (f"workload:{codec.digest(approval.workload)}", limits.workload),
+            ],
             "until_ms": milliseconds(approval.expires_at + GRACE_SECONDS),
         }
         return codec.approval(

@@ -13,6 +13,7 @@ from tabard_sidecar.state.model import (
     ApprovalStatus,
     Claim,
     ClaimState,
+    PendingLimits,
     Revocation,
     RevocationKind,
     RevocationOrigin,
@@ -118,11 +119,11 @@ def revocation(row: Sequence[Any]) -> Revocation:
 
 _COLUMNS = (
     "approval_id, root_id, link_id, task_id, module, code, digest, payload, created_at, expires_at, uses, status, "
-    "approver, decided_at"
+    "approver, decided_at, topic, workload, subject"
 )
 
 
-def ask(connection: sqlite3.Connection, wanted: Approval, *, max_pending: int) -> Approval | None:
+def ask(connection: sqlite3.Connection, wanted: Approval, *, limits: PendingLimits) -> Approval | None:
     """Store a request for approval, or return the existing one."""
     now = wanted.created_at
     row = connection.execute(
@@ -132,14 +133,17 @@ def ask(connection: sqlite3.Connection, wanted: Approval, *, max_pending: int) -
     ).fetchone()
     if row is not None:
         return _approval(row)
-    (waiting,) = connection.execute(
-        "SELECT count(*) FROM approvals WHERE root_id=? AND status='pending' AND expires_at>?",
-        (wanted.root_id, now),
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM approvals WHERE root_id=? AND topic=? AND topic<>'' AND status='denied' "  # noqa: S608
+        "AND expires_at>? LIMIT 1",
+        (wanted.root_id, wanted.topic, now),
     ).fetchone()
-    if waiting >= max_pending:
+    if row is not None:
+        return _approval(row)
+    if not _may_wait(connection, wanted, limits):
         return None
     connection.execute(
-        f"INSERT INTO approvals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO approvals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         (
             wanted.approval_id,
             wanted.root_id,
@@ -155,10 +159,28 @@ def ask(connection: sqlite3.Connection, wanted: Approval, *, max_pending: int) -
             wanted.status.value,
             wanted.approver,
             wanted.decided_at,
+            wanted.topic,
+            wanted.workload,
+            wanted.subject,
         ),
     )
     bump(connection)
     return wanted
+
+
+def _may_wait(connection: sqlite3.Connection, wanted: Approval, limits: PendingLimits) -> bool:
+    for condition, values, most in (
+        ("root_id=?", (wanted.root_id,), limits.task),
+        ("workload=? AND subject=?", (wanted.workload, wanted.subject), limits.person),
+        ("workload=?", (wanted.workload,), limits.workload),
+    ):
+        (waiting,) = connection.execute(
+            f"SELECT count(*) FROM approvals WHERE {condition} AND status='pending' AND expires_at>?",  # noqa: S608
+            (*values, wanted.created_at),
+        ).fetchone()
+        if waiting >= most:
+            return False
+    return True
 
 
 def find_approval(connection: sqlite3.Connection, approval_id: str, now: float) -> Approval | None:

@@ -88,4 +88,10 @@ MIGRATIONS = (
     CREATE INDEX owner_labels_expiry ON owner_labels (expires_at);
     CREATE TABLE members (root_id TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (root_id, owner)) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE approvals ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+    ALTER TABLE approvals ADD COLUMN workload TEXT NOT NULL DEFAULT '';
+    ALTER TABLE approvals ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    CREATE INDEX approvals_workload ON approvals (workload, subject);
+    """,
 )

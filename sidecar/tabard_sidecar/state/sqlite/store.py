@@ -13,6 +13,7 @@ from tabard_sidecar.state.model import (
     Claim,
     Outcome,
     OutcomeState,
+    PendingLimits,
     Reservation,
     Reserved,
     Revocation,
@@ -192,11 +193,9 @@ class SQLiteStateStore:
             await asyncio.sleep(_WATCH_SECONDS)
         return True
 
-    async def ask(self, approval: Approval, *, max_pending: int) -> Approval | None:
+    async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval; see the interface."""
-        return await self._file.write(
-            lambda c: records.ask(c, approval, max_pending=max_pending), durable=False
-        )
+        return await self._file.write(lambda c: records.ask(c, approval, limits=limits), durable=False)
 
     async def approval(self, approval_id: str, *, now: float) -> Approval | None:
         """Return an approval; see the interface."""

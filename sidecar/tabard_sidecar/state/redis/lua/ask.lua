@@ -4,15 +4,25 @@ if same then
   local found = redis.call('HMGET', key('approval', same), 'expires', 'uses')
   if found[1] and tonumber(found[1]) > q.now and tonumber(found[2]) > 0 then return approval(same) end
 end
-local waiting = key('waiting', q.root)
-redis.call('ZREMRANGEBYSCORE', waiting, '-inf', exact(q.now))
-if redis.call('ZCARD', waiting) >= q.max_pending then return {} end
+local refused = q.topic ~= '' and redis.call('GET', key('refused', q.topic))
+if refused then
+  local ends = redis.call('HGET', key('approval', refused), 'expires')
+  if ends and tonumber(ends) > q.now then return approval(refused) end
+end
+for _, waiting in ipairs(q.waiting) do
+  local name = key('waiting', waiting[1])
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', exact(q.now))
+  if redis.call('ZCARD', name) >= waiting[2] then return {} end
+end
 redis.call('HSET', name, 'record', q.record, 'payload', ARGV[2], 'expires', exact(q.expires), 'uses', whole(q.uses),
-  'status', 'pending', 'approver', '', 'decided', '0', 'root', q.root, 'question', q.question)
+  'status', 'pending', 'approver', '', 'decided', '0', 'root', q.root, 'question', q.question,
+  'topic', q.topic, 'waiting', cjson.encode(q.waiting))
 redis.call('PEXPIREAT', name, q.until_ms)
 redis.call('SET', key('asked', q.question), q.id, 'PXAT', q.until_ms)
-redis.call('ZADD', waiting, exact(q.expires), q.id)
-keep(waiting, q.until_ms)
+for _, waiting in ipairs(q.waiting) do
+  redis.call('ZADD', key('waiting', waiting[1]), exact(q.expires), q.id)
+  keep(key('waiting', waiting[1]), q.until_ms)
+end
 for _, kind in ipairs({'approvals', 'pending'}) do
   redis.call('ZADD', prefix .. kind, exact(q.now), q.id)
   keep(prefix .. kind, q.until_ms)
