@@ -41,6 +41,8 @@ for _, field in ipairs(due('revocationends', q.now - q.grace, q.rows)) do
   gone = gone + 1
 end
 for _, id in ipairs(due('approvalends', q.now - q.grace, q.rows)) do
+  local waiting = redis.call('HGET', key('approval', id), 'waiting')
+  for _, one in ipairs(waiting and cjson.decode(waiting) or {}) do redis.call('ZREM', key('waiting', one[1]), id) end
   redis.call('UNLINK', key('approval', id))
   for _, index in ipairs({'approvals', 'pending', 'approvalends'}) do redis.call('ZREM', prefix .. index, id) end
   gone = gone + 1
