@@ -59,7 +59,7 @@ grant contains {
 
 grant contains {"code": "dear", "charges": {"cents": 8675310}} if input.tool.name == "odd_dear"
 
-grant contains {"code": "unbudgeted", "charges": {data.secrets.budget: 1}} if input.tool.name == "odd_unbudgeted"
+grant contains {"code": "unbudgeted", "charges": {"canary_budget": 1}} if input.tool.name == "odd_unbudgeted"
 
 ask contains {
 	"code": "person",
@@ -83,16 +83,13 @@ SECRETS = {
     "audience": "canary-audience",
     "reason": "canary-reason",
     "role": "canary-role",
-    "budget": "canary_budget",
 }
 POLICY = {
     "canary_folder/canary_file.rego": _RULES,
     "data.json": json.dumps({"secrets": SECRETS}),
 }
-NAMES = ("boom", "broken", "conflict", "odd_audience", "odd_dear", "odd_unbudgeted", "person", "role")
 CATALOGUE = {
     "tools": [
-        *({"name": name, "inputSchema": {"type": "object"}} for name in NAMES),
         {
             "name": "shaped",
             "inputSchema": {
