@@ -20,7 +20,7 @@ from tabard_sidecar.pipeline.requests import AuthorizeRequest
 
 _INLINE_BYTES = 2 * 1024
 """Size of what is read at once: about two milliseconds at worst."""
-_THREADS = 2
+_THREADS = 1
 _MOST_LARGE = 64
 
 

@@ -10,7 +10,7 @@ from tabard_sidecar.config import LimitsConfig
 from tabard_sidecar.util.descriptors import most_connections
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
-LARGE_IN_FLIGHT = 8
+LARGE_IN_FLIGHT = 2
 """Requests of the largest size that may be in flight together."""
 _HANDSHAKE_SECONDS = 5
 _IDLE_SECONDS = 300

@@ -83,6 +83,8 @@ def run(settings: Settings) -> None:
     """
     configure_logging(settings.telemetry.log_level, sys.stderr)
     raise_limit()
+    # Large requests are read in a thread. The event loop gets the processor back from it after a millisecond.
+    sys.setswitchinterval(0.001)
     asyncio.run(_serve(settings))
 
 
