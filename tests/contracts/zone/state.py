@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 import tabard
@@ -137,7 +138,7 @@ class ZoneStateContract:
 
         async def slow(decide, operation, input_json, **options):
             decision = await decide(operation, input_json, **options)
-            asked.append(options.get("key"))
+            asked.append(json.loads(input_json)["tool"]["name"])
             if asked == ["send"]:
                 await task.authorize("web.read", {})
             return decision

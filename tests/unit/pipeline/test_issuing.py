@@ -74,9 +74,9 @@ async def test_a_call_that_is_asked_again_gets_a_credential_of_its_own(zone, par
     task = await zone.start_task()
     asked = []
 
-    async def decide_slowly(decide, *args, **kwargs):
-        decision = await decide(*args, **kwargs)
-        asked.append(kwargs.get("key"))
+    async def decide_slowly(decide, operation, input_json, **options):
+        decision = await decide(operation, input_json, **options)
+        asked.append(json.loads(input_json)["tool"]["name"])
         if asked == ["pay"]:
             await task.authorize("web.read", {})
         return decision
