@@ -1,8 +1,10 @@
 """docs/guarantees.md: its bounds are those of the code."""
 
+import re
 from pathlib import Path
 
 import pytest
+from tabard_sidecar.state.redis import store
 from tabard_sidecar.state.labels import COLLAPSED
 from tabard_sidecar.state.store import (
     CLAIM_SECONDS,
@@ -30,3 +32,16 @@ PAGE = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
 )
 def test_bounds_are_what_the_code_has(bound):
     assert bound in PAGE
+
+
+def test_the_documented_rights_cover_every_command_of_the_scripts():
+    scripts = Path(store.__file__).with_name("lua").glob("*.lua")
+    called = {
+        command.lower()
+        for script in scripts
+        for command in re.findall(r"redis\.call\('(\w+)'", script.read_text("utf-8"))
+    }
+    listed = PAGE.partition("ACL SETUSER tabard on")[2].partition("```")[0].split()
+    rights = {right[1:].partition("|")[0] for right in listed if right.startswith("+")}
+    assert called <= rights
+    assert called
