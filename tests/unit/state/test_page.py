@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.state.redis import store
 from tabard_sidecar.state.labels import COLLAPSED
+from tabard_sidecar.state.redis import store
 from tabard_sidecar.state.store import (
     CLAIM_SECONDS,
     HISTORY_CALLS,
