@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.model import Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
+from tabard_sidecar.state.redis.opening import SCHEMA
 
-from tests.support.state import LATER, NOW, approval, chain, outcome, steps, task, wanted
+from tests.support.state import LATER, NOW, approval, at_most, chain, outcome, steps, task, wanted
 
 TASK = task()
 CHAIN = chain(TASK.root_id, "l", budgets={"a": 5})
@@ -31,7 +32,7 @@ OPERATIONS: dict[str, Callable[[RedisStateStore], Awaitable[object]]] = {
     "revoke": lambda s: s.revoke(Revocation(RevocationKind.AGENT, "a", NOW, LATER, ("why",))),
     "revocations": lambda s: s.revocations(),
     "watch": lambda s: s.watch(0, timeout_seconds=0.1),
-    "ask": lambda s: s.ask(approval("r"), max_pending=5),
+    "ask": lambda s: s.ask(approval("r"), limits=at_most(5)),
     "approval": lambda s: s.approval("a", now=NOW),
     "approvals": lambda s: s.approvals(now=NOW),
     "tasks": lambda s: s.tasks(now=NOW),
@@ -162,7 +163,7 @@ def honest(command: list[bytes]) -> bytes:
             wanted_ = {b"maxmemory-policy": b"noeviction", b"appendonly": b"yes", b"appendfsync": b"always"}
             return b"%3\r\n" + b"".join(bulk(name) + bulk(value) for name, value in wanted_.items())
         case b"EVALSHA":
-            return b"*2\r\n" + bulk(b"z") + bulk(b"2")
+            return b"*2\r\n" + bulk(b"z") + bulk(b"%d" % SCHEMA)
     return b"+OK\r\n"
 
 
