@@ -137,21 +137,12 @@ def compile_policy(
         PolicyBrokenError: with every problem that was found.
     """
     findings = _Findings()
-    findings.add(check_tests(_parse_all(engine, tests or {}, findings)))
-    parsed = _parse_all(engine, modules, findings)
-    own = _parse_all(engine, library_modules(), findings)
-    everything = [*parsed.values(), *own.values()]
-    world = World(library_paths(everything), simple_functions(everything))
-    findings.add(check_owners(parsed))
-    for file, module in parsed.items():
-        findings.add(check_module(file, module, world))
-        findings.add(check_metadata(file, module))
-    if not findings.broken:  # the rules are followed once each of them is what it seems
-        findings.add(check_reach(parsed, own, data, options.offers))
-    if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
-        file = next(iter(modules), "")
-        findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
-    index = index_rules(parsed, own)
+    try:
+        parsed, index = _check(engine, (modules, tests or {}), data, options.offers, findings)
+    except RecursionError as error:
+        message = "terms or rules are nested too deeply to be followed"
+        findings.add([PolicyProblem(next(iter(modules), ""), 0, 0, "limit", message, "Nest less")])
+        raise PolicyBrokenError(findings.told()) from error
     compiled: list[Policy] = []
     # The engine would read the schemas that METADATA names.
     compilable = len(parsed) == len(modules) and not findings.has("metadata_schemas")
@@ -166,6 +157,36 @@ def compile_policy(
         raise PolicyBrokenError(findings.told())
     mask = compiled[1] if len(compiled) > 1 else None
     return Compiled(compiled[0], mask, index, tuple(sorted(findings.problems)))
+
+
+def _check(
+    engine: Engine,
+    sources: tuple[Mapping[str, str], Mapping[str, str]],
+    data: Mapping[str, Json] | None,
+    offers: Offers,
+    findings: _Findings,
+) -> tuple[dict[str, Node], RuleIndex]:
+    """Check modules and tests, add what is found, and return the parsed modules and their rules.
+
+    Raises:
+        RecursionError: something is nested more deeply than it can be followed.
+    """
+    modules, tests = sources
+    findings.add(check_tests(_parse_all(engine, tests, findings)))
+    parsed = _parse_all(engine, modules, findings)
+    own = _parse_all(engine, library_modules(), findings)
+    everything = [*parsed.values(), *own.values()]
+    world = World(library_paths(everything), simple_functions(everything))
+    findings.add(check_owners(parsed))
+    for file, module in parsed.items():
+        findings.add(check_module(file, module, world))
+        findings.add(check_metadata(file, module))
+    if not findings.broken:  # the rules are followed once each of them is what it seems
+        findings.add(check_reach(parsed, own, data, offers))
+    if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
+        file = next(iter(modules), "")
+        findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
+    return parsed, index_rules(parsed, own)
 
 
 def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from tabard.caveats import glob_matches
 
-from tabard_sidecar.policy.loading.ast import Place, place
-from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.policy.loading.ast import Place, Rule, place
+from tabard_sidecar.policy.loading.literals import MAX_NEAR, nearest
 from tabard_sidecar.policy.loading.program import Path, Source
-from tabard_sidecar.policy.loading.shapes import Fields, Fits, Origin, SetValue, Shape, Values
+from tabard_sidecar.policy.loading.shapes import Fields, Fits, Origin, SetValue, Shape, Unknown, Values
 from tabard_sidecar.policy.values import Json
+
+UNLISTED = "data_unlisted"
+"""Code of the warning that keys aren't compared with data."""
 
 _SHOWN = 12
 _ALMOST = 0.7
@@ -133,6 +137,21 @@ def missing_key(shape: Shape, key: Json, origin: Origin, frame: Frame) -> None:
         frame.sink.add(Finding(frame.at, "key_unknown", message, "Correct the name", origin), frame)
 
 
+def too_large(rule: Rule, what: str) -> Finding:
+    """Return the problem of a rule whose values can't be followed within the bounds."""
+    message = f"following the values of {rule.name} {what}"
+    step = "Split the rule, or let its helpers call fewer helpers"
+    return Finding(rule.place, "limit", message, step, None)
+
+
+def unlisted_data(shape: Unknown, frame: Frame) -> None:
+    """Note data of which there is too much to compare the keys that rules read with it."""
+    shown = ".".join(("data", *shape.unlisted))
+    message = f"{shown} holds so many values that keys which rules read below them aren't compared with them"
+    step = "Check the spelling with tests, or keep less data"
+    frame.sink.add(Finding(frame.at, UNLISTED, message, step, None), frame)
+
+
 def misspelt_key(shape: Values, key: str, frame: Frame) -> None:
     """Note the rows of a table in the policy that have almost the key that is read, where other rows have it."""
     rows = [item for item in shape.items if isinstance(item, dict)]
@@ -156,13 +175,14 @@ def _missing_in_input(shape: Fits, key: Json, origin: Origin, frame: Frame) -> N
 def _keys(shape: Values | Fields) -> set[str]:
     if isinstance(shape, Fields):
         return set(shape.fields)
-    return {
+    keys = (
         str(key)
         for value in shape.items
         for key in (
             value if isinstance(value, dict) else value.members if isinstance(value, SetValue) else ()
         )
-    }
+    )
+    return set(islice(keys, MAX_NEAR))
 
 
 def mismatch(left: frozenset[str], right: frozenset[str], origin: Origin | None, frame: Frame) -> None:

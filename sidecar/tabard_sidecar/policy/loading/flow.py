@@ -7,10 +7,10 @@ is found is wrong for every input; what depends on the input's values is left to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tabard_sidecar.policy.loading import operators
-from tabard_sidecar.policy.loading.finding import Finding, Frame, Sink
+from tabard_sidecar.policy.loading.finding import Finding, Frame, Sink, too_large
 from tabard_sidecar.policy.loading.program import Clause, Path, Program, Source, input_of
 from tabard_sidecar.policy.loading.shapes import (
     ANY,
@@ -20,6 +20,7 @@ from tabard_sidecar.policy.loading.shapes import (
     Many,
     Origin,
     Shape,
+    TooLargeError,
     Values,
     fits,
     items_of,
@@ -31,9 +32,18 @@ from tabard_sidecar.policy.loading.shapes import (
 from tabard_sidecar.policy.loading.terms import SCALARS, Terms
 from tabard_sidecar.policy.values import Json
 
-_MAX_DEPTH = 8
+_MAX_DEPTH = 24
 _HIDDEN = Origin(reported=False)
 _TRUE = Values((True,), _HIDDEN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What a call of a function returned and found. It keeps its arguments, whose identities name it."""
+
+    arguments: tuple[Shape, ...]
+    result: Shape
+    findings: list[Finding]
 
 
 class Flow(Terms):
@@ -49,6 +59,12 @@ class Flow(Terms):
         self._values: dict[Path, Shape] = {}
         self._arguments: dict[Path, list[Shape]] = {}
         self._open: set[Path] = set()
+        self._calls: dict[tuple[object, ...], _Call] = {}
+
+    def new_clause(self) -> None:
+        """Begin with the next clause, and forget the calls of the last one."""
+        super().new_clause()
+        self._calls.clear()
 
     def _sink(self, *, quiet: bool) -> Sink:
         return Sink(quiet=quiet, labels=self.labels)
@@ -62,11 +78,12 @@ class Flow(Terms):
                         continue
                     self.new_clause()
                     sink = self._sink(quiet=not last)
-                    self._clause(
-                        clause,
-                        Frame(clause.source, {}, sink, input_of(self.program, clause)),
-                        self._arguments.get(path),
-                    )
+                    frame = Frame(clause.source, {}, sink, input_of(self.program, clause))
+                    try:
+                        self._clause(clause, frame, self._arguments.get(path))
+                    except TooLargeError as error:
+                        yield clause.source, too_large(clause.rule, str(error))
+                        return
                     for finding in sink.findings:
                         yield clause.source, finding
             self._values.clear()
@@ -75,7 +92,10 @@ class Flow(Terms):
         """Return the bound of the element that a clause of the contract contains."""
         self.new_clause()
         frame = Frame(clause.source, {}, self._sink(quiet=True), input_of(self.program, clause))
-        return union(self._clause(clause, frame, None))
+        try:
+            return union(self._clause(clause, frame, None))
+        except TooLargeError:
+            return ANY  # check tells it
 
     # Rules and functions
 
@@ -117,9 +137,10 @@ class Flow(Terms):
             return ANY
         if path not in self._values:
             self._open.add(path)
-            clauses = self.program.clauses[path]
-            self._values[path] = self._value(clauses)
-            self._open.discard(path)
+            try:
+                self._values[path] = self._value(self.program.clauses[path])
+            finally:
+                self._open.discard(path)
         return self._values[path]
 
     def _value(self, clauses: tuple[Clause, ...]) -> Shape:
@@ -140,14 +161,29 @@ class Flow(Terms):
 
     def function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
         """Return the bound of what a function returns, and find what its arguments never match in it."""
+        name = (path, frame.at, frame.sink.quiet, id(frame.input), *map(id, arguments))
+        known_call = self._calls.get(name) if not frame.replaced and path not in frame.calls else None
+        if known_call is not None:
+            frame.sink.findings += known_call.findings
+            return known_call.result
+        before = len(frame.sink.findings)
+        result = self._function(path, arguments, frame)
+        if not frame.replaced:
+            self._calls[name] = _Call((frame.input, *arguments), result, frame.sink.findings[before:])
+        return result
+
+    def _function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
         clauses = self.program.clauses[path]
         if clauses[0].source.own and not frame.replaced:
             known = self._arguments.get(path)
             self._arguments[path] = (
                 [union(pair) for pair in zip(known, arguments, strict=False)] if known else list(arguments)
             )
-        if frame.replaced or path in frame.calls or len(frame.calls) >= _MAX_DEPTH or not self.pay(1):
+        if frame.replaced or path in frame.calls:
             return ANY
+        if len(frame.calls) >= _MAX_DEPTH:
+            raise TooLargeError(f"calls helpers within helpers more than {_MAX_DEPTH} deep")
+        self.pay()
         results: list[Shape] = []
         sinks: list[tuple[set[Origin], Sink]] = []
         for clause in clauses:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 
 from tabard_sidecar.policy.loading.ast import Node, Place, constant, place
 from tabard_sidecar.policy.schema import compile_schema
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 
+MAX_NEAR = 1000
+"""Most names of which the nearest is looked for."""
+
 Finding = tuple[Place, str, str]
 """Place, problem and next step."""
 
 
-def nearest(name: str, known: object) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` if a known name is close, else nothing."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
+    names = list(islice(known, MAX_NEAR))
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

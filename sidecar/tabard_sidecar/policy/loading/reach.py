@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from tabard_sidecar.policy.loading.ast import Node, Place, place
+from tabard_sidecar.policy.loading.finding import UNLISTED
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.metadata import Declared, declared
@@ -23,7 +24,7 @@ from tabard_sidecar.policy.loading.offered import (
 )
 from tabard_sidecar.policy.loading.program import Clause, Path, build_program
 from tabard_sidecar.policy.loading.shapes import Fits, Listed, Shape, Values
-from tabard_sidecar.policy.problems import PolicyProblem
+from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.values import Json
 
@@ -168,4 +169,5 @@ def _meet(declared_path: Path, path: Path) -> bool:
 
 
 def _problem(file: str, at: Place, code: str, message: str, step: str) -> PolicyProblem:
-    return PolicyProblem(file, at.row, at.column, code, message, step)
+    severity = Severity.WARNING if code == UNLISTED else Severity.ERROR
+    return PolicyProblem(file, at.row, at.column, code, message, step, severity)

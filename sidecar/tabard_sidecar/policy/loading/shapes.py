@@ -6,21 +6,54 @@ shape passes can never be true.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias, TypeGuard
 
 from tabard.caveats import glob_matches
 
 from tabard_sidecar.policy.values import Json
 
-MAX_VALUES = 100_000
-"""Most values that a shape lists; beyond them nothing is known."""
+MAX_VALUES = 5_000_000
+"""Most values of the policy's data that its shapes list together."""
+
+_FEW_VALUES = 20
+"""So many values are looked at with one step, and don't count."""
+
+_MAX_LITERALS = 100_000
+"""Most values that a rule writes out, or unites, and that a shape lists."""
+
+
+class TooLargeError(Exception):
+    """A rule takes more to be followed than is allowed; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Any value."""
+    """Any value.
+
+    Attributes:
+        unlisted: path of data, if there is too much of it to be listed.
+    """
+
+    unlisted: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Allowance:
+    """Says how many values of the policy's data may still be listed."""
+
+    left: int = MAX_VALUES
+
+    def take(self, values: int) -> bool:
+        """Take values; False if there are more than may be listed."""
+        if values <= _FEW_VALUES:
+            return True
+        if values > self.left:
+            return False
+        self.left -= values
+        return True
 
 
 ANY: Final = Unknown()
@@ -58,11 +91,17 @@ class Values:
         items: the values.
         origin: of literals; ``None`` for data.
         path: of data, below ``data``; ``*`` stands for any one key.
+        allowance: of data.
+        types: the types of the values, once they were asked for.
+        below: what was found out about the values already, so that data is listed once.
     """
 
     items: tuple[Json, ...]
     origin: Origin | None = None
     path: tuple[str, ...] = ()
+    allowance: Allowance | None = field(default=None, compare=False)
+    types: list[frozenset[str]] = field(default_factory=list, compare=False, repr=False)
+    below: dict[tuple[str, Json], Shape | None] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +149,30 @@ def common_origin(literals: Iterable[Values]) -> Origin | None:
     return next((origin for origin in found if origin.reported), found[0] if found else None)
 
 
-_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+_TYPES: Mapping[type, str] = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+    SetValue: "set",
+    type(None): "null",
+}
 
 
 def kind_of(value: Json) -> str:
     """Return the type of a value, as Rego names it."""
-    if value is None:
-        return "null"
-    return "set" if isinstance(value, SetValue) else _TYPES[type(value)]
+    return _TYPES[type(value)]
 
 
 def kinds(shape: Shape) -> frozenset[str] | None:
     """Return the types that the values of a shape may have; ``None`` if that isn't known."""
     if isinstance(shape, Values):
-        return frozenset(map(kind_of, shape.items))
+        if not shape.types:
+            types = set(map(type, shape.items))
+            shape.types.append(frozenset(_TYPES[each] for each in types))
+        return shape.types[0]
     if isinstance(shape, Fits):
         found: set[str] = set()
         for schema in shape.schemas:
@@ -155,7 +204,13 @@ def _either(left: Shape, right: Shape) -> Shape:
     ):
         both = left.items + right.items
         origin = left.origin if left.origin is None or left.origin.reported else right.origin
-        return Values(both, origin, left.path or right.path) if len(both) <= MAX_VALUES else ANY
+        allowance = left.allowance or right.allowance
+        if len(both) > _MAX_LITERALS and allowance is None:
+            raise TooLargeError("unites too many values")
+        path = left.path or right.path
+        if allowance is not None and not allowance.take(len(both)):
+            return Unknown(path)
+        return Values(both, origin, path, allowance)
     if isinstance(left, Fits) and isinstance(right, Fits):
         return Fits(left.schemas + right.schemas)
     if isinstance(left, Many) and isinstance(right, Many) and left.kind == right.kind:
@@ -166,19 +221,43 @@ def _either(left: Shape, right: Shape) -> Shape:
 def items_of(shape: Shape) -> Shape:
     """Return the bound of the items of a collection; nothing is known of one that is empty by now."""
     if isinstance(shape, Values):
-        found = [item for value in shape.items for item in _items(value)]
-        if not found or len(found) > MAX_VALUES:
-            return ANY
-        return Values(tuple(found), shape.origin, _below(shape, "*"))
+        return _kept(shape, ("items", None), _items_of_values) or ANY
     if isinstance(shape, Many):
         return shape.item
     if isinstance(shape, Listed | Fields):
         inner = shape.items if isinstance(shape, Listed) else tuple(shape.fields.values())
         return union(inner) if inner else ANY
-    return _items_of_schemas(shape) if isinstance(shape, Fits) else ANY
+    if isinstance(shape, Unknown):
+        return shape
+    return _items_of_schemas(shape)
 
 
-def _items(value: Json) -> Iterable[Json]:
+def _kept(shape: Values, name: tuple[str, Json], find: Callable[[Values], Shape | None]) -> Shape | None:
+    """Return what ``find`` finds out about the values; of data it is found out once."""
+    if shape.allowance is None:
+        return find(shape)
+    if name not in shape.below:
+        shape.below[name] = find(shape)
+    return shape.below[name]
+
+
+def _listed(shape: Values, count: int, found: Iterable[Json], key: str) -> Shape:
+    """Return the bound of values below those of a shape; they are counted if they are of data."""
+    path = _below(shape, key)
+    if shape.allowance is None and count > _MAX_LITERALS:
+        raise TooLargeError("lists too many values")
+    if shape.allowance is not None and not shape.allowance.take(count):
+        return Unknown(path)
+    return Values(tuple(found), shape.origin, path, shape.allowance)
+
+
+def _items_of_values(shape: Values) -> Shape | None:
+    count = sum(len(_items(value)) for value in shape.items)
+    found = (item for value in shape.items for item in _items(value))
+    return _listed(shape, count, found, "*") if count else None
+
+
+def _items(value: Json) -> Collection[Json]:
     if isinstance(value, dict):
         return value.values()
     if isinstance(value, SetValue):
@@ -207,7 +286,7 @@ def _items_of_schemas(shape: Fits) -> Shape:
 def keys_of(shape: Shape) -> Shape:
     """Return the bound of the keys of a collection: an array's indexes, a set's members."""
     if isinstance(shape, Values):
-        return _keys_of_values(shape)
+        return _kept(shape, ("keys", None), _keys_of_values) or ANY
     if isinstance(shape, Many | Listed) and shape.kind == "set":
         return items_of(shape)
     if not isinstance(shape, Fits) or any(schema.get("type") != "object" for schema in shape.schemas):
@@ -218,25 +297,34 @@ def keys_of(shape: Shape) -> Shape:
     return Fits(({**shape.schemas[0], "type": "string", "enum": names},))
 
 
-def _keys_of_values(shape: Values) -> Shape:
-    found: list[Json] = []
-    for value in shape.items:
-        if isinstance(value, list):
-            return ANY
-        found += value if isinstance(value, dict) else _items(value)
-    return Values(tuple(found), shape.origin) if 0 < len(found) <= MAX_VALUES else ANY
+def _keys_of_values(shape: Values) -> Shape | None:
+    if any(isinstance(value, list) for value in shape.items):
+        return None
+    count = sum(len(_items(value)) for value in shape.items)
+    found = (key for value in shape.items for key in (value if isinstance(value, dict) else _items(value)))
+    if not count or (shape.allowance is not None and not shape.allowance.take(count)):
+        return None
+    return Values(tuple(found), shape.origin, (), shape.allowance)
 
 
 def field_of(shape: Shape, key: Json) -> Shape | None:
     """Return the bound of what stands under a constant key; ``None`` if nothing can stand there."""
     if isinstance(shape, Values):
-        found = [item for value in shape.items for item in _field(value, key)]
-        return Values(tuple(found), shape.origin, _below(shape, str(key))) if found else None
+        name = ("boolean" if isinstance(key, bool) else "field", key)
+        find = partial(_field_of_values, key=key)
+        return find(shape) if isinstance(key, dict | list | SetValue) else _kept(shape, name, find)
     if isinstance(shape, Fits):
         return _field_of_schemas(shape, key)
     if isinstance(shape, Fields):
         return shape.fields.get(key) if isinstance(key, str) else None
     return items_of(shape)
+
+
+def _field_of_values(shape: Values, key: Json) -> Shape | None:
+    if shape.allowance is not None and not shape.allowance.take(len(shape.items)):
+        return Unknown(_below(shape, str(key)))
+    found = tuple(item for value in shape.items for item in _field(value, key))
+    return Values(found, shape.origin, _below(shape, str(key)), shape.allowance) if found else None
 
 
 def _field(value: Json, key: Json) -> Iterator[Json]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import product
 from math import prod
 
 from tabard_sidecar.policy.loading import operators
 from tabard_sidecar.policy.loading.ast import Node
-from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key
+from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key, unlisted_data
 from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
 from tabard_sidecar.policy.loading.shapes import (
     ANY,
+    Allowance,
     Fields,
     Fits,
     Listed,
@@ -19,6 +21,8 @@ from tabard_sidecar.policy.loading.shapes import (
     Origin,
     SetValue,
     Shape,
+    TooLargeError,
+    Unknown,
     Values,
     common_origin,
     field_of,
@@ -30,11 +34,14 @@ from tabard_sidecar.policy.loading.shapes import (
 )
 from tabard_sidecar.policy.values import Json
 
-_MAX_TERMS = 600_000
-_MAX_CLAUSE_TERMS = 50_000
-_VALUES_PER_TERM = 20
-"""So many values of the policy's data cost as much as one term."""
+_MAX_TERMS = 2_000_000
+_MAX_CLAUSE_TERMS = 100_000
+_TERMS_AT_ONCE = 500
+"""After so many terms the other threads of the process have their turn."""
+_PAUSE_SECONDS = 1e-4
 _MAX_LISTS = 1000
+_MAX_KEYS = 1000
+"""Most keys from data that are looked up one by one."""
 _HIDDEN = Origin(reported=False)
 SCALARS = frozenset({"boolean", "null", "number", "string"})
 _COMPREHENSIONS = frozenset({"arraycomprehension", "objectcomprehension", "setcomprehension"})
@@ -46,6 +53,7 @@ class Terms:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.touched: set[Path] = set()
+        self._data = None if program.data is None else Values((program.data,), allowance=Allowance())
         self._left = _MAX_TERMS
         self._left_of_clause = _MAX_CLAUSE_TERMS
 
@@ -96,8 +104,7 @@ class Terms:
 
     def term(self, node: Json, frame: Frame) -> Shape:
         """Return the bound of a term, and find what never matches in it."""
-        if not self.pay(1):
-            return ANY
+        self.pay()
         frame.move(node)
         kind, value = node.get("type"), node.get("value")
         if kind in SCALARS:
@@ -121,11 +128,20 @@ class Terms:
         """Begin with the next clause, which has a budget of its own within that of the whole policy."""
         self._left_of_clause = _MAX_CLAUSE_TERMS
 
-    def pay(self, terms: int) -> bool:
-        """Take terms from the budget; False if it is used up, and nothing is found any more."""
-        self._left -= terms
-        self._left_of_clause -= terms
-        return self._left >= 0 and self._left_of_clause >= 0
+    def pay(self) -> None:
+        """Take a term from the budget.
+
+        Raises:
+            TooLargeError: it is used up.
+        """
+        self._left -= 1
+        self._left_of_clause -= 1
+        if self._left % _TERMS_AT_ONCE == 0:
+            time.sleep(_PAUSE_SECONDS)
+        if self._left < 0:
+            raise TooLargeError(f"makes more than {_MAX_TERMS} steps of the policy")
+        if self._left_of_clause < 0:
+            raise TooLargeError(f"takes more than {_MAX_CLAUSE_TERMS} steps")
 
     def _comprehension(self, kind: str, value: Json, frame: Frame) -> Shape:
         inner = frame.inner()
@@ -210,15 +226,13 @@ class Terms:
             path = (*path, part["value"])
             if path in self.program.clauses:
                 return self._steps(self.rule(path, frame), parts[index + 1 :], frame)
-        if self.program.data is None or not path or path[0] in RULE_ROOTS:
+        if self._data is None or not path or path[0] in RULE_ROOTS:
             return self._steps(ANY, parts, frame)
-        return self._steps(Values((self.program.data,)), parts, frame)
+        return self._steps(self._data, parts, frame)
 
     def _steps(self, shape: Shape, parts: list[Json], frame: Frame) -> Shape:
         for part in parts:
             frame.move(part)
-            if isinstance(shape, Values) and not self.pay(len(shape.items) // _VALUES_PER_TERM):
-                return ANY
             if self.unbound(part, frame):
                 self.bind(part, keys_of(shape), frame)
                 shape = items_of(shape)
@@ -234,11 +248,20 @@ class Terms:
                     frame.sink.never(name, key, origin, frame)
         if not isinstance(key, Values):
             return items_of(shape)
-        found = [self._field(shape, item, key.origin, frame) for item in key.items]
         if key.origin is None:
-            present = [one for one in found if one is not None]
-            return union(present) if present else items_of(shape)
+            return self._under_data(shape, key, frame)
+        found = [self._field(shape, item, key.origin, frame) for item in key.items]
         return union(ANY if one is None else one for one in found)
+
+    def _under_data(self, shape: Shape, key: Values, frame: Frame) -> Shape:
+        """Return the bound of what stands under keys that data holds."""
+        if len(key.items) > _MAX_KEYS:
+            if isinstance(shape, Values) and shape.origin is None:
+                self.touched.add((*shape.path, "*"))
+            return items_of(shape)
+        found = [self._field(shape, item, None, frame) for item in key.items]
+        present = [one for one in found if one is not None]
+        return union(present) if present else items_of(shape)
 
     def _field(self, shape: Shape, key: Json, origin: Origin | None, frame: Frame) -> Shape | None:
         found = field_of(shape, key)
@@ -247,6 +270,8 @@ class Terms:
             self.touched.add(path)
             if self.program.is_optional(path):
                 return ANY
+            if isinstance(found, Unknown) and found.unlisted and origin is not None:
+                unlisted_data(found, frame)
             if (
                 found is None
                 and not shape.path
@@ -255,6 +280,8 @@ class Terms:
                 and key in RULE_ROOTS
             ):
                 return ANY
+        if isinstance(shape, Unknown) and shape.unlisted and origin is not None:
+            unlisted_data(shape, frame)
         if found is None and origin is not None:
             missing_key(shape, key, origin, frame)
         elif isinstance(key, str) and isinstance(shape, Values) and shape.origin is not None:

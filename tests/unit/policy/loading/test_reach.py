@@ -8,6 +8,7 @@ import pytest
 from tabard_sidecar.policy.catalogue import catalogue_of
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.offered import Offers
+from tabard_sidecar.policy.loading.shapes import Allowance
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
 DATA = {
@@ -312,12 +313,57 @@ def test_a_policy_without_a_start_rule_is_refused(engine):
         compile_policy(engine, {"demo.rego": rule}, {}, CompileOptions())
 
 
-def test_following_a_policy_is_bounded(engine):
-    """Ten helpers of which each calls the next one ten times would be ten billion calls."""
-    helpers = "\n".join(
-        f"_f{level}(x) if {{ {'; '.join([f'_f{level + 1}(x)'] * 10)} }}\n" for level in range(10)
+def nested(argument):
+    """Return ten helpers of which each calls the next one ten times: ten billion calls, if each is followed."""
+    return "\n".join(
+        f"_f{level}(x) if {{ {'; '.join(f'_f{level + 1}({argument.format(i)})' for i in range(10))} }}\n"
+        for level in range(10)
     )
-    rules = denied_if("_f0(input.operation)") + f'\n{helpers}\n_f10(x) if x == "renew"\n'
+
+
+def test_a_policy_that_is_too_large_to_be_followed_is_refused(engine):
+    rules = denied_if("_f0(input.operation)") + f"\n{nested('[x, {}]')}\n_f10(x) if count(x) > 3\n"
     began = time.process_time()
-    assert problems(engine, rules) == set()
+    assert problems(engine, rules) == {"limit"}
     assert time.process_time() - began < 60
+
+
+@pytest.mark.parametrize("operation", ["renew", "rewen"])
+def test_repeated_calls_of_helpers_are_followed_once(engine, operation):
+    helpers = f'{nested("x")}\n_f10(x) if x == "{operation}"\n'
+    wrong = problems(engine, denied_if("_f0(input.operation)") + "\n" + helpers)
+    assert wrong == (set() if operation == "renew" else {"value_unknown"})
+
+
+@pytest.mark.parametrize("depth", [400, 1000])
+def test_terms_that_are_nested_too_deeply_are_refused(engine, depth):
+    found = problems(engine, denied_if(f"input.delegation.depth == {'+'.join(['1'] * depth)}"))
+    assert found & {"limit", "rego_compile_error"}
+
+
+LARGE = {
+    "people": {f"u{i}": {"roles": [f"r{i % 3}"]} for i in range(200_000)},
+    "roles": {f"r{i}": {"n": 1} for i in range(3)},
+}
+
+
+def test_keys_are_compared_with_large_data(engine):
+    for conditions in (
+        "data.people[input.subject.id].rolse",
+        "some p in data.people; p.rolse",
+        "data.poeple.u1",
+    ):
+        assert problems(engine, denied_if(conditions), data=LARGE) == {"data_unknown"}
+    read = denied_if("some p in data.people; some r in p.roles; data.roles[r].n == 1")
+    assert problems(engine, read, data=LARGE) == set()
+
+
+def test_data_that_is_too_large_to_be_listed_is_told(engine, monkeypatch):
+    """Constant paths are compared all the same; for keys below what isn't listed there is a warning."""
+    monkeypatch.setattr(Allowance.__init__, "__defaults__", (1000,))
+    assert problems(engine, denied_if("data.people.u1.rolse"), data=LARGE) == {"data_unknown"}
+    assert problems(engine, denied_if("data.people[input.subject.id].rolse"), data=LARGE) == set()
+    text = HEAD + denied_if("data.people[input.subject.id].rolse")
+    compiled = compile_policy(engine, {"demo.rego": text}, LARGE, OPTIONS)
+    compiled.close()
+    assert [problem.code for problem in compiled.warnings] == ["data_unlisted"]
