@@ -28,7 +28,10 @@ class _Outcome(ctypes.Structure):
 def main() -> None:
     """Compile, and print what was found."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_CEILING, _CEILING))
+    # A limit that is inherited may be lower; it can't be raised.
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    ceiling = _CEILING if hard == resource.RLIM_INFINITY else min(_CEILING, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
     # The kernel ends this process before the sidecar if memory runs out.
     Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     library = ctypes.CDLL(sys.argv[1])

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from tabard_opa._library import library_path, problems_from
 from tabard_opa.errors import EngineError, PolicyProblem
@@ -30,7 +30,7 @@ def try_compile(request: bytes, deadline_seconds: float) -> None:
         EngineError: the policy doesn't compile, or not within the limits.
     """
     limit = MEMORY_BYTES + MEMORY_PER_BYTE * len(request)
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as found:
+    with _scratch() as given, _scratch() as found:
         given.write(request)
         given.seek(0)
         try:
@@ -55,6 +55,13 @@ def try_compile(request: bytes, deadline_seconds: float) -> None:
         problems = problems_from(found.read())
     if problems:
         raise EngineError(problems)
+
+
+def _scratch() -> IO[bytes]:
+    """Return a nameless file in memory: a sidecar's file system may be read-only, /tmp included."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("tabard-opa"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _watch(process: subprocess.Popen[bytes], limit: int, end: float) -> str:

@@ -32,17 +32,22 @@ def frame(content: bytes) -> bytes:
     return len(content).to_bytes(4) + content
 
 
+def _limit(kind: int, wanted: int) -> None:
+    """Set a soft limit. A hard limit that is inherited may be lower, and stays."""
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
 def main() -> None:
     """Answer until the input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    _limit(resource.RLIMIT_AS, _MEMORY_BYTES)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICE)
     compiled: dict[bytes, Check] = {}
     while (request := read_frame(sys.stdin.buffer)) is not None:
         instance = read_frame(sys.stdin.buffer) or b"{}"
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used) + 1 + CPU_SECONDS, hard))
+        _limit(resource.RLIMIT_CPU, int(used) + 1 + CPU_SECONDS)
         check = compiled.get(request)
         if check is None:
             if len(compiled) >= _COMPILED:

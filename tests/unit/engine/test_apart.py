@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -47,3 +49,24 @@ def test_a_good_policy_and_its_problems_are_the_same_apart(engine):
             engine.compile(bad, data, entrypoints=["data.a.p"], apart=apart)
         found.append(caught.value.errors)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))",
+        "import tempfile; tempfile.tempdir = '/does/not/exist'",
+    ],
+    ids=["less memory may be reserved", "no temporary folder"],
+)
+def test_a_policy_is_compiled_apart_under_a_tighter_condition(condition):
+    program = (
+        f"from tabard_opa import Engine\n{condition}\n"
+        "Engine().compile({'a.rego': 'package a\\n\\np := 1\\n'}, {}, entrypoints=['data.a.p'], apart=True)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
