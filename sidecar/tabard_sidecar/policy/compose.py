@@ -67,7 +67,8 @@ def compose(
         operation: the requested operation.
         revision: revision of the policy, passed through.
         rules: places of the modules' rules. If given, an element that no known rule can have produced denies.
-        approvals: module and code of the asks that were approved for this call.
+        approvals: module and code of the asks that were approved for this call. The call uses each of them up, whether
+            an ask still demands it or not, so its credential is for single use.
     """
     broken = _document_fault(document)
     if broken:
@@ -84,7 +85,7 @@ def compose(
     denials += merged.denials
     unanswered = [element for element in asked if (element.module, element.value["code"]) not in approvals]
     if not denials and not unanswered:
-        return _for_one_use(merged) if asked or merged.charges else merged
+        return _for_one_use(merged) if approvals or merged.charges else merged
     asks = () if denials else tuple(map(_ask, unanswered))
     denials += [_unapproved(element) for element in unanswered]
     return PolicyDecision(revision, denials=tuple(denials), asks=asks)

@@ -43,6 +43,15 @@ ask contains {"code": "large", "approvers": ["finance"], "reason": "large", "use
 	input.tool.arguments.cents > 10000
 }
 
+# It stops asking once somebody has approved.
+ask contains {"code": "quiet", "approvers": ["finance"], "reason": "r", "uses": 1, "ttl_seconds": 300} if {
+	input.tool.name == "pay"
+	input.tool.arguments.to == "quiet"
+	not _approved
+}
+
+_approved if "quiet" in {approval.code | some approval in input.approvals}
+
 deny contains {"code": "closed", "message": "the account is closed"} if {
 	input.operation == "authorize"
 	input.tool.arguments.to in data.closed
@@ -86,17 +95,24 @@ async def code(attempt) -> str:
     return ""
 
 
-async def test_an_approved_calls_credential_is_for_one_use(zone, command):
-    """Although its grant says nothing of it. It isn't renewed with the plain grant or with the call grant."""
+@pytest.mark.parametrize("call", [LARGE, {"to": "quiet", "cents": 5}])
+async def test_an_approved_calls_credential_is_for_one_use(zone, command, call):
+    """Although its grant says nothing of it. It isn't renewed with the plain grant or with the call grant.
+
+    An ask that reads ``input.approvals``, and isn't there any more when the call is made, changes nothing.
+    """
     task = await zone.start_task()
-    (pending,) = (await asked(task)).approvals
+    (pending,) = (await asked(task, call)).approvals
     await command("approve", pending.approval_id, token=zone.approver())
     approved = zone.agent("orchestrator").task(pending.call_grant)
     discharge = await poll(zone, pending)
-    credential = (await approved.authorize("pay", LARGE, discharges=[discharge])).credential
+    decision = await approved.authorize("pay", call, discharges=[discharge])
+    credential = decision.credential
     assert credential.single_use
+    assert not decision.reusable
+    assert await code(approved.authorize("pay", call, discharges=[discharge])) == "approval_used"
     for holder in (task, approved):
-        assert await code(holder.renew(credential, LARGE)) in {"credential_invalid", "discharge_missing"}
+        assert await code(holder.renew(credential, call)) in {"credential_invalid", "discharge_missing"}
     assert not (await task.authorize("pay", {"to": "ACME", "cents": 5})).credential.single_use
 
 

@@ -122,6 +122,28 @@ def test_an_ask_denies_until_it_is_approved(operation):
     assert "Big sum" in decision.denials[0].message
 
 
+@given(
+    st.sets(st.sampled_from(["big", "small"])),
+    st.booleans(),
+    st.sampled_from([{}, {"cents": 0}, {"cents": 3}]),
+    st.sampled_from(["jwt", "macaroon"]),
+)
+def test_what_was_approved_or_charged_is_for_one_use(asking, reuse, charges, kind):
+    """An approval is used up by the call that presents it, so it doesn't matter whether an ask still demands it."""
+    ask = {"approvers": ["cfo"], "reason": "r", "uses": 1, "ttl_seconds": 60}
+    grant = {"code": "ok", "credential": {**JWT, "kind": kind}, "reuse": reuse}
+    answer = document(
+        ask=[{**ask, "code": code} for code in asking],
+        grant=[grant | ({"charges": charges} if charges else {})],
+    )
+    for approved in (frozenset(), {("m", "big")}, {("other", "big")}, {("m", "big"), ("m", "small")}):
+        decision = compose(answer, Operation.AUTHORIZE, approvals=frozenset(approved))
+        assert decision.allowed is ({("m", code) for code in asking} <= approved)
+        if decision.allowed:
+            once = bool(approved or charges)
+            assert (decision.credential.single_use, decision.reuse) == (once, reuse and not once)
+
+
 def test_a_broken_element_names_module_and_line():
     rules = RuleIndex(
         {"m": {"deny": (RuleSite("m.rego", 3, "other"), RuleSite("m.rego", 9, "no"), RuleSite("m.rego", 12))}}
