@@ -73,19 +73,22 @@ class Flow(Terms):
         """Yield what can never match, with the module that it stands in."""
         for last in (False, False, True):  # the arguments of functions are known after two rounds
             for path, clauses in self.program.clauses.items():
+                if not clauses[0].source.own:
+                    continue
+                sinks: list[tuple[set[Origin], Sink]] = []
+                arguments = self._arguments.get(path)
                 for clause in clauses:
-                    if not clause.source.own:
-                        continue
                     self.new_clause()
                     sink = self._sink(quiet=not last)
                     frame = Frame(clause.source, {}, sink, input_of(self.program, clause))
                     try:
-                        self._clause(clause, frame, self._arguments.get(path))
+                        self._clause(clause, frame, arguments)
                     except TooLargeError as error:
                         yield clause.source, too_large(clause.rule, str(error))
                         return
-                    for finding in sink.findings:
-                        yield clause.source, finding
+                    sinks.append((_used(clause, arguments or []), sink))
+                for finding in _told(sinks):
+                    yield clauses[0].source, finding
             self._values.clear()
 
     def element(self, clause: Clause) -> Shape:
@@ -268,6 +271,16 @@ def _may_equal(wanted: Shape, shape: Shape) -> bool:
         return fits(value, shape)
     types = kinds(shape)
     return types is None
+
+
+def _told(sinks: list[tuple[set[Origin], Sink]]) -> Iterator[Finding]:
+    """Yield what the clauses of a rule found; of a literal argument only what no other clause may match."""
+    passed = set().union(*(used for used, _ in sinks))
+    for _, sink in sinks:
+        yield from (finding for finding in sink.findings if finding.origin not in passed)
+    common = Sink()
+    common.take_common(sinks)
+    yield from (finding for finding in common.findings if finding.origin in passed)
 
 
 def _used(clause: Clause, arguments: list[Shape]) -> set[Origin]:

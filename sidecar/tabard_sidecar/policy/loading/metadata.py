@@ -60,6 +60,10 @@ def check_metadata(file: str, module: Node) -> Iterator[PolicyProblem]:
                 f"METADATA {unknown[0]} has no meaning here",
                 f"Use {', '.join(sorted(_ALLOWED - {'location'}))}",
             )  # fmt: skip
+        for name in _misspelt(annotation):
+            yield _problem(
+                file, at, "metadata", f"custom.{name} must mean custom.tabard", "Write custom.tabard"
+            )
         yield from _check_ours(file, at, _tabard(annotation))
 
 
@@ -97,6 +101,13 @@ def _annotations(module: Node) -> Iterator[Node]:
 def _tabard(annotation: Node) -> Json:
     custom = annotation.get("custom")
     return custom.get("tabard") if isinstance(custom, Mapping) else None
+
+
+def _misspelt(annotation: Node) -> list[str]:
+    """Return the names under ``custom`` that are almost ``tabard``."""
+    custom = annotation.get("custom")
+    names = [name for name in custom if name != "tabard"] if isinstance(custom, Mapping) else []
+    return [name for name in names if nearest(name.lower(), ["tabard"])]
 
 
 def _texts(ours: Mapping[str, Json], key: str) -> list[str]:

@@ -55,10 +55,38 @@ def literals(node):
                 yield from literals(child)
 
 
-def misspelt(text):
+def exchanged(text):
     """Return the text with the first two different letters that stand together exchanged."""
-    found = re.search(r"([a-z])(?!\1)([a-z])", text)
-    return None if found is None else text[: found.start()] + found[2] + found[1] + text[found.end() :]
+    return re.sub(r"([a-z])(?!\1)([a-z])", r"\2\1", text, count=1)
+
+
+def dropped(text):
+    return re.sub(r"([a-z])[a-z]", r"\1", text, count=1)
+
+
+def doubled(text):
+    return re.sub(r"([a-z])([a-z])", r"\1\2\2", text, count=1)
+
+
+def replaced(text):
+    return re.sub(r"([a-z])[a-z]", r"\1q", text, count=1)
+
+
+def capitalized(text):
+    return re.sub(r"[a-z]", lambda found: found[0].upper(), text, count=1)
+
+
+def plural(text):
+    if re.fullmatch(r".*[a-z]s", text):
+        return text[:-1]
+    return f"{text}s" if re.fullmatch(r".*[a-z]", text) else text
+
+
+def dashed(text):
+    return text.replace("_", "-") if "_" in text else text.replace("-", "_")
+
+
+MISSPELT = (exchanged, dropped, doubled, replaced, capitalized, plural, dashed)
 
 
 @cache
@@ -70,13 +98,14 @@ def mutants():
             for file, text in load_source(EXAMPLES / example / "policy").modules.items():
                 lines = text.split("\n")
                 for row, column, value in sorted(set(literals(engine.parse(file, text)))):
-                    line, wrong = lines[row - 1], misspelt(value)
+                    line = lines[row - 1]
                     start = column - 1 + (line[column - 1 : column] == '"')
-                    if wrong is None or not line.startswith(value, start) or UNSEEN.search(line[:start]):
+                    if not line.startswith(value, start) or UNSEEN.search(line[:start]):
                         continue
-                    changed = line[:start] + wrong + line[start + len(value) :]
-                    source = "\n".join([*lines[: row - 1], changed, *lines[row:]])
-                    found.append((example, file, f"{row}: {changed.strip()}", source))
+                    for wrong in sorted({misspell(value) for misspell in MISSPELT} - {value}):
+                        changed = line[:start] + wrong + line[start + len(value) :]
+                        source = "\n".join([*lines[: row - 1], changed, *lines[row:]])
+                        found.append((example, file, f"{row}: {changed.strip()}", source))
     return found
 
 
@@ -104,7 +133,7 @@ def test_a_misspelt_name_is_refused(engine, data):
 
 def test_most_names_of_the_examples_can_be_seen():
     """The list of what can't be seen doesn't hide the test's subject."""
-    assert len(mutants()) > 500
+    assert len(mutants()) > 3000
 
 
 @pytest.mark.parametrize(
@@ -122,5 +151,31 @@ def test_data_that_is_gone_is_refused(engine, example, path):
     source = load_source(EXAMPLES / example / "policy")
     head, key = path
     data = {**source.data, head: {name: value for name, value in source.data[head].items() if name != key}}
+    with pytest.raises(PolicyBrokenError, match=rf"data\.{head}\.{key} isn't in any data file"):
+        compile_policy(engine, source.modules, data, options(example)).close()
+
+
+@pytest.mark.parametrize("line", ["tabrad: {labels: [x]}", "Tabard: {labels: [x]}", "tabard: {lables: [x]}"])
+def test_misspelt_metadata_is_refused(engine, line):
+    source = load_source(EXAMPLES / "quickstart" / "policy")
+    modules = {file: f"# METADATA\n# custom:\n#   {line}\n{text}" for file, text in source.modules.items()}
+    with pytest.raises(PolicyBrokenError, match=r"custom\."):
+        compile_policy(engine, modules, source.data, options("quickstart"))
+
+
+@pytest.mark.parametrize("misspell", MISSPELT)
+@pytest.mark.parametrize(
+    ("example", "path"), [("support", ("support", "agents")), ("bank", ("bank", "roles"))]
+)
+def test_a_misspelt_key_of_the_data_is_refused(engine, example, path, misspell):
+    source = load_source(EXAMPLES / example / "policy")
+    head, key = path
+    wrong = misspell(key)
+    if wrong == key:
+        wrong = f"{key}_"
+    data = {
+        **source.data,
+        head: {wrong if name == key else name: item for name, item in source.data[head].items()},
+    }
     with pytest.raises(PolicyBrokenError, match=rf"data\.{head}\.{key} isn't in any data file"):
         compile_policy(engine, source.modules, data, options(example)).close()
