@@ -109,7 +109,7 @@ def _walk(root: Path, wanted: Wanted, *, folders: bool = False) -> Iterator[_Ent
     pending, files, entries = [(str(root), "")], 0, _MAX_ENTRIES
     while pending:
         folder, prefix = pending.pop()
-        for found in _entries(folder, prefix, entries):
+        for found in _entries(folder, prefix, entries, wanted):
             entries -= 1
             if stat.S_ISDIR(found.status.st_mode):
                 first = seen.setdefault((found.status.st_dev, found.status.st_ino), found.path)
@@ -137,9 +137,10 @@ def _top(root: Path) -> os.stat_result:
     return status
 
 
-def _entries(folder: str, prefix: str, most: int) -> Iterator[_Entry]:
+def _entries(folder: str, prefix: str, most: int, wanted: Wanted) -> Iterator[_Entry]:
     for entry in _scan(folder, most):
-        if not entry.name.startswith("."):
+        plain = not entry.is_symlink() and not entry.is_dir(follow_symlinks=False)
+        if not entry.name.startswith(".") and not (plain and not wanted(entry.name)):
             found = _examine(entry, prefix)
             if found is not None:
                 yield found
@@ -149,7 +150,7 @@ def _examine(entry: os.DirEntry[str], prefix: str) -> _Entry | None:
     """Return what an entry is; ``None`` if it was removed meanwhile."""
     link = entry.is_symlink()
     try:
-        status = Path(entry.path).stat()
+        status = entry.stat()
     except FileNotFoundError as error:
         if link:
             raise UnreadableError(entry.path, "is a link that leads nowhere", "Remove or mend it") from error

@@ -20,7 +20,7 @@ from tabard_sidecar.policy.loading.bundles import (
 )
 from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
 from tabard_sidecar.policy.loading.reading import UnreadableError
-from tabard_sidecar.policy.loading.strays import hidden_files, misspelt, misspelt_file
+from tabard_sidecar.policy.loading.strays import hidden_files, hidden_stamps, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 
@@ -76,9 +76,9 @@ def load_source(path: Path, keys: BundleKeys | None = None, *, trusted: bool = F
             return _assemble(*read_bundle(path, _is_source, keys), path)
         _refuse_signed(path, keys)
         files = folder.read_folder(path, _is_source)
+        _refuse_hidden(path)
     except UnreadableError as error:
         raise PolicyBrokenError([error.problem]) from error
-    _refuse_hidden(path)
     return _assemble(files, None, path)
 
 
@@ -242,4 +242,7 @@ def _is_case_file(name: str) -> bool:
 def fingerprint(path: Path) -> object:
     """Return a value that changes whenever the source changes: names, inodes, sizes, times, owners and modes."""
     seen = folder.fingerprint(path, _is_source)
-    return (seen, *hidden_files(path)) if path.is_dir() else seen
+    try:
+        return (seen, *hidden_stamps(path)) if path.is_dir() else seen
+    except UnreadableError as error:
+        return seen, str(error.problem)

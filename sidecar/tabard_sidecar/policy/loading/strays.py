@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from tabard.files import open_regular
 
+from tabard_sidecar.policy.loading.reading import UnreadableError
 from tabard_sidecar.policy.problems import PolicyProblem
 
 _KUBERNETES = re.compile(r"\.\.(data|data_tmp|\d{4}_.*)")
 """Folders of a mounted ConfigMap; the visible names are links into them."""
 _OF_A_POLICY = re.compile(rb"^\s*package\s+(policy|lib|system|tabard)\b", re.MULTILINE)
 _MAX_READ = 1024 * 1024
-_MAX_ENTRIES = 20_000
-"""Most entries that are looked at; the fingerprint of a folder looks at them twice a second."""
+_MAX_ENTRIES = 200_000
 _HISTORY = frozenset({".git", ".hg", ".jj", ".svn"})
 
 
@@ -46,31 +47,49 @@ def hidden_files(root: Path) -> Iterator[str]:
     A file counts if its name ends in ``.rego`` and it says ``package policy…``, ``lib…``, ``system…`` or ``tabard…``. One
     that a visible link leads to is read, and doesn't count; nor do the folders of a mounted ConfigMap and of version control.
     """
-    for path in _below(root):
-        if path.name.lower().endswith(".rego") and path.is_file() and _is_policy(path):
-            yield str(path)
+    for entry in _below(root):
+        if _is_policy(Path(entry.path)):
+            yield entry.path
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Yield the hidden files below a folder. Links aren't followed: what they lead to is looked at in its own place."""
-    pending, count = [(folder, False)], 0
+def hidden_stamps(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield name, size and time of change of the hidden files that :func:`hidden_files` reads. Contents aren't read."""
+    for entry in _below(root):
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        yield entry.path, status.st_size, status.st_mtime_ns
+
+
+def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the hidden files below a folder whose names end in ``.rego``.
+
+    Links aren't followed: what they lead to is looked at in its own place.
+
+    Raises:
+        UnreadableError: there are too many names to be looked at.
+    """
+    pending, count = [(str(folder), False)], 0
     while pending:
         current, inside = pending.pop()
         try:
-            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+            with os.scandir(current) as found:
+                entries = sorted(islice(found, _MAX_ENTRIES + 1 - count), key=lambda entry: entry.name)
         except OSError:
             continue
+        count += len(entries)
+        if count > _MAX_ENTRIES:
+            message = f"holds more than {_MAX_ENTRIES} names, hidden ones included"
+            raise UnreadableError(str(folder), message, "Use a folder of its own")
         for entry in entries:
-            count += 1
-            if count > _MAX_ENTRIES:
-                return
             concealed = inside or entry.name.startswith(".")
             if entry.is_symlink() or entry.name in _HISTORY or _KUBERNETES.fullmatch(entry.name):
                 continue
             if entry.is_dir():
-                pending.append((Path(entry.path), concealed))
-            elif concealed:
-                yield Path(entry.path)
+                pending.append((entry.path, concealed))
+            elif concealed and entry.is_file() and entry.name.lower().endswith(".rego"):
+                yield entry
 
 
 def _is_policy(path: Path) -> bool:

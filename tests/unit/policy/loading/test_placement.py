@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from tabard_sidecar.policy.loading import strays
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.sources import fingerprint, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -143,3 +146,27 @@ def test_metadata_cannot_weaken_a_check(engine, policy, annotation, code, scope)
 def test_other_metadata_is_free(engine, policy):
     text = "# METADATA\n# title: a\n# authors: [b]\n# custom: {severity: high}\n# description: c\n"
     assert loaded(engine, policy("guard.rego", f"package policy.guard\n\n{text}{DENY}")) == set()
+
+
+def test_looking_for_changes_opens_no_file(policy, monkeypatch):
+    folder = policy(".team/deny.rego", "package policy.load\n\n" + DENY)
+    before = fingerprint(folder)
+    monkeypatch.setattr(strays, "open_regular", lambda path: pytest.fail(f"opens {path}"))
+    assert fingerprint(folder) == before
+    policy(".team/deny.rego", "package policy.other\n\n" + DENY)
+    assert fingerprint(folder) != before
+
+
+def test_more_names_than_are_looked_at_are_refused(engine, policy, monkeypatch):
+    monkeypatch.setattr(strays, "_MAX_ENTRIES", 5)
+    folder = policy(".team/z.rego", "package policy.load\n\n" + DENY)
+    assert loaded(engine, folder) == {("z.rego", "skipped")}
+    for number in range(5):
+        policy(f".team/a{number}.txt", "")
+    assert loaded(engine, folder) == {(folder.name, "unreadable")}
+
+
+def test_a_hidden_fifo_is_not_opened(engine, policy):
+    folder = policy("README.md", "")
+    os.mkfifo(folder / ".deny.rego")
+    assert loaded(engine, folder) == set()
