@@ -34,7 +34,8 @@ class ReplayStore(Protocol):
         Args:
             issuer: issuer of the credential.
             credential_id: identifier of the credential, unique for the issuer.
-            expires_at: until when it has to be remembered at least, in seconds since the epoch.
+            expires_at: until when it has to be remembered at least, in seconds since the epoch. It is later than the end of
+                the credential that the issuer signed, whatever caveats a holder appended.
 
         Raises:
             ReplayUnavailable: it couldn't be read or written.

@@ -22,14 +22,21 @@ from tabard.verify.replay import ReplayStore, ReplayUnavailable, SqliteReplaySto
 
 MAX_TOKEN_CHARS = 32 * 1024
 _JWT_DOTS = 2
+_REMEMBER_LONGER_SECONDS = 60.0
+"""A use is remembered longer than the credential is valid: a request may be slow, and a store's clock may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A credential whose signature, issuer, audience and time are checked, but not yet its call."""
+    """A credential whose signature, issuer, audience and time are checked, but not yet its call.
+
+    ``signed_expires_at`` is the end that the issuer signed, in seconds since the epoch. The end in ``credential`` may be earlier,
+    because a holder can append a caveat.
+    """
 
     credential: VerifiedCredential
     token: str
+    signed_expires_at: float
     call_caveats: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -111,7 +118,8 @@ class Verifier:
                     "credential_type", "credentials of kind jwt aren't accepted here, or it isn't one"
                 )
             claims = read_jwt(token, self._jwks)
-            return Authenticated(read("jwt", claims, self._expected, self._clock()), token)
+            credential = read("jwt", claims, self._expected, self._clock())
+            return Authenticated(credential, token, credential.expires_at)
         if self._audience_keys is None:
             raise Rejected(
                 "credential_type", "credentials of kind macaroon aren't accepted here, or it isn't one"
@@ -138,7 +146,7 @@ class Verifier:
         if self._introspection is not None:
             self._introspection.check(authenticated.token, credential.credential_id)
         if credential.single_use:
-            self._use_up(credential)
+            self._use_up(credential, authenticated.signed_expires_at)
         return replace(credential, arguments=dict(call.arguments))
 
     def _restrict(
@@ -157,10 +165,11 @@ class Verifier:
         leeway = self._expected.leeway_seconds
         check_time(credential.issued_at, narrowed.expires_at, leeway, self._clock())
         left = replace(credential, scopes=narrowed.scopes, expires_at=narrowed.expires_at)
-        return Authenticated(left, token, narrowed.call_digests)
+        return Authenticated(left, token, credential.expires_at, narrowed.call_digests)
 
-    def _use_up(self, credential: VerifiedCredential) -> None:
-        until = credential.expires_at + self._expected.leeway_seconds
+    def _use_up(self, credential: VerifiedCredential, signed_expires_at: float) -> None:
+        # Not until the end that a holder's caveat names: the holder still has the credential without it.
+        until = signed_expires_at + self._expected.leeway_seconds + _REMEMBER_LONGER_SECONDS
         try:
             first = self._replay.accept(credential.issuer, credential.credential_id, until)
         except ReplayUnavailable as error:

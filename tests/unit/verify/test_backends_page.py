@@ -71,6 +71,7 @@ def test_every_block_belongs_to_a_test():
         "introspection",
         "keys",
         "outcome",
+        "redis",  # tests/integration/verify
         "testing",
     }
 

@@ -4,9 +4,15 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+import time
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tabard import macaroon
+from tabard.caveats import Audiences, Expiry, Scopes, encode_caveat
+from tabard.testing import FakeIssuer
 from tabard.verify import Rejected, ReplayUnavailable, SqliteReplayStore, Verifier
 
 
@@ -149,3 +155,59 @@ def test_the_default_file_is_this_users(monkeypatch, tmp_path):
     assert store.accept("i", "a", 2e9)
     store.close()
     assert (tmp_path / "tabard" / "replay.sqlite3").exists()
+
+
+class _AsBriefAsAllowed:
+    """A store that forgets each use at the very moment from which it may."""
+
+    def __init__(self, clock):
+        self._clock, self._until = clock, {}
+
+    def accept(self, issuer, credential_id, expires_at):
+        if self._until.get((issuer, credential_id), 0.0) > self._clock():
+            return False
+        self._until[issuer, credential_id] = expires_at
+        return True
+
+
+@pytest.fixture(scope="module")
+def one_use(tmp_path_factory):
+    """A macaroon for a single use, and the file of the keys that verify it."""
+    issuer = FakeIssuer("refunds")
+    keys = issuer.write_audience_keys(tmp_path_factory.mktemp("keys") / "keys.json")
+    return issuer, keys, issuer.macaroon("t", single_use=True, ttl_seconds=20_000, scopes=["read", "write"])
+
+
+appended = st.lists(
+    st.one_of(
+        st.floats(-20, 20_100).map(lambda left: lambda now: Expiry(now + left)),
+        st.just(lambda _: Scopes(("read",))),
+        st.just(lambda _: Audiences(("refunds", "orders"))),
+    ),
+    max_size=3,
+)
+presentations = st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.5, 70.0, 3680.0]), appended), max_size=8)
+
+
+@pytest.mark.parametrize("leeway", [0.0, 0.5, 5.0])
+@pytest.mark.parametrize("store", [_AsBriefAsAllowed, None], ids=["brief", "sqlite"])
+@given(presentations)
+def test_whatever_caveats_a_holder_appends_there_is_one_use(one_use, tmp_path_factory, store, leeway, steps):
+    issuer, keys, whole = one_use
+    now = [time.time()]
+    path = tmp_path_factory.mktemp("replay") / "replay.sqlite3"
+    used = store(lambda: now[0]) if store else SqliteReplayStore(path, clock=lambda: now[0])
+    options = {"audience_keys": keys, "replay": used, "leeway_seconds": leeway, "clock": lambda: now[0]}
+    verifier = Verifier("refunds", issuer=issuer.name, **options)
+    accepted = 0
+    # The last presentation is of the credential as it was issued.
+    for wait, caveats in [*steps, (0.0, [])]:
+        now[0] += wait
+        try:
+            verifier.verify(macaroon.append(whole, [encode_caveat(of(now[0])) for of in caveats]), "t", {})
+        except Rejected:
+            continue
+        accepted += 1
+    assert accepted <= 1
+    if store is None:
+        used.close()
