@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import OK, Library, Outcome, load, problems_from
 from tabard_opa._mailbox import Mailboxes
+from tabard_opa._text import json_text
 from tabard_opa.apart import try_compile
 from tabard_opa.bundle import Bundle, BundleVerification, bundle_from
 from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
@@ -178,10 +179,9 @@ class Engine:
         """
         self.check_process()
         names = tuple(entrypoints)
-        request = json.dumps(
+        rest = json.dumps(
             {
                 "modules": dict(modules),
-                "data": _plain(data),
                 "entrypoints": names,
                 "capabilities": capabilities,
                 "input_schema": input_schema,
@@ -189,7 +189,8 @@ class Engine:
                 "deadline_ns": int(deadline_seconds * 1e9),
             },
             separators=(",", ":"),
-        ).encode()
+        )
+        request = f'{{"data":{_data_text(data)},{rest[1:]}'.encode()
         if apart:
             try_compile(request, deadline_seconds)
         handle, _ = self.library.call("tabard_compile", self._handle, request, len(request))
@@ -224,13 +225,11 @@ def parse_bundle(
     return bundle_from(json.loads(text))
 
 
-def _plain(data: Mapping[str, Any] | bytes) -> Any:  # noqa: ANN401 - JSON
+def _data_text(data: Mapping[str, Any] | bytes) -> str:
     try:
-        document = json.loads(data) if isinstance(data, bytes) else dict(data)
-        json.dumps(document, allow_nan=False)
+        return json_text(json.loads(data) if isinstance(data, bytes) else dict(data))
     except (ValueError, TypeError, RecursionError) as error:
         raise EngineError((PolicyProblem("", 0, 0, "data_error", f"data: {error}"),)) from error
-    return document
 
 
 def _free_engine(library: Library, handle: int, pid: int) -> None:
