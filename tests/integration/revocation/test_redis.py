@@ -109,7 +109,7 @@ async def test_tasks_links_and_trees(make):
     assert await store.ended_at_or_above(link)
     assert all(node.inactive for node in (await one.task_views.tree("task-a")).nodes)
     (entry,) = await one.admin.listed()
-    assert (entry.target, entry.reason) == (root, "enough")
+    assert (entry.target, entry.reasons) == (root, ("enough",))
 
 
 async def test_a_server_that_stands_still_denies_after_the_bound_and_recovers(make, tmp_path):

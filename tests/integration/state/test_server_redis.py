@@ -124,8 +124,8 @@ async def test_what_expired_long_ago_leaves_nothing(start_server, open_store):
     while await store.expire(now=time.time() + 90_000):
         pass
     left = {name.removeprefix("tabard:{z}:").partition(":")[0] for name in server.names()}
-    # Single use, requests, and when labels were earned go by themselves.
-    assert left <= {"meta", "writer", "use", "request", "owner", "asked"}
+    # Single use, requests and labels of owners expire by themselves.
+    assert left <= {"meta", "writer", "use", "request", "owner", "ownermeta", "asked"}
 
 
 @pytest.mark.parametrize(
