@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tabard_sidecar.policy.loading.finding import Frame, mismatch
+from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
 from tabard_sidecar.policy.loading.shapes import (
     ANY,
@@ -93,7 +94,11 @@ def _builtin(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape 
     if name in _COMPARISONS and len(shapes) == _PAIR:
         compare(name, shapes[0], shapes[1], frame)
     elif name in _PARTS and len(shapes) == _PAIR:
-        _compare_parts(name, shapes[0], shapes[1], frame)
+        _compare_parts(_PARTS[name], shapes[0], shapes[1], frame)
+    elif name == "glob.match" and len(shapes) == _TRIPLE:
+        _compare_parts(may_match_glob, shapes[2], shapes[0], frame)
+    elif name == "regex.match" and len(shapes) == _PAIR:
+        _compare_parts(may_match_regex, shapes[1], shapes[0], frame)
     elif name == "object.get" and len(shapes) == _TRIPLE:
         found = _get(flow, shapes, frame)
     elif name == "object.keys" and len(shapes) == 1:
@@ -114,15 +119,14 @@ def _path(flow: Flow, called: Json, frame: Frame) -> Path | None:
     return path if path in flow.program.clauses else None
 
 
-def _compare_parts(name: str, whole: Shape, piece: Shape, frame: Frame) -> None:
-    """Find a beginning, end or part that no value of a listed part of the input has."""
+def _compare_parts(holds: Callable[[str, str], bool], whole: Shape, piece: Shape, frame: Frame) -> None:
+    """Find a beginning, end, part or pattern that no value of a listed part of the input has."""
     if not isinstance(piece, Values) or piece.origin is None or not isinstance(whole, Fits):
         return
     listed = [schema.get("enum") for schema in whole.schemas]
     for text in piece.items:
         if isinstance(text, str) and all(
-            isinstance(values, list) and not any(_PARTS[name](value, text) for value in values)
-            for values in listed
+            isinstance(values, list) and not any(holds(value, text) for value in values) for values in listed
         ):
             frame.sink.never(text, whole, piece.origin, frame)
 
