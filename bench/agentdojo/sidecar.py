@@ -178,6 +178,8 @@ class _TaskSession:
         if decision.code == "approval_required":
             self._desk.work_off()
             return self._ask_again(tool, arguments)
+        if decision.code == "approval_denied":
+            return Answer.REFUSED
         if decision.error is not None:
             raise decision.error
         return Answer.DENIED
@@ -187,6 +189,10 @@ class _TaskSession:
         try:
             self._task.authorize(tool, arguments, wait_for_approval=_APPROVAL_SECONDS)
         except tabard.ApprovalRequired:
+            return Answer.REFUSED
+        except tabard.Denied as denied:
+            if denied.code != "approval_denied":
+                raise
             return Answer.REFUSED
         return Answer.APPROVED
 
