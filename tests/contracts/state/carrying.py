@@ -234,6 +234,26 @@ class CarryingContract:
         assert answer.state is ReserveState.CHANGED
         assert await labels(store, chain(late.root_id)) == ("x",)
 
+    async def test_a_label_that_arrives_with_an_older_time_reaches_the_tasks_between(self, new_store):
+        """The owner's latest task doesn't see it, one that began before does: what that one had cached is out of date."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            subject = fresh("subject")
+            await calls(one, chain(await started(one, subject)), task_labels=["x"], now=NOW)
+            between = task(subject=subject, started_at=NOW + 60)
+            await one.open_task(between, labels_since=NOW + 30)
+            reader = task(subject=subject, workload="h", started_at=NOW + 60)
+            await one.open_task(reader, labels_since=NOW + 30)
+            await calls(one, chain(reader.root_id), task_labels=["x"], now=NOW + 70)
+            await one.open_task(task(subject=subject, started_at=NOW + 130), labels_since=NOW + 100)
+            before = await other.look_up(chain(between.root_id))
+            assert before.labels == ()
+            back = chain(reader.root_id, AGENT, hops=AGENT)
+            await one.register_children(steps(back), expires_at=LATER)
+            late = wanted(chain(between.root_id), version=before.label_version)
+            for call in (late, replace(late, unchanged=(before.changes, before.revocations))):
+                assert (await other.reserve(call)).state is ReserveState.CHANGED
+            assert await labels(other, chain(between.root_id)) == ("x",)
+
     async def test_labels_are_kept_as_long_as_a_task_that_sees_them(self, store):
         """The task that earned them may be over long before."""
         subject = fresh("subject")

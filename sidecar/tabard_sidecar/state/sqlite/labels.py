@@ -231,7 +231,8 @@ def _give(  # noqa: PLR0913
         _know(connection, owner, since, expires_at)
         found = (None, 0, 0, since)
     before, was_wide, was_own, since = found
-    news = before is None or before < since <= source.at or (wide and not was_wide)
+    # ``since`` is that of the owner's latest task. A label may be new to an earlier one, too: which, isn't looked up.
+    news = before is None or before < min(since, source.at) or (wide and not was_wide)
     if not news and was_own >= own and before >= source.at - _SAME_SECONDS:
         return set()
     connection.execute(

@@ -51,7 +51,8 @@ local function give(owner, label, at, own, wide, task)
   local news = true
   if before then
     local old_at, old_until, old_own, old_wide = read_label(before)
-    news = (old_at < since and since <= at) or (wide and not old_wide)
+    -- "since" is that of the owner's latest task. A label may be new to an earlier one, too: which, isn't looked up.
+    news = old_at < math.min(since, at) or (wide and not old_wide)
     at, until_time = math.max(at, old_at), math.max(until_time, old_until)
     own, wide = own or old_own, wide or old_wide
   end
