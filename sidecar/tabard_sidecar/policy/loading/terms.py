@@ -53,6 +53,7 @@ class Terms:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.touched: set[Path] = set()
+        self._named: set[Json] = set()  # keys of written tables that are read by name, such as a default's
         self._data = None if program.data is None else Values((program.data,), allowance=Allowance())
         self._left = _MAX_TERMS
         self._left_of_clause = _MAX_CLAUSE_TERMS
@@ -244,7 +245,7 @@ class Terms:
         """Return the bound of what stands under a key, and find keys that can't be there."""
         if isinstance(key, Fits):
             for name, origin in _literal_keys(shape):
-                if not fits(name, key):
+                if not fits(name, key) and not (isinstance(name, str) and name in self._named):
                     frame.sink.never(name, key, origin, frame)
         if not isinstance(key, Values):
             return items_of(shape)
@@ -282,6 +283,8 @@ class Terms:
                 return ANY
         if isinstance(shape, Unknown) and shape.unlisted and origin is not None:
             unlisted_data(shape, frame)
+        if found is not None and isinstance(key, str) and isinstance(shape, Values | Fields) and shape.origin:
+            self._named.add(key)
         if found is None and origin is not None:
             missing_key(shape, key, origin, frame)
         elif isinstance(key, str) and isinstance(shape, Values) and shape.origin is not None:

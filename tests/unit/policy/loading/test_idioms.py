@@ -484,6 +484,14 @@ deny contains {"code": "x", "message": "x"} if input.delegation.depth > _max
 
 deny contains {"code": "x", "message": "x"} if input.budgets.other.spent > 1
 """,
+    "a default's key in a table": """_table := {"notes.read": 3, "*": 5}
+
+_limit := _table[input.tool.name]
+
+_fallback := _table["*"] if not _limit
+
+deny contains {"code": "x", "message": "x"} if count(input.history.calls) > _fallback
+""",
     "grant for each row": """_backends := {"notes.read": {"scope": "r", "audience": "A"}, "notes.write": {"scope": "r", "audience": "A"}}
 
 grant contains {"code": "each", "credential": {"kind": "jwt", "audience": backend.audience, "scopes": [backend.scope], "ttl_seconds": 60}} if {

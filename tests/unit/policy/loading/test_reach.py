@@ -87,6 +87,7 @@ NEVER = [
     't := input; t.operation == "authorise"',
     '{"authorise": 1}[input.operation]',
     '{"authorise"}[input.operation]',
+    '{["authorise"], "renew"}[input.operation]',
     'some op in {"authorise"}; op == input.operation',
     'input["operation"] == "authorise"',
     'object.get(input, "operation", "") == "authorise"',
