@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 from tabard_sidecar.model import BudgetLimit
@@ -182,6 +183,28 @@ class BudgetsContract:
         assert await store.report(outcome(call, raised={"rows": MOST, "cents": 7})) is OutcomeState.DONE
         assert (await store.look_up(of)).spent == {f"{root}/rows": 100, f"{root}/cents": 10}
         assert (await store.reserve(wanted(of, charges={"rows": 1}))).state is ReserveState.EXHAUSTED
+
+    @pytest.mark.parametrize("charged", [0, 2])
+    @pytest.mark.parametrize("raised", [1, 3, MOST])
+    async def test_raising_takes_no_more_than_the_narrowest_budget_has_left(self, store, charged, raised):
+        """A holder's own part of a budget is all that its report can use up, also of a call that cost nothing."""
+        root = (await new_task(store)).root_id
+        whole = chain(root, budgets={"rows": 1000, "cents": 1000})
+        assert (await store.reserve(wanted(whole, charges={"rows": 10}))).state is ReserveState.DONE
+        part, other = BudgetLimit(f"{root}/part", "rows", 5), BudgetLimit(f"{root}/other", "cents", 1)
+        call = wanted(replace(whole, budgets=(*whole.budgets, part, other)), charges={"rows": charged})
+        assert (await store.reserve(call)).state is ReserveState.DONE
+        for _ in range(2):
+            told = outcome(call, raised={"rows": raised, "cents": MOST})
+            assert await store.report(told) is OutcomeState.DONE
+        used = min(5, charged + 2 * raised)
+        spent = (await store.look_up(call.chain)).spent
+        assert spent == {
+            part.budget_id: used,
+            f"{root}/rows": 10 + used,
+            other.budget_id: 1,
+            f"{root}/cents": 1,
+        }
 
     async def test_an_outcome_of_another_holder_is_unknown(self, store):
         root, other = [(await new_task(store)).root_id for _ in range(2)]

@@ -43,8 +43,8 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         refund = outcome.refunded.get(name, 0)
         if refund:
             lower(connection, outcome.root_id, budget_id, refund)
-        _raise(connection, outcome.root_id, BudgetLimit(budget_id, name, limit), outcome.raised.get(name, 0))
         left.append((budget_id, name, limit, amount - refund))
+    _raise(connection, outcome, [BudgetLimit(*budget[:3]) for budget in charged])
     if any(outcome.refunded.values()):
         connection.execute(
             "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
@@ -61,15 +61,26 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
     return OutcomeState.DONE
 
 
-def _raise(connection: sqlite3.Connection, root_id: str, budget: BudgetLimit, amount: int) -> None:
-    """Charge more, but never past the limit."""
-    if amount:
-        limit = budget.limit
-        connection.execute(
-            "INSERT INTO spent VALUES (?, ?, min(?, ?), ?, ?) ON CONFLICT (root_id, budget_id) "
-            "DO UPDATE SET amount=max(amount, min(?, amount+?))",
-            (root_id, budget.budget_id, limit, amount, budget.name, limit, limit, amount),
-        )
+def _raise(connection: sqlite3.Connection, outcome: Outcome, budgets: Sequence[BudgetLimit]) -> None:
+    """Charge more, but no more than every budget of the name has left: a narrower one protects the wider ones."""
+    raised = {name: amount for name, amount in outcome.raised.items() if amount}
+    if not raised:
+        return
+    rows = connection.execute("SELECT budget_id, amount FROM spent WHERE root_id=?", (outcome.root_id,))
+    spent = dict(rows.fetchall())
+    for one in budgets:
+        if one.name in raised:
+            room = max(0, one.limit - spent.get(one.budget_id, 0))
+            raised[one.name] = min(raised[one.name], room)
+    connection.executemany(
+        "INSERT INTO spent VALUES (?, ?, ?, ?, ?) ON CONFLICT (root_id, budget_id) "
+        "DO UPDATE SET amount=amount+excluded.amount",
+        [
+            (outcome.root_id, one.budget_id, raised[one.name], one.name, one.limit)
+            for one in budgets
+            if raised.get(one.name)
+        ],
+    )
 
 
 def _refund_problem(

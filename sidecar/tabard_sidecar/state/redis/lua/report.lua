@@ -21,16 +21,21 @@ if not has_room(q.workloads[1], q.labels) then return 'full' end
 
 -- Every check passed; write.
 local spent = key('spent', q.root)
+local before, left, room = {}, {}, {}
 for _, charge in ipairs(record.charges) do
   local id, name, limit = charge[1], charge[2], charge[3]
-  local before = tonumber(redis.call('HGET', spent, id) or '0')
-  local after = math.max(0, before - (q.refunded[name] or 0))
-  -- Never raise past the limit, and never lower spending to a limit that became smaller later.
-  after = math.max(after, math.min(limit, after + (q.raised[name] or 0)))
-  if after ~= before then
+  before[id] = tonumber(redis.call('HGET', spent, id) or '0')
+  left[id] = math.max(0, before[id] - (q.refunded[name] or 0))
+  -- A raise is no more than every budget of the name has left: a narrower one protects the wider ones.
+  room[name] = math.max(0, math.min(room[name] or q.raised[name] or 0, limit - left[id]))
+end
+for _, charge in ipairs(record.charges) do
+  local id, name, limit = charge[1], charge[2], charge[3]
+  local after = left[id] + room[name]
+  if after ~= before[id] then
     redis.call('HSET', spent, id, whole(after))
     ends(spent, task[1])
-    if before == 0 then describe(q.root, id, name, limit, task[1]) end
+    if before[id] == 0 then describe(q.root, id, name, limit, task[1]) end
   end
 end
 if refunding then
