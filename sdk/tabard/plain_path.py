@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 _READ_DIFFERENTLY = frozenset("\\%;?#")
 """Separators, escapes, parameters and ends of the path to some programs, plain characters to others."""
-_FILES_DIFFERENTLY = frozenset(":|$")
-"""Drives, streams and variables to some programs that open files."""
+_FILES_DIFFERENTLY = frozenset(':|$*[{`<>"')
+"""Drives, streams, variables, patterns and commands to some programs that open files, and to shells."""
+_PATTERN = re.compile(r"[+@!]\(")
+"""Patterns of bash, beside those that begin with ``*`` and ``?``."""
 _LIKE_SEPARATORS = frozenset("\u2044\u2215\u2216\u29f5\u29f8\u29f9\u00a5\u20a9")
 """What conversions to legacy character sets turn into a slash or backslash; yen and won signs are backslashes there."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?: *\..*)?", re.IGNORECASE)
@@ -33,9 +35,10 @@ def path_flaw(path: str) -> str | None:
 def file_path_flaw(path: str) -> str | None:
     """Return what a program that opens files might understand differently in an absolute path, ``None`` if nothing.
 
-    Flaws are those of :func:`path_flaw`, and: ``:``, ``|`` and ``$``; a segment that begins with ``~`` or a space, or ends with
-    a dot or a space; names of devices on Windows. Symbolic links are another matter: only who opens the path can see
-    them.
+    Flaws are those of :func:`path_flaw`, and: ``:``, ``|``, ``<``, ``>``, ``"`` and ``$``; what shells expand (``*``, ``[``,
+    ``{``, a backtick, ``+(``, ``@(``, ``!(``); a segment that begins with ``~`` or a space, or ends with a dot or a space, or is
+    ``.`` or ``..`` once a shell has removed quotes; names of devices on Windows. Symbolic links are another matter: only
+    who opens the path can see them.
     """
     return _any_form(path, lambda form: _flaw(form) or _file_flaw(form))
 
@@ -69,10 +72,14 @@ def _flaw(path: str) -> str | None:
 
 def _file_flaw(path: str) -> str | None:
     if _FILES_DIFFERENTLY & set(path):
-        return "holds one of : | $"
+        return 'holds one of : | $ * [ { ` < > "'
+    if _PATTERN.search(path):
+        return "holds a pattern of a shell"
     for segment in _segments(path):
         if segment[0] in "~ " or segment[-1] in ". ":
             return "holds a segment that begins with '~' or a space, or ends with a dot or a space"
+        if segment.replace("'", "").strip() in {"", ".", ".."}:
+            return "holds a segment of nothing but dots and quotes"
         if _DEVICE.fullmatch(segment):
             return "holds the name of a device"
     return None

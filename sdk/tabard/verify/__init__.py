@@ -8,6 +8,7 @@ from tabard.outcome import sign_outcome
 from tabard.verify.calls import NO_CREDENTIAL, CredentialOptional, Extract, ExtractGrpc, GrpcCalls, HttpCalls
 from tabard.verify.errors import Rejected
 from tabard.verify.introspection import IntrospectionClient
+from tabard.verify.json_rpc import JsonRpcRequest
 from tabard.verify.model import Call, ChainLink, VerifiedCredential
 from tabard.verify.replay import ReplayStore, ReplayUnavailable, SqliteReplayStore
 from tabard.verify.request import GrpcRequest, MultiMapping, Request
@@ -24,6 +25,7 @@ __all__ = [
     "GrpcRequest",
     "HttpCalls",
     "IntrospectionClient",
+    "JsonRpcRequest",
     "MultiMapping",
     "Rejected",
     "ReplayStore",

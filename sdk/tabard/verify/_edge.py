@@ -10,7 +10,7 @@ from typing import Any
 from tabard.verify.calls import NO_CREDENTIAL, CredentialOptional, Found, HttpCalls, Operation, Routes
 from tabard.verify.errors import Rejected
 from tabard.verify.model import Call, VerifiedCredential
-from tabard.verify.request import Request
+from tabard.verify.request import Request, dashed, names_other_charset
 from tabard.verify.verifier import MAX_TOKEN_CHARS, Authenticated, Verifier
 
 DEFAULT_MAX_BODY_BYTES = 1 << 20
@@ -125,11 +125,14 @@ class HttpGuard:
             Rejected: none, or the application might select another.
         """
         found = self._routes.find(method, path, raw)
-        for name, value in headers:
+        for spelled, value in headers:
+            name = dashed(spelled)
             if name in _SELECT_ANOTHER:
                 raise Rejected("operation_unknown", f"the header {name} asks for another operation")
             if name == "content-encoding" and value.strip().lower() not in {"", "identity"}:
                 raise Rejected("call_unreadable", "the body is compressed")
+            if name == "content-type" and names_other_charset(value):
+                raise Rejected("call_unreadable", "Content-Type names another encoding than UTF-8")
         return found
 
     def authenticate(self, found: Found, headers: Iterable[tuple[str, str]]) -> Authenticated | None:

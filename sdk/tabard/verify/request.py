@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from tabard.arguments import ArgumentsError, parse_arguments
 from tabard.verify.errors import Rejected
+from tabard.verify.json_rpc import JsonRpcRequest, read_json_rpc
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
+_UTF_8 = frozenset({"charset=utf-8", 'charset="utf-8"'})
 
 
 class MultiMapping(Mapping[str, str]):
@@ -40,6 +45,18 @@ class MultiMapping(Mapping[str, str]):
         self._unread.pop(key, None)
         return list(self._values.get(key, ()))
 
+    def integer(self, name: str) -> int:
+        """Return the value of a name that occurs once as an integer, written in the one way that every parser reads alike.
+
+        Raises:
+            KeyError: there is none.
+            Rejected: the name is repeated, or its value isn't such an integer (``+1``, ``01``, ``1_0``, spaces, other digits).
+        """
+        value = self[name]
+        if not _INTEGER.fullmatch(value):
+            raise Rejected("call_unreadable", f"{self._what} {name[:100]!r} is no plain integer")
+        return int(value)
+
     def unread(self) -> list[str]:
         """Return the names whose values were never asked for."""
         return list(self._unread)
@@ -66,6 +83,22 @@ class MultiMapping(Mapping[str, str]):
 
     def _key(self, name: str) -> str:
         return name.lower() if self._ignore_case else name
+
+
+class _Headers(MultiMapping):
+    """Headers, of which none that is read may also be spelled with ``_``: CGI and WSGI take that for ``-``."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        pairs = list(pairs)
+        super().__init__(pairs, what="header", ignore_case=True)
+        self._ambiguous = {dashed(name) for name, _ in pairs if "_" in name}
+
+    def _key(self, name: str) -> str:
+        key = name.lower()
+        # While the pairs are taken in, nothing is read yet.
+        if dashed(key) in getattr(self, "_ambiguous", ()):
+            raise Rejected("call_unreadable", f"the header {key[:100]!r} is spelled with an underscore")
+        return key
 
 
 class Request:
@@ -99,7 +132,7 @@ class Request:
         self.path = path
         self.path_params = MultiMapping((path_params or {}).items(), what="path parameter")
         self.query_params = MultiMapping(_form_pairs(query_string), what="query parameter")
-        self.headers = MultiMapping(headers, what="header", ignore_case=True)
+        self.headers = _Headers(headers)
         self._body = body
         self._body_read = False
 
@@ -121,6 +154,15 @@ class Request:
             return parse_arguments(self.body)
         except ArgumentsError as error:
             raise Rejected("call_unreadable", str(error)) from error
+
+    def json_rpc(self) -> JsonRpcRequest:
+        """Return the body's JSON-RPC 2.0 request or notification (MCP, A2A).
+
+        Raises:
+            Rejected: the body isn't JSON (see :meth:`json`), is a response or a batch, or has a member that JSON-RPC doesn't
+                know, so that another reader could take it for something else.
+        """
+        return read_json_rpc(self.json())
 
     def form(self) -> MultiMapping:
         """Return the fields of a body of the type ``application/x-www-form-urlencoded``.
@@ -157,7 +199,7 @@ class Request:
         found = self.headers.get("content-type", "")
         media_type, *parameters = (part.strip().lower() for part in found.split(";"))
         fits = any(media_type == one or (one[0] == "+" and media_type.endswith(one)) for one in accepted)
-        if not fits or not set(parameters) <= {"charset=utf-8", 'charset="utf-8"'}:
+        if not fits or not set(parameters) <= _UTF_8:
             raise Rejected("call_unreadable", f"Content-Type must be {accepted[0]} in UTF-8")
 
     def __repr__(self) -> str:
@@ -180,6 +222,17 @@ class GrpcRequest:
 
     def __repr__(self) -> str:
         return f"GrpcRequest({self.method!r})"
+
+
+def dashed(name: str) -> str:
+    """Return a header's name as CGI and WSGI understand it: in lower case, with ``-`` for ``_``."""
+    return name.lower().replace("_", "-")
+
+
+def names_other_charset(content_type: str) -> bool:
+    """Tell whether a ``Content-Type`` names another encoding than UTF-8; some frameworks decode the query by it."""
+    parts = [part.strip() for part in content_type.lower().split(";")]
+    return any("charset" in part and part not in _UTF_8 for part in parts)
 
 
 def _form_pairs(text: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import ntpath
 import os
 import posixpath
+import subprocess
 import tempfile
 import unicodedata
 import urllib.parse
@@ -26,7 +27,7 @@ PIECES = [
     "..", ".", "...", "/", "//", "\\", "%2e", "%2E%2e", "%2f", "%252f", "%u002e", "%c0%ae", "%", ";", "..;", ":", "c:", "C:\\",
     "|", "~", "~root", "$UP", "${UP}", "$", "*", "?", "#", " ", "\t", "\n", "\x00", "a", "b.txt", "NUL", "aux.c", "COM1", "\u2024",
     "\u2025", "\u2026", "\uff0e", "\uff0f", "\uff3c", "\u2215", "\u2044", "\u00a5", "\u20a9", "\u2105", "\u200b", "\u00a0",
-    "\u202e", "\ud800", "\u0307", "é", "日", "{a,..}", "&", "+AC4-", "=2e",
+    "\u202e", "\ud800", "\u0307", "é", "日", "{a,..}", "{..,a}", "[.]", "[!a]", "`echo ..`", "!(x)", "@(.)", "'", "'.'", "&", "+AC4-", "=2e",
 ]  # fmt: skip
 paths = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=8).map(
     lambda parts: f"{BASE}/{''.join(parts)}"
@@ -128,3 +129,28 @@ def test_plain_names_are_not_refused(path):
     name = "".join(char for char in path if char.isalnum() and char.isascii())[:20]
     if name.lower() not in {"nul", "aux", "con", "prn"} and not name.lower().startswith(("com", "lpt")):
         assert under_base(f"{BASE}/{name}/report-{name}_v1.2 (final).txt") is None or not name
+
+
+FOR_SHELLS = [
+    "/../secret", "/.*/secret", "/.[.]/secret", "/.?/secret", "/{..,in}/secret", "/{.,}./secret", "/in/{../..,x}/secret",
+    "/`echo ..`/secret", "/$(echo ..)/secret", "/.[!a]/secret", "/.[[:punct:]]/secret", "/'..'/secret", "/.'.'/secret",
+    '/".."/secret', '/."."/secret', "/.''./secret", "/@(.)@(.)/secret", "/+(.)/secret", "/.\\./secret", "/x</secret", "/~/../secret",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FOR_SHELLS)
+def test_no_shell_leaves_the_folder_by_a_path_that_is_accepted(tmp_path, path):
+    base = tmp_path / "base"
+    (base / "in").mkdir(parents=True)
+    (tmp_path / "secret").write_text("SECRET")
+    if compile_path_under(str(base))(f"{base}{path}") is not None:
+        return
+    for shell in (["sh", "-c"], ["bash", "-O", "extglob", "-c"]):
+        done = subprocess.run([*shell, f"cat {base}{path}"], capture_output=True, check=False, cwd=base)
+        assert b"SECRET" not in done.stdout
+
+
+@pytest.mark.parametrize("path", FOR_SHELLS)
+def test_what_a_shell_expands_is_refused(path):
+    assert under_base(f"{BASE}{path}") is not None
+    assert under_base(f"{BASE}/O'Brien/report (1), draft.pdf") is None

@@ -214,3 +214,15 @@ def test_json_is_read_only_where_the_type_says_json(kind, fits):
             request.json()
     with pytest.raises(Rejected, match="repeated"):
         Request("POST", "/", headers=[("content-type", "application/json")] * 2, body=b"{}").json()
+
+
+@pytest.mark.parametrize(
+    "pairs", [[("x_order", "B")], [("x_order", "B"), ("x-order", "A")], [("x-order", "A"), ("X_Order", "B")]]
+)
+def test_a_header_that_is_also_spelled_with_an_underscore_is_not_read(pairs):
+    """Starlette reads ``X-Order`` only; a WSGI application behind it reads both as one."""
+    headers = Request("GET", "/", headers=pairs).headers
+    for read in (headers.__getitem__, headers.get, headers.getlist, headers.__contains__):
+        for name in ("X-Order", "x_order"):
+            with pytest.raises(Rejected, match="underscore"):
+                read(name)

@@ -189,6 +189,9 @@ def test_a_credential_for_refunds_opens_nothing_else(call, kind, shop, method, p
         [("X-Method-Override", "DELETE")],
         [("X-Original-URL", "/payouts")],
         [("X-Rewrite-URL", "/payouts")],
+        [("X_HTTP_Method_Override", "DELETE")],
+        [("X_Original-URL", "/payouts")],
+        [("Content_Encoding", "gzip")],
         [("Content-Encoding", "gzip")],
         [("Content-Encoding", "identity, br")],
     ],
@@ -211,6 +214,31 @@ def test_headers_do_not_select_another_operation(call, shop, headers):
 )
 def test_a_body_of_another_type_is_not_read_as_json(call, shop, content_type):
     assert call("refunds.create", REFUND, "POST", "/refunds", content_type, BODY) == 400
+    assert shop.ran == []
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain; charset=utf-7",
+        "text/plain;charset = utf-7",
+        "text/plain; charset=latin-1",
+        "text/plain; charset=utf-8; charset=utf-7",
+        "text/plain; charset*=us-ascii'en'utf-7",
+        "application/json; charset*0=utf; charset*1=-7",
+        "text/html, text/plain; charset=utf-16",
+        "text/plain charset=utf-7",
+        'text/plain; Charset="UTF-7"',
+    ],
+)
+def test_a_query_is_not_decoded_from_another_encoding(call, shop, content_type):
+    assert call(*READ, "GET", "/orders/A-17?lines=20", [("Content-Type", content_type)]) == 400
+    assert shop.ran == []
+
+
+@pytest.mark.parametrize("value", ["2_0", "+20", "020", " 20", "20 ", "20.0", "2e1", "-0", "%D9%A2%D9%A0"])
+def test_an_integer_has_one_spelling(call, shop, value):
+    assert call(*READ, "GET", f"/orders/A-17?lines={value.replace(' ', '+')}") == 400
     assert shop.ran == []
 
 
@@ -351,6 +379,16 @@ def test_an_mcp_server_needs_a_credential_for_tool_calls_only(page, issuer):
         (b"[" + rpc("tools/list") + b"]", 400),
         (rpc("tools/list") + rpc("tools/call", name="payouts"), 400),
         (rpc("tools/List"), 400),
+        (b'{"jsonrpc": "2.0", "id": 0, "method": "ping", "params": [], "result": {"action": "accept"}}', 400),
+        (b'{"jsonrpc": "2.0", "id": 0, "method": "ping", "result": {"action": "accept"}}', 400),
+        (b'{"jsonrpc": "2.0", "id": 0, "method": "ping", "error": {"code": 1, "message": ""}}', 400),
+        (b'{"jsonrpc": "2.0", "id": 0, "result": {"action": "accept"}}', 400),
+        (b'{"jsonrpc": "2.0", "id": 0, "method": "ping", "params": []}', 400),
+        (b'{"jsonrpc": "2.0", "id": true, "method": "ping"}', 400),
+        (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', 400),
+        (b'{"jsonrpc": "1.0", "id": 0, "method": "ping"}', 400),
+        (b'{"id": 0, "method": "ping"}', 400),
+        (b'{"jsonrpc": "2.0", "id": 0, "method": "ping", "extra": 1}', 400),
         (rpc("resources/read", uri="file:///etc/passwd"), 400),
         (b'{"params": {"name": "x", "arguments": {"a": 1, "a": 2}}, "method": "tools/call"}', 400),
         (rpc("tools/list", padding="x" * 70_000), 413),
@@ -367,6 +405,14 @@ def test_an_mcp_request_without_a_credential_opens_nothing_else(page, body, stat
             request(port, path="/mcp", body=rpc("ping"), headers=[JSON, ("Authorization", "Bearer x.y.z")])[0]
             == 401
         )
+    assert bodies == []
+
+
+def test_a_call_of_a_tool_has_no_parameters_that_the_credential_is_not_bound_to(page, issuer):
+    token = ("Authorization", f"Bearer {issuer.jwt('refunds.create', REFUND)}")
+    call = rpc("tools/call", name="refunds.create", arguments=REFUND, task={"ttl": 1})
+    with mcp_server(page) as (port, bodies):
+        assert request(port, path="/mcp", body=call, headers=[JSON, token])[0] == 400
     assert bodies == []
 
 
@@ -426,3 +472,15 @@ def test_a_grpc_credential_for_refunds_opens_no_other_method(page, issuer, tmp_p
             with pytest.raises(grpc.RpcError):
                 attempt()
     assert ran == [("Create", REFUND)]
+
+
+@pytest.mark.parametrize("amount", [20.9, "20", " 2_0 ", True, "\u0662\u0660", 21])
+def test_an_argument_of_a_grpc_message_is_compared_as_it_is(page, issuer, tmp_path, amount):
+    ran, allowed = [], {"order": "A-17", "amount": 1 if amount is True else 20}
+    metadata = [("authorization", f"Bearer {issuer.jwt('refunds.create', allowed)}")]
+    body = json.dumps({"order": "A-17", "amount": amount}).encode()
+    with grpc_server(page, tmp_path, ran) as channel:
+        send = channel.unary_unary("/shop.Refunds/Create")
+        with pytest.raises(grpc.RpcError):
+            send(body, metadata=metadata)
+    assert ran == []
