@@ -32,6 +32,16 @@ grant contains {
 
 grant contains {"code": "read", "labels": ["untrusted"]} if input.tool.name == "web.read"
 
+grant contains {
+	"code": "fetch",
+	"labels": ["untrusted"],
+	"credential": {"kind": input.tool.arguments.kind, "audience": "bank", "scopes": ["pay"], "ttl_seconds": 60},
+} if {
+	input.tool.name == "web.fetch"
+}
+
+renew contains {"code": "fetch", "ttl_seconds": 200} if input.tool.name == "web.fetch"
+
 grant contains {"code": "note", "labels": ["noted"], "label_scope": "branch"} if input.tool.name == "note"
 
 grant contains {"code": "send"} if input.tool.name == "send"

@@ -125,6 +125,7 @@ def wanted(
     now: float = NOW,
     audience: str = "https://backend",
     carried: tuple[CarriedLabel, ...] = (),
+    usable_until: float = 0.0,
 ) -> Reservation:
     """Return a reservation of a decision of its own."""
     return Reservation(
@@ -139,6 +140,7 @@ def wanted(
         now,
         audience,
         carried,
+        usable_until=usable_until,
     )
 
 

@@ -84,7 +84,8 @@ class LimitsConfig(BaseModel):
         ge=0,
         le=3600,
         description="How long labels (what was read) reach tasks that start later, of the same person and of every "
-        "workload of the chain, so that a new task doesn't lose them. 30 seconds are added, because clocks differ.",
+        "workload of the chain, so that a new task doesn't lose them. The time begins when the call's credential "
+        "expires; 30 seconds are added, because clocks differ.",
     )
     drain_seconds: float = Field(
         default=10.0,

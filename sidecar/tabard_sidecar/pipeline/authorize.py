@@ -13,22 +13,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
-from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
-from tabard_sidecar.model import Agent, Decision, IssuedCredential, Operation, PolicyDecision, ToolCall
+from tabard_sidecar.model import Agent, Decision, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.issuing import PendingCredential
 from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
-from tabard_sidecar.pipeline.reservations import check_budgets_granted, refusal, task_labels
-from tabard_sidecar.pipeline.stages import Stages, evaluate
+from tabard_sidecar.pipeline.reservations import (
+    MOST_EVALUATIONS,
+    check_budgets_granted,
+    contended,
+    refusal,
+    task_labels,
+)
+from tabard_sidecar.pipeline.stages import Stages, evaluate, issue_reserved
 from tabard_sidecar.pipeline.task_states import TaskStateReader
 from tabard_sidecar.state import Reserved, ReserveState, TaskState
-
-# How often policy is evaluated again because the task changed meanwhile. Labels are only ever added, so the
-# repetition ends.
-_MOST_EVALUATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Authorizer:
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
     ) -> Answer:
         """Decide on the task's state; a cached one can only lead to an allow, which reserving confirms."""
-        for _ in range(_MOST_EVALUATIONS):
+        for _ in range(MOST_EVALUATIONS):
             proposal = await self._propose(call, state, recorder)
             if proposal.allowed:
                 reserved = await self._reserve(call, state, proposal, recorder)
@@ -117,9 +119,7 @@ class Authorizer:
             elif not state.cached:
                 return Answer(await self._deny(call, proposal, recorder))
             state = await reader.read()
-        raise NoDecision(
-            "ABORTED", "state_contended", "the task's labels change faster than policy can be evaluated"
-        )
+        raise contended()
 
     async def _propose(self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder) -> _Proposal:
         """Evaluate policy and narrow what it grants to the grant."""
@@ -174,24 +174,13 @@ class Authorizer:
         """Issue the credential and allow. If issuing fails, release the reservation."""
         policy, credential = proposal.policy, None
         if proposal.credential is not None:
-            credential = await self._issue(call, proposal.credential, recorder)
+            credential = await issue_reserved(self._stages, call.grant, proposal.credential, recorder)
         return recorder.allow(
             policy.granted_by,
             credential=credential,
             obligations=policy.obligations,
             reusable=policy.reuse and credential is not None and not credential.single_use,
         )
-
-    async def _issue(
-        self, call: VerifiedCall, pending: PendingCredential, recorder: DecisionRecorder
-    ) -> IssuedCredential:
-        try:
-            return await pending.issue(recorder, self._stages.observer)
-        except BaseException:
-            # Nothing was issued, so nothing was taken. If the release fails, too, the charge stays.
-            await self._stages.reservations.release(recorder.decision_id, call.grant)
-            recorder.gave_back()
-            raise
 
     async def _deny(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
         """Deny, and request the approvals that policy requires."""

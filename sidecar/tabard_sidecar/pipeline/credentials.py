@@ -17,9 +17,10 @@ from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, RenewCredentialRequest, VerifiedCall
-from tabard_sidecar.pipeline.stages import Stages, evaluate
+from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, refusal, task_labels
+from tabard_sidecar.pipeline.stages import Stages, evaluate, issue_reserved
 from tabard_sidecar.revocation.targets import own_credential_target
-from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin
+from tabard_sidecar.state import ReserveState, Revocation, RevocationKind, RevocationOrigin
 
 MAX_REVOKED_CREDENTIALS = 1_000
 """Most credentials that the holders of one task may revoke; each is stored as long as the task."""
@@ -132,26 +133,44 @@ class Credentials:
             raise Refused("call_mismatch", "the arguments aren't those of the call for which it was issued")
         spec = await stages.check_tool(grant, tool, now=now)
         with stages.policy.lease() as policy:
-            # Looked up last, so that policy sees the task's current state.
-            state = await stages.task_states.look_up(agent, grant, with_calls=policy.reads_calls)
             call = VerifiedCall(asked, tool, {}, agent, grant, spec, policy)
-            # A renewal must pass every rule that a new call has to pass, and a person's word isn't asked for here.
-            fresh = await self._evaluate(
-                Operation.AUTHORIZE, call, stages.inputs.authorize(call, state, now=now), recorder
-            )
-            if not fresh.allowed:
-                return recorder.deny(*fresh.denials)
-            input_json = stages.inputs.renew(call, state, now=now)
-            decision = await self._evaluate(Operation.RENEW, call, input_json, recorder)
+            for _ in range(MOST_EVALUATIONS):
+                decided = await self._renew_once(call, old, recorder)
+                if decided is not None:
+                    return decided
+        raise contended()
+
+    async def _renew_once(
+        self, call: VerifiedCall, old: Introspection, recorder: DecisionRecorder
+    ) -> Decision | None:
+        """Decide on the task's present state; ``None`` if it changed meanwhile.
+
+        A renewal must pass every rule that a new call has to pass, without asking a person, and adds the labels of one.
+        """
+        stages = self._stages
+        state = await stages.task_states.look_up(call.agent, call.grant, with_calls=call.policy.reads_calls)
+        now = stages.clock()
+        input_json = stages.inputs.authorize(call, state, now=now)
+        fresh = await self._evaluate(Operation.AUTHORIZE, call, input_json, recorder)
+        if not fresh.allowed:
+            return recorder.deny(*fresh.denials)
+        input_json = stages.inputs.renew(call, state, now=now)
+        decision = await self._evaluate(Operation.RENEW, call, input_json, recorder)
         if not decision.allowed:
             return recorder.deny(*decision.denials)
         template = replace(_still_granted(old, fresh), ttl_seconds=decision.ttl_seconds)
-        pending = stages.issuance.prepare(agent, grant, tool, template, (), recorder.decision_id)
-        return recorder.allow(
-            decision.granted_by,
-            credential=await pending.issue(recorder, stages.observer),
-            obligations=fresh.obligations,
+        pending = stages.issuance.prepare(
+            call.agent, call.grant, call.tool, template, (), recorder.decision_id
         )
+        with stages.observer.stage("reserve"):
+            reserved = await stages.reservations.reserve(call, state, fresh, recorder.decision_id, pending)
+        if reserved.state is ReserveState.CHANGED:
+            return None
+        if reserved.state is not ReserveState.DONE:
+            raise refusal(call.grant, reserved)
+        recorder.took(charges={}, labels={*task_labels(call, fresh), *fresh.branch_labels})
+        credential = await issue_reserved(stages, call.grant, pending, recorder)
+        return recorder.allow(decision.granted_by, credential=credential, obligations=fresh.obligations)
 
     async def _evaluate(
         self, operation: Operation, call: VerifiedCall, input_json: bytes, recorder: DecisionRecorder

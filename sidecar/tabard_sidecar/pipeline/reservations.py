@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabard_sidecar.errors import Refused
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.model import PolicyDecision
@@ -13,6 +13,9 @@ from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import task_ended
 from tabard_sidecar.state import Reservation, Reserved, ReserveState, StateStore, TaskState
 from tabard_sidecar.state.store import LABELS_PER_HOLDER, no_work
+
+MOST_EVALUATIONS = 8
+"""How often policy is evaluated again because the task changed meanwhile. Labels are only ever added, so the repetition ends."""
 
 
 class Reservations:
@@ -99,6 +102,7 @@ class Reservations:
             approvals=tuple(approval.approval_id for approval in call.approvals),
             now=self._clock(),
             audience=credential.request.audience if credential is not None else "",
+            usable_until=credential.request.expires_at if credential is not None else 0.0,
             carried=seen.carried,
             unchanged=(seen.changes, seen.revocations) if seen.cached else None,
         )
@@ -110,6 +114,13 @@ def task_labels(call: VerifiedCall, decision: PolicyDecision) -> tuple[str, ...]
     if not returned and not decision.task_labels:
         return ()
     return tuple(sorted({*decision.task_labels, *returned}))
+
+
+def contended() -> NoDecision:
+    """Return the error for a task that changed during every evaluation."""
+    return NoDecision(
+        "ABORTED", "state_contended", "the task's labels change faster than policy can be evaluated"
+    )
 
 
 def check_budgets_granted(grant: IndexedGrant, decision: PolicyDecision) -> None:

@@ -20,10 +20,10 @@ from tabard_sidecar.interfaces import (
     Revocations,
     ToolSpec,
 )
-from tabard_sidecar.model import Agent, Operation, PolicyDecision, ToolCall
+from tabard_sidecar.model import Agent, IssuedCredential, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
-from tabard_sidecar.pipeline.issuing import CredentialIssuance
+from tabard_sidecar.pipeline.issuing import CredentialIssuance, PendingCredential
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.recorder import DecisionRecorder, DecisionRunner
 from tabard_sidecar.pipeline.reservations import Reservations
@@ -116,3 +116,21 @@ async def evaluate(  # noqa: PLR0913
     recorder.evaluating(input_json, policy.revision)
     with observer.stage("evaluate"):
         return await policy.decide(operation, input_json, approvals=approvals)
+
+
+async def issue_reserved(
+    stages: Stages, grant: IndexedGrant, pending: PendingCredential, recorder: DecisionRecorder
+) -> IssuedCredential:
+    """Issue the credential of a call that was reserved. If that fails, release the reservation.
+
+    Raises:
+        NoDecision: the intent can't be recorded, or the issuer's backend or key can't be reached.
+        Refused: the credential can't be encoded or is too large.
+    """
+    try:
+        return await pending.issue(recorder, stages.observer)
+    except BaseException:
+        # Nothing was issued, so nothing was taken. If the release fails, too, the charge stays.
+        await stages.reservations.release(recorder.decision_id, grant)
+        recorder.gave_back()
+        raise

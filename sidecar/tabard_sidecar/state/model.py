@@ -163,6 +163,8 @@ class Reservation:
         approvals: approvals that the call uses up once each, by id.
         now: time of the call.
         audience: audience of the call's credential, or empty; only that backend can refund a charge.
+        usable_until: when the call's credential expires; 0 if it has none. Until then it can read again what its labels
+            stand for, so they count as added at that time.
         carried: those of the task state that policy saw.
         unchanged: ``changes`` and ``revocations`` of the task state that policy saw, if they must still be current;
             ``None`` if only the label version must be.
@@ -180,6 +182,12 @@ class Reservation:
     audience: str = ""
     carried: tuple[CarriedLabel, ...] = ()
     unchanged: tuple[int, int] | None = None
+    usable_until: float = 0.0
+
+    @property
+    def labels_at(self) -> float:
+        """When the call's labels count as added."""
+        return max(self.now, self.usable_until)
 
 
 class ReserveState(StrEnum):
@@ -220,7 +228,8 @@ class Outcome:
         decision_id: the decision.
         raised: amounts to add by name of the budget, each 0 or more. A budget's spending never passes its limit.
         refunded: amounts to refund by name, each 0 or more and at most what the decision charged. Counted once.
-        labels: labels to add to the whole task, as the backend signed them.
+        labels: labels to add to the whole task, as the backend signed them. They count as added when the decision's
+            credential expires, if that is later than the report.
         reported: labels of the same kind that only the holder reports, with their prefix.
         now: time of the report.
         workload: owner of the hop or root that reports, or empty.

@@ -254,6 +254,49 @@ class CarryingContract:
                 assert (await other.reserve(call)).state is ReserveState.CHANGED
             assert await labels(other, chain(between.root_id)) == ("x",)
 
+    @settings(max_examples=40, suppress_health_check=SUPPRESSED)
+    @given(
+        lasts=st.none() | st.integers(-10, 300),
+        again=st.none() | st.integers(0, 300),
+        since=st.integers(-10, 400),
+        how=st.sampled_from(["task", "branch", "signed", "reported"]),
+    )
+    def test_a_label_ages_from_the_last_use_that_its_credential_allows(
+        self, new_store: NewStore, lasts, again, since, how
+    ):
+        """A task that begins while the credential still reads sees the label; ``again`` is a renewal or another call.
+
+        With its labels, or with those that are reported about the call afterwards.
+        """
+
+        async def work() -> None:
+            async with opened(new_store) as one, opened(new_store) as other:
+                subject = fresh("subject")
+                of = chain(await started(one, subject))
+                for until in (lasts, again) if again is not None else (lasts,):
+                    call = wanted(
+                        of,
+                        task_labels=("x",) if how == "task" else (),
+                        branch_labels=("x",) if how == "branch" else (),
+                        version=(await one.look_up(of)).label_version,
+                        usable_until=0.0 if until is None else NOW + until,
+                    )
+                    assert (await one.reserve(call)).state is ReserveState.DONE
+                    told = outcome(
+                        call,
+                        labels=("x",) if how == "signed" else (),
+                        reported=(f"{REPORTED}x",) if how == "reported" else (),
+                    )
+                    assert await other.report(told) is OutcomeState.DONE
+                late = task(subject=subject, started_at=NOW + since + 60)
+                await other.open_task(late, labels_since=NOW + since)
+                # A label that is added again within a second isn't written again.
+                last = max(0, lasts or 0, again or 0)
+                seen = await labels(one, chain(late.root_id))
+                assert len(seen) == (last >= since) or abs(last - since) <= 1
+
+        asyncio.run(work())
+
     async def test_labels_are_kept_as_long_as_a_task_that_sees_them(self, store):
         """The task that earned them may be over long before."""
         subject = fresh("subject")

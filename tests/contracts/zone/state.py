@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 import tabard
@@ -268,6 +270,25 @@ class ZoneStateContract:
         await task.authorize("web.read", {})
         await zone.hand_to(task, "triage")
         assert (await refused((await zone.start_task("triage")).authorize("send", {}))).code == "tainted"
+
+    @pytest.mark.parametrize("kind", ["jwt", "macaroon"])
+    async def test_a_label_lasts_as_long_as_the_credential_that_reads(self, zone, kind):
+        """From the first call, and from a renewal, which counts as a call, too."""
+        task, fetch = await zone.start_task(), {"kind": kind}
+        credential = (await task.authorize("web.fetch", fetch)).credential
+        started = (await zone.store.tree((await task.get()).task_id)).task
+
+        async def inherited(since: float) -> tuple[str, ...]:
+            later = replace(started, root_id=uuid4().hex, task_id=uuid4().hex, started_at=since + 30)
+            return await zone.parts("triage").state.open_task(later, labels_since=since)
+
+        renewed = await task.renew(credential, fetch)
+        assert renewed.expires_at > credential.expires_at + 50
+        for one in (credential, renewed):
+            assert await inherited(one.expires_at - 2) == ("untrusted",)
+        assert await inherited(renewed.expires_at + 2) == ()
+        tree = await zone.store.tree((await task.get()).task_id)
+        assert (tree.calls, tree.labels) == (2, ("untrusted",))
 
     async def test_a_branchs_labels_come_back_in_its_place(self, zone):
         """At the root in the next task and in one that was started before; in a branch of the same name."""

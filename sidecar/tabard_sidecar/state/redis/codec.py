@@ -159,6 +159,7 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "charges": charges,
         "approvals": wanted.approvals,
         "audience": wanted.audience,
+        "usable_until": wanted.usable_until,
     }
     return {
         "links": chain.link_ids,
@@ -175,6 +176,7 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "call": orjson.dumps([wanted.tool, labels, wanted.now, wanted.decision_id]).decode(),
         "record": orjson.dumps(record).decode(),
         "now": wanted.now,
+        "labels_at": wanted.labels_at,
     }
 
 

@@ -120,7 +120,7 @@ def add(connection: sqlite3.Connection, wanted: Reservation, epoch: int) -> bool
         TooManyLabels: the holder would add more than it may.
     """
     chain = wanted.chain
-    source = Source(chain.root_id, wanted.now, epoch)
+    source = Source(chain.root_id, wanted.labels_at, epoch)
     news = set[str]()
     for carried in wanted.carried:
         then = Source(chain.root_id, carried.at, epoch)

@@ -27,7 +27,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         NotReported: the task would have too many labels; the transaction has to be rolled back.
     """
     row = connection.execute(
-        "SELECT charges, refunded, audience FROM calls WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
+        "SELECT charges, refunded, audience, usable_until FROM calls WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
         (outcome.root_id, number, outcome.decision_id, outcome.link_id),
     ).fetchone()
     if row is None:
@@ -50,7 +50,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
             "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
             (json.dumps(left), outcome.root_id, number),
         )
-    source = labels.Source(outcome.root_id, outcome.now, bump(connection))
+    source = labels.Source(outcome.root_id, max(outcome.now, row[3]), bump(connection))
     workloads = (outcome.workload,) if outcome.workload else ()
     try:
         labels.add_wide(connection, workloads, outcome.labels, source)

@@ -201,7 +201,7 @@ def _add_call(
 ) -> None:
     added = sorted({*wanted.task_labels, *wanted.branch_labels})
     connection.execute(
-        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
         (
             wanted.chain.root_id,
             number,
@@ -213,6 +213,7 @@ def _add_call(
             encode(wanted.approvals).decode() if wanted.approvals else "",
             wanted.audience,
             wanted.now,
+            wanted.usable_until,
         ),
     )
     if number > KEPT_CALLS:

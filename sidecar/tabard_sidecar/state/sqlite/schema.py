@@ -94,4 +94,7 @@ MIGRATIONS = (
     ALTER TABLE approvals ADD COLUMN subject TEXT NOT NULL DEFAULT '';
     CREATE INDEX approvals_workload ON approvals (workload, subject);
     """,
+    """
+    ALTER TABLE calls ADD COLUMN usable_until REAL NOT NULL DEFAULT 0;
+    """,
 )

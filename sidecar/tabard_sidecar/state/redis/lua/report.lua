@@ -44,7 +44,9 @@ end
 local about = {
   root = q.root, since = tonumber(task[2]), expires = tonumber(task[3]), until_ms = task[1], epoch = bump(),
 }
-add_wide(q.workloads, q.labels, q.now, about, {})
+-- What the credential can read until it expires counts as read then.
+local at = math.max(q.now, record.usable_until or 0)
+add_wide(q.workloads, q.labels, at, about, {})
 -- Reported labels: as many as the holder may add, and one for all others and for everyone else.
 local holder = q.workloads[1]
 local own, kept, room = holder and own_labels(holder) or {}, {}, q.most_reported
@@ -64,10 +66,10 @@ for _, label in ipairs(q.reported) do
 end
 if collapse then kept[#kept + 1] = q.collapsed end
 if #kept > 0 then
-  put('', kept, q.now, about)
+  put('', kept, at, about)
   for _, owner in ipairs(members_of(about, q.workloads)) do
     for _, label in ipairs(owner == holder and kept or {q.collapsed}) do
-      give(owner, label, q.now, owner == holder, true, about)
+      give(owner, label, at, owner == holder, true, about)
     end
   end
 end

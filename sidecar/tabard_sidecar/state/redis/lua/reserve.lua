@@ -80,10 +80,10 @@ for _, carried in ipairs(q.carried) do
     news[owner] = true
   end
 end
-add_wide(q.workloads, q.task_labels, q.now, about, news)
-if put(link, q.branch_labels, q.now, about) then news[root] = true end
+add_wide(q.workloads, q.task_labels, q.labels_at, about, news)
+if put(link, q.branch_labels, q.labels_at, about) then news[root] = true end
 for _, label in ipairs(branch and q.branch_labels or {}) do
-  if give(branch, label, q.now, true, false, about) then news[branch] = true end
+  if give(branch, label, q.labels_at, true, false, about) then news[branch] = true end
 end
 local grew = news[root]
 for _, owner in ipairs(q.owners) do grew = grew or news[owner] end
