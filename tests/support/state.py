@@ -195,6 +195,7 @@ def approval(
         topic=str(details.get("topic", "")),
         workload=str(details.get("workload", "w")),
         subject=str(details.get("subject", "s")),
+        workloads=(*details.get("above", ()), str(details.get("workload", "w"))),  # type: ignore[misc]
     )
 
 

@@ -118,7 +118,7 @@ class ApprovalsConfig(BaseModel):
         default=5,
         ge=1,
         le=100,
-        description="Calls of one task that may wait at once. One more is denied as `approvals_exceeded`.",
+        description="Calls of one workload in one task that may wait at once. One more is denied as `approvals_exceeded`.",
     )
     max_pending_per_person: int = Field(
         default=20,

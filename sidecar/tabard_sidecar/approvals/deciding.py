@@ -88,13 +88,19 @@ class ApprovalDecider:
         """Return one approval.
 
         Raises:
-            Refused: ``approval_unknown``: it doesn't exist or has expired.
+            Refused: ``approval_unknown``: it doesn't exist or has expired; ``task_ended``: its holder was ended or revoked.
             NoDecision: the state store is unavailable.
         """
         now = self._clock()
         approval = await self._state.approval(approval_id, now=now)
         if approval is None or not now < approval.expires_at:
             raise Refused("approval_unknown", "the approval doesn't exist or has expired")
+        if approval.status is ApprovalStatus.ENDED:
+            raise Refused(
+                "task_ended",
+                "the task or the holder that asked was ended or revoked, so its call can't be made; "
+                "there is nothing to decide",
+            )
         return self._view(approval)
 
     async def decide(self, approval_id: str, token: str, *, approve: bool) -> ApprovalView:
@@ -161,7 +167,8 @@ class ApprovalDecider:
         )
         if decided is None:
             raise Refused(
-                "approval_decided", "another approver has just decided, or the approval has expired"
+                "approval_decided",
+                "another approver has just decided, or the approval has expired or its holder was ended",
             )
         return decided
 

@@ -75,11 +75,12 @@ class ApprovalRequester:
         ``serialised`` is the grant as presented. Repeating a request returns the existing approval. Under a call grant
         only missing approvals are requested.
 
-        After a refusal the same rule asks no person again about this tool in this task, whatever the arguments are. Tools
-        that the catalogue doesn't have count as one, because the agent may name them as it likes.
+        After a refusal the same rule asks no person again about this tool in this task, whatever the arguments are, for
+        the workload that was refused and every holder below it. Tools that the catalogue doesn't have count as one, because
+        the agent may name them as it likes.
 
         Raises:
-            Refused: ``approvals_exceeded``, the task, the person or the workload has too many pending approvals;
+            Refused: ``approvals_exceeded``, the workload has too many pending approvals;
                 ``approval_denied``, a person has refused; ``approver_unknown``, no configured
                 role could approve; ``approval_too_large``, the arguments are too long for a person to examine;
                 ``policy_conflict``, one code asks different approvers; ``grant_too_large``.
@@ -159,16 +160,20 @@ class ApprovalRequester:
             topic="" if ask.ask_again else _topic(grant, ask, tool),
             workload=agent.id,
             subject=f"{grant.subject.issuer} {grant.subject.id}",
+            workloads=tuple(
+                dict.fromkeys((grant.root_holder, *(link.holder for link in grant.links), agent.id))
+            ),
         )
         kept = await self._state.ask(approval, limits=self._limits)
         if kept is None:
             raise Refused(
-                "approvals_exceeded", "too many approvals of the task, the person or the workload are pending"
+                "approvals_exceeded",
+                "too many approvals of the workload are pending: in the task, for the person or in all",
             )
         if kept.status is ApprovalStatus.DENIED:
             raise Refused(
                 "approval_denied",
-                f"approval {kept.approval_id[:8]}…: a person refused such a call in this task",
+                f"approval {kept.approval_id[:8]}…: a person refused such a call of this workload, or of one above it",
             )
         if kept.approval_id == approval_id:
             self._announce(kept, ask, call)
@@ -197,7 +202,7 @@ def _merged(asks: Sequence[Ask]) -> list[Ask]:
 
 
 def _topic(grant: VerifiedGrant, ask: Ask, tool: str) -> str:
-    """Return the digest of what a refusal closes: the rule and the tool, for the whole task."""
+    """Return the digest of what a refusal closes: the rule and the tool, in this task."""
     return hashlib.sha256(encode([grant.root_id, ask.module, ask.code, tool])).hexdigest()
 
 

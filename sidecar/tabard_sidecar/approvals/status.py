@@ -114,6 +114,7 @@ def _is_usable(approval: Approval, grant: VerifiedGrant, now: float) -> bool:
     return (
         approval.approval_id in call_grants.approval_ids(grant)
         and approval.root_id == grant.root_id
+        and approval.status is not ApprovalStatus.ENDED
         and approval.link_id in grant.link_ids
         and now < min(approval.expires_at, grant.expires_at)
         and (approval.uses >= 1 or approval.status is not ApprovalStatus.APPROVED)

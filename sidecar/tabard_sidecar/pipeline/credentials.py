@@ -23,7 +23,7 @@ from tabard_sidecar.revocation.targets import own_credential_target
 from tabard_sidecar.state import ReserveState, Revocation, RevocationKind, RevocationOrigin
 
 MAX_REVOKED_CREDENTIALS = 1_000
-"""Most credentials that the holders of one task may revoke; each is stored as long as the task."""
+"""Most credentials that one workload may revoke in one task; each is stored as long as the task."""
 
 
 class Credentials:
@@ -74,14 +74,14 @@ class Credentials:
 
         Raises:
             Refused: the grant doesn't verify.
-            NoDecision: the task has revoked too many credentials, or the state store is out of reach.
+            NoDecision: the workload has revoked too many credentials, or the state store is out of reach.
         """
         agent, verified = self._stages.verify_held(grant)
         await self._stages.task_states.standing(agent, verified)
         now, state = self._stages.clock(), self._stages.state
         until = verified.task.expires_at
         if not await state.consume(
-            f"revoked-credentials:{verified.root_id}",
+            f"revoked-credentials:{verified.root_id} {agent.id}",
             limit=MAX_REVOKED_CREDENTIALS,
             now=now,
             expires_at=until,
@@ -89,7 +89,8 @@ class Credentials:
             raise NoDecision(
                 "RESOURCE_EXHAUSTED",
                 "overloaded",
-                f"the task has revoked {MAX_REVOKED_CREDENTIALS} credentials already; end it with EndTask instead",
+                f"this workload has revoked {MAX_REVOKED_CREDENTIALS} credentials of the task already; "
+                "end its part with EndTask instead",
             )
         target = own_credential_target(credential_id, verified.holder_id)
         revocation = Revocation(RevocationKind.CREDENTIAL, target, now, until, origin=RevocationOrigin.HOLDER)

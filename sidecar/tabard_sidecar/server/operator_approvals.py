@@ -34,6 +34,7 @@ _STATES: Mapping[ReasonCode, StatusName] = {
     "approval_unknown": "NOT_FOUND",
     "approval_decided": "FAILED_PRECONDITION",
     "approval_unreadable": "FAILED_PRECONDITION",
+    "task_ended": "FAILED_PRECONDITION",
 }
 _Found = TypeVar("_Found")
 

@@ -313,6 +313,7 @@ class ApprovalStatus(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     DENIED = "denied"
+    ENDED = "ended"  # it was pending when its holder was ended or revoked
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,9 +335,11 @@ class Approval:
         status: pending, approved or denied.
         approver: the person who decided, ``"<issuer> <id>"``.
         decided_at: when it was decided.
-        topic: digest of what a refusal closes for the rest of the task; empty if it closes this call only.
+        topic: digest of what a refusal closes for the workload that asks and every holder below it, for the rest of the
+            task; empty if it closes this call only.
         workload: the workload that asks, a SPIFFE ID.
         subject: the person for whom the task runs, ``"<issuer> <id>"``.
+        workloads: every workload of the requesting chain.
     """
 
     approval_id: str
@@ -356,14 +359,15 @@ class Approval:
     topic: str = ""
     workload: str = ""
     subject: str = ""
+    workloads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLimits:
-    """How many approvals may wait at once.
+    """How many approvals may wait at once. Those whose holder was ended or revoked don't count.
 
     Attributes:
-        task: of one task.
+        task: of one workload in one task.
         person: of one workload for one person, over all tasks.
         workload: of one workload.
     """

@@ -161,23 +161,27 @@ class StateStore(Protocol):
         """Store a request for approval.
 
         Returns the existing approval for the same root, link, module, code and digest if it is pending, or decided and
-        still usable; or a denied one of the same topic. Returns ``approval`` if there is none, or ``None`` if too many are
-        pending.
+        still usable; or a denied one of the same topic that a workload of this chain asked for. Returns ``approval`` if
+        there is none, or ``None`` if too many are pending.
         """
         ...
 
     async def approval(self, approval_id: str, *, now: float) -> Approval | None:
-        """Return an approval that hasn't expired."""
+        """Return an approval that hasn't expired.
+
+        It is ENDED while it is pending and a link of its chain is ended, one of its workloads is revoked, or the person
+        was revoked after it was requested.
+        """
         ...
 
     async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
-        """Return the approvals that haven't expired, oldest first, at most 1,000."""
+        """Return the approvals that haven't expired and aren't ENDED, oldest first, at most 1,000."""
         ...
 
     async def decide_approval(
         self, approval_id: str, *, approved: bool, approver: str, now: float, expires_at: float
     ) -> Approval | None:
-        """Decide a pending approval, once. Durable. Returns ``None`` if it is no longer pending."""
+        """Decide a pending approval, once. Durable. Returns ``None`` if it is no longer pending, or ENDED."""
         ...
 
     async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from tabard_sidecar.state.model import ApprovalStatus, ReserveState
+import pytest
+from tabard_sidecar.state.model import Approval, ApprovalStatus, ReserveState, Revocation, RevocationKind
 
-from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, opened, wanted
+from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, opened, steps, wanted
 
 
 async def _approved(store, root: str, *, uses: int = 1, expires_at: float = LATER) -> str:
@@ -72,8 +73,8 @@ class ApprovalsContract:
             later = approval(root, created_at=NOW + 6)
             assert await one.ask(later, limits=at_most(5)) == later
 
-    async def test_a_refusal_closes_its_topic_for_the_task(self, new_store):
-        """For any call of any holder below the root; an approval closes nothing, and other tasks ask."""
+    async def test_a_refusal_closes_its_topic_for_the_workload(self, new_store):
+        """For any call from any link of its own; an approval closes nothing, and other topics are asked about."""
         async with opened(new_store) as one, opened(new_store) as other:
             root, topic = fresh("root"), fresh("topic")
             asked = await one.ask(approval(root, topic=topic), limits=at_most(5))
@@ -92,6 +93,83 @@ class ApprovalsContract:
                 assert await one.ask(free, limits=at_most(9)) == free
             later = approval(root, topic=topic, created_at=NOW + 51)
             assert await one.ask(later, limits=at_most(9)) == later
+
+    async def test_a_refusal_closes_its_topic_for_who_is_below(self, new_store):
+        """For whom the refused workload handed the task, not for who stands above or beside it."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            root, topic = fresh("root"), fresh("topic")
+
+            async def ask(*chain: str) -> Approval | None:
+                wanted = approval(root, topic=topic, link=fresh("link"), workload=chain[-1], above=chain[:-1])
+                found = await other.ask(wanted, limits=at_most(99))
+                return None if found == wanted else found
+
+            refused = approval(root, topic=topic, link="l", workload="b", above=("a",))
+            await one.ask(refused, limits=at_most(9))
+            denied = await one.decide_approval(
+                refused.approval_id, approved=False, approver="p", now=NOW, expires_at=LATER
+            )
+            for chain_ in (("a", "b"), ("a", "b", "c"), ("a", "c", "b"), ("a", "b", "a")):
+                assert await ask(*chain_) == denied, chain_
+            for chain_ in (("a",), ("a", "c"), ("a", "c", "a")):
+                assert await ask(*chain_) is None, chain_
+
+    async def test_a_workload_takes_no_places_of_another(self, store):
+        """Of the same task: what one lets wait doesn't keep the other from asking."""
+        root = fresh("root")
+        asked = [await store.ask(approval(root, workload="b"), limits=at_most(2)) for _ in range(3)]
+        assert asked[2] is None
+        for _ in range(2):
+            assert await store.ask(approval(root, workload="a"), limits=at_most(2)) is not None
+
+    @pytest.mark.parametrize("what", ["root", "above", "link", "agent", "agent above", "subject"])
+    async def test_who_was_ended_or_revoked_waits_no_more(self, new_store, what):
+        """Its pending approvals aren't counted, listed or decided; decided ones stay, and so do those of others."""
+        async with opened(new_store) as one, opened(new_store) as other:
+            task = await new_task(one)
+            root, person = task.root_id, fresh("https://issuer ann")
+            asker, above = fresh("spiffe://z/b"), fresh("spiffe://z/a")
+            of = chain(root, "a", "b", hops="a b")
+            await one.register_children(steps(of), expires_at=LATER)
+            details = {"link": of.link_ids[-1], "workload": asker, "above": (above,), "subject": person}
+            denied = await one.ask(approval(root, **details), limits=at_most(1))
+            denied = await one.decide_approval(
+                denied.approval_id, approved=False, approver="p", now=NOW, expires_at=LATER
+            )
+            asked = await one.ask(approval(root, **details), limits=at_most(1))
+            beside = await one.ask(
+                approval(fresh("root"), workload=fresh("w"), subject="j"), limits=at_most(1)
+            )
+            assert await one.ask(approval(root, **details), limits=at_most(1)) is None
+            kind, target = {
+                "root": (RevocationKind.LINK, root),
+                "above": (RevocationKind.LINK, of.link_ids[1]),
+                "link": (RevocationKind.LINK, of.link_ids[-1]),
+                "agent": (RevocationKind.AGENT, asker),
+                "agent above": (RevocationKind.AGENT, above),
+                "subject": (RevocationKind.SUBJECT, person),
+            }[what]
+            await other.revoke(Revocation(kind, target, NOW, NOW + 1800))
+            found = await one.approval(asked.approval_id, now=NOW)
+            assert found == replace(asked, status=ApprovalStatus.ENDED)
+            for pending_only in (True, False):
+                listed = await other.approvals(now=NOW, pending_only=pending_only)
+                assert asked.approval_id not in {one.approval_id for one in listed}
+                assert beside in listed
+                assert (denied in listed) is not pending_only
+            for approved in (True, False):
+                decided = await other.decide_approval(
+                    asked.approval_id, approved=approved, approver="p", now=NOW, expires_at=LATER
+                )
+                assert decided is None
+            # Of another task of the same workload and person, which started after the revocation.
+            anew = approval(
+                fresh("root"), created_at=NOW + 1, **{**details, "link": fresh("link"), "above": ()}
+            )
+            assert await one.ask(anew, limits=at_most(9, person=1, workload=1)) == anew
+            if kind is not RevocationKind.LINK:
+                await other.lift(kind, target)
+                assert await one.approval(asked.approval_id, now=NOW) == asked
 
     async def test_a_workload_fills_no_list(self, new_store):
         """However many tasks it starts: for one person, and for all."""

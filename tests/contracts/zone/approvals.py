@@ -168,6 +168,31 @@ class ZoneApprovalsContract:
         # Another task of the zone isn't held up by that.
         assert len((await asked(await zone.start_task())).approvals) == 1
 
+    async def test_a_delegate_takes_nothing_from_its_caller(self, zone, command):
+        """Neither places nor the right to ask; and once its part is ended, nothing of it waits or is approved."""
+        task = await zone.start_task()
+        handed = await zone.hand_to(task, "triage")
+        pendings = []
+        for number in range(5):
+            pendings += (await asked(handed, LARGE | {"cents": 20_000 + number})).approvals
+        with pytest.raises(tabard.Denied) as caught:
+            await handed.authorize("pay", LARGE | {"cents": 30_000})
+        assert caught.value.code == "approvals_exceeded"
+        await asked(task)
+        assert (await command("deny", pendings[0].approval_id, token=zone.approver()))[0] == 0
+        (own,) = (await asked(task, LARGE | {"cents": 40_000})).approvals
+        for refused in (handed, handed.branch("helper"), await zone.hand_to(handed, "orchestrator")):
+            with pytest.raises(tabard.Denied) as caught:
+                await refused.authorize("pay", LARGE | {"cents": 50_000})
+            assert caught.value.code == "approval_denied"
+        assert len(await waiting(command)) == 6
+        await handed.end()
+        assert {row["agent"] for row in await waiting(command)} == {spiffe_id("orchestrator")}
+        for verb in ("approve", "deny"):
+            code, _, err = await command(verb, pendings[1].approval_id, token=zone.approver())
+            assert (code, "nothing to decide" in err) == (1, True)
+        assert (await command("approve", own.approval_id, token=zone.approver()))[0] == 0
+
     async def test_a_role_that_is_not_configured_denies(self, zone):
         task = await zone.start_task()
         with pytest.raises(tabard.Denied) as caught:

@@ -193,7 +193,7 @@ async def test_a_holder_revokes_its_own_credentials_only(zone):
 
 
 async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch):
-    """After so many the task is told to end instead."""
+    """After so many the workload is told to end instead; another one of the task revokes its own."""
     monkeypatch.setattr("tabard_sidecar.pipeline.credentials.MAX_REVOKED_CREDENTIALS", 2)
     assert MAX_REVOKED_CREDENTIALS == 1_000
     task = await zone.start_task()
@@ -207,6 +207,13 @@ async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch
                 credential_pb.RevokeCredentialRequest(grant=task.grant, credential_id="c-3")
             )
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    handed = await zone.hand_to(task, "triage")
+    own = (await handed.authorize(*READ)).credential
+    async with credential_stub(zone, "triage") as stub:
+        await stub.RevokeCredential(
+            credential_pb.RevokeCredentialRequest(grant=handed.grant, credential_id=own.credential_id)
+        )
+        assert not await active(stub, handed, own)
 
 
 @pytest.mark.parametrize("credential_id", ["", "a b", "x" * 129, "c\n1"])

@@ -213,6 +213,7 @@ def approval_text(approval: Approval) -> str:
             approval.topic,
             approval.workload,
             approval.subject,
+            approval.workloads,
         ]
     ).decode()
 
@@ -222,8 +223,8 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
     if not fields or any(field is None for field in fields):
         return None
     record, payload, expires, uses, status, approver, decided = (field or b"" for field in fields)
-    approval_id, root, link, task, module, code, call, created, topic, workload, subject = orjson.loads(
-        record
+    approval_id, root, link, task, module, code, call, created, topic, workload, subject, workloads = (
+        orjson.loads(record)
     )
     return Approval(
         approval_id=approval_id,
@@ -243,6 +244,7 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
         topic=topic,
         workload=workload,
         subject=subject,
+        workloads=tuple(workloads),
     )
 
 

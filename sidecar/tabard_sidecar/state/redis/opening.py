@@ -14,7 +14,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.link import RedisLink
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the layout of the keys."""
 _OLDEST_SERVER = (7, 0)
 _REWRITE_SECONDS = 30.0

@@ -319,8 +319,12 @@ class RedisStateStore:
             "expires": approval.expires_at,
             "uses": approval.uses,
             "topic": approval.topic,
+            "link": approval.link_id,
+            "workload": approval.workload,
+            "workloads": approval.workloads,
+            "subject": approval.subject,
             "waiting": [
-                (f"task:{approval.root_id}", limits.task),
+                (f"task:{codec.digest(approval.root_id, approval.workload)}", limits.task),
                 (f"person:{codec.digest(approval.workload, approval.subject)}", limits.person),
                 (f"workload:{codec.digest(approval.workload)}", limits.workload),
             ],
@@ -339,7 +343,7 @@ class RedisStateStore:
     @understood
     async def approvals(self, *, now: float, pending_only: bool = True) -> Sequence[Approval]:
         """Return approvals; see the interface."""
-        arguments = {"at": now, "pending_only": pending_only, "most": _MOST_LISTED}
+        arguments = {"now": now, "pending_only": pending_only, "most": _MOST_LISTED}
         found = [codec.approval(fields) for fields in await self._link.run(scripts.LIST_APPROVALS, arguments)]
         return [approval for approval in found if approval is not None]
 

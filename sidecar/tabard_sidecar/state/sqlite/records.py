@@ -119,7 +119,16 @@ def revocation(row: Sequence[Any]) -> Revocation:
 
 _COLUMNS = (
     "approval_id, root_id, link_id, task_id, module, code, digest, payload, created_at, expires_at, uses, status, "
-    "approver, decided_at, topic, workload, subject"
+    "approver, decided_at, topic, workload, subject, workloads"
+)
+# A condition: a pending approval's holder was ended or revoked. Takes the time twice.
+_ENDED = (
+    "(EXISTS (WITH RECURSIVE up(id) AS (VALUES (link_id) UNION SELECT parent_id FROM children JOIN up ON child_id=id) "
+    "SELECT 1 FROM revocations WHERE kind='link' AND target IN (SELECT id FROM up)) "
+    "OR EXISTS (SELECT 1 FROM revocations AS r WHERE r.kind='agent' AND r.expires_at>? "
+    "AND r.target IN (SELECT value FROM json_each(workloads))) "
+    "OR EXISTS (SELECT 1 FROM revocations AS r WHERE r.kind='subject' AND r.expires_at>? "
+    "AND r.target=subject AND r.at>=created_at))"
 )
 
 
@@ -135,15 +144,15 @@ def ask(connection: sqlite3.Connection, wanted: Approval, *, limits: PendingLimi
         return _approval(row)
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM approvals WHERE root_id=? AND topic=? AND topic<>'' AND status='denied' "  # noqa: S608
-        "AND expires_at>? LIMIT 1",
-        (wanted.root_id, wanted.topic, now),
+        "AND expires_at>? AND workload IN (SELECT value FROM json_each(?)) LIMIT 1",
+        (wanted.root_id, wanted.topic, now, _encoded(wanted.workloads)),
     ).fetchone()
     if row is not None:
         return _approval(row)
     if not _may_wait(connection, wanted, limits):
         return None
     connection.execute(
-        f"INSERT INTO approvals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO approvals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         (
             wanted.approval_id,
             wanted.root_id,
@@ -162,6 +171,7 @@ def ask(connection: sqlite3.Connection, wanted: Approval, *, limits: PendingLimi
             wanted.topic,
             wanted.workload,
             wanted.subject,
+            _encoded(wanted.workloads),
         ),
     )
     bump(connection)
@@ -169,14 +179,15 @@ def ask(connection: sqlite3.Connection, wanted: Approval, *, limits: PendingLimi
 
 
 def _may_wait(connection: sqlite3.Connection, wanted: Approval, limits: PendingLimits) -> bool:
+    now = wanted.created_at
     for condition, values, most in (
-        ("root_id=?", (wanted.root_id,), limits.task),
+        ("root_id=? AND workload=?", (wanted.root_id, wanted.workload), limits.task),
         ("workload=? AND subject=?", (wanted.workload, wanted.subject), limits.person),
         ("workload=?", (wanted.workload,), limits.workload),
     ):
         (waiting,) = connection.execute(
-            f"SELECT count(*) FROM approvals WHERE {condition} AND status='pending' AND expires_at>?",  # noqa: S608
-            (*values, wanted.created_at),
+            f"SELECT count(*) FROM approvals WHERE {condition} AND status='pending' AND expires_at>? AND NOT {_ENDED}",  # noqa: S608
+            (*values, now, now, now),
         ).fetchone()
         if waiting >= most:
             return False
@@ -186,18 +197,24 @@ def _may_wait(connection: sqlite3.Connection, wanted: Approval, limits: PendingL
 def find_approval(connection: sqlite3.Connection, approval_id: str, now: float) -> Approval | None:
     """Return an approval that hasn't expired."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM approvals WHERE approval_id=? AND expires_at>?",  # noqa: S608
-        (approval_id, now),
+        f"SELECT {_COLUMNS}, {_ENDED} FROM approvals WHERE approval_id=? AND expires_at>?",  # noqa: S608
+        (now, now, approval_id, now),
     ).fetchone()
-    return None if row is None else _approval(row)
+    if row is None:
+        return None
+    found = _approval(row[:-1])
+    if row[-1] and found.status is ApprovalStatus.PENDING:
+        return replace(found, status=ApprovalStatus.ENDED)
+    return found
 
 
 def list_approvals(connection: sqlite3.Connection, now: float, *, pending_only: bool) -> list[Approval]:
-    """Return approvals that haven't expired, oldest first."""
-    condition = "AND status='pending'" if pending_only else ""
+    """Return approvals that neither expired nor ended, oldest first."""
+    condition = "" if pending_only else "status<>'pending' OR "
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM approvals WHERE expires_at>? {condition} ORDER BY created_at LIMIT ?",  # noqa: S608
-        (now, _MOST_LISTED),
+        f"SELECT {_COLUMNS} FROM approvals WHERE expires_at>? AND ({condition}status='pending' AND NOT {_ENDED}) "  # noqa: S608
+        "ORDER BY created_at LIMIT ?",
+        (now, now, now, _MOST_LISTED),
     )
     return [_approval(row) for row in rows]
 
@@ -228,4 +245,9 @@ def _approval(row: Sequence[object]) -> Approval:
     values = list(row)
     values[7] = bytes(values[7])  # type: ignore[call-overload]
     values[11] = ApprovalStatus(str(values[11]))
+    values[17] = tuple(json.loads(str(values[17])))
     return Approval(*values)  # type: ignore[arg-type]
+
+
+def _encoded(workloads: Sequence[str]) -> str:
+    return encode(list(workloads)).decode()

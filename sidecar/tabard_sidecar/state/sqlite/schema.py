@@ -97,4 +97,7 @@ MIGRATIONS = (
     """
     ALTER TABLE calls ADD COLUMN usable_until REAL NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE approvals ADD COLUMN workloads TEXT NOT NULL DEFAULT '[]';
+    """,
 )

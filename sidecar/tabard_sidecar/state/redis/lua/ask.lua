@@ -2,21 +2,34 @@ local name = key('approval', q.id)
 local same = redis.call('GET', key('asked', q.question))
 if same then
   local found = redis.call('HMGET', key('approval', same), 'expires', 'uses')
-  if found[1] and tonumber(found[1]) > q.now and tonumber(found[2]) > 0 then return approval(same) end
+  if found[1] and tonumber(found[1]) > q.now and tonumber(found[2]) > 0 then return stored(same) end
 end
-local refused = q.topic ~= '' and redis.call('GET', key('refused', q.topic))
-if refused then
-  local ends = redis.call('HGET', key('approval', refused), 'expires')
-  if ends and tonumber(ends) > q.now then return approval(refused) end
+for _, workload in ipairs(q.topic ~= '' and q.workloads or {}) do
+  local refused = redis.call('GET', key('refused', q.topic .. ' ' .. workload))
+  if refused then
+    local ends = redis.call('HGET', key('approval', refused), 'expires')
+    if ends and tonumber(ends) > q.now then return stored(refused) end
+  end
+end
+-- Count those whose holders weren't ended.
+local function standing(name, most)
+  local count = redis.call('ZCARD', name)
+  if count < most then return count end
+  count = 0
+  for _, id in ipairs(redis.call('ZRANGE', name, 0, -1)) do
+    if not holder_ended(id) then count = count + 1 end
+  end
+  return count
 end
 for _, waiting in ipairs(q.waiting) do
   local name = key('waiting', waiting[1])
   redis.call('ZREMRANGEBYSCORE', name, '-inf', exact(q.now))
-  if redis.call('ZCARD', name) >= waiting[2] then return {} end
+  if standing(name, waiting[2]) >= waiting[2] then return {} end
 end
 redis.call('HSET', name, 'record', q.record, 'payload', ARGV[2], 'expires', exact(q.expires), 'uses', whole(q.uses),
   'status', 'pending', 'approver', '', 'decided', '0', 'root', q.root, 'question', q.question,
-  'topic', q.topic, 'waiting', cjson.encode(q.waiting))
+  'refusal', q.topic ~= '' and q.topic .. ' ' .. q.workload or '', 'waiting', cjson.encode(q.waiting),
+  'link', q.link, 'workloads', texts(q.workloads), 'subject', q.subject, 'created', exact(q.now))
 redis.call('PEXPIREAT', name, q.until_ms)
 redis.call('SET', key('asked', q.question), q.id, 'PXAT', q.until_ms)
 for _, waiting in ipairs(q.waiting) do
@@ -30,4 +43,4 @@ end
 redis.call('ZADD', prefix .. 'approvalends', exact(q.expires), q.id)
 keep(prefix .. 'approvalends', q.until_ms)
 bump()
-return approval(q.id)
+return stored(q.id)

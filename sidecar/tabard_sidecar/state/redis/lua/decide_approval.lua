@@ -1,6 +1,6 @@
 local name = key('approval', q.id)
-local found = redis.call('HMGET', name, 'status', 'expires', 'waiting', 'question', 'topic')
-if found[1] ~= 'pending' or tonumber(found[2]) <= q.now then return {} end
+local found = redis.call('HMGET', name, 'status', 'expires', 'waiting', 'question', 'refusal')
+if found[1] ~= 'pending' or tonumber(found[2]) <= q.now or holder_ended(q.id) then return {} end
 redis.call('HSET', name, 'status', q.status, 'approver', q.approver, 'decided', exact(q.now),
   'expires', exact(q.expires))
 redis.call('PEXPIREAT', name, q.until_ms)

@@ -20,7 +20,6 @@ local function forget_task(root)
   for _, kind in ipairs({'task', 'labels', 'branches', 'members', 'spent', 'budgets', 'calls', 'decisions'}) do
     redis.call('UNLINK', key(kind, root))
   end
-  redis.call('UNLINK', key('waiting', 'task:' .. root))
   redis.call('ZREM', prefix .. 'tasks', root)
   redis.call('ZREM', prefix .. 'taskends', root)
   gone = gone + 1

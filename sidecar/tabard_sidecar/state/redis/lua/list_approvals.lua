@@ -6,7 +6,7 @@ while #out < q.most do
   from = from + #ids
   for _, id in ipairs(ids) do
     local found = approval(id)
-    if found[1] and tonumber(found[3]) > q.at and #out < q.most then out[#out + 1] = found end
+    if found[1] and tonumber(found[3]) > q.now and found[5] ~= 'ended' and #out < q.most then out[#out + 1] = found end
   end
 end
 return out
