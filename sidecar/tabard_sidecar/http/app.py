@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +18,8 @@ from tabard_sidecar.util.addresses import is_local
 from tabard_sidecar.util.descriptors import most_connections
 
 _FRESH = {"Cache-Control": "no-store"}
+_KEPT_SECONDS = 1.0
+"""How long all peers get the same metrics and keys. Making them takes milliseconds of the loop, and anybody may ask."""
 
 
 def create_http_server(
@@ -41,12 +44,28 @@ def create_http_server(
     def metrics() -> Page:
         return Page(generate_latest(registry), CONTENT_TYPE_LATEST)
 
-    pages = {**_health_pages(health, Snapshot.brief), "/metrics": metrics}
+    pages = {**_health_pages(health, Snapshot.brief), "/metrics": _kept(metrics)}
     if jwks is not None and is_local(config.listen):
-        pages["/.well-known/jwks.json"] = lambda: _json(
-            jwks(), "application/jwk-set+json", headers={"Cache-Control": "public, max-age=60"}
+        pages["/.well-known/jwks.json"] = _kept(
+            lambda: _json(jwks(), "application/jwk-set+json", headers={"Cache-Control": "public, max-age=60"})
         )
     return HttpServer(pages, config.listen, most=most_connections("http"))
+
+
+def _kept(make: Callable[[], Page]) -> Callable[[], Page]:
+    """Return what gives a page, which ``make`` makes at most once a second however many ask."""
+    page: Page | None = None
+    until = 0.0
+
+    def give() -> Page:
+        nonlocal page, until
+        now = monotonic()
+        if page is None or now >= until:
+            page = make()
+            until = now + _KEPT_SECONDS
+        return page
+
+    return give
 
 
 def create_health_server(address: str, health: Health) -> HttpServer:

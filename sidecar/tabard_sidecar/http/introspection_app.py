@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,7 @@ class IntrospectionServer:
         self._acceptor = Acceptor(
             self._serve, most=most_connections("introspection"), seconds=_UNKNOWN_SECONDS
         )
-        application = web.Application(client_max_size=_MAX_BODY_BYTES)
+        application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_one_a_turn])
         handler = _Handler(clients, introspect, metrics, self._acceptor)
         application.router.add_post("/introspect", handler.introspect)
         self._runner = web.AppRunner(
@@ -127,6 +127,19 @@ class _Watched(asyncio.Protocol):
         self.ended.set()
 
 
+@web.middleware
+async def _one_a_turn(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Let everything else have its turn before each request: a connection may bring hundreds at once."""
+    await asyncio.sleep(0)
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        refusal.force_close()
+        raise
+
+
 class _Handler:
     def __init__(
         self, clients: Clients, introspect: Introspect, metrics: Metrics, acceptor: Acceptor
@@ -141,7 +154,9 @@ class _Handler:
         client = self._clients.authenticate(request.headers.get("Authorization", ""))
         if client is None:
             self._metrics.introspections.labels("unauthorized").inc()
-            return _answer({"error": "invalid_client"}, 401, {"WWW-Authenticate": _CHALLENGE})
+            refusal = _answer({"error": "invalid_client"}, 401, {"WWW-Authenticate": _CHALLENGE})
+            refusal.force_close()  # what else was sent on the connection isn't worth reading
+            return refusal
         self._keep(request)
         if request.content_type != "application/x-www-form-urlencoded":
             return _answer(_bad_request("send application/x-www-form-urlencoded"), 400)

@@ -8,7 +8,10 @@ import stat
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from tabard_sidecar.health import Health
+from tabard_sidecar.http import app
 from tabard_sidecar.http.app import create_health_server, create_http_server
 from tabard_sidecar.http.conf import HttpConfig
 from tabard_sidecar.util.sockets import BindError
@@ -75,6 +78,37 @@ async def test_metrics_and_keys(get):
     assert (status, body) == (200, '{"keys": [{"kid": "a"}]}')
     assert headers["Content-Type"].startswith("application/jwk-set+json")
     assert (await get(running.address, "/introspect"))[0] == 404
+    await running.stop()
+
+
+async def test_costly_pages_are_made_once_a_second_however_many_ask(get, monkeypatch):
+    """Making the metrics takes milliseconds of the loop that decides, and whoever reaches the address may ask."""
+    scrapes = []
+    registry = CollectorRegistry()
+
+    class Counted(Collector):
+        def collect(self):
+            scrapes.append(1)
+            yield GaugeMetricFamily("tabard_scrapes", "Scrapes.", len(scrapes))
+
+    registry.register(Counted())
+    now = 1000.0
+    monkeypatch.setattr(app, "monotonic", lambda: now)
+    keys = []
+    running = create_http_server(
+        HttpConfig(listen="127.0.0.1:0"),
+        health=Health(),
+        registry=registry,
+        jwks=lambda: keys.append(1) or JWKS,
+    )
+    scrapes.clear()
+    await running.start()
+    for path in ("/metrics", "/.well-known/jwks.json"):
+        bodies = await asyncio.gather(*(get(running.address, path) for _ in range(50)))
+        assert len({body for _, body, _ in bodies}) == 1
+    assert (len(scrapes), len(keys)) == (1, 1)
+    now += 1.0
+    assert "tabard_scrapes 2.0" in (await get(running.address, "/metrics"))[1]
     await running.stop()
 
 

@@ -1,4 +1,7 @@
+import asyncio
 import base64
+import contextlib
+import re
 import ssl
 
 import aiohttp
@@ -43,7 +46,7 @@ def config(tmp_path):
 
 
 @pytest.fixture
-async def backend(config):
+async def listening(config):
     metrics = Metrics(CollectorRegistry())
 
     async def introspect(token):
@@ -51,18 +54,23 @@ async def backend(config):
 
     server = create_introspection_server(config, introspect=introspect, metrics=metrics)
     await server.start()
+    yield server.address
+    await server.stop()
+
+
+@pytest.fixture
+async def backend(listening):
     async with aiohttp.ClientSession() as session:
 
         async def post(data, authorization=f"Bearer {KEY}", path="/introspect"):
             headers = {"Authorization": authorization} if authorization else {}
-            url = f"http://{server.address}{path}"
+            url = f"http://{listening}{path}"
             async with session.post(url, data=data, headers=headers) as response:
                 is_json = response.content_type == "application/json"
                 body = await response.json() if is_json else await response.text()
                 return response.status, body, response.headers
 
         yield post
-    await server.stop()
 
 
 def basic(name, key):
@@ -129,6 +137,52 @@ async def test_oversized_body_and_other_paths(backend):
     """A body over 64 KiB is cut off; nothing else is served here."""
     assert (await backend({"token": "x" * 70_000}))[0] == 413
     assert (await backend({}, path="/healthz"))[0] == 404
+
+
+async def pipelined(address, path, authorization, times):
+    """Send requests in one piece; return the answers' statuses and the turns that the loop had meanwhile."""
+    body = b"token=good"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    writer.write((head.encode() + body) * times)
+    answers = b""
+    with contextlib.suppress(ConnectionError):
+        while answers.count(b"HTTP/1.1 ") < times and (
+            piece := await asyncio.wait_for(reader.read(65536), 5)
+        ):
+            answers += piece
+    counting.cancel()
+    writer.close()
+    return re.findall(rb"HTTP/1\.1 (\d+)", answers), turns
+
+
+@pytest.mark.parametrize(
+    ("path", "authorization", "status"),
+    [("/introspect", "Bearer x", b"401"), ("/other", f"Bearer {KEY}", b"404")],
+)
+async def test_a_refused_request_ends_its_connection(listening, path, authorization, status):
+    """Hundreds of requests without a key in one connection take no more than one of them."""
+    statuses, _ = await pipelined(listening, path, authorization, 300)
+    assert statuses == [status]
+
+
+async def test_requests_of_one_connection_give_way_to_others(listening):
+    """What a client sends in one piece is answered one request a turn."""
+    statuses, turns = await pipelined(listening, "/introspect", f"Bearer {KEY}", 100)
+    assert statuses == [b"200"] * 100
+    assert turns > 100
 
 
 def test_off_unless_configured():
