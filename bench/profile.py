@@ -22,6 +22,7 @@ from tabard_opa import Policy
 from tabard_sidecar.config import load
 from tabard_sidecar.credentials.jwt import JwtIssuer
 from tabard_sidecar.pipeline import authorize as pipeline
+from tabard_sidecar.pipeline import stages
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.reservations import Reservations
@@ -41,7 +42,7 @@ CALLS = 1_000
 TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (convert, "authorize_request", "parse the request", 0),
     (pipeline.Authorizer, "authorize", "authorize", 0),
-    (pipeline, "check_call", "check caveats", 1),
+    (stages, "check_call", "check caveats", 1),
     (TaskStates, "look_up", "task state: look up in SQLite, revoked, children", 1),
     (PolicyInput, "authorize", "assemble input", 1),
     (PolicyLease, "decide", "evaluate and compose", 1),

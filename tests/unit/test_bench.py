@@ -1,0 +1,10 @@
+"""The benchmarks name functions as texts; a renamed one would be found only when somebody measures."""
+
+import pytest
+
+from bench.profile import TIMED
+
+
+@pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, name, _, _ in TIMED])
+def test_what_the_profile_times_exists(owner, name):
+    assert callable(getattr(owner, name))
