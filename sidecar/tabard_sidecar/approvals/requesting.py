@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals import call_grant as call_grants
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_BYTES = 64 * 1024
 """Longest arguments, as canonical JSON, that an approval can be requested for, in bytes."""
+
+MAX_REASONS = 20
+MAX_REASONS_CHARS = 8_000
+"""Most reasons of one rule that a person is shown for a call, and their length."""
 
 
 class ApprovalRequester:
@@ -181,9 +186,14 @@ class ApprovalRequester:
 
 
 def _merged(asks: Sequence[Ask]) -> list[Ask]:
-    """Merge asks of the same module and code, because one approval answers all of them; the narrower values win."""
+    """Merge asks of the same module and code, because one approval answers all of them.
+
+    The narrower values win, and the person is told every reason.
+    """
     merged: dict[tuple[str, str], Ask] = {}
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
     for ask in asks:
+        reasons.setdefault((ask.module, ask.code), {})[ask.reason] = None
         other = merged.setdefault((ask.module, ask.code), ask)
         if other == ask:
             continue
@@ -198,7 +208,19 @@ def _merged(asks: Sequence[Ask]) -> list[Ask]:
             ttl_seconds=min(other.ttl_seconds, ask.ttl_seconds),
             ask_again=other.ask_again and ask.ask_again,
         )
-    return list(merged.values())
+    return [replace(ask, reason=_together(tuple(reasons[key]))) for key, ask in merged.items()]
+
+
+def _together(reasons: Sequence[str]) -> str:
+    """Return reasons as one text. Which of them come first, an agent can choose, so those left out are counted."""
+    if len(reasons) == 1:
+        return reasons[0]
+    lengths = accumulate(map(len, reasons[:MAX_REASONS]))
+    fitting = sum(length <= MAX_REASONS_CHARS for length in lengths)
+    shown = [f"({number} of {len(reasons)}) {reason}" for number, reason in enumerate(reasons[:fitting], 1)]
+    if fitting < len(reasons):
+        shown.append(f"({len(reasons) - fitting} more reason(s) aren't shown: read every argument)")
+    return "; ".join(shown)
 
 
 def _topic(grant: VerifiedGrant, ask: Ask, tool: str) -> str:

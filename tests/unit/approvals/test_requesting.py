@@ -8,6 +8,7 @@ from tabard import delegation, macaroon
 from tabard.caveats import Limits, ThirdParty, Tools, encode_caveat
 from tabard_sidecar.approvals import ApprovalState
 from tabard_sidecar.approvals import call_grant as call_grants
+from tabard_sidecar.approvals.listing import Selection
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.state import Approval, ApprovalStatus, ReserveState
 
@@ -214,6 +215,25 @@ async def test_one_code_with_different_approvers_is_narrowed(world):
     case = await world.parts.decider.get_approval(pending.approval_id)
     assert (case.prompt.approvers, case.prompt.uses, case.prompt.ttl_seconds) == (("named",), 1, 60.0)
     assert await refused(world.ask(ASK, replace(ASK, approvers=("named",)))) == "policy_conflict"
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 21, 900])
+@pytest.mark.parametrize("size", [20, 2000])
+async def test_every_reason_of_one_code_is_shown_or_counted(world, count, size):
+    """An agent that chooses which one comes first hides none, and a repeated one isn't shown twice."""
+    reasons = [f"{number:04}".ljust(size, "x") for number in range(count)]
+    await world.ask(*[replace(ASK, reason=reason) for reason in [*reasons, *reasons]])
+    (case,), _ = await world.parts.decider.list_approvals(Selection())
+    told = case.prompt.reason
+    shown = [reason for reason in reasons if reason in told]
+    assert shown == reasons[: len(shown)]
+    assert len(shown) == min(count, 20 if size == 20 else 4)
+    assert len(told) < 8_500
+    if count == 1:
+        assert told == reasons[0]
+    else:
+        assert f"(1 of {count})" in told
+        assert (f"({count - len(shown)} more reason(s)" in told) == (len(shown) < count)
 
 
 async def test_a_grant_too_large_to_be_narrowed_further(world):
