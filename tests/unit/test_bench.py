@@ -1,4 +1,4 @@
-"""The benchmarks name functions as texts; a renamed one would be found only when somebody measures."""
+"""The benchmarks name functions as texts; a renamed one would be found by a measurement only."""
 
 import pytest
 

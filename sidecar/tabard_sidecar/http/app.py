@@ -19,7 +19,7 @@ from tabard_sidecar.util.descriptors import most_connections
 
 _FRESH = {"Cache-Control": "no-store"}
 _KEPT_SECONDS = 1.0
-"""How long all peers get the same metrics and keys. Making them takes milliseconds of the loop, and anybody may ask."""
+"""How long all peers get the same metrics and keys. Making them takes milliseconds of the loop, and every peer may ask."""
 
 
 def create_http_server(

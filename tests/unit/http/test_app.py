@@ -82,7 +82,7 @@ async def test_metrics_and_keys(get):
 
 
 async def test_costly_pages_are_made_once_a_second_however_many_ask(get, monkeypatch):
-    """Making the metrics takes milliseconds of the loop that decides, and whoever reaches the address may ask."""
+    """Making the metrics takes milliseconds of the loop that decides, and every peer of the address may ask."""
     scrapes = []
     registry = CollectorRegistry()
 
