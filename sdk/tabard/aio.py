@@ -279,9 +279,10 @@ class Task(AioStreamingTask):
         Args:
             decision: the decision that allowed it.
             succeeded: whether the call did what it was meant to do; recorded only.
-            charges: what it cost beyond the decision's charge, by name of the budget.
+            charges: what it cost beyond the decision's charge, by name of the budget; counted each time it is reported.
             labels: labels of what it returned, for example ``"untrusted"``.
             signed_outcome: what the backend returned in the header ``Tabard-Outcome``; only this can give charges back.
+                It counts once per decision, so it can be reported again when no answer came.
             timeout_seconds: deadline of this call.
 
         Raises:
@@ -293,7 +294,11 @@ class Task(AioStreamingTask):
         )
         connection = self._connection
         await connection.call(
-            connection.authorization.ReportOutcome, request, timeout_seconds, repeatable=False
+            # Charges of one's own count each time; a signed outcome and labels don't.
+            connection.authorization.ReportOutcome,
+            request,
+            timeout_seconds,
+            repeatable=not charges,
         )
 
     async def renew(

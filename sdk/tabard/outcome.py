@@ -47,7 +47,7 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
         audience: this backend.
         decision_id: the decision that the call's credential was issued for (claim ``rctx.decision_id``).
         charges: what the call cost beyond its charge, by name of the budget.
-        refunds: what is given back of its charge, by name; counted once per decision.
+        refunds: what is given back of its charge, by name. Amounts of one outcome only are counted per decision.
         labels: labels of the result, for example ``"untrusted"``.
         now: seconds since the epoch; this machine's clock by default.
     """

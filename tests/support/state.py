@@ -10,7 +10,16 @@ from contextlib import asynccontextmanager
 from hypothesis import HealthCheck
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
-from tabard_sidecar.state.model import Approval, Chain, Child, Outcome, PendingLimits, Reservation, TaskRecord
+from tabard_sidecar.state.model import (
+    Approval,
+    Chain,
+    Child,
+    Outcome,
+    PendingLimits,
+    Reservation,
+    SignedOutcome,
+    TaskRecord,
+)
 from tabard_sidecar.state.store import StateStore
 
 NewStore = Callable[[], StateStore]
@@ -148,6 +157,7 @@ def outcome(
     of: Reservation,
     *,
     raised: Mapping[str, int] | None = None,
+    signed: Mapping[str, int] | None = None,
     refunded: Mapping[str, int] | None = None,
     labels: tuple[str, ...] = (),
     link: str = "",
@@ -155,18 +165,18 @@ def outcome(
     audience: str = "https://backend",
     reported: tuple[str, ...] = (),
 ) -> Outcome:
-    """Return an outcome of a reservation."""
+    """Return an outcome of a reservation; ``signed`` are charges that the backend signed."""
     return Outcome(
         of.chain.root_id,
         link or of.chain.link_ids[-1],
         of.decision_id,
-        raised or {},
-        refunded or {},
-        labels,
         now,
-        audience,
+        raised or {},
         reported,
         of.chain.workloads[-1],
+        SignedOutcome(audience, signed or {}, refunded or {}, labels)
+        if signed is not None or refunded is not None or labels
+        else None,
     )
 
 

@@ -1,14 +1,13 @@
 """Counts the actual cost of calls and adds labels for the data that they read.
 
 An agent's own report can only raise a cost or add a label, which is marked as reported. An outcome that the call's backend
-signed can also give a charge back, once. The backend signs with a key that it derives from its audience's key
-(``tabard keys export``).
+signed can also give a charge back. Its amounts count once per decision, so a retry is answered like the first report. The
+backend signs with a key that it derives from its audience's key (``tabard keys export``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -24,27 +23,18 @@ from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.requests import ReportOutcomeRequest
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.state import Outcome, OutcomeState
+from tabard_sidecar.state.model import SignedOutcome
 
 MAX_LABELS = 32
 MAX_LABEL_CHARS = 256
 _MAX_AMOUNT = 2**53
 _SKEW_SECONDS = 5.0
 _PROBLEMS = {
-    OutcomeState.REFUNDED: "a charge of this decision was given back already",
+    OutcomeState.COUNTED: "another one was counted for this decision, so only its labels were added",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
     OutcomeState.FULL: "this workload would have added too many labels",
     OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    """An outcome that a backend signed."""
-
-    audience: str = ""
-    charges: Mapping[str, int] = field(default_factory=dict)
-    refunds: Mapping[str, int] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
 
 
 class Outcomes:
@@ -67,50 +57,38 @@ class Outcomes:
         # A backend's word about a call that was allowed in time stays true when the grant has expired.
         only_signed = bool(request.signed_outcome) and not request.charges and not request.labels
         await self._stages.task_states.standing(agent, grant, late=only_signed)
-        signed = self._signed(request) if request.signed_outcome else _Signed()
-        names = {*request.charges, *signed.charges}
-        # No budget is larger, so a larger cost counts the same, and the store couldn't hold it.
-        raised = {
-            name: min(_MAX_AMOUNT, request.charges.get(name, 0) + signed.charges.get(name, 0))
-            for name in names
-        }
+        signed = self._signed(request) if request.signed_outcome else None
         self._stages.task_states.forget(grant)
         outcome = Outcome(
             root_id=grant.root_id,
             link_id=grant.holder_id,
             decision_id=request.decision_id,
-            raised=raised,
-            refunded=signed.refunds,
-            labels=tuple(sorted(set(signed.labels))),
+            now=self._clock(),
+            # No budget is larger, so a larger cost counts the same, and the store couldn't hold it.
+            charges={name: min(_MAX_AMOUNT, amount) for name, amount in request.charges.items()},
             reported=tuple(sorted(set(map(REPORTED.__add__, request.labels)))),
             workload=grant.chain.workloads[-1],
-            now=self._clock(),
-            audience=signed.audience,
+            signed=signed,
         )
-        about = {
-            "decision_id": outcome.decision_id,
-            "raised": dict(outcome.raised),
-            "refunded": dict(outcome.refunded),
-            "labels": [*outcome.labels, *outcome.reported],
-            "signed_by": outcome.audience,
-        }
         await self._stages.changes.make(
             "report_outcome",
             by=holder(grant),
-            about=about,
+            about=_about(outcome),
             work=lambda: self._count(outcome),
-            told=lambda _: {},
+            told=lambda state: {"repeated": True} if state is OutcomeState.REPEATED else {},
+            gives=signed is not None and any(signed.refunds.values()),
         )
 
-    async def _count(self, outcome: Outcome) -> None:
+    async def _count(self, outcome: Outcome) -> OutcomeState:
         state = await self._stages.state.report(outcome)
         if state is OutcomeState.UNKNOWN:
             message = f"this holder got no decision {outcome.decision_id[:64]!a} that was stored"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
-        if state is not OutcomeState.DONE:
+        if state in _PROBLEMS:
             raise _invalid(_PROBLEMS[state])
+        return state
 
-    def _signed(self, request: ReportOutcomeRequest) -> _Signed:
+    def _signed(self, request: ReportOutcomeRequest) -> SignedOutcome:
         token = request.signed_outcome
         try:
             header = jwt.get_unverified_header(token)
@@ -118,7 +96,7 @@ class Outcomes:
         except jwt.InvalidTokenError:
             raise _invalid("it is no JWT") from None
         key = self._keyring.get(str(header.get("kid", "")), ROOT)
-        if header.get("typ") != TYPE or key is None or not isinstance(audience, str):
+        if header.get("typ") != TYPE or key is None or not isinstance(audience, str) or not audience:
             raise _invalid("it isn't of this zone, or not of the right type")
         secret = outcome_key(self._keyring.derive(key, credential_info(audience)))
         try:
@@ -133,7 +111,23 @@ class Outcomes:
             raise _invalid(f"it doesn't verify ({type(error).__name__})") from None
         if claims.get("decision_id") != request.decision_id:
             raise _invalid("it speaks of another decision")
-        return _Signed(audience, _amounts(claims, "charges"), _amounts(claims, "refunds"), _labels(claims))
+        return SignedOutcome(
+            audience, _amounts(claims, "charges"), _amounts(claims, "refunds"), _labels(claims)
+        )
+
+
+def _about(outcome: Outcome) -> dict[str, Any]:
+    """Return what is recorded: what the holder says apart from what the backend signed."""
+    said = {"charges": dict(outcome.charges), "labels": outcome.reported}
+    about: dict[str, Any] = {"decision_id": outcome.decision_id, "said": said}
+    if outcome.signed is not None:
+        about["signed"] = {
+            "by": outcome.signed.audience,
+            "charges": dict(outcome.signed.charges),
+            "refunds": dict(outcome.signed.refunds),
+            "labels": outcome.signed.labels,
+        }
+    return about
 
 
 def _amounts(claims: Mapping[str, Any], name: str) -> dict[str, int]:
@@ -157,7 +151,7 @@ def _labels(claims: Mapping[str, Any]) -> tuple[str, ...]:
         raise _invalid(
             f"its labels must be at most {MAX_LABELS} words of {MAX_LABEL_CHARS} characters, without {REPORTED!r}"
         )
-    return tuple(found)
+    return tuple(sorted(set(found)))
 
 
 def _is_text(label: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -219,6 +220,32 @@ class Reserved:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedOutcome:
+    """What a call's backend signed about it. Its amounts count once per decision, its labels whenever they are reported.
+
+    Attributes:
+        audience: the backend; it must be the one that the decision's credential was for.
+        charges: amounts to add by name of the budget, each 0 or more.
+        refunds: amounts to give back by name, each 0 or more and at most what the decision charged.
+        labels: labels to add to the whole task. They count as added when the decision's credential expires, if that is
+            later than the report.
+    """
+
+    audience: str
+    charges: Mapping[str, int] = field(default_factory=dict)
+    refunds: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+    @property
+    def amounts(self) -> str:
+        """Digest of an outcome that holds amounts, by which it is known when it is reported again; else empty."""
+        if not any(self.charges.values()) and not any(self.refunds.values()):
+            return ""
+        parts = [sorted(self.charges.items()), sorted(self.refunds.items()), sorted(set(self.labels))]
+        return hashlib.sha256(encode([self.audience, *parts])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The actual cost of a call, and labels for what it read.
 
@@ -226,26 +253,28 @@ class Outcome:
         root_id: root of the task.
         link_id: last link of the presented chain; the decision must have been made for it.
         decision_id: the decision.
-        raised: amounts to add by name of the budget, each 0 or more. A budget's spending never passes its limit.
-        refunded: amounts to refund by name, each 0 or more and at most what the decision charged. Counted once.
-        labels: labels to add to the whole task, as the backend signed them. They count as added when the decision's
-            credential expires, if that is later than the report.
-        reported: labels of the same kind that only the holder reports, with their prefix.
         now: time of the report.
+        charges: amounts to add that the holder says, by name of the budget, each 0 or more. No raise is more than every
+            budget of its name has left in the decision's chain.
+        reported: labels to add to the whole task that the holder says, with their prefix.
         workload: owner of the hop or root that reports, or empty.
-        audience: the backend that signed the refund; it must be the one that the decision's credential was for.
+        signed: what the backend signed, or ``None``.
     """
 
     root_id: str
     link_id: str
     decision_id: str
-    raised: Mapping[str, int]
-    refunded: Mapping[str, int]
-    labels: tuple[str, ...]
     now: float
-    audience: str = ""
+    charges: Mapping[str, int] = field(default_factory=dict)
     reported: tuple[str, ...] = ()
     workload: str = ""
+    signed: SignedOutcome | None = None
+
+    @property
+    def raised(self) -> dict[str, int]:
+        """All amounts to add, by name."""
+        signed = self.signed.charges if self.signed is not None else {}
+        return {name: self.charges.get(name, 0) + signed.get(name, 0) for name in {*self.charges, *signed}}
 
 
 class OutcomeState(StrEnum):
@@ -253,10 +282,9 @@ class OutcomeState(StrEnum):
 
     DONE = "done"
     UNKNOWN = "unknown"  # no such decision, not this holder's, or too long ago
-    FOREIGN = (
-        "foreign"  # it refunds, and the decision's credential was for another audience: nothing was done
-    )
-    REFUNDED = "refunded"  # it holds a refund and one was counted already: nothing was done
+    FOREIGN = "foreign"  # the decision's credential wasn't for the backend that signed: nothing was done
+    REPEATED = "repeated"  # the amounts of this signed outcome were counted before: only labels were added
+    COUNTED = "counted"  # those of another signed outcome were counted before: only labels were added
     FULL = "full"  # the holder would have added more labels than it may: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
 

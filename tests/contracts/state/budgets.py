@@ -106,14 +106,35 @@ class BudgetsContract:
         await store.release(call.decision_id, other)
         assert (await store.look_up(of)).spent == {f"{root}/calls": 1}
 
+    @pytest.mark.parametrize("amounts", [{"refunded": {"rows": 20}}, {"signed": {"rows": 20}}])
+    async def test_a_signed_outcome_counts_once_as_a_whole(self, store, amounts):
+        """A retry is told that it is one and changes no amount; another outcome's amounts are refused, its labels added."""
+        root = (await new_task(store)).root_id
+        of = chain(root, budgets={"rows": 100})
+        call = wanted(of, charges={"rows": 50})
+        await store.reserve(call)
+        told = outcome(call, raised={"rows": 3}, labels=("x",), **amounts)
+        assert await store.report(told) is OutcomeState.DONE
+        spent = (await store.look_up(of)).spent
+        assert spent == {f"{root}/rows": 33 if "refunded" in amounts else 73}
+        for _ in range(3):
+            assert await store.report(told) is OutcomeState.REPEATED
+        for other in ({"refunded": {"rows": 1}}, {"signed": {"rows": 1}}):
+            told = outcome(call, raised={"rows": 3}, labels=("y",), **other)
+            assert await store.report(told) is OutcomeState.COUNTED
+        assert (await store.look_up(of)).spent == spent
+        assert (await store.look_up(of)).labels == ("x", "y")
+        assert await store.report(outcome(call, labels=("z",))) is OutcomeState.DONE
+        assert (await store.look_up(of)).labels == ("x", "y", "z")
+
     async def test_a_refund_counts_once(self, store):
         root = (await new_task(store)).root_id
         of = chain(root, budgets={"rows": 100})
         call = wanted(of, charges={"rows": 50})
         await store.reserve(call)
         assert await store.report(outcome(call, refunded={"rows": 20})) is OutcomeState.DONE
-        assert await store.report(outcome(call, refunded={"rows": 20})) is OutcomeState.REFUNDED
-        assert await store.report(outcome(call, refunded={"rows": 1})) is OutcomeState.REFUNDED
+        assert await store.report(outcome(call, refunded={"rows": 20})) is OutcomeState.REPEATED
+        assert await store.report(outcome(call, refunded={"rows": 1})) is OutcomeState.COUNTED
         assert (await store.look_up(of)).spent == {f"{root}/rows": 30}
 
     async def test_no_more_is_refunded_than_was_charged(self, store):
@@ -135,15 +156,20 @@ class BudgetsContract:
         assert await store.report(outcome(call, refunded={"rows": 10})) is OutcomeState.DONE
         assert (await store.look_up(of)).spent[f"{root}/rows"] == 40
 
-    async def test_only_the_backend_whose_credential_it_was_refunds(self, store):
-        """Another audience's refund does nothing; what isn't a refund needs no audience."""
+    async def test_only_the_backend_whose_credential_it_was_signs(self, store):
+        """Another audience's refunds, charges and labels do nothing; what the holder says needs no audience."""
         root = (await new_task(store)).root_id
         of = chain(root, budgets={"rows": 100})
         call = wanted(of, charges={"rows": 50}, audience="https://a")
         await store.reserve(call)
         for audience in ("https://b", "", "https://a/"):
-            told = outcome(call, refunded={"rows": 5}, raised={"rows": 1}, labels=("x",), audience=audience)
-            assert await store.report(told) is OutcomeState.FOREIGN
+            for part in ({"refunded": {"rows": 5}}, {"signed": {"rows": 5}}, {"labels": ("x",)}):
+                told = outcome(call, raised={"rows": 1}, audience=audience, **part)
+                assert await store.report(told) is OutcomeState.FOREIGN
+        bare = wanted(of, audience="")
+        await store.reserve(bare)
+        for audience in ("https://a", ""):
+            assert await store.report(outcome(bare, labels=("x",), audience=audience)) is OutcomeState.FOREIGN
         assert (await store.look_up(of)).labels == ()
         assert await store.report(outcome(call, raised={"rows": 1}, audience="")) is OutcomeState.DONE
         assert (
@@ -248,5 +274,5 @@ class BudgetsContract:
             await one.reserve(call)
             told = outcome(call, refunded={"rows": 10}, now=NOW)
             states = await asyncio.gather(*(store.report(told) for store in (one, other) for _ in range(8)))
-            assert sorted(states) == sorted([OutcomeState.DONE] + [OutcomeState.REFUNDED] * 15)
+            assert sorted(states) == sorted([OutcomeState.DONE] + [OutcomeState.REPEATED] * 15)
             assert (await one.look_up(of)).spent == {f"{root}/rows": 40}

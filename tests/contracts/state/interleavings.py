@@ -75,7 +75,7 @@ async def _caller(
                 labels=(label,) if label else (),
             )
             now_refunded = await _tell(store, told, last, books)
-            # A refund of nothing is accepted again and again, and takes nothing back of the first one.
+            # A refund of nothing, or of what was refunded, takes nothing back of the first one.
             if any(now_refunded.values()):
                 refunded = now_refunded
 
@@ -96,14 +96,15 @@ async def _reserve(
 
 async def _tell(store: StateStore, told: Outcome, of: Reservation, books: _Books) -> dict[str, int]:
     state = await store.report(told)
+    refunds = dict(told.signed.refunds) if told.signed is not None else {}
     if state is not OutcomeState.DONE:
-        assert told.refunded, "only a refund is ever refused"
+        assert refunds, "only a refund is ever refused"
         return {}
-    books.add(books.raised, dict(told.raised))
-    books.labels.update(told.labels)
-    assert all(amount <= of.charges[name] for name, amount in told.refunded.items())
-    books.add(books.returned, dict(told.refunded))
-    return dict(told.refunded)
+    books.add(books.raised, told.raised)
+    books.labels.update(told.signed.labels if told.signed is not None else ())
+    assert all(amount <= of.charges[name] for name, amount in refunds.items())
+    books.add(books.returned, refunds)
+    return refunds
 
 
 class InterleavingsContract:

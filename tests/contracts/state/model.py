@@ -36,7 +36,7 @@ _STEPS = st.lists(
 class _Call:
     reservation: Reservation
     charged: dict[str, int]
-    refunded: bool = False
+    counted: str = ""
     released: bool = False
 
 
@@ -74,14 +74,16 @@ class _Model:
         if call.released:
             return OutcomeState.UNKNOWN
         refunds = {name: amount for name, amount in refunded.items() if amount}
-        if refunds and call.refunded:
-            return OutcomeState.REFUNDED
+        signed = outcome(call.reservation, refunded=refunded, labels=tuple(labels)).signed
+        if signed.amounts and call.counted:
+            self.add("", labels)
+            return OutcomeState.REPEATED if signed.amounts == call.counted else OutcomeState.COUNTED
         if any(amount > call.charged.get(name, 0) for name, amount in refunds.items()):
             return OutcomeState.TOO_MUCH
         for name, amount in refunds.items():
             self.spent[name] -= amount
             call.charged[name] -= amount
-            call.refunded = True
+            call.counted = signed.amounts
         for name, amount in raised.items():
             self.spent[name] = min(_LIMITS[name], self.spent[name] + amount)
         self.add("", labels)

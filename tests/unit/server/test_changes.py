@@ -15,11 +15,15 @@ import pytest
 import tabard
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
+from tabard.outcome import sign_outcome
+from tabard_sidecar.keys import Keyring
 from tabard_sidecar.records.verification import Audit
 
 from testbed.world import spiffe_id
 from tests.support.asking import LARGE, POLICY, ROLES, asked
 from tests.support.operators import operators
+from tests.support.spending import POLICY as SPENDING
+from tests.support.spending import pay, spent
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
 SELF = {"uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid()}
@@ -91,7 +95,10 @@ async def test_a_holders_own_changes_are_recorded(start_zone):
     await task.revoke(allowed.credential)
     await task.end()
     for operation, about in (
-        ("report_outcome", {"decision_id": allowed.decision_id, "labels": ["reported:seen"]}),
+        (
+            "report_outcome",
+            {"decision_id": allowed.decision_id, "said": {"charges": {}, "labels": ["reported:seen"]}},
+        ),
         ("revoke_credential", {"credential_id": allowed.credential.credential_id}),
         ("end_task", {}),
     ):
@@ -132,29 +139,75 @@ async def test_an_approvers_decision_names_person_process_call_and_rule(start_zo
     assert decided["input"] == {"approval_id": pending.approval_id, "approve": approve}
 
 
+async def paid(start_zone, **outcome):
+    """Return a zone, a task that paid 100 cents, the decision, and an outcome of it that the bank signed."""
+    zone = await start_zone(workloads=("orchestrator",), policy=SPENDING)
+    task = await zone.start_task()
+    decision = await pay(task, 100)
+    (key,) = Keyring(zone.keys).export("bank")
+    signed = sign_outcome(
+        key.secret, key_id=key.kid, audience="bank", decision_id=decision.decision_id, **outcome
+    )
+    return zone, task, decision, signed
+
+
+async def test_what_the_holder_says_and_what_the_backend_signed_are_recorded_apart(start_zone):
+    """A reader sees whose words are whose, and which report was a repeat."""
+    zone, task, decision, signed = await paid(start_zone, charges={"cents": 1}, labels=["clean"])
+    for _ in range(2):
+        await task.report_outcome(decision, charges={"cents": 7}, labels=["seen"], signed_outcome=signed)
+    await task.report_outcome(decision, charges={"cents": 7})
+    first, second, third = records(zone, "report_outcome")
+    assert first["input"] == {
+        "decision_id": decision.decision_id,
+        "said": {"charges": {"cents": 7}, "labels": ["reported:seen"]},
+        "signed": {"by": "bank", "charges": {"cents": 1}, "refunds": {}, "labels": ["clean"]},
+    }
+    assert "repeated" not in first["result"]
+    assert second["result"]["repeated"] is True
+    assert third["input"] == {
+        "decision_id": decision.decision_id,
+        "said": {"charges": {"cents": 7}, "labels": []},
+    }
+    assert 115 in (await spent(zone, task)).values()
+
+
+async def test_a_refund_is_recorded_before_it_is_made(start_zone):
+    """While the log can't be written there is none; afterwards the same outcome still counts, with both records."""
+    zone, task, decision, signed = await paid(start_zone, refunds={"cents": 60})
+    with broken_log(zone), pytest.raises(tabard.TabardError) as caught:
+        await task.report_outcome(decision, signed_outcome=signed)
+    assert caught.value.code == "audit_unavailable"
+    assert 100 in (await spent(zone, task)).values()
+    await task.report_outcome(decision, signed_outcome=signed)
+    assert 40 in (await spent(zone, task)).values()
+    assert [record["event"] for record in records(zone, "report_outcome")] == ["intent", "outcome"]
+
+
+@contextlib.contextmanager
+def broken_log(zone):
+    """Keep the decision log from being written for the length of a block."""
+    path = zone.sidecars["orchestrator"].logs[0]
+    path.rename(path.with_name("moved"))
+    path.mkdir()
+    zone.parts().log.reopen()
+    yield
+    path.rmdir()
+    path.with_name("moved").rename(path)
+    zone.parts().log.reopen()
+
+
 async def test_with_a_broken_log_a_revocation_holds_and_a_lift_does_not(start_zone):
     """Taking authority doesn't wait for a disk; giving it does. Both callers get an error that says so."""
     zone = await start_zone(workloads=("orchestrator",))
     task = await zone.start_task()
-    path = zone.sidecars["orchestrator"].logs[0]
     agent_id = spiffe_id("orchestrator")
-
-    def broken(on):
-        if on:
-            path.rename(path.with_name("moved"))
-            path.mkdir()
-        else:
-            path.rmdir()
-            path.with_name("moved").rename(path)
-        zone.parts().log.reopen()
-
     async with operators(zone.operator()) as client:
-        broken(on=True)
-        with pytest.raises(grpc.aio.AioRpcError, match="was done, but its record wasn't written"):
-            await client.revoke(agent_id=agent_id)
-        with pytest.raises(grpc.aio.AioRpcError, match="the decision log can't be written"):
-            await client.lift(agent_id=agent_id)
-        broken(on=False)
+        with broken_log(zone):
+            with pytest.raises(grpc.aio.AioRpcError, match="was done, but its record wasn't written"):
+                await client.revoke(agent_id=agent_id)
+            with pytest.raises(grpc.aio.AioRpcError, match="the decision log can't be written"):
+                await client.lift(agent_id=agent_id)
         assert len(await client.revoked()) == 1
     with pytest.raises(tabard.Denied) as caught:
         await task.authorize(*READ)

@@ -427,8 +427,11 @@ class ReportOutcomeRequest(_message.Message):
     """True if the call did what it was meant to do. Recorded only."""
     signed_outcome: _builtins.str
     """The outcome that the backend signed: a compact JWT of typ
-    tabard-outcome+jwt, signed with the outcome key of its audience. Only this
-    can give charges back, once.
+    tabard-outcome+jwt, signed with the outcome key of the audience of the
+    decision's credential. Only this can give charges back. Its amounts count
+    once per decision: a report that is repeated with it changes no amount, its
+    own charges included, and is answered like the first. Amounts of another
+    outcome of the decision are refused (outcome_invalid); its labels are added.
     """
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -437,7 +440,8 @@ class ReportOutcomeRequest(_message.Message):
     @_builtins.property
     def charges(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """What the call cost beyond the charge of the decision, by name of the
-        budget; none is negative.
+        budget; none is negative. At most what the narrowest budget of that name
+        has left in the decision's chain is counted, each time it is reported.
         """
 
     @_builtins.property

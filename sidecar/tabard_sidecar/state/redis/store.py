@@ -222,18 +222,22 @@ class RedisStateStore:
     @understood
     async def report(self, outcome: Outcome) -> OutcomeState:
         """Record an outcome; see the interface."""
+        signed = outcome.signed
+        refunds = dict(signed.refunds) if signed is not None else {}
         arguments = {
             "root": outcome.root_id,
             "link": outcome.link_id,
             "decision": outcome.decision_id,
-            "raised": dict(outcome.raised),
-            "refunded": dict(outcome.refunded),
-            "refunds": orjson.dumps(dict(outcome.refunded)).decode(),
-            "labels": outcome.labels,
+            "raised": outcome.raised,
+            "signed": signed is not None,
+            "amounts": signed.amounts if signed is not None else "",
+            "audience": signed.audience if signed is not None else "",
+            "refunded": refunds,
+            "refunds": orjson.dumps(refunds).decode(),
+            "labels": signed.labels if signed is not None else (),
             "reported": outcome.reported,
             "workloads": (outcome.workload,) if outcome.workload else (),
             **codec.LABEL_RULES,
-            "audience": outcome.audience,
         }
         return OutcomeState((await self._run_timed(scripts.REPORT, outcome.now, arguments)).decode())
 

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state.model import Outcome, OutcomeState
+from tabard_sidecar.state.model import Outcome, OutcomeState, SignedOutcome
 from tabard_sidecar.state.sqlite import labels
 from tabard_sidecar.state.sqlite.reservations import bump, lower, note_change
+
+_NOTHING = SignedOutcome("")
 
 
 class NotReported(Exception):
@@ -27,38 +29,60 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         NotReported: the task would have too many labels; the transaction has to be rolled back.
     """
     row = connection.execute(
-        "SELECT charges, refunded, audience, usable_until FROM calls WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
+        "SELECT charges, outcome, audience, usable_until FROM calls "
+        "WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
         (outcome.root_id, number, outcome.decision_id, outcome.link_id),
     ).fetchone()
     if row is None:
         return OutcomeState.UNKNOWN
     charged = json.loads(row[0] or "[]")
-    if any(outcome.refunded.values()) and outcome.audience != row[2]:
+    signed = outcome.signed or _NOTHING
+    if outcome.signed is not None and signed.audience != (row[2] or None):
         return OutcomeState.FOREIGN
-    problem = _refund_problem(charged, outcome.refunded, refunded=bool(row[1]))
-    if problem is not None:
-        return problem
+    state = OutcomeState.DONE
+    if signed.amounts and row[1]:
+        state = OutcomeState.REPEATED if row[1] == signed.amounts else OutcomeState.COUNTED
+    elif _too_much(charged, signed.refunds):
+        return OutcomeState.TOO_MUCH
+    else:
+        _count(connection, outcome, number, charged)
+    _label(connection, outcome, at=max(outcome.now, row[3]))
+    return state
+
+
+def _label(connection: sqlite3.Connection, outcome: Outcome, *, at: float) -> None:
+    """Add an outcome's labels, and count a change of the task."""
+    source = labels.Source(outcome.root_id, at, bump(connection))
+    workloads = (outcome.workload,) if outcome.workload else ()
+    if outcome.signed is not None:
+        try:
+            labels.add_wide(connection, workloads, outcome.signed.labels, source)
+        except labels.TooManyLabels:
+            raise NotReported(OutcomeState.FULL) from None
+    labels.add_reported(connection, workloads, outcome.reported, source)
+    note_change(connection, outcome.root_id)
+
+
+def _count(
+    connection: sqlite3.Connection,
+    outcome: Outcome,
+    number: int,
+    charged: Sequence[tuple[str, str, int, int]],
+) -> None:
+    """Give back what the backend refunds, raise what the call cost, and note that a signed outcome was counted."""
+    signed = outcome.signed or _NOTHING
     left = []
     for budget_id, name, limit, amount in charged:
-        refund = outcome.refunded.get(name, 0)
+        refund = signed.refunds.get(name, 0)
         if refund:
             lower(connection, outcome.root_id, budget_id, refund)
         left.append((budget_id, name, limit, amount - refund))
     _raise(connection, outcome, [BudgetLimit(*budget[:3]) for budget in charged])
-    if any(outcome.refunded.values()):
+    if signed.amounts:
         connection.execute(
-            "UPDATE calls SET refunded=1, charges=? WHERE root_id=? AND number=?",
-            (json.dumps(left), outcome.root_id, number),
+            "UPDATE calls SET outcome=?, charges=? WHERE root_id=? AND number=?",
+            (signed.amounts, json.dumps(left) if left else "", outcome.root_id, number),
         )
-    source = labels.Source(outcome.root_id, max(outcome.now, row[3]), bump(connection))
-    workloads = (outcome.workload,) if outcome.workload else ()
-    try:
-        labels.add_wide(connection, workloads, outcome.labels, source)
-    except labels.TooManyLabels:
-        raise NotReported(OutcomeState.FULL) from None
-    labels.add_reported(connection, workloads, outcome.reported, source)
-    note_change(connection, outcome.root_id)
-    return OutcomeState.DONE
 
 
 def _raise(connection: sqlite3.Connection, outcome: Outcome, budgets: Sequence[BudgetLimit]) -> None:
@@ -83,15 +107,6 @@ def _raise(connection: sqlite3.Connection, outcome: Outcome, budgets: Sequence[B
     )
 
 
-def _refund_problem(
-    charged: Sequence[tuple[str, str, int, int]], refunds: Mapping[str, int], *, refunded: bool
-) -> OutcomeState | None:
+def _too_much(charged: Sequence[tuple[str, str, int, int]], refunds: Mapping[str, int]) -> bool:
     amounts = {name: amount for _, name, _, amount in charged}
-    for name, amount in refunds.items():
-        if not amount:
-            continue
-        if refunded:
-            return OutcomeState.REFUNDED
-        if amount > amounts.get(name, 0):
-            return OutcomeState.TOO_MUCH
-    return None
+    return any(amount > amounts.get(name, 0) for name, amount in refunds.items())

@@ -201,7 +201,7 @@ def _add_call(
 ) -> None:
     added = sorted({*wanted.task_labels, *wanted.branch_labels})
     connection.execute(
-        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
         (
             wanted.chain.root_id,
             number,

@@ -100,4 +100,9 @@ MIGRATIONS = (
     """
     ALTER TABLE approvals ADD COLUMN workloads TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    ALTER TABLE calls ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
+    UPDATE calls SET outcome='refunded' WHERE refunded<>0;
+    ALTER TABLE calls DROP COLUMN refunded;
+    """,
 )

@@ -1,9 +1,9 @@
 local decisions = key('decisions', q.root)
 local found = redis.call('HGET', decisions, q.decision)
 if not found then return 0 end
-local number, refunds, record = string.match(found, '^(%d+)\n([^\n]*)\n(.*)$')
+local number, past, record = string.match(found, '^(%d+)\n([^\n]*)\n(.*)$')
 record = cjson.decode(record)
-refunds = refunds ~= '' and cjson.decode(refunds) or {}
+local refunds = past ~= '' and cjson.decode(string.match(past, '{.*}')) or {}
 local spent = key('spent', q.root)
 for _, charge in ipairs(record.charges) do
   local id, back = charge[1], charge[4] - (refunds[charge[2]] or 0)

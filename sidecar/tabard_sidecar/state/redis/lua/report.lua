@@ -2,20 +2,20 @@ local decisions = key('decisions', q.root)
 local task = redis.call('HMGET', key('task', q.root), 'until', 'since', 'expires')
 local found = redis.call('HGET', decisions, q.decision)
 if not found or not task[1] then return 'unknown' end
-local number, refunds, text = string.match(found, '^(%d+)\n([^\n]*)\n(.*)$')
+local number, past, text = string.match(found, '^(%d+)\n([^\n]*)\n(.*)$')
 local record = cjson.decode(text)
 if record.link ~= q.link then return 'unknown' end
 
 local charged = {}
 for _, charge in ipairs(record.charges) do charged[charge[2]] = charge[4] end
-local refunding = false
-for name, amount in pairs(q.refunded) do
-  if amount > 0 then
-    if record.audience ~= q.audience then return 'foreign' end
-    if refunds ~= '' then return 'refunded' end
-    if amount > (charged[name] or 0) then return 'too_much' end
-    refunding = true
-  end
+if q.signed and (record.audience ~= q.audience or q.audience == '') then return 'foreign' end
+-- The first word says which outcome's amounts were counted, what follows what it gave back.
+local state, raised, refunded = 'done', q.raised, q.refunded
+if q.amounts ~= '' and past ~= '' then
+  state, raised, refunded = string.match(past, '^%S*') == q.amounts and 'repeated' or 'counted', {}, {}
+end
+for name, amount in pairs(refunded) do
+  if amount > (charged[name] or 0) then return 'too_much' end
 end
 if not has_room(q.workloads[1], q.labels) then return 'full' end
 
@@ -25,9 +25,9 @@ local before, left, room = {}, {}, {}
 for _, charge in ipairs(record.charges) do
   local id, name, limit = charge[1], charge[2], charge[3]
   before[id] = tonumber(redis.call('HGET', spent, id) or '0')
-  left[id] = math.max(0, before[id] - (q.refunded[name] or 0))
+  left[id] = math.max(0, before[id] - (refunded[name] or 0))
   -- A raise is no more than every budget of the name has left: a narrower one protects the wider ones.
-  room[name] = math.max(0, math.min(room[name] or q.raised[name] or 0, limit - left[id]))
+  room[name] = math.max(0, math.min(room[name] or raised[name] or 0, limit - left[id]))
 end
 for _, charge in ipairs(record.charges) do
   local id, name, limit = charge[1], charge[2], charge[3]
@@ -38,8 +38,8 @@ for _, charge in ipairs(record.charges) do
     if before[id] == 0 then describe(q.root, id, name, limit, task[1]) end
   end
 end
-if refunding then
-  redis.call('HSET', decisions, q.decision, number .. '\n' .. q.refunds .. '\n' .. text)
+if q.amounts ~= '' and past == '' then
+  redis.call('HSET', decisions, q.decision, number .. '\n' .. q.amounts .. ' ' .. q.refunds .. '\n' .. text)
 end
 local about = {
   root = q.root, since = tonumber(task[2]), expires = tonumber(task[3]), until_ms = task[1], epoch = bump(),
@@ -74,4 +74,4 @@ if #kept > 0 then
   end
 end
 change(q.root)
-return 'done'
+return state
