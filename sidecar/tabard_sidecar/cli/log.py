@@ -83,7 +83,7 @@ def _fits(shown: dict[str, Any], wanted: dict[str, str]) -> bool:
         "subject": {shown["subject"]["id"]},
         "tool": {shown["tool"]},
         "decision_id": {shown["decision_id"]},
-        "credential_id": {shown["credential_id"]},
+        "credential_id": {shown["credential_id"], shown["renews"]},
         "code": rules,
         "operation": {shown["operation"]},
         "effect": {shown["effect"]},
@@ -109,6 +109,7 @@ def _print(shown: dict[str, Any]) -> None:
             f"{one.get('id', '')} at {one.get('issuer', '')}" for one in shown["approvers"]
         ),
         "credential": " for ".join(filter(None, (shown["credential_id"], shown["audience"]))),
+        "renews": shown["renews"],
         "task": shown["task_id"],
         "decision": shown["decision_id"],
         "policy": shown["policy"][:16],

@@ -230,6 +230,10 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
         echo(f"  affects    {impact.live_tasks} live task(s), {impact.holders} holder(s){more}")
     if row["kind"] == "link" and not impact.live_tasks:
         echo("  note       no live task has used this link; it is revoked anyway")
+    if row["kind"] in {"agent", "subject"} and not impact.live_tasks:
+        echo(f"  note       no live task has this {row['kind']}; the id must be exactly as tokens have it")
+    if row["kind"] == "credential":
+        echo("  note       the zone keeps no list of credentials; the id must be the whole jti of one")
 
 
 def _lift(address: str, *, as_json: bool, **target: object) -> int:

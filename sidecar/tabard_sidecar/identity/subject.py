@@ -98,6 +98,11 @@ class SubjectTokens:
         self._clock = clock
         self._skew = skew_seconds
 
+    @property
+    def issuers(self) -> frozenset[str]:
+        """The issuers whose tokens are accepted."""
+        return frozenset(self._issuers)
+
     async def start(self) -> None:
         """Read the issuers' keys that are available.
 

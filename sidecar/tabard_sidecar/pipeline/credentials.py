@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import IndexedGrant
@@ -97,7 +98,8 @@ class Credentials:
         await self._stages.changes.make(
             "revoke_credential",
             by=holder(verified),
-            about={"credential_id": credential_id},
+            # No store holds which credentials were issued, so the record says for which the revocation counts.
+            about={"credential_id": credential_id, "only_if_issued_to_link": verified.holder_id},
             work=lambda: state.revoke(revocation),
             told=lambda sequence: {"sequence": sequence},
         )
@@ -123,7 +125,9 @@ class Credentials:
         recorder.verified(agent, grant=grant)
         await stages.task_states.standing(agent, grant)
         now = stages.clock()
+        recorder.read(lambda: _asked(request))
         old = stages.issuers.inspect(request.credential)
+        recorder.renews(old)
         await stages.revocations.check_credential(old, now=now)
         _check_renewable(old, grant)
         asked = AuthorizeRequest(
@@ -177,6 +181,16 @@ class Credentials:
         self, operation: Operation, call: VerifiedCall, input_json: bytes, recorder: DecisionRecorder
     ) -> PolicyDecision:
         return await evaluate(call.policy, operation, input_json, recorder, self._stages.observer)
+
+
+def _asked(request: RenewCredentialRequest) -> bytes:
+    """Return what is recorded of a request to renew that isn't decided by policy."""
+    arguments = request.arguments_json
+    return asked_json(
+        Operation.RENEW,
+        tool={"arguments_bytes": len(arguments), "arguments_sha256": sha256(arguments).hexdigest()},
+        credential={"sha256": sha256(request.credential.encode()).hexdigest()},
+    )
 
 
 def _check_renewable(old: Introspection, grant: IndexedGrant) -> None:

@@ -15,6 +15,7 @@ from tabard_sidecar.model import (
     Agent,
     CredentialRequest,
     Decision,
+    Introspection,
     Operation,
     Reason,
     Subject,
@@ -93,6 +94,14 @@ class DecisionRecorder:
     def read(self, asked: Callable[[], bytes]) -> None:
         """Note that the request was read, and what to record of it from now on."""
         self._asked = asked
+
+    def renews(self, old: Introspection) -> None:
+        """Note the verified credential that is to be renewed, and the tool for which it was issued."""
+        self._effects |= {
+            "renews": old.credential_id,
+            "tool": old.tool,
+            "server": str(old.claims.get("tabard_server", "")),
+        }
 
     def evaluating(self, input_json: bytes, policy_revision: str) -> None:
         """Note the policy input that is evaluated now, and by which policy."""

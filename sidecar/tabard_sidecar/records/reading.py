@@ -61,6 +61,7 @@ class Entry:
             ),
             "policy": str(_object(_object(self.last, "bundles"), "policy").get("revision", "")),
             "credential_id": str(credential.get("id", "")),
+            "renews": str(result.get("renews", "")),
             "audience": str(credential.get("audience", "")),
             "approvals": _list(result, "approvals"),
             "approvers": [_object(one, "approver") for one in _objects(asked, "approvals")],

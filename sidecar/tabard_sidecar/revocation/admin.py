@@ -106,6 +106,15 @@ class RevocationAdmin:
             RevocationKind.SUBJECT, subject_target(issuer, subject_id), reason, until, at=max([now, *started])
         )
 
+    async def has_tasks_of(self, issuer: str) -> bool:
+        """Tell whether a task that hasn't expired runs for a person of an issuer.
+
+        Raises:
+            NoDecision: the state store is unavailable.
+        """
+        found = await self._store.tasks(now=self._clock(), limit=MAX_TASKS)
+        return any(task.subject_issuer == issuer for task in found)
+
     async def revoke_credential(self, credential_id: str, *, reason: str = "") -> Receipt:
         """Revoke one credential until it has expired.
 

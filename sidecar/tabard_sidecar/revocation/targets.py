@@ -11,7 +11,7 @@ UNTIL_LIFTED = 253_402_300_799.0
 """Expiry of a revocation without an end: the last second of the year 9999, which every store and message can hold."""
 
 _LINK_ID = re.compile(r"[0-9a-f]{64}")
-_CREDENTIAL_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_CREDENTIAL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def is_link_id(value: str) -> bool:
 
 
 def is_credential_id(value: str) -> bool:
-    """Tell whether ``value`` could be the id of a credential."""
+    """Tell whether ``value`` has the form of the ids that credentials get: RFC 9562, version 4, in lower case."""
     return _CREDENTIAL_ID.fullmatch(value) is not None
 
 

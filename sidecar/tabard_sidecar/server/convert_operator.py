@@ -90,7 +90,10 @@ def subject(message: revocation_pb.RevokeSubject) -> tuple[str, str]:
 def credential_id(value: str) -> str:
     """Return a credential's identifier."""
     if not is_credential_id(value):
-        raise invalid("credential_id isn't a credential id of Tabard; it is the jti of a credential")
+        raise invalid(
+            "credential_id isn't the id of a credential of Tabard; it is the whole jti, such as "
+            "3f2b8c1e-5d0a-4c7b-9e61-0a1b2c3d4e5f, in lower case"
+        )
     return value
 
 

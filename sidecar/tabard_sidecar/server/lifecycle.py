@@ -310,7 +310,7 @@ def _add_operator_services(parts: Parts, edge: Edge, gate: OperatorGate, server:
         ApprovalServicer(parts.approving.decider, edge, changes), server
     )
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(parts.revoking.admin, edge, changes), server
+        RevocationServicer(parts.revoking.admin, parts.identity.subjects.issuers, edge, changes), server
     )
     task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
         TaskOperatorServicer(parts.revoking.task_views, edge), server

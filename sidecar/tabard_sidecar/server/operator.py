@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RevocationServicer(revocation_grpc.RevocationServiceServicer):
-    """Revokes for operators."""
+    """Revokes for operators. ``issuers`` are those whose people's tokens this sidecar accepts."""
 
     OPERATORS: ClassVar = True
 
     admin: RevocationAdmin
+    issuers: frozenset[str]
     edge: Edge
     changes: OperatorChanges
 
@@ -65,6 +66,11 @@ class RevocationServicer(revocation_grpc.RevocationServiceServicer):
                 )
             case "subject":
                 issuer, subject_id = convert.subject(request.subject)
+                if issuer not in self.issuers and not await self.admin.has_tasks_of(issuer):
+                    raise invalid(
+                        "subject.issuer is neither in identity.issuers nor the issuer of a person with a live task, "
+                        "so it can't match; it must be written exactly as tokens have it in iss"
+                    )
                 return await self.admin.revoke_subject(
                     issuer, subject_id, reason=reason, ttl_seconds=ttl_seconds
                 )

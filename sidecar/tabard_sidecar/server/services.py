@@ -255,7 +255,9 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
     ) -> credential_pb.RevokeCredentialResponse:
         """Revoke a credential of the presented holder."""
         if not is_credential_id(request.credential_id):
-            raise convert.invalid("credential_id isn't one that Tabard gives")
+            raise convert.invalid(
+                "credential_id isn't one that Tabard gives; it is the whole jti of a credential"
+            )
         grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES, required=True)
         await self.credentials.revoke(grant, request.credential_id)
         return credential_pb.RevokeCredentialResponse()

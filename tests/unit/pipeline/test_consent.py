@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import tabard
 
@@ -131,6 +133,9 @@ async def test_a_renewal_needs_the_calls_arguments(zone):
     assert (await task.renew(credential, cheap)).credential_id != credential.credential_id
     for others in (None, {}, dear, cheap | {"i": 1}):
         assert await code(task.renew(credential, others)) == "call_mismatch"
+        last = (zone.sidecars["orchestrator"].folder / "decisions.log").read_text().splitlines()[-1]
+        result = json.loads(last)["result"]
+        assert (result["renews"], result["tool"]) == (credential.credential_id, "pay")
     assert await code(task.renew((await task.authorize("pay", dear)).credential, dear)) == "renew_less"
 
 

@@ -50,7 +50,7 @@ def known(target):
         "agent_id": st.sampled_from([spiffe_id("orchestrator"), spiffe_id("triage"), "triage"]),
         "issuer": st.sampled_from([ISSUER, "a b"]),
         "id": st.sampled_from([PERSON, "\x00\u202e"]),
-        "credential_id": st.sampled_from(["c-1", "c 1"]),
+        "credential_id": st.sampled_from(["3f2b8c1e-5d0a-4c7b-9e61-0a1b2c3d4e5f", "c 1"]),
         "limit": st.sampled_from([0, 1, 1000, 1001, -1]),
     }
 

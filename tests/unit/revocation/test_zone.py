@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import grpc
@@ -190,6 +192,11 @@ async def test_a_holder_revokes_its_own_credentials_only(zone):
             )
         assert not await active(mine, handed, own)
         assert await active(theirs, task, others)
+    # Nobody knows at once whose an id is, so the record says for whose credentials the revocation counts.
+    lines = (zone.sidecars["triage"].folder / "decisions.log").read_text().splitlines()
+    made = [one["input"] for one in map(json.loads, lines) if one["operation"] == "revoke_credential"]
+    link = (await handed.get()).chain[-1].link_id
+    assert made[1] == {"credential_id": others.credential_id, "only_if_issued_to_link": link}
 
 
 async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch):
@@ -198,13 +205,13 @@ async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch
     assert MAX_REVOKED_CREDENTIALS == 1_000
     task = await zone.start_task()
     async with credential_stub(zone, "orchestrator") as stub:
-        for number in range(2):
+        for _ in range(2):
             await stub.RevokeCredential(
-                credential_pb.RevokeCredentialRequest(grant=task.grant, credential_id=f"c-{number}")
+                credential_pb.RevokeCredentialRequest(grant=task.grant, credential_id=str(uuid4()))
             )
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.RevokeCredential(
-                credential_pb.RevokeCredentialRequest(grant=task.grant, credential_id="c-3")
+                credential_pb.RevokeCredentialRequest(grant=task.grant, credential_id=str(uuid4()))
             )
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     handed = await zone.hand_to(task, "triage")
@@ -216,7 +223,22 @@ async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch
         assert not await active(stub, handed, own)
 
 
-@pytest.mark.parametrize("credential_id", ["", "a b", "x" * 129, "c\n1"])
+_ID = str(uuid4())
+_NO_IDS = [
+    "",
+    "a b",
+    "x" * 129,
+    "c\n1",
+    _ID[:8],
+    _ID[:-1],
+    f"{_ID} ",
+    _ID.replace("-", ""),
+    f"{{{_ID}}}",
+    f"{_ID[:-1]}F",
+]
+
+
+@pytest.mark.parametrize("credential_id", _NO_IDS)
 async def test_an_agent_names_only_what_could_be_a_credential(zone, credential_id):
     """Anything else is malformed."""
     task = await zone.start_task()
@@ -312,13 +334,14 @@ def test_the_operator_socket_is_private(zone):
         {"subject": pb.RevokeSubject(issuer=ISSUER)},
         {"subject": pb.RevokeSubject(id=PERSON)},
         {"subject": pb.RevokeSubject(issuer="a b", id=PERSON)},
-        {"credential_id": "two words"},
+        *({"credential_id": one} for one in _NO_IDS),
+        {"subject": pb.RevokeSubject(issuer=f"{ISSUER}/", id=PERSON)},
         {"agent_id": TRIAGE, "reason": "x" * 1025},
         {"agent_id": TRIAGE, "ttl": Duration(seconds=0)},
         {"agent_id": TRIAGE, "ttl": Duration(seconds=-5)},
         {"agent_id": TRIAGE, "ttl": Duration(seconds=10**11)},
         {"link_id": "a" * 64, "ttl": Duration(seconds=60)},
-        {"credential_id": "c-1", "ttl": Duration(seconds=60)},
+        {"credential_id": _ID, "ttl": Duration(seconds=60)},
     ],
 )
 async def test_a_malformed_revocation_is_refused(operator, request_):
