@@ -34,7 +34,7 @@ class RefundBackend:
         verifier = Verifier(
             AUDIENCE, issuer=issuer, jwks=jwks, replay=SqliteReplayStore(folder / "replay.db")
         )
-        guarded = TabardMiddleware(_create_refund, verifier, {("POST", "/refunds"): _extract})
+        guarded = TabardMiddleware(_create_refund, verifier, {("POST", "/refunds"): _extract}, routes=None)
         self._server = make_server("127.0.0.1", 0, guarded, handler_class=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="refund-backend")
 

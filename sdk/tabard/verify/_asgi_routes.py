@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from typing import Any
 
-from tabard.verify.calls import decodes_to, require_same_shape
+from tabard.verify._own_routes import MAX_LAYERS, OWN_ROUTES, not_found, require_same
+from tabard.verify.calls import decodes_to
 from tabard.verify.errors import Rejected
 
 Scope = MutableMapping[str, Any]
+_TRANSPARENT = ("starlette.middleware.", "fastapi.middleware.", "uvicorn.middleware.", "tabard.verify.asgi")
+"""Modules of middlewares that pass each request on to the one application behind them, with the same path."""
 
 
 def path_below_mount(scope: Scope) -> str:
@@ -46,40 +50,82 @@ def raw_path(scope: Scope) -> bytes | None:
     return raw
 
 
-def require_same_route(app: object, scope: Scope, template: str) -> None:
-    """Check that an application of Starlette or FastAPI routes a request to the route whose extractor will be asked.
+class AsgiRoutes:
+    """The routes of an application of Starlette or FastAPI.
 
-    Applications that don't list their routes in ``routes`` aren't checked.
-
-    Raises:
-        Rejected: it would route it to another one, or to one that doesn't tell its path.
-    """
-    routes = getattr(app, "routes", None)
-    if routes is None and "router" not in scope:
-        # Added with add_middleware: the application above hasn't routed yet.
-        routes = getattr(scope.get("app"), "routes", None)
-    if isinstance(routes, list | tuple):
-        require_same_shape(_route_of(routes, scope), template)
-
-
-def _route_of(routes: Iterable[Any], scope: Scope) -> str | None:
-    """Return the template of the first route that fits; ``None`` if none does, or an application of another kind is mounted.
+    Args:
+        app: the application that is guarded.
+        routes: the application that has the routes, ``OWN_ROUTES`` if it is the same, ``None`` if there are none to compare.
 
     Raises:
-        Rejected: the route doesn't tell its path.
+        ValueError: they aren't found.
     """
-    for route in _each(routes):
+
+    def __init__(self, app: object, routes: object) -> None:
+        self._guarded = app
+        self._app: Any = None
+        if routes is not None:
+            start = app if routes is OWN_ROUTES else routes
+            self._app = _find(start) or not_found(start)
+
+    def as_seen(self, scope: Scope) -> Scope:
+        """Return a scope as the application sees it, if it sets its prefix itself."""
+        return _with_prefix(self._guarded if self._app is None else self._app, scope)
+
+    def require_same(self, scope: Scope, template: str) -> None:
+        """Check that the application routes a request to the route whose extractor will be asked.
+
+        Raises:
+            Rejected: it would route it to another one, to none, or to one that doesn't tell its path.
+        """
+        if self._app is not None:
+            chosen = _chosen(self._app, scope, "")
+            require_same(chosen, template, scope["method"], _every(self._app, ""))
+
+
+def _chosen(app: Any, scope: Scope, prefix: str) -> str:  # noqa: ANN401  # Starlette's
+    """Return the template of the first route that fits.
+
+    Raises:
+        Rejected: none does, or it doesn't tell its path, or a host has parameters.
+    """
+    scope = _with_prefix(app, scope)
+    for route in _each(app.routes):
         match, below = route.matches(scope)
         if match.name != "FULL":
             continue
-        path, inner = getattr(route, "path", None), getattr(route, "routes", None)
-        if path is None and inner is None:
+        path = getattr(route, "path", None)
+        if _is(route, "Mount") or _is(route, "Host"):
+            if path is None and route.param_convertors:
+                message = f"the host {route.host!r} has parameters that no credential is bound to"
+                raise Rejected("operation_unknown", message)
+            inner = _find(route.app)
+            place = f"{prefix}{path or ''}"
+            return _opaque(place) if inner is None else _chosen(inner, {**scope, **below}, place)
+        if path is None:
             raise Rejected("operation_unknown", f"a {type(route).__name__} doesn't tell its path")
-        if inner is None:
-            return str(path)
-        found = _route_of(inner, {**scope, **below})
-        return None if found is None else f"{path or ''}{found}"
-    return None
+        return f"{prefix}{path}"
+    raise Rejected("operation_unknown", "the application has no route for it")
+
+
+def _every(app: Any, prefix: str) -> Iterator[tuple[str, Collection[str] | None]]:  # noqa: ANN401  # Starlette's
+    """Yield template and methods of every route, those of all hosts included."""
+    for route in _each(app.routes):
+        path = getattr(route, "path", None)
+        place = f"{prefix}{path or ''}"
+        if _is(route, "Mount") or _is(route, "Host"):
+            inner = _find(route.app)
+            if inner is None:
+                yield _opaque(place), None
+            else:
+                yield from _every(inner, place)
+        elif path is not None and not _is(getattr(route, "original_route", route), "WebSocketRoute"):
+            yield place, getattr(route, "methods", None) or None
+
+
+def _opaque(place: str) -> str:
+    """Return the one template of an application whose routes aren't known, such as mounted files."""
+    return f"{place}/{{path:path}}"
 
 
 def _each(routes: Iterable[Any]) -> Iterator[Any]:
@@ -91,3 +137,31 @@ def _each(routes: Iterable[Any]) -> Iterator[Any]:
         else:
             for context in contexts():
                 yield getattr(context, "starlette_route", None) or context
+
+
+def _find(app: Any) -> object | None:  # noqa: ANN401  # any ASGI application
+    """Return the application or router that an application is, or that stands behind middlewares that choose nothing."""
+    for _ in range(MAX_LAYERS):
+        if _is(app, "Router") or _is(getattr(app, "router", None), "Router"):
+            found: object = app
+            return found
+        module = type(app).__module__
+        known = module.startswith(_TRANSPARENT) and not module.endswith(".wsgi")
+        if not known and not _is(app, "BaseHTTPMiddleware", "starlette.middleware.base"):
+            return None
+        app = app.app
+    return None
+
+
+def _with_prefix(app: object, scope: Scope) -> Scope:
+    """Return a scope with the prefix that the application sets whatever the server says."""
+    prefix = getattr(app, "root_path", None)
+    if _is(app, "ASGIHandler", "django.core.handlers.asgi"):
+        prefix = sys.modules["django.conf"].settings.FORCE_SCRIPT_NAME
+    return {**scope, "root_path": prefix} if isinstance(prefix, str) and prefix else scope
+
+
+def _is(thing: object, name: str, module: str = "starlette.routing") -> bool:
+    """Tell whether something is an instance of a class of a module that needn't be imported."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(thing, kind)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from tabard.verify import _edge
-from tabard.verify._asgi_routes import path_below_mount, raw_path, require_same_route
+from tabard.verify._asgi_routes import AsgiRoutes, path_below_mount, raw_path
+from tabard.verify._own_routes import OWN_ROUTES
 from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls
 from tabard.verify.errors import Rejected
 from tabard.verify.model import VerifiedCredential
@@ -34,26 +35,31 @@ class TabardMiddleware:
         calls: for each method and route a function that says which tool call a request makes, or ``NO_CREDENTIAL``.
         max_body_bytes: longest body.
         headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
+        routes: the application of Starlette or FastAPI with whose routes each request is compared, if it isn't found behind
+            ``app``; ``None`` if the application has another framework, so that requests aren't compared.
 
     Raises:
-        ValueError: a route, an extractor or a header's name is malformed.
+        ValueError: a route, an extractor or a header's name is malformed, or the application's routes aren't found.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what may differ between backends
         self,
         app: Application,
         verifier: Verifier,
         calls: HttpCalls,
+        *,
         max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
         headers: Collection[str] = _edge.HEADERS,
+        routes: object = OWN_ROUTES,
     ) -> None:
-        self._app = app
+        self.app = app
+        self._routes = AsgiRoutes(app, routes)
         self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         else:
@@ -66,10 +72,11 @@ class TabardMiddleware:
             (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]
         ]
         try:
-            found = self._guard.find(scope["method"], path_below_mount(scope), raw_path(scope), headers)
-            require_same_route(self._app, scope, found.template)
+            seen = self._routes.as_seen(scope)
+            found = self._guard.find(seen["method"], path_below_mount(seen), raw_path(seen), headers)
+            self._routes.require_same(seen, found.template)
             if found.operation is not NO_CREDENTIAL:
-                admitted = await self._admit(found, scope, headers, receive)
+                admitted = await self._admit(found, seen, headers, receive)
                 if admitted is None:
                     return
                 body, credential = admitted
@@ -80,7 +87,7 @@ class TabardMiddleware:
             _edge.log_rejected(rejected)
             await _respond(rejected, self._guard.realm, send)
             return
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
     async def _admit(
         self, found: Found, scope: Scope, headers: list[tuple[str, str]], receive: Receive

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -185,6 +186,7 @@ class _Route:
         return values
 
 
+@lru_cache(maxsize=4096)
 def shape_of(template: str) -> str:
     """Return a route without its parameters' names and converters, so that equal routes are equal.
 
@@ -195,16 +197,6 @@ def shape_of(template: str) -> str:
         return "{:path}" if found[0].startswith("<path:") or found[0].endswith(":path}") else "{}"
 
     return re.sub(r"\{[^{}]*\}|<[^<>]*>", parameter, template)
-
-
-def require_same_shape(actual: str | None, template: str) -> None:
-    """Check that the application's own route, if it is known, is the one whose extractor will be asked.
-
-    Raises:
-        Rejected: it is another one.
-    """
-    if actual is not None and shape_of(actual) != shape_of(template):
-        raise Rejected("operation_unknown", f"the application routes it to {actual!r}, not to {template!r}")
 
 
 def decodes_to(raw: bytes, path: str) -> bool:

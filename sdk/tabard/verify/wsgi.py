@@ -8,7 +8,9 @@ from http import HTTPStatus
 from typing import Any
 
 from tabard.verify import _edge
-from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls, require_same_shape
+from tabard.verify._own_routes import OWN_ROUTES
+from tabard.verify._wsgi_routes import WsgiRoutes
+from tabard.verify.calls import NO_CREDENTIAL, Found, HttpCalls
 from tabard.verify.errors import Rejected
 from tabard.verify.model import VerifiedCredential
 from tabard.verify.request import Request
@@ -31,20 +33,25 @@ class TabardMiddleware:
         calls: for each method and route a function that says which tool call a request makes, or ``NO_CREDENTIAL``.
         max_body_bytes: longest body.
         headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
+        routes: the Flask application with whose routes each request is compared, if it isn't found behind ``app``; ``None`` if
+            the application has another framework, so that requests aren't compared.
 
     Raises:
-        ValueError: a route, an extractor or a header's name is malformed.
+        ValueError: a route, an extractor or a header's name is malformed, or the application's routes aren't found.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what may differ between backends
         self,
         app: Application,
         verifier: Verifier,
         calls: HttpCalls,
+        *,
         max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
         headers: Collection[str] = _edge.HEADERS,
+        routes: object = OWN_ROUTES,
     ) -> None:
-        self._app = app
+        self.app = app
+        self._routes = WsgiRoutes(app, routes)
         self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -55,7 +62,7 @@ class TabardMiddleware:
             headers = _headers(environ)
             path = _text(environ.get("PATH_INFO", ""))
             found = self._guard.find(environ["REQUEST_METHOD"], path, _raw_path(environ), headers)
-            require_same_shape(_flask_route(self._app, environ), found.template)
+            self._routes.require_same(environ, found.template)
             if found.operation is not NO_CREDENTIAL:
                 credential = self._verify(found, path, headers, environ)
                 if credential is not None:
@@ -63,7 +70,7 @@ class TabardMiddleware:
         except Rejected as rejected:
             _edge.log_rejected(rejected)
             return _respond(rejected, self._guard.realm, start_response)
-        return self._app(environ, start_response)
+        return self.app(environ, start_response)
 
     def _verify(
         self, found: Found, path: str, headers: list[tuple[str, str]], environ: Environ
@@ -131,19 +138,6 @@ def _raw_path(environ: Environ) -> bytes | None:
         if isinstance(target, str) and target.startswith("/"):
             return target.partition("?")[0].encode("latin-1", "replace")
     return None
-
-
-def _flask_route(app: object, environ: Environ) -> str | None:
-    """Return the rule by which a Flask application routes a request, ``None`` if it has none or is another application."""
-    # `app.wsgi_app` is what is usually wrapped: a method of the application.
-    url_map = getattr(app, "url_map", None) or getattr(getattr(app, "__self__", None), "url_map", None)
-    if url_map is None:
-        return None
-    try:
-        rule, _ = url_map.bind_to_environ(environ).match(return_rule=True)
-    except Exception:  # noqa: BLE001  # not found, another method, a redirect: no handler runs
-        return None
-    return str(rule.rule)
 
 
 def _text(value: str) -> str:

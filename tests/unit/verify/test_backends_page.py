@@ -6,9 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import flask
 import grpc
 import jwt
 import pytest
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from tabard.outcome import outcome_key
 from tabard.testing import FakeIssuer
 from tabard.verify import NO_CREDENTIAL, Rejected, Request, SqliteReplayStore
@@ -23,18 +28,30 @@ BODY = b'{"order": "A-17", "amount": 20}'
 BLOCKS = markdown.blocks(PAGE)
 
 
-async def asgi_app(scope, receive, send):
-    """Answers with the credential's subject."""
-    answer = scope["tabard"].subject.id.encode() if "tabard" in scope else b"healthy"
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": answer})
+def asgi_app():
+    """Return an application that answers with the credential's subject."""
+
+    async def endpoint(request):
+        return PlainTextResponse(
+            request.scope["tabard"].subject.id if "tabard" in request.scope else "healthy"
+        )
+
+    return Starlette(
+        routes=[Route("/refunds", endpoint, methods=["POST"]), Route("/healthz", endpoint, methods=["GET"])]
+    )
 
 
-def wsgi_app(environ, start_response):
-    """Answers with the credential's subject."""
-    start_response("200 OK", [])
-    verified = environ.get("tabard.verified")
-    return [verified.subject.id.encode() if verified else b"healthy"]
+def wsgi_app():
+    """Return an application that answers with the credential's subject."""
+    app = Flask("shop")
+
+    @app.post("/refunds")
+    @app.get("/healthz")
+    def endpoint():
+        verified = flask.request.environ.get("tabard.verified")
+        return verified.subject.id if verified else "healthy"
+
+    return app
 
 
 @pytest.fixture
@@ -46,7 +63,13 @@ def namespace(monkeypatch, tmp_path):
     monkeypatch.setenv("TABARD_ISSUER", issuer.name)
     monkeypatch.setenv("TABARD_JWKS", str(issuer.write_jwks(tmp_path / "jwks.json")))
     monkeypatch.setenv("REPLAY_FILE", str(tmp_path / "replay.sqlite3"))
-    return {"__name__": "page", "app": asgi_app, "wsgi_app": wsgi_app, "issuer": issuer}
+    return {
+        "__name__": "page",
+        "app": asgi_app(),
+        "wsgi_app": wsgi_app(),
+        "django_app": print,
+        "issuer": issuer,
+    }
 
 
 def run(namespace, *names):

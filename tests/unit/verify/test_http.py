@@ -66,7 +66,7 @@ def wsgi_app(environ, start_response):
 
 @contextmanager
 def serve(kind, verifier, **options):
-    options = {"verifier": verifier, "calls": CALLS, **options}
+    options = {"verifier": verifier, "calls": CALLS, "routes": None, **options}
     if kind == "asgi":
         with serve_asgi(asgi.TabardMiddleware(asgi_app, **options)) as port:
             yield port
@@ -245,7 +245,7 @@ def test_headers_can_be_restricted(kind, verifier, issuer):
         assert send(port, headers={"Txn-Token": token, "Authorization": "Basic dTpw"})[0] == 200
         assert send(port, token)[2]["code"] == "credential_missing"
     with pytest.raises(ValueError, match="among"):
-        wsgi.TabardMiddleware(wsgi_app, verifier, CALLS, headers=["cookie"])
+        wsgi.TabardMiddleware(wsgi_app, verifier, CALLS, routes=None, headers=["cookie"])
 
 
 def test_chunked_bodies_are_read_or_refused_but_never_skipped(verifier, issuer):
@@ -262,7 +262,7 @@ def test_chunked_bodies_are_read_or_refused_but_never_skipped(verifier, issuer):
 
 def test_wsgi_reads_a_terminated_stream_without_a_length(verifier, issuer):
     answers = []
-    app = wsgi.TabardMiddleware(wsgi_app, verifier, CALLS, max_body_bytes=100)
+    app = wsgi.TabardMiddleware(wsgi_app, verifier, CALLS, routes=None, max_body_bytes=100)
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/refunds/create",
@@ -292,7 +292,7 @@ async def test_asgi_refuses_websockets_and_passes_lifespan(verifier):
     async def send_(message):
         sent.append(message)
 
-    middleware = asgi.TabardMiddleware(app, verifier, CALLS)
+    middleware = asgi.TabardMiddleware(app, verifier, CALLS, routes=None)
     await middleware({"type": "websocket", "path": "/healthz", "headers": []}, None, send_)
     await middleware({"type": "lifespan"}, None, send_)
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -308,7 +308,7 @@ async def test_asgi_gives_up_when_the_client_has_gone(verifier, issuer):
     async def send_(message):
         sent.append(message)
 
-    middleware = asgi.TabardMiddleware(asgi_app, verifier, CALLS)
+    middleware = asgi.TabardMiddleware(asgi_app, verifier, CALLS, routes=None)
     token = issuer.jwt("refunds.create", ARGUMENTS).encode()
     headers = [(b"authorization", b"Bearer " + token)]
     scope = {"type": "http", "method": "POST", "path": "/refunds/create", "headers": headers}
@@ -346,7 +346,7 @@ async def test_no_random_header_crashes_or_passes(verifier, headers):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/t", "headers": headers}
-    await asgi.TabardMiddleware(app, verifier, CALLS)(scope, receive, send_)
+    await asgi.TabardMiddleware(app, verifier, CALLS, routes=None)(scope, receive, send_)
     assert sent[0]["status"] in {400, 401}
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import grpc
 import pytest
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -76,7 +77,7 @@ def page(tmp_path_factory, issuer):
     }
 
     def run(*names):
-        namespace = {"__name__": "page", "app": None, "wsgi_app": None}
+        namespace = {"__name__": "page", "app": Starlette(), "wsgi_app": Flask("shop"), "django_app": print}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in settings.items():
                 patch.setenv(name, value)
@@ -94,7 +95,7 @@ def serve(kind, page, shop):
     names = page("wsgi" if kind == "wsgi" else "asgi")
     options = {"verifier": names["verifier"], "calls": names["calls"]}
     if kind == "wsgi":
-        with serve_wsgi(names["TabardMiddleware"](shop.wsgi, **options)) as port:
+        with serve_wsgi(names["TabardMiddleware"](shop.wsgi, routes=None, **options)) as port:
             yield port
         return
     app = shop.starlette()
