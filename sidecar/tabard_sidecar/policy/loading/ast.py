@@ -146,7 +146,9 @@ def _shape(node: Node, head: Node, path: tuple[str, ...]) -> str:
 def constant(term: Json) -> tuple[bool, Json]:
     """Return whether a term is ground, and its JSON value."""
     kind, value = term.get("type"), term.get("value")
-    if kind in {"string", "number", "boolean", "null"}:
+    if kind == "null":
+        return True, None  # the tree holds an empty object there
+    if kind in {"string", "number", "boolean"}:
         return True, value
     if kind == "array":
         items = [constant(item) for item in value]

@@ -192,6 +192,14 @@ def mismatch(left: frozenset[str], right: frozenset[str], origin: Origin | None,
     frame.sink.add(Finding(frame.at, "type_mismatch", message, step, origin), frame)
 
 
+def lookup_mismatch(types: frozenset[str], keys: frozenset[str], origin: Origin | None, frame: Frame) -> None:
+    """Note a lookup by keys of a type that the collection hasn't got, such as by a text in an array."""
+    where, by = (" or ".join(sorted(each)) for each in (types, keys))
+    message = f"looks up a {by} in what is an {where}, so it never finds anything"
+    step = "Write the data as an object whose keys are looked up, or find an item with `in`; an index comes from to_number"
+    frame.sink.add(Finding(frame.at, "type_mismatch", message, step, origin), frame)
+
+
 def _shown(value: Json) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004

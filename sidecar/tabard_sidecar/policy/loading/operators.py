@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from tabard_sidecar.policy.loading.finding import Frame, mismatch
+from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
 from tabard_sidecar.policy.loading.shapes import (
@@ -15,6 +15,7 @@ from tabard_sidecar.policy.loading.shapes import (
     Origin,
     SetValue,
     Shape,
+    Unknown,
     Values,
     common_origin,
     fits,
@@ -29,6 +30,8 @@ from tabard_sidecar.policy.values import Json
 _ORDER = frozenset({"gt", "gte", "lt", "lte"})
 _COMPARISONS = _ORDER | {"equal", "neq"}
 _COLLECTIONS = frozenset({"array", "object", "set"})
+_KEYS = {"array": frozenset({"number"}), "object": frozenset({"string"})}
+"""Types of the keys of arrays, and of objects of JSON."""
 _TESTS = {f"is_{kind}": kind for kind in ("array", "boolean", "null", "number", "object", "set", "string")}
 _PARTS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": lambda value, text: text in value,
@@ -160,6 +163,28 @@ def require_collection(shape: Shape, frame: Frame) -> None:
         mismatch(types, _COLLECTIONS, _origin(shape), frame)
 
 
+def require_key(shape: Shape, key: Shape, frame: Frame) -> None:
+    """Find a lookup that no key of its type can meet: by a text in an array, or anywhere in null or a text."""
+    types, wanted = kinds(shape), kinds(key)
+    if not types or (isinstance(key, Values) and key.origin is not None and types & _COLLECTIONS):
+        return  # a constant key is looked for itself
+    if not types & _COLLECTIONS:
+        mismatch(types, _COLLECTIONS, _origin(shape), frame)
+        return
+    known = [_keyed_by(kind, shape) for kind in types]
+    of_input = wanted is None and (key.of_input if isinstance(key, Unknown) else isinstance(key, Fits))
+    wanted = frozenset({"string"}) if of_input else wanted  # an index is seldom taken from a request
+    if wanted and not any(keys is None or wanted & keys for keys in known):
+        lookup_mismatch(types, wanted, _origin(shape), frame)
+
+
+def _keyed_by(kind: str, shape: Shape) -> frozenset[str] | None:
+    """Return the types of the keys of a collection of a kind; ``None`` if it may be any."""
+    if kind == "set" or (kind == "object" and isinstance(shape, Many)):
+        return None
+    return _KEYS.get(kind, frozenset())
+
+
 def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
     """Find literals that the other side can't be, and sides of different types."""
     for one, other in ((left, right), (right, left)):
@@ -210,6 +235,12 @@ def excludes(flow: Flow, terms: list[Json], frame: Frame, *, negated: bool) -> b
 def _get(flow: Flow, shapes: list[Shape], frame: Frame) -> Shape:
     """Return the bound of object.get: an array is a path; a key that is nowhere always gives the default."""
     found, key, default = shapes
+    types = kinds(found)
+    if types and "object" not in types:
+        mismatch(types, frozenset({"object"}), _origin(found), frame)
+        return ANY
+    if kinds(key) == frozenset({"string"}) and _origin(key) is None:
+        flow.under(found, key, frame)
     if not isinstance(key, Values) or key.origin is None or len(key.items) != 1:
         return ANY
     for step in key.items[0] if isinstance(key.items[0], list) else [key.items[0]]:

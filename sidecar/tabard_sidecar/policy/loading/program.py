@@ -102,6 +102,7 @@ def input_of(program: Program, clause: Clause) -> Fits:
     return Fits(tuple(schemas)) if schemas else program.input
 
 
+_SCALARS = frozenset({"boolean", "number", "string"})
 _COMPARISON = 3  # operator and two sides
 
 
@@ -150,5 +151,10 @@ def _results() -> Iterator[tuple[str, Mapping[str, Json]]]:
     for builtin in default_capabilities()["builtins"]:
         result = builtin["decl"].get("result") or {}
         kind = result.get("type")
-        if kind in {"string", "number", "boolean"}:
+        if kind in _SCALARS:
             yield builtin["name"], {"type": kind}
+        elif kind == "array" and (result.get("dynamic") or {}).get("type") in _SCALARS:
+            yield (
+                builtin["name"],
+                {"type": "array", "items": {"type": result["dynamic"]["type"], "x-what": builtin["name"]}},
+            )

@@ -22,6 +22,7 @@ from tabard_sidecar.policy.loading.offered import (
     offered,
     part,
 )
+from tabard_sidecar.policy.loading.patterns import globs_meet
 from tabard_sidecar.policy.loading.program import Clause, Path, build_program
 from tabard_sidecar.policy.loading.shapes import Fits, Listed, Shape, Values
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
@@ -88,15 +89,37 @@ def _check_elements(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
                 if field == "kind"
                 else f"Correct it, or add it to the {_LIMITS[field]} of a start rule"
             )
-            yield from _unoffered(clause, field, shape, allowed, step)
+            yield from _unoffered(clause, field, _written(shape), allowed, step)
         step = "Correct the name, or grant the budget in a start rule"
-        yield from _unoffered(clause, "budget", part(element, "charges"), names.budgets, step)
+        yield from _unoffered(clause, "budget", _written(part(element, "charges")), names.budgets, step)
         yield from _unread_labels(clause, part(element, "labels"), flow.labels)
+    yield from _check_delegated(flow, names)
     for clause in contract(flow, "ask"):
         step = "Correct the name, or add the role to approvals.roles"
         yield from _unoffered(
-            clause, "role", part(flow.element(clause), "approvers"), names.outside.roles, step
+            clause, "role", _written(part(flow.element(clause), "approvers")), names.outside.roles, step
         )
+
+
+def _check_delegated(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
+    """Yield what the limits of delegate rules name and no start rule grants: such a limit binds nothing."""
+    for clause in contract(flow, "delegate"):
+        limits = part(flow.element(clause), "limits")
+        if limits is None:
+            continue
+        for field, what, allowed in (
+            ("budgets", "budget", names.budgets),
+            ("audiences", "audience", names.audiences),
+            ("scopes", "scope", names.scopes),
+        ):
+            step = f"Correct it, or add it to the {field} of a start rule"
+            yield from _unoffered(clause, what, _named(part(limits, field)), allowed, step)
+        step = "Correct it, or add it to the tools of a start rule"
+        for glob in sorted(_named(part(limits, "tools"))):
+            if names.tools is not None and not any(globs_meet(glob, other) for other in names.tools):
+                at = _place_of(clause.rule.node, glob) or clause.rule.place
+                message = f"nothing offers the tool {glob!r}{nearest(glob, names.tools)}"
+                yield _problem(clause.source.file, at, "tool_unknown", message, step)
 
 
 _LIMITS = {"audience": "audiences", "scopes": "scopes"}
@@ -104,12 +127,12 @@ _WHAT = {"kind": "credential kind", "scopes": "scope"}
 
 
 def _unoffered(
-    clause: Clause, field: str, shape: Shape | None, allowed: frozenset[str] | None, step: str
+    clause: Clause, field: str, names: frozenset[str], allowed: frozenset[str] | None, step: str
 ) -> Iterator[PolicyProblem]:
-    if shape is None or allowed is None:
+    if allowed is None:
         return
     what = _WHAT.get(field, field)
-    for name in sorted(_literals(shape).names - allowed):
+    for name in sorted(names - allowed):
         at = _place_of(clause.rule.node, name) or clause.rule.place
         message = f"nothing offers the {what} {name!r}{nearest(name, allowed)}"
         yield _problem(clause.source.file, at, f"{field.removesuffix('s')}_unknown", message, step)
@@ -117,12 +140,20 @@ def _unoffered(
 
 def _unread_labels(clause: Clause, shape: Shape | None, read: set[str]) -> Iterator[PolicyProblem]:
     """Yield granted labels that no rule reads, and that are almost one that a rule reads."""
-    for name in sorted(_literals(shape).names - read) if shape is not None else ():
+    for name in sorted(_written(shape) - read):
         close = get_close_matches(name, read, n=1, cutoff=_ALMOST)
         if close:
             at = _place_of(clause.rule.node, name) or clause.rule.place
             message = f"no rule reads the label {name!r}; did you mean {close[0]!r}?"
             yield _problem(clause.source.file, at, "label_unread", message, "Correct the label")
+
+
+def _named(shape: Shape | None) -> frozenset[str]:
+    return frozenset() if shape is None else names_in(shape).names
+
+
+def _written(shape: Shape | None) -> frozenset[str]:
+    return frozenset() if shape is None else _literals(shape).names
 
 
 def _literals(shape: Shape) -> Named:

@@ -35,9 +35,11 @@ class Unknown:
 
     Attributes:
         unlisted: path of data, if there is too much of it to be listed.
+        of_input: whether it is a part of the input whose type nothing states, such as a claim.
     """
 
     unlisted: tuple[str, ...] = ()
+    of_input: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Allowance:
 
 
 ANY: Final = Unknown()
+OF_INPUT: Final = Unknown(of_input=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,17 +277,19 @@ def _items_of_schemas(shape: Fits) -> Shape:
         elif schema.get("type") == "object":
             parts = [*schema.get("properties", {}).values(), schema.get("additionalProperties", True)]
         else:
-            return ANY
+            return OF_INPUT
         for part in parts:
             if isinstance(part, Mapping):
                 found.append(part)
             elif part is True:
-                return ANY
-    return Fits(tuple(found)) if found else ANY
+                return OF_INPUT
+    return Fits(tuple(found)) if found else OF_INPUT
 
 
 def keys_of(shape: Shape) -> Shape:
     """Return the bound of the keys of a collection: an array's indexes, a set's members."""
+    if kinds(shape) == frozenset({"array"}):
+        return Fits(({"type": "number", "x-what": "an index of an array"},))
     if isinstance(shape, Values):
         return _kept(shape, ("keys", None), _keys_of_values) or ANY
     if isinstance(shape, Many | Listed) and shape.kind == "set":
@@ -348,7 +353,7 @@ def _field_of_schemas(shape: Fits, key: Json) -> Shape | None:
         elif stated == "array" and isinstance(key, int):
             part = schema.get("items", True)
         if part is True:
-            return ANY
+            return OF_INPUT
         if isinstance(part, Mapping):
             found.append(part)
     return Fits(tuple(found)) if found else None

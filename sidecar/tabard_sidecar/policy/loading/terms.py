@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 
 from tabard_sidecar.policy.loading import operators
-from tabard_sidecar.policy.loading.ast import Node
+from tabard_sidecar.policy.loading.ast import Node, constant
 from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key, unlisted_data
 from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
 from tabard_sidecar.policy.loading.shapes import (
@@ -109,7 +109,7 @@ class Terms:
         frame.move(node)
         kind, value = node.get("type"), node.get("value")
         if kind in SCALARS:
-            found: Shape = Values((value,), self._origin(frame))
+            found: Shape = Values((constant(node)[1],), self._origin(frame))
         elif kind in {"var", "ref"}:
             found = self._reference(value if kind == "ref" else [node], frame)
         elif kind in {"array", "set"}:
@@ -235,6 +235,7 @@ class Terms:
         for part in parts:
             frame.move(part)
             if self.unbound(part, frame):
+                operators.require_collection(shape, frame)
                 self.bind(part, keys_of(shape), frame)
                 shape = items_of(shape)
             else:
@@ -243,6 +244,7 @@ class Terms:
 
     def under(self, shape: Shape, key: Shape, frame: Frame) -> Shape:
         """Return the bound of what stands under a key, and find keys that can't be there."""
+        operators.require_key(shape, key, frame)
         if isinstance(key, Fits):
             for name, origin in _literal_keys(shape):
                 if not fits(name, key) and not (isinstance(name, str) and name in self._named):

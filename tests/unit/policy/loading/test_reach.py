@@ -16,6 +16,8 @@ DATA = {
     "people": {"u1": {"roles": ["clerk"]}, "u2": {"roles": []}},
     "limit": "5",
     "empty": {},
+    "nothing": None,
+    "bosses": {"u1": {"boss": None}, "u2": {"boss": "u1"}},
 }
 CATALOGUE = catalogue_of(
     {
@@ -142,6 +144,21 @@ NEVER = [
     '{x: 1 | some x in data.lists.blokced}["u"]',
     "true with data.lists.other as data.lists.blokced",
     'input.budgets[name].spent > 3; name != "other"',
+    "data.lists.known[input.subject.id]",
+    "not data.lists.known[input.subject.id]",
+    "data.lists.known[lower(input.subject.id)]",
+    'data.lists.known[split(input.subject.id, "@")[0]]',
+    "some id, _ in data.lists.known; id == input.subject.id",
+    "data.lists.known[id]; id == input.subject.id",
+    "object.get(data.lists.known, input.subject.id, false)",
+    "some g in input.subject.claims.groups; data.lists.known[g]",
+    "data.lists.known[input.tool.arguments.id]",
+    "d := data.lists; d.known[input.subject.id]",
+    "data.people[input.subject.id].roles[input.task.purpose]",
+    "data.nothing[input.subject.id]",
+    "data.nothing[_]",
+    "data.limit[input.subject.id]",
+    "object.get(data.nothing, input.subject.id, false)",
 ]
 RULES = [
     '_f(x) if x.blokced[input.subject.id]\n\ndeny contains {"code": "no", "message": "no"} if _f(data.lists)\n',
@@ -234,6 +251,29 @@ MAY = [
     'count({r | some r in data.people[input.subject.id].roles; r == "boss"}) == 0',
     "x := data.people[input.subject.id]; not x.roles",
     'input.agent.attributes.namespace == "prod"',
+    "data.lists.known[_] == input.subject.id",
+    "some i, x in data.lists.known; i == 0; x == input.subject.id",
+    'data.lists.known[count(input.delegation.chain)] == "a"',
+    'data.lists.known[to_number(input.tool.arguments.id)] == "a"',
+    "object.get(data.lists.blocked, input.subject.id, false)",
+    "some g in input.subject.claims.groups; data.lists.blocked[g]",
+    "m := data.bosses[input.subject.id].boss; m != null; m == input.tool.arguments.id",
+    "data.bosses[input.subject.id].boss == null",
+]
+LIMITS_NEVER = [
+    '{"budgets": {"cnets": 1}}',
+    '{"budgets": {"cents": 1, "cnets": 1}}',
+    '{"tools": ["ntoes.*"]}',
+    '{"tools": ["notes.*", "calendar.read"]}',
+    '{"scopes": ["w"]}',
+    '{"audiences": ["B"]}',
+    "data.tight",
+]
+LIMITS_MAY = [
+    "{}",
+    '{"budgets": {"cents": 1}, "scopes": ["r"], "audiences": ["A"], "purposes": ["p"]}',
+    '{"tools": ["notes.read", "mail.*", "*.read", "n*s.*", "*"]}',
+    '{"budgets": {input.task.purpose: 3}}',
 ]
 
 
@@ -288,6 +328,25 @@ def test_helpers_and_functions_hide_nothing(engine, rules):
 @pytest.mark.parametrize("conditions", MAY)
 def test_a_condition_that_may_hold_is_accepted(engine, conditions):
     assert problems(engine, denied_if(conditions)) == set()
+
+
+def delegating(limits):
+    return f'delegate contains {{"code": "d", "limits": {limits}}} if input.request.holder != ""\n'
+
+
+@pytest.mark.parametrize("limits", LIMITS_NEVER)
+def test_limits_of_a_hop_that_name_what_no_start_rule_grants_are_refused(engine, limits):
+    tight = {**DATA, "tight": {"budgets": {"cnets": 1}}}
+    rules = [delegating(limits), f"_limits := {limits}\n\n{delegating('_limits')}"]
+    for rule in rules[: 1 if limits.startswith("data.") else 2]:
+        found = problems(engine, rule, data=tight)
+        assert found
+        assert found <= {"audience_unknown", "budget_unknown", "scope_unknown", "tool_unknown"}
+
+
+@pytest.mark.parametrize("limits", LIMITS_MAY)
+def test_limits_of_a_hop_that_narrow_are_accepted(engine, limits):
+    assert problems(engine, delegating(limits)) == set()
 
 
 OPTIONAL = """# METADATA
