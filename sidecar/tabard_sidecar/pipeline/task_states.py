@@ -108,7 +108,9 @@ class TaskStates:
         if not grant.links:
             return
         # Counted until the task expires: an early expiry of one child's grant doesn't free its place.
-        refused = await self._state.register_children(grant.counted, expires_at=grant.task.expires_at)
+        refused = await self._state.register_children(
+            grant.counted, now=self._clock(), expires_at=grant.task.expires_at
+        )
         if refused is not None:
             raise Refused(
                 "children_exceeded",

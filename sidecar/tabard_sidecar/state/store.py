@@ -120,8 +120,13 @@ class StateStore(Protocol):
         """
         ...
 
-    async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+    async def register_children(
+        self, children: Sequence[Child], *, now: float, expires_at: float
+    ) -> Child | None:
         """Count children that haven't been seen before, all or none, and let their owners take part in the task.
+
+        An owner that is handed the task gets the labels that those above it see, as of ``now``; the others that take part
+        get its labels of whole tasks. Until ``expires_at`` they also get what one of them adds in another task.
 
         Returns the first one that would exceed its parent's limit, or ``None`` if all are counted.
         """

@@ -130,7 +130,7 @@ class ApprovalsContract:
             root, person = task.root_id, fresh("https://issuer ann")
             asker, above = fresh("spiffe://z/b"), fresh("spiffe://z/a")
             of = chain(root, "a", "b", hops="a b")
-            await one.register_children(steps(of), expires_at=LATER)
+            await one.register_children(steps(of), now=NOW, expires_at=LATER)
             details = {"link": of.link_ids[-1], "workload": asker, "above": (above,), "subject": person}
             denied = await one.ask(approval(root, **details), limits=at_most(1))
             denied = await one.decide_approval(

@@ -13,6 +13,7 @@ from tabard_sidecar.state.store import StateStore
 
 from tests.support.state import (
     LATER,
+    NOW,
     SUPPRESSED,
     NewStore,
     chain,
@@ -154,7 +155,9 @@ class InterleavingsContract:
                 seen: set[int] = set()
                 for number, (child, limit) in enumerate(claims):
                     step = Child(parent, str(child), limit)
-                    refused = await (one, other)[number % 2].register_children([step], expires_at=LATER)
+                    refused = await (one, other)[number % 2].register_children(
+                        [step], now=NOW, expires_at=LATER
+                    )
                     fits = child in seen or limit is None or len(seen) < limit
                     assert (refused is None) == fits
                     if fits:

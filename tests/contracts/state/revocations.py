@@ -129,7 +129,7 @@ class RevocationsContract:
     async def test_an_end_reaches_what_was_counted_below_it(self, store):
         top, middle, low = fresh("t"), fresh("m"), fresh("l")
         steps = [Child(top, middle, None), Child(middle, low, None)]
-        await store.register_children(steps, expires_at=LATER)
+        await store.register_children(steps, now=NOW, expires_at=LATER)
         assert not await store.ended_at_or_above(low)
         await store.revoke(revoked(RevocationKind.LINK, middle))
         assert await store.ended_at_or_above(low)
@@ -255,7 +255,7 @@ class RevocationsContract:
         made = await new_task(store)
         root = made.root_id
         steps = [Child(root, f"{root}a", None, root, "h", ""), Child(root, f"{root}b", None, root, "h", "")]
-        await store.register_children(steps, expires_at=LATER)
+        await store.register_children(steps, now=NOW, expires_at=LATER)
         await store.revoke(revoked(RevocationKind.LINK, f"{root}b"))
         assert (await store.tree(made.task_id)).ended == (f"{root}b",)
         await store.revoke(revoked(RevocationKind.LINK, root))

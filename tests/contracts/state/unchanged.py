@@ -89,7 +89,9 @@ class UnchangedContract:
                 await other.reserve(wanted(chain(root, "other"), version=version, branch_labels=("x",)))
 
             async def child() -> None:
-                await other.register_children([Child("l", fresh("child"), None, root)], expires_at=LATER)
+                await other.register_children(
+                    [Child("l", fresh("child"), None, root)], now=NOW, expires_at=LATER
+                )
 
             async def call() -> None:
                 version = (await other.look_up(of)).label_version
@@ -134,14 +136,14 @@ class UnchangedContract:
         insisting = await _as_seen(store, of, charges={"a": 1})
         await store.reserve(wanted(beside, charges={"a": 1}))
         await store.register_children(
-            [Child(beside.root_id, fresh("child"), None, beside.root_id)], expires_at=LATER
+            [Child(beside.root_id, fresh("child"), None, beside.root_id)], now=NOW, expires_at=LATER
         )
         assert (await store.reserve(insisting)).state is ReserveState.DONE
 
     async def test_changes_of_a_task_that_is_gone_leave_no_task_behind(self, store):
         """Children and releases of a root that wasn't opened don't make it known."""
         root = fresh("root")
-        await store.register_children([Child(root, fresh("child"), None, root)], expires_at=LATER)
+        await store.register_children([Child(root, fresh("child"), None, root)], now=NOW, expires_at=LATER)
         await store.release(fresh("decision"), root)
         assert not (await store.look_up(chain(root))).known
 
@@ -222,7 +224,7 @@ async def _disturb(store: StateStore, what: str, of: Chain, last: Reservation | 
         await store.reserve(wanted(of, charges={"a": 1}, version=version))
     elif what == "child":
         await store.register_children(
-            [Child(of.link_ids[-1], fresh("child"), None, of.root_id)], expires_at=LATER
+            [Child(of.link_ids[-1], fresh("child"), None, of.root_id)], now=NOW, expires_at=LATER
         )
     elif what == "revoke":
         await _revoke(store, RevocationKind.AGENT, fresh("agent"))

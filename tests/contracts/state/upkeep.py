@@ -81,7 +81,7 @@ class UpkeepContract:
             await store.reserve(call)
             calls.append(call)
             step = Child(made.root_id, f"{made.root_id}l", 5, made.root_id, "h", "")
-            await store.register_children([step], expires_at=made.expires_at)
+            await store.register_children([step], now=NOW, expires_at=made.expires_at)
             await store.ask(approval(made.root_id, expires_at=made.expires_at), limits=at_most(5))
             await store.revoke(
                 Revocation(RevocationKind.AGENT, f"{made.root_id} agent", NOW, made.expires_at)
@@ -124,7 +124,9 @@ class UpkeepContract:
                 lambda s: s.report(outcome(call, refunded={"calls": 1})),
                 lambda s: s.report(outcome(call, labels=("x",))),
                 lambda s: s.release(call.decision_id, root),
-                lambda s: s.register_children([Child(root, f"{root}l", 5, root, "h", "")], expires_at=LATER),
+                lambda s: s.register_children(
+                    [Child(root, f"{root}l", 5, root, "h", "")], now=NOW, expires_at=LATER
+                ),
                 lambda s: s.consume(fresh("use"), limit=1, now=NOW, expires_at=LATER),
                 lambda s: s.ask(asked, limits=at_most(5)),
                 lambda s: s.decide_approval(

@@ -103,7 +103,10 @@ async def test_tasks_links_and_trees(make):
     await store.open_task(
         TaskRecord(root, "task-a", IDP, "u-1", ALICE, "refunds", now, now + 600), labels_since=0
     )
-    assert await store.register_children([Child(root, link, None, root, BOB)], expires_at=now + 600) is None
+    assert (
+        await store.register_children([Child(root, link, None, root, BOB)], now=now, expires_at=now + 600)
+        is None
+    )
     receipt = await one.admin.revoke_task("task-a", reason="enough")
     assert (receipt.impact.tasks, receipt.impact.holders) == (1, 2)
     assert await store.ended_at_or_above(link)

@@ -69,7 +69,7 @@ async def test_a_stopped_server_is_refused_at_once_and_found_again(start_server,
     made = await new_task(store)
     of = chain(made.root_id, "l", budgets={"calls": 5})
     await store.reserve(wanted(of, charges={"calls": 2}, task_labels=("x",), branch_labels=("y",)))
-    await store.register_children([Child(made.root_id, "l", 1)], expires_at=LATER)
+    await store.register_children([Child(made.root_id, "l", 1)], now=NOW, expires_at=LATER)
     await store.consume("once", limit=1, now=NOW, expires_at=LATER)
     await store.revoke(Revocation(RevocationKind.AGENT, "agent", NOW, LATER))
     before = await store.look_up(of)
@@ -81,10 +81,10 @@ async def test_a_stopped_server_is_refused_at_once_and_found_again(start_server,
     server.start()
     assert await store.look_up(of) == before
     assert not await store.consume("once", limit=1, now=NOW, expires_at=LATER)
-    assert await store.register_children([Child(made.root_id, "m", 1)], expires_at=LATER) == Child(
+    assert await store.register_children([Child(made.root_id, "m", 1)], now=NOW, expires_at=LATER) == Child(
         made.root_id, "m", 1
     )
-    assert await store.register_children([Child(made.root_id, "l", 1)], expires_at=LATER) is None
+    assert await store.register_children([Child(made.root_id, "l", 1)], now=NOW, expires_at=LATER) is None
     assert [one.target for one in await store.revocations()] == ["agent"]
 
 
@@ -172,7 +172,7 @@ async def test_a_full_server_takes_nothing_and_still_takes_authority_away(start_
     for write in (
         lambda: store.reserve(wanted(of, charges={"calls": 1}, task_labels=("x",))),
         lambda: store.consume(fresh("n"), limit=1, now=NOW, expires_at=LATER),
-        lambda: store.register_children([Child(made.root_id, "l", 1)], expires_at=LATER),
+        lambda: store.register_children([Child(made.root_id, "l", 1)], now=NOW, expires_at=LATER),
         lambda: new_task(store),
     ):
         with unavailable("it is full"):
@@ -288,7 +288,7 @@ async def test_an_older_copy_in_its_place_is_noticed(start_server, open_store):
         replication.hold()
         for _ in range(3):
             await store.reserve(wanted(of, charges={"calls": 2}))
-        await store.register_children([Child(made.root_id, "l", 1)], expires_at=LATER)
+        await store.register_children([Child(made.root_id, "l", 1)], now=NOW, expires_at=LATER)
         before = await store.look_up(of)
         assert before.spent == {f"{made.root_id}/calls": 10}
         primary.kill()
@@ -301,7 +301,7 @@ async def test_an_older_copy_in_its_place_is_noticed(start_server, open_store):
         assert after.spent == {f"{made.root_id}/calls": 4}
         assert 0 < after.epoch < before.epoch
         # A child that only the lost server had counted is counted again, not taken for known.
-        assert await store.register_children([Child(made.root_id, "l", 1)], expires_at=LATER) is None
+        assert await store.register_children([Child(made.root_id, "l", 1)], now=NOW, expires_at=LATER) is None
         assert (await other.look_up(chain(made.root_id))).children == 1
 
 

@@ -50,7 +50,7 @@ async def exercise(store: RedisStateStore) -> None:
     await store.reserve(released)
     await store.release(released.decision_id, made.root_id)
     step = Child(made.root_id, f"{made.root_id}l", 5, made.root_id, "h", "")
-    await store.register_children([step], expires_at=LATER)
+    await store.register_children([step], now=NOW, expires_at=LATER)
     assert not await store.ended_at_or_above(f"{made.root_id}l")
     await store.claim_request(b"key", b"body", now=NOW, expires_at=LATER)
     await store.complete_request(b"key", b"reply", expires_at=LATER)

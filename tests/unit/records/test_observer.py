@@ -158,7 +158,7 @@ async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
     await store.abandon_request(b"j" * 32)
     assert await store.consume("n", limit=1, now=1.0, expires_at=100.0)
     assert not await store.consume("n", limit=1, now=1.0, expires_at=100.0)
-    assert await store.register_children([Child("p", "c", 1)], expires_at=100.0) is None
+    assert await store.register_children([Child("p", "c", 1)], now=0.0, expires_at=100.0) is None
     assert (await store.look_up(Chain(("c", "p")), calls=0)).children == 1
     await store.revoke(Revocation(RevocationKind.LINK, "p", 1.0, 100.0))
     assert (await store.look_up(Chain(("c", "p")))).ended == "p"

@@ -149,4 +149,4 @@ async def open_task(store, name: str, **changes) -> TaskRecord:
 async def add_child(store, parent: str, child: str, root: str, holder: str, *, sub_agent: str = "") -> None:
     """Count a step of a chain."""
     counted = Child(parent, child, None, root, holder, sub_agent)
-    assert await store.register_children([counted], expires_at=NOW + 3600) is None
+    assert await store.register_children([counted], now=NOW, expires_at=NOW + 3600) is None

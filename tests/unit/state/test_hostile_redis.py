@@ -28,7 +28,7 @@ OPERATIONS: dict[str, Callable[[RedisStateStore], Awaitable[object]]] = {
     "reserve": lambda s: s.reserve(wanted(CHAIN)),
     "release": lambda s: s.release("d", "r"),
     "report": lambda s: s.report(outcome(wanted(CHAIN))),
-    "register_children": lambda s: s.register_children(steps(CHAIN), expires_at=LATER),
+    "register_children": lambda s: s.register_children(steps(CHAIN), now=NOW, expires_at=LATER),
     "revoke": lambda s: s.revoke(Revocation(RevocationKind.AGENT, "a", NOW, LATER, ("why",))),
     "revocations": lambda s: s.revocations(),
     "watch": lambda s: s.watch(0, timeout_seconds=0.1),

@@ -74,10 +74,10 @@ async def test_an_ended_link_is_found_among_others(store):
 async def test_children_are_counted_once_and_all_or_none(store):
     """A child beyond the limit is refused, together with the children it came with."""
     for child in "ab":
-        assert await store.register_children([Child("p", child, 2)], expires_at=LATER) is None
-    assert await store.register_children([Child("p", "a", 2)], expires_at=LATER) is None
+        assert await store.register_children([Child("p", child, 2)], now=NOW, expires_at=LATER) is None
+    assert await store.register_children([Child("p", "a", 2)], now=NOW, expires_at=LATER) is None
     both = [Child("q", "x", 5), Child("p", "c", 2)]
-    refused = await store.register_children(both, expires_at=LATER)
+    refused = await store.register_children(both, now=NOW, expires_at=LATER)
     assert refused == Child("p", "c", 2)
     assert (await store.look_up(Chain(("q",)))).children == 0
     assert (await store.look_up(Chain(("q", "p")))).children == 2
@@ -86,7 +86,7 @@ async def test_children_are_counted_once_and_all_or_none(store):
 async def test_an_end_reaches_what_was_counted_below_it(store):
     """Following the parents up finds an end at any height."""
     chain = [Child("root", "a", None), Child("a", "b", None), Child("b", "c", None)]
-    await store.register_children(chain, expires_at=LATER)
+    await store.register_children(chain, now=NOW, expires_at=LATER)
     assert not await store.ended_at_or_above("c")
     await store.revoke(ending("a", LATER))
     assert await store.ended_at_or_above("c")
@@ -120,7 +120,7 @@ async def test_expired_rows_go(store):
     await store.revoke(ending("old", long_ago))
     await store.revoke(ending("new", LATER))
     await store.consume("u", limit=1, now=long_ago - 9, expires_at=long_ago)
-    await store.register_children([Child("p", "c", None)], expires_at=long_ago)
+    await store.register_children([Child("p", "c", None)], now=NOW, expires_at=long_ago)
     await store.claim_request(b"k", b"b", now=NOW - 10, expires_at=NOW - 1)
     assert await store.expire(now=NOW) == 4
     assert not (await store.look_up(Chain(("old",)))).ended
@@ -131,7 +131,7 @@ async def test_a_clock_that_ran_ahead_gives_nothing_back(store):
     """Revocations, single use and children outlive what they are about, so that setting the clock right is harmless."""
     await store.revoke(ending("old", LATER))
     await store.consume("intent:j", limit=1, now=NOW, expires_at=LATER)
-    await store.register_children([Child("p", "c", 1)], expires_at=LATER)
+    await store.register_children([Child("p", "c", 1)], now=NOW, expires_at=LATER)
     await store.expire(now=LATER + KEPT_SECONDS - 1)
     assert (await store.look_up(Chain(("old",)))).ended == "old"
     assert not await store.consume("intent:j", limit=1, now=NOW, expires_at=LATER)
@@ -260,7 +260,9 @@ def test_no_parent_ever_has_more_children_than_its_limit(tmp_path_factory, claim
         await store.open()
         seen: set[int] = set()
         for child, limit in claims:
-            refused = await store.register_children([Child("p", str(child), limit)], expires_at=LATER)
+            refused = await store.register_children(
+                [Child("p", str(child), limit)], now=NOW, expires_at=LATER
+            )
             if child in seen:
                 assert refused is None
             elif limit is not None and len(seen) >= limit:
@@ -285,7 +287,7 @@ async def test_a_look_up_that_is_remembered_sees_every_change(tmp_path):
         for _ in range(2):
             assert await ours.look_up(Chain(links)) == TaskState(known=False, with_calls=True)
         for count, store in enumerate((ours, theirs, ours), 1):
-            await store.register_children([Child("b", f"child-{count}", None)], expires_at=LATER)
+            await store.register_children([Child("b", f"child-{count}", None)], now=NOW, expires_at=LATER)
             assert [(await one.look_up(Chain(links))).children for one in (ours, theirs)] == [count, count]
         await theirs.revoke(ending("a", LATER))
         assert [(await one.look_up(Chain(links))).ended for one in (ours, theirs)] == ["a", "a"]

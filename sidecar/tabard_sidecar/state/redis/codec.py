@@ -180,6 +180,23 @@ def reservation(wanted: Reservation) -> dict[str, object]:
     }
 
 
+def child(one: Child) -> tuple[object, ...]:
+    """Encode a child for the script register_children."""
+    limit = -1 if one.limit is None else one.limit
+    above = [owner for owner in one.above if owner != one.owner]
+    return (
+        one.parent_id,
+        one.child_id,
+        limit,
+        one.root_id,
+        one.holder,
+        one.sub_agent,
+        one.owner,
+        above,
+        one.hop,
+    )
+
+
 def revocation_field(kind: RevocationKind, target: str) -> str:
     """Return the name of the hash field that holds a revocation."""
     return f"{kind.value} {target}"

@@ -242,31 +242,20 @@ class RedisStateStore:
         return OutcomeState((await self._run_timed(scripts.REPORT, outcome.now, arguments)).decode())
 
     @understood
-    async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+    async def register_children(
+        self, children: Sequence[Child], *, now: float, expires_at: float
+    ) -> Child | None:
         """Count children; see the interface."""
         fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known_children]
         if not fresh:
             return None
         arguments = {
-            "children": [
-                (
-                    child.parent_id,
-                    child.child_id,
-                    -1 if child.limit is None else child.limit,
-                    child.root_id,
-                    child.holder,
-                    child.sub_agent,
-                    child.owner,
-                    child.above,
-                    child.hop,
-                )
-                for child in fresh
-            ],
+            "children": [codec.child(one) for one in fresh],
             "expires": expires_at,
             **codec.LABEL_RULES,
             "until_ms": milliseconds(expires_at + KEPT_SECONDS),
         }
-        refused = int(await self._link.run(scripts.REGISTER_CHILDREN, arguments))
+        refused = int(await self._run_timed(scripts.REGISTER_CHILDREN, now, arguments))
         if refused:
             return fresh[refused - 1]
         for child in fresh:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabard_sidecar.state.model import Child
 from tabard_sidecar.state.sqlite.file import StateFile
-from tabard_sidecar.state.sqlite.labels import hand_on
+from tabard_sidecar.state.sqlite.labels import Source, hand_on
 from tabard_sidecar.state.sqlite.reservations import bump, note_change
 from tabard_sidecar.util.fifo import FifoDict
 
@@ -21,13 +21,13 @@ class Children:
         self._file = file
         self._known: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
 
-    async def register(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+    async def register(self, children: Sequence[Child], *, now: float, expires_at: float) -> Child | None:
         """Count children, all or none; return the first that exceeds its parent's limit."""
         fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known]
         if not fresh:
             return None
         try:
-            await self._file.write(lambda c: _count(c, fresh, expires_at), durable=False)
+            await self._file.write(lambda c: _count(c, fresh, now, expires_at), durable=False)
         except _OverLimit as over:
             return over.child
         for child in fresh:
@@ -41,7 +41,7 @@ class _OverLimit(Exception):
         self.child = child
 
 
-def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at: float) -> None:
+def _count(connection: sqlite3.Connection, children: Sequence[Child], now: float, expires_at: float) -> None:
     changed, fresh = set[str](), list[Child]()
     for child in children:
         known = connection.execute(
@@ -65,4 +65,4 @@ def _count(connection: sqlite3.Connection, children: Sequence[Child], expires_at
         note_change(connection, root_id)
     epoch = bump(connection)
     for child in fresh:
-        hand_on(connection, child, expires_at, epoch)
+        hand_on(connection, child, expires_at, Source(child.root_id, now, epoch))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabard_sidecar.model import REPORTED
 from tabard_sidecar.state.labels import COLLAPSED, LabelsSeen, OwnerLabel, retold, seen
@@ -92,8 +92,11 @@ def _know(connection: sqlite3.Connection, owner: str, since: float, expires_at: 
     )
 
 
-def hand_on(connection: sqlite3.Connection, child: Child, expires_at: float, epoch: int) -> None:
-    """Let a child's owner take part in the task, with the labels that those above it see."""
+def hand_on(connection: sqlite3.Connection, child: Child, expires_at: float, source: Source) -> None:
+    """Let a child's owner take part in the task, and share labels with those who do.
+
+    It gets the labels that those above it see, and the task gets the owner's of whole tasks.
+    """
     row = connection.execute("SELECT labels_since FROM tasks WHERE root_id=?", (child.root_id,)).fetchone()
     if row is None or not child.owner:
         return
@@ -101,14 +104,65 @@ def hand_on(connection: sqlite3.Connection, child: Child, expires_at: float, epo
     if not child.hop:
         _know(connection, child.owner, since, expires_at)
         return
-    take_part(connection, child.root_id, child.owner, since, expires_at)
-    rows = connection.execute(
+    seen = connection.execute(
         "SELECT label, at, 1 FROM labels WHERE root_id=? AND link_id='' UNION ALL "  # noqa: S608
         f"SELECT label, at, wide FROM owner_labels WHERE owner IN ({_marks(child.above)}) AND at>=?",
         (child.root_id, *child.above, since),
     ).fetchall()
-    for label, at, wide in rows:
-        _give(connection, child.owner, retold(label), Source(child.root_id, at, epoch), wide=bool(wide))
+    brought = connection.execute(
+        "SELECT label, at FROM owner_labels WHERE owner=? AND wide=1 AND at>=?", (child.owner, since)
+    ).fetchall()
+    # Both before they reach each other, so that no owner gets its own labels back as new.
+    for label, at in brought:
+        add_wide(connection, (), [retold(label)], replace(source, at=max(at, source.at)))
+    for label, at, wide in seen:
+        then = replace(source, at=max(at, source.at))
+        _spread(connection, [child.owner], retold(label), then, wide=bool(wide))
+    take_part(connection, child.root_id, child.owner, since, expires_at)
+    _connect(connection, child, expires_at)
+
+
+def _connect(connection: sqlite3.Connection, child: Child, expires_at: float) -> None:
+    """Let labels of whole tasks reach all that take part, and those of branches all that are handed the task below.
+
+    That holds for what they add in other tasks, too, as long as this one may live: in it they may tell each other.
+    """
+    others = [
+        owner
+        for (owner,) in connection.execute("SELECT owner FROM members WHERE root_id=?", (child.root_id,))
+    ]
+    pairs = [
+        *((owner, 1, child.owner) for owner in others),
+        *((child.owner, 1, owner) for owner in others),
+        *((owner, 0, child.owner) for owner in child.above),
+    ]
+    connection.executemany(
+        "INSERT INTO reach VALUES (?, ?, ?, ?) ON CONFLICT (owner, wide, other) "
+        "DO UPDATE SET expires_at=max(expires_at, excluded.expires_at)",
+        [(*pair, expires_at) for pair in pairs if pair[0] != pair[2]],
+    )
+
+
+def _reached(connection: sqlite3.Connection, owners: Sequence[str], *, wide: bool) -> list[str]:
+    """Return owners and all whom their labels reach, over however many tasks, each once."""
+    if not owners:
+        return []
+    rows = connection.execute(
+        f"WITH RECURSIVE them(owner) AS (VALUES {','.join(['(?)'] * len(owners))} "  # noqa: S608
+        "UNION SELECT other FROM them JOIN reach USING (owner) WHERE wide=?) SELECT owner FROM them",
+        (*owners, wide),
+    )
+    return [owner for (owner,) in rows]
+
+
+def _spread(
+    connection: sqlite3.Connection, owners: Sequence[str], label: str, source: Source, *, wide: bool
+) -> set[str]:
+    """Give a label that others have added to owners, and to all whom their labels reach."""
+    news = set[str]()
+    for owner in _reached(connection, owners, wide=wide):
+        news |= _give(connection, owner, label, source, wide=wide)
+    return news
 
 
 def add(connection: sqlite3.Connection, wanted: Reservation, epoch: int) -> bool:
@@ -123,23 +177,25 @@ def add(connection: sqlite3.Connection, wanted: Reservation, epoch: int) -> bool
     source = Source(chain.root_id, wanted.labels_at, epoch)
     news = set[str]()
     for carried in wanted.carried:
-        then = Source(chain.root_id, carried.at, epoch)
+        then = Source(chain.root_id, max(carried.at, wanted.now), epoch)
         if carried.owner:
-            news |= _give(connection, carried.owner, carried.label, then, wide=carried.wide)
+            news |= _spread(connection, [carried.owner], carried.label, then, wide=carried.wide)
         else:
             news |= add_wide(connection, (), [carried.label], then)
     news |= add_wide(connection, chain.workloads, wanted.task_labels, source)
     if wanted.branch_labels:
         news |= _put(connection, chain.link_ids[-1], wanted.branch_labels, source)
-        for label in wanted.branch_labels if chain.owners else ():
-            news |= _give(connection, chain.owners[-1], label, source, own=True, wide=False)
+        branch = chain.owners[-1:]
+        for owner in _reached(connection, branch, wide=False):
+            for label in wanted.branch_labels:
+                news |= _give(connection, owner, label, source, own=owner in branch, wide=False)
     return not news.isdisjoint({chain.root_id, *chain.owners})
 
 
 def add_wide(
     connection: sqlite3.Connection, workloads: Sequence[str], labels: Iterable[str], source: Source
 ) -> set[str]:
-    """Add labels to the whole task and to every workload that takes part in it; the last of ``workloads`` adds them.
+    """Add labels to the whole task and to every workload that they reach from it; the last of ``workloads`` adds them.
 
     Returns who got one that it didn't have: the root for the task, and owners.
 
@@ -183,9 +239,10 @@ def add_reported(
             _give(connection, owner, label, source, own=owner == holder)
 
 
-def _members(connection: sqlite3.Connection, root_id: str, workloads: Sequence[str]) -> set[str]:
+def _members(connection: sqlite3.Connection, root_id: str, workloads: Sequence[str]) -> list[str]:
+    """Return who takes part in a task, and all whom labels of whole tasks reach from there."""
     rows = connection.execute("SELECT owner FROM members WHERE root_id=?", (root_id,))
-    return {*workloads, *(owner for (owner,) in rows)}
+    return _reached(connection, [*workloads, *(owner for (owner,) in rows)], wide=True)
 
 
 def _put(connection: sqlite3.Connection, link_id: str, labels: Iterable[str], source: Source) -> set[str]:

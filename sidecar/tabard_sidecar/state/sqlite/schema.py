@@ -105,4 +105,11 @@ MIGRATIONS = (
     UPDATE calls SET outcome='refunded' WHERE refunded<>0;
     ALTER TABLE calls DROP COLUMN refunded;
     """,
+    """
+    CREATE TABLE reach (
+      owner TEXT NOT NULL, wide INTEGER NOT NULL, other TEXT NOT NULL, expires_at REAL NOT NULL,
+      PRIMARY KEY (owner, wide, other)
+    ) WITHOUT ROWID;
+    CREATE INDEX reach_expiry ON reach (expires_at);
+    """,
 )

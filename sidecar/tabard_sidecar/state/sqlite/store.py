@@ -154,9 +154,11 @@ class SQLiteStateStore:
             return found
         return await self._file.in_thread(lambda c: reservations.call_number(c, root_id, decision_id))
 
-    async def register_children(self, children: Sequence[Child], *, expires_at: float) -> Child | None:
+    async def register_children(
+        self, children: Sequence[Child], *, now: float, expires_at: float
+    ) -> Child | None:
         """Count children; see the interface."""
-        return await self._children.register(children, expires_at=expires_at)
+        return await self._children.register(children, now=now, expires_at=expires_at)
 
     async def ended_at_or_above(self, link_id: str) -> bool:
         """Follow a link's parents; see the interface."""

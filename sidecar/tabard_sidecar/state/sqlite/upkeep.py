@@ -11,6 +11,8 @@ from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
+# Clocks differ.
+_REACH_SECONDS = 60.0
 # A lifted revocation (expires_at 0) stays, because a sidecar that was suspended still has to read it. Rows that deny
 # something are kept for a while after they expire: a clock that ran ahead and is set back must not undo them.
 _EXPIRING = (
@@ -19,6 +21,7 @@ _EXPIRING = (
     ("revocations", "seq", KEPT_SECONDS),
     ("children", "(parent_id, child_id)", KEPT_SECONDS),
     ("approvals", "approval_id", 0.0),
+    ("reach", "(owner, wide, other)", _REACH_SECONDS),
     ("owners", "owner", KEPT_SECONDS),
     ("owner_labels", "(owner, label)", KEPT_SECONDS),
 )

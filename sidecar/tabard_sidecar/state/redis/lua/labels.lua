@@ -1,5 +1,7 @@
 -- Labels of the whole task: hash labels:<root>, label -> time. Labels of a branch: set labels:<root>:<link>. Set
 -- members:<root>: the owners that take part. A version is the zone's epoch at the write that added the newest label.
+-- Whom an owner's labels reach beside itself, because they share a task: sorted sets peers:<owner> (labels of whole tasks)
+-- and below:<owner> (labels of branches), owner -> when the last of these tasks expires.
 -- Scripts that include this have q.kept_seconds, for which owners are kept after their last task.
 
 local function is_reported(label) return string.sub(label, 1, #q.reported_prefix) == q.reported_prefix end
@@ -39,6 +41,36 @@ local function take_part(owner, task)
   redis.call('SADD', members, owner)
   ends(members, task.until_ms)
   know(owner, task)
+end
+
+-- Clocks differ.
+local function shared_since() return tonumber(redis.call('TIME')[1]) - 60 end
+
+-- Let an owner's labels reach another one.
+local function connect(kind, owner, other, expires)
+  if owner == other then return end
+  local name = key(kind, owner)
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', shared_since())
+  redis.call('ZADD', name, 'GT', exact(expires), other)
+  keep(name, whole((expires + q.kept_seconds) * 1000))
+end
+
+-- Return owners and all whom their labels reach, over however many tasks, each once.
+local function reached(owners, wide)
+  local all, seen, since = {}, {}, '(' .. whole(shared_since())
+  local function add(some)
+    for _, owner in ipairs(some) do
+      if not seen[owner] then all[#all + 1] = owner end
+      seen[owner] = true
+    end
+  end
+  add(owners)
+  local index = 1
+  while index <= #all do
+    add(redis.call('ZRANGEBYSCORE', key(wide and 'peers' or 'below', all[index]), since, '+inf'))
+    index = index + 1
+  end
+  return all
 end
 
 -- Give an owner a label; return whether a task of it may see it that didn't see it before.
@@ -83,18 +115,21 @@ local function put(link, labels, at, task)
   return news
 end
 
--- Return the owners that take part in a task, and those of a chain, each once.
-local function members_of(task, workloads)
-  local all, seen = redis.call('SMEMBERS', key('members', task.root)), {}
-  for _, owner in ipairs(all) do seen[owner] = true end
-  for _, owner in ipairs(workloads) do
-    if not seen[owner] then all[#all + 1] = owner end
-    seen[owner] = true
+-- Give a label that others have added to owners, and to all whom their labels reach. Notes in "news" who didn't have it.
+local function spread(owners, label, at, wide, task, news)
+  for _, owner in ipairs(reached(owners, wide)) do
+    if give(owner, label, at, false, wide, task) then news[owner] = true end
   end
-  return all
 end
 
--- Add labels to the whole task and to every workload that takes part; the last of the workloads adds them.
+-- Return who takes part in a task, the owners of a chain, and all whom labels of whole tasks reach from there.
+local function members_of(task, workloads)
+  local all = redis.call('SMEMBERS', key('members', task.root))
+  for _, owner in ipairs(workloads) do all[#all + 1] = owner end
+  return reached(all, true)
+end
+
+-- Add labels to the whole task and to every workload that they reach from it; the last of the workloads adds them.
 -- Notes in "news" who got one that it didn't have.
 local function add_wide(workloads, labels, at, task, news)
   if #labels == 0 then return end

@@ -32,22 +32,36 @@ for _, child in ipairs(fresh) do
   roots[child[4]] = true
 end
 
--- Let a child's owner take part in the task, with the labels that those above it see.
+-- Let a child's owner take part in the task, and share labels with those who do. It gets the labels that those above it
+-- see, and the task gets the owner's of whole tasks. As long as the task may live, labels that they add elsewhere reach
+-- the others, too: in it they may tell each other.
 local function hand_on(root, owner, above, hop)
   local found = redis.call('HMGET', key('task', root), 'since', 'until')
   if not found[1] or owner == '' then return end
   local task = {root = root, since = tonumber(found[1]), expires = q.expires, until_ms = found[2], epoch = epoch}
   if not hop then return know(owner, task) end
-  take_part(owner, task)
+  local own, seen = redis.call('HGETALL', key('owner', owner)), {}
   local all = redis.call('HGETALL', key('labels', root))
-  for index = 1, #all, 2 do give(owner, retold(all[index]), tonumber(all[index + 1]), false, true, task) end
+  for index = 1, #all, 2 do seen[#seen + 1] = {all[index], tonumber(all[index + 1]), true} end
   for _, before in ipairs(above) do
     local of = redis.call('HGETALL', key('owner', before))
     for index = 1, #of, 2 do
       local at, _, _, wide = read_label(of[index + 1])
-      if at >= task.since then give(owner, retold(of[index]), at, false, wide, task) end
+      if at >= task.since then seen[#seen + 1] = {of[index], at, wide} end
     end
   end
+  -- Both before they reach each other, so that no owner gets its own labels back as new.
+  for index = 1, #own, 2 do
+    local at, _, _, wide = read_label(own[index + 1])
+    if wide and at >= task.since then add_wide({}, {retold(own[index])}, math.max(q.now, at), task, {}) end
+  end
+  for _, one in ipairs(seen) do spread({owner}, retold(one[1]), math.max(q.now, one[2]), one[3], task, {}) end
+  for _, other in ipairs(redis.call('SMEMBERS', key('members', root))) do
+    connect('peers', other, owner, q.expires)
+    connect('peers', owner, other, q.expires)
+  end
+  for _, before in ipairs(above) do connect('below', before, owner, q.expires) end
+  take_part(owner, task)
 end
 
 for _, child in ipairs(fresh) do hand_on(child[4], child[7], child[8], child[9]) end

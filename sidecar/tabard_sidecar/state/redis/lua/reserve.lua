@@ -74,16 +74,19 @@ local about = {root = root, since = tonumber(task[3]), expires = tonumber(task[4
 local news = {}
 for _, carried in ipairs(q.carried) do
   local owner, label, at, wide = unpack(carried)
+  at = math.max(at, q.now)
   if owner == '' then
     add_wide({}, {label}, at, about, news)
-  elseif give(owner, label, at, false, wide, about) then
-    news[owner] = true
+  else
+    spread({owner}, label, at, wide, about, news)
   end
 end
 add_wide(q.workloads, q.task_labels, q.labels_at, about, news)
 if put(link, q.branch_labels, q.labels_at, about) then news[root] = true end
-for _, label in ipairs(branch and q.branch_labels or {}) do
-  if give(branch, label, q.labels_at, true, false, about) then news[branch] = true end
+for _, owner in ipairs(#q.branch_labels > 0 and branch and reached({branch}, false) or {}) do
+  for _, label in ipairs(q.branch_labels) do
+    if give(owner, label, q.labels_at, owner == branch, false, about) then news[owner] = true end
+  end
 end
 local grew = news[root]
 for _, owner in ipairs(q.owners) do grew = grew or news[owner] end
