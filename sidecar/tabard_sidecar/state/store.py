@@ -27,7 +27,7 @@ CLAIM_SECONDS = 30.0
 HISTORY_CALLS = 20
 """How many past calls of a task policies see."""
 KEPT_CALLS = 10_000
-"""How many past calls of a task are kept, for outcomes that name them."""
+"""How many past calls of a task are kept, for outcomes that name them; and as many charged ones that are older."""
 LABELS_PER_HOLDER = 256
 """Most labels that one workload may add for one person at a time, and one branch of it; so it can't use up another's."""
 REPORTED_PER_HOLDER = 32

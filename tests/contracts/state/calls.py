@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tabard_sidecar.state.model import OutcomeState, PastCall, ReserveState
+from tabard_sidecar.state.redis import store as redis
+from tabard_sidecar.state.sqlite import reservations
 from tabard_sidecar.state.store import HISTORY_CALLS, KEPT_CALLS
 
 from tests.support.state import NOW, chain, new_task, opened, outcome, wanted
@@ -75,16 +77,38 @@ class CallsContract:
         async with opened(new_store) as store:
             root = (await new_task(store)).root_id
             of = chain(root, budgets={"calls": KEPT_CALLS + 100})
-            made = [
-                wanted(of, charges={"calls": 1}, tool=f"tool{number}") for number in range(KEPT_CALLS + 20)
-            ]
+            charged = wanted(of, charges={"calls": 1})
+            await store.reserve(charged)
+            made = [wanted(of, tool=f"tool{number}") for number in range(KEPT_CALLS + 19)]
             for begin in range(0, len(made), 60):
                 answers = await asyncio.gather(*(store.reserve(call) for call in made[begin : begin + 60]))
                 assert {answer.state for answer in answers} == {ReserveState.DONE}
             state = await store.look_up(of)
             assert len(state.calls) == HISTORY_CALLS
-            assert state.spent == {f"{root}/calls": len(made)}
-            assert await store.report(outcome(made[-1], refunded={"calls": 1})) is OutcomeState.DONE
-            known = [await store.report(outcome(call)) for call in made[:80]]
-            assert known.count(OutcomeState.UNKNOWN) == 20
+            assert state.spent == {f"{root}/calls": 1}
+            assert await store.report(outcome(made[-1])) is OutcomeState.DONE
+            known = [await store.report(outcome(call)) for call in made[:100]]
+            assert known.count(OutcomeState.UNKNOWN) == 19
+            # A free call displaces no charged one, however many there are.
+            assert await store.report(outcome(charged, refunded={"calls": 1})) is OutcomeState.DONE
+            assert await store.report(outcome(charged, refunded={"calls": 1})) is OutcomeState.REPEATED
+            await store.release(charged.decision_id, root)
+            assert await store.report(outcome(charged)) is OutcomeState.UNKNOWN
             assert await store.report(outcome(made[-HISTORY_CALLS * 10])) is OutcomeState.DONE
+
+    async def test_charged_calls_are_bounded_too(self, new_store, monkeypatch):
+        """Of the older ones as many as of all are kept, the newest; free calls between them change nothing."""
+        for module in (reservations, redis):
+            monkeypatch.setattr(module, "KEPT_CALLS", 20)
+        monkeypatch.setattr(reservations, "_CHARGED_CHECK", 10)
+        async with opened(new_store) as store:
+            of = chain((await new_task(store)).root_id, budgets={"calls": 1000})
+            made = [wanted(of, charges={"calls": number % 2}) for number in range(141)]
+            for call in made:
+                assert (await store.reserve(call)).state is ReserveState.DONE
+            known = [await store.report(outcome(call)) is OutcomeState.DONE for call in made]
+            assert all(known[-20:])
+            older = [number for number in range(121) if known[number]]
+            assert all(number % 2 for number in older)
+            assert older == list(range(older[0], 121, 2)), "the newest of them"
+            assert 20 <= len(older) <= 25

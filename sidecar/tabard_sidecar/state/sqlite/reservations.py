@@ -23,6 +23,8 @@ from tabard_sidecar.util.jsontext import encode
 
 _NO_LABELS = LabelsSeen()
 _CACHED_CALLS = 8_192
+# Charged calls are counted when this many calls have passed, which takes about a millisecond.
+_CHARGED_CHECK = 1_000
 
 
 class NotReserved(Exception):
@@ -217,22 +219,35 @@ def _add_call(
         ),
     )
     if number > KEPT_CALLS:
+        _forget_calls(connection, wanted.chain.root_id, number - KEPT_CALLS)
+
+
+def _forget_calls(connection: sqlite3.Connection, root_id: str, oldest: int) -> None:
+    """Forget the call of a number unless it was charged; and at times, the oldest of too many that were charged."""
+    connection.execute(
+        "DELETE FROM calls WHERE root_id=? AND number=? AND NOT EXISTS "
+        "(SELECT 1 FROM json_each(iif(charges='', '[]', charges)) WHERE json_extract(value, '$[3]')>0)",
+        (root_id, oldest),
+    )
+    if oldest % _CHARGED_CHECK == 0:
         connection.execute(
-            "DELETE FROM calls WHERE root_id=? AND number<=?", (wanted.chain.root_id, number - KEPT_CALLS)
+            "DELETE FROM calls WHERE root_id=? AND number<=(SELECT number FROM calls WHERE root_id=? AND number<=? "
+            "ORDER BY number DESC LIMIT 1 OFFSET ?)",
+            (root_id, root_id, oldest, KEPT_CALLS),
         )
 
 
 def call_number(
-    connection: sqlite3.Connection, root_id: str, decision_id: str, *, newest: int = KEPT_CALLS
+    connection: sqlite3.Connection, root_id: str, decision_id: str, *, newest: int | None = None
 ) -> int | None:
-    """Return the number of a decision's call if it is among the task's ``newest`` calls.
+    """Return the number of a decision's call; if ``newest`` is given, only if it is among that many of the task.
 
     Calls aren't indexed by decision: an index would make every write of a call a tenth slower.
     """
     row = connection.execute(
         "SELECT number FROM calls WHERE root_id=? AND number>(SELECT calls FROM tasks WHERE root_id=?)-? "
         "AND decision_id=? ORDER BY number DESC LIMIT 1",
-        (root_id, root_id, newest, decision_id),
+        (root_id, root_id, 2**53 if newest is None else newest, decision_id),
     ).fetchone()
     return None if row is None else int(row[0])
 

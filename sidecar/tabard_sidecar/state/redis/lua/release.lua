@@ -16,6 +16,7 @@ for _, id in ipairs(record.approvals) do
 end
 redis.call('ZREMRANGEBYSCORE', key('calls', q.root), number, number)
 redis.call('HDEL', decisions, q.decision)
+redis.call('ZREM', key('charged', q.root), q.decision)
 change(q.root)
 bump()
 return 1

@@ -67,7 +67,21 @@ if kept == 1 then
   ends(decisions, task[2])
 end
 for _ = q.kept + 1, kept do
-  redis.call('HDEL', decisions, cjson.decode(redis.call('ZPOPMIN', calls)[1])[4])
+  local oldest = redis.call('ZPOPMIN', calls)
+  local decision = cjson.decode(oldest[1])[4]
+  local record = string.match(redis.call('HGET', decisions, decision) or '', '\n({.*)$')
+  local was_charged = false
+  for _, charge in ipairs(record and cjson.decode(record).charges or {}) do
+    was_charged = was_charged or charge[4] > 0
+  end
+  if was_charged then
+    -- It can be refunded, so that calls which cost nothing don't displace it.
+    local charged = key('charged', root)
+    redis.call('ZADD', charged, oldest[2], decision)
+    ends(charged, task[2])
+    if redis.call('ZCARD', charged) > q.kept then decision = redis.call('ZPOPMIN', charged)[1] else decision = false end
+  end
+  if decision then redis.call('HDEL', decisions, decision) end
 end
 local epoch = bump()
 local about = {root = root, since = tonumber(task[3]), expires = tonumber(task[4]), until_ms = task[2], epoch = epoch}
