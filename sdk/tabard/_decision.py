@@ -19,7 +19,7 @@ class Decision:
         reasons: why; at least one on a deny.
         credential: for this call; ``None`` on a deny and where policy wants none.
         obligations: what the caller must do when it proceeds.
-        policy_revision: revision of the policy that decided.
+        policy_revision: a keyed digest of the revision of the policy that decided; changes when the policy does.
         reusable: the credential may be used again for an identical call, which still has to be authorized.
         error: set where no decision was made (an item of a batch or stream); ``allowed`` is then false.
         approvals: approvals that the call waits for, on a deny with the code ``approval_required``.

@@ -6,7 +6,7 @@ Everything that comes from a caller is bounded and checked here; what is malform
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from google.protobuf.message import Message
@@ -178,13 +178,13 @@ def timestamp(seconds: float) -> Timestamp:
     return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1e9))
 
 
-def decision_message(decision: Decision) -> types_pb.Decision:
-    """Return a decision as callers get it."""
+def decision_message(decision: Decision, shown: Callable[[str], str]) -> types_pb.Decision:
+    """Return a decision as callers get it; ``shown`` returns what they get of the policy's revision."""
     message = types_pb.Decision(
         decision_id=decision.decision_id,
         effect=types_pb.EFFECT_ALLOW if decision.allowed else types_pb.EFFECT_DENY,
         reasons=[telling.reason_message(reason) for reason in decision.reasons],
-        policy_revision=decision.policy_revision,
+        policy_revision=shown(decision.policy_revision),
         reusable=decision.reusable,
     )
     if decision.credential is not None:

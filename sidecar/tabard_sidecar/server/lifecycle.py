@@ -52,6 +52,7 @@ from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.server.operator_gate import OperatorGate
 from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.registration import Intake, lenient
+from tabard_sidecar.server.revisions import ShownRevisions
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
@@ -280,14 +281,15 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
 
 
 def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, server: grpc.aio.Server) -> None:
-    settings, stages = parts.settings, parts.stages
+    settings, stages, shown = parts.settings, parts.stages, ShownRevisions(parts.keyring)
     rules = TaskRules(
         tasks_per_token=settings.insecure.tasks_per_token or settings.identity.tasks_per_token,
         max_ttl_seconds=settings.limits.max_task_seconds,
         label_carry_seconds=settings.limits.label_carry_seconds,
     )
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(
-        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge), server
+        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge, shown),
+        server,
     )
     authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(
         AuthorizationServicer(
@@ -296,11 +298,12 @@ def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, serv
             Outcomes(stages, parts.keyring, parts.clock),
             parts.approving.status_service,
             edge,
+            shown,
         ),
         server,
     )
     credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
-        CredentialServicer(credentials, edge), server
+        CredentialServicer(credentials, edge, shown), server
     )
 
 

@@ -27,6 +27,7 @@ from tabard_sidecar.revocation.targets import is_credential_id
 from tabard_sidecar.server import convert, errors
 from tabard_sidecar.server.edge import Context, Edge, answering, guarded
 from tabard_sidecar.server.registration import Large, Unread
+from tabard_sidecar.server.revisions import ShownRevisions
 
 MAX_BATCH = 100
 MAX_FILTERED_TOOLS = 500
@@ -42,6 +43,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     outcomes: Outcomes
     approvals: ApprovalStatusService
     edge: Edge
+    shown: ShownRevisions
 
     @answering
     async def Authorize(
@@ -49,7 +51,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     ) -> authorization_pb.AuthorizeResponse:
         """Decide about one call."""
         decision = await self.authorizer.authorize(convert.authorize_request(request))
-        return authorization_pb.AuthorizeResponse(decision=convert.decision_message(decision))
+        return authorization_pb.AuthorizeResponse(decision=convert.decision_message(decision, self.shown))
 
     @answering
     async def BatchAuthorize(
@@ -134,7 +136,7 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     ) -> authorization_pb.AuthorizeResult:
         async def decide() -> authorization_pb.AuthorizeResult:
             decision = await self.authorizer.authorize(convert.authorize_request(request, grant))
-            return authorization_pb.AuthorizeResult(decision=convert.decision_message(decision))
+            return authorization_pb.AuthorizeResult(decision=convert.decision_message(decision, self.shown))
 
         try:
             return await guarded(decide)
@@ -158,7 +160,8 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
         grant = convert.bounded(request.grant, "grant", convert.MAX_GRANT_BYTES)
         offered, revision = await self.tools.filter(grant, candidates)
         return authorization_pb.FilterToolsResponse(
-            tools=convert.tool_refs([(tool.name, tool.server) for tool in offered]), policy_revision=revision
+            tools=convert.tool_refs([(tool.name, tool.server) for tool in offered]),
+            policy_revision=self.shown(revision),
         )
 
     @answering
@@ -187,6 +190,7 @@ class TaskServicer(task_grpc.TaskServiceServicer):
 
     tasks: Tasks
     edge: Edge
+    shown: ShownRevisions
 
     @answering
     async def StartTask(
@@ -194,7 +198,7 @@ class TaskServicer(task_grpc.TaskServiceServicer):
     ) -> task_pb.StartTaskResponse:
         """Start a task."""
         answer = await self.tasks.start(convert.start_request(request))
-        response = task_pb.StartTaskResponse(decision=convert.decision_message(answer.decision))
+        response = task_pb.StartTaskResponse(decision=convert.decision_message(answer.decision, self.shown))
         if answer.verified is not None:
             response.grant = answer.grant
             response.task.CopyFrom(convert.task_message(answer.verified))
@@ -206,7 +210,9 @@ class TaskServicer(task_grpc.TaskServiceServicer):
     ) -> task_pb.DelegateTaskResponse:
         """Hand a grant to another workload."""
         answer = await self.tasks.delegate(convert.delegate_request(request))
-        response = task_pb.DelegateTaskResponse(decision=convert.decision_message(answer.decision))
+        response = task_pb.DelegateTaskResponse(
+            decision=convert.decision_message(answer.decision, self.shown)
+        )
         if answer.verified is not None:
             response.grant = answer.grant
             response.expire_time.CopyFrom(convert.timestamp(answer.verified.expires_at))
@@ -232,6 +238,7 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
 
     credentials: Credentials
     edge: Edge
+    shown: ShownRevisions
 
     @answering
     async def RenewCredential(
@@ -247,7 +254,7 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
                 arguments_json=request.arguments_json,
             )
         )
-        return credential_pb.RenewCredentialResponse(decision=convert.decision_message(decision))
+        return credential_pb.RenewCredentialResponse(decision=convert.decision_message(decision, self.shown))
 
     @answering
     async def RevokeCredential(

@@ -35,7 +35,7 @@ async def test_no_more_answers_wait_than_requests_may_be_in_flight():
                 yield authorization_pb.StreamAuthorizeRequest(correlation_id=str(number))
             await asyncio.sleep(0)
 
-    servicer = AuthorizationServicer(None, None, None, None, Refusing())
+    servicer = AuthorizationServicer(None, None, None, None, Refusing(), str)
     answers = servicer.StreamAuthorize(requests(), None)
     got = [await anext(answers)]
     for _ in range(4 * REQUESTS):

@@ -303,7 +303,7 @@ class FilterToolsResponse(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     POLICY_REVISION_FIELD_NUMBER: _builtins.int
     policy_revision: _builtins.str
-    """Revision of the policy that was evaluated."""
+    """Changes when the policy does: see Decision.policy_revision."""
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolRef]:
         """Tools for which some call might be allowed, in the order of the request."""

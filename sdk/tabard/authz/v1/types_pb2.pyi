@@ -281,8 +281,8 @@ class Decision(_message.Message):
     effect: Global___Effect.ValueType
     """Allow or deny."""
     policy_revision: _builtins.str
-    """Revision of the policy that decided: a bundle's own revision or the SHA-256
-    of a folder's contents, lower-case hex.
+    """Changes when the policy does: a keyed digest of the revision of the policy
+    that decided, lower-case hex. The decision log has the revision itself.
     """
     reusable: _builtins.bool
     """True if the caller may use the credential again for an identical call until

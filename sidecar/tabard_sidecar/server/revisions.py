@@ -1,0 +1,38 @@
+"""Tells agents when the policy changes, and nothing of what it holds."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.keys.model import ROOT
+
+if TYPE_CHECKING:
+    from tabard_sidecar.keys import Keyring
+
+_INFO = "policy-revision"
+
+
+class ShownRevisions:
+    """Returns a policy's revision as agents get it: a keyed digest, the same from every sidecar of the zone.
+
+    The revision itself is often a digest of the policy and its data. Who knows most of them could try every value of the
+    rest, for example of a limit, until the digest fits.
+
+    Args:
+        keyring: the zone's keys. With a new root key agents get another digest.
+    """
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def __call__(self, revision: str) -> str:
+        """Return 64 lower-case hexadecimal digits; empty if there is no policy, or no root key is active."""
+        if not revision:
+            return ""
+        try:
+            key = self._keyring.derive(self._keyring.active(ROOT), _INFO)
+        except NoDecision:
+            return ""
+        return hmac.digest(key, revision.encode(), "sha256").hex()
