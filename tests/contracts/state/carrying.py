@@ -450,6 +450,31 @@ class CarryingContract:
         for of in (chain(roots[0]), chain(await started(store, subject)), chain(roots[2], "k", hops="k")):
             assert set(await calls(store, of, task_labels=["x", "y"])) >= set(names)
 
+    async def test_labels_that_a_task_does_not_see_take_no_room_in_it(self, store):
+        """A backend or a policy of earlier tasks locks no workload out of those that begin after the carry time."""
+        subject = fresh("subject")
+        first = chain(await started(store, subject))
+        names = [f"l{number}" for number in range(LABELS_PER_HOLDER)]
+        await calls(store, first, task_labels=names)
+        late = task(subject=subject, started_at=NOW + 100)
+        await store.open_task(late, labels_since=NOW + 50)
+        of = chain(late.root_id)
+        assert await calls(store, of, task_labels=["x", *names[:-1]], now=NOW + 100) == ()
+        seen = await store.look_up(of)
+        assert len(seen.labels) == LABELS_PER_HOLDER
+        for more, state in (
+            ("y", ReserveState.FULL),
+            (names[-1], ReserveState.FULL),
+            ("x", ReserveState.DONE),
+        ):
+            call = wanted(of, task_labels=(more,), version=seen.label_version, now=NOW + 110)
+            assert (await store.reserve(call)).state is state
+        # The first one sees one more than it could have added; what it has costs nothing.
+        seen = await store.look_up(first)
+        assert len(seen.labels) == LABELS_PER_HOLDER + 1
+        again = wanted(first, task_labels=("x", *names), version=seen.label_version, now=NOW + 120)
+        assert (await store.reserve(again)).state is ReserveState.DONE
+
     @settings(max_examples=60, deadline=None, suppress_health_check=SUPPRESSED)
     @given(program=st.lists(st.tuples(st.booleans(), _STEP), max_size=16))
     def test_no_program_loses_a_label(self, new_store: NewStore, program):

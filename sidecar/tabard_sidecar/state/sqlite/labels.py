@@ -223,8 +223,9 @@ def add_reported(
     known = {
         label
         for (label,) in connection.execute(
-            "SELECT label FROM owner_labels WHERE owner=? AND own=1 AND label GLOB ?",
-            (holder, f"{REPORTED}*"),
+            "SELECT label FROM owner_labels WHERE owner=? AND own=1 AND label GLOB ? "
+            "AND at>=(SELECT labels_since FROM tasks WHERE root_id=?)",
+            (holder, f"{REPORTED}*", source.root_id),
         )
     }
     kept = [label for label in labels if label in known]
@@ -298,18 +299,25 @@ def _give(  # noqa: PLR0913
         "expires_at=max(expires_at, excluded.expires_at), own=max(own, excluded.own), wide=max(wide, excluded.wide)",
         (owner, label, source.at, source.at, own, wide, owner),
     )
-    if own and not was_own and not label.startswith(REPORTED):
-        _check_room(connection, owner)
+    if own and not label.startswith(REPORTED):
+        _check_room(connection, owner, source.root_id, before if was_own else None)
     if not news:
         return set()
     connection.execute("UPDATE owners SET label_version=? WHERE owner=?", (source.epoch, owner))
     return {owner}
 
 
-def _check_room(connection: sqlite3.Connection, owner: str) -> None:
+def _check_room(connection: sqlite3.Connection, owner: str, root_id: str, before: float | None) -> None:
+    """Check that the owner's own labels that a task sees aren't too many, if one is new to it.
+
+    ``before`` is when the owner added that one itself the last time. Labels that no new task sees lock nothing.
+    """
+    (since,) = connection.execute("SELECT labels_since FROM tasks WHERE root_id=?", (root_id,)).fetchone()
+    if before is not None and before >= since:
+        return
     (count,) = connection.execute(
-        "SELECT count(*) FROM owner_labels WHERE owner=? AND own=1 AND NOT label GLOB ?",
-        (owner, f"{REPORTED}*"),
+        "SELECT count(*) FROM owner_labels WHERE owner=? AND own=1 AND at>=? AND NOT label GLOB ?",
+        (owner, since, f"{REPORTED}*"),
     ).fetchone()
     if count > LABELS_PER_HOLDER:
         raise TooManyLabels

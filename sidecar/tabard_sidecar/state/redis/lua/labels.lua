@@ -141,12 +141,12 @@ local function add_wide(workloads, labels, at, task, news)
   end
 end
 
--- Return the labels that an owner added itself, and how many of them aren't reported.
-local function own_labels(owner)
+-- Return the labels that an owner added itself since a time, and how many of them aren't reported.
+local function own_labels(owner, since)
   local all, own, count = redis.call('HGETALL', key('owner', owner)), {}, 0
   for index = 1, #all, 2 do
-    local _, _, mine = read_label(all[index + 1])
-    if mine then
+    local at, _, mine = read_label(all[index + 1])
+    if mine and at >= since then
       own[all[index]] = true
       if not is_reported(all[index]) then count = count + 1 end
     end
@@ -154,15 +154,16 @@ local function own_labels(owner)
   return own, count
 end
 
--- Tell whether an owner may add these labels.
-local function has_room(owner, labels)
+-- Tell whether an owner may add these labels to a task that sees labels since a time.
+local function has_room(owner, labels, since)
   if not owner or #labels == 0 then return true end
-  local own, count = own_labels(owner)
+  local own, count = own_labels(owner, since)
+  local fresh = 0
   for _, label in ipairs(labels) do
     if not own[label] then
       own[label] = true
-      count = count + 1
+      fresh = fresh + 1
     end
   end
-  return count <= q.most_labels
+  return fresh == 0 or count + fresh <= q.most_labels
 end

@@ -17,7 +17,7 @@ end
 for name, amount in pairs(refunded) do
   if amount > (charged[name] or 0) then return 'too_much' end
 end
-if not has_room(q.workloads[1], q.labels) then return 'full' end
+if not has_room(q.workloads[1], q.labels, tonumber(task[2])) then return 'full' end
 
 -- Every check passed; write.
 local spent = key('spent', q.root)
@@ -49,7 +49,7 @@ local at = math.max(q.now, record.usable_until or 0)
 add_wide(q.workloads, q.labels, at, about, {})
 -- Reported labels: as many as the holder may add, and one for all others and for everyone else.
 local holder = q.workloads[1]
-local own, kept, room = holder and own_labels(holder) or {}, {}, q.most_reported
+local own, kept, room = holder and own_labels(holder, about.since) or {}, {}, q.most_reported
 for label in pairs(own) do
   if is_reported(label) then room = room - 1 end
 end

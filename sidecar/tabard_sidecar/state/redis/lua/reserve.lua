@@ -44,7 +44,8 @@ for _, label in ipairs(q.branch_labels) do
   local to = branch == holder and of_holder or of_branch
   to[#to + 1] = label
 end
-if not has_room(holder, of_holder) or not has_room(branch, of_branch) then return {'full', '', '0', before} end
+local since = tonumber(task[3])
+if not has_room(holder, of_holder, since) or not has_room(branch, of_branch, since) then return {'full', '', '0', before} end
 
 -- Every check passed; write.
 local amounts = {}
