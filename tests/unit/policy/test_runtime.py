@@ -394,10 +394,10 @@ async def test_a_mask_is_evaluated(start, tmp_path):
 
 
 async def test_a_mask_that_fails_is_no_mask_at_all(start, tmp_path):
-    mask = 'package system.log\n\nmask contains "/input" if to_number(input.x) > 3\n'
+    mask = 'package system.log\n\nmask contains "/input" if to_number(input.labels.x) > 3\n'
     runtime = await start(write(tmp_path, demo=GRANT_ALL, mask=mask))
     with pytest.raises(NoDecision) as caught:
-        await runtime.mask(b'{"x": "no number"}')
+        await runtime.mask(b'{"labels": {"x": "no number"}}')
     assert caught.value.code == "audit_unavailable"
 
 

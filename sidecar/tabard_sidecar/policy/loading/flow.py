@@ -152,9 +152,10 @@ class Flow(Terms):
             return ANY
         found: list[Shape] = []
         for clause in clauses:
-            found += self._clause(
-                clause, Frame(clause.source, {}, self._sink(quiet=True), self.program.input), None
-            )
+            system = clause.source.package[:1] == ("system",)
+            bound = self.program.record if system else self.program.input
+            frame = Frame(clause.source, {}, self._sink(quiet=True), bound)
+            found += self._clause(clause, frame, None)
         if shapes == {"set"}:
             return Many("set", union(found))
         if "set" in shapes or any("?" in clause.rule.path[2:] for clause in clauses):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tabard.caveats import CAVEATS
 
+from tabard_sidecar.policy.loading.argument_types import types_of
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.program import Clause
 from tabard_sidecar.policy.loading.shapes import Fields, Listed, Many, SetValue, Shape, Values
@@ -43,6 +44,11 @@ class Tool(Protocol):
     @property
     def arguments(self) -> frozenset[str] | None:
         """Names of its arguments; ``None`` if it accepts others."""
+        ...
+
+    @property
+    def schema(self) -> Json:
+        """JSON Schema of its arguments."""
         ...
 
 
@@ -218,6 +224,27 @@ def input_schema(base: Mapping[str, Json], names: Offered, modules: Iterable[str
     return root
 
 
+_RECORD_TEXTS = (
+    "decision_id", "event", "operation", "path", "request_id", "root_holder", "span_id", "timestamp", "trace_id",
+)  # fmt: skip
+_RECORD_OBJECTS = ("bundles", "labels", "metrics", "result")
+
+
+def record_schema(whole: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the schema of a decision record, which a mask has as its input.
+
+    Args:
+        whole: schema of the input that was decided on.
+    """
+    fields: dict[str, Json] = {name: {"type": "string"} for name in _RECORD_TEXTS}
+    fields |= {name: {"type": "object", "additionalProperties": True} for name in _RECORD_OBJECTS}
+    record = {"type": "object", "properties": {**fields, "input": whole}, "additionalProperties": False}
+    return {
+        **_marked(record, "input"),
+        "x-step": "Correct the name; a mask's input is a decision record, and the decision's input is input.input",
+    }
+
+
 def by_tool(schema: Mapping[str, Json], specs: Iterable[Tool] | None) -> dict[str, Mapping[str, Json]]:
     """Return the input's schema for calls of each tool."""
     found: dict[str, list[Tool]] = {}
@@ -233,16 +260,28 @@ def _for_tools(schema: Mapping[str, Json], specs: list[Tool]) -> Mapping[str, Js
 
 
 def _arguments(specs: list[Tool]) -> dict[str, Json]:
+    types = types_of((spec.schema for spec in specs), "input.tool.arguments")
     known: set[str] = set()
     for spec in specs:
         if spec.arguments is None:
-            return {"type": "object", "additionalProperties": True}
+            return {"type": "object", "properties": _certain(types, specs), "additionalProperties": True}
         known |= spec.arguments
     found: dict[str, Json] = {"type": "object", "x-what": "a tool that the rule is about"}
     _close(
         found, known, "argument_unknown", "Correct the name; a rule about an absent argument never matches"
     )
+    found["properties"] |= types
     return found
+
+
+def _certain(types: Mapping[str, Mapping[str, Json]], specs: list[Tool]) -> dict[str, Json]:
+    """Return the arguments that every tool of those describes which accept arguments that they don't describe."""
+    opened = [spec.schema for spec in specs if spec.arguments is None]
+    return {
+        name: inner
+        for name, inner in types.items()
+        if all(isinstance(each, Mapping) and name in each.get("properties", {}) for each in opened)
+    }
 
 
 def _marked(schema: Json, what: str) -> Json:

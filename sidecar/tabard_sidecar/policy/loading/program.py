@@ -51,6 +51,7 @@ class Program:
         data: base documents; ``None`` if they aren't known.
         input: bound of the input.
         tools: bound of the input by tool, for rules that name the tools they are about.
+        record: bound of a decision record, the input of ``system.log``.
         optional: paths of data that may be missing; ``*`` stands for any one key.
     """
 
@@ -60,6 +61,7 @@ class Program:
     input: Fits
     tools: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     optional: frozenset[Path] = field(default=frozenset())
+    record: Fits = field(default=Fits(({},)))
 
     def is_optional(self, path: Path) -> bool:
         """Tell whether data at ``path`` may be missing, itself or together with what holds it."""
@@ -96,7 +98,7 @@ def _source(file: str, node: Node, *, own: bool) -> Source:
 def input_of(program: Program, clause: Clause) -> Fits:
     """Return the bound of the input of a clause: if it names its tools, they alone count."""
     if clause.source.package[:1] == ("system",):
-        return Fits(({},))  # a decision record
+        return program.record
     names = named_tools(clause.rule.node.get("body") or [])
     schemas = [program.tools[name] for name in names if name in program.tools]
     return Fits(tuple(schemas)) if schemas else program.input

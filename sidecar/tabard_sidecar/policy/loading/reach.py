@@ -21,6 +21,7 @@ from tabard_sidecar.policy.loading.offered import (
     names_in,
     offered,
     part,
+    record_schema,
 )
 from tabard_sidecar.policy.loading.patterns import globs_meet
 from tabard_sidecar.policy.loading.program import Clause, Path, build_program
@@ -51,7 +52,12 @@ def check_reach(
     names = offered(Flow(program), labels, outside)
     known = {path[1] for path in program.clauses if path[:1] == ("policy",) and len(path) > 1}
     whole = input_schema(schema("input"), names, known)
-    program = replace(program, input=Fits((whole,)), tools=by_tool(whole, outside.tools))
+    program = replace(
+        program,
+        input=Fits((whole,)),
+        record=Fits((record_schema(whole),)),
+        tools=by_tool(whole, outside.tools),
+    )
     flow = Flow(program)
     for source, finding in flow.check():
         yield _problem(source.file, finding.at, finding.code, finding.message, finding.next_step)

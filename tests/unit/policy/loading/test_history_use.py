@@ -54,7 +54,7 @@ BASE = 'package policy.m\n\ngrant contains {"code": "ok"} if input.tool.name == 
             True,
         ),
         ('deny contains {"code": "a", "message": "b"} if data.tabard.lib.labels.has("x")', True, False),
-        ('deny contains {"code": "a", "message": "b"} if data.tabard.lib.history.called("x")', True, True),
+        ('deny contains {"code": "a", "message": "b"} if data.tabard.lib.history.called({"x"})', True, True),
         ('deny contains {"code": "a", "message": "b"} if { lib := data.tabard.lib; lib.clock }', True, True),
         ('deny contains {"code": "a", "message": "b"} if { some name; data.tabard.lib[name] }', True, True),
     ],

@@ -277,7 +277,7 @@ LIMITS_MAY = [
 ]
 
 
-def problems(engine, rules, *, data=DATA, metadata=""):
+def problems(engine, rules, *, data=DATA, metadata="", options=OPTIONS):
     """Return the codes of every problem of a policy with these rules, which import what they name."""
     used = [
         f"import {path}" + (f" as {name}" if path.split(".")[-1] != name else "")
@@ -287,7 +287,7 @@ def problems(engine, rules, *, data=DATA, metadata=""):
     ]
     text = metadata + HEAD.replace("policy.demo\n", "policy.demo\n" + "\n".join(used) + "\n", 1) + rules
     try:
-        compile_policy(engine, {"demo.rego": text}, data, OPTIONS).close()
+        compile_policy(engine, {"demo.rego": text}, data, options).close()
     except PolicyBrokenError as error:
         return {problem.code for problem in error.problems}
     return set()
@@ -347,6 +347,126 @@ def test_limits_of_a_hop_that_name_what_no_start_rule_grants_are_refused(engine,
 @pytest.mark.parametrize("limits", LIMITS_MAY)
 def test_limits_of_a_hop_that_narrow_are_accepted(engine, limits):
     assert problems(engine, delegating(limits)) == set()
+
+
+PAYMENT = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "integer"},
+        "currency": {"type": "string", "enum": ["EUR", "SEK"]},
+        "to": {"type": "array", "items": {"type": "string"}},
+        "address": {"type": "object", "properties": {"zip": {"type": "string"}}},
+        "note": {"type": ["string", "null"]},
+        "any": {},
+    },
+}
+ARGUMENTS_NEVER = [
+    "input.tool.arguments.amount > data.limit",
+    'input.tool.arguments.amount > "100"',
+    'input.tool.arguments.amount == "100"',
+    "a := input.tool.arguments; a.amount >= data.limit",
+    'object.get(input.tool.arguments, "amount", 0) > data.limit',
+    'input.tool.arguments.currency == "ERU"',
+    'input.tool.arguments.currency in {"EUR", "SKE"}',
+    "input.tool.arguments.to[_] == 5",
+    "some to in input.tool.arguments.to; to == 5",
+    "input.tool.arguments.address.zip == 5",
+    "input.tool.arguments.amount in data.lists.known",
+    "data.lists.blocked[input.tool.arguments.amount]",
+]
+ARGUMENTS_MAY = [
+    "input.tool.arguments.amount > 100",
+    "input.tool.arguments.amount > 0.5",
+    'object.get(input.tool.arguments, "amount", null) == null',
+    'input.tool.arguments.currency == "SEK"',
+    'input.tool.arguments.note == "x"',
+    "input.tool.arguments.note == null",
+    "input.tool.arguments.any > data.limit",
+    'input.tool.arguments.to[0] == "x"',
+    'input.tool.arguments.address.street == "x"',
+    "data.lists.blocked[input.tool.arguments.to[_]]",
+    "is_number(input.tool.arguments.amount)",
+    "not is_number(input.tool.arguments.amount)",
+]
+
+
+def paying(engine, conditions, *, closed):
+    """Return the problems of a rule about two tools with typed arguments."""
+    schema = {**PAYMENT, "additionalProperties": not closed}
+    tools = [{"name": f"notes.{name}", "inputSchema": schema, "labels": ["seen"]} for name in ("pay", "plan")]
+    offers = Offers(claims=frozenset(), tools=catalogue_of({"tools": tools}, "catalogue.yaml"))
+    return problems(engine, denied_if(conditions), options=CompileOptions(offers=offers))
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("conditions", ARGUMENTS_NEVER)
+def test_an_argument_is_compared_with_its_type_in_the_catalogue(engine, conditions, closed):
+    found = paying(engine, conditions, closed=closed)
+    assert found
+    assert found <= {"type_mismatch", "value_unknown"}
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("conditions", ARGUMENTS_MAY)
+def test_an_argument_of_the_right_type_is_accepted(engine, conditions, closed):
+    assert paying(engine, conditions, closed=closed) == set()
+
+
+def test_an_argument_that_tools_describe_differently_may_have_any_type(engine):
+    schemas = [
+        {"properties": {"n": {"type": kind}}, "additionalProperties": False} for kind in ("integer", "string")
+    ]
+    tools = [{"name": f"notes.{i}", "inputSchema": schema} for i, schema in enumerate(schemas)]
+    options = CompileOptions(offers=Offers(tools=catalogue_of({"tools": tools}, "catalogue.yaml")))
+    assert problems(engine, denied_if("input.tool.arguments.n > data.limit"), options=options) == set()
+    one = denied_if('input.tool.name == "notes.0"; input.tool.arguments.n > data.limit')
+    assert problems(engine, one, options=options) == {"type_mismatch"}
+
+
+MASK_NEVER = [
+    'input.inptu.tool.name == "notes.read"',
+    'input.tool.name == "notes.read"',
+    'input.input.tool.naem == "notes.read"',
+    'input.input.tool.name == "notes.raed"',
+    'input.input.operation == "authorise"',
+    'input.input.tool.name == "notes.read"; input.reslut.allowed',
+    "data.lists.blokced[input.input.subject.id]",
+    "_wrong",
+]
+MASK_MAY = [
+    'input.input.tool.name == "notes.read"',
+    "input.input.tool.arguments.id",
+    "input.result.allowed == false",
+    'input.labels.region == "eu"',
+    'input.event == "outcome"; startswith(input.timestamp, "2026")',
+    "not input.request_id",
+    "_right",
+]
+
+
+def masked_if(engine, conditions):
+    """Return the codes of the problems of a mask under conditions, which a semicolon separates."""
+    body = "\n\t".join(conditions.split("; "))
+    helper = {"_wrong": "_wrong if input.input.tool.naem\n", "_right": "_right if input.input.tool.name\n"}
+    mask = f'package system.log\n\nmask contains "/input/tool/arguments/id" if {{\n\t{body}\n}}\n'
+    modules = {"demo.rego": HEAD, "mask.rego": mask + helper.get(conditions, "")}
+    try:
+        compile_policy(engine, modules, DATA, OPTIONS).close()
+    except PolicyBrokenError as error:
+        return {problem.code for problem in error.problems}
+    return set()
+
+
+@pytest.mark.parametrize("conditions", MASK_NEVER)
+def test_a_mask_that_never_applies_is_refused(engine, conditions):
+    found = masked_if(engine, conditions)
+    assert found
+    assert found <= {"data_unknown", "input_unknown", "tool_unknown", "value_unknown"}
+
+
+@pytest.mark.parametrize("conditions", MASK_MAY)
+def test_a_mask_that_may_apply_is_accepted(engine, conditions):
+    assert masked_if(engine, conditions) == set()
 
 
 OPTIONAL = """# METADATA
