@@ -391,6 +391,14 @@ class Revocations(Protocol):
 class DecisionLog(Protocol):
     """Records decisions."""
 
+    def check(self) -> None:
+        """Check that records can be written, before anything is taken for a decision.
+
+        Raises:
+            NoDecision: the last record couldn't be written, none can be since, and the configuration requires it.
+        """
+        ...
+
     async def record(self, record: DecisionRecord) -> None:
         """Write one record.
 

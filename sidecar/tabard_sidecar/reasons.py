@@ -107,6 +107,8 @@ ReasonCode = Literal[
     # Credentials
     "credential_kind_unavailable",
     "credential_invalid",
+    # Only in records
+    "cancelled",
     # Errors: no decision was made
     "task_not_found",
     "request_invalid",

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from tabard import macaroon
-from tabard.caveats import CAVEATS, Budget, Caveat, CaveatRegistry, Hop, Limits, encode_caveat
+from tabard.caveats import CAVEATS, Budget, Caveat, CaveatError, CaveatRegistry, Hop, Limits, encode_caveat
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import identifier as identifiers
@@ -130,7 +130,7 @@ class GrantService:
             now: seconds since the epoch.
 
         Raises:
-            Refused: the grant would be too large.
+            Refused: the grant or one of its caveats would be too large.
             NoDecision: no root key is active.
         """
         ttls = [limits.ttl_seconds for limits in (*offered, *requested) if limits.ttl_seconds is not None]
@@ -275,5 +275,12 @@ def digest_of(serialised: str) -> str:
 
 
 def _encode(caveats: Iterable[Caveat]) -> list[bytes]:
-    """Encode caveats in order, without duplicates."""
-    return list(dict.fromkeys(map(encode_caveat, caveats)))
+    """Encode caveats in order, without duplicates.
+
+    Raises:
+        Refused: one is too large.
+    """
+    try:
+        return list(dict.fromkeys(map(encode_caveat, caveats)))
+    except CaveatError as error:
+        raise Refused("grant_too_large", f"the limits don't fit into a grant: {error}") from None

@@ -9,13 +9,14 @@ leads from a failure to an allow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
-from tabard_sidecar.model import Agent, Decision, Operation, PolicyDecision, ToolCall
+from tabard_sidecar.model import Agent, Ask, Decision, Operation, PendingApproval, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.issuing import PendingCredential
 from tabard_sidecar.pipeline.reading import CallReader
@@ -26,11 +27,11 @@ from tabard_sidecar.pipeline.reservations import (
     check_budgets_granted,
     contended,
     refusal,
-    task_labels,
 )
-from tabard_sidecar.pipeline.stages import Stages, evaluate, issue_reserved
+from tabard_sidecar.pipeline.stages import Stages, evaluate, reserve
 from tabard_sidecar.pipeline.task_states import TaskStateReader
-from tabard_sidecar.state import Reserved, ReserveState, TaskState
+from tabard_sidecar.state import ReserveState, TaskState
+from tabard_sidecar.util.whole import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,11 @@ class Authorizer:
             if not request.request_id:
                 return await decide()
             key = request_key("authorize", agent.id, grant.digest, request.request_id)
-            answer = await stages.idempotency.once(key, request.body_digest(), decide)
+
+            async def decide_for_good() -> Answer:
+                return recorder.keeps(await decide())
+
+            answer = await stages.idempotency.once(key, request.body_digest(), decide_for_good)
             if answer.replayed and state.cached:
                 # No reservation confirms a stored answer, so the task is looked up.
                 await reader.read()
@@ -108,12 +113,13 @@ class Authorizer:
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
     ) -> Answer:
         """Decide on the task's state; a cached one can only lead to an allow, which reserving confirms."""
+        stages = self._stages
         for _ in range(MOST_EVALUATIONS):
             proposal = await self._propose(call, state, recorder)
             if proposal.allowed:
-                reserved = await self._reserve(call, state, proposal, recorder)
+                reserved = await reserve(stages, call, state, proposal.policy, proposal.credential, recorder)
                 if reserved.state is ReserveState.DONE:
-                    return Answer(await self._allow(call, proposal, recorder))
+                    return Answer(await self._allow(proposal, recorder))
                 if reserved.state is not ReserveState.CHANGED and not state.cached:
                     raise refusal(call.grant, reserved)
             elif not state.cached:
@@ -153,28 +159,11 @@ class Authorizer:
             call.agent, call.grant, call.tool, template, scopes, recorder.decision_id
         )
 
-    async def _reserve(
-        self, call: VerifiedCall, state: TaskState, proposal: _Proposal, recorder: DecisionRecorder
-    ) -> Reserved:
-        """Reserve charges, labels and approvals of the call, and note them for the record."""
-        decision = proposal.policy
-        with self._stages.observer.stage("reserve"):
-            reserved = await self._stages.reservations.reserve(
-                call, state, decision, recorder.decision_id, proposal.credential
-            )
-        if reserved.state is ReserveState.DONE:
-            recorder.took(
-                charges=decision.charges,
-                labels={*task_labels(call, decision), *decision.branch_labels},
-                approvals=[met.approval_id for met in call.approvals],
-            )
-        return reserved
-
-    async def _allow(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
-        """Issue the credential and allow. If issuing fails, release the reservation."""
+    async def _allow(self, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:
+        """Issue the credential and allow. If issuing fails, what was taken is released with the record of that."""
         policy, credential = proposal.policy, None
         if proposal.credential is not None:
-            credential = await issue_reserved(self._stages, call.grant, proposal.credential, recorder)
+            credential = await proposal.credential.issue(recorder, self._stages.observer)
         return recorder.allow(
             policy.granted_by,
             credential=credential,
@@ -189,18 +178,24 @@ class Authorizer:
         denied = recorder.deny(*proposal.policy.denials)
         if not proposal.policy.asks:
             return denied
+        recorder.begin()
+        return replace(denied, approvals=await whole(self._ask(call, proposal.policy.asks, recorder)))
+
+    async def _ask(
+        self, call: VerifiedCall, asks: Sequence[Ask], recorder: DecisionRecorder
+    ) -> tuple[PendingApproval, ...]:
         stages, request = self._stages, call.request
         pending = await stages.approvals.ask(
             request.grant,
             call.grant,
             call.agent,
             call.tool,
-            proposal.policy.asks,
+            asks,
             known_tool=call.spec is not None,
             now=stages.clock(),
         )
         recorder.asked_for([approval.approval_id for approval in pending])
-        return replace(denied, approvals=pending)
+        return pending
 
 
 def _asked(request: AuthorizeRequest) -> bytes:

@@ -18,8 +18,8 @@ from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, RenewCredentialRequest, VerifiedCall
-from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, refusal, task_labels
-from tabard_sidecar.pipeline.stages import Stages, evaluate, issue_reserved
+from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, refusal
+from tabard_sidecar.pipeline.stages import Stages, evaluate, reserve
 from tabard_sidecar.revocation.targets import own_credential_target
 from tabard_sidecar.state import ReserveState, Revocation, RevocationKind, RevocationOrigin
 
@@ -167,14 +167,12 @@ class Credentials:
         pending = stages.issuance.prepare(
             call.agent, call.grant, call.tool, template, (), recorder.decision_id
         )
-        with stages.observer.stage("reserve"):
-            reserved = await stages.reservations.reserve(call, state, fresh, recorder.decision_id, pending)
+        reserved = await reserve(stages, call, state, fresh, pending, recorder)
         if reserved.state is ReserveState.CHANGED:
             return None
         if reserved.state is not ReserveState.DONE:
             raise refusal(call.grant, reserved)
-        recorder.took(charges={}, labels={*task_labels(call, fresh), *fresh.branch_labels})
-        credential = await issue_reserved(stages, call.grant, pending, recorder)
+        credential = await pending.issue(recorder, stages.observer)
         return recorder.allow(decision.granted_by, credential=credential, obligations=fresh.obligations)
 
     async def _evaluate(

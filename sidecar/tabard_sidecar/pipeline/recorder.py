@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from tabard_sidecar.errors import Refused
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Observer, Unverified
 from tabard_sidecar.model import (
@@ -22,6 +24,9 @@ from tabard_sidecar.model import (
     VerifiedGrant,
 )
 from tabard_sidecar.util.jsontext import encode
+
+_TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
+"""Seconds after which a reservation is released whose caller has gone: it may reach the store late."""
 
 
 def new_id() -> str:
@@ -77,6 +82,10 @@ class DecisionRecorder:
         self._policy_revision = ""
         self._input_json = b""
         self._effects: dict[str, Any] = {}
+        self._asking_for: dict[str, Any] | None = None
+        self._undo: Callable[[], Awaitable[bool]] | None = None
+        self._began = False
+        self._kept: Answer | None = None
         self._intended = False
         self._agent: Agent | None = None
         self._grant: VerifiedGrant | None = None
@@ -108,21 +117,115 @@ class DecisionRecorder:
         self._input_json = input_json
         self._policy_revision = policy_revision
 
-    def took(
-        self, *, charges: Mapping[str, int], labels: Collection[str] = (), approvals: Collection[str] = ()
+    def begin(self) -> None:
+        """Note that something is taken, asked or made from now on; whatever happens then gets a record.
+
+        Raises:
+            NoDecision: the decision log is required and can't be written; nothing may be taken.
+        """
+        self._log.check()
+        self._began = True
+
+    def take(
+        self,
+        undo: Callable[[], Awaitable[bool]],
+        *,
+        charges: Mapping[str, int],
+        labels: Collection[str] = (),
+        approvals: Collection[str] = (),
     ) -> None:
-        """Note what was reserved: charges by budget, labels, ids of approvals."""
+        """Note what is about to be reserved: charges by budget, labels, ids of approvals.
+
+        ``undo`` releases it, and returns False if it isn't there. Follow with :meth:`took` or :meth:`took_nothing`; if
+        neither comes, it is unknown whether the store took it.
+
+        Raises:
+            NoDecision: see :meth:`begin`.
+        """
+        self.begin()
+        self._undo = undo
+        wanted: dict[str, Any] = {}
         if charges:
-            self._effects["charges"] = dict(charges)
+            wanted["charges"] = dict(charges)
+        if labels:
+            wanted["labels"] = sorted(labels)
+        if approvals:
+            wanted["approvals"] = list(approvals)
+        self._asking_for = wanted
+
+    def took(self) -> None:
+        """Note that it was reserved."""
+        self._effects |= self._asking_for or {}
+        self._asking_for = None
+
+    def took_nothing(self) -> None:
+        """Note that it wasn't reserved."""
+        self._undo = self._asking_for = None
+
+    def inherited(self, labels: Collection[str]) -> None:
+        """Note labels that a new task has from earlier ones."""
         if labels:
             self._effects["labels"] = sorted(labels)
-        if approvals:
-            self._effects["approvals"] = list(approvals)
 
     def gave_back(self) -> None:
         """Note that charges and approvals were released; labels stay."""
+        self._undo = None
         for name in ("charges", "approvals"):
             self._effects.pop(name, None)
+
+    def keeps(self, answer: Answer) -> Answer:
+        """Note that a repeated request may get this answer, so that it stands whatever happens now; return it."""
+        self._kept, self._undo = answer, None
+        return answer
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a failure from now on leaves something behind that needs a record."""
+        return self._began or self._intended
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is unknown if the store took what was asked for."""
+        return self._asking_for is not None
+
+    @property
+    def took_something(self) -> bool:
+        """Whether there is something to give back."""
+        return self._undo is not None
+
+    async def give_back(self, tries_after: Collection[float] = _TRIES_AFTER[:1]) -> None:
+        """Release what was taken for an answer that isn't given.
+
+        ``tries_after`` are the seconds before each try, if it is unknown whether the store took it. If the store can't be
+        asked, the record says what may have been taken.
+        """
+        undo, self._undo = self._undo, None
+        wanted, self._asking_for = self._asking_for, None
+        if undo is None:
+            return
+        unknown = wanted is not None
+        for pause in tries_after if unknown else _TRIES_AFTER[:1]:
+            await asyncio.sleep(pause)
+            with suppress(NoDecision):
+                if await undo():
+                    self._effects |= wanted or {}
+                    self.gave_back()
+                    return
+                unknown = False
+        if unknown and wanted:
+            self._effects["may_have_taken"] = wanted
+
+    async def settle(self, error: BaseException, tries_after: Collection[float] = _TRIES_AFTER[:1]) -> None:
+        """Give back what was taken for a decision that failed, and record that; an answer that was kept is recorded.
+
+        If the decision log can't be written, there is no record.
+        """
+        await self.give_back(tries_after)
+        if isinstance(error, NoDecision) and error.code == "audit_unavailable":
+            return
+        answer = self._kept or Answer(self.deny(_reason_of(error)))
+        with suppress(NoDecision):
+            await self.close(answer)
 
     def made(self, grant: VerifiedGrant) -> None:
         """Note which task was started, or which holder it was handed to: the task's id and the new link."""
@@ -251,6 +354,7 @@ class DecisionRunner:
         self._log = log
         self._observer = observer
         self._clock = clock
+        self._running: set[asyncio.Task[None]] = set()
 
     async def run(
         self,
@@ -271,10 +375,58 @@ class DecisionRunner:
             answer = await work(recorder)
         except Refused as refusal:
             answer = Answer(recorder.refused(refusal))
-        with self._observer.stage("commit"):
-            await recorder.close(answer)
+            if recorder.took_something:
+                await self._apart(recorder.give_back())
+        except (Exception, asyncio.CancelledError) as error:
+            await self._failed(recorder, error)
+            raise
+        try:
+            with self._observer.stage("commit"):
+                await recorder.close(answer)
+        except asyncio.CancelledError:
+            await self._apart(recorder.close(answer))
+            raise
+        except Exception:
+            await self._apart(recorder.give_back())
+            raise
         self._observer.decided(operation, answer.decision, perf_counter() - began)
         return answer
+
+    async def settled(self) -> None:
+        """Wait for the records of decisions whose callers have gone."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _failed(self, recorder: DecisionRecorder, error: BaseException) -> None:
+        """Record a decision that failed, if it has begun to take something or failed by a defect."""
+        if isinstance(error, NoDecision | asyncio.CancelledError) and not recorder.unfinished:
+            return
+        error.add_note(f"decision {recorder.decision_id}")
+        if isinstance(error, asyncio.CancelledError):
+            await self._apart(recorder.settle(error, _TRIES_AFTER))
+        elif recorder.unsure:
+            # The store doesn't answer; the caller needn't wait for it once more.
+            self._start(recorder.settle(error, _TRIES_AFTER[-1:]))
+        else:
+            await self._apart(recorder.settle(error))
+
+    async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what must be done although the caller may be, or have been, cancelled."""
+        await asyncio.shield(self._start(work))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+
+def _reason_of(error: BaseException) -> Reason:
+    if isinstance(error, NoDecision | Refused):
+        return Reason(error.code, error.message)
+    if isinstance(error, asyncio.CancelledError):
+        return Reason("cancelled", "the caller went away, or the time for the request was over")
+    return Reason("internal", f"unexpected {type(error).__name__}; the sidecar's log has the stack trace")
 
 
 def asked_json(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value

@@ -75,13 +75,14 @@ class Reservations:
             self._cache.missed(call.grant.root_id)
         return reserved
 
-    async def release(self, decision_id: str, grant: IndexedGrant) -> None:
-        """Release a reservation, because nothing was issued.
+    async def release(self, decision_id: str, grant: IndexedGrant) -> bool:
+        """Release a reservation, because nothing was given; return False if there is none.
 
         Raises:
             NoDecision: the store is out of reach; then the charge stays.
         """
-        await self._state.release(decision_id, grant.root_id)
+        self._cache.forget(grant.root_id)
+        return await self._state.release(decision_id, grant.root_id)
 
     def _reservation(
         self,

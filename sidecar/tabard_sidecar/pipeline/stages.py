@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tabard_sidecar.credentials import Issuers
 from tabard_sidecar.errors import Refused
@@ -20,15 +21,16 @@ from tabard_sidecar.interfaces import (
     Revocations,
     ToolSpec,
 )
-from tabard_sidecar.model import Agent, IssuedCredential, Operation, PolicyDecision, ToolCall
+from tabard_sidecar.model import Agent, Operation, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance, PendingCredential
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.recorder import DecisionRecorder, DecisionRunner
-from tabard_sidecar.pipeline.reservations import Reservations
+from tabard_sidecar.pipeline.requests import VerifiedCall
+from tabard_sidecar.pipeline.reservations import Reservations, task_labels
 from tabard_sidecar.pipeline.task_states import TaskStates
-from tabard_sidecar.state import StateStore
+from tabard_sidecar.state import Reserved, ReserveState, StateStore, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +120,33 @@ async def evaluate(  # noqa: PLR0913
         return await policy.decide(operation, input_json, approvals=approvals)
 
 
-async def issue_reserved(
-    stages: Stages, grant: IndexedGrant, pending: PendingCredential, recorder: DecisionRecorder
-) -> IssuedCredential:
-    """Issue the credential of a call that was reserved. If that fails, release the reservation.
+async def reserve(  # noqa: PLR0913, PLR0917
+    stages: Stages,
+    call: VerifiedCall,
+    state: TaskState,
+    decision: PolicyDecision,
+    credential: PendingCredential | None,
+    recorder: DecisionRecorder,
+) -> Reserved:
+    """Reserve charges, labels and approvals of a call, which the record gets.
+
+    If no answer is given after that, the recorder releases them.
 
     Raises:
-        NoDecision: the intent can't be recorded, or the issuer's backend or key can't be reached.
-        Refused: the credential can't be encoded or is too large.
+        Refused: the store has lost acknowledged writes.
+        NoDecision: the store is out of reach, or the decision log can't be written.
     """
-    try:
-        return await pending.issue(recorder, stages.observer)
-    except BaseException:
-        # Nothing was issued, so nothing was taken. If the release fails, too, the charge stays.
-        await stages.reservations.release(recorder.decision_id, grant)
-        recorder.gave_back()
-        raise
+    reservations = stages.reservations
+    recorder.take(
+        partial(reservations.release, recorder.decision_id, call.grant),
+        charges=decision.charges,
+        labels={*task_labels(call, decision), *decision.branch_labels},
+        approvals=[met.approval_id for met in call.approvals],
+    )
+    with stages.observer.stage("reserve"):
+        reserved = await reservations.reserve(call, state, decision, recorder.decision_id, credential)
+    if reserved.state is ReserveState.DONE:
+        recorder.took()
+    else:
+        recorder.took_nothing()
+    return reserved

@@ -28,6 +28,7 @@ from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_jso
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
+from tabard_sidecar.util.whole import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,14 @@ class Tasks:
             intent = await self._intent(request, subject)
 
         async def decide() -> Answer:
-            return await self._mint(request, agent, subject, intent, recorder)
+            return recorder.keeps(await self._mint(request, agent, subject, intent, recorder))
 
         if not request.request_id:
             return await decide()
         credential = hashlib.sha256(request.subject_token.encode()).hexdigest()
         key = request_key("start_task", agent.id, credential, request.request_id)
-        answer = await stages.idempotency.once(key, request.body_digest, decide)
+        # To its end: a retry must find the answer, because the token and the intent are spent.
+        answer = await whole(stages.idempotency.once(key, request.body_digest, decide))
         if not answer.replayed or not answer.grant:
             return answer
         verified, ended = await self.describe(answer.grant)
@@ -199,7 +201,6 @@ class Tasks:
         decision = await self._evaluate(Operation.START_TASK, input_json, recorder)
         if not decision.allowed:
             return Answer(recorder.deny(*decision.denials))
-        await self._spend(subject, intent, now)
         requested = [request.limits] if intent.limits is None else [request.limits, intent.limits]
         grant = stages.grants.mint(
             task=replace(task, id=new_id()),
@@ -213,9 +214,17 @@ class Tasks:
         if verified.refusal is not None:
             # A limit that this task can never meet, for example on its purpose.
             raise Refused(*verified.refusal)
-        await self._open(verified, recorder)
-        recorder.made(verified)
+        # Spent after everything that can refuse the request, so that a request that can't succeed burns no intent.
+        recorder.begin()
+        await whole(self._spend_and_open(subject, intent, verified, recorder))
         return Answer(recorder.allow(decision.granted_by), grant, verified)
+
+    async def _spend_and_open(
+        self, subject: Subject, intent: Intent, grant: VerifiedGrant, recorder: DecisionRecorder
+    ) -> None:
+        await self._spend(subject, intent, grant.task.started_at)
+        await self._open(grant, recorder)
+        recorder.made(grant)
 
     async def _evaluate(
         self, operation: Operation, input_json: bytes, recorder: DecisionRecorder
@@ -243,8 +252,7 @@ class Tasks:
         # The clock of the sidecar that adds a label may be behind.
         since = task.started_at - self._rules.label_carry_seconds - CLOCK_SKEW_SECONDS
         inherited = await self._stages.state.open_task(record, labels_since=since)
-        if inherited:
-            recorder.took(charges={}, labels=inherited)
+        recorder.inherited(inherited)
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:
         """Spend the subject token and the signed intent, which may start a limited number of tasks."""
@@ -288,6 +296,10 @@ class Tasks:
         )
         verified = stages.grants.verify(handed)
         # The child is counted now, so that the limit refuses the delegation and not the child's first call.
-        await stages.task_states.count_children(verified)
-        recorder.made(verified)
+        recorder.begin()
+        await whole(self._count(verified, recorder))
         return Answer(recorder.allow(decision.granted_by), handed, verified)
+
+    async def _count(self, handed: IndexedGrant, recorder: DecisionRecorder) -> None:
+        await self._stages.task_states.count_children(handed)
+        recorder.made(handed)

@@ -121,6 +121,12 @@ class SinkDecisionLog:
         except SinkError as error:
             self._failed(error, 0)
 
+    def check(self) -> None:
+        """Check that records can be written; see the interface."""
+        if self._required and self._recovery is not None and not self._recovery.done():
+            message = "the decision log can't be written, so nothing is taken for a decision; free the sink"
+            raise NoDecision("UNAVAILABLE", "audit_unavailable", message)
+
     async def record(self, record: DecisionRecord) -> None:
         """Write one record. When this returns, the record has been passed to the kernel.
 

@@ -107,7 +107,9 @@ def joined(records: Iterable[dict[str, Any]]) -> Iterator[Entry]:
     opened: dict[str, Entry] = {}
     for record in records:
         decision_id = str(record.get("decision_id", ""))
-        entry = opened.pop(decision_id, None) if decision_id else None
+        # A stored answer that is given again doesn't end the decision: that one's own outcome may follow.
+        replayed = bool(_object(record, "result").get("replayed"))
+        entry = opened.pop(decision_id, None) if decision_id and not replayed else None
         if entry is None:
             entry = Entry(decision_id, record, record)
         entry.last = record

@@ -253,6 +253,7 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
+    stack.push_async_callback(parts.stages.decisions.settled)
     await asyncio.gather(parts.identity.start(), parts.policy.start())
     return parts
 

@@ -108,8 +108,11 @@ class StateStore(Protocol):
         """
         ...
 
-    async def release(self, decision_id: str, root_id: str) -> None:
-        """Undo a reservation except for its labels, because no credential was issued. Idempotent."""
+    async def release(self, decision_id: str, root_id: str) -> bool:
+        """Undo a reservation except for its labels, because its answer wasn't given. Idempotent.
+
+        Returns False if there is none.
+        """
         ...
 
     async def report(self, outcome: Outcome) -> OutcomeState:

@@ -146,3 +146,22 @@ def test_no_line_ends_the_command(records):
     """Records that another program or version wrote are shown as far as they go."""
     for entry in joined(parsed(json.dumps(record).encode() for record in records)):
         assert entry.as_json()
+
+
+def test_an_answer_that_is_given_again_does_not_end_the_decision():
+    """A replay that is recorded between a decision's intent and its outcome takes nothing from either."""
+    credential = {"id": "c", "kind": "jwt", "audience": "bank"}
+    asked = {"tool": {"name": "pay"}}
+    records = [
+        {"decision_id": "d", "event": "intent", "input": asked, "result": {"credential": credential}},
+        {
+            "decision_id": "d",
+            "event": "outcome",
+            "input": asked,
+            "result": {"decision": "allow", "replayed": True},
+        },
+        {"decision_id": "d", "event": "outcome", "result": {"decision": "allow", "credential": {"id": "c"}}},
+    ]
+    again, first = (entry.as_json() for entry in joined(records))
+    assert (again["replayed"], again["audience"], again["tool"]) == (True, "", "pay")
+    assert (first["replayed"], first["audience"], first["tool"]) == (False, "bank", "pay")

@@ -215,9 +215,10 @@ class RedisStateStore:
         return True
 
     @understood
-    async def release(self, decision_id: str, root_id: str) -> None:
+    async def release(self, decision_id: str, root_id: str) -> bool:
         """Undo a reservation; see the interface."""
-        await self._link.run(scripts.RELEASE, {"root": root_id, "decision": decision_id})
+        found = await self._link.run(scripts.RELEASE, {"root": root_id, "decision": decision_id})
+        return int(found) == 1
 
     @understood
     async def report(self, outcome: Outcome) -> OutcomeState:

@@ -124,13 +124,14 @@ class SQLiteStateStore:
         except reservations.NotReserved as refusal:
             return refusal.answer
 
-    async def release(self, decision_id: str, root_id: str) -> None:
+    async def release(self, decision_id: str, root_id: str) -> bool:
         """Undo a reservation; see the interface."""
         number = await self._number(root_id, decision_id)
         if number is not None:
             await self._file.write(
                 lambda c: reservations.release(c, decision_id, root_id, number), durable=False
             )
+        return number is not None
 
     async def report(self, outcome: Outcome) -> OutcomeState:
         """Record an outcome; see the interface."""
