@@ -80,6 +80,29 @@ async def test_a_repeated_evaluation_uses_the_same_policy(zone, parts, monkeypat
     await task.authorize("send", {})
 
 
+async def test_a_renewal_beside_a_reading_is_decided_again(zone, parts, monkeypatch):
+    """Compare-and-set covers renewals: a label that comes while policy is asked counts."""
+    rule = 'deny contains {"code": "late", "message": "noted"} if {\n\tinput.tool.name == "web.fetch"\n\t"noted" in input.history.labels\n}\n'
+    await load(zone, parts, SOURCE + "\n" + rule)
+    task = await zone.start_task()
+    fetch = {"kind": "jwt"}
+    credential = (await task.authorize("web.fetch", fetch)).credential
+    asked = []
+
+    async def decide_slowly(decide, *args, **kwargs):
+        decision = await decide(*args, **kwargs)
+        asked.append(decision.allowed)
+        if len(asked) == 1:
+            await task.authorize("note", {})
+        return decision
+
+    monkeypatch.setattr(parts.policy, "lease", around_decide(parts.policy, decide_slowly))
+    assert (await refused(task.renew(credential, fetch))).code == "late"
+    assert asked == [True, True, True, False], (
+        "the call, the reading beside it, the renewal, and the call again"
+    )
+
+
 async def test_only_what_was_taken_is_recorded_as_taken(zone, parts, monkeypatch):
     """An answer that had to be thrown away leaves no charge in the log."""
     grants, word, denials = SOURCE.partition("deny contains")
