@@ -13,15 +13,16 @@ from tabard.trust import read_trusted
 
 from tabard_sidecar.interfaces import ArgumentFault
 from tabard_sidecar.model import REPORTED, ToolCall
-from tabard_sidecar.policy.loading.documents import DocumentError, parse_json, parse_yaml
+from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.schema import Check, Fault, compile_schema
 from tabard_sidecar.policy.schema_cost import Cost, cost_of
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.wanted import require_wanted
 
-MAX_BYTES = 16 * 1024 * 1024
+_MAX_PROBLEMS = 100
 MAX_NAME_BYTES = 256
 _HINTS: Mapping[str, type] = {
     "title": str,
@@ -200,8 +201,11 @@ def catalogue_of(document: Json, file: str, *, required: bool = False) -> Catalo
 
     def wrong(code: str, message: str, step: str) -> None:
         problems.append(PolicyProblem(file, 0, 0, code, message, step))
+        if len(problems) >= _MAX_PROBLEMS:
+            raise PolicyBrokenError(problems)
 
     for position, item in enumerate(_items(document, wrong)):
+        require_wanted()
         spec = _tool(item, position, wrong)
         if spec is None:
             continue

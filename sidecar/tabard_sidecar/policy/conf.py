@@ -78,7 +78,9 @@ class PolicyConfig(BaseModel):
 
     path: Path | None = Field(
         default=None,
-        description="Folder with Rego modules and data, or a bundle tarball (`opa build`). Followed for changes.",
+        description=(
+            "Folder with Rego modules and data, or a bundle tarball (`opa build`), at most 8 MiB. Followed for changes."
+        ),
     )
     bundle: BundleConfig = Field(default=BundleConfig(), description="Signatures of a bundle.")
     remote: RemoteConfig | None = Field(
@@ -134,7 +136,7 @@ class CatalogueConfig(BaseModel):
 
     path: Path | None = Field(
         default=None,
-        description="Tool catalogue, YAML or JSON. The result of MCP's `tools/list` is accepted, too.",
+        description="Tool catalogue, YAML or JSON, at most 4 MiB. The result of MCP's `tools/list` is accepted, too.",
     )
     required: bool = Field(
         default=False, description="True denies every tool that the catalogue doesn't name."

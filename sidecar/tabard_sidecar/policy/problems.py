@@ -47,13 +47,16 @@ class PolicyProblem:
         return asdict(self)
 
 
+_MOST_TOLD = 100
+
+
 class PolicyBrokenError(Exception):
-    """A policy can't be used; holds every problem that was found.
+    """A policy can't be used; holds the problems that were found.
 
     Attributes:
-        problems: all problems, sorted by file and line.
+        problems: the first hundred problems, sorted by file and line.
     """
 
     def __init__(self, problems: Iterable[PolicyProblem]) -> None:
-        self.problems = tuple(sorted(problems))
+        self.problems = tuple(sorted(problems)[:_MOST_TOLD])
         super().__init__("\n".join(str(problem) for problem in self.problems))

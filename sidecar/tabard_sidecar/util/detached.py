@@ -1,4 +1,7 @@
-"""Runs blocking work in threads that can be given up, so that the loop never waits for a disk or a parser that hangs."""
+"""Runs blocking work in threads that can be given up, so that the loop never waits for a disk or a parser that hangs.
+
+Work that was given up ends where it next calls :func:`tabard_sidecar.util.wanted.require_wanted`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
+
+from tabard_sidecar.util.wanted import work_while
 
 _T = TypeVar("_T")
 
@@ -69,6 +74,7 @@ class _Attempt(Generic[_T]):
 
     def call(self) -> None:
         """Work, in the thread."""
+        work_while(lambda: not self.answer.cancelled())
         try:
             result = self._work()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for

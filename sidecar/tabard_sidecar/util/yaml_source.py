@@ -15,11 +15,13 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 
 from tabard_sidecar.util.problems import SourceError, SourceProblem
+from tabard_sidecar.util.wanted import require_wanted
 from tabard_sidecar.util.yaml_scalars import AmbiguousError, resolve
 
 MAX_BYTES = 256 * 1024
 _T = TypeVar("_T")
 _MAX_DEPTH = 32
+_MAX_PROBLEMS = 100
 _TEXT_STYLES = frozenset("'\"|>")  # quoted or block: always text
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -66,7 +68,8 @@ class Marked:
 def parse(text: bytes, source: str) -> tuple[Marked, list[SourceProblem]]:
     """Parse one YAML document whose root is a mapping; an empty document is an empty mapping.
 
-    Repeated keys don't stop the parsing: they are returned as problems, so that all problems are reported together.
+    Repeated keys don't stop the parsing: they are returned as problems, so that problems are reported together, up to a
+    hundred.
 
     Args:
         text: the file's bytes, at most 256 KiB of UTF-8.
@@ -88,18 +91,19 @@ def parse(text: bytes, source: str) -> tuple[Marked, list[SourceProblem]]:
     return root, composer.problems
 
 
-def parse_data(text: bytes, source: str, max_depth: int) -> Any:  # noqa: ANN401 - JSON
+def parse_data(text: bytes, source: str, max_depth: int, max_values: int) -> Any:  # noqa: ANN401 - JSON
     """Parse one YAML document of any kind and return plain data, which JSON can hold.
 
     Args:
         text: the file's bytes, UTF-8.
         source: name of the file for error messages.
         max_depth: deepest nesting.
+        max_values: most values: texts, numbers, lists, mappings and so on, without the keys.
 
     Raises:
         SourceError: it isn't of the accepted subset.
     """
-    composer = _Composer(source, max_depth)
+    composer = _Composer(source, max_depth, max_values)
     value = composer.read(text, composer.plain)
     if composer.problems:
         raise SourceError(composer.problems)
@@ -133,9 +137,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> SourceProblem:
 class _Composer:
     """Turns parser events into :class:`Marked` values."""
 
-    def __init__(self, source: str, max_depth: int) -> None:
+    def __init__(self, source: str, max_depth: int, max_values: int = MAX_BYTES) -> None:
         self._source = source
         self._max_depth = max_depth
+        self._max_values = max_values
+        self._values = 0
         self.problems: list[SourceProblem] = []
 
     def read(self, text: bytes, compose: Callable[[yaml.Event, Iterator[yaml.Event], int], _T]) -> _T | None:
@@ -197,6 +203,10 @@ class _Composer:
 
     def plain(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:  # noqa: ANN401 - JSON
         """Return a value without its positions."""
+        require_wanted()
+        self._values += 1
+        if self._values > self._max_values:
+            self._stop(event, f"more than {self._max_values} values", "Keep fewer values in the file.")
         self._admit(event, depth)
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Any] = []
@@ -284,6 +294,8 @@ class _Composer:
         self.problems.append(
             SourceProblem(message, self._source, position.line, position.column, next_step=next_step)
         )
+        if len(self.problems) >= _MAX_PROBLEMS:
+            raise SourceError(self.problems)
 
     def _stop(self, event: yaml.Event, message: str, next_step: str = "") -> NoReturn:
         self._note(event, message, next_step)

@@ -173,3 +173,27 @@ def test_further_annotations_are_handed_to_policies():
         [{"name": "t", "annotations": {"team": "payments", "readOnlyHint": True}}], "c.yaml"
     )
     assert spec.annotations["team"] == "payments"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"tools": [], "_meta": [0] * 100_001}),
+        json.dumps({"tools": [{"name": "a", "description": "x" * 5_000_000}]}),
+        "tools:\n" + "- a\n" * 100_001,
+    ],
+)
+@pytest.mark.parametrize("name", ["c.json", "c.yaml"])
+def test_a_catalogue_that_takes_too_long_to_parse_is_refused(tmp_path, name, content):
+    """It is read again while calls are decided."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(PolicyBrokenError):
+        load_catalogue(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", ["a: NO\n" * 200_000, "tools:\n" + "- {name: a, x: 1}\n" * 20_000])
+def test_after_a_hundred_problems_reading_stops(tmp_path, content):
+    (tmp_path / "c.yaml").write_text(content)
+    with pytest.raises(PolicyBrokenError) as caught:
+        load_catalogue(tmp_path / "c.yaml")
+    assert 0 < len(caught.value.problems) <= 100

@@ -8,7 +8,9 @@ import sys
 import threading
 
 import pytest
+from tabard_sidecar.policy.loading.documents import parse_json, parse_yaml
 from tabard_sidecar.util.detached import Detached, StuckError
+from tabard_sidecar.util.wanted import GivenUpError, require_wanted
 
 from tests.support.waiting import eventually
 
@@ -44,6 +46,44 @@ async def test_a_task_that_is_cancelled_leaves_its_result_to_be_discarded():
         await task
     go.set()
     await eventually(lambda: late)
+
+
+async def test_work_that_was_given_up_ends_at_its_next_piece():
+    """Otherwise loads of a file that takes too long would pile up, and take the process's time."""
+    detached, ended = Detached("reading", places=1), threading.Event()
+
+    def work():
+        try:
+            while True:
+                require_wanted()
+        except GivenUpError:
+            ended.set()
+            raise
+
+    with pytest.raises(StuckError, match="took longer"):
+        await detached.run(work, 0.05)
+    await eventually(ended.is_set)
+    await eventually(lambda: all(one.name != "tabard-reading" for one in threading.enumerate()))
+    assert await detached.run(lambda: 1, 5) == 1
+    require_wanted()  # work that isn't detached is always wanted
+
+
+@pytest.mark.parametrize("parse", [parse_yaml, parse_json])
+async def test_parsing_that_was_given_up_ends(parse):
+    content = b"[" + b",".join([b'{"a":0}'] * 40_000) + b"]"
+    ends = []
+
+    def work():
+        try:
+            return parse(content)
+        except GivenUpError as error:
+            ends.append(error)
+            raise
+
+    detached = Detached("parsing")
+    with pytest.raises(StuckError):
+        await detached.run(work, 0.0001)
+    await eventually(lambda: len(ends) == 1)
 
 
 def test_what_hangs_does_not_keep_the_process():

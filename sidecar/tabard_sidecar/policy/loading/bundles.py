@@ -19,6 +19,7 @@ from tabard.trust import read_trusted
 from tabard_opa import Bundle, BundleVerification, EngineError, VerificationKey, parse_bundle
 from tabard_opa import PolicyProblem as EngineProblem
 
+from tabard_sidecar.policy.loading.documents import DocumentError, require_small_json
 from tabard_sidecar.policy.loading.reading import MAX_BYTES, MAX_FILES, UnreadableError, read_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
@@ -80,6 +81,7 @@ def read_bundle(
     """
     content = read_file(path)
     files = _unpack(content, path)
+    _require_small(files, path)
     bundle = _verified(content, path, keys)
     modules = sorted((name, text) for name, text in files.items() if name.endswith(".rego"))
     if modules != sorted((_member_name(name, path), text.encode()) for name, text in bundle.modules.items()):
@@ -131,6 +133,16 @@ def _unpack(content: bytes, path: Path) -> dict[str, bytes]:
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise UnreadableError(str(path), f"isn't a readable bundle: {error}", _BUILD) from error
     return files
+
+
+def _require_small(files: Mapping[str, bytes], path: Path) -> None:
+    """Refuse large JSON before OPA's reader takes memory for it."""
+    for name, text in files.items():
+        if name.endswith(".json"):
+            try:
+                require_small_json(text)
+            except DocumentError as error:
+                raise UnreadableError(f"{path}:{name}", error.message, error.next_step, error.code) from error
 
 
 def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfile.TarInfo]]:

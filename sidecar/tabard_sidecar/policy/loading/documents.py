@@ -7,9 +7,15 @@ from typing import NoReturn
 
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.problems import SourceError
+from tabard_sidecar.util.wanted import require_wanted
 from tabard_sidecar.util.yaml_scalars import exact_float
 
 MAX_DEPTH = 100
+MAX_BYTES = 4 * 1024 * 1024
+"""Most bytes of a policy's data files together, and of a catalogue. Parsing holds up all else for some 10 ms."""
+MAX_VALUES = 100_000
+"""Most values of a policy's data together, and of a catalogue."""
+_OPENING = (b",", b"[", b"{")
 
 
 class DocumentError(Exception):
@@ -23,28 +29,41 @@ class DocumentError(Exception):
         self.row = row
 
 
-def parse_data(content: bytes, name: str) -> Json:
-    """Parse JSON or YAML, by the file's name.
+def parse_data(content: bytes, name: str, max_values: int = MAX_VALUES) -> Json:
+    """Parse JSON or YAML, by the file's name. What is too large is refused before it takes time or memory.
 
     Raises:
-        DocumentError: malformed, repeated keys, or values that JSON doesn't have.
+        DocumentError: malformed, too large, repeated keys, or values that JSON doesn't have.
     """
-    return parse_json(content) if name.endswith(".json") else parse_yaml(content)
+    parse = parse_json if name.endswith(".json") else parse_yaml
+    return parse(content, max_values)
 
 
-def parse_json(content: bytes) -> Json:
+def count_values(value: Json) -> int:
+    """Return the number of values in a value, itself included and keys excluded."""
+    count, pending = 0, [value]
+    while pending:
+        count += 1
+        one = pending.pop()
+        pending.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    return count
+
+
+def parse_json(content: bytes, max_values: int = MAX_VALUES) -> Json:
     """Parse JSON.
 
     Raises:
-        DocumentError: malformed, repeated keys, NaN or infinity, numbers with more digits than they keep, or text that
+        DocumentError: malformed, too large, repeated keys, NaN or infinity, numbers with more digits than they keep, or text that
             isn't Unicode.
     """
+    require_small_json(content, max_values)
     try:
         value = json.loads(
             content.decode("utf-8"),
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_float=exact_float,
+            parse_int=_integer,
         )
     except json.JSONDecodeError as error:
         raise DocumentError("json", f"isn't JSON: {error.msg}", "Fix the syntax", error.lineno) from error
@@ -54,29 +73,55 @@ def parse_json(content: bytes) -> Json:
     return value
 
 
-def parse_yaml(content: bytes) -> Json:
+def parse_yaml(content: bytes, max_values: int = MAX_VALUES) -> Json:
     """Parse one YAML document that holds only what JSON can hold.
 
     Raises:
-        DocumentError: malformed, repeated keys, aliases, values that JSON doesn't have, or unquoted scalars that readers
+        DocumentError: malformed, too large, repeated keys, aliases, values that JSON doesn't have, or unquoted scalars that readers
             of YAML 1.1 and 1.2 read differently.
     """
     from tabard_sidecar.util.yaml_source import parse_data as parse  # noqa: PLC0415  # some processes never read YAML
 
+    _require_size(content)
     try:
-        return parse(content, "", MAX_DEPTH)
+        return parse(content, "", MAX_DEPTH, max_values)
     except SourceError as error:
         first = error.problems[0]
         raise DocumentError("yaml", first.message, first.next_step.rstrip("."), first.line) from error
 
 
+def require_small_json(content: bytes, max_values: int = MAX_VALUES) -> None:
+    """Refuse JSON with too many bytes or values, before anything parses it.
+
+    Raises:
+        DocumentError: as told.
+    """
+    _require_size(content)
+    # In text these characters count, too; prose of the largest size has fewer of them.
+    if sum(map(content.count, _OPENING)) >= max_values:
+        message = f"has more than {max_values} commas and opening brackets, that is values"
+        raise DocumentError("limit", message, "Keep fewer values in the file")
+
+
+def _require_size(content: bytes) -> None:
+    if len(content) > MAX_BYTES:
+        message = f"has {len(content)} bytes; {MAX_BYTES} are accepted"
+        raise DocumentError("limit", message, "Keep less in the file")
+
+
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    require_wanted()
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"key {twice!r} is repeated")
     return value
+
+
+def _integer(text: str) -> int:
+    """Return an integer. Between calls of Python other threads get their turns."""
+    return int(text)
 
 
 def _no_constant(name: str) -> NoReturn:

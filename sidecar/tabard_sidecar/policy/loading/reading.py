@@ -10,7 +10,7 @@ from tabard.files import read_regular
 from tabard_sidecar.policy.problems import PolicyProblem
 
 MAX_FILES = 10_000
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 """Most bytes of all files of a policy together, and of one bundle."""
 
 

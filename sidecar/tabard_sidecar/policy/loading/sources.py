@@ -18,7 +18,15 @@ from tabard_sidecar.policy.loading.bundles import (
     read_bundle,
     same_data,
 )
-from tabard_sidecar.policy.loading.documents import DocumentError, merge, parse_data, parse_json
+from tabard_sidecar.policy.loading.documents import (
+    MAX_BYTES,
+    MAX_VALUES,
+    DocumentError,
+    count_values,
+    merge,
+    parse_data,
+    parse_json,
+)
 from tabard_sidecar.policy.loading.reading import UnreadableError
 from tabard_sidecar.policy.loading.strays import hidden_files, hidden_stamps, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
@@ -144,6 +152,8 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
     data: dict[str, Json] = {}
     data_files: dict[str, str] = {}
     manifest: Mapping[str, Json] = {}
+    _require_little(path, files)
+    left = MAX_VALUES
     for name in sorted(files):
         shown = _shown(path, name)
         meant = misspelt(PurePosixPath(name).name, DATA_NAMES)
@@ -157,7 +167,7 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
                 target = tests if name.endswith("_test.rego") else modules
                 target[shown] = files[name].decode("utf-8")
             else:
-                _add_data(data, data_files, files[name], name, shown)
+                left -= _add_data(data, data_files, files[name], (name, shown), left)
         except UnicodeDecodeError as error:
             problems.append(
                 PolicyProblem(
@@ -183,6 +193,15 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
     return PolicySource(modules, tests, data, data_files, revision, digest, manifest)
 
 
+def _require_little(path: Path, files: Mapping[str, bytes]) -> None:
+    size = sum(len(text) for name, text in files.items() if PurePosixPath(name).name in DATA_NAMES)
+    if size > MAX_BYTES:
+        message = f"the data files have {size} bytes; {MAX_BYTES} are accepted"
+        raise PolicyBrokenError(
+            [PolicyProblem(str(path), 0, 0, "limit", message, "Keep less data in the policy")]
+        )
+
+
 def _shown(path: Path, name: str) -> str:
     return (path / name).as_posix() if path.is_dir() else f"{path.as_posix()}:{name}"
 
@@ -198,8 +217,13 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _add_data(data: dict[str, Json], origins: dict[str, str], content: bytes, name: str, shown: str) -> None:
-    value = parse_data(content, name)
+def _add_data(
+    data: dict[str, Json], origins: dict[str, str], content: bytes, names: tuple[str, str], most: int
+) -> int:
+    """Add a data file with at most ``most`` values, and return how many it has."""
+    name, shown = names
+    value = parse_data(content, name, most)
+    count = count_values(value)
     for part in reversed(PurePosixPath(name).parent.parts):
         value = {part: value}
     if not isinstance(value, dict):
@@ -212,6 +236,7 @@ def _add_data(data: dict[str, Json], origins: dict[str, str], content: bytes, na
             raise DocumentError("data_reserved", message, "Put the data under another top-level key")
         origins.setdefault(key, shown)
     merge(data, value)
+    return count
 
 
 def _manifest(content: bytes) -> Mapping[str, Json]:

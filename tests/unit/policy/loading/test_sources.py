@@ -192,3 +192,38 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path):
     path = tmp_path / "b.tar.gz"
     path.write_bytes(b"\x1f\x8b not really")
     assert codes(path) == ["unreadable"]
+
+
+ROW = "x" * 1000
+LARGE = {
+    "bytes.json": [json.dumps([ROW] * 4200)],
+    "bytes.yaml": [f"- {ROW}\n" * 4200],
+    "bytes of several files": [f"- {ROW}\n" * 2100] * 2,
+    "values.json": [json.dumps([0] * 100_001)],
+    "lists.json": [json.dumps([[]] * 100_000)],
+    "values.yaml": ["- 0\n" * 100_000],
+    "values of several files": [json.dumps([0] * 60_000), "- 0\n" * 60_000],
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_data_that_takes_too_long_to_parse_is_refused(tmp_path, kind):
+    """Parsing holds up the calls that are being decided; a folder may hold any number of files."""
+    write(tmp_path, demo=GRANT_ALL)
+    for number, content in enumerate(LARGE[kind]):
+        folder = tmp_path / f"f{number}"
+        folder.mkdir()
+        name = "data.json" if content.startswith("[") else "data.yaml"
+        (folder / name).write_text(content)
+    assert codes(tmp_path) == ["yaml" if kind in {"values.yaml", "values of several files"} else "limit"]
+
+
+def test_data_of_the_largest_size_is_read(tmp_path):
+    write(tmp_path, demo=GRANT_ALL)
+    (tmp_path / "data.json").write_text(json.dumps({f"user-{number:020}": True for number in range(99_990)}))
+    assert len(load_source(tmp_path).data) == 99_990
+
+
+def test_large_json_in_a_bundle_is_refused_before_the_engine_reads_it(tmp_path):
+    files = {"demo.rego": GRANT_ALL, "data.json": json.dumps({"x": [[]] * 100_000})}
+    assert codes(bundle(tmp_path / "b.tar.gz", **files)) == ["limit"]
