@@ -265,6 +265,7 @@ OTHER_WORDS = {
     "audience_keys",
     "call_digest",
     "call_grant",
+    "policy_revision",
     "decision_id",
     "intent_source",
     "keys_file",
