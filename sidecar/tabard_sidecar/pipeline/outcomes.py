@@ -73,7 +73,7 @@ class Outcomes:
         await self._stages.changes.make(
             "report_outcome",
             by=holder(grant),
-            about=_about(outcome),
+            about=_about(outcome, succeeded=request.succeeded),
             work=lambda: self._count(outcome),
             told=lambda state: {"repeated": True} if state is OutcomeState.REPEATED else {},
             gives=signed is not None and any(signed.refunds.values()),
@@ -116,9 +116,9 @@ class Outcomes:
         )
 
 
-def _about(outcome: Outcome) -> dict[str, Any]:
+def _about(outcome: Outcome, *, succeeded: bool) -> dict[str, Any]:
     """Return what is recorded: what the holder says apart from what the backend signed."""
-    said = {"charges": dict(outcome.charges), "labels": outcome.reported}
+    said = {"charges": dict(outcome.charges), "labels": outcome.reported, "succeeded": succeeded}
     about: dict[str, Any] = {"decision_id": outcome.decision_id, "said": said}
     if outcome.signed is not None:
         about["signed"] = {

@@ -81,6 +81,7 @@ class ReportOutcomeRequest:
     charges: Mapping[str, int]
     labels: tuple[str, ...]
     signed_outcome: str = ""
+    succeeded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

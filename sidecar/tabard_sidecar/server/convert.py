@@ -143,6 +143,7 @@ def outcome_request(request: authorization_pb.ReportOutcomeRequest) -> ReportOut
         },
         labels=tuple(bounded(label, "labels", MAX_NAME_BYTES, required=True) for label in request.labels),
         signed_outcome=bounded(request.signed_outcome, "signed_outcome", MAX_TOKEN_BYTES),
+        succeeded=request.succeeded,
     )
 
 

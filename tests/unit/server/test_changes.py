@@ -97,7 +97,10 @@ async def test_a_holders_own_changes_are_recorded(start_zone):
     for operation, about in (
         (
             "report_outcome",
-            {"decision_id": allowed.decision_id, "said": {"charges": {}, "labels": ["reported:seen"]}},
+            {
+                "decision_id": allowed.decision_id,
+                "said": {"charges": {}, "labels": ["reported:seen"], "succeeded": True},
+            },
         ),
         ("revoke_credential", {"credential_id": allowed.credential.credential_id}),
         ("end_task", {}),
@@ -156,18 +159,18 @@ async def test_what_the_holder_says_and_what_the_backend_signed_are_recorded_apa
     zone, task, decision, signed = await paid(start_zone, charges={"cents": 1}, labels=["clean"])
     for _ in range(2):
         await task.report_outcome(decision, charges={"cents": 7}, labels=["seen"], signed_outcome=signed)
-    await task.report_outcome(decision, charges={"cents": 7})
+    await task.report_outcome(decision, charges={"cents": 7}, succeeded=False)
     first, second, third = records(zone, "report_outcome")
     assert first["input"] == {
         "decision_id": decision.decision_id,
-        "said": {"charges": {"cents": 7}, "labels": ["reported:seen"]},
+        "said": {"charges": {"cents": 7}, "labels": ["reported:seen"], "succeeded": True},
         "signed": {"by": "bank", "charges": {"cents": 1}, "refunds": {}, "labels": ["clean"]},
     }
     assert "repeated" not in first["result"]
     assert second["result"]["repeated"] is True
     assert third["input"] == {
         "decision_id": decision.decision_id,
-        "said": {"charges": {"cents": 7}, "labels": []},
+        "said": {"charges": {"cents": 7}, "labels": [], "succeeded": False},
     }
     assert 115 in (await spent(zone, task)).values()
 
