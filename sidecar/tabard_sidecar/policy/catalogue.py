@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -29,6 +30,8 @@ _HINTS: Mapping[str, type] = {
     **dict.fromkeys(("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"), bool),
 }
 """MCP's annotations; others may be there, too."""
+_LIST_KEYS = frozenset({"_meta", "nextCursor", "tools"})
+_RESPONSE_KEYS = frozenset({"id", "jsonrpc", "result"})
 _TOOL_KEYS = frozenset(
     {
         "annotations",
@@ -222,9 +225,19 @@ _Wrong = Callable[[str, str, str], None]
 
 
 def _items(document: Json, wrong: _Wrong) -> list[Json]:
+    def known(keys: frozenset[str]) -> None:
+        for key in sorted(document.keys() - keys):
+            wrong(
+                "catalogue_key",
+                f"has an unknown key {key!r} beside the list of tools",
+                "Remove or correct it",
+            )
+
     if isinstance(document, dict) and isinstance(document.get("result"), dict):
+        known(_RESPONSE_KEYS)
         document = document["result"]
     if isinstance(document, dict):
+        known(_LIST_KEYS)
         if document.get("nextCursor"):
             wrong(
                 "incomplete", "is only a part of a tools/list answer: nextCursor is set", "Fetch every page"
@@ -274,7 +287,11 @@ def _hint_problems(annotations: Mapping[str, Json]) -> Iterator[str]:
     """Yield misspelt hints and hints of the wrong type, which policies would look for in vain."""
     for key, value in annotations.items():
         kind = _HINTS.get(key)
-        close = get_close_matches(key, _HINTS, n=1, cutoff=0.75) if kind is None else ()
+        plain = re.sub("[^a-z]", "", key.lower())
+        close = [name for name in _HINTS if plain in {name.lower(), name.lower().removesuffix("hint")}]
+        close = [] if kind is not None else close or get_close_matches(key, _HINTS, n=1, cutoff=0.75)
+        if get_close_matches(key, ["labels"], cutoff=0.8):
+            yield f"{key!r} has no effect here; write labels beside annotations"
         if close:
             yield f"{key!r} is unknown; did you mean {close[0]!r}?"
         elif kind is not None and not isinstance(value, kind):

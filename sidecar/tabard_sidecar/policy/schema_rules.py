@@ -63,6 +63,7 @@ _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _PATTERN_PARTS = re.compile(
     r"""(?P<foreign>
         \\(?:[<>]|b\{)              # word boundaries of other dialects
+        |\\[ACE-OQRT-VX-Zaeg-jlmoqyz] # anchors and classes of other dialects: \A, \z, \h and so on
         |\[\^?\]                    # a class without members in ECMAScript, the first member elsewhere
         |\(\?(?!:|i[:)]|P?<\w).?    # flags, look-around
     )

@@ -191,6 +191,33 @@ def test_a_catalogue_that_takes_too_long_to_parse_is_refused(tmp_path, name, con
         load_catalogue(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"tools": [PAY], "required": True},
+        {"tools": [], "toosl": [PAY]},
+        {"tools": [PAY], "lables": {}},
+        {"jsonrpc": "2.0", "id": 1, "reslut": 1, "result": {"tools": [PAY]}},
+        {"result": {"tools": [PAY], "labels": {}}},
+    ],
+)
+def test_an_unknown_key_beside_the_tools_is_refused(document):
+    assert codes(document) == ["catalogue_key"]
+
+
+@pytest.mark.parametrize(
+    "key", ["read_only", "readonly", "Destructive", "labels", "lables", "open-world-hint"]
+)
+def test_an_annotation_that_means_nothing_there_is_refused(key):
+    assert codes([{"name": "a", "annotations": {key: True}}]) == ["tool_form"]
+
+
+@pytest.mark.parametrize("pattern", [r"\Aa\z", r"^a\Z", r"\Qa.b\E", r"^\h+$", r"\Ga"])
+def test_an_escape_that_ecmascript_reads_as_a_letter_is_refused(pattern):
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
+    assert codes([{"name": "a", "inputSchema": schema}]) == ["tool_schema"]
+
+
 @pytest.mark.parametrize("content", ["a: NO\n" * 200_000, "tools:\n" + "- {name: a, x: 1}\n" * 20_000])
 def test_after_a_hundred_problems_reading_stops(tmp_path, content):
     (tmp_path / "c.yaml").write_text(content)
