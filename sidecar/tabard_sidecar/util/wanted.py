@@ -1,4 +1,4 @@
-"""Lets long work in a thread end when nobody waits for it any more."""
+"""Ends long work in a thread when its caller has stopped waiting."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _here = threading.local()
 
 
 class GivenUpError(Exception):
-    """Nobody waits for this thread's work any more. Told to nobody."""
+    """The caller of this thread's work has stopped waiting, and gets no answer."""
 
 
 def work_while(wanted: Callable[[], bool]) -> None:
-    """Set what tells, from now on, whether somebody waits for this thread's work."""
+    """Set what tells, from now on, whether the caller still waits for this thread's work."""
     _here.wanted = wanted
 
 
