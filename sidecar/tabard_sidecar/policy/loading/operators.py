@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from tabard_sidecar.policy.loading import passing
 from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
@@ -110,7 +111,29 @@ def _builtin(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape 
         found = _concat(shapes)
     elif name == "or" and len(shapes) == _PAIR:
         found = _joined(shapes)
+    elif len(shapes) == _PAIR:
+        found = _passed(flow, name, shapes, frame)
     return found
+
+
+def _passed(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape | None:
+    """Return what a builtin passes on of two collections."""
+    left, right = shapes
+
+    def under(shape: Shape, key: Shape) -> Shape:
+        return flow.under(shape, key, frame)
+
+    if name in {"object.filter", "json.filter"}:
+        return passing.picked(name, left, right, under)
+    if name == "object.subset":
+        passing.contained(left, right, under, lambda one, other: compare("equal", one, other, frame))
+    elif name == "object.union":
+        return passing.merged(left, right)
+    elif name == "array.concat":
+        return passing.joined_arrays(left, right)
+    elif name == "and":
+        compare("equal", items_of(left), items_of(right), frame)
+    return None
 
 
 def _path(flow: Flow, called: Json, frame: Frame) -> Path | None:
@@ -124,6 +147,15 @@ def _path(flow: Flow, called: Json, frame: Frame) -> Path | None:
 
 def _compare_parts(holds: Callable[[str, str], bool], whole: Shape, piece: Shape, frame: Frame) -> None:
     """Find a beginning, end, part or pattern that no value of a listed part of the input has."""
+    if isinstance(whole, Values) and whole.origin is not None and isinstance(piece, Fits):
+        parts = [schema.get("enum") for schema in piece.schemas]
+        for text in whole.items:
+            if isinstance(text, str) and all(
+                isinstance(values, list) and not any(holds(text, value) for value in values)
+                for values in parts
+            ):
+                frame.sink.never(text, piece, whole.origin, frame)
+        return
     if not isinstance(piece, Values) or piece.origin is None or not isinstance(whole, Fits):
         return
     listed = [schema.get("enum") for schema in whole.schemas]
@@ -187,6 +219,8 @@ def _keyed_by(kind: str, shape: Shape) -> frozenset[str] | None:
 
 def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
     """Find literals that the other side can't be, and sides of different types."""
+    for part, counterpart in passing.pairs(left, right) if name in {"equal", "neq"} else ():
+        compare(name, part, counterpart, frame)
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Values) and one.origin is not None and isinstance(other, Fits):
             _compare_literals(name, one, other, frame)

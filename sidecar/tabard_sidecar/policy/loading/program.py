@@ -104,6 +104,13 @@ def input_of(program: Program, clause: Clause) -> Fits:
     return Fits(tuple(schemas)) if schemas else program.input
 
 
+_LISTED: Mapping[str, Mapping[str, Json]] = {
+    "time.weekday": {
+        "enum": ["Friday", "Monday", "Saturday", "Sunday", "Thursday", "Tuesday", "Wednesday"],
+    },
+    "type_name": {"enum": ["array", "boolean", "null", "number", "object", "set", "string"]},
+}
+"""What builtins return that have few answers."""
 _SCALARS = frozenset({"boolean", "number", "string"})
 _COMPARISON = 3  # operator and two sides
 
@@ -154,7 +161,7 @@ def _results() -> Iterator[tuple[str, Mapping[str, Json]]]:
         result = builtin["decl"].get("result") or {}
         kind = result.get("type")
         if kind in _SCALARS:
-            yield builtin["name"], {"type": kind}
+            yield builtin["name"], {"type": kind, **_LISTED.get(builtin["name"], {})}
         elif kind == "array" and (result.get("dynamic") or {}).get("type") in _SCALARS:
             yield (
                 builtin["name"],

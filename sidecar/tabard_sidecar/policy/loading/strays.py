@@ -24,16 +24,31 @@ _HISTORY = frozenset({".git", ".hg", ".jj", ".svn"})
 def misspelt(name: str, known: frozenset[str]) -> str:
     """Return the name that a file's name must have meant; empty if it is spelt as it has to be, or unrelated.
 
+    Meant are names in other letters, with blanks or ``.txt`` around them, or with one letter of the ending (of a data file's
+    whole name) missing, too many, wrong or exchanged.
+
     Args:
         name: the file's name, without its folder.
         known: names of data files.
     """
-    plain = name.strip().lower()
-    if plain == name:
-        return ""
+    plain = name.strip().lower().removesuffix(".txt")
+    if plain == name.lower() == name:
+        stem, dot, ending = plain.rpartition(".")
+        if dot and ending != "rego" and _almost(ending, "rego"):
+            return f"{stem}.rego"
+        return "" if name in known else next((one for one in sorted(known) if _almost(name, one)), "")
     if plain.endswith(".rego"):
-        return name.strip()[: -len(".rego")] + ".rego"
+        return name.strip()[: len(plain) - len(".rego")] + ".rego"
     return plain if plain in known else ""
+
+
+def _almost(name: str, meant: str) -> bool:
+    """Tell whether one letter is missing, too many or wrong, or two are exchanged."""
+    pairs = enumerate(zip(name, meant, strict=False))
+    same = next((index for index, (left, right) in pairs if left != right), min(len(name), len(meant)))
+    one, other = name[same:], meant[same:]
+    swapped = one[:2] == other[1::-1] and one[2:] == other[2:]
+    return one[1:] == other[1:] or one[1:] == other or one == other[1:] or swapped
 
 
 def misspelt_file(file: str, meant: str) -> PolicyProblem:

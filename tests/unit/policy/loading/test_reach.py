@@ -260,6 +260,41 @@ MAY = [
     "m := data.bosses[input.subject.id].boss; m != null; m == input.tool.arguments.id",
     "data.bosses[input.subject.id].boss == null",
 ]
+PASSED_NEVER = [
+    'time.weekday(input.context.time * 1000000000) in {"saturday", "sunday"}',
+    'time.weekday(input.context.time * 1000000000) == "sunday"',
+    'type_name(input.tool.arguments.id) == "integer"',
+    '[input.operation, input.tool.name] == ["authorise", "notes.read"]',
+    "object.union(data.lists, data.empty).blokced[input.subject.id]",
+    'object.subset(input.tool, {"naem": "notes.read"})',
+    'object.subset(input, {"tool": {"name": "notes.raed"}})',
+    'object.subset(data.people, {"u1": {"rolse": ["x"]}})',
+    'count({input.operation} & {"authorise"}) > 0',
+    'count({x | some x in input.history.labels} & {"untrusd"}) > 0',
+    'count(object.filter(input.subject.claims, ["gruops"])) > 0',
+    'json.filter(input.tool, ["naem"]) != {}',
+    'json.filter(input, ["/tool/naem"]) != {}',
+    'array.concat(["authorise"], ["x"])[_] == input.operation',
+    'startswith("notes.", input.tool.name)',
+]
+PASSED_MAY = [
+    'time.weekday(input.context.time * 1000000000) in {"Saturday", "Sunday"}',
+    'type_name(input.tool.arguments.id) == "number"',
+    '[input.operation, input.tool.name] == ["authorize", "notes.read"]',
+    '[input.operation, _] = ["authorize", 1]',
+    "object.union(data.lists, data.empty).blocked[input.subject.id]",
+    'object.union({"a": 1}, {"b": input.delegation.depth}).b == 2',
+    'object.subset(input.tool, {"name": "notes.read"})',
+    'object.subset(input, {"tool": {"name": "notes.read"}})',
+    'count({input.operation} & {"authorize"}) > 0',
+    'count({x | some x in input.history.labels} & {"untrusted"}) > 0',
+    'count(object.filter(input.subject.claims, ["groups"])) > 0',
+    'json.filter(input, ["/tool/name", "task/id"]) != {}',
+    'json.filter(input, ["delegation/chain/0/holder"]) != {}',
+    'some o in array.concat(["authorize"], ["renew"]); o == input.operation',
+    'startswith("notes.read.more", input.tool.name)',
+    'object.keys(input.tool.arguments) - {"id", "text"} == set()',
+]
 LIMITS_NEVER = [
     '{"budgets": {"cnets": 1}}',
     '{"budgets": {"cents": 1, "cnets": 1}}',
@@ -316,6 +351,18 @@ def test_a_condition_that_never_holds_is_refused(engine, conditions):
         "type_mismatch",
         "value_unknown",
     }
+
+
+@pytest.mark.parametrize("conditions", PASSED_NEVER)
+def test_a_name_that_a_builtin_passes_on_is_followed(engine, conditions):
+    found = problems(engine, denied_if(conditions))
+    assert found
+    assert not any(code.startswith("rego_") for code in found)
+
+
+@pytest.mark.parametrize("conditions", PASSED_MAY)
+def test_a_right_name_that_a_builtin_passes_on_is_accepted(engine, conditions):
+    assert problems(engine, denied_if(conditions)) == set()
 
 
 @pytest.mark.parametrize("rules", RULES)
