@@ -152,6 +152,9 @@ class Running:
         self.agent_address = parts.settings.listen.agent
         self.http_address = http_address
         self.health = parts.health
+        # Known from the start on: a component that appears with a reload would make the sidecar not ready meanwhile.
+        self._catalogue_health = parts.health.component("catalogue")
+        self._catalogue_health.ok()
 
     async def reload(self) -> None:
         """Read policy and catalogue again and reopen the decision log, as on SIGHUP."""
@@ -163,7 +166,7 @@ class Running:
         parts.log.reopen()
 
     async def _reload_catalogue(self) -> None:
-        component = self._parts.health.component("catalogue")
+        component = self._catalogue_health
         settings = self._parts.settings
         try:
             catalogue = await self._catalogues.run(

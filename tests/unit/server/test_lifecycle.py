@@ -142,7 +142,10 @@ async def test_a_reload_reads_the_catalogue_and_keeps_the_old_one_if_it_is_broke
         task = await zone.start_task()
         running = zone.running["orchestrator"]
         catalogue.write_text("tools: {")
-        await running.reload()
+        reloading = asyncio.create_task(running.reload())
+        while not reloading.done():
+            assert running.health.snapshot().ready
+            await asyncio.sleep(0)
         assert (await task.authorize(*READ)).allowed
         assert running.health.snapshot().document()["status"] == "degraded"
         catalogue.write_text("tools: [{name: orders.read, inputSchema: {type: object}}]")
