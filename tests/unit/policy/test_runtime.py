@@ -189,7 +189,7 @@ grant contains {"code": "ok"} if input.operation == "authorize"
 
 deny contains {"code": "slow", "message": "slow"} if {
 	startswith(input.tool.name, "slow")
-	strings.render_template("{{range $i := 15000000}}{{end}}", {}) == "never"
+	strings.render_template("{{range $i := 50000000}}{{end}}", {}) == "never"
 }
 
 start contains {"code": "begin"} if input.operation == "start_task"
