@@ -7,7 +7,6 @@ disk.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord
 from tabard_sidecar.model import VerifiedGrant
 from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.whole import whole
 
 _Done = TypeVar("_Done")
 
@@ -31,7 +31,6 @@ class ChangeRecorder:
     def __init__(self, log: DecisionLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
-        self._running: set[asyncio.Task[Any]] = set()
 
     async def make(  # noqa: PLR0913 - one argument per part of the record
         self,
@@ -56,18 +55,8 @@ class ChangeRecorder:
         Raises:
             NoDecision: ``audit_unavailable``: it wasn't recorded. It was made nevertheless, unless it ``gives``.
         """
-        made = asyncio.create_task(
-            self._make(operation, by=by, about=about, work=work, told=told, gives=gives)
-        )
         # A caller that gives up must not keep a change that is being made from its record.
-        self._running.add(made)
-        made.add_done_callback(self._over)
-        return await asyncio.shield(made)
-
-    def _over(self, made: asyncio.Task[Any]) -> None:
-        self._running.discard(made)
-        if not made.cancelled():
-            made.exception()  # was told to the caller, unless that one has gone
+        return await whole(self._make(operation, by=by, about=about, work=work, told=told, gives=gives))
 
     async def _make(  # noqa: PLR0913 - as above
         self,
