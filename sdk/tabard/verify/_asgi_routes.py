@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from typing import Any
 
-from tabard.verify._own_routes import MAX_LAYERS, OWN_ROUTES, not_found, require_same
+from tabard.verify._own_routes import MAX_LAYERS, own_application, require_same
 from tabard.verify.calls import decodes_to
 from tabard.verify.errors import Rejected
 
@@ -51,22 +51,11 @@ def raw_path(scope: Scope) -> bytes | None:
 
 
 class AsgiRoutes:
-    """The routes of an application of Starlette or FastAPI.
-
-    Args:
-        app: the application that is guarded.
-        routes: the application that has the routes, ``OWN_ROUTES`` if it is the same, ``None`` if there are none to compare.
-
-    Raises:
-        ValueError: they aren't found.
-    """
+    """The routes of an application of Starlette or FastAPI; arguments and errors are those of :func:`own_application`."""
 
     def __init__(self, app: object, routes: object) -> None:
         self._guarded = app
-        self._app: Any = None
-        if routes is not None:
-            start = app if routes is OWN_ROUTES else routes
-            self._app = _find(start) or not_found(start)
+        self._app = own_application(app, routes, _find)
 
     def as_seen(self, scope: Scope) -> Scope:
         """Return a scope as the application sees it, if it sets its prefix itself."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
-from typing import Final, NoReturn
+from typing import Any, Final
 
 from tabard.verify.calls import shape_of
 from tabard.verify.errors import Rejected
@@ -24,13 +24,24 @@ OWN_ROUTES: Final = _OwnRoutes.OWN_ROUTES
 """Default of a middleware's ``routes``: they are those of the application that it guards."""
 
 
-def not_found(app: object) -> NoReturn:
-    """Refuse an application whose routes can't be found.
+def own_application(app: object, routes: object, find: Callable[[Any], object | None]) -> Any:  # noqa: ANN401
+    """Return the application whose routes are compared; ``None`` if none are.
+
+    Args:
+        app: the application that is guarded.
+        routes: the application that has the routes, ``OWN_ROUTES`` if it is the same, ``None`` if there are none to compare.
+        find: returns the application with routes that an application is or has behind it, ``None`` if there is none.
 
     Raises:
-        ValueError: always.
+        ValueError: the routes aren't found.
     """
-    kind = type(app)
+    if routes is None:
+        return None
+    start = app if routes is OWN_ROUTES else routes
+    found = find(start)
+    if found is not None:
+        return found
+    kind = type(start)
     message = (
         f"the routes of the application aren't found behind {kind.__module__}.{kind.__qualname__}, so requests couldn't be"
         " compared with them; pass routes=<the application of Starlette, FastAPI or Flask>, or routes=None if the application"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tabard.verify._own_routes import MAX_LAYERS, OWN_ROUTES, not_found, require_same
+from tabard.verify._own_routes import MAX_LAYERS, own_application, require_same
 from tabard.verify.errors import Rejected
 
 _TRANSPARENT = frozenset({"werkzeug.middleware.proxy_fix", "werkzeug.middleware.lint"})
@@ -13,21 +13,10 @@ _TRANSPARENT = frozenset({"werkzeug.middleware.proxy_fix", "werkzeug.middleware.
 
 
 class WsgiRoutes:
-    """The routes of an application.
-
-    Args:
-        app: the application that is guarded.
-        routes: the application that has the routes, ``OWN_ROUTES`` if it is the same, ``None`` if there are none to compare.
-
-    Raises:
-        ValueError: they aren't found.
-    """
+    """The routes of an application of Flask; arguments and errors are those of :func:`own_application`."""
 
     def __init__(self, app: object, routes: object) -> None:
-        self._flask: Any = None
-        if routes is not None:
-            start = app if routes is OWN_ROUTES else routes
-            self._flask = _find(start) or not_found(start)
+        self._flask = own_application(app, routes, _find)
 
     def require_same(self, environ: dict[str, Any], template: str) -> None:
         """Check that the application routes a request to the route whose extractor will be asked.
