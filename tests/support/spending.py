@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import tabard
+from tabard.outcome import sign_outcome
+from tabard_sidecar.keys import Keyring
 
 SOURCE = """
 package policy.desk
@@ -65,6 +67,12 @@ deny contains {"code": "paid_before", "message": "sending after paying twice"} i
 }
 """
 POLICY = {"desk/desk.rego": SOURCE}
+
+
+def signed_by(zone, audience: str, *, decision_id: str, **outcome) -> str:
+    """Return an outcome that a backend of the zone signs."""
+    (key,) = Keyring(zone.keys).export(audience)
+    return sign_outcome(key.secret, key_id=key.kid, audience=audience, decision_id=decision_id, **outcome)
 
 
 async def refused(attempt) -> tabard.Denied:

@@ -10,13 +10,11 @@ from uuid import uuid4
 import pytest
 import tabard
 from tabard.caveats import Limits
-from tabard.outcome import sign_outcome
-from tabard_sidecar.keys import Keyring
 from tabard_sidecar.state.labels import COLLAPSED
 from tabard_sidecar.state.store import REPORTED_PER_HOLDER
 
 from tests.support.policy import around_decide
-from tests.support.spending import pay, refused, spent
+from tests.support.spending import pay, refused, signed_by, spent
 
 
 class ZoneStateContract:
@@ -166,12 +164,9 @@ class ZoneStateContract:
         """A refund needs the signature of the credential's own audience, and never exceeds the charge."""
         task = await zone.start_task()
         decision = await pay(task, 400)
-        keyring = Keyring(zone.keys)
 
         def signed(audience="bank", **parts):
-            (key,) = keyring.export(audience)
-            named = {"key_id": key.kid, "audience": audience, "decision_id": decision.decision_id, **parts}
-            return sign_outcome(key.secret, **named)
+            return signed_by(zone, audience, **{"decision_id": decision.decision_id, **parts})
 
         for forged in (
             signed(audience="other", refunds={"cents": 400}),

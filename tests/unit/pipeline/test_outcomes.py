@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import pytest
 import tabard
-from tabard.outcome import sign_outcome
-from tabard_sidecar.keys import Keyring
 
-from tests.support.spending import POLICY, pay, spent
+from tests.support.spending import POLICY, pay, signed_by, spent
 
 
 @pytest.fixture
@@ -34,14 +32,7 @@ async def test_a_cost_beyond_every_budget_uses_it_up(zone):
     """The largest number that a message can hold, and as much again from the backend, is just very much."""
     task = await zone.start_task()
     decision = await pay(task, 1)
-    (key,) = Keyring(zone.keys).export("bank")
-    signed = sign_outcome(
-        key.secret,
-        key_id=key.kid,
-        audience="bank",
-        decision_id=decision.decision_id,
-        charges={"cents": 2**53},
-    )
+    signed = signed_by(zone, "bank", decision_id=decision.decision_id, charges={"cents": 2**53})
     await task.report_outcome(decision, charges={"cents": 2**63 - 1}, signed_outcome=signed)
     assert max((await spent(zone, task)).values()) == 1000
 
@@ -50,14 +41,7 @@ async def test_a_backend_signs_no_label_that_looks_reported(zone):
     """Such a label would count for less than the backend's word."""
     task = await zone.start_task()
     decision = await pay(task, 1)
-    (key,) = Keyring(zone.keys).export("bank")
-    signed = sign_outcome(
-        key.secret,
-        key_id=key.kid,
-        audience="bank",
-        decision_id=decision.decision_id,
-        labels=["reported:x"],
-    )
+    signed = signed_by(zone, "bank", decision_id=decision.decision_id, labels=["reported:x"])
     with pytest.raises(tabard.TabardError, match="its labels must be"):
         await task.report_outcome(decision, signed_outcome=signed)
 
@@ -86,10 +70,7 @@ async def test_a_signed_label_is_text_of_a_bounded_length(zone, label):
     """A backend's labels are bounded like an agent's."""
     task = await zone.start_task()
     decision = await pay(task, 1)
-    (key,) = Keyring(zone.keys).export("bank")
-    signed = sign_outcome(
-        key.secret, key_id=key.kid, audience="bank", decision_id=decision.decision_id, labels=[label]
-    )
+    signed = signed_by(zone, "bank", decision_id=decision.decision_id, labels=[label])
     with pytest.raises(tabard.TabardError) as caught:
         await task.report_outcome(decision, signed_outcome=signed)
     assert caught.value.code == "outcome_invalid"
@@ -99,8 +80,7 @@ async def test_a_decision_with_an_odd_name_is_another_one(zone):
     """What a backend signed about one decision says nothing about one that the agent makes up."""
     task = await zone.start_task()
     decision = await pay(task, 1)
-    (key,) = Keyring(zone.keys).export("bank")
-    signed = sign_outcome(key.secret, key_id=key.kid, audience="bank", decision_id=decision.decision_id)
+    signed = signed_by(zone, "bank", decision_id=decision.decision_id)
     with pytest.raises(tabard.TabardError) as caught:
         await task.report_outcome(replace(decision, decision_id="é"), signed_outcome=signed)
     assert caught.value.code == "outcome_invalid"

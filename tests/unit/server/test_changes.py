@@ -15,15 +15,13 @@ import pytest
 import tabard
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
-from tabard.outcome import sign_outcome
-from tabard_sidecar.keys import Keyring
 from tabard_sidecar.records.verification import Audit
 
 from testbed.world import spiffe_id
 from tests.support.asking import LARGE, POLICY, ROLES, asked
 from tests.support.operators import operators
 from tests.support.spending import POLICY as SPENDING
-from tests.support.spending import pay, spent
+from tests.support.spending import pay, signed_by, spent
 
 READ = ("tickets.read", {"ticket_id": "t-1"})
 SELF = {"uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid()}
@@ -147,10 +145,7 @@ async def paid(start_zone, **outcome):
     zone = await start_zone(workloads=("orchestrator",), policy=SPENDING)
     task = await zone.start_task()
     decision = await pay(task, 100)
-    (key,) = Keyring(zone.keys).export("bank")
-    signed = sign_outcome(
-        key.secret, key_id=key.kid, audience="bank", decision_id=decision.decision_id, **outcome
-    )
+    signed = signed_by(zone, "bank", decision_id=decision.decision_id, **outcome)
     return zone, task, decision, signed
 
 

@@ -22,13 +22,11 @@ from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import types_pb2 as types_pb
 from tabard.caveats import Expiry, encode_caveat
-from tabard.outcome import sign_outcome
-from tabard_sidecar.keys import Keyring
 from tabard_sidecar.state import Chain
 
 from testbed.world import ISSUER, PERSON, spiffe_id
 from tests.support.operators import operators
-from tests.support.spending import SOURCE, pay, spent
+from tests.support.spending import SOURCE, pay, signed_by, spent
 
 FILES = (approval_pb, authorization_pb, credential_pb, revocation_pb, operator_pb, task_pb)
 POLICY = {
@@ -219,10 +217,7 @@ async def test_every_method_answers_a_holder_in_good_standing(start_zone):
 async def test_the_backends_word_outlives_the_grant_but_not_a_revocation(start_zone):
     """A call that was allowed in time cost what its backend says; what the agent itself says comes too late."""
     async with delegated(start_zone) as (zone, task, held, channel, operator, _, made):
-        (key,) = Keyring(zone.keys).export("bank")
-        signed = sign_outcome(
-            key.secret, key_id=key.kid, audience="bank", decision_id=made["decision"], charges={"cents": 5}
-        )
+        signed = signed_by(zone, "bank", decision_id=made["decision"], charges={"cents": 5})
         method = authorization_pb.DESCRIPTOR.services_by_name["AuthorizationService"].methods_by_name[
             "ReportOutcome"
         ]
