@@ -15,6 +15,7 @@ import sys
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import ArgumentFault, ToolSpec
 from tabard_sidecar.model import ToolCall
+from tabard_sidecar.policy.check_worker import frame
 
 _AT_ONCE_STEPS = 100_000
 """Steps of a check that is made at once: a millisecond at worst."""
@@ -125,7 +126,7 @@ class _Process:
         if reader is None or writer is None:
             raise EOFError
         for content in (schema, instance):
-            writer.write(len(content).to_bytes(4) + content)
+            writer.write(frame(content))
         await writer.drain()
         size = int.from_bytes(await reader.readexactly(4))
         fault = json.loads(await reader.readexactly(size))

@@ -26,6 +26,7 @@ class ShownRevisions:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
+        self._last = (b"", "", "")
 
     def __call__(self, revision: str) -> str:
         """Return 64 lower-case hexadecimal digits; empty if there is no policy, or no root key is active."""
@@ -35,4 +36,9 @@ class ShownRevisions:
             key = self._keyring.derive(self._keyring.active(ROOT), _INFO)
         except NoDecision:
             return ""
-        return hmac.digest(key, revision.encode(), "sha256").hex()
+        # Every answer carries it, and it changes with the policy only.
+        last_key, last_revision, shown = self._last
+        if (key, revision) != (last_key, last_revision):
+            shown = hmac.digest(key, revision.encode(), "sha256").hex()
+            self._last = (key, revision, shown)
+        return shown
