@@ -12,15 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
 from tabard_sidecar.model import Agent, Ask, Decision, Operation, PendingApproval, PolicyDecision, ToolCall
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.issuing import PendingCredential
-from tabard_sidecar.pipeline.reading import CallReader
-from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, unread
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, VerifiedCall
 from tabard_sidecar.pipeline.reservations import (
     MOST_EVALUATIONS,
@@ -56,7 +54,6 @@ class Authorizer:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._reader = CallReader()
 
     async def authorize(self, request: AuthorizeRequest) -> Decision:
         """Decide about one tool call.
@@ -78,7 +75,7 @@ class Authorizer:
         with stages.observer.stage("verify"):
             agent, grant = self._verify(request)
             recorder.verified(agent, grant=grant)
-            asked = await self._reader.read(request)
+            asked = await stages.calls.read(request)
             recorder.read(partial(_read, asked.tool))
             spec = await stages.check_tool(grant, asked.tool, now=stages.clock())
         with stages.policy.lease() as policy:
@@ -200,13 +197,7 @@ class Authorizer:
 
 def _asked(request: AuthorizeRequest) -> bytes:
     """Return what is recorded of a request whose grant doesn't verify: strangers can send any number of those."""
-    arguments = request.arguments_json
-    tool = {
-        "name": request.tool,
-        "server": request.server,
-        "arguments_bytes": len(arguments),
-        "arguments_sha256": sha256(arguments).hexdigest(),
-    }
+    tool = {"name": request.tool, "server": request.server, **unread(request.arguments_json)}
     return asked_json(Operation.AUTHORIZE, tool=tool)
 
 

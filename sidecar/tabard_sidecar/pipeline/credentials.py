@@ -15,8 +15,7 @@ from tabard_sidecar.model import (
     PolicyDecision,
 )
 from tabard_sidecar.pipeline.changes import holder
-from tabard_sidecar.pipeline.reading import CallReader
-from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, unread
 from tabard_sidecar.pipeline.requests import AuthorizeRequest, RenewCredentialRequest, VerifiedCall
 from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, refusal
 from tabard_sidecar.pipeline.stages import Stages, evaluate, reserve
@@ -32,7 +31,6 @@ class Credentials:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._reader = CallReader()
 
     def inspect(self, value: str) -> Introspection:
         """Verify a credential of any kind.
@@ -133,7 +131,7 @@ class Credentials:
         asked = AuthorizeRequest(
             request.grant, old.tool, str(old.claims.get("tabard_server", "")), request.arguments_json
         )
-        tool = (await self._reader.read(asked)).tool
+        tool = (await stages.calls.read(asked)).tool
         if tool.digest != old.call_digest:
             raise Refused("call_mismatch", "the arguments aren't those of the call for which it was issued")
         spec = await stages.check_tool(grant, tool, now=now)
@@ -183,10 +181,9 @@ class Credentials:
 
 def _asked(request: RenewCredentialRequest) -> bytes:
     """Return what is recorded of a request to renew that isn't decided by policy."""
-    arguments = request.arguments_json
     return asked_json(
         Operation.RENEW,
-        tool={"arguments_bytes": len(arguments), "arguments_sha256": sha256(arguments).hexdigest()},
+        tool=unread(request.arguments_json),
         credential={"sha256": sha256(request.credential.encode()).hexdigest()},
     )
 

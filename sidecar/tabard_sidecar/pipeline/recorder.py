@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
@@ -427,6 +428,14 @@ def _reason_of(error: BaseException) -> Reason:
     if isinstance(error, asyncio.CancelledError):
         return Reason("cancelled", "the caller went away, or the time for the request was over")
     return Reason("internal", f"unexpected {type(error).__name__}; the sidecar's log has the stack trace")
+
+
+def unread(arguments_json: bytes) -> dict[str, Any]:
+    """Return what is recorded of arguments that weren't read: size and SHA-256."""
+    return {
+        "arguments_bytes": len(arguments_json),
+        "arguments_sha256": sha256(arguments_json).hexdigest(),
+    }
 
 
 def asked_json(operation: Operation, **parts: Any) -> bytes:  # noqa: ANN401 - any JSON value

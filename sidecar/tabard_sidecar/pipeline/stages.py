@@ -26,6 +26,7 @@ from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance, PendingCredential
 from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import DecisionRecorder, DecisionRunner
 from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.pipeline.reservations import Reservations, task_labels
@@ -42,6 +43,7 @@ class Stages:
     agent: AgentIdentitySource
     grants: GrantService
     catalogue: Catalogue
+    calls: CallReader
     arguments: ArgumentChecker
     task_states: TaskStates
     revocations: Revocations

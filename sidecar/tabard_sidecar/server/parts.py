@@ -25,6 +25,7 @@ from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
+from tabard_sidecar.pipeline.reading import CallReader
 from tabard_sidecar.pipeline.recorder import DecisionRunner
 from tabard_sidecar.pipeline.reservations import Reservations
 from tabard_sidecar.pipeline.stages import Stages
@@ -147,6 +148,7 @@ class Parts:
             agent=self.identity.agent,
             grants=self.grants,
             catalogue=self.catalogue,
+            calls=CallReader(),
             arguments=self.arguments,
             task_states=self.task_states,
             revocations=self.revoking.checks,
