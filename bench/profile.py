@@ -31,6 +31,7 @@ from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.records.decision_log import SinkDecisionLog
 from tabard_sidecar.server import convert, lifecycle
 from tabard_sidecar.server.lifecycle import sidecar
+from tabard_sidecar.server.revisions import ShownRevisions
 
 from bench.harness import RESULTS, commit, machine
 from bench.setup import authorize_request
@@ -124,7 +125,8 @@ async def measure() -> str:
             grant = await _chain(world)
             own = next(p for p in built if p.settings.insecure.agent_id == spiffe_id(WORKLOADS[-1]))
             authorizer = pipeline.Authorizer(own.stages)
-            columns = [await _column(authorizer, grant, gap) for gap in (0.0, 0.002)]
+            shown = ShownRevisions(own.keyring)
+            columns = [await _column(authorizer, shown, grant, gap) for gap in (0.0, 0.002)]
     lines = [f"{machine()}, commit {commit()}", f"microseconds a call, mean of {CALLS:,}; depth 5, jwt", ""]
     lines.append(f"{'':34}{'busy':>8}{'after 2 ms idle':>18}")
     for _, _, label, depth in TIMED:
@@ -132,14 +134,16 @@ async def measure() -> str:
     return "\n".join(lines) + "\n"
 
 
-async def _column(authorizer: pipeline.Authorizer, grant: str, gap_seconds: float) -> dict[str, float]:
+async def _column(
+    authorizer: pipeline.Authorizer, shown: ShownRevisions, grant: str, gap_seconds: float
+) -> dict[str, float]:
     spent: dict[str, float] = defaultdict(float)
 
     async def one(number: int) -> None:
         decision = await authorizer.authorize(convert.authorize_request(authorize_request(grant, number)))
         if not decision.allowed:
             raise RuntimeError(decision.reasons)
-        convert.decision_message(decision)
+        convert.decision_message(decision, shown)
 
     for number in range(300):
         await one(number)
