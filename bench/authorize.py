@@ -244,7 +244,7 @@ def _against_glue(
 ) -> Iterator[Figure]:
     log = bench.world.sidecars["worker"].folder / "decisions.log"
     records = map(json.loads, log.read_text().splitlines())
-    policy_input = next(record["input"] for record in records if record["event"] == "intent")
+    policy_input = next(record["input"] for record in records if record["operation"] == "authorize")
     tool, arguments = policy_input["tool"]["name"], policy_input["tool"]["arguments"]
     with _opa_server(bench) as url:
         glue = Glue(url, 5, policy_input)

@@ -51,7 +51,7 @@ TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (CredentialIssuance, "prepare", "clamp", 1),
     (Reservations, "reserve", "reserve (nothing to take here)", 1),
     (JwtIssuer, "compute", "sign the JWT", 1),
-    (SinkDecisionLog, "record", "decision log, two records", 1),
+    (SinkDecisionLog, "record", "decision log", 1),
     (convert, "decision_message", "build the response", 0),
 )
 

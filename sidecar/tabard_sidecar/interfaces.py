@@ -252,6 +252,8 @@ class CredentialIssuer(Protocol):
     def compute(self, request: CredentialRequest) -> IssuedCredential | None:
         """Return the credential if issuing only needs computation; otherwise do nothing and return ``None``.
 
+        A computed credential leaves the process with the reply only, so it needs no intent in the decision log.
+
         The caller may discard it. Raises what :meth:`issue` would raise.
         """
         ...
@@ -277,7 +279,7 @@ class CredentialIssuer(Protocol):
 class DecisionRecord:
     """One line of the decision log: a decision, or a change that an operator, an approver or a holder made.
 
-    ``event`` is ``"intent"`` (before anything is issued or changed) or ``"outcome"``. ``operation`` is an
+    ``event`` is ``"intent"`` (before anything leaves the process or is changed) or ``"outcome"``. ``operation`` is an
     :class:`Operation` or the name of a change. ``input_json`` is the policy input as it was evaluated, or what the change
     is about. ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports.
     ``root_holder`` is the workload that started the task, if it isn't the one that asks. ``by`` says

@@ -45,7 +45,7 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
 def log(ctx: click.Context, /, files: tuple[Path, ...], as_json: bool, **wanted: str) -> None:
     """Show who did what by which rule, from decision logs.
 
-    The two records of a decision with a credential are joined. Changes are shown, too: revocations,
+    The records of one decision are joined. Changes are shown, too: revocations,
     lifts, approvers' decisions, what holders end or report. FILES are read in the order given,
     oldest first; a single file is read after the closed ones beside it. --json prints one object a
     line. `tabard audit verify` checks that nothing was changed or removed.

@@ -1,7 +1,7 @@
 """Decides about tool calls.
 
-authenticate → verify grant → read arguments → check caveats → read task state → assemble input → evaluate → clamp → reserve → record
-intent → issue → commit
+authenticate → verify grant → read arguments → check caveats → read task state → assemble input → evaluate → clamp → reserve →
+issue → record → reply
 
 Every failure of a stage ends in a deny (:class:`Refused`) or in no decision (:class:`NoDecision`); no path
 leads from a failure to an allow.

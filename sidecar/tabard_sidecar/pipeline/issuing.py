@@ -1,4 +1,4 @@
-"""Prepares credentials and issues them after the intent was recorded."""
+"""Prepares credentials and issues them; what leaves this process is recorded before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PendingCredential:
     """A credential that may be computed before it is issued, if its issuer only computes.
 
     Signing takes about as long as a remote state store takes to answer, so it is done at the same time. The computed
-    credential leaves this object by :meth:`issue` only: after the reservation was made and the intent recorded.
+    credential leaves this object by :meth:`issue` only: after the reservation was made.
     """
 
     def __init__(self, issuers: Issuers, request: CredentialRequest) -> None:
@@ -37,16 +37,26 @@ class PendingCredential:
             self._computed = None
 
     async def issue(self, recorder: DecisionRecorder, observer: Observer) -> IssuedCredential:
-        """Record the intent, then issue.
+        """Issue the credential, after a record of the intent if something leaves this process with it.
+
+        A computed credential leaves with the reply, before which the decision is recorded. Another process
+        learns of the others when they are issued.
 
         Raises:
             NoDecision: the intent can't be recorded, or the issuer's backend or key can't be reached.
             Refused: the credential can't be encoded or is too large.
         """
-        with observer.stage("record"):
-            await recorder.intend(self.request)
+        computed = self._computed
+        if computed is None:
+            with observer.stage("issue"):
+                computed = self._issuer.compute(self.request)
+        if computed is None or recorder.answer_is_stored:
+            with observer.stage("record"):
+                await recorder.intend(self.request)
+        if computed is not None:
+            return computed
         with observer.stage("issue"):
-            return self._computed or await self._issuer.issue(self.request)
+            return await self._issuer.issue(self.request)
 
 
 class CredentialIssuance:

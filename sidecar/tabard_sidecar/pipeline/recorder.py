@@ -19,6 +19,7 @@ from tabard_sidecar.model import (
     CredentialRequest,
     Decision,
     Introspection,
+    IssuedCredential,
     Operation,
     Reason,
     Subject,
@@ -180,6 +181,11 @@ class DecisionRecorder:
         return answer
 
     @property
+    def answer_is_stored(self) -> bool:
+        """Whether the answer is kept for a repeated request, and so leaves this process before it is given."""
+        return bool(self._request_id)
+
+    @property
     def unfinished(self) -> bool:
         """Whether a failure from now on leaves something behind that needs a record."""
         return self._began or self._intended
@@ -253,24 +259,12 @@ class DecisionRecorder:
         return self.deny(Reason(refusal.code, refusal.message, argument=refusal.argument))
 
     async def intend(self, request: CredentialRequest) -> None:
-        """Record the credential or grant that is about to be issued, with the policy input of the decision.
+        """Record the credential that is about to be issued, with the policy input of the decision.
 
         Raises:
             NoDecision: the decision log is required and broken; nothing may be issued.
         """
-        await self._write(
-            "intent",
-            {
-                "decision": "allow",
-                "credential": {
-                    "id": request.credential_id,
-                    "kind": request.kind,
-                    "audience": request.audience,
-                    "scopes": list(request.scopes),
-                    "expires_at": int(request.expires_at),
-                },
-            },
-        )
+        await self._write("intent", {"decision": "allow", "credential": _described(request)})
         self._intended = True
 
     async def close(self, answer: Answer) -> None:
@@ -291,7 +285,7 @@ class DecisionRecorder:
             ],
         }
         if decision.credential is not None:
-            result["credential"] = {"id": decision.credential.credential_id, "kind": decision.credential.kind}
+            result["credential"] = _described(decision.credential)
         if answer.replayed:
             # The record belongs to the decision that the first request got.
             self.decision_id, self._policy_revision = decision.decision_id, decision.policy_revision
@@ -382,10 +376,11 @@ class DecisionRunner:
             await self._failed(recorder, error)
             raise
         try:
-            with self._observer.stage("commit"):
+            with self._observer.stage("record"):
                 await recorder.close(answer)
-        except asyncio.CancelledError:
-            await self._apart(recorder.close(answer))
+        except asyncio.CancelledError as error:
+            # Not recorded, so not given either: nothing is cancelled after a record was written.
+            await self._apart(recorder.settle(error) if recorder.took_something else recorder.close(answer))
             raise
         except Exception:
             await self._apart(recorder.give_back())
@@ -420,6 +415,17 @@ class DecisionRunner:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
+
+
+def _described(credential: CredentialRequest | IssuedCredential) -> dict[str, Any]:
+    """Return what is recorded of a credential; never its value."""
+    return {
+        "id": credential.credential_id,
+        "kind": credential.kind,
+        "audience": credential.audience,
+        "scopes": list(credential.scopes),
+        "expires_at": int(credential.expires_at),
+    }
 
 
 def _reason_of(error: BaseException) -> Reason:

@@ -1,6 +1,6 @@
 """Writes the decision log: one JSON object per line, in the format of OPA's decision log.
 
-In addition to OPA's fields a record has ``event`` ("intent" before a credential is issued or a change is made, "outcome"
+In addition to OPA's fields a record has ``event`` ("intent" before something leaves the process or a change is made, "outcome"
 after, "log" for what the log says about itself), ``operation``, ``request_id``, ``by`` (who made a change) and the hash
 chain of :mod:`tabard_sidecar.records.chain`.
 """

@@ -158,6 +158,7 @@ async def test_a_caller_that_goes_away_before_its_credential_is_made_pays_nothin
         finally:
             stopped.set()
 
+    monkeypatch.setattr(issuer, "compute", lambda _request: None)
     monkeypatch.setattr(issuer, "issue", hang)
     with pytest.raises(tabard.TabardError):
         await pay(task, 400, timeout_seconds=0.3)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 import tabard
 from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.records.sinks import SinkError
 
 from tests.support.policy import around_decide
 from tests.support.spending import POLICY, pay, refused, spent
@@ -120,4 +122,76 @@ async def test_what_the_issuer_refuses_is_tried_once(zone, parts, monkeypatch):
     monkeypatch.setattr(issuer, "compute", too_large)
     before = len(records(zone))
     assert (await refused(pay(task, 1))).code == "depth_exceeded"
-    assert [record["event"] for record in records(zone)[before:]] == ["intent", "outcome"]
+    assert [record["event"] for record in records(zone)[before:]] == ["outcome"]
+
+
+async def written(zone, **fields):
+    """Return event, input and credential of the records with these fields."""
+    found = [record for record in records(zone) if fields.items() <= record.items()]
+    return [(one["event"], "input" in one, one["result"].get("credential")) for one in found]
+
+
+async def test_a_computed_credential_has_one_record_that_says_everything(zone):
+    """Nothing leaves the process before the reply, so nothing has to be recorded before the rest."""
+    decision = await pay(await zone.start_task(), 1)
+    credential = decision.credential
+    described = {
+        "id": credential.credential_id,
+        "kind": "jwt",
+        "audience": credential.audience,
+        "scopes": list(credential.scopes),
+        "expires_at": int(credential.expires_at),
+    }
+    assert await written(zone, decision_id=decision.decision_id) == [("outcome", True, described)]
+
+
+async def test_what_leaves_the_process_before_the_reply_is_recorded_before(zone, parts, monkeypatch):
+    """A credential that another process makes, and an answer that the store keeps, have an intent in the log first."""
+    task = await zone.start_task()
+    issuer, seen = parts.stages.issuers.get("jwt"), []
+    compute, complete = issuer.compute, parts.state.complete_request
+
+    async def issue(request):
+        seen.append(await written(zone, decision_id=request.decision_id))
+        return compute(request)
+
+    async def store(key, response, *, expires_at):
+        seen.append((await written(zone, operation="authorize"))[-1:])
+        await complete(key, response, expires_at=expires_at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(issuer, "compute", lambda _request: None)
+        patched.setattr(issuer, "issue", issue)
+        elsewhere = await pay(task, 1)
+    monkeypatch.setattr(parts.state, "complete_request", store)
+    stored = await pay(task, 1, request_id="r1")
+    for before, decision in zip(seen, (elsewhere, stored), strict=True):
+        ((event, with_input, credential),) = before
+        assert (event, with_input, credential["id"]) == ("intent", True, decision.credential.credential_id)
+        both = await written(zone, decision_id=decision.decision_id)
+        assert [(event, with_input) for event, with_input, _ in both] == [
+            ("intent", True),
+            ("outcome", False),
+        ]
+
+
+@pytest.mark.parametrize("failure", [SinkError("no space"), asyncio.CancelledError()])
+async def test_a_credential_whose_record_is_not_written_is_thrown_away(zone, parts, monkeypatch, failure):
+    """Its reservation is given back. A caller that went away is in the log as such."""
+    task = await zone.start_task()
+    await pay(task, 1)
+    before, append, tries = await spent(zone, task), parts.log._append, []
+
+    async def broken(event, body):
+        tries.append(event)
+        if len(tries) == 1:
+            raise failure
+        await append(event, body)
+
+    monkeypatch.setattr(parts.log, "_append", broken)
+    with pytest.raises(tabard.TabardError):
+        await pay(task, 400)
+    assert await spent(zone, task) == before
+    if isinstance(failure, asyncio.CancelledError):
+        last = records(zone)[-1]["result"]
+        assert (last["reasons"][0]["code"], "charges" in last) == ("cancelled", False)
