@@ -23,6 +23,7 @@ from tabard_sidecar.model import (
     ToolCall,
     VerifiedGrant,
 )
+from tabard_sidecar.util.json_parts import LongPart
 
 Introspect = Callable[[str], Awaitable[Introspection | None]]
 """Describes a credential that is active now; ``None`` for every other string."""
@@ -281,7 +282,8 @@ class DecisionRecord:
 
     ``event`` is ``"intent"`` (before anything leaves the process or is changed) or ``"outcome"``. ``operation`` is an
     :class:`Operation` or the name of a change. ``input_json`` is the policy input as it was evaluated, or what the change
-    is about. ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports.
+    is about; ``input_parts`` make it up, if some are so long that a record may refer to an earlier one for them.
+    ``result`` never holds a credential's value. ``metrics`` are nanoseconds by name, as OPA reports.
     ``root_holder`` is the workload that started the task, if it isn't the one that asks. ``by`` says
     who made a change; no mask applies to such a record.
     """
@@ -297,6 +299,7 @@ class DecisionRecord:
     metrics: Mapping[str, int] | None = None
     root_holder: str = ""
     by: Mapping[str, Any] | None = None
+    input_parts: tuple[bytes | LongPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,9 @@ def verify(ctx: click.Context, files: tuple[Path, ...], after: tuple[Head, ...],
     removed them, after audit.keep_days or when they were shipped, or --after names the head that
     they had. The newest records can be cut off without a trace in the log. Keep the head that this
     command prints elsewhere, and give it with --after the next time: then this is found.
+
+    A record may leave out long parts that an earlier record holds, of the same file or of the same
+    minute of a stream. Records whose earlier one isn't here are counted; they aren't findings.
     """
     result = Audit(after)
     read = with_closed(files[0]) if len(files) == 1 else list(files)
@@ -65,6 +68,7 @@ def verify(ctx: click.Context, files: tuple[Path, ...], after: tuple[Head, ...],
             {
                 "intact": result.intact,
                 "records": result.records,
+                "incomplete": result.incomplete,
                 "chains": len(result.chains),
                 "starts_at": result.starts_at,
                 "heads": [str(head) for head in result.chains.values()],
@@ -159,6 +163,8 @@ def _print(result: Audit, findings: list[dict[str, object]]) -> None:
         chains = "1 chain" if len(result.chains) == 1 else f"{len(result.chains)} chains"
         begin = f", beginning with record {result.starts_at}" if result.starts_at > 1 else ""
         echo(f"intact: {result.records} records in {chains}{begin}")
+        if result.incomplete:
+            echo(f"{result.incomplete} of them leave out what earlier records hold, which aren't here")
     else:
         echo(f"not intact: {len(findings)} findings in {result.records} records")
     if any(not finding["line"] for finding in findings):

@@ -13,7 +13,8 @@ from tabard_sidecar.cli.audit import with_closed
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
-from tabard_sidecar.records.reading import joined, parsed
+from tabard_sidecar.records.completing import completed
+from tabard_sidecar.records.reading import Entry, joined, parsed
 
 _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
 
@@ -40,9 +41,15 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
     metavar="EFFECT",
     help="Only with this effect, for example allow, deny or approved.",
 )
+@click.option(
+    "--input",
+    "as_input",
+    is_flag=True,
+    help="Print the policy inputs, one a line, as `tabard policy eval --input -` reads one.",
+)
 @json_option
 @click.pass_context
-def log(ctx: click.Context, /, files: tuple[Path, ...], as_json: bool, **wanted: str) -> None:
+def log(ctx: click.Context, /, files: tuple[Path, ...], as_input: bool, as_json: bool, **wanted: str) -> None:
     """Show who did what by which rule, from decision logs.
 
     The records of one decision are joined. Changes are shown, too: revocations,
@@ -50,16 +57,21 @@ def log(ctx: click.Context, /, files: tuple[Path, ...], as_json: bool, **wanted:
     oldest first; a single file is read after the closed ones beside it. --json prints one object a
     line. `tabard audit verify` checks that nothing was changed or removed.
 
+    A long part of an input, for example a grant's caveats, stands once in each file; it is shown
+    with every record that refers to it.
+
     Exit code 1 if nothing was found.
     """
     read = with_closed(files[0]) if len(files) == 1 else list(files)
     found = False
-    for entry in joined(parsed(_lines(read))):
+    for entry in joined(completed(parsed(_lines(read)))):
         shown = entry.as_json()
-        if not _fits(shown, wanted):
+        if not _fits(shown, wanted) or (as_input and not entry.evaluated):
             continue
         found = True
-        if as_json:
+        if as_input:
+            echo_json(_whole_input(entry), indent=None)
+        elif as_json:
             echo_json(shown, indent=None)
         else:
             _print(shown)
@@ -73,6 +85,17 @@ def _lines(files: list[Path]) -> Iterator[bytes]:
                 yield from stream
         except OSError as error:
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
+
+
+def _whole_input(entry: Entry) -> dict[str, Any]:
+    for place in entry.incomplete:
+        raise Failure(
+            f"the input isn't complete: record {place.get('sequence')} holds the rest, and isn't here",
+            exit_codes.NEGATIVE,
+            where=f"decision {entry.decision_id}",
+            next_step="Give the file with that record, too, before this one.",
+        )
+    return entry.input
 
 
 def _fits(shown: dict[str, Any], wanted: dict[str, str]) -> bool:
@@ -116,6 +139,7 @@ def _print(shown: dict[str, Any]) -> None:
         "unverified": _unverified(shown["unverified"]),
         "note": _pairs(shown["note"]),
         "masked": ", ".join(shown["masked"]),
+        "incomplete": "; ".join(map(_missing, shown["incomplete"])),
     }
     for name, text in rows.items():
         if text:
@@ -134,6 +158,12 @@ def _who(by: dict[str, Any]) -> str:
 
 def _pairs(about: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in about.items() if value not in ("", [], {}, None))
+
+
+def _missing(place: dict[str, Any]) -> str:
+    members = place.get("members")
+    names = ", ".join(map(str, members)) if isinstance(members, list) else ""
+    return f"{names}: the rest stands in record {place.get('sequence')}, which isn't here"
 
 
 def _rule(rule: dict[str, str]) -> str:

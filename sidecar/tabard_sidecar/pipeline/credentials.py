@@ -21,6 +21,7 @@ from tabard_sidecar.pipeline.reservations import MOST_EVALUATIONS, contended, re
 from tabard_sidecar.pipeline.stages import Stages, evaluate, reserve
 from tabard_sidecar.revocation.targets import own_credential_target
 from tabard_sidecar.state import ReserveState, Revocation, RevocationKind, RevocationOrigin
+from tabard_sidecar.util.json_parts import JsonText
 
 MAX_REVOKED_CREDENTIALS = 1_000
 """Most credentials that one workload may revoke in one task; each is stored as long as the task."""
@@ -153,12 +154,12 @@ class Credentials:
         stages = self._stages
         state = await stages.task_states.look_up(call.agent, call.grant, with_calls=call.policy.reads_calls)
         now = stages.clock()
-        input_json = stages.inputs.authorize(call, state, now=now)
-        fresh = await self._evaluate(Operation.AUTHORIZE, call, input_json, recorder)
+        asked = stages.inputs.authorize(call, state, now=now)
+        fresh = await self._evaluate(Operation.AUTHORIZE, call, asked, recorder)
         if not fresh.allowed:
             return recorder.deny(*fresh.denials)
-        input_json = stages.inputs.renew(call, state, now=now)
-        decision = await self._evaluate(Operation.RENEW, call, input_json, recorder)
+        asked = stages.inputs.renew(call, state, now=now)
+        decision = await self._evaluate(Operation.RENEW, call, asked, recorder)
         if not decision.allowed:
             return recorder.deny(*decision.denials)
         template = replace(_still_granted(old, fresh), ttl_seconds=decision.ttl_seconds)
@@ -174,9 +175,9 @@ class Credentials:
         return recorder.allow(decision.granted_by, credential=credential, obligations=fresh.obligations)
 
     async def _evaluate(
-        self, operation: Operation, call: VerifiedCall, input_json: bytes, recorder: DecisionRecorder
+        self, operation: Operation, call: VerifiedCall, asked: JsonText, recorder: DecisionRecorder
     ) -> PolicyDecision:
-        return await evaluate(call.policy, operation, input_json, recorder, self._stages.observer)
+        return await evaluate(call.policy, operation, asked, recorder, self._stages.observer)
 
 
 def _asked(request: RenewCredentialRequest) -> bytes:

@@ -1,7 +1,8 @@
 """Assembles the policy input.
 
 The input is put together as JSON text, because most of it is the same for every call under a grant: the verified part is
-encoded once per grant and only the rest once per call.
+encoded once per grant and only the rest once per call. Long parts that repeat are told apart, so that the decision log
+needn't hold them in every record.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.state.model import TaskState
+from tabard_sidecar.util.json_parts import LONG_BYTES, JsonText, LongPart, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
 
 # Bound of the cached parts of grants: holders choose how many grants there are and how large they are.
 _CACHED_BYTES = 16 * 2**20
+_VERIFIED = ("subject", "agent", "task", "delegation")
 _EMPTY_STATE = b'"budgets":{},"history":{"calls":[],"labels":[]},"approvals":[]'
 
 
@@ -40,37 +43,35 @@ class PolicyInput:
     """Builds inputs; caches the part of each grant that doesn't change."""
 
     def __init__(self) -> None:
-        self._grants: FIFOCache[str, tuple[Agent, bytes]] = FIFOCache(
-            _CACHED_BYTES, getsizeof=lambda entry: len(entry[1])
+        self._grants: FIFOCache[str, tuple[Agent, bytes | LongPart]] = FIFOCache(
+            _CACHED_BYTES, getsizeof=_size
         )
 
-    def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> bytes:
+    def authorize(self, call: VerifiedCall, state: TaskState, *, now: float) -> JsonText:
         """Return the input for one tool call."""
         tool, asserted = call.tool, call.context
         annotations = encode(dict(call.spec.annotations)) if call.spec is not None else b"{}"
-        return b"".join(
-            (
-                b'{"operation":"authorize",',
-                self._verified(call.agent, call.grant),
-                b',"children":%d},"tool":{"name":' % state.children,
-                encode(tool.name),
-                b',"server":',
-                encode(tool.server),
-                b',"arguments":',
-                tool.arguments_json,
-                b',"annotations":',
-                annotations,
-                b'},"context":{"time":',
-                b"%.6f" % now,
-                b',"asserted":',
-                encode(asserted) if asserted else b"{}",
-                b"},",
-                _state(call.grant, state, call.approvals),
-                b"}",
-            )
+        return joined(
+            b'{"operation":"authorize",',
+            self._verified(call.agent, call.grant),
+            b',"children":%d},"tool":{"name":' % state.children,
+            encode(tool.name),
+            b',"server":',
+            encode(tool.server),
+            b',"arguments":',
+            tool.arguments_json,
+            b',"annotations":',
+            annotations,
+            b'},"context":{"time":',
+            b"%.6f" % now,
+            b',"asserted":',
+            encode(asserted) if asserted else b"{}",
+            b"},",
+            *_state(call.grant, state, call.approvals),
+            b"}",
         )
 
-    def renew(self, call: VerifiedCall, state: TaskState, *, now: float) -> bytes:
+    def renew(self, call: VerifiedCall, state: TaskState, *, now: float) -> JsonText:
         """Return the input for renewing the credential of a call."""
         tool = {
             "name": call.tool.name,
@@ -91,7 +92,7 @@ class PolicyInput:
     ) -> list[bytes]:
         """Return the input per tool for asking whether some arguments could be allowed."""
         same = self.without_tool(Operation.FILTER_TOOLS, agent, grant, state=state, now=now)
-        head = same.removesuffix(b"}") + b',"tool":'
+        head = same.text.removesuffix(b"}") + b',"tool":'
         return [
             head
             + encode({"name": tool.name, "server": tool.server, "annotations": dict(tool.annotations)})
@@ -109,33 +110,31 @@ class PolicyInput:
         now: float,
         request: Mapping[str, Any] | None = None,
         tool: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    ) -> JsonText:
         """Return the input for an operation on a grant that isn't about one tool."""
         extra = b'"request":' + encode(request) + b"," if request is not None else b""
         if tool is not None:
             extra += b'"tool":' + encode(tool) + b","
-        return b"".join(
-            (
-                b'{"operation":"',
-                operation.value.encode(),
-                b'",',
-                self._verified(agent, grant),
-                b',"children":%d},' % state.children,
-                extra,
-                b'"context":{"time":',
-                b"%.6f" % now,
-                b',"asserted":{}},',
-                _state(grant, state, ()),
-                b"}",
-            )
+        return joined(
+            b'{"operation":"',
+            operation.value.encode(),
+            b'",',
+            self._verified(agent, grant),
+            b',"children":%d},' % state.children,
+            extra,
+            b'"context":{"time":',
+            b"%.6f" % now,
+            b',"asserted":{}},',
+            *_state(grant, state, ()),
+            b"}",
         )
 
     @staticmethod
     def start_task(  # noqa: PLR0913 - one argument per part of the input
         agent: Agent, subject: Subject, intent: Intent, task: Task, limits: Limits, *, now: float
-    ) -> bytes:
+    ) -> JsonText:
         """Return the input for starting a task; there is no grant yet."""
-        return encode(
+        text = encode(
             {
                 "operation": Operation.START_TASK.value,
                 "subject": _subject(subject),
@@ -150,8 +149,9 @@ class PolicyInput:
                 "approvals": [],
             }
         )
+        return JsonText(text)
 
-    def _verified(self, agent: Agent, grant: VerifiedGrant) -> bytes:
+    def _verified(self, agent: Agent, grant: VerifiedGrant) -> bytes | LongPart:
         """Return subject, agent, task and delegation, the last one still open for its ``children``."""
         try:
             known = self._grants[grant.digest]
@@ -159,34 +159,56 @@ class PolicyInput:
             return self._encode(agent, grant)
         return known[1] if known[0] is agent else self._encode(agent, grant)
 
-    def _encode(self, agent: Agent, grant: VerifiedGrant) -> bytes:
+    def _encode(self, agent: Agent, grant: VerifiedGrant) -> bytes | LongPart:
         chain = [
             {"holder": link.holder, "sub_agent": link.sub_agent, "caveats": _caveats(link.caveats)}
             for link in grant.links
         ]
-        text = b",".join(
-            (
-                b'"subject":' + encode(_subject(grant.subject)),
-                b'"agent":' + encode(_agent(agent, grant.sub_agent)),
-                b'"task":' + encode(_task(grant.task)),
-                b'"delegation":'
-                + encode({"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)})[:-1],
-            )
+        text = _open_delegation(
+            subject=_subject(grant.subject),
+            agent=_agent(agent, grant.sub_agent),
+            task=_task(grant.task),
+            delegation={"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)},
         )
+        found = text if len(text) <= LONG_BYTES else LongPart(text, _brief(agent, grant), _VERIFIED)
         if len(text) <= self._grants.maxsize:
-            self._grants[grant.digest] = agent, text
-        return text
+            self._grants[grant.digest] = agent, found
+        return found
 
 
-def _state(grant: VerifiedGrant, state: TaskState, approvals: Sequence[MetApproval]) -> bytes:
+def _size(entry: tuple[Agent, bytes | LongPart]) -> int:
+    part = entry[1]
+    return len(part) if isinstance(part, bytes) else len(part.text) + len(part.brief)
+
+
+def _open_delegation(**members: Mapping[str, Any]) -> bytes:
+    """Encode members of an object without its braces, and without the last brace of the last member."""
+    return encode(members)[1:-2]
+
+
+def _brief(agent: Agent, grant: VerifiedGrant) -> bytes:
+    """Return who asks, in place of a verified part that an earlier record holds."""
+    return _open_delegation(
+        subject={"id": grant.subject.id, "issuer": grant.subject.issuer},
+        agent={"id": agent.id},
+        task={"id": grant.task.id},
+        delegation={"depth": grant.depth},
+    )
+
+
+def _state(
+    grant: VerifiedGrant, state: TaskState, approvals: Sequence[MetApproval]
+) -> Sequence[bytes | LongPart]:
     """Return what the task did so far and what people said of this call, as members of the input."""
     if not grant.budgets and not state.calls and not state.labels and not approvals:
-        return _EMPTY_STATE
-    return b'"budgets":%b,"history":{"calls":[%b],"labels":%b},"approvals":%b' % (
-        encode(budgets(grant, state)),
-        b",".join([call.encoded for call in state.calls]),
-        encode(state.labels),
-        encode([_approval(approval) for approval in approvals]),
+        return (_EMPTY_STATE,)
+    calls = b"[%b]" % b",".join([call.encoded for call in state.calls])
+    return (
+        b'"budgets":%b,"history":{"calls":' % encode(budgets(grant, state)),
+        may_repeat(calls, b"null", "history.calls"),
+        b',"labels":',
+        may_repeat(encode(state.labels), b"null", "history.labels"),
+        b'},"approvals":%b' % encode([_approval(approval) for approval in approvals]),
     )
 
 

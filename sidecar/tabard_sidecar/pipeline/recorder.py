@@ -25,6 +25,7 @@ from tabard_sidecar.model import (
     Subject,
     VerifiedGrant,
 )
+from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
 
 _TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
@@ -82,7 +83,7 @@ class DecisionRecorder:
         self._asked = asked
         self._request_id = request_id
         self._policy_revision = ""
-        self._input_json = b""
+        self._input: JsonText | None = None
         self._effects: dict[str, Any] = {}
         self._asking_for: dict[str, Any] | None = None
         self._undo: Callable[[], Awaitable[bool]] | None = None
@@ -114,9 +115,9 @@ class DecisionRecorder:
             "server": str(old.claims.get("tabard_server", "")),
         }
 
-    def evaluating(self, input_json: bytes, policy_revision: str) -> None:
+    def evaluating(self, asked: JsonText, policy_revision: str) -> None:
         """Note the policy input that is evaluated now, and by which policy."""
-        self._input_json = input_json
+        self._input = asked
         self._policy_revision = policy_revision
 
     def begin(self) -> None:
@@ -300,29 +301,32 @@ class DecisionRecorder:
             )
         )
 
-    def _asked_by(self) -> bytes:
+    def _asked_by(self) -> JsonText:
         """Return the request as JSON, with who asked as in a policy input."""
         agent, grant, subject = self._agent, self._grant, self._subject
         who: dict[str, Any] = {"agent": {"id": agent.id}} if agent is not None else {}
         if grant is not None:
             subject = grant.subject
             who["task"] = {"id": grant.task.id}
-            who["delegation"] = {
-                "chain": [{"holder": link.holder, "sub_agent": link.sub_agent} for link in grant.links]
-            }
         if subject is not None:
             who["subject"] = {"id": subject.id, "issuer": subject.issuer}
-        return b"%b,%b" % (self._asked().removesuffix(b"}"), encode(who)[1:])
+        begun = b"%b,%b" % (self._asked().removesuffix(b"}"), encode(who)[1:])
+        if grant is None:
+            return JsonText(begun)
+        chain = encode([{"holder": link.holder, "sub_agent": link.sub_agent} for link in grant.links])
+        long = may_repeat(chain, b"null", "delegation.chain")
+        return joined(begun[:-1], b',"delegation":{"chain":', long, b"}}")
 
     async def _write(self, event: str, result: dict[str, Any]) -> None:
-        input_json = b"" if self._intended else self._input_json or self._asked_by()
+        asked = JsonText(b"") if self._intended else self._input or self._asked_by()
         await self._log.record(
             DecisionRecord(
                 event=event,
                 decision_id=self.decision_id,
                 operation=self._operation,
                 timestamp=self._clock(),
-                input_json=input_json,
+                input_json=asked.text,
+                input_parts=asked.parts,
                 result=result,
                 policy_revision=self._policy_revision,
                 request_id=self._request_id,

@@ -32,6 +32,7 @@ from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.pipeline.reservations import Reservations, task_labels
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.state import Reserved, ReserveState, StateStore, TaskState
+from tabard_sidecar.util.json_parts import JsonText
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Stages:
 async def evaluate(  # noqa: PLR0913
     policy: LeasedPolicy,
     operation: Operation,
-    input_json: bytes,
+    asked: JsonText,
     recorder: DecisionRecorder,
     observer: Observer,
     *,
@@ -117,9 +118,9 @@ async def evaluate(  # noqa: PLR0913
     Raises:
         NoDecision: the engine can't be reached or is overloaded.
     """
-    recorder.evaluating(input_json, policy.revision)
+    recorder.evaluating(asked, policy.revision)
     with observer.stage("evaluate"):
-        return await policy.decide(operation, input_json, approvals=approvals)
+        return await policy.decide(operation, asked.text, approvals=approvals)
 
 
 async def reserve(  # noqa: PLR0913, PLR0917

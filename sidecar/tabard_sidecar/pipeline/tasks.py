@@ -28,6 +28,7 @@ from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_jso
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
+from tabard_sidecar.util.json_parts import JsonText
 from tabard_sidecar.util.whole import whole
 
 
@@ -197,8 +198,8 @@ class Tasks:
             started_at=now,
             expires_at=now + self._rules.max_ttl_seconds,
         )
-        input_json = stages.inputs.start_task(agent, subject, intent, task, request.limits, now=now)
-        decision = await self._evaluate(Operation.START_TASK, input_json, recorder)
+        asked = stages.inputs.start_task(agent, subject, intent, task, request.limits, now=now)
+        decision = await self._evaluate(Operation.START_TASK, asked, recorder)
         if not decision.allowed:
             return Answer(recorder.deny(*decision.denials))
         requested = [request.limits] if intent.limits is None else [request.limits, intent.limits]
@@ -227,10 +228,10 @@ class Tasks:
         recorder.made(grant)
 
     async def _evaluate(
-        self, operation: Operation, input_json: bytes, recorder: DecisionRecorder
+        self, operation: Operation, asked: JsonText, recorder: DecisionRecorder
     ) -> PolicyDecision:
         with self._stages.policy.lease() as policy:
-            return await evaluate(policy, operation, input_json, recorder, self._stages.observer)
+            return await evaluate(policy, operation, asked, recorder, self._stages.observer)
 
     async def _open(self, grant: VerifiedGrant, recorder: DecisionRecorder) -> None:
         """Register the task in the store; it inherits labels of this person's recent tasks here.
@@ -281,10 +282,10 @@ class Tasks:
         with stages.policy.lease() as policy:
             state = await stages.task_states.standing(agent, grant, with_calls=policy.reads_calls)
             check_delegation(grant, request.holder, now=stages.clock())
-            input_json = stages.inputs.without_tool(
+            asked = stages.inputs.without_tool(
                 Operation.DELEGATE, agent, grant, state=state, now=stages.clock(), request=wanted
             )
-            decision = await evaluate(policy, Operation.DELEGATE, input_json, recorder, stages.observer)
+            decision = await evaluate(policy, Operation.DELEGATE, asked, recorder, stages.observer)
         if not decision.allowed:
             return Answer(recorder.deny(*decision.denials))
         handed = stages.grants.delegate(

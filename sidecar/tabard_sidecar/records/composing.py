@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tabard_sidecar.interfaces import DecisionRecord
+from tabard_sidecar.records.shortening import Draft
 from tabard_sidecar.util.jsontext import encode
 
 _NANOSECONDS = 1_000_000_000
@@ -30,7 +31,7 @@ class Composer:
         self._second = -1
         self._second_text = b""
 
-    def compose(self, record: DecisionRecord) -> bytes:
+    def compose(self, record: DecisionRecord) -> Draft:
         """Return the record as a JSON object without its last brace; the input's bytes are copied unchanged."""
         revision = record.policy_revision
         if revision != self._revision:
@@ -61,20 +62,20 @@ class Composer:
         if traced is not None:
             parts.append(b',"trace_id":"%b","span_id":"%b"' % (traced[0].encode(), traced[1].encode()))
         if record.input_json:
-            # In JSON a newline can only be between tokens, so it can be replaced; in the log it would end the record.
-            given = record.input_json
-            if b"\n" in given or b"\r" in given:
-                given = given.replace(b"\n", b" ").replace(b"\r", b" ")
-            parts += (b',"input":', given)
-        return b"".join(parts)
+            parts.append(b',"input":')
+        if record.input_parts:
+            return Draft(b"".join(parts), record.input_parts)
+        # In JSON a newline can only be between tokens, so it can be replaced; in the log it would end the record.
+        given = record.input_json
+        if b"\n" in given or b"\r" in given:
+            given = given.replace(b"\n", b" ").replace(b"\r", b" ")
+        return Draft(b"".join((*parts, given)))
 
-    def note(self, event: str, result: Mapping[str, Any], now: float) -> bytes:
+    def note(self, event: str, result: Mapping[str, Any], now: float) -> Draft:
         """Return what the log says about itself, without the last brace."""
-        return b'%b"event":%b,"timestamp":"%b","result":%b' % (
-            self._prefix,
-            encode(event),
-            self._timestamp(now),
-            encode(dict(result)),
+        return Draft(
+            b'%b"event":%b,"timestamp":"%b","result":%b'
+            % (self._prefix, encode(event), self._timestamp(now), encode(dict(result)))
         )
 
     def _timestamp(self, seconds: float) -> bytes:

@@ -21,10 +21,10 @@ from tabard_sidecar.records.chain import Head, read_head
 from tabard_sidecar.records.composing import Composer
 from tabard_sidecar.records.masking import MaskError, apply_masks, erase_all
 from tabard_sidecar.records.redaction import RecordRedaction
+from tabard_sidecar.records.shortening import Draft, KnownParts, draft_of
 from tabard_sidecar.records.sinks import Sink, SinkError, SinkFullError
 from tabard_sidecar.records.unverified import COUNT_SECONDS, UnverifiedBudget, short_record
 from tabard_sidecar.records.verification import NOTE, removal_note
-from tabard_sidecar.util.jsontext import encode
 
 Mask = Callable[[bytes], Awaitable[Sequence[Any]]]
 TraceIds = Callable[[], tuple[str, str] | None]
@@ -94,6 +94,7 @@ class SinkDecisionLog:
         self._mask = hooks.mask if hooks else None
         self._composer = Composer(labels, hooks.trace_ids if hooks else None)
         self._redact = RecordRedaction(issuers)
+        self._known = KnownParts()
         self._unverified = UnverifiedBudget(time.monotonic)
         self._lock = asyncio.Lock()
         self._head: Head | None = None
@@ -133,14 +134,14 @@ class SinkDecisionLog:
         Raises:
             NoDecision: the record wasn't written and the log is required.
         """
-        body = self._composer.compose(record)
+        draft = self._composer.compose(record)
         if self._mask is not None and record.by is None:
-            body = await self._masked(body, self._mask)
-        await self._write(record.event, body)
+            draft = await self._masked(draft, self._mask)
+        await self._write(record.event, draft)
 
-    async def _write(self, event: str, body: bytes) -> None:
+    async def _write(self, event: str, draft: Draft) -> None:
         try:
-            await self._append(event, self._redact(body))
+            await self._append(event, draft.changed(self._redact))
         except SinkError as error:
             if self._required:
                 message = f"the decision log can't be written: {error}; free the sink"
@@ -183,7 +184,7 @@ class SinkDecisionLog:
         """Close the sink."""
         self._sink.close()
 
-    async def _append(self, event: str, body: bytes) -> None:
+    async def _append(self, event: str, draft: Draft) -> None:
         """Write one record; if the log is full, try once to make room.
 
         Raises:
@@ -192,14 +193,14 @@ class SinkDecisionLog:
         async with self._lock:
             try:
                 try:
-                    await self._seal(event, body)
+                    await self._seal(event, draft)
                 except SinkFullError:
                     if not await self._tidy():
                         raise
-                    await self._seal(event, body)
+                    await self._seal(event, draft)
             except SinkError as error:
                 self._lost += 1
-                self._failed(error, len(body))
+                self._failed(error, len(draft.text()))
                 raise
 
     def _failed(self, error: SinkError, size: int) -> None:
@@ -209,13 +210,18 @@ class SinkDecisionLog:
         if not self._stopped and (self._recovery is None or self._recovery.done()):
             self._recovery = asyncio.create_task(self._recover())
 
-    async def _seal(self, event: str, body: bytes, *, own: bool = False, room: int = 0) -> None:
+    async def _seal(self, event: str, draft: Draft, *, own: bool = False, room: int = 0) -> None:
         self.open()
+        body, in_full = draft.text(), list[bytes]()
+        if draft.long:
+            self._known.in_file(self._sink.place(len(body) + _SEAL_BYTES))
+            body, in_full = self._known.shorten(draft)
         if self._sink.terminal:
             body = _ascii(body)
         line, head = (self._head or Head.fresh()).seal(body)
         await self._sink.write(line, own=own, room=room)
         self._head = head
+        self._known.stand(in_full, head)
         if not own:
             self._observer.audit_written(event, len(line))
 
@@ -261,19 +267,20 @@ class SinkDecisionLog:
             with contextlib.suppress(SinkError):
                 await self._append(NOTE, self._composer.note(NOTE, note, time.time()))
 
-    async def _masked(self, body: bytes, mask: Mask) -> bytes:
-        """Return the body with policy's masks applied; if that fails, without anything that a mask can erase."""
+    async def _masked(self, draft: Draft, mask: Mask) -> Draft:
+        """Return the record with policy's masks applied; if that fails, without anything that a mask can erase."""
+        body = draft.text()
         try:
             masks = await mask(body + b"}")
             if not masks:
-                return body
+                return draft
             document = json.loads(body + b"}")
             apply_masks(document, masks)
         except (MaskError, NoDecision, ValueError, RecursionError) as error:
             self._observer.mask_failed(str(error))
             document = json.loads(body + b"}")
             erase_all(document)
-        return encode(document)[:-1]
+        return draft_of(document)
 
 
 def _ascii(body: bytes) -> bytes:

@@ -53,6 +53,7 @@ class FileSink:
         self._descriptor = -1
         self._size = 0
         self._closed_bytes = 0
+        self._opened = 0
         self._check_at = 0.0
 
     async def write(self, line: bytes, *, own: bool = False, room: int = 0) -> None:
@@ -68,6 +69,15 @@ class FileSink:
             raise SinkError(f"{self._path}: {error.strerror}") from error
         self._size += written
 
+    def place(self, size: int) -> int:
+        """Open the file, or a new one if a line of that size doesn't fit; return its number in this process."""
+        try:
+            self._ready(size)
+        except OSError as error:
+            self.reopen()
+            raise SinkError(f"{self._path}: {error.strerror}") from error
+        return self._opened
+
     def check(self) -> None:
         """Check that the files leave space for records."""
         try:
@@ -76,6 +86,15 @@ class FileSink:
             raise SinkError(f"{self._path}: {error.strerror}") from error
 
     def _prepare(self, size: int, most: int) -> None:
+        self._ready(0)
+        if self._closed_bytes + self._size + size > most:
+            raise SinkFullError(
+                f"{self._path}: its files take the {self._max_total_bytes} bytes of audit.max_total_bytes"
+            )
+        self._ready(size)
+
+    def _ready(self, size: int) -> None:
+        """Have a file open in which there is place for a line."""
         now = time.monotonic()
         if self._descriptor >= 0 and now >= self._check_at:
             self._check_at = now + _RECHECK_SECONDS
@@ -83,10 +102,6 @@ class FileSink:
         if self._descriptor < 0:
             self._open()
             self._check_at = now + _RECHECK_SECONDS
-        if self._closed_bytes + self._size + size > most:
-            raise SinkFullError(
-                f"{self._path}: its files take the {self._max_total_bytes} bytes of audit.max_total_bytes"
-            )
         if self._size and self._size + size > self._max_bytes:
             self._rotate()
 
@@ -100,6 +115,8 @@ class FileSink:
         here = os.fstat(self._descriptor)
         if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
             self.reopen()
+        elif there.st_size < self._size:
+            self._opened += 1  # It was emptied in place, so it holds nothing that a record could refer to.
         self._size = there.st_size
         self._measure()
 
@@ -123,6 +140,7 @@ class FileSink:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        self._opened += 1
         self._size = os.fstat(descriptor).st_size
         self._measure()
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tabard_sidecar.records.completing import left_out
+
 
 @dataclass(slots=True)
 class Entry:
@@ -27,6 +29,16 @@ class Entry:
     def done(self) -> bool:
         """Whether the outcome is recorded."""
         return self.last.get("event") != "intent"
+
+    @property
+    def incomplete(self) -> list[dict[str, Any]]:
+        """What the input lacks because a record that holds it wasn't read."""
+        return left_out(self.first) or left_out(self.last)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether policy was evaluated on the input."""
+        return bool(self.input.get("operation")) and "context" in self.input
 
     def as_json(self) -> dict[str, Any]:
         """Return who did what by which rule; every key is always there."""
@@ -69,6 +81,7 @@ class Entry:
             "about": asked if self.by else {},
             "unverified": result.get("unverified") if self.decision_id else None,
             "note": {} if self.decision_id else result,
+            "incomplete": self.incomplete,
             "masked": sorted(
                 {
                     str(path)

@@ -19,6 +19,7 @@ from tabard_sidecar.records.chain import Head
 
 _PIPE_CHUNK = 4096  # PIPE_BUF: bytes that a writable pipe accepts without blocking, pipe(7)
 _POLL_SECONDS = 0.002
+_PLACE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Sink(Protocol):
         Raises:
             SinkFullError: there is no space for the line.
             SinkError: the line wasn't written.
+        """
+        ...
+
+    def place(self, size: int) -> int:
+        """Make ready for a line of at most that size; return a number that differs when it goes to another file.
+
+        Raises:
+            SinkError: the file can't be opened.
         """
         ...
 
@@ -142,6 +151,10 @@ class StreamSink:
                 return
         self._stalled = True
         raise SinkError("standard output: its reader is too slow")
+
+    def place(self, size: int) -> int:  # noqa: ARG002 - the interface's argument
+        """Return the present minute: who keeps a stream cuts it somewhere, and a part of it should be understood alone."""
+        return int(time.monotonic() // _PLACE_SECONDS)
 
     def check(self) -> None:
         """Do nothing: only a write tells whether a stream takes it."""

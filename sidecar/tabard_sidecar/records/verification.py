@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tabard_sidecar.records.chain import GENESIS, Head, open_line
+from tabard_sidecar.records.completing import left_out
 
 NOTE = "log"
 """``event`` of the records that the log writes about itself."""
@@ -32,6 +33,7 @@ class Audit:
         findings: the problems, in order.
         begins: for every chain, the head before its first record here.
         removed: heads up to which the log itself says that it removed records, after their time or when shipped.
+        incomplete: records that leave out what stands in records before the first one here.
     """
 
     after: Collection[Head] = ()
@@ -40,6 +42,7 @@ class Audit:
     findings: list[Finding] = field(default_factory=list)
     begins: dict[str, Head] = field(default_factory=dict)
     removed: set[Head] = field(default_factory=set)
+    incomplete: int = 0
 
     @property
     def intact(self) -> bool:
@@ -62,6 +65,8 @@ class Audit:
                 self.findings.append(Finding(number, str(error)))
                 continue
             self._follow(number, head, previous)
+            begin = self.begins[head.chain_id].sequence
+            self.incomplete += any(_sequence(place) <= begin for place in left_out(record))
             if record.get("event") == NOTE:
                 self.removed |= _removed(record)
 
@@ -122,6 +127,11 @@ def _removed(record: dict[str, Any]) -> set[Head]:
         except (ValueError, KeyError, TypeError):
             continue
     return found
+
+
+def _sequence(place: dict[str, Any]) -> int:
+    sequence = place.get("sequence")
+    return sequence if isinstance(sequence, int) else 0
 
 
 def _gap(before: int, after: int) -> str:

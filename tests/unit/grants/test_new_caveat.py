@@ -180,7 +180,9 @@ def test_policies_see_it(newer):
     grant = newer.verify(narrow(newer.mint(), MoreLimits(max_arguments=2)))
     state = TaskState(known=True)
     found = json.loads(
-        PolicyInput().without_tool(Operation.RENEW, Agent(ALICE, "static", {}), grant, state=state, now=NOW)
+        PolicyInput()
+        .without_tool(Operation.RENEW, Agent(ALICE, "static", {}), grant, state=state, now=NOW)
+        .text
     )
 
     assert {"type": "max_arguments", "max_arguments": 2} in found["delegation"]["constraints"]

@@ -29,7 +29,7 @@ def build(inputs, agent, grant):
             VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {}, agent, grant, None, None),
             TaskState(known=True, children=2),
             now=12.5,
-        )
+        ).text
     )
 
 

@@ -87,14 +87,14 @@ def inputs():
 
 @pytest.mark.parametrize(("operation", "text"), list(inputs()), ids=[name for name, _ in inputs()])
 def test_every_input_fits_the_schema(operation, text):
-    document = json.loads(text)
+    document = json.loads(text.text)
     assert document["operation"] == operation
     SCHEMA.validate(document)
 
 
 def test_state_and_approvals_are_told_as_they_stand():
     """Of two budgets with one name the one with less left binds; one that policy didn't grant isn't told of."""
-    told = json.loads(dict(inputs())["authorize"])
+    told = json.loads(dict(inputs())["authorize"].text)
     assert told["budgets"] == {"cents": {"limit": 90, "spent": 100, "remaining": 60}}
     assert told["history"] == {
         "calls": [{"tool": "a.read", "allowed": True, "labels": ["untrusted"], "at": 950.25}],

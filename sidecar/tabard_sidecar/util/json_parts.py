@@ -1,0 +1,57 @@
+"""JSON text in parts, some of which can be left out of an object because an earlier one holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LONG_BYTES = 4 * 1024
+"""A part of more bytes is worth a reference instead; the same part of a usual grant takes one kilobyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class LongPart:
+    """A part that can be left out.
+
+    Attributes:
+        text: its JSON text, whole members or one value of an object.
+        brief: what stands in its place.
+        members: dotted names of the members that are then incomplete. An object lacks members, another value is null.
+    """
+
+    text: bytes
+    brief: bytes
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """JSON text. ``parts`` make it up, in order, if any of them can be left out; otherwise they are empty."""
+
+    text: bytes
+    parts: tuple[bytes | LongPart, ...] = ()
+
+
+def joined(*parts: bytes | LongPart) -> JsonText:
+    """Return the text that parts make up; those without a :class:`LongPart` between them become one."""
+    short = [part for part in parts if isinstance(part, bytes)]
+    if len(short) == len(parts):
+        return JsonText(b"".join(short))
+    merged: list[bytes | LongPart] = []
+    for part in parts:
+        last = merged[-1] if merged else None
+        if isinstance(part, bytes) and isinstance(last, bytes):
+            merged[-1] = last + part
+        else:
+            merged.append(part)
+    return JsonText(whole(merged), tuple(merged))
+
+
+def whole(parts: Iterable[bytes | LongPart]) -> bytes:
+    """Return the text with every part in full."""
+    return b"".join([part if isinstance(part, bytes) else part.text for part in parts])
+
+
+def may_repeat(text: bytes, brief: bytes, *members: str) -> bytes | LongPart:
+    """Return a text that can be left out if it is long."""
+    return LongPart(text, brief, members) if len(text) > LONG_BYTES else text
