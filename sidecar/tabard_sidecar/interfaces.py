@@ -304,7 +304,11 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """A refused request whose grant or token didn't verify. ``request`` returns it as JSON; only its digest is recorded."""
+    """A refused request without a verified grant, of which any number can come.
+
+    ``request`` returns it as JSON; only its digest is recorded. ``verified`` is its whole record if a person's token was
+    verified; ``who`` then names workload and person.
+    """
 
     decision_id: str
     operation: str
@@ -312,6 +316,14 @@ class Unverified:
     code: str
     message: str
     request: Callable[[], bytes]
+    verified: DecisionRecord | None = None
+    who: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """Identifier and issuer of the person; empty if none was verified."""
+        subject = self.who.get("subject", {})
+        return subject.get("id", ""), subject.get("issuer", "")
 
 
 class Approvals(Protocol):
@@ -413,7 +425,7 @@ class DecisionLog(Protocol):
         ...
 
     async def unverified(self, refusal: Unverified) -> None:
-        """Note a refused request whose grant or token didn't verify, within a bound.
+        """Note a refused request without a verified grant, within a bound.
 
         Raises:
             NoDecision: the sink is broken and the configuration requires it.

@@ -136,7 +136,8 @@ def _print(shown: dict[str, Any]) -> None:
         "task": shown["task_id"],
         "decision": shown["decision_id"],
         "policy": shown["policy"][:16],
-        "unverified": _unverified(shown["unverified"]),
+        "unverified": _digest("no verified grant or token", shown["unverified"]),
+        "unrecorded": _digest("one of many requests with this person's token", shown["unrecorded"]),
         "note": _pairs(shown["note"]),
         "masked": ", ".join(shown["masked"]),
         "incomplete": "; ".join(map(_missing, shown["incomplete"])),
@@ -170,7 +171,7 @@ def _rule(rule: dict[str, str]) -> str:
     return f"{rule['module']}.{rule['code']}" if rule["module"] else rule["code"]
 
 
-def _unverified(found: object) -> str:
+def _digest(why: str, found: object) -> str:
     if not isinstance(found, dict):
         return ""
-    return f"no verified grant or token: {found.get('bytes')} bytes, SHA-256 {found.get('sha256')}"
+    return f"{why}: {found.get('bytes')} bytes, SHA-256 {found.get('sha256')}"

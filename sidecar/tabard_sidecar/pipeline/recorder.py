@@ -233,7 +233,7 @@ class DecisionRecorder:
             return
         answer = self._kept or Answer(self.deny(_reason_of(error)))
         with suppress(NoDecision):
-            await self.close(answer)
+            await (self._log.record(self._outcome(answer)) if self.unfinished else self.close(answer))
 
     def made(self, grant: VerifiedGrant) -> None:
         """Note which task was started, or which holder it was handed to: the task's id and the new link."""
@@ -265,7 +265,9 @@ class DecisionRecorder:
         Raises:
             NoDecision: the decision log is required and broken; nothing may be issued.
         """
-        await self._write("intent", {"decision": "allow", "credential": _described(request)})
+        await self._log.record(
+            self._record("intent", {"decision": "allow", "credential": _described(request)})
+        )
         self._intended = True
 
     async def close(self, answer: Answer) -> None:
@@ -276,8 +278,17 @@ class DecisionRecorder:
         """
         decision = answer.decision
         if self._agent is None and not decision.allowed:
-            await self._close_unverified(decision)
+            await self._close_unverified(decision, None)
             return
+        record = self._outcome(answer)
+        if self._grant is None and not self._effects and (answer.replayed or not decision.allowed):
+            # With one person's token any number of these can come.
+            await self._close_unverified(decision, record)
+            return
+        await self._log.record(record)
+
+    def _outcome(self, answer: Answer) -> DecisionRecord:
+        decision = answer.decision
         result: dict[str, Any] = {
             "decision": "allow" if decision.allowed else "deny",
             "reasons": [
@@ -291,18 +302,25 @@ class DecisionRecorder:
             # The record belongs to the decision that the first request got.
             self.decision_id, self._policy_revision = decision.decision_id, decision.policy_revision
             result["replayed"] = True
-        await self._write("outcome", result | self._effects)
+        return self._record("outcome", result | self._effects)
 
-    async def _close_unverified(self, decision: Decision) -> None:
+    async def _close_unverified(self, decision: Decision, verified: DecisionRecord | None) -> None:
         reason = decision.reasons[0]
         await self._log.unverified(
             Unverified(
-                self.decision_id, self._operation, self._clock(), reason.code, reason.message, self._asked
+                self.decision_id,
+                self._operation,
+                self._clock(),
+                reason.code,
+                reason.message,
+                self._asked,
+                verified,
+                self._who() if verified is not None else {},
             )
         )
 
-    def _asked_by(self) -> JsonText:
-        """Return the request as JSON, with who asked as in a policy input."""
+    def _who(self) -> dict[str, Any]:
+        """Return who asked, as in a policy input."""
         agent, grant, subject = self._agent, self._grant, self._subject
         who: dict[str, Any] = {"agent": {"id": agent.id}} if agent is not None else {}
         if grant is not None:
@@ -310,28 +328,31 @@ class DecisionRecorder:
             who["task"] = {"id": grant.task.id}
         if subject is not None:
             who["subject"] = {"id": subject.id, "issuer": subject.issuer}
-        begun = b"%b,%b" % (self._asked().removesuffix(b"}"), encode(who)[1:])
+        return who
+
+    def _asked_by(self) -> JsonText:
+        """Return the request as JSON, with who asked."""
+        grant = self._grant
+        begun = b"%b,%b" % (self._asked().removesuffix(b"}"), encode(self._who())[1:])
         if grant is None:
             return JsonText(begun)
         chain = encode([{"holder": link.holder, "sub_agent": link.sub_agent} for link in grant.links])
         long = may_repeat(chain, b"null", "delegation.chain")
         return joined(begun[:-1], b',"delegation":{"chain":', long, b"}}")
 
-    async def _write(self, event: str, result: dict[str, Any]) -> None:
+    def _record(self, event: str, result: dict[str, Any]) -> DecisionRecord:
         asked = JsonText(b"") if self._intended else self._input or self._asked_by()
-        await self._log.record(
-            DecisionRecord(
-                event=event,
-                decision_id=self.decision_id,
-                operation=self._operation,
-                timestamp=self._clock(),
-                input_json=asked.text,
-                input_parts=asked.parts,
-                result=result,
-                policy_revision=self._policy_revision,
-                request_id=self._request_id,
-                root_holder=self._root_holder(),
-            )
+        return DecisionRecord(
+            event=event,
+            decision_id=self.decision_id,
+            operation=self._operation,
+            timestamp=self._clock(),
+            input_json=asked.text,
+            input_parts=asked.parts,
+            result=result,
+            policy_revision=self._policy_revision,
+            request_id=self._request_id,
+            root_holder=self._root_holder(),
         )
 
     def _root_holder(self) -> str:

@@ -23,7 +23,7 @@ from tabard_sidecar.records.masking import MaskError, apply_masks, erase_all
 from tabard_sidecar.records.redaction import RecordRedaction
 from tabard_sidecar.records.shortening import Draft, KnownParts, draft_of
 from tabard_sidecar.records.sinks import Sink, SinkError, SinkFullError
-from tabard_sidecar.records.unverified import COUNT_SECONDS, UnverifiedBudget, short_record
+from tabard_sidecar.records.unverified import COUNT_SECONDS, UnverifiedBudget
 from tabard_sidecar.records.verification import NOTE, removal_note
 
 Mask = Callable[[bytes], Awaitable[Sequence[Any]]]
@@ -148,14 +148,14 @@ class SinkDecisionLog:
                 raise NoDecision("UNAVAILABLE", "audit_unavailable", message) from error
 
     async def unverified(self, refusal: Unverified) -> None:
-        """Note a refused request whose grant or token didn't verify: a short record, or only a count.
+        """Note a refused request without a verified grant: a record in full, a short one, or only a count.
 
         Raises:
             NoDecision: the record wasn't written and the log is required.
         """
-        if self._unverified.take(refusal.operation, refusal.code):
-            record = short_record(refusal)
-            await self._write(record.event, self._composer.compose(record))
+        record = self._unverified.record(refusal)
+        if record is not None:
+            await self.record(record)
         elif self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._count_later())
 
@@ -263,7 +263,7 @@ class SinkDecisionLog:
 
     async def _count(self) -> None:
         if self._unverified.counted:
-            note = {"unverified": self._unverified.counts()}
+            note = self._unverified.counts()
             with contextlib.suppress(SinkError):
                 await self._append(NOTE, self._composer.note(NOTE, note, time.time()))
 

@@ -80,6 +80,7 @@ class Entry:
             "replayed": bool(result.get("replayed")),
             "about": asked if self.by else {},
             "unverified": result.get("unverified") if self.decision_id else None,
+            "unrecorded": result.get("unrecorded"),
             "note": {} if self.decision_id else result,
             "incomplete": self.incomplete,
             "masked": sorted(
