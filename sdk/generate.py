@@ -27,14 +27,15 @@ NAMES = {
     "aio": "client",
     "asynccontextmanager": "contextmanager",
     "asyncio": "time",  # asyncio.sleep
+    "denied_later": "denied",
+    "later": "now",
 }
 TEXTS = {
     "aio.py": {
         "The client for asyncio programs.": "The client for programs that don't use asyncio.",
-        "isn't one on this machine, its directory isn't private, or no event loop is running.": (
-            "isn't one on this machine, or its directory isn't private."
-        ),
-        "for one event loop. Close it, or use it in an ``async with`` block.": (
+        "Callable[[errors.ApprovalRequired], Awaitable[object]]": "Callable[[errors.ApprovalRequired], object]",
+        "AsyncIterator, Awaitable, Callable": "AsyncIterator, Callable",
+        "for any event loop. Close it, or use it in an ``async with`` block.": (
             "safe to share between threads. Close it, or use it in a ``with`` block."
         ),
         "<tabard.aio.Client ": "<tabard.Client ",
@@ -43,9 +44,6 @@ TEXTS = {
         "Wraps asynchronous functions": "Wraps synchronous functions",
         "Callable[_P, Awaitable[_R]]": "Callable[_P, _R]",
         "Awaitable, Callable": "Callable",
-        "an async function needs a task of tabard.aio.connect()": (
-            "an asyncio task guards async functions; use tabard.connect() here"
-        ),
     },
 }
 

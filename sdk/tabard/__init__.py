@@ -5,7 +5,7 @@
     import tabard
 
     @tabard.guard("refunds.create")
-    def create_refund(order: str, amount: int) -> str: ...
+    def create_refund(order: str, amount: int, credential: tabard.Credential = tabard.INJECTED) -> str: ...
 
     with tabard.connect() as client, client.start_task(token, purpose="refunds"):
         create_refund("A-17", amount=20)
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tabard._current import current_credential, current_decision, current_task
     from tabard._decision import Decision
     from tabard._guard import INJECTED, guard
+    from tabard._hooks import raise_denied
     from tabard._model import (
         ChainLink,
         Credential,
@@ -71,6 +72,7 @@ __all__ = [
     "delegation",
     "errors",
     "guard",
+    "raise_denied",
 ]
 
 _HOMES = {
@@ -92,6 +94,7 @@ _HOMES = {
     "tabard.caveats": ("Limits",),
     "tabard.client": ("Client", "Task", "connect"),
     "tabard._guard": ("INJECTED", "guard"),
+    "tabard._hooks": ("raise_denied",),
 }
 _MODULES = frozenset({"aio", "arguments", "caveats", "delegation", "errors"})
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

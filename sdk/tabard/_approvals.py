@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 2.0
 MAX_ROUNDS = 8
 """How often one call may be asked about again. Each time, policy may demand a further approval."""
 _GROWTH = 1.5
@@ -48,6 +48,18 @@ def waits(decision: Decision) -> bool:
     return not decision.allowed and bool(decision.approvals) and decision.code == APPROVAL_REQUIRED
 
 
+def required(decision: Decision) -> ApprovalRequired:
+    """Return a deny that approvals can change as the error to show."""
+    reason = decision.reasons[0]
+    return ApprovalRequired(
+        APPROVAL_REQUIRED,
+        reason.message or reason.code,
+        decision_id=decision.decision_id,
+        reasons=decision.reasons,
+        approvals=decision.approvals,
+    )
+
+
 def deadline(seconds: float, clock: Callable[[], float] = time.monotonic) -> float:
     """Return when a wait of ``seconds`` ends.
 
@@ -70,6 +82,7 @@ def steps(decision: Decision, until: float, clock: Callable[[], float] = time.mo
     Raises:
         ApprovalRequired: an approver refused, or the time is over.
     """
+    patient = until > clock()
     waiting = list(decision.approvals)
     discharges: dict[str, str] = {}
     pause = FIRST_PAUSE_SECONDS
@@ -83,7 +96,7 @@ def steps(decision: Decision, until: float, clock: Callable[[], float] = time.mo
             return waiting[0].call_grant, tuple(discharges[approval.approval_id] for approval in waiting)
         left = until - clock()
         if left <= 0:
-            decision.raise_if_denied()
+            raise _failed(_EXPIRED, decision) if patient else required(decision)
         yield min(pause, left)
         pause = min(pause * _GROWTH, LONGEST_PAUSE_SECONDS)
 
@@ -100,8 +113,11 @@ def _approved(answer: authorization_pb.GetApprovalResponse, decision: Decision) 
     if answer.status == types_pb2.APPROVAL_STATUS_APPROVED and answer.discharge:
         return True
     # Every other status means that the call wasn't approved.
-    reason = _EXPIRED if answer.status == types_pb2.APPROVAL_STATUS_EXPIRED else _DENIED
-    raise ApprovalRequired(
+    raise _failed(_EXPIRED if answer.status == types_pb2.APPROVAL_STATUS_EXPIRED else _DENIED, decision)
+
+
+def _failed(reason: Reason, decision: Decision) -> ApprovalRequired:
+    return ApprovalRequired(
         reason.code,
         f"{reason.message}. {reason.next_step}",
         decision_id=decision.decision_id,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import types
-import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from tabard import _json
+from tabard import _annotations, _json, _values
 from tabard._decision import Decision
-from tabard._model import Credential, Reason
+from tabard._model import Reason
 from tabard.errors import Denied, InvalidRequest
 
 
@@ -23,11 +21,13 @@ class Bound:
         arguments: arguments of the tool call, which are authorized.
         args: positional arguments that the function is called with.
         kwargs: named arguments that the function is called with.
+        ignored: those of its parameters that are no arguments of the tool call, by name.
     """
 
     arguments: Mapping[str, Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    ignored: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Binding:
     """How the arguments of one function become those of a tool call.
 
     Attributes:
-        signature: the function's signature without the parameter that takes the credential.
+        signature: the function's signature without the parameter that takes the credential; annotations are evaluated.
+        annotations: the function's annotations without that parameter, evaluated.
         ignore: parameters that are no arguments of the tool call.
         extract: returns the arguments of the tool call, if they aren't the function's.
         credential: the parameter that takes the credential; empty if there is none.
@@ -43,6 +44,7 @@ class Binding:
     """
 
     signature: inspect.Signature
+    annotations: dict[str, Any]
     ignore: frozenset[str]
     extract: Callable[..., Mapping[str, Any]] | None
     credential: str
@@ -60,29 +62,31 @@ class Binding:
         Raises:
             TypeError: it can't be guarded.
         """
+        name = label(function)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            message = (
-                f"{function.__qualname__}: a generator runs after the guard has ended; guard a plain function"
-            )
-            raise TypeError(message)
+            raise TypeError(f"{name}: a generator runs after the guard has ended; guard a plain function")
         signature = inspect.signature(function)
         parameters = dict(signature.parameters)
         first = next(iter(parameters), "")
         unknown = ignore - parameters.keys()
         if unknown:
-            message = (
-                f"{function.__qualname__}: ignore names no parameter of it: {', '.join(sorted(unknown))}"
-            )
-            raise TypeError(message)
+            raise TypeError(f"{name}: ignore names no parameter of it: {', '.join(sorted(unknown))}")
         if first in {"self", "cls"} and first not in ignore and extract is None:
-            message = (
-                f"{function.__qualname__}: {first} is no argument of a tool call; write ignore=({first!r},)"
-            )
-            raise TypeError(message)
-        credential, optional = _credential_parameter(function, parameters)
+            raise TypeError(f"{name}: {first} is no argument of a tool call; write ignore=({first!r},)")
+        hints = _annotations.evaluated(function)
+        credential, optional = _credential_parameter(name, parameters, hints)
         parameters.pop(credential, None)
-        public = signature.replace(parameters=list(parameters.values()))
-        return cls(public, ignore, extract, credential, optional)
+        hints.pop(credential, None)
+        if extract is None:
+            _check_possible(name, parameters.keys() - ignore, hints)
+        public = signature.replace(
+            parameters=[
+                parameter.replace(annotation=hints.get(parameter.name, parameter.annotation))
+                for parameter in parameters.values()
+            ],
+            return_annotation=hints.get("return", signature.return_annotation),
+        )
+        return cls(public, hints, ignore, extract, credential, optional)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
         """Bind one call.
@@ -93,13 +97,19 @@ class Binding:
         """
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
+        ignored = {name: bound.arguments[name] for name in self.ignore}
         if self.extract is not None:
             extracted = _json.snapshot(dict(self.extract(*bound.args, **bound.kwargs)))
-            return Bound(_json.Snapshot(extracted), bound.args, bound.kwargs)
+            return Bound(_json.Snapshot(extracted), bound.args, bound.kwargs, ignored)
+        forms: dict[str, Any] = {}
+        typed: list[str] = []
         for name, value in bound.arguments.items():
             if name not in self.ignore:
-                bound.arguments[name] = _json.snapshot(value, where=name)
-        return Bound(self._arguments(bound.arguments), bound.args, bound.kwargs)
+                forms[name] = bound.arguments[name] = _json.snapshot(value, where=name, typed=typed)
+                if typed:
+                    bound.arguments[name] = _values.restore(value, forms[name], name)
+                    typed.clear()
+        return Bound(self._arguments(forms), bound.args, bound.kwargs, ignored)
 
     def _arguments(self, values: Mapping[str, Any]) -> _json.Snapshot:
         arguments = _json.Snapshot()
@@ -129,22 +139,23 @@ class Binding:
         bound.kwargs[self.credential] = decision.credential
 
 
+def label(function: Callable[..., Any]) -> str:
+    """Return how messages name a function; a partial or an object that is called has no name of its own."""
+    return getattr(function, "__qualname__", "") or f"a {type(function).__qualname__}"
+
+
 def _credential_parameter(
-    function: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]
+    function: str, parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any]
 ) -> tuple[str, bool]:
     """Return the name of the parameter that takes the credential, if any, and whether it may be ``None``.
 
     Raises:
         TypeError: there are several, or it can't be passed by name.
     """
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception:  # noqa: BLE001  # an annotation may name what only a type checker can see
-        hints = {}
     found = [
         (name, optional)
         for name, parameter in parameters.items()
-        for matches, optional in [_is_credential(hints.get(name, parameter.annotation))]
+        for matches, optional in [_annotations.takes_credential(hints.get(name, parameter.annotation))]
         if matches
     ]
     if not found:
@@ -152,18 +163,17 @@ def _credential_parameter(
     name, optional = found[0]
     by_name = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
     if len(found) > 1 or parameters[name].kind not in by_name:
-        message = f"{function.__qualname__}: exactly one parameter, passed by name, can take the credential"
-        raise TypeError(message)
+        raise TypeError(f"{function}: exactly one parameter, passed by name, can take the credential")
     return name, optional
 
 
-def _is_credential(annotation: object) -> tuple[bool, bool]:
-    if isinstance(annotation, str):
-        parts = {part.strip() for part in annotation.split("|")}
-        names = {"Credential", "tabard.Credential"}
-        return bool(parts & names) and parts <= names | {"None"}, "None" in parts
-    if annotation is Credential:
-        return True, False
-    union = typing.get_origin(annotation) in {typing.Union, types.UnionType}
-    members = typing.get_args(annotation)
-    return union and Credential in members, type(None) in members
+def _check_possible(function: str, names: Collection[str], hints: Mapping[str, Any]) -> None:
+    """Check that each parameter can be an argument of a tool call.
+
+    Raises:
+        TypeError: the type of one says that it can't.
+    """
+    for name in sorted(names):
+        kind = _annotations.impossible(hints.get(name))
+        if kind is not None:
+            raise TypeError(f"{function}: {_values.advice(name, kind)}")

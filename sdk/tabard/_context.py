@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,7 @@ class ActiveCall:
 
 _call: ContextVar[ActiveCall | None] = ContextVar("tabard_call", default=None)
 _tasks: ContextVar[tuple[object, ...]] = ContextVar("tabard_tasks", default=())
+_request_id: ContextVar[tuple[str, ActiveCall | None]] = ContextVar("tabard_request_id", default=("", None))
 
 
 def push_task(task: object) -> None:
@@ -64,3 +67,19 @@ def decision() -> Decision | None:
     """Return the decision of the guarded call that is running, ``None`` if there is none."""
     active = _call.get()
     return None if active is None else active.decision
+
+
+def request_id() -> str:
+    """Return the request id that a guarded call of this context uses; empty if each makes its own."""
+    value, within = _request_id.get()
+    return value if value and within is _call.get() else ""
+
+
+@contextmanager
+def use_request_id(value: str) -> Iterator[None]:
+    """Let the guarded call inside the block ask with this request id, and not those that it makes itself."""
+    token = _request_id.set((value, _call.get()))
+    try:
+        yield
+    finally:
+        _request_id.reset(token)

@@ -7,8 +7,8 @@ hasn't said it fulfils.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpc import StatusCode
 
@@ -50,6 +50,53 @@ def seconds(timestamp: Timestamp) -> float:
     return timestamp.seconds + timestamp.nanos / 1e9
 
 
+_Message = TypeVar("_Message")
+
+
+def message(kind: Callable[..., _Message], **fields: Any) -> _Message:  # noqa: ANN401  # what the caller passed
+    """Return a message of ``kind``.
+
+    Raises:
+        InvalidRequest: a field can't be sent: a wrong type, or a lone surrogate in a text.
+    """
+    try:
+        return kind(**fields)
+    except UnicodeEncodeError:
+        found = ", ".join(name for name, value in fields.items() if _has_surrogate(value))
+        text = f"{found or 'a field'}: holds a lone surrogate, which isn't text"
+        raise errors.InvalidRequest("request_invalid", text) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise errors.InvalidRequest(
+            "request_invalid", f"a field has a value that can't be sent: {error}"
+        ) from error
+
+
+def scopes(values: Sequence[str]) -> tuple[str, ...]:
+    """Return scopes as a tuple.
+
+    Raises:
+        InvalidRequest: they are one string.
+    """
+    if isinstance(values, str):
+        raise errors.InvalidRequest("scopes_invalid", "scopes is a sequence of strings, not one string")
+    return tuple(values)
+
+
+def _strings(values: Iterable[str], name: str) -> list[str]:
+    if isinstance(values, str):
+        raise errors.InvalidRequest("request_invalid", f"{name} is a sequence of strings, not one string")
+    return list(values)
+
+
+def _has_surrogate(value: object) -> bool:
+    values = value if isinstance(value, list | tuple) else (value,)
+    try:
+        "".join(str(item) for item in values).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def call_message(
     grant: str, call: ToolCall, discharges: Sequence[str] = ()
 ) -> authorization_pb.AuthorizeRequest:
@@ -58,15 +105,17 @@ def call_message(
     Raises:
         InvalidRequest: its arguments or context have no exact JSON form.
     """
-    return authorization_pb.AuthorizeRequest(
+    tool = message(
+        types_pb2.ToolCall, name=call.name, server=call.server, arguments_json=_json.encode(call.arguments)
+    )
+    return message(
+        authorization_pb.AuthorizeRequest,
         grant=grant,
-        tool=types_pb2.ToolCall(
-            name=call.name, server=call.server, arguments_json=_json.encode(call.arguments)
-        ),
-        scopes=call.scopes,
+        tool=tool,
+        scopes=scopes(call.scopes),
         context_json=_json.encode(call.context) if call.context else b"",
         request_id=call.request_id,
-        discharges=discharges,
+        discharges=_strings(discharges, "discharges"),
     )
 
 
@@ -78,8 +127,11 @@ def renew_message(
     Raises:
         InvalidRequest: the arguments have no exact JSON form.
     """
-    return credential_pb.RenewCredentialRequest(
-        grant=grant, credential=credential.value, arguments_json=_json.encode(arguments)
+    return message(
+        credential_pb.RenewCredentialRequest,
+        grant=grant,
+        credential=credential.value,
+        arguments_json=_json.encode(arguments),
     )
 
 
@@ -92,12 +144,13 @@ def outcome_message(  # noqa: PLR0913, PLR0917  # the parts of an outcome
     signed_outcome: str,
 ) -> authorization_pb.ReportOutcomeRequest:
     """Return the report of a call's outcome; the call ends now."""
-    request = authorization_pb.ReportOutcomeRequest(
+    request = message(
+        authorization_pb.ReportOutcomeRequest,
         grant=grant,
         decision_id=decision_id,
         succeeded=succeeded,
         charges=dict(charges),
-        labels=list(labels),
+        labels=_strings(labels, "labels"),
         signed_outcome=signed_outcome,
     )
     request.end_time.GetCurrentTime()
@@ -178,10 +231,19 @@ def introspection(message: credential_pb.IntrospectCredentialResponse) -> Intros
 
 
 def filter_message(grant: str, tools: Iterable[str | ToolRef]) -> authorization_pb.FilterToolsRequest:
-    """Return the request to filter ``tools``."""
-    refs = (ToolRef(tool) if isinstance(tool, str) else tool for tool in tools)
-    return authorization_pb.FilterToolsRequest(
-        grant=grant, tools=[authorization_pb.ToolRef(name=ref.name, server=ref.server) for ref in refs]
+    """Return the request to filter ``tools``.
+
+    Raises:
+        InvalidRequest: ``tools`` is one string, or a name can't be sent.
+    """
+    if isinstance(tools, str):
+        text = f"tools is a sequence of names, not one string; pass [{tools!a}]"
+        raise errors.InvalidRequest("request_invalid", text)
+    refs = [ToolRef(tool) if isinstance(tool, str) else tool for tool in tools]
+    return message(
+        authorization_pb.FilterToolsRequest,
+        grant=grant,
+        tools=[message(authorization_pb.ToolRef, name=ref.name, server=ref.server) for ref in refs],
     )
 
 
@@ -193,8 +255,13 @@ def start_message(  # noqa: PLR0913, PLR0917  # the fields of the message
     limits: Limits | None,
     request_id: str,
 ) -> task_pb.StartTaskRequest:
-    """Return the request that starts a task."""
-    return task_pb.StartTaskRequest(
+    """Return the request that starts a task.
+
+    Raises:
+        InvalidRequest: a field can't be sent.
+    """
+    return message(
+        task_pb.StartTaskRequest,
         subject_token=subject_token,
         intent_token=intent_token,
         purpose=purpose,
@@ -208,14 +275,24 @@ def limits_message(limits: Limits) -> types_pb2.Limits:
     """Return limits as a message. An absent list stays absent, an empty one stays empty.
 
     Raises:
-        InvalidRequest: they hold budgets, which only policy can grant.
+        InvalidRequest: they aren't a :class:`tabard.Limits`, or hold budgets, which only policy can grant.
     """
-    from tabard.caveats.wire import limits_to_proto  # noqa: PLC0415  # most programs never delegate
+    from tabard.caveats import Limits  # noqa: PLC0415  # most programs never delegate
+    from tabard.caveats.wire import limits_to_proto  # noqa: PLC0415
 
+    if not isinstance(limits, Limits):
+        raise errors.InvalidRequest("limits_invalid", not_limits(limits))
     try:
         return limits_to_proto(limits)
     except ValueError as error:
         raise errors.InvalidRequest("limits_invalid", str(error)) from error
+
+
+def not_limits(value: object) -> str:
+    """Return the text for something that was passed in place of limits."""
+    return (
+        f"limits is a tabard.Limits, not of the type {type(value).__name__}: tabard.Limits(tools=[...], ...)"
+    )
 
 
 def _pending(message: types_pb2.PendingApproval) -> PendingApproval:

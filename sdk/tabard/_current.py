@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from tabard import _context
 from tabard.errors import InvalidRequest
@@ -11,19 +11,33 @@ if TYPE_CHECKING:
     from tabard import aio, client
     from tabard._decision import Decision
     from tabard._model import Credential
+    from tabard._task import TaskBase
+
+_Kind = TypeVar("_Kind", bound="TaskBase")
 
 
-def current_task() -> client.Task | aio.Task:
+@overload
+def current_task() -> client.Task | aio.Task: ...
+@overload
+def current_task(kind: type[_Kind]) -> _Kind: ...
+def current_task(kind: type[TaskBase] | None = None) -> TaskBase:
     """Return the task of the innermost ``with task:`` around the running code.
+
+    Args:
+        kind: :class:`tabard.Task` or :class:`tabard.aio.Task`, if the code needs one of them whatever started the task.
 
     Raises:
         InvalidRequest: there is none.
     """
     task = _context.task()
     if task is None:
-        message = "no task is current; wrap the call in `with task:` or name the task"
+        message = (
+            "no task is current; wrap the call in `with task:` or name the task. A thread has the task only if "
+            "asyncio.to_thread or contextvars.copy_context().run started it"
+        )
         raise InvalidRequest("no_current_task", message)
-    return cast("client.Task | aio.Task", task)
+    found = cast("client.Task | aio.Task", task)
+    return found if kind is None else found.of_kind(kind)
 
 
 def current_decision() -> Decision:

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar, cast
 
 from tabard import _context, aio
 from tabard._tool import Tool, public
-from tabard.errors import Denied, InvalidRequest
+from tabard.errors import TabardError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -20,17 +20,17 @@ def wrap(function: _Guarded[_P, _R], tool: Tool) -> _Guarded[_P, _R]:
 
     @functools.wraps(function)
     async def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        bound = tool.binding.bind(args, kwargs)
-        task = tool.current()
-        if not isinstance(task, aio.Task):
-            message = f"{tool.name}: an async function needs a task of tabard.aio.connect()"
-            raise InvalidRequest("task_kind", message)
+        task = tool.current().of_kind(aio.Task)
+        hooks = tool.hooks(task)
         try:
-            decision = await task.authorize(tool.name, bound.arguments, **tool.options())
+            bound = tool.binding.bind(args, kwargs)
+            ask = hooks.approval_hook(bound)
+            asked = None if ask is None else ask.later
+            decision = await task.authorize(tool.name, bound.arguments, on_approval=asked, **tool.options())
             tool.binding.add_credential(bound, decision)
-        except Denied as denied:
-            return cast("_R", tool.denied(denied))
+        except TabardError as error:
+            return cast("_R", await hooks.denied_later(error))
         with _context.ActiveCall(decision):
             return await function(*bound.args, **bound.kwargs)
 
-    return public(guarded, tool.binding)
+    return public(guarded, tool)

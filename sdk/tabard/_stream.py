@@ -33,6 +33,11 @@ class StreamingTask(TaskBase):
         super().__init__(grant, info)
         self._connection = connection
 
+    @property
+    def connection(self) -> Connection:
+        """The connection that the task makes its calls through."""
+        return self._connection
+
     def stream(
         self, calls: Iterable[ToolCall], *, max_in_flight: int = 64, timeout_seconds: float = 300.0
     ) -> Iterator[tuple[ToolCall, Decision]]:
@@ -57,6 +62,11 @@ class AioStreamingTask(TaskBase):
     def __init__(self, connection: AioConnection, grant: str, info: TaskInfo | None) -> None:
         super().__init__(grant, info)
         self._connection = connection
+
+    @property
+    def connection(self) -> AioConnection:
+        """The connection that the task makes its calls through."""
+        return self._connection
 
     def stream(
         self,

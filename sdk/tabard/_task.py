@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tabard import _context, _convert
 from tabard import _transport as transport
@@ -14,16 +14,20 @@ from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
+    from tabard._connection import AioConnection, Connection
     from tabard.caveats import Limits
 
 MAX_BATCH = 100
+
+_Kind = TypeVar("_Kind", bound="TaskBase")
 
 
 class TaskBase:
     """The authority to work on one task: a grant and the client through which it is used.
 
-    ``with task:`` makes it the current task for guarded functions called inside, in this thread or asyncio task and
-    those started from it. Leaving the block doesn't end the task; that is what ``end`` does.
+    ``with task:`` (or ``async with task:``) makes it the current task for guarded functions called inside: in this thread,
+    in asyncio tasks started from it, and in threads of ``asyncio.to_thread``. Other threads don't inherit it; start them
+    with ``contextvars.copy_context().run``. Leaving the block doesn't end the task; that is what ``end`` does.
     """
 
     __slots__ = ("_grant", "_info")
@@ -53,6 +57,25 @@ class TaskBase:
     def __exit__(self, *exc_info: object) -> None:
         _context.pop_task()
 
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.__exit__(*exc_info)
+
+    def of_kind(self, kind: type[_Kind]) -> _Kind:
+        """Return the task as a :class:`tabard.Task` or a :class:`tabard.aio.Task`; itself if it is one already."""
+        if isinstance(self, kind):
+            return self
+        make: Any = kind
+        made: _Kind = make(self.connection.peer, self._grant, self._info)
+        return made
+
+    @property
+    def connection(self) -> Connection | AioConnection:
+        """The connection that the task makes its calls through."""
+        raise NotImplementedError
+
     def narrow(self, limits: Limits) -> Self:
         """Return a task with less authority, made offline.
 
@@ -61,6 +84,7 @@ class TaskBase:
         """
         from tabard import delegation  # noqa: PLC0415  # most programs never delegate
 
+        _check_limits(limits)
         return self._derived(_offline(delegation.narrow, self._grant, limits))
 
     def branch(self, sub_agent: str, limits: Limits | None = None) -> Self:
@@ -71,6 +95,8 @@ class TaskBase:
         """
         from tabard import caveats, delegation  # noqa: PLC0415
 
+        if limits is not None:
+            _check_limits(limits)
         return self._derived(_offline(delegation.branch, self._grant, sub_agent, limits or caveats.Limits()))
 
     def _derived(self, grant: str) -> Self:
@@ -84,7 +110,7 @@ class TaskBase:
         if len(items) > MAX_BATCH:
             message = f"a batch holds at most {MAX_BATCH} calls, not {len(items)}; split it or use a stream"
             raise InvalidRequest("batch_too_large", message)
-        return authorization_pb.BatchAuthorizeRequest(grant=self._grant, items=items)
+        return _convert.message(authorization_pb.BatchAuthorizeRequest, grant=self._grant, items=items)
 
 
 def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a request
@@ -95,10 +121,12 @@ def tool_call(  # noqa: PLR0913, PLR0917  # the parts of a request
     context: Mapping[str, Any] | None,
     request_id: str,
 ) -> ToolCall:
-    """Return the parts of a request as one."""
-    if isinstance(scopes, str):
-        raise InvalidRequest("scopes_invalid", "scopes is a sequence of strings, not one string")
-    return ToolCall(name, arguments or {}, server, tuple(scopes), context, request_id)
+    """Return the parts of a request as one.
+
+    Raises:
+        InvalidRequest: the scopes are one string.
+    """
+    return ToolCall(name, arguments or {}, server, _convert.scopes(scopes), context, request_id)
 
 
 def approved_request(
@@ -132,6 +160,13 @@ def renewed(decision: Decision) -> Credential:
     if decision.credential is None:
         raise Unavailable("credential_missing", "the sidecar renewed the credential and sent none")
     return decision.credential
+
+
+def _check_limits(limits: object) -> None:
+    from tabard.caveats import Limits  # noqa: PLC0415
+
+    if not isinstance(limits, Limits):
+        raise InvalidRequest("limits_invalid", _convert.not_limits(limits))
 
 
 def _offline(function: Callable[..., str], *arguments: object) -> str:

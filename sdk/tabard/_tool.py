@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tabard import _current
+from tabard import _context, _current
 from tabard import _transport as transport
-from tabard.errors import Denied
+from tabard._hooks import OnApproval, OnDenied, named_parameters
+from tabard.errors import ApprovalRequired, Denied, TabardError
 
 if TYPE_CHECKING:
-    from tabard._binding import Binding
+    from tabard._binding import Binding, Bound
     from tabard._task import TaskBase
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-OnDenied = Callable[[Denied], Any]
+MARK = "__tabard__"
+"""Attribute of a guarded function that holds its :class:`Tool`."""
+
+_log = logging.getLogger("tabard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Tool:
     retry: bool
     wait_for_approval: float
     on_denied: OnDenied | None
+    on_approval: OnApproval | None
 
     def current(self) -> TaskBase:
         """Return the task to use.
@@ -41,7 +48,7 @@ class Tool:
 
     def options(self) -> dict[str, Any]:
         """Return the options of ``authorize`` that are the same for every call, but for the request id."""
-        request_id = transport.request_id() if self.retry else ""
+        request_id = _context.request_id() or (transport.request_id() if self.retry else "")
         return {
             "server": self.server,
             "scopes": self.scopes,
@@ -49,21 +56,89 @@ class Tool:
             "wait_for_approval": self.wait_for_approval,
         }
 
-    def denied(self, error: Denied) -> Any:  # noqa: ANN401  # what the program's own function returns
-        """Return what ``on_denied`` makes of a denial.
+    def hooks(self, task: TaskBase) -> Hooks:
+        """Return what to do about a call under ``task`` that isn't allowed."""
+        defaults = task.connection.options
+        return Hooks(self, self.on_denied or defaults.on_denied, self.on_approval or defaults.on_approval)
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The functions of a guard, or of its connection, for calls that aren't allowed."""
+
+    tool: Tool
+    on_denied: OnDenied | None
+    on_approval: OnApproval | None
+
+    def approval_hook(self, bound: Bound) -> ApprovalHook | None:
+        """Return what to call when a person has to approve first."""
+        if self.on_approval is None:
+            return None
+        passed = named_parameters(self.on_approval, bound.ignored)
+        return ApprovalHook(self.tool.name, self.on_approval, passed)
+
+    def denied(self, error: TabardError) -> Any:  # noqa: ANN401  # what the program's own function returns
+        """Return what ``on_denied`` makes of an error.
 
         Raises:
-            Denied: the guard has no ``on_denied``.
+            TabardError: there is no ``on_denied``.
+            TypeError: it is asynchronous.
         """
+        return _settled(self._told(error), "on_denied", self.tool.name)
+
+    async def denied_later(self, error: TabardError) -> Any:  # noqa: ANN401  # see denied
+        """Return what ``on_denied``, which may be asynchronous, makes of an error.
+
+        Raises:
+            TabardError: there is no ``on_denied``.
+        """
+        result = self._told(error)
+        return await result if inspect.isawaitable(result) else result
+
+    def _told(self, error: TabardError) -> Any:  # noqa: ANN401  # see denied
         if self.on_denied is None:
             raise error
+        if not isinstance(error, Denied):
+            _log.warning("%s: no decision was made: %s", self.tool.name, error)
         return self.on_denied(error)
 
 
-def public(wrapper: Function, binding: Binding) -> Function:
+@dataclass(frozen=True, slots=True)
+class ApprovalHook:
+    """``on_approval`` with the ignored parameters of the guarded function that it takes."""
+
+    tool: str
+    function: OnApproval
+    passed: Mapping[str, Any]
+
+    def now(self, needed: ApprovalRequired) -> None:
+        """Call it.
+
+        Raises:
+            TypeError: it is asynchronous.
+        """
+        _settled(self.function(needed, **self.passed), "on_approval", self.tool)
+
+    async def later(self, needed: ApprovalRequired) -> None:
+        """Call it; it may be asynchronous."""
+        result = self.function(needed, **self.passed)
+        if inspect.isawaitable(result):
+            await result
+
+
+def _settled(result: Any, hook: str, tool: str) -> Any:  # noqa: ANN401  # what the program's own function returns
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(
+            f"{tool}: {hook} is asynchronous, and the guarded function isn't; give its guard another"
+        )
+    return result
+
+
+def public(wrapper: Function, tool: Tool) -> Function:
     """Hide the parameter for the credential from the signature, from which a model's tool description may be made."""
+    binding = tool.binding
     wrapper.__signature__ = binding.signature  # type: ignore[attr-defined]
-    annotations = dict(getattr(wrapper, "__annotations__", {}))
-    annotations.pop(binding.credential, None)
-    wrapper.__annotations__ = annotations
+    wrapper.__annotations__ = binding.annotations
+    setattr(wrapper, MARK, tool)
     return wrapper

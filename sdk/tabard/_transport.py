@@ -17,6 +17,8 @@ from tabard.address import AddressError, check_client, default_address
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from tabard._hooks import OnApproval, OnDenied
+
 Metadata = tuple[tuple[str, str], ...]
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
@@ -31,14 +33,24 @@ class Options:
         address: where the sidecar listens.
         timeout_seconds: deadline of every call that names none, retries included.
         obligations: ids of the obligations that the caller fulfils.
+        on_denied: what guarded functions do that aren't allowed, unless their guard says it.
+        on_approval: what guarded functions do when a person has to approve first, unless their guard says it.
     """
 
     address: str
     timeout_seconds: float
     obligations: frozenset[str]
+    on_denied: OnDenied | None = None
+    on_approval: OnApproval | None = None
 
 
-def options(address: str | None, timeout_seconds: float, obligations: Collection[str]) -> Options:
+def options(
+    address: str | None,
+    timeout_seconds: float,
+    obligations: Collection[str],
+    on_denied: OnDenied | None = None,
+    on_approval: OnApproval | None = None,
+) -> Options:
     """Check and return how a client calls.
 
     Raises:
@@ -56,7 +68,7 @@ def options(address: str | None, timeout_seconds: float, obligations: Collection
         checked = check_client(address or default_address())
     except AddressError as error:
         raise errors.InvalidRequest("address_invalid", str(error)) from error
-    return Options(checked, timeout_seconds, frozenset(obligations))
+    return Options(checked, timeout_seconds, frozenset(obligations), on_denied, on_approval)
 
 
 def request_id() -> str:

@@ -24,10 +24,13 @@ MAX_SOCKET_PATH_BYTES = 107
 # A sidecar that restarts is back within a second or so; grpc's own default would keep failing for up to two minutes.
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # Also the time that an attempt to connect has: on a loaded machine the sidecar's first bytes take a while.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),
     ("grpc.enable_retries", 0),
+    # A forked process must not share connections with its parent.
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", 16 * 2**20),
 )
 """gRPC options of every channel to a sidecar."""
@@ -89,6 +92,12 @@ def check_address(address: str, variable: str = AGENT_VARIABLE) -> str:
         AddressError: it is another machine's, or the socket's path is too long for the kernel.
     """
     path = socket_path(address)
+    if path is not None and str(path).startswith("//"):
+        text = str(path).lstrip("/")
+        message = (
+            f"{address}: after unix:// comes a host name, which a socket has none of; write unix:/{text}"
+        )
+        raise AddressError(message)
     if path is not None:
         length = len(os.fsencode(path))
         if not 1 <= length <= MAX_SOCKET_PATH_BYTES:

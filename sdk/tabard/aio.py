@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +19,7 @@ from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 
 if TYPE_CHECKING:
+    from tabard._hooks import OnApproval, OnDenied
     from tabard.caveats import Limits
 
 
@@ -27,6 +28,8 @@ def connect(
     *,
     timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
     obligations: Collection[str] = (),
+    on_denied: OnDenied | None = None,
+    on_approval: OnApproval | None = None,
 ) -> Client:
     """Return a client of the sidecar on this machine. The connection is made with the first call.
 
@@ -35,15 +38,17 @@ def connect(
         timeout_seconds: deadline of every call that names none.
         obligations: ids of the obligations that this program fulfils when a decision carries them. A decision with
             any other is a deny.
+        on_denied: the default of :func:`tabard.guard` for functions guarded by this client's tasks.
+        on_approval: the default of :func:`tabard.guard`, likewise.
 
     Raises:
-        InvalidRequest: the address isn't one on this machine, its directory isn't private, or no event loop is running.
+        InvalidRequest: the address isn't one on this machine, or its directory isn't private.
     """
-    return Client(transport.options(address, timeout_seconds, obligations))
+    return Client(transport.options(address, timeout_seconds, obligations, on_denied, on_approval))
 
 
 class Client:
-    """A connection to the sidecar, for one event loop. Close it, or use it in an ``async with`` block."""
+    """A connection to the sidecar, for any event loop. Close it, or use it in an ``async with`` block."""
 
     def __init__(self, options: transport.Options) -> None:
         self._connection = AioConnection(options)
@@ -126,6 +131,7 @@ class Task(AioStreamingTask):
         request_id: str = "",
         discharges: Sequence[str] = (),
         wait_for_approval: float = 0.0,
+        on_approval: Callable[[errors.ApprovalRequired], Awaitable[object]] | None = None,
         timeout_seconds: float | None = None,
     ) -> Decision:
         """Ask whether one tool call may be made, and get the credential for it.
@@ -140,6 +146,8 @@ class Task(AioStreamingTask):
             discharges: serialised discharges of third-party caveats.
             wait_for_approval: how many seconds to wait if a person has to approve first. The sidecar is polled
                 meanwhile; no call is held open.
+            on_approval: called if a person has to approve first, before the wait. After it has returned, the sidecar is
+                polled at least once.
             timeout_seconds: deadline of every single request to the sidecar.
 
         Raises:
@@ -151,9 +159,12 @@ class Task(AioStreamingTask):
         until = _approvals.deadline(wait_for_approval)
         call = tool_call(name, arguments, server, scopes, context, request_id)
         decision = await self._ask(self._request(call, discharges), timeout_seconds)
-        for _ in range(_approvals.MAX_ROUNDS if wait_for_approval else 0):
+        for _ in range(_approvals.MAX_ROUNDS if wait_for_approval or on_approval else 0):
             if not _approvals.waits(decision):
                 break
+            if on_approval is not None:
+                await on_approval(_approvals.required(decision))
+                until = _approvals.deadline(wait_for_approval)
             request = approved_request(call, *await self._wait(decision, until, timeout_seconds))
             decision = await self._ask(request, timeout_seconds)
         return decision.raise_if_denied()
@@ -230,10 +241,9 @@ class Task(AioStreamingTask):
             Denied: policy refuses.
             TabardError: no decision was made.
         """
-        request = task_pb.DelegateTaskRequest(
-            grant=self._grant,
-            holder=holder,
-            limits=None if limits is None else _convert.limits_message(limits),
+        limits_message = None if limits is None else _convert.limits_message(limits)
+        request = _convert.message(
+            task_pb.DelegateTaskRequest, grant=self._grant, holder=holder, limits=limits_message
         )
         connection = self._connection
         response = await connection.call(
@@ -249,7 +259,7 @@ class Task(AioStreamingTask):
             Denied: the grant doesn't verify.
             TabardError: the sidecar didn't answer.
         """
-        request = task_pb.GetTaskRequest(grant=self._grant)
+        request = _convert.message(task_pb.GetTaskRequest, grant=self._grant)
         connection = self._connection
         response = await connection.call(connection.tasks.GetTask, request, timeout_seconds, repeatable=True)
         return _convert.task(response.task)
@@ -260,7 +270,7 @@ class Task(AioStreamingTask):
         Raises:
             TabardError: it could not be ended.
         """
-        request = task_pb.EndTaskRequest(grant=self._grant)
+        request = _convert.message(task_pb.EndTaskRequest, grant=self._grant)
         connection = self._connection
         await connection.call(connection.tasks.EndTask, request, timeout_seconds, repeatable=True)
 
@@ -330,8 +340,10 @@ class Task(AioStreamingTask):
         Raises:
             TabardError: it could not be revoked.
         """
-        request = credential_pb.RevokeCredentialRequest(
-            grant=self._grant, credential_id=credential.credential_id
+        request = _convert.message(
+            credential_pb.RevokeCredentialRequest,
+            grant=self._grant,
+            credential_id=credential.credential_id,
         )
         connection = self._connection
         await connection.call(
@@ -346,7 +358,9 @@ class Task(AioStreamingTask):
         Raises:
             TabardError: the sidecar didn't answer.
         """
-        request = credential_pb.IntrospectCredentialRequest(grant=self._grant, credential=credential.value)
+        request = _convert.message(
+            credential_pb.IntrospectCredentialRequest, grant=self._grant, credential=credential.value
+        )
         connection = self._connection
         response = await connection.call(
             connection.credentials.IntrospectCredential, request, timeout_seconds, repeatable=True

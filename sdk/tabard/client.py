@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +20,7 @@ from tabard.authz.v1 import credential_service_pb2 as credential_pb
 from tabard.authz.v1 import task_service_pb2 as task_pb
 
 if TYPE_CHECKING:
+    from tabard._hooks import OnApproval, OnDenied
     from tabard.caveats import Limits
 
 
@@ -28,6 +29,8 @@ def connect(
     *,
     timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
     obligations: Collection[str] = (),
+    on_denied: OnDenied | None = None,
+    on_approval: OnApproval | None = None,
 ) -> Client:
     """Return a client of the sidecar on this machine. The connection is made with the first call.
 
@@ -36,11 +39,13 @@ def connect(
         timeout_seconds: deadline of every call that names none.
         obligations: ids of the obligations that this program fulfils when a decision carries them. A decision with
             any other is a deny.
+        on_denied: the default of :func:`tabard.guard` for functions guarded by this client's tasks.
+        on_approval: the default of :func:`tabard.guard`, likewise.
 
     Raises:
         InvalidRequest: the address isn't one on this machine, or its directory isn't private.
     """
-    return Client(transport.options(address, timeout_seconds, obligations))
+    return Client(transport.options(address, timeout_seconds, obligations, on_denied, on_approval))
 
 
 class Client:
@@ -125,6 +130,7 @@ class Task(StreamingTask):
         request_id: str = "",
         discharges: Sequence[str] = (),
         wait_for_approval: float = 0.0,
+        on_approval: Callable[[errors.ApprovalRequired], object] | None = None,
         timeout_seconds: float | None = None,
     ) -> Decision:
         """Ask whether one tool call may be made, and get the credential for it.
@@ -139,6 +145,8 @@ class Task(StreamingTask):
             discharges: serialised discharges of third-party caveats.
             wait_for_approval: how many seconds to wait if a person has to approve first. The sidecar is polled
                 meanwhile; no call is held open.
+            on_approval: called if a person has to approve first, before the wait. After it has returned, the sidecar is
+                polled at least once.
             timeout_seconds: deadline of every single request to the sidecar.
 
         Raises:
@@ -150,9 +158,12 @@ class Task(StreamingTask):
         until = _approvals.deadline(wait_for_approval)
         call = tool_call(name, arguments, server, scopes, context, request_id)
         decision = self._ask(self._request(call, discharges), timeout_seconds)
-        for _ in range(_approvals.MAX_ROUNDS if wait_for_approval else 0):
+        for _ in range(_approvals.MAX_ROUNDS if wait_for_approval or on_approval else 0):
             if not _approvals.waits(decision):
                 break
+            if on_approval is not None:
+                on_approval(_approvals.required(decision))
+                until = _approvals.deadline(wait_for_approval)
             request = approved_request(call, *self._wait(decision, until, timeout_seconds))
             decision = self._ask(request, timeout_seconds)
         return decision.raise_if_denied()
@@ -227,10 +238,9 @@ class Task(StreamingTask):
             Denied: policy refuses.
             TabardError: no decision was made.
         """
-        request = task_pb.DelegateTaskRequest(
-            grant=self._grant,
-            holder=holder,
-            limits=None if limits is None else _convert.limits_message(limits),
+        limits_message = None if limits is None else _convert.limits_message(limits)
+        request = _convert.message(
+            task_pb.DelegateTaskRequest, grant=self._grant, holder=holder, limits=limits_message
         )
         connection = self._connection
         response = connection.call(connection.tasks.DelegateTask, request, timeout_seconds, repeatable=False)
@@ -244,7 +254,7 @@ class Task(StreamingTask):
             Denied: the grant doesn't verify.
             TabardError: the sidecar didn't answer.
         """
-        request = task_pb.GetTaskRequest(grant=self._grant)
+        request = _convert.message(task_pb.GetTaskRequest, grant=self._grant)
         connection = self._connection
         response = connection.call(connection.tasks.GetTask, request, timeout_seconds, repeatable=True)
         return _convert.task(response.task)
@@ -255,7 +265,7 @@ class Task(StreamingTask):
         Raises:
             TabardError: it could not be ended.
         """
-        request = task_pb.EndTaskRequest(grant=self._grant)
+        request = _convert.message(task_pb.EndTaskRequest, grant=self._grant)
         connection = self._connection
         connection.call(connection.tasks.EndTask, request, timeout_seconds, repeatable=True)
 
@@ -325,8 +335,10 @@ class Task(StreamingTask):
         Raises:
             TabardError: it could not be revoked.
         """
-        request = credential_pb.RevokeCredentialRequest(
-            grant=self._grant, credential_id=credential.credential_id
+        request = _convert.message(
+            credential_pb.RevokeCredentialRequest,
+            grant=self._grant,
+            credential_id=credential.credential_id,
         )
         connection = self._connection
         connection.call(connection.credentials.RevokeCredential, request, timeout_seconds, repeatable=True)
@@ -337,7 +349,9 @@ class Task(StreamingTask):
         Raises:
             TabardError: the sidecar didn't answer.
         """
-        request = credential_pb.IntrospectCredentialRequest(grant=self._grant, credential=credential.value)
+        request = _convert.message(
+            credential_pb.IntrospectCredentialRequest, grant=self._grant, credential=credential.value
+        )
         connection = self._connection
         response = connection.call(
             connection.credentials.IntrospectCredential, request, timeout_seconds, repeatable=True

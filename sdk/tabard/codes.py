@@ -9,13 +9,14 @@ ClientCode = Literal[
     "address_invalid",
     "timeout_invalid",
     "obligations_invalid",
-    "no_event_loop",
     "client_closed",
+    "forked",
     "sidecar_unreachable",
     "deadline_exceeded",
     "unimplemented",
     "rpc_failed",
     # Requests
+    "request_invalid",
     "arguments_invalid",
     "scopes_invalid",
     "limits_invalid",
@@ -38,7 +39,6 @@ ClientCode = Literal[
     # Tasks and guards
     "no_current_task",
     "no_current_call",
-    "task_kind",
 ]
 """A code that the client itself gives; each has a page under docs/reference/errors/."""
 

@@ -57,6 +57,10 @@ class TabardError(Exception):
         self.decision_id = decision_id
         self.reasons = reasons
 
+    def __repr__(self) -> str:
+        # Frameworks show an exception's repr to the model.
+        return f"<{type(self).__name__} {self.code}: {self.for_model()}>"
+
     def __str__(self) -> str:
         decision = f" (decision {self.decision_id})" if self.decision_id else ""
         return f"{self.code}: {self.message}{decision}"
@@ -136,7 +140,8 @@ def from_status(
         text = f"The sidecar at {address} didn't answer in time. Check its load with `tabard health`."
         return Unavailable("deadline_exceeded", text)
     if status == "RESOURCE_EXHAUSTED" and "larger than max" in details:
-        return InvalidRequest("request_too_large", details)
+        text = "the request is larger than a sidecar accepts (4 MiB); send smaller arguments, or a reference"
+        return InvalidRequest("request_too_large", text)
     if status == "UNIMPLEMENTED":
         return InvalidRequest("unimplemented", message or "the sidecar doesn't offer this method")
     return _KINDS.get(status, Unavailable)("rpc_failed", f"gRPC status {status}: {message or 'no details'}")

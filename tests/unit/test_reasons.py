@@ -218,7 +218,7 @@ def test_policies_own_codes_have_no_texts():
         ('Reason("no_grand")', False),
         ('Failure("read_only", "")', True),
         ('Failure("readonly", "")', False),
-        ('InvalidRequest("task_kind", "")', True),
+        ('InvalidRequest("forked", "")', True),
         ('InvalidRequest(ReportedCode("amount_too_high"), "")', True),
         ('InvalidRequest("task_king", "")', False),
         ('Rejected("credential_used")', True),

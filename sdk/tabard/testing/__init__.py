@@ -8,6 +8,7 @@ credentials as a sidecar would, for the tests of a backend.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,3 +32,9 @@ def __getattr__(name: str) -> object:
         message = f"module 'tabard.testing' has no attribute {name!r}"
         raise AttributeError(message)
     return getattr(importlib.import_module(f"tabard.testing.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    # help() asks for every name that is listed here.
+    absent = set() if importlib.util.find_spec("jwt") else {"FakeIssuer"}
+    return sorted(set(__all__) - absent)

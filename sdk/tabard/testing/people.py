@@ -10,6 +10,13 @@ from tabard.authz.v1 import types_pb2
 from tabard.testing.rules import Answer
 
 _WAIT_SECONDS = 900
+_OPEN = (types_pb2.APPROVAL_STATUS_PENDING, types_pb2.APPROVAL_STATUS_APPROVED)
+_STATUSES = {
+    "": types_pb2.APPROVAL_STATUS_PENDING,
+    "approved": types_pb2.APPROVAL_STATUS_APPROVED,
+    "refused": types_pb2.APPROVAL_STATUS_DENIED,
+    "expired": types_pb2.APPROVAL_STATUS_EXPIRED,
+}
 
 
 @dataclass(slots=True)
@@ -19,6 +26,7 @@ class _Waiting:
     call: bytes
     answer: Answer
     expires_at: float
+    asked: tuple[str, bytes]
     status: types_pb2.ApprovalStatus.ValueType = types_pb2.APPROVAL_STATUS_PENDING
 
 
@@ -29,15 +37,22 @@ class FakeApprovals:
         self._lock = threading.Lock()
         self._known: dict[str, _Waiting] = {}
 
-    def ask(self, grant: str, call: bytes, answer: Answer, now: float) -> types_pb2.PendingApproval:
-        """Add a call that waits, and return the pending approval for the agent."""
+    def ask(
+        self, grant: str, call: bytes, answer: Answer, decided: str, now: float
+    ) -> types_pb2.PendingApproval:
+        """Return the pending approval of a call for the agent: a new one, unless the same call has one."""
         with self._lock:
             approval_id = f"fake-approval-{len(self._known) + 1}"
+            for known_id, known in self._known.items():
+                if known.asked == (grant, call) and known.status in _OPEN:
+                    approval_id = known_id
             call_grant = f"{grant}.{approval_id}"
             expires_at = now + _WAIT_SECONDS
-            self._known[approval_id] = _Waiting(
-                call_grant, f"fake-discharge-of-{approval_id}", call, answer, expires_at
+            waiting = _Waiting(
+                call_grant, f"fake-discharge-of-{approval_id}", call, answer, expires_at, (grant, call)
             )
+            waiting.status = _STATUSES[decided]
+            self._known.setdefault(approval_id, waiting)
         pending = types_pb2.PendingApproval(
             approval_id=approval_id, code="asked_by_test", module="policy.test", call_grant=call_grant
         )
@@ -75,8 +90,8 @@ class FakeApprovals:
                 if waiting.status == types_pb2.APPROVAL_STATUS_PENDING
             ]
 
-    def decide(self, approval_id: str, *, approved: bool) -> None:
-        """Decide about one call, or about all that wait.
+    def decide(self, approval_id: str, decided: str) -> None:
+        """Decide about one call, or about all that wait: ``"approved"``, ``"refused"`` or ``"expired"``.
 
         Raises:
             KeyError: nothing waits under that id.
@@ -86,10 +101,9 @@ class FakeApprovals:
             if approval_id not in ids:
                 raise KeyError(approval_id)
             ids = [approval_id]
-        status = types_pb2.APPROVAL_STATUS_APPROVED if approved else types_pb2.APPROVAL_STATUS_DENIED
         with self._lock:
             for one in ids:
-                self._known[one].status = status
+                self._known[one].status = _STATUSES[decided]
 
 
 def _approved(waiting: _Waiting) -> bool:

@@ -6,9 +6,11 @@ import fnmatch
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 When = Callable[[Mapping[str, Any]], bool]
+Decided = Literal["", "approved", "refused", "expired"]
+"""What a person decided about a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Answer:
         obligations: properties by obligation id.
         status: name of a gRPC status to fail with instead of deciding.
         approved: the answer once a person has approved; set on answers that ask for one.
+        decided: what the person decides at once; empty if the test says it later.
     """
 
     allowed: bool
@@ -88,6 +91,7 @@ class Answer:
     obligations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status: str = ""
     approved: Answer | None = None
+    decided: Decided = ""
 
 
 @dataclass(slots=True)

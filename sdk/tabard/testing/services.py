@@ -41,6 +41,7 @@ class FakeState:
     outcomes: list[ReportedOutcome] = field(default_factory=list)
     credentials: dict[str, types_pb2.Credential] = field(default_factory=dict)
     tasks: dict[str, types_pb2.Task] = field(default_factory=dict)
+    answered: dict[tuple[str, str, bytes], authorization_pb.AuthorizeResult] = field(default_factory=dict)
     task_denial: Answer | None = None
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -252,14 +253,20 @@ class Services(
         self._state.calls.append(call)
         approvals, call_key = self._state.approvals, canonical([call.tool, call.server, arguments])
         approved = approvals.answer(grant, call_key, list(request.discharges))
+        known = (grant, call.request_id, call_key)
+        if call.request_id and known in self._state.answered:
+            return self._state.answered[known]
         answer = approved or self._state.script.answer(call.tool, arguments)
         if answer.status:
             return authorization_pb.AuthorizeResult(error=fake_status(answer))
         decision = self._decision(answer)
         if answer.approved is not None:
-            pending = approvals.ask(grant, call_key, answer.approved, time.time())
+            pending = approvals.ask(grant, call_key, answer.approved, answer.decided, time.time())
             decision.approvals.append(pending)
-        return authorization_pb.AuthorizeResult(decision=decision)
+        result = authorization_pb.AuthorizeResult(decision=decision)
+        if call.request_id:
+            self._state.answered[known] = result
+        return result
 
     def _decision(self, answer: Answer) -> types_pb2.Decision:
         number = next(self._state.ids)

@@ -14,7 +14,7 @@ from tabard.address import SOCKET_NAME
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import credential_service_pb2_grpc as credential_grpc
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
-from tabard.testing.rules import Answer, RecordedCall, ReportedOutcome, Script, When
+from tabard.testing.rules import Answer, Decided, RecordedCall, ReportedOutcome, Script, When
 from tabard.testing.services import FakeState, Services
 
 __all__ = ["FakeSidecar", "RecordedCall"]
@@ -149,11 +149,13 @@ class FakeSidecar:
         kind: str = "jwt",
         audience: str = "",
         scopes: Sequence[str] = (),
+        decided: Decided = "",
     ) -> None:
         """Demand an approval for calls of the tools that the glob matches.
 
-        :attr:`approvals` has what waits; :meth:`approve` and :meth:`refuse` are the person. What was approved is allowed
-        with a credential of ``kind``, once.
+        :attr:`approvals` has what waits; :meth:`approve`, :meth:`refuse` and :meth:`expire` are the person. With
+        ``decided`` (``"approved"``, ``"refused"``, ``"expired"``) the person decides each call at once, so that a test of
+        ``wait_for_approval`` doesn't wait. What was approved is allowed with a credential of ``kind``, once.
         """
         approved = Answer(
             allowed=True, code="allowed_by_test", kind=kind, audience=audience, scopes=tuple(scopes)
@@ -163,6 +165,7 @@ class FakeSidecar:
             code="approval_required",
             message="a person has to approve",
             approved=approved,
+            decided=decided,
         )
         self._script.add(tool, answer, when, times)
 
@@ -177,7 +180,7 @@ class FakeSidecar:
         Raises:
             KeyError: nothing waits under that id.
         """
-        self._state.approvals.decide(approval_id, approved=True)
+        self._state.approvals.decide(approval_id, "approved")
 
     def refuse(self, approval_id: str = "") -> None:
         """Refuse one call, or every one that waits.
@@ -185,7 +188,15 @@ class FakeSidecar:
         Raises:
             KeyError: nothing waits under that id.
         """
-        self._state.approvals.decide(approval_id, approved=False)
+        self._state.approvals.decide(approval_id, "refused")
+
+    def expire(self, approval_id: str = "") -> None:
+        """Let the time of one call, or of every one that waits, be over.
+
+        Raises:
+            KeyError: nothing waits under that id.
+        """
+        self._state.approvals.decide(approval_id, "expired")
 
     def fail(
         self,

@@ -154,6 +154,31 @@ async def test_the_rest_of_a_tasks_life(client, task, tabard_fake):
     assert task.narrow(tabard.Limits(tools=("t",))).grant != task.grant
 
 
-def test_outside_an_event_loop_it_says_what_to_use():
-    with pytest.raises(tabard.InvalidRequest, match=r"tabard\.connect"):
-        tabard.aio.connect("unix:/nowhere")
+def test_one_client_serves_event_loops_one_after_the_other_and_at_once(tabard_fake):
+    """It is made outside of any, and each has a channel of its own."""
+    tabard_fake.allow("t")
+    client = tabard.aio.connect()
+
+    async def ask():
+        task = await client.start_task("token")
+        return await task.authorize("t")
+
+    assert all(asyncio.run(ask()) for _ in range(3))
+    assert len(client._connection._opened) == 1, "channels of loops that have ended are dropped"
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(asyncio.run(ask()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 4
+    asyncio.run(client.close())
+    with pytest.raises(tabard.Unavailable, match="closed"):
+        asyncio.run(ask())
+
+
+async def test_a_started_task_is_current_in_an_async_with_block(client, tabard_fake):
+    async with await client.start_task("token") as task:
+        assert tabard.current_task() is task
+    with pytest.raises(tabard.InvalidRequest):
+        tabard.current_task()

@@ -129,11 +129,11 @@ def test_refused_while_waiting(task, tabard_fake):
 
 
 def test_without_a_decision_the_denial_is_raised(task, tabard_fake):
-    """A call that waited in vain raises the denial it began with."""
+    """A call that waited in vain says that the time is over, and what it waited for."""
     tabard_fake.ask("payments.send")
     with pytest.raises(tabard.ApprovalRequired) as caught:
         task.authorize("payments.send", {}, wait_for_approval=0.05)
-    assert caught.value.code == "approval_required"
+    assert caught.value.code == "approval_expired"
     assert len(caught.value.approvals) == 1
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 async def run(function: Callable[_P, Awaitable[_R]], aio_task):
     """Calls asyncio code."""
-    message = "an async function needs a task of tabard.aio.connect()"
+    message = "Asynchronous text stays"
     async with aio.lock:
         await asyncio.sleep(len([await item async for item in function(message)]))
 '''
@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 def run(function: Callable[_P, _R], aio_task):
     """Calls asyncio code."""
-    message = "an asyncio task guards async functions; use tabard.connect() here"
+    message = "Asynchronous text stays"
     with client.lock:
         time.sleep(len([item for item in function(message)]))
 '''

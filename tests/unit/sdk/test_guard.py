@@ -330,18 +330,57 @@ async def test_async_functions_are_guarded_alike(tabard_fake):
         tabard.current_credential()
 
 
-async def test_sync_and_async_are_not_mixed_up(tabard_fake):
-    @tabard.guard("t")
-    async def later() -> None: ...
+@pytest.mark.parametrize("kind", ["connect", "aio.connect"])
+async def test_sync_and_async_functions_share_a_task(tabard_fake, kind):
+    tabard_fake.allow("t")
 
     @tabard.guard("t")
-    def now() -> None: ...
+    async def later(n: int) -> tabard.Task | tabard.aio.Task:
+        return tabard.current_task()
 
-    with tabard.connect() as client, client.task("grant"), pytest.raises(tabard.InvalidRequest, match="aio"):
-        await later()
-    async with tabard.aio.connect() as client:
-        with client.task("grant"), pytest.raises(tabard.InvalidRequest, match="connect"):
-            now()
+    @tabard.guard("t")
+    def now(n: int) -> tabard.Task | tabard.aio.Task:
+        return tabard.current_task()
+
+    client = tabard.connect() if kind == "connect" else tabard.aio.connect()
+    started = client.start_task("token")
+    async with started if kind == "connect" else await started as task:
+        assert await later(1) is task
+        assert now(2) is task
+        assert await asyncio.to_thread(now, 3) is task
+        assert await asyncio.to_thread(lambda: asyncio.run(later(4))) is task
+        assert tabard.current_task(tabard.Task).authorize("t")
+        assert await tabard.current_task(tabard.aio.Task).authorize("t")
+    assert {call.grant for call in tabard_fake.calls} == {task.grant}
+    assert [call.arguments.get("n") for call in tabard_fake.calls] == [1, 2, 3, 4, None, None]
+    await client.close() if kind == "aio.connect" else client.close()
+    with pytest.raises(tabard.Unavailable, match="closed"):
+        task.of_kind(tabard.Task).get()
+    with pytest.raises(tabard.Unavailable, match="closed"):
+        await task.of_kind(tabard.aio.Task).get()
+
+
+def test_a_thread_without_the_context_is_told_how_to_have_it(task, tabard_fake):
+    tabard_fake.allow("t")
+    seen = []
+
+    @tabard.guard("t", on_denied=lambda error: error)
+    def tool() -> str:
+        return "ran"
+
+    def run() -> None:
+        try:
+            seen.append(tool())
+        except tabard.InvalidRequest as error:
+            seen.append(str(error))
+
+    context = contextvars.copy_context()
+    for target in (run, lambda: context.run(run)):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    assert "contextvars.copy_context" in seen[0]
+    assert seen[1] == "ran"
 
 
 def test_what_cannot_be_guarded_is_refused_when_decorated():

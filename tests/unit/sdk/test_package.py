@@ -1,10 +1,14 @@
 """The package as a whole."""
 
+import inspect
+import pydoc
+import re
 import subprocess
 import sys
 
 import pytest
 import tabard
+import tabard.testing
 from opentelemetry.sdk.trace import TracerProvider
 
 
@@ -14,6 +18,16 @@ def test_every_name_that_is_promised_exists():
     assert set(tabard.__all__) <= set(dir(tabard))
     with pytest.raises(AttributeError):
         tabard.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("module", [tabard, tabard.testing])
+def test_help_lists_everything(module):
+    """Names that are loaded when first used are listed like all others."""
+    text = pydoc.plain(pydoc.render_doc(module))
+    lists = text[text.index("CLASSES") :]
+    for name in module.__all__:
+        if not inspect.ismodule(getattr(module, name)):
+            assert re.search(rf"\b{name}\b", lists), name
 
 
 def _modules_after(statement):
