@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize", "state")
+BENCHMARKS = ("engine", "authorize", "state", "health")
 
 
 def main() -> int:

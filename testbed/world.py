@@ -113,6 +113,9 @@ class World:
         overrides: values that go into every sidecar's configuration, by dotted key.
     """
 
+    program: tuple[str, ...] = ("-m", "tabard_sidecar.cli")
+    """Arguments of Python that start the ``tabard`` command; a subclass may run another."""
+
     def __init__(
         self,
         folder: Path,
@@ -244,8 +247,7 @@ class World:
         with log.open("wb") as output:
             sidecar.process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "tabard_sidecar.cli",
+                *self.program,
                 "serve",
                 "--config",
                 str(sidecar.folder / "tabard.yaml"),

@@ -1,4 +1,4 @@
-"""Writes large JSON in pieces, between which other threads have their turn: Python's encoder holds the GIL meanwhile."""
+"""Reads and writes large JSON in pieces, between which other threads have their turn: Python's own code holds the GIL meanwhile."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 500
 _DEPTH: Final = 4
+
+
+def json_value(text: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Return the value of JSON text that the library wrote.
+
+    Raises:
+        ValueError: it isn't JSON.
+    """
+    return json.loads(text, object_hook=_itself)
+
+
+def _itself(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as it is. Between calls of Python other threads get their turns."""
+    return value
 
 
 def json_text(value: Any) -> str:  # noqa: ANN401 - JSON

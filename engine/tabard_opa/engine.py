@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tabard_opa._library import OK, Library, Outcome, load, problems_from
 from tabard_opa._mailbox import Mailboxes
-from tabard_opa._text import json_text
+from tabard_opa._text import json_text, json_value
 from tabard_opa.apart import try_compile
 from tabard_opa.bundle import Bundle, BundleVerification, bundle_from
 from tabard_opa.errors import EngineError, ForkedError, PolicyProblem
@@ -134,7 +134,7 @@ class Engine:
         self.check_process()
         name, text = filename.encode(), source.encode()
         _, tree = self.library.call("tabard_parse", name, len(name), text, len(text))
-        parsed: dict[str, Any] = json.loads(tree)
+        parsed: dict[str, Any] = json_value(tree)
         return parsed
 
     def parse_bundle(
@@ -222,12 +222,12 @@ def parse_bundle(
         }
     ).encode()
     _, text = load().call("tabard_read_bundle", request, len(request))
-    return bundle_from(json.loads(text))
+    return bundle_from(json_value(text))
 
 
 def _data_text(data: Mapping[str, Any] | bytes) -> str:
     try:
-        return json_text(json.loads(data) if isinstance(data, bytes) else dict(data))
+        return json_text(json_value(data) if isinstance(data, bytes) else dict(data))
     except (ValueError, TypeError, RecursionError) as error:
         raise EngineError((PolicyProblem("", 0, 0, "data_error", f"data: {error}"),)) from error
 

@@ -20,6 +20,8 @@ class Status(StrEnum):
     SERVING = "serving"
     DEGRADED = "degraded"
     STOPPING = "stopping"
+    STUCK = "stuck"
+    """The event loop is held up, so the process answers nothing but ``listen.health``."""
 
 
 class State(StrEnum):

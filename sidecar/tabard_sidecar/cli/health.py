@@ -33,7 +33,7 @@ Options:
                      listen.operator. On http.listen only the status is told.
   --config FILE      Configuration file to read.
   --timeout SECONDS  Longest wait. Default: 3.
-  --live             Succeed if the process answers, ready or not.
+  --live             Succeed if the process isn't stuck, ready or not.
   --json             Print the answer as JSON.
   --help             Show this message and exit.
 

@@ -11,8 +11,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from tabard_sidecar.health import Health, Snapshot
+from tabard_sidecar.health import Health, Snapshot, Status
 from tabard_sidecar.http.conf import HttpConfig
+from tabard_sidecar.http.health_server import HealthServer
 from tabard_sidecar.http.server import HttpServer, Page
 from tabard_sidecar.util.addresses import is_local
 from tabard_sidecar.util.descriptors import most_connections
@@ -44,7 +45,7 @@ def create_http_server(
     def metrics() -> Page:
         return Page(generate_latest(registry), CONTENT_TYPE_LATEST)
 
-    pages = {**_health_pages(health, Snapshot.brief), "/metrics": _kept(metrics)}
+    pages = {**_health_pages(health.snapshot, Snapshot.brief), "/metrics": _kept(metrics)}
     if jwks is not None and is_local(config.listen):
         pages["/.well-known/jwks.json"] = _kept(
             lambda: _json(jwks(), "application/jwk-set+json", headers={"Cache-Control": "public, max-age=60"})
@@ -68,21 +69,30 @@ def _kept(make: Callable[[], Page]) -> Callable[[], Page]:
     return give
 
 
-def create_health_server(address: str, health: Health) -> HttpServer:
+def create_health_server(address: str, health: Health) -> HealthServer:
     """Return the server of ``listen.health``, not started yet: health with all details, for the operator's probes."""
-    return HttpServer(_health_pages(health, Snapshot.document), address, most=most_connections("health"))
+    return HealthServer(
+        lambda snapshot: _health_pages(snapshot, Snapshot.document),
+        address,
+        health,
+        most=most_connections("health"),
+    )
 
 
 def _health_pages(
-    health: Health, document: Callable[[Snapshot], Mapping[str, Any]]
+    snapshot: Callable[[], Snapshot], document: Callable[[Snapshot], Mapping[str, Any]]
 ) -> dict[str, Callable[[], Page]]:
+    def page(found: Snapshot, *, good: bool) -> Page:
+        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json(document(found), status=status, headers=_FRESH)
+
     def healthz() -> Page:
-        return _json(document(health.snapshot()), headers=_FRESH)
+        found = snapshot()
+        return page(found, good=found.status is not Status.STUCK)
 
     def readyz() -> Page:
-        snapshot = health.snapshot()
-        status = HTTPStatus.OK if snapshot.ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _json(document(snapshot), status=status, headers=_FRESH)
+        found = snapshot()
+        return page(found, good=found.ready)
 
     return {"/healthz": healthz, "/readyz": readyz}
 

@@ -58,15 +58,24 @@ class HttpServer:
         self._acceptor = Acceptor(self._serve, most=most, seconds=seconds)
         self.address = address
 
-    async def start(self) -> None:
-        """Start listening; ``address`` then holds the actual address, also if port 0 was configured.
+    def listen(self) -> socket.socket:
+        """Open the listening socket; ``address`` then holds the actual address, also if port 0 was configured.
 
         Raises:
             BindError: the address is in use or isn't this machine's.
         """
-        self._listener = Listener(self.address)
-        self.address = self._listener.address
-        self._acceptor.start(self._listener.socket)
+        if self._listener is None:
+            self._listener = Listener(self.address)
+            self.address = self._listener.address
+        return self._listener.socket
+
+    async def start(self) -> None:
+        """Listen, if :meth:`listen` wasn't called, and serve in this event loop.
+
+        Raises:
+            BindError: the address is in use or isn't this machine's.
+        """
+        self._acceptor.start(self.listen())
 
     async def stop(self) -> None:
         """Stop listening and close open connections."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import ssl
@@ -39,6 +38,7 @@ from tabard_sidecar.pipeline.credentials import Credentials
 from tabard_sidecar.pipeline.filter_tools import ToolFilter
 from tabard_sidecar.pipeline.outcomes import Outcomes
 from tabard_sidecar.pipeline.tasks import TaskRules, Tasks
+from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.reasons import reason_texts
@@ -59,6 +59,7 @@ from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import raise_limit
 from tabard_sidecar.util.detached import Detached, StuckError
 from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.garbage import let_go, settle
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 _HOUSEKEEPING_SECONDS = 30.0
@@ -172,12 +173,18 @@ class Running:
             catalogue = await self._catalogues.run(
                 lambda: create_catalogue(settings.catalogue), settings.policy.load_seconds
             )
-            self._parts.catalogue.replace(catalogue)
+            await self._use(catalogue)
         except (PolicyBrokenError, StuckError) as error:
             _log.error("catalogue broken", extra={"problem": str(error)})
             component.degraded(f"the catalogue can't be read, the old one stays: {error}")
         else:
             component.ok()
+
+    async def _use(self, catalogue: Catalogue) -> None:
+        """Replace the catalogue. The tools of a large one take long to free, so a thread does that."""
+        replaced: list[object] = [*self._parts.catalogue]
+        self._parts.catalogue.replace(catalogue)
+        await asyncio.to_thread(let_go, replaced)
 
     async def drain(self) -> None:
         """Refuse new requests and let those in flight finish."""
@@ -219,12 +226,7 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         except (RefusedFileError, ssl.SSLError) as error:
             raise StartupError(exit_codes.CONFIG, explain(error)) from error
         stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
-        # The objects built so far live as long as the process, so the garbage collector needn't visit them again.
-        gc.collect()
-        gc.freeze()
-        # A request leaves some hundred objects and almost no cycles. Collecting less often saves a tenth of the time, and
-        # memory stays constant (bench: growth over the last half).
-        gc.set_threshold(20_000, 20, 50)
+        settle()
         parts.health.started()
         _log.info(
             "serving",
