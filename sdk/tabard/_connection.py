@@ -162,7 +162,7 @@ class Connection(_Base[_Stubs]):
             TabardError: it failed.
         """
         attempts = transport.Attempts(self.options, timeout_seconds, repeatable=repeatable)
-        metadata = transport.trace_metadata()
+        metadata = transport.metadata(self.options.zone)
         while True:
             try:
                 return method(request, timeout=attempts.remaining_seconds, metadata=metadata)
@@ -246,7 +246,7 @@ class AioConnection(_Base[_AioStubs]):
             TabardError: it failed.
         """
         attempts = transport.Attempts(self.options, timeout_seconds, repeatable=repeatable)
-        metadata = transport.trace_metadata()
+        metadata = transport.metadata(self.options.zone)
         while True:
             try:
                 return await method(request, timeout=attempts.remaining_seconds, metadata=metadata)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import grpc
 
 from tabard import errors
-from tabard.address import AddressError, check_client, default_address
+from tabard.address import AddressError, check_client
+from tabard.project import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,6 +24,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 MAX_ATTEMPTS = 3
+_ZONE = "tabard-zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Options:
         obligations: ids of the obligations that the caller fulfils.
         on_denied: what guarded functions do that aren't allowed, unless their guard says it.
         on_approval: what guarded functions do when a person has to approve first, unless their guard says it.
+        zone: the only zone whose sidecar may start tasks; empty for any.
     """
 
     address: str
@@ -42,14 +45,17 @@ class Options:
     obligations: frozenset[str]
     on_denied: OnDenied | None = None
     on_approval: OnApproval | None = None
+    zone: str = ""
 
 
-def options(
+def options(  # noqa: PLR0913 - how a client calls
     address: str | None,
     timeout_seconds: float,
     obligations: Collection[str],
     on_denied: OnDenied | None = None,
     on_approval: OnApproval | None = None,
+    *,
+    zone: str = "",
 ) -> Options:
     """Check and return how a client calls.
 
@@ -65,10 +71,10 @@ def options(
             "obligations_invalid", "obligations is a collection of ids, not one string"
         )
     try:
-        checked = check_client(address or default_address())
+        checked = check_client(address or client_address())
     except AddressError as error:
         raise errors.InvalidRequest("address_invalid", str(error)) from error
-    return Options(checked, timeout_seconds, frozenset(obligations), on_denied, on_approval)
+    return Options(checked, timeout_seconds, frozenset(obligations), on_denied, on_approval, zone)
 
 
 def request_id() -> str:
@@ -109,6 +115,12 @@ class Attempts:
         self._left -= 1
         self._tried += 1
         return wait
+
+
+def metadata(zone: str) -> Metadata | None:
+    """Return what goes with every call: the zone that is meant, and the trace context."""
+    traced = trace_metadata()
+    return ((_ZONE, zone), *(traced or ())) if zone else traced
 
 
 def trace_metadata() -> Metadata | None:

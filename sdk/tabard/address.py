@@ -52,19 +52,30 @@ def local_directory(environ: Mapping[str, str] | None = None) -> Path:
     return Path(f"/tmp/tabard-{os.getuid()}")  # noqa: S108  # its owner and mode are checked before use
 
 
+def variable(surface: str) -> str:
+    """Return the environment variable that names the address of a surface."""
+    return AGENT_VARIABLE if surface == AGENT else OPERATOR_VARIABLE
+
+
+def named_address(surface: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the address of a surface that the environment names; empty if it names none."""
+    environ = os.environ if environ is None else environ
+    return environ.get(variable(surface), "")
+
+
 def default_address(
     surface: str = AGENT,
     environ: Mapping[str, str] | None = None,
     *,
     system_directory: Path = SYSTEM_DIRECTORY,
 ) -> str:
-    """Return the gRPC address of a surface, ``"agent"`` or ``"operator"``.
+    """Return the gRPC address of a surface, ``"agent"`` or ``"operator"``, where no configuration names one.
 
     The environment wins; then the system-wide directory if it exists (on Kubernetes it is a mounted volume); then this
     user's own. Client and sidecar resolve alike, so that both meet without configuration.
     """
     environ = os.environ if environ is None else environ
-    named = environ.get(AGENT_VARIABLE if surface == AGENT else OPERATOR_VARIABLE, "")
+    named = named_address(surface, environ)
     if named:
         return named
     system = system_directory / surface
@@ -81,6 +92,17 @@ def socket_path(address: str) -> Path | None:
     return Path(path) if path else None
 
 
+def check_form(address: str) -> None:
+    """Check that a ``unix:`` address holds a path only.
+
+    Raises:
+        AddressError: it begins like a URL with a host, which gRPC refuses in words of its own.
+    """
+    rest = address.removeprefix("unix:")
+    if rest != address and rest.startswith("//") and not rest.startswith("///"):
+        raise AddressError(f"{address}: a unix socket has no host; write unix:/{rest.lstrip('/')}")
+
+
 def check_address(address: str, variable: str = AGENT_VARIABLE) -> str:
     """Return ``address`` if grants may be sent there unencrypted: a unix socket or the loopback interface.
 
@@ -91,6 +113,7 @@ def check_address(address: str, variable: str = AGENT_VARIABLE) -> str:
     Raises:
         AddressError: it is another machine's, or the socket's path is too long for the kernel.
     """
+    check_form(address)
     path = socket_path(address)
     if path is not None and str(path).startswith("//"):
         text = str(path).lstrip("/")

@@ -24,28 +24,31 @@ if TYPE_CHECKING:
     from tabard.caveats import Limits
 
 
-def connect(
+def connect(  # noqa: PLR0913  # how a client calls
     address: str | None = None,
     *,
     timeout_seconds: float = transport.DEFAULT_TIMEOUT_SECONDS,
     obligations: Collection[str] = (),
     on_denied: OnDenied | None = None,
     on_approval: OnApproval | None = None,
+    zone: str = "",
 ) -> Client:
     """Return a client of the sidecar on this machine. The connection is made with the first call.
 
     Args:
-        address: where the sidecar listens; by default ``$TABARD_ADDRESS``, else the usual socket.
+        address: where the sidecar listens; by default ``$TABARD_ADDRESS``, else ``listen.agent`` of ``tabard.yaml`` in the
+            working directory, else the usual socket.
         timeout_seconds: deadline of every call that names none.
         obligations: ids of the obligations that this program fulfils when a decision carries them. A decision with
             any other is a deny.
         on_denied: the default of :func:`tabard.guard` for functions guarded by this client's tasks.
         on_approval: the default of :func:`tabard.guard`, likewise.
+        zone: the only zone whose sidecar may start tasks, in case the address leads to another one's. Empty: any.
 
     Raises:
         InvalidRequest: the address isn't one on this machine, or its directory isn't private.
     """
-    return Client(transport.options(address, timeout_seconds, obligations, on_denied, on_approval))
+    return Client(transport.options(address, timeout_seconds, obligations, on_denied, on_approval, zone=zone))
 
 
 class Client:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 APPROVAL_REQUIRED: Final = "approval_required"
 ERROR_DOMAIN = "tabard.dev"
 _DETAILS_KEY = "grpc-status-details-bin"
+_FORBIDDEN = "Permission denied"  # strerror(EACCES), in gRPC's text about a socket
 
 
 class TabardError(Exception):
@@ -131,11 +132,7 @@ def from_status(
         kind = Unavailable if reason == "request_in_progress" else _KINDS.get(status, Unavailable)
         return kind(ReportedCode(reason), message)
     if status == "UNAVAILABLE":
-        text = (
-            f"No sidecar answers at {address}: is the sidecar running? "
-            f"Start it with `tabard serve`, or set TABARD_ADDRESS. ({details})"
-        )
-        return Unavailable("sidecar_unreachable", text)
+        return Unavailable("sidecar_unreachable", _unreachable(address, details))
     if status == "DEADLINE_EXCEEDED":
         text = f"The sidecar at {address} didn't answer in time. Check its load with `tabard health`."
         return Unavailable("deadline_exceeded", text)
@@ -145,6 +142,18 @@ def from_status(
     if status == "UNIMPLEMENTED":
         return InvalidRequest("unimplemented", message or "the sidecar doesn't offer this method")
     return _KINDS.get(status, Unavailable)("rpc_failed", f"gRPC status {status}: {message or 'no details'}")
+
+
+def _unreachable(address: str, details: str) -> str:
+    if _FORBIDDEN in details:
+        return (
+            f"This user may not open the socket {address}. Run as a user who may, give the socket's folder a group that "
+            f"this user is in (in Kubernetes fsGroup), or set TABARD_ADDRESS. ({details})"
+        )
+    return (
+        f"No sidecar answers at {address}: is the sidecar running? "
+        f"Start it with `tabard serve`, or set TABARD_ADDRESS. ({details})"
+    )
 
 
 _KINDS: dict[str, type[TabardError]] = {

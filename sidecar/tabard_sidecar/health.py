@@ -13,6 +13,21 @@ from enum import StrEnum
 POLICY = "policy"
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """Which sidecar it is, for operators.
+
+    Attributes:
+        zone: its zone.
+        config: path of its configuration file; empty if it has none.
+        pid: its process.
+    """
+
+    zone: str = ""
+    config: str = ""
+    pid: int = 0
+
+
 class Status(StrEnum):
     """The sidecar as a whole."""
 
@@ -49,6 +64,7 @@ class Snapshot:
     status: Status
     ready: bool
     components: dict[str, Report]
+    about: About = About()
 
     @property
     def reasons(self) -> list[str]:
@@ -68,6 +84,9 @@ class Snapshot:
         return {
             "status": self.status.value,
             "ready": self.ready,
+            "zone": self.about.zone,
+            "config": self.about.config,
+            "pid": self.about.pid,
             "reasons": self.reasons,
             "components": {
                 name: {"state": report.state.value, **({"reason": report.reason} if report.reason else {})}
@@ -106,9 +125,11 @@ class Health:
     Args:
         required: components that must be usable before the sidecar is ready, even before their
             :class:`Component` was created. ``policy`` is always among them.
+        about: which sidecar it is.
     """
 
-    def __init__(self, required: Iterable[str] = (POLICY,)) -> None:
+    def __init__(self, required: Iterable[str] = (POLICY,), about: About | None = None) -> None:
+        self.about = about or About()
         self._required = frozenset({POLICY, *required})
         self._reports = {name: Report(State.STARTING, required=True) for name in sorted(self._required)}
         self._listening = False
@@ -157,7 +178,7 @@ class Health:
         else:
             status = Status.DEGRADED
         ready = usable and status in (Status.SERVING, Status.DEGRADED)
-        return Snapshot(status, ready, reports)
+        return Snapshot(status, ready, reports, self.about)
 
     def _changed(self) -> None:
         snapshot = self.snapshot()

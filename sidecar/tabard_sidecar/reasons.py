@@ -110,6 +110,7 @@ ReasonCode = Literal[
     # Only in records
     "cancelled",
     # Errors: no decision was made
+    "zone_mismatch",
     "task_not_found",
     "request_invalid",
     "request_id_conflict",

@@ -40,8 +40,10 @@ class Zone(World):
 
     async def _start(self, process: Sidecar) -> None:
         process.logs = [process.folder / "decisions.log"]
-        settings = load(process.folder / "tabard.yaml").settings
-        self.running[process.workload] = await self.stack.enter_async_context(sidecar(settings))
+        config = process.folder / "tabard.yaml"
+        self.running[process.workload] = await self.stack.enter_async_context(
+            sidecar(load(config).settings, config=config)
+        )
 
     async def restart(self) -> None:
         """Stop every sidecar and start it again on the same state."""

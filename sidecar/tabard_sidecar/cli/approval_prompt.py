@@ -164,12 +164,13 @@ def _asserted(row: dict[str, Any]) -> Iterator[str]:
 
 def follow(
     look: Callable[[], Iterable[pb.Approval]],
+    told: Callable[[], dict[str, Any]],
     *,
     interval: float,
     duration: float | None,
     as_json: bool,
 ) -> None:
-    """Print changes until interrupted, or for ``duration`` seconds.
+    """Print changes until interrupted, or for ``duration`` seconds. ``told`` says which sidecar answered.
 
     If the sidecar becomes unreachable after the first poll, keeps polling until it is back.
 
@@ -191,7 +192,7 @@ def follow(
             reachable = False
         else:
             for event, row in changes(known, fresh):
-                _print_event(event, row, as_json=as_json)
+                _print_event(event, row | told(), as_json=as_json)
             known, reachable = fresh, True
         first = False
         if until is not None and time.monotonic() >= until:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tabard.authz.v1 import approval_service_pb2 as pb
     from tabard.authz.v1 import approval_service_pb2_grpc as pb_grpc
 
+    from tabard_sidecar.cli.reach import Target
+
 TOKEN_VARIABLE = "TABARD_APPROVER_TOKEN"  # noqa: S105 - a variable's name
 _MAX_TOKEN_BYTES = 64 * 1024
 _STDIN = "-"
@@ -46,7 +48,7 @@ def approvals() -> None:
 @operator_option
 @json_option
 def list_(  # noqa: PLR0913 - one parameter per option
-    *, decided: bool, task_id: str, person: str, agent: str, page: str, address: str, as_json: bool
+    *, decided: bool, task_id: str, person: str, agent: str, page: str, sidecar: Target, as_json: bool
 ) -> None:
     """List the waiting calls.
 
@@ -54,12 +56,12 @@ def list_(  # noqa: PLR0913 - one parameter per option
     oldest call comes first.
     """
     filters = {"task_id": task_id, "subject_id": person, "agent": agent}
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         found = fetch(asked, decided=decided, page=page, **filters)
     rows = [describe(approval) for approval in found.approvals]
     if as_json:
         more = {"total": found.total_size, "next_page": found.next_page_token}
-        echo_json({"approvals": rows, "truncated": found.truncated} | more)
+        echo_json({"approvals": rows, "truncated": found.truncated} | more | asked.told())
         return
     where = screen()
     for row in rows:
@@ -75,14 +77,15 @@ def list_(  # noqa: PLR0913 - one parameter per option
 @watch_options
 @operator_option
 @json_option
-def watch(interval: float, duration: float | None, address: str, as_json: bool) -> None:
+def watch(interval: float, duration: float | None, sidecar: Target, as_json: bool) -> None:
     """Show approvals as they are requested, approved, denied and expire.
 
     One line per event; with --json one JSON object per line.
     """
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         follow(
             lambda: _all(asked),
+            asked.told,
             interval=interval,
             duration=duration,
             as_json=as_json,
@@ -93,12 +96,12 @@ def watch(interval: float, duration: float | None, address: str, as_json: bool) 
 @click.argument("approval_id", metavar="APPROVAL")
 @operator_option
 @json_option
-def show(approval_id: str, address: str, as_json: bool) -> None:
+def show(approval_id: str, sidecar: Target, as_json: bool) -> None:
     """Show one call in full: person, agents, reason and every argument."""
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         found = details(asked, approval_id)
     if as_json:
-        echo_json(describe(found))
+        echo_json(describe(found) | asked.told())
     else:
         print_prompt(describe(found))
 
@@ -124,7 +127,7 @@ def _deciding(command: _Command) -> _Command:
 @_deciding
 @click.pass_context
 def approve(  # noqa: PLR0913 - one parameter per option
-    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, address: str, as_json: bool
+    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, sidecar: Target, as_json: bool
 ) -> None:
     """Approve exactly the call that is shown.
 
@@ -132,17 +135,17 @@ def approve(  # noqa: PLR0913 - one parameter per option
     It is valid for one decision. Exit code 0 if the call is approved, 1 if you may not approve it
     or cancelled.
     """
-    ctx.exit(_decide(approval_id, token_file, address, approve=True, yes=yes, as_json=as_json))
+    ctx.exit(_decide(approval_id, token_file, sidecar, approve=True, yes=yes, as_json=as_json))
 
 
 @approvals.command()
 @_deciding
 @click.pass_context
 def deny(  # noqa: PLR0913 - one parameter per option
-    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, address: str, as_json: bool
+    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, sidecar: Target, as_json: bool
 ) -> None:
     """Deny a call. The same call stays denied for approvals.wait_seconds."""
-    ctx.exit(_decide(approval_id, token_file, address, approve=False, yes=yes, as_json=as_json))
+    ctx.exit(_decide(approval_id, token_file, sidecar, approve=False, yes=yes, as_json=as_json))
 
 
 def fetch(asked: Operator, *, decided: bool, page: str = "", **filters: str) -> pb.ListApprovalsResponse:
@@ -185,11 +188,11 @@ def _stub(asked: Operator) -> pb_grpc.ApprovalServiceStub:
 
 
 def _decide(  # noqa: PLR0913 - one parameter per option
-    approval_id: str, token_file: str, address: str, *, approve: bool, yes: bool, as_json: bool
+    approval_id: str, token_file: str, sidecar: Target, *, approve: bool, yes: bool, as_json: bool
 ) -> int:
     from tabard.authz.v1 import approval_service_pb2 as pb  # noqa: PLC0415
 
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         shown = describe(details(asked, approval_id))
         # Always shown, so that a script's log holds the calls that it approves.
         print_prompt(shown, err=as_json)
@@ -201,7 +204,7 @@ def _decide(  # noqa: PLR0913 - one parameter per option
         )
         decided = describe(asked.call(_stub(asked).DecideApproval, request).approval)
     if as_json:
-        echo_json(decided)
+        echo_json(decided | asked.told())
         return exit_codes.OK
     by = quoted(decided["approver"]["id"], 64) if decided["approver"] else "?"
     if approve:

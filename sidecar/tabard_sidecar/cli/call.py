@@ -11,21 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from tabard.address import AGENT
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.options import (
     config_options,
+    find_target,
     json_option,
     json_pairs,
     load_settings,
     secret_argument,
+    zone_option,
 )
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
     from tabard import Client, Decision, TabardError, Task
 
+    from tabard_sidecar.cli.reach import Target
     from tabard_sidecar.config.settings import Settings
 
 
@@ -78,7 +82,12 @@ class _Authority:
 @click.option("--purpose", default="", help="Purpose of the task.")
 @click.option("--statement", default="", help="The request in the person's words.")
 @click.option("--show-credential", is_flag=True, help="Print the credential itself. It is secret.")
-@click.option("--address", default="", help="Sidecar to ask. Default: $TABARD_ADDRESS, else listen.agent.")
+@click.option(
+    "--address",
+    default="",
+    help="Sidecar to ask. Default: $TABARD_ADDRESS, else listen.agent of the configuration, else the usual path.",
+)
+@zone_option
 @config_options
 @json_option
 @click.pass_context
@@ -103,9 +112,15 @@ def call(ctx: click.Context, /, **options: object) -> None:
     )
     import tabard  # noqa: PLC0415 - gRPC takes a while to import
 
-    address = given.text("address") or settings.listen.agent
+    target = find_target(
+        AGENT,
+        given.text("address"),
+        zone=given.text("zone"),
+        config_file=given.path("config_file"),
+        assignments=given.many("assignments"),
+    )
     try:
-        with tabard.connect(address) as client:
+        with tabard.connect(target.address, zone=target.zone) as client:
             task = _task(client, authority, settings)
             tool_call = tabard.ToolCall(
                 given.text("tool"), arguments, server=given.text("server"), scopes=given.many("scopes")
@@ -114,11 +129,14 @@ def call(ctx: click.Context, /, **options: object) -> None:
     except tabard.Denied as error:
         decision = tabard.Decision(error.decision_id, allowed=False, reasons=error.reasons)
     except tabard.TabardError as error:
-        raise _unanswered(error, address) from error
+        raise _unanswered(error, target) from error
     show = given.flag("show_credential")
     if given.flag("as_json"):
-        echo_json(describe(decision, show_credential=show))
+        asked = {"sidecar": {"address": target.address, "zone": target.zone}}
+        echo_json(describe(decision, show_credential=show) | asked)
     else:
+        zone = f"zone {target.zone} at " if target.zone else ""
+        echo(f"answered by {zone}{target.address}", err=True)
         _print(given.text("tool"), decision, show_credential=show)
     ctx.exit(exit_codes.OK if decision.allowed else exit_codes.NEGATIVE)
 
@@ -179,12 +197,23 @@ def _me() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _unanswered(error: TabardError, address: str) -> Failure:
+def _unanswered(error: TabardError, target: Target) -> Failure:
     import tabard  # noqa: PLC0415
 
+    where = f"{target.address}, from {target.origin}"
+    if error.code == "zone_mismatch":
+        return Failure(
+            f"this is meant for zone {target.zone} ({target.zone_origin}), but a sidecar of another zone answers; nothing "
+            "was done",
+            exit_codes.CONFIG,
+            where=where,
+            next_step=f"Start the sidecar of zone {target.zone}, or name the other one's configuration with --config, or "
+            "add --zone if you mean it.",
+            see=error_page(error.code),
+        )
     code = exit_codes.USAGE if isinstance(error, tabard.InvalidRequest) else exit_codes.UNREACHABLE
     return Failure(
-        f"no decision: {error.code}: {error.message}", code, where=address, see=error_page(error.code)
+        f"no decision: {error.code}: {error.message}", code, where=where, see=error_page(error.code)
     )
 
 

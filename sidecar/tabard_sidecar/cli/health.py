@@ -5,33 +5,32 @@ Exit code 0 if the sidecar is ready, 1 if it isn't, 6 if nothing answers.
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import socket
-import stat
 import sys
 from collections.abc import Mapping, Sequence
-
-from tabard.address import OPERATOR, default_address
+from pathlib import Path
+from typing import Any
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.util.health_address import health_beside
+from tabard_sidecar.cli.reach import Target, find
 from tabard_sidecar.util.visible import printable, visible_json
 
-_VARIABLE = "TABARD_LISTEN__HEALTH"
-_OPERATOR_VARIABLE = "TABARD_LISTEN__OPERATOR"
 _MAX_BYTES = 256 * 1024
 _OK = 200
 
 USAGE = """Usage: tabard health [--address ADDRESS] [--config FILE] [--timeout SECONDS] [--live] [--json]
 
-  Ask a running sidecar whether it is ready.
+  Ask a running sidecar whether it is ready. A sidecar of another zone than the
+  configuration's counts as no answer.
 
 Options:
-  --address ADDRESS  unix:/path or host:port. Default: listen.health of the environment
-                     (TABARD_LISTEN__HEALTH) or the configuration, else the socket beside
-                     listen.operator. On http.listen only the status is told.
-  --config FILE      Configuration file to read.
+  --address ADDRESS  unix:/path or host:port; any zone may answer. Default: listen.health of the
+                     environment (TABARD_LISTEN__HEALTH) or the configuration, else the socket
+                     beside the operators'. On http.listen only the status is told.
+  --config FILE      Configuration file. Default: $TABARD_CONFIG, ./tabard.yaml,
+                     /etc/tabard/tabard.yaml.
   --timeout SECONDS  Longest wait. Default: 3.
   --live             Succeed if the process isn't stuck, ready or not.
   --json             Print the answer as JSON.
@@ -53,23 +52,35 @@ def run_health(arguments: Sequence[str]) -> int:
             sys.stdout.write(USAGE)
             return exit_codes.OK
         timeout = float(options.get("timeout", "3"))
-        address = options.get("address") or find_address(os.environ, options.get("config"))
+        target = _target(options)
     except (_UsageError, ValueError) as error:
         sys.stderr.write(printable(f"{USAGE}\nerror: {error}\n"))
         return exit_codes.USAGE
     try:
-        status, body = ask(address, "/healthz" if "live" in options else "/readyz", timeout)
+        status, body = ask(target.address, "/healthz" if "live" in options else "/readyz", timeout)
     except (OSError, ValueError) as error:
         sys.stderr.write(
-            printable(f"error: no sidecar answers at {address}: {error}\n")
+            printable(f"error: no sidecar answers at {target.address}, from {target.origin}: {error}\n")
             + "  next: start it with `tabard serve`, or name its listen.health with --address\n"
         )
         return exit_codes.UNREACHABLE
+    found = _document(body)
+    other = _other_zone(target, found)
+    if other:
+        sys.stderr.write(printable(other))
+        return exit_codes.UNREACHABLE
     # The words of a party that isn't known: it only listens at the address.
-    sys.stdout.write(visible_json(body) if "json" in options else printable(_text(body)))
+    sys.stdout.write(visible_json(body) if "json" in options else printable(_text(found, body)))
     if not body.endswith("\n") and "json" in options:
         sys.stdout.write("\n")
     return exit_codes.OK if status == _OK else exit_codes.NEGATIVE
+
+
+def _target(options: Mapping[str, str]) -> Target:
+    """Return the sidecar to ask; at an address that the user named, any zone may answer."""
+    if "address" in options:
+        return Target(options["address"], "--address", "", "")
+    return find("health", config_file=Path(options["config"]) if "config" in options else None)
 
 
 def _parse(arguments: Sequence[str]) -> dict[str, str]:
@@ -86,73 +97,6 @@ def _parse(arguments: Sequence[str]) -> dict[str, str]:
         else:
             raise _UsageError(f"unknown option {name}")
     return options
-
-
-def find_address(environment: Mapping[str, str], file: str | None) -> str:
-    """Return the health socket without the configuration's own loader, which would cost half a second.
-
-    Raises:
-        ValueError: the configuration can't be read.
-    """
-    if environment.get(_VARIABLE):
-        return environment[_VARIABLE]
-    text = _configuration(file or environment.get("TABARD_CONFIG"))
-    named = scan(text, "health")
-    if named is not None:
-        return named
-    operator = environment.get(_OPERATOR_VARIABLE) or scan(text, "operator")
-    return health_beside(operator or default_address(OPERATOR, environment))
-
-
-def _configuration(named: str | None) -> str:
-    for candidate in [named] if named else ["tabard.yaml", "/etc/tabard/tabard.yaml"]:
-        try:
-            return _read(candidate)
-        except FileNotFoundError:
-            if named:
-                raise ValueError(f"{candidate}: no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{candidate}: {error}") from None
-    return ""
-
-
-def _read(file: str) -> str:
-    """Return a file's text; a named pipe would block and is refused."""
-    # Like tabard.files, whose imports would cost a tenth of the budget.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{file}: not a regular file")
-        return os.read(descriptor, _MAX_BYTES).decode("utf-8")
-    finally:
-        os.close(descriptor)
-
-
-def scan(text: str, key: str) -> str | None:
-    """Return ``listen.<key>`` of a configuration in the usual block form, ``None`` if it isn't set.
-
-    Any other form is left to the full loader.
-    """
-    section = re.search(
-        r"^listen:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)", text, re.MULTILINE
-    )
-    if section is not None:
-        line = re.search(
-            rf"""^[ \t]+{key}:[ \t]+(["']?)([^"'#\s{{}}\[\]]+)\1[ \t]*(?:#.*)?$""",
-            section.group(2),
-            re.MULTILINE,
-        )
-        if line is not None:
-            return line.group(2)
-        if key not in section.group(2):
-            return None
-    if re.search(r"^(?:[\"']?listen[\"']?[ \t]*:|\{)", text, re.MULTILINE) is None:
-        return None
-    from tabard_sidecar.util.yaml_source import parse  # noqa: PLC0415 - unusual form: correct before fast
-
-    found = parse(text.encode(), "configuration")[0].value.get("listen")
-    address = found.get(key) if isinstance(found, dict) else None
-    return address if isinstance(address, str) else None
 
 
 def ask(address: str, path: str, timeout: float) -> tuple[int, str]:
@@ -192,13 +136,37 @@ def _connect(address: str, timeout: float) -> socket.socket:
     return socket.create_connection((host.strip("[]"), int(port)), timeout)
 
 
-def _text(body: str) -> str:
-    import json  # noqa: PLC0415 - only needed here
-
+def _document(body: str) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-        lines = [f"{document['status']}{'' if document['ready'] else ' (not ready)'}"]
-        lines += [f"  {reason}".replace("\n", "\\n") for reason in document["reasons"]]
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _other_zone(target: Target, found: dict[str, Any]) -> str:
+    """Return the error if the sidecar serves another zone than the one that is meant; empty if it doesn't."""
+    zone = found.get("zone") or target.zone
+    if not target.zone or zone == target.zone:
+        return ""
+    return (
+        f"error: the sidecar at {target.address}, from {target.origin}, serves {_who(found)}, not zone {target.zone} of "
+        f"{target.zone_origin}\n  next: start the sidecar of {target.zone_origin}, or name the other one's configuration "
+        "with --config\n"
+    )
+
+
+def _who(found: dict[str, Any]) -> str:
+    return (
+        f"zone {found.get('zone')} ({found.get('config') or 'no configuration file'}, pid {found.get('pid')})"
+    )
+
+
+def _text(found: dict[str, Any], body: str) -> str:
+    try:
+        lines = [f"{found['status']}{'' if found['ready'] else ' (not ready)'}"]
+        lines += [f"  {_who(found)}"] if found.get("zone") else []
+        lines += [f"  {reason}" for reason in found.get("reasons", ())]
+    except (KeyError, TypeError):
         return body + "\n"
-    return "\n".join(lines) + "\n"
+    return "\n".join(line.replace("\n", "\\n") for line in lines) + "\n"

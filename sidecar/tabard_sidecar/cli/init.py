@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from tabard.address import MAX_SOCKET_PATH_BYTES, local_directory
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
@@ -17,9 +20,26 @@ AGENT_ID = "spiffe://local.tabard.dev/agent/quickstart"
 _LOCAL_KEY = "local-subjects.json"
 _KEYS = "keys"
 
-_CONFIGURATION = f"""\
+_RUN = "run"
+_STATE = "state"
+_LONGEST_SOCKET = "operator/tabard.health"
+_SUFFIX_BYTES = 3
+_LONGEST_ZONE = 63
+
+_CONFIGURATION = """\
 # Tabard's configuration. Every setting: docs/reference/config.md, or `tabard config show`.
-zone: local
+# Relative paths count from this file, so this folder shares nothing with other projects.
+zone: {zone}
+
+listen:
+  agent: {sockets}/agent/tabard.sock
+  operator: {sockets}/operator/tabard.sock
+
+http:
+  listen: {sockets}/http.sock
+
+state:
+  url: sqlite:{state}/zone.db
 
 policy:
   path: policy
@@ -28,7 +48,7 @@ catalogue:
   path: catalogue.yaml
 
 keys:
-  directory: {_KEYS}
+  directory: {keys}
 
 audit:
   sink: file
@@ -38,9 +58,9 @@ audit:
 # `tabard serve` warns of each.
 insecure:
   # This workload's identity, claimed and not proven. Real ones: identity.agent.
-  agent_id: {AGENT_ID}
+  agent_id: {agent_id}
   # `tabard token` mints subject tokens with this key. Real ones: identity.issuers.
-  local_subjects: {_LOCAL_KEY}
+  local_subjects: {local_key}
   # The agent states the purpose of a task. Real ones are signed: identity.initiators.
   accept_asserted_intent: true
   tasks_per_token: 1000
@@ -50,6 +70,8 @@ _IGNORED = f"""\
 # Secrets and what the sidecar writes.
 /{_KEYS}/
 /{_LOCAL_KEY}
+/{_RUN}/
+/{_STATE}/
 /decisions.jsonl*
 """
 
@@ -66,7 +88,16 @@ def init(directory: Path, as_json: bool) -> None:
     from tabard_sidecar.keys.keyring import Keyring  # noqa: PLC0415
     from tabard_sidecar.keys.model import ROOT, SIGNING, KeyringError  # noqa: PLC0415
 
-    texts = {Path("tabard.yaml"): _CONFIGURATION, Path(".gitignore"): _IGNORED, **dict(_example())}
+    zone, sockets = _zone(directory), _sockets(directory)
+    configuration = _CONFIGURATION.format(
+        zone=zone,
+        sockets=sockets,
+        state=_STATE,
+        keys=_KEYS,
+        agent_id=AGENT_ID,
+        local_key=_LOCAL_KEY,
+    )
+    texts = {Path("tabard.yaml"): configuration, Path(".gitignore"): _IGNORED, **dict(_example())}
     _refuse_existing(directory, [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
     try:
         for name, text in texts.items():
@@ -80,9 +111,34 @@ def init(directory: Path, as_json: bool) -> None:
         raise Failure(f"can't write: {error}", exit_codes.CONFIG, where=where) from error
     written = sorted(str(name) for name in [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
     if as_json:
-        echo_json({"directory": str(directory.resolve()), "written": written})
+        echo_json({"directory": str(directory.resolve()), "zone": zone, "written": written})
         return
     _print_next_steps(directory, written)
+
+
+def _zone(directory: Path) -> str:
+    """Return a zone's name that no other project has: the folder's name and some random digits."""
+    name = re.sub(r"[^a-z0-9-]+", "-", directory.resolve().name.lower()).strip("-") or "project"
+    suffix = secrets.token_hex(_SUFFIX_BYTES)
+    return f"{name[: _LONGEST_ZONE - len(suffix) - 1]}-{suffix}"
+
+
+def _sockets(directory: Path) -> str:
+    """Return where the project's sockets are, as ``unix:`` and a folder: its own, or a short one if that is too long.
+
+    Raises:
+        Failure: the short one is too long as well.
+    """
+    own, short = directory.resolve() / _RUN, local_directory() / secrets.token_hex(_SUFFIX_BYTES)
+    for folder in (own, short):
+        if len(os.fsencode(folder / _LONGEST_SOCKET)) <= MAX_SOCKET_PATH_BYTES:
+            return f"unix:{_RUN if folder is own else folder}"
+    raise Failure(
+        f"the paths of sockets would be longer than the {MAX_SOCKET_PATH_BYTES} bytes that the kernel takes",
+        exit_codes.CONFIG,
+        where=str(local_directory()),
+        next_step="Choose a folder with a shorter path, or set XDG_RUNTIME_DIR to one.",
+    )
 
 
 def _example() -> Iterator[tuple[Path, str]]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from tabard.address import (
-    CHANNEL_OPTIONS,
-    OPERATOR,
-    OPERATOR_VARIABLE,
-    AddressError,
-    check_client,
-    default_address,
-)
+from tabard.address import CHANNEL_OPTIONS, OPERATOR, OPERATOR_VARIABLE, AddressError, check_client
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, error_page
-from tabard_sidecar.cli.terminal import visible
+from tabard_sidecar.cli.options import config_option, find_target, zone_option
+from tabard_sidecar.cli.terminal import echo, visible
 
 if TYPE_CHECKING:
     import grpc
+
+    from tabard_sidecar.cli.reach import Target
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Request = TypeVar("_Request")
@@ -35,15 +31,28 @@ _OPTIONS = tuple(
 )
 
 
+_ZONE, _PID, _CONFIG = "tabard-zone", "tabard-pid", "tabard-config-bin"
+_MISMATCH = "zone_mismatch"
+
+
 def operator_option(command: _Command) -> _Command:
-    """Add ``--operator``."""
-    return click.option(
+    """Add ``--operator``, ``--config`` and ``--zone``; the command gets the sidecar that they name as ``sidecar``."""
+    command = click.option(
         "--operator",
-        "address",
+        "sidecar",
         default="",
         metavar="ADDRESS",
-        help=f"Operator socket. Default: ${OPERATOR_VARIABLE}, else the usual path of a local sidecar.",
+        callback=_target,
+        help=f"Operator socket. Default: ${OPERATOR_VARIABLE}, else listen.operator of the configuration, else the usual "
+        "path of a local sidecar.",
     )(command)
+    return config_option(zone_option(command), eager=True)
+
+
+def _target(ctx: click.Context, param: click.Parameter, value: str) -> Target:  # noqa: ARG001 - click's signature
+    """Find the sidecar; the other two options were read before, because they are eager."""
+    zone, file = (ctx.params.pop(name, None) for name in ("zone", "config_file"))
+    return find_target(OPERATOR, value, zone=zone or "", config_file=file)
 
 
 def watch_options(command: _Command) -> _Command:
@@ -65,30 +74,80 @@ def watch_options(command: _Command) -> _Command:
 
 
 class Operator:
-    """A sidecar's operator socket."""
+    """A sidecar's operator socket. With the first answer it tells people on stderr which sidecar gave it.
 
-    def __init__(self, channel: grpc.Channel, address: str) -> None:
+    Args:
+        channel: the connection.
+        target: the sidecar that is meant.
+        quiet: tell nothing, because :meth:`told` becomes part of the output.
+    """
+
+    def __init__(self, channel: grpc.Channel, target: Target, *, quiet: bool) -> None:
         self.channel = channel
-        self.address = address
+        self.address = target.address
+        self._target = target
+        self._quiet = quiet
+        self._answered: dict[str, Any] = {}
+
+    def told(self) -> dict[str, Any]:
+        """Return which sidecar answered, as a part of what ``--json`` prints."""
+        return {"sidecar": {"address": self.address} | self._answered}
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request) -> _Response:
-        """Call a method.
+        """Call a method; a sidecar of another zone than the one that is meant refuses.
 
         Raises:
             Failure: it didn't answer, or with an error.
         """
         import grpc  # noqa: PLC0415 - takes a while to import
 
+        zone = self._target.zone
+        metadata = ((_ZONE, zone),) if zone else ()
         try:
-            return method(request, timeout=_TIMEOUT_SECONDS)
+            response, done = method.with_call(request, timeout=_TIMEOUT_SECONDS, metadata=metadata)
         except grpc.RpcError as error:
+            if isinstance(error, grpc.Call):
+                self._note(error.initial_metadata() or ())
             raise self._failure(error) from error
+        self._note(done.initial_metadata())
+        return response
+
+    def _note(self, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+        known = dict(metadata)
+        if self._answered or _ZONE not in known:
+            return
+        config = known.get(_CONFIG, b"")
+        self._answered = {
+            "zone": str(known[_ZONE]),
+            "config": config.decode("utf-8", "replace") if isinstance(config, bytes) else config,
+            "pid": int(known[_PID]),
+        }
+        if not self._quiet:
+            echo(f"answered by {self._who()}", err=True)
+
+    def _who(self) -> str:
+        told = self._answered
+        config = told["config"] or "no configuration file"
+        return f"zone {visible(told['zone'])} ({visible(config)}, pid {told['pid']})"
+
+    def _other_zone(self) -> Failure:
+        target = self._target
+        return Failure(
+            f"this is meant for zone {target.zone} ({target.zone_origin}), but {self._who()} answers; nothing was done",
+            exit_codes.CONFIG,
+            where=f"{self.address}, from {target.origin}",
+            next_step=f"Start the sidecar of zone {target.zone}, or name the other one's configuration with --config, or "
+            "add --zone if you mean it.",
+            see=error_page(_MISMATCH),
+        )
 
     def _failure(self, error: grpc.RpcError) -> Failure:
         from tabard import errors  # noqa: PLC0415
 
         status = error.code().name
         found = errors.from_rpc(error, self.address)
+        if found.code == _MISMATCH:
+            return self._other_zone()
         if status == "UNIMPLEMENTED":
             return Failure(
                 "this socket doesn't serve operators",
@@ -100,8 +159,9 @@ class Operator:
             return Failure(
                 f"no sidecar answers: {error.details()}",
                 exit_codes.UNREACHABLE,
-                where=self.address,
-                next_step=f"Is it running, and may you use its socket? Else set --operator or ${OPERATOR_VARIABLE}.",
+                where=f"{self.address}, from {self._target.origin}",
+                next_step=f"Is it running, and may you use its socket? Else set --operator or ${OPERATOR_VARIABLE}, or name "
+                "its configuration with --config.",
                 see=error_page(found.code),
             )
         code = _EXIT_CODES.get(status, exit_codes.UNREACHABLE)
@@ -117,8 +177,8 @@ _EXIT_CODES = {
 
 
 @contextmanager
-def operator(address: str) -> Iterator[Operator]:
-    """Connect to an operator socket; an empty address is where a local sidecar has it.
+def operator(target: Target) -> Iterator[Operator]:
+    """Connect to an operator socket.
 
     Raises:
         Failure: the address isn't one on this machine.
@@ -126,8 +186,9 @@ def operator(address: str) -> Iterator[Operator]:
     import grpc  # noqa: PLC0415
 
     try:
-        checked = check_client(address or default_address(OPERATOR), variable=OPERATOR_VARIABLE)
+        check_client(target.address, variable=OPERATOR_VARIABLE)
     except AddressError as error:
-        raise Failure(str(error), exit_codes.USAGE) from error
-    with grpc.insecure_channel(checked, options=_OPTIONS) as channel:
-        yield Operator(channel, checked)
+        raise Failure(str(error), exit_codes.USAGE, where=target.origin) from error
+    quiet = bool(click.get_current_context().params.get("as_json"))
+    with grpc.insecure_channel(target.address, options=_OPTIONS) as channel:
+        yield Operator(channel, target, quiet=quiet)

@@ -15,6 +15,7 @@ from tabard_sidecar.cli.failure import ConfigFailure, Failure
 from tabard_sidecar.util.problems import SourceError
 
 if TYPE_CHECKING:
+    from tabard_sidecar.cli.reach import Target
     from tabard_sidecar.config.loading import Loaded
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -32,12 +33,54 @@ def config_options(command: _Command) -> _Command:
         metavar="KEY=VALUE",
         help="Set one setting, for example --set limits.max_in_flight=8. Repeatable; stronger than file and environment.",
     )(command)
+    return config_option(command)
+
+
+def config_option(command: _Command, *, eager: bool = False) -> _Command:
+    """Add ``--config``."""
     return click.option(
         "--config",
         "config_file",
         type=click.Path(path_type=Path),
+        is_eager=eager,
         help="Configuration file. Default: $TABARD_CONFIG, ./tabard.yaml, /etc/tabard/tabard.yaml.",
     )(command)
+
+
+def zone_option(command: _Command) -> _Command:
+    """Add ``--zone``."""
+    return click.option(
+        "--zone",
+        default="",
+        is_eager=True,
+        metavar="ZONE",
+        help="Zone that must answer. Default: that of the configuration; without one, any.",
+    )(command)
+
+
+def find_target(
+    surface: str,
+    flag: str,
+    *,
+    zone: str = "",
+    config_file: Path | None = None,
+    assignments: tuple[str, ...] = (),
+) -> Target:
+    """Return the sidecar that a command is about: see :func:`tabard_sidecar.cli.reach.find`.
+
+    Raises:
+        Failure: the configuration can't be read.
+    """
+    from tabard_sidecar.cli import reach  # noqa: PLC0415
+
+    try:
+        return reach.find(surface, flag, zone=zone, config_file=config_file, assignments=assignments)
+    except ValueError as error:
+        raise Failure(
+            f"the configuration can't be read: {error}",
+            exit_codes.CONFIG,
+            next_step="Mend it, or name another one with --config.",
+        ) from error
 
 
 def load_settings(config_file: Path | None, assignments: tuple[str, ...] = ()) -> Loaded:

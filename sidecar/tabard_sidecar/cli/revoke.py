@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
     from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 
+    from tabard_sidecar.cli.reach import Target
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _ORIGINS = {"holder": "its holder", "sidecar": "a sidecar that noticed a loss of data"}
 KINDS = ("link", "agent", "subject", "credential", "state")
@@ -46,32 +48,32 @@ def revoke() -> None:
 @revoke.command()
 @click.argument("task_id", metavar="TASK")
 @_revoking
-def task(task_id: str, *, reason: str, address: str, as_json: bool) -> None:
+def task(task_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke a whole task, permanently."""
-    _revoke(address, as_json=as_json, reason=reason, task_id=task_id)
+    _revoke(sidecar, as_json=as_json, reason=reason, task_id=task_id)
 
 
 @revoke.command()
 @click.argument("link_id", metavar="LINK")
 @_revoking
-def link(link_id: str, *, reason: str, address: str, as_json: bool) -> None:
+def link(link_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke one holder of a task and everything below it, permanently.
 
     `tabard tasks tree TASK` shows the links of a task.
     """
-    _revoke(address, as_json=as_json, reason=reason, link_id=link_id)
+    _revoke(sidecar, as_json=as_json, reason=reason, link_id=link_id)
 
 
 @revoke.command()
 @click.argument("agent_id", metavar="SPIFFE_ID")
 @_ttl_option
 @_revoking
-def agent(agent_id: str, *, ttl: float | None, reason: str, address: str, as_json: bool) -> None:
+def agent(agent_id: str, *, ttl: float | None, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke a workload: every chain that it is part of, and new tasks.
 
     The revocation lasts until it is lifted or --ttl has passed.
     """
-    _revoke(address, as_json=as_json, reason=reason, ttl=ttl, agent_id=agent_id)
+    _revoke(sidecar, as_json=as_json, reason=reason, ttl=ttl, agent_id=agent_id)
 
 
 @revoke.command()
@@ -80,7 +82,7 @@ def agent(agent_id: str, *, ttl: float | None, reason: str, address: str, as_jso
 @_ttl_option
 @_revoking
 def subject(  # noqa: PLR0913 - one parameter per option
-    subject_id: str, *, issuer: str, ttl: float | None, reason: str, address: str, as_json: bool
+    subject_id: str, *, issuer: str, ttl: float | None, reason: str, sidecar: Target, as_json: bool
 ) -> None:
     """Revoke a person: tasks started and tokens issued until now.
 
@@ -88,18 +90,18 @@ def subject(  # noqa: PLR0913 - one parameter per option
 
     Remembered for revocation.subject_retention_seconds, or --ttl.
     """
-    _revoke(address, as_json=as_json, reason=reason, ttl=ttl, subject=(issuer, subject_id))
+    _revoke(sidecar, as_json=as_json, reason=reason, ttl=ttl, subject=(issuer, subject_id))
 
 
 @revoke.command()
 @click.argument("credential_id", metavar="ID")
 @_revoking
-def credential(credential_id: str, *, reason: str, address: str, as_json: bool) -> None:
+def credential(credential_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke one credential by its id (jti).
 
     Introspection reports it as inactive. Backends that don't introspect still accept it.
     """
-    _revoke(address, as_json=as_json, reason=reason, credential_id=credential_id)
+    _revoke(sidecar, as_json=as_json, reason=reason, credential_id=credential_id)
 
 
 @revoke.command(name="list")
@@ -115,19 +117,19 @@ def credential(credential_id: str, *, reason: str, address: str, as_json: bool) 
 )
 @operator_option
 @json_option
-def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, address: str, as_json: bool) -> None:
+def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, sidecar: Target, as_json: bool) -> None:
     """List the revocations in force, newest first. A task appears as the link of its root."""
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
     wanted = [pb.RevocationKind.Value(f"REVOCATION_KIND_{kind.upper()}") for kind in kinds]
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         stub = pb_grpc.RevocationServiceStub(asked.channel)
         request = pb.ListRevocationsRequest(kinds=wanted, limit=limit, by_holders=by_holders)
         found = asked.call(stub.ListRevocations, request)
     rows = [describe(entry) for entry in found.revocations]
     if as_json:
-        echo_json({"revocations": rows})
+        echo_json({"revocations": rows} | asked.told())
         return
     for row in rows:
         echo(f"{row['sequence']:>6}  {_what(row)}  {_until(row)}")
@@ -149,9 +151,9 @@ def lift() -> None:
 @operator_option
 @json_option
 @click.pass_context
-def lift_agent(ctx: click.Context, agent_id: str, address: str, as_json: bool) -> None:
+def lift_agent(ctx: click.Context, agent_id: str, sidecar: Target, as_json: bool) -> None:
     """Accept a workload again."""
-    ctx.exit(_lift(address, as_json=as_json, agent_id=agent_id))
+    ctx.exit(_lift(sidecar, as_json=as_json, agent_id=agent_id))
 
 
 @lift.command(name="subject")
@@ -160,9 +162,9 @@ def lift_agent(ctx: click.Context, agent_id: str, address: str, as_json: bool) -
 @operator_option
 @json_option
 @click.pass_context
-def lift_subject(ctx: click.Context, subject_id: str, issuer: str, address: str, as_json: bool) -> None:
+def lift_subject(ctx: click.Context, subject_id: str, issuer: str, sidecar: Target, as_json: bool) -> None:
     """Accept a person's earlier tasks and tokens again."""
-    ctx.exit(_lift(address, as_json=as_json, subject=(issuer, subject_id)))
+    ctx.exit(_lift(sidecar, as_json=as_json, subject=(issuer, subject_id)))
 
 
 @lift.command(name="credential")
@@ -170,9 +172,9 @@ def lift_subject(ctx: click.Context, subject_id: str, issuer: str, address: str,
 @operator_option
 @json_option
 @click.pass_context
-def lift_credential(ctx: click.Context, credential_id: str, address: str, as_json: bool) -> None:
+def lift_credential(ctx: click.Context, credential_id: str, sidecar: Target, as_json: bool) -> None:
     """Accept a credential again."""
-    ctx.exit(_lift(address, as_json=as_json, credential_id=credential_id))
+    ctx.exit(_lift(sidecar, as_json=as_json, credential_id=credential_id))
 
 
 def describe(entry: revocation_pb.Revocation) -> dict[str, Any]:
@@ -206,7 +208,9 @@ def _targets(target: dict[str, Any]) -> dict[str, Any]:
     return target
 
 
-def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = None, **target: object) -> None:
+def _revoke(
+    sidecar: Target, *, as_json: bool, reason: str, ttl: float | None = None, **target: object
+) -> None:
     from google.protobuf.duration_pb2 import Duration as DurationMessage  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
@@ -214,13 +218,13 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
     request = pb.RevokeRequest(reason=reason, **_targets(target))
     if ttl is not None:
         request.ttl.CopyFrom(DurationMessage(seconds=int(ttl), nanos=int(ttl % 1 * 1e9)))
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         answer = asked.call(pb_grpc.RevocationServiceStub(asked.channel).Revoke, request)
     row = describe(answer.revocation)
     impact = answer.impact
     if as_json:
         counted = {"live_tasks": impact.live_tasks, "holders": impact.holders, "complete": impact.complete}
-        echo_json(row | {"impact": counted})
+        echo_json(row | {"impact": counted} | asked.told())
         return
     named = f"task {visible(str(target['task_id']))}" if "task_id" in target else _what(row)
     echo(f"{style('revoked', fg='red', bold=True)} {named}, {_until(row)}")
@@ -236,15 +240,15 @@ def _revoke(address: str, *, as_json: bool, reason: str, ttl: float | None = Non
         echo("  note       the zone keeps no list of credentials; the id must be the whole jti of one")
 
 
-def _lift(address: str, *, as_json: bool, **target: object) -> int:
+def _lift(sidecar: Target, *, as_json: bool, **target: object) -> int:
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
     request = pb.LiftRevocationRequest(**_targets(target))
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         answer = asked.call(pb_grpc.RevocationServiceStub(asked.channel).LiftRevocation, request)
     if as_json:
-        echo_json({"lifted": answer.lifted})
+        echo_json({"lifted": answer.lifted} | asked.told())
     else:
         echo("lifted" if answer.lifted else "there was nothing to lift; see `tabard revoke list`")
     return exit_codes.OK if answer.lifted else exit_codes.NEGATIVE

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import click
 
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, load_settings
 from tabard_sidecar.server.polling import poll_in_place
+
+_CHECK = "Run `tabard config check`, and `tabard policy check` for a policy."
+_NEXT = {
+    exit_codes.CANNOT_BIND: "If the other server is this project's, use it: `tabard health` tells. Else stop it, or set "
+    "listen.agent, listen.operator and http.listen of this one; `tabard init` does for new projects.",
+    exit_codes.UNREACHABLE: "Start what can't be reached, or correct its address; `tabard config show` prints it.",
+}
 
 
 @click.command()
@@ -26,11 +34,11 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     )
 
     try:
-        run(loaded.settings)
+        run(loaded.settings, loaded.file and loaded.file.absolute())
     except StartupError as error:
         raise Failure(
             f"the sidecar can't start: {error}",
             error.exit_code,
             where=str(loaded.file) if loaded.file else "",
-            next_step="Run `tabard config check`, and `tabard policy check` for a policy.",
+            next_step=_NEXT.get(error.exit_code, _CHECK),
         ) from error

@@ -15,6 +15,8 @@ from tabard_sidecar.cli.terminal import echo, echo_json, moment, style, visible
 if TYPE_CHECKING:
     from tabard.authz.v1 import task_operator_service_pb2 as pb
 
+    from tabard_sidecar.cli.reach import Target
+
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Most tasks to list."
 )
@@ -25,13 +27,13 @@ _limit_option = click.option(
 @operator_option
 @json_option
 @click.pass_context
-def tasks(ctx: click.Context, limit: int, address: str, as_json: bool) -> None:
+def tasks(ctx: click.Context, limit: int, sidecar: Target, as_json: bool) -> None:
     """Show the zone's tasks: a list (default), one task's tree, or events."""
     if ctx.invoked_subcommand is None:
-        _list(limit, address, as_json=as_json)
+        _list(limit, sidecar, as_json=as_json)
         return
-    for name in ctx.params:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+    for option in ctx.command.params:
+        if option.name and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"write options after `{ctx.invoked_subcommand}`, not before it")
 
 
@@ -39,16 +41,16 @@ def tasks(ctx: click.Context, limit: int, address: str, as_json: bool) -> None:
 @_limit_option
 @operator_option
 @json_option
-def list_(limit: int, address: str, as_json: bool) -> None:
+def list_(limit: int, sidecar: Target, as_json: bool) -> None:
     """List the tasks that haven't expired, newest first."""
-    _list(limit, address, as_json=as_json)
+    _list(limit, sidecar, as_json=as_json)
 
 
 @tasks.command()
 @click.argument("task_id", metavar="TASK")
 @operator_option
 @json_option
-def tree(task_id: str, address: str, as_json: bool) -> None:
+def tree(task_id: str, sidecar: Target, as_json: bool) -> None:
     """Show one task: its person and purpose, its calls and budgets, and every holder with its link.
 
     `tabard revoke link LINK` ends a holder and everything below it.
@@ -56,11 +58,11 @@ def tree(task_id: str, address: str, as_json: bool) -> None:
     from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
         found = asked.call(stub.GetTaskTree, pb.GetTaskTreeRequest(task_id=task_id))
     if as_json:
-        echo_json(describe_tree(found))
+        echo_json(describe_tree(found) | asked.told())
     else:
         _print_tree(found)
 
@@ -70,22 +72,22 @@ def tree(task_id: str, address: str, as_json: bool) -> None:
 @watch_options
 @operator_option
 @json_option
-def watch(limit: int, interval: float, duration: float | None, address: str, as_json: bool) -> None:
+def watch(limit: int, interval: float, duration: float | None, sidecar: Target, as_json: bool) -> None:
     """Show events: tasks that start, end, get labels and expire, and revocations.
 
     One line per event; with --json one JSON object per line.
     """
     from tabard_sidecar.cli.watching import follow  # noqa: PLC0415
 
-    with operator(address) as asked:
+    with operator(sidecar) as asked:
         follow(asked, limit=limit, interval=interval, duration=duration, as_json=as_json)
 
 
-def _list(limit: int, address: str, *, as_json: bool) -> None:
-    with operator(address) as asked:
+def _list(limit: int, sidecar: Target, *, as_json: bool) -> None:
+    with operator(sidecar) as asked:
         rows = fetch(asked, limit)
     if as_json:
-        echo_json({"tasks": rows})
+        echo_json({"tasks": rows} | asked.told())
         return
     for row in rows:
         echo(summary(row))

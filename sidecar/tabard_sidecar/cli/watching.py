@@ -28,8 +28,12 @@ def follow(asked: Operator, *, limit: int, interval: float, duration: float | No
     until = None if duration is None else time.monotonic() + duration
     known = {row["task_id"]: row for row in fetch(asked, limit)}
     sequence = max((entry["sequence"] for entry in _revocations(asked, 0)), default=0)
+
+    def show(event: str, what: dict[str, Any]) -> None:
+        _print_event(event, what | asked.told(), as_json=as_json)
+
     for row in reversed(known.values()):
-        _print_event("task", row, as_json=as_json)
+        show("task", row)
     reachable = True
     while until is None or time.monotonic() < until:
         time.sleep(interval if until is None else max(0.0, min(interval, until - time.monotonic())))
@@ -45,9 +49,9 @@ def follow(asked: Operator, *, limit: int, interval: float, duration: float | No
         reachable = True
         for entry in revoked:
             sequence = max(sequence, entry["sequence"])
-            _print_event("revoked", entry, as_json=as_json)
+            show("revoked", entry)
         for event, row in changes(known, fresh, full=len(fresh) == limit):
-            _print_event(event, row, as_json=as_json)
+            show(event, row)
         known = fresh
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tabard_sidecar.config.loading import Loaded, find_file, load
+    from tabard_sidecar.config.loading import Loaded, load
     from tabard_sidecar.config.policy_options import compile_options
     from tabard_sidecar.config.sections import LimitsConfig, insecure_switches
     from tabard_sidecar.config.settings import Settings
@@ -20,7 +20,6 @@ __all__ = [
     "Loaded",
     "Settings",
     "compile_options",
-    "find_file",
     "insecure_switches",
     "load",
 ]
@@ -30,7 +29,6 @@ _HOMES = {
     "Loaded": "loading",
     "Settings": "settings",
     "compile_options": "policy_options",
-    "find_file": "loading",
     "insecure_switches": "sections",
     "load": "loading",
 }

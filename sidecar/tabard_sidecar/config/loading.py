@@ -12,15 +12,13 @@ from tabard.trust import read_trusted
 
 from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge
 from tabard_sidecar.config.settings import Settings
+from tabard_sidecar.util.addresses import check_unix_address
+from tabard_sidecar.util.config_file import SYSTEM_FILE, base_directory, find_file
 from tabard_sidecar.util.files import explain as explain_file
 from tabard_sidecar.util.model_problems import dotted, explain
 from tabard_sidecar.util.problems import SourceError, SourceProblem
-from tabard_sidecar.util.schema_walk import anchor_paths
+from tabard_sidecar.util.schema_walk import UnanchoredError, anchor_paths
 from tabard_sidecar.util.yaml_source import MAX_BYTES, parse
-
-VARIABLE = "TABARD_CONFIG"
-LOCAL_FILE = "tabard.yaml"
-SYSTEM_FILE = Path("/etc/tabard/tabard.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +34,6 @@ class Loaded:
     settings: Settings
     file: Path | None
     origins: Mapping[str, str]
-
-
-def find_file(
-    explicit: Path | None = None,
-    environment: Mapping[str, str] = os.environ,
-    *,
-    directory: Path | None = None,
-    system_file: Path = SYSTEM_FILE,
-) -> Path | None:
-    """Return the configuration file that applies, ``None`` if there is none.
-
-    A file that is named, by flag or variable, is returned whether or not it exists.
-    """
-    named = explicit or (Path(environment[VARIABLE]) if environment.get(VARIABLE) else None)
-    if named is not None:
-        return named
-    local = (directory or Path.cwd()) / LOCAL_FILE
-    return next((file for file in (local, system_file) if file.exists()), None)
 
 
 def load(
@@ -93,8 +73,25 @@ def load(
         raise SourceError([*problems, *explain(error, merged, Settings)]) from None
     if problems:
         raise SourceError(problems)
-    base = directory if file is None else (directory / file).parent
-    return Loaded(anchor_paths(settings, base.resolve()), file, dict(_origins(settings, (), merged)))
+    anchored = _anchored(settings, base_directory(file, directory), merged)
+    return Loaded(anchored, file, dict(_origins(settings, (), merged)))
+
+
+def _anchored(settings: Settings, base: Path, merged: Merged) -> Settings:
+    """Return settings with absolute paths.
+
+    Raises:
+        SourceError: a path that results can't be used.
+    """
+    path: tuple[str | int, ...] = ("listen", "operator")
+    try:
+        anchored = anchor_paths(settings, base)
+        check_unix_address(anchored.listen.health_address)
+    except ValueError as error:
+        if isinstance(error, UnanchoredError):
+            path = error.path
+        raise SourceError([SourceProblem(str(error), *merged.place(path), key=dotted(path))]) from None
+    return anchored
 
 
 def _read(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ class ListenConfig(BaseModel):
     agent: UnixAddress = Field(
         default_factory=lambda: default_address(AGENT),
         validate_default=True,
-        description="Socket for agents: `unix:` and an absolute path of at most 107 bytes. By "
+        description="Socket for agents: `unix:` and a path of at most 107 bytes. By "
         "default the paths where clients look: `$TABARD_ADDRESS`, else "
         "`/run/tabard/agent/tabard.sock` if its directory exists, else "
         "`agent/tabard.sock` below `$XDG_RUNTIME_DIR/tabard` or `/tmp/tabard-$UID`.",
@@ -41,12 +42,23 @@ class ListenConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         check_unix_address(self.health_address)
+        agents = _directory(self.agent)
+        for name, address in (("operator", self.operator), ("health", self.health_address)):
+            if _directory(address).is_relative_to(agents):
+                raise ValueError(
+                    f"listen.{name} ({address}) is in the agents' directory, which is all that agents may reach; give it a "
+                    "directory of its own"
+                )
         return self
 
     @property
     def health_address(self) -> str:
         """Address of the health socket."""
         return self.health or health_beside(self.operator)
+
+
+def _directory(address: str) -> Path:
+    return Path(os.path.normpath(address.removeprefix("unix:"))).parent
 
 
 class LimitsConfig(BaseModel):

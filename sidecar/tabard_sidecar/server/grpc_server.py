@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import grpc
@@ -17,14 +18,18 @@ _IDLE_SECONDS = 300
 """How long a gRPC connection lasts without a request; clients connect again by themselves."""
 
 
-def grpc_server(limits: LimitsConfig, listener: str) -> grpc.aio.Server:
+def grpc_server(
+    limits: LimitsConfig, listener: str, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+) -> grpc.aio.Server:
     """Return a server that isn't bound yet.
 
     Args:
         limits: the section ``limits``.
         listener: ``agent`` or ``operator``.
+        interceptors: stand before every method.
     """
     return grpc.aio.server(
+        interceptors=tuple(interceptors),
         # What isn't received yet is bounded, too: so many requests of so many bytes each.
         maximum_concurrent_rpcs=limits.max_in_flight,
         options=(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import grpc
 from tabard.authz.v1 import (
@@ -26,6 +28,7 @@ from tabard.files import RefusedFileError
 from tabard_sidecar import exit_codes
 from tabard_sidecar.config import Settings, insecure_switches
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.health import About
 from tabard_sidecar.http.app import create_health_server, create_http_server
 from tabard_sidecar.http.clients import ClientKeyError
 from tabard_sidecar.http.introspection import create_introspection_server
@@ -54,6 +57,7 @@ from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.registration import Intake, lenient
 from tabard_sidecar.server.revisions import ShownRevisions
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
+from tabard_sidecar.server.zone_gate import ZoneGate
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import raise_limit
@@ -77,8 +81,8 @@ class StartupError(Exception):
         self.exit_code = exit_code
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
+def run(settings: Settings, config: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. ``config`` is the file that the settings come from.
 
     Raises:
         StartupError: something keeps the sidecar from starting.
@@ -87,7 +91,7 @@ def run(settings: Settings) -> None:
     raise_limit()
     # Large requests are read in a thread. The event loop gets the processor back from it after a millisecond.
     sys.setswitchinterval(0.001)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, config))
 
 
 class _Stop(asyncio.Event):
@@ -96,11 +100,11 @@ class _Stop(asyncio.Event):
     serving = False
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, config: Path | None) -> None:
     stop = _Stop()
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
-    serving = asyncio.create_task(_serve_until(stop, reload, settings))
+    serving = asyncio.create_task(_serve_until(stop, reload, sidecar(settings, config=config)))
     for number in (signal.SIGTERM, signal.SIGINT):
         # Until it serves there is nothing to drain, and whatever the start waits for is given up.
         loop.add_signal_handler(number, _stop, stop, serving)
@@ -119,8 +123,10 @@ def _stop(stop: _Stop, serving: asyncio.Task[None]) -> None:
         serving.cancel()
 
 
-async def _serve_until(stop: _Stop, reload: asyncio.Event, settings: Settings) -> None:
-    async with sidecar(settings) as running:
+async def _serve_until(
+    stop: _Stop, reload: asyncio.Event, started: AbstractAsyncContextManager[Running]
+) -> None:
+    async with started as running:
         stop.serving = True
         reloader = asyncio.create_task(_reload_whenever(reload, running))
         try:
@@ -195,19 +201,27 @@ class Running:
 
 
 @asynccontextmanager
-async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncIterator[Running]:
+async def sidecar(
+    settings: Settings, *, clock: Clock = time.time, config: Path | None = None
+) -> AsyncIterator[Running]:
     """Start a sidecar in this event loop and stop it at the end.
+
+    Args:
+        settings: what it is to do.
+        clock: time in seconds since the epoch.
+        config: the file that the settings come from, to tell operators which sidecar they reached.
 
     Raises:
         StartupError: something keeps the sidecar from starting.
     """
+    about = About(settings.zone, str(config or ""), os.getpid())
     for switch in insecure_switches(settings.insecure):
         _log.warning("insecure switch is on", extra={"switch": switch})
     async with AsyncExitStack() as stack:
         try:
             # First, so that a second sidecar fails before it changes anything.
             sockets = [_own(address, stack) for address in (settings.listen.agent, settings.listen.operator)]
-            parts = await _build(settings, clock, stack)
+            parts = await _build(Parts(settings, clock, about), stack)
             running = await _listen(parts, sockets, stack)
         except StartupError:
             raise
@@ -231,6 +245,9 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         _log.info(
             "serving",
             extra={
+                "zone": about.zone,
+                "config": about.config,
+                "pid": about.pid,
                 "agent": running.agent_address,
                 "http": running.http_address,
                 "policy": parts.policy.revision,
@@ -241,8 +258,7 @@ async def sidecar(settings: Settings, *, clock: Clock = time.time) -> AsyncItera
         yield running
 
 
-async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Parts:
-    parts = Parts(settings, clock)
+async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     stack.callback(parts.tracing.close)
     parts.log.open()
     stack.push_async_callback(parts.log.stop)
@@ -264,7 +280,8 @@ async def _build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Par
 
 
 async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack) -> Running:
-    agent, operator = (grpc_server(parts.settings.limits, listener) for listener in ("agent", "operator"))
+    agent = grpc_server(parts.settings.limits, "agent")
+    operator = grpc_server(parts.settings.limits, "operator", [ZoneGate(parts.health.about)])
     edge = Edge(
         parts.metrics,
         parts.tracing,
@@ -294,7 +311,12 @@ def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, serv
         label_carry_seconds=settings.limits.label_carry_seconds,
     )
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(
-        TaskServicer(Tasks(stages, parts.identity.subjects, parts.identity.intents, rules), edge, shown),
+        TaskServicer(
+            Tasks(stages, parts.identity.subjects, parts.identity.intents, rules),
+            edge,
+            shown,
+            settings.zone,
+        ),
         server,
     )
     authorization_service_pb2_grpc.add_AuthorizationServiceServicer_to_server(

@@ -16,7 +16,7 @@ from tabard_sidecar.approvals import ApprovalParts, build_approvals
 from tabard_sidecar.config import Settings, compile_options
 from tabard_sidecar.credentials import build_issuers, zone_issuer
 from tabard_sidecar.grants import GrantService
-from tabard_sidecar.health import Component, Health
+from tabard_sidecar.health import About, Component, Health
 from tabard_sidecar.identity import LOCAL_ISSUER, Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
@@ -56,10 +56,10 @@ _log = logging.getLogger(__name__)
 class Parts:
     """The components of a sidecar, in the order in which they are built."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, about: About) -> None:
         self.settings = settings
         self.clock = clock
-        self.health = Health(() if settings.insecure.audit_optional else ("audit",))
+        self.health = Health(() if settings.insecure.audit_optional else ("audit",), about)
         self.metrics = Metrics(CollectorRegistry())
         self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
         self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))

@@ -28,6 +28,7 @@ from tabard_sidecar.server import convert, errors
 from tabard_sidecar.server.edge import Context, Edge, answering, guarded
 from tabard_sidecar.server.registration import Large, Unread
 from tabard_sidecar.server.revisions import ShownRevisions
+from tabard_sidecar.server.zone_gate import require_zone
 
 MAX_BATCH = 100
 MAX_FILTERED_TOOLS = 500
@@ -191,12 +192,14 @@ class TaskServicer(task_grpc.TaskServiceServicer):
     tasks: Tasks
     edge: Edge
     shown: ShownRevisions
+    zone: str
 
     @answering
     async def StartTask(
         self, request: task_pb.StartTaskRequest, context: Context
     ) -> task_pb.StartTaskResponse:
         """Start a task."""
+        require_zone(context, self.zone)
         answer = await self.tasks.start(convert.start_request(request))
         response = task_pb.StartTaskResponse(decision=convert.decision_message(answer.decision, self.shown))
         if answer.verified is not None:

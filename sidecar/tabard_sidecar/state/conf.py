@@ -9,8 +9,36 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from tabard.address import is_loopback
 
+from tabard_sidecar.util.addresses import Anchored, anchored
+
 _SQLITE = "sqlite:"
+_FORMS = "sqlite:///absolute/path.db, sqlite:relative/path.db, sqlite:"
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+class SqliteUrl(Anchored):
+    """The URL of a SQLite file: ``sqlite:`` and a path, or ``sqlite:`` alone for the usual file of a zone."""
+
+    __slots__ = ()
+
+    @classmethod
+    def checked(cls, url: str) -> SqliteUrl:
+        """Return ``url`` if it has one of the forms.
+
+        Raises:
+            ValueError: it hasn't.
+        """
+        path = url.removeprefix(_SQLITE)
+        if path.startswith("//") and (not path.startswith("///") or path == "///"):
+            raise ValueError(f"must be {_FORMS}")
+        return cls(url)
+
+    def at(self, base: Path) -> SqliteUrl:
+        """Return the URL with an absolute path."""
+        path = self.removeprefix(_SQLITE)
+        if not path or path.startswith("//"):
+            return self
+        return SqliteUrl(f"sqlite://{anchored(Path(path), base)}")
 
 
 class RedisConfig(BaseModel):
@@ -76,8 +104,8 @@ class StateConfig(BaseModel):
     url: str = Field(
         default=_SQLITE,
         description=(
-            "Where state is kept: sqlite:///absolute/path.db, or sqlite: alone for $XDG_STATE_HOME/tabard/<zone>.db; or a "
-            "Redis or Valkey server: rediss://host:port/db, unix:///path/to/redis.sock, or redis://host:port/db on a "
+            "Where state is kept: sqlite:///absolute/path.db, sqlite:relative/path.db, or sqlite: alone for "
+            "$XDG_STATE_HOME/tabard/<zone>.db; or a Redis or Valkey server: rediss://host:port/db, unix:///path/to/redis.sock, or redis://host:port/db on a "
             "loopback address. All sidecars of a zone share one store; a file only within one machine, on a local disk."
         ),
     )
@@ -104,11 +132,10 @@ class StateConfig(BaseModel):
         scheme = value.partition("://")[0]
         if scheme in _REDIS_SCHEMES:
             _check_redis(value)
-        elif value != _SQLITE and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
-            message = (
-                "must be sqlite:///absolute/path.db, sqlite:, rediss://host, redis://loopback or unix:///path"
-            )
-            raise ValueError(message)
+        elif value.startswith(_SQLITE):
+            return SqliteUrl.checked(value)
+        else:
+            raise ValueError(f"must be {_FORMS}, rediss://host, redis://loopback or unix:///path")
         return value
 
     @model_validator(mode="after")
@@ -137,7 +164,7 @@ class StateConfig(BaseModel):
     def path(self, zone: str) -> Path:
         """Return the file that holds the state of ``zone``."""
         if self.url != _SQLITE:
-            return Path("/") / self.url.removeprefix("sqlite:///")
+            return Path(self.url.removeprefix(_SQLITE).removeprefix("//"))
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         return Path(base) / "tabard" / f"{zone}.db"
 

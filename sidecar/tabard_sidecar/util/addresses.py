@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
-from tabard.address import MAX_SOCKET_PATH_BYTES, is_loopback, socket_path
+from tabard.address import MAX_SOCKET_PATH_BYTES, check_form, is_loopback, socket_path
 
 __all__ = [
     "MAX_SOCKET_PATH_BYTES",
     "Address",
+    "Anchored",
+    "SocketAddress",
     "UnixAddress",
     "anchored",
     "check_address",
@@ -22,6 +24,36 @@ __all__ = [
 ]
 
 _MAX_PORT = 65535
+
+
+class Anchored(str):
+    """Text that holds a path, which may be relative to the folder of the configuration."""
+
+    __slots__ = ()
+
+    def at(self, base: Path) -> Anchored:
+        """Return the text with its path counted from ``base``; itself if nothing changes.
+
+        Raises:
+            ValueError: the path that results can't be used; the message says why.
+        """
+        raise NotImplementedError
+
+
+class SocketAddress(Anchored):
+    """The address of a unix socket: ``unix:`` and a path."""
+
+    __slots__ = ()
+
+    def at(self, base: Path) -> SocketAddress:
+        """Return the address with an absolute path that fits into ``sun_path`` (unix(7))."""
+        path = anchored(Path(self.removeprefix("unix:")), base)
+        size = len(os.fsencode(path))
+        if size > MAX_SOCKET_PATH_BYTES:
+            raise ValueError(
+                f"the path is {size} bytes long; the kernel takes {MAX_SOCKET_PATH_BYTES}; name a shorter one than {path}"
+            )
+        return SocketAddress(f"unix:{path}")
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -50,23 +82,19 @@ def is_local(address: str) -> bool:
     return is_loopback(host)
 
 
-def check_unix_address(address: str) -> str:
-    """Return ``address`` as ``unix:`` and an absolute path if the path fits into ``sun_path`` (unix(7)).
+def check_unix_address(address: str) -> SocketAddress:
+    """Return ``address`` as ``unix:`` and a path if the path fits into ``sun_path`` (unix(7)).
 
     Raises:
         ValueError: it doesn't; the message says why.
     """
+    check_form(address)
     path = socket_path(address)
     if path is None:
         raise ValueError(f'"{address}" is not a unix socket; write unix:/absolute/path')
     if "\0" in address:
         raise ValueError("the path holds a NUL byte")
-    if not path.is_absolute():
-        raise ValueError(f'the path of "{address}" is not absolute')
-    size = len(os.fsencode(path))
-    if size > MAX_SOCKET_PATH_BYTES:
-        raise ValueError(f"the path is {size} bytes long; the kernel takes {MAX_SOCKET_PATH_BYTES}")
-    return f"unix:{path}"
+    return SocketAddress(f"unix:{path}").at(Path())
 
 
 def check_address(address: str) -> str:

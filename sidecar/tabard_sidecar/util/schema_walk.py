@@ -11,7 +11,7 @@ from typing import Annotated, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from tabard_sidecar.util.addresses import anchored
+from tabard_sidecar.util.addresses import Anchored, anchored
 
 
 def models_at(root: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
@@ -41,19 +41,39 @@ def known_keys(root: type[BaseModel], path: Sequence[str | int]) -> list[str]:
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
+class UnanchoredError(ValueError):
+    """A relative path can't be used at its place; ``path`` is the setting's."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def anchor_paths(model: _Model, base: Path) -> _Model:
-    """Return ``model`` with every relative path in it made absolute, relative to ``base``."""
-    changes = {
-        name: changed
-        for name in type(model).model_fields
-        if (changed := _anchor(old := getattr(model, name), base)) is not old
-    }
+    """Return ``model`` with every relative path in it made absolute, relative to ``base``.
+
+    Raises:
+        UnanchoredError: what results can't be used.
+    """
+    changes = {}
+    for name in type(model).model_fields:
+        old = getattr(model, name)
+        try:
+            changed = _anchor(old, base)
+        except UnanchoredError as error:
+            raise UnanchoredError(str(error), (name, *error.path)) from None
+        except ValueError as error:
+            raise UnanchoredError(str(error), (name,)) from None
+        if changed is not old:
+            changes[name] = changed
     return model.model_copy(update=changes) if changes else model
 
 
 def _anchor(value: object, base: Path) -> object:
     if isinstance(value, Path):
         return anchored(value, base)
+    if isinstance(value, Anchored):
+        return value.at(base)
     if isinstance(value, BaseModel):
         return anchor_paths(value, base)
     if isinstance(value, tuple | list):

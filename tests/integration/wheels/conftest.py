@@ -42,7 +42,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         "PATH": f"{folder}/venv/bin:/usr/bin:/bin",
         "HOME": str(folder),
         "XDG_RUNTIME_DIR": str(folder / "run"),
-        "TABARD_HTTP__LISTEN": f"unix:{folder}/run/http",  # another sidecar may have the usual port
     }
 
     def shell(script: str) -> str:

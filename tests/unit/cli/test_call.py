@@ -114,7 +114,7 @@ def test_grant_instead_of_a_task(tabard, quickstart):
     """A grant that exists is used as it is; a broken one is denied."""
     home, _ = quickstart
     _, token, _ = tabard("token", "alice")
-    with sdk.connect(f"unix:{home}/tabard/agent/tabard.sock") as client:
+    with sdk.connect(f"unix:{home}/q/run/agent/tabard.sock") as client:
         grant = client.start_task(token.strip(), purpose="notes").grant
     assert tabard("call", "notes.read", "--arg", "id=1", "--grant", grant)[0] == 0
     code, out, _ = tabard("call", "notes.read", "--arg", "id=1", "--grant", "nonsense")

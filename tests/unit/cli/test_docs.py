@@ -2,7 +2,6 @@ import os
 import re
 import runpy
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,30 +27,28 @@ def home():
     shutil.rmtree(folder)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def test_quickstart_does_what_it_says(home):
-    """Every command of the quickstart runs, in order, and prints what the page shows."""
-    blocks = [(kind, text) for kind, text in _BLOCK.findall((ROOT / "docs" / "quickstart.md").read_text())]
+def test_readme_and_then_the_quickstart_do_what_they_say(home):
+    """Every command of both pages runs, in one shell, one after the other, and prints what the page shows."""
+    readme = _BLOCK.findall((ROOT / "README.md").read_text())
+    begins = next(number for number, (_, text) in enumerate(readme) if "tabard init" in text)
+    blocks = [*readme[begins:], *_BLOCK.findall((ROOT / "docs" / "quickstart.md").read_text())]
     commands = [text for kind, text in blocks if kind == "sh"]
-    script = "set -m\n" + f'\necho "{_SEPARATOR}"\n'.join(commands)
+    # As on a terminal that is closed, the first sidecar ends with the shell and not before.
+    script = "set -m\ntrap 'kill $(jobs -p)' EXIT\n" + f'\necho "{_SEPARATOR}"\n'.join(commands)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TABARD_")}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "XDG_RUNTIME_DIR": str(home),
-        "XDG_STATE_HOME": str(home),
-        "TABARD_HTTP__LISTEN": f"127.0.0.1:{free_port()}",
-    }
+    places = {name: home / name.lower() for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME")}
+    for place in places.values():
+        place.mkdir(mode=0o700)
+    environment |= {name: str(place) for name, place in places.items()}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    (home / "work").mkdir()
     run = subprocess.run(
         ["bash", "-c", script],
-        cwd=home,
+        cwd=home / "work",
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=300,
         check=False,
     )
     outputs = run.stdout.split(f"{_SEPARATOR}\n")
@@ -63,3 +60,6 @@ def test_quickstart_does_what_it_says(home):
             continue
         pattern = ".*".join(re.escape(part) for part in text.rstrip("\n").split("…"))
         assert re.search(pattern, outputs[number], re.DOTALL), (commands[number], outputs[number], run.stderr)
+    assert re.findall(r"^answered by zone (\w+)-", run.stderr, re.MULTILINE).count("quickstart") == 1
+    # What projects keep is in their folders, so that they share nothing.
+    assert [list(place.iterdir()) for place in places.values()] == [[], []]

@@ -1,11 +1,13 @@
+import json
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from tabard_sidecar.cli import main
-from tabard_sidecar.cli.health import find_address, scan
 
 READY = b'{"status": "serving", "ready": true, "reasons": []}'
 BROKEN = b'{"status": "degraded", "ready": false, "reasons": ["policy: broken"]}'
@@ -68,37 +70,41 @@ def test_usage(arguments, capsys):
     assert "Usage: tabard health" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("listen:\n  health: unix:/h\n", "unix:/h"),
-        ("zone: a\n\nlisten:  # x\n\n  # y\n  health: 'unix:/x'  # z\nhttp:\n  listen: unix:/y\n", "unix:/x"),
-        ('listen:\n    agent: unix:/a\n    health: "unix:/b"', "unix:/b"),
-        ("listen: {health: 'unix:/c'}\n", "unix:/c"),
-        ('{"listen": {"health": "unix:/d"}}', "unix:/d"),
-        ('"listen":\n  "health": unix:/e\n', "unix:/e"),
-        ("listen:\n  agent: unix:/y\n", None),
-        ("listen:\n", None),
-        ("notlisten:\n  health: x\n", None),
-        ("", None),
-    ],
-)
-def test_address_is_found_in_the_configuration(text, expected):
-    """The usual form is read at once, every other form correctly."""
-    assert scan(text, "health") == expected
-
-
-def test_lookup_order(tmp_path, monkeypatch):
-    """The environment wins, then the configuration, then the place beside the operator's socket."""
+def test_which_sidecar_answered(tmp_path, capsys, monkeypatch):
+    """Zone, configuration and process are told; another zone than the configuration's is no answer."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "other.yaml").write_text("listen:\n  health: unix:/1\n")
-    assert find_address({"XDG_RUNTIME_DIR": "/r"}, None) == "unix:/r/tabard/operator/tabard.health"
-    assert find_address({"TABARD_OPERATOR_ADDRESS": "unix:/o/s.sock"}, None) == "unix:/o/s.health"
-    (tmp_path / "tabard.yaml").write_text("listen:\n  operator: unix:/2/tabard.sock\n")
-    assert find_address({}, None) == "unix:/2/tabard.health"
-    assert find_address({"TABARD_LISTEN__OPERATOR": "unix:/3/s"}, None) == "unix:/3/s.health"
-    assert find_address({"TABARD_CONFIG": "other.yaml"}, None) == "unix:/1"
-    assert find_address({"TABARD_LISTEN__HEALTH": "unix:/4"}, "other.yaml") == "unix:/4"
+    document = {"status": "serving", "ready": True, "zone": "shop", "config": "/srv/tabard.yaml", "pid": 4}
+    with answering(tmp_path / "o.health", json.dumps(document | {"reasons": []}).encode()):
+        write = (tmp_path / "tabard.yaml").write_text
+        write("zone: shop\nlisten:\n  operator: unix:o.sock\n")
+        assert main(["health"]) == 0
+        assert capsys.readouterr().out == "serving\n  zone shop (/srv/tabard.yaml, pid 4)\n"
+        write("zone: other\nlisten:\n  operator: unix:o.sock\n")
+        assert main(["health"]) == 6
+        error = capsys.readouterr().err
+        assert "serves zone shop (/srv/tabard.yaml, pid 4), not zone other of " in error
+        assert "--config" in error
+        assert main(["health", "--address", f"unix:{tmp_path}/o.health"]) == 0
+
+
+@contextmanager
+def answering(path, body):
+    """Answer every request on a socket with a document."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve():
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_only_the_standard_library_is_imported():

@@ -2,7 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tabard_sidecar.config import find_file, insecure_switches, load
+from tabard_sidecar.config import insecure_switches, load
+from tabard_sidecar.util.config_file import find_file
 from tabard_sidecar.util.problems import SourceError
 
 
@@ -230,7 +231,7 @@ def test_file_that_anybody_may_write_is_refused(tmp_path, write):
     ("section", "value", "expected"),
     [
         ("listen", f"{{agent: 'unix:/{'x' * 107}'}}", "the path is 108 bytes long"),
-        ("listen", "{agent: 'unix:relative'}", "is not absolute"),
+        ("listen", "{agent: 'unix://tmp/s'}", "write unix:/tmp/s"),
         ("listen", "{agent: '127.0.0.1:80'}", "is not a unix socket"),
         ("http", "{listen: nonsense}", "is neither host:port nor unix:/path"),
         ("http", "{listen: '127.0.0.1:70000'}", "is neither host:port nor unix:/path"),
@@ -243,6 +244,14 @@ def test_file_that_anybody_may_write_is_refused(tmp_path, write):
             "would be sent unencrypted",
         ),
         ("introspection", "{tls_key_file: k}", "belong together"),
+        ("listen", "{agent: 'unix:/a/b/s', operator: 'unix:/a/b/t'}", "in the agents' directory"),
+        ("listen", "{agent: 'unix:/a/s', operator: 'unix:/a/b/t'}", "in the agents' directory"),
+        ("listen", "{agent: 'unix:a/s', operator: 'unix:./a/../a//t'}", "in the agents' directory"),
+        (
+            "listen",
+            "{agent: 'unix:/a/s', operator: 'unix:/b/t', health: 'unix:/a/h'}",
+            "in the agents' directory",
+        ),
         ("audit", "{sink: file}", "needs audit.path"),
         ("audit", "{path: x}", "the sink is stdout"),
         ("audit", "{sink: syslog}", "'stdout' or 'file'"),

@@ -40,7 +40,7 @@ def test_host_and_port_are_told_apart(address, parts):
         ("localhost:-1", "neither host:port nor unix:/path"),
         ("::1:80", r'put the IPv6 address in brackets: "\[::1\]:80"'),
         (":80", "names no host; use 0.0.0.0"),
-        ("unix:relative", "not absolute"),
+        ("unix://tmp/s", "write unix:/tmp/s"),
         ("unix:/a\0b", "NUL"),
         (LONGEST + "a", f"is {MAX_SOCKET_PATH_BYTES + 1} bytes long"),
     ],

@@ -1,0 +1,100 @@
+"""Reads from ``tabard.yaml`` where the sidecar of a folder listens, without a YAML parser.
+
+The sidecar, its command line and the clients find each other with this module and :mod:`tabard.address`. It reads the
+usual block form only and says so of any other form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tabard.address import AGENT, AddressError, default_address, named_address, socket_path
+
+FILE = "tabard.yaml"
+MAX_BYTES = 256 * 1024
+
+_SECTION = r"^{section}:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)"
+_VALUE = r"""[ \t]+(["']?)([^"'#\s{{}}\[\],&*!|>]+)\{group}[ \t]*(?:#.*)?$"""
+
+
+class UnusualFormError(ValueError):
+    """The file may hold the setting in another form than the usual one."""
+
+
+def listed(text: str, section: str, key: str) -> str | None:
+    """Return ``<section>.<key>`` of a configuration in block form, ``None`` if it isn't set.
+
+    Raises:
+        UnusualFormError: the section has another form.
+    """
+    found = re.search(_SECTION.format(section=section), text, re.MULTILINE)
+    if found is not None:
+        line = re.search(rf"^[ \t]+{key}:" + _VALUE.format(group=1), found.group(2), re.MULTILINE)
+        if line is not None:
+            return line.group(2)
+        if key not in found.group(2):
+            return None
+    if re.search(rf"^(?:[\"']?{section}[\"']?[ \t]*:|\{{|---)", text, re.MULTILINE) is None:
+        return None
+    raise UnusualFormError(f"{section}.{key} isn't written in block form")
+
+
+def top_level(text: str, key: str) -> str | None:
+    """Return a setting outside of any section, ``None`` if it isn't set.
+
+    Raises:
+        UnusualFormError: it has another form than ``key: value``.
+    """
+    line = re.search(rf"^{key}:" + _VALUE.format(group=1), text, re.MULTILINE)
+    if line is not None:
+        return line.group(2)
+    if re.search(rf"^(?:[\"']?{key}[\"']?[ \t]*:|\{{|---)", text, re.MULTILINE) is None:
+        return None
+    raise UnusualFormError(f"{key} isn't written as {key}: value")
+
+
+def client_address(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> str:
+    """Return where a client finds its sidecar: ``$TABARD_ADDRESS``, else ``tabard.yaml`` here, else the usual socket.
+
+    Args:
+        environ: environment variables; those of this process by default.
+        directory: the folder whose ``tabard.yaml`` counts; by default the working directory.
+
+    Raises:
+        AddressError: ``tabard.yaml`` can't be read, another user could write it or the socket's folder, or it names the
+            socket in another form than ``listen.agent`` in block form.
+    """
+    named = named_address(AGENT, environ)
+    if named:
+        return named
+    file = (directory or Path.cwd()) / FILE
+    return _address_in(file) or default_address(AGENT, environ)
+
+
+def _address_in(file: Path) -> str | None:
+    """Return the agents' socket that a configuration names, ``None`` if there is no file or it names none."""
+    from tabard.trust import read_trusted, require_trusted  # noqa: PLC0415 - most programs have no such file
+
+    remedy = "or set TABARD_ADDRESS"
+    try:
+        content, _ = read_trusted(file, MAX_BYTES)
+        text = listed(content.decode("utf-8"), "listen", "agent")
+        if text is None:
+            return None
+        path = socket_path(text)
+        if path is None:
+            raise UnusualFormError("listen.agent isn't unix: and a path")
+        path = file.parent.resolve() / path.expanduser()
+        if path.parent.exists():
+            require_trusted(path.parent)
+    except FileNotFoundError:
+        return None
+    except UnusualFormError as error:
+        raise AddressError(f"{file}: {error}; write it so, {remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
+        where = getattr(error, "filename", None) or file
+        raise AddressError(f"{where}: {problem}; mend it, {remedy}") from None
+    return f"unix:{path}"
