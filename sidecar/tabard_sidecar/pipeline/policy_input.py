@@ -25,7 +25,7 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.state.model import TaskState
-from tabard_sidecar.util.json_parts import LONG_BYTES, JsonText, LongPart, joined, may_repeat
+from tabard_sidecar.util.json_parts import LONG_BYTES, JsonText, LongPart, joined, list_of, series
 from tabard_sidecar.util.jsontext import encode
 
 # Bound of the cached parts of grants: holders choose how many grants there are and how large they are.
@@ -202,14 +202,21 @@ def _state(
     """Return what the task did so far and what people said of this call, as members of the input."""
     if not grant.budgets and not state.calls and not state.labels and not approvals:
         return (_EMPTY_STATE,)
-    calls = b"[%b]" % b",".join([call.encoded for call in state.calls])
+    calls = [call.encoded for call in state.calls]
     return (
         b'"budgets":%b,"history":{"calls":' % encode(budgets(grant, state)),
-        may_repeat(calls, b"null", "history.calls"),
+        _changing(list_of(calls), calls, grant, "history.calls"),
         b',"labels":',
-        may_repeat(encode(state.labels), b"null", "history.labels"),
+        _changing(encode(state.labels), map(encode, state.labels), grant, "history.labels"),
         b'},"approvals":%b' % encode([_approval(approval) for approval in approvals]),
     )
+
+
+def _changing(text: bytes, items: Iterable[bytes], grant: VerifiedGrant, name: str) -> bytes | LongPart:
+    """Return a list of a task that changes by a few items from call to call."""
+    if len(text) <= LONG_BYTES:
+        return text
+    return LongPart(text, b"null", (name,), tuple(items), series(name, grant.task.id))
 
 
 def budgets(grant: VerifiedGrant, state: TaskState) -> dict[str, dict[str, int]]:

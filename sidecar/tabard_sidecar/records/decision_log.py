@@ -212,16 +212,17 @@ class SinkDecisionLog:
 
     async def _seal(self, event: str, draft: Draft, *, own: bool = False, room: int = 0) -> None:
         self.open()
-        body, in_full = draft.text(), list[bytes]()
+        body, written = draft.text(), None
         if draft.long:
             self._known.in_file(self._sink.place(len(body) + _SEAL_BYTES))
-            body, in_full = self._known.shorten(draft)
+            body, written = self._known.shorten(draft)
         if self._sink.terminal:
             body = _ascii(body)
         line, head = (self._head or Head.fresh()).seal(body)
         await self._sink.write(line, own=own, room=room)
         self._head = head
-        self._known.stand(in_full, head)
+        if written is not None:
+            self._known.stand(written, head)
         if not own:
             self._observer.audit_written(event, len(line))
 

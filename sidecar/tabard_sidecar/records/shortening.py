@@ -7,15 +7,15 @@ Who asked always stays: the ids of person, workload and task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 from cachetools import LRUCache
 
 from tabard_sidecar.records.chain import Head
-from tabard_sidecar.util.json_parts import LongPart, may_repeat, whole
+from tabard_sidecar.util.json_parts import LONG_BYTES, LongPart, list_of, may_repeat, series, whole
 from tabard_sidecar.util.jsontext import encode
 
 KNOWN_PARTS = 256
@@ -54,11 +54,15 @@ class Draft:
         """Return the record with every text changed, each by itself."""
         if not self.parts:
             return Draft(change(self.head))
-        parts = (
-            change(part) if isinstance(part, bytes) else replace(part, text=change(part.text))
-            for part in self.parts
-        )
+        parts = (change(part) if isinstance(part, bytes) else _changed(part, change) for part in self.parts)
         return Draft(change(self.head), tuple(parts))
+
+
+def _changed(part: LongPart, change: Callable[[bytes], bytes]) -> LongPart:
+    if not part.items:
+        return replace(part, text=change(part.text))
+    items = tuple(map(change, part.items))
+    return replace(part, text=list_of(items), items=items)
 
 
 def draft_of(document: Mapping[str, Any]) -> Draft:
@@ -83,7 +87,7 @@ def _split(asked: Mapping[str, Any]) -> Parts:
     if who:
         groups.append([may_repeat(encode(who)[1:-1], encode(brief)[1:-1], *who)])
     if isinstance(history, dict):
-        groups.append([b'"history":{', *_history(history), b"}"])
+        groups.append([b'"history":{', *_history(history, task_of(asked)), b"}"])
     elif "history" in asked:
         others["history"] = history
     if others:
@@ -92,14 +96,32 @@ def _split(asked: Mapping[str, Any]) -> Parts:
     return (b"{", *between[1:], b"}")
 
 
-def _history(history: Mapping[str, Any]) -> list[bytes | LongPart]:
+def task_of(asked: Mapping[str, Any]) -> str:
+    """Return the id of an input's task; empty if it has none."""
+    task = asked.get("task")
+    return str(task.get("id", "")) if isinstance(task, dict) else ""
+
+
+def _history(history: Mapping[str, Any], task: str) -> list[bytes | LongPart]:
     parts: list[bytes | LongPart] = []
     for name, value in history.items():
-        parts += [
-            b"%b%b:" % (b"," if parts else b"", encode(name)),
-            may_repeat(encode(value), b"null", f"history.{name}"),
-        ]
+        text, member = encode(value), f"history.{name}"
+        parts.append(b"%b%b:" % (b"," if parts else b"", encode(name)))
+        # A mask blanks items: those can't be told from a run.
+        if len(text) > LONG_BYTES and isinstance(value, list) and None not in value:
+            items = tuple(map(encode, value))
+            parts.append(LongPart(text, b"null", (member,), items, series(member, task)))
+        else:
+            parts.append(text)
     return parts
+
+
+@dataclass(slots=True)
+class _Written:
+    """What a record holds in full, to be noted when it was written."""
+
+    digests: list[bytes] = field(default_factory=list)
+    lists: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 class KnownParts:
@@ -107,35 +129,82 @@ class KnownParts:
 
     def __init__(self) -> None:
         self._heads: LRUCache[bytes, Head] = LRUCache(KNOWN_PARTS)
+        self._lists: LRUCache[str, tuple[Head, tuple[bytes, ...]]] = LRUCache(KNOWN_PARTS)
         self._file = -1
 
     def in_file(self, number: int) -> None:
         """Note which file the next record goes to; a new one must be understood without the others."""
         if number != self._file:
             self._heads.clear()
+            self._lists.clear()
             self._file = number
 
-    def shorten(self, draft: Draft) -> tuple[bytes, list[bytes]]:
-        """Return a record without the parts that are known, and the digests of those that it holds in full."""
-        texts, left_out, full = [draft.head], [], []
+    def shorten(self, draft: Draft) -> tuple[bytes, _Written]:
+        """Return a record without the parts that are known, and what is known after it was written."""
+        texts, left_out, written = [draft.head], list[dict[str, Any]](), _Written()
+        in_full: list[str] = []
         for part in draft.parts:
             if isinstance(part, bytes):
                 texts.append(part)
                 continue
-            digest = sha256(part.text).digest()
-            head = self._heads.get(digest)
-            if head is None:
-                texts.append(part.text)
-                full.append(digest)
-                continue
-            texts.append(part.brief)
-            place = {"sequence": head.sequence, "hash": head.digest}
-            left_out.append({"members": list(part.members), **place})
+            text, place = self._items(part, written) if part.items else self._whole(part, written)
+            texts.append(text)
+            if place:
+                left_out.append({"members": list(part.members), **place})
+            else:
+                in_full += part.members
         if left_out:
             texts.append(b',"left_out":%b' % encode(left_out))
-        return b"".join(texts), full
+        if in_full:
+            texts.append(b',"in_full":%b' % encode(in_full))
+        return b"".join(texts), written
 
-    def stand(self, digests: list[bytes], head: Head) -> None:
-        """Note that parts stand in full in the record after which the chain has this head."""
-        for digest in digests:
+    def _whole(self, part: LongPart, written: _Written) -> tuple[bytes, dict[str, Any]]:
+        digest = sha256(part.text).digest()
+        head = self._heads.get(digest)
+        if head is None:
+            written.digests.append(digest)
+            return part.text, {}
+        return part.brief, _place(head)
+
+    def _items(self, part: LongPart, written: _Written) -> tuple[bytes, dict[str, Any]]:
+        digests = tuple([sha256(item).digest() for item in part.items])
+        written.lists[part.series] = digests
+        known = self._lists.get(part.series)
+        if known is None:
+            return part.text, {}
+        head, before = known
+        items, runs = _difference(part.items, digests, before)
+        return (list_of(items), {**_place(head), "items": runs}) if runs else (part.text, {})
+
+    def stand(self, written: _Written, head: Head) -> None:
+        """Note what stands in the record after which the chain has this head."""
+        for digest in written.digests:
             self._heads[digest] = head
+        for about, digests in written.lists.items():
+            self._lists[about] = head, digests
+
+
+def _place(head: Head) -> dict[str, Any]:
+    return {"sequence": head.sequence, "hash": head.digest}
+
+
+def _difference(
+    items: Sequence[bytes], digests: Sequence[bytes], before: Sequence[bytes]
+) -> tuple[list[bytes], list[list[int]]]:
+    """Return the items with ``null`` for each run of items that an earlier list holds, and the runs: begin and end there."""
+    places = {digest: place for place, digest in enumerate(before)}
+    found: list[bytes] = []
+    runs: list[list[int]] = []
+    in_run = False
+    for item, digest in zip(items, digests, strict=True):
+        place = places.get(digest)
+        if place is None:
+            found.append(item)
+        elif in_run and runs[-1][1] == place:
+            runs[-1][1] += 1
+        else:
+            found.append(b"null")
+            runs.append([place, place + 1])
+        in_run = place is not None
+    return found, runs

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-LONG_BYTES = 4 * 1024
+LONG_BYTES = 2 * 1024
 """A part of more bytes is worth a reference instead; the same part of a usual grant takes one kilobyte."""
 
 
@@ -17,11 +17,15 @@ class LongPart:
         text: its JSON text, whole members or one value of an object.
         brief: what stands in its place.
         members: dotted names of the members that are then incomplete. An object lacks members, another value is null.
+        items: the items, if it is a list that grows and shrinks by a few at a time.
+        series: what such a list is about; lists of one series resemble each other.
     """
 
     text: bytes
     brief: bytes
     members: tuple[str, ...]
+    items: tuple[bytes, ...] = ()
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,16 @@ def joined(*parts: bytes | LongPart) -> JsonText:
 def whole(parts: Iterable[bytes | LongPart]) -> bytes:
     """Return the text with every part in full."""
     return b"".join([part if isinstance(part, bytes) else part.text for part in parts])
+
+
+def series(member: str, task: str) -> str:
+    """Return what the lists of one member and task have in common."""
+    return f"{member} {task}"
+
+
+def list_of(items: Sequence[bytes]) -> bytes:
+    """Return the JSON list of items."""
+    return b"[%b]" % b",".join(items)
 
 
 def may_repeat(text: bytes, brief: bytes, *members: str) -> bytes | LongPart:

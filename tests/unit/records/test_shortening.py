@@ -14,7 +14,7 @@ from tabard_sidecar.records.file_sink import closed_files
 from tabard_sidecar.records.reading import parsed
 from tabard_sidecar.records.sinks import StreamSink
 from tabard_sidecar.records.verification import Audit
-from tabard_sidecar.util.json_parts import LONG_BYTES, joined, may_repeat
+from tabard_sidecar.util.json_parts import LONG_BYTES, LongPart, joined, may_repeat, series
 from tabard_sidecar.util.jsontext import encode
 
 from tests.unit.records.test_decision_log import Bench, file_sink, record
@@ -39,8 +39,18 @@ def asked(number, filler, labels, *, operation="authorize"):
         may_repeat(who, brief + b',"delegation":{"depth":0', "subject", "agent", "task", "delegation"),
         b',"children":%d},"tool":{"name":"a","arguments":{"n":%d}},"history":{"calls":[],"labels":'
         % (number, number),
-        may_repeat(encode(labels), b"null", "history.labels"),
+        changing(labels),
         b"}}",
+    )
+
+
+def changing(labels):
+    """A list of a task that changes by a few items."""
+    text = encode(labels)
+    if len(text) <= LONG_BYTES:
+        return text
+    return LongPart(
+        text, b"null", ("history.labels",), tuple(map(encode, labels)), series("history.labels", "t")
     )
 
 
@@ -56,8 +66,12 @@ async def written(log, numbered):
 
 # Text, and how often it comes.
 LONG = st.sampled_from([("x", LONG_BYTES * 2), ("é\n", LONG_BYTES), ("short", 1), ("z", LONG_BYTES + 50)])
-LABELS = st.sampled_from([0, 1, 40])
-MASKS = st.sampled_from([None, ["/input/subject/claims"], ["/input/tool/arguments"], ["/input"], [5]])
+# Numbers of labels of 200 bytes.
+LABELS = st.one_of(
+    st.sampled_from([range(0), range(1), range(40)]),
+    st.builds(range, st.integers(0, 20), st.integers(21, 60), st.integers(1, 2)),
+)
+MASKS = st.sampled_from([None, ["/input/subject/claims"], ["/input/history/labels/3"], ["/input"], [5]])
 
 
 @settings(deadline=None, max_examples=60)
@@ -78,7 +92,7 @@ async def test_every_file_alone_tells_what_policy_saw(calls, max_bytes):
         )  # a file for each record: nothing can be left out
         for number, (filler, labels, masks) in enumerate(calls):
             now.append(masks)
-            text = asked(number, filler[0] * filler[1], [f"{one:0200}" for one in range(labels)])
+            text = asked(number, filler[0] * filler[1], [f"{one:0200}" for one in labels])
             await written(short.log, [(number, text)])
             await whole.log.record(record(number, input_json=text.text, result={"decision": "deny"}))
         short.log.close()
@@ -110,6 +124,20 @@ async def test_a_long_part_is_written_once(tmp_path):
         assert short["input"]["task"] == {"id": "t"}
         assert short["left_out"][0]["sequence"] == 1
         assert short["left_out"][0]["hash"] == json.loads(lines[0])["hash"]
+
+
+async def test_of_a_list_that_grows_what_is_new_is_written(tmp_path):
+    """A task's calls move on by one, its labels grow in between: a record holds the new ones and the runs of the others."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    history = [f"{number:0200}" for number in range(300)]
+    for number in range(100):
+        await written(bench.log, [(number, asked(0, "", history[number : number + 40]))])
+    lines = path.read_bytes().splitlines()
+    assert sum(map(len, lines)) < 40 * 200 + 100 * 1_300
+    assert json.loads(lines[-1])["input"]["history"]["labels"] == [None, history[138]]
+    assert json.loads(lines[-1])["left_out"][0]["items"] == [[1, 40]]
+    assert read(path)[-1]["input"]["history"]["labels"] == history[99:139]
 
 
 async def test_a_file_that_was_emptied_or_replaced_gets_the_part_again(tmp_path):
