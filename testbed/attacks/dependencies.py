@@ -13,13 +13,15 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from tabard.authz.v1 import task_service_pb2 as task_pb
 from tabard.authz.v1 import task_service_pb2_grpc as task_grpc
+from tabard_sidecar.policy.resources import library
 
 from testbed.attacks.agents import Attack, calls, repeated
-from testbed.attacks.stage import Stage
+from testbed.attacks.stage import POLICY, Stage
 
 Make = Callable[[], AbstractAsyncContextManager[Mapping[str, Any]]]
 """Starts what the sidecar depends on, and gives the configuration for it."""
 _HOSTILE_ISSUER = "https://login.hostile.example"
+_HONEST_LOADS = 3
 _KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -87,8 +89,45 @@ async def unknown_keys(stage: Stage) -> AsyncIterator[None]:
             yield
 
 
+@asynccontextmanager
+async def hostile_opa() -> AsyncIterator[Mapping[str, Any]]:
+    """Answer as an OPA server with one policy does, a few times, and then with as much as an answer may hold."""
+    modules = {**library(), "desk.rego": POLICY.partition("deny")[0]}
+    honest = json.dumps({"result": [{"id": name, "raw": raw} for name, raw in modules.items()]}).encode()
+    large = b'{"result": {' + b",".join(b'"k%d":{}' % number for number in range(490_000)) + b"}}"
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            policies = b"/v1/policies" in head
+            asked += policies
+            body = honest if policies else b"{}" if asked <= _HONEST_LOADS else large
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
+            )
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield {"policy": {"remote": {"url": url}, "poll_seconds": 0.1}, "stage.task": False}
+
+
+@asynccontextmanager
+async def no_more(_: Stage) -> AsyncIterator[None]:
+    """Do nothing more: the sidecar asks by itself."""
+    yield
+
+
 STAGES: dict[str, tuple[Make, Attack]] = {
     "a log that is not read": (unread_log, calls("read", {"x": "a" * 2_000})),
     "a hostile key server": (hostile_keys, unknown_keys),
+    "a hostile OPA server": (hostile_opa, no_more),
 }
 """Attacks by dependencies, by name."""

@@ -75,12 +75,14 @@ def catalogue() -> dict[str, Any]:
 class StageWorld(World):
     """A zone of one watched sidecar.
 
-    Of ``overrides``, ``stage.stalled`` gives it a standard output that is never read, and ``stage.issuer`` another issuer.
+    Of ``overrides``, ``stage.stalled`` gives it a standard output that is never read, ``stage.issuer`` another issuer, and
+    ``stage.task`` tells whether a task is started on it.
     """
 
     def __init__(self, folder: Path, overrides: Mapping[str, Any] | None = None) -> None:
         changed = dict(overrides or {})
         self._issuer = changed.pop("stage.issuer", None)
+        self.with_task = changed.pop("stage.task", True)
         (folder / "key").write_text(CLIENT_KEY)
         (folder / "key").chmod(0o600)
         self.notes = folder / "notes.jsonl"
@@ -129,11 +131,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage whose sidecar serves, and a task on it."""
+    """A stage whose sidecar serves."""
 
     world: StageWorld
-    task: tabard.aio.Task
+    started: tabard.aio.Task | None
     stub: authorization_grpc.AuthorizationServiceStub
+
+    @property
+    def task(self) -> tabard.aio.Task:
+        """A task on it."""
+        if self.started is None:
+            raise RuntimeError("this stage has no task")
+        return self.started
 
     @property
     def sidecar(self) -> Sidecar:
@@ -196,9 +205,11 @@ class Stage:
 async def stage(folder: Path, overrides: Mapping[str, Any] | None = None) -> AsyncIterator[Stage]:
     """Run a stage in a folder."""
     async with StageWorld(folder, overrides) as world:
-        task = await world.agent(WORKLOAD).start_task(
-            world.issuer.access_token(PERSON), intent_token=world.intent("desk", "Do it.")
-        )
+        task: tabard.aio.Task | None = None
+        if world.with_task:
+            task = await world.agent(WORKLOAD).start_task(
+                world.issuer.access_token(PERSON), intent_token=world.intent("desk", "Do it.")
+            )
         options = [("grpc.use_local_subchannel_pool", 1)]
         async with grpc.aio.insecure_channel(world.sidecars[WORKLOAD].address, options) as channel:
             yield Stage(world, task, authorization_grpc.AuthorizationServiceStub(channel))

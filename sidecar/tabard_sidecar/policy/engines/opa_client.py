@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from pathlib import Path
@@ -17,10 +18,17 @@ from tabard_sidecar.policy.engines.provider import EvaluationFailedError
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.files import require_readable
+from tabard_sidecar.util.jsontext import read_json
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""Most bytes of an answer about the server's modules and data."""
 _MAX_VALUES = 1_000_000
-"""Most values of an answer: each takes some hundred bytes of memory and holds the event loop for a tenth of a microsecond."""
+"""Most values of such an answer: each takes some hundred bytes of memory."""
+MAX_DECISION_BYTES = 1024 * 1024
+"""Most bytes of an answer about one call; many calls wait for one at once."""
+_MAX_DECISION_VALUES = 100_000
+_AT_ONCE_BYTES = 16 * 1024
+"""Larger answers are read in a thread."""
 _MAX_TOKEN_BYTES = 16 * 1024
 _TOO_LARGE = 413
 _OK = 200
@@ -60,11 +68,13 @@ class OpaClient:
             EvaluationFailedError: OPA reports an error or takes too long.
             NoDecision: the server can't be reached or refuses access.
         """
-        return await self._send("GET", path, None, deadline_seconds)
+        content, status = await self._send("GET", path, None, deadline_seconds, MAX_ANSWER_BYTES)
+        return await self._checked(status, content, _MAX_VALUES)
 
     async def post(self, path: str, body: bytes, deadline_seconds: float) -> Json:
-        """Send POST and return the answer's JSON. Raises as :meth:`get` does."""
-        return await self._send("POST", path, body, deadline_seconds)
+        """Ask about one call with POST and return the answer's JSON. Raises as :meth:`get` does."""
+        content, status = await self._send("POST", path, body, deadline_seconds, MAX_DECISION_BYTES)
+        return await self._checked(status, content, _MAX_DECISION_VALUES)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -72,7 +82,10 @@ class OpaClient:
             await self._session.close()
             self._session = None
 
-    async def _send(self, method: str, path: str, body: bytes | None, deadline_seconds: float) -> Json:
+    async def _send(
+        self, method: str, path: str, body: bytes | None, deadline_seconds: float, most_bytes: int
+    ) -> tuple[bytes, int]:
+        """Return the answer's content and status."""
         # Without compression, so that an answer's size is bounded as it arrives.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._token:
@@ -86,23 +99,23 @@ class OpaClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=deadline_seconds),
             ) as response:
-                content = await _read(response)
-                status = response.status
+                return await _read(response, most_bytes), response.status
         except TimeoutError as error:
             raise EvaluationFailedError("timeout", f"{self.where} took too long") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unavailable(f"can't be reached: {type(error).__name__}") from error
-        return self._check_answer(status, content)
 
-    def _check_answer(self, status: int, content: bytes) -> Json:
+    async def _checked(self, status: int, content: bytes, most_values: int) -> Json:
+        """Return the JSON of an answer with at most so many values. Raises as :meth:`get` does."""
         if status in _REFUSED:
             raise self._unavailable(f"refuses access with {status}: check policy.remote.token_file")
         if status == _TOO_LARGE:
             raise EvaluationFailedError("input_too_large", f"{self.where} rejects the input as too large")
-        if content.count(b",") + content.count(b"{") + content.count(b"[") > _MAX_VALUES:
-            raise self._unavailable(f"answers {status} with more than {_MAX_VALUES} values")
+        if content.count(b",") + content.count(b"{") + content.count(b"[") > most_values:
+            raise self._unavailable(f"answers {status} with more than {most_values} values")
         try:
-            answer = json.loads(content)
+            at_once = len(content) <= _AT_ONCE_BYTES
+            answer = json.loads(content) if at_once else await asyncio.to_thread(read_json, content)
         except (ValueError, RecursionError) as error:
             raise self._unavailable(f"answers {status} without JSON: is it an OPA server?") from error
         if not isinstance(answer, dict):
@@ -126,11 +139,11 @@ class OpaClient:
         return self._session
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
+        if len(content) > most_bytes:
             raise aiohttp.ClientPayloadError("the answer is too large")
     return bytes(content)
 

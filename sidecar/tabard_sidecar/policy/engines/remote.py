@@ -10,6 +10,8 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from tabard_opa import Engine
@@ -20,6 +22,7 @@ from tabard_sidecar.policy.engines.opa_client import OpaClient
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
 from tabard_sidecar.policy.loading.ast import Node, package_path, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, parse_modules
+from tabard_sidecar.policy.loading.reading import MAX_FILES
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
@@ -27,6 +30,7 @@ from tabard_sidecar.util.detached import Detached, StuckError
 from tabard_sidecar.util.malformed import MALFORMED
 
 CHECK_SECONDS = 10.0
+_MOST_TOLD = 100
 
 # The paths at which the sidecar evaluates rules. The rest of data.system is the server's own.
 _ASKED = (("lib",), ("policy",), ("system", "log"), ("tabard",))
@@ -91,7 +95,14 @@ class RemoteProvider:
             self._client.refresh_token()
             modules = await self._modules()
             return _digest(modules), tuple(sorted([path async for path in self._foreign()]))
-        except (OSError, EvaluationFailedError, NoDecision, PolicyBrokenError, *MALFORMED) as error:
+        except (
+            OSError,
+            EvaluationFailedError,
+            NoDecision,
+            PolicyBrokenError,
+            StuckError,
+            *MALFORMED,
+        ) as error:
             return str(error)
 
     async def load(self) -> Active:
@@ -145,7 +156,10 @@ class RemoteProvider:
     async def _modules(self) -> dict[str, str]:
         answer = await self._client.get("/v1/policies", CHECK_SECONDS)
         found: dict[str, str] = {}
-        for item in answer.get("result") or []:
+        listed = answer.get("result") or []
+        if len(listed) > MAX_FILES:
+            raise EvaluationFailedError("internal", f"GET /v1/policies lists more than {MAX_FILES} modules")
+        for item in listed:
             name, raw = item.get("id"), item.get("raw")
             if not isinstance(name, str) or not isinstance(raw, str):
                 raise EvaluationFailedError("internal", "GET /v1/policies lists a module without its source")
@@ -156,9 +170,10 @@ class RemoteProvider:
         """Yield the path of every base document at the paths where rules are evaluated."""
         for root in _ASKED:
             answer = await self._client.get("/v1/data/" + "/".join(root), CHECK_SECONDS)
-            if "result" in answer:
-                for path in _uncovered(answer["result"], root, self._paths):
-                    yield path
+            if "result" not in answer:
+                continue
+            for path in await self._detached(partial(_some_uncovered, answer["result"], root, self._paths)):
+                yield path
 
 
 def _digest(modules: Mapping[str, str]) -> str:
@@ -181,6 +196,10 @@ def _rule_paths(parsed: Mapping[str, Node]) -> Iterator[tuple[str, ...]]:
         for rule in rules(module):
             constant = rule.path[: rule.path.index("?")] if "?" in rule.path else rule.path
             yield package + constant
+
+
+def _some_uncovered(value: Json, path: tuple[str, ...], paths: _Paths) -> list[tuple[str, ...]]:
+    return list(islice(_uncovered(value, path, paths), _MOST_TOLD))
 
 
 def _uncovered(value: Json, path: tuple[str, ...], paths: _Paths) -> Iterator[tuple[str, ...]]:

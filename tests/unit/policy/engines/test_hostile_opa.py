@@ -194,3 +194,23 @@ def test_json_of_any_form(answers, inside, status):
             await made.reload()
 
     asyncio.run(attempt())
+
+
+async def test_an_answer_about_one_call_is_small():
+    """More bytes or values than a decision can have are the server's failure, before they are parsed."""
+    server = Hostile()
+    async with server.running() as url, runtime(url) as made:
+        for server.body in (b'{"result": [' + b"1," * 100_000 + b"1]}", b'"' + b"x" * 1024 * 1024 + b'"'):
+            with pytest.raises(NoDecision) as caught:
+                await decide(made, Operation.AUTHORIZE, call())
+            assert caught.value.code == "policy_unavailable"
+
+
+async def test_a_server_with_very_many_modules_or_documents():
+    """Few of them are told, and none is used."""
+    server = Hostile()
+    async with server.running() as url, runtime(url) as made:
+        server.body = b'{"result": {' + b",".join(b'"k%d":{}' % number for number in range(20_000)) + b"}}"
+        status = await made.reload()
+        assert not status.ready
+        assert len(status.problems) < 1000
