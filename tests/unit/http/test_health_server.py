@@ -42,20 +42,21 @@ async def test_an_answer_does_not_wait_for_the_loop(served):
     asked = served("/readyz")
     time.sleep(1.0)  # noqa: ASYNC251 - holds the loop up
     assert asked.done()
-    assert asked.result() == (200, {"status": "serving", "ready": True, "reasons": [], "components": {"policy": {"state": "ok"}}})  # fmt: skip
+    status, document = asked.result()
+    assert (status, document["status"], document["ready"]) == (200, "serving", True)
 
 
 @pytest.mark.parametrize("page", ["/readyz", "/healthz"])
 async def test_a_loop_that_is_held_up_is_neither_ready_nor_live(served, monkeypatch, page):
     """And it is both again as soon as it goes on."""
-    monkeypatch.setattr(health_server, "STUCK_SECONDS", 0.6)
-    time.sleep(1.2)  # noqa: ASYNC251 - holds the loop up
+    monkeypatch.setattr(health_server, "STUCK_SECONDS", 1.0)
+    time.sleep(1.5)  # noqa: ASYNC251 - holds the loop up
     asked = served(page)
     time.sleep(0.5)  # noqa: ASYNC251 - the same
     status, document = asked.result()
     assert (status, document["status"], document["ready"]) == (503, "stuck", False)
     assert "held up" in document["reasons"][0]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
     assert (await asyncio.wrap_future(served(page)))[0] == 200
 
 
