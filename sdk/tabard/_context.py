@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from tabard._blocks import require_bounded
+from tabard.errors import InvalidRequest
+
 if TYPE_CHECKING:
     from contextvars import Token
 
@@ -20,11 +23,11 @@ class ActiveCall:
     context. The end of the call is therefore noted here: from then on no code gets the credential.
     """
 
-    __slots__ = ("_decision", "_token")
+    __slots__ = ("_decision", "_outer")
 
     def __init__(self, decision: Decision) -> None:
         self._decision: Decision | None = decision
-        self._token: Token[ActiveCall | None] | None = None
+        self._outer: ActiveCall | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -32,35 +35,93 @@ class ActiveCall:
         return self._decision
 
     def __enter__(self) -> Decision:
-        self._token = _call.set(self)
+        self._outer = _call.get()
+        _call.set(self)
         assert self._decision is not None  # noqa: S101  # only set to None on exit; a guard enters once
         return self._decision
 
     def __exit__(self, *exc_info: object) -> None:
         self._decision = None
-        if self._token is not None:
-            _call.reset(self._token)
+        # A call that was entered later may still run, if `task.call` isn't left in order.
+        active = _call.get()
+        if active is self:
+            while active is not None and active.decision is None:
+                active = active._outer  # noqa: SLF001  # of the same class
+            _call.set(active)
 
 
 _call: ContextVar[ActiveCall | None] = ContextVar("tabard_call", default=None)
-_tasks: ContextVar[tuple[object, ...]] = ContextVar("tabard_tasks", default=())
+_tasks: ContextVar[tuple[_Entered, ...]] = ContextVar("tabard_tasks", default=())
 _request_id: ContextVar[tuple[str, ActiveCall | None]] = ContextVar("tabard_request_id", default=("", None))
 
 
+class _Entered:
+    """A task that was made the current one, by one ``with``.
+
+    Attributes:
+        task: the task.
+        token: tells the context in which it was entered from copies of it, which code has that was started inside.
+        left: the block was left.
+    """
+
+    __slots__ = ("left", "task", "token")
+
+    def __init__(self, task: object) -> None:
+        self.task = task
+        self.token: Token[tuple[_Entered, ...]] | None = None
+        self.left = False
+
+
 def push_task(task: object) -> None:
-    """Make ``task`` the current one of this context."""
-    _tasks.set((*_tasks.get(), task))
+    """Make ``task`` the current one of this context.
+
+    Raises:
+        InvalidRequest: a generator enters it.
+    """
+    require_bounded()
+    entered = _Entered(task)
+    entered.token = _tasks.set((*_tasks.get(), entered))
 
 
-def pop_task() -> None:
-    """Make the task before the current one current again."""
-    _tasks.set(_tasks.get()[:-1])
+def pop_task(task: object) -> None:
+    """Take ``task`` back, wherever it stands among the tasks of this context.
+
+    Raises:
+        InvalidRequest: it was entered elsewhere.
+    """
+    held = _tasks.get()
+    for index in reversed(range(len(held))):
+        if held[index].task is task:
+            held[index].left = True
+            _tasks.set((*held[:index], *held[index + 1 :]))
+            return
+    message = (
+        "a task was left in another thread or asyncio task than it was entered in, where it may still be the current one; "
+        "write one `with task:` around the code that needs it"
+    )
+    raise InvalidRequest("task_left_elsewhere", message)
 
 
 def task() -> object | None:
     """Return the current task, ``None`` if there is none."""
-    tasks = _tasks.get()
-    return tasks[-1] if tasks else None
+    while held := _tasks.get():
+        innermost = held[-1]
+        if not (innermost.left and _entered_here(innermost)):
+            return innermost.task
+        _tasks.set(held[:-1])  # a copy of this context has left it
+    return None
+
+
+def _entered_here(entered: _Entered) -> bool:
+    """Tell whether a task was entered in this very context and not in one that this is a copy of. Asked once per context."""
+    held = _tasks.get()
+    assert entered.token is not None  # noqa: S101  # set with the entry
+    try:
+        _tasks.reset(entered.token)
+    except (ValueError, RuntimeError):  # set in another context, or that one has asked before
+        return False
+    _tasks.set(held)
+    return True
 
 
 def decision() -> Decision | None:

@@ -28,6 +28,12 @@ class TaskBase:
     ``with task:`` (or ``async with task:``) makes it the current task for guarded functions called inside: in this thread,
     in asyncio tasks started from it, and in threads of ``asyncio.to_thread``. Other threads don't inherit it; start them
     with ``contextvars.copy_context().run``. Leaving the block doesn't end the task; that is what ``end`` does.
+
+    A generator can't enter it, since it would stay current for the code that consumes the generator: the ``with`` belongs into
+    a function that the generator calls. ``@contextmanager`` and pytest's fixtures may enter it.
+
+    Raises:
+        InvalidRequest: a generator enters it, or it is left in another thread or asyncio task than it was entered in.
     """
 
     __slots__ = ("_grant", "_info")
@@ -55,7 +61,7 @@ class TaskBase:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        _context.pop_task()
+        _context.pop_task(self)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from tabard import _approvals, _context, _convert, errors
+from tabard import _approvals, _blocks, _context, _convert, errors
 from tabard import _transport as transport
 from tabard._connection import AioConnection
 from tabard._decision import Decision
@@ -190,7 +190,11 @@ class Task(AioStreamingTask):
         """Authorize one tool call and make its credential current inside the ``with`` block.
 
         Takes what :meth:`authorize` takes and raises what it raises.
+
+        Raises:
+            InvalidRequest: a generator enters it, so that code outside of the block could see the credential.
         """
+        _blocks.require_bounded()
         with _context.ActiveCall(await self.authorize(name, arguments, **options)) as decision:
             yield decision
 

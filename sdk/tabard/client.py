@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from tabard import _approvals, _context, _convert, errors
+from tabard import _approvals, _blocks, _context, _convert, errors
 from tabard import _transport as transport
 from tabard._connection import Connection
 from tabard._decision import Decision
@@ -189,7 +189,11 @@ class Task(StreamingTask):
         """Authorize one tool call and make its credential current inside the ``with`` block.
 
         Takes what :meth:`authorize` takes and raises what it raises.
+
+        Raises:
+            InvalidRequest: a generator enters it, so that code outside of the block could see the credential.
         """
+        _blocks.require_bounded()
         with _context.ActiveCall(self.authorize(name, arguments, **options)) as decision:
             yield decision
 

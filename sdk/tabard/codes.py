@@ -39,6 +39,8 @@ ClientCode = Literal[
     # Tasks and guards
     "no_current_task",
     "no_current_call",
+    "task_in_generator",
+    "task_left_elsewhere",
 ]
 """A code that the client itself gives; each has a page under docs/reference/errors/."""
 
