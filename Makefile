@@ -74,6 +74,13 @@ $(foreach group,demo dev integration bench fuzz,$(eval $(call sync,$(group))))
 	@UV_PROJECT_ENVIRONMENT=.venv-agentdojo $(UV) sync --frozen --python $(PYTHON) --no-default-groups --group agentdojo
 	@touch $@
 
+# Agent frameworks bring theirs too.
+.venv-frameworks/.synced: $(LOCKED) $(ENGINE) $(UV_READY)
+	@$(MAKE) python
+	$(call say,'installing the environment of agent frameworks')
+	@UV_PROJECT_ENVIRONMENT=.venv-frameworks $(UV) sync --frozen --python $(PYTHON) --no-default-groups --group frameworks
+	@touch $@
+
 # --- The main job ----------------------------------------------------------
 
 .PHONY: demo
@@ -90,6 +97,10 @@ test: .venv/.synced-dev ## Unit and conformance tests; no root, no network (ARGS
 test-integration: root .venv/.synced-dev .venv/.synced-integration $(WHEELS) ## Tests against real components; installs them, needs root
 	@tests/components/all.sh
 	@$(RUN)python -m pytest tests/integration $(ARGS)
+
+.PHONY: test-frameworks
+test-frameworks: .venv-frameworks/.synced ## Guarded tools under LangGraph, OpenAI Agents and MCP; no network, no model
+	@.venv-frameworks/bin/python -m pytest tests/frameworks $(ARGS)
 
 FUZZ_SECONDS := 30
 .PHONY: fuzz
@@ -216,7 +227,7 @@ agentdojo: .venv-agentdojo/.synced ## AgentDojo's tool calls through the real si
 
 .PHONY: clean
 clean: ## Remove what was built (not the caches under ~/.cache)
-	rm -rf .venv .venv-agentdojo .bootstrap .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
+	rm -rf .venv .venv-agentdojo .venv-frameworks .bootstrap .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
 	  engine/tabard_opa/_lib sidecar/tabard_sidecar/_rego
 
 .PHONY: help

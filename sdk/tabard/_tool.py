@@ -72,10 +72,12 @@ class Hooks:
 
     def approval_hook(self, bound: Bound) -> ApprovalHook | None:
         """Return what to call when a person has to approve first."""
-        if self.on_approval is None:
+        function = self.on_approval
+        if function is None and _context.request_id():
+            function = _asked_before  # the framework has asked the person already
+        if function is None:
             return None
-        passed = named_parameters(self.on_approval, bound.ignored)
-        return ApprovalHook(self.tool.name, self.on_approval, passed)
+        return ApprovalHook(self.tool.name, function, named_parameters(function, bound.ignored))
 
     def denied(self, error: TabardError) -> Any:  # noqa: ANN401  # what the program's own function returns
         """Return what ``on_denied`` makes of an error.
@@ -124,6 +126,10 @@ class ApprovalHook:
         result = self.function(needed, **self.passed)
         if inspect.isawaitable(result):
             await result
+
+
+def _asked_before(_needed: ApprovalRequired) -> None:
+    """Do nothing; the sidecar is polled once after it."""
 
 
 def _settled(result: Any, hook: str, tool: str) -> Any:  # noqa: ANN401  # what the program's own function returns

@@ -101,6 +101,22 @@ class ApprovalRequired(Denied):
         super().__init__(code, message, decision_id=decision_id, reasons=reasons)
         self.approvals = approvals
 
+    def summary(self) -> dict[str, Any]:
+        """Return what may be shown and stored until the person has decided, as JSON values; it holds no secret."""
+        return {
+            "message": self.for_model(),
+            "decision_id": self.decision_id,
+            "approvals": [
+                {
+                    "approval_id": pending.approval_id,
+                    "code": pending.code,
+                    "module": pending.module,
+                    "expires_at": pending.expires_at,
+                }
+                for pending in self.approvals
+            ],
+        }
+
 
 class Unavailable(TabardError):
     """No decision could be made. Nothing was allowed."""
