@@ -408,11 +408,14 @@ class Revocations(Protocol):
 class DecisionLog(Protocol):
     """Records decisions."""
 
-    def check(self) -> None:
-        """Check that records can be written, before anything is taken for a decision.
+    def hold(self, decision_id: str, size: int) -> None:
+        """Keep room for the records of a decision, before anything is taken for it.
+
+        The room is given back with the decision's outcome, or when a record of it fails. ``size`` is in bytes.
 
         Raises:
-            NoDecision: the last record couldn't be written, none can be since, and the configuration requires it.
+            NoDecision: there is no room, or the last record couldn't be written and none can be since, and the
+                configuration requires it.
         """
         ...
 

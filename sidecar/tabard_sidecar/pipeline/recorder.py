@@ -28,6 +28,8 @@ from tabard_sidecar.model import (
 from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
 
+_RECORD_BYTES = 8 * 1024
+"""More than a decision's records take beside their input."""
 _TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
 """Seconds after which a reservation is released whose caller has gone: it may reach the store late."""
 
@@ -126,7 +128,8 @@ class DecisionRecorder:
         Raises:
             NoDecision: the decision log is required and can't be written; nothing may be taken.
         """
-        self._log.check()
+        asked = self._input or self._asked_by()
+        self._log.hold(self.decision_id, len(asked.text) + _RECORD_BYTES)
         self._began = True
 
     def take(

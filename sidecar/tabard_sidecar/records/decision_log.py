@@ -23,6 +23,7 @@ from tabard_sidecar.records.masking import MaskError, apply_masks, erase_all
 from tabard_sidecar.records.redaction import RecordRedaction
 from tabard_sidecar.records.shortening import Draft, KnownParts, draft_of
 from tabard_sidecar.records.sinks import Sink, SinkError, SinkFullError
+from tabard_sidecar.records.unnamed import Unnamed
 from tabard_sidecar.records.unverified import COUNT_SECONDS, UnverifiedBudget
 from tabard_sidecar.records.verification import NOTE, removal_note
 
@@ -100,6 +101,8 @@ class SinkDecisionLog:
         self._head: Head | None = None
         self._lost = 0
         self._lost_bytes = 0
+        self._held: dict[str, int] = {}
+        self._unnamed = Unnamed()
         self._stopped = False
         self._tidied_at = float("-inf")
         self._recovery: asyncio.Task[None] | None = None
@@ -122,11 +125,36 @@ class SinkDecisionLog:
         except SinkError as error:
             self._failed(error, 0)
 
-    def check(self) -> None:
-        """Check that records can be written; see the interface."""
-        if self._required and self._recovery is not None and not self._recovery.done():
-            message = "the decision log can't be written, so nothing is taken for a decision; free the sink"
-            raise NoDecision("UNAVAILABLE", "audit_unavailable", message)
+    def hold(self, decision_id: str, size: int) -> None:
+        """Keep room for the records of a decision; see the interface."""
+        if not self._required:
+            return
+        problem = "nothing can be written"
+        if self._recovery is None or self._recovery.done():
+            try:
+                self._find_room(self._held_for_others(decision_id) + size)
+            except SinkError as error:
+                self._lost += 1
+                self._failed(error, size)
+                problem = str(error)
+            else:
+                self._held[decision_id] = size
+                return
+        message = (
+            f"the decision log has no room, so nothing is taken for a decision: {problem}; free the sink"
+        )
+        raise NoDecision("UNAVAILABLE", "audit_unavailable", message)
+
+    def _find_room(self, size: int) -> None:
+        try:
+            self._sink.check(size)
+        except SinkFullError:
+            # Writing the record removes what may be removed.
+            if not self._sink.removable(time.time()):
+                raise
+
+    def _held_for_others(self, decision_id: str) -> int:
+        return sum(self._held.values()) - self._held.get(decision_id, 0) if self._held else 0
 
     async def record(self, record: DecisionRecord) -> None:
         """Write one record. When this returns, the record has been passed to the kernel.
@@ -137,15 +165,20 @@ class SinkDecisionLog:
         draft = self._composer.compose(record)
         if self._mask is not None and record.by is None:
             draft = await self._masked(draft, self._mask)
-        await self._write(record.event, draft)
-
-    async def _write(self, event: str, draft: Draft) -> None:
+        done = record.event == "outcome"
         try:
-            await self._append(event, draft.changed(self._redact))
+            await self._append(
+                record.event, draft.changed(self._redact), self._held_for_others(record.decision_id)
+            )
         except SinkError as error:
+            done = True
+            self._unnamed.add(record)
             if self._required:
                 message = f"the decision log can't be written: {error}; free the sink"
                 raise NoDecision("UNAVAILABLE", "audit_unavailable", message) from error
+        finally:
+            if done:
+                self._held.pop(record.decision_id, None)
 
     async def unverified(self, refusal: Unverified) -> None:
         """Note a refused request without a verified grant: a record in full, a short one, or only a count.
@@ -153,6 +186,7 @@ class SinkDecisionLog:
         Raises:
             NoDecision: the record wasn't written and the log is required.
         """
+        self._held.pop(refusal.decision_id, None)
         record = self._unverified.record(refusal)
         if record is not None:
             await self.record(record)
@@ -184,8 +218,8 @@ class SinkDecisionLog:
         """Close the sink."""
         self._sink.close()
 
-    async def _append(self, event: str, draft: Draft) -> None:
-        """Write one record; if the log is full, try once to make room.
+    async def _append(self, event: str, draft: Draft, room: int = 0) -> None:
+        """Write one record, and leave ``room`` bytes; if the log is full, try once to make room.
 
         Raises:
             SinkError: the record wasn't written.
@@ -193,11 +227,11 @@ class SinkDecisionLog:
         async with self._lock:
             try:
                 try:
-                    await self._seal(event, draft)
+                    await self._seal(event, draft, room=room)
                 except SinkFullError:
                     if not await self._tidy():
                         raise
-                    await self._seal(event, draft)
+                    await self._seal(event, draft, room=room)
             except SinkError as error:
                 self._lost += 1
                 self._failed(error, len(draft.text()))
@@ -252,10 +286,12 @@ class SinkDecisionLog:
             with contextlib.suppress(SinkError):
                 async with self._lock:
                     await self._tidy()
-                    note = self._composer.note(NOTE, {"lost": self._lost}, time.time())
+                    lost = {"lost": self._lost, **self._unnamed.told()}
+                    note = self._composer.note(NOTE, lost, time.time())
                     # With room for what was lost, or the log would be full again with the next record.
                     await self._seal(NOTE, note, room=self._lost_bytes + _SEAL_BYTES)
                     self._lost = self._lost_bytes = 0
+                    self._unnamed.forget()
                     broken = False
 
     async def _count_later(self) -> None:

@@ -78,10 +78,10 @@ class FileSink:
             raise SinkError(f"{self._path}: {error.strerror}") from error
         return self._opened
 
-    def check(self) -> None:
-        """Check that the files leave space for records."""
+    def check(self, size: int = 1) -> None:
+        """Check that the files leave space for records of so many bytes."""
         try:
-            self._prepare(0, self._max_total_bytes - 1)
+            self._prepare(0, self._max_total_bytes - size)
         except OSError as error:
             raise SinkError(f"{self._path}: {error.strerror}") from error
 

@@ -73,8 +73,8 @@ class Sink(Protocol):
         """
         ...
 
-    def check(self) -> None:
-        """Check that there is space for records.
+    def check(self, size: int = 1) -> None:
+        """Check that there is space for records of so many bytes.
 
         Raises:
             SinkError: there is none.
@@ -156,7 +156,7 @@ class StreamSink:
         """Return the present minute: who keeps a stream cuts it somewhere, and a part of it should be understood alone."""
         return int(time.monotonic() // _PLACE_SECONDS)
 
-    def check(self) -> None:
+    def check(self, size: int = 1) -> None:
         """Do nothing: only a write tells whether a stream takes it."""
 
     def removable(self, now: float) -> list[Removal]:  # noqa: ARG002 - the interface's argument

@@ -11,6 +11,7 @@ import tabard
 from tabard.caveats import Limits
 from tabard_sidecar.records.file_sink import closed_files
 
+from testbed.world import spiffe_id
 from tests.support.spending import SOURCE, pay, spent
 from tests.support.waiting import eventually
 
@@ -67,6 +68,21 @@ async def fill(task, tool):
             await task.authorize(tool, {"cents": 5, "x": "t" * 60_000})
         except tabard.Unavailable:
             return allowed
+    raise AssertionError("the log never was full")
+
+
+def log_bytes(zone):
+    """Return the size of the orchestrator's log with its closed files."""
+    return sum(file.stat().st_size for file in (zone.folder / "orchestrator").glob("decisions.log*"))
+
+
+async def until_full(attempt):
+    """Repeat an attempt until the log is full; return how often it succeeded."""
+    for number in range(200):
+        try:
+            await attempt(number)
+        except tabard.Unavailable:
+            return number
     raise AssertionError("the log never was full")
 
 
@@ -205,3 +221,33 @@ class ZoneEffectsContract:
         task = await zone.start_task()
         allowed = await fill(task, "gift")
         assert max((await spent(zone, task)).values()) == 5 * allowed > 0
+
+    @pytest.mark.parametrize("kind", ["start", "hand on", "ask"])
+    async def test_what_has_no_place_in_the_log_is_not_made(self, open_zone, kind):
+        """The first start, handing-on or question whose record doesn't fit any more: the store has none without a record."""
+        zone = await open_zone(SMALL)
+        task = await zone.start_task()
+        names = Limits(tools=["*", *(f"{number:03}" * 60 for number in range(40))])
+        while log_bytes(zone) < SMALL["audit.max_total_bytes"] - 45_000:
+            await task.authorize("web.read", {"x": "t" * 9_000})
+
+        async def attempt(number):
+            if kind == "start":
+                await zone.start_task(
+                    intent_token=zone.intent("refunds", f"Work off {number}."), limits=names
+                )
+            elif kind == "hand on":
+                await task.delegate(spiffe_id(f"w{number}"), names)
+            else:
+                with contextlib.suppress(tabard.Denied):
+                    await task.authorize("pay", {"cents": 900, "n": number, "x": "t" * 9_000})
+
+        made = await until_full(attempt)
+        assert made >= 1
+        if kind == "start":
+            assert len(await zone.store.tasks(now=0.0, limit=500)) == made + 1
+        elif kind == "hand on":
+            chain = zone.parts().grants.verify(task.grant).chain
+            assert (await zone.store.look_up(chain)).children == made
+        else:
+            assert len(await zone.store.approvals(now=0.0)) == made

@@ -25,6 +25,8 @@ from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.sinks import SinkError, StreamSink
 from tabard_sidecar.records.verification import Audit
 
+from tests.support.waiting import eventually
+
 
 class Bench:
     """A decision log with everything that observes it."""
@@ -306,7 +308,7 @@ class FullDisk:
     def place(self, size):  # noqa: ARG002 - the interface's
         return 0
 
-    def check(self):
+    def check(self, size=1):
         pass
 
     def removable(self, now):  # noqa: ARG002 - the interface's
@@ -320,6 +322,41 @@ class FullDisk:
 
     def close(self):
         pass
+
+
+async def test_what_was_made_without_its_record_is_named_afterwards():
+    """A disk that is full at the very record of a start: when the log works again, it says which task that was."""
+    sink = FullDisk()
+    bench = Bench(sink, required=True)
+    sink.full = True
+    for number, made in enumerate(({"task_id": "t", "link": "l"}, {"decision": "deny"})):
+        with pytest.raises(NoDecision):
+            await bench.log.record(record(number, operation=Operation.START_TASK, result=made))
+    sink.full = False
+    await eventually(lambda: bool(sink.lines))
+    await bench.log.stop()
+    made = [{"decision_id": "id-0", "operation": "start_task", "task_id": "t", "link": "l"}]
+    assert json.loads(sink.lines[0])["result"] == {"lost": 2, "made": made}
+
+
+async def test_room_is_kept_for_what_has_begun(tmp_path):
+    """Others' records leave the room that a decision holds; with its outcome it gives it back."""
+    log = Bench(
+        file_sink(tmp_path / "log", max_bytes=64 * 1024, max_total_bytes=128 * 1024), required=True
+    ).log
+    log.hold("begun", 60_000)
+    with pytest.raises(NoDecision):
+        log.hold("other", 100_000)
+    await eventually(log._recovery.done)
+    large = b'{"a":"%b"}' % (b"x" * 30_000)
+    await log.record(record(1, input_json=large))
+    await log.record(record(2, input_json=large))
+    with pytest.raises(NoDecision):
+        await log.record(record(3, input_json=large))
+    await log.record(record(decision_id="begun", event="intent", input_json=b'{"a":"%b"}' % (b"x" * 50_000)))
+    await log.record(record(decision_id="begun", result={"decision": "allow"}, input_json=b""))
+    assert not log._held
+    await log.stop()
 
 
 async def test_dev_full_is_refused_as_a_file():
