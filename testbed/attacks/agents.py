@@ -188,6 +188,7 @@ HOLDERS: dict[str, Attack] = {
     "an ordinary pattern on a long text": calls("address", {"x": "a@" * 100_000}),
     "recursive anyOf": calls("recursive", {"x": _nested(40)}),
     "arguments of many values": calls("read", _MANY),
+    "a text that begins like a token at every letter": calls("read", {"x": "eyJ" * 80_000}),
     "batches with a grant": batches(None, b'{"x":[' + b"{}," * 1_500 + b"{}]}", 90),
     "filters of 500 names": filters,
     "bits.lsh": calls("shift", {"n": 2**34}),
