@@ -5,6 +5,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import ThreadingUnixStreamServer
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import uvicorn
@@ -54,6 +55,7 @@ class Documents(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _DocumentHandler)
         self.answer = answer
         self.requests = 0
+        self.paths = []
         self.url = f"http://127.0.0.1:{self.server_port}/document"
 
     def __enter__(self):
@@ -67,9 +69,23 @@ class Documents(ThreadingHTTPServer):
         self.server_close()
 
 
+@contextmanager
+def serve_unix(path, answer):
+    """Serve as :class:`Documents` does, on a unix socket; yields the server, whose ``paths`` were asked for."""
+    with ThreadingUnixStreamServer(str(path), _DocumentHandler) as server:
+        server.daemon_threads = True
+        server.answer, server.requests, server.paths = answer, 0, []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
 class _DocumentHandler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests += 1
+        self.server.paths.append(self.path)
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, document, *headers = self.server.answer(self)
         body = document if isinstance(document, bytes) else json.dumps(document).encode()

@@ -6,8 +6,8 @@ import urllib.parse
 import urllib.request
 
 from tabard.arguments import parse_json
+from tabard.verify._fetch import FetchError, check_url, fetch
 from tabard.verify.errors import Rejected
-from tabard.verify.keys import KeysError, check_url, fetch
 
 
 class IntrospectionClient:
@@ -16,7 +16,7 @@ class IntrospectionClient:
     Args:
         url: the zone's introspection endpoint.
         key: this backend's client key. Secret.
-        timeout_seconds: longest wait; without an answer the credential is refused.
+        timeout_seconds: longest wait for the whole answer; without it the credential is refused.
 
     Raises:
         ValueError: the URL is neither ``https:`` nor ``http:`` on this machine.
@@ -48,7 +48,7 @@ class IntrospectionClient:
         )
         try:
             answer = parse_json(fetch(request, self._timeout_seconds))
-        except (KeysError, ValueError) as error:
+        except (FetchError, ValueError) as error:
             raise Rejected("introspection_unavailable", str(error)) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
             raise Rejected("introspection_unavailable", "not an introspection response")

@@ -1,12 +1,9 @@
-"""Public keys by key id, from a URL or a file. An unknown key id causes a reload, at a limited rate."""
+"""Public keys by key id, from a URL, a unix socket or a file. An unknown key id causes a reload, at a limited rate."""
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,10 +15,11 @@ from tabard import jwk
 from tabard.arguments import parse_json
 from tabard.jwk import MAX_KEYS, VerificationKey
 from tabard.trust import read_trusted
+from tabard.verify._fetch import MAX_DOCUMENT_BYTES, UNIX, FetchError, check_url, fetch
 from tabard.verify.errors import Rejected
 
-MAX_DOCUMENT_BYTES = 1 << 20
 _SHORT_WAIT_SECONDS = 1.0
+_JWKS_PATH = "/.well-known/jwks.json"
 _ALGORITHMS = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 
 Load = Callable[[], bytes]
@@ -120,14 +118,14 @@ class KeySet:
 
 
 def key_set(source: str | Path, *, timeout_seconds: float = 5.0) -> KeySet:
-    """Return the keys behind a URL or in a file.
+    """Return the keys behind a URL, a unix socket (``unix:/path``, a sidecar's ``http.listen``) or in a file.
 
     Raises:
-        ValueError: the URL is neither ``https:`` nor ``http:`` on this machine.
+        ValueError: the URL is none of ``https:``, ``http:`` on this machine, and ``unix:`` with an absolute path.
     """
-    if isinstance(source, str) and "://" in source:
+    if isinstance(source, str) and (source.startswith(UNIX) or "://" in source):
         check_url(source)
-        return KeySet(lambda: fetch(urllib.request.Request(source), timeout_seconds), URL_FRESHNESS)  # noqa: S310  # checked
+        return KeySet(lambda: _fetch(source, timeout_seconds), URL_FRESHNESS)
     path = Path(source)
     return KeySet(lambda: _read(path), FILE_FRESHNESS)
 
@@ -165,44 +163,13 @@ def parse_jwks(document: bytes) -> dict[str, VerificationKey]:
     return keys
 
 
-def check_url(url: str) -> None:
-    """Check that the content of a URL can't be changed in transit.
-
-    Raises:
-        ValueError: it is neither ``https:`` nor ``http:`` on this machine.
-    """
-    parts = urllib.parse.urlsplit(url)
-    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        message = f"{url}: use https, or http on this machine only"
-        raise ValueError(message)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_arguments: object) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)
-
-
-def fetch(request: urllib.request.Request, timeout_seconds: float) -> bytes:
-    """Return a response's body; follows no redirect.
-
-    Raises:
-        KeysError: the request failed, or the body is too large.
-    """
+def _fetch(source: str, timeout_seconds: float) -> bytes:
+    unix_socket = Path(source.removeprefix(UNIX)) if source.startswith(UNIX) else None
+    url = f"http://localhost{_JWKS_PATH}" if unix_socket else source
     try:
-        with _OPENER.open(request, timeout=timeout_seconds) as response:
-            body: bytes = response.read(MAX_DOCUMENT_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise KeysError(f"{request.full_url}: {error}") from None
-    except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
-        raise KeysError(f"{request.full_url}: {error}") from None
-    if len(body) > MAX_DOCUMENT_BYTES:
-        raise KeysError(f"{request.full_url}: more than {MAX_DOCUMENT_BYTES} bytes")
-    return body
+        return fetch(urllib.request.Request(url), timeout_seconds, unix_socket=unix_socket)  # noqa: S310  # checked
+    except FetchError as error:
+        raise KeysError(str(error)) from None
 
 
 def _read(path: Path) -> bytes:

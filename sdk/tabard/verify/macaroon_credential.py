@@ -14,8 +14,8 @@ from tabard import base64url, credential_caveats, macaroon
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
 from tabard.trust import read_trusted
+from tabard.verify._fetch import MAX_DOCUMENT_BYTES
 from tabard.verify.errors import Rejected
-from tabard.verify.keys import MAX_DOCUMENT_BYTES
 
 _RECHECK_SECONDS = 5.0
 _KEY_BYTES = 32
