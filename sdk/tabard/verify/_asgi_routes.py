@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from typing import Any
 
-from tabard.verify._own_routes import MAX_LAYERS, own_application, require_same
+from tabard.verify._asgi_application import each, find, has_hidden_hosts, is_a, reach
+from tabard.verify._own_routes import HIDDEN_HOSTS, OWN_ROUTES, own_application, require_same
 from tabard.verify.calls import decodes_to
 from tabard.verify.errors import Rejected
 
 Scope = MutableMapping[str, Any]
-_TRANSPARENT = ("starlette.middleware.", "fastapi.middleware.", "uvicorn.middleware.", "tabard.verify.asgi")
-"""Modules of middlewares that pass each request on to the one application behind them, with the same path."""
 
 
 def path_below_mount(scope: Scope) -> str:
@@ -51,11 +50,18 @@ def raw_path(scope: Scope) -> bytes | None:
 
 
 class AsgiRoutes:
-    """The routes of an application of Starlette or FastAPI; arguments and errors are those of :func:`own_application`."""
+    """The routes of an application of Starlette or FastAPI; arguments and errors are those of :func:`own_application`.
+
+    Raises:
+        ValueError: also if the application chooses by a host that a middleware inside of it could set.
+    """
 
     def __init__(self, app: object, routes: object) -> None:
         self._guarded = app
-        self._app = own_application(app, routes, _find)
+        self._start = app if routes is OWN_ROUTES else routes
+        self._app = own_application(app, routes, find)
+        if self._app is not None and self._hides_hosts():
+            raise ValueError(HIDDEN_HOSTS)
 
     def as_seen(self, scope: Scope) -> Scope:
         """Return a scope as the application sees it, if it sets its prefix itself."""
@@ -67,9 +73,17 @@ class AsgiRoutes:
         Raises:
             Rejected: it would route it to another one, to none, or to one that doesn't tell its path.
         """
-        if self._app is not None:
-            chosen = _chosen(self._app, scope, "")
-            require_same(chosen, template, scope["method"], _every(self._app, ""))
+        if self._app is None:
+            return
+        # Routes and middlewares can be added after this middleware was made.
+        if find(self._start) is not self._app or self._hides_hosts():
+            raise Rejected("operation_unknown", HIDDEN_HOSTS)
+        chosen = _chosen(self._app, scope, "")
+        require_same(chosen, template, scope["method"], _every(self._app, ""))
+
+    def _hides_hosts(self) -> bool:
+        before, foreign = reach(self._guarded)
+        return has_hidden_hosts(self._app, foreign=foreign or before is not self._app)
 
 
 def _chosen(app: Any, scope: Scope, prefix: str) -> str:  # noqa: ANN401  # Starlette's
@@ -79,16 +93,16 @@ def _chosen(app: Any, scope: Scope, prefix: str) -> str:  # noqa: ANN401  # Star
         Rejected: none does, or it doesn't tell its path, or a host has parameters.
     """
     scope = _with_prefix(app, scope)
-    for route in _each(app.routes):
+    for route in each(app.routes):
         match, below = route.matches(scope)
         if match.name != "FULL":
             continue
         path = getattr(route, "path", None)
-        if _is(route, "Mount") or _is(route, "Host"):
+        if is_a(route, "Mount") or is_a(route, "Host"):
             if path is None and route.param_convertors:
                 message = f"the host {route.host!r} has parameters that no credential is bound to"
                 raise Rejected("operation_unknown", message)
-            inner = _find(route.app)
+            inner = find(route.app)
             place = f"{prefix}{path or ''}"
             return _opaque(place) if inner is None else _chosen(inner, {**scope, **below}, place)
         if path is None:
@@ -99,16 +113,16 @@ def _chosen(app: Any, scope: Scope, prefix: str) -> str:  # noqa: ANN401  # Star
 
 def _every(app: Any, prefix: str) -> Iterator[tuple[str, Collection[str] | None]]:  # noqa: ANN401  # Starlette's
     """Yield template and methods of every route, those of all hosts included."""
-    for route in _each(app.routes):
+    for route in each(app.routes):
         path = getattr(route, "path", None)
         place = f"{prefix}{path or ''}"
-        if _is(route, "Mount") or _is(route, "Host"):
-            inner = _find(route.app)
+        if is_a(route, "Mount") or is_a(route, "Host"):
+            inner = find(route.app)
             if inner is None:
                 yield _opaque(place), None
             else:
                 yield from _every(inner, place)
-        elif path is not None and not _is(getattr(route, "original_route", route), "WebSocketRoute"):
+        elif path is not None and not is_a(getattr(route, "original_route", route), "WebSocketRoute"):
             yield place, getattr(route, "methods", None) or None
 
 
@@ -117,40 +131,9 @@ def _opaque(place: str) -> str:
     return f"{place}/{{path:path}}"
 
 
-def _each(routes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the routes, those of FastAPI's included routers as they are below their prefix."""
-    for route in routes:
-        contexts = getattr(route, "effective_route_contexts", None)
-        if contexts is None:
-            yield route
-        else:
-            for context in contexts():
-                yield getattr(context, "starlette_route", None) or context
-
-
-def _find(app: Any) -> object | None:  # noqa: ANN401  # any ASGI application
-    """Return the application or router that an application is, or that stands behind middlewares that choose nothing."""
-    for _ in range(MAX_LAYERS):
-        if _is(app, "Router") or _is(getattr(app, "router", None), "Router"):
-            found: object = app
-            return found
-        module = type(app).__module__
-        known = module.startswith(_TRANSPARENT) and not module.endswith(".wsgi")
-        if not known and not _is(app, "BaseHTTPMiddleware", "starlette.middleware.base"):
-            return None
-        app = app.app
-    return None
-
-
 def _with_prefix(app: object, scope: Scope) -> Scope:
     """Return a scope with the prefix that the application sets whatever the server says."""
     prefix = getattr(app, "root_path", None)
-    if _is(app, "ASGIHandler", "django.core.handlers.asgi"):
+    if is_a(app, "ASGIHandler", "django.core.handlers.asgi"):
         prefix = sys.modules["django.conf"].settings.FORCE_SCRIPT_NAME
     return {**scope, "root_path": prefix} if isinstance(prefix, str) and prefix else scope
-
-
-def _is(thing: object, name: str, module: str = "starlette.routing") -> bool:
-    """Tell whether something is an instance of a class of a module that needn't be imported."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(thing, kind)

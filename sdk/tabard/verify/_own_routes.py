@@ -12,6 +12,11 @@ from tabard.verify.errors import Rejected
 MAX_LAYERS = 64
 """So many middlewares may stand before an application."""
 
+HIDDEN_HOSTS: Final = (
+    "the application chooses routes by host, and a middleware between could set another host than the one that is compared;"
+    " let TabardMiddleware stand inside of that middleware, or guard the application of each host by itself"
+)
+
 
 class _OwnRoutes(Enum):
     OWN_ROUTES = "OWN_ROUTES"
