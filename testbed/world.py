@@ -36,6 +36,7 @@ PERSON = "support-manager-7"
 EXAMPLE = Path(__file__).resolve().parent.parent / "rego" / "examples" / "support"
 
 _READY_SECONDS = 60.0
+_READY_POLL_SECONDS = 0.01
 _STOP_SECONDS = 15.0
 
 
@@ -264,7 +265,7 @@ class World:
                 raise RuntimeError(
                     f"the sidecar of {sidecar.workload} isn't ready:\n{log.read_text()[-3000:]}"
                 )
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_READY_POLL_SECONDS)
 
 
 async def http_get(socket: str, path: str) -> tuple[int, bytes]:
