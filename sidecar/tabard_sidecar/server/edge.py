@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
@@ -15,6 +14,7 @@ from tabard_sidecar.records.tracing import NoTracing, Tracing
 from tabard_sidecar.server import errors
 from tabard_sidecar.server.refusal_log import RefusalLog
 from tabard_sidecar.server.registration import Large, Unread
+from tabard_sidecar.util.deadlines import Deadlines
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Reply = TypeVar("_Reply")
@@ -38,7 +38,7 @@ class Edge:
         # Only tracing uses the metadata, which gRPC builds on access.
         self._tracing = None if isinstance(tracing, NoTracing) else tracing
         self._max_in_flight = max_in_flight
-        self._request_seconds = request_seconds
+        self._deadlines = Deadlines(request_seconds)
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
 
@@ -74,13 +74,13 @@ class Edge:
                 )
             self._in_flight += 1
             try:
-                async with asyncio.timeout(self._request_seconds):
+                with self._deadlines.deadline():
                     return await guarded(work)
             except TimeoutError as error:
                 raise NoDecision(
                     "DEADLINE_EXCEEDED",
                     "overloaded",
-                    f"no decision within {self._request_seconds:g} s (limits.request_seconds)",
+                    f"no decision within {self._deadlines.seconds:g} s (limits.request_seconds)",
                 ) from error
             finally:
                 self._in_flight -= 1
