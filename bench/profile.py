@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard_opa import Policy
 from tabard_sidecar.config import load
 from tabard_sidecar.credentials.jwt import JwtIssuer
@@ -52,7 +53,7 @@ TIMED: tuple[tuple[Any, str, str, int], ...] = (
     (Reservations, "reserve", "reserve (nothing to take here)", 1),
     (JwtIssuer, "compute", "sign the JWT", 1),
     (SinkDecisionLog, "record", "decision log", 1),
-    (convert, "decision_message", "build the response", 0),
+    (convert, "write_decision", "build the response", 0),
 )
 
 
@@ -143,7 +144,7 @@ async def _column(
         decision = await authorizer.authorize(convert.authorize_request(authorize_request(grant, number)))
         if not decision.allowed:
             raise RuntimeError(decision.reasons)
-        convert.decision_message(decision, shown)
+        convert.write_decision(authorization_pb.AuthorizeResponse().decision, decision, shown)
 
     for number in range(300):
         await one(number)

@@ -86,8 +86,8 @@ def authorize_request(
         server=bounded(tool.server, "tool.server", MAX_NAME_BYTES),
         arguments_json=_at_most(tool.arguments_json, "tool.arguments_json", MAX_ARGUMENTS_BYTES),
         context_json=_at_most(request.context_json, "context_json", MAX_CONTEXT_BYTES),
-        scopes=tuple(bounded(scope, "scopes", MAX_NAME_BYTES, required=True) for scope in request.scopes),
-        discharges=tuple(bounded(d, "discharges", MAX_GRANT_BYTES) for d in request.discharges),
+        scopes=tuple([bounded(scope, "scopes", MAX_NAME_BYTES, required=True) for scope in request.scopes]),
+        discharges=tuple([bounded(d, "discharges", MAX_GRANT_BYTES) for d in request.discharges]),
         request_id=bounded(request.request_id, "request_id", MAX_REQUEST_ID_BYTES),
         body_digest=partial(body_digest, request),
     )
@@ -175,21 +175,29 @@ def _at_most(raw: bytes, field: str, most: int) -> bytes:
 
 def timestamp(seconds: float) -> Timestamp:
     """Return a time as protobuf has it."""
+    message = Timestamp()
+    _write_time(message, seconds)
+    return message
+
+
+def _write_time(message: Timestamp, seconds: float) -> None:
     whole = int(seconds // 1)
-    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1e9))
+    message.seconds, message.nanos = whole, int((seconds - whole) * 1e9)
 
 
-def decision_message(decision: Decision, shown: Callable[[str], str]) -> types_pb.Decision:
-    """Return a decision as callers get it; ``shown`` returns what they get of the policy's revision."""
-    message = types_pb.Decision(
-        decision_id=decision.decision_id,
-        effect=types_pb.EFFECT_ALLOW if decision.allowed else types_pb.EFFECT_DENY,
-        reasons=[telling.reason_message(reason) for reason in decision.reasons],
-        policy_revision=shown(decision.policy_revision),
-        reusable=decision.reusable,
-    )
+def write_decision(message: types_pb.Decision, decision: Decision, shown: Callable[[str], str]) -> None:
+    """Write a decision as callers get it; ``shown`` returns what they get of the policy's revision.
+
+    Into its place in the response, because a message that is put into another one is copied.
+    """
+    message.decision_id = decision.decision_id
+    message.effect = types_pb.EFFECT_ALLOW if decision.allowed else types_pb.EFFECT_DENY
+    message.policy_revision = shown(decision.policy_revision)
+    message.reusable = decision.reusable
+    for reason in decision.reasons:
+        telling.write_reason(message.reasons.add(), reason)
     if decision.credential is not None:
-        message.credential.CopyFrom(_credential(decision.credential))
+        _write_credential(message.credential, decision.credential)
     for pending in decision.approvals:
         message.approvals.add(
             approval_id=pending.approval_id,
@@ -200,20 +208,18 @@ def decision_message(decision: Decision, shown: Callable[[str], str]) -> types_p
         )
     for obligation in decision.obligations:
         message.obligations.add(id=obligation.id, properties_json=encode(dict(obligation.properties)))
-    return message
 
 
-def _credential(credential: IssuedCredential) -> types_pb.Credential:
-    return types_pb.Credential(
-        kind=credential.kind,
-        value=credential.value,
-        credential_id=credential.credential_id,
-        audience=credential.audience,
-        scopes=credential.scopes,
-        expire_time=timestamp(credential.expires_at),
-        single_use=credential.single_use,
-        fields=dict(credential.fields),
-    )
+def _write_credential(message: types_pb.Credential, credential: IssuedCredential) -> None:
+    message.kind = credential.kind
+    message.value = credential.value
+    message.credential_id = credential.credential_id
+    message.audience = credential.audience
+    message.scopes.extend(credential.scopes)
+    _write_time(message.expire_time, credential.expires_at)
+    message.single_use = credential.single_use
+    if credential.fields:
+        message.fields.update(credential.fields)
 
 
 _APPROVAL_STATUS = {

@@ -52,7 +52,9 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     ) -> authorization_pb.AuthorizeResponse:
         """Decide about one call."""
         decision = await self.authorizer.authorize(convert.authorize_request(request))
-        return authorization_pb.AuthorizeResponse(decision=convert.decision_message(decision, self.shown))
+        response = authorization_pb.AuthorizeResponse()
+        convert.write_decision(response.decision, decision, self.shown)
+        return response
 
     @answering
     async def BatchAuthorize(
@@ -137,7 +139,9 @@ class AuthorizationServicer(authorization_grpc.AuthorizationServiceServicer):
     ) -> authorization_pb.AuthorizeResult:
         async def decide() -> authorization_pb.AuthorizeResult:
             decision = await self.authorizer.authorize(convert.authorize_request(request, grant))
-            return authorization_pb.AuthorizeResult(decision=convert.decision_message(decision, self.shown))
+            result = authorization_pb.AuthorizeResult()
+            convert.write_decision(result.decision, decision, self.shown)
+            return result
 
         try:
             return await guarded(decide)
@@ -201,7 +205,8 @@ class TaskServicer(task_grpc.TaskServiceServicer):
         """Start a task."""
         require_zone(context, self.zone)
         answer = await self.tasks.start(convert.start_request(request))
-        response = task_pb.StartTaskResponse(decision=convert.decision_message(answer.decision, self.shown))
+        response = task_pb.StartTaskResponse()
+        convert.write_decision(response.decision, answer.decision, self.shown)
         if answer.verified is not None:
             response.grant = answer.grant
             response.task.CopyFrom(convert.task_message(answer.verified))
@@ -213,9 +218,8 @@ class TaskServicer(task_grpc.TaskServiceServicer):
     ) -> task_pb.DelegateTaskResponse:
         """Hand a grant to another workload."""
         answer = await self.tasks.delegate(convert.delegate_request(request))
-        response = task_pb.DelegateTaskResponse(
-            decision=convert.decision_message(answer.decision, self.shown)
-        )
+        response = task_pb.DelegateTaskResponse()
+        convert.write_decision(response.decision, answer.decision, self.shown)
         if answer.verified is not None:
             response.grant = answer.grant
             response.expire_time.CopyFrom(convert.timestamp(answer.verified.expires_at))
@@ -257,7 +261,9 @@ class CredentialServicer(credential_grpc.CredentialServiceServicer):
                 arguments_json=request.arguments_json,
             )
         )
-        return credential_pb.RenewCredentialResponse(decision=convert.decision_message(decision, self.shown))
+        response = credential_pb.RenewCredentialResponse()
+        convert.write_decision(response.decision, decision, self.shown)
+        return response
 
     @answering
     async def RevokeCredential(

@@ -19,20 +19,18 @@ if TYPE_CHECKING:
 _LONGEST_ARGUMENT = 128
 
 
-def reason_message(reason: Reason) -> types_pb.Reason:
-    """Return a reason as agents get it."""
+def write_reason(message: types_pb.Reason, reason: Reason) -> None:
+    """Write a reason as agents get it."""
+    message.code = reason.code
     known = describe(reason.code)
     if known is None:  # a policy's own code
-        return types_pb.Reason(
-            code=reason.code, message=reason.message, model_message=reason.message, module=reason.module
-        )
+        message.message = message.model_message = reason.message
+        message.module = reason.module
+        return
     where = f" Argument: {reason.argument[:_LONGEST_ARGUMENT]!a}." if reason.argument else ""
-    return types_pb.Reason(
-        code=reason.code,
-        message=known.title + (f".{where}" if where else ""),
-        model_message=known.model + where,
-        next_step=known.next_step,
-    )
+    message.message = known.title + (f".{where}" if where else "")
+    message.model_message = known.model + where
+    message.next_step = known.next_step
 
 
 def error_message(error: NoDecision) -> str:

@@ -16,7 +16,7 @@ from tabard_sidecar.model import Reason
 from tabard_sidecar.reasons import REASON_CODES, describe
 from tabard_sidecar.server import errors
 from tabard_sidecar.server.refusal_log import RefusalLog
-from tabard_sidecar.server.telling import reason_message
+from tabard_sidecar.server.telling import write_reason
 
 from testbed.world import spiffe_id
 
@@ -129,10 +129,17 @@ INTERNAL = [
 ]
 
 
+def told_of(reason):
+    """Return what agents get of a reason."""
+    message = types_pb2.Reason()
+    write_reason(message, reason)
+    return message
+
+
 @pytest.mark.parametrize("code", sorted(REASON_CODES))
 def test_a_code_of_ours_is_told_by_its_texts(code):
     """Whatever the internal message is and whichever module it is about."""
-    told = reason_message(Reason(code, CANARY, f"policy.{CANARY}", "a.b"))
+    told = told_of(Reason(code, CANARY, f"policy.{CANARY}", "a.b"))
     texts = describe(code)
     assert CANARY not in str(told)
     assert told.message == f"{texts.title}. Argument: 'a.b'."
@@ -144,12 +151,12 @@ def test_a_code_of_ours_is_told_by_its_texts(code):
 
 
 def test_a_policys_own_words_are_told_as_they_are():
-    told = reason_message(Reason("too_late", "after five", "policy.hours"))
+    told = told_of(Reason("too_late", "after five", "policy.hours"))
     assert (told.message, told.model_message, told.module) == ("after five", "after five", "policy.hours")
 
 
 def test_an_argument_is_told_on_one_short_line():
-    told = reason_message(Reason("arguments_invalid", "", argument="x\n\u202e" * 1000))
+    told = told_of(Reason("arguments_invalid", "", argument="x\n\u202e" * 1000))
     assert told.model_message.isprintable()
     assert len(told.model_message) < 2000
 
