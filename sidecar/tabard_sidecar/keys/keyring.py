@@ -73,7 +73,7 @@ class Keyring:
         self._directory = directory
         self._clock = clock
         self._monotonic = monotonic
-        self._max_stale_seconds = max_stale_seconds
+        self._stale_after = max_stale_seconds + _REREAD_SECONDS
         self._lock = Lock()
         self._derive = lru_cache(maxsize=_DERIVED_KEYS)(_hkdf)
         self._files: dict[str, tuple[files.Signature, Key]] = {}
@@ -231,14 +231,16 @@ class Keyring:
 
     def _reload_if_due(self) -> None:
         now = self._monotonic()
-        stale = now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS
+        stale = now - self._read_at > self._stale_after
+        if now < self._next_check and not stale:
+            return
         # One thread checks; the others use the current keys, unless these are too old.
         if now >= self._next_check and self._lock.acquire(blocking=stale):
             try:
                 self._check(full=now >= self._next_reread)
             finally:
                 self._lock.release()
-        if stale and now - self._read_at > self._max_stale_seconds + _REREAD_SECONDS:
+        if stale and now - self._read_at > self._stale_after:
             raise NoDecision(
                 "UNAVAILABLE",
                 "keys_unavailable",

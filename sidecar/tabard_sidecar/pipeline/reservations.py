@@ -51,18 +51,19 @@ class Reservations:
             Refused: ``state_rolled_back``, the store has lost acknowledged writes.
             NoDecision: the store is out of reach.
         """
-        wanted = self._reservation(call, seen, decision, decision_id, credential)
+        labels = task_labels(call, decision)
         kept = call.policy.reads_history or bool(call.grant.budgets)
         takes = (
-            any(wanted.charges.values())
-            or wanted.task_labels
-            or wanted.branch_labels
-            or wanted.carried
-            or wanted.approvals
+            any(decision.charges.values())
+            or labels
+            or decision.branch_labels
+            or seen.carried
+            or call.approvals
         )
         if not takes and not kept:
             # Without a write nothing confirms that a cached state is still the current one.
             return Reserved(ReserveState.CHANGED if seen.cached else ReserveState.DONE)
+        wanted = self._reservation(call, seen, decision, labels, decision_id, credential)
         before = self._epoch.highest
         reserved = await self._state.reserve(
             wanted, concurrent_work=no_work if credential is None else credential.compute
@@ -84,11 +85,12 @@ class Reservations:
         self._cache.forget(grant.root_id)
         return await self._state.release(decision_id, grant.root_id)
 
-    def _reservation(
+    def _reservation(  # noqa: PLR0913, PLR0917 - what a reservation is made of
         self,
         call: VerifiedCall,
         seen: TaskState,
         decision: PolicyDecision,
+        labels: tuple[str, ...],
         decision_id: str,
         credential: PendingCredential | None,
     ) -> Reservation:
@@ -97,7 +99,7 @@ class Reservations:
             decision_id=decision_id,
             tool=call.tool.name,
             charges=decision.charges,
-            task_labels=task_labels(call, decision),
+            task_labels=labels,
             branch_labels=decision.branch_labels,
             label_version=seen.label_version,
             approvals=tuple(approval.approval_id for approval in call.approvals),

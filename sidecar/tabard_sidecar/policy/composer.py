@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 
 import orjson
@@ -61,7 +60,7 @@ class Composer:
             return self._remembered(operation, answer, approvals, document)
         decision = self._remembered(operation, orjson.dumps(document), approvals, document)
         # A decision without charges isn't an allow.
-        return replace(decision, charges=largest_charges(amounts)) if decision.charges else decision
+        return decision.charging(largest_charges(amounts)) if decision.charges else decision
 
     def _remembered(
         self, operation: Operation, text: bytes, approvals: frozenset[tuple[str, str]], document: Json

@@ -63,7 +63,6 @@ class Metrics:
         self._create_process_instruments(registry)
         self._decisions: dict[tuple[str, bool, str], Counter] = {}
         self._decision_seconds: dict[str, Histogram] = {}
-        self._stages: dict[str, Histogram] = {}
         self._issued: dict[str, Counter] = {}
 
     def _create_request_instruments(self, registry: CollectorRegistry) -> None:
@@ -219,10 +218,3 @@ class Metrics:
     def failed(self, code: str) -> None:
         """Count a request that ended without a decision."""
         self.errors.labels(code if code in REASON_CODES else "internal").inc()
-
-    def stage(self, name: str) -> Histogram:
-        """Return the histogram of one stage; ``name`` is a constant of the code."""
-        histogram = self._stages.get(name)
-        if histogram is None:
-            histogram = self._stages[name] = self.stage_seconds.labels(name)
-        return histogram

@@ -20,7 +20,7 @@ class _Timed:
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
-        self._began = 0.0
+        self._began: float
 
     def __enter__(self) -> None:
         self._began = perf_counter()
@@ -57,10 +57,14 @@ class RecordsObserver:
     def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
         self._metrics = metrics
         self._tracing = None if isinstance(tracing, NoTracing) else tracing
+        self._stages: dict[str, Histogram] = {}
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Return a context that times one stage, in a span if tracing is on."""
-        histogram = self._metrics.stage(name)
+        if name in self._stages:
+            histogram = self._stages[name]
+        else:
+            histogram = self._stages[name] = self._metrics.stage_seconds.labels(name)
         if self._tracing is None:
             return _Timed(histogram)
         return _TimedSpan(histogram, self._tracing.stage(name))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_sidecar.model import Operation
+from tabard_sidecar.model import Operation, PolicyDecision
 from tabard_sidecar.policy import composer as module
 from tabard_sidecar.policy.compose import compose
 from tabard_sidecar.policy.composer import Composer
@@ -124,3 +125,10 @@ def test_what_is_remembered_is_bounded(composed):
     composer.compose(Operation.AUTHORIZE, large, frozenset())
     assert len(composed) == before + 1
     assert composer.compose(Operation.AUTHORIZE, b"{", frozenset()).denials[0].code == "policy_error"
+
+
+def test_other_charges_change_nothing_else():
+    """Every field is given on."""
+    values = {field.name: object() for field in dataclasses.fields(PolicyDecision)}
+    decision, charges = PolicyDecision(**values), {"cents": 3}
+    assert decision.charging(charges) == dataclasses.replace(decision, charges=charges)

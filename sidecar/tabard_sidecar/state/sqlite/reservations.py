@@ -25,6 +25,7 @@ _NO_LABELS = LabelsSeen()
 _CACHED_CALLS = 8_192
 # Charged calls are counted when this many calls have passed, which takes about a millisecond.
 _CHARGED_CHECK = 1_000
+_CHARGE_COLUMNS = 5
 
 
 class NotReserved(Exception):
@@ -156,32 +157,34 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
 def _charge(connection: sqlite3.Connection, wanted: Reservation) -> list[tuple[str, str, int, int]]:
     """Charge every budget of the chain that a charge names; return id, name, limit and amount of every budget."""
     charges, root_id = wanted.charges, wanted.chain.root_id
-    charged = [(one.budget_id, one.name, one.limit, charges.get(one.name, 0)) for one in wanted.chain.budgets]
-    wants = [
-        (root_id, budget_id, amount, name, limit) for budget_id, name, limit, amount in charged if amount
-    ]
-    if not wants:
-        return charged
-    for _, budget_id, amount, _, limit in wants:
-        if amount > limit:
-            raise NotReserved(Reserved(ReserveState.EXHAUSTED, budget_id))
-    paid = connection.execute(
-        _charge_statement(len(wants)), [value for want in wants for value in want]
-    ).rowcount
-    if paid != len(wants):
-        raise NotReserved(Reserved(ReserveState.EXHAUSTED, _exhausted(connection, wants)))
+    charged: list[tuple[str, str, int, int]] = []
+    wants: list[str | int] = []
+    for one in wanted.chain.budgets:
+        amount = charges.get(one.name, 0)
+        charged.append((one.budget_id, one.name, one.limit, amount))
+        if amount > one.limit:
+            raise NotReserved(Reserved(ReserveState.EXHAUSTED, one.budget_id))
+        if amount:
+            wants += (root_id, one.budget_id, amount, one.name, one.limit)
+    if wants:
+        budgets = len(wants) // _CHARGE_COLUMNS
+        if connection.execute(_charge_statement(budgets), wants).rowcount != budgets:
+            raise NotReserved(Reserved(ReserveState.EXHAUSTED, _exhausted(connection, root_id, charged)))
     return charged
 
 
-def _exhausted(connection: sqlite3.Connection, wants: Sequence[tuple[str, str, int, str, int]]) -> str:
+def _exhausted(
+    connection: sqlite3.Connection, root_id: str, charged: Sequence[tuple[str, str, int, int]]
+) -> str:
     """Return the id of the first budget that would exceed its limit if it were charged again."""
-    for root_id, budget_id, amount, _, limit in wants:
+    wants = [(budget_id, limit, amount) for budget_id, _, limit, amount in charged if amount]
+    for budget_id, limit, amount in wants:
         (spent,) = connection.execute(
             "SELECT amount FROM spent WHERE root_id=? AND budget_id=?", (root_id, budget_id)
         ).fetchone()
         if spent + amount > limit:
             return budget_id
-    return wants[-1][1]
+    return wants[-1][0]
 
 
 def _use_approvals(connection: sqlite3.Connection, wanted: Reservation) -> None:
@@ -303,6 +306,6 @@ def _charge_statement(budgets: int) -> str:
     A budget without a row hasn't been charged yet. The update of a row does nothing if it would pass the limit.
     """
     return (
-        f"INSERT INTO spent VALUES {','.join(['(?,?,?,?,?)'] * budgets)} ON CONFLICT (root_id, budget_id) "  # noqa: S608
+        f"INSERT INTO spent VALUES {','.join([f'({_marks(_CHARGE_COLUMNS)})'] * budgets)} ON CONFLICT (root_id, budget_id) "  # noqa: S608
         "DO UPDATE SET amount=amount+excluded.amount WHERE amount+excluded.amount<=excluded.most"
     )
