@@ -182,11 +182,11 @@ async def test_a_credential_whose_record_is_not_written_is_thrown_away(zone, par
     await pay(task, 1)
     before, append, tries = await spent(zone, task), parts.log._append, []
 
-    async def broken(event, body):
-        tries.append(event)
+    async def broken(*args):
+        tries.append(args)
         if len(tries) == 1:
             raise failure
-        await append(event, body)
+        await append(*args)
 
     monkeypatch.setattr(parts.log, "_append", broken)
     with pytest.raises(tabard.TabardError):
