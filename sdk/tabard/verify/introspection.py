@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 
 from tabard.arguments import parse_json
-from tabard.verify._fetch import FetchError, check_url, fetch
+from tabard.fetching import FetchError, check_url, fetch
 from tabard.verify.errors import Rejected
 
 

@@ -13,9 +13,9 @@ from jwt.types import Options
 
 from tabard import jwk
 from tabard.arguments import parse_json
+from tabard.fetching import MAX_DOCUMENT_BYTES, UNIX, FetchError, check_url, fetch
 from tabard.jwk import MAX_KEYS, VerificationKey
 from tabard.trust import read_trusted
-from tabard.verify._fetch import MAX_DOCUMENT_BYTES, UNIX, FetchError, check_url, fetch
 from tabard.verify.errors import Rejected
 
 _SHORT_WAIT_SECONDS = 1.0

@@ -13,8 +13,8 @@ from typing import Any
 from tabard import base64url, credential_caveats, macaroon
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
+from tabard.fetching import MAX_DOCUMENT_BYTES
 from tabard.trust import read_trusted
-from tabard.verify._fetch import MAX_DOCUMENT_BYTES
 from tabard.verify.errors import Rejected
 
 _RECHECK_SECONDS = 5.0

@@ -158,6 +158,7 @@ def _keys(
         timeout_seconds=config.timeout_seconds,
         ca_file=config.ca_file,
         bearer_token_file=config.bearer_token_file,
+        bearer_for=location.jwks_url or location.discovery_url,
         allow_http=insecure.allow_http,
     )
     freshness = Freshness(config.refresh_seconds, config.min_refetch_seconds, config.max_stale_seconds)

@@ -36,7 +36,7 @@ class KeySourceConfig(BaseModel):
     )
     bearer_token_file: Path | None = Field(
         default=None,
-        description="File whose content is sent as a bearer token to the URLs; for a Kubernetes API server.",
+        description="File whose content is sent as a bearer token to the server of `jwks_url` or `discovery_url`; for a Kubernetes API server.",
     )
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         default=5.0, description="How long fetching one document may take."

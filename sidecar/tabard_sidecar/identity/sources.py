@@ -230,12 +230,11 @@ class RemoteKeys:
         return _found(keys, kid, algorithm)
 
     async def close(self) -> None:
-        """Stop a running fetch and close the connections."""
+        """Stop a running fetch."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        await self._fetcher.close()
 
     def _usable(self) -> JwkSet:
         if self._keys is None or self._monotonic() - self._fetched_at > self._freshness.max_stale_seconds:
@@ -264,7 +263,7 @@ class RemoteKeys:
         return self._task
 
     async def _fetch(self) -> None:
-        # Imported here, so that a sidecar without remote issuers doesn't load the HTTP client.
+        # Imported here, so that a sidecar without remote issuers doesn't load what fetches.
         from tabard_sidecar.identity.fetch import FetchError  # noqa: PLC0415
 
         try:

@@ -34,6 +34,7 @@ async def remote(server, ticks, *, discovery=False, path="/jwks", **options):
         if discovery
         else KeyLocation(server.url, jwks_url=server.url + path)
     )
+    options.setdefault("bearer_for", server.url)
     fetcher = Fetcher(timeout_seconds=options.pop("timeout_seconds", 5), **options)
     source = RemoteKeys(fetcher, location, Freshness(300, 10, 3600), monotonic=ticks)
     try:
@@ -207,6 +208,19 @@ async def test_the_bearer_token_is_read_for_every_request_and_never_told(server,
         assert "secret" not in "".join([*problems, str(caught.value)])
 
     assert server.authorization == ["Bearer first-secret", "Bearer second-secret"]
+
+
+async def test_the_bearer_token_is_for_the_configured_server_only(server, ticks, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("secret")
+    server.jwks_uri = server.url.replace("127.0.0.1", "localhost") + "/jwks"
+    async with remote(server, ticks, discovery=True, bearer_token_file=file) as source:
+        await source.find("key-1", "ES256")
+        assert server.authorization == [None]
+        server.status = 401
+        ticks.advance(301 + 3600)
+        with pytest.raises(KeysUnavailable, match=rf"status 401; bearer_token_file is sent to {server.url}"):
+            await source.find("key-1", "ES256")
 
 
 @pytest.mark.parametrize(

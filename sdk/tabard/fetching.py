@@ -1,4 +1,4 @@
-"""Fetches documents of the zone: over https, or on this machine over http or a unix socket.
+"""Fetches small documents over https, or on this machine over http or a unix socket.
 
 A time-out is for the whole exchange: looking up the name, connecting, TLS and every byte of the answer. Sockets have
 one for each read only, so a server that sends a byte now and then could hold the caller for ever.
@@ -15,6 +15,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class FetchError(Exception):
 
 
 def check_url(url: str) -> None:
-    """Check that the content of a URL can't be changed between the server and this process.
+    """Check that the content of a backend's URL can't be changed between the server and this process.
 
     Raises:
         ValueError: it is none of ``https:``, ``http:`` on this machine, and ``unix:`` with an absolute path.
@@ -62,59 +63,86 @@ def fetch(
     Raises:
         FetchError: the request failed, took too long, or the body has more than 1 MiB.
     """
-    exchange = _Exchange(request, timeout_seconds, unix_socket)
-    thread = threading.Thread(target=exchange.run, name="tabard-fetch", daemon=True)
+    exchange = Exchange(request, timeout_seconds, unix_socket=unix_socket, proxy=_https_proxy())
     try:
-        thread.start()
-    except RuntimeError as error:
-        raise FetchError(f"{exchange.name}: {error}") from None
-    thread.join(timeout_seconds)
-    if thread.is_alive():
+        return exchange.start().result(timeout_seconds)
+    except TimeoutError:
+        raise FetchError(f"{exchange.name}: no whole answer within {timeout_seconds:g} s") from None
+    finally:
         exchange.abandon()
-        raise FetchError(f"{exchange.name}: no whole answer within {timeout_seconds:g} s")
-    if exchange.problem is not None:
-        raise FetchError(f"{exchange.name}: {exchange.problem}")
-    return exchange.body
 
 
-class _Exchange:
-    """One request and its answer, which another thread can end."""
+class Exchange:
+    """One request and its answer in a thread of its own, which :meth:`abandon` ends.
+
+    Args:
+        request: the request.
+        timeout_seconds: longest wait for each single read.
+        unix_socket: the socket to connect to in place of the URL's host.
+        tls: the context of https connections; by default the system's certificate authorities count.
+        proxy: URL of a proxy for https requests.
+    """
 
     def __init__(
-        self, request: urllib.request.Request, timeout_seconds: float, unix_socket: Path | None
+        self,
+        request: urllib.request.Request,
+        timeout_seconds: float,
+        *,
+        unix_socket: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxy: str = "",
     ) -> None:
         self.name = f"{UNIX}{unix_socket}" if unix_socket else request.full_url
-        self.body = b""
-        self.problem: str | None = None
         self._request = request
         self._timeout_seconds = timeout_seconds
         self._unix_socket = unix_socket
+        self._tls = tls or _system_tls()
+        self._proxy = proxy
+        self._answer: Future[bytes] = Future()
         self._lock = threading.Lock()
         self._handles: list[socket.socket] = []
         self._abandoned = False
 
-    def run(self) -> None:
-        """Make the exchange; leaves the body or the problem."""
+    def start(self) -> Future[bytes]:
+        """Begin the exchange.
+
+        Returns:
+            The body to come; or :class:`FetchError`, whose cause is the transport's exception.
+        """
+        try:
+            threading.Thread(target=self._run, name="tabard-fetch", daemon=True).start()
+        except RuntimeError as error:  # too many threads
+            self._fail(str(error), error)
+        return self._answer
+
+    def _run(self) -> None:
+        if not self._answer.set_running_or_notify_cancel():
+            return
         try:
             with self._opener().open(self._request, timeout=self._timeout_seconds) as response:
                 body: bytes = response.read(MAX_DOCUMENT_BYTES + 1)
             if len(body) > MAX_DOCUMENT_BYTES:
-                self.problem = f"more than {MAX_DOCUMENT_BYTES} bytes"
+                self._fail(f"more than {MAX_DOCUMENT_BYTES} bytes", None)
             else:
-                self.body = body
+                self._answer.set_result(body)
         except urllib.error.HTTPError as error:
-            self.problem = str(error)
             error.close()
+            self._fail(f"status {error.code}", error)
         except (
             OSError,
             ValueError,
             http.client.HTTPException,
         ) as error:  # URLError and time-outs are OSErrors
-            self.problem = str(error) or type(error).__name__
+            self._fail(str(error) or type(error).__name__, error)
         finally:
             with self._lock:
                 while self._handles:
                     self._handles.pop().close()
+
+    def _fail(self, problem: str, cause: Exception | None) -> None:
+        error = FetchError(f"{self.name}: {problem}")
+        error.__cause__ = cause
+        self._answer.set_exception(error)
 
     def abandon(self) -> None:
         """Cut the connection, so that the thread that reads from it ends."""
@@ -139,10 +167,9 @@ class _Exchange:
         return connected
 
     def _opener(self) -> urllib.request.OpenerDirector:
-        proxies = urllib.request.getproxies()
-        only_https = urllib.request.ProxyHandler({"https": proxies["https"]} if "https" in proxies else {})
+        only_https = urllib.request.ProxyHandler({"https": self._proxy} if self._proxy else {})
         return urllib.request.build_opener(
-            _NoRedirect, only_https, _Plain(self, self._unix_socket), _Tls(self)
+            _NoRedirect, only_https, _Plain(self, self._unix_socket), _Tls(self, self._tls)
         )
 
 
@@ -154,7 +181,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class _Plain(urllib.request.HTTPHandler):
     """Makes http connections that the exchange can cut."""
 
-    def __init__(self, exchange: _Exchange, unix_socket: Path | None) -> None:
+    def __init__(self, exchange: Exchange, unix_socket: Path | None) -> None:
         super().__init__()
         self._exchange = exchange
         self._unix_socket = unix_socket
@@ -174,15 +201,16 @@ class _Plain(urllib.request.HTTPHandler):
 class _Tls(urllib.request.HTTPSHandler):
     """Makes https connections that the exchange can cut."""
 
-    def __init__(self, exchange: _Exchange) -> None:
-        super().__init__(context=_tls_context())
+    def __init__(self, exchange: Exchange, tls: ssl.SSLContext) -> None:
+        super().__init__(context=tls)
         self._exchange = exchange
+        self._tls = tls
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(self._connection, req)  # type: ignore[arg-type]
 
     def _connection(self, host: str, *, timeout: float) -> http.client.HTTPSConnection:
-        connection = http.client.HTTPSConnection(host, timeout=timeout, context=_tls_context())
+        connection = http.client.HTTPSConnection(host, timeout=timeout, context=self._tls)
         connection._create_connection = self._exchange.connect  # type: ignore[attr-defined] # noqa: SLF001
         return connection
 
@@ -190,7 +218,7 @@ class _Tls(urllib.request.HTTPSHandler):
 class _UnixConnection(http.client.HTTPConnection):
     """A connection to a unix socket of this user or root."""
 
-    def __init__(self, exchange: _Exchange, path: Path, host: str, timeout: float) -> None:
+    def __init__(self, exchange: Exchange, path: Path, host: str, timeout: float) -> None:
         super().__init__(host, timeout=timeout)
         self._exchange = exchange
         self._path = path
@@ -220,6 +248,10 @@ def _cut(handle: socket.socket) -> None:
         return
 
 
+def _https_proxy() -> str:
+    return urllib.request.getproxies().get("https", "")
+
+
 @lru_cache(maxsize=1)
-def _tls_context() -> ssl.SSLContext:
+def _system_tls() -> ssl.SSLContext:
     return ssl.create_default_context()

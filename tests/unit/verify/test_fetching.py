@@ -10,8 +10,9 @@ import urllib.request
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from tabard.verify import Verifier, _fetch
-from tabard.verify._fetch import FetchError, check_url, fetch
+from tabard import fetching
+from tabard.fetching import FetchError, check_url, fetch
+from tabard.verify import Verifier
 
 from tests.support.backends import Documents, serve_unix
 
@@ -53,7 +54,7 @@ def get(url, **options):
     return fetch(urllib.request.Request(url), _TIMEOUT_SECONDS, **options)  # noqa: S310  # a server of this test
 
 
-def fetching():
+def threads():
     return [thread for thread in threading.enumerate() if thread.name == "tabard-fetch"]
 
 
@@ -74,9 +75,9 @@ def test_a_server_that_drips_holds_no_caller_longer_than_the_timeout(scheme, sai
     with talking(said=said, again=again) as address:
         with pytest.raises(FetchError, match=r"no whole answer within 0\.4 s"):
             get(f"{scheme}://{address}/document")
-        for thread in fetching():
+        for thread in threads():
             thread.join(_FAR_BELOW_FOR_EVER_SECONDS)
-        assert not fetching()
+        assert not threads()
     assert time.monotonic() - began < _FAR_BELOW_FOR_EVER_SECONDS
 
 
@@ -85,9 +86,9 @@ def test_a_proxy_that_drips_holds_no_caller_either(monkeypatch):
         monkeypatch.setenv("https_proxy", f"http://{address}")
         with pytest.raises(FetchError, match="no whole answer"):
             get("https://keys.invalid/document")
-        for thread in fetching():
+        for thread in threads():
             thread.join(_FAR_BELOW_FOR_EVER_SECONDS)
-        assert not fetching()
+        assert not threads()
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
@@ -116,7 +117,7 @@ def test_keys_come_over_a_unix_socket_of_this_user(folder, issuer, replay):
 
 
 def test_a_unix_socket_of_another_user_gives_no_keys(folder, issuer, monkeypatch):
-    monkeypatch.setattr(_fetch, "_listener", lambda _: os.geteuid() + 1)
+    monkeypatch.setattr(fetching, "_listener", lambda _: os.geteuid() + 1)
     with serve_unix(folder / "h", lambda _: (200, issuer.jwks())) as server:
         with pytest.raises(FetchError, match="listens there, neither root nor this user"):
             get("http://localhost/.well-known/jwks.json", unix_socket=folder / "h")
