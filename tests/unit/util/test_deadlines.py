@@ -1,4 +1,4 @@
-"""Deadlines of requests: one timer ends whichever takes too long, and cancels nobody else."""
+"""Deadlines of requests: one timer ends each that takes too long, and cancels no other."""
 
 from __future__ import annotations
 
