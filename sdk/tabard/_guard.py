@@ -79,6 +79,8 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
             wait_for_approval,
             on_denied,
             on_approval,
+            inspect.getdoc(function) or "",
+            f"{getattr(function, '__module__', '')}.{label(function)}",
         )
         wrap = _guard_aio.wrap if _is_async(function) else _guard_sync.wrap
         return typing.cast("Function", wrap(function, tool))

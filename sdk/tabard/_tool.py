@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,12 +22,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MARK = "__tabard__"
 """Attribute of a guarded function that holds its :class:`Tool`."""
 
+_made: weakref.WeakSet[Tool] = weakref.WeakSet()
 _log = logging.getLogger("tabard")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Tool:
-    """A guarded function as a tool, with the options of its guard."""
+    """A guarded function as a tool, with the options of its guard.
+
+    ``description`` is the function's docstring, ``place`` its module and name.
+    """
 
     name: str
     server: str
@@ -37,6 +42,11 @@ class Tool:
     wait_for_approval: float
     on_denied: OnDenied | None
     on_approval: OnApproval | None
+    description: str = ""
+    place: str = ""
+
+    def __post_init__(self) -> None:
+        _made.add(self)
 
     def current(self) -> TaskBase:
         """Return the task to use.
@@ -139,6 +149,11 @@ def _settled(result: Any, hook: str, tool: str) -> Any:  # noqa: ANN401  # what 
             f"{tool}: {hook} is asynchronous, and the guarded function isn't; give its guard another"
         )
     return result
+
+
+def guarded_tools() -> list[Tool]:
+    """Return the guarded functions of this process that are in use, by name; also those that a framework has wrapped."""
+    return sorted(_made, key=lambda tool: (tool.server, tool.name, tool.place))
 
 
 def public(wrapper: Function, tool: Tool) -> Function:

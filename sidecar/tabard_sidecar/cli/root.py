@@ -23,6 +23,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "call": ("tabard_sidecar.cli.call", "call", "Ask about one tool call and show the decision."),
     "token": ("tabard_sidecar.cli.token", "token", "Mint a local subject token, for experiments."),
     "policy": ("tabard_sidecar.cli.policy", "policy", "Check, test, evaluate and create policies."),
+    "catalogue": (
+        "tabard_sidecar.cli.catalogue",
+        "catalogue",
+        "Write the tool catalogue from Python or MCP.",
+    ),
     "keys": ("tabard_sidecar.cli.keys", "keys", "Make, rotate, list and export the zone's keys."),
     "config": ("tabard_sidecar.cli.config", "config", "Check and show the configuration."),
     "approvals": (

@@ -1,0 +1,108 @@
+"""Asks a server of the Model Context Protocol for its tools, for ``tabard catalogue from-mcp``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+from tabard.address import is_loopback
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+
+_MAX_PAGES = 100
+_MAX_TOOLS = 5000
+_KEYS = ("name", "title", "description", "inputSchema", "annotations")
+
+
+def tools_of(
+    command: Sequence[str], server: str, token: str, timeout_seconds: float
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the tools of a server, and notes on what needs attention.
+
+    Raises:
+        Failure: the client isn't installed, or the server doesn't answer as it should.
+    """
+    try:
+        import mcp  # noqa: F401, PLC0415 - an extra
+    except ImportError as error:
+        raise Failure(
+            "the client for MCP servers isn't installed",
+            exit_codes.USAGE,
+            next_step="Run: pip install 'tabard-sidecar[mcp]'. Or save the server's tools/list answer as JSON: "
+            "catalogue.path takes it as it is.",
+        ) from error
+    if token and command[0].startswith("http://") and not is_loopback(urlsplit(command[0]).hostname or ""):
+        raise Failure(
+            "a token isn't sent over plain HTTP to another machine",
+            exit_codes.USAGE,
+            where=command[0],
+            next_step="Use the server's https:// address.",
+        )
+    try:
+        found = asyncio.run(asyncio.wait_for(_listed(command, token), timeout_seconds))
+    except Exception as error:
+        raise Failure(
+            f"the server's tools can't be listed: {_reason(error, timeout_seconds)}",
+            exit_codes.UNREACHABLE,
+            where=" ".join(command),
+            next_step="Check that the server starts and answers, and look at what it wrote above.",
+        ) from error
+    return [_described(tool, server) for tool in found], []
+
+
+def _reason(error: BaseException, timeout_seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_seconds:g} s"
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+async def _listed(command: Sequence[str], token: str) -> list[dict[str, Any]]:
+    import mcp  # noqa: PLC0415 - see above
+
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(mcp.Client(await _target(command, token, stack)))
+        tools: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for _ in range(_MAX_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            tools += [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in page.tools]
+            cursor = page.next_cursor
+            if not cursor or len(tools) > _MAX_TOOLS:
+                break
+        if cursor or len(tools) > _MAX_TOOLS:
+            raise ValueError(
+                f"it offers more than {_MAX_TOOLS} tools, or more than {_MAX_PAGES} pages of them"
+            )
+        return tools
+
+
+async def _target(command: Sequence[str], token: str, stack: AsyncExitStack) -> Any:  # noqa: ANN401 - mcp's
+    if len(command) == 1 and command[0].startswith(("http://", "https://")):
+        if not token:
+            return command[0]
+        import httpx2  # noqa: PLC0415 - comes with mcp
+        from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+
+        client = await stack.enter_async_context(
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=None)
+        )
+        return streamable_http_client(command[0], http_client=client)
+    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
+
+    program = StdioServerParameters(command=command[0], args=list(command[1:]), env=dict(os.environ))
+    return stdio_client(program, errlog=sys.stderr)
+
+
+def _described(tool: dict[str, Any], server: str) -> dict[str, Any]:
+    described = {key: tool[key] for key in _KEYS if key in tool}
+    if server:
+        described = {"name": described["name"], "server": server, **described}
+    return described

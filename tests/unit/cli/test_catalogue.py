@@ -1,0 +1,210 @@
+"""``tabard catalogue from-python``: what it writes is what the guards then send."""
+
+import datetime as dt
+import json
+import textwrap
+
+import pytest
+import yaml
+from tabard_sidecar.cli import main
+from tabard_sidecar.policy.catalogue import load_catalogue
+
+TOOLS = '''
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pydantic
+import tabard
+
+print("importing")
+
+
+class Colour(Enum):
+    RED = "red"
+    NO = "NO"
+
+
+@dataclasses.dataclass
+class Line:
+    item: str
+    count: int = 1
+
+
+class Address(pydantic.BaseModel):
+    street: str
+    post_code: str = pydantic.Field(alias="postCode", pattern="^[A-Z0-9]+$")
+    rent: Decimal = Decimal(1)
+
+
+class Session: ...
+
+
+@tabard.guard("orders.place", server="shop", ignore=["session"])
+async def place(
+    lines: list[Line],
+    to: Address,
+    on: dt.date,
+    colour: Colour,
+    session: Session,
+    kind: Annotated[Literal["a", "b"], pydantic.Field(description="which")] = "a",
+    note: str | None = None,
+    credential: tabard.Credential = tabard.INJECTED,
+) -> None:
+    """Place an order.
+
+    With lines.
+    """
+
+
+@tabard.guard("orders.read")
+def read(id: int, *more: int, **filters: str) -> None: ...
+
+
+def wrapped():
+    """Frameworks keep the guarded function inside of an object."""
+
+    @tabard.guard("orders.list")
+    def list_orders(page, size: int = 10): ...
+
+    return {"tool": list_orders}
+
+
+TOOL = wrapped()
+'''
+ADDRESS = {"street": "High St", "postCode": "X1", "rent": "1"}
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A module of a name that no other test uses, in the working directory."""
+    name = f"shop_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(TOOLS)
+    monkeypatch.chdir(tmp_path)
+    return name
+
+
+def test_the_catalogue_takes_what_the_guards_send(shop, capsys, tmp_path):
+    assert main(["catalogue", "from-python", shop, "--output", "catalogue.yaml"]) == 0
+    assert "importing" not in capsys.readouterr().out
+    catalogue = load_catalogue(tmp_path / "catalogue.yaml")
+    place = catalogue.lookup("orders.place", "shop")
+    assert place.arguments == {"lines", "to", "on", "colour", "kind", "note"}
+    order = {
+        "lines": [{"item": "tea", "count": 2}],
+        "to": ADDRESS,
+        "on": dt.date(2026, 1, 2).isoformat(),
+        "colour": "NO",
+        "kind": "b",
+        "note": None,
+    }
+    assert place.validate(order) is None
+    assert place.validate({key: order[key] for key in ("lines", "to", "on", "colour")}) is None
+    for wrong in (
+        {"session": 1},
+        {"colour": "blue"},
+        {"kind": "c"},
+        {"lines": [{"item": 1}]},
+        {"to": ADDRESS | {"postCode": "x!"}},
+        {"note": 7},
+    ):
+        assert place.validate(order | wrong) is not None, wrong
+    (described,) = [tool for tool in _tools(tmp_path / "catalogue.yaml") if tool["name"] == "orders.place"]
+    assert described["description"] == "Place an order.\n\nWith lines."
+    assert described["inputSchema"]["properties"]["kind"]["description"] == "which"
+    read = catalogue.lookup("orders.read", "")
+    assert read.validate({"id": 1, "more": [2, 3], "state": "open"}) is None
+    assert read.validate({"id": 1, "state": 3}) is not None
+    assert read.validate({"more": []}) is not None
+    assert catalogue.lookup("orders.list", "").validate({"page": {"any": "thing"}, "size": 3}) is None
+
+
+def _tools(path):
+    return yaml.safe_load(path.read_text())["tools"]
+
+
+def test_without_a_file_it_goes_to_standard_output(shop, capsys):
+    assert main(["catalogue", "from-python", f"{shop}.py", "--json"]) == 0
+    names = [tool["name"] for tool in json.loads(capsys.readouterr().out)["tools"]]
+    assert {"orders.place", "orders.read", "orders.list"} <= set(names)
+
+
+def test_an_update_keeps_what_people_wrote(shop, capsys, tmp_path):
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(
+        textwrap.dedent("""
+        tools:
+          - name: orders.read
+            annotations: {readOnlyHint: true}
+            labels: [untrusted]
+            inputSchema: {type: object}
+          - name: mail.send
+        """)
+    )
+    assert main(["catalogue", "from-python", shop, "--output", str(file)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["catalogue", "from-python", shop, "--output", str(file), "--update", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == 1
+    read = next(tool for tool in _tools(file) if tool["name"] == "orders.read")
+    assert read["labels"] == ["untrusted"]
+    assert read["annotations"] == {"readOnlyHint": True}
+    assert read["inputSchema"]["properties"]["id"] == {"type": "integer"}
+    assert load_catalogue(file).lookup("mail.send", "") is not None
+
+
+def test_what_needs_attention_is_told(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd_tools.py").write_text(
+        textwrap.dedent("""
+        import pydantic, tabard
+        from typing import Annotated
+
+        @tabard.guard("odd.made", arguments=lambda x: {"x": x})
+        def made(x): ...
+
+        @tabard.guard("odd.pattern")
+        def pattern(x: Annotated[str, pydantic.Field(json_schema_extra={"pattern": "^(?=a)"})]): ...
+
+        @tabard.guard("odd.twice")
+        def one(x: int): ...
+
+        @tabard.guard("odd.twice")
+        def two(x: str): ...
+        """)
+    )
+    assert main(["catalogue", "from-python", "odd_tools", "--output", "c.yaml"]) == 1
+    err = capsys.readouterr().err
+    assert "odd.made (odd_tools.made): its guard makes the arguments by a function" in err
+    assert "left out: tool 'odd.pattern'" in err
+    assert "left out: odd.twice is there twice" in err
+    assert load_catalogue(tmp_path / "c.yaml").lookup("odd.made", "") is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import nowhere_at_all", "ModuleNotFoundError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_a_module_that_can_not_be_imported_says_why(capsys, tmp_path, monkeypatch, source, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad_module.py").write_text(source)
+    assert main(["catalogue", "from-python", "bad_module.py"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_the_client_for_mcp_the_extra_is_named(capsys):
+    """The environment of these tests doesn't have it; tests/frameworks has."""
+    assert main(["catalogue", "from-mcp", "server"]) == 2
+    assert "pip install 'tabard-sidecar[mcp]'" in capsys.readouterr().err
+
+
+def test_an_update_needs_a_file(capsys):
+    assert main(["catalogue", "from-python", "tests", "--update"]) == 2
+    assert "--output" in capsys.readouterr().err
