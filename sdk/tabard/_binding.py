@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabard import _annotations, _json, _values
@@ -41,6 +41,7 @@ class Binding:
         extract: returns the arguments of the tool call, if they aren't the function's.
         credential: the parameter that takes the credential; empty if there is none.
         credential_optional: that parameter may be ``None``.
+        credential_place: number of parameters before it, if it is passed by position; ``None`` if by name.
     """
 
     signature: inspect.Signature
@@ -49,6 +50,7 @@ class Binding:
     extract: Callable[..., Mapping[str, Any]] | None
     credential: str
     credential_optional: bool
+    credential_place: int | None
 
     @classmethod
     def of(
@@ -75,6 +77,7 @@ class Binding:
             raise TypeError(f"{name}: {first} is no argument of a tool call; write ignore=({first!r},)")
         hints = _annotations.evaluated(function)
         credential, optional = _credential_parameter(name, parameters, hints)
+        place = _place(parameters, credential)
         parameters.pop(credential, None)
         hints.pop(credential, None)
         if extract is None:
@@ -86,7 +89,7 @@ class Binding:
             ],
             return_annotation=hints.get("return", signature.return_annotation),
         )
-        return cls(public, hints, ignore, extract, credential, optional)
+        return cls(public, hints, ignore, extract, credential, optional, place)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
         """Bind one call.
@@ -95,6 +98,8 @@ class Binding:
             TypeError: the function doesn't take these arguments.
             InvalidRequest: they have no exact JSON form.
         """
+        if self.credential and self.credential in kwargs:  # **more would take it
+            raise TypeError(f"got an unexpected keyword argument {self.credential!r}")
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         ignored = {name: bound.arguments[name] for name in self.ignore}
@@ -124,19 +129,23 @@ class Binding:
                 arguments[key] = value
         return arguments
 
-    def add_credential(self, bound: Bound, decision: Decision) -> None:
-        """Give the credential to the function if it asks for it.
+    def with_credential(self, bound: Bound, decision: Decision) -> Bound:
+        """Return the call with the credential, if the function asks for it.
 
         Raises:
             Denied: the function needs one and policy issued none.
         """
         if not self.credential:
-            return
+            return bound
         if decision.credential is None and not self.credential_optional:
             text = "policy allowed the call without a credential (kind none), and the tool needs one"
             reason = Reason("no_credential", text)
             raise Denied(reason.code, text, decision_id=decision.decision_id, reasons=(reason,))
-        bound.kwargs[self.credential] = decision.credential
+        if self.credential_place is None:
+            return replace(bound, kwargs={**bound.kwargs, self.credential: decision.credential})
+        # Those after it are passed by position, too.
+        before, after = bound.args[: self.credential_place], bound.args[self.credential_place :]
+        return replace(bound, args=(*before, decision.credential, *after))
 
 
 def label(function: Callable[..., Any]) -> str:
@@ -165,6 +174,13 @@ def _credential_parameter(
     if len(found) > 1 or parameters[name].kind not in by_name:
         raise TypeError(f"{function}: exactly one parameter, passed by name, can take the credential")
     return name, optional
+
+
+def _place(parameters: Mapping[str, inspect.Parameter], name: str) -> int | None:
+    """Return the number of parameters before one that can be passed by position; ``None`` if it can't."""
+    if not name or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
+        return None
+    return list(parameters).index(name)
 
 
 def _check_possible(function: str, names: Collection[str], hints: Mapping[str, Any]) -> None:

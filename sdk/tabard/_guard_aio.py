@@ -27,7 +27,7 @@ def wrap(function: _Guarded[_P, _R], tool: Tool) -> _Guarded[_P, _R]:
             ask = hooks.approval_hook(bound)
             asked = None if ask is None else ask.later
             decision = await task.authorize(tool.name, bound.arguments, on_approval=asked, **tool.options())
-            tool.binding.add_credential(bound, decision)
+            bound = tool.binding.with_credential(bound, decision)
         except TabardError as error:
             return cast("_R", await hooks.denied_later(error))
         with _context.ActiveCall(decision):

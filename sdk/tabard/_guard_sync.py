@@ -28,7 +28,7 @@ def wrap(function: _Guarded[_P, _R], tool: Tool) -> _Guarded[_P, _R]:
             ask = hooks.approval_hook(bound)
             asked = None if ask is None else ask.now
             decision = task.authorize(tool.name, bound.arguments, on_approval=asked, **tool.options())
-            tool.binding.add_credential(bound, decision)
+            bound = tool.binding.with_credential(bound, decision)
         except TabardError as error:
             return cast("_R", hooks.denied(error))
         with _context.ActiveCall(decision):

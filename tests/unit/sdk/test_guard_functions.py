@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import itertools
 import typing
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,3 +124,80 @@ def test_methods_are_guarded_below_their_decorator(task, tabard_fake):
             tabard.guard("t")(kind(lambda n: n))
     with pytest.raises(TypeError, match="needs a function, not a int"):
         tabard.guard("t")(3)
+
+
+def anywhere(credential: tabard.Credential, a, b=2):
+    return credential, (a, b)
+
+
+def between(a, credential: tabard.Credential, b=2):
+    return credential, (a, b)
+
+
+def before_defaults(a, credential: tabard.Credential = tabard.INJECTED, b=2):
+    return credential, (a, b)
+
+
+def after_positional_only(a, /, credential: tabard.Credential, b=2):
+    return credential, (a, b)
+
+
+def before_the_rest(a, credential: tabard.Credential, *b):
+    return credential, (a, *b)
+
+
+def before_more(a, credential: tabard.Credential, b=2, **more):
+    return credential, (a, b)
+
+
+def by_name_only(a, b=2, *, credential: tabard.Credential, **more):
+    return credential, (a, b)
+
+
+def last(a, b=2, credential: tabard.Credential = tabard.INJECTED):
+    return credential, (a, b)
+
+
+def partly(first, a, credential: tabard.Credential, b=2):
+    return credential, (a, b)
+
+
+PLACES = [
+    anywhere,
+    between,
+    before_defaults,
+    after_positional_only,
+    before_the_rest,
+    before_more,
+    by_name_only,
+    last,
+    functools.partial(partly, 0),
+]
+
+
+@pytest.mark.parametrize("function", PLACES, ids=lambda each: getattr(each, "__name__", "a partial"))
+async def test_the_credential_reaches_its_parameter_wherever_it_stands(task, tabard_fake, function):
+    tabard_fake.allow("t")
+
+    async def later(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    later.__signature__, later.__annotations__ = inspect.signature(function), typing.get_type_hints(last)
+    calls = [((1,), {}), ((1, 3), {})]
+    if function not in {before_the_rest, after_positional_only}:
+        calls += [((1,), {"b": 3}), ((), {"b": 3, "a": 1})]
+    for (args, kwargs), tool in itertools.product(calls, (function, later)):
+        result = tabard.guard("t")(tool)(*args, **kwargs)
+        credential, values = await result if inspect.isawaitable(result) else result
+        assert isinstance(credential, tabard.Credential)
+        sent = tabard_fake.calls[-1].arguments
+        passed = sent["b"] if function is before_the_rest else [sent["b"]]
+        assert values == (sent["a"], *passed)
+
+
+@pytest.mark.parametrize("function", PLACES, ids=lambda each: getattr(each, "__name__", "a partial"))
+def test_nobody_passes_the_credential_by_name(task, tabard_fake, function):
+    tabard_fake.allow("t")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'credential'"):
+        tabard.guard("t")(function)(1, credential="forged")
+    assert tabard_fake.calls == []
