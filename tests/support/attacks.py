@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from testbed.attacks.agents import Attack
-from testbed.attacks.stage import Stage
+from testbed.attacks.stage import Held, Stage
 from testbed.probing import Probes
 
 BOUND_SECONDS = 0.1
@@ -32,7 +32,15 @@ async def answers_under(attack: Attack, stage: Stage, probes: Probes, seconds: f
     assert took
     usual, usual_twin = statistics.median(took), statistics.median(twin)
     assert usual < max(BOUND_SECONDS, _TIMES_TWIN * usual_twin), (took, twin, held[:3])
-    assert not held or held[0].running < 1000 * BOUND_SECONDS, held[:3]
+    assert all(one.running < 1000 * _longest(one) for one in held), held[:3]
+
+
+def _longest(held: Held) -> float:
+    """Return how long something may hold others up, in seconds of processor time.
+
+    On a busy machine the watcher of the interpreter waits for a processor, too, so it may find some turns of a thread in one.
+    """
+    return BOUND_SECONDS * (2 if held.what.startswith("the interpreter") else 1)
 
 
 def forget_peak(pid: int) -> None:
