@@ -48,8 +48,8 @@ def find_target(
     """
     from tabard_sidecar.config import compile_options  # noqa: PLC0415 - not needed for --help
     from tabard_sidecar.policy.catalogue import load_catalogue  # noqa: PLC0415
+    from tabard_sidecar.policy.catalogue_source import create_catalogue  # noqa: PLC0415
     from tabard_sidecar.policy.conf import CatalogueConfig  # noqa: PLC0415
-    from tabard_sidecar.policy.factory import create_catalogue  # noqa: PLC0415
     from tabard_sidecar.policy.loading.compiling import CompileOptions  # noqa: PLC0415
     from tabard_sidecar.policy.loading.offered import Offers  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415

@@ -24,17 +24,24 @@ _NEXT = {
 def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     """Run the sidecar until a signal stops it.
 
-    SIGTERM and SIGINT drain and stop, SIGHUP reloads policy and keys and reopens the decision log.
+    SIGTERM and SIGINT drain and stop. SIGHUP reads keys, catalogue and policy again and reopens the
+    decision log; all of them are followed without it, too. Changes of the configuration count from the
+    next start on: SIGHUP tells in log and health which settings differ.
     """
     loaded = load_settings(config_file, assignments)
     poll_in_place()
+    from tabard_sidecar.config import load  # noqa: PLC0415
     from tabard_sidecar.server.lifecycle import (  # noqa: PLC0415 - after the configuration proved sound
         StartupError,
         run,
     )
 
     try:
-        run(loaded.settings, loaded.file and loaded.file.absolute())
+        run(
+            loaded.settings,
+            loaded.file and loaded.file.absolute(),
+            reread=lambda: load(config_file, assignments=assignments).settings,
+        )
     except StartupError as error:
         raise Failure(
             f"the sidecar can't start: {error}",

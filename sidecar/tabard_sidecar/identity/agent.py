@@ -193,7 +193,10 @@ class KubernetesAgent:
         except KeysUnavailable as error:
             self._failure = str(error)
         except OSError as error:
-            self._failure = f"it can't be read: {error.strerror}"
+            self._failure = (
+                f"it can't be read: {error.strerror}; mount a projected token there, or correct "
+                "identity.agent.service_account.token_file"
+            )
         except UnicodeDecodeError:
             self._failure = "it isn't UTF-8 text"
         else:
@@ -211,7 +214,9 @@ class KubernetesAgent:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(self._terms.poll_seconds)
+            pause = self._terms.poll_seconds
+            # Without an identity nothing works, so a token that comes is noticed at once.
+            await asyncio.sleep(pause if self._agent is not None and not self._failure else min(1.0, pause))
             await self.refresh()
 
     def _check_unsigned(self, token: UnverifiedToken) -> None:

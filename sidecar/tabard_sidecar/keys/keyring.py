@@ -30,7 +30,7 @@ DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 1.0
-_REREAD_SECONDS = 5.0
+_REREAD_SECONDS = 1.0
 _DERIVED_KEYS = 1024
 
 
@@ -48,7 +48,7 @@ class ExportedKey:
 class Keyring:
     """Reads the key directory and follows its changes.
 
-    The accessors check the directory at most once a second, with one stat, and each file every five seconds. A file
+    The accessors check the directory and each file at most once a second, with one stat each. A file
     that is refused while the process runs is dropped alone and shows in :attr:`problems`. If the directory can't be
     read, the keys stay usable for ``max_stale_seconds``; after that every accessor raises.
 
@@ -115,11 +115,16 @@ class Keyring:
         for key in self._by_use.get(use, ()):
             if key.active_at(now):
                 return key
-        raise NoDecision(
-            "UNAVAILABLE",
-            "keys_unavailable",
-            f"no key for use {use!r} is active in {self._directory}; run: tabard keys new --use {use}",
-        )
+        raise NoDecision("UNAVAILABLE", "keys_unavailable", self._missing(use))
+
+    def _missing(self, use: str) -> str:
+        """Return why no key is active, with the cure: a key that is refused is mended, not replaced."""
+        if self._problems:
+            return f"no key for use {use!r} can be used: {'; '.join(self._problems)}"
+        waiting = [key.kid for key in self.list(use) if key.active_from > self._clock()]
+        if waiting:
+            return f"no key for use {use!r} is active: {waiting[-1]} isn't yet; check the clock and its active_from"
+        return f"no key for use {use!r} is active in {self._directory}; run: tabard keys new --use {use}"
 
     def get(self, kid: str, use: str) -> Key | None:
         """Return the key named ``kid`` if it is accepted now for ``use``, else ``None``."""

@@ -7,22 +7,22 @@ from dataclasses import replace
 from tabard_opa import Engine
 
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.policy.catalogue import Catalogue, load_catalogue
-from tabard_sidecar.policy.conf import BundleConfig, CatalogueConfig, PolicyConfig
+from tabard_sidecar.policy.conf import BundleConfig, PolicyConfig
 from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.engines.provider import PolicyProvider
 from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.compiling import WITHHELD, WITHHELD_REMOTE, CompileOptions
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
-from tabard_sidecar.policy.runtime import Runtime, StatusListener
+from tabard_sidecar.policy.runtime import Companion, Runtime, StatusListener
 
 
-def create_runtime(
+def create_runtime(  # noqa: PLR0913, PLR0917 - one argument per part
     config: PolicyConfig,
     options: CompileOptions,
     engine: Engine,
     clock: Clock,
     listener: StatusListener | None = None,
+    companion: Companion | None = None,
 ) -> Runtime:
     """Return the runtime; the caller starts it.
 
@@ -35,7 +35,7 @@ def create_runtime(
         message = f"insecure.capabilities lists {', '.join(unknown)}, which isn't withheld"
         step = f"List only names among {', '.join(withheld)}"
         raise PolicyBrokenError([PolicyProblem("", 0, 0, "capabilities", message, step)])
-    return Runtime(_provider(config, options, engine), config, clock, listener)
+    return Runtime(_provider(config, options, engine), config, clock, listener, companion)
 
 
 def _provider(config: PolicyConfig, options: CompileOptions, engine: Engine) -> PolicyProvider:
@@ -64,14 +64,3 @@ def bundle_keys(config: BundleConfig) -> BundleKeys | None:
     """Return the keys of which one must have signed the policy; ``None`` if it needn't be signed."""
     files = {name: (key.algorithm, key.key_file) for name, key in config.keys.items()}
     return BundleKeys(files, config.scope) if files else None
-
-
-def create_catalogue(config: CatalogueConfig) -> Catalogue:
-    """Return the configured catalogue; an empty one if no path is set.
-
-    Raises:
-        PolicyBrokenError: the file can't be used; it holds every problem that was found.
-    """
-    if config.path is None:
-        return Catalogue(config.required)
-    return load_catalogue(config.path, required=config.required, trusted=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
@@ -21,11 +21,24 @@ StatusListener = Callable[[PolicyStatus], None]
 _WATCH_SECONDS = 1.0
 
 
+class Companion(Protocol):
+    """What a policy is checked against, and what changes together with it: the catalogue."""
+
+    async def fingerprint(self) -> object:
+        """Return a value that changes whenever its source does."""
+        ...
+
+    async def refresh(self) -> None:
+        """Read its source if that changed; never raises."""
+        ...
+
+
 class Runtime:
     """Serves one policy source; implements :class:`tabard_sidecar.interfaces.PolicyRuntime`.
 
     Belongs to one event loop. ``start`` must have returned before a policy is leased. ``listener`` is called whenever a
     load succeeded or failed, and within a second after evaluation was shortened, paused or got stuck, or went on.
+    ``companion`` is followed like the policy, and read before it.
     """
 
     def __init__(
@@ -34,8 +47,10 @@ class Runtime:
         config: PolicyConfig,
         clock: Clock,
         listener: StatusListener | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self._provider = provider
+        self._companion = companion
         self._config = config
         self._clock = clock
         self._listener = listener
@@ -131,7 +146,9 @@ class Runtime:
     async def reload(self) -> PolicyStatus:
         """Load the source now. A source that is broken leaves the active policy as it is and says so in the status."""
         async with self._loading:
-            seen = await self._provider.fingerprint()
+            seen = await self._fingerprint()
+            if self._companion is not None:
+                await self._companion.refresh()
             try:
                 loaded = await self._provider.load()
             except PolicyBrokenError as error:
@@ -147,6 +164,11 @@ class Runtime:
         if self._listener is not None:
             self._listener(status)
         return status
+
+    async def _fingerprint(self) -> object:
+        """Return a value that changes whenever the policy's source or the companion's does."""
+        companion = None if self._companion is None else await self._companion.fingerprint()
+        return await self._provider.fingerprint(), companion
 
     def _require_active(self) -> SharedPolicy:
         if self._active is None:
@@ -202,12 +224,12 @@ class Runtime:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self._config.poll_seconds)
-            seen = await self._provider.fingerprint()
+            seen = await self._fingerprint()
             if seen == self._seen:
                 continue
             while True:
                 await asyncio.sleep(self._config.quiet_seconds)
-                again = await self._provider.fingerprint()
+                again = await self._fingerprint()
                 if again == seen:
                     break
                 seen = again

@@ -120,10 +120,15 @@ class SinkDecisionLog:
     async def start(self) -> None:
         """Remove what may be removed, and report a log that has no space, before anything is decided."""
         await self.tidy()
-        try:
-            self._sink.check()
-        except SinkError as error:
-            self._failed(error, 0)
+        self.look()
+
+    def look(self) -> None:
+        """Report a log that can't be written before a record is refused."""
+        if self._recovery is None or self._recovery.done():
+            try:
+                self._sink.probe()
+            except SinkError as error:
+                self._failed(error, 0)
 
     def hold(self, decision_id: str, size: int) -> None:
         """Keep room for the records of a decision; see the interface."""
@@ -286,6 +291,7 @@ class SinkDecisionLog:
             with contextlib.suppress(SinkError):
                 async with self._lock:
                     await self._tidy()
+                    self._sink.probe()
                     lost = {"lost": self._lost, **self._unnamed.told()}
                     note = self._composer.note(NOTE, lost, time.time())
                     # With room for what was lost, or the log would be full again with the next record.

@@ -22,6 +22,7 @@ from tabard.trust import require_trusted
 
 from tabard_sidecar.records.chain import Head, read_head
 from tabard_sidecar.records.sinks import Removal, SinkError, SinkFullError
+from tabard_sidecar.util.disk import require_space
 
 SHIPPED = ".shipped"
 """Suffix of the mark beside a closed file that was copied elsewhere; it holds the file's last head."""
@@ -82,6 +83,14 @@ class FileSink:
         """Check that the files leave space for records of so many bytes."""
         try:
             self._prepare(0, self._max_total_bytes - size)
+        except OSError as error:
+            raise SinkError(f"{self._path}: {error.strerror}") from error
+
+    def probe(self) -> None:
+        """Check that the file is there, and that file system and other files leave space for records."""
+        self.check()
+        try:
+            require_space(self._descriptor)
         except OSError as error:
             raise SinkError(f"{self._path}: {error.strerror}") from error
 

@@ -81,6 +81,14 @@ class Sink(Protocol):
         """
         ...
 
+    def probe(self) -> None:
+        """Check all that can be checked without writing a record; takes longer than :meth:`check`.
+
+        Raises:
+            SinkError: a record couldn't be written.
+        """
+        ...
+
     def removable(self, now: float) -> list[Removal]:
         """Return what may be removed now: files that were kept for their time or are marked as shipped."""
         ...
@@ -158,6 +166,15 @@ class StreamSink:
 
     def check(self, size: int = 1) -> None:
         """Do nothing: only a write tells whether a stream takes it."""
+
+    def probe(self) -> None:
+        """Write nothing at all, which tells whether there is a reader and space; a stalled reader shows in a write."""
+        try:
+            os.write(self._descriptor, b"")
+        except OSError as error:
+            raise SinkError(f"standard output: {error.strerror}") from error
+        if any(event & (select.POLLERR | select.POLLNVAL) for _, event in self._poll.poll(0)):
+            raise SinkError("standard output: its reader is gone")
 
     def removable(self, now: float) -> list[Removal]:  # noqa: ARG002 - the interface's argument
         """Return nothing: a stream keeps no files."""

@@ -41,35 +41,31 @@ from tabard_sidecar.pipeline.credentials import Credentials
 from tabard_sidecar.pipeline.filter_tools import ToolFilter
 from tabard_sidecar.pipeline.outcomes import Outcomes
 from tabard_sidecar.pipeline.tasks import TaskRules, Tasks
-from tabard_sidecar.policy.catalogue import Catalogue
-from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.reasons import reason_texts
 from tabard_sidecar.records.applog import configure_logging
 from tabard_sidecar.records.sinks import SinkError
 from tabard_sidecar.server.edge import Edge
 from tabard_sidecar.server.grpc_server import LARGE_IN_FLIGHT, bind, grpc_server
+from tabard_sidecar.server.housekeeping import housekeeping
 from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServicer
 from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.server.operator_gate import OperatorGate
 from tabard_sidecar.server.parts import Parts
+from tabard_sidecar.server.readiness import Readiness
 from tabard_sidecar.server.registration import Intake, lenient
+from tabard_sidecar.server.reloading import Reloading, Reread
 from tabard_sidecar.server.revisions import ShownRevisions
 from tabard_sidecar.server.services import AuthorizationServicer, CredentialServicer, TaskServicer
 from tabard_sidecar.server.zone_gate import ZoneGate
 from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import raise_limit
-from tabard_sidecar.util.detached import Detached, StuckError
 from tabard_sidecar.util.files import explain
-from tabard_sidecar.util.garbage import let_go, settle
+from tabard_sidecar.util.garbage import settle
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
-_HOUSEKEEPING_SECONDS = 30.0
-# Expired rows are deleted in small steps, so that requests can run in between. Agents determine how many rows there are.
-_EXPIRY_STEPS = 200
-_EXPIRY_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -81,8 +77,8 @@ class StartupError(Exception):
         self.exit_code = exit_code
 
 
-def run(settings: Settings, config: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. ``config`` is the file that the settings come from.
+def run(settings: Settings, config: Path | None = None, reread: Reread | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; arguments as for :func:`sidecar`.
 
     Raises:
         StartupError: something keeps the sidecar from starting.
@@ -91,7 +87,7 @@ def run(settings: Settings, config: Path | None = None) -> None:
     raise_limit()
     # Large requests are read in a thread. The event loop gets the processor back from it after a millisecond.
     sys.setswitchinterval(0.001)
-    asyncio.run(_serve(settings, config))
+    asyncio.run(_serve(sidecar(settings, config=config, reread=reread)))
 
 
 class _Stop(asyncio.Event):
@@ -100,11 +96,11 @@ class _Stop(asyncio.Event):
     serving = False
 
 
-async def _serve(settings: Settings, config: Path | None) -> None:
+async def _serve(started: AbstractAsyncContextManager[Running]) -> None:
     stop = _Stop()
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
-    serving = asyncio.create_task(_serve_until(stop, reload, sidecar(settings, config=config)))
+    serving = asyncio.create_task(_serve_until(stop, reload, started))
     for number in (signal.SIGTERM, signal.SIGINT):
         # Until it serves there is nothing to drain, and whatever the start waits for is given up.
         loop.add_signal_handler(number, _stop, stop, serving)
@@ -152,45 +148,19 @@ class Running:
         health: the sidecar's health.
     """
 
-    def __init__(self, parts: Parts, servers: list[grpc.aio.Server], http_address: str) -> None:
+    def __init__(
+        self, parts: Parts, servers: list[grpc.aio.Server], http_address: str, reread: Reread | None
+    ) -> None:
         self._parts = parts
         self._servers = servers
-        self._catalogues = Detached("loading the catalogue")
+        self._reloading = Reloading(parts, reread)
         self.agent_address = parts.settings.listen.agent
         self.http_address = http_address
         self.health = parts.health
-        # Known from the start on: a component that appears with a reload would make the sidecar not ready meanwhile.
-        self._catalogue_health = parts.health.component("catalogue")
-        self._catalogue_health.ok()
 
     async def reload(self) -> None:
-        """Read policy and catalogue again and reopen the decision log, as on SIGHUP."""
-        parts = self._parts
-        _log.info("reloading")
-        parts.keyring.refresh()
-        await self._reload_catalogue()  # first, because the policy is checked against it
-        await parts.policy.reload()
-        parts.log.reopen()
-
-    async def _reload_catalogue(self) -> None:
-        component = self._catalogue_health
-        settings = self._parts.settings
-        try:
-            catalogue = await self._catalogues.run(
-                lambda: create_catalogue(settings.catalogue), settings.policy.load_seconds
-            )
-            await self._use(catalogue)
-        except (PolicyBrokenError, StuckError) as error:
-            _log.error("catalogue broken", extra={"problem": str(error)})
-            component.degraded(f"the catalogue can't be read, the old one stays: {error}")
-        else:
-            component.ok()
-
-    async def _use(self, catalogue: Catalogue) -> None:
-        """Replace the catalogue. The tools of a large one take long to free, so a thread does that."""
-        replaced: list[object] = [*self._parts.catalogue]
-        self._parts.catalogue.replace(catalogue)
-        await asyncio.to_thread(let_go, replaced)
+        """Do what SIGHUP does."""
+        await self._reloading.reload()
 
     async def drain(self) -> None:
         """Refuse new requests and let those in flight finish."""
@@ -202,7 +172,11 @@ class Running:
 
 @asynccontextmanager
 async def sidecar(
-    settings: Settings, *, clock: Clock = time.time, config: Path | None = None
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    config: Path | None = None,
+    reread: Reread | None = None,
 ) -> AsyncIterator[Running]:
     """Start a sidecar in this event loop and stop it at the end.
 
@@ -210,6 +184,7 @@ async def sidecar(
         settings: what it is to do.
         clock: time in seconds since the epoch.
         config: the file that the settings come from, to tell operators which sidecar they reached.
+        reread: reads the settings again, to tell on a reload what needs a restart.
 
     Raises:
         StartupError: something keeps the sidecar from starting.
@@ -222,7 +197,7 @@ async def sidecar(
             # First, so that a second sidecar fails before it changes anything.
             sockets = [_own(address, stack) for address in (settings.listen.agent, settings.listen.operator)]
             parts = await _build(Parts(settings, clock, about), stack)
-            running = await _listen(parts, sockets, stack)
+            servers, http_address = await _listen(parts, sockets, stack)
         except StartupError:
             raise
         except (KeyringError, ClientKeyError, StateFileError, ValueError) as error:
@@ -239,7 +214,11 @@ async def sidecar(
             raise StartupError(exit_codes.UNREACHABLE, error.message) from error
         except (RefusedFileError, ssl.SSLError) as error:
             raise StartupError(exit_codes.CONFIG, explain(error)) from error
-        stack.push_async_callback(_cancelled, asyncio.create_task(_housekeeping(parts)))
+        running = Running(parts, servers, http_address, reread)
+        readiness = Readiness(parts)
+        await readiness.look()
+        for work in (housekeeping(parts), readiness.follow()):
+            stack.push_async_callback(_cancelled, asyncio.create_task(work))
         settle()
         parts.health.started()
         _log.info(
@@ -266,7 +245,6 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     parts.health.component("audit").ok()
     await parts.log.start()
     await parts.state.open()
-    parts.health.component("state").ok()
     stack.push_async_callback(parts.state.close)
     stack.push_async_callback(parts.revoking.stop)
     await parts.revoking.start()
@@ -279,7 +257,10 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     return parts
 
 
-async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack) -> Running:
+async def _listen(
+    parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStack
+) -> tuple[list[grpc.aio.Server], str]:
+    """Open every socket; return the gRPC servers and the address of HTTP."""
     agent = grpc_server(parts.settings.limits, "agent")
     operator = grpc_server(parts.settings.limits, "operator", [ZoneGate(parts.health.about)])
     edge = Edge(
@@ -300,7 +281,7 @@ async def _listen(parts: Parts, sockets: list[OwnedSocket], stack: AsyncExitStac
     await bind(operator, gate.inner, stack)
     await gate.start()
     stack.push_async_callback(gate.stop)
-    return Running(parts, [agent, operator], http.address)
+    return [agent, operator], http.address
 
 
 def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, server: grpc.aio.Server) -> None:
@@ -378,38 +359,6 @@ def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
     owned.acquire()
     stack.callback(owned.release)
     return owned
-
-
-async def _housekeeping(parts: Parts) -> None:
-    while True:
-        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-        try:
-            await _expire(parts)
-        except NoDecision as error:
-            _report(parts, "state", error.message)
-        except Exception:  # noqa: BLE001 - housekeeping must not stop silently, or the disk fills up
-            _log.exception("housekeeping_failed")
-            _report(parts, "state", "expired rows can't be deleted; the log has details")
-        else:
-            _report(parts, "state", "")
-        await parts.log.tidy()
-        _report(parts, "keys", "; ".join(parts.keyring.problems))
-        _report(parts, "agent", parts.identity.agent.problem)
-
-
-async def _expire(parts: Parts) -> None:
-    for _ in range(_EXPIRY_STEPS):
-        if not await parts.state.expire(now=parts.clock()):
-            return
-        await asyncio.sleep(_EXPIRY_PAUSE_SECONDS)
-
-
-def _report(parts: Parts, name: str, problem: str) -> None:
-    component = parts.health.component(name)
-    if problem:
-        component.degraded(problem)
-    else:
-        component.ok()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -33,8 +33,8 @@ from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.policy.argument_checks import ArgumentChecks
-from tabard_sidecar.policy.catalogue import CurrentCatalogue
-from tabard_sidecar.policy.factory import create_catalogue, create_runtime
+from tabard_sidecar.policy.catalogue_source import CatalogueSource
+from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyState, PolicyStatus
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
@@ -44,11 +44,15 @@ from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, pruner
+from tabard_sidecar.server.state_standing import StateStanding
 from tabard_sidecar.state.factory import create_store
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
 _HOLD_SECONDS = 0.001
+
+_REQUIRED = ("agent", "keys", "state")
+"""What a sidecar needs beside the policy, whatever is configured."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +63,10 @@ class Parts:
     def __init__(self, settings: Settings, clock: Clock, about: About) -> None:
         self.settings = settings
         self.clock = clock
-        self.health = Health(() if settings.insecure.audit_optional else ("audit",), about)
+        self.health = Health(
+            _REQUIRED if settings.insecure.audit_optional else (*_REQUIRED, "audit"),
+            about,
+        )
         self.metrics = Metrics(CollectorRegistry())
         self.metrics.build.labels(version("tabard-sidecar"), opa_version()).set(1)
         self.health.subscribe(lambda snapshot: self.metrics.ready.set(snapshot.ready))
@@ -79,7 +86,13 @@ class Parts:
             accepts_asserted_intent=settings.insecure.accept_asserted_intent,
         )
         self.metrics.pull_grants_verified(lambda: asdict(self.grants.verifications))
-        self.state = timed(create_store(settings.state, settings.zone), self.metrics)
+        self.state_standing = StateStanding(
+            self.health.component("state"),
+            clock,
+            None if settings.state.is_redis else settings.state.path(settings.zone).parent,
+        )
+        store = create_store(settings.state, settings.zone)
+        self.state = timed(store, self.metrics, self.state_standing.failed)
         self.revoking = build_revocation(
             settings.revocation,
             self.state,
@@ -93,7 +106,10 @@ class Parts:
         self.epoch = StoreEpoch(self.state, clock, (self.task_cache.clear, self.metrics.state_rollbacks.inc))
         self.task_states = TaskStates(self.state, self.task_cache, self.epoch, self.revoking.checks, clock)
         self.approving = self._approvals()
-        self.catalogue = CurrentCatalogue(create_catalogue(settings.catalogue))
+        self.catalogues = CatalogueSource(
+            settings.catalogue, settings.policy.load_seconds, _reporter(self.health.component("catalogue"))
+        )
+        self.catalogue = self.catalogues.current
         self.policy = self._policy_runtime()
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
@@ -120,6 +136,7 @@ class Parts:
             Engine(hold_seconds=_HOLD_SECONDS),
             self.clock,
             _policy_listener(self.health.component("policy"), self.metrics),
+            self.catalogues,
         )
 
     def _decision_log(self) -> SinkDecisionLog:

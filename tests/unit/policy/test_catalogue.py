@@ -6,8 +6,8 @@ import json
 
 import pytest
 from tabard_sidecar.policy.catalogue import catalogue_of, load_catalogue
+from tabard_sidecar.policy.catalogue_source import create_catalogue
 from tabard_sidecar.policy.conf import CatalogueConfig
-from tabard_sidecar.policy.factory import create_catalogue
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
 from tests.support.policy import REPOSITORY, SUPPORT

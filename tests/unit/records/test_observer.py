@@ -145,8 +145,11 @@ def test_grant_verifications_are_pulled(registry):
 
 async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
     """Every operation of the store answers as without the timing, and is observed."""
+    failures = []
     store = timed(
-        SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=1), Metrics(registry)
+        SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=1),
+        Metrics(registry),
+        failures.append,
     )
     await store.open()
     claim = await store.claim_request(b"k" * 32, b"b" * 32, now=1.0, expires_at=100.0)
@@ -164,7 +167,11 @@ async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
     assert (await store.look_up(Chain(("c", "p")))).ended == "p"
     assert await store.ended_at_or_above("c")
     assert await store.expire(now=1000.0) > 0
+    assert failures == []
     await store.close()
+    with pytest.raises(NoDecision, match="state_unavailable"):
+        await store.revocations()
+    assert [error.code for error in failures] == ["state_unavailable"]
     counts = {
         sample.labels["operation"]: sample.value
         for family in registry.collect()
@@ -182,6 +189,7 @@ async def test_state_operations_are_timed_and_passed_on(registry, tmp_path):
         "revoke": 1,
         "ended_at_or_above": 1,
         "expire": 1,
+        "revocations": 1,
     }
 
 

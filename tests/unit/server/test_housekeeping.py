@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from tabard_sidecar.health import Health
-from tabard_sidecar.server import lifecycle
+from tabard_sidecar.server import housekeeping
 from tabard_sidecar.state.sqlite import SQLiteStateStore
 
 from tests.support.waiting import eventually
@@ -25,9 +25,7 @@ async def parts(tmp_path):
         state=store,
         clock=lambda: NOW,
         health=Health(),
-        keyring=SimpleNamespace(problems=()),
         log=SimpleNamespace(tidy=tidy),
-        identity=SimpleNamespace(agent=SimpleNamespace(problem="")),
     )
     await store.close()
 
@@ -40,13 +38,13 @@ async def test_one_round_forgets_whatever_has_expired(parts):
     """Agents say how many requests are remembered, so there may be any number."""
     for number in range(ROWS):
         await parts.state.claim_request(b"%d" % number, b"b", now=NOW - 20_000, expires_at=NOW - 10_000)
-    await lifecycle._expire(parts)
+    await housekeeping.expire(parts)
     assert await parts.state.expire(now=NOW) == 0
 
 
 async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, caplog):
     """Health and the log say that something is wrong; once it works again, health is well."""
-    monkeypatch.setattr(lifecycle, "_HOUSEKEEPING_SECONDS", 0.01)
+    monkeypatch.setattr(housekeeping, "_SECONDS", 0.01)
     repaired = asyncio.Event()
 
     async def broken(*, now):
@@ -59,13 +57,15 @@ async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, cap
 
     parts.state.expire = broken
     parts.health.component("policy").ok()
-    keeping = asyncio.create_task(lifecycle._housekeeping(parts))
+    keeping = asyncio.create_task(housekeeping.housekeeping(parts))
     try:
         await eventually(problems)
-        assert problems() == ["state: expired rows can't be deleted; the log has details"]
+        assert problems() == ["housekeeping: expired rows can't be deleted; the log has details"]
         (record, *_) = caplog.records
         assert (record.message, str(record.exc_info[1])) == ("housekeeping_failed", "surprise")
         repaired.set()
         await eventually(lambda: not problems())
     finally:
-        await lifecycle._cancelled(keeping)
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping

@@ -221,8 +221,25 @@ class StateFile:
         return NoDecision(
             "UNAVAILABLE",
             "state_unavailable",
-            f"the state file {self.path} can't be read or written: {error}",
+            f"the state file {self.path} can't be read or written: {error}; {_remedy(error)}",
         )
+
+
+_REMEDIES = {
+    "SQLITE_FULL": "free space on its disk",
+    "SQLITE_IOERR": "check its disk, its space and quota",
+    "SQLITE_READONLY": "make it writable for this user, or mount its disk writable",
+    "SQLITE_CANTOPEN": "make the folder writable for this user",
+    "SQLITE_BUSY": "another process holds it; look for a long `tabard state compact`",
+    "SQLITE_CORRUPT": "run `tabard state check`, and restore it",
+    "SQLITE_NOTADB": "restore it",
+}
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    known = (step for kind, step in _REMEDIES.items() if name.startswith(kind))
+    return next(known, "see docs/guarantees.md")
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
