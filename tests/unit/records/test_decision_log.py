@@ -311,6 +311,9 @@ class FullDisk:
     def check(self, size=1):
         pass
 
+    def probe(self):
+        pass
+
     def removable(self, now):  # noqa: ARG002 - the interface's
         return []
 
