@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tabard_sidecar.config.settings import Settings
 
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
+_WRITTEN = frozenset({"audit.path"})
+"""Paths that the sidecar makes itself."""
 
 
 @click.group()
@@ -97,16 +99,26 @@ def _yaml(model: BaseModel, origins: Mapping[str, str], prefix: str = "") -> Ite
 
 def _missing(settings: Settings) -> Iterator[str]:
     """Yield what is missing for a start on this machine; on another one it may exist."""
-    expected = {
-        "policy.path": settings.policy.path,
-        "catalogue.path": settings.catalogue.path,
-        "keys.directory": settings.keys.directory,
-        "insecure.local_subjects": settings.insecure.local_subjects,
-    }
-    for key, path in expected.items():
-        if path is not None and not path.exists():
+    from tabard_sidecar.util.schema_walk import paths_in  # noqa: PLC0415
+
+    for key, path in paths_in(settings):
+        if key not in _WRITTEN and not path.exists():
             yield f"{key}: {path} doesn't exist"
+        elif key.endswith(".keys_file"):
+            yield from _unusable_keys(key, path)
     if settings.policy.path is None and settings.policy.remote is None:
         yield "policy.path: no policy is configured, so the sidecar won't start"
     if settings.identity.agent.service_account is None and settings.insecure.agent_id is None:
         yield "identity.agent: the sidecar has no workload identity, so every request fails"
+
+
+def _unusable_keys(key: str, path: Path) -> Iterator[str]:
+    import asyncio  # noqa: PLC0415
+
+    from tabard_sidecar.identity import KeysUnavailable  # noqa: PLC0415
+    from tabard_sidecar.identity.sources import FileKeys  # noqa: PLC0415
+
+    try:
+        asyncio.run(FileKeys(path).start())
+    except KeysUnavailable as error:
+        yield f"{key}: {error}"

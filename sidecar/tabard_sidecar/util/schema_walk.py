@@ -41,6 +41,22 @@ def known_keys(root: type[BaseModel], path: Sequence[str | int]) -> list[str]:
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
+def paths_in(value: object, prefix: str = "") -> Iterator[tuple[str, Path]]:
+    """Yield dotted key and path of every setting that holds a path."""
+    if isinstance(value, Path):
+        yield prefix, value
+        return
+    inner: Iterator[tuple[object, object]] = iter(())
+    if isinstance(value, BaseModel):
+        inner = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        inner = iter(value.items())
+    elif isinstance(value, tuple | list):
+        inner = iter(enumerate(value))
+    for key, found in inner:
+        yield from paths_in(found, f"{prefix}.{key}" if prefix else str(key))
+
+
 class UnanchoredError(ValueError):
     """A relative path can't be used at its place; ``path`` is the setting's."""
 

@@ -129,6 +129,42 @@ def test_config_check_tells_everything(tabard, tmp_path):
     assert [problem["line"] for problem in json.loads(out)["problems"]] == [1, 3]
 
 
+def test_config_check_looks_for_every_file_that_is_read(tabard, tmp_path):
+    """At any depth, and into key sets; what the sidecar writes itself needn't be there."""
+    issuer = {
+        "issuer": "https://a.example",
+        "audiences": ["t"],
+        "algorithms": ["ES256"],
+        "keys_file": "k.json",
+    }
+    document = {
+        "identity": {"issuers": [issuer]},
+        "http": {},
+        "policy": {"path": "p"},
+        "audit": {"sink": "file", "path": "d.jsonl"},
+        "state": {
+            "url": "rediss://h",
+            "redis": {"ca_file": "ca.pem", "cert_file": "c.pem", "key_file": "c.key"},
+        },
+    }
+    (tmp_path / "tabard.yaml").write_text(json.dumps(document))
+    code, out, _ = tabard("config", "check", "--json")
+    missing = {warning.split(":")[0] for warning in json.loads(out)["warnings"] if "doesn't exist" in warning}
+    assert code == 0
+    assert missing == {
+        "identity.issuers.0.keys_file",
+        "policy.path",
+        "keys.directory",
+        "state.redis.ca_file",
+        "state.redis.cert_file",
+        "state.redis.key_file",
+    }
+    (tmp_path / "k.json").write_text('{"keys": 1}')
+    _, out, _ = tabard("config", "check")
+    assert "identity.issuers.0.keys_file:" in out
+    assert "no array" in out
+
+
 def test_config_show_is_yaml_with_origins(tabard, monkeypatch, tmp_path):
     """What is shown can be read again; each line says where its value comes from; passwords never show."""
     (tmp_path / "tabard.yaml").write_text("zone: shop\n")
