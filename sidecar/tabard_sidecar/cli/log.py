@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.audit import with_closed
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.log_source import find_log
+from tabard_sidecar.cli.options import config_option, json_option, zone_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.reading import Entry, joined, parsed
@@ -20,7 +20,7 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--task", "task_id", default="", metavar="TASK", help="Only this task.")
 @click.option(
     "--agent", default="", metavar="SPIFFE_ID", help="Only what this workload asked or held in a chain."
@@ -47,24 +47,37 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
     is_flag=True,
     help="Print the policy inputs, one a line, as `tabard policy eval --input -` reads one.",
 )
+@zone_option
+@config_option
 @json_option
 @click.pass_context
-def log(ctx: click.Context, /, files: tuple[Path, ...], as_input: bool, as_json: bool, **wanted: str) -> None:
+def log(  # noqa: PLR0913 - one parameter per option
+    ctx: click.Context,
+    /,
+    files: tuple[Path, ...],
+    *,
+    as_input: bool,
+    as_json: bool,
+    zone: str,
+    config_file: Path | None,
+    **wanted: str,
+) -> None:
     """Show who did what by which rule, from decision logs.
 
     The records of one decision are joined. Changes are shown, too: revocations,
     lifts, approvers' decisions, what holders end or report. FILES are read in the order given,
-    oldest first; a single file is read after the closed ones beside it. --json prints one object a
-    line. `tabard audit verify` checks that nothing was changed or removed.
+    oldest first; a single file is read after the closed ones beside it. Without FILES it is
+    audit.path of the configuration. Records of another zone are refused. --json prints one object
+    a line. `tabard audit verify` checks that nothing was changed or removed.
 
     A long part of an input, for example a grant's caveats, stands once in each file; it is shown
     with every record that refers to it.
 
     Exit code 1 if nothing was found.
     """
-    read = with_closed(files[0]) if len(files) == 1 else list(files)
+    source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
     found = False
-    for entry in joined(completed(parsed(_lines(read)))):
+    for entry in joined(completed(source.checked(parsed(_lines(source.files))))):
         shown = entry.as_json()
         if not _fits(shown, wanted) or (as_input and not entry.evaluated):
             continue
@@ -78,7 +91,7 @@ def log(ctx: click.Context, /, files: tuple[Path, ...], as_input: bool, as_json:
     ctx.exit(exit_codes.OK if found else exit_codes.NEGATIVE)
 
 
-def _lines(files: list[Path]) -> Iterator[bytes]:
+def _lines(files: Sequence[Path]) -> Iterator[bytes]:
     for file in files:
         try:
             with file.open("rb") as stream:

@@ -76,11 +76,16 @@ def find_target(
     try:
         return reach.find(surface, flag, zone=zone, config_file=config_file, assignments=assignments)
     except ValueError as error:
-        raise Failure(
-            f"the configuration can't be read: {error}",
-            exit_codes.CONFIG,
-            next_step="Mend it, or name another one with --config.",
-        ) from error
+        raise unreadable_configuration(error) from error
+
+
+def unreadable_configuration(error: ValueError) -> Failure:
+    """Return the error for a configuration of which not even zone and sockets can be read."""
+    return Failure(
+        f"the configuration can't be read: {error}",
+        exit_codes.CONFIG,
+        next_step="Mend it, or name another one with --config.",
+    )
 
 
 def load_settings(config_file: Path | None, assignments: tuple[str, ...] = ()) -> Loaded:

@@ -72,6 +72,17 @@ def find(  # noqa: PLR0913 - each is one source
     return Target(address, origin, named, zone_origin)
 
 
+def meant_zone(
+    zone: str, config_file: Path | None, environment: Mapping[str, str] = os.environ
+) -> tuple[str, str]:
+    """Return the zone that a command is about, and what names it; empty if nothing does.
+
+    Raises:
+        ValueError: the configuration can't be read.
+    """
+    return (zone, "--zone") if zone else _Configuration(config_file, (), environment).zone()
+
+
 def _find(surface: str, said: _Configuration, environment: Mapping[str, str]) -> tuple[str, str]:
     by_flag = said.flag(f"listen.{surface}")
     if by_flag:

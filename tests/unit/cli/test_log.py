@@ -165,3 +165,28 @@ def test_an_answer_that_is_given_again_does_not_end_the_decision():
     again, first = (entry.as_json() for entry in joined(records))
     assert (again["replayed"], again["audience"], again["tool"]) == (True, "", "pay")
     assert (first["replayed"], first["audience"], first["tool"]) == (False, "bank", "pay")
+
+
+async def test_the_log_is_that_of_the_configuration_here(zone, capsys, monkeypatch, tmp_path):
+    """Without files; records of another zone are refused with both zones, whoever named the file."""
+    await (await zone.start_task()).end()
+    folder = zone.sidecars["orchestrator"].folder
+    monkeypatch.chdir(folder)
+    assert main(["log", "--operation", "start_task"]) == 0
+    captured = capsys.readouterr()
+    assert "start_task" in captured.out
+    assert captured.err == f"reading {folder}/decisions.log of zone support\n"
+    monkeypatch.chdir(tmp_path)
+    log = str(zone.sidecars["orchestrator"].logs[0])
+    assert main(["log", log]) == 0
+    (tmp_path / "tabard.yaml").write_text("zone: shop\n")
+    capsys.readouterr()
+    for options in ([], ["--json"], ["--input"]):
+        assert main(["log", log, *options]) == 3
+        error = capsys.readouterr().err
+        assert f"of zone support, and zone shop is meant ({tmp_path}/tabard.yaml)" in error
+        assert "--zone" in error
+    assert main(["log", log, "--zone", "support"]) == 0
+    assert main(["log", log, "--config", str(folder / "tabard.yaml")]) == 0
+    assert main(["log"]) == 2
+    assert "audit.path" in capsys.readouterr().err
