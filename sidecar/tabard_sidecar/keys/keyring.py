@@ -30,7 +30,6 @@ DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 1.0
-_REREAD_SECONDS = 1.0
 _DERIVED_KEYS = 1024
 
 
@@ -73,15 +72,14 @@ class Keyring:
         self._directory = directory
         self._clock = clock
         self._monotonic = monotonic
-        self._stale_after = max_stale_seconds + _REREAD_SECONDS
+        self._stale_after = max_stale_seconds + _CHECK_SECONDS
         self._lock = Lock()
         self._derive = lru_cache(maxsize=_DERIVED_KEYS)(_hkdf)
         self._files: dict[str, tuple[files.Signature, Key]] = {}
         self._keys: Mapping[tuple[str, str], Key] = {}
         self._by_use: Mapping[str, tuple[Key, ...]] = {}
-        self._directory_signature: files.Signature = ()
         self._problems: tuple[str, ...] = ()
-        self._read_at = self._next_reread = self._next_check = monotonic()
+        self._read_at = self._next_check = monotonic()
         self._read(strict=True)
 
     @classmethod
@@ -232,7 +230,7 @@ class Keyring:
     def refresh(self) -> None:
         """Check every file now, for example on a reload signal. Never raises: see :attr:`problems`."""
         with self._lock:
-            self._check(full=True)
+            self._check()
 
     def _reload_if_due(self) -> None:
         now = self._monotonic()
@@ -242,7 +240,7 @@ class Keyring:
         # One thread checks; the others use the current keys, unless these are too old.
         if now >= self._next_check and self._lock.acquire(blocking=stale):
             try:
-                self._check(full=now >= self._next_reread)
+                self._check()
             finally:
                 self._lock.release()
         if stale and now - self._read_at > self._stale_after:
@@ -252,20 +250,16 @@ class Keyring:
                 f"key directory {self._directory} has been unreadable for too long: {'; '.join(self._problems)}",
             )
 
-    def _check(self, *, full: bool) -> None:
-        now = self._monotonic()
-        self._next_check = now + _CHECK_SECONDS
+    def _check(self) -> None:
+        self._next_check = self._monotonic() + _CHECK_SECONDS
         try:
-            if full or files.signature(self._directory) != self._directory_signature:
-                self._read(strict=False)
+            self._read(strict=False)
         except KeyringError as error:
             self._report((str(error),))
 
     def _read(self, *, strict: bool) -> None:
         now = self._monotonic()
         files.check_directory(self._directory)
-        # Taken before listing, so that the next check sees a change made in between.
-        directory_signature = files.signature(self._directory)
         found: dict[str, tuple[files.Signature, Key]] = {}
         problems: list[str] = []
         for name in files.list_files(self._directory):
@@ -279,8 +273,7 @@ class Keyring:
         if strict and problems:
             raise KeyringError("\n".join(problems))
         self._report(tuple(problems))
-        self._directory_signature = directory_signature
-        self._read_at, self._next_check, self._next_reread = now, now + _CHECK_SECONDS, now + _REREAD_SECONDS
+        self._read_at, self._next_check = now, now + _CHECK_SECONDS
         if found != self._files:
             self._files = found
             self._replace([key for _, key in found.values()])

@@ -33,7 +33,7 @@ def zone(folder):
 
 
 @contextlib.asynccontextmanager
-async def serving(zone, stdout):
+async def serving(zone, stdout, *, able=True):
     command = [sys.executable, "-m", "tabard_sidecar.cli", "serve", "--config"]
     process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; a pipe that asyncio doesn't read
         [*command, str(zone.folder / "orchestrator" / "tabard.yaml")],
@@ -41,7 +41,7 @@ async def serving(zone, stdout):
         stderr=subprocess.DEVNULL,
     )
     try:
-        await eventually(lambda: ready(zone))
+        await eventually(lambda: ready(zone) if able else alive(zone))
         async with tabard.aio.connect(zone.sidecars["orchestrator"].address) as client:
             yield process, client
     finally:
@@ -53,6 +53,12 @@ async def ready(zone):
     with contextlib.suppress(OSError):
         status, _ = await http_get(zone.sidecars["orchestrator"].http, "/readyz")
         return status == 200
+
+
+async def alive(zone):
+    with contextlib.suppress(OSError):
+        _, body = await http_get(zone.sidecars["orchestrator"].http, "/healthz")
+        return b"degraded" in body
 
 
 async def start(zone, client):
@@ -92,7 +98,7 @@ async def fill(task):
 async def test_a_full_device_denies(zone):
     """Nothing is allowed, not even a task."""
     with Path("/dev/full").open("wb") as full:  # noqa: ASYNC230 - opens at once
-        async with serving(zone, full) as (_, client):
+        async with serving(zone, full, able=False) as (_, client):
             with pytest.raises(tabard.Unavailable) as caught:
                 await start(zone, client)
             assert caught.value.code == "audit_unavailable"
