@@ -117,8 +117,8 @@ class Routes:
             Rejected: no route fits, or another program might read the path differently.
         """
         flaw = path_flaw(path)
-        if flaw is None and raw is not None and (not raw.isascii() or _ENCODED.search(raw)):
-            flaw = "holds an encoded separator, dot, percent sign or control character"
+        if flaw is None and raw is not None:
+            flaw = _raw_flaw(raw)
         if flaw is not None:
             raise Rejected("path_ambiguous", f"the path {flaw}")
         segments = path.split("/")[1:]
@@ -197,6 +197,14 @@ def shape_of(template: str) -> str:
         return "{:path}" if found[0].startswith("<path:") or found[0].endswith(":path}") else "{}"
 
     return re.sub(r"\{[^{}]*\}|<[^<>]*>", parameter, template)
+
+
+def _raw_flaw(raw: bytes) -> str | None:
+    """Return what another program might understand differently in a path as it was sent, ``None`` if nothing."""
+    if not raw.isascii() or _ENCODED.search(raw):
+        return "holds an encoded separator, dot, percent sign or control character"
+    # Some servers tidy a path up, for example one that begins with two slashes.
+    return path_flaw(unquote_to_bytes(raw).decode("utf-8", "replace"))
 
 
 def decodes_to(raw: bytes, path: str) -> bool:

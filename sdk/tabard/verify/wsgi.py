@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,8 @@ from tabard.verify.errors import Rejected
 from tabard.verify.model import VerifiedCredential
 from tabard.verify.request import Request
 from tabard.verify.verifier import Verifier
+
+_ORIGIN = re.compile(r"\A[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*")
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -132,11 +135,18 @@ def _headers(environ: Environ) -> list[tuple[str, str]]:
 
 
 def _raw_path(environ: Environ) -> bytes | None:
-    """Return the path as it was sent, ``None`` if the server doesn't tell it (PEP 3333 has no name for it)."""
+    """Return the path as it was sent, ``None`` if the server doesn't tell it (PEP 3333 has no name for it).
+
+    Raises:
+        Rejected: the request's target isn't a path or an absolute URL (RFC 9112 section 3.2).
+    """
     for name in ("REQUEST_URI", "RAW_URI"):
         target = environ.get(name)
-        if isinstance(target, str) and target.startswith("/"):
-            return target.partition("?")[0].encode("latin-1", "replace")
+        if isinstance(target, str) and target:
+            path = _ORIGIN.sub("", target, count=1).partition("?")[0]
+            if not path.startswith("/"):
+                raise Rejected("path_ambiguous", "the target of the request has no path")
+            return path.encode("latin-1", "replace")
     return None
 
 

@@ -1,5 +1,6 @@
 """The route that Starlette, FastAPI or Flask selects is the route whose extractor is asked."""
 
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -9,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Host, Match, Mount, Route
 from tabard.verify import asgi, wsgi
+from werkzeug import serving
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from tests.support.backends import request, serve_asgi, serve_wsgi
@@ -162,17 +164,69 @@ def test_mounted_applications_see_the_path_below_their_mount(verifier, issuer):
         assert request(port, "GET", "/shop/shop/orders/A-17", headers=headers)[0] == 403
 
 
-def test_wsgi_servers_that_tell_the_raw_path_are_heard(verifier, issuer):
-    """PEP 3333 has no place for it; gunicorn, uWSGI and waitress each have."""
+TARGETS = {
+    "/orders/A%2517": "400",
+    "/orders/A%2E17": "400",
+    "/orders%2FA-17": "400",
+    "/orders/A\u00e917?x": "400",
+    "//orders/A-17": "400",
+    "http://shop.example/orders%2FA-17": "400",
+    "HTTP://shop.example/orders/A%2E17?x": "400",
+    "http:///orders%2FA-17": "400",
+    "http://shop.example?/orders/A-17": "400",
+    "x+y.z-1://user@shop.example:1/orders/../orders/A-17": "400",
+    "orders/A-17": "400",
+    "*": "400",
+    "shop.example:443": "400",
+    "/orders/A-17": "200",
+    "/orders/A%2D17?x=%2F": "200",
+    "http://shop.example/orders/A-17?http://other/": "200",
+}
+
+
+@pytest.mark.parametrize("name", ["RAW_URI", "REQUEST_URI"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_wsgi_servers_that_tell_the_raw_path_are_heard(verifier, issuer, name, target):
+    """PEP 3333 has no place for it; gunicorn, uWSGI, mod_wsgi, waitress, cheroot and Werkzeug each have."""
+
+    def application(_environ, start_response):
+        start_response("200 OK", [])
+        return []
+
     statuses = []
-    app = wsgi.TabardMiddleware(lambda *_: pytest.fail("it passed"), verifier, CALLS, routes=None)
-    for name in ("RAW_URI", "REQUEST_URI"):
-        for raw in ("/orders/A%2517", "/orders/A%2E17", "/orders%2FA-17", "/orders/A\u00e917?x"):
-            environ = {
-                "REQUEST_METHOD": "GET",
-                "PATH_INFO": "/orders/A-17",
-                "HTTP_AUTHORIZATION": f"Bearer {issuer.jwt('orders.read', {'order': 'A-17'})}",
-                name: raw,
-            }
-            app(environ, lambda status, _: statuses.append(status))
-    assert [status[:3] for status in statuses] == ["400"] * 8
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/orders/A-17",
+        "HTTP_AUTHORIZATION": f"Bearer {issuer.jwt('orders.read', {'order': 'A-17'})}",
+        name: target,
+    }
+    guarded = wsgi.TabardMiddleware(application, verifier, CALLS, routes=None)
+    guarded(environ, lambda status, _: statuses.append(status))
+    assert [status[:3] for status in statuses] == [TARGETS[target]]
+
+
+@contextmanager
+def serve_by_werkzeug(app):
+    """Serve a WSGI application by a server that tells the request's target; yields the port."""
+    server = serving.make_server("127.0.0.1", 0, app)
+    server.log = lambda *_: None
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("origin", ["", "http://127.0.0.1", "http://"])
+def test_an_encoded_slash_is_refused_in_every_form_of_the_target(verifier, issuer, origin):
+    ran = []
+    app = Flask("files", static_folder=None)
+    app.add_url_rule("/files/<path:name>", "file", lambda name: ran.append(name) or name)
+    headers = {"Authorization": f"Bearer {issuer.jwt('files.read', {'file': 'a/b'})}"}
+    with serve_by_werkzeug(wsgi.TabardMiddleware(app, verifier, CALLS)) as port:
+        assert request(port, "GET", f"{origin}/files/a%2Fb", headers=headers)[0] == 400
+        assert request(port, "GET", f"{origin}/files/a/b", headers=headers)[0] == 200
+    assert ran == ["a/b"]
