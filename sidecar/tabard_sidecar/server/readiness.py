@@ -47,7 +47,7 @@ class Readiness:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 await self.look()
-            except Exception:  # noqa: BLE001 - the sidecar must not go on with a health that nobody looks at
+            except Exception:  # noqa: BLE001 - the sidecar must not go on with a health that is never looked at
                 _log.exception("readiness_unknown")
                 self._agent.failed("what the sidecar can do isn't known; the log has details")
 

@@ -44,7 +44,7 @@ class StateStanding:
         self._failed_at = self._probed_at = float("-inf")
 
     def failed(self, error: NoDecision) -> None:
-        """Note that an operation failed, whoever called it."""
+        """Note that an operation failed, whatever called it."""
         self._failed_at = monotonic()
         self._component.failed(error.message)
         if not self._broken:

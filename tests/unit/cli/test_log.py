@@ -168,7 +168,7 @@ def test_an_answer_that_is_given_again_does_not_end_the_decision():
 
 
 async def test_the_log_is_that_of_the_configuration_here(zone, capsys, monkeypatch, tmp_path):
-    """Without files; records of another zone are refused with both zones, whoever named the file."""
+    """Without files; records of another zone are refused with both zones, however the file was named."""
     await (await zone.start_task()).end()
     folder = zone.sidecars["orchestrator"].folder
     monkeypatch.chdir(folder)

@@ -1,4 +1,4 @@
-"""What changes on disk is followed, or told: catalogue and policy in one volume, and the configuration."""
+"""Changes on disk are followed, or told: catalogue and policy in one volume, and the configuration."""
 
 from __future__ import annotations
 
