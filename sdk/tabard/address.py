@@ -115,12 +115,6 @@ def check_address(address: str, variable: str = AGENT_VARIABLE) -> str:
     """
     check_form(address)
     path = socket_path(address)
-    if path is not None and str(path).startswith("//"):
-        text = str(path).lstrip("/")
-        message = (
-            f"{address}: after unix:// comes a host name, which a socket has none of; write unix:/{text}"
-        )
-        raise AddressError(message)
     if path is not None:
         length = len(os.fsencode(path))
         if not 1 <= length <= MAX_SOCKET_PATH_BYTES:

@@ -10,11 +10,12 @@ from tests.support import markdown
 PAGE = "sdk/README.md"
 
 
-def test_the_examples_run(tabard_fake, capsys):
+def test_the_examples_run(tabard_fake, capsys, monkeypatch):
+    monkeypatch.setenv("TOKEN", "token")
     tabard_fake.allow("orders.read", audience="orders")
     tabard_fake.allow("refunds.create", audience="refunds")
     tabard_fake.ask("payments.send")
-    namespace = {"__name__": "page", "token": "token"}
+    namespace = {"__name__": "page"}
     python = [code for _, language, code in markdown.blocks(PAGE) if language == "python"]
     done = threading.Event()
 
