@@ -16,6 +16,7 @@ from tabard_sidecar.cli.options import config_options, json_option, load_setting
 from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
 
 if TYPE_CHECKING:
+    from tabard_sidecar.config.loading import Loaded
     from tabard_sidecar.config.settings import Settings
     from tabard_sidecar.state.store import StateStore
 
@@ -34,10 +35,11 @@ def state() -> None:
 @click.pass_context
 def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Report problems of the state store. Exit code 1 if there are any."""
-    settings = load_settings(config_file, assignments).settings
-    problems = list(_with_store(settings, lambda store: store.check()))
+    loaded = load_settings(config_file, assignments)
+    told = _told(loaded, quiet=as_json)
+    problems = list(_with_store(loaded.settings, lambda store: store.check()))
     if as_json:
-        echo_json({"ok": not problems, "problems": problems})
+        echo_json({"ok": not problems, "problems": problems} | told)
     else:
         for problem in problems:
             echo(f"{style('problem:', fg='red', bold=True)} {visible(problem)}")
@@ -51,7 +53,8 @@ def check(ctx: click.Context, config_file: Path | None, assignments: tuple[str, 
 @json_option
 def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Delete expired data and free unused space."""
-    settings = load_settings(config_file, assignments).settings
+    loaded = load_settings(config_file, assignments)
+    told = _told(loaded, quiet=as_json)
 
     async def work(store: StateStore) -> tuple[int, int]:
         deleted = 0
@@ -59,11 +62,19 @@ def compact(config_file: Path | None, assignments: tuple[str, ...], as_json: boo
             deleted += count
         return deleted, await store.compact()
 
-    deleted, freed = _with_store(settings, work)
+    deleted, freed = _with_store(loaded.settings, work)
     if as_json:
-        echo_json({"deleted": deleted, "bytes": freed})
+        echo_json({"deleted": deleted, "bytes": freed} | told)
     else:
         echo(f"deleted {deleted} expired entries, freed {freed} bytes")
+
+
+def _told(loaded: Loaded, *, quiet: bool) -> dict[str, str]:
+    """Return zone and configuration of the store, as a part of what ``--json`` prints; else tell people on stderr."""
+    zone, config = loaded.settings.zone, str(loaded.file.absolute()) if loaded.file else ""
+    if not quiet:
+        echo(f"state of zone {zone} ({config or 'no configuration file'})", err=True)
+    return {"zone": zone, "config": config}
 
 
 def _with_store(settings: Settings, work: Callable[[StateStore], Awaitable[_T]]) -> _T:

@@ -365,12 +365,14 @@ async def test_state_check_and_compact_of_a_running_zone(zone, command):
     """While its sidecars serve, which notice nothing."""
     task = await zone.start_task()
     config = config_of(zone)
-    assert await command("state", "check", "--config", config) == (0, "state: ok\n", "")
+    which = {"zone": "support", "config": str(config)}
+    told = f"state of zone support ({config})\n"
+    assert await command("state", "check", "--config", config) == (0, "state: ok\n", told)
     exit_code, out, _ = await command("state", "check", "--config", config, "--json")
-    assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": []})
+    assert (exit_code, json.loads(out)) == (0, {"ok": True, "problems": []} | which)
     exit_code, out, _ = await command("state", "compact", "--config", config, "--json")
     assert exit_code == 0
-    assert json.loads(out).keys() == {"deleted", "bytes"}
+    assert json.loads(out).keys() == {"deleted", "bytes", "zone", "config"}
     exit_code, out, _ = await command("state", "compact", "--config", config)
     assert out.startswith("deleted 0 expired entries, freed ")
     assert await code(task) == ""
