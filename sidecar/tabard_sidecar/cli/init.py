@@ -113,7 +113,7 @@ def init(directory: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"directory": str(directory.resolve()), "zone": zone, "written": written})
         return
-    _print_next_steps(directory, written)
+    _print_next_steps(directory, zone, written)
 
 
 def _zone(directory: Path) -> str:
@@ -178,8 +178,9 @@ def _write(path: Path, text: str) -> None:
         stream.write(text)
 
 
-def _print_next_steps(directory: Path, written: list[str]) -> None:
+def _print_next_steps(directory: Path, zone: str, written: list[str]) -> None:
     echo(f"Wrote {', '.join(written)}.")
+    echo(f"The zone is {zone}. It shares nothing with other projects.")
     echo()
     echo("Next:")
     if directory.resolve() != Path.cwd():

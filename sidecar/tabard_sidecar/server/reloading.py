@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -42,14 +43,14 @@ class Reloading:
         parts.keyring.refresh()
         await parts.policy.reload()  # which reads the catalogue first
         parts.log.reopen()
-        self._compare()
+        await self._compare()
 
-    def _compare(self) -> None:
+    async def _compare(self) -> None:
         """Tell which settings differ from those that the sidecar works with: they count from the next start on."""
         if self._reread is None:
             return
         try:
-            changed = list(differences(self._parts.settings, self._reread()))
+            changed = list(differences(self._parts.settings, await asyncio.to_thread(self._reread)))
         except SourceError as error:
             problems = [str(problem) for problem in error.problems]
             _log.error("configuration broken", extra={"problems": problems})

@@ -51,8 +51,10 @@ class ZoneGate(grpc.aio.ServerInterceptor):
     ) -> Any:  # noqa: ANN401 - grpc's handlers have no type
         """Return the method's handler with the check before it."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
+        if handler is None:
+            return None
+        if handler.unary_unary is None:
+            raise TypeError(f"{handler_call_details.method} isn't unary, so its zone wouldn't be checked")
         inner = cast("Callable[[Any, Context], Awaitable[Any]]", handler.unary_unary)
 
         async def checked(request: object, context: Context) -> object:

@@ -166,3 +166,4 @@ def test_second_sidecar_on_the_same_sockets(quickstart):
     )
     assert run.returncode == 5, run.stderr
     assert str(server.pid) in run.stderr
+    assert "`tabard health`" in run.stderr
