@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from tests.integration.wheels.conftest import ROOT, Shell, block
+from tests.support import markdown
 
 DISTRIBUTIONS = ("tabard", "tabard_opa", "tabard_sidecar")
 
@@ -50,6 +51,19 @@ with tabard.connect() as client, client.start_task(token):
     )
     assert "guarded: note 7 with Bearer" in output
     assert "refused: arguments_invalid" in output
+
+
+def test_the_quickstart_page_after_the_readme(installed: Shell):
+    """Both as printed, in one shell, the README's sidecar still running; the page's denials don't end the script."""
+    page = markdown.blocks("docs/quickstart.md")
+    commands = [block("sh", "tabard serve"), *(code for _, language, code in page if language == "sh")]
+    script = "\n".join(commands).replace(
+        "tabard init quickstart\ncd quickstart", "tabard init again\ncd again"
+    )
+    output = installed(f"set +e -m\ntrap 'kill $(jobs -p); exit 0' EXIT\n{script}")
+    for text in ("wrote 'buy milk' with a jwt", "note_too_long", "agent_revoked", "intact: "):
+        assert text in output
+    assert output.count("ALLOW notes.read") >= 4
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
