@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -28,6 +29,8 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     decision log; all of them are followed without it, too. Changes of the configuration count from the
     next start on: SIGHUP tells in log and health which settings differ.
     """
+    # Pydantic would search every installed package for plugins, and run them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     loaded = load_settings(config_file, assignments)
     poll_in_place()
     from tabard_sidecar.config import load  # noqa: PLC0415

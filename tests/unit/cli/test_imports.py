@@ -9,6 +9,7 @@ UNUSED = {
     "requests",
     "rich",
     "structlog",
+    "tarfile",  # only for bundles
     "watchfiles",
 }
 

@@ -232,6 +232,6 @@ async def test_a_default_start_imports_only_what_it_uses(folder):
     loaded = set(done.stdout.split())
     unwanted = {
         "docker", "hvac", "hypothesis", "jsonschema", "opentelemetry.sdk", "pytest", "redis", "requests", "rich",
-        "starlette", "structlog", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
+        "starlette", "structlog", "tarfile", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
     }  # fmt: skip
     assert loaded & unwanted == set()

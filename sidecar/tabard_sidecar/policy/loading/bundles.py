@@ -6,12 +6,8 @@ folders is refused, and so is one in which the two readers, Python's and OPA's, 
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +16,7 @@ from tabard_opa import Bundle, BundleVerification, EngineError, VerificationKey,
 from tabard_opa import PolicyProblem as EngineProblem
 
 from tabard_sidecar.policy.loading.documents import DocumentError, require_small_json
-from tabard_sidecar.policy.loading.reading import MAX_BYTES, MAX_FILES, UnreadableError, read_file
+from tabard_sidecar.policy.loading.reading import BUILD, MAX_BYTES, UnreadableError, read_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.files import explain
@@ -28,17 +24,7 @@ from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
 MANIFEST = ".manifest"
 SIGNATURES = ".signatures.json"
-_BUILD = "Build the bundle with `opa build`"
 _MAX_KEY_BYTES = 16 * 1024
-_REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")
-_KINDS = {
-    tarfile.SYMTYPE: "a symbolic link",
-    tarfile.LNKTYPE: "a hard link",
-    tarfile.FIFOTYPE: "a named pipe",
-    tarfile.CHRTYPE: "a device",
-    tarfile.BLKTYPE: "a device",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +66,14 @@ def read_bundle(
         PolicyBrokenError: it holds modules that don't parse.
     """
     content = read_file(path)
-    files = _unpack(content, path)
+    from tabard_sidecar.policy.loading.archive import member_name, unpack  # noqa: PLC0415 - folders need no tarfile
+
+    files = unpack(content, path)
     _require_small(files, path)
     bundle = _verified(content, path, keys)
     modules = sorted((name, text) for name, text in files.items() if name.endswith(".rego"))
-    if modules != sorted((_member_name(name, path), text.encode()) for name, text in bundle.modules.items()):
-        raise UnreadableError(
-            str(path), "holds modules that two readers of tarballs read differently", _BUILD
-        )
+    if modules != sorted((member_name(name, path), text.encode()) for name, text in bundle.modules.items()):
+        raise UnreadableError(str(path), "holds modules that two readers of tarballs read differently", BUILD)
     return {
         name: text for name, text in files.items() if name == MANIFEST or wanted(name.rsplit("/", 1)[-1])
     }, bundle
@@ -117,24 +103,6 @@ def _key(algorithm: str, path: Path) -> str:
     raise UnreadableError(str(path), f"is no key for bundles: {problem}", "Fix policy.bundle.keys")
 
 
-def _unpack(content: bytes, path: Path) -> dict[str, bytes]:
-    unzip = zlib.decompressobj(wbits=31)
-    files: dict[str, bytes] = {}
-    try:
-        unpacked = unzip.decompress(content, MAX_BYTES + 1)
-        if len(unpacked) > MAX_BYTES:
-            raise UnreadableError(str(path), f"unpacks to more than {MAX_BYTES} bytes", "Split it")
-        if not unzip.eof or unzip.unused_data:
-            raise UnreadableError(str(path), "isn't one whole gzip file", _BUILD)
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            for name, member in _members(archive, path):
-                stream = archive.extractfile(member)
-                files[name] = stream.read() if stream is not None else b""
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
-        raise UnreadableError(str(path), f"isn't a readable bundle: {error}", _BUILD) from error
-    return files
-
-
 def _require_small(files: Mapping[str, bytes], path: Path) -> None:
     """Refuse large JSON before OPA's reader takes memory for it."""
     for name, text in files.items():
@@ -143,50 +111,6 @@ def _require_small(files: Mapping[str, bytes], path: Path) -> None:
                 require_small_json(text)
             except DocumentError as error:
                 raise UnreadableError(f"{path}:{name}", error.message, error.next_step, error.code) from error
-
-
-def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfile.TarInfo]]:
-    """Yield the regular files with their path in the bundle."""
-    seen: dict[str, str] = {}
-    folders: dict[str, str] = {}
-    for count, member in enumerate(archive):
-        if count >= MAX_FILES:
-            raise UnreadableError(str(path), f"holds more than {MAX_FILES} members", "Split it")
-        name = _member_name(member.name, path)
-        where = f"{path}:{name}"
-        parents = name.split("/")[:-1]
-        for depth in range(1, len(parents) + 1):
-            _note(folders, "/".join(parents[:depth]), where, again=True)
-        if member.type == tarfile.DIRTYPE:
-            if name:
-                _note(folders, name, where, again=True)
-            continue
-        if member.type not in _REGULAR:
-            kind = _KINDS.get(member.type, f"a member of kind {member.type!r}")
-            raise UnreadableError(where, f"is {kind}, which readers skip", f"Pack the file itself. {_BUILD}")
-        if name == "patch.json":
-            raise UnreadableError(where, "makes this a delta bundle", "Build a snapshot bundle")
-        _note(seen, name, where)
-        yield name, member
-    for folded in seen.keys() & folders.keys():
-        raise UnreadableError(f"{path}:{seen[folded]}", "is a file and a folder", _BUILD)
-
-
-def _note(known: dict[str, str], name: str, where: str, *, again: bool = False) -> None:
-    """Remember a name; another that differs in upper and lower case only is refused, and so is the same one twice."""
-    first = known.setdefault(name.casefold(), name)
-    if first != name or (not again and first is not name):
-        raise UnreadableError(where, f"is in the bundle twice, first as {first}", "Keep one of them")
-
-
-def _member_name(raw: str, path: Path) -> str:
-    """Return a member's path below the bundle's root, which ``opa build`` writes as ``/``."""
-    parts = [part for part in raw.split("/") if part not in {"", "."}]
-    if ".." in parts or _UNSEEN.search(raw):
-        raise UnreadableError(
-            f"{path}:{raw!r}", "is a name that leads out of the bundle or can't be shown", _BUILD
-        )
-    return "/".join(parts)
 
 
 def _verified(content: bytes, path: Path, keys: BundleKeys | None) -> Bundle:
@@ -216,4 +140,4 @@ def _next_step(message: str) -> str:
         return "It is signed: name the key under policy.bundle.keys, or build it without a signature"
     if "signature" in message or "verification" in message or "digest" in message:
         return "Load only what one of policy.bundle.keys has signed"
-    return _BUILD
+    return BUILD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
@@ -16,6 +16,7 @@ from tabard_sidecar.policy.loading.metadata import check_metadata
 from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.placement import check_owners, check_tests
 from tabard_sidecar.policy.loading.reach import check_reach
+from tabard_sidecar.policy.loading.reached import reached
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
@@ -138,7 +139,7 @@ def compile_policy(
     """
     findings = _Findings()
     try:
-        parsed, index = _check(engine, (modules, tests or {}), data, options.offers, findings)
+        parsed, own, index = _check(engine, (modules, tests or {}), data, options.offers, findings)
     except RecursionError as error:
         message = "terms or rules are nested too deeply to be followed"
         findings.add([PolicyProblem(next(iter(modules), ""), 0, 0, "limit", message, "Nest less")])
@@ -146,7 +147,7 @@ def compile_policy(
     compiled: list[Policy] = []
     # The engine would read the schemas that METADATA names.
     compilable = len(parsed) == len(modules) and not findings.has("metadata_schemas")
-    for job in _jobs(parsed, modules, index) if compilable else ():
+    for job in _jobs(parsed, modules, library_modules(index, own)) if compilable else ():
         try:
             compiled.append(_compile(engine, job, data or {}, options))
         except EngineError as error:
@@ -165,8 +166,8 @@ def _check(
     data: Mapping[str, Json] | None,
     offers: Offers,
     findings: _Findings,
-) -> tuple[dict[str, Node], RuleIndex]:
-    """Check modules and tests, add what is found, and return the parsed modules and their rules.
+) -> tuple[dict[str, Node], dict[str, Node], RuleIndex]:
+    """Check modules and tests, add what is found, and return the parsed modules, ours that they use, and their rules.
 
     Raises:
         RecursionError: something is nested more deeply than it can be followed.
@@ -174,7 +175,7 @@ def _check(
     modules, tests = sources
     findings.add(check_tests(_parse_all(engine, tests, findings)))
     parsed = _parse_all(engine, modules, findings)
-    own = _parse_all(engine, library_modules(), findings)
+    own = _parse_own(engine, parsed, findings)
     everything = [*parsed.values(), *own.values()]
     world = World(library_paths(everything), simple_functions(everything))
     findings.add(check_owners(parsed))
@@ -186,7 +187,18 @@ def _check(
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
-    return parsed, index_rules(parsed, own)
+    return parsed, own, index_rules(parsed, own)
+
+
+def _parse_own(engine: Engine, modules: Mapping[str, Node], findings: _Findings) -> dict[str, Node]:
+    """Parse the entrypoint and the modules of the library that the policy reaches."""
+    sources = library_modules()
+    entry = {file: sources.pop(file) for file in [_LIBRARY_PREFIX + entrypoint.FILE]}
+
+    def parse(file: str, source: str) -> Node | None:
+        return _parse_all(engine, {file: source}, findings).get(file)
+
+    return _parse_all(engine, entry, findings) | reached(modules.values(), sources, parse)
 
 
 def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]:
@@ -202,16 +214,17 @@ def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]
     return parsed
 
 
-def library_modules(index: RuleIndex | None = None) -> dict[str, str]:
+def library_modules(index: RuleIndex | None = None, only: Collection[str] | None = None) -> dict[str, str]:
     """Return Tabard's own modules under names that no user's file has.
 
     Args:
         index: the rules of the policy that they are compiled with; if given, the entrypoint is written out for them.
+        only: the names of those that are needed, if not all are.
     """
-    own = dict(library())
+    own = {_LIBRARY_PREFIX + name: source for name, source in library().items()}
     if index is not None:
-        own[entrypoint.FILE] = entrypoint.write_entrypoint(index)
-    return {_LIBRARY_PREFIX + name: source for name, source in own.items()}
+        own[_LIBRARY_PREFIX + entrypoint.FILE] = entrypoint.write_entrypoint(index)
+    return own if only is None else {name: source for name, source in own.items() if name in only}
 
 
 def _parse_all(engine: Engine, modules: Mapping[str, str], findings: _Findings) -> dict[str, Node]:
@@ -238,13 +251,12 @@ class _Job:
     input_schema: Json
 
 
-def _jobs(parsed: Mapping[str, Node], modules: Mapping[str, str], index: RuleIndex) -> list[_Job]:
-    own = library_modules(index)
+def _jobs(parsed: Mapping[str, Node], modules: Mapping[str, str], own: Mapping[str, str]) -> list[_Job]:
     masks = {file for file, module in parsed.items() if package_path(module) == ("system", "log")}
     helpers = {file for file, module in parsed.items() if package_path(module)[:1] == ("lib",)}
 
     def job(entrypoint: str, files: set[str], input_schema: Json) -> _Job:
-        return _Job(entrypoint, own | {file: modules[file] for file in sorted(files)}, input_schema)
+        return _Job(entrypoint, {**own} | {file: modules[file] for file in sorted(files)}, input_schema)
 
     jobs = [job(ENTRYPOINT, set(parsed) - masks, schema("input"))]
     masked = any(rule.name == "mask" for file in masks for rule in rules(parsed[file]))

@@ -12,6 +12,8 @@ from tabard_sidecar.policy.problems import PolicyProblem
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 """Most bytes of all files of a policy together, and of one bundle."""
+BUILD = "Build the bundle with `opa build`"
+"""The next step after most problems of bundles."""
 
 
 class UnreadableError(Exception):
