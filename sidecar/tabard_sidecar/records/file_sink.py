@@ -100,7 +100,7 @@ class FileSink:
             raise SinkFullError(
                 f"{self._path}: its files take the {self._max_total_bytes} bytes of audit.max_total_bytes"
             )
-        self._ready(size)
+        self._make_place(size)
 
     def _ready(self, size: int) -> None:
         """Have a file open in which there is place for a line."""
@@ -111,6 +111,9 @@ class FileSink:
         if self._descriptor < 0:
             self._open()
             self._check_at = now + _RECHECK_SECONDS
+        self._make_place(size)
+
+    def _make_place(self, size: int) -> None:
         if self._size and self._size + size > self._max_bytes:
             self._rotate()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 LONG_BYTES = 2 * 1024
 """A part of more bytes is worth a reference instead; the same part of a usual grant takes one kilobyte."""
@@ -38,16 +39,20 @@ class JsonText:
 
 def joined(*parts: bytes | LongPart) -> JsonText:
     """Return the text that parts make up; those without a :class:`LongPart` between them become one."""
-    short = [part for part in parts if isinstance(part, bytes)]
-    if len(short) == len(parts):
-        return JsonText(b"".join(short))
+    if LongPart not in map(type, parts):  # as for most calls, so it takes no loop here
+        return JsonText(b"".join(cast("tuple[bytes, ...]", parts)))
     merged: list[bytes | LongPart] = []
+    run: list[bytes] = []
     for part in parts:
-        last = merged[-1] if merged else None
-        if isinstance(part, bytes) and isinstance(last, bytes):
-            merged[-1] = last + part
-        else:
-            merged.append(part)
+        if type(part) is bytes:
+            run.append(part)
+            continue
+        if run:
+            merged.append(b"".join(run))
+            run = []
+        merged.append(part)
+    if run:
+        merged.append(b"".join(run))
     return JsonText(whole(merged), tuple(merged))
 
 
