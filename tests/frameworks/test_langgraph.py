@@ -14,6 +14,8 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import tool as langchain_tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.types import Command
 from tabard.frameworks.langgraph import interrupt
 
@@ -87,6 +89,20 @@ async def test_the_model_sees_no_credential_and_is_told_results_and_denials(bank
         state = await agent.ainvoke({"messages": [("user", "pay")]})
     assert told(state) == ["paid 5 to Bob", CLOSED, "paid 7 to Bob", CLOSED]
     assert sorted(bank.paid) == [("Bob", 5, "bank"), ("Bob", 7, "bank")]
+
+
+async def test_a_node_that_handles_errors_by_itself_shows_the_model_no_internals(bank):
+    """It tells the model an exception's repr."""
+    graph = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode(tools(bank), handle_tool_errors=True))
+    graph.add_edge("__start__", "tools")
+    call = {"name": "pay", "args": {"to": "ACME", "cents": 5}, "id": "1"}
+    async with bank.task():
+        state = await graph.compile().ainvoke({"messages": [AIMessage(content="", tool_calls=[call])]})
+    (text,) = told(state)
+    assert CLOSED in text
+    for internal in ("policy.bank", "spiffe://", "tabard policy", "decision"):
+        assert internal not in text
 
 
 async def test_a_sidecar_that_is_gone_is_told_too(bank):

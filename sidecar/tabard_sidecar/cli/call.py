@@ -25,6 +25,7 @@ from tabard_sidecar.cli.options import (
     zone_option,
 )
 from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.cli.tool_names import doubt
 
 if TYPE_CHECKING:
     from tabard import Client, Decision, TabardError, Task
@@ -131,13 +132,17 @@ def call(ctx: click.Context, /, **options: object) -> None:
     except tabard.TabardError as error:
         raise _unanswered(error, target) from error
     show = given.flag("show_credential")
+    note = doubt(given.text("tool"), decision.code, settings.catalogue.path)
     if given.flag("as_json"):
-        asked = {"sidecar": {"address": target.address, "zone": target.zone}}
+        asked: dict[str, object] = {"sidecar": {"address": target.address, "zone": target.zone}}
+        if note:
+            asked["note"] = note
         echo_json(describe(decision, show_credential=show) | asked)
     else:
         zone = f"zone {target.zone} at " if target.zone else ""
         echo(f"answered by {zone}{target.address}", err=True)
         _print(given.text("tool"), decision, show_credential=show)
+        _row("note", note)
     ctx.exit(exit_codes.OK if decision.allowed else exit_codes.NEGATIVE)
 
 

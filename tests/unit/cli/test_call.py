@@ -85,6 +85,20 @@ def test_denied_call_says_what_to_do(tabard):
     assert "next " in out
 
 
+@pytest.mark.parametrize(
+    ("tool", "note"),
+    [
+        ("notes.raed", "the catalogue has no tool notes.raed; did you mean notes.read?"),
+        ("mail.send", "the catalogue has no tool mail.send"),
+    ],
+)
+def test_a_misspelt_tool_is_doubted(tabard, tool, note):
+    code, out, _ = tabard("call", tool)
+    assert code == 1
+    assert f"  note       {note}\n" in out
+    assert json.loads(tabard("call", tool, "--json")[1])["note"] == note
+
+
 def test_json(tabard):
     """--json is the whole decision; the credential's value only on demand."""
     code, out, _ = tabard("call", "notes.write", "--args-json", '{"text": "milk"}', "--json")
