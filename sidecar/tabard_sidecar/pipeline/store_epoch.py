@@ -7,14 +7,10 @@ from collections.abc import Callable, Sequence
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, StateStore
+from tabard_sidecar.state import StateStore
+from tabard_sidecar.state.rollback import rollback
 
 _log = logging.getLogger(__name__)
-
-# The revocation lasts as long as any task that was started before the loss.
-_ROLLBACK_SECONDS = 400 * 24 * 3600.0
-ROLLED_BACK = "zone"
-"""Target of the revocation that is written after the store went back in time."""
 
 
 class StoreEpoch:
@@ -43,20 +39,11 @@ class StoreEpoch:
         if epoch >= before:
             self.highest = max(self.highest, epoch)
             return
-        now = self._clock()
         _log.critical("state store went back in time", extra={"epoch": epoch, "seen": before})
         for tell in self._on_rollback:
             tell()
-        await self._state.revoke(
-            Revocation(
-                RevocationKind.STATE,
-                ROLLED_BACK,
-                now,
-                now + _ROLLBACK_SECONDS,
-                (f"the store's epoch went back from {before} to {epoch}",),
-                RevocationOrigin.SIDECAR,
-            )
-        )
+        reason = f"the store's epoch went back from {before} to {epoch}"
+        await self._state.revoke(rollback(self._clock(), reason))
         # Last: until the revocation is written, every request has to notice the loss.
         self.highest = epoch
         raise Refused(

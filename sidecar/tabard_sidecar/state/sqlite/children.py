@@ -21,6 +21,10 @@ class Children:
         self._file = file
         self._known: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
 
+    def forget(self) -> None:
+        """Forget which children are counted, for another file."""
+        self._known.clear()
+
     async def register(self, children: Sequence[Child], *, now: float, expires_at: float) -> Child | None:
         """Count children, all or none; return the first that exceeds its parent's limit."""
         fresh = [child for child in children if (child.parent_id, child.child_id) not in self._known]

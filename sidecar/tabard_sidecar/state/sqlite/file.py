@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +19,17 @@ from tabard.files import create_regular
 from tabard.trust import require_trusted, require_trusted_status
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.state.sqlite.place import Place
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.util.files import explain
 
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
+WentBack = Callable[[sqlite3.Connection, str], None]
+"""Notes in a file, in a transaction, that it may lack acknowledged writes, for the reason given."""
 
 _START_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 class StateFileError(Exception):
@@ -40,11 +45,17 @@ class StateFile:
         path: the file, on a local disk.
         zone: the zone whose state it is; another zone's file is refused.
         busy_timeout_seconds: how long a write waits for other writers.
+        went_back: called for a file that is a copy, or that took the place of the open one.
     """
 
-    def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float) -> None:
+    def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float, went_back: WentBack) -> None:
         self.path = path
         self._zone = zone
+        self._went_back = went_back
+        self._place: Place | None = None
+        # What happened to the open file; empty while the path leads to it.
+        self._lost = ""
+        self._replacing = asyncio.Lock()
         self._busy_timeout_seconds = busy_timeout_seconds
         self._fast: sqlite3.Connection | None = None
         self._durable: sqlite3.Connection | None = None
@@ -58,13 +69,18 @@ class StateFile:
             StateFileError: the file belongs to another zone, is newer than this program, can't be created, or other
                 users can use it.
         """
+        await self._start()
+
+    async def _start(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             require_trusted(self.path.parent)
             require_trusted_status(self.path, create_regular(self.path), private=True)
             await self._switch_to_wal()
             self._durable = self._connect("FULL", self._busy_timeout_seconds)
-            self._migrate(self._durable)
+            _transaction(self._durable, self._migrate)
+            self._place = Place(self.path)
+            _transaction(self._durable, self._look_whether_copied)
             self._durable.execute("PRAGMA busy_timeout=0")
             self._fast = self._connect("NORMAL", 0)
             self._patient = self._connect("FULL", self._busy_timeout_seconds)
@@ -78,10 +94,64 @@ class StateFile:
     def close(self) -> None:
         """Close the file."""
         self._waiting.shutdown(wait=True)
+        self._close()
+
+    def _close(self) -> None:
         for connection in (self._fast, self._durable, self._patient):
             if connection is not None:
                 connection.close()
         self._fast = self._durable = self._patient = None
+
+    async def keep_place(self) -> None:
+        """Check that the path leads to the open file. If another file is there, use that one, which may lack writes.
+
+        Raises:
+            NoDecision: no file that can be used is there; nothing is read or written until there is one.
+        """
+        if not self._lost:
+            if self._place is None or not (problem := self._place.problem()):
+                return
+            self._lost = problem
+            _log.critical("state file lost", extra={"problem": problem})
+        async with self._replacing:
+            if self._lost:
+                await self._replace()
+
+    async def _replace(self) -> None:
+        loop = asyncio.get_running_loop()
+        # In the thread that may still use a connection.
+        await loop.run_in_executor(self._waiting, self._close)
+        try:
+            if not self.path.exists() or not self.path.stat().st_size:
+                raise self._not_there()
+            await self._start()
+            (found,) = await loop.run_in_executor(self._waiting, self._quick_check)
+            if found != "ok":
+                raise StateFileError(f"state file {self.path} is damaged: {found}; restore it")
+            if self._place is not None and (problem := self._place.problem()):
+                raise StateFileError(problem)
+            reason, durable = self._lost, self._durable
+            assert durable is not None  # noqa: S101 - it was started
+            _transaction(durable, lambda connection: self._went_back(connection, reason))
+        except (StateFileError, sqlite3.Error, OSError) as error:
+            await loop.run_in_executor(self._waiting, self._close)
+            raise NoDecision("UNAVAILABLE", "state_unavailable", f"{self._lost}, and {error}") from error
+        self._lost = ""
+        _log.critical("state file replaced", extra={"path": str(self.path), "problem": reason})
+
+    def _quick_check(self) -> tuple[str]:
+        connection = self._patient
+        assert connection is not None  # noqa: S101 - it was started
+        found: tuple[str] = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return found
+
+    def _not_there(self) -> NoDecision:
+        return NoDecision(
+            "UNAVAILABLE",
+            "state_unavailable",
+            f"{self._lost} while the sidecar runs: restore {self.path}, or restart every sidecar of the zone to begin "
+            "with an empty one",
+        )
 
     def version(self) -> tuple[int, int]:
         """Return a version that differs after any change to the file. Costs a tenth of reading a chain's rows.
@@ -191,28 +261,36 @@ class StateFile:
                 return
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if version > len(MIGRATIONS):
-                message = f"state file {self.path} was written by a newer version of Tabard; use that version"
-                raise StateFileError(message)
-            for script in MIGRATIONS[version:]:
-                for statement in script.split(";"):
-                    if statement.strip():
-                        connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
-            connection.execute("INSERT OR IGNORE INTO meta VALUES ('zone', ?)", (self._zone,))
-            zone = connection.execute("SELECT value FROM meta WHERE name='zone'").fetchone()[0]
-            if zone != self._zone:
-                message = f"state file {self.path} belongs to zone {zone!r}, not {self._zone!r}; set state.url or zone"
-                raise StateFileError(message)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            message = f"state file {self.path} was written by a newer version of Tabard; use that version"
+            raise StateFileError(message)
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('zone', ?)", (self._zone,))
+        zone = connection.execute("SELECT value FROM meta WHERE name='zone'").fetchone()[0]
+        if zone != self._zone:
+            message = (
+                f"state file {self.path} belongs to zone {zone!r}, not {self._zone!r}; set state.url or zone"
+            )
+            raise StateFileError(message)
+
+    def _look_whether_copied(self, connection: sqlite3.Connection) -> None:
+        """Compare the file with its own number, which a copy of it has, too."""
+        assert self._place is not None  # noqa: S101 - it was just made
+        number = self._place.number
+        row = connection.execute("SELECT value FROM meta WHERE name='file'").fetchone()
+        if row is not None and row[0] != number:
+            _log.critical("state file is a copy", extra={"path": str(self.path)})
+            self._went_back(connection, "the state file is a copy of another one")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('file', ?)", (number,))
 
     def _open(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+        if self._lost:
+            raise self._not_there()
         if connection is None:
             raise NoDecision("UNAVAILABLE", "state_unavailable", "the state store isn't open")
         return connection

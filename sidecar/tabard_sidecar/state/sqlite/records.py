@@ -23,6 +23,8 @@ from tabard_sidecar.state.store import CLAIM_SECONDS
 from tabard_sidecar.util.jsontext import encode
 
 _MOST_LISTED = 1_000
+# More than a lost file can have had, so that no sidecar takes the revocation for one that it has read.
+_LOST_NUMBERS = 1_000_000
 
 
 def claim_request(
@@ -68,6 +70,13 @@ def revoke(connection: sqlite3.Connection, wanted: Revocation) -> int:
         if wanted == found:
             return found.seq
     return _put_revocation(connection, wanted)
+
+
+def went_back(connection: sqlite3.Connection, everything: Revocation) -> None:
+    """Revoke every earlier task of a file that may lack revocations, under a number that none of them had."""
+    seq = revoke(connection, everything)
+    connection.execute("UPDATE revocations SET seq=seq+? WHERE seq=?", (_LOST_NUMBERS, seq))
+    connection.execute("UPDATE sqlite_sequence SET seq=seq+? WHERE name='revocations'", (_LOST_NUMBERS,))
 
 
 def lift(connection: sqlite3.Connection, kind: RevocationKind, target: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tabard_sidecar.state.model import (
     TaskState,
     Tree,
 )
+from tabard_sidecar.state.rollback import rollback
 from tabard_sidecar.state.sqlite import outcomes, records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
@@ -42,7 +45,9 @@ class SQLiteStateStore:
     """
 
     def __init__(self, path: Path, *, zone: str, busy_timeout_seconds: float = 2.0) -> None:
-        self._file = StateFile(path, zone=zone, busy_timeout_seconds=busy_timeout_seconds)
+        self._file = StateFile(
+            path, zone=zone, busy_timeout_seconds=busy_timeout_seconds, went_back=self._went_back
+        )
         self._children = Children(self._file)
         # Task states, valid as long as the file hasn't changed.
         self._task_states: FifoDict[tuple[Chain, int], TaskState] = FifoDict(_CACHED_STATES)
@@ -55,6 +60,13 @@ class SQLiteStateStore:
             StateFileError: the file belongs to another zone, is newer than this program, or can't be created.
         """
         await self._file.open()
+
+    def _went_back(self, connection: sqlite3.Connection, reason: str) -> None:
+        """Revoke every task that was started before, and forget what is cached of another file."""
+        records.went_back(connection, rollback(time.time(), reason))
+        self._task_states.clear()
+        self._task_states_version = None
+        self._children.forget()
 
     async def close(self) -> None:
         """Close the file."""
@@ -187,14 +199,16 @@ class SQLiteStateStore:
         return [records.revocation(row) for row in rows]
 
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
-        """Wait for a revocation, polling the file ten times a second; see the interface."""
+        """Wait for a revocation, polling the file and its place ten times a second; see the interface."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_seconds
-        while not self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
+        while True:
+            await self._file.keep_place()
+            if self._file.rows("SELECT 1 FROM revocations WHERE seq>? LIMIT 1", (after,)):
+                return True
             if loop.time() >= until:
                 return False
             await asyncio.sleep(_WATCH_SECONDS)
-        return True
 
     async def ask(self, approval: Approval, *, limits: PendingLimits) -> Approval | None:
         """Store a request for approval; see the interface."""

@@ -1,0 +1,13 @@
+"""What is revoked when a store has lost acknowledged writes: every task that was started before."""
+
+from __future__ import annotations
+
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
+
+# As long as any task that was started before the loss.
+_SECONDS = 400 * 24 * 3600.0
+
+
+def rollback(now: float, reason: str) -> Revocation:
+    """Return the revocation of every task of the zone that was started until ``now``."""
+    return Revocation(RevocationKind.STATE, "zone", now, now + _SECONDS, (reason,), RevocationOrigin.SIDECAR)

@@ -1,0 +1,42 @@
+"""Tells whether a path still leads to the files that SQLite has open.
+
+A backup that is moved into place, or a script that empties the folder, leaves SQLite with files that no other process sees.
+It would go on with them without an error, beside sidecars that were started later.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# The log and its index are never replaced while a connection is open.
+_SUFFIXES = ("", "-wal", "-shm")
+
+
+class Place:
+    """The file and its two siblings, as they are now; made while a connection has them open.
+
+    Raises:
+        OSError: one of them is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._open = [(name, os.stat(name)) for name in (f"{path}{suffix}" for suffix in _SUFFIXES)]  # noqa: PTH116
+
+    @property
+    def number(self) -> str:
+        """The file's number in its file system (inode), which a copy doesn't share."""
+        return str(self._open[0][1].st_ino)
+
+    def problem(self) -> str:
+        """Return what happened to one of the files meanwhile; empty if nothing did. Costs three system calls."""
+        for name, opened in self._open:
+            try:
+                there = os.stat(name)  # noqa: PTH116
+            except OSError as error:
+                return f"{name} is gone ({error.strerror})"
+            if (there.st_dev, there.st_ino) != (opened.st_dev, opened.st_ino):
+                return f"{name} was replaced"
+            if opened is self._open[0][1] and not there.st_size:
+                return f"{name} was emptied"
+        return ""
