@@ -40,11 +40,15 @@ exec setpriv "$@"
 
 
 class Pod:
-    """The pod of the manifest, below a folder that every user may enter."""
+    """The pod of the manifest, below a folder that every user may enter.
+
+    ``before`` is for what a fixture observed before the pod was complete.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
         self.folder = folder
+        self.before = ""
         self._volumes: list[Path] = []
         self.spec: dict[str, Any] = manifests()["Pod"]["spec"]
         self.group: int = self.spec["securityContext"]["fsGroup"]
@@ -80,6 +84,15 @@ class Pod:
         (directory / "..data").symlink_to(dated.name)
         for name in {Path(name).parts[0] for name in contents}:
             (directory / name).symlink_to(Path("..data") / name)
+
+    def add(self, mount: str, name: str, content: str) -> None:
+        """Add a file to a volume that :meth:`files` has laid out."""
+        directory = Path(self.path(mount))
+        path = directory / "..data" / name
+        path.write_text(self.path(content))
+        os.chown(path, 0, self.group)
+        path.chmod(0o440)
+        (directory / name).symlink_to(Path("..data") / name)
 
     def command(self, name: str, command: Sequence[str]) -> list[str]:
         """Return what runs a command as the user of a container."""

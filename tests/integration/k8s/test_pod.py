@@ -110,7 +110,6 @@ def pod(applied: dict[str, Any], cluster: Path, kubectl: Kubectl) -> Iterator[Po
     pod.files(
         "/var/run/secrets/tabard",
         {
-            "token": kubectl(*token, *bound, "--audience", "tabard").strip(),
             "api-token": kubectl(*token, *bound).strip(),
             "ca.crt": (cluster / "apiserver.crt").read_text(),
         },
@@ -134,7 +133,11 @@ def pod(applied: dict[str, Any], cluster: Path, kubectl: Kubectl) -> Iterator[Po
             pod.command("tabard", command), env=pod.environment(), cwd="/", stdout=log, stderr=log
         )
     try:
-        _until_ready(pod, process)
+        _until(pod, process, exit_code=1)
+        pod.before = pod.run("tabard", ["tabard", "health", "--address", _health(pod)]).stdout
+        # The kubelet writes the token.
+        pod.add("/var/run/secrets/tabard", "token", kubectl(*token, *bound, "--audience", "tabard").strip())
+        _until(pod, process, exit_code=0)
         yield pod
     finally:
         process.terminate()
@@ -142,14 +145,24 @@ def pod(applied: dict[str, Any], cluster: Path, kubectl: Kubectl) -> Iterator[Po
         shutil.rmtree(folder)
 
 
-def _until_ready(pod: Pod, process: subprocess.Popen[bytes]) -> None:
-    address = f"unix:{pod.path('/run/tabard/operator/http')}"
+def _health(pod: Pod) -> str:
+    return f"unix:{pod.path('/run/tabard/operator/tabard.health')}"
 
-    def healthy() -> bool:
+
+def _until(pod: Pod, process: subprocess.Popen[bytes], *, exit_code: int) -> None:
+    def answers() -> bool:
         assert process.poll() is None, (pod.folder / "sidecar.log").read_text()[-4000:]
-        return pod.run("tabard", ["tabard", "health", "--address", address]).returncode == 0
+        answer = pod.run("tabard", ["tabard", "health", "--address", _health(pod)])
+        return answer.returncode == exit_code and "starting" not in answer.stdout
 
-    eventually_blocking(healthy, 60)
+    eventually_blocking(answers, 60)
+
+
+def test_the_sidecar_is_not_ready_until_its_identity_is_verified(pod: Pod):
+    """The README's promise: what is missing is told, and the sidecar is ready once it is there."""
+    assert pod.before.startswith("degraded (not ready)\n")
+    assert f"agent: service-account token {pod.path('/var/run/secrets/tabard/token')}:" in pod.before
+    assert pod.before.count("\n") == 3  # the status, the sidecar, and this
 
 
 def test_the_agent_is_authorized_as_its_service_account(pod: Pod):
