@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -292,3 +293,18 @@ def test_a_command_for_another_zone_is_refused(projects):
     assert one.tabard(*target, "--config", two.folder / "tabard.yaml").returncode == 0
     assert len(two.json("revoke", "list")["revocations"]) == 1
     assert one.json("revoke", "list")["revocations"] == []
+
+
+def test_no_command_finds_a_sidecar_in_another_way():
+    """Addresses come from one module, channels to operators are opened in one place."""
+    folder = Path(operator_option.__code__.co_filename).parent
+    texts = {path.name: path.read_text() for path in folder.glob("*.py")}
+    for words, places in (
+        (("default_address", "named_address", "TABARD_OPERATOR_ADDRESS"), {"reach.py"}),
+        (("listen.agent", "listen.operator", "listen.health", ".health_address"), {"reach.py"}),
+        (("insecure_channel",), {"operator.py"}),
+        (("tabard.connect(",), {"call.py"}),
+    ):
+        code = {name: re.sub(r'(?s)""".*?"""|"[^"\n]*"|#[^\n]*', "", text) for name, text in texts.items()}
+        using = {name for name, text in code.items() if any(word in text for word in words)}
+        assert using <= places, words
