@@ -175,7 +175,7 @@ def _write(value: Any, parts: list[str], depth: int) -> None:  # noqa: ANN401, C
 
 def _sorted_keys(value: dict[str, Any]) -> list[str]:
     keys = list(value)
-    if not all(type(key) is str for key in keys):
+    if {*map(type, keys)} - {str}:
         raise ArgumentsError("a key is not a string")
     if len(keys) > 1:
         # Code points sort like UTF-16 code units unless a key holds a character beyond U+FFFF.

@@ -34,13 +34,14 @@ _TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
 """Seconds after which a reservation is released whose caller has gone: it may reach the store late."""
 
 
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+"""The digit of an identifier that states the variant, by a random digit."""
+
+
 def new_id() -> str:
     """Return a random identifier (RFC 9562, version 4): ``str(uuid.uuid4())`` in a third of the time."""
-    raw = bytearray(os.urandom(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,9 @@ def bounded(value: str, field: str, most: int, *, required: bool = False) -> str
     """
     if required and not value:
         raise invalid(f"{field} is required")
-    if len(value) > most or len(value.encode()) > most:
+    length = len(value)
+    # A character takes four bytes at most, so usually they needn't be counted.
+    if length > most or (4 * length > most and len(value.encode()) > most):
         raise invalid(f"{field} is larger than {most} bytes")
     return value
 

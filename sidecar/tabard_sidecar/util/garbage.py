@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 
 _YOUNG = 5_000
@@ -21,17 +20,6 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
-    give_back()
-
-
-def give_back() -> None:
-    """Return memory to the system that was needed for a while only, as for loading a policy. Takes about a millisecond.
-
-    By itself the C library returns only what is free at the end of a heap. Does nothing without glibc.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def let_go(items: list[object]) -> None:

@@ -14,7 +14,6 @@ from tabard_sidecar.policy.loading.sources import fingerprint, load_source
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import Detached, StuckError
-from tabard_sidecar.util.garbage import give_back
 
 UNKNOWNS = ("input.tool.arguments",)
 
@@ -106,7 +105,6 @@ class FileProvider:
         """
         source = load_source(self._path, self._options.bundle_keys, trusted=self._trusted)
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
-        give_back()
         # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
         self._options = replace(self._options, apart=True)
         return Active(EmbeddedEvaluator(compiled), source.revision, compiled.rules, compiled.warnings)
