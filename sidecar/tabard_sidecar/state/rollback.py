@@ -1,4 +1,4 @@
-"""What is revoked when a store has lost acknowledged writes: every task that was started before."""
+"""Revokes every task that was started before a store lost acknowledged writes."""
 
 from __future__ import annotations
 
