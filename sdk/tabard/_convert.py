@@ -51,6 +51,7 @@ def seconds(timestamp: Timestamp) -> float:
 
 
 _Message = TypeVar("_Message")
+_UNSENDABLE = (TypeError, ValueError, AttributeError)
 
 
 def message(kind: Callable[..., _Message], **fields: Any) -> _Message:  # noqa: ANN401  # what the caller passed
@@ -61,14 +62,8 @@ def message(kind: Callable[..., _Message], **fields: Any) -> _Message:  # noqa: 
     """
     try:
         return kind(**fields)
-    except UnicodeEncodeError:
-        found = ", ".join(name for name, value in fields.items() if _has_surrogate(value))
-        text = f"{found or 'a field'}: holds a lone surrogate, which isn't text"
-        raise errors.InvalidRequest("request_invalid", text) from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise errors.InvalidRequest(
-            "request_invalid", f"a field has a value that can't be sent: {error}"
-        ) from error
+    except _UNSENDABLE:
+        raise _unsendable(fields) from None
 
 
 def scopes(values: Sequence[str]) -> tuple[str, ...]:
@@ -88,6 +83,16 @@ def _strings(values: Iterable[str], name: str) -> list[str]:
     return list(values)
 
 
+def _unsendable(fields: Mapping[str, Any]) -> errors.InvalidRequest:
+    found = ", ".join(name for name, value in fields.items() if _has_surrogate(value))
+    if found:
+        return errors.InvalidRequest("request_invalid", f"{found}: holds a lone surrogate, which isn't text")
+    # The error's own text may quote a secret.
+    types = ", ".join(f"{name} ({type(value).__name__})" for name, value in fields.items())
+    text = f"one of these has a value that can't be sent: {types}"
+    return errors.InvalidRequest("request_invalid", text)
+
+
 def _has_surrogate(value: object) -> bool:
     values = value if isinstance(value, list | tuple) else (value,)
     try:
@@ -105,18 +110,21 @@ def call_message(
     Raises:
         InvalidRequest: its arguments or context have no exact JSON form.
     """
-    tool = message(
-        types_pb2.ToolCall, name=call.name, server=call.server, arguments_json=_json.encode(call.arguments)
-    )
-    return message(
-        authorization_pb.AuthorizeRequest,
-        grant=grant,
-        tool=tool,
-        scopes=scopes(call.scopes),
-        context_json=_json.encode(call.context) if call.context else b"",
-        request_id=call.request_id,
-        discharges=_strings(discharges, "discharges"),
-    )
+    arguments = _json.encode(call.arguments)
+    context = _json.encode(call.context) if call.context else b""
+    asked, given = scopes(call.scopes), _strings(discharges, "discharges") if discharges else ()
+    try:
+        return authorization_pb.AuthorizeRequest(
+            grant=grant,
+            tool=types_pb2.ToolCall(name=call.name, server=call.server, arguments_json=arguments),
+            scopes=asked,
+            context_json=context,
+            request_id=call.request_id,
+            discharges=given,
+        )
+    except _UNSENDABLE:
+        fields = {"name": call.name, "server": call.server, "scopes": asked, "discharges": given}
+        raise _unsendable(fields | {"grant": grant, "request_id": call.request_id}) from None
 
 
 def renew_message(

@@ -87,7 +87,7 @@ class Hooks:
             function = _asked_before  # the framework has asked the person already
         if function is None:
             return None
-        return ApprovalHook(self.tool.name, function, named_parameters(function, bound.ignored))
+        return ApprovalHook(self.tool.name, function, bound.ignored)
 
     def denied(self, error: TabardError) -> Any:  # noqa: ANN401  # what the program's own function returns
         """Return what ``on_denied`` makes of an error.
@@ -117,11 +117,11 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalHook:
-    """``on_approval`` with the ignored parameters of the guarded function that it takes."""
+    """``on_approval`` for one call, with the ignored parameters of the guarded function, of which it takes some."""
 
     tool: str
     function: OnApproval
-    passed: Mapping[str, Any]
+    ignored: Mapping[str, Any]
 
     def now(self, needed: ApprovalRequired) -> None:
         """Call it.
@@ -129,13 +129,16 @@ class ApprovalHook:
         Raises:
             TypeError: it is asynchronous.
         """
-        _settled(self.function(needed, **self.passed), "on_approval", self.tool)
+        _settled(self._call(needed), "on_approval", self.tool)
 
     async def later(self, needed: ApprovalRequired) -> None:
         """Call it; it may be asynchronous."""
-        result = self.function(needed, **self.passed)
+        result = self._call(needed)
         if inspect.isawaitable(result):
             await result
+
+    def _call(self, needed: ApprovalRequired) -> Any:  # noqa: ANN401  # what the program's own function returns
+        return self.function(needed, **named_parameters(self.function, self.ignored))
 
 
 def _asked_before(_needed: ApprovalRequired) -> None:

@@ -146,6 +146,16 @@ async def test_a_framework_that_approves_without_the_person_gets_nothing(bank):
     assert bank.paid == []
 
 
+async def test_a_missing_task_is_the_programs_mistake_and_ends_the_run(bank):
+    agent = agents.Agent(
+        name="payer",
+        tools=[function_tool(pay_of(bank))],
+        model=ScriptedModel(("pay", {"to": "Bob", "cents": 5})),
+    )
+    with pytest.raises(Exception, match="no task is current"):
+        await agents.Runner.run(agent, "pay")
+
+
 def test_an_unguarded_function_is_refused():
     with pytest.raises(TypeError, match="isn't guarded"):
         function_tool(lambda: None)

@@ -87,6 +87,11 @@ class _Asked:
             return False  # the call itself says what is wrong
 
     async def invoke(self, context: ToolContext[Any], arguments: str) -> Any:  # noqa: ANN401  # Agents' signature
-        """Make the call."""
+        """Make the call.
+
+        Raises:
+            InvalidRequest: no task is current: a mistake of the program, which the model can't correct.
+        """
+        self._tool.current()
         with _context.use_request_id(self._ids.pop(context.tool_call_id, "") or uuid.uuid4().hex):
             return await self._invoke(context, arguments)

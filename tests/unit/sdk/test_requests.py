@@ -64,6 +64,15 @@ def test_the_field_is_named(tabard_fake):
             client.start_task("t", limits={})
 
 
+@pytest.mark.parametrize("odd", [b"\xffsecret", ["secret"], {"secret": 1}, 7])
+def test_the_value_of_a_field_is_never_quoted(tabard_fake, odd):
+    """It may be a token."""
+    with tabard.connect() as client, pytest.raises(tabard.InvalidRequest) as caught:
+        client.start_task(odd)
+    assert "secret" not in str(caught.value)
+    assert f"subject_token ({type(odd).__name__})" in caught.value.message
+
+
 def test_a_message_beyond_the_sidecars_limit_says_so():
     error = tabard.errors.from_status("RESOURCE_EXHAUSTED", "SERVER: Received message larger than max", "")
     assert error.code == "request_too_large"
