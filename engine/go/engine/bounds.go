@@ -23,7 +23,8 @@ const (
 	maxSecret    = 64 << 10    // bytes of a token, certificate or key
 	maxPEM       = 16 << 10    // bytes of certificates, whose keys may be as long
 	maxKey       = 4 << 10     // characters of a number of a key in base64: 24,000 bits
-	maxModule    = 64 << 10    // bytes of Rego that is parsed
+	maxModule    = 1 << 10     // bytes of Rego that is parsed: nested parts take quadratic time
+	maxKeys      = 5_000       // keys of YAML that is parsed: the parser compares those of one map pairwise
 	maxSelected  = 2_000       // names in a GraphQL query that is validated: OPA compares all of them pairwise
 	maxPairs     = 2_000_000   // pairs of elements that are compared or moved
 	maxNetworks  = 250_000     // pairs of networks that are compared
@@ -76,9 +77,9 @@ var slowBounds = map[string]check{
 	"units.parse":                      textBound(maxDigits, 0),
 	"units.parse_bytes":                textBound(maxDigits, 0),
 	"urlquery.decode_object":           textBound(maxDocument, 0),
-	"yaml.is_valid":                    textBound(maxDocument, 0),
+	"yaml.is_valid":                    yamlBound,
 	"yaml.marshal":                     valueBound(4),
-	"yaml.unmarshal":                   textBound(maxDocument, 0),
+	"yaml.unmarshal":                   yamlBound,
 }
 
 // swiftBounds are for builtins that may run on the caller's thread. Their checks take nanoseconds.
@@ -90,9 +91,34 @@ var swiftBounds = map[string]check{
 	"base64url.encode_no_pad":  textBound(maxResult, 0),
 	"concat":                   concatBound,
 	"hex.encode":               textBound(maxResult, 0),
-	"indexof_n":                piecesBound,
+	"gt":                       comparedBound,
+	"gte":                      comparedBound,
+	"indexof":                  searchBound,
+	"indexof_n":                bothBounds(piecesBound, searchBound),
+	"intersection":             walkedBound(maxJoined, 0),
+	"internal.member_2":        comparedBound,
+	"internal.member_3":        memberBound,
 	"internal.template_string": templateBound,
+	"lt":                       comparedBound,
+	"lte":                      comparedBound,
+	"max":                      sortedBound,
+	"min":                      sortedBound,
+	"minus":                    comparedBound,
 	"mul":                      productBound,
+	"neq":                      comparedBound,
+	"object.filter":            walkedBound(maxJoined, 0),
+	"object.get":               walkedBound(maxCompared, 1),
+	"object.remove":            walkedBound(maxJoined, 0),
+	"object.union":             walkedBound(maxJoined, 0, 1),
+	"object.union_n":           walkedBound(maxJoined, 0),
+	"or":                       walkedBound(maxJoined, 0, 1),
+	"and":                      comparedBound,
+	"set_diff":                 comparedBound,
+	"sort":                     sortedBound,
+	"trim":                     trimBound,
+	"trim_left":                trimBound,
+	"trim_right":               trimBound,
+	"union":                    walkedBound(maxJoined, 0),
 	"product":                  productBound,
 	"replace":                  replaceBound,
 	"split":                    piecesBound,

@@ -113,9 +113,10 @@ func soundSchema(root ast.Value) error {
 }
 
 type soundness struct {
-	root   ast.Value
-	refers bool              // somewhere in the document is a reference
-	state  map[ast.Value]int // 1 while its loop is searched, 2 when there is none
+	root     ast.Value
+	refers   bool              // somewhere in the document is a reference
+	state    map[ast.Value]int // 1 while its loop is searched, 2 when there is none
+	patterns int               // steps of compiling the patterns
 }
 
 func (s *soundness) check(value ast.Value, depth int) error {
@@ -134,12 +135,29 @@ func (s *soundness) check(value ast.Value, depth int) error {
 		if err := s.endless(v, 0); err != nil {
 			return err
 		}
+		if pattern, ok := member(v, "pattern").(ast.String); ok {
+			if err := s.compiles(string(pattern)); err != nil {
+				return err
+			}
+		}
 		return v.Iter(func(key, item *ast.Term) error {
 			if name, _ := key.Value.(ast.String); name == "enum" || name == "const" || name == "default" || name == "examples" {
 				return nil
 			}
 			return s.check(item.Value, depth+1)
 		})
+	}
+	return nil
+}
+
+// compiles adds the work of compiling a pattern, which the library does for each when it reads the schema.
+func (s *soundness) compiles(pattern string) error {
+	size, err := instructions(pattern)
+	if err != nil {
+		return err
+	}
+	if s.patterns += stepsPerPattern + size*stepsPerInstruction; s.patterns > maxSchemaWork {
+		return errSchemaWork
 	}
 	return nil
 }

@@ -191,3 +191,19 @@ func longestRun(s string) int {
 	}
 	return longest
 }
+
+// yamlBound bounds a text, and what may separate keys in it.
+func yamlBound(operands []*ast.Term) error {
+	if err := textBound(maxDocument, 0)(operands); err != nil {
+		return err
+	}
+	s := text(operands, 0)
+	keys := strings.Count(s, ":") + strings.Count(s, "?")
+	if strings.Contains(s, "{") {
+		keys += strings.Count(s, ",") // keys of {a, b} need no colon
+	}
+	if keys > maxKeys {
+		return tooMuch(0, "has too many keys", maxKeys)
+	}
+	return nil
+}

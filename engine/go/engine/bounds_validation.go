@@ -30,6 +30,9 @@ func (w *schemaWork) of(schema, value ast.Value, depth int) (int, error) {
 		return 0, errSchemaWork
 	}
 	steps, err := w.own(object, value)
+	if err == nil && steps > maxSchemaWork {
+		err = errSchemaWork
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -70,7 +73,102 @@ func (w *schemaWork) own(schema ast.Object, value ast.Value) (int, error) {
 			steps += size * len(s) / (maxMatchWork / maxSchemaWork)
 		}
 	}
-	return steps, nil
+	names, err := namesWork(schema, value)
+	return steps + names + faultsWork(schema, value), err
+}
+
+const (
+	stepsPerFault       = 100 // of a fault that is found, beside those of writing the value into its message
+	stepsPerPattern     = 200 // of compiling a pattern, beside those of its instructions
+	stepsPerInstruction = 5
+	namesPerStep        = 6 // names that are compared in one step
+)
+
+// namesWork is the work of comparing the members of an object with the names and patterns of a schema. The library
+// compiles a pattern for each member, and compares every member with every name.
+func namesWork(schema ast.Object, value ast.Value) (int, error) {
+	object, ok := value.(ast.Object)
+	if !ok {
+		return 0, nil
+	}
+	steps := 0
+	if properties, listed := member(schema, "properties").(ast.Object); listed {
+		steps += properties.Len() * object.Len() / namesPerStep
+	}
+	err := named(member(schema, "patternProperties"), func(pattern string, _ ast.Value) error {
+		size, err := instructions(pattern)
+		length := 0
+		object.Foreach(func(key, _ *ast.Term) { length += len(text([]*ast.Term{key}, 0)) })
+		steps += object.Len()*(stepsPerPattern+size*stepsPerInstruction) + size*length/(maxMatchWork/maxSchemaWork)
+		if err == nil && steps > maxSchemaWork {
+			err = errSchemaWork
+		}
+		return err
+	})
+	return steps, err
+}
+
+// asserting are keywords that may each find a fault in a value.
+var asserting = []string{
+	"additionalItems", "anyOf", "const", "contains", "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "if", "maximum",
+	"maxItems", "maxLength", "maxProperties", "minimum", "minItems", "minLength", "minProperties", "multipleOf", "not",
+	"oneOf", "pattern", "uniqueItems",
+}
+
+// faultsWork is the work of telling faults, each with the value in which it was found.
+func faultsWork(schema ast.Object, value ast.Value) int {
+	faults, members := 0, 0
+	if mistyped(member(schema, "type"), value) {
+		faults++
+	}
+	for _, keyword := range asserting {
+		if member(schema, keyword) != nil {
+			faults++
+		}
+	}
+	if object, ok := value.(ast.Object); ok {
+		faults += missingIn(object, member(schema, "required"))
+		_ = named(member(schema, "dependencies"), func(name string, needed ast.Value) error {
+			if member(object, name) != nil {
+				faults += missingIn(object, needed)
+			}
+			return nil
+		})
+		if member(schema, "propertyNames") != nil {
+			faults += 2 * object.Len()
+		}
+		if closed, ok := member(schema, "additionalProperties").(ast.Boolean); ok && !bool(closed) {
+			members = object.Len()
+		}
+	}
+	if faults == 0 {
+		return members * stepsPerFault
+	}
+	return members*stepsPerFault + faults*(stepsPerFault+sizeOf(value, maxText))
+}
+
+func missingIn(object ast.Object, names ast.Value) int {
+	missing := 0
+	if listed, ok := names.(*ast.Array); ok {
+		listed.Foreach(func(name *ast.Term) {
+			if object.Get(name) == nil {
+				missing++
+			}
+		})
+	}
+	return missing
+}
+
+// mistyped tells whether a value isn't of the type, or one of the types, that a schema demands.
+func mistyped(wanted, value ast.Value) bool {
+	switch w := wanted.(type) {
+	case ast.String:
+		kind := ast.ValueName(value)
+		return kind != string(w) && (kind != "number" || w != "integer")
+	case *ast.Array:
+		return !w.Until(func(one *ast.Term) bool { return !mistyped(one.Value, value) })
+	}
+	return false
 }
 
 // here counts the subschemas that apply to the value itself.
@@ -121,10 +219,7 @@ func membersOf(schema, value ast.Object, add func(schema, part ast.Value) error)
 				}
 			}
 		}
-		return named(member(schema, "patternProperties"), func(pattern string, one ast.Value) error {
-			if _, err := instructions(pattern); err != nil {
-				return err
-			}
+		return named(member(schema, "patternProperties"), func(_ string, one ast.Value) error {
 			return add(one, item.Value)
 		})
 	})

@@ -56,6 +56,10 @@ func (b *brake) Cancelled() bool {
 	if b.polls%pollsPerLook != 0 {
 		return false
 	}
+	if b.polls > maxHeldPolls && !b.hold.IsZero() {
+		b.stop.CompareAndSwap(running, stoppedByHold)
+		return true
+	}
 	return b.look(time.Now())
 }
 

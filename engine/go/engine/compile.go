@@ -38,7 +38,7 @@ type Policy struct {
 	values      cache.InterQueryValueCache
 	responses   cache.InterQueryCache
 	inputs      *memory
-	// swift: the time of every builtin used is bounded by the size of its operands, so polling the brake bounds the whole.
+	// swift: every step is known to be short, so polling the brake between steps bounds the whole.
 	swift bool
 }
 
@@ -87,7 +87,7 @@ func Compile(source *Source) (*Policy, error) {
 	if err := boundAnnotations(modules); err != nil {
 		return nil, err
 	}
-	store, err := newStore(source.Data)
+	store, data, err := newStore(source.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +101,9 @@ func Compile(source *Source) (*Policy, error) {
 	if compiler.Failed() {
 		return nil, problemsOf(compiler.Errors, "")
 	}
+	if err := boundCopies(compiler, source.Entrypoints); err != nil {
+		return nil, err
+	}
 	entries := maxCachedValues
 	config := &cache.Config{}
 	config.InterQueryBuiltinValueCache.MaxNumEntries = &entries
@@ -110,7 +113,7 @@ func Compile(source *Source) (*Policy, error) {
 		values:    cache.NewInterQueryValueCache(context.Background(), config),
 		responses: cache.NewInterQueryCache(nil),
 		inputs:    newMemory(),
-		swift:     isSwift(compiler, source.Entrypoints),
+		swift:     isSwift(compiler, source.Entrypoints) && hasSmallSteps(compiler, data, source.Entrypoints),
 	}
 	if err := policy.prepareAll(source.Entrypoints); err != nil {
 		return nil, err
@@ -185,19 +188,19 @@ func boundAnnotations(modules map[string]*ast.Module) error {
 	return nil
 }
 
-func newStore(data []byte) (storage.Store, error) {
+func newStore(data []byte) (storage.Store, ast.Value, error) {
 	if len(data) == 0 || string(data) == "null" {
 		data = []byte("{}")
 	}
 	value, err := ParseJSON(data)
 	if err != nil {
-		return nil, Problems{{Code: "data_error", Message: "data: " + err.Error()}}
+		return nil, nil, Problems{{Code: "data_error", Message: "data: " + err.Error()}}
 	}
 	object, ok := value.(ast.Object)
 	if !ok {
-		return nil, Problems{{Code: "data_error", Message: "data: the root has to be an object"}}
+		return nil, nil, Problems{{Code: "data_error", Message: "data: the root has to be an object"}}
 	}
-	return inmem.NewFromASTObject(object), nil
+	return inmem.NewFromASTObject(object), object, nil
 }
 
 func newCompiler(source *Source, capabilities *ast.Capabilities, store storage.Store) (*ast.Compiler, error) {

@@ -84,7 +84,7 @@ func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) {
 	return prepared, nil
 }
 
-// Swift tells whether the policy's evaluations observe a hold time: see swiftBuiltins.
+// Swift tells whether the policy's evaluations observe a hold time: see swiftBuiltins and weighing.
 func (p *Policy) Swift() bool { return p.swift }
 
 // Evaluate runs the entrypoint with this index. It returns ErrHold and no result only if limits has a hold.
@@ -104,7 +104,7 @@ func (p *Policy) Evaluate(index int, input []byte, limits Limits, ticket *Ticket
 	ticket.brake.arm(parsed, limits)
 	term, runErr := p.run(p.entrypoints[index], value, ticket)
 	if runErr == nil {
-		result.JSON, runErr = AppendJSON(make([]byte, 0, 512), term.Value)
+		result.JSON, runErr = ticket.brake.write(term.Value)
 	}
 	result.EvalNS = time.Since(parsed).Nanoseconds()
 	if runErr != nil {
@@ -123,6 +123,19 @@ func (b *brake) arm(now time.Time, limits Limits) {
 	if now.After(limits.Deadline) {
 		b.stop.CompareAndSwap(running, stoppedByDeadline)
 	}
+}
+
+// write writes a result, and at most heldOutput of it while a caller waits.
+func (b *brake) write(result ast.Value) ([]byte, error) {
+	limit := maxOutput
+	if !b.hold.IsZero() {
+		limit = heldOutput
+	}
+	text, err := appendJSON(make([]byte, 0, 512), result, limit)
+	if err != nil && limit == heldOutput {
+		b.stop.CompareAndSwap(running, stoppedByHold)
+	}
+	return text, err
 }
 
 func (p *Policy) run(entry *entrypoint, input ast.Value, ticket *Ticket) (*ast.Term, error) {

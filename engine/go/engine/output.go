@@ -10,12 +10,19 @@ import (
 // maxOutput bounds a result: a value may be small in memory and endless as text, because its parts can be shared.
 const maxOutput = 64 << 20
 
+// heldOutput is how many bytes of a result are written while the caller waits.
+const heldOutput = 256 << 10
+
 var errOutput = &Failure{Code: CodeBuiltin, Message: fmt.Sprintf("the result is larger than %d bytes", maxOutput)}
 
 // AppendJSON appends a Rego value as JSON: sets as sorted arrays, object keys that aren't strings as the JSON text of
 // the key, which is what OPA's own interfaces do.
 func AppendJSON(out []byte, value ast.Value) ([]byte, error) {
-	if len(out) > maxOutput {
+	return appendJSON(out, value, maxOutput)
+}
+
+func appendJSON(out []byte, value ast.Value, limit int) ([]byte, error) {
+	if len(out) > limit {
 		return nil, errOutput
 	}
 	var err error
@@ -37,7 +44,7 @@ func AppendJSON(out []byte, value ast.Value) ([]byte, error) {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			if out, err = AppendJSON(out, v.Elem(i).Value); err != nil {
+			if out, err = appendJSON(out, v.Elem(i).Value, limit); err != nil {
 				return nil, err
 			}
 		}
@@ -48,18 +55,18 @@ func AppendJSON(out []byte, value ast.Value) ([]byte, error) {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			if out, err = AppendJSON(out, item.Value); err != nil {
+			if out, err = appendJSON(out, item.Value, limit); err != nil {
 				return nil, err
 			}
 		}
 		return append(out, ']'), nil
 	case ast.Object:
-		return appendObject(out, v)
+		return appendObject(out, v, limit)
 	}
 	return nil, fmt.Errorf("a value of type %s can't be written as JSON", ast.ValueName(value))
 }
 
-func appendObject(out []byte, object ast.Object) ([]byte, error) {
+func appendObject(out []byte, object ast.Object, limit int) ([]byte, error) {
 	out = append(out, '{')
 	first := true
 	err := object.Iter(func(key, item *ast.Term) error {
@@ -70,7 +77,7 @@ func appendObject(out []byte, object ast.Object) ([]byte, error) {
 		if text, ok := key.Value.(ast.String); ok {
 			out = appendString(out, string(text))
 		} else {
-			inner, err := AppendJSON(nil, key.Value)
+			inner, err := appendJSON(nil, key.Value, limit)
 			if err != nil {
 				return err
 			}
@@ -78,7 +85,7 @@ func appendObject(out []byte, object ast.Object) ([]byte, error) {
 		}
 		out = append(out, ':')
 		var err error
-		out, err = AppendJSON(out, item.Value)
+		out, err = appendJSON(out, item.Value, limit)
 		return err
 	})
 	if err != nil {

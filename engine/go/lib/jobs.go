@@ -7,12 +7,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"tabard.dev/engine/engine"
 )
-
-// maxHeldInput bounds the inputs that are evaluated while the caller holds the GIL: parsing them takes much less than 1 ms.
-const maxHeldInput = 8 << 10
 
 // registry assigns handles to Go values, which C can't point to. A handle is never reused.
 type registry[T any] struct {
@@ -87,6 +85,43 @@ func (p *pool) replace() bool {
 type activePolicy struct {
 	policy *engine.Policy
 	pool   *pool
+	// Evaluations that occupied their caller longer than overlong, and until when others start on a goroutine for that.
+	overstays    atomic.Int64
+	patientUntil atomic.Int64 // Unix nanoseconds
+}
+
+const (
+	// overlong is a time of the thread that no step of a swift policy takes.
+	overlong = 50 * time.Millisecond
+	// penance is how long evaluations start on a goroutine after one that was overlong; it doubles each time.
+	penance     = time.Minute
+	maxOverstay = 10
+)
+
+// threadTime is how long this thread has run.
+func threadTime() time.Duration {
+	const threadClock = 3 // CLOCK_THREAD_CPUTIME_ID
+	var spent syscall.Timespec
+	if _, _, failed := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, threadClock, uintptr(unsafe.Pointer(&spent)), 0); failed != 0 {
+		return 0
+	}
+	return time.Duration(spent.Nano())
+}
+
+// mayHold tells whether an evaluation may begin on its caller's thread.
+func (a *activePolicy) mayHold(now time.Time) bool {
+	return a.policy.Swift() && (a.overstays.Load() == 0 || now.UnixNano() > a.patientUntil.Load())
+}
+
+// held notes how long an evaluation has occupied its caller. What is known to be short is watched all the same, because the
+// caller is an event loop. The thread's own time counts: a busy machine says nothing of a policy.
+func (a *activePolicy) held(since time.Time, used time.Duration) {
+	now := time.Now()
+	if now.Sub(since) < overlong || threadTime()-used < overlong {
+		return
+	}
+	times := min(a.overstays.Add(1), maxOverstay)
+	a.patientUntil.Store(now.Add(penance << (times - 1)).UnixNano())
 }
 
 // admit finds the policy and takes a place among the evaluations in flight.

@@ -210,10 +210,11 @@ func tabard_evaluate(
 	text, index := bytesOf(input, length), int(entrypoint)
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
 	hold := time.Duration(holdNS)
-	if hold > 0 && len(text) <= maxHeldInput && active.policy.Swift() {
-		held := limits
+	if hold > 0 && len(text) <= engine.MaxHeldInput && active.mayHold(now) {
+		held, used := limits, threadTime()
 		held.Hold = now.Add(hold)
 		result, err := active.policy.Evaluate(index, text, held, &engine.Ticket{})
+		active.held(now, used)
 		if err == nil {
 			active.pool.leave()
 			giveResult(out, &result)
