@@ -24,6 +24,18 @@ class RefusedFileError(OSError):
         super().__init__(number, problem, os.fspath(path))
 
 
+def stamp(status: os.stat_result) -> tuple[int, ...]:
+    """Return a value that changes whenever a file is written or replaced, or its mode or owner changes.
+
+    A copy can keep size and time of the last write, so the time of the last change of the inode (``ctime``, which no program
+    sets) counts, too.
+    """
+    return (
+        *(status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid),
+        *(status.st_size, status.st_mtime_ns, status.st_ctime_ns),
+    )
+
+
 @contextmanager
 def open_regular(path: str | Path, *, follow: bool = True) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     """Open a regular file for reading, and return it with its status.

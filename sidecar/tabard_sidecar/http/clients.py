@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from tabard.files import stamp
+
 from tabard_sidecar.http.conf import IntrospectionClient
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
@@ -26,7 +28,7 @@ class ClientKeyError(Exception):
 class _Entry:
     client: IntrospectionClient
     digest: bytes
-    seen: tuple[int, int, int]
+    seen: tuple[int, ...]
 
 
 class Clients:
@@ -65,23 +67,19 @@ class Clients:
         self._check_at = time.monotonic() + _RECHECK_SECONDS
         for entry in self._entries:
             try:
-                if _stamp(entry.client.key_file.stat()) != entry.seen:
+                if stamp(entry.client.key_file.stat()) != entry.seen:
                     entry.digest, entry.seen = _read_key(entry.client.key_file)
             except (OSError, ClientKeyError):
-                entry.digest, entry.seen = os.urandom(32), (0, 0, 0)
+                entry.digest, entry.seen = os.urandom(32), ()
 
 
-def _stamp(info: os.stat_result) -> tuple[int, int, int]:
-    return info.st_ino, info.st_mtime_ns, info.st_size
-
-
-def _read_key(path: Path) -> tuple[bytes, tuple[int, int, int]]:
+def _read_key(path: Path) -> tuple[bytes, tuple[int, ...]]:
     """Return the digest of the key in a file, and a stamp that changes with the file."""
     try:
         key, info = read_secret(path)
     except SecretFileError as error:
         raise ClientKeyError(str(error)) from None
-    return sha256(key).digest(), _stamp(info)
+    return sha256(key).digest(), stamp(info)
 
 
 def _presented(authorization: str) -> tuple[str | None, str]:

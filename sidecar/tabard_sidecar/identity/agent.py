@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tabard.files import stamp
 from tabard.trust import read_trusted
 
 from tabard_sidecar.errors import NoDecision
@@ -245,7 +246,7 @@ class KubernetesAgent:
 
 def _read(path: Path) -> tuple[tuple[int, ...], str]:
     content, status = read_trusted(path, jose.MAX_TOKEN_BYTES + 2)
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), content.decode("ascii").strip()
+    return stamp(status), content.decode("ascii").strip()
 
 
 def _member(names: dict[str, Any], outer: str, inner: str) -> object:

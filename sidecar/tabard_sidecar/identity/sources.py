@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tabard.arguments import parse_json
-from tabard.files import read_bounded
+from tabard.files import read_bounded, stamp
 from tabard.trust import open_trusted
 
 from tabard_sidecar.identity import keyset
@@ -129,13 +129,7 @@ class FileKeys:
     def _read(self) -> None:
         try:
             with open_trusted(self._path) as (file, status):
-                signature = (
-                    status.st_dev,
-                    status.st_ino,
-                    status.st_size,
-                    status.st_mtime_ns,
-                    status.st_ctime_ns,
-                )
+                signature = stamp(status)
                 if signature != self._signature or self._keys is None:
                     content = read_bounded(file, keyset.MAX_SET_BYTES, self._path)
                     is_pem = content.lstrip().startswith(b"-----BEGIN")

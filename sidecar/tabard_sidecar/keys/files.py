@@ -13,6 +13,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tabard.files import stamp
 from tabard.trust import require_trusted
 
 from tabard_sidecar.keys.model import Key, KeyringError, decode, encode
@@ -100,15 +101,7 @@ def signature(path: Path) -> Signature:
         status = os.lstat(path)
     except OSError as error:
         raise KeyringError(f"key file {path}: {error.strerror}") from error
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mode,
-        status.st_uid,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
+    return stamp(status)
 
 
 def read(path: Path) -> Key:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from tabard.files import stamp
+
 from tabard_sidecar.policy.catalogue import Catalogue, CurrentCatalogue, load_catalogue
 from tabard_sidecar.policy.conf import CatalogueConfig
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -61,13 +63,9 @@ class CatalogueSource:
         if self._config.path is None:
             return None
         try:
-            found = self._config.path.stat()
+            return stamp(self._config.path.stat())
         except OSError as error:
             return str(error)
-        return (
-            *(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns),
-            *(found.st_mode, found.st_uid, found.st_gid),
-        )
 
     async def refresh(self) -> None:
         """Read the file if it changed. Never raises: see ``report``."""

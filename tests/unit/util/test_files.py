@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tabard.files import RefusedFileError, create_regular, open_regular, read_regular
+from tabard.files import RefusedFileError, create_regular, open_regular, read_regular, stamp
 
 
 def fifo(path: Path) -> None:
@@ -94,3 +95,28 @@ def test_a_file_is_created_for_its_owner_only_and_never_through_a_link(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RefusedFileError, match="named pipe"):
         create_regular(tmp_path / "pipe")
+
+
+def test_a_file_that_is_replaced_in_place_with_the_same_size_and_time_has_another_stamp(tmp_path):
+    """Such as by `cp -p`, `rsync --inplace -t`, Nix or Bazel, whose files all have one time."""
+    file = tmp_path / "file"
+    file.write_text("limit: 900")
+    os.utime(file, (1, 1))
+    before = file.stat()
+    time.sleep(0.02)  # the system's clock for files has steps of some milliseconds
+    file.write_text("limit: 100")
+    os.utime(file, (1, 1))
+    after = file.stat()
+    assert (before.st_ino, before.st_size, before.st_mtime_ns) == (
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+    )
+    assert stamp(before) != stamp(after)
+
+
+def test_files_are_compared_by_their_stamp_alone():
+    root = Path(__file__).parents[3]
+    sources = [file for part in ("sdk", "sidecar") for file in (root / part).rglob("*.py")]
+    found = {file.name for file in sources if "st_mtime" in file.read_text()}
+    assert found == {"files.py"}

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from tabard.files import stamp
 from tabard.trust import UntrustedFileError, require_trusted, require_trusted_status
 
 from tabard_sidecar.policy.loading.reading import (
@@ -176,5 +177,6 @@ def _scan(folder: str, most: int) -> list[os.DirEntry[str]]:
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:
-    times = () if stat.S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)
-    return (found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid, *times)
+    if stat.S_ISDIR(found.st_mode):  # its times change with files that aren't read
+        return found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid
+    return stamp(found)

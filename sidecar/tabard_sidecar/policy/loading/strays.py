@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from tabard.files import open_regular
+from tabard.files import open_regular, stamp
 
 from tabard_sidecar.policy.loading.reading import UnreadableError
 from tabard_sidecar.policy.problems import PolicyProblem
@@ -67,14 +67,14 @@ def hidden_files(root: Path) -> Iterator[str]:
             yield entry.path
 
 
-def hidden_stamps(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield name, size and time of change of the hidden files that :func:`hidden_files` reads. Contents aren't read."""
+def hidden_stamps(root: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield name and stamp of the hidden files that :func:`hidden_files` reads. Contents aren't read."""
     for entry in _below(root):
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:
             continue
-        yield entry.path, status.st_size, status.st_mtime_ns
+        yield entry.path, stamp(status)
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:

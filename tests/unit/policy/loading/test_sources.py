@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
+import time
 
 import pytest
 from tabard_sidecar.policy.loading.sources import fingerprint, load_source
@@ -136,6 +138,19 @@ def test_a_kubernetes_volume_is_read_through_its_links(tmp_path):
     (tmp_path / "..tmp").replace(tmp_path / "..data")
     assert fingerprint(tmp_path) != before
     assert "newer" in load_source(tmp_path).modules[f"{tmp_path}/demo.rego"]
+
+
+def test_a_copy_that_keeps_size_and_time_is_a_change(tmp_path):
+    """Such as by `cp -p` of a file with a fixed time over the old one."""
+    for name in ("demo.rego", "data.json", ".hidden.rego"):
+        file = tmp_path / name
+        file.write_text("package policy.a # 900")
+        os.utime(file, (1, 1))
+        before = fingerprint(tmp_path)
+        time.sleep(0.02)
+        file.write_text("package policy.a # 100")
+        os.utime(file, (1, 1))
+        assert fingerprint(tmp_path) != before
 
 
 def test_a_folder_that_a_link_reaches_a_second_time_is_refused(tmp_path):
