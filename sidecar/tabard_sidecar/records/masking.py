@@ -13,6 +13,8 @@ from typing import Any
 
 from tabard.arguments import ArgumentsError, call_digest, canonical
 
+ANY_KEY = "*"
+"""What authors write for any key in other languages. A mask knows no such step."""
 _MAX_INDEX_DIGITS = 9
 # What no mask reaches, as paths; "*" is any one step.
 _KEPT: tuple[tuple[str, ...], ...] = (
@@ -47,12 +49,14 @@ def apply_masks(record: dict[str, Any], masks: Sequence[Any]) -> None:
     """Change ``record`` in place and note the paths in its ``erased``, ``masked`` and ``mask_refused``.
 
     Raises:
-        MaskError: a mask has an unknown operation or a path outside ``/input`` and ``/result``.
+        MaskError: a mask has an unknown operation or a path outside ``/input`` and ``/result``, or one with a key ``*`` that isn't there.
     """
     noted: dict[str, set[str]] = {"erased": set(), "masked": set(), "mask_refused": set()}
     digest = _call_digest(record)
-    for operation, path, value in sorted(map(_read, masks), key=_erasing_last):
-        steps = _steps(path)
+    for operation, path, value in sorted(map(read_mask, masks), key=_erasing_last):
+        steps = steps_of(path)
+        if ANY_KEY in steps and not _exists(record, steps):
+            raise MaskError(f"the path {path!r} has a key {ANY_KEY!r}, which stands for no other key")
         if operation == "upsert" and _is_said(steps):
             if _upsert(record, steps, value):
                 noted["masked"].add(path)
@@ -115,6 +119,13 @@ def _erase_child(place: Any, step: str, inner: Any, path: tuple[str, ...]) -> tu
     return changed, kept
 
 
+def _exists(record: dict[str, Any], steps: Sequence[str]) -> bool:
+    place: Any = record
+    for step in steps[:-1]:
+        place = _child(place, step)
+    return steps[-1] in place if isinstance(place, dict) else _index(place, steps[-1]) is not None
+
+
 def _is_said(steps: Sequence[str]) -> bool:
     return any(len(steps) > len(said) and _begins(steps, said) for said in _SAID)
 
@@ -141,7 +152,12 @@ def _call_digest(record: Mapping[str, Any]) -> str:
         return ""
 
 
-def _read(mask: object) -> tuple[str, str, object]:
+def read_mask(mask: object) -> tuple[str, str, object]:
+    """Return operation, path and value of a mask.
+
+    Raises:
+        MaskError: it isn't one of the accepted forms.
+    """
     if isinstance(mask, str):
         return "remove", mask, None
     if isinstance(mask, dict) and isinstance(mask.get("path"), str):
@@ -155,7 +171,12 @@ def _erasing_last(mask: tuple[str, str, object]) -> bool:
     return mask[0] == "remove"
 
 
-def _steps(path: str) -> list[str]:
+def steps_of(path: str) -> list[str]:
+    """Return the keys and indexes of a path.
+
+    Raises:
+        MaskError: it isn't below ``/input`` or ``/result``.
+    """
     first, *steps = path.split("/")
     if first or not steps or steps[0] not in {"input", "result"}:
         raise MaskError(f"the path {path!r} isn't below /input or /result")

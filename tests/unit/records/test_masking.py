@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tabard_sidecar.records.masking import MaskError, apply_masks, erase_all
@@ -101,6 +102,19 @@ def test_no_masks_change_what_was_decided(masks):
     assert values(said) | values(record["result"]) <= values(RECORD) | {"null"}
     changed = record["input"].get("tool", {}).get("arguments") != RECORD["input"]["tool"]["arguments"]
     assert ("call_digest" in record) or not changed
+
+
+@pytest.mark.parametrize("path", ["/input/tool/arguments/*", "/input/*/arguments", "/input/tool/*/n"])
+def test_a_mask_with_a_star_fails_instead_of_hiding_nothing(path):
+    with pytest.raises(MaskError, match="stands for no other key"):
+        apply_masks(copy.deepcopy(RECORD), [path])
+
+
+def test_a_key_that_is_a_star_is_masked():
+    record = copy.deepcopy(RECORD)
+    record["input"]["tool"]["arguments"] = {"*": "secret", "b": 1}
+    apply_masks(record, ["/input/tool/arguments/*"])
+    assert record["input"]["tool"]["arguments"] == {"b": 1}
 
 
 def test_everything_that_can_be_erased_is_erased_if_a_mask_fails():

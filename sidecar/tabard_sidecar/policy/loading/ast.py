@@ -106,7 +106,7 @@ def _resolve(parts: list[Json], names: Mapping[str, tuple[str, ...]], at: Place)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One clause of a rule.
+    """One clause of a rule. ``path`` is its name and the keys that its head names; ``?`` is one that varies.
 
     ``shape`` is ``set`` for ``name contains element``, and otherwise describes the clause. ``element`` is the term that a
     set clause contains.
@@ -125,7 +125,8 @@ def rules(module: Node) -> Iterator[Rule]:
     for node in module.get("rules") or ():
         head = node["head"]
         parts = head.get("ref") or [{"type": "var", "value": head.get("name", "")}]
-        path = tuple(str(part["value"]) if part.get("type") in {"var", "string"} else "?" for part in parts)
+        keys = (str(part["value"]) if part.get("type") == "string" else "?" for part in parts[1:])
+        path = (str(parts[0]["value"]), *keys)
         shape = _shape(node, head, path)
         element = head.get("key") if shape == "set" else None
         yield Rule(path[0], path, shape, element, place(node, place(head)), node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import islice
@@ -11,9 +11,10 @@ from typing import NamedTuple
 from tabard.caveats import glob_matches
 
 from tabard_sidecar.policy.loading.ast import Place, Rule, place
+from tabard_sidecar.policy.loading.bounds import Fields, Fits, Many, Origin, SetValue, Shape, Unknown, Values
 from tabard_sidecar.policy.loading.literals import MAX_NEAR, nearest
 from tabard_sidecar.policy.loading.program import Path, Source
-from tabard_sidecar.policy.loading.shapes import Fields, Fits, Origin, SetValue, Shape, Unknown, Values
+from tabard_sidecar.policy.loading.shapes import keys_of
 from tabard_sidecar.policy.values import Json
 
 UNLISTED = "data_unlisted"
@@ -124,16 +125,36 @@ def missing_key(shape: Shape, key: Json, origin: Origin, frame: Frame) -> None:
     if isinstance(shape, Fits):
         _missing_in_input(shape, key, origin, frame)
         return
+    if isinstance(shape, Many):
+        _missing_in_bound(shape, key, origin, frame)
+        return
     if not isinstance(shape, Values | Fields):
         return
     known = _keys(shape)
     if isinstance(shape, Values) and shape.origin is None:
-        shown = ".".join(("data", *shape.path, str(key)))
-        message = f"{shown} isn't in any data file{nearest(str(key), known)}"
-        step = "Correct the name, add the data, or list it in METADATA under custom.tabard.optional_data"
-        frame.sink.add(Finding(frame.at, "data_unknown", message, step, origin), frame)
+        unknown_key(shape.path, key, known, origin, frame)
     elif not frame.calls:
         message = f"nothing stands under {_shown(key)} there{nearest(str(key), known)}"
+        frame.sink.add(Finding(frame.at, "key_unknown", message, "Correct the name", origin), frame)
+
+
+def unknown_key(path: Path, key: Json, known: Iterable[Json], origin: Origin, frame: Frame) -> None:
+    """Note a key that data hasn't got."""
+    shown = ".".join(("data", *path, str(key)))
+    message = f"{shown} isn't in any data file{nearest(str(key), set(islice(map(str, known), MAX_NEAR)))}"
+    step = "Correct the name, add the data, or list it in METADATA under custom.tabard.optional_data"
+    frame.sink.add(Finding(frame.at, "data_unknown", message, step, origin), frame)
+
+
+def _missing_in_bound(shape: Many, key: Json, origin: Origin, frame: Frame) -> None:
+    """Note a key that none of the keys which rules put into a collection can be."""
+    bound = keys_of(shape)
+    if isinstance(bound, Fits):
+        frame.sink.never(key, bound, origin, frame)
+    elif isinstance(bound, Values) and bound.named:
+        unknown_key(bound.path, key, bound.items, origin, frame)
+    elif isinstance(bound, Values):
+        message = f"nothing stands under {_shown(key)} there{nearest(str(key), set(map(str, bound.items)))}"
         frame.sink.add(Finding(frame.at, "key_unknown", message, "Correct the name", origin), frame)
 
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tabard_sidecar.policy.loading import operators
-from tabard_sidecar.policy.loading.finding import Finding, Frame, Sink, too_large
-from tabard_sidecar.policy.loading.program import Clause, Path, Program, Source, input_of
-from tabard_sidecar.policy.loading.shapes import (
+from tabard_sidecar.policy.loading.bounds import (
     ANY,
     Fields,
     Fits,
@@ -22,14 +20,11 @@ from tabard_sidecar.policy.loading.shapes import (
     Shape,
     TooLargeError,
     Values,
-    fits,
-    items_of,
-    keys_of,
-    kinds,
-    same,
-    union,
 )
-from tabard_sidecar.policy.loading.terms import SCALARS, Terms
+from tabard_sidecar.policy.loading.finding import Finding, Frame, Sink, too_large
+from tabard_sidecar.policy.loading.program import Clause, Path, Program, Source, input_of
+from tabard_sidecar.policy.loading.shapes import fits, items_of, kinds, same, union
+from tabard_sidecar.policy.loading.terms import SCALARS, Terms, parts_of
 from tabard_sidecar.policy.values import Json
 
 _MAX_DEPTH = 24
@@ -102,8 +97,13 @@ class Flow(Terms):
 
     # Rules and functions
 
-    def _clause(self, clause: Clause, frame: Frame, arguments: list[Shape] | None) -> list[Shape]:
-        """Return the bounds of the values of a clause and its ``else``; none if it can't apply to the arguments."""
+    def _clause(
+        self, clause: Clause, frame: Frame, arguments: list[Shape] | None, keys: list[Shape] | None = None
+    ) -> list[Shape]:
+        """Return the bounds of the values of a clause and its ``else``; none if it can't apply to the arguments.
+
+        The bounds of the keys that its head names are added to ``keys``.
+        """
         node: Json = clause.rule.node
         results: list[Shape] = []
         while node:
@@ -112,8 +112,9 @@ class Flow(Terms):
             inner.move(node)
             alive = self._parameters(head.get("args") or [], arguments, inner)
             if alive and self.body(node.get("body") or [], inner):
-                for part in (head.get("ref") or [])[1:]:
-                    self.term(part, inner)
+                named = [self.term(part, inner) for part in (head.get("ref") or [])[1:]]
+                if keys is not None:
+                    keys += named[:1]
                 key, value = head.get("key"), head.get("value")
                 shapes = [self.term(term, inner) for term in (key, value) if term is not None]
                 results.append(shapes[-1] if shapes else _TRUE)
@@ -124,14 +125,15 @@ class Flow(Terms):
         """Bind a function's parameters; False if the arguments can't fit them."""
         for index, pattern in enumerate(patterns):
             shape = arguments[index] if arguments is not None and index < len(arguments) else ANY
-            if pattern.get("type") in SCALARS:
-                wanted = self.term(pattern, frame)
-                if frame.calls and not _may_equal(wanted, shape):
+            for part, inner in parts_of(pattern, shape):
+                if part.get("type") not in SCALARS:
+                    self.bind(part, inner, frame)
+                    continue
+                wanted = self.term(part, frame)
+                if frame.calls and not _may_equal(wanted, inner):
                     return False
                 if not frame.calls:
-                    operators.compare("equal", wanted, shape, frame)
-            else:
-                self.bind(pattern, shape, frame)
+                    operators.compare("equal", wanted, inner, frame)
         return True
 
     def rule(self, path: Path, frame: Frame) -> Shape:
@@ -141,27 +143,43 @@ class Flow(Terms):
         if path not in self._values:
             self._open.add(path)
             try:
-                self._values[path] = self._value(self.program.clauses[path])
+                self._values[path] = self._whole(path, frame)
             finally:
                 self._open.discard(path)
         return self._values[path]
 
+    def _whole(self, path: Path, frame: Frame) -> Shape:
+        """Return the bound of what clauses state about a path together, of which some may name keys below it."""
+        clauses = self.program.clauses.get(path)
+        below = {name: self.rule((*path, name), frame) for name in self.program.branches.get(path, ())}
+        if clauses is None:
+            return Fields(below, Origin(reported=self.program.is_own(path)))
+        found = self._value(clauses)
+        if not below:
+            return found
+        if not isinstance(found, Many):
+            return ANY
+        names = Values(tuple(below), Origin())
+        return Many("object", union((found.item, *below.values())), union((found.key, names)))
+
     def _value(self, clauses: tuple[Clause, ...]) -> Shape:
         shapes = {clause.rule.shape for clause in clauses}
-        if shapes & {"a function", "a nested set", "a set with else"}:
+        nested = shapes == {"a nested set"} and not any("?" in clause.rule.path for clause in clauses)
+        if shapes & {"a function", "a nested set", "a set with else"} and not nested:
             return ANY
         found: list[Shape] = []
+        keys: list[Shape] = []
         for clause in clauses:
             system = clause.source.package[:1] == ("system",)
             bound = self.program.record if system else self.program.input
             frame = Frame(clause.source, {}, self._sink(quiet=True), bound)
-            found += self._clause(clause, frame, None)
-        if shapes == {"set"}:
+            found += self._clause(clause, frame, None, keys)
+        if shapes == {"set"} or nested:
             return Many("set", union(found))
         if "set" in shapes or any("?" in clause.rule.path[2:] for clause in clauses):
             return ANY
         keyed = any("?" in clause.rule.path for clause in clauses)
-        return Many("object", union(found)) if keyed else union(found)
+        return Many("object", union(found), union(keys)) if keyed else union(found)
 
     def function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
         """Return the bound of what a function returns, and find what its arguments never match in it."""
@@ -260,7 +278,7 @@ class Flow(Terms):
         operators.require_collection(collection, frame)
         self.bind(variables[-1], items_of(collection), frame)
         if len(variables) > 1:
-            self.bind(variables[0], keys_of(collection), frame)
+            self.bind(variables[0], self.keys(collection), frame)
 
 
 def _may_equal(wanted: Shape, shape: Shape) -> bool:

@@ -14,9 +14,9 @@ from typing import Protocol
 from tabard.caveats import CAVEATS
 
 from tabard_sidecar.policy.loading.argument_types import types_of
+from tabard_sidecar.policy.loading.bounds import Fields, Listed, Many, SetValue, Shape, Values
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.program import Clause
-from tabard_sidecar.policy.loading.shapes import Fields, Listed, Many, SetValue, Shape, Values
 from tabard_sidecar.policy.values import Json
 
 _MCP_HINTS = ("destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint", "title")

@@ -6,26 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tabard_sidecar.policy.loading import passing
-from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch
+from tabard_sidecar.policy.loading.bounds import ANY, Fits, Many, Origin, SetValue, Shape, Unknown, Values
+from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch, unknown_key
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
-from tabard_sidecar.policy.loading.shapes import (
-    ANY,
-    Fits,
-    Many,
-    Origin,
-    SetValue,
-    Shape,
-    Unknown,
-    Values,
-    common_origin,
-    fits,
-    is_literal,
-    items_of,
-    keys_of,
-    kind_of,
-    kinds,
-)
+from tabard_sidecar.policy.loading.shapes import common_origin, fits, is_literal, items_of, kind_of, kinds
 from tabard_sidecar.policy.values import Json
 
 _ORDER = frozenset({"gt", "gte", "lt", "lte"})
@@ -39,6 +24,8 @@ _PARTS: Mapping[str, Callable[[str, str], bool]] = {
     "endswith": str.endswith,
     "startswith": str.startswith,
 }
+_COLLECTED = {"object.keys": 1, "sort": 1, "array.reverse": 1, "array.slice": 3}
+"""Builtins that return the keys or items of their first operand, by their number of operands."""
 _PAIR = 2
 _TRIPLE = 3
 
@@ -58,6 +45,10 @@ class Flow(Protocol):
 
     def unbound(self, term: Json, frame: Frame) -> bool:
         """Tell whether a term is a variable without a bound."""
+        ...
+
+    def keys(self, shape: Shape) -> Shape:
+        """Return the bound of a collection's keys."""
         ...
 
     def under(self, shape: Shape, key: Shape, frame: Frame) -> Shape:
@@ -105,8 +96,10 @@ def _builtin(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape 
         _compare_parts(may_match_regex, shapes[1], shapes[0], frame)
     elif name == "object.get" and len(shapes) == _TRIPLE:
         found = _get(flow, shapes, frame)
-    elif name == "object.keys" and len(shapes) == 1:
-        found = Many("set", keys_of(shapes[0]))
+    elif _COLLECTED.get(name) == len(shapes):
+        found = (
+            Many("set", flow.keys(shapes[0])) if name == "object.keys" else Many("array", items_of(shapes[0]))
+        )
     elif name == "concat":
         found = _concat(shapes)
     elif name == "or" and len(shapes) == _PAIR:
@@ -184,7 +177,7 @@ def _member(flow: Flow, operands: list[Json], frame: Frame) -> Shape:
     require_collection(shape, frame)
     compare("equal", flow.term(wanted[-1], frame), items_of(shape), frame)
     if len(wanted) == _PAIR:
-        compare("equal", flow.term(wanted[0], frame), keys_of(shape), frame)
+        compare("equal", flow.term(wanted[0], frame), flow.keys(shape), frame)
     return ANY
 
 
@@ -225,9 +218,20 @@ def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
         if isinstance(one, Values) and one.origin is not None and isinstance(other, Fits):
             _compare_literals(name, one, other, frame)
             return
+        if name in {"equal", "neq"} and isinstance(other, Values) and other.named and _origin(one):
+            _compare_names(one, other, frame)
+            return
     types = [_without_null(kinds(side)) for side in (left, right)]
     if types[0] and types[1] and not types[0] & types[1] and not _both_literal(left, right):
         mismatch(types[0], types[1], _origin(left) or _origin(right), frame)
+
+
+def _compare_names(literals: Shape, names: Values, frame: Frame) -> None:
+    """Find the literals that aren't among the keys of data."""
+    if isinstance(literals, Values) and literals.origin is not None:
+        for value in literals.items:
+            if isinstance(value, str) and value not in names.items:
+                unknown_key(names.path, value, names.items, literals.origin, frame)
 
 
 def _compare_literals(name: str, literals: Values, other: Fits, frame: Frame) -> None:

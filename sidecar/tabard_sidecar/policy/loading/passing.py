@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tabard_sidecar.policy.loading.shapes import (
-    Fields,
-    Fits,
-    Listed,
-    Many,
-    SetValue,
-    Shape,
-    Values,
-    is_literal,
-    items_of,
-    union,
-)
+from tabard_sidecar.policy.loading.bounds import Fields, Fits, Listed, Many, SetValue, Shape, Values
+from tabard_sidecar.policy.loading.shapes import is_literal, items_of, union
 from tabard_sidecar.policy.values import Json
 
 Under = Callable[[Shape, Shape], Shape]

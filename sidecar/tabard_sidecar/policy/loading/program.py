@@ -10,7 +10,7 @@ from tabard_opa import default_capabilities
 
 from tabard_sidecar.policy.loading.ast import Node, Rule, package_path, rules
 from tabard_sidecar.policy.loading.ast import aliases as imports_of
-from tabard_sidecar.policy.loading.shapes import Fits
+from tabard_sidecar.policy.loading.bounds import Fits
 from tabard_sidecar.policy.values import Json
 
 Path = tuple[str, ...]
@@ -53,6 +53,7 @@ class Program:
         tools: bound of the input by tool, for rules that name the tools they are about.
         record: bound of a decision record, the input of ``system.log``.
         optional: paths of data that may be missing; ``*`` stands for any one key.
+        branches: the constant keys that heads name below a rule, such as ``a`` of ``_limit.a := 1``, by its path.
     """
 
     sources: tuple[Source, ...]
@@ -61,7 +62,22 @@ class Program:
     input: Fits
     tools: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     optional: frozenset[Path] = field(default=frozenset())
+    branches: Mapping[Path, frozenset[str]] = field(default_factory=dict)
     record: Fits = field(default=Fits(({},)))
+
+    def has(self, path: Path) -> bool:
+        """Tell whether a rule, or the beginning of a rule's path below its package, is called so."""
+        return path in self.clauses or path in self.branches
+
+    def is_own(self, path: Path) -> bool:
+        """Tell whether a path is that of the policy's own modules, and not of the library."""
+        return any(path[: len(source.package)] == source.package for source in self.sources)
+
+    def may_have_more(self, path: Path) -> bool:
+        """Tell whether data at ``path`` may have other keys than it has by now."""
+        return self.is_optional(path) or any(
+            len(declared) == len(path) + 1 and _covers(declared[:-1], path) for declared in self.optional
+        )
 
     def is_optional(self, path: Path) -> bool:
         """Tell whether data at ``path`` may be missing, itself or together with what holds it."""
@@ -84,11 +100,16 @@ def build_program(
     """Return the program of a policy's modules and Tabard's own."""
     own = tuple(_source(file, node, own=True) for file, node in modules.items())
     clauses: dict[Path, list[Clause]] = {}
+    branches: dict[Path, set[str]] = {}
     for source in (*own, *(_source("", node, own=False) for node in library.values())):
         for rule in rules(source.node):
-            clauses.setdefault(source.package + _constant(rule.path), []).append(Clause(source, rule))
+            path = source.package + _constant(rule.path)
+            clauses.setdefault(path, []).append(Clause(source, rule))
+            for end in range(len(source.package) + 1, len(path)):
+                branches.setdefault(path[:end], set()).add(path[end])
     found = {path: tuple(group) for path, group in clauses.items()}
-    return Program(own, found, data, Fits((input_schema,)), optional=optional)
+    named = {path: frozenset(names) for path, names in branches.items()}
+    return Program(own, found, data, Fits((input_schema,)), optional=optional, branches=named)
 
 
 def _source(file: str, node: Node, *, own: bool) -> Source:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from tabard_sidecar.policy.loading.ast import Node, Place, place
+from tabard_sidecar.policy.loading.bounds import Fits, Listed, Shape, Values
 from tabard_sidecar.policy.loading.finding import UNLISTED
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.policy.loading.masks import wrong_masks
 from tabard_sidecar.policy.loading.metadata import Declared, declared
 from tabard_sidecar.policy.loading.offered import (
     Named,
@@ -25,7 +27,6 @@ from tabard_sidecar.policy.loading.offered import (
 )
 from tabard_sidecar.policy.loading.patterns import globs_meet
 from tabard_sidecar.policy.loading.program import Clause, Path, build_program
-from tabard_sidecar.policy.loading.shapes import Fits, Listed, Shape, Values
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.values import Json
@@ -63,6 +64,9 @@ def check_reach(
         yield _problem(source.file, finding.at, finding.code, finding.message, finding.next_step)
     yield from _check_elements(flow, names)
     yield from _check_start(flow)
+    for clause, path, message, step in wrong_masks(flow):
+        at = _place_of(clause.rule.node, path) or clause.rule.place
+        yield _problem(clause.source.file, at, "mask_unknown", message, step)
     if data is not None:
         yield from _check_declared(said, flow.touched)
 

@@ -7,138 +7,29 @@ shape passes can never be true.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias, TypeGuard
+from typing import TypeGuard
 
 from tabard.caveats import glob_matches
 
+from tabard_sidecar.policy.loading.bounds import (
+    ANY,
+    OF_INPUT,
+    Fields,
+    Fits,
+    Listed,
+    Many,
+    Origin,
+    SetValue,
+    Shape,
+    TooLargeError,
+    Unknown,
+    Values,
+)
 from tabard_sidecar.policy.values import Json
-
-MAX_VALUES = 5_000_000
-"""Most values of the policy's data that its shapes list together."""
-
-_FEW_VALUES = 20
-"""So many values are looked at with one step, and don't count."""
 
 _MAX_LITERALS = 100_000
 """Most values that a rule writes out, or unites, and that a shape lists."""
-
-
-class TooLargeError(Exception):
-    """A rule takes more to be followed than is allowed; the message says what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Any value.
-
-    Attributes:
-        unlisted: path of data, if there is too much of it to be listed.
-        of_input: whether it is a part of the input whose type nothing states, such as a claim.
-    """
-
-    unlisted: tuple[str, ...] = ()
-    of_input: bool = False
-
-
-@dataclass(slots=True)
-class Allowance:
-    """Says how many values of the policy's data may still be listed."""
-
-    left: int = MAX_VALUES
-
-    def take(self, values: int) -> bool:
-        """Take values; False if there are more than may be listed."""
-        if values <= _FEW_VALUES:
-            return True
-        if values > self.left:
-            return False
-        self.left -= values
-        return True
-
-
-ANY: Final = Unknown()
-OF_INPUT: Final = Unknown(of_input=True)
-
-
-@dataclass(frozen=True, slots=True)
-class SetValue:
-    """A set that a rule writes out; JSON has none."""
-
-    members: tuple[Json, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Says where literals come from.
-
-    Attributes:
-        reported: whether a problem of them can be told: the literal is the policy's and not the library's.
-    """
-
-    reported: bool = True
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """One of some values: what a rule writes out, or what the policy's data holds.
-
-    Attributes:
-        items: the values.
-        origin: of literals; ``None`` for data.
-        path: of data, below ``data``; ``*`` stands for any one key.
-        allowance: of data.
-        types: the types of the values, once they were asked for.
-        below: what was found out about the values already, so that data is listed once.
-    """
-
-    items: tuple[Json, ...]
-    origin: Origin | None = None
-    path: tuple[str, ...] = ()
-    allowance: Allowance | None = field(default=None, compare=False)
-    types: list[frozenset[str]] = field(default_factory=list, compare=False, repr=False)
-    below: dict[tuple[str, Json], Shape | None] = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Fits:
-    """A value that fits one of some schemas, such as a part of the input."""
-
-    schemas: tuple[Mapping[str, Json], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Many:
-    """A collection (``array``, ``object`` or ``set``) of whose items one bound is known."""
-
-    kind: str
-    item: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """An object that a rule writes out, with the shape of each field and the origin of its keys."""
-
-    fields: Mapping[str, Shape]
-    origin: Origin | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An array or set that a rule writes out, with the shape of each item."""
-
-    kind: str
-    items: tuple[Shape, ...]
-
-
-Shape: TypeAlias = Unknown | Values | Fits | Many | Fields | Listed
 
 
 def is_literal(shape: Shape) -> TypeGuard[Values]:
@@ -210,14 +101,25 @@ def _either(left: Shape, right: Shape) -> Shape:
         allowance = left.allowance or right.allowance
         if len(both) > _MAX_LITERALS and allowance is None:
             raise TooLargeError("unites too many values")
-        path = left.path or right.path
+        path, named = left.path or right.path, left.named and right.named and left.path == right.path
         if allowance is not None and not allowance.take(len(both)):
             return Unknown(path)
-        return Values(both, origin, path, allowance)
+        return Values(both, origin, path, named, allowance)
     if isinstance(left, Fits) and isinstance(right, Fits):
         return Fits(left.schemas + right.schemas)
+    return _either_collection(left, right)
+
+
+def _either_collection(left: Shape, right: Shape) -> Shape:
     if isinstance(left, Many) and isinstance(right, Many) and left.kind == right.kind:
-        return Many(left.kind, _either(left.item, right.item))
+        return Many(left.kind, _either(left.item, right.item), _either(left.key, right.key))
+    if isinstance(left, Fields) and isinstance(right, Fields) and left.fields.keys() == right.fields.keys():
+        fields = {name: _either(shape, right.fields[name]) for name, shape in left.fields.items()}
+        return Fields(fields, left.origin)
+    if isinstance(left, Listed) and isinstance(right, Listed):
+        arrays = left.kind == right.kind == "array"
+        if arrays and len(left.items) == len(right.items):
+            return Listed("array", tuple(map(_either, left.items, right.items)))
     return ANY
 
 
@@ -251,7 +153,7 @@ def _listed(shape: Values, count: int, found: Iterable[Json], key: str) -> Shape
         raise TooLargeError("lists too many values")
     if shape.allowance is not None and not shape.allowance.take(count):
         return Unknown(path)
-    return Values(tuple(found), shape.origin, path, shape.allowance)
+    return Values(tuple(found), shape.origin, path, allowance=shape.allowance)
 
 
 def _items_of_values(shape: Values) -> Shape | None:
@@ -292,14 +194,20 @@ def keys_of(shape: Shape) -> Shape:
         return Fits(({"type": "number", "x-what": "an index of an array"},))
     if isinstance(shape, Values):
         return _kept(shape, ("keys", None), _keys_of_values) or ANY
-    if isinstance(shape, Many | Listed) and shape.kind == "set":
-        return items_of(shape)
+    if isinstance(shape, Many | Listed | Fields):
+        return _keys_of_written(shape)
     if not isinstance(shape, Fits) or any(schema.get("type") != "object" for schema in shape.schemas):
         return ANY
     if any(schema.get("additionalProperties") is not False for schema in shape.schemas):
         return Fits(({"type": "string", "x-what": shape.schemas[0].get("x-what", "the input")},))
     names = [name for schema in shape.schemas for name in schema.get("properties", {})]
     return Fits(({**shape.schemas[0], "type": "string", "enum": names},))
+
+
+def _keys_of_written(shape: Many | Listed | Fields) -> Shape:
+    if isinstance(shape, Fields):
+        return Values(tuple(shape.fields), shape.origin) if shape.fields else ANY
+    return shape.key if isinstance(shape, Many) and shape.kind != "set" else items_of(shape)
 
 
 def _keys_of_values(shape: Values) -> Shape | None:
@@ -309,7 +217,8 @@ def _keys_of_values(shape: Values) -> Shape | None:
     found = (key for value in shape.items for key in (value if isinstance(value, dict) else _items(value)))
     if not count or (shape.allowance is not None and not shape.allowance.take(count)):
         return None
-    return Values(tuple(found), shape.origin, (), shape.allowance)
+    named = shape.origin is None
+    return Values(tuple(found), shape.origin, shape.path if named else (), named, shape.allowance)
 
 
 def field_of(shape: Shape, key: Json) -> Shape | None:
@@ -322,14 +231,24 @@ def field_of(shape: Shape, key: Json) -> Shape | None:
         return _field_of_schemas(shape, key)
     if isinstance(shape, Fields):
         return shape.fields.get(key) if isinstance(key, str) else None
+    if isinstance(shape, Many) and shape.kind != "array" and not may_be(key, keys_of(shape)):
+        return None
     return items_of(shape)
+
+
+def may_be(value: Json, shape: Shape) -> bool:
+    """Tell whether a literal may be one of a bound's values. Only names are known of data, since its values change."""
+    if isinstance(shape, Values) and (shape.origin is not None or shape.named):
+        return any(same(value, item) for item in shape.items)
+    return not isinstance(shape, Fits) or fits(value, shape)
 
 
 def _field_of_values(shape: Values, key: Json) -> Shape | None:
     if shape.allowance is not None and not shape.allowance.take(len(shape.items)):
         return Unknown(_below(shape, str(key)))
     found = tuple(item for value in shape.items for item in _field(value, key))
-    return Values(found, shape.origin, _below(shape, str(key)), shape.allowance) if found else None
+    path = _below(shape, str(key))
+    return Values(found, shape.origin, path, allowance=shape.allowance) if found else None
 
 
 def _field(value: Json, key: Json) -> Iterator[Json]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from math import prod
 
 from tabard_sidecar.policy.loading import operators
 from tabard_sidecar.policy.loading.ast import Node, constant
-from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key, unlisted_data
-from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
-from tabard_sidecar.policy.loading.shapes import (
+from tabard_sidecar.policy.loading.bounds import (
     ANY,
     Allowance,
     Fields,
@@ -24,6 +23,10 @@ from tabard_sidecar.policy.loading.shapes import (
     TooLargeError,
     Unknown,
     Values,
+)
+from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key, unlisted_data
+from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
+from tabard_sidecar.policy.loading.shapes import (
     common_origin,
     field_of,
     fits,
@@ -72,19 +75,11 @@ class Terms:
 
     def bind(self, pattern: Json, shape: Shape, frame: Frame) -> None:
         """Give the variables of a pattern their bounds."""
-        kind, value = pattern.get("type"), pattern.get("value")
-        if kind == "var":
-            frame.variables[value] = shape
-        elif kind == "array":
-            for index, part in enumerate(value):
-                inner = field_of(shape, index) if isinstance(shape, Values | Listed) else None
-                if isinstance(shape, Listed):
-                    inner = shape.items[index] if index < len(shape.items) else None
-                self.bind(part, ANY if inner is None else inner, frame)
-        elif kind == "object":
-            for key, part in value:
-                inner = field_of(shape, key.get("value")) if key.get("type") == "string" else None
-                self.bind(part, ANY if inner is None else inner, frame)
+        for part, inner in parts_of(pattern, shape):
+            if part.get("type") == "var":
+                frame.variables[part["value"]] = inner
+            elif part is not pattern:
+                operators.compare("equal", self.term(part, frame), inner, frame)
 
     def unbound(self, term: Json, frame: Frame) -> bool:
         """Tell whether a term is a variable that has no bound by now, nor is the name of a rule or an import."""
@@ -98,9 +93,7 @@ class Terms:
     def _is_name(self, name: str, frame: Frame) -> bool:
         source = frame.source
         return (
-            name in {"data", "input"}
-            or name in source.imports
-            or (*source.package, name) in self.program.clauses
+            name in {"data", "input"} or name in source.imports or self.program.has((*source.package, name))
         )
 
     def term(self, node: Json, frame: Frame) -> Shape:
@@ -148,7 +141,7 @@ class Terms:
         inner = frame.inner()
         self.body(value["body"], inner)
         shapes = [self.term(value[part], inner) for part in ("key", "value", "term") if part in value]
-        return Many(kind.removesuffix("comprehension"), shapes[-1])
+        return Many(kind.removesuffix("comprehension"), shapes[-1], shapes[0] if "key" in value else ANY)
 
     def _origin(self, frame: Frame) -> Origin:
         return Origin() if frame.source.own and not frame.calls else _HIDDEN
@@ -180,7 +173,7 @@ class Terms:
         shapes = [self.term(item, frame) for _, item in pairs]
         written = [key for key in keys if is_literal(key) and isinstance(key.items[0], str)]
         if len(written) < len(pairs):
-            return Many("object", union(shapes))
+            return Many("object", union(shapes), union(keys))
         names = [key.items[0] for key in written]
         origin = common_origin(written) or self._origin(frame)
         literals = [shape for shape in shapes if is_literal(shape)]
@@ -199,7 +192,7 @@ class Terms:
         if name in frame.variables:
             known = frame.variables[name]
             return self._steps(ANY if known is None else known, rest, frame)
-        if (*frame.source.package, name) in self.program.clauses:
+        if self.program.has((*frame.source.package, name)):
             return self._below_data(frame.source.package, [_string(name, head), *rest], frame)
         base = frame.source.imports.get(name) or ((name,) if name in {"data", "input"} else None)
         if base is None or self._is_replaced(base, rest, frame):
@@ -221,12 +214,19 @@ class Terms:
 
     def _below_data(self, base: Path, parts: list[Json], frame: Frame) -> Shape:
         path = base
+        found: tuple[Path, int] | None = None
         for index, part in enumerate(parts):
             if part.get("type") != "string":
                 break
             path = (*path, part["value"])
+            if self.program.has(path):
+                found = path, index + 1
             if path in self.program.clauses:
-                return self._steps(self.rule(path, frame), parts[index + 1 :], frame)
+                break
+        if found is not None:
+            if found[0][:-1] in self.program.branches:
+                self._named.add(found[0][-1])
+            return self._steps(self.rule(found[0], frame), parts[found[1] :], frame)
         if self._data is None or not path or path[0] in RULE_ROOTS:
             return self._steps(ANY, parts, frame)
         return self._steps(self._data, parts, frame)
@@ -236,11 +236,18 @@ class Terms:
             frame.move(part)
             if self.unbound(part, frame):
                 operators.require_collection(shape, frame)
-                self.bind(part, keys_of(shape), frame)
+                self.bind(part, self.keys(shape), frame)
                 shape = items_of(shape)
             else:
                 shape = self.under(shape, self.term(part, frame), frame)
         return shape
+
+    def keys(self, shape: Shape) -> Shape:
+        """Return the bound of a collection's keys. Those of data that may have others, too, aren't bound by their names."""
+        found = keys_of(shape)
+        if isinstance(found, Values) and found.named and self.program.may_have_more(found.path):
+            return replace(found, named=False, path=())
+        return found
 
     def under(self, shape: Shape, key: Shape, frame: Frame) -> Shape:
         """Return the bound of what stands under a key, and find keys that can't be there."""
@@ -298,10 +305,31 @@ def _string(text: str, near: Node) -> Node:
     return {"type": "string", "value": text, "location": near.get("location")}
 
 
+def parts_of(pattern: Json, shape: Shape) -> Iterator[tuple[Json, Shape]]:
+    """Yield the parts of a pattern that are no patterns themselves, each with the bound of what it has to equal."""
+    kind, value = pattern.get("type"), pattern.get("value")
+    if kind == "array":
+        for index, part in enumerate(value):
+            inner = field_of(shape, index) if isinstance(shape, Values) else None
+            if isinstance(shape, Listed):
+                inner = shape.items[index] if index < len(shape.items) else None
+            yield from parts_of(part, ANY if inner is None else inner)
+    elif kind == "object":
+        for key, part in value:
+            inner = field_of(shape, key.get("value")) if key.get("type") == "string" else None
+            yield from parts_of(part, ANY if inner is None else inner)
+    else:
+        yield pattern, shape
+
+
 def _literal_keys(shape: Shape) -> list[tuple[Json, Origin]]:
     """Return the keys and members that a rule writes out, by which a part of the input is looked up."""
     if isinstance(shape, Fields) and shape.origin is not None:
         return [(name, shape.origin) for name in shape.fields]
+    if isinstance(shape, Many | Listed) and shape.kind != "array":
+        bounds = shape.items if isinstance(shape, Listed) else (keys_of(shape),)
+        written = (one for one in bounds if isinstance(one, Values) and one.origin is not None)
+        return [(key, one.origin) for one in written for key in one.items if one.origin is not None]
     if not isinstance(shape, Values) or shape.origin is None:
         return []
     found: list[Json] = []

@@ -6,9 +6,9 @@ import time
 
 import pytest
 from tabard_sidecar.policy.catalogue import catalogue_of
+from tabard_sidecar.policy.loading.bounds import Allowance
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.offered import Offers
-from tabard_sidecar.policy.loading.shapes import Allowance
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
 DATA = {
@@ -159,8 +159,36 @@ NEVER = [
     "data.nothing[_]",
     "data.limit[input.subject.id]",
     "object.get(data.nothing, input.subject.id, false)",
+    'some k in sort(object.keys(data.lists)); k == "blokced"; data.lists[k][input.subject.id]',
+    'some k, v in data.lists; k == "blokced"; v[input.subject.id]',
+    'data.lists[k][input.subject.id]; k == "blokced"',
+    '{k: v | some k, v in data.lists}["blokced"][input.subject.id]',
+    '{c.type: c | some c in input.delegation.constraints}["expirey"]',
+    '{x | some x in input.history.labels}["untrusd"]',
+    '{"notes.raed": input.delegation.depth}[input.tool.name] > 3',
+    'some t, n in {"notes.raed": input.delegation.depth}; t == input.tool.name; n > 3',
+    '{"notes.raed", input.operation}[input.tool.name]',
+    '[input.operation, "notes.read"] = ["authorise", input.tool.name]',
+    '["authorise", x] = [input.operation, input.tool.name]; x == "notes.read"',
+    'array.slice(["authorise", "x"], 0, 1)[_] == input.operation',
 ]
 RULES = [
+    '_r contains "notes.raed"\n\ndeny contains {"code": "no", "message": "no"} if _r[input.tool.name]\n',
+    '_r contains "notes.read"\n\ndeny contains {"code": "no", "message": "no"} if _r["notes.raed"]\n',
+    '_r contains "notes.read"\n\n_r contains "notes.wriet"\n\ndeny contains {"code": "no", "message": "no"} if _r[input.tool.name]\n',
+    '_r contains x if some x in ["notes.raed"]\n\ndeny contains {"code": "no", "message": "no"} if _r[input.tool.name]\n',
+    '_r.all contains "notes.raed"\n\ndeny contains {"code": "no", "message": "no"} if _r.all[input.tool.name]\n',
+    '_l["notes.raed"] := 500\n\ndeny contains {"code": "no", "message": "no"} if _l[input.tool.name] < 5\n',
+    '_l["notes.raed"] := 500\n\n_l["notes.write"] := 1\n\ndeny contains {"code": "no", "message": "no"} if _l[input.tool.name] < 5\n',
+    '_l.a["notes.raed"] := 500\n\ndeny contains {"code": "no", "message": "no"} if _l.a[input.tool.name] < 5\n',
+    '_l[t] := 500 if some t in ["notes.raed"]\n\ndeny contains {"code": "no", "message": "no"} if _l[input.tool.name] < 5\n',
+    '_l["notes.raed"] := 500\n\ndeny contains {"code": "no", "message": "no"} if object.get(_l, input.tool.name, 0) == 500\n',
+    '_l["notes.raed"] := 500\n\ndeny contains {"code": "no", "message": "no"} if input.tool.name in object.keys(_l)\n',
+    '_l["notes.raed"] := 500\n\ndeny contains {"code": "no", "message": "no"} if { some t, n in _l; t == input.tool.name; n > 3 }\n',
+    '_l["notes.read"] := 500\n\ndeny contains {"code": "no", "message": "no"} if _l["notes.raed"] > 3\n',
+    '_l[t] := 500 if some t in ["notes.read"]\n\ndeny contains {"code": "no", "message": "no"} if _l["notes.raed"] > 3\n',
+    '_op(["authorise", "notes.read"])\n\ndeny contains {"code": "no", "message": "no"} if _op([input.operation, input.tool.name])\n',
+    '_op({"op": "authorise"})\n\ndeny contains {"code": "no", "message": "no"} if _op({"op": input.operation})\n',
     '_f(x) if x.blokced[input.subject.id]\n\ndeny contains {"code": "no", "message": "no"} if _f(data.lists)\n',
     '_f(x) if x.blocked[input.subject.id]\n\n_f(x) if x.blokced[input.subject.id]\n\ndeny contains {"code": "no", "message": "no"} if _f(data.lists)\n',
     '_key := "blokced"\n\ndeny contains {"code": "no", "message": "no"} if data.lists[_key][input.subject.id]\n',
@@ -180,6 +208,16 @@ RULES = [
     'grant contains {"code": "x", "charges": {"cnts": 3}} if true\n',
     'ask contains {"code": "x", "approvers": ["laed"], "reason": "r", "uses": 1, "ttl_seconds": 4} if true\n',
     '_ask(r) := {"code": "x", "approvers": [r], "reason": "r", "uses": 1, "ttl_seconds": 4}\n\nask contains _ask("laed") if true\n',
+]
+MAY_RULES = [
+    '_r contains "notes.read"\n\n_r contains input.tool.name if input.operation == "renew"\n\ndeny contains {"code": "no", "message": "no"} if _r[input.tool.name]\n',
+    '_r contains x if some x in data.lists.known\n\ndeny contains {"code": "no", "message": "no"} if _r["c"]\n',
+    '_l["notes.read"] := "x"\n\n_l[k] := 3 if some k, _ in data.people\n\ndeny contains {"code": "no", "message": "no"} if _l[input.subject.id] == 3\n',
+    '_l["notes.read"] := 500\n\n_l["default"] := 1\n\n_limit := object.get(_l, input.tool.name, _l["default"])\n\ndeny contains {"code": "no", "message": "no"} if _limit < 5\n',
+    '_l.a := 1\n\n_l.b := _l.a + 1\n\ndeny contains {"code": "no", "message": "no"} if _l.b < 5\n',
+    '_l[r] := id if { some id, p in data.people; some r in p.roles }\n\ndeny contains {"code": "no", "message": "no"} if _l["boss"] == "u1"\n',
+    '_op(["authorize", "notes.read"])\n\n_op(["renew", _])\n\ndeny contains {"code": "no", "message": "no"} if _op([input.operation, input.tool.name])\n',
+    '_f(["a", x]) := x\n\n_f(["b", x]) := x + 1\n\ndeny contains {"code": "no", "message": "no"} if { _f(["a", 1]) > 3; _f(["b", 2]) > 3 }\n',
 ]
 MAY = [
     "data.lists.blocked[input.subject.id]",
@@ -259,6 +297,13 @@ MAY = [
     "some g in input.subject.claims.groups; data.lists.blocked[g]",
     "m := data.bosses[input.subject.id].boss; m != null; m == input.tool.arguments.id",
     "data.bosses[input.subject.id].boss == null",
+    'some k in sort(object.keys(data.lists)); k == "blocked"; data.lists[k][input.subject.id]',
+    'some k, v in data.lists; k != "known"; v[input.subject.id]',
+    '{k: v | some k, v in data.lists}["blocked"][input.subject.id]',
+    '{x: 1 | some x in data.lists.known}["c"] == 1',
+    '["authorize", x] = [input.operation, input.tool.name]; x == "notes.read"',
+    'some k, _ in data.empty; k == "x"',
+    'some x in sort(data.lists.known); x == "c"',
 ]
 PASSED_NEVER = [
     'time.weekday(input.context.time * 1000000000) in {"saturday", "sunday"}',
@@ -370,6 +415,11 @@ def test_helpers_and_functions_hide_nothing(engine, rules):
     found = problems(engine, rules)
     assert found
     assert not any(code.startswith("rego_") for code in found)
+
+
+@pytest.mark.parametrize("rules", MAY_RULES)
+def test_helpers_that_may_hold_are_accepted(engine, rules):
+    assert problems(engine, rules) == set()
 
 
 @pytest.mark.parametrize("conditions", MAY)
@@ -516,6 +566,62 @@ def test_a_mask_that_may_apply_is_accepted(engine, conditions):
     assert masked_if(engine, conditions) == set()
 
 
+PATHS_NEVER = [
+    '"/input/tool/Arguments/id"',
+    '"/input/tool/argument/id"',
+    '"/argument/id"',
+    '"/tool/arguments/id"',
+    '"input/tool/arguments/id"',
+    '"/input/tool/arguments/idd"',
+    '"/input/tool/*/id"',
+    '"/input/tool/arguments/*"',
+    '"/input/delegation/chain/*/holder"',
+    '"/input/delegation/chain/-"',
+    '"/input/subject/claims/gropus"',
+    '{"op": "remove", "paht": "/input/tool/arguments/id"}',
+    '{"op": "remove", "path": "/input/tool/arguments/idd"}',
+    '{"op": "upsert", "path": "/input/tool/arguments/idd", "value": input.input.operation}',
+    '{"op": "upsert", "path": "/input/tool/arguments/id"}',
+    "data.masks[_]",
+    "_path",
+]
+PATHS_MAY = [
+    '"/input/tool/arguments/id"',
+    '"/input/tool/arguments/id/0/deep"',
+    '"/input/tool/arguments"',
+    '"/input/delegation/chain/0/holder"',
+    '"/input/subject/claims/groups/0"',
+    '"/input/context/asserted/anything"',
+    '"/result/reasons/0/message"',
+    '{"op": "upsert", "path": "/input/tool/arguments/id", "value": input.input.operation}',
+    'sprintf("/input/tool/arguments/%s", [input.input.task.purpose])',
+    "data.right[_]",
+]
+
+
+def masking(engine, element):
+    """Return the codes of the problems of a policy with a mask."""
+    mask = f'package system.log\n\nmask contains {element} if true\n\n_path := "/input/tool/arguments/idd"\n'
+    if element != "_path":
+        mask = mask.split("\n\n_path", maxsplit=1)[0] + "\n"
+    data = {**DATA, "masks": ["/input/tool/arguments/idd"], "right": ["/input/tool/arguments/id"]}
+    try:
+        compile_policy(engine, {"demo.rego": HEAD, "mask.rego": mask}, data, OPTIONS).close()
+    except PolicyBrokenError as error:
+        return {problem.code for problem in error.problems}
+    return set()
+
+
+@pytest.mark.parametrize("element", PATHS_NEVER)
+def test_a_mask_whose_path_no_record_has_is_refused(engine, element):
+    assert masking(engine, element) == {"mask_unknown"}
+
+
+@pytest.mark.parametrize("element", PATHS_MAY)
+def test_a_mask_whose_path_a_record_may_have_is_accepted(engine, element):
+    assert masking(engine, element) == set()
+
+
 OPTIONAL = """# METADATA
 # custom:
 #   tabard:
@@ -527,6 +633,8 @@ def test_optional_data_may_be_missing(engine):
     read = denied_if("data.lists.blokced[input.subject.id].reason; data.people[input.subject.id].manager.id")
     assert problems(engine, read) == {"data_unknown"}
     assert problems(engine, read, metadata=OPTIONAL) == set()
+    keys = denied_if('some k, v in data.lists; k == "blokced"; v[input.subject.id]')
+    assert problems(engine, keys, metadata=OPTIONAL) <= {"optional_unused"}
 
 
 def test_optional_data_that_nothing_reads_is_refused(engine):
