@@ -82,7 +82,7 @@ class Screen:
         columns = max(columns, _WIDE)
         row: list[str] = []
         free = columns
-        for cluster in self._clusters(text):
+        for cluster in self._clusters(text, columns):
             width = text_columns(cluster)
             if width > free and row:
                 yield "".join(row)
@@ -91,14 +91,16 @@ class Screen:
             free -= width
         yield "".join(row)
 
-    def _clusters(self, text: str) -> Iterator[str]:
+    def _clusters(self, text: str, columns: int) -> Iterator[str]:
         """Yield the parts of a text that stand in one row: a character with its marks.
 
-        More marks than any script needs are escaped, because they would be drawn over other rows.
+        More marks than any script needs are escaped, because they would be drawn over other rows, and so are those that
+        could need more columns than a row has.
         """
         cluster = ""
         for character in text:
-            if is_mark(character) and 0 < len(cluster) <= _MOST_MARKS and self._shows(character):
+            joins = is_mark(character) and 0 < len(cluster) <= _MOST_MARKS and self._shows(character)
+            if joins and text_columns(cluster + character) <= columns:
                 cluster += character
                 continue
             if cluster:

@@ -7,7 +7,7 @@ import sys
 import termios
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tabard.arguments import canonical
 from tabard.authz.v1 import approval_service_pb2 as pb
@@ -134,6 +134,8 @@ def filled(words, *, signed):
 
 
 @given(st.lists(ANY, min_size=7, max_size=7), COLUMNS, st.booleans(), st.booleans())
+@example(words=["e" + "\u0301" * 300] * 7, columns=LEAST_COLUMNS, signed=False, unicode=True)
+@example(words=["\u00e9" + "\u0301" * 300] * 7, columns=LEAST_COLUMNS, signed=False, unicode=True)
 def test_every_foreign_row_begins_with_a_bar(words, columns, signed, unicode):
     """Whatever strangers write and however wide the terminal is: rows without a bar are ours, and don't change."""
     where = Screen(columns, unicode=unicode)
