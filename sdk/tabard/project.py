@@ -15,8 +15,9 @@ from tabard.address import AGENT, AddressError, default_address, named_address, 
 FILE = "tabard.yaml"
 MAX_BYTES = 256 * 1024
 
-_SECTION = r"^{section}:[ \t]*(#.*)?\n((?:[ \t]*(?:#.*)?\n|[ \t]+.*(?:\n|\Z))*)"
-_VALUE = r"""[ \t]+(["']?)([^"'#\s{{}}\[\],&*!|>]+)\{group}[ \t]*(?:#.*)?$"""
+_TEXT = r"""(?P<quote>["']?)(?P<text>[^"'#\s{}\[\],&*!|>]+)(?P=quote)"""
+_END = r"[ \t]*(?:#.*)?"
+_COMMENT = re.compile(r"(?:^|[ \t])#.*$", re.MULTILINE)
 
 
 class UnusualFormError(ValueError):
@@ -29,16 +30,21 @@ def listed(text: str, section: str, key: str) -> str | None:
     Raises:
         UnusualFormError: the section has another form.
     """
-    found = re.search(_SECTION.format(section=section), text, re.MULTILINE)
-    if found is not None:
-        line = re.search(rf"^[ \t]+{key}:" + _VALUE.format(group=1), found.group(2), re.MULTILINE)
-        if line is not None:
-            return line.group(2)
-        if key not in found.group(2):
-            return None
-    if re.search(rf"^(?:[\"']?{section}[\"']?[ \t]*:|\{{|---)", text, re.MULTILINE) is None:
+    problem = UnusualFormError(f"{section}.{key} isn't written in block form")
+    found = re.search(rf"^{section}:{_END}\n(?P<lines>(?:[ \t].*\n|{_END}\n)*)", f"{text}\n", re.MULTILINE)
+    if found is None:
+        _require_absent(text, section, problem)
         return None
-    raise UnusualFormError(f"{section}.{key} isn't written in block form")
+    _require_whole_lines(text[: found.end()], problem)
+    lines = [line for line in found["lines"].splitlines() if re.fullmatch(_END, line) is None]
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))] if lines else ""
+    value = None
+    for line in lines:
+        setting = re.fullmatch(rf"{indent}(?P<key>[a-z_]+):(?:[ \t]+{_TEXT})?{_END}", line)
+        if setting is None:
+            raise problem
+        value = setting["text"] if setting["key"] == key else value
+    return value
 
 
 def top_level(text: str, key: str) -> str | None:
@@ -47,12 +53,29 @@ def top_level(text: str, key: str) -> str | None:
     Raises:
         UnusualFormError: it has another form than ``key: value``.
     """
-    line = re.search(rf"^{key}:" + _VALUE.format(group=1), text, re.MULTILINE)
-    if line is not None:
-        return line.group(2)
-    if re.search(rf"^(?:[\"']?{key}[\"']?[ \t]*:|\{{|---)", text, re.MULTILINE) is None:
+    problem = UnusualFormError(f"{key} isn't written as {key}: value")
+    # The next line that isn't empty begins another setting, or it would go on with this one's text.
+    following = rf"(?=(?:{_END}\n)*(?:[^ \t\n#]|\Z))"
+    found = re.search(rf"^{key}:[ \t]+{_TEXT}{_END}\n{following}", f"{text}\n", re.MULTILINE)
+    if found is None:
+        _require_absent(text, key, problem)
         return None
-    raise UnusualFormError(f"{key} isn't written as {key}: value")
+    _require_whole_lines(text[: found.end()], problem)
+    return found["text"]
+
+
+def _require_whole_lines(text: str, problem: UnusualFormError) -> None:
+    """Check that no quoted text or bracket spans lines, since a line in it isn't what it looks like."""
+    for line in _COMMENT.sub("", text).splitlines():
+        odd = line.count("'") % 2 or line.count('"') % 2
+        if odd or line.count("[") != line.count("]") or line.count("{") != line.count("}"):
+            raise problem
+
+
+def _require_absent(text: str, name: str, problem: UnusualFormError) -> None:
+    """Check that a key isn't there in another form."""
+    if re.search(rf"^(?:[\"']?{name}[\"']?[ \t]*:|\{{|---|\?)", text, re.MULTILINE):
+        raise problem
 
 
 def client_address(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> str:

@@ -7,10 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tabard.address import AGENT, MAX_SOCKET_PATH_BYTES, OPERATOR
 from tabard.project import UnusualFormError, client_address, listed, top_level
 from tabard_sidecar.cli.operator import operator_option
@@ -18,6 +21,7 @@ from tabard_sidecar.cli.reach import find
 from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.config import load
 from tabard_sidecar.util.problems import SourceError
+from tabard_sidecar.util.yaml_source import parse
 
 from tests.support.waiting import eventually_blocking
 
@@ -308,3 +312,67 @@ def test_no_command_finds_a_sidecar_in_another_way():
         code = {name: re.sub(r'(?s)""".*?"""|"[^"\n]*"|#[^\n]*', "", text) for name, text in texts.items()}
         using = {name for name, text in code.items() if any(word in text for word in words)}
         assert using <= places, words
+
+
+LINES = st.sampled_from(
+    [
+        "zone: a",
+        "zone: 'b'",
+        'zone: "c" # x',
+        "zone:",
+        "  d",
+        "zone: >-",
+        "zone : e",
+        "'zone': f",
+        "# zone: g",
+        "listen:",
+        "listen: # x",
+        "listen: {agent: unix:/h/s}",
+        "listen: {",
+        "}",
+        "  agent: unix:/i/s",
+        "   agent: unix:/i/t",
+        "  agent: 'unix:/j/s'  # y",
+        "  agent:",
+        "    unix:/k/s",
+        "  agent: |-",
+        "  operator: unix:/l/s",
+        "  # agent: unix:/m/s",
+        "    agent: unix:/n/s",
+        "  health: 'x",
+        "  agent: unix:/o/s'",
+        "policy:",
+        "  path: 'p",
+        "  path: q",
+        "  agent: unix:/r/s\tx",
+        "other: [",
+        "]",
+        "---",
+        "...",
+        "",
+        "  ",
+        "- s",
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=8))
+def test_what_is_read_without_a_parser_is_what_a_parser_reads(lines):
+    """For every document that the parser takes: the same value, or that it isn't in the usual form."""
+    text = "\n".join(lines) + "\n"
+    try:
+        parsed, problems = parse(text.encode(), "t")
+    except SourceError:
+        return
+    if problems or not isinstance(parsed.value, dict):
+        return
+    section = parsed.value.get("listen")
+    for read, true in (
+        (lambda: top_level(text, "zone"), parsed.value.get("zone")),
+        (
+            lambda: listed(text, "listen", "agent"),
+            section.get("agent") if isinstance(section, dict) else None,
+        ),
+    ):
+        with suppress(UnusualFormError):
+            assert read() == true, text
