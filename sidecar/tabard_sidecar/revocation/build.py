@@ -65,6 +65,7 @@ def build_revocation(  # noqa: PLR0913 - one argument per component
     clock: Clock,
     max_task_seconds: float,
     report: Callable[[str], None] = lambda _: None,
+    steady: Callable[[], bool] = lambda: True,
     hooks: Sequence[LeaseHook] = (),
 ) -> RevocationParts:
     """Build the components; nothing is read before :meth:`RevocationParts.start`.
@@ -75,6 +76,7 @@ def build_revocation(  # noqa: PLR0913 - one argument per component
         clock: time in seconds since the epoch.
         max_task_seconds: ``limits.max_task_seconds``; a person's revocation is kept at least that long.
         report: called with the problems of feed and hooks, or the empty string if there are none.
+        steady: tells whether the clock is right, so that what has expired may be forgotten.
         hooks: called at least once for every revocation.
     """
     problems: dict[str, str] = {}
@@ -87,7 +89,11 @@ def build_revocation(  # noqa: PLR0913 - one argument per component
         return report_one
 
     feed = RevocationFeed(
-        state, clock=clock, max_stale_seconds=config.max_stale_seconds, report=reporter("feed")
+        state,
+        clock=clock,
+        max_stale_seconds=config.max_stale_seconds,
+        report=reporter("feed"),
+        steady=steady,
     )
     runners = [HookRunner(hook, clock=clock, report=reporter(f"hook {hook.name}")) for hook in hooks]
     for runner in runners:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -14,13 +13,12 @@ from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.active import ActiveRevocations
 from tabard_sidecar.state.model import Chain, Revocation, TaskState
+from tabard_sidecar.util.clock_watch import uptime
 
 Listener = Callable[[Revocation], None]
 """Called for every revocation and every lift, in order; must not block."""
 
 _FIRST_PAUSE_SECONDS = 0.05
-# Linux's monotonic clock stops while the machine sleeps; CLOCK_BOOTTIME doesn't.
-_UPTIME: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # A link that no chain has: looking it up returns the zone's newest sequence number and nothing else.
 _NO_CHAIN = Chain(("0" * 64,))
 _log = logging.getLogger(__name__)
@@ -46,11 +44,6 @@ class RevocationSource(Protocol):
         ...
 
 
-def uptime() -> float:
-    """Return monotonic seconds that include the time while the machine sleeps."""
-    return time.clock_gettime(_UPTIME)
-
-
 class RevocationFeed:
     """Follows the zone's revocations.
 
@@ -63,9 +56,10 @@ class RevocationFeed:
         max_stale_seconds: longest time without a successful read of the store.
         report: called with the current problem, or the empty string if there is none.
         uptime: monotonic seconds, by which staleness is measured.
+        steady: tells whether revocations that have expired may be forgotten, because the clock is right.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part that tests replace
         self,
         source: RevocationSource,
         *,
@@ -73,11 +67,13 @@ class RevocationFeed:
         max_stale_seconds: float,
         report: Callable[[str], None] = lambda _: None,
         uptime: Callable[[], float] = uptime,
+        steady: Callable[[], bool] = lambda: True,
     ) -> None:
         self.active = ActiveRevocations()
         self._source = source
         self._clock = clock
         self._uptime = uptime
+        self._steady = steady
         self._max_stale_seconds = max_stale_seconds
         self._report = report
         self._listeners: list[Listener] = []
@@ -282,7 +278,8 @@ class RevocationFeed:
             _log.exception("revocation_feed_broken")
             self._report("reading revocations failed; the log has details")
             return False
-        self.active.prune(self._clock())
+        if self._steady():
+            self.active.prune(self._clock())
         self._report(problem or self._listener_problem)
         return not problem and (not announced or self._sequence > before)
 

@@ -19,11 +19,13 @@ _log = logging.getLogger(__name__)
 
 
 async def housekeeping(parts: Parts) -> None:
-    """Delete expired rows and closed files of the decision log until cancelled."""
+    """Delete expired rows and closed files of the decision log until cancelled, by a clock that is steady."""
     component = parts.health.component("housekeeping")
     component.ok()
     while True:
         await asyncio.sleep(_SECONDS)
+        if not parts.clock_watch.steady():
+            continue
         try:
             await expire(parts)
         except NoDecision:

@@ -46,6 +46,7 @@ from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, pruner
 from tabard_sidecar.server.state_standing import StateStanding
 from tabard_sidecar.state.factory import create_store
+from tabard_sidecar.util.clock_watch import ClockWatch
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
@@ -63,6 +64,7 @@ class Parts:
     def __init__(self, settings: Settings, clock: Clock, about: About) -> None:
         self.settings = settings
         self.clock = clock
+        self.clock_watch = ClockWatch(clock)
         self.health = Health(
             _REQUIRED if settings.insecure.audit_optional else (*_REQUIRED, "audit"),
             about,
@@ -99,6 +101,7 @@ class Parts:
             clock=clock,
             max_task_seconds=settings.limits.max_task_seconds,
             report=_reporter(self.health.component("revocation")),
+            steady=self.clock_watch.steady,
         )
         self.revoking.subscribe(pruner(self.grants.forget))
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)

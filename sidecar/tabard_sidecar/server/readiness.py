@@ -31,6 +31,7 @@ class Readiness:
         self._parts = parts
         self._agent = parts.health.component("agent")
         self._keys = parts.health.component("keys")
+        self._clock = parts.health.component("clock")
 
     async def look(self) -> None:
         """Look once."""
@@ -38,6 +39,8 @@ class Readiness:
         agent = parts.identity.agent
         _report(self._agent, _failure(agent.current), agent.problem)
         _report(self._keys, keys_failure(parts.keyring), "; ".join(parts.keyring.problems))
+        parts.clock_watch.look()
+        _report(self._clock, "", parts.clock_watch.problem)
         await parts.state_standing.look(parts.state)
         parts.log.look()
 

@@ -83,7 +83,7 @@ async def side(store, clock):
     """Makes sidecars' views over the one store; each is started when it is made unless told otherwise."""
     made = []
 
-    async def side(*, start=True, max_stale_seconds=2.0, over=None, listeners=()):
+    async def side(*, start=True, max_stale_seconds=2.0, over=None, listeners=(), steady=lambda: True):
         problems: list[str] = []
         breakable = Breakable(over or store)
         feed = RevocationFeed(
@@ -92,6 +92,7 @@ async def side(store, clock):
             max_stale_seconds=max_stale_seconds,
             report=problems.append,
             uptime=lambda: clock.now,
+            steady=steady,
         )
         for listener in listeners:
             feed.subscribe(listener)

@@ -24,6 +24,7 @@ async def parts(tmp_path):
     yield SimpleNamespace(
         state=store,
         clock=lambda: NOW,
+        clock_watch=SimpleNamespace(steady=lambda: True),
         health=Health(),
         log=SimpleNamespace(tidy=tidy),
     )
@@ -65,6 +66,36 @@ async def test_housekeeping_survives_an_unexpected_error(parts, monkeypatch, cap
         assert (record.message, str(record.exc_info[1])) == ("housekeeping_failed", "surprise")
         repaired.set()
         await eventually(lambda: not problems())
+    finally:
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+
+
+async def test_nothing_is_deleted_by_a_clock_that_jumped(parts, monkeypatch):
+    """A used token is new again if its use is deleted and the clock comes back."""
+    monkeypatch.setattr(housekeeping, "_SECONDS", 0.01)
+    steady, deleted = False, []
+    delete = parts.state.expire
+
+    async def expire(*, now):
+        deleted.append(await delete(now=now))
+        return deleted[-1]
+
+    parts.state.expire = expire
+    parts.clock_watch.steady = lambda: steady
+    await parts.state.consume("token", limit=1, now=NOW - 90_000, expires_at=NOW - 80_000)
+    keeping = asyncio.create_task(housekeeping.housekeeping(parts))
+
+    async def used_up():
+        return not await parts.state.consume("token", limit=1, now=NOW - 90_000, expires_at=NOW - 80_000)
+
+    try:
+        await asyncio.sleep(0.2)
+        assert await used_up()
+        steady = True
+        await eventually(lambda: deleted)
+        assert not await used_up()
     finally:
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):
