@@ -6,6 +6,7 @@ zone's root key, bound to the request it answers).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -15,8 +16,9 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.model import Decision, IssuedCredential, Obligation, PendingApproval, Reason
 from tabard_sidecar.pipeline.recorder import Answer
-from tabard_sidecar.state import ClaimState, StateStore
+from tabard_sidecar.state import Claim, ClaimState, StateStore
 from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
+from tabard_sidecar.util.whole import whole
 
 
 class IdempotencyStore:
@@ -45,7 +47,7 @@ class IdempotencyStore:
                 (UNAVAILABLE), or the store is out of reach.
         """
         now = self._clock()
-        claim = await self._state.claim_request(key, body, now=now, expires_at=now + self._ttl_seconds)
+        claim = await self._claim(key, body, now)
         if claim.state is ClaimState.CONFLICT:
             raise NoDecision("ABORTED", "request_id_conflict", "this request_id was used with another body")
         if claim.state is ClaimState.PENDING:
@@ -59,9 +61,27 @@ class IdempotencyStore:
             stored = seal(self._keys, encode_answer(answer), key)
             await self._state.complete_request(key, stored, expires_at=self._until(answer))
         except BaseException:
-            await self._state.abandon_request(key)
+            await whole(self._state.abandon_request(key))
             raise
         return answer
+
+    async def _claim(self, key: bytes, body: bytes, now: float) -> Claim:
+        """Claim a request; a caller that goes away meanwhile leaves no claim, so that it can ask again at once."""
+        made: list[Claim] = []
+
+        async def claim() -> None:
+            made.append(
+                await self._state.claim_request(key, body, now=now, expires_at=now + self._ttl_seconds)
+            )
+
+        try:
+            await whole(claim())
+        except asyncio.CancelledError:
+            # Only what was claimed here: another call may be deciding the same request.
+            if made and made[0].state is ClaimState.NEW:
+                await whole(self._state.abandon_request(key))
+            raise
+        return made[0]
 
     def _until(self, answer: Answer) -> float:
         ends = [self._clock() + self._ttl_seconds]
