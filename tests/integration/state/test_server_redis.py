@@ -14,7 +14,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.conf import RedisConfig, StateConfig
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind
-from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore
+from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore, link
 
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, outcome, wanted
@@ -147,6 +147,44 @@ async def test_a_server_that_may_forget_is_refused(start_server, caplog, setting
     assert "the state store may lose acknowledged writes" in caplog.text
     assert any(setting in problem for problem in await store.check())
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "right"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+        ("appendonly", "no", "yes"),
+        ("appendfsync", "everysec", "always"),
+    ],
+)
+async def test_a_server_that_begins_to_forget_is_not_used(start_server, open_store, setting, value, right):
+    """An operator changes a setting, or the address leads to another server: no decision rests on it until it is right."""
+    server = start_server()
+    store = await open_store(server.port)
+    await new_task(store)
+    server.cli("config", "set", setting, value)
+    server.cli("client", "kill", "type", "normal")
+    with pytest.raises(NoDecision):  # for the closed connection, or for the setting
+        await new_task(store)
+    for _ in range(2):
+        with pytest.raises(NoDecision, match=f"{setting} is {value} and has to be {right}"):
+            await new_task(store)
+    server.cli("config", "set", setting, right)
+    assert not await store.watch(0, timeout_seconds=0)
+    await new_task(store)
+
+
+async def test_a_changed_setting_is_found_without_a_new_connection(start_server, open_store, monkeypatch):
+    """Waiting for revocations, which goes on all the time, looks at it."""
+    server = start_server()
+    store = await open_store(server.port)
+    await store.watch(0, timeout_seconds=0)
+    monkeypatch.setattr(link, "_CHECK_SECONDS", 0.0)
+    server.cli("config", "set", "maxmemory-policy", "allkeys-lru")
+    with pytest.raises(NoDecision, match="may lose acknowledged writes"):
+        await store.watch(0, timeout_seconds=0)
+    with pytest.raises(NoDecision, match="accept_weak_durability"):
+        await new_task(store)
 
 
 async def test_another_zones_keys_and_those_of_other_versions_are_refused(start_server, open_store):

@@ -30,6 +30,8 @@ class Connections:
         self._idle: list[AbstractConnection] = []
         self._free = asyncio.Semaphore(most)
         self._closed = False
+        self.made = 0
+        """How many connections were made, each of which may lead to another server."""
 
     async def ask(self, *commands: Sequence[Part], concurrent_work: ConcurrentWork = no_work) -> list[Any]:
         """Send commands together and return the answer to each; the answer to a refused command is its error.
@@ -75,6 +77,7 @@ class Connections:
                 return connection
             await connection.disconnect(nowait=True)
             await connection.connect()
+            self.made += 1
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

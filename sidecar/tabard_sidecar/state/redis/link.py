@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis.connections import Connections, Part
+from tabard_sidecar.state.redis.durability import weaknesses
 from tabard_sidecar.state.redis.options import RedisOptions, create_pool
 from tabard_sidecar.state.redis.scripts import Script
 from tabard_sidecar.state.store import ConcurrentWork, no_work
@@ -33,6 +35,8 @@ Answer: TypeAlias = Any
 WRITER_SECONDS = 7 * 86_400
 """How long the server keeps the count of a sidecar's writes."""
 _WAIT_SHARE = 0.8
+_CHECK_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 _BY_TYPE: tuple[tuple[type[RedisError], str, str], ...] = (
     (
@@ -61,6 +65,10 @@ class RedisLink:
         self._pool: BlockingConnectionPool | None = None
         self._client: Redis | None = None
         self._connections: Connections | None = None
+        # Why the server may lose what it acknowledges, how many connections were made, and when that was found out.
+        self._weak = ""
+        self._checked = 0
+        self._checked_at = float("-inf")
 
     def connect(self) -> None:
         """Create the pools; the first command makes the first connection."""
@@ -135,6 +143,17 @@ class RedisLink:
         return answer
 
     async def _send(self, *commands: Sequence[Part], concurrent_work: ConcurrentWork) -> list[Any]:
+        """Send commands to a server that keeps what it acknowledges; raise the first error."""
+        if self._weak:
+            raise self._unavailable(self._weak)
+        answers = await self._exchange(*commands, concurrent_work=concurrent_work)
+        if self._connections is not None and self._connections.made != self._checked:
+            await self.check_durable()
+        return answers
+
+    async def _exchange(
+        self, *commands: Sequence[Part], concurrent_work: ConcurrentWork = no_work
+    ) -> list[Any]:
         """Send commands on one connection; raise the first error."""
         if self._connections is None:
             raise _not_open()
@@ -147,6 +166,37 @@ class RedisLink:
             if isinstance(answer, Exception):
                 raise await self.failed(answer) from answer
         return answers
+
+    async def _config(self, *command: Part) -> Answer:
+        (answer,) = await self._exchange(command)
+        return answer
+
+    async def check_durable(self) -> None:
+        """Check that the server keeps what it acknowledges, as it has to at the start; it may be another one by now.
+
+        Raises:
+            NoDecision: it doesn't, so no operation is done on it.
+        """
+        made = self._connections.made if self._connections is not None else 0
+        if not self.options.accept_weak_durability:
+            weak = "; ".join(await weaknesses(self._config))
+            text = f"it may lose acknowledged writes: {weak}; change that, or accept it with "
+            self._tell_weak(f"{text}state.redis.accept_weak_durability" if weak else "")
+        self._checked, self._checked_at = made, asyncio.get_running_loop().time()
+        if self._weak:
+            raise self._unavailable(self._weak)
+
+    async def keep_durable(self) -> None:
+        """Check it every few seconds; see :meth:`check_durable`."""
+        if self._weak or asyncio.get_running_loop().time() >= self._checked_at + _CHECK_SECONDS:
+            await self.check_durable()
+
+    def _tell_weak(self, weak: str) -> None:
+        if weak and not self._weak:
+            _log.critical("state store may lose writes", extra={"place": self.options.place, "problem": weak})
+        elif self._weak and not weak:
+            _log.warning("state store keeps its writes again", extra={"place": self.options.place})
+        self._weak = weak
 
     async def command(self, *command: Part) -> Answer:
         """Send one command and return the answer.

@@ -8,10 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import NoPermissionError
-
-from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.state.redis import scripts
+from tabard_sidecar.state.redis.durability import weaknesses
 from tabard_sidecar.state.redis.link import RedisLink
 
 SCHEMA = 4
@@ -20,7 +18,6 @@ _OLDEST_SERVER = (7, 0)
 _REWRITE_SECONDS = 30.0
 _NEARLY_FULL = 0.9
 _CHECKED_KEYS = 10_000
-_DURABLE = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
 _KINDS = ("tasks", "revocations", "approvals")
 
 _log = logging.getLogger(__name__)
@@ -41,7 +38,7 @@ async def prepare(link: RedisLink, zone: str) -> None:
     version = str((await link.command("INFO", "server"))["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
         raise RedisStateError(f"the state store {place} is Redis {version}; Tabard needs 7.0 or newer")
-    weak = await weaknesses(link)
+    weak = await weaknesses(link.command)
     if weak and not link.options.accept_weak_durability:
         raise RedisStateError(
             f"the state store {place} may lose acknowledged writes: {'; '.join(weak)}. Change that, or accept it with "
@@ -73,25 +70,9 @@ async def prepare(link: RedisLink, zone: str) -> None:
         )
 
 
-async def weaknesses(link: RedisLink) -> list[str]:
-    """Return why the server may lose acknowledged writes, each reason without a full stop."""
-    try:
-        found = await link.command("CONFIG GET", *_DURABLE)
-    except NoDecision as error:
-        if isinstance(error.__cause__, NoPermissionError):
-            return ["its configuration can't be read, since the ACL doesn't grant CONFIG GET"]
-        raise
-    settings = {_text(name): _text(value) for name, value in found.items()}
-    return [
-        f"{name} is {settings.get(name, 'unknown')} and has to be {wanted}"
-        for name, wanted in _DURABLE.items()
-        if settings.get(name) != wanted
-    ]
-
-
 async def problems(link: RedisLink) -> Sequence[str]:
     """Return the problems of the server and the zone's keys, each as a sentence."""
-    found = [f"Redis: {weakness}." for weakness in await weaknesses(link)]
+    found = [f"Redis: {weakness}." for weakness in await weaknesses(link.command)]
     info = await link.command("INFO", "everything")
     found += _server_problems(info, link.options.replicas)
     seconds, micros = await link.command("TIME")
@@ -150,7 +131,3 @@ async def _size(link: RedisLink) -> int:
     memory = await link.command("INFO", "memory")
     persistence = await link.command("INFO", "persistence")
     return int(memory["used_memory_rss"]) + int(persistence.get("aof_current_size", 0))
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -298,6 +298,7 @@ class RedisStateStore:
     @understood
     async def watch(self, after: int, *, timeout_seconds: float) -> bool:
         """Wait for a revocation, which the server publishes; see the interface."""
+        await self._link.keep_durable()
         return await self._announcements.wait(after, timeout_seconds=timeout_seconds)
 
     @understood
