@@ -195,12 +195,20 @@ class ToolSpec(Protocol):
         """The catalogue's annotations, for example ``readOnlyHint``; policies see them as ``input.tool.annotations``."""
         ...
 
-    def validate(self, arguments: Mapping[str, Any]) -> ArgumentFault | None:
-        """Return the problem of the arguments, or ``None``. Takes as long as the schema makes it."""
+    def fits(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether arguments fit. Takes as long as the schema makes it."""
+        ...
+
+    def explain(self, arguments: Mapping[str, Any]) -> ArgumentFault:
+        """Return the problem of arguments that don't fit, which takes longer."""
         ...
 
     def steps(self, call: ToolCall) -> int:
-        """Return an upper bound of the steps, of some 10 ns each, that :meth:`validate` takes."""
+        """Return an upper bound of the steps, of some 10 ns each, that :meth:`fits` takes."""
+        ...
+
+    def explaining_steps(self, call: ToolCall) -> int:
+        """Return an upper bound of the steps that :meth:`explain` takes."""
         ...
 
     @property

@@ -1,7 +1,9 @@
 """Checks arguments against the catalogue, so that no schema and no arguments keep the event loop from others.
 
 Most calls are checked at once. If a schema could make more work of the arguments, calls take turns, one for each turn of the
-loop; if it could make much more, a process of its own checks them, with a deadline, since a running check can't be stopped.
+loop; if it could make much more, a process of its own checks them, with a deadline, since a running check can't be stopped and
+holds Python's lock. What is wrong with arguments is found in the same way, by an estimate of its own. An estimate may be wrong
+all the same: arguments of many values are checked elsewhere in any case, and so is a schema whose check once took too long.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ import contextlib
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import ArgumentFault, ToolSpec
@@ -21,13 +26,22 @@ _AT_ONCE_STEPS = 100_000
 """Steps of a check that is made at once: a millisecond at worst."""
 _IN_TURN_STEPS = 1_000_000
 """Steps of a check that is made in turn: some ten milliseconds at worst."""
+_SHORT_BYTES = 512
+"""Arguments of a check that isn't worth timing."""
+_SURPRISE_NS = 30_000_000
+"""Processor time of a check in this process after which its schema is used elsewhere only."""
+_MOST_SURPRISES = 1000
 _SECONDS = 3.0
+_START_SECONDS = 5.0
+"""For the start of a process, which takes a fifth of a second, also on a busy machine."""
 _PROCESSES = 2
 _MOST_WAITING = 32
 _IDLE_SECONDS = 60.0
+_UNEXPLAINED = "the arguments don't fit their schema, and it takes too long to say where"
 _TOO_MUCH = "the arguments can't be checked in time: their schema makes too much work of them"
 _COMMAND = ("-I", "-m", "tabard_sidecar.policy.check_worker")
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class ArgumentChecks:
@@ -38,6 +52,7 @@ class ArgumentChecks:
         self._places = asyncio.Semaphore(_PROCESSES)
         self._waiting = 0
         self._idle: list[_Process] = []
+        self._surprising: set[bytes] = set()
 
     async def fault(self, spec: ToolSpec, call: ToolCall) -> ArgumentFault | None:
         """Return what is wrong with a call's arguments, ``None`` if they fit.
@@ -46,19 +61,52 @@ class ArgumentChecks:
             NoDecision: too many checks wait, or no process can be started.
         """
         steps = spec.steps(call)
-        if steps <= _AT_ONCE_STEPS:
-            return spec.validate(call.arguments)
-        if steps <= _IN_TURN_STEPS:
-            async with self._turn:
-                await asyncio.sleep(0)
-                return spec.validate(call.arguments)
-        return await self._elsewhere(spec, call)
+        if steps <= _AT_ONCE_STEPS and len(call.arguments_json) <= _SHORT_BYTES:
+            fits = spec.fits(call.arguments)
+        elif steps <= _IN_TURN_STEPS and spec.schema_json not in self._surprising:
+            fits = await self._here(steps, spec, lambda: spec.fits(call.arguments))
+        else:
+            return await self._elsewhere(spec, call, _TOO_MUCH)
+        return None if fits else await self._explained(spec, call)
 
     async def close(self) -> None:
         """End the processes."""
         await asyncio.gather(*(process.end() for process in self._idle))
 
-    async def _elsewhere(self, spec: ToolSpec, call: ToolCall) -> ArgumentFault | None:
+    async def _explained(self, spec: ToolSpec, call: ToolCall) -> ArgumentFault:
+        steps = spec.explaining_steps(call)
+        if steps <= _IN_TURN_STEPS and spec.schema_json not in self._surprising:
+            return await self._here(steps, spec, lambda: spec.explain(call.arguments))
+        try:
+            fault = await self._elsewhere(spec, call, _UNEXPLAINED)
+        except NoDecision:
+            fault = None
+        return fault or ArgumentFault(_UNEXPLAINED)
+
+    async def _here(self, steps: int, spec: ToolSpec, check: Callable[[], _T]) -> _T:
+        """Check in this process, and remember a schema whose check takes much longer than it was estimated to."""
+        if steps > _AT_ONCE_STEPS:
+            async with self._turn:
+                await asyncio.sleep(0)
+                return self._timed(spec, check)
+        return self._timed(spec, check)
+
+    def _timed(self, spec: ToolSpec, check: Callable[[], _T]) -> _T:
+        began = time.thread_time_ns()
+        answer = check()
+        took = time.thread_time_ns() - began
+        if took > _SURPRISE_NS:
+            if len(self._surprising) >= _MOST_SURPRISES:  # of catalogues that were replaced
+                self._surprising.clear()
+            self._surprising.add(spec.schema_json)
+            _log.warning(
+                "a check of arguments took longer than was estimated; other processes make it from now on",
+                extra={"tool": spec.name, "milliseconds": took // 1_000_000},
+            )
+        return answer
+
+    async def _elsewhere(self, spec: ToolSpec, call: ToolCall, late: str) -> ArgumentFault | None:
+        """Check in another process; ``late`` is the fault if it takes too long."""
         if self._waiting >= _MOST_WAITING:
             raise NoDecision(
                 "RESOURCE_EXHAUSTED", "overloaded", f"{_MOST_WAITING} calls wait for a costly check already"
@@ -66,15 +114,15 @@ class ArgumentChecks:
         self._waiting += 1
         try:
             async with self._places:
-                return await self._asked(spec, call)
+                return await self._asked(spec, call, late)
         finally:
             self._waiting -= 1
 
-    async def _asked(self, spec: ToolSpec, call: ToolCall) -> ArgumentFault | None:
+    async def _asked(self, spec: ToolSpec, call: ToolCall, late: str) -> ArgumentFault | None:
         try:
             process = self._idle.pop() if self._idle else await _Process.start()
-        except OSError as error:
-            _log.error("no process checks arguments", extra={"problem": str(error)})
+        except (TimeoutError, EOFError, OSError) as error:
+            _log.error("no process checks arguments", extra={"problem": repr(error)})
             raise NoDecision(
                 "RESOURCE_EXHAUSTED", "overloaded", "no process can be started to check it"
             ) from error
@@ -84,7 +132,7 @@ class ArgumentChecks:
                 fault = await process.ask(spec.schema_json, call.arguments_json)
             answered = True
         except (TimeoutError, EOFError, OSError):
-            return ArgumentFault(_TOO_MUCH, "")
+            return ArgumentFault(late)
         finally:
             if answered:
                 self._idle.append(process)
@@ -103,7 +151,14 @@ class _Process:
 
     @classmethod
     async def start(cls) -> _Process:
-        return cls(
+        """Start a process, and wait until it checks.
+
+        Raises:
+            TimeoutError: it takes too long.
+            EOFError: it has ended.
+            OSError: it can't be started.
+        """
+        started = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
                 *_COMMAND,
@@ -112,6 +167,15 @@ class _Process:
                 stderr=asyncio.subprocess.DEVNULL,
             )
         )
+        checks = False
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await started.ask(b"true", b"{}")
+            checks = True
+        finally:
+            if not checks:
+                await started.end()
+        return started
 
     async def ask(self, schema: bytes, instance: bytes) -> tuple[str, str] | None:
         """Return the fault of an instance.

@@ -17,13 +17,16 @@ from tabard_sidecar.model import REPORTED, ToolCall
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json, parse_yaml
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.schema import Check, Fault, compile_schema
-from tabard_sidecar.policy.schema_cost import Cost, cost_of
+from tabard_sidecar.policy.schema_cost import MAX_STEPS, Cost, Size, cost_of, size_of, size_of_json
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.wanted import require_wanted
 
 _MAX_PROBLEMS = 100
+_SIZED_STEPS = 100_000
+_SIZED_BYTES = 4096
+"""Estimates below both are made from the text of the arguments; for others their values are counted."""
 MAX_NAME_BYTES = 256
 _HINTS: Mapping[str, type] = {
     "title": str,
@@ -60,6 +63,7 @@ class ToolSpec:
         annotations: hints such as ``readOnlyHint``, as policies see them under ``input.tool.annotations``.
         arguments: names that the schema knows, or ``None`` if it accepts others, too.
         schema: JSON Schema of the arguments; ``True`` if the catalogue has none.
+        schema_json: the same as JSON.
         check: the compiled schema.
         cost: how much work the schema can make.
     """
@@ -70,6 +74,7 @@ class ToolSpec:
     annotations: Mapping[str, Any]
     arguments: frozenset[str] | None
     schema: Json = field(repr=False)
+    schema_json: bytes = field(repr=False, compare=False)
     check: Check = field(repr=False, compare=False)
     cost: Cost = field(repr=False, compare=False)
 
@@ -83,15 +88,32 @@ class ToolSpec:
         fault = self.check(arguments)
         return None if fault is None else self.told(fault, arguments)
 
-    def steps(self, call: ToolCall) -> int:
-        """Return an upper bound of the steps, of some 10 ns each, that :meth:`validate` takes."""
-        depth = _depth(call.arguments) if self.cost.branches > 1 else 0
-        return self.cost.steps(call.arguments_json, depth)
+    def fits(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether arguments fit, without saying why not."""
+        return self.check.fits(arguments)
 
-    @property
-    def schema_json(self) -> bytes:
-        """The schema as JSON."""
-        return encode(self.schema)
+    def explain(self, arguments: Mapping[str, Any]) -> ArgumentFault:
+        """Return the problem of arguments that don't fit."""
+        return self.told(self.check.explain(arguments), arguments)
+
+    def steps(self, call: ToolCall) -> int:
+        """Return an upper bound of the steps, of some 10 ns each, that :meth:`fits` takes."""
+        cost = self.cost
+        if cost.parts == 1:  # which looks at the object itself, whatever is in it
+            return cost.per_value + cost.per_fraction + cost.per_exponent
+        return self._steps(call, cost.steps)
+
+    def explaining_steps(self, call: ToolCall) -> int:
+        """Return an upper bound of the steps that :meth:`explain` takes."""
+        return self._steps(call, self.cost.explaining_steps)
+
+    @staticmethod
+    def _steps(call: ToolCall, estimate: Callable[[Size], int]) -> int:
+        steps = estimate(size_of_json(call.arguments_json))
+        if steps <= _SIZED_STEPS and len(call.arguments_json) <= _SIZED_BYTES:
+            return steps
+        size = size_of(call.arguments, len(call.arguments_json))
+        return MAX_STEPS if size is None else estimate(size)
 
     def told(self, fault: Fault, arguments: Mapping[str, Any]) -> ArgumentFault:
         """Return a fault of arguments as it is told."""
@@ -280,7 +302,8 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
         wrong("tool_schema", f"tool {name!r}: inputSchema: {error}", "Fix its inputSchema")
         return None
     labels = tuple(sorted(set(labels)))
-    return ToolSpec(name, server, labels, annotations, _argument_names(schema), schema, check, cost)
+    known = _argument_names(schema)
+    return ToolSpec(name, server, labels, annotations, known, schema, encode(schema), check, cost)
 
 
 def _hint_problems(annotations: Mapping[str, Json]) -> Iterator[str]:
@@ -302,18 +325,3 @@ def _argument_names(schema: Json) -> frozenset[str] | None:
     if not isinstance(schema, dict) or schema.get("additionalProperties") is not False:
         return None
     return None if schema.get("patternProperties") else frozenset(schema.get("properties", {}))
-
-
-def _depth(value: Mapping[str, Any]) -> int:
-    """Return how deep a value is nested."""
-    depth = 0
-    level: list[Any] = [value]
-    while level:
-        depth += 1
-        level = [
-            below
-            for one in level
-            for below in (one.values() if isinstance(one, dict) else one)
-            if isinstance(below, dict | list)
-        ]
-    return depth

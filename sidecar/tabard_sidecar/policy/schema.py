@@ -29,8 +29,6 @@ from tabard_sidecar.policy.values import Json
 Fault = tuple[str, str]
 """Path in the instance (dotted, empty for the instance itself) and problem."""
 
-Check = Callable[[Json], Fault | None]
-
 _MAX_PATTERN_BYTES = 2 * 1024 * 1024
 """Most memory that one compiled pattern may take, which bounds the time that it takes for each character."""
 _PATTERNS = RegexOptions(size_limit=_MAX_PATTERN_BYTES)
@@ -46,12 +44,30 @@ _PLAIN = frozenset(
 """Keywords without subschemas: each yields one error of bounded size."""
 
 
+class Check:
+    """A compiled schema: returns ``None`` for a valid instance, else the first fault, which never quotes the instance.
+
+    Attributes:
+        fits: tells whether an instance is valid. Raises ValueError if it isn't JSON.
+        explain: returns the first fault of an instance that doesn't fit, which takes longer.
+    """
+
+    __slots__ = ("explain", "fits")
+
+    def __init__(self, fits: Callable[[Json], bool], explain: Callable[[Json], Fault]) -> None:
+        self.fits = fits
+        self.explain = explain
+
+    def __call__(self, value: Json) -> Fault | None:
+        """Return the first fault of a value, ``None`` if it fits."""
+        try:
+            return None if self.fits(value) else self.explain(value)
+        except ValueError as error:  # not JSON: a lone surrogate, a name that isn't a string
+            return "", f"can't be checked: {type(error).__name__}"
+
+
 def compile_schema(schema: Json) -> Check:
     """Compile a schema (drafts 6 to 2020-12; 2020-12 if it doesn't say).
-
-    Returns:
-        A function that returns ``None`` for a valid instance, else the first fault, which never quotes the
-        instance.
 
     Raises:
         SchemaError: a keyword that doesn't exist or has an invalid value, a pattern that can't be matched in
@@ -65,15 +81,7 @@ def compile_schema(schema: Json) -> Check:
         raise SchemaError(_in_schema(error)) from error
     except (ValueError, TypeError) as error:
         raise SchemaError(f"the schema is malformed: {error}") from error
-    explanation = _Explanation(schema)
-
-    def check(value: Json) -> Fault | None:
-        try:
-            return None if fits(value) else explanation.fault(value)
-        except ValueError as error:  # not JSON: a lone surrogate, a name that isn't a string
-            return "", f"can't be checked: {type(error).__name__}"
-
-    return check
+    return Check(fits, _Explanation(schema).fault)
 
 
 def _validator(schema: Json) -> Validator:

@@ -43,6 +43,8 @@ _ADDED = {
     2020: "prefixItems",
 }
 _REMOVED = {2020: "additionalItems"}
+CHECKING = frozenset(" ".join(_ADDED.values()).split()) - {*_ANNOTATIONS.split(), "contentSchema"} | {"$ref"}
+"""Keywords of all drafts that check something."""
 
 _ONE = frozenset(
     {
@@ -54,11 +56,12 @@ _MANY = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _NAMED = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 )
-_SAME_PLACE = frozenset(
+SAME_PLACE = frozenset(
     {"$ref", "allOf", "anyOf", "dependencies", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
 )
 """Keywords whose subschemas apply to the same part of the instance as the schema that contains them."""
-_UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+"""Keywords that look at what all others for the same part of the instance have looked at."""
 
 _PATTERN_PARTS = re.compile(
     r"""(?P<foreign>
@@ -147,11 +150,11 @@ class _Document:
         for below, keyword, name in self._below(schema, place):
             size = self._size(below, _join(place, name))
             parts, height = parts + size.parts, max(height, size.height)
-            if keyword in _SAME_PLACE:
+            if keyword in SAME_PLACE:
                 same_place.append(id(below))
                 unevaluated = max(unevaluated, size.unevaluated)
         self._open.remove(id(schema))
-        unevaluated += not schema.keys().isdisjoint(_UNEVALUATED)
+        unevaluated += not schema.keys().isdisjoint(UNEVALUATED)
         if unevaluated > MAX_UNEVALUATED:
             raise SchemaError(
                 f"{place or 'it'} has unevaluatedProperties or unevaluatedItems within each other more than "

@@ -130,3 +130,69 @@ def test_answers_of_the_worker_are_json():
     """What is asked and answered passes through JSON, so schemas of a catalogue do."""
     schema, _ = ATTACKS["two alternatives for one member"]
     assert json.loads(tool(schema).schema_json) == schema
+
+
+ORDINARY_ARRAYS = {
+    "unique, of anything": ({"uniqueItems": True}, lambda: [[[]] * (n % 90) + [[[]] * (n // 90)] for n in range(1500)]),
+    "unique integers": ({"uniqueItems": True, "items": {"type": "integer"}}, lambda: [[[]] * n for n in range(500)]),
+    "prices": ({"items": {"type": "number", "multipleOf": 0.01}}, lambda: [1.7e308] * 28_000),
+    "small prices": ({"items": {"type": "number", "multipleOf": 0.01}}, lambda: [1.1e-300] * 1_900),
+    "limits": ({"items": {"minimum": 0.1}}, lambda: [5e-324] * 1_900),
+    "unique numbers in rows": ({"items": {"uniqueItems": True}}, lambda: [[1e-300 + n * 1e-310 for n in range(14)]] * 130),
+    "one of many isn't an integer": ({"items": {"type": "integer"}}, lambda: [1] * 125_000 + ["x"]),
+    "too many": ({"maxItems": 3}, lambda: [1] * 125_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDINARY_ARRAYS)
+async def test_no_ordinary_schema_holds_the_loop(checks, name):
+    """Nothing that this process does about the worst arguments takes long, neither the check nor finding the fault."""
+    schema, items = ORDINARY_ARRAYS[name]
+    spec, asked = tool({"properties": {"x": {"type": "array", **schema}}}), call({"x": items()})
+    await checks.fault(tool({"properties": {"x": {}}}), call({"x": [1] * 3000}))  # starts a process
+    began = time.thread_time()
+    fault = await checks.fault(spec, asked)
+    assert time.thread_time() - began < 0.05
+    assert fault is None or "argument" in fault.message
+
+
+async def test_a_schema_that_was_estimated_wrong_is_used_elsewhere(checks, monkeypatch):
+    """Once, at most: if a check takes much longer than was estimated, other processes make the next one."""
+    spec = tool({"properties": {"x": {"items": {"uniqueItems": True}}}})
+    asked = call({"x": [[[[]] * n + [[]] for n in range(400)]]})
+    monkeypatch.setattr(type(spec), "steps", lambda *_: 50_000)
+    monkeypatch.setattr("tabard_sidecar.policy.argument_checks._SURPRISE_NS", 100_000)
+    assert await checks.fault(spec, asked) is None
+    began = time.thread_time()
+    for _ in range(3):
+        monkeypatch.setattr(type(spec), "fits", None)
+        assert await checks.fault(spec, asked) is None
+    assert time.thread_time() - began < 0.1
+
+
+async def test_a_fault_without_its_place_is_a_fault(checks, monkeypatch):
+    """If it takes too long to find the place, or no process is free for it, the arguments are refused nevertheless."""
+    spec = tool({"properties": {"x": {"type": "array", "items": {"type": "integer"}}}})
+    monkeypatch.setattr("tabard_sidecar.policy.argument_checks._IN_TURN_STEPS", 0)
+    monkeypatch.setattr("tabard_sidecar.policy.argument_checks._MOST_WAITING", 0)
+    assert await checks.fault(spec, call({"x": [1]})) is None
+    fault = await checks.fault(spec, call({"x": ["a"]}))
+    assert fault.argument == ""
+    assert "don't fit" in fault.message
+
+
+@pytest.mark.parametrize("schema", [True, {}, {"type": "object"}, {"required": ["x"], "maxProperties": 9}])
+async def test_what_looks_at_no_value_is_checked_at_once(checks, monkeypatch, schema):
+    """Many values don't matter to a schema that doesn't look at them."""
+    monkeypatch.setattr("tabard_sidecar.policy.argument_checks._MOST_WAITING", 0)
+    assert await checks.fault(tool(schema), call({"x": [1] * 100_000})) is None
+
+
+async def test_a_long_text_is_no_work(checks, monkeypatch):
+    """A text with many commas and full stops counts as one value."""
+    monkeypatch.setattr("tabard_sidecar.policy.argument_checks._MOST_WAITING", 0)
+    number = {"type": "number", "multipleOf": 0.01}
+    spec = tool({"properties": {"text": {"type": "string", "maxLength": 250_000}, "price": number}})
+    assert (
+        await checks.fault(spec, call({"text": "Well, e-mail 1.5 of [them]. " * 8000, "price": 1.5})) is None
+    )
