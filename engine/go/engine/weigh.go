@@ -99,15 +99,18 @@ func (in *scope) collected(head size) size {
 type weighing struct {
 	compiler *ast.Compiler
 	data     ast.Value
-	rules    map[*ast.Rule]size
-	calls    map[string]size
-	base     map[string]size
-	loops    int // elements that a loop makes at most
-	input    int // nodes of the input at most
-	unknown  size
-	largest  int // step
-	made     int // nodes of the largest value that is put together
-	work     int
+	// What is known already; keys are texts of references, with arguments.
+	rules       map[*ast.Rule]size
+	calls       map[string]size
+	base        map[string]size
+	documents   map[string]size
+	definitions map[string]int
+	loops       int // elements that a loop makes at most
+	input       int // nodes of the input at most
+	unknown     size
+	largest     int // step
+	made        int // nodes of the largest value that is put together
+	work        int
 }
 
 // hasSmallSteps tells whether no step of an evaluation of these entrypoints walks more than maxStep nodes.
@@ -137,6 +140,7 @@ func newWeighing(compiler *ast.Compiler, data ast.Value) *weighing {
 	return &weighing{
 		compiler: compiler, data: data, loops: maxHeldPolls, input: inputNodes, unknown: scalar(endless),
 		rules: map[*ast.Rule]size{}, calls: map[string]size{}, base: map[string]size{},
+		documents: map[string]size{}, definitions: map[string]int{},
 	}
 }
 

@@ -40,11 +40,16 @@ func (w *weighing) rule(rule *ast.Rule) size {
 }
 
 func (w *weighing) isDefinedTwice(rule *ast.Rule) bool {
-	definitions := 0
-	for _, other := range w.compiler.GetRulesDynamicWithOpts(rule.Ref().GroundPrefix(), ast.RulesOptions{IncludeHiddenModules: true}) {
-		if !other.Default {
-			definitions++
+	path := rule.Ref().GroundPrefix()
+	name := path.String()
+	definitions, known := w.definitions[name]
+	if !known {
+		for _, other := range w.compiler.GetRulesDynamicWithOpts(path, ast.RulesOptions{IncludeHiddenModules: true}) {
+			if !other.Default {
+				definitions++
+			}
 		}
+		w.definitions[name] = definitions
 	}
 	return definitions > 1
 }
@@ -99,6 +104,10 @@ func (w *weighing) source(ref ast.Ref, in *scope) int {
 
 // document is the size of a part of data and of the rules that define it.
 func (w *weighing) document(ref ast.Ref) size {
+	name := ref.String()
+	if known, found := w.documents[name]; found {
+		return known
+	}
 	found := w.stored(ref)
 	for _, rule := range w.compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true}) {
 		if len(rule.Head.Args) > 0 {
@@ -114,6 +123,7 @@ func (w *weighing) document(ref ast.Ref) size {
 			found = size{whole: capped(found.whole + defined.whole), part: max(found.part, defined.part)}
 		}
 	}
+	w.documents[name] = found
 	return found
 }
 

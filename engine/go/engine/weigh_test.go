@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // doubling makes two equal values of hundreds of inputs each out of nine lines. More of them take OPA's compiler too long.
@@ -135,5 +137,22 @@ func TestValuesThatGrowWithEveryRuleAreRefused(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "holds another one") {
 		t.Fatal(err)
+	}
+}
+
+// A policy may have thousands of definitions of one rule.
+func TestWeighingTakesAboutAsLongAsAPolicyIsLong(t *testing.T) {
+	var rules strings.Builder
+	for i := range 4000 {
+		fmt.Fprintf(&rules, "p if input.x == %d\n\n", i)
+	}
+	for i := range 500 {
+		fmt.Fprintf(&rules, "q%d if p\n\nanswer if q%d\n\n", i, i)
+	}
+	policy := compileAnswer(t, rules.String(), "{}")
+	begun := time.Now()
+	hasSmallSteps(policy.compiler, ast.NewObject(), []string{"data.a.answer"})
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Fatalf("it took %v", took)
 	}
 }
