@@ -11,7 +11,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.records.chain import Head
-from tabard_sidecar.records.file_sink import closed_files, mark_of
+from tabard_sidecar.records.file_sink import closed_files, mark_of, open_log
 from tabard_sidecar.records.verification import Audit
 
 
@@ -127,7 +127,7 @@ def _read(result: Audit, files: list[Path], *, whole: bool = True) -> list[dict[
     for file in files:
         known = len(result.findings)
         try:
-            with file.open("rb") as stream:
+            with open_log(file) as stream:
                 result.read(stream)
         except OSError as error:
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error

@@ -14,6 +14,7 @@ from tabard_sidecar.cli.log_source import find_log
 from tabard_sidecar.cli.options import config_option, json_option, zone_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.records.completing import completed
+from tabard_sidecar.records.file_sink import open_log
 from tabard_sidecar.records.reading import Entry, joined, parsed
 
 _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
@@ -94,7 +95,7 @@ def log(  # noqa: PLR0913 - one parameter per option
 def _lines(files: Sequence[Path]) -> Iterator[bytes]:
     for file in files:
         try:
-            with file.open("rb") as stream:
+            with open_log(file) as stream:
                 yield from stream
         except OSError as error:
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error

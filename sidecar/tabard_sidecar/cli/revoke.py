@@ -99,7 +99,9 @@ def subject(  # noqa: PLR0913 - one parameter per option
 def credential(credential_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke one credential by its id (jti).
 
-    Introspection reports it as inactive. Backends that don't introspect still accept it.
+    Introspection reports it as inactive. Backends that don't introspect still accept it. Credentials
+    that it was renewed to before, and the one that it renewed, stay active: revoke each by its own
+    id, or the holder's link. `tabard log` shows the credential that a renewal replaced.
     """
     _revoke(sidecar, as_json=as_json, reason=reason, credential_id=credential_id)
 
@@ -238,6 +240,9 @@ def _revoke(
         echo(f"  note       no live task has this {row['kind']}; the id must be exactly as tokens have it")
     if row["kind"] == "credential":
         echo("  note       the zone keeps no list of credentials; the id must be the whole jti of one")
+        echo(
+            "  note       what it was renewed to before stays active: revoke that, too, or the holder's link"
+        )
 
 
 def _lift(sidecar: Target, *, as_json: bool, **target: object) -> int:

@@ -41,10 +41,12 @@ class Hooks:
     Attributes:
         mask: evaluates ``data.system.log.mask``; ``None`` if there is no policy.
         trace_ids: returns trace id and span id of the current request, if it is traced.
+        now: returns the time by which closed files are old enough to be removed; 0 while the clock can't be trusted.
     """
 
     mask: Mask | None = None
     trace_ids: TraceIds | None = None
+    now: Callable[[], float] = time.time
 
 
 class LogObserver(Protocol):
@@ -93,6 +95,7 @@ class SinkDecisionLog:
         self._required = required
         self._observer = observer
         self._mask = hooks.mask if hooks else None
+        self._now = hooks.now if hooks else time.time
         self._composer = Composer(labels, hooks.trace_ids if hooks else None)
         self._redact = RecordRedaction(issuers)
         self._known = KnownParts()
@@ -155,7 +158,7 @@ class SinkDecisionLog:
             self._sink.check(size)
         except SinkFullError:
             # Writing the record removes what may be removed.
-            if not self._sink.removable(time.time()):
+            if not self._sink.removable(self._now()):
                 raise
 
     def _held_for_others(self, decision_id: str) -> int:
@@ -275,7 +278,7 @@ class SinkDecisionLog:
         if now < self._tidied_at + _RETRY_SECONDS:
             return False
         self._tidied_at = now
-        removals = self._sink.removable(time.time())
+        removals = self._sink.removable(self._now())
         if not removals:
             return False
         await self._note(removal_note((one.path.name, one.head, one.reason) for one in removals))

@@ -10,14 +10,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import stat
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
+from tabard.files import open_regular
 from tabard.trust import require_trusted
 
 from tabard_sidecar.records.chain import Head, read_head
@@ -32,6 +35,7 @@ _TAIL_STEP_BYTES = 64 * 1024
 _TAIL_BYTES = 64 * 1024 * 1024
 # Kept back for the log's own notes, so that a full log can still say which files it removes.
 _OWN_BYTES = 64 * 1024
+_log = logging.getLogger(__name__)
 
 
 class FileSink:
@@ -56,11 +60,15 @@ class FileSink:
         self._closed_bytes = 0
         self._opened = 0
         self._check_at = 0.0
+        # The closed file that isn't removed, because it isn't intact, once it was told.
+        self._stuck_at: tuple[Path, ...] = ()
 
     async def write(self, line: bytes, *, own: bool = False, room: int = 0) -> None:
         """Append one line; a partial line, left by a full disk, is truncated."""
         try:
             self._prepare(len(line), self._max_total_bytes - room + (_OWN_BYTES if own else 0))
+            if (size := os.fstat(self._descriptor).st_size) != self._size:
+                self._notice_change(size)
             written = os.write(self._descriptor, line)
             if written != len(line):
                 os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
@@ -127,10 +135,25 @@ class FileSink:
         here = os.fstat(self._descriptor)
         if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
             self.reopen()
-        elif there.st_size < self._size:
-            self._opened += 1  # It was emptied in place, so it holds nothing that a record could refer to.
-        self._size = there.st_size
+            return
+        require_trusted(self._path)
+        if there.st_size != self._size:
+            self._notice_change(there.st_size)
         self._measure()
+
+    def _notice_change(self, size: int) -> None:
+        """Go on after a file that another program cut or wrote into, on a line of its own."""
+        _log.error("decision log was changed", extra={"file": str(self._path), "bytes": size - self._size})
+        if size < self._size:
+            self._opened += 1  # What records could refer to may be gone.
+        self._end_line(self._descriptor)
+        self._size = os.fstat(self._descriptor).st_size
+
+    @staticmethod
+    def _end_line(descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            os.write(descriptor, b"\n")
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -146,8 +169,7 @@ class FileSink:
                 raise OSError(
                     errno.EBUSY, "another process writes this file; give each sidecar its own"
                 ) from None
-            if found.st_size and os.pread(descriptor, 1, found.st_size - 1) != b"\n":
-                os.write(descriptor, b"\n")
+            self._end_line(descriptor)
         except OSError:
             os.close(descriptor)
             raise
@@ -185,12 +207,22 @@ class FileSink:
         return found
 
     def _removable(self, file: Path, now: float) -> tuple[str, Head | None]:
-        line = last_line(file)
         try:
+            line = last_line(file)
             head = read_head(line or b"")
             written_at = datetime.fromisoformat(json.loads(line or b"")["timestamp"]).timestamp()
-        except (ValueError, KeyError, TypeError):
-            return "", None  # not an intact record: a person has to look
+        except (OSError, ValueError, KeyError, TypeError):
+            # Not an intact record: a person has to look.
+            if file not in self._stuck_at:
+                self._stuck_at = (file,)
+                _log.error(
+                    "closed file of the decision log isn't intact",
+                    extra={
+                        "file": str(file),
+                        "next": "see `tabard audit verify`; it and later ones are kept",
+                    },
+                )
+            return "", None
         if read_mark(file) == head:
             return "shipped", head
         return "kept", head if now - written_at >= self._keep_seconds else None
@@ -245,6 +277,22 @@ def closed_files(path: Path) -> list[tuple[int, Path]]:
         for name in os.listdir(path.parent)  # noqa: PTH208 - names are enough, and cheaper
         if name.startswith(prefix) and (number := name.removeprefix(prefix)).isascii() and number.isdigit()
     )
+
+
+@contextmanager
+def open_log(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of a log for reading. What looks like a closed file must be one; a log that is named may be a pipe.
+
+    Raises:
+        OSError: it can't be opened, or isn't a regular file.
+    """
+    name, _, number = path.name.rpartition(".")
+    if name and number.isdigit():
+        with open_regular(path, follow=False) as (stream, _):
+            yield stream
+    else:
+        with path.open("rb") as stream:
+            yield stream
 
 
 def mark_of(file: Path) -> Path:

@@ -19,15 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 async def housekeeping(parts: Parts) -> None:
-    """Delete expired rows and closed files of the decision log until cancelled, by a clock that is steady."""
+    """Delete expired rows and closed files of the decision log until cancelled, nothing by a clock that jumped."""
     component = parts.health.component("housekeeping")
     component.ok()
     while True:
         await asyncio.sleep(_SECONDS)
-        if not parts.clock_watch.steady():
-            continue
         try:
-            await expire(parts)
+            if parts.clock_watch.steady():
+                await expire(parts)
         except NoDecision:
             pass  # health has it from the store
         except Exception:  # noqa: BLE001 - housekeeping must not stop silently, or the disk fills up

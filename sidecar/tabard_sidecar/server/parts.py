@@ -153,7 +153,11 @@ class Parts:
                 "pid": str(os.getpid()),
             },
             observer=AuditObserver(self.metrics, self.health.component("audit"), required=required),
-            hooks=Hooks(mask=self.policy.mask, trace_ids=self.tracing.ids),
+            hooks=Hooks(
+                mask=self.policy.mask,
+                trace_ids=self.tracing.ids,
+                now=lambda: 0.0 if self.clock_watch.problem else self.clock(),
+            ),
             required=required,
             issuers=_issuers(self.settings),
         )

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli import main
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Health, State
 from tabard_sidecar.interfaces import DecisionRecord, Unverified
 from tabard_sidecar.model import Operation
+from tabard_sidecar.records import file_sink as file_sinks
 from tabard_sidecar.records.audit import AuditObserver, create_decision_log
 from tabard_sidecar.records.chain import read_head
 from tabard_sidecar.records.conf import AuditConfig
@@ -412,6 +415,48 @@ async def test_torn_end_of_a_file_is_kept_and_found(tmp_path):
     assert [(finding.line, finding.message) for finding in audit.findings] == [
         (2, "the line is torn or not a record")
     ]
+
+
+@pytest.mark.parametrize("cut", [1, 10, 40])
+async def test_a_line_that_is_cut_while_the_log_is_open_hides_no_other(tmp_path, caplog, cut):
+    """A truncating tool or a disk repair costs what it cut, and not the record after it."""
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path))
+    for number in range(3):
+        await bench.log.record(record(number))
+    os.truncate(path, path.stat().st_size - cut)
+    await bench.log.record(record(3))
+    await bench.log.record(record(4))
+    *_, torn, third, fourth = path.read_bytes().splitlines()
+    assert [json.loads(line)["decision_id"] for line in (third, fourth)] == ["id-3", "id-4"]
+    assert b"id-2" in torn
+    assert "decision log was changed" in caplog.text
+
+
+async def test_a_log_that_others_may_write_is_refused_while_it_is_open(tmp_path, monkeypatch):
+    """As it is when it is opened."""
+    monkeypatch.setattr(file_sinks, "_RECHECK_SECONDS", 0.0)
+    path = tmp_path / "log"
+    bench = Bench(file_sink(path), required=True)
+    await bench.log.record(record(0))
+    path.chmod(0o666)
+    with pytest.raises(NoDecision):
+        await bench.log.record(record(1))
+
+
+async def test_what_isnt_a_closed_file_is_told_and_read_by_no_command(tmp_path, caplog, capsys):
+    """A pipe of such a name would hold every reader up for ever."""
+    path = tmp_path / "log"
+    sink = file_sink(path)
+    await Bench(sink).log.record(record(0))
+    pipe = tmp_path / "log.9"
+    os.mkfifo(pipe)
+    for _ in range(2):
+        assert sink.removable(time.time()) == []
+    assert caplog.text.count("isn't intact") == 1
+    for command in ["audit", "verify", str(path)], ["log", str(pipe)]:
+        assert main(command) == exit_codes.UNREACHABLE
+        assert "regular file" in capsys.readouterr().err
 
 
 async def test_second_process_on_one_file_is_refused(tmp_path):
