@@ -26,6 +26,7 @@ UNKNOWN_COLUMNS = 40
 LEAST_COLUMNS = 8
 """Narrowest terminal on which foreign text is shown."""
 
+_UNBROKEN_COLUMNS = 1 << 20
 _NARROW_COLUMNS = 40
 _BARE_COLUMNS = 20
 _NAME_COLUMNS = 10
@@ -37,10 +38,17 @@ _CUT = ">"
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Where rows are shown: the terminal's width in columns, and whether it can show more than ASCII."""
+    """Where rows are shown.
+
+    Attributes:
+        columns: width of the terminal.
+        unicode: whether it can show more than ASCII.
+        own_columns: width of the rows of our own lines, if it is another one.
+    """
 
     columns: int
     unicode: bool = True
+    own_columns: int | None = None
 
     def foreign(self, whose: str, lines: Iterable[str], colour: str) -> Iterator[str]:
         """Yield lines that ``whose`` (``agent`` and the like) supplied, each row behind a bar.
@@ -63,9 +71,15 @@ class Screen:
         else:
             first = f"  {name:<{_NAME_COLUMNS}} "
             rest = " " * len(first)
-        for row in self._rows(text, self.columns - len(first)):
+        for row in self._rows(text, (self.own_columns or self.columns) - len(first)):
             yield first + row
             first = rest
+
+    def own_cut(self, name: str, text: str) -> str:
+        """Return the one row that holds the beginning of a line of ours."""
+        first = f"  {name:<{_NAME_COLUMNS}} " if self.columns >= _NARROW_COLUMNS else f"{name[:1]}:"
+        row, *more = self._rows(text, (self.own_columns or self.columns) - len(first) - len(_CUT))
+        return f"{first}{row}{_CUT if more else ''}"
 
     def cut(self, whose: str, text: str, colour: str) -> str:
         """Return the one row that holds the beginning of a foreign text."""
@@ -117,8 +131,10 @@ class Screen:
         return self.unicode or character.isascii()
 
 
-def screen(*, err: bool = False) -> Screen:
+def screen(*, err: bool = False, scripts: bool = False) -> Screen:
     """Return where standard output, or with ``err`` standard error, is read.
+
+    With ``scripts``, our own lines aren't broken where no terminal shows them, so that scripts find whole ids.
 
     If that is a pipe, another of the standard streams may know the terminal. The variable COLUMNS isn't read: it would be
     believed against the terminal.
@@ -138,7 +154,8 @@ def screen(*, err: bool = False) -> Screen:
             next_step=f"Widen it to {LEAST_COLUMNS} columns or more, or add --json.",
         )
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
-    return Screen(columns, unicode=encoding.startswith("utf"))
+    own = _UNBROKEN_COLUMNS if scripts and _columns(stream) is None else None
+    return Screen(columns, unicode=encoding.startswith("utf"), own_columns=own)
 
 
 def quoted(text: str, most: int | None = None) -> str:

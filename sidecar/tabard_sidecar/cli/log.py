@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.log_source import find_log
 from tabard_sidecar.cli.options import config_option, json_option, zone_option
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import open_log
 from tabard_sidecar.records.reading import Entry, joined, parsed
+from tabard_sidecar.util.visible import visible_json
 
+_FOREIGN_COLOUR = "yellow"
 _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
 
 
@@ -77,7 +81,7 @@ def log(  # noqa: PLR0913 - one parameter per option
     Exit code 1 if nothing was found.
     """
     source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
-    found = False
+    found, where = False, None
     for entry in joined(completed(source.checked(parsed(_lines(source.files))))):
         shown = entry.as_json()
         if not _fits(shown, wanted) or (as_input and not entry.evaluated):
@@ -88,7 +92,9 @@ def log(  # noqa: PLR0913 - one parameter per option
         elif as_json:
             echo_json(shown, indent=None)
         else:
-            _print(shown)
+            where = where or screen(scripts=True)
+            for row in _rows(shown, where):
+                echo(row)
     ctx.exit(exit_codes.OK if found else exit_codes.NEGATIVE)
 
 
@@ -128,20 +134,31 @@ def _fits(shown: dict[str, Any], wanted: dict[str, str]) -> bool:
     return all(text in has[name] for name, text in wanted.items() if text)
 
 
-def _print(shown: dict[str, Any]) -> None:
+def _rows(shown: dict[str, Any], where: Screen) -> Iterator[str]:
+    """Yield the rows that show an entry. The words of agents, policies and operators stand behind a bar."""
     effect = style(f"{shown['effect']:<8}", fg=_COLOURS.get(shown["effect"]))
-    tool = f" {shown['tool']}" if shown["tool"] else ""
     replayed = " (replayed)" if shown["replayed"] else ""
-    echo(f"{shown['time'][:19]}Z  {effect} {shown['operation']}{tool}{replayed}")
+    yield f"{shown['time'][:19]}Z  {effect} {shown['operation']}{replayed}"
+    if shown["tool"]:
+        yield from where.foreign("agent", [f"tool {quoted(shown['tool'])}"], _FOREIGN_COLOUR)
+    if shown["message"]:
+        yield from where.foreign("why", [quoted(shown["message"])], _FOREIGN_COLOUR)
+    for whose in ("about", "note"):
+        yield from where.foreign(whose, _pairs(shown[whose]), _FOREIGN_COLOUR)
+    for name, text in _own(shown).items():
+        if text:
+            yield from where.own(name, text)
+
+
+def _own(shown: dict[str, Any]) -> dict[str, str]:
+    """Return what the sidecar verified or made, by its name in the row."""
     chain = list(dict.fromkeys([*shown["chain"], shown["agent"]]))
-    rows = {
+    return {
         "person": " at ".join(filter(None, (shown["subject"]["id"], shown["subject"]["issuer"]))),
         "agents": " > ".join(filter(None, chain)),
         "handed to": shown["delegatee"],
         "by": _who(shown["by"]),
-        "about": _pairs(shown["about"]),
         "rule": ", ".join(filter(None, map(_rule, shown["rules"]))),
-        "why": shown["message"],
         "approved": ", ".join(
             f"{one.get('id', '')} at {one.get('issuer', '')}" for one in shown["approvers"]
         ),
@@ -152,13 +169,9 @@ def _print(shown: dict[str, Any]) -> None:
         "policy": shown["policy"][:16],
         "unverified": _digest("no verified grant or token", shown["unverified"]),
         "unrecorded": _digest("one of many requests with this person's token", shown["unrecorded"]),
-        "note": _pairs(shown["note"]),
         "masked": ", ".join(shown["masked"]),
         "incomplete": "; ".join(map(_missing, shown["incomplete"])),
     }
-    for name, text in rows.items():
-        if text:
-            echo(f"    {name:<10} {text}")
 
 
 def _who(by: dict[str, Any]) -> str:
@@ -171,8 +184,10 @@ def _who(by: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _pairs(about: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in about.items() if value not in ("", [], {}, None))
+def _pairs(about: dict[str, Any]) -> Iterator[str]:
+    for name, value in about.items():
+        if value not in ("", [], {}, None):
+            yield f"{quoted(name)}: {visible_json(json.dumps(value, ensure_ascii=False))}"
 
 
 def _missing(place: dict[str, Any]) -> str:

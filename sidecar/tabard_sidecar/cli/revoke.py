@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.operator import operator, operator_option
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.terminal import Duration, echo, echo_json, moment, style, visible
@@ -133,12 +134,10 @@ def list_(kinds: tuple[str, ...], limit: int, *, by_holders: bool, sidecar: Targ
     if as_json:
         echo_json({"revocations": rows} | asked.told())
         return
+    where = screen(scripts=True)
     for row in rows:
-        echo(f"{row['sequence']:>6}  {_what(row)}  {_until(row)}")
-        if row["origin"] != "operator":
-            echo(f"        by {_ORIGINS[row['origin']]}")
-        for reason in row["reasons"]:
-            echo(f"        {visible(reason)}")
+        for line in listed(row, where):
+            echo(line)
     if not rows:
         echo("nothing is revoked")
 
@@ -194,6 +193,18 @@ def describe(entry: revocation_pb.Revocation) -> dict[str, Any]:
     document["reasons"] = list(entry.reasons)
     document["origin"] = pb.RevocationOrigin.Name(entry.origin).removeprefix("REVOCATION_ORIGIN_").lower()
     return document
+
+
+def listed(row: dict[str, Any], where: Screen, event: str = "") -> Iterator[str]:
+    """Yield the rows that show a revocation in a list. Its reasons are the words of the one who revoked."""
+    yield f"{event}{row['sequence']:>6}  {row['kind']}  {_until(row)}"
+    yield from where.own("what", row["subject"]["id"] if "subject" in row else row["target"])
+    if "subject" in row:
+        yield from where.own("issuer", row["subject"]["issuer"])
+    if row["origin"] != "operator":
+        yield from where.own("by", _ORIGINS.get(row["origin"], row["origin"]))
+    for reason in row["reasons"]:
+        yield from where.foreign("reason", [quoted(reason)], "yellow")
 
 
 def seconds(time: Timestamp) -> float:

@@ -1,18 +1,23 @@
-"""Formats tasks for operators, as one line or as JSON."""
+"""Formats tasks for operators, as rows or as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tabard_sidecar.cli.framing import quoted
 from tabard_sidecar.cli.revoke import seconds
 from tabard_sidecar.cli.terminal import moment, style, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tabard.authz.v1 import task_operator_service_pb2 as pb
 
+    from tabard_sidecar.cli.framing import Screen
     from tabard_sidecar.cli.operator import Operator
 
 _COLOURS = {"live": "green"}
+_SAID_COLOUR = "yellow"
 
 
 def fetch(asked: Operator, limit: int) -> list[dict[str, Any]]:
@@ -74,14 +79,50 @@ def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
     }
 
 
-def summary(row: dict[str, Any]) -> str:
-    """Return a task in one line for a terminal."""
+def summary(row: dict[str, Any], where: Screen, event: str = "") -> Iterator[str]:
+    """Yield the few rows that show a task in a list, each cut to the terminal's width.
+
+    Purpose and labels may be an agent's words; they stand behind a bar.
+    """
+    yield f"{event}{head(row)}"
+    yield where.own_cut("person", row["subject"]["id"])
+    yield where.own_cut("workload", row["workload"])
+    yield where.cut("said", quoted(row["purpose"]), _SAID_COLOUR)
+    if row["labels"]:
+        yield where.cut("labels", _labels(row), _SAID_COLOUR)
+
+
+def tree_lines(found: pb.GetTaskTreeResponse, where: Screen) -> Iterator[str]:
+    """Yield the rows that show a task with every holder and its link."""
+    row = describe(found.task)
+    yield head(row)
+    yield from where.own("person", f"{row['subject']['id']} at {row['subject']['issuer']}")
+    yield from where.own("workload", row["workload"])
+    yield from where.own("expires", moment(row["expires_at"]))
+    yield from where.own("calls", f"{found.calls} stored")
+    for line in budget_lines(found):
+        yield from where.own("spent", line)
+    yield from where.foreign("said", [quoted(row["purpose"])], _SAID_COLOUR)
+    if row["labels"]:
+        yield from where.foreign("labels", [_labels(row)], _SAID_COLOUR)
+    for node in found.nodes:
+        ended, inactive = style("  ended", fg="red", bold=True), style("  inactive", fg="red")
+        yield f"link {node.link_id}{ended if node.ended else inactive if node.inactive else ''}"
+        yield from where.own(f"level {node.depth}", node.holder)
+        if node.sub_agent:
+            yield from where.foreign("agent", [f"sub-agent {quoted(node.sub_agent)}"], _SAID_COLOUR)
+    if found.truncated:
+        yield f"… and more; only {len(found.nodes)} holders are shown"
+
+
+def head(row: dict[str, Any]) -> str:
+    """Return the row of a task that holds nothing but the zone's own words."""
     state = style(f"{row['state']:<15}", fg=_COLOURS.get(row["state"], "red"))
-    labels = f"  [{visible(' '.join(row['labels']))}]" if row["labels"] else ""
-    return (
-        f"{row['task_id']}  {state}  {moment(row['started_at'])}  {visible(row['subject']['id'])}  "
-        f'{visible(row["workload"])}  "{visible(row["purpose"])}"{labels}'
-    )
+    return f"{row['task_id']}  {state}  {moment(row['started_at'])}"
+
+
+def _labels(row: dict[str, Any]) -> str:
+    return ", ".join(map(quoted, row["labels"]))
 
 
 def budget_lines(found: pb.GetTaskTreeResponse) -> list[str]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from tabard_sidecar.cli.framing import screen
 from tabard_sidecar.cli.operator import operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
-from tabard_sidecar.cli.task_view import budget_lines, describe, describe_tree, fetch, summary
-from tabard_sidecar.cli.terminal import echo, echo_json, moment, style, visible
+from tabard_sidecar.cli.task_view import describe_tree, fetch, summary, tree_lines
+from tabard_sidecar.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
-    from tabard.authz.v1 import task_operator_service_pb2 as pb
-
     from tabard_sidecar.cli.reach import Target
 
 _limit_option = click.option(
@@ -64,7 +63,8 @@ def tree(task_id: str, sidecar: Target, as_json: bool) -> None:
     if as_json:
         echo_json(describe_tree(found) | asked.told())
     else:
-        _print_tree(found)
+        for line in tree_lines(found, screen(scripts=True)):
+            echo(line)
 
 
 @tasks.command()
@@ -89,28 +89,9 @@ def _list(limit: int, sidecar: Target, *, as_json: bool) -> None:
     if as_json:
         echo_json({"tasks": rows} | asked.told())
         return
+    where = screen(scripts=True)
     for row in rows:
-        echo(summary(row))
+        for line in summary(row, where):
+            echo(line)
     if not rows:
         echo("no task is running")
-
-
-def _print_tree(found: pb.GetTaskTreeResponse) -> None:
-    row = describe(found.task)
-    echo(summary(row))
-    echo(f"  issuer   {visible(row['subject']['issuer'])}")
-    echo(f"  expires  {moment(row['expires_at'])}")
-    echo(f"  calls    {found.calls} stored")
-    for line in budget_lines(found):
-        echo(f"  spent    {line}")
-    for node in found.nodes:
-        name = f' as "{visible(node.sub_agent)}"' if node.sub_agent else ""
-        state = ""
-        if node.ended:
-            state = style("  ended", fg="red", bold=True)
-        elif node.inactive:
-            state = style("  inactive", fg="red")
-        echo(f"{'  ' * (node.depth + 1)}{visible(node.holder)}{name}{state}")
-        echo(f"{'  ' * (node.depth + 2)}link {node.link_id}")
-    if found.truncated:
-        echo(f"  … and more; only {len(found.nodes)} holders are shown")

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.framing import screen
 from tabard_sidecar.cli.revoke import describe as describe_revocation
+from tabard_sidecar.cli.revoke import listed
 from tabard_sidecar.cli.task_view import fetch, summary
-from tabard_sidecar.cli.terminal import echo, echo_json, moment, visible
+from tabard_sidecar.cli.terminal import echo, echo_json, moment
 
 if TYPE_CHECKING:
     from tabard_sidecar.cli.operator import Operator
@@ -91,10 +93,6 @@ def _print_event(event: str, what: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         echo_json({"time": round(now, 3), "event": event} | what, indent=None)
         return
-    if event == "revoked":
-        target = what["subject"]["id"] if "subject" in what else what["target"]
-        text = f"{what['kind']} {visible(str(target))}"
-        text += f": {visible(what['reason'])}" if what["reason"] else ""
-    else:
-        text = summary(what)
-    echo(f"{moment(now)}  {event:<9} {text}")
+    stamp, where = f"{moment(now)}  {event:<9} ", screen(scripts=True)
+    for line in listed(what, where, stamp) if event == "revoked" else summary(what, where, stamp):
+        echo(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import grpc
 import pytest
@@ -94,11 +95,12 @@ async def test_what_operators_and_strangers_did_is_shown_for_people(zone, capsys
         await client.revoke(agent_id=spiffe_id("triage"), reason="odd \x1b[31m")
     assert main(["log", str(zone.sidecars["orchestrator"].logs[0])]) == 0
     out = capsys.readouterr().out
-    assert "deny     authorize other.tool" in out
+    assert "deny     authorize\n" in out
+    assert 'agent ▏ tool "other.tool"' in out
     assert f"person     {PERSON} at " in out
     assert "made     revoke" in out
     assert "process " in out
-    assert "reason odd \\x1b[31m" in out
+    assert '"reason": "odd \\u001b[31m"' in re.sub(r"\n[^▏\n]*▏>", "", out)
     assert "no verified grant or token: 8 bytes, SHA-256 " in out
     assert "\x1b" not in out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -82,9 +83,9 @@ async def test_revoke_task(zone, tabard):
     exit_code, out, _ = await tabard("revoke", "list")
     assert exit_code == 0
     assert "too many mails" in out
-    assert "by its holder\n" not in out
+    assert "by         its holder\n" not in out
     exit_code, out, _ = await tabard("revoke", "list", "--all")
-    assert "by its holder\n" in out
+    assert "by         its holder\n" in out
 
 
 async def test_revoke_task_json(zone, tabard):
@@ -222,7 +223,7 @@ async def test_tasks_and_their_trees(zone, tabard):
     assert await code(handed) == "task_ended"
     exit_code, out, _ = await tabard("tasks", "tree", task.info.task_id)
     assert exit_code == 0
-    assert f"    {TRIAGE}  ended\n      link {link}\n" in out
+    assert f"link {link}  ended\n  level 1    {TRIAGE}\n" in out
 
 
 def strings(document):
@@ -243,10 +244,10 @@ async def test_what_others_wrote_cannot_play_with_the_terminal(zone, tabard):
     await tabard("revoke", "task", task.info.task_id, "--reason", hostile)
     for arguments, shown in (
         (("tasks", "tree", task.info.task_id), "\\u202e\\u2066reader\\u200b"),
-        (("revoke", "list"), "\\x1b[2J\\x9b31mreason\\r\\n"),
+        (("revoke", "list"), "\\u001b[2J\\u009b31mreason\\r\\n"),
     ):
         _, out, _ = await tabard(*arguments)
-        assert shown in out
+        assert shown in re.sub(r"\n[^▏\n]*▏>", "", out)
         assert all(character.isprintable() or character == "\n" for character in out)
         _, out, _ = await tabard(*arguments, "--json")
         assert all(character.isprintable() or character == "\n" for character in out)
@@ -297,7 +298,7 @@ async def test_watch_tells_what_happens(zone, tabard, looks):
     assert (events[3]["kind"], events[3]["target"]) == ("agent", TRIAGE)
     exit_code, out, _ = await tabard("tasks", "watch", "--seconds", "0")
     assert exit_code == 0
-    assert [line.split()[2] for line in out.splitlines()] == ["task", "task"]
+    assert [line.split()[2] for line in out.splitlines() if line[0] != " "] == ["task", "task"]
 
 
 async def test_watch_waits_for_a_sidecar_that_restarts(zone, tabard, looks):
