@@ -23,13 +23,6 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _TIMEOUT_SECONDS = 10.0
-# gRPC gives up an attempt to connect after this time. The sidecar's event loop accepts operators, and may be busy.
-_CONNECT_MS = 5_000
-_OPTIONS = tuple(
-    (name, _CONNECT_MS if name == "grpc.min_reconnect_backoff_ms" else value)
-    for name, value in CHANNEL_OPTIONS
-)
-
 
 _ZONE, _PID, _CONFIG = "tabard-zone", "tabard-pid", "tabard-config-bin"
 _MISMATCH = "zone_mismatch"
@@ -190,5 +183,5 @@ def operator(target: Target) -> Iterator[Operator]:
     except AddressError as error:
         raise Failure(str(error), exit_codes.USAGE, where=target.origin) from error
     quiet = bool(click.get_current_context().params.get("as_json"))
-    with grpc.insecure_channel(target.address, options=_OPTIONS) as channel:
+    with grpc.insecure_channel(target.address, options=CHANNEL_OPTIONS) as channel:
         yield Operator(channel, target, quiet=quiet)
