@@ -13,6 +13,13 @@ from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 LARGE_IN_FLIGHT = 2
 """Requests of the largest size that may be in flight together."""
+_MAX_METADATA_BYTES = 16 * 1024
+_FRAME_BYTES = 16 * 1024
+"""Longest frame; HTTP/2 allows no smaller limit (RFC 9113, section 6.5.2)."""
+_STREAMS = 6
+"""Requests and streams per connection; a client waits with one more."""
+_WAITING = 32
+"""Requests of all connections that were received and that Python hasn't seen yet; one more is refused at once."""
 _HANDSHAKE_SECONDS = 5
 _IDLE_SECONDS = 300
 """How long a gRPC connection lasts without a request; clients connect again by themselves."""
@@ -34,7 +41,14 @@ def grpc_server(
         maximum_concurrent_rpcs=limits.max_in_flight,
         options=(
             ("grpc.max_receive_message_length", limits.max_message_bytes),
-            ("grpc.max_metadata_size", 16 * 1024),
+            ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
+            # A byte of a frame can repeat a whole header (HPACK). gRPC refuses the list when it is too long, but reads the frame
+            # to its end and keeps the list until Python has seen the request. So frames and requests are bounded as well.
+            ("grpc.http2.max_frame_size", _FRAME_BYTES),
+            ("grpc.max_concurrent_streams", _STREAMS),
+            ("grpc.server.max_pending_requests", _WAITING),
+            ("grpc.server.max_pending_requests_hard_limit", _WAITING),
             ("grpc.max_allowed_incoming_connections", most_connections(listener)),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
             ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),

@@ -1,4 +1,4 @@
-"""Forgets what has expired, every half minute."""
+"""Forgets what has expired and returns free memory, every half minute."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.util.garbage import give_back
 
 if TYPE_CHECKING:
     from tabard_sidecar.server.parts import Parts
@@ -35,6 +36,7 @@ async def housekeeping(parts: Parts) -> None:
         else:
             component.ok()
         await parts.log.tidy()
+        await asyncio.to_thread(give_back)
 
 
 async def expire(parts: Parts) -> None:

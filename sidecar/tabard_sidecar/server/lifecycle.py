@@ -63,7 +63,7 @@ from tabard_sidecar.state.sqlite import StateFileError
 from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import raise_limit
 from tabard_sidecar.util.files import explain
-from tabard_sidecar.util.garbage import settle
+from tabard_sidecar.util.garbage import few_heaps, settle
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
 _log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def run(settings: Settings, config: Path | None = None, reread: Reread | None = 
     """
     configure_logging(settings.telemetry.log_level, sys.stderr)
     raise_limit()
+    few_heaps()
     # Large requests are read in a thread. The event loop gets the processor back from it after a millisecond.
     sys.setswitchinterval(0.001)
     asyncio.run(_serve(sidecar(settings, config=config, reread=reread)))

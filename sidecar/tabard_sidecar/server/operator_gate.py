@@ -18,7 +18,7 @@ from typing import Any
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.util.sockets import OwnedSocket
 
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 16
 """Operators' connections at once; one more is closed."""
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid

@@ -1,0 +1,122 @@
+"""Headers that a peer repeats by one byte each (HPACK) take a bounded amount of a real sidecar's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+import tabard
+
+from testbed.world import PERSON, World
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_HEADERS, _SETTINGS = 1, 4
+_END_STREAM, _END_HEADERS = 1, 4
+_CONNECTIONS = 150
+_STREAMS = 40
+_REPEATED = 16_000
+_POD_MEGABYTES = 384
+"""The limit of the sidecar's container in k8s/pod.yaml."""
+_BOMBS = {
+    "a header of 3.7 kB": b"\xbe",  # the newest entry of the connection's own table
+    "an empty header": b"\x8f",  # accept-charset, of the table that every connection has
+}
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Return an HTTP/2 frame (RFC 9113, section 4.1)."""
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    """Return a header that isn't added to the table (RFC 7541, section 6.2.2)."""
+    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def headers(method: str) -> bytes:
+    """Return the headers of a gRPC request."""
+    first = b"\x83\x86" + literal(b":path", method.encode()) + literal(b":authority", b"x")
+    return first + literal(b"content-type", b"application/grpc") + literal(b"te", b"trailers")
+
+
+def unknown() -> list[bytes]:
+    """Return what one connection sends: complete requests of a method that doesn't exist."""
+    head = headers("/x/y")
+    flags = _END_HEADERS | _END_STREAM
+    return [
+        _PREFACE + frame(_SETTINGS, 0, 0),
+        *(
+            b"".join(frame(_HEADERS, flags, 1 + 2 * n, head) for n in range(at, at + 20))
+            for at in range(0, 4000, 20)
+        ),
+    ]
+
+
+def bomb(method: str, repeated: bytes) -> list[bytes]:
+    """Return what one connection sends: a header of 3.7 kB once, then many requests that repeat a header."""
+    head = headers(method)
+    large = b"\x40\x01a\x7f\x81\x1d" + b"b" * (127 + 1 + (0x1D << 7))
+    first = _PREFACE + frame(_SETTINGS, 0, 0) + frame(_HEADERS, _END_HEADERS, 1, head + large)
+    more = [
+        frame(_HEADERS, _END_HEADERS, 3 + 2 * number, head + repeated * _REPEATED)
+        for number in range(_STREAMS)
+    ]
+    return [first, *more]
+
+
+def send(path: Path, pieces: list[bytes], held: list[socket.socket]) -> None:
+    """Send from many connections, read nothing, and leave them open."""
+    for _ in range(_CONNECTIONS):
+        one = socket.socket(socket.AF_UNIX)
+        one.settimeout(1)
+        held.append(one)
+        with contextlib.suppress(OSError):
+            one.connect(str(path))
+            for piece in pieces:
+                one.sendall(piece)
+
+
+def peak_megabytes(pid: int) -> float:
+    """Return the most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+async def started(world: World) -> None:
+    """Start a task; gRPC may refuse the first tries, for it works off the attack's requests first."""
+    while True:
+        with contextlib.suppress(tabard.Unavailable):
+            token = world.issuer.access_token(PERSON)
+            await world.agent("orchestrator").start_task(
+                token, intent_token=world.intent("refunds", "Do it.")
+            )
+            return
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("listener", ["agent", "operator"])
+@pytest.mark.parametrize("kind", [*_BOMBS, "an unknown method"])
+async def test_memory_stays_bounded(folder, listener, kind):
+    """It stays within a pod's, and an agent is served as soon as the connections are closed."""
+    async with World(folder, workloads=("orchestrator",)) as world:
+        sidecar = world.sidecars["orchestrator"]
+        address, service = {
+            "agent": (sidecar.address, "/tabard.authz.v1.TaskService/StartTask"),
+            "operator": (sidecar.operator, "/tabard.authz.v1.TaskOperatorService/ListTasks"),
+        }[listener]
+        held: list[socket.socket] = []
+        try:
+            path = Path(address.removeprefix("unix:"))
+            pieces = bomb(service, _BOMBS[kind]) if kind in _BOMBS else unknown()
+            await asyncio.to_thread(send, path, pieces, held)
+        finally:
+            for one in held:
+                one.close()
+        assert peak_megabytes(sidecar.process.pid) < _POD_MEGABYTES
+        async with asyncio.timeout(20):
+            await started(world)
+        assert "hpack" not in sidecar.logs[0].read_text()
