@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio import sslproto
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tabard_sidecar.credentials import introspection_response
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.connections import Acceptor, Connection
 from tabard_sidecar.http.listener import Listener
+from tabard_sidecar.http.pace import Pace
 from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.util.descriptors import most_connections
@@ -25,6 +28,8 @@ _UNKNOWN_SECONDS = 5.0
 """How long a connection lasts from which no client's key has come."""
 _KNOWN_SECONDS = 30.0
 """How long a connection lasts after a request with a client's key; longer than aiohttp keeps an idle one."""
+_TLS_BUFFER_BYTES = 32 * 1024
+"""What asyncio reads from a TLS connection at once, instead of 256 KiB that it takes for each handshake."""
 _CHALLENGE = 'Bearer realm="tabard", Basic realm="tabard"'
 _HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -52,8 +57,10 @@ class IntrospectionServer:
         self._acceptor = Acceptor(
             self._serve, most=most_connections("introspection"), seconds=_UNKNOWN_SECONDS
         )
+        # A handshake costs milliseconds of the loop, and whoever reaches the port may begin one.
+        self._pace = Pace(each=10, all_together=40, known=200, patience=1.0)
         application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_one_a_turn])
-        handler = _Handler(clients, introspect, metrics, self._acceptor)
+        handler = _Handler(clients, introspect, metrics, self._acceptor, self._pace)
         application.router.add_post("/introspect", handler.introspect)
         self._runner = web.AppRunner(
             application,
@@ -65,6 +72,8 @@ class IntrospectionServer:
             max_field_size=8190,
         )
         self._tls = tls
+        if tls is not None:
+            setattr(sslproto.SSLProtocol, "max_size", _TLS_BUFFER_BYTES)  # noqa: B010 - typeshed doesn't know it
         self._listener: Listener | None = None
         self.address = address
 
@@ -89,7 +98,7 @@ class IntrospectionServer:
     async def _serve(self, connection: Connection) -> None:
         """Let aiohttp serve one connection until it ends."""
         server = self._runner.server
-        if server is None:
+        if server is None or (self._tls is not None and not await self._pace.turn(connection.peer)):
             return
         _, watched = await asyncio.get_running_loop().connect_accepted_socket(
             partial(_Watched, server),
@@ -140,14 +149,19 @@ async def _one_a_turn(
         raise
 
 
+class _BadRequest(Exception):
+    """A request that can't be read; says what to send."""
+
+
 class _Handler:
     def __init__(
-        self, clients: Clients, introspect: Introspect, metrics: Metrics, acceptor: Acceptor
+        self, clients: Clients, introspect: Introspect, metrics: Metrics, acceptor: Acceptor, pace: Pace
     ) -> None:
         self._clients = clients
         self._introspect = introspect
         self._metrics = metrics
         self._acceptor = acceptor
+        self._pace = pace
 
     async def introspect(self, request: web.Request) -> web.Response:
         """Answer one request. A client that isn't entitled only gets ``{"active": false}`` (RFC 7662, section 2.2)."""
@@ -158,14 +172,14 @@ class _Handler:
             refusal.force_close()  # what else was sent on the connection isn't worth reading
             return refusal
         self._keep(request)
-        if request.content_type != "application/x-www-form-urlencoded":
-            return _answer(_bad_request("send application/x-www-form-urlencoded"), 400)
-        form = await request.post()
-        tokens = form.getall("token", [])
-        if len(tokens) != 1 or not isinstance(tokens[0], str) or not tokens[0]:
-            return _answer(_bad_request("send exactly one token"), 400)
         try:
-            found = await self._introspect(tokens[0])
+            token = await _token(request)
+        except _BadRequest as error:
+            refusal = _answer({"error": "invalid_request", "error_description": str(error)}, 400)
+            refusal.force_close()
+            return refusal
+        try:
+            found = await self._introspect(token)
         except NoDecision as error:
             # Whether the credential is active isn't known: the backend has to refuse, and may retry.
             return _answer({"error": "temporarily_unavailable", "error_description": error.message}, 503)
@@ -182,10 +196,26 @@ class _Handler:
         connection = None if used is None else self._acceptor.of(used.fileno())
         if connection is not None:
             connection.keep(_KNOWN_SECONDS)
+            self._pace.know(connection.peer)
 
 
-def _bad_request(description: str) -> dict[str, str]:
-    return {"error": "invalid_request", "error_description": description}
+async def _token(request: web.Request) -> str:
+    """Return the credential that a request asks about.
+
+    Raises:
+        _BadRequest: it isn't a form with one token.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise _BadRequest("send application/x-www-form-urlencoded")
+    try:
+        form = await request.post()
+    except (HttpProcessingError, web.RequestPayloadError, LookupError, ValueError) as error:
+        # Unknown charset, wrong UTF-8, broken compression.
+        raise _BadRequest("send a form in UTF-8, not compressed") from error
+    tokens = form.getall("token", [])
+    if len(tokens) != 1 or not isinstance(tokens[0], str) or not tokens[0]:
+        raise _BadRequest("send exactly one token")
+    return tokens[0]
 
 
 def _answer(

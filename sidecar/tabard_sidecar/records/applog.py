@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import time
+import traceback
+from collections import OrderedDict
+from types import TracebackType
 from typing import TextIO
 
 from tabard_sidecar.records.redaction import redact, redact_text
@@ -20,6 +23,35 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {
     "taskName",
     "color_message",
 }
+_OWN = ("tabard", "tabard_sidecar", "tabard_opa")
+_FOREIGN_CHARACTERS = 300
+_FOREIGN_LINES = 10
+_FOREIGN_SECONDS = 10.0
+_LOGGERS = 64
+
+
+class ForeignLimit(logging.Filter):
+    """Lets each logger of a library write ten lines in ten seconds: libraries log for each request of a stranger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is written."""
+        if _is_own(record):
+            return True
+        now = time.monotonic()
+        began, count = self._windows.get(record.name, (now, 0))
+        left_out = max(0, count - _FOREIGN_LINES)
+        if now - began >= _FOREIGN_SECONDS:
+            began, count = now, 0
+        self._windows[record.name] = began, count + 1
+        while len(self._windows) > _LOGGERS:
+            self._windows.popitem(last=False)
+        if count == 0 and left_out:
+            record.left_out = left_out
+        return count < _FOREIGN_LINES
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,13 +63,17 @@ class JsonFormatter(logging.Formatter):
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": redact_text(record.getMessage()),
+            "event": redact_text(record.getMessage()) if _is_own(record) else _shortened(record.getMessage()),
         }
         for name, value in record.__dict__.items():
             if name not in _STANDARD and name not in document:
                 document[name] = redact(value, name)
         if record.exc_info:
-            document["exception"] = redact_text(self.formatException(record.exc_info))
+            document["exception"] = (
+                redact_text(self.formatException(record.exc_info))
+                if _is_own(record)
+                else _without_words(record.exc_info[0], record.exc_info[2])
+            )
         # Escaped, because standard error may be a terminal, which obeys control characters.
         return visible_json(json.dumps(document, ensure_ascii=False, default=str))
 
@@ -54,6 +90,7 @@ def configure_logging(level: str, stream: TextIO) -> logging.Handler:
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(ForeignLimit())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -61,3 +98,20 @@ def configure_logging(level: str, stream: TextIO) -> logging.Handler:
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
     return handler
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in _OWN
+
+
+def _shortened(text: str) -> str:
+    """Return the beginning of what a library says, which may quote a stranger: one line, without secrets."""
+    line = redact_text(text.partition("\n")[0])
+    return line if len(line) <= _FOREIGN_CHARACTERS else f"{line[:_FOREIGN_CHARACTERS]}…"
+
+
+def _without_words(kind: type[BaseException] | None, where: TracebackType | None) -> str:
+    """Return type and innermost place of an exception without its text, which quotes requests."""
+    frames = traceback.extract_tb(where)[-1:]
+    places = "".join(f" in {frame.name} ({frame.filename}:{frame.lineno})" for frame in frames)
+    return f"{kind.__module__}.{kind.__qualname__}{places}" if kind is not None else places

@@ -23,7 +23,11 @@ _JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*"
 _BEFORE = r"(?<![A-Za-z0-9_-])"
 # A compact JWT begins with base64url of '{"'; a serialised macaroon with that of a version 1 packet length ("00") or
 # of the version 2 header, a location or an identifier field.
-_TEXT = re.compile(f"{_BEFORE}(?:{_JWT}" r"|MDA[A-Za-z0-9+/_-]{48,}={0,2}|Ag[EI][A-Za-z0-9+/_-]{60,}={0,2})")
+# What follows the scheme in an Authorization header (RFC 6750, RFC 7617) is one, too, if it looks like no word.
+_AUTHORIZATION = r"(?i:(?<=bearer )|(?<=basic ))(?=[A-Za-z._~+/-]*[0-9=])[A-Za-z0-9._~+/-]{8,}={0,2}"
+_TEXT = re.compile(
+    f"{_BEFORE}(?:{_AUTHORIZATION}|{_JWT}" r"|MDA[A-Za-z0-9+/_-]{48,}={0,2}|Ag[EI][A-Za-z0-9+/_-]{60,}={0,2})"
+)
 # Tabard's macaroons (grants, discharges, credentials) begin with the version 2 header and the location "tabard".
 _OWN_MACAROON = b"AgEGdGFiYXJk"
 _OWN = re.compile(rb"%b[A-Za-z0-9+/_-]{20,}={0,2}" % _OWN_MACAROON)

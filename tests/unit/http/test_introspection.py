@@ -256,3 +256,20 @@ async def test_introspection_over_tls(config, tmp_path):
                 await session.post(url, data={"token": "good"}, ssl=ssl.create_default_context())
     finally:
         await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"token=good", {"Content-Type": "application/x-www-form-urlencoded; charset=nonsense"}),
+        (b"token=\xff\xfe", {}),
+        (b"not gzip", {"Content-Encoding": "gzip"}),
+    ],
+)
+async def test_a_form_that_cannot_be_decoded_is_refused(listening, body, headers):
+    """With 400; the sidecar's own failure would be 500."""
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Bearer {KEY}"}
+    async with aiohttp.ClientSession() as session:
+        url = f"http://{listening}/introspect"
+        async with session.post(url, data=body, headers=form | headers) as response:
+            assert response.status == 400

@@ -60,7 +60,7 @@ def test_exceptions_are_redacted_too(log):
     try:
         raise ValueError(f"bad token {JWT}")
     except ValueError:
-        logging.getLogger("x").exception("internal_error", extra={"incident": "1"})
+        logging.getLogger("tabard_sidecar.x").exception("internal_error", extra={"incident": "1"})
     (line,) = log()
     assert "bad token [redacted]" in line["exception"]
     assert line["incident"] == "1"
@@ -85,3 +85,36 @@ def test_control_characters_never_reach_the_stream(log):
     (line,) = log()
     assert line["said"] == evil
     assert line[evil] == [evil]
+
+
+def test_a_library_writes_little_and_no_words_of_an_exception(log):
+    """Libraries quote strangers' requests, so the text of an exception stays out, and the rest is short and rare."""
+    logger = logging.getLogger("aiohttp.server")
+    for _ in range(500):
+        try:
+            raise ValueError("Authorization: tk_secret0123456789 " + "x" * 4096)
+        except ValueError:
+            logger.exception("Error handling request from %s\nmore", "y" * 5000)
+    lines = log()
+    assert len(lines) == 10
+    assert all(len(json.dumps(line)) < 1000 for line in lines)
+    assert "tk_secret" not in json.dumps(lines)
+    assert lines[0]["exception"].startswith("builtins.ValueError in test_a_library")
+
+
+def test_a_librarys_flood_does_not_silence_the_sidecar(log):
+    """Each library has lines of its own, and the sidecar's modules aren't limited."""
+    for _ in range(50):
+        logging.getLogger("noisy.library").warning("x")
+        logging.getLogger("tabard_sidecar.x").warning("own")
+    logging.getLogger("other.library").warning("y")
+    events = [line["event"] for line in log()]
+    assert (events.count("x"), events.count("own"), events.count("y")) == (10, 50, 1)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Basic"])
+def test_what_follows_an_authorization_scheme_is_taken_out(log, scheme):
+    """Whatever its form; ordinary words stay."""
+    logging.getLogger("tabard_sidecar.x").warning("got %s tk_0123456789abcdef, a bearer credential", scheme)
+    (line,) = log()
+    assert line["event"] == f"got {scheme} [redacted], a bearer credential"
