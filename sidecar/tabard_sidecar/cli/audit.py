@@ -8,10 +8,11 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.log_source import configured_log, with_closed
+from tabard_sidecar.cli.options import config_option, json_option
 from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.records.chain import Head
-from tabard_sidecar.records.file_sink import closed_files, mark_of, open_log
+from tabard_sidecar.records.file_sink import mark_of, open_log
 from tabard_sidecar.records.verification import Audit
 
 
@@ -34,7 +35,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--after",
     multiple=True,
@@ -43,14 +44,22 @@ def audit() -> None:
     help="A head that an earlier check printed and you kept elsewhere. Records up to it may be missing from the start, "
     "and it must be in the chain. Repeatable.",
 )
+@config_option
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, files: tuple[Path, ...], after: tuple[Head, ...], as_json: bool) -> None:
+def verify(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    after: tuple[Head, ...],
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
     """Check the hash chain of one decision log.
 
     Altered, missing, inserted and reordered records are reported with their line. FILES belong to
     one sidecar and are read in the order given, oldest first; a single file is read after the
-    closed ones beside it (FILE.120, FILE.240, FILE).
+    closed ones beside it (FILE.120, FILE.240, FILE). Without FILES it is audit.path of the
+    configuration.
 
     Records that are missing from the start are reported, too, unless the log itself says that it
     removed them, after audit.keep_days or when they were shipped, or --after names the head that
@@ -61,7 +70,7 @@ def verify(ctx: click.Context, files: tuple[Path, ...], after: tuple[Head, ...],
     minute of a stream. Records whose earlier one isn't here are counted; they aren't findings.
     """
     result = Audit(after)
-    read = with_closed(files[0]) if len(files) == 1 else list(files)
+    read = with_closed(files or configured_log(config_file, quiet=as_json))
     findings = _read(result, read)
     if as_json:
         echo_json(
@@ -143,14 +152,6 @@ def _read(result: Audit, files: list[Path], *, whole: bool = True) -> list[dict[
             for finding in result.findings[known:]
         ]
     return findings
-
-
-def with_closed(file: Path) -> list[Path]:
-    """Return a log's closed files, oldest first, and the log itself."""
-    try:
-        return [*(closed for _, closed in closed_files(file)), file]
-    except OSError as error:
-        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file.parent)) from error
 
 
 def _print(result: Audit, findings: list[dict[str, object]]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli import reach
-from tabard_sidecar.cli.audit import with_closed
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import load_settings, unreadable_configuration
 from tabard_sidecar.cli.terminal import echo, visible
+from tabard_sidecar.records.file_sink import closed_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,39 @@ def find_log(files: tuple[Path, ...], *, zone: str, config_file: Path | None, qu
     except ValueError as error:
         raise unreadable_configuration(error) from error
     if not files:
-        settings = load_settings(config_file).settings
-        if settings.audit.path is None:
-            raise Failure(
-                "no decision log is named, and the configuration keeps none in a file",
-                exit_codes.USAGE,
-                where="audit.path",
-                next_step="Name the files, or set audit.sink to file.",
-            )
-        files = (settings.audit.path,)
-        meant, origin = meant or settings.zone, origin or "the default"
-        if not quiet:
-            echo(f"reading {visible(str(files[0]))} of zone {meant}", err=True)
-    read = tuple(with_closed(files[0])) if len(files) == 1 else files
-    return LogSource(read, meant, origin)
+        files = configured_log(config_file, quiet=quiet)
+    return LogSource(tuple(with_closed(files)), meant, origin)
+
+
+def configured_log(config_file: Path | None, *, quiet: bool) -> tuple[Path, ...]:
+    """Return audit.path of the configuration; tell people which log that is, unless ``quiet``.
+
+    Raises:
+        Failure: the configuration can't be read, or keeps no log in a file.
+    """
+    settings = load_settings(config_file).settings
+    if settings.audit.path is None:
+        raise Failure(
+            "no decision log is named, and the configuration keeps none in a file",
+            exit_codes.USAGE,
+            where="audit.path",
+            next_step="Name the files, or set audit.sink to file.",
+        )
+    if not quiet:
+        echo(f"reading {visible(str(settings.audit.path))} of zone {settings.zone}", err=True)
+    return (settings.audit.path,)
+
+
+def with_closed(files: Sequence[Path]) -> list[Path]:
+    """Return the files of a log, oldest first: of a single one also the closed ones beside it.
+
+    Raises:
+        Failure: their folder can't be read.
+    """
+    if len(files) != 1:
+        return list(files)
+    [file] = files
+    try:
+        return [*(closed for _, closed in closed_files(file)), file]
+    except OSError as error:
+        raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file.parent)) from error

@@ -109,11 +109,11 @@ class Operator:
         known = dict(metadata)
         if self._answered or _ZONE not in known:
             return
-        config = known.get(_CONFIG, b"")
+        config, pid = known.get(_CONFIG, b""), str(known.get(_PID, ""))
         self._answered = {
             "zone": str(known[_ZONE]),
             "config": config.decode("utf-8", "replace") if isinstance(config, bytes) else config,
-            "pid": int(known[_PID]),
+            "pid": int(pid) if pid.isascii() and pid.isdigit() else 0,
         }
         if not self._quiet:
             echo(f"answered by {self._who()}", err=True)

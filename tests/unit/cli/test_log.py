@@ -190,5 +190,10 @@ async def test_the_log_is_that_of_the_configuration_here(zone, capsys, monkeypat
         assert "--zone" in error
     assert main(["log", log, "--zone", "support"]) == 0
     assert main(["log", log, "--config", str(folder / "tabard.yaml")]) == 0
+    capsys.readouterr()
+    assert main(["audit", "verify", "--config", str(folder / "tabard.yaml")]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("intact: ")
+    assert captured.err == f"reading {folder}/decisions.log of zone support\n"
     assert main(["log"]) == 2
     assert "audit.path" in capsys.readouterr().err
