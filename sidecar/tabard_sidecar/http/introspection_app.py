@@ -57,7 +57,7 @@ class IntrospectionServer:
         self._acceptor = Acceptor(
             self._serve, most=most_connections("introspection"), seconds=_UNKNOWN_SECONDS
         )
-        # A handshake costs milliseconds of the loop; anybody who reaches the port may begin one.
+        # A handshake costs milliseconds of the loop; every peer that reaches the port may begin one.
         self._pace = Pace(each=10, all_together=40, known=200, patience=1.0)
         application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_one_a_turn])
         handler = _Handler(clients, introspect, metrics, self._acceptor, self._pace)
