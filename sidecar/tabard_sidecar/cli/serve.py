@@ -11,6 +11,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, load_settings
 from tabard_sidecar.server.polling import poll_in_place, silence_core
+from tabard_sidecar.util.garbage import uncollected
 
 _CHECK = "Run `tabard config check`, and `tabard policy check` for a policy."
 _NEXT = {
@@ -31,14 +32,15 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     """
     # Pydantic would search every installed package for plugins, and run them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    loaded = load_settings(config_file, assignments)
-    poll_in_place()
-    silence_core()
-    from tabard_sidecar.config import load  # noqa: PLC0415
-    from tabard_sidecar.server.lifecycle import (  # noqa: PLC0415 - after the configuration proved sound
-        StartupError,
-        run,
-    )
+    with uncollected():
+        loaded = load_settings(config_file, assignments)
+        poll_in_place()
+        silence_core()
+        from tabard_sidecar.config import load  # noqa: PLC0415
+        from tabard_sidecar.server.lifecycle import (  # noqa: PLC0415 - after the configuration proved sound
+            StartupError,
+            run,
+        )
 
     try:
         run(
