@@ -19,6 +19,8 @@ _CLEAN_EVERY_SECONDS = 60.0
 _RETRY_SECONDS = 0.01
 _BUSY_SECONDS = 5.0
 _CLEAN_ROWS = 1000
+# A credential's longest life is 300 s, and a clock may differ by a minute.
+_LONGEST_SECONDS = 360.0
 
 
 class ReplayUnavailable(Exception):
@@ -63,6 +65,9 @@ class SqliteReplayStore:
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
         self._clean_at = 0.0
+        # Which file is open, and until when nothing is accepted because it was replaced.
+        self._opened: tuple[int, ...] = ()
+        self._refuse_until = 0.0
 
     def accept(self, issuer: str, credential_id: str, expires_at: float) -> bool:
         """See :meth:`ReplayStore.accept`."""
@@ -90,7 +95,14 @@ class SqliteReplayStore:
     def _connect(self) -> sqlite3.Connection:
         # A connection must not be used after a fork: the child opens its own.
         if self._connection is not None and self._owner == os.getpid():
-            return self._connection
+            if self._there() == self._opened:
+                return self._connection
+            self._refuse_until = time.monotonic() + _LONGEST_SECONDS
+        if (left := self._refuse_until - time.monotonic()) > 0:
+            raise OSError(
+                f"it was replaced or removed while it was open, so nothing is accepted for {left:.0f} s, until what was "
+                "accepted before has expired"
+            )
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_trusted_status(self._path, create_regular(self._path))
         require_trusted(self._path)
@@ -103,8 +115,19 @@ class SqliteReplayStore:
         except BaseException:
             connection.close()
             raise
-        self._connection, self._owner = connection, os.getpid()
+        self._connection, self._owner, self._opened = connection, os.getpid(), self._there()
         return connection
+
+    def _there(self) -> tuple[int, ...]:
+        """Return which files the path leads to now: database and log, which SQLite doesn't replace while they are open."""
+        found: list[int] = []
+        for suffix in ("", "-wal"):
+            try:
+                status = os.stat(f"{self._path}{suffix}")  # noqa: PTH116
+            except FileNotFoundError:
+                return ()
+            found += (status.st_dev, status.st_ino)
+        return tuple(found)
 
     def _clean(self, connection: sqlite3.Connection) -> None:
         """Delete a batch of expired entries, unless the last batch found few and was recent."""

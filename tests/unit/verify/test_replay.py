@@ -125,6 +125,25 @@ def test_a_store_that_was_out_of_order_recovers(tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("suffixes", [("",), ("-wal",), ("", "-wal", "-shm")])
+def test_a_file_that_is_replaced_accepts_nothing_until_what_was_accepted_has_expired(
+    tmp_path, monkeypatch, suffixes
+):
+    """A process that goes on with the old file, beside one with the new file, would accept a credential twice."""
+    path = tmp_path / "replay"
+    store = SqliteReplayStore(path)
+    assert store.accept("i", "1", time.time() + 60)
+    for suffix in suffixes:
+        path.with_name(path.name + suffix).unlink()
+    for _ in range(2):
+        with pytest.raises(ReplayUnavailable, match="replaced or removed"):
+            store.accept("i", "1", time.time() + 60)
+    monkeypatch.setattr(store, "_refuse_until", 0.0)
+    assert store.accept("i", "2", time.time() + 60)
+    assert not store.accept("i", "2", time.time() + 60)
+    store.close()
+
+
 def test_a_full_disk_is_refused(tmp_path):
     store = SqliteReplayStore(tmp_path / "replay.sqlite3")
     assert store.accept("i", "a", 2e9)
