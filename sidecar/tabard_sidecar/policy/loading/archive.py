@@ -9,9 +9,17 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tabard_sidecar.policy.loading.reading import BUILD, MAX_BYTES, MAX_FILES, UnreadableError
+from tabard_sidecar.policy.loading.reading import (
+    BUILD,
+    MANIFEST,
+    MAX_BYTES,
+    MAX_FILES,
+    SIGNATURES,
+    UnreadableError,
+)
 
 _REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
+_ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".zip")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")
 _KINDS = {
     tarfile.SYMTYPE: "a symbolic link",
@@ -40,6 +48,10 @@ def unpack(content: bytes, path: Path) -> dict[str, bytes]:
             for name, member in _members(archive, path):
                 stream = archive.extractfile(member)
                 files[name] = stream.read() if stream is not None else b""
+            rest = unpacked[archive.offset :]
+        if rest.strip(b"\0"):
+            message = "holds more after the end of its archive, such as another archive, which readers skip"
+            raise UnreadableError(str(path), message, BUILD)
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise UnreadableError(str(path), f"isn't a readable bundle: {error}", BUILD) from error
     return files
@@ -61,15 +73,33 @@ def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfil
             if name:
                 _note(folders, name, where, again=True)
             continue
-        if member.type not in _REGULAR:
-            kind = _KINDS.get(member.type, f"a member of kind {member.type!r}")
-            raise UnreadableError(where, f"is {kind}, which readers skip", f"Pack the file itself. {BUILD}")
-        if name == "patch.json":
-            raise UnreadableError(where, "makes this a delta bundle", "Build a snapshot bundle")
+        _require_read(name, member, where)
         _note(seen, name, where)
         yield name, member
     for folded in seen.keys() & folders.keys():
         raise UnreadableError(f"{path}:{seen[folded]}", "is a file and a folder", BUILD)
+
+
+def _require_read(name: str, member: tarfile.TarInfo, where: str) -> None:
+    """Refuse a member that readers skip."""
+    if member.type not in _REGULAR:
+        kind = _KINDS.get(member.type, f"a member of kind {member.type!r}")
+        raise UnreadableError(where, f"is {kind}, which readers skip", f"Pack the file itself. {BUILD}")
+    if name.lower().endswith(_ARCHIVES):
+        raise UnreadableError(where, "is an archive, which readers skip", f"Pack its files. {BUILD}")
+    meant = _meant(name)
+    if meant:
+        raise UnreadableError(where, "isn't read under this name", f"Remove it, or call it {meant}. {BUILD}")
+    if name == "patch.json":
+        raise UnreadableError(where, "makes this a delta bundle", "Build a snapshot bundle")
+
+
+def _meant(name: str) -> str:
+    """Return the file of a bundle that one of another spelling or in a folder must have meant; empty if it is none."""
+    if name in {MANIFEST, SIGNATURES}:
+        return ""
+    plain = name.rsplit("/", 1)[-1].casefold().removeprefix(".").removesuffix(".txt").removesuffix(".json")
+    return {"manifest": MANIFEST, "signatures": SIGNATURES, "signature": SIGNATURES}.get(plain, "")
 
 
 def _note(known: dict[str, str], name: str, where: str, *, again: bool = False) -> None:

@@ -6,25 +6,35 @@ folders is refused, and so is one in which the two readers, Python's and OPA's, 
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabard import base64url
 from tabard.trust import read_trusted
 from tabard_opa import Bundle, BundleVerification, EngineError, VerificationKey, parse_bundle
 from tabard_opa import PolicyProblem as EngineProblem
 
 from tabard_sidecar.policy.loading.documents import DocumentError, require_small_json
-from tabard_sidecar.policy.loading.reading import BUILD, MAX_BYTES, UnreadableError, read_file
+from tabard_sidecar.policy.loading.reading import (
+    BUILD,
+    MANIFEST,
+    MAX_BYTES,
+    SIGNATURES,
+    UnreadableError,
+    read_file,
+)
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
-MANIFEST = ".manifest"
-SIGNATURES = ".signatures.json"
 _MAX_KEY_BYTES = 16 * 1024
+_NAME_A_KEY = "Name the key under policy.bundle.keys, or build it without a signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +76,21 @@ def read_bundle(
         PolicyBrokenError: it holds modules that don't parse.
     """
     content = read_file(path)
-    from tabard_sidecar.policy.loading.archive import member_name, unpack  # noqa: PLC0415 - folders need no tarfile
+    from tabard_sidecar.policy.loading import archive  # noqa: PLC0415 - folders need no tarfile
 
-    files = unpack(content, path)
+    files = archive.unpack(content, path)
     _require_small(files, path)
+    if keys is None and SIGNATURES in files:
+        raise UnreadableError(
+            f"{path}:{SIGNATURES}", "is signed, and no key is named to check it", _NAME_A_KEY
+        )
     bundle = _verified(content, path, keys)
+    if SIGNATURES in files:
+        _require_current(files[SIGNATURES], path)
     modules = sorted((name, text) for name, text in files.items() if name.endswith(".rego"))
-    if modules != sorted((member_name(name, path), text.encode()) for name, text in bundle.modules.items()):
+    if modules != sorted(
+        (archive.member_name(name, path), text.encode()) for name, text in bundle.modules.items()
+    ):
         raise UnreadableError(str(path), "holds modules that two readers of tarballs read differently", BUILD)
     return {
         name: text for name, text in files.items() if name == MANIFEST or wanted(name.rsplit("/", 1)[-1])
@@ -129,6 +147,21 @@ def _verified(content: bytes, path: Path, keys: BundleKeys | None) -> Bundle:
         os.close(descriptor)
 
 
+def _require_current(signatures: bytes, path: Path) -> None:
+    """Refuse a signature that states a time at which it isn't valid; OPA's reader doesn't look at it."""
+    now = time.time()
+    try:
+        for token in json.loads(signatures)["signatures"]:
+            claims = json.loads(base64url.decode(token.split(".")[1]))
+            expires, begins = claims.get("exp", math.inf), claims.get("nbf", -math.inf)
+            if now < expires and begins <= now:
+                continue
+            what = "is expired" if now >= expires else "isn't valid by now"
+            raise UnreadableError(f"{path}:{SIGNATURES}", what, "Sign the bundle again, and check the clock")
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise UnreadableError(f"{path}:{SIGNATURES}", "can't be read as signatures of OPA", BUILD) from error
+
+
 def _problem(error: EngineProblem, path: Path, name: str) -> PolicyProblem:
     inner = "" if error.file in {"", name} else f":{error.file}"
     message = error.message.replace(name, str(path))
@@ -137,7 +170,7 @@ def _problem(error: EngineProblem, path: Path, name: str) -> PolicyProblem:
 
 def _next_step(message: str) -> str:
     if "verification key not provided" in message:
-        return "It is signed: name the key under policy.bundle.keys, or build it without a signature"
+        return _NAME_A_KEY
     if "signature" in message or "verification" in message or "digest" in message:
         return "Load only what one of policy.bundle.keys has signed"
     return BUILD

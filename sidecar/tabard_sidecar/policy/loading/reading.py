@@ -12,6 +12,9 @@ from tabard_sidecar.policy.problems import PolicyProblem
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 """Most bytes of all files of a policy together, and of one bundle."""
+MANIFEST = ".manifest"
+SIGNATURES = ".signatures.json"
+"""Files of a bundle about itself, at its root."""
 BUILD = "Build the bundle with `opa build`"
 """The next step after most problems of bundles."""
 

@@ -12,8 +12,6 @@ from tabard_opa import Bundle
 
 from tabard_sidecar.policy.loading import folder
 from tabard_sidecar.policy.loading.bundles import (
-    MANIFEST,
-    SIGNATURES,
     BundleKeys,
     read_bundle,
     same_data,
@@ -27,12 +25,15 @@ from tabard_sidecar.policy.loading.documents import (
     parse_data,
     parse_json,
 )
-from tabard_sidecar.policy.loading.reading import UnreadableError
+from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.policy.loading.reading import MANIFEST, SIGNATURES, UnreadableError
 from tabard_sidecar.policy.loading.strays import hidden_files, hidden_stamps, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 
 DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
+_OF_A_MANIFEST = frozenset({"revision", "roots", "wasm", "metadata", "rego_version", "file_rego_versions"})
+_MAX_REVISION = 256
 CASES_SUFFIXES = ("_cases.yaml", "_cases.yml")
 """Name suffixes of files with decision cases. They are never loaded for serving."""
 
@@ -249,10 +250,13 @@ def _manifest(content: bytes) -> Mapping[str, Json]:
         raise DocumentError(
             "manifest", "the bundle isn't written in Rego v1", "Build the bundle with Rego v1"
         )
-    if not isinstance(manifest.get("revision", ""), str) or len(manifest.get("revision", "")) > 256:  # noqa: PLR2004
-        raise DocumentError(
-            "manifest", "revision must be a string of at most 256 characters", "Fix the revision"
-        )
+    for name in sorted(manifest.keys() - _OF_A_MANIFEST):
+        message = f"the manifest has a key {name!r}, which OPA doesn't know{nearest(name, _OF_A_MANIFEST)}"
+        raise DocumentError("manifest", message, "Correct the name, or put it below metadata")
+    revision = manifest.get("revision", "")
+    if not isinstance(revision, str) or len(revision) > _MAX_REVISION or not revision.isprintable():
+        message = f"revision must be a string of at most {_MAX_REVISION} characters that can be shown"
+        raise DocumentError("manifest", message, "Fix the revision")
     return manifest
 
 

@@ -156,6 +156,82 @@ def test_a_manifest_that_does_not_hold_for_its_bundle_is_refused(tmp_path, manif
     assert expected in problems(path)[0]
 
 
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        ({"root": ["policy"]}, "did you mean 'roots'"),
+        ({"revison": "3"}, "did you mean 'revision'"),
+        ({"revision": "\x1b[2J"}, "can be shown"),
+        ({"revision": "a\nb"}, "can be shown"),
+    ],
+)
+def test_a_manifest_with_unknown_keys_or_an_unreadable_revision_is_refused(tmp_path, manifest, expected):
+    path = pack(tmp_path / "b.tar.gz", (".manifest", json.dumps(manifest)), ("demo.rego", GRANT_ALL))
+    assert expected in problems(path)[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["manifest", "manifest.json", "x/.manifest", ".Manifest", ".Signatures.json", "signatures.json",
+     "x/.signatures.json", "inner.tar.gz", "inner.TGZ", "more.zip"],
+)  # fmt: skip
+def test_members_that_readers_skip_are_refused(tmp_path, name):
+    path = pack(tmp_path / "b.tar.gz", ("demo.rego", GRANT_ALL), (name, "{}"))
+    assert f"b.tar.gz:{name}" in problems(path)[0]
+
+
+@pytest.mark.parametrize("content", ["{}", "null", '{"signatures": []}', '{"signatures": ["x"]}'])
+def test_signatures_that_nobody_checks_are_refused(tmp_path, content):
+    path = pack(tmp_path / "b.tar.gz", ("demo.rego", GRANT_ALL), (".signatures.json", content))
+    assert "policy.bundle.keys" in problems(path)[0]
+
+
+def test_a_second_archive_after_the_first_is_refused(tmp_path):
+    """Such as by `cat a.tar b.tar | gzip`: the deny of the second was lost without a word."""
+    one, other = (
+        gzip.decompress(pack(tmp_path / f"{name}.tar.gz", (f"{name}.rego", text)).read_bytes())
+        for name, text in (("demo", GRANT_ALL), ("guard", GUARD))
+    )
+    for content in (
+        one + other,
+        one.rstrip(b"\0") + bytes(512) + other,
+        one + b"x",
+        one[:1024] + b"X" * 512 + other,
+    ):
+        path = tmp_path / "b.tar.gz"
+        path.write_bytes(gzip.compress(content))
+        assert problems(path)
+    path.write_bytes(gzip.compress(one + bytes(20_000)))
+    assert len(load_source(path).modules) == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"exp": 1}, "expired"),
+        ({"nbf": 9_999_999_999}, "isn't valid by now"),
+        ({}, ""),
+    ],
+)
+def test_a_signature_holds_in_its_time(signed, policy, tmp_path, claims, expected):
+    keys, build = signed
+    private = keys.files["main"][1].with_name("private.pem")
+    (tmp_path / "claims.json").write_text(json.dumps(claims))
+    options = [
+        "--signing-key",
+        str(private),
+        "--signing-alg",
+        "ES256",
+        "--claims-file",
+        str(tmp_path / "claims.json"),
+    ]
+    path = build(policy, tmp_path / "b.tar.gz", *options)
+    if expected:
+        assert expected in problems(path, keys)[0]
+    else:
+        assert len(load_source(path, keys).modules) == 2
+
+
 def test_data_outside_the_roots_is_refused(tmp_path):
     path = pack(
         tmp_path / "b.tar.gz",
