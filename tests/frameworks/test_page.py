@@ -121,6 +121,15 @@ async def test_mcp(desk):
     assert shared.content[0].text == "shared 7 with bob"
 
 
+async def test_the_mcp_server_as_a_program(desk):
+    """Its handlers run under the task that is current where the server runs."""
+    program = mcp.StdioServerParameters(command=sys.executable, args=["server.py"], env=dict(os.environ))
+    async with mcp.Client(program) as client:
+        denied = await client.call_tool("delete_note", {"id": 1})
+    assert denied.is_error
+    assert DENIED in denied.content[0].text
+
+
 def test_every_program_for_a_framework_has_a_test_here():
     assert set(files_of(blocks_of("docs/agents.md", after=FRAMEWORKS))) == {
         "graph.py",
