@@ -39,7 +39,7 @@ _WHOLE = 100
 _NUMBERS = {
     "const": _WHOLE,
     "enum": _WHOLE,
-    **dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"), 10),
+    **dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"), 60),
 }
 """The keywords that compare numbers, with the steps for a whole number of the schema."""
 _STATES = {"property": 800, "class": 16}

@@ -28,7 +28,7 @@ NUMBERS = [
     [1.7e308 - n * 1e295 for n in range(FEW)],
     FRACTIONS,
     [2**53 - n for n in range(FEW)],
-    *([one] * FEW for one in (5e-324, 0.1, 5.0)),
+    *([one] * FEW for one in (5e-324, 0.1, 5.0, 2.0**53)),
 ]
 
 
@@ -56,6 +56,11 @@ NAMED = [{f"p{n}": n for n in range(COUNT)}, [{}] * COUNT, [{"p1": 1}] * (COUNT 
 LISTS = [[[]] * COUNT, [[1] * (COUNT - 2)], list(range(COUNT)), ["x"] * COUNT]
 ANY = [*NAMED, *LISTS, FRACTIONS]
 PARTS = [{"minimum": -n} for n in range(200)]
+MANY_KEYWORDS = {
+    f"m{limit}{what}": 0 if limit == "in" else 10**6
+    for limit in ("in", "ax")
+    for what in ("Items", "Length", "Properties", "imum")
+}
 TEXTS = [["p" * 200 + str(n % 7) for n in range(COUNT)]]
 NAMES = [f"p{n}" for n in range(COUNT)]
 UNEVALUATED = {"unevaluatedProperties": {"type": "integer"}}
@@ -98,12 +103,12 @@ WORST = {
     "propertyNames": {"schemas": [{"propertyNames": {"pattern": "^p[0-9]+$"}}, {"propertyNames": {"anyOf": [{"enum": ["x", "y"]}, True]}}], "values": NAMED},
     "required": {"schemas": [always({"required": NAMES}), {"required": NAMES}], "values": NAMED},
     "$ref": {"schemas": [{"items": {"allOf": [{"$ref": "#/$defs/a"}] * 100}, "$defs": {"a": {"minimum": 0}}}], "values": ANY},
-    "type": {"schemas": [{"items": {"type": ["string", "integer", "null", "number", "array", "object"]}}], "values": ANY},
+    "type": {"schemas": [{"items": MANY_KEYWORDS}, {"items": {"type": ["string", "integer", "null", "number", "array", "object"]}}], "values": ANY},
     "unevaluatedItems": {"schemas": [{"anyOf": [{"contains": {"minimum": -n}} for n in range(9)], "unevaluatedItems": {"type": "integer"}}], "values": LISTS},
     "unevaluatedProperties": {"schemas": [UNEVALUATED, {"dependentSchemas": {name: {"properties": {name: True}} for name in NAMES[:200]}, "unevaluatedProperties": {"type": "integer"}}], "values": NAMED},
     "uniqueItems": {
         "schemas": [{"uniqueItems": True}, {"items": {"uniqueItems": True}}, {"items": {"type": "integer"}, "uniqueItems": True}],
-        "values": [nestings(9)[:4500], [{"a": one} for one in nestings(8)], nestings(5), *NUMBERS, *([row[n : n + 14] for n in range(0, FEW - 14, 14)] for row in NUMBERS), ["x" * 1000 + str(n) for n in range(200)]],
+        "values": [nestings(10)[:9000], [{"a": one} for one in nestings(8)], nestings(5), *NUMBERS, *([row[n : n + 14] for n in range(0, FEW - 14, 14)] for row in NUMBERS), ["x" * 1000 + str(n) for n in range(200)]],
     },
 }  # fmt: skip
 WORST |= dict.fromkeys(("then", "else"), WORST["if"])
@@ -143,9 +148,39 @@ def measure(schema, value):
         return
     text = canonical(value)
     size, cost = size_of(value, len(text)) or size_of_json(text), cost_of(schema)
-    require(check.fits, value, cost.steps(size) * STEP_SECONDS * FACTOR + 1e-4)
+    require(check.fits, value, cost.steps(size) * STEP_SECONDS * FACTOR + 2e-5)
     if not check.fits(value):
-        require(check.explain, value, cost.explaining_steps(size) * STEP_SECONDS * FACTOR + 2e-3)
+        require(check.explain, value, cost.explaining_steps(size) * STEP_SECONDS * FACTOR + 1e-3)
+
+
+def deep(levels, rest):
+    """Return an object in an object and so on, each with other members."""
+    value = 3
+    for _ in range(levels):
+        value = {"a": value, **rest}
+    return value
+
+
+INTEGERS = {"items": {"type": "integer"}}
+FAULTS = {
+    "the last item": (INTEGERS, [1] * 100_000 + ["x"]),
+    "the last of many rows": ({"items": INTEGERS}, [[1] * 1000] * 60 + [["x"]]),
+    "the last member": ({"additionalProperties": {"type": "integer"}}, dict.fromkeys(NAMES * 10, 1) | {f"q{n}": 1 for n in range(20_000)} | {"z": "x"}),
+    "a member with many patterns": ({"patternProperties": {f"{n}$": {"type": "integer"} for n in range(50)}}, {f"p{n}": 1 for n in range(2000)} | {"9": "x"}),
+    "below many levels": ({"type": "object", "properties": {"a": {"$ref": "#"}, "x": INTEGERS}}, deep(60, {"x": [1] * 1000})),
+    "one of many rules": ({"allOf": [{"allOf": [{"allOf": [INTEGERS] * 9 + [{"maxItems": 3}]}]}]}, [1] * 50_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_no_fault_takes_longer_to_find_than_estimated(name):
+    """The search looks at every member of the levels that it goes through, in Python."""
+    schema, value = FAULTS[name]
+    check = compile_schema(schema)
+    assert not check.fits(value)
+    check.explain(value)  # compiles
+    estimate = cost_of(schema).explaining_steps(size_of_json(canonical(value)))
+    require(check.explain, value, estimate * STEP_SECONDS * FACTOR)
 
 
 def require(check, value, seconds):
