@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -79,13 +80,23 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
             wait_for_approval,
             on_denied,
             on_approval,
-            inspect.getdoc(function) or "",
+            _description(function),
             f"{getattr(function, '__module__', '')}.{label(function)}",
         )
         wrap = _guard_aio.wrap if _is_async(function) else _guard_sync.wrap
-        return typing.cast("Function", wrap(function, tool))
+        wrapped = wrap(function, tool)
+        if not hasattr(function, "__name__"):
+            # Frameworks name the tool after the function, and show its docstring to the model.
+            wrapped.__name__ = wrapped.__qualname__ = tool.name
+            wrapped.__doc__ = tool.description or None
+        return typing.cast("Function", wrapped)
 
     return decorate
+
+
+def _description(function: Callable[..., Any]) -> str:
+    """Return the docstring: of a partial its function's, of an object that is called its own or its class's."""
+    return inspect.getdoc(function.func if isinstance(function, functools.partial) else function) or ""
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -90,6 +90,7 @@ async def test_partials_and_callable_objects_are_guarded(task, tabard_fake):
             return n
 
     def add(a: int, b: int) -> int:
+        """Add."""
         return a + b
 
     async def later(a: int, b: int) -> int:
@@ -98,6 +99,8 @@ async def test_partials_and_callable_objects_are_guarded(task, tabard_fake):
     assert tabard.guard("object")(Tool())(1) == 1
     assert await tabard.guard("later")(Later())(2) == 2
     assert tabard.guard("partial")(functools.partial(add, 1))(2) == 3
+    named = tabard.guard("sum")(functools.partial(add, 1))
+    assert (named.__name__, named.__doc__) == ("sum", "Add.")
     assert await tabard.guard("partial")(functools.partial(later, b=1))(2) == 3
     assert [call.arguments for call in tabard_fake.calls] == [{"n": 1}, {"n": 2}, {"b": 2}, {"a": 2, "b": 1}]
     for nameless in (Tool(), Later(), functools.partial(add, 1)):
