@@ -16,7 +16,7 @@ with FakeSidecar() as fake:
     sys.stdin.read()
 """
 FORK = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
 import tabard
 
 address, kinds = sys.argv[1], sys.argv[2].split("+")
@@ -40,6 +40,7 @@ children = []
 for _ in range(8):
     child = os.fork()
     if not child:
+        signal.alarm(30)  # a child that hangs is a failure, and doesn't stay
         try:
             use()
         except tabard.InvalidRequest as error:
