@@ -213,6 +213,14 @@ def mismatch(left: frozenset[str], right: frozenset[str], origin: Origin | None,
     frame.sink.add(Finding(frame.at, "type_mismatch", message, step, origin), frame)
 
 
+def mixed_types(shape: Values, types: frozenset[str], frame: Frame) -> None:
+    """Note values of data that are compared by order and have several types: those of the wrong one never match."""
+    shown = ".".join(("data", *shape.path))
+    message = f"{shown} is {' in one place and '.join(sorted(types))} in another, and one type is needed here"
+    step = "Write all of them in one type, or test the type before, with is_number(value)"
+    frame.sink.add(Finding(frame.at, "type_mismatch", message, step, None), frame)
+
+
 def lookup_mismatch(types: frozenset[str], keys: frozenset[str], origin: Origin | None, frame: Frame) -> None:
     """Note a lookup by keys of a type that the collection hasn't got, such as by a text in an array."""
     where, by = (" or ".join(sorted(each)) for each in (types, keys))

@@ -245,6 +245,8 @@ class Flow(Terms):
             if operators.excludes(self, terms, frame, negated=bool(expression.get("negated"))):
                 return False
             operators.call(self, terms, frame)
+            if not expression.get("negated") and not targets:
+                operators.narrow(terms, frame)
         elif "symbols" in terms:
             self._some(terms["symbols"], frame)
         elif "domain" in terms:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from tabard_sidecar.policy.loading import passing
 from tabard_sidecar.policy.loading.bounds import ANY, Fits, Many, Origin, SetValue, Shape, Unknown, Values
-from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch, unknown_key
+from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch, mixed_types, unknown_key
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
 from tabard_sidecar.policy.loading.shapes import common_origin, fits, is_literal, items_of, kind_of, kinds
@@ -222,8 +223,18 @@ def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
             _compare_names(one, other, frame)
             return
     types = [_without_null(kinds(side)) for side in (left, right)]
+    if name in _ORDER:
+        _find_mixed(left, types[0], types[1], frame)
+        _find_mixed(right, types[1], types[0], frame)
     if types[0] and types[1] and not types[0] & types[1] and not _both_literal(left, right):
         mismatch(types[0], types[1], _origin(left) or _origin(right), frame)
+
+
+def _find_mixed(side: Shape, own: frozenset[str] | None, others: frozenset[str] | None, frame: Frame) -> None:
+    """Find data of several types, some of which the other side never has."""
+    several = own is not None and len(own) > 1 and bool(others is None or own - others)
+    if isinstance(side, Values) and side.origin is None and own and several:
+        mixed_types(side, own, frame)
 
 
 def _compare_names(literals: Shape, names: Values, frame: Frame) -> None:
@@ -257,6 +268,18 @@ def _both_literal(left: Shape, right: Shape) -> bool:
 
 def _origin(shape: Shape) -> Origin | None:
     return shape.origin if isinstance(shape, Values) else None
+
+
+def narrow(terms: list[Json], frame: Frame) -> None:
+    """Let a variable of data have only values of the type that a test asks for."""
+    kind = _TESTS.get(name_of(terms[0]))
+    if kind is None or len(terms) != _PAIR or terms[1].get("type") != "var":
+        return
+    name = str(terms[1]["value"])
+    known = frame.variables.get(name)
+    if isinstance(known, Values) and known.origin is None and len(kinds(known) or ()) > 1:
+        items = tuple(item for item in known.items if kind_of(item) == kind)
+        frame.variables[name] = replace(known, items=items, types=[], below={})
 
 
 def excludes(flow: Flow, terms: list[Json], frame: Frame, *, negated: bool) -> bool:

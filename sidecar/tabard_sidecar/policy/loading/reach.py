@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from tabard_sidecar.policy.loading.ast import Node, Place, place
 from tabard_sidecar.policy.loading.bounds import Fits, Listed, Shape, Values
+from tabard_sidecar.policy.loading.contradictions import contradictions
 from tabard_sidecar.policy.loading.finding import UNLISTED
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.literals import nearest
@@ -64,6 +65,8 @@ def check_reach(
         yield _problem(source.file, finding.at, finding.code, finding.message, finding.next_step)
     yield from _check_elements(flow, names)
     yield from _check_start(flow)
+    for found in contradictions(program):
+        yield _problem(found.clause.source.file, found.at, "contradiction", found.message, found.next_step)
     for clause, path, message, step in wrong_masks(flow):
         at = _place_of(clause.rule.node, path) or clause.rule.place
         yield _problem(clause.source.file, at, "mask_unknown", message, step)

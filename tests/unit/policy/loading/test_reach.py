@@ -622,6 +622,76 @@ def test_a_mask_whose_path_a_record_may_have_is_accepted(engine, element):
     assert masking(engine, element) == set()
 
 
+CONTRADICTIONS = [
+    denied_if('input.operation == "start_task"; input.tool.name == "notes.read"'),
+    denied_if('input.tool.name == "notes.read"; input.tool.name == "notes.write"'),
+    denied_if('input.tool.name in {"notes.read"}; input.tool.name in ["notes.write"]'),
+    denied_if('input.tool.name == "notes.read"; t := input.tool.name; t == "notes.write"'),
+    denied_if('input.operation == "authorize"; input.operation == "renew"'),
+    denied_if('input.operation in {"start_task", "delegate"}; count(input.tool.arguments) > 3'),
+    denied_if('input.operation == "filter_tools"; input.tool.arguments.id == "x"'),
+    denied_if('input.operation == "authorize"; input.request.holder == "x"'),
+    denied_if('input.tool.name == "notes.read"; input.request.limits.ttl_seconds > 3'),
+    denied_if('input.task.purpose == "a"; input.task.purpose == "b"'),
+    'deny contains {"code": "no", "message": input.tool.name} if input.operation == "start_task"\n',
+    '_x if { input.operation == "start_task"; input.tool.name == "notes.read" }\n\n' + denied_if("_x"),
+    '_x := 1 if input.agent.id == "x" else := 2 if { input.operation == "renew"; input.request.holder }\n\n'
+    + denied_if("_x == 2"),
+    'grant contains {"code": "g"} if input.operation == "renew"\n',
+    'start contains {"code": "t", "limits": {"ttl_seconds": 5}} if input.tool.name == "notes.read"\n',
+]
+TOGETHER = [
+    denied_if('input.operation == "renew"; input.tool.arguments.id == "x"'),
+    denied_if('input.operation in {"start_task", "authorize"}; input.tool.name == "notes.read"'),
+    denied_if('input.operation == "start_task"; not input.tool.name == "notes.read"'),
+    denied_if('input.operation == "start_task"; count([x | x := input.tool.name]) == 0'),
+    denied_if('input.tool.name in {"notes.read", "notes.write"}; input.tool.name == "notes.write"'),
+    denied_if('input.tool.name == "notes.read"; input.tool.name != "notes.write"'),
+    denied_if('input.operation == "start_task"; object.get(input, ["tool", "name"], "") == ""'),
+    'start contains {"code": "t", "limits": {"ttl_seconds": 5}} if input.request.limits.ttl_seconds < 5\n',
+    'renew contains {"code": "r", "ttl_seconds": 4} if input.tool.name == "notes.read"\n',
+]
+
+
+@pytest.mark.parametrize("rules", CONTRADICTIONS)
+def test_conditions_that_exclude_each_other_are_refused(engine, rules):
+    assert problems(engine, rules) == {"contradiction"}
+
+
+@pytest.mark.parametrize("rules", TOGETHER)
+def test_conditions_that_hold_together_are_accepted(engine, rules):
+    assert problems(engine, rules) == set()
+
+
+MIXED = {**DATA, "l": {"u1": {"max": "500"}, "u2": {"max": 500}, "u3": {"max": None}}, "n": ["1", 2]}
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        "input.delegation.depth > data.l[input.subject.id].max",
+        "some row in data.l; row.max < input.delegation.depth",
+        "input.tool.arguments.id > data.l[input.subject.id].max",
+        "some n in data.n; n > input.delegation.depth",
+        "x := data.l[input.subject.id].max; not x > 4",
+    ],
+)
+def test_data_of_several_types_is_refused_where_one_is_needed(engine, conditions):
+    assert problems(engine, denied_if(conditions), data=MIXED) == {"type_mismatch"}
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        'data.l[input.subject.id].max == "500"',
+        "x := data.l[input.subject.id].max; is_number(x); input.delegation.depth > x",
+        "input.delegation.depth > data.l.u2.max",
+    ],
+)
+def test_data_of_several_types_is_accepted_where_the_type_is_tested(engine, conditions):
+    assert problems(engine, denied_if(conditions), data=MIXED) == set()
+
+
 OPTIONAL = """# METADATA
 # custom:
 #   tabard:
