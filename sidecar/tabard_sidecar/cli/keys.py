@@ -17,7 +17,8 @@ from tabard_sidecar.cli.options import config_options, json_option, load_setting
 from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
-from tabard_sidecar.keys.model import USES, Key, KeyringError
+from tabard_sidecar.keys.keyring import jwks as jwk_set
+from tabard_sidecar.keys.model import SIGNING, USES, Key, KeyringError
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _SEE = "docs/reference/config.md#keys"
@@ -113,6 +114,21 @@ def list_keys(directory: Path, as_json: bool) -> None:
         echo(
             f"{key.kid:<28} {key.use:<8} {key.algorithm:<6} {row['state']:<8} from {row['active_from']}{until}"
         )
+
+
+@keys.command(name="jwks")
+@_on_keyring
+def jwks(directory: Path) -> None:
+    """Print the zone's public signing keys as a JWK Set, for backends.
+
+    It holds no secret. A backend takes it as a file (jwks=) or from an https address where it is
+    put. Print it again after each rotation: a new key is in it before its first use, a retired one
+    no longer.
+    """
+    document = jwk_set(Keyring(directory))
+    if not document["keys"]:
+        raise KeyringError(f"there is no signing key; run: tabard keys new --use {SIGNING}")
+    echo_json(document)
 
 
 @keys.command(name="export")

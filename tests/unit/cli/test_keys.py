@@ -5,8 +5,9 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from tabard.verify.keys import parse_jwks
 from tabard_sidecar.cli.keys import keys
-from tabard_sidecar.keys import ROOT, SIGNING, Keyring
+from tabard_sidecar.keys import ROOT, SIGNING, Keyring, jwks
 
 
 @pytest.fixture
@@ -55,7 +56,9 @@ def test_export_prints_the_audiences_keys_and_what_they_can_do(run, directory):
     assert "can also mint" in result.stderr
 
 
-@pytest.mark.parametrize("command", [("rotate", "--use", "root"), ("list",), ("export", "--audience", "a")])
+@pytest.mark.parametrize(
+    "command", [("rotate", "--use", "root"), ("list",), ("export", "--audience", "a"), ("jwks",)]
+)
 def test_a_directory_that_is_refused_ends_with_the_configuration_exit_code(run, directory, command):
     directory.mkdir(mode=0o755)
 
@@ -63,6 +66,29 @@ def test_a_directory_that_is_refused_ends_with_the_configuration_exit_code(run, 
 
     assert result.exit_code == 3
     assert f"chmod 700 {directory}" in result.output
+
+
+def test_jwks_prints_what_the_sidecar_publishes_and_a_backend_accepts(run, directory, tmp_path):
+    run("new", "--use", "root")
+    run("new", "--use", "signing", "--algorithm", "EdDSA")
+    run("rotate", "--use", "signing")
+
+    printed = run("jwks").stdout
+
+    assert json.loads(printed) == jwks(Keyring(directory))
+    waiting_too = {key.kid for key in Keyring(directory).list(SIGNING)}
+    assert set(parse_jwks(printed.encode())) == waiting_too
+    assert len(waiting_too) == 2
+    assert not {"d", "k"} & {member for key in json.loads(printed)["keys"] for member in key}
+
+
+def test_jwks_without_a_signing_key_says_how_to_make_one(run):
+    run("new", "--use", "root")
+
+    result = run("jwks")
+
+    assert result.exit_code == 3
+    assert "tabard keys new --use signing" in result.output
 
 
 def test_exporting_without_a_root_key_says_how_to_make_one(run):
