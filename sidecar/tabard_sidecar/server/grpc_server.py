@@ -16,8 +16,7 @@ LARGE_IN_FLIGHT = 2
 _MAX_METADATA_BYTES = 16 * 1024
 _FRAME_BYTES = 16 * 1024
 """Longest frame; HTTP/2 allows no smaller limit (RFC 9113, section 6.5.2)."""
-_STREAMS = 6
-"""Requests and streams per connection; a client waits with one more."""
+_OPERATOR_STREAMS = 6
 _WAITING = 32
 """Requests of all connections that were received and that Python hasn't seen yet; one more is refused at once."""
 _HANDSHAKE_SECONDS = 5
@@ -35,6 +34,7 @@ def grpc_server(
         listener: ``agent`` or ``operator``.
         interceptors: stand before every method.
     """
+    agents = listener == "agent"
     return grpc.aio.server(
         interceptors=tuple(interceptors),
         # What isn't received yet is bounded, too: so many requests of so many bytes each.
@@ -46,10 +46,13 @@ def grpc_server(
             # A byte of a frame can repeat a whole header (HPACK). gRPC refuses the list when it is too long, but reads the frame
             # to its end and keeps the list until Python has seen the request. So frames and requests are bounded as well.
             ("grpc.http2.max_frame_size", _FRAME_BYTES),
-            ("grpc.max_concurrent_streams", _STREAMS),
+            ("grpc.max_concurrent_streams", limits.max_streams if agents else _OPERATOR_STREAMS),
             ("grpc.server.max_pending_requests", _WAITING),
             ("grpc.server.max_pending_requests_hard_limit", _WAITING),
-            ("grpc.max_allowed_incoming_connections", most_connections(listener)),
+            (
+                "grpc.max_allowed_incoming_connections",
+                most_connections(listener, limits.max_connections if agents else None),
+            ),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
             ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
         ),

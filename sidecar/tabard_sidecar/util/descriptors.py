@@ -21,15 +21,17 @@ def raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def most_connections(listener: str) -> int:
+def most_connections(listener: str, wanted: int | None = None) -> int:
     """Return how many connections a listener may have open, by the limit of open files.
 
     Args:
         listener: ``agent``, ``operator``, ``health``, ``http`` or ``introspection``.
+        wanted: how many it should have; by default the listener's usual number.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED[listener]
-    everything = sum(number * _PER_CONNECTION.get(name, 1) for name, number in _WANTED.items())
+    wanted = wanted or _WANTED[listener]
+    shares = _WANTED | {listener: wanted}
+    everything = sum(number * _PER_CONNECTION.get(name, 1) for name, number in shares.items())
     if soft == resource.RLIM_INFINITY or soft >= everything + _RESERVED:
         return wanted
     left = soft - min(_RESERVED, soft // 2)

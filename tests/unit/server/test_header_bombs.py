@@ -120,3 +120,29 @@ async def test_memory_stays_bounded(folder, listener, kind):
         async with asyncio.timeout(20):
             await started(world)
         assert "hpack" not in sidecar.logs[0].read_text()
+
+
+def open_connections(path: Path, number: int) -> int:
+    """Connect often and return how many connections the server keeps."""
+    kept, held = 0, []
+    for _ in range(number):
+        one = socket.socket(socket.AF_UNIX)
+        held.append(one)
+        one.settimeout(2)
+        one.connect(str(path))
+        with contextlib.suppress(OSError):
+            one.sendall(_PREFACE + frame(_SETTINGS, 0, 0))
+            kept += bool(one.recv(1))
+    for one in held:
+        one.close()
+    return kept
+
+
+@pytest.mark.parametrize("most", [4, 40])
+async def test_the_configuration_says_how_many_connections_agents_get(folder, most):
+    overrides = {"limits.max_connections": most}
+    async with World(folder, workloads=("orchestrator",), overrides=overrides) as world:
+        path = Path(world.sidecars["orchestrator"].address.removeprefix("unix:"))
+        kept = await asyncio.to_thread(open_connections, path, most + 10)
+        # The test's own client may hold one.
+        assert most - 1 <= kept <= most
