@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from tabard_sidecar.policy.loading.ast import Node, Rule, package_path, place, rules
+from tabard_sidecar.policy.loading.strays import almost
 from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.resources import ELEMENTS
 
@@ -55,11 +56,16 @@ def check_tests(tests: Mapping[str, Node]) -> Iterator[PolicyProblem]:
     """Yield the rules of files with tests that look like rules to serve: those files are never served."""
     for file, module in tests.items():
         package = package_path(module)
+        read = set(_names(module.get("rules") or (), module))
         extends = package[:1] in {("policy",), ("lib",), ("system",)} and not package[-1].endswith("_test")
         for rule in rules(module):
             if rule.name in ELEMENTS and rule.shape != "a function":
                 step = f"Rename the file, so that it doesn't end in _test.rego, or the rule {rule.name}"
                 yield _never_asked(file, rule, f"{rule.name} in a file with tests is never asked", step)
+            elif rule.name not in read and almost(rule.name.partition("_")[0], "test") and "_" in rule.name:
+                if not rule.name.startswith(_TEST_RULES):
+                    step = f"Call it test_{rule.name.partition('_')[2]}"
+                    yield _never_asked(file, rule, f"{rule.name} is never run as a test", step)
             elif extends and not rule.name.startswith(_TEST_RULES):
                 name = ".".join(package)
                 message = f"{rule.name} adds to package {name} in tests only, so they test another policy than is served"

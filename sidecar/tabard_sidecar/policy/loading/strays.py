@@ -21,28 +21,35 @@ _MAX_ENTRIES = 200_000
 _HISTORY = frozenset({".git", ".hg", ".jj", ".svn"})
 
 
+_CASES = re.compile(r"(?:(.+)[_-]|)cases?\.(ya?ml)")
+
+
 def misspelt(name: str, known: frozenset[str]) -> str:
     """Return the name that a file's name must have meant; empty if it is spelt as it has to be, or unrelated.
 
     Meant are names in other letters, with blanks or ``.txt`` around them, or with one letter of the ending (of a data file's
-    whole name) missing, too many, wrong or exchanged.
+    whole name) missing, too many, wrong or exchanged. So are decision cases whose names don't end in ``_cases.yaml``.
 
     Args:
         name: the file's name, without its folder.
         known: names of data files.
     """
     plain = name.strip().lower().removesuffix(".txt")
+    cases = _CASES.fullmatch(plain)
+    if cases:
+        meant = f"{cases[1] or 'policy'}_cases.{cases[2]}"
+        return "" if name.endswith(f"_cases.{cases[2]}") else meant
     if plain == name.lower() == name:
         stem, dot, ending = plain.rpartition(".")
-        if dot and ending != "rego" and _almost(ending, "rego"):
+        if dot and ending != "rego" and almost(ending, "rego"):
             return f"{stem}.rego"
-        return "" if name in known else next((one for one in sorted(known) if _almost(name, one)), "")
+        return "" if name in known else next((one for one in sorted(known) if almost(name, one)), "")
     if plain.endswith(".rego"):
         return name.strip()[: len(plain) - len(".rego")] + ".rego"
     return plain if plain in known else ""
 
 
-def _almost(name: str, meant: str) -> bool:
+def almost(name: str, meant: str) -> bool:
     """Tell whether one letter is missing, too many or wrong, or two are exchanged."""
     pairs = enumerate(zip(name, meant, strict=False))
     same = next((index for index, (left, right) in pairs if left != right), min(len(name), len(meant)))
