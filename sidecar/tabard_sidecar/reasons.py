@@ -155,6 +155,14 @@ def reason_texts() -> Mapping[str, ReasonText]:
     return parse_texts(Path(__file__).with_name("reasons.toml").read_text(encoding="utf-8"))
 
 
+@functools.cache
+def client_texts() -> Mapping[str, ReasonText]:
+    """Return the table of the codes that only the Python client gives. It is a file of the client's package."""
+    from importlib.resources import files  # noqa: PLC0415 - serving starts faster without it
+
+    return parse_texts((files("tabard") / "reasons.toml").read_text(encoding="utf-8"))
+
+
 def parse_texts(document: str) -> dict[str, ReasonText]:
     """Read a table such as reasons.toml.
 

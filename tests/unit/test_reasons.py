@@ -14,7 +14,7 @@ from tabard.caveats import OPERATORS, FailureCode
 from tabard.codes import CLIENT_CODES
 from tabard.verify.errors import CODES as REJECTIONS
 from tabard_sidecar.errors import StatusName
-from tabard_sidecar.reasons import REASON_CODES, describe, parse_texts, reason_texts
+from tabard_sidecar.reasons import REASON_CODES, client_texts, describe, parse_texts, reason_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference" / "errors"
@@ -25,7 +25,7 @@ SOURCES = [
     if path.name != "reasons.py"
 ]
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
-CLIENT_TEXTS = parse_texts((ROOT / "sdk/reasons.toml").read_text())
+CLIENT_TEXTS = client_texts()
 CODES = REASON_CODES | CLIENT_CODES
 CODE_TYPES = ("ReasonCode", "FailureCode")
 
@@ -177,7 +177,7 @@ def test_every_code_of_the_client_is_given_somewhere():
 
 
 def test_a_model_is_told_what_the_errors_say():
-    shared = tomllib.loads((ROOT / "sdk/reasons.toml").read_text())["model_texts"]
+    shared = tomllib.loads((ROOT / "sdk/tabard/reasons.toml").read_text())["model_texts"]
     classes = {"denied": errors.Denied, "unavailable": errors.Unavailable, "invalid": errors.InvalidRequest}
     assert shared == {name: kind("rpc_failed", "").for_model() for name, kind in classes.items()}
 
@@ -268,6 +268,7 @@ OTHER_WORDS = {
     "policy_revision",
     "decision_id",
     "intent_source",
+    "intent_token",
     "keys_file",
     "request_id",
 }

@@ -14,7 +14,7 @@ from tabard_sidecar.cli.options import json_option, secret_argument
 from tabard_sidecar.cli.terminal import echo, echo_json, visible
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_SEE = "docs/agents.md#the-tool-catalogue"
+_SEE = "tabard catalogue --help"
 
 
 @click.group()

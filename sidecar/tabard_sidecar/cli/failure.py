@@ -11,8 +11,6 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.terminal import echo, style
 from tabard_sidecar.util.problems import SourceProblem
 
-_CONFIGURATION = "docs/reference/config.md"
-
 
 class Failure(click.ClickException):
     """Ends the command.
@@ -22,7 +20,7 @@ class Failure(click.ClickException):
         exit_code: how the command ends.
         where: file, address or setting that it is about.
         next_step: what to do.
-        see: page of the documentation.
+        see: where to read more.
     """
 
     def __init__(
@@ -56,19 +54,24 @@ class ConfigFailure(Failure):
         for problem in self.problems:
             echo(f"  {problem}", file=file, err=file is None)
             hint = f"{problem.next_step} " if problem.next_step else ""
-            echo(f"      {hint}See {_anchor(problem)}", file=file, err=file is None)
+            echo(f"      {hint}See `{_anchor(problem)}`.", file=file, err=file is None)
 
 
 def _anchor(problem: SourceProblem) -> str:
-    """Return the section of the documentation that describes the setting."""
+    """Return the command that describes the setting's section."""
     section, dot, _ = problem.key.partition(".")
-    return f"{_CONFIGURATION}#{section}" if dot else _CONFIGURATION
+    return explained(section) if dot else "tabard config schema"
 
 
 def error_page(code: str) -> str:
-    """Return the page about a reason code of the sidecar or the client; empty for a policy's own code."""
+    """Return the command that explains a code of the sidecar or the client; empty for a policy's own code."""
     from tabard.codes import CLIENT_CODES  # noqa: PLC0415 - only failures pay for it
 
     from tabard_sidecar.reasons import REASON_CODES  # noqa: PLC0415
 
-    return f"docs/reference/errors/{code}.md" if code in REASON_CODES | CLIENT_CODES else ""
+    return explained(code) if code in REASON_CODES | CLIENT_CODES else ""
+
+
+def explained(name: str) -> str:
+    """Return the command that explains a code or a setting, on machines without the documentation, too."""
+    return f"tabard explain {name}"

@@ -12,7 +12,7 @@ import click
 from tabard import base64url
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.failure import Failure, explained
 from tabard_sidecar.cli.options import config_options, json_option, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.keys.jwk import ALGORITHMS
@@ -21,7 +21,7 @@ from tabard_sidecar.keys.keyring import jwks as jwk_set
 from tabard_sidecar.keys.model import SIGNING, USES, Key, KeyringError
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_SEE = "docs/reference/config.md#keys"
+_SEE = explained("keys")
 
 _use = click.option("--use", type=click.Choice(USES), required=True, help="Use of the key.")
 

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "state": ("tabard_sidecar.cli.state", "state", "Check and compact the state store."),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
+    "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a reason code or a setting."),
     "health": ("tabard_sidecar.cli.health_command", "health", "Ask a running sidecar whether it is ready."),
     "opa": ("tabard_sidecar.cli.opa", "opa", "Run the OPA command line of the embedded engine's version."),
     "completion": ("tabard_sidecar.cli.completion", "completion", "Print a shell completion script."),
@@ -81,11 +82,27 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001 - click's signature
+    if wanted:
+        from tabard_sidecar.cli.version import distribution_version  # noqa: PLC0415 - see COMMANDS
+
+        echo(f"tabard {distribution_version()}")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 1 negative result, 2 usage, 3 configuration, 4 policy, 5 cannot bind, 6 dependency "
     "unreachable, 130 interrupted.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version of Tabard; `tabard version` shows all.",
 )
 def command() -> None:
     """Tabard, the authorization sidecar for AI agents."""

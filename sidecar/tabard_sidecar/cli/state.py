@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.failure import Failure, explained
 from tabard_sidecar.cli.options import config_options, json_option, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.state.store import StateStore
 
 _T = TypeVar("_T")
-_SEE = "docs/reference/config.md#state"
+_SEE = explained("state")
 
 
 @click.group()

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.failure import Failure, explained
 from tabard_sidecar.cli.options import config_options, json_option, json_pairs, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json
 
 _AUDIENCE = "tabard"
-_SEE = "docs/reference/config.md#insecure"
+_SEE = explained("insecure")
 
 
 @click.command()

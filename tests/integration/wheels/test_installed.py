@@ -27,6 +27,13 @@ def test_versions(installed: Shell):
     assert "1.22." in installed("tabard opa version")
 
 
+def test_codes_are_explained_without_the_documentation(installed: Shell):
+    """The sidecar's, the client's and a setting."""
+    assert "less left than the call costs" in installed("tabard explain budget_exhausted")
+    assert "outside every `with task:` block" in " ".join(installed("tabard explain no_current_task").split())
+    assert "Where state is kept" in installed("tabard explain state.url")
+
+
 def test_the_quickstart(installed: Shell):
     """Init, test, serve, call: the README's commands one after the other, then its Python."""
     program = f"""{block("python", "tabard.guard")}

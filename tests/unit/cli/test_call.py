@@ -81,7 +81,7 @@ def test_denied_call_says_what_to_do(tabard):
     assert out.startswith("DENY notes.delete\n  code       never_delete\n  rule       policy.quickstart\n")
     code, out, _ = tabard("call", "notes.read", "--arg", "id=seven")
     assert code == 1
-    assert "see        docs/reference/errors/arguments_invalid.md" in out
+    assert "see        tabard explain arguments_invalid" in out
     assert "next " in out
 
 
@@ -150,7 +150,7 @@ def test_a_sidecar_that_does_not_answer(tabard, tmp_path):
     code, _, err = tabard("call", "notes.read", "--address", f"unix:{tmp_path}/none")
     assert code == 6
     assert "tabard serve" in err
-    assert "see: docs/reference/errors/sidecar_unreachable.md" in err
+    assert "see: tabard explain sidecar_unreachable" in err
 
 
 def test_decision_log_of_all_that_is_intact_and_holds_no_secret(tabard, quickstart):

@@ -70,6 +70,7 @@ def test_version(tabard):
     code, out, _ = tabard("version", "--json")
     assert code == 0
     assert json.loads(out)["opa"].startswith("1.22.")
+    assert tabard("--version") == (0, f"tabard {json.loads(out)['tabard']}\n", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -123,7 +124,7 @@ def test_config_check_tells_everything(tabard, tmp_path):
     assert f"{tmp_path}/tabard.yaml:1:1: htpp: unknown key" in err
     assert 'Did you mean "http"?' in err
     assert f"{tmp_path}/tabard.yaml:3:14: audit.keep_days:" in err
-    assert "docs/reference/config.md#audit" in err
+    assert "See `tabard explain audit`." in err
     code, out, _ = tabard("config", "check", "--json")
     assert code == 3
     assert [problem["line"] for problem in json.loads(out)["problems"]] == [1, 3]
