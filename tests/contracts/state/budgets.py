@@ -49,6 +49,22 @@ class BudgetsContract:
         assert not any(state.spent.values())
         assert (state.labels, state.calls, state.label_version) == ((), (), 0)
 
+    @pytest.mark.parametrize(
+        ("limits", "exhausted"),
+        [((3, 2), 1), ((2, 3), 0), ((3, 2, 2), 1), ((4, 3, 2), 2), ((2, 2), 0), ((9, 3, 2, 5), 2)],
+    )
+    async def test_the_exhausted_one_of_several_budgets_of_one_name_is_named(self, store, limits, exhausted):
+        """The outermost one that has too little left, not one that the call itself would have spent to the last."""
+        root = (await new_task(store)).root_id
+        links = chain(root).link_ids
+        budgets = tuple(BudgetLimit(f"{root}/{place}", "mails", limit) for place, limit in enumerate(limits))
+        of = Chain(links, budgets)
+        for _ in range(min(limits)):
+            assert (await store.reserve(wanted(of, charges={"mails": 1}))).state is ReserveState.DONE
+        answer = await store.reserve(wanted(of, charges={"mails": 1}))
+        assert (answer.state, answer.what) == (ReserveState.EXHAUSTED, f"{root}/{exhausted}")
+        assert set((await store.look_up(of)).spent.values()) == {min(limits)}
+
     async def test_siblings_share_what_is_above_them(self, store):
         root = (await new_task(store)).root_id
         for link, state in (
