@@ -150,8 +150,14 @@ class Observer(Protocol):
         """Observe one stage of a request while the context lasts."""
         ...
 
-    def decided(self, operation: Operation, decision: Decision, seconds: float) -> None:
-        """Count a decision and its duration."""
+    def decision(self, operation: Operation) -> AbstractContextManager[object]:
+        """Observe the work of one decision while the context lasts."""
+        ...
+
+    def decided(
+        self, operation: Operation, decision: Decision, seconds: float, *, task_id: str, tool: str
+    ) -> None:
+        """Count a decision and its duration; task and tool are empty if nothing verified names them."""
         ...
 
 

@@ -74,7 +74,7 @@ class Authorizer:
         stages = self._stages
         with stages.observer.stage("verify"):
             agent, grant = self._verify(request)
-            recorder.verified(agent, grant=grant)
+            recorder.verified(agent, grant=grant, tool=request.tool)
             asked = await stages.calls.read(request)
             recorder.read(partial(_read, asked.tool))
             spec = await stages.check_tool(grant, asked.tool, now=stages.clock())

@@ -96,15 +96,31 @@ class DecisionRecorder:
         self._agent: Agent | None = None
         self._grant: VerifiedGrant | None = None
         self._subject: Subject | None = None
+        self._tool = ""
 
     def verified(
-        self, agent: Agent, *, grant: VerifiedGrant | None = None, subject: Subject | None = None
+        self,
+        agent: Agent,
+        *,
+        grant: VerifiedGrant | None = None,
+        subject: Subject | None = None,
+        tool: str = "",
     ) -> None:
-        """Note who asks: the holder of a verified grant, or a workload with a verified person.
+        """Note who asks, and for which tool: the holder of a verified grant, or a workload with a verified person.
 
         Until then nothing of the request is recorded but its digest.
         """
-        self._agent, self._grant, self._subject = agent, grant, subject
+        self._agent, self._grant, self._subject, self._tool = agent, grant, subject, tool
+
+    @property
+    def tool(self) -> str:
+        """The tool that a verified holder asked for; empty if there is none."""
+        return self._tool
+
+    @property
+    def task_id(self) -> str:
+        """The task of the verified grant; empty if there is none."""
+        return self._grant.task.id if self._grant is not None else ""
 
     def read(self, asked: Callable[[], bytes]) -> None:
         """Note that the request was read, and what to record of it from now on."""
@@ -112,6 +128,7 @@ class DecisionRecorder:
 
     def renews(self, old: Introspection) -> None:
         """Note the verified credential that is to be renewed, and the tool for which it was issued."""
+        self._tool = old.tool
         self._effects |= {
             "renews": old.credential_id,
             "tool": old.tool,
@@ -393,6 +410,16 @@ class DecisionRunner:
         Raises:
             NoDecision: no decision could be made or recorded.
         """
+        with self._observer.decision(operation):
+            return await self._run(operation, work, asked, request_id)
+
+    async def _run(
+        self,
+        operation: Operation,
+        work: Callable[[DecisionRecorder], Awaitable[Answer]],
+        asked: Callable[[], bytes],
+        request_id: str,
+    ) -> Answer:
         began = perf_counter()
         recorder = DecisionRecorder(self._log, self._clock, operation, asked, request_id=request_id)
         try:
@@ -414,7 +441,13 @@ class DecisionRunner:
         except Exception:
             await self._apart(recorder.give_back())
             raise
-        self._observer.decided(operation, answer.decision, perf_counter() - began)
+        self._observer.decided(
+            operation,
+            answer.decision,
+            perf_counter() - began,
+            task_id=recorder.task_id or (answer.verified.task.id if answer.verified is not None else ""),
+            tool=recorder.tool,
+        )
         return answer
 
     async def settled(self) -> None:

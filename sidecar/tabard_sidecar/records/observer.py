@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from types import TracebackType
 
@@ -11,6 +11,8 @@ from prometheus_client import Histogram
 from tabard_sidecar.model import Decision, Operation
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.tracing import NoTracing, Tracing
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class _Timed:
@@ -69,9 +71,27 @@ class RecordsObserver:
             return _Timed(histogram)
         return _TimedSpan(histogram, self._tracing.stage(name))
 
-    def decided(self, operation: Operation, decision: Decision, seconds: float) -> None:
-        """Count a decision and, if it carries one, its credential."""
+    def decision(self, operation: Operation) -> AbstractContextManager[object]:
+        """Return a context that is the span of one decision if tracing is on."""
+        return _NOTHING if self._tracing is None else self._tracing.stage(operation.value)
+
+    def decided(
+        self, operation: Operation, decision: Decision, seconds: float, *, task_id: str = "", tool: str = ""
+    ) -> None:
+        """Count a decision and, if it carries one, its credential; tell its span what was decided."""
         code = decision.reasons[0].code if decision.reasons else ""
         self._metrics.decided(operation.value, allowed=decision.allowed, code=code, seconds=seconds)
         if decision.allowed and decision.credential is not None:
             self._metrics.issued(decision.credential.kind)
+        if self._tracing is not None:
+            self._tracing.describe(
+                {
+                    "tabard.decision.id": decision.decision_id,
+                    "tabard.operation": operation.value,
+                    "tabard.effect": "allow" if decision.allowed else "deny",
+                    "tabard.code": code,
+                    "tabard.policy.module": decision.reasons[0].module if decision.reasons else "",
+                    "tabard.task.id": task_id,
+                    "gen_ai.tool.name": tool,
+                }
+            )

@@ -1,12 +1,15 @@
 """Exports traces with OpenTelemetry. Imported only if a collector is configured.
 
-A span holds names and codes of this code base, never a message: messages quote what agents, people and policies say, and
-stack traces quote everything. The decision log has them, under the trace id.
+A span of a decision names it, its task, tool, code and policy module. No span holds a message or arguments: messages quote
+what agents, people and policies say, and stack traces quote everything. The decision log has them, under the trace id.
+
+``gen_ai.tool.name`` is OpenTelemetry's (https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/). It has no
+attributes for a decision about access, so the others begin with ``tabard.``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 _MAX_CA_BYTES = 1 << 20
 _EXPORT_SECONDS = 2  # also bounds how long a missing collector delays the stop
+_MOST_CHARACTERS = 256
 _CARRIED = ("traceparent", "tracestate")
 
 
@@ -71,6 +75,14 @@ class OtelTracing:
                 span.set_status(Status(StatusCode.ERROR, type(error).__name__))
                 raise
 
+    def describe(self, attributes: Mapping[str, str]) -> None:
+        """Add attributes to the current span, redacted and cut; empty ones are left out."""
+        span = trace.get_current_span()
+        if span.is_recording():
+            for name, value in attributes.items():
+                if value:
+                    span.set_attribute(name, redact_text(value[:_MOST_CHARACTERS]))
+
     def ids(self) -> tuple[str, str] | None:
         """Return trace id and span id of the current span, hex."""
         context = trace.get_current_span().get_span_context()
@@ -105,6 +117,8 @@ def create_otel_tracing(config: TelemetryConfig, *, version: str, zone: str, ins
     import grpc  # noqa: PLC0415 - with the exporter below
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
+    from tabard_sidecar.records.exporting import ReportingExporter  # noqa: PLC0415
+
     endpoint = config.otlp_endpoint or ""
     secure = endpoint.startswith("https://")
     roots = read_trusted(config.otlp_ca_file, _MAX_CA_BYTES)[0] if config.otlp_ca_file else None
@@ -115,7 +129,7 @@ def create_otel_tracing(config: TelemetryConfig, *, version: str, zone: str, ins
         credentials=grpc.ssl_channel_credentials(roots) if secure else None,
     )
     provider = create_provider(
-        BatchSpanProcessor(exporter),
+        BatchSpanProcessor(ReportingExporter(exporter, endpoint)),
         sample_ratio=config.sample_ratio,
         version=version,
         zone=zone,

@@ -5,7 +5,7 @@ Without a configured collector tracing is off: OpenTelemetry isn't imported and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class Tracing(Protocol):
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """Start the span of one stage of the current request."""
+        ...
+
+    def describe(self, attributes: Mapping[str, str]) -> None:
+        """Add attributes to the current span; empty ones are left out."""
         ...
 
     def ids(self) -> tuple[str, str] | None:
@@ -44,6 +48,9 @@ class NoTracing:
     def stage(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002
         """Return a context that does nothing."""
         return _NOTHING
+
+    def describe(self, attributes: Mapping[str, str]) -> None:
+        """Do nothing: there is no span."""
 
     def ids(self) -> None:
         """Return ``None``: there is never a current span."""

@@ -56,8 +56,9 @@ class Edge:
             raise
 
     def unread(self, request: Unread) -> None:
-        """Count a request that wasn't read."""
+        """Count and log a request that wasn't read."""
         self._metrics.failed(request.error.code)
+        _refusals.note(request.error)
 
     async def admit(self, work: Callable[[], Awaitable[_Reply]]) -> _Reply:
         """Do the work of one request within the limits.
@@ -67,26 +68,35 @@ class Edge:
         """
         try:
             if self._in_flight >= self._max_in_flight:
-                raise NoDecision(
-                    "RESOURCE_EXHAUSTED",
-                    "overloaded",
-                    f"{self._max_in_flight} requests are in flight already",
+                raise _noted(
+                    NoDecision(
+                        "RESOURCE_EXHAUSTED",
+                        "overloaded",
+                        f"{self._max_in_flight} requests are in flight already",
+                    )
                 )
             self._in_flight += 1
             try:
                 with self._deadlines.deadline():
                     return await guarded(work)
             except TimeoutError as error:
-                raise NoDecision(
-                    "DEADLINE_EXCEEDED",
-                    "overloaded",
-                    f"no decision within {self._deadlines.seconds:g} s (limits.request_seconds)",
+                raise _noted(
+                    NoDecision(
+                        "DEADLINE_EXCEEDED",
+                        "overloaded",
+                        f"no decision within {self._deadlines.seconds:g} s (limits.request_seconds)",
+                    )
                 ) from error
             finally:
                 self._in_flight -= 1
         except NoDecision as error:
             self._metrics.failed(error.code)
             raise
+
+
+def _noted(error: NoDecision) -> NoDecision:
+    _refusals.note(error)
+    return error
 
 
 async def guarded(work: Callable[[], Awaitable[_Reply]]) -> _Reply:

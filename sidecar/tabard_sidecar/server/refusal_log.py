@@ -1,4 +1,4 @@
-"""Logs the details of errors that agents aren't told, at a bounded rate."""
+"""Logs the errors that callers get, with the details that agents aren't told, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class RefusalLog:
         self._windows: dict[str, tuple[float, int]] = {}
 
     def note(self, error: NoDecision) -> None:
-        """Log an error, unless its caller was told everything already."""
-        if error.told == error.message:
+        """Log an error, unless it is a defect, which is logged with its stack trace."""
+        if error.code == "internal":
             return
         now = self._clock()
         began, count = self._windows.get(error.code, (now, 0))

@@ -1,14 +1,17 @@
 import asyncio
+import logging
 import subprocess
 import sys
 
 import pytest
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+import tabard
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.model import Decision, IssuedCredential, Operation, Reason
 from tabard_sidecar.records.conf import TelemetryConfig
+from tabard_sidecar.records.exporting import ReportingExporter
 from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.otel import OtelTracing, create_provider
@@ -133,6 +136,106 @@ def test_configured_collector_gives_real_tracing():
     with tracing.request("Authorize", ()), tracing.stage("verify"):
         assert tracing.ids() is not None
     tracing.close()
+
+
+class Collector(SpanExporter):
+    """A collector that can be away."""
+
+    away = False
+
+    def export(self, _):
+        return SpanExportResult.FAILURE if self.away else SpanExportResult.SUCCESS
+
+    def shutdown(self):
+        pass
+
+
+def test_an_outage_of_the_collector_is_told_once_and_so_is_its_end(caplog):
+    now, collector = [0.0], Collector()
+    exporter = ReportingExporter(collector, "http://c:4317", lambda: now[0])
+    exporter.export([None])
+    collector.away = True
+    for _ in range(100):
+        now[0] += 5.0
+        exporter.export([None, None])
+    (line,) = caplog.records
+    assert (line.endpoint, line.spans_lost) == ("http://c:4317", 2)
+    now[0] += 600.0
+    exporter.export([None])
+    collector.away = False
+    for _ in range(3):
+        exporter.export([None])
+    assert [line.spans_lost for line in caplog.records[1:]] == [201, 201]
+    assert caplog.records[-1].getMessage() == "traces are exported again"
+    exporter.shutdown()
+
+
+def test_a_collector_that_is_down_costs_one_line(caplog):
+    """The library's own lines, two for each batch, are replaced."""
+    tracing = create_tracing(
+        TelemetryConfig(otlp_endpoint="http://127.0.0.1:1"), version="1", zone="z", instance="i"
+    )
+    for _ in range(3):
+        with tracing.request("Authorize", ()):
+            pass
+        tracing._provider.force_flush(3000)
+    tracing.close()
+    assert [line.name for line in caplog.records] == ["tabard_sidecar.records.exporting"]
+    assert "UNAVAILABLE" in caplog.records[0].problem
+    assert logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").filters
+
+
+def test_a_decision_has_a_span_that_says_which_one_it_is(registry, spans):
+    """Every decision of a batch has one; secrets in names are redacted, and empty attributes left out."""
+    tracing, exporter = spans
+    observer = RecordsObserver(Metrics(registry), tracing)
+    decision = Decision("d-1", allowed=False, reasons=(Reason("too_much", "never told", "policy.pay"),))
+    with tracing.request("AuthorizeBatch", ()):
+        with observer.decision(Operation.AUTHORIZE):
+            observer.decided(Operation.AUTHORIZE, decision, 0.1, task_id="t-1", tool="pay")
+        with observer.decision(Operation.AUTHORIZE):
+            observer.decided(Operation.AUTHORIZE, deny("no_grant"), 0.1, task_id="t-1", tool=SECRETS[3] * 99)
+    first, second, request = exporter.get_finished_spans()
+    assert first.name == "authorize"
+    assert dict(first.attributes) == {
+        "tabard.decision.id": "d-1",
+        "tabard.operation": "authorize",
+        "tabard.effect": "deny",
+        "tabard.code": "too_much",
+        "tabard.policy.module": "policy.pay",
+        "tabard.task.id": "t-1",
+        "gen_ai.tool.name": "pay",
+    }
+    assert "never told" not in first.to_json()
+    assert SECRETS[3] not in second.to_json()
+    assert len(second.attributes["gen_ai.tool.name"]) <= 256
+    assert "tabard.policy.module" not in second.attributes
+    assert not request.attributes
+
+
+async def test_real_decisions_fill_their_spans(start_zone, monkeypatch):
+    """A start and a denied call of a real sidecar."""
+    exporter = InMemorySpanExporter()
+    provider = create_provider(
+        SimpleSpanProcessor(exporter), sample_ratio=1.0, version="1", zone="z", instance="i"
+    )
+    monkeypatch.setattr(
+        "tabard_sidecar.records.otel.create_otel_tracing", lambda *_, **__: OtelTracing(provider)
+    )
+    zone = await start_zone(overrides={"telemetry.otlp_endpoint": "http://127.0.0.1:1"})
+    task = await zone.start_task()
+    with pytest.raises(tabard.Denied) as caught:
+        await task.authorize("nothing.grants.this", {})
+    started, denied = [
+        dict(span.attributes)
+        for span in exporter.get_finished_spans()
+        if "tabard.decision.id" in span.attributes
+    ]
+    assert started["tabard.task.id"] == denied["tabard.task.id"] == task.info.task_id
+    assert (started["tabard.operation"], started["tabard.effect"]) == ("start_task", "allow")
+    assert denied["tabard.decision.id"] == caught.value.decision_id
+    assert (denied["tabard.effect"], denied["tabard.code"]) == ("deny", caught.value.code)
+    assert denied["gen_ai.tool.name"] == "nothing.grants.this"
 
 
 def test_grant_verifications_are_pulled(registry):

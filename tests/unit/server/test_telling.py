@@ -168,7 +168,8 @@ def test_details_are_logged_at_a_bounded_rate(caplog):
         log.note(NoDecision("UNAVAILABLE", "state_unavailable", "details"))
     log.note(NoDecision("INVALID_ARGUMENT", "request_invalid", "all of it", told="all of it"))
     log.note(NoDecision("UNAVAILABLE", "keys_unavailable", "others"))
-    assert len(caplog.records) == 11
+    log.note(NoDecision("INTERNAL", "internal", "logged with its stack trace"))
+    assert len(caplog.records) == 12
     now[0] = 10.0
     log.note(NoDecision("UNAVAILABLE", "state_unavailable", "details"))
     assert caplog.records[-1].left_out == "990"
