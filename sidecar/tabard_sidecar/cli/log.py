@@ -98,6 +98,24 @@ def log(  # noqa: PLR0913 - one parameter per option
     ctx.exit(exit_codes.OK if found else exit_codes.NEGATIVE)
 
 
+def logged_input(decision_id: str, files: tuple[Path, ...], config_file: Path | None) -> dict[str, Any]:
+    """Return the whole policy input of a decision in a log: in ``files``, else in the configured one.
+
+    Raises:
+        Failure: there is no log, no such decision, or it evaluated no policy.
+    """
+    source = find_log(files, zone="", config_file=config_file, quiet=True)
+    for entry in joined(completed(source.checked(parsed(_lines(source.files))))):
+        if entry.decision_id == decision_id and entry.evaluated:
+            return _whole_input(entry)
+    raise Failure(
+        f"no decision {decision_id!a} with a policy input is in the log",
+        exit_codes.NEGATIVE,
+        where=", ".join(map(str, source.files)),
+        next_step="`tabard log` lists the decisions.",
+    )
+
+
 def _lines(files: Sequence[Path]) -> Iterator[bytes]:
     for file in files:
         try:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tabard.caveats import limits_json
+
 from tabard_sidecar.cli.terminal import echo, style
 from tabard_sidecar.policy.authoring.workbench import Evaluation
 
@@ -25,14 +27,12 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "credential": asdict(decision.credential) if decision.credential is not None else None,
         "reuse": decision.reuse,
         "obligations": [{"id": one.id, **one.properties} for one in decision.obligations],
-        "limits": [_stated(asdict(one)) for one in decision.limits],
+        "limits": [limits_json(one) for one in decision.limits],
+        "charges": dict(decision.charges),
+        "labels": {"task": list(decision.task_labels), "branch": list(decision.branch_labels)},
         "ttl_seconds": decision.ttl_seconds,
         "revision": decision.revision,
     }
-
-
-def _stated(limits: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in limits.items() if value not in (None, False, ())}
 
 
 def print_evaluation(shown: Mapping[str, Any]) -> None:
@@ -51,5 +51,10 @@ def print_evaluation(shown: Mapping[str, Any]) -> None:
     for name in ("obligations", "limits"):
         for one in shown[name]:
             echo(f"  {_SINGULAR[name]} {json.dumps(one)}")
+    if shown["charges"]:
+        echo(f"  charges {json.dumps(shown['charges'])}")
+    for scope, labels in shown["labels"].items():
+        if labels:
+            echo(f"  labels of the {scope} {json.dumps(labels)}")
     if shown["ttl_seconds"] is not None:
         echo(f"  for {shown['ttl_seconds']:g} s")

@@ -162,7 +162,7 @@ class _Explanation:
         try:
             plain.validate(part.value)
         except ValidationError as error:
-            return _error_fault(error)
+            return error_fault(error)
         return None
 
     def _parts(self, part: _Part) -> Iterator[_Part]:
@@ -216,7 +216,8 @@ def _items(pointer: str, schema: Mapping[str, Json], value: list[Json]) -> Itera
             yield _Part(f"{pointer}/{keyword}", schema[keyword], index, value[index])
 
 
-def _error_fault(error: ValidationError) -> Fault:
+def error_fault(error: ValidationError) -> Fault:
+    """Return place and problem of an error, without the value."""
     place = [str(step)[:100] for step in error.instance_path]
     if isinstance(error.kind, ValidationErrorKind.Required):
         return ".".join([*place, error.kind.property]), "is missing"
@@ -225,7 +226,7 @@ def _error_fault(error: ValidationError) -> Fault:
 
 def _in_schema(error: ValidationError) -> str:
     """Return the problem of a schema that the validator refused."""
-    place, problem = _error_fault(error)
+    place, problem = error_fault(error)
     if isinstance(error.kind, ValidationErrorKind.Format):
         return (
             f"{place} is not a regular expression that can be matched in linear time, or is too large: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -197,3 +198,16 @@ async def test_the_log_is_that_of_the_configuration_here(zone, capsys, monkeypat
     assert captured.err == f"reading {folder}/decisions.log of zone support\n"
     assert main(["log"]) == 2
     assert "audit.path" in capsys.readouterr().err
+
+
+async def test_a_logged_decision_is_decided_again(zone, capsys, tmp_path):
+    """With the policy of then, and with one that was changed since."""
+    task = await zone.start_task()
+    allowed = await task.authorize("pay", {**LARGE, "cents": 1})
+    log = str(zone.sidecars["orchestrator"].logs[0])
+    (tmp_path / "bank.rego").write_text(POLICY["bank/bank.rego"])
+    again = ["policy", "eval", str(tmp_path), "--from-log", allowed.decision_id, "--log", log]
+    assert await asyncio.to_thread(main, again) == 0
+    (tmp_path / "bank.rego").write_text(POLICY["bank/bank.rego"].replace('"pay"', '"paid"'))
+    assert await asyncio.to_thread(main, again) == 1
+    capsys.readouterr()

@@ -354,6 +354,9 @@ def test_a_new_module_passes_check_and_tests(tmp_path):
     assert run("new", "hr_desk", "--into", tmp_path).exit_code == exit_codes.OK
     assert run("check", tmp_path).exit_code == exit_codes.OK
     assert run("test", tmp_path, "--threshold", "100").exit_code == exit_codes.OK
+    data = tmp_path / "hr_desk" / "data.yaml"
+    data.write_text(data.read_text().replace('"hr_desk"', '"other"'))
+    assert run("test", tmp_path).exit_code == exit_codes.NEGATIVE, "the rules read the data"
 
 
 def test_a_new_module_overwrites_nothing(tmp_path):
@@ -363,7 +366,7 @@ def test_a_new_module_overwrites_nothing(tmp_path):
     assert (tmp_path / "hr" / "hr.rego").read_text() == before
 
 
-@pytest.mark.parametrize("name", ["", "A", "../x", "a.b", "a-b", "x_test", "1a"])
+@pytest.mark.parametrize("name", ["", "A", "../x", "a.b", "a-b", "x_test", "1a", "if", "lib"])
 def test_a_name_that_is_none_is_refused(tmp_path, name):
     assert run("new", "--into", tmp_path, "--", name).exit_code == exit_codes.USAGE
 

@@ -11,19 +11,17 @@ from tabard_opa import Engine
 
 from tabard_sidecar.model import PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.case_files import Case, Expected, read_cases
+from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.authoring.request_keys import build_input, catalogue_fault
-from tabard_sidecar.policy.authoring.workbench import Evaluation, evaluate_all, input_fault
+from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, evaluate_all
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
-from tabard_sidecar.reasons import ReasonCode
 
 DEFAULT_TIME = 1767614400.0
 """Time of a case that states none: Monday 2026-01-05, 12:00 UTC. A fixed time keeps the results the same."""
-_FAILURES: frozenset[ReasonCode] = frozenset({"policy_error", "policy_conflict", "policy_timeout"})
-"""Codes of denials that no rule states: the policy failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def run_cases(
     faults = [
         PolicyProblem(one.case.file, one.case.line, 0, "case", fault, "Correct the value")
         for one in prepared
-        if (fault := input_fault(one.document))
+        for fault in input_faults(one.document)
     ]
     if faults:
         raise PolicyBrokenError(faults)
@@ -169,7 +167,7 @@ def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | No
     if effect != expect.effect:
         yield Difference("effect", expect.effect, effect)
     # A denial that the policy's own failure causes is no denial that an author means, unless the case names it.
-    unnamed = set(codes) - _FAILURES
+    unnamed = set(codes) - FAILURES
     wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or unnamed)
     if wanted != set(codes):
         yield Difference("code", sorted(wanted), sorted(set(codes)))

@@ -1,11 +1,19 @@
-"""Writes a new policy module with its Rego test and its decision cases."""
+"""Writes a new policy module with its data, its Rego test and its decision cases."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_RESERVED = frozenset(
+    {
+        "as", "contains", "data", "default", "else", "every", "false", "if", "import", "in", "input", "lib", "not",
+        "null", "package", "policy", "some", "system", "tabard", "true", "with",
+    }
+)  # fmt: skip
+"""Words that Rego can't have in a package's path, and folders whose data Tabard refuses."""
 
 _MODULE = """\
 # METADATA
@@ -17,22 +25,24 @@ import data.tabard.lib.credentials
 import data.tabard.lib.intent
 
 # METADATA
-# description: A signed request for this purpose may start a task, within these limits.
+# description: A signed request for one of these purposes may start a task, within these limits.
 start contains {{"code": "{name}", "limits": {{
 	"tools": ["{name}.*"],
 	"audiences": ["https://{host}.internal"],
 	"scopes": ["{name}:read"],
-	"purposes": ["{name}"],
+	"purposes": data.{name}.purposes,
 	"ttl_seconds": 900,
 }}}} if {{
-	intent.purpose_is("{name}")
+	some purpose in data.{name}.purposes
+	intent.purpose_is(purpose)
 }}
 
 # METADATA
-# description: Reading is granted for the signed purpose.
+# description: Reading is granted for a signed purpose of data.yaml.
 grant contains {{"code": "read", "credential": credentials.jwt("https://{host}.internal", ["{name}:read"], 60)}} if {{
 	input.tool.name == "{name}.read"
-	intent.purpose_is("{name}")
+	some purpose in data.{name}.purposes
+	intent.purpose_is(purpose)
 }}
 
 # METADATA
@@ -80,6 +90,11 @@ test_everything_else_is_denied if {{
 """
 
 
+_DATA = """\
+# Rules read this as data.{name}: the path of the folder, then the keys.
+purposes: ["{name}"]
+"""
+
 _CASES = """\
 # Decision cases of {title}, run by `tabard policy test`. docs/policy-guide.md lists the keys.
 defaults:
@@ -109,11 +124,18 @@ class ScaffoldError(Exception):
     """The module can't be created."""
 
 
-def write_module(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """Write ``<folder>/<name>/<name>.rego``, its test and its cases, overwriting nothing.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of a new module."""
 
-    Returns:
-        The module, the test and the cases.
+    module: Path
+    data: Path
+    test: Path
+    cases: Path
+
+
+def write_module(folder: Path, name: str) -> Written:
+    """Write ``<folder>/<name>/<name>.rego``, its data, its test and its cases, overwriting nothing.
 
     Raises:
         ScaffoldError: the name isn't valid, or a file exists already.
@@ -122,17 +144,24 @@ def write_module(folder: Path, name: str) -> tuple[Path, Path, Path]:
         raise ScaffoldError(
             f"{name!r} is no module name: use lower case letters, digits and _, not ending in _test"
         )
+    if name in _RESERVED:
+        raise ScaffoldError(f"{name!r} can't be a module name: Rego or Tabard reserves it; take another word")
     home = folder / name
-    module, test, cases = home / f"{name}.rego", home / f"{name}_test.rego", home / f"{name}_cases.yaml"
-    for path in (module, test, cases):
+    written = Written(
+        home / f"{name}.rego", home / "data.yaml", home / f"{name}_test.rego", home / f"{name}_cases.yaml"
+    )
+    texts = {
+        written.module: _MODULE, written.data: _DATA, written.test: _TEST, written.cases: _CASES,
+    }  # fmt: skip
+    for path in texts:
         if path.exists():
             raise ScaffoldError(f"{path} exists already; nothing was written")
     words = {"name": name, "title": name.replace("_", " "), "host": name.replace("_", "-")}
     try:
         home.mkdir(parents=True, exist_ok=True)
-        for path, text in ((module, _MODULE), (test, _TEST), (cases, _CASES)):
+        for path, text in texts.items():
             with path.open("x", encoding="utf-8") as file:
                 file.write(text.format_map(words))
     except OSError as error:
         raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
-    return module, test, cases
+    return written

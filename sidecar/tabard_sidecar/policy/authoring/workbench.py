@@ -12,6 +12,7 @@ from pathlib import Path
 from tabard_opa import Engine
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.authoring.measuring import Measurement, measure
 from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
 from tabard_sidecar.policy.catalogue import Catalogue
@@ -23,12 +24,13 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_poli
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.loading.sources import distrusted, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
-from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.runtime import Runtime
-from tabard_sidecar.policy.schema import compile_schema
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.reasons import ReasonCode
 
 EVALUATION_SECONDS = 5.0
+FAILURES: frozenset[ReasonCode] = frozenset({"policy_error", "policy_conflict", "policy_timeout"})
+"""Codes of denials that no rule states: the policy failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +118,25 @@ class Evaluation:
         granting = GRANTING[Operation(self.input["operation"])]
         allowed = self.decision.allowed
         for reason in self.decision.granted_by if allowed else self.decision.denials:
-            rule = granting if allowed else "ask" if reason.code == "approval_required" else "deny"
+            rule, code = (granting, reason.code) if allowed else _denying(reason)
             module = reason.module.removeprefix("policy.")
             known = self.rules.knows(module, rule)
-            yield reason, self.rules.locate(module, rule, reason.code) if known else ""
+            yield reason, self.rules.locate(module, rule, code) if known else ""
+
+
+def _denying(reason: Reason) -> tuple[str, str]:
+    """Return the rule that stated a denial and the code in its element; empty if no rule stated it."""
+    if reason.code == "approval_required":
+        return "ask", reason.message.partition(":")[0]  # `compose` begins the message with the ask's code
+    return ("", "") if reason.code in FAILURES else ("deny", reason.code)
 
 
 class InputError(Exception):
-    """The input isn't one that the sidecar would send."""
+    """The input isn't one that the sidecar would send; ``faults`` lists why."""
 
-
-def input_fault(document: Mapping[str, Json]) -> str:
-    """Return the fault of an input against rego/schemas/input.json; empty if there is none."""
-    fault = compile_schema(schema("input"))(document)
-    if fault is None:
-        return ""
-    place, problem = fault
-    return f"input.{place} {problem}" if place else f"input {problem}"
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
 
 
 def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]) -> Evaluation:
@@ -143,9 +147,9 @@ def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapp
         InputError: the input breaks rego/schemas/input.json.
         NoDecision: the input is too large.
     """
-    fault = input_fault(document)
-    if fault:
-        raise InputError(fault)
+    faults = input_faults(document)
+    if faults:
+        raise InputError(faults)
     return evaluate_all(engine, path, options, [document])[0]
 
 

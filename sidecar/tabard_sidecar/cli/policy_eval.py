@@ -1,0 +1,125 @@
+"""``tabard policy eval``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.options import config_options, json_option
+from tabard_sidecar.cli.policy_request import flags_input, read_input, request_options, template_input
+from tabard_sidecar.cli.policy_target import (
+    GUIDE,
+    Target,
+    broken,
+    catalogue_option,
+    find_target,
+    path_argument,
+)
+from tabard_sidecar.cli.terminal import echo_json
+
+
+@click.command("eval")
+@path_argument
+@catalogue_option
+@click.option(
+    "--input",
+    "input_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Whole input as JSON; - reads standard input.",
+)
+@click.option(
+    "--from-log", "decision_id", default="", metavar="ID", help="Take the input of this decision from a log."
+)
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Decision log for --from-log. Repeatable. Default: audit.path of the configuration.",
+)
+@click.option(
+    "--template",
+    is_flag=True,
+    help="Print the whole input that the flags describe, for --input, and evaluate nothing.",
+)
+@request_options
+@config_options
+@json_option
+@click.pass_context
+def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
+    """Evaluate the policy at PATH and show the composed decision and the rule that made it.
+
+    The input comes from flags, a file or a decision log. The limits of a grant aren't applied. Exit
+    code 0 if the policy allows, 1 if it denies. Examples:
+
+        tabard policy eval policy --tool notes.read --arg id=7 --time 2026-01-05T12:00:00Z
+
+        tabard policy eval policy --from-log DECISION --log decisions.jsonl
+    """
+    from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
+
+    from tabard_sidecar.cli.policy_view import evaluation_json, print_evaluation  # noqa: PLC0415
+    from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.workbench import InputError  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.workbench import evaluate as evaluate_policy  # noqa: PLC0415
+    from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
+
+    _require_one_source(given)
+    # A template needs no policy: without PATH and --config only a catalogue that was named is read.
+    path = given["path"] or (Path() if given["template"] and not given["config_file"] else None)
+    target = find_target(path, given["catalogue_file"], given["config_file"], given["assignments"])
+    if given["template"]:
+        echo_json(template_input(given, target.catalogue))
+        return
+    document = _input(given, target)
+    try:
+        with Engine() as engine:
+            evaluation = evaluate_policy(engine, target.path, target.options, document)
+    except PolicyBrokenError as error:
+        raise broken(error.problems, "the policy") from error
+    except InputError as error:
+        raise Failure(
+            "this is no policy input" + "".join(f"\n  {fault}" for fault in error.faults),
+            exit_codes.USAGE,
+            next_step="`tabard policy eval --template` prints a whole input; rego/schemas/input.json lists every field",
+            see=GUIDE,
+        ) from error
+    except NoDecision as error:
+        raise Failure(str(error), exit_codes.USAGE, next_step="Give a smaller input.", see=GUIDE) from error
+    shown = evaluation_json(evaluation)
+    if given["as_json"]:
+        echo_json(shown)
+    else:
+        print_evaluation(shown)
+    ctx.exit(exit_codes.OK if evaluation.decision.allowed else exit_codes.NEGATIVE)
+
+
+def _require_one_source(given: Mapping[str, Any]) -> None:
+    named = [
+        flag
+        for flag, stated in (
+            ("--input", given["input_file"]),
+            ("--from-log", given["decision_id"]),
+            ("--template", given["template"]),
+        )
+        if stated
+    ]
+    if len(named) > 1:
+        raise click.UsageError(f"{' and '.join(named)} exclude each other")
+    if given["logs"] and not given["decision_id"]:
+        raise click.UsageError("--log needs --from-log ID")
+
+
+def _input(given: Mapping[str, Any], target: Target) -> Mapping[str, Any]:
+    if given["input_file"]:
+        return read_input(given["input_file"])
+    if given["decision_id"]:
+        from tabard_sidecar.cli.log import logged_input  # noqa: PLC0415 - reads logs
+
+        return logged_input(given["decision_id"], given["logs"], given["config_file"])
+    return flags_input(given, target.catalogue)
