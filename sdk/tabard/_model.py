@@ -59,6 +59,11 @@ class Credential:
         return {"Authorization": f"Bearer {self.value}"}
 
     @property
+    def txn_token_headers(self) -> dict[str, str]:
+        """The HTTP header that carries the credential to a backend that uses ``Authorization`` for something else."""
+        return {"Txn-Token": self.value}
+
+    @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The gRPC metadata that carries the credential to its backend."""
         return (("authorization", f"Bearer {self.value}"),)

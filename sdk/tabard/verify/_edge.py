@@ -7,7 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tabard.verify.calls import NO_CREDENTIAL, CredentialOptional, Found, HttpCalls, Operation, Routes
+from tabard.verify.calls import (
+    NO_CREDENTIAL,
+    CredentialOptional,
+    Found,
+    HttpCalls,
+    Operation,
+    Routes,
+)
 from tabard.verify.errors import Rejected
 from tabard.verify.model import Call, VerifiedCredential
 from tabard.verify.request import Request, dashed, names_other_charset
@@ -104,14 +111,22 @@ class HttpGuard:
         calls: extractors by method and route.
         max_body_bytes: longest body of a request with a credential.
         headers: headers that may carry the credential.
+        optional: whether requests without a credential reach the application, which then has to check them itself.
 
     Raises:
         ValueError: a route, an extractor or a header's name is malformed.
     """
 
     def __init__(
-        self, verifier: Verifier, calls: HttpCalls, max_body_bytes: int, headers: Iterable[str]
+        self,
+        verifier: Verifier,
+        calls: HttpCalls,
+        max_body_bytes: int,
+        headers: Iterable[str],
+        *,
+        optional: bool = False,
     ) -> None:
+        self._optional = optional
         self._verifier = verifier
         self._routes = Routes(calls)
         self._max_body_bytes = max_body_bytes
@@ -125,15 +140,18 @@ class HttpGuard:
             Rejected: none, or the application might select another.
         """
         found = self._routes.find(method, path, raw)
-        for spelled, value in headers:
-            name = dashed(spelled)
-            if name in _SELECT_ANOTHER:
-                raise Rejected("operation_unknown", f"the header {name} asks for another operation")
-            if name == "content-encoding" and value.strip().lower() not in {"", "identity"}:
-                raise Rejected("call_unreadable", "the body is compressed")
-            if name == "content-type" and names_other_charset(value):
-                raise Rejected("call_unreadable", "Content-Type names another encoding than UTF-8")
+        require_plain_headers(headers)
         return found
+
+    def is_left_to_application(self, headers: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether a request has no credential and may go to the application so."""
+        if not self._optional:
+            return False
+        try:
+            find_token(headers, self._headers)
+        except Rejected as rejected:
+            return rejected.code == "credential_missing"
+        return False
 
     def authenticate(self, found: Found, headers: Iterable[tuple[str, str]]) -> Authenticated | None:
         """Return the credential of a request; ``None`` if it has none and its operation may do without.
@@ -166,6 +184,22 @@ class HttpGuard:
         call = read_call(found.operation, request, authenticated)
         request.require_all_read()
         return accept(self._verifier, authenticated, call)
+
+
+def require_plain_headers(headers: Iterable[tuple[str, str]]) -> None:
+    """Check that no header changes what is called, or how it is read.
+
+    Raises:
+        Rejected: one does.
+    """
+    for spelled, value in headers:
+        name = dashed(spelled)
+        if name in _SELECT_ANOTHER:
+            raise Rejected("operation_unknown", f"the header {name} asks for another operation")
+        if name == "content-encoding" and value.strip().lower() not in {"", "identity"}:
+            raise Rejected("call_unreadable", "the body is compressed")
+        if name == "content-type" and names_other_charset(value):
+            raise Rejected("call_unreadable", "Content-Type names another encoding than UTF-8")
 
 
 def accept(

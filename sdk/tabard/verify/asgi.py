@@ -37,6 +37,8 @@ class TabardMiddleware:
         headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
         routes: the application of Starlette or FastAPI with whose routes each request is compared, if it isn't found behind
             ``app``; ``None`` if the application has another framework, so that requests aren't compared.
+        optional: whether requests and WebSocket connections without a credential reach the application, without
+            ``scope["tabard"]``. It must then check by itself who sends them.
 
     Raises:
         ValueError: a route, an extractor or a header's name is malformed, or the application's routes aren't found.
@@ -51,26 +53,30 @@ class TabardMiddleware:
         max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
         headers: Collection[str] = _edge.HEADERS,
         routes: object = OWN_ROUTES,
+        optional: bool = False,
     ) -> None:
         self.app = app
         self._routes = AsgiRoutes(app, routes)
-        self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers)
+        self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers, optional=optional)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+            return
+        # Only the middleware may set this.
+        scope = {name: value for name, value in scope.items() if name != "tabard"}
+        headers = header_texts(scope)
+        if self._guard.is_left_to_application(headers):
+            await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._serve(scope, headers, receive, send)
         else:
             await send({"type": f"{scope['type']}.close", "code": 1008})
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Only the middleware may set this.
-        scope = {name: value for name, value in scope.items() if name != "tabard"}
-        headers = [
-            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]
-        ]
+    async def _serve(
+        self, scope: Scope, headers: list[tuple[str, str]], receive: Receive, send: Send
+    ) -> None:
         try:
             seen = self._routes.as_seen(scope)
             found = self._guard.find(seen["method"], path_below_mount(seen), raw_path(seen), headers)
@@ -80,7 +86,7 @@ class TabardMiddleware:
                 if admitted is None:
                     return
                 body, credential = admitted
-                receive = _replay(body, receive)
+                receive = replay(body, receive)
                 if credential is not None:
                     scope["tabard"] = credential
         except Rejected as rejected:
@@ -94,7 +100,7 @@ class TabardMiddleware:
     ) -> tuple[bytes, VerifiedCredential | None] | None:
         """Return body and credential of a request, ``None`` if the client has disconnected."""
         authenticated = await asyncio.to_thread(self._guard.authenticate, found, headers)
-        body = await _read(headers, receive, self._guard.body_limit(found, authenticated))
+        body = await read_body(headers, receive, self._guard.body_limit(found, authenticated))
         if body is None:
             return None
         request = Request(
@@ -108,7 +114,14 @@ class TabardMiddleware:
         return body, await asyncio.to_thread(self._guard.authorize, found, authenticated, request)
 
 
-async def _read(headers: list[tuple[str, str]], receive: Receive, limit: int) -> bytes | None:
+def header_texts(scope: Scope) -> list[tuple[str, str]]:
+    """Return the headers of a connection, with names in lower case."""
+    return [
+        (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope.get("headers", ())
+    ]
+
+
+async def read_body(headers: list[tuple[str, str]], receive: Receive, limit: int) -> bytes | None:
     """Return the body, ``None`` if the client has disconnected."""
     announced = [value for name, value in headers if name == "content-length"]
     if any(value.isdigit() and int(value[:20]) > limit for value in announced):
@@ -127,7 +140,8 @@ async def _read(headers: list[tuple[str, str]], receive: Receive, limit: int) ->
             return b"".join(chunks)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Return a function that hands over a body that was read, and then what comes after it."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ def check_operation(name: str, operation: object) -> None:
             f"{name}: {operation!r} is no extractor; pass a function, CredentialOptional or NO_CREDENTIAL"
         )
         raise ValueError(message)
+    extract = operation.extract if isinstance(operation, CredentialOptional) else operation
+    if inspect.iscoroutinefunction(extract) or inspect.iscoroutinefunction(
+        getattr(extract, "__call__", None)  # noqa: B004  # its method is asked about, not whether it has one
+    ):
+        message = (
+            f"{name}: {operation!r} is async; an extractor is called in a thread and must be a plain function"
+        )
+        raise ValueError(message)
 
 
 class Routes:
@@ -116,11 +125,7 @@ class Routes:
         Raises:
             Rejected: no route fits, or another program might read the path differently.
         """
-        flaw = path_flaw(path)
-        if flaw is None and raw is not None:
-            flaw = _raw_flaw(raw)
-        if flaw is not None:
-            raise Rejected("path_ambiguous", f"the path {flaw}")
+        require_plain_path(path, raw)
         segments = path.split("/")[1:]
         for route in self._routes.get(method, ()):
             values = route.match(segments)
@@ -197,6 +202,19 @@ def shape_of(template: str) -> str:
         return "{:path}" if found[0].startswith("<path:") or found[0].endswith(":path}") else "{}"
 
     return re.sub(r"\{[^{}]*\}|<[^<>]*>", parameter, template)
+
+
+def require_plain_path(path: str, raw: bytes | None) -> None:
+    """Check that every program reads a path alike; arguments as for :meth:`Routes.find`.
+
+    Raises:
+        Rejected: another program might read it differently.
+    """
+    flaw = path_flaw(path)
+    if flaw is None and raw is not None:
+        flaw = _raw_flaw(raw)
+    if flaw is not None:
+        raise Rejected("path_ambiguous", f"the path {flaw}")
 
 
 def _raw_flaw(raw: bytes) -> str | None:

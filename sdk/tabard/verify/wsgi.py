@@ -38,6 +38,8 @@ class TabardMiddleware:
         headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
         routes: the Flask application with whose routes each request is compared, if it isn't found behind ``app``; ``None`` if
             the application has another framework, so that requests aren't compared.
+        optional: whether requests without a credential reach the application, without
+            ``environ["tabard.verified"]``. It must then check by itself who sends them.
 
     Raises:
         ValueError: a route, an extractor or a header's name is malformed, or the application's routes aren't found.
@@ -52,19 +54,22 @@ class TabardMiddleware:
         max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
         headers: Collection[str] = _edge.HEADERS,
         routes: object = OWN_ROUTES,
+        optional: bool = False,
     ) -> None:
         self.app = app
         self._routes = WsgiRoutes(app, routes)
-        self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers)
+        self._guard = _edge.HttpGuard(verifier, calls, max_body_bytes, headers, optional=optional)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         # Only the middleware may set this.
         environ.pop("tabard.verified", None)
+        headers = header_texts(environ)
+        if self._guard.is_left_to_application(headers):
+            return self.app(environ, start_response)
         try:
-            headers = _headers(environ)
-            path = _text(environ.get("PATH_INFO", ""))
-            found = self._guard.find(environ["REQUEST_METHOD"], path, _raw_path(environ), headers)
+            path = path_text(environ.get("PATH_INFO", ""))
+            found = self._guard.find(environ["REQUEST_METHOD"], path, raw_path(environ), headers)
             self._routes.require_same(environ, found.template)
             if found.operation is not NO_CREDENTIAL:
                 credential = self._verify(found, path, headers, environ)
@@ -122,7 +127,7 @@ def _read_exactly(stream: Any, size: int) -> bytes:  # noqa: ANN401  # PEP 3333 
     return b"".join(chunks)
 
 
-def _headers(environ: Environ) -> list[tuple[str, str]]:
+def header_texts(environ: Environ) -> list[tuple[str, str]]:
     """Return the headers; the server has joined those that were repeated, for the application as well."""
     headers = [
         (name[5:].replace("_", "-").lower(), value)
@@ -134,7 +139,7 @@ def _headers(environ: Environ) -> list[tuple[str, str]]:
     return headers
 
 
-def _raw_path(environ: Environ) -> bytes | None:
+def raw_path(environ: Environ) -> bytes | None:
     """Return the path as it was sent, ``None`` if the server doesn't tell it (PEP 3333 has no name for it).
 
     Raises:
@@ -150,7 +155,7 @@ def _raw_path(environ: Environ) -> bytes | None:
     return None
 
 
-def _text(value: str) -> str:
+def path_text(value: str) -> str:
     """Return the text of a WSGI string, which carries bytes as Latin-1 (PEP 3333)."""
     try:
         return value.encode("latin-1").decode("utf-8")

@@ -89,11 +89,14 @@ def test_every_block_belongs_to_a_test():
     assert {name for name, _, _ in BLOCKS} == {
         "asgi",
         "wsgi",
+        "fastapi",
+        "flask",
         "grpc",
         "mcp",
         "introspection",
         "keys",
         "outcome",
+        "people",
         "redis",  # tests/integration/verify
         "testing",
     }
@@ -183,6 +186,32 @@ def test_the_grpc_block_guards_a_server(namespace, tmp_path):
         )
     server.stop(None).wait()
     assert json.loads(answer) == {"refunded": "A-17", "for": "fake-subject"}
+
+
+@pytest.mark.parametrize("kind", ["fastapi", "flask"])
+def test_the_blocks_for_one_route_guard_it(namespace, kind):
+    (code,) = [code for name, _, code in BLOCKS if name == kind]
+    markdown.run(code, namespace)
+    server = serve_asgi(namespace["api"]) if kind == "fastapi" else serve_wsgi(namespace["shop"])
+    with server as port:
+        headers = bearer(namespace["issuer"], "refunds.create", json.loads(BODY), single_use=True)
+        status, _, body = request(port, path="/refunds", body=BODY, headers=headers)
+        assert (status, json.loads(body)) == (200, {"refunded": "A-17", "for": "fake-subject"})
+        assert request(port, path="/refunds", body=BODY, headers=headers)[0] == 401
+
+
+def test_the_block_for_people_and_agents_tells_them_apart(namespace):
+    run(namespace)
+    namespace["app"] = asgi_app()
+    run_only = [code for name, _, code in BLOCKS if name == "people"]
+    markdown.run(run_only[0], namespace)
+    credential = namespace["issuer"].jwt("refunds.create", json.loads(BODY))
+    person = {"Authorization": "Bearer a-person's", "Content-Type": "application/json"}
+    with serve_asgi(namespace["app"]) as port:
+        assert request(port, path="/refunds", body=BODY, headers=person)[::2] == (200, b"healthy")
+        both = person | {"Txn-Token": credential}
+        assert request(port, path="/refunds", body=BODY, headers=both)[::2] == (200, b"fake-subject")
+        assert request(port, path="/refunds", body=b"{}", headers=both)[0] == 403
 
 
 def test_the_introspection_block_asks(namespace, monkeypatch):

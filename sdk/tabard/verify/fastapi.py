@@ -1,0 +1,90 @@
+"""A FastAPI dependency: the handler of one route runs only with a credential for exactly its call."""
+
+# No postponed annotations: FastAPI reads those of `__call__`.
+
+import asyncio
+import json
+from collections.abc import Collection
+
+from fastapi import HTTPException, Request
+
+from tabard.verify import _edge, _route
+from tabard.verify._asgi_routes import path_below_mount, raw_path
+from tabard.verify.asgi import header_texts
+from tabard.verify.calls import CredentialOptional, Extract
+from tabard.verify.errors import Rejected
+from tabard.verify.model import VerifiedCredential
+from tabard.verify.request import Request as TabardRequest
+from tabard.verify.verifier import Verifier
+
+
+class TabardCredential:
+    """Verifies the requests of one route: ``verified: Annotated[VerifiedCredential, Depends(TabardCredential(…))]``.
+
+    FastAPI chooses the route, so the extractor sees the route's own parameters. The dependency checks only the routes that
+    name it; ``TabardMiddleware`` refuses what isn't named. FastAPI reads a body before its dependencies run: the server bounds it.
+
+    Args:
+        verifier: decides which credentials are accepted.
+        extract: says which tool call a request makes.
+        optional: whether a request without a credential gets ``None``. The handler must then check who sends it.
+        max_body_bytes: longest body.
+        headers: headers that may carry the credential: ``authorization``, ``txn-token`` or both.
+
+    Raises:
+        ValueError: the extractor or a header's name is malformed.
+    """
+
+    def __init__(  # what may differ between routes
+        self,
+        verifier: Verifier,
+        extract: Extract | CredentialOptional,
+        *,
+        optional: bool = False,
+        max_body_bytes: int = _edge.DEFAULT_MAX_BODY_BYTES,
+        headers: Collection[str] = _edge.HEADERS,
+    ) -> None:
+        self._guard = _route.RouteGuard(
+            verifier, extract, optional=optional, max_body_bytes=max_body_bytes, headers=headers
+        )
+
+    async def __call__(self, request: Request) -> VerifiedCredential | None:
+        """Return the credential of a request.
+
+        Raises:
+            HTTPException: the request isn't acceptable.
+        """
+        headers = header_texts(request.scope)
+        if self._guard.http.is_left_to_application(headers):
+            return None
+        try:
+            return await self._verify(request, headers)
+        except Rejected as rejected:
+            _edge.log_rejected(rejected)
+            kept = dict(rejected.headers(self._guard.http.realm))
+            kept.pop("Content-Type", None)
+            raise HTTPException(rejected.status, json.loads(rejected.body()), kept) from None
+
+    async def _verify(self, request: Request, headers: list[tuple[str, str]]) -> VerifiedCredential | None:
+        guard, path = self._guard.http, path_below_mount(request.scope)
+        found = self._guard.found(request.path_params, path, raw_path(request.scope), headers)
+        authenticated = await asyncio.to_thread(guard.authenticate, found, headers)
+        length = _route.announced_length(headers, guard.body_limit(found, authenticated))
+        _route.require_whole(body := await _body(request), length)
+        seen = TabardRequest(
+            request.method,
+            path,
+            path_params=found.values,
+            query_string=request.scope.get("query_string", b"").decode("latin-1"),
+            headers=headers,
+            body=body,
+        )
+        return await asyncio.to_thread(guard.authorize, found, authenticated, seen)
+
+
+async def _body(request: Request) -> bytes:
+    """Return the body, empty if FastAPI has read it as a form."""
+    try:
+        return await request.body()
+    except RuntimeError:
+        return b""
