@@ -4,11 +4,12 @@ from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.command import opa_binary
 from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
-from tabard_opa.policy import Explanation, Policy
+from tabard_opa.policy import Clause, Explanation, Policy
 
 __all__ = [
     "Bundle",
     "BundleVerification",
+    "Clause",
     "Engine",
     "EngineError",
     "EngineStats",

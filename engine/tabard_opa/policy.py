@@ -21,16 +21,37 @@ _MAX_SECONDS: Final = 3600.0
 
 
 #: Detail of an explanation.
-Mode = Literal["full", "fails", "notes"]
+Mode = Literal["full", "fails", "notes", "conditions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """How far one clause of an explained rule came.
+
+    Attributes:
+        file: The module.
+        row: Where the clause begins, from 1.
+        matched: Whether all its conditions held.
+        failed: The condition that stopped it, as it is written; of a clause that iterates, the last one that any
+            iteration reached. Empty if the clause matched.
+        at: The line of that condition, from 1; 0 if the clause matched.
+    """
+
+    file: str
+    row: int
+    matched: bool
+    failed: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An explained evaluation: its result or error, and OPA's trace."""
+    """An explained evaluation: its result or error, OPA's trace, and in the mode ``conditions`` the rule's clauses."""
 
     result: Any
     error: EvaluationError | None
     trace: str
+    clauses: tuple[Clause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +203,8 @@ class Policy:
             path: A rule such as ``data.policy.refunds.grant``; it needn't be an entrypoint.
             input_json: The input.
             deadline_seconds: The deadline.
-            mode: ``full``, only the expressions that failed (``fails``), or only notes of policies' ``trace`` (``notes``).
+            mode: ``full``, only the expressions that failed (``fails``), only notes of policies' ``trace`` (``notes``), or
+                no trace but the clauses of the rule (``conditions``), which takes no memory for each step.
 
         Raises:
             EvaluationError: there is no such rule, or the input isn't JSON. Errors of the evaluation itself are in the
@@ -197,6 +219,7 @@ class Policy:
             result=answer["result"],
             error=None if failure is None else _error_from(failure),
             trace=answer["trace"],
+            clauses=tuple(Clause(**one) for one in answer["clauses"] or ()),
         )
 
     def _query(

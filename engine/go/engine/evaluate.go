@@ -176,7 +176,7 @@ func (p *Policy) iterate(
 		query = query.WithInput(ast.NewTerm(input))
 	}
 	if tracer != nil {
-		query = query.WithQueryTracer(tracer)
+		query = query.WithQueryTracer(tracer).WithIndexing(false)
 	}
 	return query.Iter(ctx, func(bindings topdown.QueryResult) error {
 		each(bindings)

@@ -11,14 +11,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
 )
 
-// Explain evaluates any rule and returns OPA's trace of the evaluation. Mode is "full", "fails" or "notes".
+// Explain evaluates any rule and returns OPA's trace of the evaluation. Mode is "full", "fails" or "notes"; with
+// "conditions" it returns instead how far each clause of the rule came. Every clause is tried: none is left out because
+// an index tells that it can't match.
 func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket *Ticket) (result Result) {
 	defer recovered(&result)
 	filters := map[string]func([]*topdown.Event) []*topdown.Event{
 		"full": lineage.Full, "fails": lineage.Fails, "notes": lineage.Notes,
 	}
 	filter, known := filters[mode]
-	if !known {
+	if !known && mode != "conditions" {
 		return Result{Failure: &Failure{Code: CodeInvalidQuery, Message: fmt.Sprintf("unknown mode %q", mode)}}
 	}
 	entry, err := p.prepare(path)
@@ -31,13 +33,18 @@ func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket 
 	}
 	started := time.Now()
 	ticket.brake.arm(started, limits)
-	tracer := topdown.NewBufferTracer()
+	events, clauses := topdown.NewBufferTracer(), newConditions(path)
+	var tracer topdown.QueryTracer = events
+	if mode == "conditions" {
+		tracer = clauses
+	}
 	var found *ast.Term
 	err = p.iterate(entry, value, ticket, tracer, func(bindings topdown.QueryResult) { found = bindings[entry.result] })
 	var answer struct {
-		Result  json.RawMessage `json:"result"`
-		Failure *Failure        `json:"failure"`
-		Trace   string          `json:"trace"`
+		Result  json.RawMessage  `json:"result"`
+		Failure *Failure         `json:"failure"`
+		Trace   string           `json:"trace"`
+		Clauses []*clauseOutcome `json:"clauses"`
 	}
 	switch {
 	case err != nil:
@@ -49,9 +56,12 @@ func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket 
 			answer.Failure = failureOf(err, running)
 		}
 	}
-	var trace strings.Builder
-	topdown.PrettyTraceWithLocation(&trace, filter(*tracer))
-	answer.Trace = trace.String()
+	answer.Clauses = clauses.outcomes()
+	if known {
+		var trace strings.Builder
+		topdown.PrettyTraceWithLocation(&trace, filter(*events))
+		answer.Trace = trace.String()
+	}
 	result.JSON, err = json.Marshal(answer)
 	if err != nil {
 		result.Failure = failureOf(err, running)

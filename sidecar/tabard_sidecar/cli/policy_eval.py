@@ -47,6 +47,11 @@ from tabard_sidecar.cli.terminal import echo_json
     is_flag=True,
     help="Print the whole input that the flags describe, for --input, and evaluate nothing.",
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Also tell for each rule that could grant the first condition that doesn't hold.",
+)
 @request_options
 @config_options
 @json_option
@@ -65,6 +70,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
 
     from tabard_sidecar.cli.policy_view import evaluation_json, print_evaluation  # noqa: PLC0415
     from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.explaining import explain  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.workbench import InputError  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.workbench import evaluate as evaluate_policy  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
@@ -80,6 +86,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     try:
         with Engine() as engine:
             evaluation = evaluate_policy(engine, target.path, target.options, document)
+            explained = explain(engine, target.path, target.options, document) if given["explain"] else None
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy") from error
     except InputError as error:
@@ -92,6 +99,8 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     except NoDecision as error:
         raise Failure(str(error), exit_codes.USAGE, next_step="Give a smaller input.", see=GUIDE) from error
     shown = evaluation_json(evaluation)
+    if explained is not None:
+        shown["explanation"] = explained.as_json()
     if given["as_json"]:
         echo_json(shown)
     else:

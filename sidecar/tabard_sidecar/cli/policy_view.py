@@ -51,6 +51,12 @@ def print_evaluation(shown: Mapping[str, Any]) -> None:
     for name in ("obligations", "limits"):
         for one in shown[name]:
             echo(f"  {_SINGULAR[name]} {json.dumps(one)}")
+    _print_left_behind(shown)
+    if "explanation" in shown:
+        _print_explanation(shown["explanation"])
+
+
+def _print_left_behind(shown: Mapping[str, Any]) -> None:
     if shown["charges"]:
         echo(f"  charges {json.dumps(shown['charges'])}")
     for scope, labels in shown["labels"].items():
@@ -58,3 +64,28 @@ def print_evaluation(shown: Mapping[str, Any]) -> None:
             echo(f"  labels of the {scope} {json.dumps(labels)}")
     if shown["ttl_seconds"] is not None:
         echo(f"  for {shown['ttl_seconds']:g} s")
+
+
+def _print_explanation(explained: Mapping[str, Any]) -> None:
+    for one in explained["tried"]:
+        name = f"policy.{one['module']}" + (f" {one['code']}" if one["code"] else "")
+        status = style("stops", fg="red") + " where" if one["failed"] else style("grants", fg="green")
+        echo(f"{one['place']}: {name} {status}")
+        _print_failed(one, "  ")
+    if not explained["tried"]:
+        echo("no rule that could grant is for this request")
+    if explained["for_other_tools"]:
+        others = explained["for_other_tools"]
+        echo(f"{others} other rule{'s are' if others != 1 else ' is'} for other tools")
+    for error in explained["errors"]:
+        echo(f"{style('error', fg='red')} {error}; what follows it wasn't tried")
+
+
+def _print_failed(one: Mapping[str, Any], indent: str) -> None:
+    if not one["failed"]:
+        return
+    file, _, row = one["at"].rpartition(":")
+    place = f"line {row}" if one["place"].startswith(f"{file}:") else one["at"]
+    echo(f"{indent}{place}: {one['failed']}")
+    for helper in one["helper"]:
+        _print_failed(helper, indent + "  ")

@@ -167,3 +167,92 @@ def test_what_a_decision_leaves_behind_is_shown(folder):
         'labels of the task ["seen"]'
         in run(folder, "--tool", "read", "--time", "2026-01-05T12:00:00Z").output
     )
+
+
+EXPLAINED = """\
+package policy.desk
+
+start contains {"code": "begin"} if input.operation == "start_task"
+
+_small if {
+	input.tool.arguments.cents < 10
+}
+
+_small if input.subject.id == "chief"
+
+grant contains {"code": "pay"} if {
+	input.tool.name == "pay"
+	input.task.purpose == "shopping"
+	_small
+}
+
+grant contains {"code": "pay_some"} if {
+	input.tool.name == "pay"
+	some one in input.tool.arguments.items
+	one > 3
+	one < 5
+}
+
+grant contains {"code": "other"} if input.tool.name == "other"
+
+grant contains {"code": sprintf("c_%s", [input.tool.arguments.name])} if {
+	input.tool.name == "pay"
+}
+"""
+
+
+def explained(folder, *arguments):
+    _, shown = as_json(folder, "--explain", *arguments)
+    return shown["explanation"]
+
+
+def row_of(text):
+    return next(row for row, line in enumerate(EXPLAINED.splitlines(), 1) if text in line)
+
+
+def test_the_first_condition_that_fails_is_named_for_each_rule_of_the_tool(tmp_path):
+    """Although OPA's index would leave out rules that can't match; of an iteration the furthest condition."""
+    folder = write(tmp_path, desk=EXPLAINED)
+    found = explained(folder, "--tool", "pay", "--arg", "items=[1, 9, 2]")
+    named, some, computed = found["tried"]
+    assert (named["code"], named["failed"]) == ("pay", 'input.task.purpose == "shopping"')
+    assert named["at"] == f"{folder}/desk.rego:{row_of('purpose ==')}"
+    assert (some["code"], some["failed"]) == ("pay_some", "one < 5")
+    assert (computed["code"], computed["failed"]) == ("", "input.tool.arguments.name has no value")
+    assert (found["for_other_tools"], found["errors"]) == (1, [])
+
+    (named, *_) = explained(folder, "--tool", "pay", "--purpose", "shopping", "--arg", "cents=20")["tried"]
+    assert named["failed"] == "_small"
+    assert [one["failed"] for one in named["helper"]] == [
+        "input.tool.arguments.cents < 10", 'input.subject.id == "chief"',
+    ]  # fmt: skip
+    (named, *_) = explained(folder, "--tool", "pay", "--purpose", "shopping", "--arg", "cents=2")["tried"]
+    assert (named["failed"], named["helper"]) == ("", [])
+
+
+def test_an_explanation_for_people(tmp_path):
+    folder = write(tmp_path, desk=EXPLAINED)
+    output = run(folder, "--tool", "pay", "--purpose", "shopping", "--explain").output
+    assert f"line {row_of('	_small')}: _small" in output
+    assert f"    line {row_of('cents < 10')}: input.tool.arguments.cents has no value" in output
+    assert "1 other rule is for other tools" in output
+    assert "no rule that could grant is for this request" in run(folder, "--tool", "none", "--explain").output
+
+
+def test_an_explanation_of_much_work_is_one_line(tmp_path):
+    """However many times an iteration fails: what is kept is bounded by the number of rules."""
+    rules = """\
+package policy.desk
+
+start contains {"code": "begin"} if input.operation == "start_task"
+
+grant contains {"code": "many"} if {
+	some a in input.tool.arguments.items
+	some b in input.tool.arguments.items
+	some c in input.tool.arguments.items
+	a + b + c < 0
+}
+"""
+    items = json.dumps(list(range(50)))
+    (one,) = explained(write(tmp_path, desk=rules), "--tool", "x", "--arg", f"items={items}")["tried"]
+    assert one["failed"] == "a + b + c < 0"

@@ -231,3 +231,15 @@ async def test_explanation_tells_result_error_and_trace(policy):
     assert (good.result, good.error) == ("yes", None)
     assert "data.a.maybe" in good.trace
     assert bad.error.code == "builtin_error"
+
+
+async def test_explanation_tells_how_far_each_clause_came(policy):
+    """Without a trace, whatever an index knows."""
+    found = policy.explain("data.a.maybe", b'{"yes": false}', deadline_seconds=5, mode="conditions")
+
+    assert found.trace == ""
+    assert found.clauses
+    assert not any(clause.matched for clause in found.clauses)
+    assert all(clause.failed and clause.at >= clause.row for clause in found.clauses)
+    found = policy.explain("data.a.maybe", b'{"yes": true}', deadline_seconds=5, mode="conditions")
+    assert [clause.failed for clause in found.clauses if clause.matched] == [""]
