@@ -240,10 +240,17 @@ def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ArgumentsError("a number is too large for a double")
-    # Its canonical form is an integer that parsing refuses, or it is 2^53, rounded from another number.
-    if MAX_INTEGER <= abs(value) < _FIRST_WITH_EXPONENT:
+    # Its canonical form is an integer that parsing refuses, or it is 2^53, perhaps rounded from another number.
+    if MAX_INTEGER <= abs(value) < _FIRST_WITH_EXPONENT and not _is_largest(text):
         raise ArgumentsError("an integer is beyond ±2^53")
     return value
+
+
+def _is_largest(text: str) -> bool:
+    """Tell whether a number is exactly ±2^53, however it is written."""
+    from decimal import Decimal  # noqa: PLC0415  # for numbers that are next to never there
+
+    return abs(Decimal(text)) == MAX_INTEGER
 
 
 def _constant(name: str) -> NoReturn:

@@ -45,6 +45,8 @@ class VerificationKey:
 def read(entry: Mapping[str, Any]) -> VerificationKey | None:
     """Read one key of a JWK Set. ``None`` stands for a key that isn't for verifying signatures, or is a private one.
 
+    A member that is null counts as absent: some issuers write all that they know.
+
     Raises:
         ValueError: it can't be read, or isn't RSA with 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519.
     """
@@ -52,6 +54,7 @@ def read(entry: Mapping[str, Any]) -> VerificationKey | None:
     from jwt import PyJWTError  # noqa: PLC0415
     from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm  # noqa: PLC0415
 
+    entry = {name: value for name, value in entry.items() if value is not None}
     if not _for_verifying(entry):
         return None
     parsers = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
@@ -59,7 +62,7 @@ def read(entry: Mapping[str, Any]) -> VerificationKey | None:
     if parser is None:
         raise ValueError("its kind isn't supported")
     try:
-        key = parser(dict(entry))
+        key = parser(entry)
     except (PyJWTError, ValueError, TypeError, KeyError, OverflowError):
         raise ValueError("it can't be read") from None
     return VerificationKey(entry.get("kid"), entry.get("alg", ""), check_strength(key))

@@ -146,7 +146,7 @@ def parse_jwks(document: bytes) -> dict[str, VerificationKey]:
     for entry in listed:
         if not isinstance(entry, dict):
             raise KeysError("not a JWK Set")
-        if "d" in entry or "k" in entry:
+        if entry.get("d") is not None or entry.get("k") is not None:
             raise KeysError("the JWK Set holds a secret key; publish public keys only and rotate that one")
         kid, algorithm = entry.get("kid"), _ALGORITHMS.get((str(entry.get("kty")), str(entry.get("crv"))))
         if algorithm is None or not isinstance(kid, str):

@@ -7,7 +7,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tabard.arguments import parse_json
 from tabard.files import read_bounded, stamp
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+_MAX_SHOWN = 200
+_T = TypeVar("_T")
 
 
 class KeysUnavailable(Exception):
@@ -262,7 +264,7 @@ class RemoteKeys:
 
         try:
             url = self._location.jwks_url or await self._discover()
-            keys = keyset.parse(await self._fetcher.get(url))
+            keys = await self._get(url, keyset.parse)
         except (FetchError, ValueError) as error:
             self._failure = str(error)
             self._on_fetch("failed")
@@ -274,15 +276,26 @@ class RemoteKeys:
         self._on_fetch("ok")
 
     async def _discover(self) -> str:
-        document = parse_json(await self._fetcher.get(self._location.discovery_url))
-        if not isinstance(document, dict) or document.get("issuer") != self._location.issuer:
+        place = self._location.discovery_url
+        document = await self._get(place, parse_json)
+        found = document.get("issuer") if isinstance(document, dict) else None
+        if not isinstance(document, dict) or found != self._location.issuer:
+            named = f"{found[:_MAX_SHOWN]!r}" if isinstance(found, str) else "none"
             raise ValueError(
-                f"{self._location.discovery_url} describes another issuer than {self._location.issuer}"
+                f"{place} must name the issuer {self._location.issuer!r}, letter by letter; it names {named}"
             )
         url = document.get("jwks_uri")
         if not isinstance(url, str):
-            raise ValueError(f"{self._location.discovery_url} names no jwks_uri")  # noqa: TRY004 - one error type for bad content
+            raise ValueError(f"{place} names no jwks_uri")  # noqa: TRY004 - one error type for bad content
         return url
+
+    async def _get(self, url: str, parse: Callable[[bytes], _T]) -> _T:
+        """Return the parsed document at a URL. Raises FetchError, or ValueError that names the URL."""
+        content = await self._fetcher.get(url)
+        try:
+            return parse(content)
+        except ValueError as error:
+            raise ValueError(f"{url}: {error}") from None
 
 
 def _found(keys: JwkSet, kid: str | None, algorithm: str) -> VerificationKey:

@@ -53,6 +53,25 @@ def test_ten_thousand_deep(data):
         parse_arguments(data)
 
 
+@pytest.mark.parametrize(
+    "text", ["9007199254740992", "9007199254740992.0", "9.007199254740992e15", "90071992547409920e-1"]
+)
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_the_largest_integer_is_one_number_however_it_is_written(text, sign):
+    assert (
+        canonical(parse_arguments(f'{{"a":{sign}{text}}}'.encode()))
+        == f'{{"a":{sign}9007199254740992}}'.encode()
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["9007199254740993", "9007199254740993.0", "9007199254740992.5", "9007199254740994.0"]
+)
+def test_a_number_that_would_be_rounded_to_the_largest_integer_is_refused(text):
+    with pytest.raises(ArgumentsError, match="beyond"):
+        parse_arguments(f'{{"a":{text}}}'.encode())
+
+
 def test_many_brackets_need_not_be_deep():
     data = json.dumps({"a": [[]] * 5_000, "b": "[" * 5_000 + '\\"{'}).encode()
 

@@ -53,6 +53,14 @@ def test_entries_that_are_left_out(entry):
     assert found(entry) == []
 
 
+@pytest.mark.parametrize("name", ["kid", "use", "alg", "key_ops", "x5c", "x5t", "d"])
+def test_a_member_that_is_null_counts_as_absent(name):
+    """As some issuers write all members that they know."""
+    (key,) = parse(json.dumps({"keys": [KEY.jwk(**{name: None})]}).encode()).keys
+    assert key.fits("ES256")
+    assert key.kid == (None if name == "kid" else "key-1")
+
+
 def test_a_key_without_use_and_alg_counts_for_every_algorithm_of_its_kind():
     entry = {name: value for name, value in RSA_KEY.jwk().items() if name not in {"use", "alg"}}
     keys = parse(json.dumps({"keys": [entry]}).encode())

@@ -158,7 +158,11 @@ async def test_old_keys_are_refreshed_in_the_background(server, ticks):
         ({"body": json.dumps({"keys": [{"kty": "oct", "k": "AAAA", "kid": "key-1"}]}).encode()}, "no public"),
         ({"keys": [KEY.jwk()] * 101}, "more than 100"),
         ({"status": 404}, "status 404"),
-        ({"issuer": "https://other.example.org"}, "another issuer"),
+        (
+            {"issuer": "https://other.example.org"},
+            r"must name the issuer 'http://127.*'https://other\.example\.org'",
+        ),
+        ({"issuer": 7}, "it names none"),
         ({"jwks_uri": "http://keys.example.org/jwks"}, "https"),
         ({"jwks_uri": "file:///etc/passwd"}, "https|host"),
     ],
@@ -168,6 +172,20 @@ async def test_answers_that_are_no_key_set_are_refused(server, ticks, change, ma
         setattr(server, name, value)
     async with remote(server, ticks, discovery=True) as source:
         with pytest.raises(KeysUnavailable, match=match):
+            await source.find("key-1", "ES256")
+
+
+@pytest.mark.parametrize("discovery", [False, True])
+async def test_what_is_no_json_is_told_with_its_url(server, ticks, monkeypatch, discovery):
+    """A proxy's page of HTML, for example: which of two documents it is has to be known."""
+
+    async def page(_self, _url):
+        return b"<!doctype html><title>Sign in</title>"
+
+    monkeypatch.setattr(Fetcher, "get", page)
+    name = ".well-known/openid-configuration" if discovery else "jwks"
+    async with remote(server, ticks, discovery=discovery) as source:
+        with pytest.raises(KeysUnavailable, match=rf"{server.url}/{name}: not JSON"):
             await source.find("key-1", "ES256")
 
 

@@ -1,5 +1,6 @@
 """Routes, requests and the law that an extractor sees what the application sees."""
 
+import functools
 from urllib.parse import quote, unquote
 
 import pytest
@@ -9,6 +10,7 @@ from starlette.routing import Route, Router, get_route_path
 from tabard.verify import NO_CREDENTIAL, CredentialOptional, Rejected, Request
 from tabard.verify._asgi_routes import AsgiRoutes, path_below_mount, raw_path
 from tabard.verify.calls import Routes
+from tabard.verify.grpc_server import TabardInterceptor
 
 
 def extract(request):
@@ -131,6 +133,27 @@ def test_the_most_literal_route_is_chosen():
 def test_routes_that_could_not_be_meant_are_refused(calls):
     with pytest.raises(ValueError, match=r"/|not an absolute path"):
         Routes(calls)
+
+
+async def extract_later(request):
+    return "tool", {}
+
+
+class LaterToo:
+    async def __call__(self, _request):
+        return "tool", {}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [extract_later, functools.partial(extract_later), LaterToo(), CredentialOptional(extract_later)],
+)
+def test_an_async_extractor_is_refused_at_once(operation, verifier):
+    """It would refuse every request."""
+    with pytest.raises(ValueError, match=r"GET /a: .* is async"):
+        Routes({("GET", "/a"): operation})
+    with pytest.raises(ValueError, match=r"/shop\.Refunds/Create: .* is async"):
+        TabardInterceptor(verifier, {"/shop.Refunds/Create": operation})
 
 
 def test_every_kind_of_operation_is_accepted():

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.middleware.cors import CORSMiddleware
 from tabard.verify import NO_CREDENTIAL, Rejected, asgi, wsgi
 from tabard.verify._edge import find_token
 
@@ -38,6 +39,7 @@ CALLS = {
         {"orders": request.headers.getlist("X-Order"), **request.json()},
     ),
     ("POST", "/healthz"): NO_CREDENTIAL,
+    ("POST", "/café"): NO_CREDENTIAL,
 }
 
 
@@ -222,11 +224,26 @@ def test_two_credentials_are_refused(port, issuer):
     assert status in {400, 401}
 
 
+def test_a_cors_middleware_outside_answers_preflights(verifier, issuer):
+    """A browser sends no credential with them."""
+    origin = {"Origin": "https://app.example"}
+    guarded = asgi.TabardMiddleware(asgi_app, verifier, CALLS, routes=None)
+    app = CORSMiddleware(guarded, allow_origins=[origin["Origin"]], allow_methods=["POST"])
+    with serve_asgi(app) as port:
+        asked = {**origin, "Access-Control-Request-Method": "POST"}
+        status, headers, _ = request(port, path="/t", method="OPTIONS", headers=asked.items())
+        assert (status, headers["access-control-allow-origin"]) == (200, origin["Origin"])
+        assert request(port, path="/t", method="OPTIONS", headers=origin.items())[0] == 403
+        assert send(port, headers={**origin, **bearer(issuer.jwt("t", ARGUMENTS))}, path="/t")[0] == 200
+        assert send(port, headers=origin, path="/t")[0] == 401
+
+
 def test_public_paths_need_no_credential_and_are_exact(port):
     status, _, answer = send(port, headers={"X-Other": "1"}, path="/healthz")
     assert (status, answer["subject"]) == (200, None)
     for path in ("/healthz/", "/healthz/x", "/x/healthz", "/HEALTHZ"):
         assert send(port, headers={"X-Other": "1"}, path=path)[0] == 403
+    assert send(port, headers={"X-Other": "1"}, path="/caf%C3%A9")[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
