@@ -2,13 +2,14 @@
 
 A mask is a string or ``{"op": "remove", "path"}``, which erases, or ``{"op": "upsert", "path", "value"}``, which replaces a
 value that an agent said. Paths are JSON pointers (RFC 6901) below ``/input`` or ``/result``; a path that doesn't exist is
-ignored. What says who did what by which rule stays: see :data:`_KEPT`. A mask on that erases what is beside it, and its path
+ignored. A reason whose message repeats a masked value loses its message. What says who did what by which rule stays: see :data:`_KEPT`. A mask on that erases what is beside it, and its path
 is noted in ``mask_refused``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tabard.arguments import ArgumentsError, call_digest, canonical
@@ -16,6 +17,8 @@ from tabard.arguments import ArgumentsError, call_digest, canonical
 ANY_KEY = "*"
 """What authors write for any key in other languages. A mask knows no such step."""
 _MAX_INDEX_DIGITS = 9
+_MAX_HIDDEN = 1000
+_ANYWHERE = 4
 # What no mask reaches, as paths; "*" is any one step.
 _KEPT: tuple[tuple[str, ...], ...] = (
     ("input", "operation"),
@@ -53,10 +56,12 @@ def apply_masks(record: dict[str, Any], masks: Sequence[Any]) -> None:
     """
     noted: dict[str, set[str]] = {"erased": set(), "masked": set(), "mask_refused": set()}
     digest = _call_digest(record)
+    hidden: set[str] = set()
     for operation, path, value in sorted(map(read_mask, masks), key=_erasing_last):
         steps = steps_of(path)
         if ANY_KEY in steps and not _exists(record, steps):
             raise MaskError(f"the path {path!r} has a key {ANY_KEY!r}, which stands for no other key")
+        hidden |= _texts(_at(record, steps))
         if operation == "upsert" and _is_said(steps):
             if _upsert(record, steps, value):
                 noted["masked"].add(path)
@@ -67,6 +72,7 @@ def apply_masks(record: dict[str, Any], masks: Sequence[Any]) -> None:
             noted["erased"].add(path)
         if kept:
             noted["mask_refused"].add(path)
+    noted["erased"] |= set(_erase_messages(record, hidden))
     record |= {name: sorted(paths) for name, paths in noted.items() if paths}
     if (noted["erased"] or noted["masked"]) and digest:
         record["call_digest"] = digest
@@ -117,6 +123,46 @@ def _erase_child(place: Any, step: str, inner: Any, path: tuple[str, ...]) -> tu
         else:
             place[int(step)] = None
     return changed, kept
+
+
+def _texts(value: object) -> set[str]:
+    """Return the strings and numbers of a value as a message would repeat them."""
+    pending, found = [value], set()
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one
+        elif isinstance(one, str | int | float) and not isinstance(one, bool) and one != "":
+            found.add(str(one))
+    return found
+
+
+def _erase_messages(record: dict[str, Any], hidden: Collection[str]) -> Iterator[str]:
+    """Erase messages that repeat hidden values, and yield their paths; all messages if there are many values."""
+    reasons = _at(record, ["result", "reasons"])
+    for index, reason in enumerate(reasons if isinstance(reasons, list) and hidden else ()):
+        message = reason.get("message") if isinstance(reason, dict) else None
+        if isinstance(message, str) and (
+            len(hidden) > _MAX_HIDDEN or any(_repeats(message, text) for text in hidden)
+        ):
+            del reason["message"]
+            yield f"/result/reasons/{index}/message"
+
+
+def _repeats(message: str, text: str) -> bool:
+    """Tell whether a message repeats a value: a short one as a word of its own, a longer one anywhere."""
+    if text not in message:
+        return False
+    return len(text) >= _ANYWHERE or re.search(rf"(?<!\w){re.escape(text)}(?!\w)", message) is not None
+
+
+def _at(record: dict[str, Any], steps: Sequence[str]) -> object:
+    place: object = record
+    for step in steps:
+        place = _child(place, step)
+    return place
 
 
 def _exists(record: dict[str, Any], steps: Sequence[str]) -> bool:

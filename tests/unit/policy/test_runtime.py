@@ -119,6 +119,31 @@ async def test_a_rule_that_fails_denies_and_names_its_module(start, tmp_path, ru
     assert "bad.rego:" in decision.denials[0].message
 
 
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("to_number(input.tool.arguments.card) > 3", "to_number: it can't read a value"),
+        ("time.parse_rfc3339_ns(input.tool.arguments.card) > 3", "time.parse_rfc3339_ns: it can't read"),
+        ('regex.match(input.tool.arguments.card, "a")', "regex.match: it can't read"),
+        ('net.cidr_contains(input.tool.arguments.card, "1.2.3.4")', "net.cidr_contains: it can't read"),
+        ("units.parse(input.tool.arguments.card) == 3", "units.parse: it can't read"),
+        ('semver.compare("1.0.0", input.tool.arguments.card) == 3', "semver.compare: it can't read"),
+        ("json.unmarshal(input.tool.arguments.card) == 3", "json.unmarshal: it can't read"),
+        ("input.tool.arguments.card + 1 == 3", "plus: operand 1 must be number but got string"),
+        ('concat(",", input.tool.arguments.cards) == ""', "concat: operand 2 must be "),
+    ],
+)
+async def test_what_a_builtin_cant_read_is_told_without_the_value(start, tmp_path, condition, told):
+    rule = f'package policy.bad\n\ndeny contains {{"code": "no", "message": "no"}} if {condition}\n'
+    runtime = await start(write(tmp_path, ok=GRANT_ALL, bad=rule))
+    decision = await decide(runtime, Operation.AUTHORIZE, call(card="4111-secret(", cards=["secret", 1]))
+    (denial,) = decision.denials
+    assert denial.code == "policy_error"
+    assert told in denial.message
+    assert "bad.rego:3" in denial.message
+    assert "secret" not in denial.message.lower().replace(str(tmp_path), "")
+
+
 async def test_a_missing_rule_is_no_grant(start, tmp_path):
     rule = 'package policy.demo\n\nrenew contains {"code": "ok", "ttl_seconds": 3}\n' + START
     runtime = await start(write(tmp_path, demo=rule))

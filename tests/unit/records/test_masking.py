@@ -117,6 +117,34 @@ def test_a_key_that_is_a_star_is_masked():
     assert record["input"]["tool"]["arguments"] == {"b": 1}
 
 
+@pytest.mark.parametrize(
+    ("mask", "value", "message", "stays"),
+    [
+        ("/input/tool/arguments/to", "ACME", "pay ACME first", False),
+        ("/input/tool/arguments", "ACME", "pay ACME first", False),
+        ({"op": "upsert", "path": "/input/tool/arguments/to", "value": "*"}, "ACME", "pay ACME first", False),
+        ("/input/tool/arguments/to", "ACME", "prefixACME", False),
+        ("/input/tool/arguments/to", 4111_1111, "card 41111111 is blocked", False),
+        ("/input/tool/arguments/to", 9, "9 is too many", False),
+        ("/input/tool/arguments/to", 9, "99 is too many", True),
+        ("/input/tool/arguments/to", "", "no account", True),
+        ("/input/context/asserted/said", "ACME", "pay ACME first", True),
+        ("/input/tool/arguments/to", [str(n) for n in range(2000)], "too many", False),
+    ],
+)
+def test_a_message_that_repeats_a_masked_value_is_erased(mask, value, message, stays):
+    record = copy.deepcopy(RECORD)
+    record["input"]["tool"]["arguments"]["to"] = value
+    record["result"]["reasons"] = [
+        {"code": "c", "module": "m", "message": message}, {"code": "d", "module": "m", "message": "other words"},
+    ]  # fmt: skip
+    apply_masks(record, [mask])
+    first, second = record["result"]["reasons"]
+    assert (first["code"], first["module"], "message" in first) == ("c", "m", stays)
+    assert ("/result/reasons/0/message" in record.get("erased", [])) is not stays
+    assert "message" in second or isinstance(value, list)
+
+
 def test_everything_that_can_be_erased_is_erased_if_a_mask_fails():
     """No word of the agent, the person or the policy is left."""
     record = copy.deepcopy(RECORD)

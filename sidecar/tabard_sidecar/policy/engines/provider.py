@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,20 @@ from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import StuckError
 
+_TYPES = r"(?:an?|any|array|boolean|null|numbers?|objects?|of|one|sets?|strings?|types?|[{},])"
+_WRONG_TYPE = re.compile(
+    rf"[a-z0-9_.]+: operand \d+ must be {_TYPES}(?:,? {_TYPES}|[{{}},])* but got {_TYPES}(?: containing {_TYPES})?"
+)
+_BUILTIN = re.compile(r"([a-z0-9_.]{1,60}): ")
+
+
+def _without_values(message: str) -> str:
+    """Return a builtin's message without the values that it repeats."""
+    if _WRONG_TYPE.fullmatch(message):
+        return message
+    named = _BUILTIN.match(message)
+    return f"{named[1] if named else 'a builtin'}: it can't read a value that it was given"
+
 
 class EvaluationFailedError(Exception):
     """An evaluation produced no result.
@@ -19,12 +34,15 @@ class EvaluationFailedError(Exception):
     Attributes:
         code: ``timeout``, ``builtin_error``, ``conflict``, ``undefined``, ``internal``, ``overloaded`` or
             ``input_too_large``.
-        message: OPA's own message.
+        message: OPA's own message; of a builtin's, only the builtin and types, because it repeats values of the input, which
+            agents and logs must not get this way.
         file: file of the rule that failed, if known.
         row: line in it, from 1; 0 if unknown.
     """
 
     def __init__(self, code: str, message: str, file: str = "", row: int = 0) -> None:
+        if code == "builtin_error":
+            message = _without_values(message)
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
