@@ -23,7 +23,7 @@ def opa_binary() -> Path:
     reported on standard error.
 
     Raises:
-        tabard_opa._toolchain.ToolchainError: the build failed.
+        tabard_opa.ToolchainError: the build failed, or its result can't be kept.
     """
     packed = Path(__file__).with_name("_lib") / _toolchain.COMMAND
     if packed.is_file():
@@ -52,8 +52,16 @@ def _built() -> Path:
     program = folder / _toolchain.COMMAND
     if program.is_file():
         return program
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        message = (
+            f"the opa program is built into {folder}, which can't be written: {error.strerror}; "
+            "set XDG_CACHE_HOME to a folder of this user"
+        )
+        raise _toolchain.ToolchainError(message) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.is_file():
             started = time.monotonic()

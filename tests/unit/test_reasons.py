@@ -285,3 +285,8 @@ def test_codes_that_the_documentation_names_exist():
         named = {word for word in words if word.partition("_")[0] in families} - OTHER_WORDS
         assert named <= CODES | REJECTIONS.keys(), page
         assert set(re.findall(r"errors/([a-z_]+)\.md", text)) <= CODES, page
+
+
+def test_the_step_for_a_store_fits_every_kind_of_it():
+    """Redis may be full or out of reach where no disk has to do with it; the message names the cause."""
+    assert "disk" not in reason_texts()["state_unavailable"].next_step

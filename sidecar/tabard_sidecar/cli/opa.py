@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -21,15 +22,31 @@ from tabard_sidecar.cli.failure import Failure
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def opa(arguments: tuple[str, ...]) -> None:
     """Run the OPA command line in the version of the embedded engine."""
-    from tabard_opa import opa_binary  # noqa: PLC0415 - only needed here
-
+    binary = str(opa_program())
     try:
-        binary = str(opa_binary())
         os.execv(binary, ["opa", *arguments])  # noqa: S606 - the engine's own binary, no shell
     except OSError as error:
         raise Failure(
             "the OPA command line can't be started",
             exit_codes.UNREACHABLE,
             where=str(error.filename or ""),
+            next_step="Install tabard-opa from a wheel, or run `make engine` in a checkout.",
+        ) from error
+
+
+def opa_program() -> Path:
+    """Return the path of the OPA command line; a checkout builds it on first use.
+
+    Raises:
+        Failure: it can't be built.
+    """
+    from tabard_opa import ToolchainError, opa_binary  # noqa: PLC0415 - may have to build the program
+
+    try:
+        return opa_binary()
+    except (OSError, ToolchainError) as error:
+        raise Failure(
+            f"the OPA command line can't be built: {error}",
+            exit_codes.UNREACHABLE,
             next_step="Install tabard-opa from a wheel, or run `make engine` in a checkout.",
         ) from error

@@ -11,6 +11,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.opa import opa_program
 from tabard_sidecar.cli.options import config_options, json_option
 from tabard_sidecar.cli.policy_target import GUIDE, Target, broken, catalogue_option, find_target
 from tabard_sidecar.cli.terminal import echo, echo_json, style
@@ -44,8 +45,6 @@ def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's
     The cases below a PATH are decided by the whole policy at that PATH. Exit code 0 if there are tests or cases and all
     pass, 1 if not, 4 if the policy or a file with cases can't be used.
     """
-    from tabard_opa import opa_binary  # noqa: PLC0415 - may have to build the program
-
     from tabard_sidecar.policy.authoring.testing import TestRunError, run_tests  # noqa: PLC0415
 
     targets = [
@@ -55,7 +54,7 @@ def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's
     cases = _run_cases(targets, given["pattern"], flag=given["catalogue_file"] is not None)
     try:
         tests = run_tests(
-            opa_binary(),
+            opa_program(),
             [target.path for target in targets],
             insecure_builtins=frozenset().union(*(target.options.insecure_builtins for target in targets)),
             coverage=given["coverage"],

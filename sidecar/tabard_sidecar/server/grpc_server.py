@@ -22,6 +22,9 @@ _WAITING = 32
 _HANDSHAKE_SECONDS = 5
 _IDLE_SECONDS = 300
 """How long a gRPC connection lasts without a request; clients connect again by themselves."""
+_PING_SECONDS = 5.0
+"""Shortest time between two pings of a client that sends nothing else; more often ends its connection. Load balancers and
+clients with keepalive ping every ten seconds or less often."""
 
 
 def grpc_server(
@@ -55,6 +58,8 @@ def grpc_server(
             ),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
             ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+            ("grpc.http2.min_ping_interval_without_data_ms", int(_PING_SECONDS * 1000)),
+            ("grpc.keepalive_permit_without_calls", 1),
         ),
     )
 

@@ -285,6 +285,16 @@ async def test_tls_both_ways(start_server, tmp_path):
         assert caught.value.code == "state_unavailable"
 
 
+async def test_tls_to_a_server_without_it_is_told(start_server):
+    server = start_server()
+    store = RedisStateStore(
+        RedisOptions(f"rediss://127.0.0.1:{server.port}/0", timeout_seconds=0.3), zone="z"
+    )
+    with pytest.raises(NoDecision, match="whether that port speaks TLS"):
+        await store.open()
+    await store.close()
+
+
 async def test_a_unix_socket(start_server, tmp_path):
     """A store works over a unix socket and in a numbered database."""
     socket = tmp_path / "s.sock"

@@ -223,7 +223,8 @@ class RedisLink:
             await self._pool.disconnect(inuse_connections=False)
             if self._connections is not None:
                 await self._connections.drop()
-        return self._unavailable(_explain(error, self.options))
+        never = self._connections is None or not self._connections.made
+        return self._unavailable(_explain(error, self.options, never_connected=never))
 
     def _unavailable(self, what: str) -> NoDecision:
         return NoDecision("UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}")
@@ -241,10 +242,13 @@ class _UnknownScript(NoDecision):
         super().__init__("UNAVAILABLE", "state_unavailable", message)
 
 
-def _explain(error: Exception, options: RedisOptions) -> str:
+def _explain(error: Exception, options: RedisOptions, *, never_connected: bool) -> str:
     """Return what went wrong and what to do. The text never holds a secret."""
     if isinstance(error, TimeoutError | RedisTimeoutError):
-        return f"no answer within {options.timeout_seconds:g} s; check the server and the network"
+        # A server without TLS waits for the end of what it takes for a line.
+        tls = never_connected and options.url.startswith("rediss:")
+        more = ", and whether that port speaks TLS: for one that doesn't, write redis://" if tls else ""
+        return f"no answer within {options.timeout_seconds:g} s; check the server and the network{more}"
     # The error for an unknown command repeats its arguments, which may be a password.
     text = str(error).partition(", with args beginning with")[0] or type(error).__name__
     if text.startswith("TABARDCLOCK"):
