@@ -1,0 +1,202 @@
+# METADATA
+# title: Paths of files
+# description: |
+#   Guardrails over paths in arguments. A path counts only if every program reads it alike: no segment "..", backslash,
+#   control or invisible character, encoded separator, pattern or variable of a shell, colon, or segment that ends in a
+#   dot or space. Policy sees the path, not the file system: it can't see links, nor what folder a relative path begins
+#   in. Each guardrail takes a set of names of arguments; at least one must be present, and each must be a string or a
+#   non-empty array of strings.
+package tabard.lib.paths
+
+import data.tabard.lib.intent
+import data.tabard.lib.outbound
+
+# METADATA
+# description: |
+#   The one form of a path, without slashes at its end, empty segments and "."; `clean("/a//b/./c/")` is "/a/b/c".
+#   Undefined for a path that programs could read differently, and for one of more than 1,024 characters.
+clean(path) := concat("", [_root(path), concat("/", segments(path))])
+
+# METADATA
+# description: The segments of a path in its one form, as an array; `segments("/a/b.txt")` is `["a", "b.txt"]`.
+segments(path) := [part | some part in parts; not part in {"", "."}] if {
+	count(path) <= 1024
+	not regex.match(_ambiguous, path)
+	parts := split(path, "/")
+}
+
+# METADATA
+# description: The folder of a path; `parent("/a/b.txt")` is "/a". Undefined for a name without folder, and for "/".
+parent(path) := concat("", [_root(path), concat("/", array.slice(parts, 0, count(parts) - 1))]) if {
+	parts := segments(path)
+	count(parts) + count(_root(path)) > 1
+	count(parts) > 0
+}
+
+# METADATA
+# description: The last segment of a path; `base("/a/b.txt")` is "b.txt".
+base(path) := parts[count(parts) - 1] if parts := segments(path)
+
+# METADATA
+# description: |
+#   True if every path is one of `folders` or below one; `within({"path"}, ["/home/ann/notes"])`. `folders` is a set,
+#   an array or an object whose keys they are. Capitals matter. For grants.
+within(names, folders) if {
+	every path in outbound.recipients(names) {
+		_below(clean(path), folders)
+	}
+}
+
+# METADATA
+# description: |
+#   True if no path is, holds or is below one of `protected`, a set or array. An item is an absolute path
+#   ("/home/ann/.ssh") or a name of any segment (".ssh"). Capitals don't matter. A relative path is outside of names
+#   only, since nothing tells where it begins. For denials, under `not`.
+outside(names, protected) if {
+	every path in outbound.recipients(names) {
+		compared := _folded(clean(path))
+		every folder in protected {
+			_apart(compared, _folded(folder))
+		}
+	}
+}
+
+# METADATA
+# description: |
+#   True if the request names every path. In full it may name any; by its base name ("plan.pdf"), or by a stem of two
+#   words or more ("grocery list" for "grocery-list.docx"), only one that lies directly in one of `folders`. Hidden
+#   files count only in full. Confirms the file, not what happens to it.
+requested(names, folders) if {
+	every path in outbound.recipients(names) {
+		_requested(clean(path), folders)
+	}
+}
+
+# METADATA
+# description: |
+#   True if every path lies directly in a folder that the request names in full, with a slash. Confirms a place for new
+#   files, not which of the old ones is meant.
+in_requested_folder(names) if {
+	every path in outbound.recipients(names) {
+		folder := parent(path)
+		contains(folder, "/")
+		_in_full(folder)
+		not startswith(base(path), ".")
+	}
+}
+
+# METADATA
+# description: |
+#   True if every path ends like a document, picture, recording or table, such as ".pdf" or ".csv": nothing that
+#   programs usually run, load or take settings from. Protect the rest by name, such as "requirements.txt".
+plain(names) if {
+	every path in outbound.recipients(names) {
+		regex.match(_plain, base(path))
+	}
+}
+
+# METADATA
+# description: |
+#   True if no path is one of `known`, paths as a set, array or keys, and none holds one or is below one. Capitals don't
+#   matter. It says that nothing is overwritten only as far as `known` is complete.
+new(names, known) if {
+	taken := {_folded(clean(path)) | some path in _items(known)}
+	every path in outbound.recipients(names) {
+		compared := _folded(clean(path))
+		every other in taken {
+			not _overlap(compared, other)
+		}
+	}
+}
+
+# Each alternative is read differently by shells, by Windows or by programs that decode or normalise names.
+_ambiguous := concat("|", [
+	`(?:^|/)\.\.(?:/|$)`,
+	"[\\x00-\\x1f\\x7f\\\\:*?\"<>|$`]",
+	`%(?i:2e|2f|5c|25|00)`,
+	`(?:^|/)[-~ ]`,
+	`~[0-9]`,
+	`[^/][ .](?:/|$)`,
+	`[\x{AD}\x{200B}-\x{200F}\x{2028}-\x{202E}\x{2060}-\x{206F}\x{FEFF}]`,
+	`[．／＼․‥…∕⁄⧸﹒。\x{A0}\x{2000}-\x{200A}\x{202F}\x{3000}]`,
+	`^$`,
+])
+
+_plain := concat("", [
+	`^[^.].*\.(?i:bmp|csv|docx|gif|heic|ics|jpe?g|log|m4a|md|mov|mp3|mp4|odp|ods|odt|pdf|png|pptx|rtf`,
+	`|tiff?|tsv|txt|wav|webp|xlsx)$`,
+])
+
+# Letters that some file systems take for others, beyond capitals.
+_folds := {"ı": "i", "ſ": "s", "ß": "ss", "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+
+_folded(path) := strings.replace_n(_folds, lower(path))
+
+default _root(_) := ""
+
+_root(path) := "/" if startswith(path, "/")
+
+_items(collection) := object.keys(collection) if is_object(collection)
+
+_items(collection) := collection if not is_object(collection)
+
+_below(path, folders) if {
+	some folder in _items(folders)
+	_holds(clean(folder), path)
+}
+
+# The first is the second, or a folder above it.
+_holds(folder, path) if folder == path
+
+_holds(folder, path) if startswith(path, concat("", [trim_suffix(folder, "/"), "/"]))
+
+_overlap(one, other) if _holds(one, other)
+
+_overlap(one, other) if _holds(other, one)
+
+_apart(path, folder) if {
+	startswith(folder, "/")
+	startswith(path, "/")
+	cleaned := clean(folder)
+	not _overlap(path, cleaned)
+}
+
+_apart(path, folder) if {
+	not contains(folder, "/")
+	not folder in segments(path)
+}
+
+_requested(path, _) if _in_full(path)
+
+_requested(path, folders) if {
+	parent(path) in {clean(folder) | some folder in _items(folders)}
+	_by_name(base(path))
+}
+
+_in_full(path) if {
+	contains(path, "/")
+	_alone(path)
+}
+
+_by_name(name) if {
+	regex.match(`^[^.].*\.[\p{L}\p{N}]+$`, name)
+	_alone(name)
+}
+
+_by_name(name) if {
+	regex.match(_plain, name)
+	words := regex.split(`[-_ ]+`, regex.replace(name, `\.[^.]+$`, ""))
+	count(words) > 1
+	stem := concat(" ", words)
+	count(stem) > 5
+	_alone(stem)
+}
+
+# The request holds the text, and not only behind something that makes it part of another path.
+_alone(text) if {
+	intent.mentions(text)
+	said := lower(input.task.statement)
+	every before in ["/", "~", ".", "\\", ":", "$", "}", "*", "%"] {
+		not contains(said, concat("", [before, lower(text)]))
+	}
+}

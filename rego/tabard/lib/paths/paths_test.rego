@@ -1,0 +1,181 @@
+package tabard.lib.paths_test
+
+import data.tabard.lib.paths
+
+_call(statement, path) := {
+	"task": {"intent_source": "signed", "statement": statement},
+	"tool": {"arguments": {"path": path}},
+}
+
+_asserted(call) := json.patch(call, [{"op": "replace", "path": "/task/intent_source", "value": "asserted"}])
+
+_names := {"path"}
+
+# Paths that some program reads as another one than others do.
+_hostile := [
+	"/notes/../.ssh/id",
+	"/notes/..",
+	"../notes",
+	"..",
+	"/notes/..\\x",
+	"\\notes",
+	"/notes\\..\\x",
+	"C:/notes/a.txt",
+	"/notes/a.txt:x",
+	"/notes/%2e%2e/x",
+	"/notes/%2E%2E%2Fx",
+	"/notes/%252e",
+	"/notes/a.txt%00.pdf",
+	"/notes/a.txt\u0000.pdf",
+	"/notes/a.txt\n",
+	"/notes/a.txt ",
+	"/notes/a.txt.",
+	"/notes/.../a",
+	"/notes/a /b",
+	"/notes/ a",
+	"~/notes/a.txt",
+	"/notes/~ann/a.txt",
+	"/notes/SECRET~1/a.txt",
+	"-rf",
+	"/notes/-rf",
+	"/notes/*",
+	"/notes/$HOME",
+	"/notes/`id`",
+	"/notes/a|b",
+	"/notes/．．/x",
+	"/notes／x",
+	"/notes/․․/x",
+	"/notes/a\u202Etxt.exe",
+	"/notes/a\u200B.txt",
+	"/notes/a\u00A0.txt",
+	"",
+]
+
+test_clean if {
+	every path, cleaned in {
+		"/a//b/./c/": "/a/b/c",
+		"./a/b.txt": "a/b.txt",
+		"/": "/",
+		"a b/c-d_e.tar.gz": "a b/c-d_e.tar.gz",
+		"/Straße/é.txt": "/Straße/é.txt",
+	} {
+		paths.clean(path) == cleaned
+	}
+	every path in _hostile {
+		not paths.clean(path)
+	}
+	not paths.clean(concat("", [part | some n in numbers.range(1, 600); n > 0; part := "/a"]))
+}
+
+test_parts if {
+	paths.segments("/a/b.txt") == ["a", "b.txt"]
+	paths.parent("/a/b.txt") == "/a"
+	paths.parent("/a") == "/"
+	paths.parent("a/b/") == "a"
+	paths.base("/a/b.txt/") == "b.txt"
+	not paths.parent("a")
+	not paths.parent("/")
+	not paths.base("/")
+}
+
+test_within if {
+	every folders in [{"/notes/"}, ["/x", "/notes"], {"/notes": {}}] {
+		every path in ["/notes", "/notes/", "/notes/a/b.txt", ["/notes/a.txt", "/notes//b.txt"]] {
+			paths.within(_names, folders) with input as _call("", path)
+		}
+		every path in array.concat(_hostile, ["/", "/notes2", "/Notes/a", "notes/a", ["/notes/a", "/y"], [], 3, null]) {
+			not paths.within(_names, folders) with input as _call("", path)
+		}
+	}
+	paths.within(_names, ["/"]) with input as _call("", "/a")
+	not paths.within(_names, ["/"]) with input as _call("", "a")
+	not paths.within({"other"}, ["/"]) with input as _call("", "/a")
+}
+
+test_outside if {
+	protected := [".ssh", "/home/ann/keys"]
+	every path in ["/home/ann/notes/a.txt", "/home/ann/keys2", "/home/ssh"] {
+		paths.outside(_names, protected) with input as _call("", path)
+	}
+	every path in array.concat(_hostile, [
+		"/home/ann/.ssh",
+		"/home/ann/.SSH/id",
+		"/home/ann/.ſſh/id",
+		"/home/ann/.ßh/id",
+		"/Home/Ann/\u212Aeys/a",
+		"/home/ann//keys/a",
+		"/home/./ann/keys",
+		"/home/ann",
+		"/",
+		"keys/a",
+		["/home/ann/a", "/home/ann/keys/a"],
+		3,
+	]) {
+		not paths.outside(_names, protected) with input as _call("", path)
+	}
+	paths.outside(_names, [".ssh"]) with input as _call("", "notes/a.txt")
+	every item in ["~/.ssh", "a/b", "/a/../b"] {
+		not paths.outside(_names, [item]) with input as _call("", "/notes/a.txt")
+	}
+}
+
+test_requested if {
+	folders := {"/notes", "/mail/attachments/"}
+	every statement in [
+		"Read /notes/grocery-list.docx",
+		"Read Grocery-List.docx!",
+		"Read the grocery list, please",
+	] {
+		call := _call(statement, "/notes/grocery-list.docx")
+		paths.requested(_names, folders) with input as call
+		not paths.requested(_names, folders) with input as _asserted(call)
+		not paths.requested(_names, folders) with input as _call(statement, ["/notes/grocery-list.docx", "/notes/b.txt"])
+		elsewhere := ["/notes/x/grocery-list.docx", "/grocery-list.docx", "grocery-list.docx"]
+		every path in array.concat(_hostile, elsewhere) {
+			not paths.requested(_names, folders) with input as _call(statement, path)
+		}
+	}
+	paths.requested(_names, set()) with input as _call("Read /etc/hosts.", "/etc/hosts")
+	every statement, path in {
+		"Make a list": "/notes/list.md",
+		"Run the grocery list": "/notes/grocery-list.exe",
+		"Read the pen pal file": "/notes/pen-pal",
+		"Read my .profile.txt": "/notes/.profile.txt",
+		"Read ~/notes/a.txt": "/notes/a.txt",
+		"Read ../notes/a.txt": "/notes/a.txt",
+		"Read /x/notes/a.txt": "/notes/a.txt",
+		"Read /a.txt": "/notes/a.txt",
+		"Read master-plan.pdf": "/notes/plan.pdf",
+		"Read /notes/a.txt.old": "/notes/a.txt",
+		"Read /notes/a.txt/b": "/notes/a.txt",
+		"Read /notes/b.txt": "notes/b.txt",
+	} {
+		not paths.requested(_names, folders) with input as _call(statement, path)
+	}
+}
+
+test_in_requested_folder if {
+	statement := "Save it to /notes/2026/"
+	paths.in_requested_folder(_names) with input as _call(statement, "/notes/2026/plan.pdf")
+	elsewhere := ["/notes/plan.pdf", "/notes/2026/a/plan.pdf", "/notes/2026/.a", "2026/plan.pdf"]
+	every path in array.concat(_hostile, elsewhere) {
+		not paths.in_requested_folder(_names) with input as _call(statement, path)
+	}
+}
+
+test_plain if {
+	paths.plain(_names) with input as _call("", ["/a/plan.PDF", "b.tar.csv"])
+	others := ["a.pdf.exe", "a.sh", "Makefile", ".pdf", "/a.pdf/b", "a.html", "a.svg", "a.pdf/.."]
+	every path in array.concat(_hostile, others) {
+		not paths.plain(_names) with input as _call("", path)
+	}
+}
+
+test_new if {
+	known := {"/notes/a.txt": [], "/notes/b": []}
+	paths.new(_names, known) with input as _call("", "/notes/c.txt")
+	paths.new(_names, ["/notes/b"]) with input as _call("", "/notes/b2")
+	every path in array.concat(_hostile, ["/notes/A.txt", "/notes//a.txt", "/notes", "/notes/b/c"]) {
+		not paths.new(_names, known) with input as _call("", path)
+	}
+}
