@@ -1,6 +1,6 @@
 """Writes docs/reference from the source.
 
-Pages: configuration, caveats, decision cases, reason codes, metrics, command line.
+Pages: configuration, caveats, decision cases, decision log, reason codes, metrics, command line.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
+import decision_log
 from caveat_tables import filled
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
@@ -94,6 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
         "caveats.md": filled((REFERENCE / "caveats.md").read_text(encoding="utf-8")),
         "metrics.md": metrics_page(),
         "command-line.md": command_line_page(),
+        "decision-log.md": decision_log.page(
+            _GENERATED.format(source="docs/decision_log.py and rego/schemas/input.json")
+        ),
         "errors/README.md": errors_index(),
         **{f"errors/{code}.md": error_page(code, text, _REASONS) for code, text in reason_texts().items()},
         **{

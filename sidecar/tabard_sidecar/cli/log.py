@@ -14,7 +14,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.log_source import find_log
 from tabard_sidecar.cli.options import config_option, json_option, zone_option
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.cli.terminal import Instant, echo, echo_json, style
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import open_log
 from tabard_sidecar.records.reading import Entry, joined, parsed
@@ -30,7 +30,7 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
 @click.option(
     "--agent", default="", metavar="SPIFFE_ID", help="Only what this workload asked or held in a chain."
 )
-@click.option("--subject", default="", metavar="ID", help="Only on behalf of this person.")
+@click.option("--subject", "--person", default="", metavar="ID", help="Only on behalf of this person.")
 @click.option("--tool", default="", metavar="NAME", help="Only calls of this tool.")
 @click.option("--decision", "decision_id", default="", metavar="ID", help="Only this decision.")
 @click.option(
@@ -46,6 +46,14 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
     metavar="EFFECT",
     help="Only with this effect, for example allow, deny or approved.",
 )
+@click.option(
+    "--since",
+    type=Instant(),
+    metavar="TIME",
+    help="Only from this time on: 15m, 8h or 7d ago, or a date or time such as 2026-01-31 or 2026-01-31T08:00 (UTC unless "
+    "it names an offset).",
+)
+@click.option("--until", type=Instant(), metavar="TIME", help="Only before this time, written like --since.")
 @click.option(
     "--input",
     "as_input",
@@ -65,6 +73,8 @@ def log(  # noqa: PLR0913 - one parameter per option
     as_json: bool,
     zone: str,
     config_file: Path | None,
+    since: str | None,
+    until: str | None,
     **wanted: str,
 ) -> None:
     """Show who did what by which rule, from decision logs.
@@ -84,7 +94,9 @@ def log(  # noqa: PLR0913 - one parameter per option
     found, where = False, None
     for entry in joined(completed(source.checked(parsed(_lines(source.files))))):
         shown = entry.as_json()
-        if not _fits(shown, wanted) or (as_input and not entry.evaluated):
+        if not (_within(shown["time"], since, until) and _fits(shown, wanted)) or (
+            as_input and not entry.evaluated
+        ):
             continue
         found = True
         if as_input:
@@ -134,6 +146,11 @@ def _whole_input(entry: Entry) -> dict[str, Any]:
             next_step="Give the file with that record, too, before this one.",
         )
     return entry.input
+
+
+def _within(time: object, since: str | None, until: str | None) -> bool:
+    """Tell whether a record's time is in a range; all are written in the same form, so their order is that of text."""
+    return str(time) >= (since or "") and (until is None or str(time) < until)
 
 
 def _fits(shown: dict[str, Any], wanted: dict[str, str]) -> bool:

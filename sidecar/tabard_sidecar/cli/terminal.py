@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 import click
@@ -80,6 +80,28 @@ class Duration(click.ParamType[float]):
         if found is None:
             self.fail(f"{value!a} isn't a duration; write 90s, 15m, 8h or 7d", param, ctx)
         return float(found[1]) * _SECONDS[found[2]]
+
+
+class Instant(click.ParamType[str]):
+    """A time, as a duration before now or in ISO 8601, converted to the form of the decision log's timestamps."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Convert a time; one without an offset is in UTC."""
+        text = str(value)
+        ago = _DURATION.fullmatch(text)
+        try:
+            if ago is not None and ago[2]:
+                found = datetime.now(UTC) - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
+            else:
+                found = datetime.fromisoformat(text)
+                found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{text!a} isn't a time; write 15m, 8h or 7d for a time ago, or 2026-01-31T08:00", param, ctx
+            )
+        return found.strftime("%Y-%m-%dT%H:%M:%S") + f".{found.microsecond * 1000:09d}Z"
 
 
 def _escape(character: str) -> str:

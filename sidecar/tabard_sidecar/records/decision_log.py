@@ -2,7 +2,7 @@
 
 In addition to OPA's fields a record has ``event`` ("intent" before something leaves the process or a change is made, "outcome"
 after, "log" for what the log says about itself), ``operation``, ``request_id``, ``by`` (who made a change) and the hash
-chain of :mod:`tabard_sidecar.records.chain`.
+chain of :mod:`tabard_sidecar.records.chain`. docs/reference/decision-log.md lists every field.
 """
 
 from __future__ import annotations

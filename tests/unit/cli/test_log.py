@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -211,3 +214,74 @@ async def test_a_logged_decision_is_decided_again(zone, capsys, tmp_path):
     (tmp_path / "bank.rego").write_text(POLICY["bank/bank.rego"].replace('"pay"', '"paid"'))
     assert await asyncio.to_thread(main, again) == 1
     capsys.readouterr()
+
+
+def written(folder, *times):
+    """A log with one decision at each time."""
+    log = folder / "decisions.jsonl"
+    record = {"event": "outcome", "operation": "authorize", "result": {"decision": "allow"}}
+    log.write_text(
+        "".join(
+            f"{json.dumps({**record, 'decision_id': str(number), 'timestamp': time})}\n"
+            for number, time in enumerate(times)
+        )
+    )
+    return str(log)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ((), "0123"),
+        (("--since", "2026-01-31T08:00"), "123"),
+        (("--since", "2026-01-31T09:00+01:00"), "123"),
+        (("--since", "2026-01-31T08:00:00.000001"), "23"),
+        (("--until", "2026-01-31T08:00"), "0"),
+        (("--since", "2026-01-31", "--until", "2026-02-01"), "012"),
+        (("--since", "2026-02-02"), ""),
+        (("--since", "8h"), ""),
+    ],
+)
+def test_a_range_of_time_begins_with_since_and_ends_before_until(capsys, tmp_path, options, found):
+    log = written(
+        tmp_path,
+        "2026-01-31T07:59:59.999999999Z",
+        "2026-01-31T08:00:00.000000000Z",
+        "2026-01-31T23:59:59.000000000Z",
+        "2026-02-01T00:00:00.000000000Z",
+    )
+    assert main(["log", log, "--json", *options]) == (0 if found else 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["decision_id"] for line in lines] == list(found)
+
+
+def test_a_duration_is_a_time_ago(capsys, tmp_path):
+    now = datetime.now(UTC)
+    times = [(now - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.000000000Z") for hours in (9, 7)]
+    assert main(["log", written(tmp_path, *times), "--since", "8h", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["decision_id"] == "1"
+
+
+@pytest.mark.parametrize("text", ["yesterday", "8", "2026-13-01", "", "99999999999999d"])
+def test_what_is_no_time_is_told_with_the_forms(capsys, tmp_path, text):
+    assert main(["log", written(tmp_path), "--since", text]) == 2
+    assert "write 15m, 8h or 7d" in capsys.readouterr().err
+
+
+def test_a_large_log_is_read_line_by_line(tmp_path):
+    """Searching 64 MB takes a few megabytes of memory."""
+    log = tmp_path / "decisions.jsonl"
+    line = json.dumps({"event": "outcome", "timestamp": "2026", "result": {"x": "y" * 4000}})
+    with log.open("w") as stream:
+        for _ in range(16_000):
+            stream.write(f"{line}\n")
+    code = (
+        "import resource, sys; from tabard_sidecar.cli import main; main(['log', '--help']);"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        f"main(['log', {str(log)!r}, '--since', '2027', '--code', 'none']);"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, file=sys.stderr)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert int(run.stderr.split()[-1]) < 32
