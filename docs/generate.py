@@ -75,6 +75,29 @@ _METRICS_INTRO = """\
 
 `GET /metrics` on `http.listen` serves these metrics in Prometheus' text format, and `process_*` for
 memory, CPU and open files. Labels never hold text from an agent or a policy.
+
+[alerts.yaml](alerts.yaml) has example alerts for Prometheus.
+"""
+_TRACES = """
+## Traces
+
+With `telemetry.otlp_endpoint` ([configuration](config.md#telemetry)) each request has a span,
+below the caller's if it sends a W3C `traceparent`. Below it each decision has a span with these
+attributes, and below that each stage. The records of the decision log have `trace_id` and
+`span_id`. A span never holds a message or arguments. OpenTelemetry has a name for the tool, and
+none for decisions about access.
+
+| attribute | value |
+|---|---|
+| `tabard.decision.id` | Identifier of the decision, as in the decision log. |
+| `tabard.operation` | `start_task`, `delegate`, `authorize` or `renew`. |
+| `tabard.effect` | `allow` or `deny`. |
+| `tabard.code` | Its first reason code. |
+| `tabard.policy.module` | Policy module that gave the code, if one did. |
+| `tabard.task.id` | The task, if the grant was verified. |
+| `gen_ai.tool.name` | The tool, if the grant was verified; redacted and cut after 256 characters. |
+
+A request that ends in an error has the status `ERROR` with its code.
 """
 _COMMANDS_INTRO = """\
 # Command line
@@ -233,7 +256,7 @@ def metrics_page() -> str:
             lines.append(f"| `{full}` | {family.type} | {labels} | {_cell(family.documentation)} |")
     (grants,) = GrantsVerified(dict).collect()
     lines.append(f"| `{grants.name}_total` | counter | `result` | {_cell(grants.documentation)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _TRACES
 
 
 def command_line_page() -> str:

@@ -259,18 +259,23 @@ def test_codes_that_protos_name_exist():
 
 
 OTHER_WORDS = {
+    "agent_id",
     "agent_issuer",
     "approval_id",
+    "arguments_bytes",
     "arguments_json",
+    "arguments_sha256",
     "audience_keys",
     "call_digest",
     "call_grant",
-    "policy_revision",
+    "credential_id",
     "decision_id",
     "intent_source",
     "intent_token",
     "keys_file",
+    "policy_revision",
     "request_id",
+    "task_id",
 }
 """Words of the documentation that begin like a reason code and are names of fields or settings."""
 
