@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
+from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.loading.bundles import BundleKeys
+from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.sources import read_case_files
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.model_problems import FilePlaces, explain
@@ -60,6 +62,10 @@ class CaseKeys(RequestKeys):
     """One case: a request and the decision that it expects."""
 
     name: str = Field(min_length=1, description="What the case shows; unique in its file.")
+    after: str = Field(
+        default="",
+        description="Name of an earlier case of the file: this request is of the same task and finds what that one left.",
+    )
     expect: Expected = Field(description="Decision that is expected.")
 
 
@@ -89,6 +95,7 @@ class Case:
         keys: the request, defaults included.
         expect: the decision that is expected.
         catalogue: the catalogue that the file names, or ``None``.
+        after: name of the case in the same file that it follows; empty if it begins a task.
     """
 
     file: str
@@ -97,6 +104,7 @@ class Case:
     keys: RequestKeys
     expect: Expected
     catalogue: Path | None
+    after: str = ""
 
 
 def case_schema() -> dict[str, Any]:
@@ -143,33 +151,51 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
             file,
             document.find(("cases", index))[0].position.line,
             case.name,
-            _with_defaults(keys.defaults, case),
+            whole,
             case.expect,
             catalogue,
+            case.after,
         )
-        for index, case in enumerate(keys.cases)
+        for index, (case, whole) in enumerate(zip(keys.cases, _whole_requests(keys), strict=True))
     ]
 
 
-def _with_defaults(defaults: RequestKeys, case: CaseKeys) -> RequestKeys:
-    stated: dict[str, Any] = {}
-    for keys in (defaults, case):
-        stated |= {
-            name: getattr(keys, name) for name in keys.model_fields_set if name in RequestKeys.model_fields
-        }
-    return RequestKeys.model_construct(**stated)
+def _whole_requests(keys: CaseFileKeys) -> list[RequestKeys]:
+    """Return the request of each case: what it states, else what the case before it of the same task does, else the default."""
+    by_name: dict[str, RequestKeys] = {}
+    found: list[RequestKeys] = []
+    for case in keys.cases:
+        stated: dict[str, Any] = {}
+        before = by_name.get(case.after)
+        default_not = () if before is None else ("time",)  # time goes on
+        for one, left_out in ((keys.defaults, default_not), (before, OF_ONE_CALL), (case, ())):
+            names = one.model_fields_set if one is not None else ()
+            stated |= {
+                name: getattr(one, name)
+                for name in names
+                if name in RequestKeys.model_fields and name not in left_out
+            }
+        found.append(RequestKeys.model_construct(**stated))
+        by_name[case.name] = found[-1]
+    return found
 
 
 def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceProblem]:
     """Yield what is wrong with cases beyond the types of their keys."""
     names: set[str] = set()
-    for index, case in enumerate(keys.cases):
+    for index, (case, whole) in enumerate(zip(keys.cases, _whole_requests(keys), strict=True)):
         path = ("cases", index)
+        if case.after and case.after not in names:
+            message = f"no case before it has the name {case.after!r}{nearest(case.after, names)}"
+            yield _fault(file, document, (*path, "after"), message, "Name a case that stands before it.")
+        for name in CARRIED if case.after else ():
+            if name in case.model_fields_set:
+                message = "a case after another has what that one left"
+                yield _fault(file, document, (*path, name), message, "State it where the task begins.")
         if case.name in names:
             message = f"another case has the name {case.name!r}"
             yield _fault(file, document, (*path, "name"), message, "Give each case its own name.")
         names.add(case.name)
-        whole = _with_defaults(keys.defaults, case)
         if whole.operation == "filter_tools":
             yield _fault(
                 file, document, path, "a case can't use filter_tools", "Use authorize with arguments."

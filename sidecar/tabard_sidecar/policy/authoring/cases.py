@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tabard_opa import Engine
@@ -12,8 +12,9 @@ from tabard_opa import Engine
 from tabard_sidecar.model import PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.case_files import Case, Expected, read_cases
 from tabard_sidecar.policy.authoring.input_faults import input_faults
-from tabard_sidecar.policy.authoring.request_keys import build_input, catalogue_fault
-from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, evaluate_all
+from tabard_sidecar.policy.authoring.request_keys import RequestKeys, build_input, catalogue_fault
+from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved
+from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.rules import RuleIndex
@@ -119,20 +120,47 @@ def run_cases(
         PolicyBrokenError: the policy, a file with cases or a catalogue can't be used.
         NoDecision: an input is too large.
     """
-    cases = [case for case in read_cases(path, options.bundle_keys) if re.search(pattern, case.name)]
+    every = read_cases(path, options.bundle_keys)
+    chosen = {_key(case) for case in every if re.search(pattern, case.name)}
+    cases = _with_those_before(every, chosen)
     if not cases:
         return CaseReport()
-    prepared = [_prepare(case, catalogues.find(case.catalogue)) for case in cases]
     faults = [
-        PolicyProblem(one.case.file, one.case.line, 0, "case", fault, "Correct the value")
-        for one in prepared
-        for fault in input_faults(one.document)
+        PolicyProblem(case.file, case.line, 0, "case", fault, "Correct the value")
+        for case in cases
+        for fault in input_faults(_prepare(case, case.keys, catalogues.find(case.catalogue)).document)
     ]
     if faults:
         raise PolicyBrokenError(faults)
-    reach_policy = [one.document for one in prepared if one.refused is None]
-    evaluations = iter(evaluate_all(engine, path, options, reach_policy))
-    return CaseReport(tuple(_result(one, one.refused or next(evaluations)) for one in prepared))
+    results: list[CaseResult] = []
+    left: dict[tuple[str, str], RequestKeys] = {}
+    with deciding(engine, path, options) as decide:
+        for case in cases:
+            before = left.get((case.file, case.after)) if case.after else None
+            keys = case.keys if before is None else continued(case.keys, before, _time(before))
+            one = _prepare(case, keys, catalogues.find(case.catalogue))
+            evaluation = one.refused or decide(one.document)
+            decision = reserved(keys, evaluation.decision, in_sequence=before is not None)
+            results.append(_result(one, replace(evaluation, decision=decision)))
+            left[_key(case)] = left_behind(keys, decision, one.spec)
+    return CaseReport(tuple(result for result in results if _key(result.case) in chosen))
+
+
+def _key(case: Case) -> tuple[str, str]:
+    return case.file, case.name
+
+
+def _with_those_before(cases: Sequence[Case], chosen: set[tuple[str, str]]) -> list[Case]:
+    """Return the chosen cases and those that they follow, in their order."""
+    wanted = set(chosen)
+    for case in reversed(cases):
+        if case.after and _key(case) in wanted:
+            wanted.add((case.file, case.after))
+    return [case for case in cases if _key(case) in wanted]
+
+
+def _time(keys: RequestKeys) -> float:
+    return DEFAULT_TIME if keys.time is None else float(keys.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +173,7 @@ class _Prepared:
     refused: Evaluation | None
 
 
-def _prepare(case: Case, catalogue: Catalogue) -> _Prepared:
-    keys = case.keys
+def _prepare(case: Case, keys: RequestKeys, catalogue: Catalogue) -> _Prepared:
     spec = catalogue.lookup(keys.tool, keys.server) if keys.tool else None
     document = build_input(keys, spec, DEFAULT_TIME)
     fault = catalogue_fault(keys, catalogue)

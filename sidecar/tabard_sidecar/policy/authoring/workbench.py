@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.loading.sources import distrusted, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.runtime import Runtime
+from tabard_sidecar.policy.status import PolicyStatus
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.reasons import ReasonCode
 
@@ -150,38 +152,39 @@ def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapp
     faults = input_faults(document)
     if faults:
         raise InputError(faults)
-    return evaluate_all(engine, path, options, [document])[0]
+    with deciding(engine, path, options) as decide:
+        return decide(document)
 
 
-def evaluate_all(
-    engine: Engine, path: Path, options: CompileOptions, documents: Sequence[Mapping[str, Json]]
-) -> list[Evaluation]:
-    """Decide about each of the inputs, which fit rego/schemas/input.json, as the sidecar would.
+@contextmanager
+def deciding(
+    engine: Engine, path: Path, options: CompileOptions
+) -> Iterator[Callable[[Mapping[str, Json]], Evaluation]]:
+    """Load the policy at ``path``; yield a function that decides about an input as the sidecar would.
 
-    An approval in an input meets the asks with its module and code.
+    The input fits rego/schemas/input.json; the function raises NoDecision if it is too large. An approval in an input
+    meets the asks with its module and code.
 
     Raises:
         PolicyBrokenError: the policy can't be used.
-        NoDecision: an input is too large.
     """
-    return asyncio.run(_evaluate_all(engine, path, options, documents))
+    with asyncio.Runner() as loop:
+        runtime, status = loop.run(_loaded(engine, path, options))
+        try:
+            if not status.ready:
+                raise PolicyBrokenError(status.problems)
+            with runtime.lease() as policy:
+                yield lambda document: Evaluation(
+                    loop.run(_decide(policy, document)), runtime.rules, document
+                )
+        finally:
+            loop.run(runtime.close())
 
 
-async def _evaluate_all(
-    engine: Engine, path: Path, options: CompileOptions, documents: Sequence[Mapping[str, Json]]
-) -> list[Evaluation]:
+async def _loaded(engine: Engine, path: Path, options: CompileOptions) -> tuple[Runtime, PolicyStatus]:
     config = PolicyConfig(path=path, deadline_seconds=EVALUATION_SECONDS)
     runtime = Runtime(FileProvider(engine, path, options, trusted=False), config, time.time)
-    try:
-        status = await runtime.reload()
-        if not status.ready:
-            raise PolicyBrokenError(status.problems)
-        with runtime.lease() as policy:
-            return [
-                Evaluation(await _decide(policy, document), runtime.rules, document) for document in documents
-            ]
-    finally:
-        await runtime.close()
+    return runtime, await runtime.reload()
 
 
 async def _decide(policy: PolicyLease, document: Mapping[str, Json]) -> PolicyDecision:

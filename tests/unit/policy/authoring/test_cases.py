@@ -359,3 +359,76 @@ def test_the_cases_of_the_examples_fit(engine, name):
     policy = REPOSITORY / "rego" / "examples" / name / "policy"
     report = run_cases(engine, policy, CompileOptions(), Catalogues(Catalogue()))
     assert (report.failed, report.passed > 4) == ((), True)
+
+
+SEQUENCE = """\
+cases:
+  - {name: a task, operation: start_task, subject: alice, expect: {effect: allow}}
+  - {name: nothing was read, after: a task, tool: attest2, expect: {effect: deny, code: no_grant}}
+  - {name: a large part, after: a task, tool: pay, arguments: {cents: 60}, expect: {effect: allow, charges: {cents: 60}}}
+  - {name: too much, after: a large part, tool: pay, arguments: {cents: 41}, expect: {effect: deny, code: budget_exhausted}}
+  - {name: the rest, after: too much, tool: pay, arguments: {cents: 40}, expect: {effect: allow}}
+  - {name: nothing is left, after: the rest, tool: pay, arguments: {cents: 1}, expect: {effect: deny, code: budget_exhausted}}
+  - {name: another branch, after: a large part, tool: pay, arguments: {cents: 40}, expect: {effect: allow}}
+"""
+
+
+def test_a_case_after_another_finds_what_that_one_left(decide):
+    """Charges and labels of allowed calls; a denial leaves nothing, and several cases may follow the same one."""
+    differences = decide(SEQUENCE)
+    assert (len(differences), [told for told in differences.values() if told]) == (7, [])
+
+
+def test_a_sequence_carries_labels_calls_and_time(decide, tmp_path):
+    (tmp_path / "policy" / "seen.rego").write_text("""\
+package policy.seen
+
+import data.tabard.lib.history
+
+grant contains {"code": "look", "labels": ["looked"]} if input.tool.name == "look"
+
+grant contains {"code": "after_look"} if {
+	input.tool.name == "after"
+	"looked" in input.history.labels
+	history.times_within({"look"}, 90) == 1
+	input.subject.id == "bob"
+}
+""")
+    text = """\
+defaults: {time: "2026-01-05T12:00:00Z"}
+cases:
+  - {name: blind, tool: after, subject: bob, expect: {effect: deny, code: no_grant}}
+  - {name: look, tool: look, subject: bob, expect: {effect: allow}}
+  - {name: soon, after: look, tool: after, expect: {effect: allow, code: after_look}}
+  - {name: too late, after: soon, tool: after, expect: {effect: deny, code: no_grant}}
+  - {name: at once, after: look, tool: after, time: "2026-01-05T12:00:00Z", expect: {effect: allow}}
+"""
+    differences = decide(text)
+    assert [told for told in differences.values() if told] == []
+
+
+def test_a_pattern_also_runs_the_cases_before(engine, policy):
+    (policy / "desk_cases.yaml").write_text(SEQUENCE)
+    report = run_cases(engine, policy, CompileOptions(), Catalogues(Catalogue()), pattern="^nothing is left$")
+    assert [(result.case.name, result.differences) for result in report.results] == [("nothing is left", ())]
+
+
+def test_a_budget_of_a_single_case_is_enforced(decide):
+    differences = decide("""\
+cases:
+  - name: spent
+    tool: pay
+    arguments: {cents: 5}
+    budgets: {cents: {limit: 10, spent: 6}}
+    expect: {effect: deny, code: budget_exhausted}
+""")
+    assert differences == {"spent": []}
+
+
+def test_a_charge_without_a_budget_is_refused_within_a_task(decide):
+    differences = decide("""\
+cases:
+  - {name: read, tool: read, expect: {effect: allow}}
+  - {name: pay, after: read, tool: pay, arguments: {cents: 5}, expect: {effect: deny, code: budget_not_granted}}
+""")
+    assert differences == {"read": [], "pay": []}

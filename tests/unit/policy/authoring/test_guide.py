@@ -49,13 +49,30 @@ def test_the_tests_of_the_guide_pass(tmp_path):
 
 
 def test_the_cases_of_the_guide_fit(engine, tmp_path):
-    (cases,) = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
+    cases, _ = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
     (module,) = [text for kind, text in REGO if not kind and text.startswith("package policy.invoices\n")]
     (tmp_path / "invoices.rego").write_text(module)
     (tmp_path / "invoices_cases.yaml").write_text(cases)
     (tmp_path / "data.json").write_text(json.dumps(DATA))
     report = run_cases(engine, tmp_path, CompileOptions(), Catalogues(Catalogue()))
     assert (report.failed, report.passed) == ((), 4)
+
+
+def test_the_sequence_of_the_guide_fits(engine, tmp_path):
+    _, cases = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
+    (tmp_path / "tickets_cases.yaml").write_text(cases)
+    (tmp_path / "tickets.rego").write_text("""\
+package policy.tickets
+
+start contains {"code": "start", "limits": {"budgets": {"tickets": 2}}} if input.task.purpose == "tickets"
+
+grant contains {"code": "buy", "charges": {"tickets": input.tool.arguments.count}} if {
+	input.tool.name == "tickets.buy"
+	input.task.purpose == "tickets"
+}
+""")
+    report = run_cases(engine, tmp_path, CompileOptions(), Catalogues(Catalogue()))
+    assert (report.failed, report.passed) == ((), 3)
 
 
 def test_every_library_function_that_the_guide_names_exists():
