@@ -195,18 +195,25 @@ docs-check: .venv/.synced-dev
 wheels: $(WHEELS) ## Build sdists, and from them wheels, into dist/
 
 # One package at a time, so that a change in Python doesn't link the engine again.
-# RELEASE=1: the engine's wheel for any machine with glibc 2.28 (manylinux), linked with ziglang from PyPI.
+# The engine's wheel is for any machine with glibc 2.28 (manylinux), linked with ziglang from PyPI.
+# LOCAL=1: for this machine, linked with its own C compiler.
 define package
 dist/.built-$(1): $(2)/pyproject.toml $(3) $(UV_READY) | .venv/pyvenv.cfg
 	$$(call say,'building $(1): a sdist and from it the wheel')
 	@mkdir -p dist && rm -f dist/$(subst -,_,$(1))-[0-9]*
-	@$(if $(RELEASE),TABARD_OPA_MANYLINUX=1) $(UV) build --quiet --package $(1) --python .venv/bin/python --out-dir dist
+	@$(if $(LOCAL),,TABARD_OPA_MANYLINUX=1) $(UV) build --quiet --package $(1) --python .venv/bin/python --out-dir dist
 	@touch $$@
 endef
 sources = $(shell find $(1) -type f \( -name '*.py' -o -name '*.lua' -o -name '*.toml' -o -name '*.md' -o -name '*.typed' \) 2>/dev/null)
 $(eval $(call package,tabard,sdk,$(call sources,sdk)))
 $(eval $(call package,tabard-sidecar,sidecar,$(call sources,sidecar) $(REGO)))
 $(eval $(call package,tabard-opa,engine,$(call sources,engine) $(ENGINE)))
+
+.PHONY: wheels-aarch64
+wheels-aarch64: $(WHEELS) ## The engine's wheel for aarch64 as well, cross-linked, into dist/
+	$(call say,'building tabard-opa for aarch64')
+	@rm -f dist/tabard_opa-*_aarch64.whl
+	@TABARD_OPA_MANYLINUX=1 TABARD_OPA_MACHINE=aarch64 $(UV) build --quiet --wheel --package tabard-opa --python .venv/bin/python --out-dir dist
 
 .PHONY: bench
 bench: .venv/.synced-bench ## Measure; ONLY=name for one benchmark. Writes bench/results/

@@ -25,9 +25,13 @@ RELEASE_GLIBC = (2, 28)
 #: Set to 1 to link release wheels; the machine's own C compiler isn't used then.
 RELEASE_SWITCH = "TABARD_OPA_MANYLINUX"
 
+#: Set to x86_64 or aarch64 to link release wheels for another machine than this one.
+MACHINE_SWITCH = "TABARD_OPA_MACHINE"
+
 LIBRARY = "libtabard_opa.so"
 COMMAND = "opa"
 _LDFLAGS = ("-ldflags", "-s -w")
+_GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -53,9 +57,18 @@ def is_release() -> bool:
 
 
 def machine() -> str:
-    """Return this machine's architecture as in glibc's triplets and in wheel tags."""
+    """Return the architecture to build for, as in glibc's triplets and in wheel tags: by default this machine's.
+
+    Raises:
+        ToolchainError: another one is asked for and isn't known, or not for a release.
+    """
     name = platform.machine().lower()
-    return _MACHINES.get(name, name)
+    own = _MACHINES.get(name, name)
+    wanted = os.environ.get(MACHINE_SWITCH, "") or own
+    if wanted != own and not (is_release() and wanted in _GOARCH):
+        message = f"{MACHINE_SWITCH} is {' or '.join(_GOARCH)}, and needs {RELEASE_SWITCH}=1"
+        raise ToolchainError(message)
+    return wanted
 
 
 def go_on_path() -> str | None:
@@ -127,6 +140,8 @@ def find_toolchain(packages: Path | None = None) -> Toolchain:
         program = _executable(zig / "zig")
         glibc = ".".join(map(str, RELEASE_GLIBC))
         compiler = f"{program} cc -target {machine()}-linux-gnu.{glibc}"
+    if is_release() and machine() in _GOARCH:
+        environment["GOARCH"] = _GOARCH[machine()]
     return Toolchain(go=go, c_compiler=compiler, environment={**environment, "CC": compiler})
 
 
