@@ -1,6 +1,6 @@
 """Writes docs/reference from the source.
 
-Pages: configuration, caveats, decision cases, decision log, reason codes, metrics, command line.
+Pages: configuration, caveats, library, decision cases, decision log, reason codes, metrics, command line.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import decision_log
 from caveat_tables import filled
+from library_page import library_page
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
@@ -116,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
         "cases.md": cases_page(),
         "config.md": config_page(),
         "caveats.md": filled((REFERENCE / "caveats.md").read_text(encoding="utf-8")),
+        "library.md": _GENERATED.format(source="rego/tabard/lib") + "\n" + library_page(),
         "metrics.md": metrics_page(),
         "command-line.md": command_line_page(),
         "decision-log.md": decision_log.page(
