@@ -92,3 +92,47 @@ only(known) if {
 		sets.has(known, name)
 	}
 }
+
+# METADATA
+# description: |
+#   Every string of the call, wherever it stands, values at any depth and keys of objects. For denials over any
+#   argument, such as `some text in arguments.all_strings; contains(text, "sk_live_")`. It costs time for every value,
+#   so put a condition on the tool first.
+# scope: document
+all_strings contains value if {
+	walk(input.tool.arguments, [_, value])
+	is_string(value)
+}
+
+all_strings contains key if {
+	walk(input.tool.arguments, [_, value])
+	is_object(value)
+	some key, _ in value
+}
+
+# METADATA
+# description: |
+#   The strings under `key` in the objects of the argument `name`, a non-empty array;
+#   `texts_at("attachments", "file_id")`. Undefined if an item is anything else than an object with a string there.
+texts_at(name, key) := {item[key] | some item in input.tool.arguments[name]} if {
+	is_array(input.tool.arguments[name])
+	count(input.tool.arguments[name]) > 0
+	every item in input.tool.arguments[name] {
+		is_object(item)
+		is_string(item[key])
+	}
+}
+
+# METADATA
+# description: |
+#   True if every item of the argument `name`, an array, is an object with no other keys than those in `known`, a set or
+#   array. Use it beside texts_at, so that no item holds something that no rule has looked at.
+items_only(name, known) if {
+	is_array(input.tool.arguments[name])
+	every item in input.tool.arguments[name] {
+		is_object(item)
+		every key, _ in item {
+			sets.has(known, key)
+		}
+	}
+}

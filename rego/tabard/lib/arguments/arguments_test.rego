@@ -114,3 +114,27 @@ test_only if {
 	arguments.only({"amount", "body", "cc", "mixed", "none", "null", "to"}) with input as _call
 	not arguments.only(["amount"]) with input as _call
 }
+
+test_strings if {
+	arguments.all_strings == {"a", "b", "c", "d", "e", "f"} with input as {"tool": {"arguments": {
+		"a": "b",
+		"c": [{"d": {"e": "f"}}, 3, null, true],
+	}}}
+	arguments.all_strings == set() with input as {"tool": {"arguments": {}}}
+}
+
+test_texts_at if {
+	arguments.texts_at("a", "id") == {"x", "y"} with input as {"tool": {"arguments": {"a": [{"id": "x"}, {"id": "y"}]}}}
+	every value in [[], [{"id": "x"}, {"name": "y"}], [{"id": 3}], [{"id": "x"}, "y"], ["id"], {"id": "x"}, "x", 3, null] {
+		not arguments.texts_at("a", "id") with input as {"tool": {"arguments": {"a": value}}}
+	}
+	not arguments.texts_at("a", "id") with input as {"tool": {"arguments": {}}}
+}
+
+test_items_only if {
+	arguments.items_only("a", {"id"}) with input as {"tool": {"arguments": {"a": [{"id": "x"}, {}]}}}
+	every value in [[{"id": "x", "url": "y"}], ["id"], {"id": "x"}, "id", null] {
+		not arguments.items_only("a", {"id"}) with input as {"tool": {"arguments": {"a": value}}}
+	}
+	not arguments.items_only("a", {"id"}) with input as {"tool": {"arguments": {}}}
+}

@@ -203,6 +203,6 @@ test_no_other_link_is_confirmed if {
 test_a_text_of_many_links_or_characters_is_not_confirmed if {
 	many := concat(" ", [sprintf("good.example/%d", [n]) | some n in numbers.range(1, 101)])
 	not hosts.links_requested_or_trusted("body", {}, {"good.example"}) with input as _call("", {"body": many})
-	long := concat("", [x | some n in numbers.range(1, 10001); x := "0123456789"; n > 0])
+	long := sprintf("%20001d", [1])
 	not hosts.links_requested_or_trusted("body", {}, set()) with input as _call("", {"body": long})
 }

@@ -11,6 +11,7 @@ import data.tabard.lib.arguments
 import data.tabard.lib.intent
 import data.tabard.lib.labels
 import data.tabard.lib.sets
+import data.tabard.lib.wording
 
 # METADATA
 # description: |
@@ -106,6 +107,47 @@ words_from_request(name) if {
 	count(said) > 0
 	every word in said {
 		contains(lower(input.task.statement), word)
+	}
+}
+
+# METADATA
+# description: |
+#   True if the argument `name` has at most 120 characters and no link, and at least half of its words of four letters
+#   or more, and one of them, are whole words of the request. For a title that the agent takes from a mail. The other
+#   half is the agent's, so use it only for what the person alone sees.
+mostly_words_from_request(name) if {
+	text := arguments.text(name)
+	count(text) <= 120
+	count(_links(text)) == 0
+	said := {word | some word in regex.find_n(`[\p{L}\p{N}]{4,}`, lower(text), -1)}
+	own := said & wording.words
+	count(own) > 0
+	count(own) * 2 >= count(said)
+}
+
+# METADATA
+# description: |
+#   The members of the groups that the request names, if the intent is trusted. `groups` is an object whose values each
+#   have `names`, an array of the names that people use, and `members`, an array of recipients: an event with its
+#   participants, a team. Use it as trusted recipients, for "tell everyone in the team sync";
+#   `requested_or_trusted({"to"}, data.contacts, outbound.members_of_requested(data.groups))`. Confirms all members of
+#   each named group, so take in data only what your system says of a group, not whom a mail lists.
+members_of_requested(groups) := {member |
+	some group in groups
+	some name in group.names
+	intent.mentions(name)
+	some member in group.members
+}
+
+# METADATA
+# description: |
+#   True if every item of the argument `name`, a non-empty array of objects, holds under `key` the id of something that
+#   the request names, as for requested_by_name, and nothing but `key` and what is in `harmless`, a set of keys;
+#   `attachments_requested("attachments", "file_id", data.files, {"type"})`.
+attachments_requested(name, key, directory, harmless) if {
+	arguments.items_only(name, harmless | {key})
+	every id in arguments.texts_at(name, key) {
+		_by_name(id, directory)
 	}
 }
 

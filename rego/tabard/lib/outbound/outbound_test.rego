@@ -147,3 +147,48 @@ test_url_requested_or_trusted if {
 	asserted := _asserted(_call(statement, [], {"url": "docs.example.org/start"}))
 	not outbound.url_requested_or_trusted("url", set()) with input as asserted
 }
+
+test_mostly_words_from_request if {
+	statement := "Add the offsite planning that Bob wrote of"
+	every title in ["Offsite planning", "Offsite Lisbon", "planning!"] {
+		call := _call(statement, [], {"title": title})
+		outbound.mostly_words_from_request("title") with input as call
+		not outbound.mostly_words_from_request("title") with input as _asserted(call)
+	}
+	every title in [
+		"Offsite in Lisbon, Portugal",
+		"off-site plan",
+		"Offsite evil.example",
+		sprintf("Offsite planning %s", [concat("", ["a " | some n in numbers.range(1, 60); n > 0])]),
+		"Bob",
+		"",
+		3,
+	] {
+		not outbound.mostly_words_from_request("title") with input as _call(statement, [], {"title": title})
+	}
+}
+
+test_members_of_requested if {
+	groups := {
+		"ev-1": {"names": ["Team Sync"], "members": ["ann@shop.example", "bob@shop.example"]},
+		"ev-2": {"names": ["Board"], "members": ["eve@shop.example"]},
+	}
+	call := _call("Tell everyone in the team sync", [], _to(["ann@shop.example", "bob@shop.example"]))
+	members := {"ann@shop.example", "bob@shop.example"}
+	outbound.members_of_requested(groups) == members with input as call
+	outbound.members_of_requested(groups) == set() with input as _asserted(call)
+	outbound.members_of_requested({}) == set() with input as call
+}
+
+test_attachments_requested if {
+	files := {"f-1": ["plan.txt"], "f-2": ["minutes.txt"]}
+	one := {"id": "f-1", "type": "file"}
+	call := _call("Send plan.txt", [], {"files": [one]})
+	outbound.attachments_requested("files", "id", files, {"type"}) with input as call
+	not outbound.attachments_requested("files", "id", files, {"type"}) with input as _asserted(call)
+	not outbound.attachments_requested("files", "id", files, set()) with input as call
+	every sent in [[], [one, {"id": "f-2"}], [one, "f-1"], [one, {"url": "x"}], [one, {"id": "f-9"}], "f-1", one, null] {
+		other := _call("Send plan.txt", [], {"files": sent})
+		not outbound.attachments_requested("files", "id", files, {"type"}) with input as other
+	}
+}

@@ -121,6 +121,7 @@ test_outside if {
 
 test_requested if {
 	folders := {"/notes", "/mail/attachments/"}
+	elsewhere := ["/notes/x/grocery-list.docx", "/grocery-list.docx", "grocery-list.docx"]
 	every statement in [
 		"Read /notes/grocery-list.docx",
 		"Read Grocery-List.docx!",
@@ -130,7 +131,6 @@ test_requested if {
 		paths.requested(_names, folders) with input as call
 		not paths.requested(_names, folders) with input as _asserted(call)
 		not paths.requested(_names, folders) with input as _call(statement, ["/notes/grocery-list.docx", "/notes/b.txt"])
-		elsewhere := ["/notes/x/grocery-list.docx", "/grocery-list.docx", "grocery-list.docx"]
 		every path in array.concat(_hostile, elsewhere) {
 			not paths.requested(_names, folders) with input as _call(statement, path)
 		}

@@ -126,3 +126,76 @@ _instructions := concat("", [
 	`(?i)\b(?:instructions?|to-?\s?dos?|checklists?|tasks|actions|steps`,
 	`|do (?:as|everything|what|whatever)|follow (?:it|my|the|what|whatever))\b`,
 ])
+
+# METADATA
+# description: |
+#   True if the request uses one of the words in `asked`, as for asks_for, also with the ending "ing" or "s":
+#   "sending" and "sends" for "send", "scheduling" for "schedule". Past forms don't count. It doesn't hold for
+#   instructions elsewhere.
+asks_for_form(asked) if {
+	some word in words
+	some form in _asking(word)
+	form in asked
+}
+
+# METADATA
+# description: |
+#   True if the request holds the words of `name` in this order, each in singular or plural, and the intent is trusted;
+#   `mentions_forms("Yoga Mat")` holds for "two yoga mats". A name needs a word of three characters or more. Confirms
+#   that the request speaks of such a thing, not which one of several it means.
+mentions_forms(name) if {
+	count(name) <= 256
+	wanted := [_singular(word) | some word in regex.find_n(_word, lower(name), -1)]
+	phrase := sprintf(" %s ", [concat(" ", wanted)])
+	contains(_said, phrase)
+	some word in wanted
+	count(word) > 2
+}
+
+# METADATA
+# description: |
+#   True if the request hands a decision to another text or person: it refers to instructions, or says "according to",
+#   "take care of", "deal with", "as the page describes", "whatever he needs". Then it confirms that such calls are
+#   wanted. It confirms no recipient, amount or place: ask, or use data.
+# scope: document
+hands_over if refers_to_instructions
+
+hands_over if {
+	intent.trusted
+	regex.match(_hands_over, input.task.statement)
+}
+
+_word := `[\p{L}\p{N}]+`
+
+_said := sprintf(" %s ", [concat(" ", [_singular(word) |
+	intent.trusted
+	some word in regex.find_n(_word, lower(input.task.statement), -1)
+])])
+
+# The word as it is asked for. Of "planning" these are "planning", "plann", "planne" and "plan".
+_asking(word) := {word, trim_suffix(word, "s"), _without_es(word), regex.replace(word, `ies$`, "y")} if {
+	not endswith(word, "ing")
+}
+
+_asking(word) := {word, stem, concat("", [stem, "e"]), single} if {
+	endswith(word, "ing")
+	stem := trim_suffix(word, "ing")
+	single := regex.replace(stem, `(?:bb|dd|gg|mm|nn|pp|rr|tt)$`, substring(stem, count(stem) - 1, 1))
+}
+
+_without_es(word) := regex.replace(word, `(s|sh|ch|x|z)es$`, "$1")
+
+# Good for comparing words with each other; not always a word.
+_singular(word) := word if not regex.match(`...s$`, word)
+
+_singular(word) := regex.replace(_without_es(regex.replace(word, `ies$`, "y")), `([^s])s$`, "$1") if {
+	regex.match(`...s$`, word)
+}
+
+_hands_over := concat("", [
+	`(?i)\b(?:according to|in accordance|as (?:\S+ ){0,4}(?:says?|said|describes?|described|explains?|explained|asks?`,
+	`|asked|wants?|wanted|requests?|requested|needs?|instructed|suggests?|suggested)|based on|take care of`,
+	`|takes care of|deal with|handle (?:it|this|that|them|everything)|sort (?:it|this|that|them) out|see to it`,
+	`|whatever|what (?:he|she|it|they) (?:says?|asks?|wants?|needs?)|everything (?:he|she|it|they) (?:says?|asks?`,
+	`|wants?|needs?)|act on|respond appropriately|carry out)\b`,
+])

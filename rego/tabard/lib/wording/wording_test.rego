@@ -71,3 +71,66 @@ test_every_set_holds_single_words_in_lower_case if {
 		}
 	}
 }
+
+test_asks_for_form if {
+	every statement in ["Sending it helps", "He sends it", "Send it", "I'd like sending"] {
+		wording.asks_for_form({"send"}) with input as _request(statement)
+		not wording.asks_for_form({"send"}) with input as _asserted(statement)
+	}
+	every statement, word in {
+		"Scheduling it": "schedule",
+		"Planning": "plan",
+		"It replies": "reply",
+		"Who watches": "watch",
+		"Adding it": "add",
+		"Paying": "pay",
+	} {
+		wording.asks_for_form({word}) with input as _request(statement)
+	}
+	every statement in ["He sent it", "Sender", "Sen", "Do all tasks", "Ing"] {
+		not wording.asks_for_form({"send"}) with input as _request(statement)
+	}
+}
+
+test_mentions_forms if {
+	every statement, name in {
+		"Order two yoga mats.": "Yoga Mat",
+		"Order a yoga-mat": "yoga mats",
+		"Buy boxes of batteries": "Batteries",
+		"Buy a battery box": "battery boxes",
+		"Cancel the glasses": "Glass",
+		"Book Ann's class": "class",
+	} {
+		wording.mentions_forms(name) with input as _request(statement)
+		not wording.mentions_forms(name) with input as _asserted(statement)
+	}
+	every statement, name in {
+		"Order a yoga blanket and a door mat": "Yoga Mat",
+		"Order matter": "mat",
+		"It's 7 a.m.": "a",
+		"Mat, yoga": "yoga mat",
+		"": "mat",
+		"anything": "",
+	} {
+		not wording.mentions_forms(name) with input as _request(statement)
+	}
+	not wording.mentions_forms(sprintf("%257s", ["mats"])) with input as _request("mats")
+}
+
+test_hands_over if {
+	every statement in [
+		"Book it according to Bob's mail",
+		"Take care of Ann's request",
+		"Install it as the page describes",
+		"Give Bob whatever he needs",
+		"Please deal with the mails",
+		"Do what he asks",
+		"Do all tasks",
+	] {
+		wording.hands_over with input as _request(statement)
+		not wording.hands_over with input as _asserted(statement)
+	}
+	every statement in ["Send Ann 12 euros", "Summarise the care report", "As soon as Ann is here, tell me"] {
+		not wording.hands_over with input as _request(statement)
+	}
+}

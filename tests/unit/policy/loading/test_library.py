@@ -1,0 +1,100 @@
+"""The library's modules compile into a policy as the guide shows them, and texts of 100 KB don't reach the deadline."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+import pytest
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
+
+from tests.support.policy import REPOSITORY, START, policy_input, tool
+
+GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
+NEW = ("amounts", "arguments", "codes", "hosts", "outbound", "paths", "wording")
+EXAMPLES = {
+    name: re.findall(r"`(\w+(?:\([^`…]*\))?)`", examples)
+    for name, examples in re.findall(r"`data\.tabard\.lib\.(\w+)` \| (.*?) \|$", GUIDE, re.MULTILINE)
+}
+READS_TEXTS = {
+    "codes": 'codes.requested({"body"})',
+    "hosts": 'hosts.links_requested_or_trusted("body", {}, set())',
+    "outbound": 'outbound.mostly_words_from_request("body")',
+    "paths": 'paths.requested({"body"}, ["/notes"])',
+}
+LONG = (
+    "lorem ipsum ",
+    "a.",
+    "a1",
+    "1 ",
+    "a@",
+    "one ",
+    "/a",
+    "aB1-",
+    "https://",
+    "x.example/a ",
+    "\N{GRINNING FACE}",
+    "é.",
+    "\N{FULLWIDTH DIGIT ONE}",
+)
+LENGTHS = (10_000, 20_000, 100_000)  # also the longest that the modules read
+DEADLINE_SECONDS = 3.0  # of which a quiet machine needs a thirtieth; quadratic work would need hours
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_the_examples_of_the_guide_compile(engine, name):
+    uses = [re.sub(r"data\.\w+", "_known", f"{name}.{example}") for example in EXAMPLES[name]]
+    rules = [f'deny contains {{"code": "c{n}", "message": "m"}} if {use}' for n, use in enumerate(uses)]
+    known = '_known := {"a": ["b"]}' if any("_known" in use for use in uses) else ""
+    text = "\n\n".join(["package policy.m", f"import data.tabard.lib.{name}", known, *rules, START])
+    compiled = compile_policy(engine, {"m.rego": text}, {}, CompileOptions())
+    compiled.close()
+    assert uses
+    assert compiled.warnings == ()
+
+
+@pytest.mark.parametrize("name", READS_TEXTS)
+def test_a_long_text_is_decided_in_time(engine, name):
+    rule = f'grant contains {{"code": "g"}} if {READS_TEXTS[name]}'
+    module = f"package policy.m\n\nimport data.tabard.lib.{name}\n\n{rule}\n{START}"
+    compiled = compile_policy(engine, {"m.rego": module}, {}, CompileOptions())
+    try:
+        (entrypoint,) = compiled.decision.entrypoints
+        for part, length in itertools.product(LONG, LENGTHS):
+            asked = policy_input(tool=tool("t", body=part * (length // len(part))))
+            text = json.dumps(asked, ensure_ascii=False).encode()
+            # A deadline that passes raises.
+            answer = compiled.decision.evaluate_blocking(entrypoint, text, deadline_seconds=DEADLINE_SECONDS)
+            assert "grant" in json.loads(answer)
+    finally:
+        compiled.close()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        'amounts.within_limit("number")',
+        'amounts.quantity_requested("number")',
+        'codes.requested({"text"})',
+        'hosts.requested("url", {})',
+        'paths.requested({"path"}, ["/a"])',
+        "wording.hands_over",
+        'wording.mentions_forms("Yoga Mat")',
+    ],
+)
+def test_a_long_request_is_read_in_time(engine, use):
+    module = f'package policy.m\n\nimport data.tabard.lib.{use.split(".")[0]}\n\ngrant contains {{"code": "g"}} if {use}\n{START}'
+    compiled = compile_policy(engine, {"m.rego": module}, {}, CompileOptions())
+    try:
+        (entrypoint,) = compiled.decision.entrypoints
+        for part in (*LONG, "under $1 ", "two ", "as a a a a "):
+            asked = policy_input(
+                tool=tool("t", number=3, text="under 1234", url="https://x.example", path="/a/b.pdf")
+            )
+            asked["task"]["statement"] = part * (8_000 // len(part))
+            text = json.dumps(asked, ensure_ascii=False).encode()
+            answer = compiled.decision.evaluate_blocking(entrypoint, text, deadline_seconds=DEADLINE_SECONDS)
+            assert "grant" in json.loads(answer)
+    finally:
+        compiled.close()
