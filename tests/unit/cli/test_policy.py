@@ -388,3 +388,22 @@ def test_check_warns_of_what_serving_would_refuse_for_its_mode(tmp_path):
     code, report = as_json("check", folder)
     assert code == exit_codes.OK
     assert [(one["code"], one["severity"]) for one in report["problems"]] == [("untrusted", "warning")]
+
+
+def test_check_tells_which_data_is_ignored(tmp_path):
+    """Also where the policy is broken because of it. Cases, catalogues, hidden files and read data aren't told."""
+    folder = write(tmp_path, demo=GRANT_ALL)
+    for name in ("data.json", "catalogue.json", ".hidden.json", "sub/employees.yaml", "suppliers.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    (folder / "x_cases.yaml").write_text("")
+    code, report = as_json("check", folder)
+    told = [(problem["file"], problem["severity"]) for problem in report["problems"]]
+    assert (code, told) == (
+        0,
+        [(f"{folder}/sub/employees.yaml", "warning"), (f"{folder}/suppliers.json", "warning")],
+    )
+    write(tmp_path, demo=GRANT_ALL + "\n_known := data.suppliers\n")
+    code, report = as_json("check", folder)
+    assert code == exit_codes.POLICY
+    assert f"{folder}/suppliers.json" in {problem["file"] for problem in report["problems"]}

@@ -23,7 +23,7 @@ from tabard_sidecar.policy.engines.embedded import FileProvider
 from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.rules import RuleIndex
-from tabard_sidecar.policy.loading.sources import distrusted, load_source
+from tabard_sidecar.policy.loading.sources import distrusted, ignored, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyStatus
@@ -83,10 +83,10 @@ def check(
     try:
         compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
     except PolicyBrokenError as error:
-        return CheckReport(path, source.revision, problems=error.problems)
+        return CheckReport(path, source.revision, problems=(*error.problems, *ignored(path)))
     rules = compiled.rules
     compiled.close()
-    problems = (*compiled.warnings, *_strangers(path))
+    problems = (*compiled.warnings, *_strangers(path), *ignored(path))
     measured: list[Measurement] = []
     if inputs is not None:
         wanted = inputs or made_up_inputs(catalogue)

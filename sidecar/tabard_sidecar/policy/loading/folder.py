@@ -79,6 +79,15 @@ def fingerprint(path: Path, wanted: Wanted) -> object:
         return str(error)
 
 
+def list_files(root: Path, wanted: Wanted) -> list[str]:
+    """Return the paths of the wanted files, sorted.
+
+    Raises:
+        UnreadableError: something can't be examined, or isn't a regular file.
+    """
+    return sorted(entry.path for entry in _walk(root, wanted))
+
+
 def distrusted(path: Path, wanted: Wanted) -> list[PolicyProblem]:
     """Return a problem for everything by which a stranger could change the policy at ``path``, a folder or a file.
 

@@ -28,7 +28,7 @@ from tabard_sidecar.policy.loading.documents import (
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.reading import MANIFEST, SIGNATURES, UnreadableError
 from tabard_sidecar.policy.loading.strays import hidden_files, hidden_stamps, misspelt, misspelt_file
-from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.values import Json
 
 DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
@@ -121,6 +121,20 @@ def distrusted(path: Path) -> list[PolicyProblem]:
         UnreadableError: something can't be examined.
     """
     return folder.distrusted(path, _is_source)
+
+
+def ignored(path: Path) -> list[PolicyProblem]:
+    """Return a warning for each file below a folder that looks like data and isn't read; catalogues aside.
+
+    There are none if a name that looks like data isn't a regular file: nothing reads it.
+    """
+    message = "is ignored: it is neither data nor decision cases"
+    step = f"Name data {', '.join(sorted(DATA_NAMES))}, each in a folder of its own, and cases *{CASES_SUFFIXES[0]}"
+    try:
+        files = folder.list_files(path, _looks_like_data) if path.is_dir() else []
+    except UnreadableError:
+        return []
+    return [PolicyProblem(file, 0, 0, "file_ignored", message, step, Severity.WARNING) for file in files]
 
 
 def _require_trusted(path: Path) -> None:
@@ -262,6 +276,11 @@ def _manifest(content: bytes) -> Mapping[str, Json]:
 
 def _is_source(name: str) -> bool:
     return name.endswith(".rego") or name in DATA_NAMES or bool(misspelt(name, DATA_NAMES))
+
+
+def _looks_like_data(name: str) -> bool:
+    known = _is_source(name) or _is_case_file(name) or name.startswith(("catalogue.", "catalog."))
+    return name.endswith((".json", ".yaml", ".yml")) and not known
 
 
 def _is_case_file(name: str) -> bool:
