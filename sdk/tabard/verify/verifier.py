@@ -82,9 +82,17 @@ class Verifier:
         self._expected = Expected(issuer, audience, leeway_seconds)
         self._jwks = jwks if isinstance(jwks, KeySet) or jwks is None else key_set(jwks)
         self._audience_keys = None if audience_keys is None else AudienceKeys(Path(audience_keys), audience)
-        self._replay = SqliteReplayStore() if replay is None else replay
+        self._owned: SqliteReplayStore | None = None
+        if replay is None:
+            replay = self._owned = SqliteReplayStore()
+        self._replay = replay
         self._introspection = introspection
         self._clock = clock
+
+    def close(self) -> None:
+        """Close the file of used credentials, if none was passed as ``replay``. A later single use opens it again."""
+        if self._owned is not None:
+            self._owned.close()
 
     def verify(
         self, token: str, tool: str, arguments: Mapping[str, Any], server: str = ""

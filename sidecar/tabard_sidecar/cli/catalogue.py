@@ -63,7 +63,9 @@ def from_python(
 
 
 @catalogue.command("from-mcp", context_settings={"ignore_unknown_options": True})
-@click.argument("command", nargs=-1, required=True, metavar="COMMAND...|URL", type=click.UNPROCESSED)
+@click.argument(
+    "command", nargs=-1, required=True, metavar="COMMAND...|URL|FILE.json", type=click.UNPROCESSED
+)
 @click.option("--server", default="", help="Name that guards and policies give the server. Default: none.")
 @click.option(
     "--token",
@@ -94,13 +96,18 @@ def from_mcp(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Write the tools of an MCP server: of a COMMAND that speaks over its standard input and output, or of a URL.
 
+    FILE.json is a server's saved answer to tools/list.
+
     Options of this command come before COMMAND. The server's hints, such as readOnlyHint, are its own claims:
-    check them before policies rely on them. Needs the extra mcp. Exit code 1 if a tool was left out; each is told.
+    check them before policies rely on them. All but FILE.json need the extra mcp. A tool whose schema can't be used is left
+    out. Exit code 1 if one was; each is told.
 
     Examples:
         tabard catalogue from-mcp --output catalogue.yaml python server.py
 
         tabard catalogue from-mcp --token @token https://mcp.example.com/mcp
+
+        tabard catalogue from-mcp --output catalogue.yaml tools-list.json
     """
     from tabard_sidecar.cli.catalogue_mcp import tools_of  # noqa: PLC0415 - loads the client
 

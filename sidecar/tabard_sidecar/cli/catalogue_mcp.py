@@ -7,13 +7,16 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tabard.address import is_loopback
+from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json
 
 _MAX_PAGES = 100
 _MAX_TOOLS = 5000
@@ -23,19 +26,21 @@ _KEYS = ("name", "title", "description", "inputSchema", "annotations")
 def tools_of(
     command: Sequence[str], server: str, token: str, timeout_seconds: float
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the tools of a server, and notes on what needs attention.
+    """Return the tools of a server or of its saved answer, and notes on what needs attention.
 
     Raises:
-        Failure: the client isn't installed, or the server doesn't answer as it should.
+        Failure: the client isn't installed, the server doesn't answer as it should, or the file holds no answer.
     """
+    if len(command) == 1 and command[0].endswith(".json"):
+        return _saved(Path(command[0]), server), []
     try:
         import mcp  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise Failure(
             "the client for MCP servers isn't installed",
             exit_codes.USAGE,
-            next_step="Run: pip install 'tabard-sidecar[mcp]'. Or save the server's tools/list answer as JSON: "
-            "catalogue.path takes it as it is.",
+            next_step="Run: pip install 'tabard-sidecar[mcp]'. Or save the server's tools/list answer as FILE.json, "
+            "and name that in place of the server.",
         ) from error
     if token and command[0].startswith("http://") and not is_loopback(urlsplit(command[0]).hostname or ""):
         raise Failure(
@@ -54,6 +59,32 @@ def tools_of(
             next_step="Check that the server starts and answers, and look at what it wrote above.",
         ) from error
     return [_described(tool, server) for tool in found], []
+
+
+def _saved(path: Path, server: str) -> list[dict[str, Any]]:
+    """Return the tools of a saved answer to ``tools/list``: the response, its result, or the list alone."""
+    try:
+        document = parse_json(read_regular(path, MAX_BYTES)[0])
+    except (OSError, DocumentError) as error:
+        problem = error.message if isinstance(error, DocumentError) else error.strerror
+        raise Failure(f"the answer can't be read: {problem}", exit_codes.NEGATIVE, where=str(path)) from error
+    for key in ("result", "tools"):
+        if isinstance(document, dict) and document.get("nextCursor"):
+            raise Failure(
+                "the answer is one page of several: nextCursor is set",
+                exit_codes.NEGATIVE,
+                where=str(path),
+                next_step="Save every page, and put the tools of all into one list.",
+            )
+        document = document.get(key, document) if isinstance(document, dict) else document
+    if not isinstance(document, list) or not all(isinstance(one, dict) and "name" in one for one in document):
+        raise Failure(
+            "the file holds no list of tools",
+            exit_codes.NEGATIVE,
+            where=str(path),
+            next_step='Save the answer to tools/list: {"tools": [...]}.',
+        )
+    return [_described(tool, server) for tool in document]
 
 
 def _reason(error: BaseException, timeout_seconds: float) -> str:

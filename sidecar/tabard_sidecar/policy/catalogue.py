@@ -24,6 +24,7 @@ from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.wanted import require_wanted
 
 _MAX_PROBLEMS = 100
+_FIX_SCHEMA = "Fix its inputSchema. Of another party's tools/list, `tabard catalogue from-mcp FILE.json` writes what can be used"
 _SIZED_STEPS = 100_000
 _SIZED_BYTES = 4096
 """Estimates below both are made from the text of the arguments; for others their values are counted."""
@@ -299,7 +300,7 @@ def _tool(item: Json, position: int, wrong: _Wrong) -> ToolSpec | None:
     try:
         check, cost = compile_schema(schema), cost_of(schema)
     except SchemaError as error:
-        wrong("tool_schema", f"tool {name!r}: inputSchema: {error}", "Fix its inputSchema")
+        wrong("tool_schema", f"tool {name!r}: inputSchema: {error}", _FIX_SCHEMA)
         return None
     labels = tuple(sorted(set(labels)))
     known = _argument_names(schema)

@@ -208,3 +208,36 @@ def test_without_the_client_for_mcp_the_extra_is_named(capsys):
 def test_an_update_needs_a_file(capsys):
     assert main(["catalogue", "from-python", "tests", "--update"]) == 2
     assert "--output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["list", "result", "response"])
+def test_a_saved_answer_becomes_a_catalogue_without_what_cant_be_used(capsys, tmp_path, form):
+    """Another party's tool can't be mended here, so one that isn't supported doesn't hold back the others."""
+    tools = [
+        {"name": "find", "inputSchema": {"properties": {"word": {"type": "string", "pattern": r"^\p{L}+$"}}}},
+        {"name": "newer", "inputSchema": {"type": "object"}, "keyOfTomorrow": {"a": 1}},
+        {"name": "strict", "inputSchema": {"properties": {"word": {"type": "string", "pattern": "^(?!x)"}}}},
+    ]
+    answer, written = tmp_path / "tools.json", tmp_path / "catalogue.yaml"
+    forms = {"list": tools, "result": {"tools": tools}, "response": {"id": 1, "result": {"tools": tools}}}
+    answer.write_text(json.dumps(forms[form]))
+    assert main(["catalogue", "from-mcp", "--server", "s", "--output", str(written), str(answer)]) == 1
+    assert "left out: tool 'strict'" in capsys.readouterr().err
+    assert [(tool.name, tool.server) for tool in load_catalogue(written)] == [("find", "s"), ("newer", "s")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "No such file"),
+        ("<html>", "can't be read"),
+        ("[3]", "no list of tools"),
+        ('{"tools": [{"title": "x"}]}', "no list of tools"),
+        ('{"result": {"tools": [], "nextCursor": "2"}}', "one page of several"),
+    ],
+)
+def test_a_file_that_holds_no_answer_is_told(capsys, tmp_path, content, told):
+    if content is not None:
+        (tmp_path / "tools.json").write_text(content)
+    assert main(["catalogue", "from-mcp", str(tmp_path / "tools.json")]) == 1
+    assert told in capsys.readouterr().err

@@ -205,9 +205,43 @@ def test_nothing_is_fetched_or_opened(reference):
 
 
 @pytest.mark.parametrize(
+    "reference",
+    ["#/properties/f/anyOf/1", "#/$defs/a%20b", "#/$defs/c~1d~0e", "#/$defs/f%25g", "#/%24defs/a%20b"],
+)  # fmt: skip
+def test_a_reference_is_a_pointer_in_a_fragment(reference):
+    """As tools write what a schema says twice: through an array, and with names that a URI encodes."""
+    integer = {"type": "integer"}
+    check = compile_schema(
+        {
+            "properties": {"f": {"anyOf": [{"type": "string"}, integer]}, "g": {"$ref": reference}},
+            "$defs": {"a b": integer, "c/d~e": integer, "f%g": integer},
+        }
+    )
+    assert check({"f": "x", "g": 1}) is None
+    assert check({"g": "x"}) == ("g", "must be of type integer")
+
+
+@pytest.mark.parametrize(
+    ("factor", "amount", "fits"),
+    [
+        *((0.01, amount, True) for amount in (19.99, 0.07, 4.35, 1.1, 0.1, 123456789.01, 8, -2.3)),
+        *((0.01, amount, False) for amount in (0.015, 19.999, -0.001)),
+        (0.0001, 19.9999, True),
+        (0.1, 0.35, False),
+        (1e-8, 21.12345678, True),
+    ],
+)
+def test_multiples_are_decimal(factor, amount, fits):
+    """As amounts of money are written, and not as binary fractions are divided."""
+    assert (compile_schema({"multipleOf": factor})(amount) is None) == fits
+
+
+@pytest.mark.parametrize(
     ("pattern", "text", "fits"),
     [
         ("^a$", "a", True),
+        (r"^\p{L}+$", "\N{LATIN SMALL LETTER E WITH ACUTE}", True),
+        (r"^([a-z0-9]+-)*[a-z0-9]+$", "a-slug-1", True),
         ("^a$", "a\n", False),
         ("[$]", "$", True),
         (r"\$", "$", True),

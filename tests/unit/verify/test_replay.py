@@ -230,3 +230,23 @@ def test_whatever_caveats_a_holder_appends_there_is_one_use(one_use, tmp_path_fa
     assert accepted <= 1
     if store is None:
         used.close()
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_verifier_closes_the_store_that_it_has_made(tmp_path, monkeypatch, replay, owned):
+    """Python 3.13 warns of connections that aren't closed. A store that was passed belongs to others."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    issuer = FakeIssuer("refunds")
+    own = None if owned else replay
+    keys = issuer.write_jwks(tmp_path / "jwks.json")
+    verifier = Verifier("refunds", issuer=issuer.name, jwks=keys, replay=own)
+    verifier.close()
+    token = issuer.jwt("pay", {}, single_use=True)
+    verifier.verify(token, "pay", {})
+    store = verifier._replay
+    assert store._connection is not None
+    verifier.close()
+    assert (store._connection is None) is owned
+    with pytest.raises(Rejected, match="used"):
+        verifier.verify(token, "pay", {})
+    verifier.close()
