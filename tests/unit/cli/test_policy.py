@@ -407,3 +407,15 @@ def test_check_tells_which_data_is_ignored(tmp_path):
     code, report = as_json("check", folder)
     assert code == exit_codes.POLICY
     assert f"{folder}/suppliers.json" in {problem["file"] for problem in report["problems"]}
+
+
+def test_a_misspelt_field_is_one_mistake_and_names_the_right_one(tmp_path):
+    """Whether the element is constant or not."""
+    for mesage in ('"no"', 'sprintf("%s", [input.tool.name])'):
+        rules = (
+            GRANT_ALL + f'\ndeny contains {{"code": "no", "mesage": {mesage}}} if input.tool.name == "x"\n'
+        )
+        code, report = as_json("check", write(tmp_path, demo=rules))
+        (problem,) = report["problems"]
+        assert (code, problem["message"]) == (exit_codes.POLICY, "deny: 'mesage' is not a known name")
+        assert "did you mean 'message'?" in problem["next_step"]

@@ -28,10 +28,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def check_literal(term: Node, schema: Mapping[str, Json], path: str = "") -> Iterator[Finding]:
     """Yield the problems of ``term`` that don't depend on its variables."""
     ground, value = constant(term)
-    if ground:
+    found = list(_check_object(term, schema, path)) if term.get("type") == "object" else []
+    yield from found
+    if ground and not found:
         yield from _check_ground(term, value, schema, path)
-    elif term.get("type") == "object":
-        yield from _check_object(term, schema, path)
 
 
 def _check_ground(term: Node, value: Json, schema: Mapping[str, Json], path: str) -> Iterator[Finding]:
@@ -59,6 +59,7 @@ def _known_names(value: Json, below: str, schema: Mapping[str, Json]) -> str:
 def _check_object(term: Node, schema: Mapping[str, Json], path: str) -> Iterator[Finding]:
     properties: Mapping[str, Json] = schema.get("properties", {})
     names: set[str] = set()
+    unknown: list[str] = []
     for key, item in term["value"]:
         if key.get("type") != "string":
             return  # a computed name can't be checked
@@ -69,6 +70,7 @@ def _check_object(term: Node, schema: Mapping[str, Json], path: str) -> Iterator
             if isinstance(properties[name], Mapping):
                 yield from check_literal(item, properties[name], below)
         elif schema.get("additionalProperties") is False:
+            unknown.append(name)
             known = ", ".join(sorted(properties))
             yield (
                 place(key),
@@ -76,6 +78,8 @@ def _check_object(term: Node, schema: Mapping[str, Json], path: str) -> Iterator
                 f"Use one of {known}{nearest(name, properties)}",
             )
     for name in schema.get("required", ()):
-        if name not in names:
+        if name not in names and not get_close_matches(
+            name, unknown, n=1
+        ):  # misspelt: one mistake, told once
             below = f"{path}.{name}" if path else name
             yield place(term), f"{below!r} is missing", "Add it"
