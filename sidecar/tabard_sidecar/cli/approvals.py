@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.approval_prompt import describe, follow, print_prompt, summary
-from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.framing import quoted, screen
 from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
@@ -194,6 +194,8 @@ def _decide(  # noqa: PLR0913 - one parameter per option
 
     with operator(sidecar) as asked:
         shown = describe(details(asked, approval_id))
+        if shown["status"] != "pending":
+            raise _decided_before(shown)
         # Always shown, so that a script's log holds the calls that it approves.
         print_prompt(shown, err=as_json)
         if not _confirmed(yes=yes, approve=approve, from_stdin=token_file == _STDIN):
@@ -215,6 +217,16 @@ def _decide(  # noqa: PLR0913 - one parameter per option
     else:
         echo(f"{style('denied', fg='red', bold=True)} by {by}")
     return exit_codes.OK
+
+
+def _decided_before(shown: dict[str, Any]) -> Failure:
+    by = f" by {quoted(shown['approver']['id'], 64)}" if shown["approver"] else ""
+    return Failure(
+        f"approval_decided: the call was {shown['status']}{by} before; nothing was decided now",
+        exit_codes.NEGATIVE,
+        next_step=f"`tabard approvals show {shown['approval_id']}` shows the call.",
+        see=error_page("approval_decided"),
+    )
 
 
 def _confirmed(*, yes: bool, approve: bool, from_stdin: bool) -> bool:

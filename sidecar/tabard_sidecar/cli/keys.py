@@ -14,7 +14,7 @@ from tabard import base64url
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, explained
 from tabard_sidecar.cli.options import config_options, json_option, load_settings
-from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
 from tabard_sidecar.keys.keyring import jwks as jwk_set
@@ -62,9 +62,13 @@ def keys() -> None:
     show_default=True,
     help="Algorithm of a signing key.",
 )
-def new(directory: Path, use: str, algorithm: str) -> None:
+@json_option
+def new(directory: Path, use: str, algorithm: str, as_json: bool) -> None:
     """Add a key that is active at once."""
     key = Keyring.create_directory(directory).create(use, algorithm=algorithm)
+    if as_json:
+        echo_json(_describe(key, datetime.now(UTC).timestamp()))
+        return
     echo(f"{key.kid} is active. Give the directory to every sidecar of the zone.")
 
 
@@ -85,13 +89,19 @@ def new(directory: Path, use: str, algorithm: str) -> None:
     show_default=True,
     help="How long the new key is published before it becomes active.",
 )
-def rotate(directory: Path, use: str, overlap_seconds: float, lead_seconds: float) -> None:
+@json_option
+def rotate(
+    directory: Path, use: str, *, overlap_seconds: float, lead_seconds: float, as_json: bool
+) -> None:
     """Add a key that soon replaces the active one; the older keys retire after the overlap.
 
     The overlap must cover the longest life of what the older keys made: grants for root keys,
     credentials for signing keys.
     """
     key = Keyring(directory).rotate(use, overlap_seconds, lead_seconds=lead_seconds)
+    if as_json:
+        echo_json(_describe(key, datetime.now(UTC).timestamp()))
+        return
     echo(f"{key.kid} takes over at {_moment(key.active_from)}.")
 
 
@@ -108,6 +118,8 @@ def list_keys(directory: Path, as_json: bool) -> None:
         return
     if not found:
         echo("There are no keys. Make one with: tabard keys new --use root")
+    else:
+        echo(style(f"{'key':<28} {'use':<8} {'alg':<6} {'state':<8} time", bold=True))
     for key in found:
         row = _describe(key, now)
         until = f", until {row['retire_after']}" if row["retire_after"] else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -16,20 +17,36 @@ from tabard_sidecar.cli.terminal import echo, echo_json
 if TYPE_CHECKING:
     from tabard_sidecar.cli.reach import Target
 
+_MOST = 1000
+_Command = TypeVar("_Command", bound=Callable[..., object])
 _limit_option = click.option(
-    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Most tasks to list."
+    "--limit", type=click.IntRange(1, _MOST), default=100, show_default=True, help="Most tasks to list."
 )
+
+
+def _filters(command: _Command) -> _Command:
+    options = (
+        click.option("--label", default="", metavar="LABEL", help="Only tasks with this label."),
+        click.option(
+            "--agent", default="", metavar="SPIFFE_ID", help="Only tasks that this workload started."
+        ),
+        click.option("--person", default="", metavar="ID", help="Only tasks of the person with this id."),
+    )
+    for option in options:
+        command = option(command)
+    return command
 
 
 @click.group(invoke_without_command=True)
 @_limit_option
+@_filters
 @operator_option
 @json_option
 @click.pass_context
-def tasks(ctx: click.Context, limit: int, sidecar: Target, as_json: bool) -> None:
+def tasks(ctx: click.Context, limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
     """Show the zone's tasks: a list (default), one task's tree, or events."""
     if ctx.invoked_subcommand is None:
-        _list(limit, sidecar, as_json=as_json)
+        _list(limit, sidecar, wanted, as_json=as_json)
         return
     for option in ctx.command.params:
         if option.name and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
@@ -38,11 +55,16 @@ def tasks(ctx: click.Context, limit: int, sidecar: Target, as_json: bool) -> Non
 
 @tasks.command(name="list")
 @_limit_option
+@_filters
 @operator_option
 @json_option
-def list_(limit: int, sidecar: Target, as_json: bool) -> None:
-    """List the tasks that haven't expired, newest first."""
-    _list(limit, sidecar, as_json=as_json)
+def list_(limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
+    """List the tasks that haven't expired, newest first.
+
+    With --person, --agent or --label the newest 1,000 tasks of the zone are searched, and it is told if
+    there are more.
+    """
+    _list(limit, sidecar, wanted, as_json=as_json)
 
 
 @tasks.command()
@@ -83,15 +105,28 @@ def watch(limit: int, interval: float, duration: float | None, sidecar: Target, 
         follow(asked, limit=limit, interval=interval, duration=duration, as_json=as_json)
 
 
-def _list(limit: int, sidecar: Target, *, as_json: bool) -> None:
+def _list(limit: int, sidecar: Target, wanted: dict[str, str], *, as_json: bool) -> None:
+    filtered = any(wanted.values())
     with operator(sidecar) as asked:
-        rows = fetch(asked, limit)
+        found = fetch(asked, _MOST if filtered else limit)
+    rows = [row for row in found if _fits(row, **wanted)][:limit]
+    partial = filtered and len(found) == _MOST
     if as_json:
-        echo_json({"tasks": rows} | asked.told())
+        echo_json({"tasks": rows} | ({"all_searched": not partial} if filtered else {}) | asked.told())
         return
+    if partial:
+        echo(f"only the newest {_MOST} tasks were searched; older ones may fit, too", err=True)
     where = screen(scripts=True)
     for row in rows:
         for line in summary(row, where):
             echo(line)
     if not rows:
-        echo("no task is running")
+        echo("no such task is running" if filtered else "no task is running")
+
+
+def _fits(row: dict[str, Any], *, person: str, agent: str, label: str) -> bool:
+    return (
+        person in {"", row["subject"]["id"]}
+        and agent in {"", row["workload"]}
+        and (not label or label in row["labels"])
+    )

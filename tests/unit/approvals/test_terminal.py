@@ -93,8 +93,12 @@ async def test_decided_already(zone, command):
     task = await zone.start_task()
     (pending,) = (await asked(task)).approvals
     await command("deny", pending.approval_id, token=zone.approver())
-    code, _, err = await command("approve", pending.approval_id, token=zone.approver())
+    code, out, err = await command("approve", pending.approval_id, token=zone.approver())
     assert (code, "approval_decided" in err) == (1, True)
+    assert (out, pending.approval_id in err) == (
+        "",
+        True,
+    )  # the reason comes without the call's many rows before it
 
 
 async def test_list_in_words(zone, command):

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import jsonschema
 import jwt
 import pytest
 import yaml
 from tabard_sidecar.cli import main
-from tabard_sidecar.cli.root import COMMANDS
+from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.identity.local import LOCAL_ISSUER
 from tabard_sidecar.records.chain import Head
 
@@ -49,6 +50,37 @@ def test_every_command_has_help(tabard, name):
     code, out, _ = tabard(name, "--help")
     assert code == 0
     assert out.startswith(f"Usage: tabard {name}")
+
+
+def leaves(found, path):
+    """Every command that does something, with its path."""
+    if isinstance(found, click.Group):
+        context = click.Context(found)
+        for name in found.list_commands(context):
+            yield from leaves(found.get_command(context, name), [*path, name])
+    else:
+        yield " ".join(path), found
+
+
+NO_JSON = {
+    "completion": "a script",
+    "config schema": "JSON always",
+    "health": "an option of its own that click doesn't see",
+    "keys export": "JSON always",
+    "keys jwks": "JSON always",
+    "opa": "another program",
+    "policy case-schema": "JSON always",
+    "serve": "JSON lines always",
+}
+
+
+def test_every_command_speaks_json():
+    silent = {
+        path
+        for path, found in leaves(command, [])
+        if not any("--json" in option.opts for option in found.params)
+    }
+    assert silent == set(NO_JSON)
 
 
 def test_unknown_command_names_the_nearest(tabard):
@@ -271,7 +303,7 @@ def test_keys_follow_the_configuration(tabard, tmp_path):
     tabard("init")
     code, out, _ = tabard("keys", "list")
     assert code == 0
-    assert len(out.splitlines()) == 2
+    assert len(out.splitlines()) == 3  # with the header
 
 
 @pytest.mark.parametrize(

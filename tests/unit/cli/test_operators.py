@@ -235,6 +235,27 @@ def strings(document):
             yield from strings(value)
 
 
+async def test_tasks_of_a_person_an_agent_or_with_a_label(zone, tabard):
+    """Filters combine; a filtered list says whether all tasks were searched."""
+    one = await zone.start_task()
+    other = await zone.start_task("triage")
+    both = {one.info.task_id, other.info.task_id}
+
+    async def found(*options):
+        exit_code, out, _ = await tabard("tasks", "list", "--json", *options)
+        assert exit_code == 0
+        document = json.loads(out)
+        assert document["all_searched"] is True
+        return {row["task_id"] for row in document["tasks"]}
+
+    assert await found("--person", PERSON) == both
+    assert await found("--agent", TRIAGE) == {other.info.task_id}
+    assert await found("--person", PERSON, "--agent", spiffe_id("orchestrator")) == {one.info.task_id}
+    assert await found("--person", "oscar", "--agent", TRIAGE) == set()
+    assert await found("--label", "none") == set()
+    assert (await tabard("tasks", "--person", "nobody"))[1] == "no such task is running\n"
+
+
 async def test_what_others_wrote_cannot_play_with_the_terminal(zone, tabard):
     """Names of sub-agents and reasons show escaped, as text and as JSON."""
     # Grants hold no control characters; what turns text around, or hides in it, they do.
