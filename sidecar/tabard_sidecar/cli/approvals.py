@@ -12,6 +12,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.approval_prompt import describe, follow, print_prompt, summary
+from tabard_sidecar.cli.completing import complete_agent, complete_approval, complete_person, complete_task
 from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.framing import quoted, screen
 from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
@@ -41,9 +42,28 @@ def approvals() -> None:
 
 @approvals.command(name="list")
 @_decided_option
-@click.option("--task", "task_id", default="", metavar="TASK", help="Only calls of this task.")
-@click.option("--person", default="", metavar="ID", help="Only calls for the person with this id.")
-@click.option("--agent", default="", metavar="SPIFFE_ID", help="Only calls for which this workload asks.")
+@click.option(
+    "--task",
+    "task_id",
+    default="",
+    shell_complete=complete_task,
+    metavar="TASK",
+    help="Only calls of this task.",
+)
+@click.option(
+    "--person",
+    default="",
+    shell_complete=complete_person,
+    metavar="ID",
+    help="Only calls for the person with this id.",
+)
+@click.option(
+    "--agent",
+    default="",
+    shell_complete=complete_agent,
+    metavar="SPIFFE_ID",
+    help="Only calls for which this workload asks.",
+)
 @click.option("--page", default="", metavar="TOKEN", help="The next page, as the page before names it.")
 @operator_option
 @json_option
@@ -93,7 +113,7 @@ def watch(interval: float, duration: float | None, sidecar: Target, as_json: boo
 
 
 @approvals.command()
-@click.argument("approval_id", metavar="APPROVAL")
+@click.argument("approval_id", metavar="APPROVAL", shell_complete=complete_approval)
 @operator_option
 @json_option
 def show(approval_id: str, sidecar: Target, as_json: bool) -> None:
@@ -120,7 +140,7 @@ def _deciding(command: _Command) -> _Command:
     )
     for option in options:
         command = option(command)
-    return click.argument("approval_id", metavar="APPROVAL")(command)
+    return click.argument("approval_id", metavar="APPROVAL", shell_complete=complete_approval)(command)
 
 
 @approvals.command()

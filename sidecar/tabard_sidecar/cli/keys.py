@@ -90,9 +90,7 @@ def new(directory: Path, use: str, algorithm: str, as_json: bool) -> None:
     help="How long the new key is published before it becomes active.",
 )
 @json_option
-def rotate(
-    directory: Path, use: str, *, overlap_seconds: float, lead_seconds: float, as_json: bool
-) -> None:
+def rotate(directory: Path, use: str, *, overlap_seconds: float, lead_seconds: float, as_json: bool) -> None:
     """Add a key that soon replaces the active one; the older keys retire after the overlap.
 
     The overlap must cover the longest life of what the older keys made: grants for root keys,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_agent, complete_code, complete_person, complete_task
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.log_source import find_log
@@ -26,17 +27,36 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--task", "task_id", default="", metavar="TASK", help="Only this task.")
 @click.option(
-    "--agent", default="", metavar="SPIFFE_ID", help="Only what this workload asked or held in a chain."
+    "--task", "task_id", default="", shell_complete=complete_task, metavar="TASK", help="Only this task."
 )
-@click.option("--subject", "--person", default="", metavar="ID", help="Only on behalf of this person.")
+@click.option(
+    "--agent",
+    default="",
+    shell_complete=complete_agent,
+    metavar="SPIFFE_ID",
+    help="Only what this workload asked or held in a chain.",
+)
+@click.option(
+    "--subject",
+    "--person",
+    default="",
+    shell_complete=complete_person,
+    metavar="ID",
+    help="Only on behalf of this person.",
+)
 @click.option("--tool", default="", metavar="NAME", help="Only calls of this tool.")
 @click.option("--decision", "decision_id", default="", metavar="ID", help="Only this decision.")
 @click.option(
     "--credential", "credential_id", default="", metavar="ID", help="Only the decision that issued it."
 )
-@click.option("--code", default="", metavar="CODE", help="Only with this reason code or rule.")
+@click.option(
+    "--code",
+    default="",
+    shell_complete=complete_code,
+    metavar="CODE",
+    help="Only with this reason code or rule.",
+)
 @click.option(
     "--operation", default="", metavar="NAME", help="Only this operation, for example authorize or revoke."
 )

@@ -73,13 +73,22 @@ class Operator:
         channel: the connection.
         target: the sidecar that is meant.
         quiet: tell nothing, because :meth:`told` becomes part of the output.
+        timeout_seconds: longest wait for one answer.
     """
 
-    def __init__(self, channel: grpc.Channel, target: Target, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        target: Target,
+        *,
+        quiet: bool,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+    ) -> None:
         self.channel = channel
         self.address = target.address
         self._target = target
         self._quiet = quiet
+        self._timeout_seconds = timeout_seconds
         self._answered: dict[str, Any] = {}
 
     def told(self) -> dict[str, Any]:
@@ -97,7 +106,7 @@ class Operator:
         zone = self._target.zone
         metadata = ((_ZONE, zone),) if zone else ()
         try:
-            response, done = method.with_call(request, timeout=_TIMEOUT_SECONDS, metadata=metadata)
+            response, done = method.with_call(request, timeout=self._timeout_seconds, metadata=metadata)
         except grpc.RpcError as error:
             if isinstance(error, grpc.Call):
                 self._note(error.initial_metadata() or ())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_agent, complete_person, complete_task
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.operator import operator, operator_option
 from tabard_sidecar.cli.options import json_option
@@ -47,7 +48,7 @@ def revoke() -> None:
 
 
 @revoke.command()
-@click.argument("task_id", metavar="TASK")
+@click.argument("task_id", metavar="TASK", shell_complete=complete_task)
 @_revoking
 def task(task_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke a whole task, permanently."""
@@ -66,7 +67,7 @@ def link(link_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
 
 
 @revoke.command()
-@click.argument("agent_id", metavar="SPIFFE_ID")
+@click.argument("agent_id", metavar="SPIFFE_ID", shell_complete=complete_agent)
 @_ttl_option
 @_revoking
 def agent(agent_id: str, *, ttl: float | None, reason: str, sidecar: Target, as_json: bool) -> None:
@@ -78,7 +79,7 @@ def agent(agent_id: str, *, ttl: float | None, reason: str, sidecar: Target, as_
 
 
 @revoke.command()
-@click.argument("subject_id", metavar="ID")
+@click.argument("subject_id", metavar="ID", shell_complete=complete_person)
 @_issuer_option
 @_ttl_option
 @_revoking
@@ -148,7 +149,7 @@ def lift() -> None:
 
 
 @lift.command(name="agent")
-@click.argument("agent_id", metavar="SPIFFE_ID")
+@click.argument("agent_id", metavar="SPIFFE_ID", shell_complete=complete_agent)
 @operator_option
 @json_option
 @click.pass_context
@@ -158,7 +159,7 @@ def lift_agent(ctx: click.Context, agent_id: str, sidecar: Target, as_json: bool
 
 
 @lift.command(name="subject")
-@click.argument("subject_id", metavar="ID")
+@click.argument("subject_id", metavar="ID", shell_complete=complete_person)
 @_issuer_option
 @operator_option
 @json_option

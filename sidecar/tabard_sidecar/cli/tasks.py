@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from tabard_sidecar.cli.completing import complete_agent, complete_person, complete_task
 from tabard_sidecar.cli.framing import screen
 from tabard_sidecar.cli.operator import operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
@@ -28,9 +29,19 @@ def _filters(command: _Command) -> _Command:
     options = (
         click.option("--label", default="", metavar="LABEL", help="Only tasks with this label."),
         click.option(
-            "--agent", default="", metavar="SPIFFE_ID", help="Only tasks that this workload started."
+            "--agent",
+            default="",
+            shell_complete=complete_agent,
+            metavar="SPIFFE_ID",
+            help="Only tasks that this workload started.",
         ),
-        click.option("--person", default="", metavar="ID", help="Only tasks of the person with this id."),
+        click.option(
+            "--person",
+            default="",
+            shell_complete=complete_person,
+            metavar="ID",
+            help="Only tasks of the person with this id.",
+        ),
     )
     for option in options:
         command = option(command)
@@ -68,7 +79,7 @@ def list_(limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
 
 
 @tasks.command()
-@click.argument("task_id", metavar="TASK")
+@click.argument("task_id", metavar="TASK", shell_complete=complete_task)
 @operator_option
 @json_option
 def tree(task_id: str, sidecar: Target, as_json: bool) -> None:

@@ -426,6 +426,47 @@ async def test_state_commands_make_no_state(zone, command, tmp_path):
     assert "belongs to zone 'support'" in err
 
 
+@pytest.mark.parametrize("words", ["tasks tree", "revoke task", "log --task", "approvals list --task"])
+async def test_completion_offers_the_tasks_that_run(zone, words):
+    task = await zone.start_task()
+    out = await asyncio.to_thread(completed, f"tabard {words} {task.info.task_id[:4]}", zone.operator())
+    assert out.splitlines() == [f"plain,{task.info.task_id}"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("tabard revoke agent spiffe", spiffe_id("orchestrator")),
+        ("tabard tasks --person ", PERSON),
+        ("tabard log --code budget_e", "budget_exhausted"),
+        ("tabard explain budget_e", "budget_exhausted"),
+    ],
+)
+async def test_completion_offers_agents_people_and_codes(zone, words, offered):
+    await zone.start_task()
+    assert f"plain,{offered}" in (await asyncio.to_thread(completed, words, zone.operator())).splitlines()
+
+
+def test_completion_without_a_sidecar_offers_nothing_and_says_nothing(tmp_path):
+    assert completed("tabard tasks tree a", f"unix:{tmp_path}/none.sock").strip() == ""
+
+
+def completed(words, address):
+    """Return what the shell gets for the last of the words."""
+    environment = {
+        **os.environ,
+        "_TABARD_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+        "TABARD_OPERATOR_ADDRESS": address,
+    }
+    run = subprocess.run(
+        [Path(sys.executable).parent / "tabard"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.stderr == ""
+    return run.stdout
+
+
 def test_completion_offers_the_commands():
     """And the kinds of what can be revoked."""
     for words, expected in (
