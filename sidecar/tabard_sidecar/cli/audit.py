@@ -167,7 +167,8 @@ def _print(result: Audit, findings: list[dict[str, object]]) -> None:
         if result.incomplete:
             echo(f"{result.incomplete} of them leave out what earlier records hold, which aren't here")
     else:
-        echo(f"not intact: {len(findings)} findings in {result.records} records")
+        many = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        echo(f"not intact: {many} in {result.records} records")
     if any(not finding["line"] for finding in findings):
         echo(
             "next: if these records were shipped, check them together with the shipped files, or give the shipped "

@@ -14,6 +14,8 @@ from click.shell_completion import CompletionItem
 from tabard.address import CHANNEL_OPTIONS, OPERATOR, OPERATOR_VARIABLE, check_client
 
 if TYPE_CHECKING:
+    from tabard.authz.v1 import task_operator_service_pb2 as pb
+
     from tabard_sidecar.cli.operator import Operator
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -54,27 +56,30 @@ def _answer(ctx: click.Context, ask: Callable[[Operator], _Found]) -> _Found:
         return list(ask(Operator(channel, target, quiet=True, timeout_seconds=_TIMEOUT_SECONDS)))
 
 
-def _of_tasks(field: str, text: str) -> Complete:
+def _of_tasks(read: Callable[[pb.TaskOverview], tuple[str, str]]) -> Complete:
     def ask(asked: Operator) -> Iterator[tuple[str, str]]:
-        from tabard_sidecar.cli.task_view import fetch  # noqa: PLC0415
+        from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415
+        from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
-        for row in fetch(asked, _MOST):
-            values = {"person": row["subject"]["id"], **row}
-            yield str(values[field]), str(values[text])
+        stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
+        found = asked.call(stub.ListTasks, pb.ListTasksRequest(limit=_MOST))
+        return map(read, found.tasks)
 
     return _asking(ask)
 
 
 def _waiting(asked: Operator) -> Iterator[tuple[str, str]]:
-    from tabard_sidecar.cli.approvals import fetch  # noqa: PLC0415
+    from tabard.authz.v1 import approval_service_pb2 as approval_pb  # noqa: PLC0415
+    from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc  # noqa: PLC0415
 
-    for approval in fetch(asked, decided=False).approvals:
+    stub = approval_grpc.ApprovalServiceStub(asked.channel)
+    for approval in asked.call(stub.ListApprovals, approval_pb.ListApprovalsRequest()).approvals:
         yield approval.approval_id, approval.code
 
 
-complete_task = _of_tasks("task_id", "workload")
-complete_agent = _of_tasks("workload", "state")
-complete_person = _of_tasks("person", "state")
+complete_task = _of_tasks(lambda task: (task.task_id, task.workload))
+complete_agent = _of_tasks(lambda task: (task.workload, ""))
+complete_person = _of_tasks(lambda task: (task.subject.id, ""))
 complete_approval = _asking(_waiting)
 
 

@@ -54,7 +54,7 @@ def _filters(command: _Command) -> _Command:
 @operator_option
 @json_option
 @click.pass_context
-def tasks(ctx: click.Context, limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
+def tasks(ctx: click.Context, /, limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
     """Show the zone's tasks: a list (default), one task's tree, or events."""
     if ctx.invoked_subcommand is None:
         _list(limit, sidecar, wanted, as_json=as_json)
