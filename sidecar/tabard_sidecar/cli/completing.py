@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
-from tabard.address import CHANNEL_OPTIONS, OPERATOR, OPERATOR_VARIABLE, check_client
+from tabard.address import OPERATOR
 
 if TYPE_CHECKING:
     from tabard.authz.v1 import task_operator_service_pb2 as pb
@@ -43,17 +43,14 @@ def _asking(ask: Callable[[Operator], _Found]) -> Complete:
 
 
 def _answer(ctx: click.Context, ask: Callable[[Operator], _Found]) -> _Found:
-    import grpc  # noqa: PLC0415 - only completion of ids needs the following
-
-    from tabard_sidecar.cli.operator import Operator  # noqa: PLC0415
+    from tabard_sidecar.cli.operator import operator  # noqa: PLC0415 - only completion of ids needs it
     from tabard_sidecar.cli.options import find_target  # noqa: PLC0415
 
     target = ctx.params.get("sidecar") or find_target(
         OPERATOR, "", zone=ctx.params.get("zone") or "", config_file=ctx.params.get("config_file")
     )
-    check_client(target.address, variable=OPERATOR_VARIABLE)
-    with grpc.insecure_channel(target.address, options=CHANNEL_OPTIONS) as channel:
-        return list(ask(Operator(channel, target, quiet=True, timeout_seconds=_TIMEOUT_SECONDS)))
+    with operator(target, quiet=True, timeout_seconds=_TIMEOUT_SECONDS) as asked:
+        return list(ask(asked))
 
 
 def _of_tasks(read: Callable[[pb.TaskOverview], tuple[str, str]]) -> Complete:

@@ -179,8 +179,12 @@ _EXIT_CODES = {
 
 
 @contextmanager
-def operator(target: Target) -> Iterator[Operator]:
+def operator(
+    target: Target, *, quiet: bool | None = None, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> Iterator[Operator]:
     """Connect to an operator socket.
+
+    ``quiet`` is by default whether the command prints JSON.
 
     Raises:
         Failure: the address isn't one on this machine.
@@ -191,6 +195,7 @@ def operator(target: Target) -> Iterator[Operator]:
         check_client(target.address, variable=OPERATOR_VARIABLE)
     except AddressError as error:
         raise Failure(str(error), exit_codes.USAGE, where=target.origin) from error
-    quiet = bool(click.get_current_context().params.get("as_json"))
+    if quiet is None:
+        quiet = bool(click.get_current_context().params.get("as_json"))
     with grpc.insecure_channel(target.address, options=CHANNEL_OPTIONS) as channel:
-        yield Operator(channel, target, quiet=quiet)
+        yield Operator(channel, target, quiet=quiet, timeout_seconds=timeout_seconds)
