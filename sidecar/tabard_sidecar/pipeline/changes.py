@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord
 from tabard_sidecar.model import VerifiedGrant
-from tabard_sidecar.pipeline.recorder import new_id
+from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.jsontext import encode
 from tabard_sidecar.util.whole import whole
 

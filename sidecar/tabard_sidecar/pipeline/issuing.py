@@ -14,7 +14,8 @@ from tabard_sidecar.model import (
     IssuedCredential,
     ToolCall,
 )
-from tabard_sidecar.pipeline.recorder import DecisionRecorder, new_id
+from tabard_sidecar.pipeline.recorder import DecisionRecorder
+from tabard_sidecar.util.ids import new_id
 
 
 class PendingCredential:

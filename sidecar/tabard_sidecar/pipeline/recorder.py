@@ -1,19 +1,17 @@
-"""Records every decision: opens the record, runs the decision, closes the record, counts the decision."""
+"""Collects the facts of one decision, writes its records, and gives back what was taken for it."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from time import perf_counter
 from typing import Any
 
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.grants import IndexedGrant
-from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Observer, Unverified
+from tabard_sidecar.interfaces import Clock, DecisionLog, DecisionRecord, Unverified
 from tabard_sidecar.model import (
     Agent,
     CredentialRequest,
@@ -25,23 +23,14 @@ from tabard_sidecar.model import (
     Subject,
     VerifiedGrant,
 )
+from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
 
 _RECORD_BYTES = 8 * 1024
 """More than a decision's records take beside their input."""
-_TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
+TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
 """Seconds after which a reservation is released whose caller has gone: it may reach the store late."""
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-"""The digit of an identifier that states the variant, by a random digit."""
-
-
-def new_id() -> str:
-    """Return a random identifier (RFC 9562, version 4): ``str(uuid.uuid4())`` in a third of the time."""
-    text = os.urandom(16).hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +211,7 @@ class DecisionRecorder:
         """Whether there is something to give back."""
         return self._undo is not None
 
-    async def give_back(self, tries_after: Collection[float] = _TRIES_AFTER[:1]) -> None:
+    async def give_back(self, tries_after: Collection[float] = TRIES_AFTER[:1]) -> None:
         """Release what was taken for an answer that isn't given.
 
         ``tries_after`` are the seconds before each try, if it is unknown whether the store took it. If the store can't be
@@ -233,7 +222,7 @@ class DecisionRecorder:
         if undo is None:
             return
         unknown = wanted is not None
-        for pause in tries_after if unknown else _TRIES_AFTER[:1]:
+        for pause in tries_after if unknown else TRIES_AFTER[:1]:
             await asyncio.sleep(pause)
             with suppress(NoDecision):
                 if await undo():
@@ -244,7 +233,7 @@ class DecisionRecorder:
         if unknown and wanted:
             self._effects["may_have_taken"] = wanted
 
-    async def settle(self, error: BaseException, tries_after: Collection[float] = _TRIES_AFTER[:1]) -> None:
+    async def settle(self, error: BaseException, tries_after: Collection[float] = TRIES_AFTER[:1]) -> None:
         """Give back what was taken for a decision that failed, and record that; an answer that was kept is recorded.
 
         If the decision log can't be written, there is no record.
@@ -380,103 +369,6 @@ class DecisionRecorder:
         """Return the workload that started the task, if another one asks: the policy input doesn't name it."""
         agent, grant = self._agent, self._grant
         return "" if grant is None or agent is None or grant.root_holder == agent.id else grant.root_holder
-
-
-class DecisionRunner:
-    """Runs the work of a decision between the opening and the closing of its record.
-
-    Args:
-        log: the decision log.
-        observer: receives the decision and its duration.
-        clock: time in seconds since the epoch.
-    """
-
-    def __init__(self, log: DecisionLog, observer: Observer, clock: Clock) -> None:
-        self._log = log
-        self._observer = observer
-        self._clock = clock
-        self._running: set[asyncio.Task[None]] = set()
-
-    async def run(
-        self,
-        operation: Operation,
-        work: Callable[[DecisionRecorder], Awaitable[Answer]],
-        *,
-        asked: Callable[[], bytes],
-        request_id: str = "",
-    ) -> Answer:
-        """Return the answer of ``work``; a refusal becomes a deny.
-
-        Raises:
-            NoDecision: no decision could be made or recorded.
-        """
-        with self._observer.decision(operation):
-            return await self._run(operation, work, asked, request_id)
-
-    async def _run(
-        self,
-        operation: Operation,
-        work: Callable[[DecisionRecorder], Awaitable[Answer]],
-        asked: Callable[[], bytes],
-        request_id: str,
-    ) -> Answer:
-        began = perf_counter()
-        recorder = DecisionRecorder(self._log, self._clock, operation, asked, request_id=request_id)
-        try:
-            answer = await work(recorder)
-        except Refused as refusal:
-            answer = Answer(recorder.refused(refusal))
-            if recorder.took_something:
-                await self._apart(recorder.give_back())
-        except (Exception, asyncio.CancelledError) as error:
-            await self._failed(recorder, error)
-            raise
-        try:
-            with self._observer.stage("record"):
-                await recorder.close(answer)
-        except asyncio.CancelledError as error:
-            # Not recorded, so not given either: nothing is cancelled after a record was written.
-            await self._apart(recorder.settle(error) if recorder.took_something else recorder.close(answer))
-            raise
-        except Exception:
-            await self._apart(recorder.give_back())
-            raise
-        self._observer.decided(
-            operation,
-            answer.decision,
-            perf_counter() - began,
-            task_id=recorder.task_id or (answer.verified.task.id if answer.verified is not None else ""),
-            tool=recorder.tool,
-        )
-        return answer
-
-    async def settled(self) -> None:
-        """Wait for the records of decisions whose callers have gone."""
-        while self._running:
-            await asyncio.wait(self._running)
-
-    async def _failed(self, recorder: DecisionRecorder, error: BaseException) -> None:
-        """Record a decision that failed, if it has begun to take something or failed by a defect."""
-        if isinstance(error, NoDecision | asyncio.CancelledError) and not recorder.unfinished:
-            return
-        error.add_note(f"decision {recorder.decision_id}")
-        if isinstance(error, asyncio.CancelledError):
-            await self._apart(recorder.settle(error, _TRIES_AFTER))
-        elif recorder.unsure:
-            # The store doesn't answer; the caller needn't wait for it once more.
-            self._start(recorder.settle(error, _TRIES_AFTER[-1:]))
-        else:
-            await self._apart(recorder.settle(error))
-
-    async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what must be done although the caller may be, or have been, cancelled."""
-        await asyncio.shield(self._start(work))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
 
 
 def _described(credential: CredentialRequest | IssuedCredential) -> dict[str, Any]:

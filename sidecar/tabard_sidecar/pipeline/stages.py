@@ -27,9 +27,10 @@ from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance, PendingCredential
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.reading import CallReader
-from tabard_sidecar.pipeline.recorder import DecisionRecorder, DecisionRunner
+from tabard_sidecar.pipeline.recorder import DecisionRecorder
 from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.pipeline.reservations import Reservations, task_labels
+from tabard_sidecar.pipeline.runner import DecisionRunner
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.state import Reserved, ReserveState, StateStore, TaskState
 from tabard_sidecar.util.json_parts import JsonText

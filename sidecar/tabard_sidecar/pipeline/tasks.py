@@ -24,10 +24,11 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.idempotency import request_key
-from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, new_id
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
+from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.json_parts import JsonText
 from tabard_sidecar.util.whole import whole
 

@@ -10,9 +10,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.pipeline.recorder import new_id
 from tabard_sidecar.reasons import describe
 from tabard_sidecar.server.telling import error_message
+from tabard_sidecar.util.ids import new_id
 
 DOMAIN = "tabard.dev"
 

@@ -26,8 +26,8 @@ from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
 from tabard_sidecar.pipeline.policy_input import PolicyInput
 from tabard_sidecar.pipeline.reading import CallReader
-from tabard_sidecar.pipeline.recorder import DecisionRunner
 from tabard_sidecar.pipeline.reservations import Reservations
+from tabard_sidecar.pipeline.runner import DecisionRunner
 from tabard_sidecar.pipeline.stages import Stages
 from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
