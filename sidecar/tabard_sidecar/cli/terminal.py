@@ -35,7 +35,12 @@ def echo(text: str = "", *, lines: bool = False, err: bool = False, file: IO[Any
 
 def style(text: object, *, fg: str | None = None, bold: bool | None = None) -> str:
     """Return ``text`` in a colour or bold, for :func:`echo`."""
-    return click.style(text, fg=fg, bold=bold).replace(_ESCAPE, f"{_STYLE}[") if fg or bold else str(text)
+    if not fg and not bold:
+        return str(text)
+    # Only the colour's own escapes are marked; what the text holds of them is escaped by echo.
+    codes = click.style("x", fg=fg, bold=bold).split("x")
+    before, after = (code.replace(_ESCAPE, f"{_STYLE}[") for code in codes)
+    return f"{before}{text}{after}"
 
 
 def unstyled(text: str) -> str:

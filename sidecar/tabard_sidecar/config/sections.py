@@ -74,17 +74,10 @@ class LimitsConfig(BaseModel):
         "refused with `RESOURCE_EXHAUSTED`.",
     )
     max_connections: int = Field(
-        default=24,
+        default=128,
         ge=4,
         le=4096,
-        description="Connections of agents at once; each process of an agent has one. One more is closed. Before a request is "
-        "refused, its headers can take up to 2 MB, so raise the container's memory with the product of `max_connections` and `max_streams`.",
-    )
-    max_streams: int = Field(
-        default=6,
-        ge=1,
-        le=1000,
-        description="Requests and open streams (`StreamAuthorize`) of one connection at once. A client waits with one more.",
+        description="Connections of agents at once; each process of an agent has one. One more is closed.",
     )
     max_message_bytes: int = Field(
         default=512 * 1024,

@@ -17,8 +17,15 @@ _MAX_METADATA_BYTES = 16 * 1024
 _FRAME_BYTES = 16 * 1024
 """Longest frame; HTTP/2 allows no smaller limit (RFC 9113, section 6.5.2)."""
 _OPERATOR_STREAMS = 6
-_WAITING = 32
-"""Requests of all connections that were received and that Python hasn't seen yet; one more is refused at once."""
+"""Requests per connection of operators. Agents have no such limit: gRPC refuses what comes before it was told of the limit, and
+clients report that as an error."""
+_OPERATOR_WAITING = 32
+"""Requests of all connections of operators that were received and that Python hasn't seen yet; one more is refused."""
+_OPERATOR_BOUNDS = (
+    ("grpc.max_concurrent_streams", _OPERATOR_STREAMS),
+    ("grpc.server.max_pending_requests", _OPERATOR_WAITING),
+    ("grpc.server.max_pending_requests_hard_limit", _OPERATOR_WAITING),
+)
 _HANDSHAKE_SECONDS = 5
 _IDLE_SECONDS = 300
 """How long a gRPC connection lasts without a request; clients connect again by themselves."""
@@ -47,11 +54,9 @@ def grpc_server(
             ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
             # A byte of a frame can repeat a whole header (HPACK). gRPC refuses the list when it is too long, but reads the frame
-            # to its end and keeps the list until Python has seen the request. So frames and requests are bounded as well.
+            # to its end and keeps the list until Python has seen the request.
             ("grpc.http2.max_frame_size", _FRAME_BYTES),
-            ("grpc.max_concurrent_streams", limits.max_streams if agents else _OPERATOR_STREAMS),
-            ("grpc.server.max_pending_requests", _WAITING),
-            ("grpc.server.max_pending_requests_hard_limit", _WAITING),
+            *(() if agents else _OPERATOR_BOUNDS),
             (
                 "grpc.max_allowed_incoming_connections",
                 most_connections(listener, limits.max_connections if agents else None),

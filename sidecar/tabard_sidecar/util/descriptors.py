@@ -7,7 +7,7 @@ import resource
 _MOST = 65_536
 _RESERVED = 128
 """Descriptors that no listener gets: state, keys, policy, logs, connections to other servers."""
-_WANTED = {"agent": 24, "operator": 16, "health": 16, "http": 64, "introspection": 256}
+_WANTED = {"agent": 128, "operator": 16, "health": 16, "http": 64, "introspection": 256}
 _PER_CONNECTION = {"operator": 4}
 """An operator's connection passes through the operators' gate; every other one takes one descriptor."""
 _LEAST = 4

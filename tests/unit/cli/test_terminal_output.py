@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tabard_sidecar import cli
 from tabard_sidecar.cli import main, terminal
@@ -53,6 +53,7 @@ def test_commands_write_through_the_helper_only(source):
 
 
 @given(st.text(), st.text())
+@example("", "\x1b[31m")
 def test_the_helper_lets_nothing_through(given_text, styled):
     """Any text makes one row of visible characters; line breaks stay where a text has several rows."""
     assert not foreign(one_line(given_text))
