@@ -88,8 +88,13 @@ class SqliteReplayStore:
             return inserted.rowcount == 1
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; the next use opens it again."""
         with self._lock:
+            self._forget()
+
+    def __del__(self) -> None:
+        """Close the file of a store that is no longer used, which Python 3.13 warns of otherwise."""
+        if hasattr(self, "_connection"):
             self._forget()
 
     def _connect(self) -> sqlite3.Connection:

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -250,3 +252,22 @@ def test_a_verifier_closes_the_store_that_it_has_made(tmp_path, monkeypatch, rep
     with pytest.raises(Rejected, match="used"):
         verifier.verify(token, "pay", {})
     verifier.close()
+
+
+def test_a_store_that_is_no_longer_used_closes_its_file(tmp_path):
+    program = f"""
+import gc, time, warnings
+from tabard.verify import SqliteReplayStore
+warnings.simplefilter("error")
+store = SqliteReplayStore({str(tmp_path / "replay.sqlite3")!r})
+assert store.accept("issuer", "id", time.time() + 60)
+del store
+gc.collect()
+try:
+    SqliteReplayStore(7)
+except TypeError:
+    gc.collect()
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stderr == ""
+    assert not (tmp_path / "replay.sqlite3-wal").exists()
