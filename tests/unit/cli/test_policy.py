@@ -419,3 +419,17 @@ def test_a_misspelt_field_is_one_mistake_and_names_the_right_one(tmp_path):
         (problem,) = report["problems"]
         assert (code, problem["message"]) == (exit_codes.POLICY, "deny: 'mesage' is not a known name")
         assert "did you mean 'message'?" in problem["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "step"),
+    [
+        ('grant contains {"code": "a"} if intent.purpose_is("x")', "Add `import data.tabard.lib.intent`"),
+        ('grant contains {"code": "a"} if labels.untrusted', "Add `import data.tabard.lib.labels`"),
+        ('grant[x] { x := {"code": "a"} }', "Write Rego v1: `grant contains"),
+    ],
+)
+def test_mistakes_that_opa_tells_have_a_next_step(tmp_path, rule, step):
+    """A missing import and the syntax of Rego v0."""
+    _, report = as_json("check", write(tmp_path, demo=f"package policy.demo\n{START}\n{rule}\n"))
+    assert any(problem["next_step"].startswith(step) for problem in report["problems"])

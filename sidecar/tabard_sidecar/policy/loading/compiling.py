@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -294,6 +295,10 @@ def _problems(error: EngineError) -> list[PolicyProblem]:
     ]
 
 
+_UNIMPORTED = re.compile(r"undefined function (\w+)\.|var (\w+) is unsafe")
+"""A name that OPA doesn't know; it may be a package of the library that isn't imported."""
+
+
 def _next_step(message: str) -> str:
     for name in (*WITHHELD, *WITHHELD_REMOTE):
         if f"undefined function {name}" in message:
@@ -301,4 +306,10 @@ def _next_step(message: str) -> str:
             return f"{replacement}, or list {name} under insecure.capabilities"
     if "undefined ref: input" in message:
         return "Correct the name; rego/schemas/input.json lists every field"
+    if "keyword is required" in message:
+        return "Write Rego v1: `grant contains {…} if {…}`, and `_helper if {…}`"
+    named = _UNIMPORTED.search(message)
+    name = (named[1] or named[2]) if named else ""
+    if name and f"tabard/lib/{name}/{name}.rego" in library():
+        return f"Add `import data.tabard.lib.{name}`, or correct the name"
     return ""
