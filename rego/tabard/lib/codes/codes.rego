@@ -13,7 +13,7 @@ import data.tabard.lib.intent
 # description: |
 #   The codes in a text of at most 10,000 characters, without what separates their parts, in lower case; four digits or
 #   more in a row, digits spelled as words, five characters or more with a letter and two digits, 20 letters or more.
-#   `within("Your code is 123 456")` is {"123456"}. Dates, times of day and amounts with a currency's sign or with two
+#   `within("Your code is 482 913")` is {"482913"}. Dates, times of day and amounts with a currency's sign or with two
 #   decimals don't count. Undefined for a longer text. After 100 codes the last is "…", which no request holds.
 within(text) := found if {
 	count(text) <= 10000

@@ -11,8 +11,8 @@ _asserted(call) := json.patch(call, [{"op": "replace", "path": "/task/intent_sou
 
 test_within if {
 	every text, found in {
-		"Your code is 123 456.": {"123456"},
-		"PIN 1234": {"1234"},
+		"Your code is 482 913.": {"482913"},
+		"PIN 4829": {"4829"},
 		"G-482913 is your code": {"g482913"},
 		"4-8-2-9-1-3": {"482913"},
 		"4 . 8 . 2 . 9": {"4829"},
@@ -53,12 +53,12 @@ test_many_codes_and_long_texts if {
 
 test_requested if {
 	names := {"body", "subject"}
-	call := _call("Tell Ann the code 123-456", {"body": ["It's 123456", "Bye"], "subject": "Code"})
+	call := _call("Tell Ann the code 482-913", {"body": ["It's 482913", "Bye"], "subject": "Code"})
 	codes.requested(names) with input as call
 	not codes.requested(names) with input as _asserted(call)
 	codes.requested(names) with input as _call("", {})
 	codes.requested(names) with input as _asserted(_call("", {"body": "Hello"}))
-	every body in ["It's 654321", "123456 654321", "123456 7", 3, {"a": "b"}, ["a", 3]] {
-		not codes.requested(names) with input as _call("Tell Ann the code 123456", {"body": body, "subject": "Code"})
+	every body in ["It's 654871", "482913 654871", "482913 7", 3, {"a": "b"}, ["a", 3]] {
+		not codes.requested(names) with input as _call("Tell Ann the code 482913", {"body": body, "subject": "Code"})
 	}
 }

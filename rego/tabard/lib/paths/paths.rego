@@ -64,7 +64,7 @@ outside(names, protected) if {
 # METADATA
 # description: |
 #   True if the request names every path. In full it may name any; by its base name ("plan.pdf"), or by a stem of two
-#   words or more ("grocery list" for "grocery-list.docx"), only one that lies directly in one of `folders`. Hidden
+#   words or more ("garden list" for "garden-list.docx"), only one that lies directly in one of `folders`. Hidden
 #   files count only in full. Confirms the file, not what happens to it.
 requested(names, folders) if {
 	every path in outbound.recipients(names) {

@@ -121,16 +121,16 @@ test_outside if {
 
 test_requested if {
 	folders := {"/notes", "/mail/attachments/"}
-	elsewhere := ["/notes/x/grocery-list.docx", "/grocery-list.docx", "grocery-list.docx"]
+	elsewhere := ["/notes/x/garden-list.docx", "/garden-list.docx", "garden-list.docx"]
 	every statement in [
-		"Read /notes/grocery-list.docx",
-		"Read Grocery-List.docx!",
-		"Read the grocery list, please",
+		"Read /notes/garden-list.docx",
+		"Read Garden-List.docx!",
+		"Read the garden list, please",
 	] {
-		call := _call(statement, "/notes/grocery-list.docx")
+		call := _call(statement, "/notes/garden-list.docx")
 		paths.requested(_names, folders) with input as call
 		not paths.requested(_names, folders) with input as _asserted(call)
-		not paths.requested(_names, folders) with input as _call(statement, ["/notes/grocery-list.docx", "/notes/b.txt"])
+		not paths.requested(_names, folders) with input as _call(statement, ["/notes/garden-list.docx", "/notes/b.txt"])
 		every path in array.concat(_hostile, elsewhere) {
 			not paths.requested(_names, folders) with input as _call(statement, path)
 		}
@@ -138,7 +138,7 @@ test_requested if {
 	paths.requested(_names, set()) with input as _call("Read /etc/hosts.", "/etc/hosts")
 	every statement, path in {
 		"Make a list": "/notes/list.md",
-		"Run the grocery list": "/notes/grocery-list.exe",
+		"Run the garden list": "/notes/garden-list.exe",
 		"Read the pen pal file": "/notes/pen-pal",
 		"Read my .profile.txt": "/notes/.profile.txt",
 		"Read ~/notes/a.txt": "/notes/a.txt",
