@@ -433,3 +433,14 @@ def test_mistakes_that_opa_tells_have_a_next_step(tmp_path, rule, step):
     """A missing import and the syntax of Rego v0."""
     _, report = as_json("check", write(tmp_path, demo=f"package policy.demo\n{START}\n{rule}\n"))
     assert any(problem["next_step"].startswith(step) for problem in report["problems"])
+
+
+def test_a_helper_that_cannot_be_parsed_is_told_alone(tmp_path):
+    """Not followed by an error for every rule that uses it."""
+    helper = 'package lib.desk\n\n# METADATA\n# description: One: two\nopen if input.subject.id == "a"\n'
+    rules = 'package policy.demo\n\nimport data.lib.desk\n\ngrant contains {"code": "a"} if desk.open\n'
+    folder = write(tmp_path, demo=rules + START)
+    (folder / "lib").mkdir()
+    (folder / "lib" / "desk.rego").write_text(helper)
+    _, report = as_json("check", folder)
+    assert {problem["file"] for problem in report["problems"]} == {f"{folder}/lib/desk.rego"}
