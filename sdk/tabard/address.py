@@ -10,6 +10,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 SYSTEM_DIRECTORY = Path("/run/tabard")
@@ -43,7 +44,7 @@ class AddressError(ValueError):
 def local_directory(environ: Mapping[str, str] | None = None) -> Path:
     """Return the directory of this user's sockets, used where there is no system-wide one.
 
-    It is ``$XDG_RUNTIME_DIR/tabard``, or ``/tmp/tabard-$UID`` where that variable is unset. Nothing is created.
+    It is ``$XDG_RUNTIME_DIR/tabard``, or ``/tmp/tabard-$UID`` where that variable is unset.
     """
     environ = os.environ if environ is None else environ
     runtime = environ.get("XDG_RUNTIME_DIR", "")
@@ -161,7 +162,7 @@ def check_client(
     """Check an address before a client connects to it, and return it.
 
     A socket below :func:`local_directory` is only trusted if that directory is private: another user may have created
-    it in ``/tmp`` to collect tokens.
+    it in ``/tmp`` to collect tokens. It is created if it doesn't exist.
 
     Args:
         address: a gRPC address.
@@ -174,8 +175,12 @@ def check_client(
     check_address(address, variable)
     path = socket_path(address)
     private = local_directory(environ)
-    if path is not None and path.is_relative_to(private) and os.path.lexists(private):
-        check_private(private, variable)
+    if path is not None and path.is_relative_to(private):
+        # Made here if it isn't there: clients connect later and again, and another user could make it meanwhile.
+        with suppress(OSError):
+            private.mkdir(mode=0o700)
+        if os.path.lexists(private):
+            check_private(private, variable)
     return address
 
 

@@ -6,6 +6,7 @@ usual block form only and says so of any other form.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,6 +97,11 @@ def client_address(environ: Mapping[str, str] | None = None, directory: Path | N
     return _address_in(file) or default_address(AGENT, environ)
 
 
+def existing_folder(path: Path) -> Path:
+    """Return the folder of a socket, or the nearest one above it that exists: who may write there could make the rest."""
+    return next(folder for folder in path.parents if os.path.lexists(folder))
+
+
 def _address_in(file: Path) -> str | None:
     """Return the agents' socket that a configuration names, ``None`` if there is no file or it names none."""
     from tabard.trust import read_trusted, require_trusted  # noqa: PLC0415 - most programs have no such file
@@ -110,8 +116,7 @@ def _address_in(file: Path) -> str | None:
         if path is None:
             raise UnusualFormError("listen.agent isn't unix: and a path")
         path = file.parent.resolve() / path.expanduser()
-        if path.parent.exists():
-            require_trusted(path.parent)
+        require_trusted(existing_folder(path))
     except FileNotFoundError:
         return None
     except UnusualFormError as error:

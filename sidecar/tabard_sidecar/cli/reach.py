@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from tabard.address import AGENT, OPERATOR, default_address, named_address, socket_path, variable
-from tabard.project import MAX_BYTES, UnusualFormError, listed, top_level
-from tabard.trust import read_trusted
+from tabard.project import MAX_BYTES, UnusualFormError, existing_folder, listed, top_level
+from tabard.trust import read_trusted, require_trusted
 
 from tabard_sidecar.util.config_file import base_directory, find_file
 from tabard_sidecar.util.health_address import health_beside
@@ -143,7 +143,28 @@ class _Configuration:
         except UnusualFormError:
             section = self._parsed().get("listen")
             found = _text(section.get(surface)) if isinstance(section, dict) else None
-        return (self._anchored(found), str(self._file)) if found else None
+        if not found:
+            return None
+        address = self._anchored(found)
+        if surface != _HEALTH:
+            self._require_own(surface, address)
+        return address, str(self._file)
+
+    def _require_own(self, surface: str, address: str) -> None:
+        """Check that no other user can listen where the file says: commands send tokens and secrets there.
+
+        Raises:
+            ValueError: it is no unix socket, or another user could put one into its folder.
+        """
+        path = socket_path(address)
+        if path is None:
+            message = f"{self._file}: listen.{surface} isn't unix: and a path"
+            raise ValueError(message)
+        try:
+            require_trusted(existing_folder(path))
+        except OSError as error:
+            message = f"listen.{surface} of {self._file}: {error.filename}: {error.strerror}"
+            raise ValueError(message) from None
 
     def flag(self, key: str) -> tuple[str, str] | None:
         """Return the address of a ``--set`` flag."""

@@ -14,7 +14,7 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tabard.address import AGENT, MAX_SOCKET_PATH_BYTES, OPERATOR
+from tabard.address import AGENT, MAX_SOCKET_PATH_BYTES, OPERATOR, AddressError, check_client
 from tabard.project import UnusualFormError, client_address, listed, top_level
 from tabard_sidecar.cli.operator import operator_option
 from tabard_sidecar.cli.reach import find
@@ -376,3 +376,32 @@ def test_what_is_read_without_a_parser_is_what_a_parser_reads(lines):
     ):
         with suppress(UnusualFormError):
             assert read() == true, text
+
+
+@pytest.mark.parametrize("surface", [AGENT, OPERATOR])
+@pytest.mark.parametrize("listens", ["127.0.0.1:7", "unix:open/s", "unix:open/not/there/s"])
+def test_a_configuration_sends_no_secrets_where_others_can_listen(here, surface, listens):
+    """Commands send tokens and approvers' words there."""
+    (here / "tabard.yaml").write_text(f"zone: shop\nlisten:\n  {surface}: {listens}\n")
+    (here / "open").mkdir()
+    (here / "open").chmod(0o777)
+    with pytest.raises(ValueError, match=r"isn't unix|can write to it"):
+        find(surface, environment={})
+    (here / "open").chmod(0o755)
+    if listens.startswith("unix:"):
+        assert find(surface, environment={}).address == f"unix:{here}/{listens.removeprefix('unix:')}"
+
+
+def test_a_folder_that_another_user_could_make_later_is_refused(here):
+    """A client connects later than its address is looked up."""
+    (here / "tabard.yaml").write_text("zone: shop\nlisten:\n  agent: unix:open/later/s\n")
+    (here / "open").mkdir()
+    (here / "open").chmod(0o1777)
+    with pytest.raises(AddressError, match="can write to it"):
+        client_address(environ={})
+
+
+def test_the_usual_folder_is_made_before_another_user_can(tmp_path):
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    check_client(f"unix:{tmp_path}/tabard/agent/tabard.sock", environ)
+    assert (tmp_path / "tabard").stat().st_mode & 0o777 == 0o700
