@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -16,10 +17,12 @@ from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.terminal import visible
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json
 
 _MAX_PAGES = 100
 _MAX_TOOLS = 5000
+_REASON_CHARACTERS = 300
 _KEYS = ("name", "title", "description", "inputSchema", "annotations")
 
 
@@ -92,12 +95,14 @@ def _reason(error: BaseException, timeout_seconds: float) -> str:
         return f"no answer within {timeout_seconds:g} s"
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {visible(str(error), _REASON_CHARACTERS)}"
 
 
 async def _listed(command: Sequence[str], token: str) -> list[dict[str, Any]]:
     import mcp  # noqa: PLC0415 - see above
 
+    # The libraries' log lines quote the server; without a handler they would reach the terminal as they are.
+    logging.getLogger().addHandler(logging.NullHandler())
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(mcp.Client(await _target(command, token, stack)))
         tools: list[dict[str, Any]] = []
@@ -123,12 +128,18 @@ async def _target(command: Sequence[str], token: str, stack: AsyncExitStack) -> 
         from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
         client = await stack.enter_async_context(
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=None)
+            httpx2.AsyncClient(
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=None,
+                # A proxy of the environment would read the token in plain http.
+                trust_env=command[0].startswith("https://"),
+            )
         )
         return streamable_http_client(command[0], http_client=client)
     from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
 
-    program = StdioServerParameters(command=command[0], args=list(command[1:]), env=dict(os.environ))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TABARD_")}
+    program = StdioServerParameters(command=command[0], args=list(command[1:]), env=environment)
     return stdio_client(program, errlog=sys.stderr)
 
 
