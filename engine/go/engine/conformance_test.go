@@ -189,7 +189,7 @@ func verdict(one *cases.TestCase, results []topdown.QueryResult, err error) erro
 			if one.IgnoreGeneratedVars && strings.HasPrefix(string(name), "__localq") {
 				continue
 			}
-			value, err := written(term.Value)
+			value, err := plainValue(term.Value)
 			if err != nil {
 				return err
 			}
@@ -206,8 +206,8 @@ func verdict(one *cases.TestCase, results []topdown.QueryResult, err error) erro
 	return nil
 }
 
-// written is a value as this package writes it.
-func written(value ast.Value) (any, error) {
+// plainValue is a value as this package writes it, read back as plain Go values.
+func plainValue(value ast.Value) (any, error) {
 	text, err := AppendJSON(nil, value)
 	if err != nil {
 		return nil, err
