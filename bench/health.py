@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from bench.harness import Figure, percentile, publish
 from testbed.attacks.agents import HOLDERS, STRANGERS, Attack
 from testbed.attacks.dependencies import STAGES
 from testbed.attacks.loads import LOADS
-from testbed.attacks.stage import Stage, stage
-from testbed.probing import Probes, probing, twin
+from testbed.attacks.probed import probed
+from testbed.attacks.stage import Stage
+from testbed.probing import Probes
 
 _BOUND_MILLISECONDS = 100.0
 _SETTLE_SECONDS = 1.0
@@ -57,28 +55,13 @@ def run(*, quick: bool) -> bool:
 
 async def _measure(attacks: Mapping[str, Attack], seconds: float) -> list[Figure]:
     figures: list[Figure] = []
-    async with _probed() as (attacked, probes):
+    async with probed() as (attacked, probes):
         for name, attack in attacks.items():
             figures += await _round(attacked, probes, name, attack, seconds)
     for name, (make, attack) in STAGES.items():
-        async with make() as overrides, _probed(overrides) as (attacked, probes):
+        async with make() as overrides, probed(overrides) as (attacked, probes):
             figures += await _round(attacked, probes, name, attack, seconds)
     return figures
-
-
-@asynccontextmanager
-async def _probed(overrides: Mapping[str, object] | None = None) -> AsyncIterator[tuple[Stage, Probes]]:
-    """Run a stage and its twin, both probed."""
-    folder = Path(tempfile.mkdtemp(prefix="tbh", dir="/tmp"))
-    try:
-        async with (
-            twin(folder / "twin"),
-            stage(folder, overrides) as attacked,
-            probing([attacked.health_socket, folder / "twin"]) as probes,
-        ):
-            yield attacked, probes
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _round(attacked: Stage, probes: Probes, name: str, attack: Attack, seconds: float) -> list[Figure]:

@@ -32,20 +32,14 @@ async def unread_log() -> AsyncIterator[Mapping[str, Any]]:
 
 
 @asynccontextmanager
-async def hostile_keys() -> AsyncIterator[Mapping[str, Any]]:
-    """Serve an issuer's keys honestly once, and then as many as a reply may hold."""
-    public = jwt.algorithms.ECAlgorithm.to_jwk(_KEY.public_key(), as_dict=True)
-    replies = 0
+async def _answering(body_for: Callable[[bytes], bytes]) -> AsyncIterator[int]:
+    """Answer HTTP requests by their heads, one per connection; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal replies
-        number = 1 if replies == 0 else 4_000
-        replies += 1
-        body = json.dumps({"keys": [public | {"kid": f"k{n}", "use": "sig"} for n in range(number)]}).encode()
         try:
-            await reader.readuntil(b"\r\n\r\n")
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
+            body = body_for(await reader.readuntil(b"\r\n\r\n"))
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+            writer.write(head + b"Connection: close\r\n\r\n" + body)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
@@ -54,7 +48,22 @@ async def hostile_keys() -> AsyncIterator[Mapping[str, Any]]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        port = server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def hostile_keys() -> AsyncIterator[Mapping[str, Any]]:
+    """Serve an issuer's keys honestly once, and then as many as a reply may hold."""
+    public = jwt.algorithms.ECAlgorithm.to_jwk(_KEY.public_key(), as_dict=True)
+    replies = 0
+
+    def keys(_head: bytes) -> bytes:
+        nonlocal replies
+        number = 1 if replies == 0 else 4_000
+        replies += 1
+        return json.dumps({"keys": [public | {"kid": f"k{n}", "use": "sig"} for n in range(number)]}).encode()
+
+    async with _answering(keys) as port:
         yield {
             "insecure.allow_http": True,
             "stage.issuer": {
@@ -97,25 +106,14 @@ async def hostile_opa() -> AsyncIterator[Mapping[str, Any]]:
     large = b'{"result": {' + b",".join(b'"k%d":{}' % number for number in range(490_000)) + b"}}"
     asked = 0
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def answer(head: bytes) -> bytes:
         nonlocal asked
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            policies = b"/v1/policies" in head
-            asked += policies
-            body = honest if policies else b"{}" if asked <= _HONEST_LOADS else large
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
-            )
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        policies = b"/v1/policies" in head
+        asked += policies
+        return honest if policies else b"{}" if asked <= _HONEST_LOADS else large
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with _answering(answer) as port:
+        url = f"http://127.0.0.1:{port}"
         yield {"policy": {"remote": {"url": url}, "poll_seconds": 0.1}, "stage.task": False}
 
 

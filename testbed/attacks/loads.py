@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -34,6 +34,18 @@ def _fifo(path: Path, *_: object) -> None:
         os.mkfifo(path)
 
 
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do endless work for as long as the context lasts; a failure of it is raised at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
 def policy_file(
     name: str, contents: Iterator[bytes], write: Callable[[Path, bytes, Path], None] = _write
 ) -> Attack:
@@ -48,13 +60,10 @@ def policy_file(
                 write(path, next(contents), stage.world.folder)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-        changing = asyncio.create_task(change())
         try:
-            yield
+            async with _meanwhile(change()):
+                yield
         finally:
-            changing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await changing
             path.unlink(missing_ok=True)
 
     return attack
@@ -71,13 +80,10 @@ def catalogue_file(content: Callable[[], bytes]) -> Attack:
                 os.kill(stage.pid, signal.SIGHUP)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-        changing = asyncio.create_task(change())
         try:
-            yield
+            async with _meanwhile(change()):
+                yield
         finally:
-            changing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await changing
             _write(stage.world.catalogue, json.dumps(catalogue()).encode(), stage.world.folder)
             os.kill(stage.pid, signal.SIGHUP)
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 
 from testbed.attacks.agents import HOLDERS, STRANGERS
-from testbed.attacks.stage import stage
-from testbed.probing import probing, twin
+from testbed.attacks.probed import probed
 from tests.support.attacks import answers_under, forget_peak, peak_megabytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,16 +19,8 @@ _GRANTED_MEGABYTES = 384
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def attacked():
     """A sidecar that serves, with its probes."""
-    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    try:
-        async with (
-            twin(folder / "twin"),
-            stage(folder) as made,
-            probing([made.health_socket, folder / "twin"]) as probes,
-        ):
-            yield made, probes
-    finally:
-        shutil.rmtree(folder)
+    async with probed() as both:
+        yield both
 
 
 @pytest.mark.parametrize("name", STRANGERS)

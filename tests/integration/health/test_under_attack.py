@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from contextlib import asynccontextmanager
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 
 from testbed.attacks.dependencies import STAGES
 from testbed.attacks.loads import LOADS
-from testbed.attacks.stage import stage
-from testbed.probing import probing, twin
+from testbed.attacks.probed import probed
 from tests.support.attacks import answers_under
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _LOAD_SECONDS = 4.0
 """Time for several loads of what is large."""
-
-
-@asynccontextmanager
-async def probed(overrides=None):
-    """Run a sidecar and its probes."""
-    folder = Path(tempfile.mkdtemp(prefix="tb", dir="/tmp"))
-    try:
-        async with (
-            twin(folder / "twin"),
-            stage(folder, overrides) as made,
-            probing([made.health_socket, folder / "twin"]) as probes,
-        ):
-            yield made, probes
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
