@@ -10,7 +10,6 @@ import http.client
 import os
 import socket
 import ssl
-import struct
 import threading
 import urllib.error
 import urllib.parse
@@ -19,9 +18,10 @@ from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
 
+from tabard.peer import peer_of
+
 MAX_DOCUMENT_BYTES = 1 << 20
 UNIX = "unix:"
-_CREDENTIALS = struct.Struct("3i")
 
 
 class FetchError(Exception):
@@ -228,17 +228,10 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
         self._exchange.watch(self.sock)
-        user = _listener(self.sock)
+        user = peer_of(self.sock).uid
         if user not in {0, os.geteuid()}:
             message = f"user {user} listens there, neither root nor this user {os.geteuid()}"
             raise PermissionError(message)
-
-
-def _listener(connected: socket.socket) -> int:
-    """Return the user of the process that listens at the other end of a unix socket (unix(7))."""
-    raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _process, user, _group = _CREDENTIALS.unpack(raw)
-    return int(user)
 
 
 def _cut(handle: socket.socket) -> None:

@@ -12,8 +12,9 @@ import asyncio
 import contextlib
 import secrets
 import socket
-import struct
 from typing import Any
+
+from tabard.peer import peer_of
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.util.sockets import OwnedSocket
@@ -21,7 +22,6 @@ from tabard_sidecar.util.sockets import OwnedSocket
 MAX_CONNECTIONS = 16
 """Operators' connections at once; one more is closed."""
 
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _CHUNK = 64 * 1024
 _PREFIX = "tabard-operator-"
 _SCHEME = "unix-abstract:"
@@ -89,8 +89,7 @@ class OperatorGate:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         accepted = writer.get_extra_info("socket")
-        raw = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, gid = _CREDENTIALS.unpack(raw)
+        pid, uid, gid = peer_of(accepted)
         name = f"{_PREFIX}{secrets.token_hex(16)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as onward:
             onward.setblocking(False)  # noqa: FBT003 - as above

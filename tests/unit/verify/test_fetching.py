@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from tabard import fetching
 from tabard.fetching import FetchError, check_url, fetch
+from tabard.peer import Peer
 from tabard.verify import Verifier
 
 from tests.support.backends import Documents, serve_unix
@@ -117,7 +118,7 @@ def test_keys_come_over_a_unix_socket_of_this_user(folder, issuer, replay):
 
 
 def test_a_unix_socket_of_another_user_gives_no_keys(folder, issuer, monkeypatch):
-    monkeypatch.setattr(fetching, "_listener", lambda _: os.geteuid() + 1)
+    monkeypatch.setattr(fetching, "peer_of", lambda _: Peer(1, os.geteuid() + 1, 1))
     with serve_unix(folder / "h", lambda _: (200, issuer.jwks())) as server:
         with pytest.raises(FetchError, match="listens there, neither root nor this user"):
             get("http://localhost/.well-known/jwks.json", unix_socket=folder / "h")
