@@ -10,11 +10,11 @@ import json
 import logging
 import time
 import traceback
-from collections import OrderedDict
 from types import TracebackType
 from typing import TextIO
 
 from tabard_sidecar.records.redaction import redact, redact_text
+from tabard_sidecar.util.rarely import PerWindow
 from tabard_sidecar.util.visible import visible_json
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {
@@ -35,23 +35,16 @@ class ForeignLimit(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._lines = PerWindow(_FOREIGN_LINES, _FOREIGN_SECONDS, _LOGGERS)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the record is written."""
         if _is_own(record):
             return True
-        now = time.monotonic()
-        began, count = self._windows.get(record.name, (now, 0))
-        left_out = max(0, count - _FOREIGN_LINES)
-        if now - began >= _FOREIGN_SECONDS:
-            began, count = now, 0
-        self._windows[record.name] = began, count + 1
-        while len(self._windows) > _LOGGERS:
-            self._windows.popitem(last=False)
-        if count == 0 and left_out:
+        said, left_out = self._lines.take(record.name, time.monotonic())
+        if left_out:
             record.left_out = left_out
-        return count < _FOREIGN_LINES
+        return said
 
 
 class JsonFormatter(logging.Formatter):

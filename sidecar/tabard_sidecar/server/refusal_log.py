@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.util.rarely import PerWindow
+
 if TYPE_CHECKING:
     from tabard_sidecar.errors import NoDecision
 
 _MOST_LINES = 10
 _SECONDS = 10.0
+_CODES = 1024
 
 _log = logging.getLogger(__name__)
 
@@ -25,21 +28,16 @@ class RefusalLog:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._windows: dict[str, tuple[float, int]] = {}
+        self._lines = PerWindow(_MOST_LINES, _SECONDS, _CODES)
 
     def note(self, error: NoDecision) -> None:
         """Log an error, unless it is a defect, which is logged with its stack trace."""
         if error.code == "internal":
             return
-        now = self._clock()
-        began, count = self._windows.get(error.code, (now, 0))
-        left_out = max(0, count - _MOST_LINES)
-        if now - began >= _SECONDS:
-            began, count = now, 0
-        self._windows[error.code] = began, count + 1
-        if count >= _MOST_LINES:
+        said, left_out = self._lines.take(error.code, self._clock())
+        if not said:
             return
         extra = {"reason_code": error.code, "status": error.status, "problem": error.message}
-        if count == 0 and left_out:
+        if left_out:
             extra["left_out"] = str(left_out)
         _log.warning("no decision", extra=extra)
