@@ -104,16 +104,12 @@ class Binding:
         bound.apply_defaults()
         ignored = {name: bound.arguments[name] for name in self.ignore}
         if self.extract is not None:
-            extracted = _json.snapshot(dict(self.extract(*bound.args, **bound.kwargs)))
+            extracted = _json.snapshot(self.extract(*bound.args, **bound.kwargs))
             return Bound(_json.Snapshot(extracted), bound.args, bound.kwargs, ignored)
         forms: dict[str, Any] = {}
-        typed: list[str] = []
         for name, value in bound.arguments.items():
             if name not in self.ignore:
-                forms[name] = bound.arguments[name] = _json.snapshot(value, where=name, typed=typed)
-                if typed:
-                    bound.arguments[name] = _values.restore(value, forms[name], name)
-                    typed.clear()
+                forms[name], bound.arguments[name] = _json.read(value, name)
         return Bound(self._arguments(forms), bound.args, bound.kwargs, ignored)
 
     def _arguments(self, values: Mapping[str, Any]) -> _json.Snapshot:

@@ -37,8 +37,9 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
 
     Before each call the function's arguments, bound to its parameters with defaults filled in, are sent as the
     arguments of the tool call. They are JSON values, dates, enums, UUIDs, paths, dataclasses and pydantic models. The
-    function then receives a copy of exactly what was authorized, so that a list or dict that was passed and is changed
-    later makes no difference. A parameter annotated :class:`tabard.Credential` receives the credential and vanishes from
+    function then receives what is made from exactly the JSON that was authorized, so that a list or dict that was passed and
+    is changed later makes no difference, and a subclass of a JSON type (``str``, ``int``, ``dict`` and so on) arrives as that
+    type. A parameter annotated :class:`tabard.Credential` receives the credential and vanishes from
     the signature (give it the default :data:`tabard.INJECTED` to please type checkers); elsewhere
     :func:`tabard.current_credential` has it until the function returns.
 

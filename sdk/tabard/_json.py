@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 from tabard.arguments import MAX_BYTES
@@ -21,56 +22,87 @@ class Snapshot(dict[str, Any]):
     __slots__ = ()
 
 
-def snapshot(
-    value: Any,  # noqa: ANN401  # any value
-    *,
-    where: str = "argument",
-    depth: int = MAX_DEPTH,
-    typed: list[str] | None = None,
-) -> Any:  # noqa: ANN401  # any JSON value
-    """Return the JSON form of ``value`` as a copy that shares nothing mutable with it.
+def snapshot(value: Any, *, where: str = "argument") -> Any:  # noqa: ANN401  # any JSON value
+    """Return the JSON form of ``value``, in JSON's own types; see :func:`read`.
+
+    Raises:
+        InvalidRequest: something in it has no exact JSON form, or it is nested too deeply.
+    """
+    return read(value, where)[0]
+
+
+def read(value: Any, where: str, depth: int = MAX_DEPTH) -> tuple[Any, Any]:  # noqa: ANN401  # any values
+    """Read ``value`` once; return its JSON form, and a value like it that is made from this form alone.
+
+    Both share nothing mutable with ``value``. They are one object if the value is JSON. A value of a subclass of a JSON
+    type (``str``, ``int``, ``float``, ``list``, ``tuple``, a mapping) becomes a plain one.
 
     Args:
         value: a JSON value, which may hold what :mod:`tabard._values` has a JSON form for.
         where: name of the value, for messages.
         depth: how many levels it may have.
-        typed: receives the names of values whose JSON form has another type than they.
 
     Raises:
         InvalidRequest: something in it has no exact JSON form, or it is nested too deeply.
     """
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if depth == 0:
-        raise InvalidRequest("arguments_invalid", f"{where}: nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, (list, tuple)):
-        if typed is not None and hasattr(value, "_fields"):
-            typed.append(where)
-        items = [
-            item
-            if type(item) in _PLAIN
-            else snapshot(item, where=f"{where}[{place}]", depth=depth - 1, typed=typed)
-            for place, item in enumerate(value)
-        ]
-        return items if isinstance(value, list) else tuple(items)
-    if isinstance(value, (dict, Mapping)):
-        copied = {}
-        for key, item in value.items():
-            if not isinstance(key, str):
-                text = f"{where}: the key {key!r} is a {type(key).__name__}; JSON only has strings as keys"
-                raise InvalidRequest("arguments_invalid", text)
-            copied[key] = (
-                item
-                if type(item) in _PLAIN
-                else snapshot(item, where=f"{where}.{key}", depth=depth - 1, typed=typed)
-            )
-        return copied
+    if type(value) in _PLAIN:
+        return value, value
+    if not isinstance(value, (str, int, float, Enum)):
+        if depth == 0:
+            raise InvalidRequest("arguments_invalid", f"{where}: nested more than {MAX_DEPTH} levels deep")
+        if isinstance(value, (list, tuple)):
+            return _items(value, where, depth)
+        if isinstance(value, (dict, Mapping)):
+            return _members(value, where, depth)
     from tabard import _values  # noqa: PLC0415  # most arguments are plain
 
-    if typed is not None:
-        typed.append(where)
-    write = functools.partial(snapshot, depth=depth - 1, typed=[])
-    return _values.plain(value, where, write)
+    return _values.rebuilt(value, where, functools.partial(read, depth=depth - 1))
+
+
+def _items(value: Any, where: str, depth: int) -> tuple[Any, Any]:  # noqa: ANN401  # a list or tuple
+    forms: list[Any] = []
+    others: dict[int, Any] = {}
+    for place, item in enumerate(value):
+        form = item
+        if type(item) not in _PLAIN:
+            form, made = read(item, f"{where}[{place}]", depth - 1)
+            if made is not form:
+                others[place] = made
+        forms.append(form)
+    kind = type(value)
+    named = kind if isinstance(value, tuple) and hasattr(kind, "_make") else None
+    if not others and named is None:
+        form = forms if isinstance(value, list) else tuple(forms)
+        return form, form
+    made = [others.get(place, form) for place, form in enumerate(forms)]
+    if named is not None:
+        return forms, named._make(made)
+    return forms, made if isinstance(value, list) else tuple(made)
+
+
+def _members(value: Any, where: str, depth: int) -> tuple[Any, Any]:  # noqa: ANN401  # a mapping
+    forms: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for key, item in value.items():
+        if type(key) is not str:
+            key = _key(key, forms, where)  # noqa: PLW2901  # from here on it is the exact text
+        form = item
+        if type(item) not in _PLAIN:
+            form, made = read(item, f"{where}.{key}", depth - 1)
+            if made is not form:
+                others[key] = made
+        forms[key] = form
+    return forms, forms | others if others else forms
+
+
+def _key(key: object, known: Mapping[str, Any], where: str) -> str:
+    if not isinstance(key, str):
+        text = f"{where}: the key {key!r} is a {type(key).__name__}; JSON only has strings as keys"
+        raise InvalidRequest("arguments_invalid", text)
+    plain = str.__str__(key)
+    if plain in known:
+        raise InvalidRequest("arguments_invalid", f"{where}: the key {plain!r} is given twice")
+    return plain
 
 
 def encode(value: Mapping[str, Any]) -> bytes:

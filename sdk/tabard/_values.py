@@ -31,58 +31,68 @@ def is_model(kind: type) -> bool:
     return pydantic is not None and issubclass(kind, pydantic.BaseModel)
 
 
-def plain(value: Any, where: str, write: Callable[..., Any]) -> Any:  # noqa: ANN401  # any value
-    """Return the JSON form of a value that isn't JSON itself; ``write`` returns that of a part of it, named ``where``.
+Read = Callable[[Any, str], tuple[Any, Any]]
+"""Reads a part of a value, which has a name for messages: :func:`tabard._json.read`."""
+
+
+def rebuilt(value: Any, where: str, read: Read) -> tuple[Any, Any]:  # noqa: ANN401  # any values
+    """Return the JSON form of a value that isn't JSON itself, and a value of its type made from this form alone.
 
     Raises:
-        InvalidRequest: it has none that is exact and evident.
-    """
-    kind = type(value)
-    if isinstance(value, Enum) and isinstance(value.value, str | int | float | None):
-        return value.value
-    if kind in _TIMES:
-        return value.isoformat()
-    if kind is uuid.UUID or isinstance(value, _PATHS):
-        return str(value)
-    if is_model(kind):
-        return _model(value, where)
-    if dataclasses.is_dataclass(kind):
-        return _fields(value, where, write)
-    raise refused(where, kind)
-
-
-def restore(value: Any, form: Any, where: str) -> Any:  # noqa: ANN401  # any value
-    """Return a value like ``value``, made from its JSON form alone.
-
-    Raises:
-        InvalidRequest: it differs from ``value``.
+        InvalidRequest: it has no form that is exact and evident, or differs from what is made of it.
     """
     kind = type(value)
     if isinstance(value, Enum):
-        return value
+        return _member(value, where)
+    if isinstance(value, str | int | float):
+        plain = exact(value)
+        return plain, plain
     if kind in _TIMES:
-        return kind.fromisoformat(form)
+        form = value.isoformat()
+        return form, kind.fromisoformat(form)
     if kind is uuid.UUID or isinstance(value, _PATHS):
-        return kind(form)
+        form = exact(str(value))
+        return form, _same(kind(form), form, where)
     if is_model(kind):
-        return _restored_model(value, form, where)
+        form = _model(value, where)
+        return form, _restored_model(value, form, where)
     if dataclasses.is_dataclass(kind):
-        return _restored_fields(value, form, where)
-    return _restored_container(value, form, where)
+        return _fields(value, where, read)
+    raise refused(where, kind)
 
 
-def _restored_container(value: Any, form: Any, where: str) -> Any:  # noqa: ANN401  # any value
-    if isinstance(form, list | tuple):
-        items = [
-            restore(item, known, f"{where}[{place}]")
-            for place, (item, known) in enumerate(zip(value, form, strict=True))
-        ]
-        if hasattr(value, "_make"):
-            return value._make(items)
-        return items if isinstance(form, list) else tuple(items)
-    if isinstance(form, dict):
-        return {key: restore(value[key], known, f"{where}.{key}") for key, known in form.items()}
-    return form
+def exact(value: str | float) -> str | int | float:
+    """Return the text or number of a value whose class may be a subclass, without asking that class."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int.__int__(value) if isinstance(value, int) else float.__float__(value)
+
+
+def _member(value: Enum, where: str) -> tuple[Any, Enum]:
+    """Read a member once, by its value. It must be the one that its class has for this value, also as text or number."""
+    kind, inner = type(value), value.value
+    if not isinstance(inner, str | int | float | None):
+        raise refused(where, kind)
+    form = inner if inner is None else exact(inner)
+    try:
+        known = kind(form)
+    except ValueError:
+        known = None
+    if known is not value or (isinstance(value, str | int | float) and not _alike(exact(value), form)):
+        text = f"{where}: a member of {kind.__qualname__} isn't the one that its value names"
+        raise InvalidRequest("arguments_invalid", f"{text}. {_SAY}")
+    return form, value
+
+
+def _alike(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _same(made: Any, form: object, where: str) -> Any:  # noqa: ANN401  # a path or UUID
+    if str(made) != form:
+        text = f"{where}: the {type(made).__qualname__} isn't the same after its text was read again"
+        raise InvalidRequest("arguments_invalid", f"{text}. {_SAY}")
+    return made
 
 
 def refused(where: str, kind: type) -> InvalidRequest:
@@ -114,30 +124,33 @@ def _restored_model(value: Any, form: Any, where: str) -> Any:  # noqa: ANN401  
         restored = kind.model_validate_json(json.dumps(form))
     except ValueError:
         restored = None
-    if restored is None or restored != value:
+    if restored is None or not _equal(restored, value):
         text = f"{where}: the model {kind.__qualname__} isn't the same after its JSON form was read again"
         raise InvalidRequest("arguments_invalid", f"{text}. {_SAY}")
     return restored
 
 
-def _fields(value: Any, where: str, write: Callable[..., Any]) -> dict[str, Any]:  # noqa: ANN401  # a dataclass
+def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401  # pydantic models
+    """Compare two models by all of their fields, also if their class compares fewer."""
+    return one == other and sys.modules["pydantic"].BaseModel.__eq__(one, other) is True
+
+
+def _fields(value: Any, where: str, read: Read) -> tuple[dict[str, Any], Any]:  # noqa: ANN401  # a dataclass
+    kind = type(value)
     fields = dataclasses.fields(value)
-    cached = {name for name in dir(type(value)) if _is_cached(type(value), name)}
+    cached = {name for name in dir(kind) if _is_cached(kind, name)}
     beside = (
         vars(value).keys() - {field.name for field in fields} - cached if hasattr(value, "__dict__") else ()
     )
     if beside:
-        text = f"{where}: {type(value).__qualname__} has attributes beside its fields: {', '.join(sorted(beside))}"
+        text = f"{where}: {kind.__qualname__} has attributes beside its fields: {', '.join(sorted(beside))}"
         raise InvalidRequest("arguments_invalid", f"{text}. {_SAY}")
-    return {field.name: write(getattr(value, field.name), where=f"{where}.{field.name}") for field in fields}
-
-
-def _restored_fields(value: Any, form: dict[str, Any], where: str) -> Any:  # noqa: ANN401  # a dataclass
-    restored = object.__new__(type(value))
-    for field in dataclasses.fields(value):
-        item = restore(getattr(value, field.name), form[field.name], f"{where}.{field.name}")
-        object.__setattr__(restored, field.name, item)
-    return restored
+    forms: dict[str, Any] = {}
+    restored = object.__new__(kind)
+    for field in fields:
+        forms[field.name], made = read(getattr(value, field.name), f"{where}.{field.name}")
+        object.__setattr__(restored, field.name, made)
+    return forms, restored
 
 
 def _is_cached(kind: type, name: str) -> bool:

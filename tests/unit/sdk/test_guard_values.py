@@ -3,19 +3,28 @@
 import dataclasses
 import datetime as dt
 import functools
+import json
 import pathlib
+import re
 import uuid
+from collections import Counter, UserDict
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum, StrEnum
+from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple, Protocol
 
 import pydantic
 import pytest
 import tabard
+from hypothesis import given
+from hypothesis import strategies as st
+from tabard import _json
 
 
 class Colour(Enum):
     RED = "red"
+    BLUE = "blue"
 
 
 class Size(StrEnum):
@@ -215,3 +224,216 @@ def test_too_much_says_how_much(task, tabard_fake):
         task.authorize("t", {"text": "x" * 5 * 2**20, "a": 1})
     assert caught.value.code == "request_too_large"
     assert tabard_fake.calls == []
+
+
+class Loud(str):
+    __slots__ = ("more",)
+
+    def __str__(self) -> str:
+        return "other"
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
+
+
+class Apart(str):
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class Many(int):
+    def __int__(self) -> int:
+        return 10**6
+
+    __index__ = __int__
+
+
+class Much(float):
+    def __float__(self) -> float:
+        return 1e6
+
+
+class Shifting(UserDict):
+    """Holds something else at each reading."""
+
+    reads = 0
+
+    def __getitem__(self, key: str) -> object:
+        self.reads += 1
+        return Colour.RED if self.reads == 1 else Colour.BLUE
+
+
+class ShiftingDict(dict):
+    def items(self):
+        yield "to", Colour.RED
+
+    def __getitem__(self, key: str) -> object:
+        return Colour.BLUE
+
+
+class ShiftingList(list):
+    reads = 0
+
+    def __iter__(self):
+        self.reads += 1
+        return iter([Colour.RED] if self.reads == 1 else [Colour.BLUE])
+
+
+@dataclasses.dataclass
+class ShiftingFields:
+    to: Any
+
+    def __getattribute__(self, name: str) -> Any:
+        found = object.__getattribute__(self, name)
+        if name == "to":
+            object.__setattr__(self, "to", Colour.BLUE)
+        return found
+
+
+class ById(pydantic.BaseModel):
+    id: int
+    amount: int
+
+    @pydantic.field_validator("amount")
+    @classmethod
+    def double(cls, value: int) -> int:
+        return value * 2
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ById) and other.id == self.id
+
+    __hash__ = None
+
+
+class OtherText(StrEnum):
+    A = ("seen", "other")
+
+    def __new__(cls, value: str, text: str):
+        made = str.__new__(cls, text)
+        made._value_ = value
+        return made
+
+
+class OtherPath(pathlib.PurePosixPath):
+    def __str__(self) -> str:
+        return super().__str__() + "x"
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Loud("text"), "text"),
+        (Many(1), 1),
+        (Much(1.5), 1.5),
+        ({Loud("key"): [Many(1), (Loud("text"),)]}, {"key": [1, ("text",)]}),
+        (Counter(a=1), {"a": 1}),
+        (Shifting(to=0), {"to": Colour.RED}),
+        (ShiftingDict(), {"to": Colour.RED}),
+        (ShiftingList(), [Colour.RED]),
+        (HTTPStatus.OK, HTTPStatus.OK),
+        (re.IGNORECASE | re.DOTALL, re.IGNORECASE | re.DOTALL),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_only_a_subclass_or_a_second_reading_says_does_not_reach_the_function(
+    task, tabard_fake, value, plain
+):
+    received = []
+
+    @tabard.guard("t")
+    def tool(value: Any) -> None:
+        received.append(value)
+
+    tool(value)
+    assert_alike(received, [plain])
+    form = json.loads(json.dumps(plain, default=lambda one: one.value))
+    assert tabard_fake.calls[-1].arguments == {"value": form}
+
+
+def assert_alike(one: object, other: object) -> None:
+    assert type(one) is type(other)
+    if isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for mine, theirs in zip(one, other, strict=True):
+            assert_alike(mine, theirs)
+    elif isinstance(one, dict):
+        assert_alike(list(one), list(other))
+        assert_alike(list(one.values()), list(other.values()))
+    else:
+        assert one == other
+
+
+def test_fields_are_read_once(task, tabard_fake):
+    @tabard.guard("t")
+    def tool(value: ShiftingFields) -> object:
+        return value.to
+
+    assert tool(ShiftingFields(Colour.RED)) is Colour.RED
+    assert tabard_fake.calls[-1].arguments == {"value": {"to": "red"}}
+
+
+def changed_member() -> Enum:
+    kind = Enum("Changed", {"A": "seen", "B": "other"})
+    kind.B._value_ = "seen"
+    return kind.B
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        OtherText.A,
+        changed_member(),
+        OtherPath("/other"),
+        ById.model_construct(id=1, amount=5),
+        {"a": 1, Apart("a"): 2},
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_whose_json_form_means_another_is_refused(task, tabard_fake, value):
+    @tabard.guard("t")
+    def tool(value: Any) -> None:
+        pytest.fail("it ran")
+
+    with pytest.raises(tabard.InvalidRequest, match="value"):
+        tool(value)
+    assert tabard_fake.calls == []
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8"))
+    | st.sampled_from([Colour.RED, Size.LARGE, Loud("text"), Many(3), Point(1, 2), ADDRESS, TIME])
+    | st.uuids(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+        | st.builds(Place, st.text(st.characters(codec="utf-8")), inner, inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_what_is_made_has_the_form_that_was_decided(value):
+    form, made = _json.read(value, "value")
+    again, same = _json.read(made, "value")
+    assert_alike(again, form)
+    assert_alike(same, made)
+    json.dumps(form)
+    assert {type(one) for one in leaves(form)} <= {str, int, float, bool, type(None)}
+
+
+def leaves(form: object) -> Iterator[object]:
+    if isinstance(form, list | tuple | dict):
+        for item in [*form, *form.values()] if isinstance(form, dict) else form:
+            yield from leaves(item)
+    else:
+        yield form
