@@ -99,11 +99,11 @@ def subject(  # noqa: PLR0913 - one parameter per option
 @click.argument("credential_id", metavar="ID")
 @_revoking
 def credential(credential_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
-    """Revoke one credential by its id (jti).
+    """Revoke one credential by its id (jti), with all of its renewals.
 
-    Introspection reports it as inactive. Backends that don't introspect still accept it. Credentials
-    that it was renewed to before, and the one that it renewed, stay active: revoke each by its own
-    id, or the holder's link. `tabard log` shows the credential that a renewal replaced.
+    Introspection reports it as inactive, and with it every credential that it was renewed to or
+    renewed itself; none of them can be renewed. The holder may still authorize the call again.
+    Backends that don't introspect accept them until they expire.
     """
     _revoke(sidecar, as_json=as_json, reason=reason, credential_id=credential_id)
 
@@ -252,9 +252,7 @@ def _revoke(
         echo(f"  note       no live task has this {row['kind']}; the id must be exactly as tokens have it")
     if row["kind"] == "credential":
         echo("  note       the zone keeps no list of credentials; the id must be the whole jti of one")
-        echo(
-            "  note       what it was renewed to before stays active: revoke that, too, or the holder's link"
-        )
+        echo("  note       earlier and later renewals of it are revoked, too")
 
 
 def _lift(sidecar: Target, *, as_json: bool, **target: object) -> int:

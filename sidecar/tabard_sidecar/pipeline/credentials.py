@@ -70,7 +70,8 @@ class Credentials:
         """Revoke a credential that was issued to the presented holder. Durable.
 
         An agent may name any id, so the revocation only counts for a credential of this very holder; revoking
-        the id of another holder's credential has no effect. Revoking twice is no error.
+        the id of another holder's credential has no effect. It reaches all renewals of the credential, earlier and later
+        ones. Revoking twice is no error.
 
         Raises:
             Refused: the grant doesn't verify.
@@ -164,7 +165,7 @@ class Credentials:
             return recorder.deny(*decision.denials)
         template = replace(_still_granted(old, fresh), ttl_seconds=decision.ttl_seconds)
         pending = stages.issuance.prepare(
-            call.agent, call.grant, call.tool, template, (), recorder.decision_id
+            call.agent, call.grant, call.tool, template, (), recorder.decision_id, old.credential_id
         )
         reserved = await reserve(stages, call, state, fresh, pending, recorder)
         if reserved.state is ReserveState.CHANGED:

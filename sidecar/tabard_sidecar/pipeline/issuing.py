@@ -80,8 +80,11 @@ class CredentialIssuance:
         template: CredentialTemplate,
         scopes: Sequence[str],
         decision_id: str,
+        renews: str = "",
     ) -> PendingCredential:
         """Narrow what policy offers to the grant and to the requested scopes.
+
+        The new id belongs to the line of the credential ``renews``, if it replaces one.
 
         Raises:
             Refused: the audience or a scope isn't granted, or no issuer of that kind is configured.
@@ -91,7 +94,7 @@ class CredentialIssuance:
         return PendingCredential(
             self._issuers,
             CredentialRequest(
-                credential_id=new_id(),
+                credential_id=new_id(line=renews),
                 decision_id=decision_id,
                 kind=template.kind,
                 audience=audience,

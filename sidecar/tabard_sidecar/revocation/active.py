@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+from tabard_sidecar.revocation.targets import line_target, own_credential_target, subject_target
 from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
 
 
@@ -20,6 +20,7 @@ class ActiveRevocations:
         self._agents: dict[str, Revocation] = {}
         self._subjects: dict[str, Revocation] = {}
         self._credentials: dict[str, Revocation] = {}
+        self._lines: dict[str, set[str]] = {}
         self._states: dict[str, Revocation] = {}
         self._by_kind = {
             RevocationKind.LINK: self._links,
@@ -42,12 +43,15 @@ class ActiveRevocations:
             return
         old = kept.get(revocation.target)
         kept[revocation.target] = revocation if old is None else revocation.beside(old)
+        if revocation.kind is RevocationKind.CREDENTIAL:
+            self._lines.setdefault(line_target(revocation.target), set()).add(revocation.target)
 
     def prune(self, now: float) -> None:
         """Remove expired revocations."""
         for kept in self._by_kind.values():
             for target in [target for target, entry in kept.items() if entry.expires_at <= now]:
                 del kept[target]
+        self._lines = _by_line(self._credentials)
 
     def get(self, kind: RevocationKind, target: str) -> Revocation | None:
         """Return the revocation of a target, if there is one."""
@@ -82,9 +86,21 @@ class ActiveRevocations:
         return None
 
     def credential(self, credential_id: str, link_id: str, now: float) -> Revocation | None:
-        """Return the revocation of a credential that was issued to the holder of ``link_id``."""
-        for target in (credential_id, own_credential_target(credential_id, link_id)):
-            found = self._credentials.get(target)
-            if found is not None and found.expires_at > now:
-                return found
+        """Return the revocation of a credential that was issued to the holder of ``link_id``, or of one of its line.
+
+        The line is the first credential and all renewals of it, which the ids tell.
+        """
+        if self._lines:
+            for target in (credential_id, own_credential_target(credential_id, link_id)):
+                for revoked in self._lines.get(line_target(target), ()):
+                    found = self._credentials.get(revoked)  # none: it was lifted
+                    if found is not None and found.expires_at > now:
+                        return found
         return None
+
+
+def _by_line(targets: Iterable[str]) -> dict[str, set[str]]:
+    lines: dict[str, set[str]] = {}
+    for target in targets:
+        lines.setdefault(line_target(target), set()).add(target)
+    return lines

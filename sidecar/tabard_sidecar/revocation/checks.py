@@ -76,8 +76,11 @@ class RevocationChecks:
         active, started_at = self._feed.active, _started_at(found)
         if (lost := active.state(started_at, now)) is not None:
             raise _rolled_back(lost)
-        if active.credential(found.credential_id, link, now) is not None:
-            raise Refused("credential_revoked", f"credential {found.credential_id} was revoked")
+        if (revoked := active.credential(found.credential_id, link, now)) is not None:
+            raise Refused(
+                "credential_revoked",
+                f"credential {found.credential_id}, or one of its renewals, was revoked (revocation {revoked.seq})",
+            )
         revoked = active.agent(_claimed_holders(claims), now)
         if revoked is not None:
             raise _agent_revoked(revoked)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tabard_sidecar.util.ids import line_of
+
 LONGEST_TASK_SECONDS = 30 * 86_400.0
 """Longest lifetime of a task, and so of a credential, that any sidecar of a zone can be configured with."""
 UNTIL_LIFTED = 253_402_300_799.0
@@ -46,6 +48,12 @@ def subject_of(target: str) -> tuple[str, str]:
     """Return the issuer and the id in a person's target."""
     issuer, _, subject_id = target.partition(" ")
     return issuer, subject_id
+
+
+def line_target(target: str) -> str:
+    """Return the target of a credential, or of one of a holder, as it is for the whole line of renewals."""
+    credential_id, space, link_id = target.partition(" ")
+    return f"{line_of(credential_id)}{space}{link_id}"
 
 
 def own_credential_target(credential_id: str, link_id: str) -> str:

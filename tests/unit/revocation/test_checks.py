@@ -7,6 +7,7 @@ from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.model import Introspection
 from tabard_sidecar.revocation import own_credential_target
 from tabard_sidecar.state import Revocation, RevocationKind
+from tabard_sidecar.util.ids import new_id
 
 from tests.support.grants import ALICE, BOB, CAROL, MALLORY, NOW
 from tests.unit.revocation.conftest import IDP, add_child, agent, open_task, person
@@ -226,6 +227,21 @@ async def test_a_credential_is_active_until_it_is_revoked(side, link):
     assert await credential_code(other, credential(link, credential_id="c-2")) == ""
     assert await one.admin.lift(RevocationKind.CREDENTIAL, "c-1")
     assert await credential_code(other, credential(link)) == ""
+
+
+async def test_a_lift_gives_a_line_back_only_if_no_other_of_it_is_revoked(side, link):
+    """Each revocation is lifted by the id that it names."""
+    one = await side()
+    first = new_id()
+    second, third, stranger = new_id(first), new_id(first), new_id()
+    for revoked in (first, second):
+        await one.admin.revoke_credential(revoked)
+    for revoked in (first, second):
+        assert await credential_code(one, credential(link, credential_id=third)) == "credential_revoked"
+        assert await credential_code(one, credential(link, credential_id=stranger)) == ""
+        assert await one.admin.lift(RevocationKind.CREDENTIAL, revoked)
+    for lifted in (first, second, third):
+        assert await credential_code(one, credential(link, credential_id=lifted)) == ""
 
 
 async def test_an_agent_revokes_only_credentials_of_its_own_link(side, store, link):

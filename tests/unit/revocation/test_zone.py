@@ -177,6 +177,34 @@ async def test_an_operator_revokes_a_credential(zone, operator):
     assert await code(task) == ""
 
 
+@pytest.mark.parametrize("by", ["operator", "holder"])
+@pytest.mark.parametrize("revoked", [0, 1, 2], ids=["first", "middle", "last"])
+async def test_a_revoked_credential_takes_its_renewals_along(zone, operator, by, revoked):
+    """Earlier and later ones, and branches of the line; a new call of the same holder has a line of its own."""
+    task = await zone.start_task()
+    line = [(await task.authorize(*READ)).credential]
+    line.append(await task.renew(line[0], READ[1]))
+    line.append(await task.renew(line[1], READ[1]))
+    line.append(await task.renew(line[0], READ[1]))
+    other = (await task.authorize(*READ)).credential
+    assert len({one.credential_id for one in line}) == len(line)
+    async with credential_stub(zone, "orchestrator") as stub:
+        if by == "operator":
+            await operator.revoke(credential_id=line[revoked].credential_id)
+        else:
+            await stub.RevokeCredential(
+                credential_pb.RevokeCredentialRequest(
+                    grant=task.grant, credential_id=line[revoked].credential_id
+                )
+            )
+        assert [await active(stub, task, one) for one in line] == [False] * len(line)
+        assert await active(stub, task, other)
+    for one in line:
+        with pytest.raises(tabard.Denied, match="credential_revoked"):
+            await task.renew(one, READ[1])
+    assert (await task.renew(other, READ[1])).credential_id != other.credential_id
+
+
 async def test_a_holder_revokes_its_own_credentials_only(zone):
     """The id of another holder's does nothing, and the answer doesn't tell whether there is one."""
     task = await zone.start_task()
