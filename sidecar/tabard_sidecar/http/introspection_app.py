@@ -28,8 +28,9 @@ _UNKNOWN_SECONDS = 5.0
 """How long a connection lasts from which no client's key has come."""
 _KNOWN_SECONDS = 30.0
 """How long a connection lasts after a request with a client's key; longer than aiohttp keeps an idle one."""
-_TLS_BUFFER_BYTES = 32 * 1024
-"""What asyncio reads from a TLS connection at once, instead of 256 KiB that it takes for each handshake."""
+_READ_BYTES = 4 * 1024
+"""What asyncio reads from a connection at once. Its default of 256 KiB holds hundreds of small requests, which aiohttp parses in
+one turn of the loop, and takes that memory for each TLS handshake."""
 _CHALLENGE = 'Bearer realm="tabard", Basic realm="tabard"'
 _HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -73,7 +74,7 @@ class IntrospectionServer:
         )
         self._tls = tls
         if tls is not None:
-            setattr(sslproto.SSLProtocol, "max_size", _TLS_BUFFER_BYTES)  # noqa: B010 - typeshed doesn't know it
+            setattr(sslproto.SSLProtocol, "max_size", _READ_BYTES)  # noqa: B010 - typeshed doesn't know it
         self._listener: Listener | None = None
         self.address = address
 
@@ -101,7 +102,7 @@ class IntrospectionServer:
         if server is None or (self._tls is not None and not await self._pace.turn(connection.peer)):
             return
         _, watched = await asyncio.get_running_loop().connect_accepted_socket(
-            partial(_Watched, server),
+            partial(_Watched, server, encrypted=self._tls is not None),
             connection.socket,
             ssl=self._tls,
             ssl_handshake_timeout=_UNKNOWN_SECONDS if self._tls else None,
@@ -112,11 +113,16 @@ class IntrospectionServer:
 class _Watched(asyncio.Protocol):
     """Passes everything to aiohttp's protocol and tells when the connection has ended."""
 
-    def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, make: Callable[[], asyncio.Protocol], *, encrypted: bool) -> None:
         self._protocol = make()
+        self._encrypted = encrypted
         self.ended = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        setattr(transport, "max_size", _READ_BYTES)  # noqa: B010 - typeshed doesn't know it
+        if self._encrypted:
+            # What TLS keeps while aiohttp doesn't read is given to it in one turn afterwards.
+            getattr(transport, "set_read_buffer_limits")(_READ_BYTES)  # noqa: B009
         self._protocol.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:

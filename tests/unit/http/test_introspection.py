@@ -6,6 +6,7 @@ import ssl
 
 import aiohttp
 import pytest
+from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry
 from tabard_sidecar.http.clients import ClientKeyError, Clients
 from tabard_sidecar.http.conf import IntrospectionClient, IntrospectionConfig
@@ -139,14 +140,14 @@ async def test_oversized_body_and_other_paths(backend):
     assert (await backend({}, path="/healthz"))[0] == 404
 
 
-async def pipelined(address, path, authorization, times):
+async def pipelined(address, path, authorization, times, tls=None):
     """Send requests in one piece; return the answers' statuses and the turns that the loop had meanwhile."""
     body = b"token=good"
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nContent-Length: {len(body)}\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
     )
-    reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+    reader, writer = await asyncio.open_connection(*address.rsplit(":", 1), ssl=tls)
     turns = 0
 
     async def count():
@@ -183,6 +184,42 @@ async def test_requests_of_one_connection_give_way_to_others(listening):
     statuses, turns = await pipelined(listening, "/introspect", f"Bearer {KEY}", 100)
     assert statuses == [b"200"] * 100
     assert turns > 100
+
+
+@pytest.mark.parametrize(("encrypted", "most"), [(False, 4096), (True, 16384)])
+async def test_requests_of_one_connection_are_parsed_in_pieces(
+    config, tmp_path, monkeypatch, encrypted, most
+):
+    """aiohttp gets at most a few kilobytes in one turn of the loop, encrypted at most one record of TLS."""
+    received = []
+    original = RequestHandler.data_received
+
+    def data_received(self, data):
+        received.append(len(data))
+        original(self, data)
+
+    monkeypatch.setattr(RequestHandler, "data_received", data_received)
+    tls = None
+    if encrypted:
+        authority = Authority(tmp_path, "zone")
+        certificate, key = authority.issue("introspection")
+        config = config.model_copy(update={"tls_certificate_file": certificate, "tls_key_file": key})
+        tls = ssl.create_default_context(cafile=authority.certificate)
+
+    async def introspect(_token):
+        return ACTIVE
+
+    server = create_introspection_server(
+        config, introspect=introspect, metrics=Metrics(CollectorRegistry())
+    )
+    await server.start()
+    try:
+        statuses, _ = await pipelined(server.address, "/introspect", f"Bearer {KEY}", 300, tls)
+    finally:
+        await server.stop()
+    assert statuses == [b"200"] * 300
+    assert sum(received) > 50_000
+    assert max(received) <= most
 
 
 def test_off_unless_configured():
