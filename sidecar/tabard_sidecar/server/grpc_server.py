@@ -27,6 +27,8 @@ _OPERATOR_BOUNDS = (
     ("grpc.server.max_pending_requests_hard_limit", _OPERATOR_WAITING),
 )
 _HANDSHAKE_SECONDS = 5
+_SETTINGS_SECONDS = 5
+"""How long a peer may leave the settings of HTTP/2 without acknowledgement. gRPC's default is a minute."""
 _IDLE_SECONDS = 300
 """How long a gRPC connection lasts without a request; clients connect again by themselves."""
 _PING_SECONDS = 5.0
@@ -53,8 +55,8 @@ def grpc_server(
             ("grpc.max_receive_message_length", limits.max_message_bytes),
             ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
-            # A byte of a frame can repeat a whole header (HPACK). gRPC refuses the list when it is too long, but reads the frame
-            # to its end and keeps the list until Python has seen the request.
+            # A byte of a frame can repeat a whole header (HPACK). gRPC bounds a list of headers by the metadata size only after
+            # the peer has acknowledged the settings, by 16 MiB before, and keeps a refused list until Python has seen the request.
             ("grpc.http2.max_frame_size", _FRAME_BYTES),
             *(() if agents else _OPERATOR_BOUNDS),
             (
@@ -62,6 +64,7 @@ def grpc_server(
                 most_connections(listener, limits.max_connections if agents else None),
             ),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
+            ("grpc.http2.settings_timeout", _SETTINGS_SECONDS * 1000),
             ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
             ("grpc.http2.min_ping_interval_without_data_ms", int(_PING_SECONDS * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -118,6 +118,17 @@ async def test_operators_memory_stays_bounded(folder, kind):
         assert "hpack" not in sidecar.logs[0].read_text()
 
 
+async def test_a_peer_that_does_not_acknowledge_settings_is_cut_off(folder):
+    """Until it does, gRPC bounds a list of headers by 16 MiB."""
+    async with World(folder, workloads=("orchestrator",)) as world:
+        path = Path(world.sidecars["orchestrator"].address.removeprefix("unix:"))
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(_PREFACE + frame(_SETTINGS, 0, 0))
+        async with asyncio.timeout(20):
+            await reader.read()
+        writer.close()
+
+
 def open_connections(path: Path, number: int) -> int:
     """Connect often and return how many connections the server keeps."""
     kept, held = 0, []

@@ -209,9 +209,7 @@ async def test_requests_of_one_connection_are_parsed_in_pieces(
     async def introspect(_token):
         return ACTIVE
 
-    server = create_introspection_server(
-        config, introspect=introspect, metrics=Metrics(CollectorRegistry())
-    )
+    server = create_introspection_server(config, introspect=introspect, metrics=Metrics(CollectorRegistry()))
     await server.start()
     try:
         statuses, _ = await pipelined(server.address, "/introspect", f"Bearer {KEY}", 300, tls)
