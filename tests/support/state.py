@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from hypothesis import HealthCheck
+from tabard_sidecar.facts import Facts, FactScope, Notes
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
 from tabard_sidecar.state.model import (
@@ -135,6 +136,7 @@ def wanted(
     audience: str = "https://backend",
     carried: tuple[CarriedLabel, ...] = (),
     usable_until: float = 0.0,
+    notes: Notes | None = None,
 ) -> Reservation:
     """Return a reservation of a decision of its own."""
     return Reservation(
@@ -150,7 +152,25 @@ def wanted(
         audience,
         carried,
         usable_until=usable_until,
+        notes=notes,
     )
+
+
+def noted(
+    task: Mapping[str, object] | None = None,
+    branch: Mapping[str, object] | None = None,
+    backend: Mapping[str, str] | None = None,
+) -> Notes:
+    """Return notes: under each name a whole number or a list of texts."""
+    scopes = {name: FactScope(scope) for name, scope in (backend or {}).items()}
+    return Notes(_facts(task or {}), _facts(branch or {}), scopes)
+
+
+def _facts(stated: Mapping[str, object]) -> Facts:
+    sets = {
+        name: tuple(sorted(set(found))) for name, found in stated.items() if isinstance(found, list) and found
+    }
+    return Facts(sets, {name: found for name, found in stated.items() if isinstance(found, int) and found})
 
 
 def outcome(
@@ -164,6 +184,8 @@ def outcome(
     now: float = NOW,
     audience: str = "https://backend",
     reported: tuple[str, ...] = (),
+    facts: Mapping[str, list[str]] | None = None,
+    failed: bool = False,
 ) -> Outcome:
     """Return an outcome of a reservation; ``signed`` are charges that the backend signed."""
     return Outcome(
@@ -174,8 +196,15 @@ def outcome(
         raised or {},
         reported,
         of.chain.workloads[-1],
-        SignedOutcome(audience, signed or {}, refunded or {}, labels)
-        if signed is not None or refunded is not None or labels
+        SignedOutcome(
+            audience,
+            signed or {},
+            refunded or {},
+            labels,
+            {name: tuple(elements) for name, elements in (facts or {}).items()},
+            failed,
+        )
+        if signed is not None or refunded is not None or labels or facts or failed
         else None,
     )
 

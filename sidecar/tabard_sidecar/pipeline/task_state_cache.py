@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tabard_sidecar.facts import Facts, Notes
 from tabard_sidecar.state import (
     HISTORY_CALLS,
     Chain,
@@ -56,7 +57,7 @@ class TaskStateCache:
         if self._pauses(chain.root_id):
             return
         after = _after(before, wanted, reserved)
-        if len(chain.link_ids) + len(chain.budgets) + len(after.labels) > _LARGEST:
+        if len(chain.link_ids) + len(chain.budgets) + len(after.labels) + len(after.facts) > _LARGEST:
             return
         self._kept[chain.root_id] = chain, after
 
@@ -96,7 +97,12 @@ def _after(before: TaskState, wanted: Reservation, reserved: Reserved) -> TaskSt
         epoch=reserved.epoch,
         changes=reserved.changes,
         cached=True,
+        facts=before.facts if wanted.notes is None else _facts(before.facts, wanted.notes),
     )
+
+
+def _facts(before: Facts, notes: Notes) -> Facts:
+    return before.joined(notes.task).joined(notes.branch)
 
 
 def _spent(before: Mapping[str, int], wanted: Reservation) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from tabard_sidecar.facts import NO_FACTS, FactRow, Facts, Notes
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
 from tabard_sidecar.util.jsontext import encode
@@ -123,8 +124,8 @@ class TaskState:
         children: how many children its last link has.
         spent: the amount spent of each budget, by budget id; a budget without a charge may be missing.
         labels: labels of the whole task, of the chain's branches, and of the chain's owners since the task began, sorted.
-        label_version: grows whenever the chain sees a label that it didn't see before. (It may go back when a label of
-            an owner is deleted as expired, never to a number that it had.)
+        label_version: grows whenever the chain sees a label that it didn't see before, and whenever facts of the task
+            change. (It may go back when a label of an owner is deleted as expired, never to a number that it had.)
         carried: labels that the next reservation has to store with others who saw them.
         calls: the last calls of the whole task, oldest first.
         with_calls: the calls were read; if false, ``calls`` is empty even if the task has some.
@@ -132,6 +133,7 @@ class TaskState:
         epoch: grows with every write in the zone. A store whose epoch goes back has lost what it once acknowledged.
         changes: grows with every change of the task's state, except revocations.
         cached: the state was taken from the last reservation and wasn't looked up for this request.
+        facts: those of the whole task and of the chain's links.
     """
 
     known: bool
@@ -147,11 +149,12 @@ class TaskState:
     epoch: int = 0
     changes: int = 0
     cached: bool = False
+    facts: Facts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The charges, approvals and labels of one allowed call, to be reserved all or nothing.
+    """The charges, approvals, labels and facts of one allowed call, to be reserved all or nothing.
 
     Attributes:
         chain: of the grant under which it is made.
@@ -169,6 +172,7 @@ class Reservation:
         carried: those of the task state that policy saw.
         unchanged: ``changes`` and ``revocations`` of the task state that policy saw, if they must still be current;
             ``None`` if only the label version must be.
+        notes: facts that the call notes, and those that its backend may note; ``None`` if there are none.
     """
 
     chain: Chain
@@ -184,6 +188,17 @@ class Reservation:
     carried: tuple[CarriedLabel, ...] = ()
     unchanged: tuple[int, int] | None = None
     usable_until: float = 0.0
+    notes: Notes | None = None
+
+    @property
+    def fact_rows(self) -> list[FactRow]:
+        """What the call adds to the facts that are stored."""
+        return self.notes.rows(self.chain.link_ids[-1]) if self.notes is not None else []
+
+    @property
+    def backend_notes(self) -> dict[str, str]:
+        """The link of each fact that the call's backend may note."""
+        return self.notes.links(self.chain.link_ids[-1]) if self.notes is not None else {}
 
     @property
     def labels_at(self) -> float:
@@ -200,6 +215,7 @@ class ReserveState(StrEnum):
     ENDED = "ended"  # a link has been ended
     UNKNOWN = "unknown"  # the task isn't in this store
     FULL = "full"  # the holder would have added more labels than it may
+    FACTS_FULL = "facts_full"  # the task would have more facts than it may
     APPROVAL_USED = "approval_used"  # an approval was used up, or isn't valid any more
 
 
@@ -207,7 +223,7 @@ class ReserveState(StrEnum):
 class Reserved:
     """Answer to :meth:`StateStore.reserve`.
 
-    ``what`` names the budget's id, the ended link or the approval. What follows is set if it is DONE, and as it was right
+    ``what`` names the budget's id, the ended link, the approval or the fact. What follows is set if it is DONE, and as it was right
     after: the zone's epoch, the task's changes and label version, the zone's newest revocation.
     """
 
@@ -221,7 +237,9 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class SignedOutcome:
-    """What a call's backend signed about it. Its amounts count once per decision, its labels whenever they are reported.
+    """What a call's backend signed about it.
+
+    Its amounts and facts count once per decision, its labels whenever they are reported.
 
     Attributes:
         audience: the backend; it must be the one that the decision's credential was for.
@@ -229,19 +247,30 @@ class SignedOutcome:
         refunds: amounts to give back by name, each 0 or more and at most what the decision charged.
         labels: labels to add to the whole task. They count as added when the decision's credential expires, if that is
             later than the report.
+        facts: elements to note, by name; the decision's grant must have allowed its backend to note under each.
+        failed: the call did nothing, so the facts that it noted are taken back. It then notes none.
     """
 
     audience: str
     charges: Mapping[str, int] = field(default_factory=dict)
     refunds: Mapping[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: bool = False
 
     @property
     def amounts(self) -> str:
-        """Digest of an outcome that holds amounts, by which it is known when it is reported again; else empty."""
-        if not any(self.charges.values()) and not any(self.refunds.values()):
+        """Digest of an outcome that holds what counts once, by which it is known when it is reported again; else empty."""
+        noted = sorted((name, sorted(set(elements))) for name, elements in self.facts.items() if elements)
+        if (
+            not any(self.charges.values())
+            and not any(self.refunds.values())
+            and not noted
+            and not self.failed
+        ):
             return ""
         parts = [sorted(self.charges.items()), sorted(self.refunds.items()), sorted(set(self.labels))]
+        parts += [noted, self.failed]
         return hashlib.sha256(encode([self.audience, *parts])).hexdigest()
 
 
@@ -287,6 +316,8 @@ class OutcomeState(StrEnum):
     COUNTED = "counted"  # those of another signed outcome were counted before: only labels were added
     FULL = "full"  # the holder would have added more labels than it may: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
+    FACTS_FULL = "facts_full"  # the task would have more facts than it may: nothing was done
+    NOT_NOTABLE = "not_notable"  # the grant didn't let the backend note one of these facts: nothing was done
 
 
 class RevocationKind(StrEnum):

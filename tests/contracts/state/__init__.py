@@ -9,6 +9,7 @@ from tests.contracts.state.budgets import BudgetsContract
 from tests.contracts.state.calls import CallsContract
 from tests.contracts.state.carrying import CarryingContract
 from tests.contracts.state.children import ChildrenContract
+from tests.contracts.state.facts import FactsContract
 from tests.contracts.state.interleavings import InterleavingsContract
 from tests.contracts.state.labels import LabelsContract
 from tests.contracts.state.model import ModelContract
@@ -24,6 +25,7 @@ class StateContract(
     LabelsContract,
     CarryingContract,
     CallsContract,
+    FactsContract,
     ChildrenContract,
     RevocationsContract,
     ApprovalsContract,

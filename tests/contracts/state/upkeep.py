@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tabard_sidecar.facts import Facts
 from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind
 from tabard_sidecar.state.store import KEPT_SECONDS
 
@@ -15,6 +16,7 @@ from tests.support.state import (
     chain,
     fresh,
     new_task,
+    noted,
     opened,
     outcome,
     wanted,
@@ -77,7 +79,8 @@ class UpkeepContract:
         calls = []
         for made in (old, new):
             of = chain(made.root_id, f"{made.root_id}l", budgets={"calls": 5})
-            call = wanted(of, charges={"calls": 1}, task_labels=("x",), branch_labels=("y",))
+            notes = noted({"ids": ["a"]}, {"n": 1})
+            call = wanted(of, charges={"calls": 1}, task_labels=("x",), branch_labels=("y",), notes=notes)
             await store.reserve(call)
             calls.append(call)
             step = Child(made.root_id, f"{made.root_id}l", 5, made.root_id, "h", "")
@@ -91,11 +94,13 @@ class UpkeepContract:
         gone = await store.look_up(calls[0].chain)
         assert (gone.known, gone.labels, gone.calls, gone.children) == (False, (), (), 0)
         assert not any(gone.spent.values())
+        assert not gone.facts
         assert await store.report(outcome(calls[0])) is OutcomeState.UNKNOWN
         assert await store.tree(old.task_id) is None
         kept = await store.look_up(calls[1].chain)
         assert (kept.known, kept.labels, len(kept.calls)) == (True, ("x", "y"), 1)
         assert kept.spent == {f"{new.root_id}/calls": 1}
+        assert kept.facts == Facts({"ids": ("a",)}, {"n": 1})
         assert (await store.look_up(chain(new.root_id))).children == 1
         assert (await store.tree(new.task_id)).spent == {f"{new.root_id}/calls": 1}
         targets = {one.target for one in await store.revocations()}

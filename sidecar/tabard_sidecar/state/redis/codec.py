@@ -7,6 +7,14 @@ from collections.abc import Sequence
 
 import orjson
 
+from tabard_sidecar.facts import (
+    MOST_COUNT,
+    MOST_ELEMENTS,
+    MOST_TASK_BYTES,
+    NO_FACTS,
+    ROW_BYTES,
+    facts_of,
+)
 from tabard_sidecar.model import REPORTED, BudgetLimit
 from tabard_sidecar.state.labels import COLLAPSED, LabelsSeen, OwnerLabel
 from tabard_sidecar.state.labels import seen as seen_labels
@@ -20,6 +28,7 @@ from tabard_sidecar.state.model import (
     Revocation,
     RevocationKind,
     RevocationOrigin,
+    SignedOutcome,
     TaskRecord,
     TaskState,
     Tree,
@@ -35,6 +44,13 @@ LABEL_RULES = {
     "kept_seconds": KEPT_SECONDS,
 }
 """Arguments of every script that adds labels."""
+FACT_RULES = {
+    "most_elements": MOST_ELEMENTS,
+    "most_fact_bytes": MOST_TASK_BYTES,
+    "most_count": MOST_COUNT,
+    "fact_row_bytes": ROW_BYTES,
+}
+"""Arguments of every script that notes facts."""
 
 
 def digest(*parts: str) -> str:
@@ -108,8 +124,9 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         epoch,
         written,
         changes,
+        facts,
     ) = orjson.loads(text)
-    numbers = (children, version, revocations, epoch, written, changes, *spent)
+    numbers = (children, version, revocations, epoch, written, changes, *spent, *(fact[2] for fact in facts))
     if not all(type(number) is int for number in numbers):
         raise TypeError("a count isn't a whole number")
     seen = _seen(labels, branches, owned, chain) if version else LabelsSeen()
@@ -128,6 +145,7 @@ def task_state(text: bytes, chain: Chain, calls: Calls, *, requested: int) -> tu
         revocations=revocations,
         epoch=epoch,
         changes=changes,
+        facts=facts_of(facts) if facts else NO_FACTS,
     )
     return found, written
 
@@ -161,6 +179,8 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "audience": wanted.audience,
         "usable_until": wanted.usable_until,
     }
+    if wanted.notes is not None:
+        record |= {"backend": wanted.backend_notes, "keep": True}
     return {
         "links": chain.link_ids,
         "decision": wanted.decision_id,
@@ -177,7 +197,13 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "record": orjson.dumps(record).decode(),
         "now": wanted.now,
         "labels_at": wanted.labels_at,
+        "facts": [(row.link_id, row.name, row.element, str(row.amount)) for row in wanted.fact_rows],
     }
+
+
+def signed_facts(signed: SignedOutcome) -> list[tuple[str, str]]:
+    """Encode the facts of an outcome for the script report: names with elements, each pair once."""
+    return sorted({(name, element) for name, elements in signed.facts.items() for element in elements})
 
 
 def child(one: Child) -> tuple[object, ...]:

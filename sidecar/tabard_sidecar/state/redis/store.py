@@ -195,7 +195,7 @@ class RedisStateStore:
     ) -> Reserved:
         """Make a call's reservation; see the interface."""
         arguments = codec.reservation(reservation)
-        arguments |= {"kept": KEPT_CALLS, **codec.LABEL_RULES}
+        arguments |= {"kept": KEPT_CALLS, **codec.LABEL_RULES, **codec.FACT_RULES}
         mark = self._acknowledged.mark()
         state, what, epoch, before, *after = await self._run_timed(
             scripts.RESERVE, reservation.now, arguments, concurrent_work=concurrent_work
@@ -217,7 +217,8 @@ class RedisStateStore:
     @understood
     async def release(self, decision_id: str, root_id: str) -> bool:
         """Undo a reservation; see the interface."""
-        found = await self._link.run(scripts.RELEASE, {"root": root_id, "decision": decision_id})
+        arguments = {"root": root_id, "decision": decision_id, **codec.FACT_RULES}
+        found = await self._link.run(scripts.RELEASE, arguments)
         return int(found) == 1
 
     @understood
@@ -237,8 +238,11 @@ class RedisStateStore:
             "refunds": orjson.dumps(refunds).decode(),
             "labels": signed.labels if signed is not None else (),
             "reported": outcome.reported,
+            "facts": codec.signed_facts(signed) if signed is not None else (),
+            "failed": signed is not None and signed.failed,
             "workloads": (outcome.workload,) if outcome.workload else (),
             **codec.LABEL_RULES,
+            **codec.FACT_RULES,
         }
         return OutcomeState((await self._run_timed(scripts.REPORT, outcome.now, arguments)).decode())
 

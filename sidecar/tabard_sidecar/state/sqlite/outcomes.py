@@ -6,9 +6,10 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from tabard_sidecar.facts import FactRow
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import Outcome, OutcomeState, SignedOutcome
-from tabard_sidecar.state.sqlite import labels
+from tabard_sidecar.state.sqlite import facts, labels
 from tabard_sidecar.state.sqlite.reservations import bump, lower, note_change
 
 _NOTHING = SignedOutcome("")
@@ -26,10 +27,10 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
     """Record what a call actually cost, and add its labels.
 
     Raises:
-        NotReported: the task would have too many labels; the transaction has to be rolled back.
+        NotReported: the task would have too many labels or facts; the transaction has to be rolled back.
     """
     row = connection.execute(
-        "SELECT charges, outcome, audience, usable_until FROM calls "
+        "SELECT charges, outcome, audience, usable_until, facts FROM calls "
         "WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
         (outcome.root_id, number, outcome.decision_id, outcome.link_id),
     ).fetchone()
@@ -44,15 +45,52 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         state = OutcomeState.REPEATED if row[1] == signed.amounts else OutcomeState.COUNTED
     elif _too_much(charged, signed.refunds):
         return OutcomeState.TOO_MUCH
+    elif not _notable(row[4], signed):
+        return OutcomeState.NOT_NOTABLE
     else:
         _count(connection, outcome, number, charged)
-    _label(connection, outcome, at=max(outcome.now, row[3]))
+    epoch = bump(connection)
+    if state is OutcomeState.DONE and (signed.facts or (signed.failed and row[4])):
+        _note(connection, outcome, number, facts.call_facts(row[4]), epoch)
+    _label(connection, outcome, epoch, at=max(outcome.now, row[3]))
     return state
 
 
-def _label(connection: sqlite3.Connection, outcome: Outcome, *, at: float) -> None:
+def _notable(text: str, signed: SignedOutcome) -> bool:
+    return not signed.facts or signed.facts.keys() <= (facts.call_facts(text).backend or {}).keys()
+
+
+def _note(
+    connection: sqlite3.Connection, outcome: Outcome, number: int, call: facts.CallFacts, epoch: int
+) -> None:
+    """Take back what a failed call noted, or note what its backend says, once, and keep what the call then holds."""
+    signed, held = outcome.signed or _NOTHING, list(call.held)
+    if signed.failed:
+        facts.take_back(connection, outcome.root_id, held, epoch)
+        held = []
+    else:
+        backend, known = call.backend or {}, {(row.link_id, row.name, row.element) for row in held}
+        said = [
+            FactRow(backend[name], name, one, 1) for name in signed.facts for one in {*signed.facts[name]}
+        ]
+        fresh = sorted(
+            (row for row in said if (row.link_id, row.name, row.element) not in known),
+            key=lambda row: (row.name, row.element),
+        )
+        try:
+            facts.note(connection, outcome.root_id, fresh, epoch)
+        except facts.TooManyFacts:
+            raise NotReported(OutcomeState.FACTS_FULL) from None
+        held += fresh
+    connection.execute(
+        "UPDATE calls SET facts=? WHERE root_id=? AND number=?",
+        (facts.CallFacts(held, call.backend).text(), outcome.root_id, number),
+    )
+
+
+def _label(connection: sqlite3.Connection, outcome: Outcome, epoch: int, *, at: float) -> None:
     """Add an outcome's labels, and count a change of the task."""
-    source = labels.Source(outcome.root_id, at, bump(connection))
+    source = labels.Source(outcome.root_id, at, epoch)
     workloads = (outcome.workload,) if outcome.workload else ()
     if outcome.signed is not None:
         try:

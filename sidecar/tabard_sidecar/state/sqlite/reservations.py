@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
+from tabard_sidecar.facts import NO_FACTS
 from tabard_sidecar.state.labels import LabelsSeen
 from tabard_sidecar.state.model import (
     Chain,
@@ -17,7 +18,7 @@ from tabard_sidecar.state.model import (
     TaskRecord,
     TaskState,
 )
-from tabard_sidecar.state.sqlite import labels
+from tabard_sidecar.state.sqlite import facts, labels
 from tabard_sidecar.state.store import KEPT_CALLS
 from tabard_sidecar.util.jsontext import encode
 
@@ -51,7 +52,7 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
         return labels.see(connection, Chain((task.root_id,))).labels
     connection.execute(
-        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
+        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, 0)",
         (
             task.root_id,
             task.task_id,
@@ -75,12 +76,12 @@ def task_state(connection: sqlite3.Connection, chain: Chain, calls: int) -> Task
     marks, budgets = _marks(len(chain.link_ids)), [budget.budget_id for budget in chain.budgets]
     owners = _marks(len(chain.owners))
     # Only the number of placeholders varies; identifiers are always parameters.
-    ended, children, revocations, spent, epoch, label_version, made, changes = connection.execute(
+    ended, children, revocations, spent, epoch, label_version, made, changes, fact_bytes = connection.execute(
         f"SELECT (SELECT target FROM revocations WHERE kind='link' AND target IN ({marks}) LIMIT 1), "  # noqa: S608
         "(SELECT count(*) FROM children WHERE parent_id=?), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), "
         "(SELECT json_group_object(budget_id, amount) FROM spent WHERE root_id=tasks.root_id AND budget_id IN "
         f"({_marks(len(budgets))})), value, max(label_version, coalesce((SELECT max(label_version) FROM owners "
-        f"WHERE owner IN ({owners})), 0)), calls, changes FROM epoch LEFT JOIN tasks ON root_id=?",
+        f"WHERE owner IN ({owners})), 0)), calls, changes, fact_bytes FROM epoch LEFT JOIN tasks ON root_id=?",
         (*chain.link_ids, chain.link_ids[-1], *budgets, *chain.owners, chain.root_id),
     ).fetchone()
     known = made is not None
@@ -98,6 +99,7 @@ def task_state(connection: sqlite3.Connection, chain: Chain, calls: int) -> Task
         revocations=revocations or 0,
         epoch=epoch,
         changes=changes or 0,
+        facts=facts.see(connection, chain.link_ids) if fact_bytes else NO_FACTS,
     )
 
 
@@ -140,6 +142,11 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
             grew = labels.add(connection, wanted, epoch + 1)
         except labels.TooManyLabels:
             raise NotReserved(Reserved(ReserveState.FULL)) from None
+    if wanted.notes is not None:
+        try:
+            grew = facts.note(connection, chain.root_id, wanted.fact_rows, epoch + 1) or grew
+        except facts.TooManyFacts as full:
+            raise NotReserved(Reserved(ReserveState.FACTS_FULL, full.name)) from None
     done = Reserved(
         ReserveState.DONE,
         epoch=epoch + 1,
@@ -209,7 +216,7 @@ def _add_call(
 ) -> None:
     added = sorted({*wanted.task_labels, *wanted.branch_labels})
     connection.execute(
-        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
+        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)",
         (
             wanted.chain.root_id,
             number,
@@ -222,16 +229,21 @@ def _add_call(
             wanted.audience,
             wanted.now,
             wanted.usable_until,
+            _fact_text(wanted) if wanted.notes is not None else "",
         ),
     )
     if number > KEPT_CALLS:
         _forget_calls(connection, wanted.chain.root_id, number - KEPT_CALLS)
 
 
+def _fact_text(wanted: Reservation) -> str:
+    return facts.CallFacts(wanted.fact_rows, wanted.backend_notes).text()
+
+
 def _forget_calls(connection: sqlite3.Connection, root_id: str, oldest: int) -> None:
-    """Forget the call of a number unless it was charged; and at times, the oldest of too many that were charged."""
+    """Forget the call of a number unless it was charged or noted facts; and at times, the oldest of too many of those."""
     connection.execute(
-        "DELETE FROM calls WHERE root_id=? AND number=? AND NOT EXISTS "
+        "DELETE FROM calls WHERE root_id=? AND number=? AND facts='' AND NOT EXISTS "
         "(SELECT 1 FROM json_each(iif(charges='', '[]', charges)) WHERE json_extract(value, '$[3]')>0)",
         (root_id, oldest),
     )
@@ -259,9 +271,9 @@ def call_number(
 
 
 def release(connection: sqlite3.Connection, decision_id: str, root_id: str, number: int) -> None:
-    """Undo the charges and approvals of a call for which no credential was issued."""
+    """Undo the charges, approvals and facts of a call for which no credential was issued."""
     row = connection.execute(
-        "SELECT charges, approvals FROM calls WHERE root_id=? AND number=? AND decision_id=?",
+        "SELECT charges, approvals, facts FROM calls WHERE root_id=? AND number=? AND decision_id=?",
         (root_id, number, decision_id),
     ).fetchone()
     if row is None:
@@ -274,7 +286,9 @@ def release(connection: sqlite3.Connection, decision_id: str, root_id: str, numb
     )
     connection.execute("DELETE FROM calls WHERE root_id=? AND number=?", (root_id, number))
     note_change(connection, root_id)
-    bump(connection)
+    epoch = bump(connection)
+    if row[2]:
+        facts.take_back(connection, root_id, facts.call_facts(row[2]).held, epoch)
 
 
 def lower(connection: sqlite3.Connection, root_id: str, budget_id: str, amount: int) -> None:

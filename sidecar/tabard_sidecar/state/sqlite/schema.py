@@ -112,4 +112,12 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX reach_expiry ON reach (expires_at);
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN fact_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE calls ADD COLUMN facts TEXT NOT NULL DEFAULT '';
+    CREATE TABLE facts (
+      root_id TEXT NOT NULL, link_id TEXT NOT NULL, name TEXT NOT NULL, element TEXT NOT NULL, amount INTEGER NOT NULL,
+      PRIMARY KEY (root_id, link_id, name, element)
+    ) WITHOUT ROWID;
+    """,
 )

@@ -118,7 +118,8 @@ class SQLiteStateStore:
         except KeyError:
             task_state = self._file.once(lambda c: reservations.task_state(c, chain, calls))
         # Holders choose how many chains there are and how long they are, so large states aren't cached.
-        if len(chain.link_ids) + len(chain.budgets) + len(task_state.labels) <= _LARGEST_CACHED:
+        size = len(chain.link_ids) + len(chain.budgets) + len(task_state.labels) + len(task_state.facts)
+        if size <= _LARGEST_CACHED:
             self._task_states[key] = task_state
         return task_state
 

@@ -102,7 +102,7 @@ def _expire_tasks(connection: sqlite3.Connection, before: float) -> int:
         ).rowcount
         if connection.execute("SELECT 1 FROM calls WHERE root_id=? LIMIT 1", root).fetchone() is not None:
             break  # the rest at the next time
-        for table in ("labels", "spent", "members", "tasks"):
+        for table in ("labels", "spent", "facts", "members", "tasks"):
             deleted += connection.execute(f"DELETE FROM {table} WHERE root_id=?", root).rowcount  # noqa: S608
     return deleted
 
@@ -112,7 +112,7 @@ def check(connection: sqlite3.Connection) -> Sequence[str]:
     problems = [
         f"SQLite: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"
     ]
-    for table in ("spent", "labels", "calls", "members"):
+    for table in ("spent", "labels", "facts", "calls", "members"):
         (orphans,) = connection.execute(
             f"SELECT count(*) FROM {table} WHERE root_id NOT IN (SELECT root_id FROM tasks)"  # noqa: S608
         ).fetchone()

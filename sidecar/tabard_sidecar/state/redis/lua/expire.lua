@@ -17,7 +17,10 @@ local function forget_task(root)
   end
   local task_id = redis.call('HGET', key('task', root), 'task_id')
   if task_id then redis.call('UNLINK', key('taskid', task_id)) end
-  for _, kind in ipairs({'task', 'labels', 'branches', 'members', 'spent', 'budgets', 'calls', 'decisions', 'charged'}) do
+  local kinds = {
+    'task', 'labels', 'branches', 'members', 'spent', 'budgets', 'calls', 'decisions', 'charged', 'facts', 'held',
+  }
+  for _, kind in ipairs(kinds) do
     redis.call('UNLINK', key(kind, root))
   end
   redis.call('ZREM', prefix .. 'tasks', root)

@@ -2,8 +2,8 @@ local root = q.links[1]
 local zone = redis.call('HMGET', meta, 'epoch', 'seq')
 local children = redis.call('SCARD', key('children', q.links[#q.links]))
 local ended = first_ended(q.links)
-local task = redis.call('HMGET', key('task', root), 'version', 'number', 'changes', 'since')
-local spent, labels, branches, owned, calls = {}, {}, {}, {}, {}
+local task = redis.call('HMGET', key('task', root), 'version', 'number', 'changes', 'since', 'facts')
+local spent, labels, branches, owned, calls, facts = {}, {}, {}, {}, {}, {}
 local version = math.max(tonumber(task[1] or '0'), task[1] and owners_version(q.owners) or 0)
 if task[1] then
   if #q.budgets > 0 then
@@ -29,6 +29,17 @@ if task[1] then
       end
     end
   end
+  if (task[5] or '0') ~= '0' then
+    local mine = {[''] = true}
+    for _, link in ipairs(q.links) do mine[link] = true end
+    local all = redis.call('HGETALL', key('facts', root))
+    for index = 1, #all, 2 do
+      local link, name, element = string.match(all[index], '^([^\n]*)\n([^\n]*)\n(.*)$')
+      if mine[link] then
+        facts[#facts + 1] = '[' .. cjson.encode(name) .. ',' .. cjson.encode(element) .. ',' .. all[index + 1] .. ']'
+      end
+    end
+  end
   if q.calls > 0 and task[2] ~= '0' then
     calls = redis.call('ZRANGE', key('calls', root), -q.calls, -1)
   end
@@ -37,5 +48,6 @@ return table.concat({
   '[', task[1] and '1' or '0', ',', cjson.encode(ended or ''), ',', whole(children),
   ',[', table.concat(spent, ','), '],[', table.concat(labels, ','), '],[', table.concat(branches, ','),
   '],[', table.concat(owned, ','), '],', whole(version),
-  ',[', table.concat(calls, ','), '],', zone[2] or '0', ',', zone[1] or '0', ',', written(), ',', task[3] or '0', ']',
+  ',[', table.concat(calls, ','), '],', zone[2] or '0', ',', zone[1] or '0', ',', written(), ',', task[3] or '0',
+  ',[', table.concat(facts, ','), ']]',
 })

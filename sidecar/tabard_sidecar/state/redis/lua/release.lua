@@ -18,5 +18,10 @@ redis.call('ZREMRANGEBYSCORE', key('calls', q.root), number, number)
 redis.call('HDEL', decisions, q.decision)
 redis.call('ZREM', key('charged', q.root), q.decision)
 change(q.root)
-bump()
+local epoch = bump()
+local held = held_facts(q.root, q.decision)
+if #held > 0 then
+  take_back_facts(q.root, held, epoch)
+  redis.call('HDEL', key('held', q.root), q.decision)
+end
 return 1

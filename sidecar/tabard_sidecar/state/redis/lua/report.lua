@@ -10,13 +10,25 @@ local charged = {}
 for _, charge in ipairs(record.charges) do charged[charge[2]] = charge[4] end
 if q.signed and (record.audience ~= q.audience or q.audience == '') then return 'foreign' end
 -- The first word says which outcome's amounts were counted, what follows what it gave back.
-local state, raised, refunded = 'done', q.raised, q.refunded
+local state, raised, refunded, facts, failed = 'done', q.raised, q.refunded, q.facts, q.failed
 if q.amounts ~= '' and past ~= '' then
   state, raised, refunded = string.match(past, '^%S*') == q.amounts and 'repeated' or 'counted', {}, {}
+  facts, failed = {}, false
 end
 for name, amount in pairs(refunded) do
   if amount > (charged[name] or 0) then return 'too_much' end
 end
+-- Each of the facts is a name with an element; a call that holds it already doesn't note it again.
+local held, noted, known = {}, {}, {}
+if failed or #facts > 0 then held = held_facts(q.root, q.decision) end
+for _, row in ipairs(held) do known[fact_field(row)] = true end
+for _, fact in ipairs(facts) do
+  local link = (record.backend or {})[fact[1]]
+  if not link then return 'not_notable' end
+  local row = {link, fact[1], fact[2], '1'}
+  if not known[fact_field(row)] then noted[#noted + 1] = row end
+end
+if facts_full(q.root, noted) then return 'facts_full' end
 if not has_room(q.workloads[1], q.labels, tonumber(task[2])) then return 'full' end
 
 -- Every check passed; write.
@@ -44,6 +56,14 @@ end
 local about = {
   root = q.root, since = tonumber(task[2]), expires = tonumber(task[3]), until_ms = task[1], epoch = bump(),
 }
+if failed and #held > 0 then
+  take_back_facts(q.root, held, about.epoch)
+  hold_facts(q.root, q.decision, {}, task[1])
+elseif #noted > 0 then
+  note_facts(q.root, noted, task[1], about.epoch)
+  for _, row in ipairs(noted) do held[#held + 1] = row end
+  hold_facts(q.root, q.decision, held, task[1])
+end
 -- What the credential can read until it expires counts as read then.
 local at = math.max(q.now, record.usable_until or 0)
 add_wide(q.workloads, q.labels, at, about, {})

@@ -46,6 +46,8 @@ for _, label in ipairs(q.branch_labels) do
 end
 local since = tonumber(task[3])
 if not has_room(holder, of_holder, since) or not has_room(branch, of_branch, since) then return {'full', '', '0', before} end
+local full = facts_full(root, q.facts)
+if full then return {'facts_full', full, '0', before} end
 
 -- Every check passed; write.
 local amounts = {}
@@ -75,14 +77,18 @@ for _ = q.kept + 1, kept do
   for _, charge in ipairs(record and cjson.decode(record).charges or {}) do
     was_charged = was_charged or charge[4] > 0
   end
+  was_charged = was_charged or (record and cjson.decode(record).keep == true)
   if was_charged then
-    -- It can be refunded, so that calls which cost nothing don't displace it.
+    -- It can be refunded, or its facts taken back, so that calls which cost nothing don't displace it.
     local charged = key('charged', root)
     redis.call('ZADD', charged, oldest[2], decision)
     ends(charged, task[2])
     if redis.call('ZCARD', charged) > q.kept then decision = redis.call('ZPOPMIN', charged)[1] else decision = false end
   end
-  if decision then redis.call('HDEL', decisions, decision) end
+  if decision then
+    redis.call('HDEL', decisions, decision)
+    redis.call('HDEL', key('held', root), decision)
+  end
 end
 local epoch = bump()
 local about = {root = root, since = tonumber(task[3]), expires = tonumber(task[4]), until_ms = task[2], epoch = epoch}
@@ -103,6 +109,8 @@ for _, owner in ipairs(#q.branch_labels > 0 and branch and reached({branch}, fal
     if give(owner, label, q.labels_at, owner == branch, false, about) then news[owner] = true end
   end
 end
-local grew = news[root]
+local noted = note_facts(root, q.facts, task[2], epoch)
+if #q.facts > 0 then hold_facts(root, q.decision, q.facts, task[2]) end
+local grew = news[root] or noted
 for _, owner in ipairs(q.owners) do grew = grew or news[owner] end
 return {'done', '', epoch, before, changes, grew and epoch or whole(version), newest}
