@@ -10,6 +10,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, json_option
+from tabard_sidecar.cli.policy_editor import editor
 from tabard_sidecar.cli.policy_eval import evaluate
 from tabard_sidecar.cli.policy_request import read_input
 from tabard_sidecar.cli.policy_target import GUIDE, catalogue_option, find_target, path_argument
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def policy() -> None:
-    """Check, test, evaluate and create policies."""
+    """Check, test, evaluate and create policies, and set up editors."""
 
 
 policy.add_command(test)
 policy.add_command(evaluate)
+policy.add_command(editor)
 
 
 @policy.command()
