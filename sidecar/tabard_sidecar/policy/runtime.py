@@ -134,6 +134,11 @@ class Runtime:
         broken = self._first_problem() if self._broken_too_long() else ""
         return PolicyLease(active, self._breaker, self._config.deadline_seconds, broken=broken)
 
+    @property
+    def masks_records(self) -> bool:
+        """False if it is certain that no policy defines a mask."""
+        return self._active is None or self._active.policy.evaluator.masks_records
+
     async def mask(self, record_json: bytes) -> list[Any]:
         """Evaluate ``data.system.log.mask`` on a decision record; an empty list if no policy defines it.
 

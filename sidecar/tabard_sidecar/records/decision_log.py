@@ -40,11 +40,13 @@ class Hooks:
 
     Attributes:
         mask: evaluates ``data.system.log.mask``; ``None`` if there is no policy.
+        masks: tells whether the policy has a mask, so that a record needn't be written out to learn that it has none.
         trace_ids: returns trace id and span id of the current request, if it is traced.
         now: returns the time by which closed files are old enough to be removed; 0 while the clock can't be trusted.
     """
 
     mask: Mask | None = None
+    masks: Callable[[], bool] = lambda: True
     trace_ids: TraceIds | None = None
     now: Callable[[], float] = time.time
 
@@ -95,6 +97,7 @@ class SinkDecisionLog:
         self._required = required
         self._observer = observer
         self._mask = hooks.mask if hooks else None
+        self._masks = hooks.masks if hooks else bool
         self._now = hooks.now if hooks else time.time
         self._composer = Composer(labels, hooks.trace_ids if hooks else None)
         self._redact = RecordRedaction(issuers)
@@ -171,7 +174,7 @@ class SinkDecisionLog:
             NoDecision: the record wasn't written and the log is required.
         """
         draft = self._composer.compose(record)
-        if self._mask is not None and record.by is None:
+        if self._mask is not None and record.by is None and self._masks():
             draft = await self._masked(draft, self._mask)
         done = record.event == "outcome"
         try:
@@ -254,10 +257,12 @@ class SinkDecisionLog:
 
     async def _seal(self, event: str, draft: Draft, *, own: bool = False, room: int = 0) -> None:
         self.open()
-        body, written = draft.text(), None
+        written = None
         if draft.long:
-            self._known.in_file(self._sink.place(len(body) + _SEAL_BYTES))
+            self._known.in_file(self._sink.place(draft.size + _SEAL_BYTES))
             body, written = self._known.shorten(draft)
+        else:
+            body = draft.text()
         if self._sink.terminal:
             body = _ascii(body)
         line, head = (self._head or Head.fresh()).seal(body)

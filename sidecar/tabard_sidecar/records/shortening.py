@@ -46,6 +46,11 @@ class Draft:
         """Whether it has parts that can be left out."""
         return bool(self.parts) and any(isinstance(part, LongPart) for part in self.parts)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the record with every part in full."""
+        return len(self.head) + sum([len(part if type(part) is bytes else part.text) for part in self.parts])
+
     def text(self) -> bytes:
         """Return the record with every part in full."""
         return self.head + whole(self.parts) if self.parts else self.head
@@ -60,7 +65,8 @@ class Draft:
 
 def _changed(part: LongPart, change: Callable[[bytes], bytes]) -> LongPart:
     if not part.items:
-        return replace(part, text=change(part.text))
+        text = change(part.text)
+        return part if text is part.text else replace(part, text=text)
     items = tuple(map(change, part.items))
     return replace(part, text=list_of(items), items=items)
 

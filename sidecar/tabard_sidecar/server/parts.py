@@ -155,6 +155,7 @@ class Parts:
             observer=AuditObserver(self.metrics, self.health.component("audit"), required=required),
             hooks=Hooks(
                 mask=self.policy.mask,
+                masks=lambda: self.policy.masks_records,
                 trace_ids=self.tracing.ids,
                 now=lambda: 0.0 if self.clock_watch.problem else self.clock(),
             ),

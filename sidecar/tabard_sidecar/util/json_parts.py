@@ -39,20 +39,20 @@ class JsonText:
 
 def joined(*parts: bytes | LongPart) -> JsonText:
     """Return the text that parts make up; those without a :class:`LongPart` between them become one."""
-    if LongPart not in map(type, parts):  # as for most calls, so it takes no loop here
+    kinds = list(map(type, parts))
+    long = kinds.count(LongPart)
+    if not long:  # as for most calls
         return JsonText(b"".join(cast("tuple[bytes, ...]", parts)))
     merged: list[bytes | LongPart] = []
-    run: list[bytes] = []
-    for part in parts:
-        if type(part) is bytes:
-            run.append(part)
-            continue
-        if run:
-            merged.append(b"".join(run))
-            run = []
-        merged.append(part)
-    if run:
-        merged.append(b"".join(run))
+    begin = 0
+    for _ in range(long):  # and none takes a loop over all parts
+        place = kinds.index(LongPart, begin)
+        if place > begin:
+            merged.append(b"".join(cast("tuple[bytes, ...]", parts[begin:place])))
+        merged.append(parts[place])
+        begin = place + 1
+    if begin < len(parts):
+        merged.append(b"".join(cast("tuple[bytes, ...]", parts[begin:])))
     return JsonText(whole(merged), tuple(merged))
 
 

@@ -37,6 +37,11 @@ class EmbeddedEvaluator:
         except EvaluationError as error:
             raise _failed(error) from error
 
+    @property
+    def masks_records(self) -> bool:
+        """Whether a module defines ``data.system.log.mask``."""
+        return self._compiled.mask is not None
+
     async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
         """Return ``data.system.log.mask``."""
         if self._compiled.mask is None:

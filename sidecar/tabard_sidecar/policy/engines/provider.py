@@ -71,6 +71,11 @@ class Evaluator(Protocol):
         """
         ...
 
+    @property
+    def masks_records(self) -> bool:
+        """Whether something defines ``data.system.log.mask``."""
+        ...
+
     async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
         """Return the value of ``data.system.log.mask``; ``None`` if nothing defines it.
 

@@ -48,6 +48,11 @@ class RemoteEvaluator:
         self._client = client
         self._has_mask = has_mask
 
+    @property
+    def masks_records(self) -> bool:
+        """Whether a module defines ``data.system.log.mask``."""
+        return self._has_mask
+
     async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
         """Return ``data.tabard.decision``; a missing result is ``null``, which denies."""
         return json.dumps(await self._data("/v1/data/tabard/decision", input_json, deadline_seconds)).encode()
