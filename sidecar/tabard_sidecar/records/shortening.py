@@ -8,7 +8,7 @@ Who asked always stays: the ids of person, workload and task.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -49,7 +49,9 @@ class Draft:
     @property
     def size(self) -> int:
         """Bytes of the record with every part in full."""
-        return len(self.head) + sum([len(part if type(part) is bytes else part.text) for part in self.parts])
+        return len(self.head) + sum(
+            [len(part if isinstance(part, bytes) else part.text) for part in self.parts]
+        )
 
     def text(self) -> bytes:
         """Return the record with every part in full."""
@@ -59,7 +61,7 @@ class Draft:
         """Return the record with every text changed, each by itself."""
         if not self.parts:
             return Draft(change(self.head))
-        parts = (change(part) if isinstance(part, bytes) else _changed(part, change) for part in self.parts)
+        parts = [change(part) if isinstance(part, bytes) else _changed(part, change) for part in self.parts]
         return Draft(change(self.head), tuple(parts))
 
 
@@ -122,77 +124,78 @@ def _history(history: Mapping[str, Any], task: str) -> list[bytes | LongPart]:
     return parts
 
 
-@dataclass(slots=True)
-class _Written:
+@dataclass(frozen=True, slots=True)
+class Written:
     """What a record holds in full, to be noted when it was written."""
 
-    digests: list[bytes] = field(default_factory=list)
-    lists: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    parts: list[LongPart]
+    lists: dict[str, tuple[bytes, ...]]
 
 
 class KnownParts:
     """The long parts that stand in records of the log's present file, and in which."""
 
     def __init__(self) -> None:
-        self._heads: LRUCache[bytes, Head] = LRUCache(KNOWN_PARTS)
+        # By digest and members of a part, the item of `left_out` that stands for it.
+        self._places: LRUCache[tuple[bytes, tuple[str, ...]], bytes] = LRUCache(KNOWN_PARTS)
         self._lists: LRUCache[str, tuple[Head, tuple[bytes, ...]]] = LRUCache(KNOWN_PARTS)
         self._file = -1
 
     def in_file(self, number: int) -> None:
         """Note which file the next record goes to; a new one must be understood without the others."""
         if number != self._file:
-            self._heads.clear()
+            self._places.clear()
             self._lists.clear()
             self._file = number
 
-    def shorten(self, draft: Draft) -> tuple[bytes, _Written]:
+    def shorten(self, draft: Draft) -> tuple[bytes, Written | None]:
         """Return a record without the parts that are known, and what is known after it was written."""
-        texts, left_out, written = [draft.head], list[dict[str, Any]](), _Written()
-        in_full: list[str] = []
+        texts, left_out, in_full = [draft.head], list[bytes](), list[str]()
+        parts, lists = list[LongPart](), dict[str, tuple[bytes, ...]]()
         for part in draft.parts:
             if isinstance(part, bytes):
                 texts.append(part)
                 continue
-            text, place = self._items(part, written) if part.items else self._whole(part, written)
+            text, place = self._items(part, lists) if part.items else self._whole(part, parts)
             texts.append(text)
             if place:
-                left_out.append({"members": list(part.members), **place})
+                left_out.append(place)
             else:
                 in_full += part.members
         if left_out:
-            texts.append(b',"left_out":%b' % encode(left_out))
+            texts.append(b',"left_out":%b' % list_of(left_out))
         if in_full:
             texts.append(b',"in_full":%b' % encode(in_full))
-        return b"".join(texts), written
+        return b"".join(texts), Written(parts, lists) if parts or lists else None
 
-    def _whole(self, part: LongPart, written: _Written) -> tuple[bytes, dict[str, Any]]:
-        digest = sha256(part.text).digest()
-        head = self._heads.get(digest)
-        if head is None:
-            written.digests.append(digest)
-            return part.text, {}
-        return part.brief, _place(head)
+    def _whole(self, part: LongPart, written: list[LongPart]) -> tuple[bytes, bytes]:
+        place = self._places.get((part.digest, part.members))
+        if place is None:
+            written.append(part)
+            return part.text, b""
+        return part.brief, place
 
-    def _items(self, part: LongPart, written: _Written) -> tuple[bytes, dict[str, Any]]:
+    def _items(self, part: LongPart, written: dict[str, tuple[bytes, ...]]) -> tuple[bytes, bytes]:
         digests = tuple([sha256(item).digest() for item in part.items])
-        written.lists[part.series] = digests
+        written[part.series] = digests
         known = self._lists.get(part.series)
         if known is None:
-            return part.text, {}
+            return part.text, b""
         head, before = known
         items, runs = _difference(part.items, digests, before)
-        return (list_of(items), {**_place(head), "items": runs}) if runs else (part.text, {})
+        return (list_of(items), _place(part, head, items=runs)) if runs else (part.text, b"")
 
-    def stand(self, written: _Written, head: Head) -> None:
+    def stand(self, written: Written, head: Head) -> None:
         """Note what stands in the record after which the chain has this head."""
-        for digest in written.digests:
-            self._heads[digest] = head
+        for part in written.parts:
+            self._places[part.digest, part.members] = _place(part, head)
         for about, digests in written.lists.items():
             self._lists[about] = head, digests
 
 
-def _place(head: Head) -> dict[str, Any]:
-    return {"sequence": head.sequence, "hash": head.digest}
+def _place(part: LongPart, head: Head, **runs: list[list[int]]) -> bytes:
+    """Return the item of ``left_out`` for a part that the record with this head holds."""
+    return encode({"members": list(part.members), "sequence": head.sequence, "hash": head.digest, **runs})
 
 
 def _difference(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import cast
 
 LONG_BYTES = 2 * 1024
 """A part of more bytes is worth a reference instead; the same part of a usual grant takes one kilobyte."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LongPart:
     """A part that can be left out.
 
@@ -27,6 +29,11 @@ class LongPart:
     members: tuple[str, ...]
     items: tuple[bytes, ...] = ()
     series: str = ""
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the text, computed once: a grant's part comes with every call."""
+        return sha256(self.text).digest()
 
 
 @dataclass(frozen=True, slots=True)
