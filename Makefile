@@ -58,11 +58,13 @@ python:
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@touch $@
 
-# sync GROUP: install a dependency group beside what is there.
+# sync GROUP: install a dependency group beside what is there, with SYNC_GROUP as options.
+# The demo starts six sidecars at once, which would each compile the same modules.
+SYNC_demo = --compile-bytecode
 define sync
 .venv/.synced-$(1): $(LOCKED) $(ENGINE) $(UV_READY) | .venv/pyvenv.cfg
 	$$(call say,'installing the $(1) environment (the first time compiles the policy engine: a minute or two)')
-	@$(UV) sync --frozen --inexact --no-default-groups --group $(1)
+	@$(UV) sync --frozen --inexact --no-default-groups --group $(1) $(SYNC_$(1))
 	@touch $$@
 endef
 $(foreach group,demo dev integration bench fuzz,$(eval $(call sync,$(group))))

@@ -263,7 +263,8 @@ class World:
                 raise RuntimeError(f"the sidecar of {sidecar.workload} stopped:\n{log.read_text()[-3000:]}")
             if time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"the sidecar of {sidecar.workload} isn't ready:\n{log.read_text()[-3000:]}"
+                    f"the sidecar of {sidecar.workload} wasn't ready after {_READY_SECONDS:g} s. Its log:\n"
+                    f"{log.read_text()[-3000:] or '(empty: it was still starting, try again)'}"
                 )
             await asyncio.sleep(_READY_POLL_SECONDS)
 
