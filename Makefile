@@ -232,6 +232,10 @@ agentdojo: .venv-agentdojo/.synced ## AgentDojo's tool calls through the real si
 	@.venv-agentdojo/bin/python -m pytest -q tests/agentdojo
 	@.venv-agentdojo/bin/python -m bench.agentdojo $(ARGS)
 
+.PHONY: workspaces
+workspaces: .venv/.synced-dev ## Requests and attacks of two workspaces through the real sidecar; ARGS=--help. Writes bench/results/workspaces.json
+	@$(RUN)python -m bench.workspaces $(ARGS)
+
 # --- Housekeeping ------------------------------------------------------------
 
 .PHONY: clean

@@ -7,19 +7,13 @@ of the sidecar.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import grpc
 from agentdojo.base_tasks import BaseUserTask
 from agentdojo.task_suite.task_suite import TaskSuite
-from tabard.authz.v1 import approval_service_pb2 as approval_pb
-from tabard.authz.v1.approval_service_pb2_grpc import ApprovalServiceStub
 
 from bench.agentdojo.play import fresh, plain
-
-_TIMEOUT_SECONDS = 20.0
 
 
 class ScriptedUser:
@@ -46,41 +40,3 @@ class ScriptedUser:
             return False
         wanted.remove(call)
         return True
-
-
-class ApprovalStatusService:
-    """The operator socket, where the scripted user decides.
-
-    Args:
-        address: of the operator socket.
-        user: decides.
-        token: makes a fresh token of the person with an id; each decides once.
-    """
-
-    def __init__(self, address: str, user: ScriptedUser, token: Callable[[str], str]) -> None:
-        self._channel = grpc.insecure_channel(address)
-        self._service = ApprovalServiceStub(self._channel)
-        self._user = user
-        self._token = token
-
-    def work_off(self) -> None:
-        """Decide about every pending approval."""
-        waiting = self._service.ListApprovals(approval_pb.ListApprovalsRequest(), timeout=_TIMEOUT_SECONDS)
-        for listed in waiting.approvals:
-            shown = self._service.GetApprovalDetails(
-                approval_pb.GetApprovalDetailsRequest(approval_id=listed.approval_id),
-                timeout=_TIMEOUT_SECONDS,
-            ).approval
-            approve = self._user.approves(shown.task_id, shown.tool, json.loads(shown.arguments_json))
-            self._service.DecideApproval(
-                approval_pb.DecideApprovalRequest(
-                    approval_id=shown.approval_id,
-                    approver_token=self._token(shown.subject.id),
-                    approve=approve,
-                ),
-                timeout=_TIMEOUT_SECONDS,
-            )
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._channel.close()

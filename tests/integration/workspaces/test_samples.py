@@ -1,0 +1,69 @@
+"""The samples of the workspaces, through a real sidecar: each kind of answer comes out as it should."""
+
+import pytest
+
+from bench.workspaces.__main__ import play
+from bench.workspaces.formats import load_attacks, load_requests
+from bench.workspaces.world import FOLDER
+
+OPEN = """
+package policy.open
+
+import data.tabard.lib.credentials
+import data.tabard.lib.intent
+
+start contains {"code": "open", "limits": {"ttl_seconds": 900, "tools": ["*"], "audiences": ["%s"], "scopes": ["all"]}} if intent.trusted
+
+grant contains {"code": "open", "credential": credentials.once("%s", ["all"], 60)} if intent.trusted
+"""
+
+
+def load(workspace):
+    sample = FOLDER / workspace / "sample"
+    requests = load_requests(sample / "requests.yaml")
+    return requests, load_attacks(sample / "attacks.yaml", {request.id: request for request in requests})
+
+
+@pytest.mark.parametrize(
+    ("workspace", "asked", "outcomes"),
+    [
+        ("clinic", 2, {"sample_leak": "stopped by policy", "sample_other_phone": "stopped by the person"}),
+        ("logistics", 3, {"sample_account": "stopped by the person", "sample_voucher": "stopped by the person"}),
+    ],
+)  # fmt: skip
+def test_the_sample_policies(workspace, asked, outcomes):
+    """The clinic's asks rest on the label that its backend signs."""
+    result = play(workspace, FOLDER / workspace / "sample" / "policy", *load(workspace))
+    assert result.broken_requests == {}
+    assert result.figures.calls_asked == asked
+    assert {name: attack["outcome"] for name, attack in result.attacks.items()} == outcomes
+
+
+def test_without_a_defence_every_attack_succeeds(tmp_path):
+    audience = "https://logistics.example"
+    (tmp_path / "open.rego").write_text(OPEN % (audience, audience))
+    result = play("logistics", tmp_path, *load("logistics"))
+    assert result.figures.attacks_succeeded == result.figures.attacks == 2
+    assert result.figures.requests_whole == result.figures.requests == 3
+
+
+def test_the_person_decides_once_about_a_call_for_which_two_rules_ask(tmp_path):
+    audience = "https://logistics.example"
+    asks = [
+        f'ask contains {{"code": "{code}", "approvers": ["requester"], "reason": "why", "uses": 1, "ttl_seconds": 90}}'
+        ' if input.tool.name == "orders.refund"'
+        for code in ("first", "second")
+    ]
+    (tmp_path / "open.rego").write_text("\n\n".join([OPEN % (audience, audience), *asks]))
+    requests, attacks = load("logistics")
+    result = play("logistics", tmp_path, requests[:1], attacks[1:])
+    assert (result.figures.requests_whole, result.figures.calls_asked) == (1, 1)
+    assert result.attacks["sample_voucher"]["outcome"] == "stopped by the person"
+
+
+def test_the_backend_refuses_a_credential_of_another_audience(tmp_path):
+    (tmp_path / "open.rego").write_text(OPEN % ("https://other.example", "https://other.example"))
+    requests, _ = load("logistics")
+    result = play("logistics", tmp_path, requests, ())
+    assert result.figures.requests_whole == 0
+    assert all("the backend refused the credential" in calls[0] for calls in result.broken_requests.values())
