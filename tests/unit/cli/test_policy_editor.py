@@ -114,7 +114,7 @@ def test_a_module_that_the_library_lost_is_removed_and_an_authors_own_stays(proj
     "link", [".vscode", ".vscode/settings.json", ".tabard", ".tabard/editor.json", ".regal"]
 )
 def test_no_link_is_followed(project, tmp_path_factory, link):
-    """A folder that somebody else wrote can't make the command write elsewhere."""
+    """A folder that another user wrote can't make the command write elsewhere."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "settings.json").write_text("{}")
     place = project / link
