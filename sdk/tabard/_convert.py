@@ -323,6 +323,7 @@ def _credential(message: types_pb2.Credential) -> Credential:
         seconds(message.expire_time),
         message.single_use,
         dict(message.fields) if message.fields else {},
+        message.uses,
     )
 
 

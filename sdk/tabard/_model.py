@@ -42,6 +42,7 @@ class Credential:
         expires_at: seconds since the epoch.
         single_use: a backend accepts it exactly once.
         fields: secrets of kinds that are more than one string.
+        uses: how often a backend accepts it; 0 means any number of times until it expires.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Credential:
     expires_at: float = 0.0
     single_use: bool = False
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    uses: int = 0
 
     @property
     def headers(self) -> dict[str, str]:

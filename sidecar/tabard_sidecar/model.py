@@ -216,14 +216,17 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class CredentialTemplate:
-    """The credential that policy offers, before it is clamped to the grant."""
+    """The credential that policy offers, before it is clamped to the grant.
+
+    Its backend accepts it ``uses`` times; 0 stands for any number until it expires.
+    """
 
     kind: str
     audience: str = ""
     scopes: tuple[str, ...] = ()
     ttl_seconds: float | None = None
     role: str = ""
-    single_use: bool = False
+    uses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +329,7 @@ class CredentialRequest:
     scopes: tuple[str, ...]
     issued_at: float
     expires_at: float
-    single_use: bool
+    uses: int
     role: str
     agent: Agent
     grant: VerifiedGrant
@@ -343,7 +346,7 @@ class IssuedCredential:
     audience: str
     scopes: tuple[str, ...]
     expires_at: float
-    single_use: bool = False
+    uses: int = 0
     fields: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -365,7 +368,7 @@ class Introspection:
     subject_issuer: str
     tool: str
     call_digest: str
-    single_use: bool
+    uses: int
     claims: Mapping[str, Any]
 
 

@@ -27,7 +27,8 @@ DESCRIPTION = (
     "Credentials of kind jwt. A verifier for `issuer` and `audience` with the keys of `jwks`, whose clock says `now` and may"
     " differ by `leeway_seconds`, must accept a case exactly if `accepted` is true, for the tool, server and arguments (JSON as"
     " received) of the case. `code` is what tabard.verify says; other verifiers may word it differently. The cases of"
-    " `single_use` are made one after the other on one store of used credentials."
+    " `single_use` are made one after the other on one store of used credentials, and so are those of `uses`; a verifier that"
+    " doesn't know `tabard_uses` accepts only the first of these."
 )
 
 
@@ -196,6 +197,7 @@ def document() -> dict[str, Any]:
     """Return what the file holds."""
     once, again = (token(f"once {number}", tabard_single_use=True) for number in (1, 2))
     many = token("many")
+    three = token("three", tabard_single_use=True, tabard_uses=3)
     return {
         "description": DESCRIPTION,
         "issuer": ISSUER,
@@ -211,6 +213,10 @@ def document() -> dict[str, Any]:
             _case("another credential", "", again),
             _case("not single use", "", many),
             _case("not single use, again", "", many),
+        ],
+        "uses": [
+            *[_case(f"use {number} of three", "", three) for number in (1, 2, 3)],
+            _case("a use too many", "credential_used", three),
         ],
     }
 

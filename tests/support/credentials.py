@@ -52,7 +52,7 @@ def request_of(kind: str = "jwt", **changes: Any) -> CredentialRequest:
         "scopes": ("refunds:write", "orders:read"),
         "issued_at": NOW + 0.7,
         "expires_at": NOW + 60.9,
-        "single_use": False,
+        "uses": 0,
         "role": "",
         "agent": Agent(
             PREFIX + "orders", "https://k8s", {"namespace": "shop", "pod": "orders-1", "other": "x"}

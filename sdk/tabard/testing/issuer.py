@@ -78,9 +78,10 @@ class FakeIssuer:
         scopes: Sequence[str] = (),
         ttl_seconds: int = 60,
         single_use: bool = False,
+        uses: int = 0,
         **changes: Any,  # noqa: ANN401  # any claim
     ) -> dict[str, Any]:
-        """Return the claims of a credential; ``changes`` replace claims, or remove those that are ``None``."""
+        """Return the claims of a credential, for ``uses`` uses if that isn't 0; ``changes`` replace claims, or remove those that are ``None``."""
         now = int(self._clock())
         root, agent = "spiffe://fake.invalid/orchestrator", "spiffe://fake.invalid/agent"
         claims: dict[str, Any] = {
@@ -105,8 +106,10 @@ class FakeIssuer:
         }
         if server:
             claims["tabard_server"] = server
-        if single_use:
+        if single_use or uses:
             claims["tabard_single_use"] = True
+        if uses > 1:
+            claims["tabard_uses"] = uses
         return {name: value for name, value in {**claims, **changes}.items() if value is not None}
 
     def jwt(

@@ -71,7 +71,7 @@ class Answer:
         audience: audience of the credential.
         scopes: scopes of the credential.
         ttl_seconds: lifetime of the credential.
-        single_use: the credential is for one use.
+        uses: how many uses the credential is for; 0 for any number.
         obligations: properties by obligation id.
         status: name of a gRPC status to fail with instead of deciding.
         approved: the answer once a person has approved; set on answers that ask for one.
@@ -87,7 +87,7 @@ class Answer:
     audience: str = ""
     scopes: tuple[str, ...] = ()
     ttl_seconds: float = 60.0
-    single_use: bool = False
+    uses: int = 0
     obligations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status: str = ""
     approved: Answer | None = None

@@ -289,7 +289,8 @@ class Services(
                 credential_id=f"fake-credential-id-{number}",
                 audience=answer.audience,
                 scopes=sorted(answer.scopes),
-                single_use=answer.single_use,
+                single_use=answer.uses == 1,
+                uses=answer.uses,
             )
             credential.expire_time.FromNanoseconds(int((time.time() + answer.ttl_seconds) * 1e9))
             self._state.credentials[credential.value] = credential

@@ -96,6 +96,7 @@ class FakeSidecar:
         scopes: Sequence[str] = (),
         ttl_seconds: float = 60.0,
         single_use: bool = False,
+        uses: int = 0,
         obligations: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Allow calls of the tools that the glob matches.
@@ -111,6 +112,7 @@ class FakeSidecar:
             scopes: scopes of the credential.
             ttl_seconds: lifetime of the credential.
             single_use: whether the credential is for one use.
+            uses: how many uses it is for; 0 for any number.
             obligations: properties by obligation id.
         """
         answer = Answer(
@@ -121,7 +123,7 @@ class FakeSidecar:
             audience=audience,
             scopes=tuple(scopes),
             ttl_seconds=ttl_seconds,
-            single_use=single_use,
+            uses=1 if single_use else uses,
             obligations=obligations or {},
         )
         self._script.add(tool, answer, when, times)

@@ -10,6 +10,9 @@ from tabard._model import Subject
 from tabard.verify.errors import Rejected
 from tabard.verify.model import ChainLink, VerifiedCredential
 
+MAX_USES = 100
+"""Most uses that a credential can be for, unless they aren't counted."""
+
 _KINDS = frozenset({"root", "hop", "branch"})
 
 
@@ -72,7 +75,7 @@ def _read(kind: str, claims: Mapping[str, Any]) -> VerifiedCredential:
         decision_id=_string(request.get("decision_id", ""), "decision_id"),
         issued_at=_time(claims, "iat"),
         expires_at=_time(claims, "exp"),
-        single_use=_flag(claims, "tabard_single_use"),
+        uses=_uses(claims),
         claims=claims,
     )
 
@@ -121,3 +124,13 @@ def _flag(claims: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(name)
     return value
+
+
+def _uses(claims: Mapping[str, Any]) -> int:
+    """Return how often the credential is accepted. Verifiers that don't know ``tabard_uses`` accept it once."""
+    counted, uses = _flag(claims, "tabard_single_use"), claims.get("tabard_uses")
+    if uses is None:
+        return int(counted)
+    if type(uses) is not int or not counted or not 1 < uses <= MAX_USES:
+        raise ValueError("tabard_uses")
+    return uses

@@ -52,7 +52,7 @@ class VerifiedCredential:
         decision_id: the decision in Tabard's log.
         issued_at: seconds since the epoch.
         expires_at: seconds since the epoch.
-        single_use: whether it is accepted only once.
+        uses: how often it is accepted; 0 means any number of times until it expires.
         claims: every claim, for those that have no attribute.
         arguments: arguments of the call, once they were checked.
     """
@@ -74,6 +74,11 @@ class VerifiedCredential:
     decision_id: str
     issued_at: float
     expires_at: float
-    single_use: bool
+    uses: int
     claims: Mapping[str, Any] = field(repr=False)
     arguments: Mapping[str, Any] | None = None
+
+    @property
+    def single_use(self) -> bool:
+        """Whether it is accepted only once."""
+        return self.uses == 1

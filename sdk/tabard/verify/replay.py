@@ -35,7 +35,8 @@ class ReplayStore(Protocol):
 
         Args:
             issuer: issuer of the credential.
-            credential_id: identifier of the credential, unique for the issuer.
+            credential_id: identifier of the credential, unique for the issuer; of the second and later uses of one with
+                several, this with a number.
             expires_at: until when it has to be remembered at least, in seconds since the epoch. It is later than the end of
                 the credential that the issuer signed, whatever caveats a holder appended.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ class Verifier:
         check_time(credential.issued_at, credential.expires_at, expected_time.leeway_seconds, self._clock())
         if self._introspection is not None:
             self._introspection.check(authenticated.token, credential.credential_id)
-        if credential.single_use:
+        if credential.uses:
             self._use_up(credential, authenticated.signed_expires_at)
         return replace(credential, arguments=dict(call.arguments))
 
@@ -179,11 +179,21 @@ class Verifier:
         # Not until the end that a holder's caveat names: the holder still has the credential without it.
         until = signed_expires_at + self._expected.leeway_seconds + _REMEMBER_LONGER_SECONDS
         try:
-            first = self._replay.accept(credential.issuer, credential.credential_id, until)
+            left = any(
+                self._replay.accept(credential.issuer, use, until) is True
+                for use in _each_use(credential.credential_id, credential.uses)
+            )
         except ReplayUnavailable as error:
             raise Rejected("replay_unavailable", str(error)) from error
-        if first is not True:
+        if not left:
             raise Rejected("credential_used", f"credential {credential.credential_id}")
+
+
+def _each_use(credential_id: str, uses: int) -> Iterator[str]:
+    """Yield a name for each use: that of the first is the credential's id. A store accepts each of them once."""
+    yield credential_id
+    for number in range(2, uses + 1):
+        yield f"{credential_id} {number}"
 
 
 def _digest(call: Call) -> str:

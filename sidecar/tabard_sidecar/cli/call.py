@@ -263,6 +263,7 @@ def describe(decision: Decision, *, show_credential: bool) -> dict[str, object]:
             "scopes": list(credential.scopes),
             "expires_at": credential.expires_at,
             "single_use": credential.single_use,
+            "uses": credential.uses,
             **({"value": credential.value} if show_credential else {}),
         }
     return document
@@ -280,7 +281,8 @@ def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
     credential = decision.credential
     if credential is not None:
         seconds = max(0, round(credential.expires_at - time.time()))
-        once = ", accepted once" if credential.single_use else ""
+        counted = {0: "", 1: ", accepted once"}
+        once = counted.get(credential.uses, f", accepted {credential.uses} times")
         scopes = f", scopes {' '.join(credential.scopes)}" if credential.scopes else ""
         _row("credential", f"{credential.kind} for {credential.audience}{scopes}, {seconds} s{once}")
         if show_credential:

@@ -55,8 +55,10 @@ class ClaimsWriter:
         }
         if call.server:
             claims["tabard_server"] = call.server
-        if request.single_use:
+        if request.uses:
             claims["tabard_single_use"] = True
+            if request.uses > 1:
+                claims["tabard_uses"] = request.uses
         return self._of_grant(request.grant) + encode(claims)[1:]
 
     def _of_grant(self, grant: VerifiedGrant) -> bytes:
@@ -119,7 +121,7 @@ def introspection(kind: str, claims: Mapping[str, Any]) -> Introspection:
             subject_issuer=_text(claims["sub_iss"]),
             tool=_text(claims["tabard_tool"]),
             call_digest=_text(claims["tabard_call"]),
-            single_use=claims.get("tabard_single_use", False) is True,
+            uses=int(claims.get("tabard_uses", 1)) if claims.get("tabard_single_use") is True else 0,
             claims=claims,
         )
     except (KeyError, TypeError, ValueError):

@@ -44,7 +44,7 @@ class ComputingIssuer(ABC):
             audience=request.audience,
             scopes=request.scopes,
             expires_at=float(expires_at),
-            single_use=request.single_use,
+            uses=request.uses,
         )
 
     @abstractmethod

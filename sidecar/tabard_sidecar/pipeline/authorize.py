@@ -165,7 +165,7 @@ class Authorizer:
             policy.granted_by,
             credential=credential,
             obligations=policy.obligations,
-            reusable=policy.reuse and credential is not None and not credential.single_use,
+            reusable=policy.reuse and credential is not None and not credential.uses,
         )
 
     async def _deny(self, call: VerifiedCall, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:

@@ -191,14 +191,15 @@ def _asked(request: RenewCredentialRequest) -> bytes:
 
 
 def _check_renewable(old: Introspection, grant: IndexedGrant) -> None:
-    """Refuse a credential of another holder of the task, whose caveats may differ, and one for single use."""
+    """Refuse a credential of another holder of the task, whose caveats may differ, and one whose uses are counted."""
     if old.task_id != grant.task.id:
         raise Refused("credential_invalid", "the credential belongs to another task")
     if old.claims.get("tabard_link") != grant.holder_id:
         raise Refused("credential_invalid", "the credential was issued to another holder of the task")
-    if old.single_use:
+    if old.uses:
         raise Refused(
-            "credential_invalid", "a credential for single use isn't renewed; authorize the call again"
+            "credential_invalid",
+            "a credential whose uses are counted isn't renewed; authorize the call again",
         )
 
 
@@ -212,7 +213,7 @@ def _still_granted(old: Introspection, fresh: PolicyDecision) -> CredentialTempl
     if (
         fresh.charges
         or offered is None
-        or offered.single_use
+        or offered.uses
         or (offered.kind, offered.audience) != (old.kind, old.audience)
     ):
         raise Refused(

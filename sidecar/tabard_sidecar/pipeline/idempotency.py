@@ -138,7 +138,7 @@ def encode_answer(answer: Answer) -> bytes:
                 "audience": credential.audience,
                 "scopes": list(credential.scopes),
                 "expires_at": credential.expires_at,
-                "single_use": credential.single_use,
+                "uses": credential.uses,
                 "fields": dict(credential.fields),
             },
         },

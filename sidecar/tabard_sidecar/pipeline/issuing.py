@@ -101,7 +101,7 @@ class CredentialIssuance:
                 scopes=granted,
                 issued_at=now,
                 expires_at=expires_at,
-                single_use=template.single_use,
+                uses=template.uses,
                 role=template.role,
                 agent=agent,
                 grant=grant,

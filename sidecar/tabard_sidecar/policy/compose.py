@@ -85,17 +85,17 @@ def compose(
     denials += merged.denials
     unanswered = [element for element in asked if (element.module, element.value["code"]) not in approvals]
     if not denials and not unanswered:
-        return _for_one_use(merged) if approvals or merged.charges else merged
+        return _for_one_use(merged) if approvals else merged
     asks = () if denials else tuple(map(_ask, unanswered))
     denials += [_unapproved(element) for element in unanswered]
     return PolicyDecision(revision, denials=tuple(denials), asks=asks)
 
 
 def _for_one_use(decision: PolicyDecision) -> PolicyDecision:
-    """Let the credential be accepted once: a person's word, or a charge, is for one call."""
+    """Let the credential be accepted once: a person's word is for one call."""
     if decision.credential is None:
         return decision
-    return replace(decision, credential=replace(decision.credential, single_use=True), reuse=False)
+    return replace(decision, credential=replace(decision.credential, uses=1), reuse=False)
 
 
 def _document_fault(document: Json) -> str:
@@ -183,12 +183,12 @@ def _merge_grants(revision: str, elements: list[_Element]) -> PolicyDecision:
         conflict = _conflict(elements, credentials)
         if conflict is not None:
             return PolicyDecision(revision, denials=(conflict,))
-    credential = _narrowest(credentials)
+    credential = _narrowest(credentials, _uses(elements))
     return PolicyDecision(
         revision,
         granted_by=_granted_by(elements),
         credential=credential,
-        reuse=not credential.single_use and all(element.value.get("reuse") is True for element in elements),
+        reuse=not credential.uses and all(element.value.get("reuse") is True for element in elements),
         obligations=_united(elements),
         charges=largest_charges(element.value.get("charges", {}) for element in elements),
         task_labels=_labels(elements, "task"),
@@ -225,7 +225,21 @@ def _conflict(elements: list[_Element], credentials: list[Mapping[str, Json]]) -
     return None
 
 
-def _narrowest(credentials: list[Mapping[str, Json]]) -> CredentialTemplate:
+def _uses(elements: Iterable[_Element]) -> int:
+    """Return how many uses the elements allow; 0 if none of them counts. A charge is for one unless its element says more."""
+    counted: list[int] = []
+    for element in elements:
+        credential = element.value.get("credential", {})
+        if credential.get("single_use") is True:
+            counted.append(1)
+        elif "uses" in credential:
+            counted.append(int(credential["uses"]))
+        elif element.value.get("charges"):
+            counted.append(1)
+    return min(counted, default=0)
+
+
+def _narrowest(credentials: list[Mapping[str, Json]], uses: int) -> CredentialTemplate:
     first = credentials[0]
     scopes = set(first.get("scopes", ()))
     for credential in credentials[1:]:
@@ -236,7 +250,7 @@ def _narrowest(credentials: list[Mapping[str, Json]]) -> CredentialTemplate:
         scopes=tuple(sorted(scopes)),
         ttl_seconds=_least(credential.get("ttl_seconds") for credential in credentials),
         role=first.get("role", ""),
-        single_use=any(credential.get("single_use") is True for credential in credentials),
+        uses=uses,
     )
 
 

@@ -219,7 +219,8 @@ def _write_credential(message: types_pb.Credential, credential: IssuedCredential
     message.audience = credential.audience
     message.scopes.extend(credential.scopes)
     _write_time(message.expire_time, credential.expires_at)
-    message.single_use = credential.single_use
+    message.single_use = credential.uses == 1
+    message.uses = credential.uses
     if credential.fields:
         message.fields.update(credential.fields)
 

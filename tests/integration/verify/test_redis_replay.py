@@ -46,6 +46,29 @@ def test_a_holders_caveat_does_not_make_redis_forget_a_use(server, store_class, 
     assert client.expiretime(key) >= time.time() + 250
 
 
+def test_uses_are_counted_in_redis(server, store_class, tmp_path):
+    issuer = FakeIssuer("refunds")
+    jwks = issuer.write_jwks(tmp_path / "jwks.json")
+    replicas = [
+        Verifier(
+            "refunds",
+            issuer=issuer.name,
+            jwks=jwks,
+            replay=store_class(redis.Redis.from_url(server.url)),
+        )
+        for _ in range(2)
+    ]
+    token = issuer.jwt("t", uses=5)
+    accepted = 0
+    for number in range(12):
+        try:
+            replicas[number % 2].verify(token, "t", {})
+            accepted += 1
+        except Rejected as rejected:
+            assert rejected.code == "credential_used"  # noqa: PT017
+    assert accepted == 5
+
+
 def test_a_store_that_does_not_answer_refuses(store_class):
     with pytest.raises(ReplayUnavailable):
         store_class(redis.Redis(port=1)).accept("i", "a", time.time() + 60)

@@ -106,6 +106,7 @@ def test_json(tabard):
     assert code == 0
     assert document["allowed"] is True
     assert document["credential"]["single_use"] is True
+    assert document["credential"]["uses"] == 1
     assert "value" not in document["credential"]
     _, out, _ = tabard("call", "notes.write", "--arg", "text=milk", "--json", "--show-credential")
     assert json.loads(out)["credential"]["value"].count(".") == 2

@@ -86,7 +86,7 @@ async def test_a_backend_accepts_it_for_exactly_this_call(issuers, verifier, kin
 
 @both_kinds
 async def test_a_backend_accepts_a_single_use_once(issuers, verifier, kind):
-    value = await issue(issuers, kind, single_use=True)
+    value = await issue(issuers, kind, uses=1)
     verifier.verify(value, "refunds.create", ARGUMENTS, "billing")
 
     with pytest.raises(Rejected):

@@ -108,7 +108,7 @@ async def test_a_credential_holds_exactly_the_documented_claims(issuers, kind):
         found.scopes,
         found.tool,
         found.call_digest,
-        found.single_use,
+        found.uses,
     ) == (
         "cred-1",
         kind,
@@ -116,8 +116,15 @@ async def test_a_credential_holds_exactly_the_documented_claims(issuers, kind):
         ("orders:read", "refunds:write"),
         "refunds.create",
         CALL,
-        False,
+        0,
     )
+
+
+@both_kinds
+async def test_uses_that_are_counted(issuers, kind):
+    """A verifier that knows nothing of ``tabard_uses`` accepts the credential once."""
+    found = issuers.inspect((await issue(issuers, kind, uses=3)).value)
+    assert (found.claims["tabard_single_use"], found.claims["tabard_uses"], found.uses) == (True, 3, 3)
 
 
 @both_kinds
@@ -126,15 +133,14 @@ async def test_optional_claims(issuers, kind):
     call = ToolCall("refunds.create", "billing", {}, b"{}", CALL)
     plain = grant_of(subject=Subject("bob", "https://login.example.org"))
 
-    found = issuers.inspect(
-        (await issue(issuers, kind, call=call, single_use=True, scopes=(), grant=plain)).value
-    )
+    found = issuers.inspect((await issue(issuers, kind, call=call, uses=1, scopes=(), grant=plain)).value)
 
-    assert (found.claims["tabard_server"], found.claims["tabard_single_use"], found.single_use) == (
+    assert (found.claims["tabard_server"], found.claims["tabard_single_use"], found.uses) == (
         "billing",
         True,
-        True,
+        1,
     )
+    assert "tabard_uses" not in found.claims
     assert (found.claims["scope"], found.scopes) == ("", ())
     assert "auth_time" not in found.claims
     assert found.claims["act"] == {"sub": PREFIX + "front"}

@@ -30,7 +30,7 @@ ACTIVE = Introspection(
     subject_issuer="https://idp",
     tool="refunds.create",
     call_digest="d",
-    single_use=True,
+    uses=1,
     claims={"tabard_chain": ["a"], "active": False},
 )
 

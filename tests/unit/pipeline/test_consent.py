@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jwt
 import pytest
 import tabard
 
@@ -34,6 +35,19 @@ grant contains {
 	"credential": {"kind": "macaroon", "audience": "shop", "single_use": _no, "ttl_seconds": 60},
 } if {
 	input.tool.name == "buy"
+}
+
+grant contains {
+	"code": "rent",
+	"charges": {"cents": 10},
+	"credential": {"kind": "jwt", "audience": "shop", "uses": 3, "ttl_seconds": 60},
+} if {
+	input.tool.name == "rent"
+}
+
+ask contains {"code": "rented", "approvers": ["finance"], "reason": "large", "uses": 1, "ttl_seconds": 300} if {
+	input.tool.name == "rent"
+	input.tool.arguments.cents > 10000
 }
 
 _yes if input.operation
@@ -123,6 +137,31 @@ async def test_a_charged_calls_credential_is_for_one_use(zone):
     decision = await (await zone.start_task()).authorize("buy", {})
     assert decision.credential.single_use
     assert not decision.reusable
+
+
+async def test_a_charge_covers_as_many_uses_as_its_rule_says(zone):
+    """They are counted by the backend, and the credential isn't renewed or reused."""
+    task = await zone.start_task()
+    decision = await task.authorize("rent", {"to": "ACME", "cents": 5})
+    credential = decision.credential
+    assert (credential.uses, credential.single_use, decision.reusable) == (3, False, False)
+    claims = jwt.decode(credential.value, options={"verify_signature": False})
+    assert (claims["tabard_single_use"], claims["tabard_uses"]) == (True, 3)
+    assert await code(task.renew(credential, {"to": "ACME", "cents": 5})) == "credential_invalid"
+    again = await task.authorize("rent", {"to": "ACME", "cents": 5}, request_id="again")
+    assert await task.authorize("rent", {"to": "ACME", "cents": 5}, request_id="again") == again
+
+
+async def test_a_persons_word_is_for_one_use_whatever_the_charge_covers(zone, command):
+    """The approver was shown one call."""
+    task, call = await zone.start_task(), {"to": "ACME", "cents": 20000}
+    with pytest.raises(tabard.ApprovalRequired) as needed:
+        await task.authorize("rent", call)
+    (pending,) = needed.value.approvals
+    await command("approve", pending.approval_id, token=zone.approver())
+    approved = zone.agent("orchestrator").task(pending.call_grant)
+    decision = await approved.authorize("rent", call, discharges=[await poll(zone, pending)])
+    assert decision.credential.uses == 1
 
 
 async def test_a_renewal_needs_the_calls_arguments(zone):

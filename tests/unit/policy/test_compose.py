@@ -141,7 +141,38 @@ def test_what_was_approved_or_charged_is_for_one_use(asking, reuse, charges, kin
         assert decision.allowed is ({("m", code) for code in asking} <= approved)
         if decision.allowed:
             once = bool(approved or charges)
-            assert (decision.credential.single_use, decision.reuse) == (once, reuse and not once)
+            assert (decision.credential.uses, decision.reuse) == (int(once), reuse and not once)
+
+
+STATED = st.fixed_dictionaries(
+    {}, optional={"uses": st.integers(1, 100), "single_use": st.booleans(), "charges": st.just({"cents": 1})}
+)
+
+
+@given(st.lists(STATED, min_size=1, max_size=4), st.booleans())
+def test_the_fewest_uses_count_and_a_charge_covers_what_its_own_element_says(stated, approved):
+    """An element that doesn't say how many uses its charge covers covers one, whatever the others say."""
+    grants, fewest = [], []
+    for number, one in enumerate(stated):
+        said = {name: value for name, value in one.items() if name != "charges"}
+        charges = {"charges": one["charges"]} if "charges" in one else {}
+        grants.append({"code": f"g{number}", "credential": JWT | said, "reuse": True, **charges})
+        if one.get("single_use"):
+            fewest.append(1)
+        elif "uses" in one:
+            fewest.append(one["uses"])
+        elif charges:
+            fewest.append(1)
+    approvals = frozenset([("m", "big")]) if approved else frozenset()
+    decision = compose(document(grant=grants), Operation.AUTHORIZE, approvals=approvals)
+    expected = 1 if approved else min(fewest, default=0)
+    assert (decision.credential.uses, decision.reuse) == (expected, expected == 0)
+
+
+@pytest.mark.parametrize("uses", [0, -1, 101, 1.5, "2", None, True])
+def test_uses_are_a_small_number(uses):
+    answer = document(grant=[{"code": "ok", "credential": JWT | {"uses": uses}}])
+    assert codes(compose(answer, Operation.AUTHORIZE)) == ["policy_error"]
 
 
 def test_a_broken_element_names_module_and_line():
@@ -203,13 +234,13 @@ def test_scopes_that_are_missing_are_none():
 
 def test_single_use_wins_over_reuse():
     decision = granted(JWT, {**JWT, "single_use": True}, reuse=True)
-    assert decision.credential.single_use
+    assert decision.credential.uses == 1
     assert not decision.reuse
 
 
 def test_a_charge_is_for_one_use():
     decision = granted(JWT, {**JWT, "single_use": False}, reuse=True, charges={"cents": 1})
-    assert decision.credential.single_use
+    assert decision.credential.uses == 1
     assert not decision.reuse
 
 

@@ -85,7 +85,7 @@ async def test_the_support_desk(start):
         runtime, Operation.AUTHORIZE, call("refunds.create", order_id="o", customer_id="c", amount_cents=500)
     )
     assert decision.allowed
-    assert decision.credential.single_use
+    assert decision.credential.uses == 1
     assert decision.credential.audience == "https://refunds.internal"
     assert decision.revision == runtime.revision
     assert await codes(runtime, call("refunds.create", amount_cents=10001)) == ["amount_too_high"]

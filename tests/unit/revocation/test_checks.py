@@ -195,7 +195,7 @@ def credential(link: str, **changes) -> Introspection:
         "subject_issuer": IDP,
         "tool": "refunds.read",
         "call_digest": "",
-        "single_use": False,
+        "uses": 0,
         "claims": claims,
     }
     return Introspection(**(values | changes))

@@ -111,6 +111,6 @@ def _describe(issuer, credential_id):
         subject_issuer=claims["sub_iss"],
         tool="t",
         call_digest=claims["tabard_call"],
-        single_use=False,
+        uses=0,
         claims=claims,
     )

@@ -48,6 +48,7 @@ def test_each_credential_is_judged_as_the_file_says(verifier, case):
     assert case["accepted"] == (case["code"] == "")
 
 
-def test_single_use_holds_over_the_sequence(verifier):
-    for case in VECTORS["single_use"]:
+@pytest.mark.parametrize("part", ["single_use", "uses"])
+def test_uses_are_counted_over_the_sequence(verifier, part):
+    for case in VECTORS[part]:
         assert outcome(verifier, case) == case["code"], case["name"]

@@ -4,6 +4,8 @@ import base64
 import hmac
 import json
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
@@ -67,6 +69,12 @@ def test_a_genuine_credential_hands_over_subject_chain_and_purpose(issuer, verif
         ({"tctx": "x"}, "credential_claims"),
         ({"tabard_call": None}, "credential_claims"),
         ({"tabard_single_use": "true"}, "credential_claims"),
+        ({"tabard_uses": 3}, "credential_claims"),
+        ({"tabard_uses": 3, "tabard_single_use": False}, "credential_claims"),
+        *[
+            ({"tabard_uses": uses, "tabard_single_use": True}, "credential_claims")
+            for uses in (1, 0, -3, 101, 2.5, True, "3", [3])
+        ],
     ],
 )
 def test_claims_that_do_not_fit_are_refused(issuer, verifier, kind, options, code):
@@ -117,6 +125,33 @@ def test_a_single_use_credential_is_accepted_once(issuer, verifier, kind):
     assert code_of(verifier, token, arguments={}) == "arguments_mismatch"
     assert verifier.verify(token, "refunds.create", ARGUMENTS).single_use
     assert code_of(verifier, token) == "credential_used"
+
+
+@pytest.mark.parametrize("kind", ["jwt", "macaroon"])
+def test_a_credential_with_uses_is_accepted_so_often(issuer, verifier, kind):
+    token, other = (getattr(issuer, kind)("refunds.create", ARGUMENTS, uses=3) for _ in range(2))
+    for _ in range(3):
+        assert code_of(verifier, token, arguments={}) == "arguments_mismatch"
+        verified = verifier.verify(token, "refunds.create", ARGUMENTS)
+        assert (verified.uses, verified.single_use) == (3, False)
+    for _ in range(2):
+        assert code_of(verifier, token) == "credential_used"
+    assert verifier.verify(other, "refunds.create", ARGUMENTS)
+
+
+def test_uses_are_counted_among_all_that_ask_at_once(issuer, verifier):
+    token = issuer.jwt("refunds.create", ARGUMENTS, uses=20)
+
+    def outcome(_: int) -> str:
+        try:
+            verifier.verify(token, "refunds.create", ARGUMENTS)
+        except Rejected as rejected:
+            return rejected.code
+        return "accepted"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = Counter(pool.map(outcome, range(60)))
+    assert outcomes == {"accepted": 20, "credential_used": 40}
 
 
 def test_another_credential_is_accepted_more_than_once(issuer, verifier):

@@ -61,8 +61,9 @@ class CredentialServiceServicer:
     def RenewCredential(self, request, context):
         """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
         not expired. Policy must still grant its call without charge and without
-        asking a person, and a renew rule must apply. A credential for single use
-        isn't renewed. A refusal is a successful RPC whose decision is a deny.
+        asking a person, and a renew rule must apply. A credential whose
+        uses are counted isn't renewed. A refusal is a successful RPC whose
+        decision is a deny.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,8 +38,9 @@ class CredentialServiceStub:
     RenewCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RenewCredentialRequest, _credential_service_pb2.RenewCredentialResponse]
     """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
     not expired. Policy must still grant its call without charge and without
-    asking a person, and a renew rule must apply. A credential for single use
-    isn't renewed. A refusal is a successful RPC whose decision is a deny.
+    asking a person, and a renew rule must apply. A credential whose
+    uses are counted isn't renewed. A refusal is a successful RPC whose
+    decision is a deny.
     """
     RevokeCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]
     """RevokeCredential revokes a credential that was issued to the presented
@@ -66,8 +67,9 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     RenewCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RenewCredentialRequest, _credential_service_pb2.RenewCredentialResponse]  # type: ignore[assignment]
     """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
     not expired. Policy must still grant its call without charge and without
-    asking a person, and a renew rule must apply. A credential for single use
-    isn't renewed. A refusal is a successful RPC whose decision is a deny.
+    asking a person, and a renew rule must apply. A credential whose
+    uses are counted isn't renewed. A refusal is a successful RPC whose
+    decision is a deny.
     """
     RevokeCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]  # type: ignore[assignment]
     """RevokeCredential revokes a credential that was issued to the presented
@@ -97,8 +99,9 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.RenewCredentialResponse, _abc.Awaitable[_credential_service_pb2.RenewCredentialResponse]]:
         """RenewCredential replaces a credential of kind "jwt" or "macaroon" that has
         not expired. Policy must still grant its call without charge and without
-        asking a person, and a renew rule must apply. A credential for single use
-        isn't renewed. A refusal is a successful RPC whose decision is a deny.
+        asking a person, and a renew rule must apply. A credential whose
+        uses are counted isn't renewed. A refusal is a successful RPC whose
+        decision is a deny.
         """
 
     @_abc_1.abstractmethod

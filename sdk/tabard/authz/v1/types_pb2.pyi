@@ -186,6 +186,7 @@ class Credential(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     SINGLE_USE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """"jwt", "macaroon", "vault" or "exchange". A decision whose policy grants
     kind "none" carries no credential.
@@ -198,6 +199,10 @@ class Credential(_message.Message):
     """The one audience that accepts the credential."""
     single_use: _builtins.bool
     """True if a backend accepts the credential exactly once."""
+    uses: _builtins.int
+    """How many times a backend accepts the credential. 0 means any number of
+    times until it expires.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Scopes that the credential carries, sorted."""
@@ -223,10 +228,11 @@ class Credential(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         single_use: _builtins.bool = ...,
         fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        uses: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "credential_id", b"credential_id", "expire_time", b"expire_time", "fields", b"fields", "kind", b"kind", "scopes", b"scopes", "single_use", b"single_use", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "credential_id", b"credential_id", "expire_time", b"expire_time", "fields", b"fields", "kind", b"kind", "scopes", b"scopes", "single_use", b"single_use", "uses", b"uses", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

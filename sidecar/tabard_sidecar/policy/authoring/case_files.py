@@ -30,6 +30,9 @@ class ExpectedCredential(Keys):
     scopes: list[str] | None = Field(default=None, description="All its scopes, in any order.")
     ttl_seconds: float | None = Field(default=None, description="Longest life in seconds.")
     single_use: bool | None = Field(default=None, description="Whether the backend accepts it only once.")
+    uses: int | None = Field(
+        default=None, description="How often the backend accepts it; 0 if any number of times."
+    )
     role: str | None = Field(default=None, description="Role at the issuer.")
 
     @model_validator(mode="after")

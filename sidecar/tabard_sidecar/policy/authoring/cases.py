@@ -224,6 +224,7 @@ def _credential_differences(expect: Expected, decision: PolicyDecision) -> Itera
         asdict(decision.credential) if decision.credential is not None else {"kind": "none"}
     )
     actual["scopes"] = sorted(actual.get("scopes", ()))
+    actual["single_use"] = actual.setdefault("uses", 0) == 1
     for name in sorted(expect.credential.model_fields_set):
         wanted = getattr(expect.credential, name)
         wanted = sorted(set(wanted)) if name == "scopes" and wanted is not None else wanted
