@@ -30,9 +30,10 @@ say = @printf '\033[1m==>\033[0m %s\n' $(1)
 
 # What an installed environment depends on: the lock, the packages' metadata and
 # the engine's Go source with the hook that compiles it.
-LOCKED := uv.lock pyproject.toml $(wildcard sdk/pyproject.toml sidecar/pyproject.toml engine/pyproject.toml engine/*.py)
+LOCKED := uv.lock pyproject.toml $(wildcard sdk/pyproject.toml sidecar/pyproject.toml engine/pyproject.toml engine/cli/pyproject.toml) \
+  $(wildcard engine/*.py engine/cli/*.py) engine/tabard_opa/_toolchain.py
 ENGINE := $(shell find engine -name '*.go' -o -name 'go.mod' -o -name 'go.sum' 2>/dev/null)
-WHEELS := dist/.built-tabard dist/.built-tabard-sidecar dist/.built-tabard-opa
+WHEELS := dist/.built-tabard dist/.built-tabard-sidecar dist/.built-tabard-opa dist/.built-tabard-opa-cli
 REGO := $(shell find rego -name '*.rego' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
 # --- Environments ----------------------------------------------------------
@@ -148,7 +149,7 @@ types: .venv/.synced-dev ## mypy, strict
 	$(call say,'mypy')
 	@$(RUN)mypy --no-error-summary
 
-OPA = $(RUN)python -m tabard_opa
+OPA = $(RUN)python -m tabard_opa_cli
 
 .PHONY: rego
 rego: .venv/.synced-dev ## opa fmt, check, test with coverage; Regal; generated schemas in step
@@ -197,7 +198,7 @@ docs-check: .venv/.synced-dev
 wheels: $(WHEELS) ## Build sdists, and from them wheels, into dist/
 
 # One package at a time, so that a change in Python doesn't link the engine again.
-# The engine's wheel is for any machine with glibc 2.28 (manylinux), linked with ziglang from PyPI.
+# The wheels of engine and opa are for any machine with glibc 2.28 (manylinux), linked with ziglang from PyPI.
 # LOCAL=1: for this machine, linked with its own C compiler.
 define package
 dist/.built-$(1): $(2)/pyproject.toml $(3) $(UV_READY) | .venv/pyvenv.cfg
@@ -209,13 +210,17 @@ endef
 sources = $(shell find $(1) -type f \( -name '*.py' -o -name '*.lua' -o -name '*.toml' -o -name '*.md' -o -name '*.typed' \) 2>/dev/null)
 $(eval $(call package,tabard,sdk,$(call sources,sdk)))
 $(eval $(call package,tabard-sidecar,sidecar,$(call sources,sidecar) $(REGO)))
-$(eval $(call package,tabard-opa,engine,$(call sources,engine) $(ENGINE)))
+$(eval $(call package,tabard-opa,engine,$(call sources,engine/tabard_opa) engine/hatch_build.py engine/README.md $(ENGINE)))
+$(eval $(call package,tabard-opa-cli,engine/cli,$(call sources,engine/cli) engine/tabard_opa/_toolchain.py $(ENGINE)))
 
 .PHONY: wheels-aarch64
-wheels-aarch64: $(WHEELS) ## The engine's wheel for aarch64 as well, cross-linked, into dist/
-	$(call say,'building tabard-opa for aarch64')
-	@rm -f dist/tabard_opa-*_aarch64.whl
-	@TABARD_OPA_MANYLINUX=1 TABARD_OPA_MACHINE=aarch64 $(UV) build --quiet --wheel --package tabard-opa --python .venv/bin/python --out-dir dist
+wheels-aarch64: $(WHEELS) ## The wheels of engine and opa for aarch64 as well, cross-linked, into dist/
+	@rm -f dist/tabard_opa-*_aarch64.whl dist/tabard_opa_cli-*_aarch64.whl
+	@for package in tabard-opa tabard-opa-cli; do \
+	  printf '\033[1m==>\033[0m building %s for aarch64\n' $$package; \
+	  TABARD_OPA_MANYLINUX=1 TABARD_OPA_MACHINE=aarch64 \
+	    $(UV) build --quiet --wheel --package $$package --python .venv/bin/python --out-dir dist; \
+	done
 
 .PHONY: bench
 bench: .venv/.synced-bench ## Measure; ONLY=name for one benchmark. Writes bench/results/
@@ -241,7 +246,7 @@ workspaces: .venv/.synced-dev ## Requests and attacks of two workspaces through 
 .PHONY: clean
 clean: ## Remove what was built (not the caches under ~/.cache)
 	rm -rf .venv .venv-agentdojo .venv-frameworks .bootstrap .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
-	  engine/tabard_opa/_lib sidecar/tabard_sidecar/_rego
+	  engine/tabard_opa/_lib engine/cli/tabard_opa_cli/_lib sidecar/tabard_sidecar/_rego
 
 .PHONY: help
 help: ## Show this list

@@ -23,7 +23,7 @@ from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
 from tabard.caveats import Limits
 from tabard.delegation import narrow
-from tabard_opa import opa_binary
+from tabard_opa_cli import opa_binary
 
 from bench.echo_server import METHOD
 from bench.glue import Glue

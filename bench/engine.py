@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import Any
 
 import aiohttp
-from tabard_opa import Engine, EvaluationError, Policy, opa_binary
+from tabard_opa import Engine, EvaluationError, Policy
+from tabard_opa_cli import opa_binary
 
 from bench.harness import Figure, percentile, publish
 

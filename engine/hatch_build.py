@@ -1,4 +1,4 @@
-"""Builds the engine's library, and for wheels the opa command line, when the package is built or installed."""
+"""Builds the engine's library when the package is built or installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _load_toolchain(root: str) -> ModuleType:
 
 
 class EngineBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Builds the library beside the source for editable installs; packs library and command line into wheels."""
+    """Builds the library beside the source for editable installs; packs it into wheels."""
 
     PLUGIN_NAME = "custom"
 
@@ -47,16 +47,14 @@ class EngineBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         toolchain = tools.find_toolchain()
         source = Path(self.root) / "go"
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{self._platform(tools)}"
+        build_data["tag"] = f"py3-none-{tools.platform_tag()}"
         if version == "editable":
             tools.build_library(toolchain, source, Path(self.root) / "tabard_opa" / "_lib" / tools.LIBRARY)
             return
         self._scratch = tempfile.TemporaryDirectory(prefix="tabard-opa-")
-        folder = Path(self._scratch.name)
-        tools.build_library(toolchain, source, folder / tools.LIBRARY)
-        tools.build_command(toolchain, source, folder / tools.COMMAND)
-        for name in (tools.LIBRARY, tools.COMMAND):
-            build_data["force_include"][str(folder / name)] = f"tabard_opa/_lib/{name}"
+        library = Path(self._scratch.name) / tools.LIBRARY
+        tools.build_library(toolchain, source, library)
+        build_data["force_include"][str(library)] = f"tabard_opa/_lib/{tools.LIBRARY}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was built for the wheel only."""
@@ -64,10 +62,3 @@ class EngineBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         scratch = getattr(self, "_scratch", None)
         if scratch is not None:
             scratch.cleanup()
-
-    @staticmethod
-    def _platform(tools: ModuleType) -> str:
-        if tools.is_release():
-            major, minor = tools.RELEASE_GLIBC
-            return f"manylinux_{major}_{minor}_{tools.machine()}"
-        return f"linux_{tools.machine()}"

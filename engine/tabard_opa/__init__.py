@@ -1,8 +1,6 @@
 """Open Policy Agent as a library: compile Rego, evaluate it under a deadline, evaluate it partially."""
 
-from tabard_opa._toolchain import ToolchainError
 from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
-from tabard_opa.command import opa_binary
 from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
 from tabard_opa.policy import Clause, Explanation, Policy
@@ -20,10 +18,8 @@ __all__ = [
     "Policy",
     "PolicyProblem",
     "TabardOpaError",
-    "ToolchainError",
     "VerificationKey",
     "default_capabilities",
-    "opa_binary",
     "opa_version",
     "parse_bundle",
 ]

@@ -1,6 +1,6 @@
 """Finds Go and a C compiler, and builds the library and the command line.
 
-Imports only the standard library, because the build hook uses it.
+Imports only the standard library, because the build hooks of both packages load it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -69,6 +68,14 @@ def machine() -> str:
         message = f"{MACHINE_SWITCH} is {' or '.join(_GOARCH)}, and needs {RELEASE_SWITCH}=1"
         raise ToolchainError(message)
     return wanted
+
+
+def platform_tag() -> str:
+    """Return the platform in the tag of a wheel."""
+    if is_release():
+        major, minor = RELEASE_GLIBC
+        return f"manylinux_{major}_{minor}_{machine()}"
+    return f"linux_{machine()}"
 
 
 def go_on_path() -> str | None:
@@ -211,9 +218,3 @@ def _executable(program: Path) -> Path:
     if not os.access(program, os.X_OK):
         program.chmod(program.stat().st_mode | 0o111)
     return program
-
-
-def note(message: str) -> None:
-    """Print a progress message to standard error."""
-    sys.stderr.write(f"tabard-opa: {message}\n")
-    sys.stderr.flush()

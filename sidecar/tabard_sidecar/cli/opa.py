@@ -24,29 +24,33 @@ def opa(arguments: tuple[str, ...]) -> None:
     """Run the OPA command line in the version of the embedded engine."""
     binary = str(opa_program())
     try:
-        os.execv(binary, ["opa", *arguments])  # noqa: S606 - the engine's own binary, no shell
+        os.execv(binary, ["opa", *arguments])  # noqa: S606 - our own program, no shell
     except OSError as error:
-        raise Failure(
-            "the OPA command line can't be started",
-            exit_codes.UNREACHABLE,
-            where=str(error.filename or ""),
-            next_step="Install tabard-opa from a wheel, or run `make engine` in a checkout.",
-        ) from error
+        raise _unusable(f"the OPA command line can't be started: {error}") from error
 
 
 def opa_program() -> Path:
-    """Return the path of the OPA command line; a checkout builds it on first use.
+    """Return the path of the OPA command line.
 
     Raises:
-        Failure: it can't be built.
+        Failure: it isn't installed.
     """
-    from tabard_opa import ToolchainError, opa_binary  # noqa: PLC0415 - may have to build the program
-
+    try:
+        from tabard_opa_cli import opa_binary  # noqa: PLC0415 - a package that serving doesn't need
+    except ImportError as error:
+        raise _unusable("the OPA command line isn't installed: a sidecar serves without it") from error
     try:
         return opa_binary()
-    except (OSError, ToolchainError) as error:
-        raise Failure(
-            f"the OPA command line can't be built: {error}",
-            exit_codes.UNREACHABLE,
-            next_step="Install tabard-opa from a wheel, or run `make engine` in a checkout.",
-        ) from error
+    except OSError as error:
+        raise _unusable(str(error)) from error
+
+
+def _unusable(problem: str) -> Failure:
+    return Failure(
+        problem,
+        exit_codes.UNREACHABLE,
+        next_step=(
+            "Install it beside the sidecar: `pip install 'tabard[policy]'`, with the same --find-links or index "
+            "as the sidecar. In a checkout: `make .venv/.synced-dev`."
+        ),
+    )

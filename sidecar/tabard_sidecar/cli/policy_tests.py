@@ -42,26 +42,17 @@ _SOURCE_SUFFIXES = frozenset({".json", ".rego", ".yaml", ".yml"})
 def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own
     """Run the Rego tests (`*_test.rego`) and the decision cases (`*_cases.yaml`) below PATHS.
 
-    The cases below a PATH are decided by the whole policy at that PATH. Exit code 0 if there are tests or cases and all
+    The cases below a PATH are decided by the whole policy at that PATH. Rego tests need the package tabard-opa-cli
+    (`pip install 'tabard[policy]'`), cases don't. Exit code 0 if there are tests or cases and all
     pass, 1 if not, 4 if the policy or a file with cases can't be used.
     """
-    from tabard_sidecar.policy.authoring.testing import TestRunError, run_tests  # noqa: PLC0415
-
     targets = [
         find_target(path, given["catalogue_file"], given["config_file"], given["assignments"])
         for path in given["paths"] or (None,)
     ]
+    program = _program(targets)
     cases = _run_cases(targets, given["pattern"], flag=given["catalogue_file"] is not None)
-    try:
-        tests = run_tests(
-            opa_program(),
-            [target.path for target in targets],
-            insecure_builtins=frozenset().union(*(target.options.insecure_builtins for target in targets)),
-            coverage=given["coverage"],
-            pattern=given["pattern"],
-        )
-    except TestRunError as error:
-        raise Failure(f"the tests can't be run\n{error}", exit_codes.POLICY, see=GUIDE) from error
+    tests = _run_tests(program, targets, coverage=given["coverage"], pattern=given["pattern"])
     low = given["coverage"] and (tests.coverage or 0.0) < given["threshold"]
     ok = tests.passed + cases.passed > 0 and not tests.failed and not cases.failed and not low
     if given["as_json"]:
@@ -69,6 +60,32 @@ def test(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's
     else:
         _print(tests, cases, verbose=given["verbose"])
     ctx.exit(exit_codes.OK if ok else exit_codes.NEGATIVE)
+
+
+def _program(targets: Sequence[Target]) -> Path | None:
+    """Return the `opa` program if there are Rego tests; cases need none."""
+    from tabard_sidecar.policy.authoring.testing import has_tests  # noqa: PLC0415
+
+    return opa_program() if has_tests([target.path for target in targets]) else None
+
+
+def _run_tests(
+    program: Path | None, targets: Sequence[Target], *, coverage: bool, pattern: str
+) -> TestReport:
+    from tabard_sidecar.policy.authoring.testing import TestReport, TestRunError, run_tests  # noqa: PLC0415
+
+    if program is None:
+        return TestReport(passed=0, failed=(), skipped=0, output="")
+    try:
+        return run_tests(
+            program,
+            [target.path for target in targets],
+            insecure_builtins=frozenset().union(*(target.options.insecure_builtins for target in targets)),
+            coverage=coverage,
+            pattern=pattern,
+        )
+    except TestRunError as error:
+        raise Failure(f"the tests can't be run\n{error}", exit_codes.POLICY, see=GUIDE) from error
 
 
 def _run_cases(targets: Sequence[Target], pattern: str, *, flag: bool) -> CaseReport:
@@ -83,6 +100,8 @@ def _run_cases(targets: Sequence[Target], pattern: str, *, flag: bool) -> CaseRe
 
     from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.cases import CaseReport, Catalogues, run_cases  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.testing import has_tests  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.workbench import deciding  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     results: list[CaseResult] = []
@@ -94,6 +113,9 @@ def _run_cases(targets: Sequence[Target], pattern: str, *, flag: bool) -> CaseRe
             try:
                 catalogues = Catalogues(target.catalogue, for_all=target.catalogue if flag else None)
                 report = run_cases(engine, target.path, target.options, catalogues, pattern=pattern)
+                if not report.results and not has_tests([target.path]):
+                    with deciding(engine, target.path, target.options):
+                        pass  # nothing else compiles it
             except PolicyBrokenError as error:
                 raise broken(error.problems, "the policy or its cases") from error
             except NoDecision as error:

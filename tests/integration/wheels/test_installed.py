@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import subprocess
@@ -17,20 +18,37 @@ from tests.integration.wheels.conftest import INSTALL_SECONDS, ROOT, Shell, bloc
 from tests.support import markdown
 
 FIRST_CALL_SECONDS = 120
-DISTRIBUTIONS = ("tabard", "tabard_opa", "tabard_sidecar")
+DISTRIBUTIONS = ("tabard", "tabard_opa", "tabard_opa_cli", "tabard_sidecar")
+MACHINES = ("tabard_opa", "tabard_opa_cli")
 
 
 def test_nothing_of_the_checkout_is_used(installed: Shell):
     """Every package comes from site-packages."""
-    for package in ("tabard", "tabard_opa", "tabard_sidecar"):
+    for package in DISTRIBUTIONS:
         where = installed(f"python -c 'import {package}; print({package}.__file__)'")
         assert "/.venv/lib/" in where
         assert str(ROOT) not in where
 
 
 def test_versions(installed: Shell):
-    """The command is there, and so is the engine."""
+    """The command is there, and so are the engine and the opa program, in one version."""
     assert "1.22." in installed("tabard version")
+    assert installed("tabard opa version") == installed("tabard-opa version")
+    assert f"Version: {json.loads(installed('tabard version --json'))['opa']}\n" in installed(
+        "tabard opa version"
+    )
+
+
+def test_a_machine_that_only_serves_has_no_opa_program(installed: Shell):
+    """Without its package cases are decided; Rego tests tell the line that installs it, and that line does."""
+    installed("tabard init lean && pip uninstall --quiet --yes tabard-opa-cli")
+    try:
+        assert "opa" not in installed("ls .venv/bin .venv/lib/python3*/site-packages/tabard_opa/_lib").split()
+        told = installed("cd lean && tabard policy test 2>&1 || test $? = 6")
+        assert "next: Install it beside the sidecar: `pip install 'tabard[policy]'`" in told
+        assert "0 failed" in installed("cd lean && rm policy/*/*_test.rego && tabard policy test")
+    finally:
+        installed("pip install --quiet --find-links dist 'tabard[policy]'")
     assert "1.22." in installed("tabard opa version")
 
 
@@ -91,9 +109,10 @@ def test_packages_carry_their_licence_and_types(name: str):
         assert any(member.endswith("/LICENSE") for member in archive.getnames())
 
 
-def test_the_engines_wheels_load_where_their_tags_say():
+@pytest.mark.parametrize("name", MACHINES)
+def test_wheels_with_machine_code_load_where_their_tags_say(name: str):
     """auditwheel finds no symbol newer than the tag's glibc, and no library that the machine may lack."""
-    wheels = sorted((ROOT / "dist").glob("tabard_opa-[0-9]*.whl"))
+    wheels = sorted((ROOT / "dist").glob(f"{name}-[0-9]*.whl"))
     assert any(wheel.name.endswith(f"_{platform.machine()}.whl") for wheel in wheels)
     for wheel in wheels:
         tagged = re.search(r"-manylinux_(\d+)_(\d+)_(\w+)\.whl$", wheel.name)
@@ -105,7 +124,7 @@ def test_the_engines_wheels_load_where_their_tags_say():
             check=True,
         ).stdout
         needs = re.search(
-            r'consistent with\s+the\s+following\s+platform\s+tag:\s+"manylinux_(\d+)_(\d+)_(\w+)"', shown
+            r'consistent\s+with\s+the\s+following\s+platform\s+tag:\s+"manylinux_(\d+)_(\d+)_(\w+)"', shown
         )
         assert needs, shown
         assert (int(needs[1]), int(needs[2])) <= (int(tagged[1]), int(tagged[2])) == (2, 28)

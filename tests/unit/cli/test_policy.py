@@ -32,16 +32,6 @@ def test_check_of_a_good_policy():
     assert len(report["revision"]) == 64
 
 
-def test_a_cache_that_cant_be_written_is_told(tmp_path, monkeypatch):
-    """A checkout builds the opa program into it."""
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    result = run("test", SUPPORT / "policy")
-    assert result.exit_code == exit_codes.UNREACHABLE
-    assert "can't be written" in result.output
-    assert "XDG_CACHE_HOME" in result.output
-
-
 def test_check_tells_every_problem_with_its_line_and_exits_4(tmp_path):
     write(tmp_path, broken=BROKEN)
     code, report = as_json("check", tmp_path)

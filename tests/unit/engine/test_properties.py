@@ -6,7 +6,8 @@ import subprocess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_opa import Engine, EvaluationError, opa_binary
+from tabard_opa import Engine, EvaluationError
+from tabard_opa_cli import opa_binary
 
 MODULE = """package a
 

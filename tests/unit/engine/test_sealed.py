@@ -10,7 +10,8 @@ import threading
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tabard_opa import Engine, EngineError, EvaluationError, default_capabilities, opa_binary
+from tabard_opa import Engine, EngineError, EvaluationError, default_capabilities
+from tabard_opa_cli import opa_binary
 
 from tests.support.untouched import references, untouched
 

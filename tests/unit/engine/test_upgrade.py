@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabard_opa import Engine, opa_binary, opa_version
+from tabard_opa import Engine, opa_version
+from tabard_opa_cli import opa_binary
 
 ROOT = Path(__file__).resolve().parents[3]
 # 1.21.0 to 1.22.0 drop rules silently, and versions before skip the signatures of bundles.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +19,10 @@ TIMEOUT_SECONDS = 600
 
 _FOR_TESTS = frozenset({"rand.intn", "time.now_ns", "uuid.rfc4122"})
 """Builtins that tests may use although policies may not: none of them leaves the process."""
+
+
+_TEST_RULE = re.compile(r"^(todo_)?test_", re.MULTILINE)
+"""What `opa test` runs, in a file of any name."""
 
 
 class TestRunError(Exception):
@@ -47,6 +52,14 @@ class TestReport:
     output: str
     coverage: float | None = None
     uncovered: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+def has_tests(paths: Sequence[Path]) -> bool:
+    """Tell whether a Rego file at or below ``paths`` has a test. Without one, the `opa` program isn't needed."""
+    sources = (file for path in paths for file in _arguments(path) if file.endswith(".rego"))
+    return any(
+        _TEST_RULE.search(Path(file).read_text(encoding="utf-8", errors="replace")) for file in sources
+    )
 
 
 def run_tests(

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from tabard_opa import opa_binary
+from tabard_opa_cli import opa_binary
 from tabard_sidecar.policy.authoring.cases import Catalogues, run_cases
 from tabard_sidecar.policy.authoring.testing import run_tests
 from tabard_sidecar.policy.catalogue import Catalogue

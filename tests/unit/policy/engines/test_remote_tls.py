@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 
 import pytest
-from tabard_opa import opa_binary
+from tabard_opa_cli import opa_binary
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig

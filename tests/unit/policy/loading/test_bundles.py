@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from tabard_opa import opa_binary
+from tabard_opa_cli import opa_binary
 from tabard_sidecar.policy.loading.bundles import BundleKeys, same_data
 from tabard_sidecar.policy.loading.sources import load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError

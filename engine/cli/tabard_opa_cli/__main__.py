@@ -1,19 +1,18 @@
-"""Runs the opa command line as ``python -m tabard_opa …``."""
+"""Runs the opa command line as ``python -m tabard_opa_cli …``."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from tabard_opa._toolchain import ToolchainError
-from tabard_opa.command import opa_binary
+from tabard_opa_cli import opa_binary
 
 
 def main() -> None:
     """Replace this process by ``opa`` with the same arguments."""
     try:
         program = opa_binary()
-    except ToolchainError as error:
+    except FileNotFoundError as error:
         sys.exit(f"tabard-opa: {error}")
     os.execv(program, [str(program), *sys.argv[1:]])  # noqa: S606 - our own program, no shell
 
