@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -132,6 +133,47 @@ async def test_asking_before_the_call_charges_once(bank):
         result = await agents.Runner.run(agent, "pay")
     assert len(bank.paid) == 3
     assert len([text for text in told(result) if text.startswith("paid")]) == 3
+
+
+@pytest.mark.parametrize("people", ["two tasks", "one task"])
+@pytest.mark.parametrize("amounts", ["alike", "different"])
+async def test_runs_whose_call_ids_are_alike_share_no_answer(bank, people, amounts):
+    """Each call is paid for once, although every run asks before any makes its call."""
+    paid: list[tabard.Credential] = []
+
+    @tabard.guard("pay")
+    def pay(to: str, cents: int, credential: tabard.Credential = tabard.INJECTED) -> str:
+        """Pay a bill."""
+        paid.append(credential)
+        return f"paid {cents} to {to}"
+
+    tool = function_tool(pay)
+    waiting, asked = asyncio.Barrier(2), tool.needs_approval
+
+    async def together(*about: Any) -> bool:
+        answer = await asked(*about)
+        await waiting.wait()
+        return answer
+
+    tool.needs_approval = together
+
+    async def run(cents: int) -> None:
+        calls = [("pay", {"to": "Bob", "cents": cents})]
+        agent = agents.Agent(name="payer", tools=[tool], model=ScriptedModel(*calls))
+        await agents.Runner.run(agent, "pay")
+
+    async def person(*runs: int) -> None:
+        """Make the runs in one task, and see what they have left of its three payments."""
+        async with bank.task() as task:
+            await asyncio.gather(*map(run, runs))
+            for _ in range(3 - len(runs)):
+                await task.authorize("pay", {"to": "Eve", "cents": 1})
+            with pytest.raises(tabard.Denied, match="budget_exhausted"):
+                await task.authorize("pay", {"to": "Eve", "cents": 1})
+
+    second = 5 if amounts == "alike" else 6
+    await (person(5, second) if people == "one task" else asyncio.gather(person(5), person(second)))
+    assert len(paid) == len({credential.credential_id for credential in paid}) == 2
 
 
 async def test_a_framework_that_approves_without_the_person_gets_nothing(bank):

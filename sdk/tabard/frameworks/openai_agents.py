@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import agents
 from agents.function_schema import function_schema
@@ -22,7 +24,11 @@ from tabard._model import ToolCall
 from tabard._tool import MARK, Tool
 from tabard.errors import TabardError
 
+if TYPE_CHECKING:
+    from tabard._task import TaskBase
+
 _MAX_PREPARED = 1000
+_MAX_ALIKE = 16
 _Invoke = Callable[[ToolContext[Any], str], Awaitable[Any]]
 
 
@@ -64,14 +70,12 @@ class _Asked:
         self._invoke = invoke
         self._tool = tool
         self._schema = function_schema(function, strict_json_schema=False)
-        self._ids: OrderedDict[str, str] = OrderedDict()
+        self._ids = _RequestIds()
 
     async def needs_approval(self, context: Any, params: dict[str, Any], call_id: str) -> bool:  # noqa: ANN401
         """Tell whether a person has to approve the call."""
-        self._ids[call_id] = uuid.uuid4().hex
-        if len(self._ids) > _MAX_PREPARED:
-            self._ids.popitem(last=False)
         try:
+            task = self._tool.current().of_kind(aio.Task)
             args, kwargs = self._schema.to_call_args(self._schema.params_pydantic_model(**params))
             first = (context,) if self._schema.takes_context else ()
             arguments = self._tool.binding.bind((*first, *args), kwargs).arguments
@@ -80,9 +84,9 @@ class _Asked:
                 arguments,
                 server=self._tool.server,
                 scopes=self._tool.scopes,
-                request_id=self._ids[call_id],
+                request_id=self._ids.make(task, call_id, params),
             )
-            return _approvals.waits(await self._tool.current().of_kind(aio.Task).decide(call))
+            return _approvals.waits(await task.decide(call))
         except (TabardError, ValueError, agents.AgentsException):
             return False  # the call itself says what is wrong
 
@@ -92,6 +96,50 @@ class _Asked:
         Raises:
             InvalidRequest: no task is current: a mistake of the program, which the model can't correct.
         """
-        self._tool.current()
-        with _context.use_request_id(self._ids.pop(context.tool_call_id, "") or uuid.uuid4().hex):
+        prepared = self._ids.take(self._tool.current(), context.tool_call_id, _parsed(arguments))
+        with _context.use_request_id(prepared or uuid.uuid4().hex):
             return await self._invoke(context, arguments)
+
+
+class _RequestIds:
+    """Request ids of calls that were asked about and not made, by task, the model's call id and arguments.
+
+    A model's server may repeat call ids, in other runs and for other people. So an id is for one call, the newest for a call
+    that is alike.
+    """
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[str, list[str]] = OrderedDict()
+
+    def make(self, task: TaskBase, call_id: str, arguments: object) -> str:
+        """Return a new one."""
+        alike = self._made.setdefault(_key(task, call_id, arguments), [])
+        alike.append(uuid.uuid4().hex)
+        del alike[:-_MAX_ALIKE]
+        if len(self._made) > _MAX_PREPARED:
+            self._made.popitem(last=False)
+        return alike[-1]
+
+    def take(self, task: TaskBase, call_id: str, arguments: object) -> str:
+        """Return the newest and forget it; empty if there is none."""
+        key = _key(task, call_id, arguments)
+        alike = self._made.get(key)
+        if not alike:
+            return ""
+        found = alike.pop()
+        if not alike:
+            del self._made[key]
+        return found
+
+
+def _key(task: TaskBase, call_id: str, arguments: object) -> str:
+    text = json.dumps([task.grant, call_id, arguments], sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _parsed(arguments: str) -> object:
+    """Read arguments as the framework does before it asks."""
+    try:
+        return json.loads(arguments) if arguments else {}
+    except ValueError:
+        return None
