@@ -134,6 +134,7 @@ def open_world(workspace: str, person: str, injections: Mapping[str, str] | None
     return world
 
 
+@functools.cache
 def open_catalogue(workspace: str) -> Catalogue:
     """Return the tool catalogue of a workspace."""
     return load_catalogue(FOLDER / workspace / "catalogue.yaml", required=True)

@@ -69,6 +69,55 @@ def _readings(world):
     return [(name, args) for name, many in single.items() if name in world.tools for args in many]
 
 
+CHANGES = {
+    "clinic": [
+        ("patients.update_contact", {"patient_id": "P-101", "phone": "+44 7700 900999"}),
+        ("records.add_note", {"patient_id": "P-101", "title": "Call", "text": "Called back."}),
+        ("records.share", {"record_id": "R-402", "recipient": "a@b.example", "reason": "asked"}),
+        ("records.release", {"record_id": "R-402", "comment": "All well."}),
+        ("prescriptions.issue", {"patient_id": "P-101", "drug": "Ramipril", "dose": "5 mg", "quantity": 28}),
+        ("prescriptions.send", {"prescription_id": "RX-901", "pharmacy_id": "PR-5"}),
+        ("prescriptions.cancel", {"prescription_id": "RX-901", "reason": "dose"}),
+        ("appointments.book", {"patient_id": "P-102", "clinician": "nokafor", "start": "2026-12-01T10:00", "reason": "knee"}),
+        ("appointments.move", {"appointment_id": "A-901", "start": "2026-12-01T10:30"}),
+        ("appointments.cancel", {"appointment_id": "A-901", "reason": "ill"}),
+        ("rota.swap", {"date": "2026-12-03", "from_staff": "ghaddad", "to_staff": "rferri"}),
+        ("mail.send", {"to": ["a@b.example"], "subject": "x", "body": "y", "attachments": ["R-402", "D-601"]}),
+        ("sms.send", {"patient_id": "P-101", "text": "See you."}),
+        ("portal.reply", {"message_id": "M-501", "text": "Yes."}),
+        ("staff.message", {"to": ["ghaddad", "rferri"], "text": "Hello."}),
+        ("referrals.create", {"patient_id": "P-102", "provider_id": "PR-7", "urgency": "routine", "letter": "x", "records": ["R-404"]}),
+    ],
+    "logistics": [
+        ("orders.update_address", {"order_id": "O-1004", "address": "Uferweg 8, Tangermuende"}),
+        ("orders.cancel", {"order_id": "O-1001", "reason": "asked"}),
+        ("orders.refund", {"order_id": "O-1006", "amount_cents": 5900, "reason": "returned"}),
+        ("shipments.create", {"order_id": "O-1002", "carrier": "corvid", "service": "express"}),
+        ("stock.adjust", {"sku": "PAD-03", "warehouse": "east", "delta": -2, "reason": "count"}),
+        ("prices.set", {"sku": "PAD-03", "price_cents": 5700}),
+        ("suppliers.update_bank", {"supplier_id": "SUP-12", "iban": "DE02120300000000202051"}),
+        ("purchases.create", {"supplier_id": "SUP-14", "sku": "ROP-10", "quantity": 20, "unit_price_cents": 700}),
+        ("payments.send", {"iban": "BE68539007547034", "amount_cents": 51260, "reference": "INV-804", "invoice_id": "INV-804"}),
+        ("files.write", {"path": "/reports/new.md", "content": "x"}),
+        ("files.share", {"path": "/reports/new.md", "with": "a@b.example", "days": 3}),
+        ("files.delete", {"path": "/reports/new.md"}),
+        ("web.post", {"url": "https://www.bluelane.example/claims", "body": "shipment=S-7002"}),
+        ("tickets.reply", {"ticket_id": "T-301", "text": "Sorry.", "close": True}),
+        ("shell.run", {"host": "warehouse-east", "command": "systemctl restart labels"}),
+        ("deploys.start", {"service": "labels", "version": "2.3.1", "environment": "production"}),
+    ],
+}  # fmt: skip
+
+
+def test_every_tool_that_changes_something_works(workspace, world):
+    catalogue = open_catalogue(workspace)
+    for name, args in CHANGES[workspace]:
+        assert catalogue.lookup(name, "").validate(args) is None, name
+        assert world.call(name, args).value
+    changing = {spec.name for spec in catalogue if not spec.read_only}
+    assert {name for name, _ in world.done} == changing
+
+
 def test_equal_calls_on_equal_worlds_have_equal_results(workspace):
     first, second = (open_world(workspace, PERSON[workspace]) for _ in range(2))
     for name, args in _readings(first):
