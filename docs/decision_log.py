@@ -55,6 +55,7 @@ DECISION = {
     "charges": "Amounts that were charged, by budget.",
     "labels": "Labels that the task got, or that a new task has from earlier ones.",
     "approvals": "Approvals that were used.",
+    "facts": "Facts that the call noted, by name.",
     "approvals_asked": "Approvals that were requested: the call waits for a person.",
     "task_id": "Task that was started, or to which the change belongs.",
     "link": "New holder of the grant: the id of its place in the chain.",
@@ -125,6 +126,8 @@ ABOUT = {
     "signed.charges": "What it says that the call cost.",
     "signed.refunds": "What it gives back.",
     "signed.labels": "What it says that the call returned.",
+    "signed.facts": "What it noted of the call, by name.",
+    "signed.failed": "`true`: the call did nothing, so the facts that it noted were taken back.",
 }
 OPERATIONS = {
     "start_task": "A task is started for a person.",

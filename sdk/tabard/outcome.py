@@ -1,4 +1,4 @@
-"""Signed outcomes: a backend states what a call cost, what it refunds, and which labels its result has.
+"""Signed outcomes: a backend states what a call cost or made, what it refunds, and which labels its result has.
 
 The backend returns the token in the response header ``Tabard-Outcome``, and the agent passes it to the sidecar with
 ``report_outcome``. The sidecar trusts the backend's signature, not the agent.
@@ -37,6 +37,8 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
     charges: Mapping[str, int] | None = None,
     refunds: Mapping[str, int] | None = None,
     labels: Iterable[str] = (),
+    facts: Mapping[str, Iterable[str]] | None = None,
+    failed: bool = False,
     now: float | None = None,
 ) -> str:
     """Return a signed outcome of a call, a compact JWT (RFC 7515) that is valid for five minutes.
@@ -47,10 +49,19 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
         audience: this backend.
         decision_id: the decision that the call's credential was issued for (claim ``rctx.decision_id``).
         charges: what the call cost beyond its charge, by name of the budget.
-        refunds: what is given back of its charge, by name. Amounts of one outcome only are counted per decision.
+        refunds: what is given back of its charge, by name. Amounts and facts of one outcome only are counted per decision.
         labels: labels of the result, for example ``"untrusted"``.
+        facts: what the task's facts get, by name, for example the id of what the call made: ``{"files_made": ["/a"]}``. The
+            policy's grant must have listed each name under ``notes``.
+        failed: the call did nothing: the facts that its grant noted are taken back. It says nothing of charges.
         now: seconds since the epoch; this machine's clock by default.
+
+    Raises:
+        ValueError: a failed call has facts.
     """
+    noted = {name: sorted(set(elements)) for name, elements in (facts or {}).items()}
+    if failed and any(noted.values()):
+        raise ValueError("a failed call notes no facts: leave out facts, or failed")
     issued = int(time.time() if now is None else now)
     claims = {
         "iss": audience,
@@ -60,6 +71,8 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
         "charges": dict(charges or {}),
         "refunds": dict(refunds or {}),
         "labels": list(labels),
+        "facts": noted,
+        "failed": failed,
     }
     header = {"alg": ALGORITHM, "kid": key_id, "typ": TYPE}
     content = f"{_segment(header)}.{_segment(claims)}"

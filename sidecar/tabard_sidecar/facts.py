@@ -54,6 +54,10 @@ class Facts:
         """Return the number of elements and counters."""
         return sum(map(len, self.sets.values())) + len(self.counters)
 
+    def as_json(self) -> dict[str, list[str] | int]:
+        """Return them as grants state them."""
+        return {**{name: list(elements) for name, elements in self.sets.items()}, **self.counters}
+
     def joined(self, other: Facts) -> Facts:
         """Return what both say together: sets are united, counters added."""
         if not other:
@@ -111,6 +115,22 @@ def facts_of(rows: Iterable[tuple[str, str, int]]) -> Facts:
     return Facts({name: tuple(sorted(found)) for name, found in sets.items()}, counters)
 
 
+def stated_facts(stated: Iterable[Mapping[str, list[str] | int]]) -> Facts:
+    """Return the facts that grants state: sets are united, and the largest value of a counter counts."""
+    sets: dict[str, set[str]] = {}
+    counters: dict[str, int] = {}
+    for one in stated:
+        for name, value in one.items():
+            if isinstance(value, list):
+                sets.setdefault(name, set()).update(value)
+            else:
+                counters[name] = max(counters.get(name, 0), int(value))
+    return Facts(
+        {name: tuple(sorted(found)) for name, found in sets.items() if found},
+        {name: amount for name, amount in counters.items() if amount},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What a grant notes when its call is allowed.
@@ -124,6 +144,28 @@ class Notes:
     task: Facts = NO_FACTS
     branch: Facts = NO_FACTS
     backend: Mapping[str, FactScope] = field(default_factory=dict)
+
+    def kinds(self) -> set[tuple[str, FactKind]]:
+        """Return the names with what the call takes them for."""
+        sets = {*self.task.sets, *self.branch.sets, *self.backend}
+        counters = {*self.task.counters, *self.branch.counters}
+        return {(name, FactKind.SET) for name in sets} | {(name, FactKind.COUNTER) for name in counters}
+
+    def as_json(self) -> dict[str, list[str] | int]:
+        """Return what the call notes, in the task and in the branch."""
+        return self.task.joined(self.branch).as_json()
+
+    @property
+    def too_large(self) -> str:
+        """What one call may not note, as a sentence; empty if there is nothing of that."""
+        for name, elements in (*self.task.sets.items(), *self.branch.sets.items()):
+            if len(elements) > MOST_ELEMENTS:
+                return (
+                    f"the call would note {len(elements)} elements of {name!a}; {MOST_ELEMENTS} are accepted"
+                )
+            if any(len(element.encode()) > MOST_ELEMENT_BYTES for element in elements):
+                return f"an element of {name!a} is longer than {MOST_ELEMENT_BYTES} bytes"
+        return ""
 
     def rows(self, link_id: str) -> list[FactRow]:
         """Return the rows that a call of a holder's link adds."""

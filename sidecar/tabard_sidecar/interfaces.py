@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tabard_sidecar.facts import FactKind
 from tabard_sidecar.model import (
     Agent,
     Ask,
@@ -99,6 +100,11 @@ class LeasedPolicy(Protocol):
     @property
     def reads_calls(self) -> bool:
         """True unless it is certain that no rule looks at a task's calls."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, FactKind]:
+        """The facts that its grants note, by name; empty if they note none."""
         ...
 
     async def decide(

@@ -14,6 +14,7 @@ from typing import Any
 
 from tabard.caveats import Budget, Caveat, Limits
 
+from tabard_sidecar.facts import Notes
 from tabard_sidecar.reasons import PolicyCode, ReasonCode
 
 REPORTED = "reported:"
@@ -279,7 +280,8 @@ class PolicyDecision:
     require a person's approval and don't have it; they are set only if nothing else denies and something
     grants.
 
-    ``charges`` are amounts by name of the budget, the largest that any grant names; labels are united.
+    ``charges`` are amounts by name of the budget, the largest that any grant names; labels are united. ``notes`` are the
+    facts that the call notes, ``None`` if there are none.
     """
 
     revision: str
@@ -294,6 +296,7 @@ class PolicyDecision:
     obligations: tuple[Obligation, ...] = ()
     limits: tuple[Limits, ...] = ()
     ttl_seconds: float | None = None
+    notes: Notes | None = None
 
     @property
     def allowed(self) -> bool:
@@ -315,6 +318,7 @@ class PolicyDecision:
             self.obligations,
             self.limits,
             self.ttl_seconds,
+            self.notes,
         )
 
 

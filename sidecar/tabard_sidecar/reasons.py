@@ -77,6 +77,7 @@ ReasonCode = Literal[
     "budget_not_granted",
     "budget_exhausted",
     "labels_exceeded",
+    "facts_exceeded",
     # Tools and arguments
     "tool_unknown",
     "arguments_invalid",

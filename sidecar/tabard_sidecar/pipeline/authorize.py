@@ -28,6 +28,7 @@ from tabard_sidecar.pipeline.reservations import (
 )
 from tabard_sidecar.pipeline.stages import Stages, evaluate, reserve
 from tabard_sidecar.pipeline.task_states import TaskStateReader
+from tabard_sidecar.pipeline.turns import Turns
 from tabard_sidecar.state import ReserveState, TaskState
 from tabard_sidecar.util.whole import whole
 
@@ -54,6 +55,7 @@ class Authorizer:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
+        self._turns = Turns()
 
     async def authorize(self, request: AuthorizeRequest) -> Decision:
         """Decide about one tool call.
@@ -109,20 +111,39 @@ class Authorizer:
     async def _decide(
         self, call: VerifiedCall, reader: TaskStateReader, state: TaskState, recorder: DecisionRecorder
     ) -> Answer:
-        """Decide on the task's state; a cached one can only lead to an allow, which reserving confirms."""
-        stages = self._stages
-        for _ in range(MOST_EVALUATIONS):
-            proposal = await self._propose(call, state, recorder)
-            if proposal.allowed:
-                reserved = await reserve(stages, call, state, proposal.policy, proposal.credential, recorder)
-                if reserved.state is ReserveState.DONE:
-                    return Answer(await self._allow(proposal, recorder))
-                if reserved.state is not ReserveState.CHANGED and not state.cached:
-                    raise refusal(call.grant, reserved)
-            elif not state.cached:
-                return Answer(await self._deny(call, proposal, recorder))
-            state = await reader.read()
+        """Decide on the task's state, and again as long as it changes meanwhile.
+
+        Calls that change it all the time, because each of them notes a fact, would hinder each other without end: from the
+        second evaluation on, the calls of a task take turns, and a call that comes meanwhile waits for its own.
+        """
+        root_id = call.grant.root_id
+        if not self._turns.taken(root_id):
+            answer = await self._decide_once(call, state, recorder)
+            if answer is not None:
+                return answer
+        async with self._turns.take(root_id):
+            for _ in range(MOST_EVALUATIONS):
+                answer = await self._decide_once(call, await reader.read(), recorder)
+                if answer is not None:
+                    return answer
         raise contended()
+
+    async def _decide_once(
+        self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder
+    ) -> Answer | None:
+        """Decide on a state of the task; ``None`` if it isn't the present one.
+
+        A cached state can only lead to an allow, which reserving confirms.
+        """
+        proposal = await self._propose(call, state, recorder)
+        if not proposal.allowed:
+            return None if state.cached else Answer(await self._deny(call, proposal, recorder))
+        reserved = await reserve(self._stages, call, state, proposal.policy, proposal.credential, recorder)
+        if reserved.state is ReserveState.DONE:
+            return Answer(await self._allow(proposal, recorder))
+        if reserved.state is not ReserveState.CHANGED and not state.cached:
+            raise refusal(call.grant, reserved)
+        return None
 
     async def _propose(self, call: VerifiedCall, state: TaskState, recorder: DecisionRecorder) -> _Proposal:
         """Evaluate policy and narrow what it grants to the grant."""

@@ -150,7 +150,8 @@ class Credentials:
     ) -> Decision | None:
         """Decide on the task's present state; ``None`` if it changed meanwhile.
 
-        A renewal must pass every rule that a new call has to pass, without asking a person, and adds the labels of one.
+        A renewal must pass every rule that a new call has to pass, without asking a person, and adds the labels of one. It
+        notes no facts: uses of a credential for a call that notes any are counted, so it isn't renewed.
         """
         stages = self._stages
         state = await stages.task_states.look_up(call.agent, call.grant, with_calls=call.policy.reads_calls)

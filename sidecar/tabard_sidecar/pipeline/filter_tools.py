@@ -53,7 +53,9 @@ class ToolFilter:
             }
             unknown = [tool for tool in possible if _identity(tool) not in answers]
             if unknown:
-                inputs = stages.inputs.filter_tools(agent, verified, unknown, state=state, now=stages.clock())
+                inputs = stages.inputs.filter_tools(
+                    agent, verified, unknown, state=state, now=stages.clock(), facts=policy.facts
+                )
                 found = await policy.filter_tools(inputs)
                 for tool, answer in zip(map(_identity, unknown), found, strict=True):
                     answers[tool] = self._answers[keys[tool]] = answer

@@ -1,8 +1,8 @@
-"""Counts the actual cost of calls and adds labels for the data that they read.
+"""Counts the actual cost of calls, adds labels for the data that they read, and corrects the facts that they noted.
 
 An agent's own report can only raise a cost or add a label, which is marked as reported. An outcome that the call's backend
-signed can also give a charge back. Its amounts count once per decision, so a retry is answered like the first report. The
-backend signs with a key that it derives from its audience's key (``tabard keys export``).
+signed can also give a charge back, take back the facts of a call that failed, and note others that the grant left to it. Its
+amounts and facts count once per decision, so a retry is answered like the first report. The backend signs with a key that it derives from its audience's key (``tabard keys export``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import jwt
 from tabard.outcome import ALGORITHM, TYPE, outcome_key
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.facts import MOST_ELEMENT_BYTES, MOST_ELEMENTS, MOST_NAMES
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.keyring import credential_info
@@ -32,6 +33,8 @@ _SKEW_SECONDS = 5.0
 _PROBLEMS = {
     OutcomeState.COUNTED: "another one was counted for this decision, so only its labels were added",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
+    OutcomeState.FACTS_FULL: "the task would have too many facts",
+    OutcomeState.NOT_NOTABLE: "it notes a fact that the grant's notes don't list",
     OutcomeState.FULL: "this workload would have added too many labels",
     OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
 }
@@ -112,7 +115,11 @@ class Outcomes:
         if claims.get("decision_id") != request.decision_id:
             raise _invalid("it speaks of another decision")
         return SignedOutcome(
-            audience, _amounts(claims, "charges"), _amounts(claims, "refunds"), _labels(claims)
+            audience,
+            _amounts(claims, "charges"),
+            _amounts(claims, "refunds"),
+            _labels(claims),
+            *_facts(claims),
         )
 
 
@@ -127,6 +134,10 @@ def _about(outcome: Outcome, *, succeeded: bool) -> dict[str, Any]:
             "refunds": dict(outcome.signed.refunds),
             "labels": outcome.signed.labels,
         }
+        if outcome.signed.facts:
+            about["signed"]["facts"] = {name: list(found) for name, found in outcome.signed.facts.items()}
+        if outcome.signed.failed:
+            about["signed"]["failed"] = True
     return about
 
 
@@ -154,8 +165,32 @@ def _labels(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
+def _facts(claims: Mapping[str, Any]) -> tuple[Mapping[str, tuple[str, ...]], bool]:
+    """Return the elements to note by name, and whether the call failed."""
+    stated, failed = claims.get("facts", {}), claims.get("failed", False)
+    if not isinstance(failed, bool):
+        raise _invalid("its failed must be true or false")
+    if (
+        not isinstance(stated, dict)
+        or len(stated) > MOST_NAMES
+        or not all(isinstance(found, list) and len(found) <= MOST_ELEMENTS for found in stated.values())
+        or not all(_is_element(one) for found in stated.values() for one in found)
+    ):
+        raise _invalid(
+            f"its facts must be at most {MOST_ELEMENTS} texts of {MOST_ELEMENT_BYTES} bytes under each name"
+        )
+    facts = {name: tuple(sorted(set(found))) for name, found in stated.items() if found}
+    if facts and failed:
+        raise _invalid("a failed call notes no facts")
+    return facts, failed
+
+
+def _is_element(one: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(one, str) and _is_text(one) and 0 < len(one.encode()) <= MOST_ELEMENT_BYTES
+
+
 def _is_text(label: str) -> bool:
-    """Tell whether a label is valid Unicode: JSON can encode a lone surrogate, which no store can keep."""
+    """Tell whether a text is valid Unicode: JSON can encode a lone surrogate, which no store can keep."""
     return not any("\ud800" <= character <= "\udfff" for character in label)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from cachetools import FIFOCache
 from tabard.caveats import Caveat, Limits, caveat_json, limits_json
 
+from tabard_sidecar.facts import NO_FACTS, FactKind, Facts
 from tabard_sidecar.interfaces import CandidateTool
 from tabard_sidecar.model import (
     Agent,
@@ -52,9 +53,10 @@ class PolicyInput:
         tool, asserted = call.tool, call.context
         annotations = encode(dict(call.spec.annotations)) if call.spec is not None else b"{}"
         return joined(
-            b'{"operation":"authorize",',
+            b'{"operation":"authorize","delegation":{"children":%d,' % state.children,
             self._verified(call.agent, call.grant),
-            b',"children":%d},"tool":{"name":' % state.children,
+            *_facts(call.policy.facts, call.grant, state.facts),
+            b',"tool":{"name":',
             encode(tool.name),
             b',"server":',
             encode(tool.server),
@@ -79,9 +81,11 @@ class PolicyInput:
             "arguments": call.tool.arguments,
             "annotations": {} if call.spec is None else dict(call.spec.annotations),
         }
-        return self.without_tool(Operation.RENEW, call.agent, call.grant, state=state, now=now, tool=tool)
+        return self.without_tool(
+            Operation.RENEW, call.agent, call.grant, state=state, now=now, tool=tool, facts=call.policy.facts
+        )
 
-    def filter_tools(
+    def filter_tools(  # noqa: PLR0913 - one argument per part of the input
         self,
         agent: Agent,
         grant: VerifiedGrant,
@@ -89,9 +93,10 @@ class PolicyInput:
         *,
         state: TaskState,
         now: float,
+        facts: Mapping[str, FactKind],
     ) -> list[bytes]:
         """Return the input per tool for asking whether some arguments could be allowed."""
-        same = self.without_tool(Operation.FILTER_TOOLS, agent, grant, state=state, now=now)
+        same = self.without_tool(Operation.FILTER_TOOLS, agent, grant, state=state, now=now, facts=facts)
         head = same.text.removesuffix(b"}") + b',"tool":'
         return [
             head
@@ -108,19 +113,24 @@ class PolicyInput:
         *,
         state: TaskState,
         now: float,
+        facts: Mapping[str, FactKind],
         request: Mapping[str, Any] | None = None,
         tool: Mapping[str, Any] | None = None,
     ) -> JsonText:
-        """Return the input for an operation on a grant that isn't about one tool."""
+        """Return the input for an operation on a grant that isn't about one tool.
+
+        ``facts`` are those that the policy's grants note.
+        """
         extra = b'"request":' + encode(request) + b"," if request is not None else b""
         if tool is not None:
             extra += b'"tool":' + encode(tool) + b","
         return joined(
             b'{"operation":"',
             operation.value.encode(),
-            b'",',
+            b'","delegation":{"children":%d,' % state.children,
             self._verified(agent, grant),
-            b',"children":%d},' % state.children,
+            *_facts(facts, grant, state.facts),
+            b",",
             extra,
             b'"context":{"time":',
             b"%.6f" % now,
@@ -131,15 +141,25 @@ class PolicyInput:
 
     @staticmethod
     def start_task(  # noqa: PLR0913 - one argument per part of the input
-        agent: Agent, subject: Subject, intent: Intent, task: Task, limits: Limits, *, now: float
+        agent: Agent,
+        subject: Subject,
+        intent: Intent,
+        task: Task,
+        limits: Limits,
+        *,
+        now: float,
+        facts: Mapping[str, FactKind],
     ) -> JsonText:
-        """Return the input for starting a task; there is no grant yet."""
+        """Return the input for starting a task; there is no grant yet, and there are no facts."""
+        none = (
+            {"facts": {name: _value(kind, name, NO_FACTS) for name, kind in facts.items()}} if facts else {}
+        )
         text = encode(
             {
                 "operation": Operation.START_TASK.value,
                 "subject": _subject(subject),
                 "agent": _agent(agent, ""),
-                "task": _task(task),
+                "task": _task(task) | none,
                 "delegation": {"depth": 0, "chain": [], "constraints": [], "children": 0},
                 "request": {"limits": limits_json(limits)}
                 | ({"intent_limits": limits_json(intent.limits)} if intent.limits is not None else {}),
@@ -152,7 +172,7 @@ class PolicyInput:
         return JsonText(text)
 
     def _verified(self, agent: Agent, grant: VerifiedGrant) -> bytes | LongPart:
-        """Return subject, agent, task and delegation, the last one still open for its ``children``."""
+        """Return the rest of delegation after its ``children``, subject, agent and task, the last one still open."""
         try:
             known = self._grants[grant.digest]
         except KeyError:
@@ -164,11 +184,11 @@ class PolicyInput:
             {"holder": link.holder, "sub_agent": link.sub_agent, "caveats": _caveats(link.caveats)}
             for link in grant.links
         ]
-        text = _open_delegation(
+        text = _open(
+            delegation={"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)},
             subject=_subject(grant.subject),
             agent=_agent(agent, grant.sub_agent),
             task=_task(grant.task),
-            delegation={"depth": grant.depth, "chain": chain, "constraints": _caveats(grant.caveats)},
         )
         found = text if len(text) <= LONG_BYTES else LongPart(text, _brief(agent, grant), _VERIFIED)
         if len(text) <= self._grants.maxsize:
@@ -181,19 +201,36 @@ def _size(entry: tuple[Agent, bytes | LongPart]) -> int:
     return len(part) if isinstance(part, bytes) else len(part.text) + len(part.brief)
 
 
-def _open_delegation(**members: Mapping[str, Any]) -> bytes:
-    """Encode members of an object without its braces, and without the last brace of the last member."""
-    return encode(members)[1:-2]
+def _open(**members: Mapping[str, Any]) -> bytes:
+    """Encode members of an object without the beginning of the first member and the last brace of the last one."""
+    return encode(members)[len(b'{"delegation":{') : -2]
 
 
 def _brief(agent: Agent, grant: VerifiedGrant) -> bytes:
     """Return who asks, in place of a verified part that an earlier record holds."""
-    return _open_delegation(
+    return _open(
+        delegation={"depth": grant.depth},
         subject={"id": grant.subject.id, "issuer": grant.subject.issuer},
         agent={"id": agent.id},
         task={"id": grant.task.id},
-        delegation={"depth": grant.depth},
     )
+
+
+def _facts(kinds: Mapping[str, FactKind], grant: VerifiedGrant, facts: Facts) -> Sequence[bytes | LongPart]:
+    """Return the task's facts, and the end of the task."""
+    if not kinds:
+        return (b"}",)
+    parts: list[bytes | LongPart] = []
+    for name, kind in kinds.items():
+        parts.append(b'%b"%b":' % (b"," if parts else b',"facts":{', name.encode()))
+        value = _value(kind, name, facts)
+        items = value if isinstance(value, tuple) else ()
+        parts.append(_changing(encode(value), map(encode, items), grant, f"task.facts.{name}"))
+    return (*parts, b"}}")
+
+
+def _value(kind: FactKind, name: str, facts: Facts) -> tuple[str, ...] | int:
+    return facts.sets.get(name, ()) if kind is FactKind.SET else facts.counters.get(name, 0)
 
 
 def _state(

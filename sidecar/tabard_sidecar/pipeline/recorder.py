@@ -146,8 +146,9 @@ class DecisionRecorder:
         charges: Mapping[str, int],
         labels: Collection[str] = (),
         approvals: Collection[str] = (),
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note what is about to be reserved: charges by budget, labels, ids of approvals.
+        """Note what is about to be reserved: charges by budget, labels, ids of approvals, facts by name.
 
         ``undo`` releases it, and returns False if it isn't there. Follow with :meth:`took` or :meth:`took_nothing`; if
         neither comes, it is unknown whether the store took it.
@@ -164,6 +165,8 @@ class DecisionRecorder:
             wanted["labels"] = sorted(labels)
         if approvals:
             wanted["approvals"] = list(approvals)
+        if facts:
+            wanted["facts"] = dict(facts)
         self._asking_for = wanted
 
     def took(self) -> None:
@@ -181,9 +184,9 @@ class DecisionRecorder:
             self._effects["labels"] = sorted(labels)
 
     def gave_back(self) -> None:
-        """Note that charges and approvals were released; labels stay."""
+        """Note that charges, approvals and facts were released; labels stay."""
         self._undo = None
-        for name in ("charges", "approvals"):
+        for name in ("charges", "approvals", "facts"):
             self._effects.pop(name, None)
 
     def keeps(self, answer: Answer) -> Answer:

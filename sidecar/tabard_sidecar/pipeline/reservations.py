@@ -1,4 +1,4 @@
-"""Reserves what an allowed call takes: charges, labels, uses of approvals, an entry in the task's history."""
+"""Reserves what an allowed call takes: charges, labels, facts, uses of approvals, an entry in the task's history."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tabard_sidecar.pipeline.task_states import task_ended
 from tabard_sidecar.state import Reservation, Reserved, ReserveState, StateStore, TaskState
 from tabard_sidecar.state.store import LABELS_PER_HOLDER, no_work
 
-MOST_EVALUATIONS = 8
-"""How often policy is evaluated again because the task changed meanwhile. Labels are only ever added, so the repetition ends."""
+MOST_EVALUATIONS = 32
+"""How often policy is evaluated because the task changed meanwhile. Within a sidecar such calls take turns, so only as many
+others compete with a call as there are sidecars that work for the task at once."""
 
 
 class Reservations:
@@ -52,13 +53,14 @@ class Reservations:
             NoDecision: the store is out of reach.
         """
         labels = task_labels(call, decision)
-        kept = call.policy.reads_history or bool(call.grant.budgets)
+        kept = call.policy.reads_history or bool(call.grant.budgets) or bool(call.policy.facts)
         takes = (
             any(decision.charges.values())
             or labels
             or decision.branch_labels
             or seen.carried
             or call.approvals
+            or decision.notes is not None
         )
         if not takes and not kept:
             # Without a write nothing confirms that a cached state is still the current one.
@@ -108,6 +110,7 @@ class Reservations:
             usable_until=credential.request.expires_at if credential is not None else 0.0,
             carried=seen.carried,
             unchanged=(seen.changes, seen.revocations) if seen.cached else None,
+            notes=decision.notes,
         )
 
 
@@ -155,6 +158,8 @@ def refusal(grant: IndexedGrant, reserved: Reserved) -> Refused:
             "labels_exceeded",
             f"this workload has added {LABELS_PER_HOLDER} labels for this person, and the call would add another",
         )
+    if reserved.state is ReserveState.FACTS_FULL:
+        return Refused("facts_exceeded", f"the task has no room for another fact under {reserved.what!a}")
     if reserved.state is ReserveState.APPROVAL_USED:
         return Refused(
             "approval_used", f"approval {reserved.what} was used as often as it may, or its time is over"

@@ -146,6 +146,7 @@ async def reserve(  # noqa: PLR0913, PLR0917
         charges=decision.charges,
         labels={*task_labels(call, decision), *decision.branch_labels},
         approvals=[met.approval_id for met in call.approvals],
+        facts=decision.notes.as_json() if decision.notes is not None else None,
     )
     with stages.observer.stage("reserve"):
         reserved = await reservations.reserve(call, state, decision, recorder.decision_id, credential)

@@ -17,7 +17,6 @@ from tabard_sidecar.model import (
     Intent,
     IntentSource,
     Operation,
-    PolicyDecision,
     Subject,
     Task,
     VerifiedGrant,
@@ -29,7 +28,6 @@ from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskReque
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
 from tabard_sidecar.util.ids import new_id
-from tabard_sidecar.util.json_parts import JsonText
 from tabard_sidecar.util.whole import whole
 
 
@@ -199,8 +197,11 @@ class Tasks:
             started_at=now,
             expires_at=now + self._rules.max_ttl_seconds,
         )
-        asked = stages.inputs.start_task(agent, subject, intent, task, request.limits, now=now)
-        decision = await self._evaluate(Operation.START_TASK, asked, recorder)
+        with stages.policy.lease() as policy:
+            asked = stages.inputs.start_task(
+                agent, subject, intent, task, request.limits, now=now, facts=policy.facts
+            )
+            decision = await evaluate(policy, Operation.START_TASK, asked, recorder, stages.observer)
         if not decision.allowed:
             return Answer(recorder.deny(*decision.denials))
         requested = [request.limits] if intent.limits is None else [request.limits, intent.limits]
@@ -227,12 +228,6 @@ class Tasks:
         await self._spend(subject, intent, grant.task.started_at)
         await self._open(grant, recorder)
         recorder.made(grant)
-
-    async def _evaluate(
-        self, operation: Operation, asked: JsonText, recorder: DecisionRecorder
-    ) -> PolicyDecision:
-        with self._stages.policy.lease() as policy:
-            return await evaluate(policy, operation, asked, recorder, self._stages.observer)
 
     async def _open(self, grant: VerifiedGrant, recorder: DecisionRecorder) -> None:
         """Register the task in the store; it inherits labels of this person's recent tasks here.
@@ -284,7 +279,13 @@ class Tasks:
             state = await stages.task_states.standing(agent, grant, with_calls=policy.reads_calls)
             check_delegation(grant, request.holder, now=stages.clock())
             asked = stages.inputs.without_tool(
-                Operation.DELEGATE, agent, grant, state=state, now=stages.clock(), request=wanted
+                Operation.DELEGATE,
+                agent,
+                grant,
+                state=state,
+                now=stages.clock(),
+                request=wanted,
+                facts=policy.facts,
             )
             decision = await evaluate(policy, Operation.DELEGATE, asked, recorder, stages.observer)
         if not decision.allowed:

@@ -9,6 +9,7 @@ from functools import cache
 
 from tabard.caveats import CaveatError, Limits, limits_from_json
 
+from tabard_sidecar.facts import FactKind, FactScope, Notes, stated_facts
 from tabard_sidecar.model import Ask, CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ELEMENTS, schema
@@ -82,6 +83,8 @@ def compose(
     if not granted and not denials:
         denials.append(Reason("no_grant", _nothing_grants(operation, name)))
     merged = _MERGE[name](revision, granted) if not denials else PolicyDecision(revision)
+    if merged.notes is not None and rules is not None:
+        denials += _undeclared(merged.notes, rules.facts, granted)
     denials += merged.denials
     unanswered = [element for element in asked if (element.module, element.value["code"]) not in approvals]
     if not denials and not unanswered:
@@ -183,6 +186,10 @@ def _merge_grants(revision: str, elements: list[_Element]) -> PolicyDecision:
         conflict = _conflict(elements, credentials)
         if conflict is not None:
             return PolicyDecision(revision, denials=(conflict,))
+    notes = _notes(elements)
+    if notes is not None and notes.too_large:
+        reason = Reason("facts_exceeded", notes.too_large, f"policy.{elements[0].module}")
+        return PolicyDecision(revision, denials=(reason,))
     credential = _narrowest(credentials, _uses(elements))
     return PolicyDecision(
         revision,
@@ -193,6 +200,7 @@ def _merge_grants(revision: str, elements: list[_Element]) -> PolicyDecision:
         charges=largest_charges(element.value.get("charges", {}) for element in elements),
         task_labels=_labels(elements, "task"),
         branch_labels=_labels(elements, "branch"),
+        notes=notes,
     )
 
 
@@ -215,6 +223,28 @@ def _labels(elements: Iterable[_Element], scope: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def _notes(elements: Iterable[_Element]) -> Notes | None:
+    """Return what grants note together: sets are united, of counters the largest counts; ``None`` if they note nothing."""
+    scopes: dict[str, list[Mapping[str, Json]]] = {"task": [], "branch": []}
+    backend: dict[str, FactScope] = {}
+    for element in elements:
+        scope = element.value.get("fact_scope", "task")
+        if "facts" in element.value:
+            scopes[scope].append(element.value["facts"])
+        for name in element.value.get("notes", ()):
+            # What the whole task reads, its branches read as well.
+            backend[name] = FactScope(scope) if backend.get(name) is not FactScope.TASK else FactScope.TASK
+    task, branch = (stated_facts(stated) for stated in scopes.values())
+    return Notes(task, branch, backend) if task or branch or backend else None
+
+
+def _undeclared(notes: Notes, declared: Mapping[str, FactKind], elements: list[_Element]) -> list[Reason]:
+    """Return a denial for each fact that wasn't seen, or was another kind, when the policy was loaded."""
+    message = "the grant notes the fact {!a}, which its rule doesn't write out as the same kind"
+    wrong = sorted(name for name, kind in notes.kinds() if declared.get(name) is not kind)
+    return [Reason("policy_error", message.format(name), f"policy.{elements[0].module}") for name in wrong]
+
+
 def _conflict(elements: list[_Element], credentials: list[Mapping[str, Json]]) -> Reason | None:
     for field in ("kind", "audience", "role"):
         values = {credential.get(field, "") for credential in credentials}
@@ -226,7 +256,10 @@ def _conflict(elements: list[_Element], credentials: list[Mapping[str, Json]]) -
 
 
 def _uses(elements: Iterable[_Element]) -> int:
-    """Return how many uses the elements allow; 0 if none of them counts. A charge is for one unless its element says more."""
+    """Return how many uses the elements allow; 0 if none of them counts.
+
+    A charge, and a fact that is noted, is for one unless its element says more.
+    """
     counted: list[int] = []
     for element in elements:
         credential = element.value.get("credential", {})
@@ -234,7 +267,7 @@ def _uses(elements: Iterable[_Element]) -> int:
             counted.append(1)
         elif "uses" in credential:
             counted.append(int(credential["uses"]))
-        elif element.value.get("charges"):
+        elif any(element.value.get(part) for part in ("charges", "facts", "notes")):
             counted.append(1)
     return min(counted, default=0)
 

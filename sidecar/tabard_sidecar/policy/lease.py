@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.facts import FactKind
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.breaker import Breaker
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, Evaluator
@@ -86,6 +87,11 @@ class PolicyLease:
     def reads_calls(self) -> bool:
         """True unless it is certain that no rule reads a task's calls."""
         return self._policy.rules.reads_calls
+
+    @property
+    def facts(self) -> Mapping[str, FactKind]:
+        """The facts that the policy's grants note, by name."""
+        return self._policy.rules.facts
 
     async def decide(
         self,

@@ -16,6 +16,7 @@ LEFT_OUT = "left_out"
 """Member of a record that says what it leaves out: names of members of the input, and which record holds them."""
 _IN_FULL = "in_full"
 _LISTS = ("history.calls", "history.labels")
+_FACTS = "task.facts."
 
 
 class _Known:
@@ -32,20 +33,29 @@ class _Known:
         """Remember these members of a complete record."""
         digest, parts = str(record.get("hash")), {}
         for member in members:
-            if member in _LISTS:
+            if _is_list(member):
                 self._lists[series(member, task_of(asked))] = digest, encode(_found(asked, member))
             else:
-                parts[member] = _found(asked, member)
+                value = _found(asked, member)
+                if member == "task" and isinstance(
+                    value, dict
+                ):  # every record has all of its facts, or names them
+                    value = {name: inner for name, inner in value.items() if name != "facts"}
+                parts[member] = value
         if parts:
             self._parts[digest] = encode(parts)
 
     def find(self, digest: str, member: str, asked: dict[str, Any]) -> tuple[bool, Any]:
         """Tell whether a member of the record with this hash is known, and return its value."""
-        if member in _LISTS:
+        if _is_list(member):
             at, text = self._lists.get(series(member, task_of(asked)), ("", b"null"))
             return at == digest, json.loads(text)
         parts = json.loads(self._parts.get(digest, b"{}"))
         return member in parts, parts.get(member)
+
+
+def _is_list(member: str) -> bool:
+    return member in _LISTS or member.startswith(_FACTS)
 
 
 def completed(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

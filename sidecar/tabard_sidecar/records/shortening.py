@@ -24,7 +24,7 @@ _WHO = ("subject", "agent", "task", "delegation")
 _KEPT = {
     "subject": ("id", "issuer"),
     "agent": ("id",),
-    "task": ("id",),
+    "task": ("id", "facts"),
     "delegation": ("depth", "children"),
 }
 

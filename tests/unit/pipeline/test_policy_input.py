@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from tabard_sidecar.model import Agent, ToolCall
@@ -26,7 +27,9 @@ def build(inputs, agent, grant):
     """Return the input for one call as an object."""
     return json.loads(
         inputs.authorize(
-            VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {}, agent, grant, None, None),
+            VerifiedCall(
+                AuthorizeRequest("", CALL.name), CALL, {}, agent, grant, None, SimpleNamespace(facts={})
+            ),
             TaskState(known=True, children=2),
             now=12.5,
         ).text

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard.caveats import Limits
+from tabard_sidecar.facts import MOST_ELEMENTS, FactKind, Facts
 from tabard_sidecar.model import Obligation, Operation, Reason
 from tabard_sidecar.policy.compose import GRANTING, MAX_ELEMENTS, compose, element_checks
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
@@ -393,3 +394,58 @@ def test_limits_may_hold_whole_numbers_as_floats():
     decision = compose(document(start=[{"code": "a", "limits": stated}]), Operation.START_TASK)
 
     assert decision.limits == (Limits(max_depth=3, ttl_seconds=60, budgets={"usd": 5}),)
+
+
+def test_grants_note_facts_together():
+    """Sets are united, the largest value of a counter counts, and each grant says where its facts are read."""
+    decision = authorize(
+        grant=[
+            {"code": "a", "facts": {"ids": ["b", "a"], "n": 1}, "notes": ["made"], "credential": JWT},
+            {"code": "b", "facts": {"ids": ["a", "c"], "n": 3, "zero": 0, "none": []}, "credential": JWT},
+            {"code": "c", "facts": {"ids": ["d"], "n": 2}, "notes": ["made"], "fact_scope": "branch", "credential": JWT},
+        ]
+    )  # fmt: skip
+    assert decision.notes.task == Facts({"ids": ("a", "b", "c")}, {"n": 3})
+    assert decision.notes.branch == Facts({"ids": ("d",)}, {"n": 2})
+    assert decision.notes.backend == {"made": "task"}
+    assert authorize(grant=[{"code": "a", "facts": {"ids": [], "n": 0}}]).notes is None
+
+
+@pytest.mark.parametrize(
+    ("more", "uses"),
+    [({}, 0), ({"facts": {"n": 1}}, 1), ({"facts": {"ids": ["a"]}}, 1), ({"notes": ["made"]}, 1)],
+)
+def test_a_credential_of_a_call_that_notes_is_for_one_use(more, uses):
+    """Unless the grant says how many uses a note covers."""
+    assert granted(JWT, **more).credential.uses == uses
+    assert granted({**JWT, "uses": 4}, **more).credential.uses == 4
+
+
+@pytest.mark.parametrize(
+    ("elements", "code"),
+    [
+        (["x" * 512], None),
+        (["ü" * 257], "facts_exceeded"),
+        ([f"{number}" for number in range(MOST_ELEMENTS)], None),
+        ([f"{number}" for number in range(MOST_ELEMENTS + 1)], "facts_exceeded"),
+        ([""], "policy_error"),
+        ([1], "policy_error"),
+        ("a", "policy_error"),
+    ],
+)
+def test_one_call_notes_so_much_and_no_more(elements, code):
+    decision = authorize(grant=[{"code": "a", "facts": {"ids": elements}}])
+    assert codes(decision) == ([code] if code else [])
+    assert decision.allowed is (code is None)
+
+
+def test_a_fact_that_the_loader_has_not_seen_is_refused():
+    """Whatever a helper or another program made of it; so is a fact that it took for the other kind."""
+    rules = RuleIndex({"m": {"grant": (RuleSite("m.rego", 1),)}}, facts={"ids": FactKind.SET})
+    for facts, code in (
+        ({"ids": ["a"]}, []),
+        ({"ids": 1}, ["policy_error"]),
+        ({"other": 1}, ["policy_error"]),
+    ):
+        found = compose(document(grant=[{"code": "a", "facts": facts}]), Operation.AUTHORIZE, rules=rules)
+        assert codes(found) == code

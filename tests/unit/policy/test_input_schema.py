@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 from tabard.caveats import Budget, Expiry, Hop, Limits, Tools
+from tabard_sidecar.facts import FactKind, Facts
 from tabard_sidecar.model import (
     Agent,
     BudgetLimit,
@@ -50,7 +52,15 @@ STATE = TaskState(
     spent={"b1": 100, "b2": 30},
     labels=("untrusted",),
     calls=(PastCall("a.read", ("untrusted",), 950.25),),
+    facts=Facts({"orders": ("#W1", "ü"), "of_another_policy": ("x",)}, {"mails": 2}),
 )
+FACTS = {
+    "files": FactKind.SET,
+    "mails": FactKind.COUNTER,
+    "orders": FactKind.SET,
+    "uses": FactKind.COUNTER,
+}
+POLICY = SimpleNamespace(facts=FACTS)
 MET = MetApproval("a1", "pay", "unknown", "7", "https://idp.example", 960.0)
 CALL = ToolCall("a.read", "", {"id": 1}, b'{"id":1}', "d")
 
@@ -67,12 +77,13 @@ def inputs():
             TASK,
             LIMITS,
             now=1000.5,
+            facts=FACTS,
         ),
     )
     yield (
         "authorize",
         build.authorize(
-            VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {"a": 1}, AGENT, GRANT, None, None, (MET,)),
+            VerifiedCall(AuthorizeRequest("", CALL.name), CALL, {"a": 1}, AGENT, GRANT, None, POLICY, (MET,)),
             STATE,
             now=1000.5,
         ),
@@ -80,9 +91,11 @@ def inputs():
     request = {"limits": {}, "holder": "spiffe://x/b"}
     yield (
         "delegate",
-        build.without_tool(Operation.DELEGATE, AGENT, GRANT, state=STATE, now=1000.5, request=request),
+        build.without_tool(
+            Operation.DELEGATE, AGENT, GRANT, state=STATE, now=1000.5, request=request, facts=FACTS
+        ),
     )
-    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, state=STATE, now=1000.5)
+    yield "renew", build.without_tool(Operation.RENEW, AGENT, GRANT, state=STATE, now=1000.5, facts={})
 
 
 @pytest.mark.parametrize(("operation", "text"), list(inputs()), ids=[name for name, _ in inputs()])
@@ -105,6 +118,15 @@ def test_state_and_approvals_are_told_as_they_stand():
         {"module": "pay", "code": "unknown", "approver": approver, "approved_at": 960.0}
     ]
     assert told["delegation"]["children"] == 2
+
+
+def test_facts_are_told_as_the_policy_names_them():
+    """Each name that a grant notes is there, empty until then, and no other; without any there are none."""
+    told = {operation: json.loads(text.text)["task"].get("facts") for operation, text in inputs()}
+    facts = {"files": [], "mails": 2, "orders": ["#W1", "ü"], "uses": 0}
+    assert told["authorize"] == told["delegate"] == facts
+    assert told["start_task"] == {"files": [], "mails": 0, "orders": [], "uses": 0}
+    assert told["renew"] is None
 
 
 def test_the_tests_own_input_fits_the_schema():

@@ -101,9 +101,15 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """A value that fits one of some schemas, such as a part of the input."""
+    """A value that fits one of some schemas, such as a part of the input.
+
+    Attributes:
+        schemas: the schemas.
+        chosen_by: where the literal comes from that chose it, if the literal says which kind of value it means.
+    """
 
     schemas: tuple[Mapping[str, Json], ...]
+    chosen_by: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
 
@@ -16,7 +16,7 @@ from tabard_sidecar.policy.loading.inlining import simple_functions
 from tabard_sidecar.policy.loading.metadata import check_metadata
 from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.placement import check_owners, check_tests
-from tabard_sidecar.policy.loading.reach import check_reach
+from tabard_sidecar.policy.loading.reach import Reach, check_reach
 from tabard_sidecar.policy.loading.reached import reached
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
@@ -185,12 +185,14 @@ def _check(
         # What a module that can't be parsed defines isn't known.
         findings.add(one for one in found if len(parsed) == len(modules) or one.code != "rule_unknown")
         findings.add(check_metadata(file, module))
+    reach = Reach((), {})
     if not findings.broken:  # the rules are followed once each of them is what it seems
-        findings.add(check_reach(parsed, own, data, offers))
+        reach = check_reach(parsed, own, data, offers)
+        findings.add(reach.problems)
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
-    return parsed, own, index_rules(parsed, own)
+    return parsed, own, replace(index_rules(parsed, own), facts=reach.facts)
 
 
 def _parse_own(engine: Engine, modules: Mapping[str, Node], findings: _Findings) -> dict[str, Node]:

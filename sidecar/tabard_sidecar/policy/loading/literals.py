@@ -51,8 +51,9 @@ def _check_ground(term: Node, value: Json, schema: Mapping[str, Json], path: str
 
 
 def _known_names(value: Json, below: str, schema: Mapping[str, Json]) -> str:
-    if isinstance(value, dict) and below in value and below not in schema.get("properties", {}):
-        return "Use one of " + ", ".join(schema.get("properties", ())) + nearest(below, schema["properties"])
+    known = schema.get("properties", {})
+    if isinstance(value, dict) and below in value and known and below not in known:
+        return "Use one of " + ", ".join(known) + nearest(below, known)
     return "Write the element as docs/policy-guide.md describes it"
 
 

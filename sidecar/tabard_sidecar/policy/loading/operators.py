@@ -186,7 +186,7 @@ def require_collection(shape: Shape, frame: Frame) -> None:
     """Find an iteration over what has no items."""
     types = kinds(shape)
     if types and not types & _COLLECTIONS:
-        mismatch(types, _COLLECTIONS, _origin(shape), frame)
+        mismatch(types, _COLLECTIONS, _blamed(shape), frame)
 
 
 def require_key(shape: Shape, key: Shape, frame: Frame) -> None:
@@ -195,7 +195,7 @@ def require_key(shape: Shape, key: Shape, frame: Frame) -> None:
     if not types or (isinstance(key, Values) and key.origin is not None and types & _COLLECTIONS):
         return  # a constant key is looked for itself
     if not types & _COLLECTIONS:
-        mismatch(types, _COLLECTIONS, _origin(shape), frame)
+        mismatch(types, _COLLECTIONS, _blamed(shape), frame)
         return
     known = [_keyed_by(kind, shape) for kind in types]
     of_input = wanted is None and (key.of_input if isinstance(key, Unknown) else isinstance(key, Fits))
@@ -227,7 +227,7 @@ def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
         _find_mixed(left, types[0], types[1], frame)
         _find_mixed(right, types[1], types[0], frame)
     if types[0] and types[1] and not types[0] & types[1] and not _both_literal(left, right):
-        mismatch(types[0], types[1], _origin(left) or _origin(right), frame)
+        mismatch(types[0], types[1], _blamed(left) or _blamed(right), frame)
 
 
 def _find_mixed(side: Shape, own: frozenset[str] | None, others: frozenset[str] | None, frame: Frame) -> None:
@@ -268,6 +268,11 @@ def _both_literal(left: Shape, right: Shape) -> bool:
 
 def _origin(shape: Shape) -> Origin | None:
     return shape.origin if isinstance(shape, Values) else None
+
+
+def _blamed(shape: Shape) -> Origin | None:
+    """Return where the literal comes from that makes a term what it is."""
+    return shape.chosen_by if isinstance(shape, Fits) else _origin(shape)
 
 
 def narrow(terms: list[Json], frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""Refuses grants that let one charge pay for any number of calls, when the policy is loaded."""
+"""Refuses grants that let one charge, or one note of a fact, stand for any number of calls, when the policy is loaded."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from collections.abc import Iterator
 from tabard_sidecar.policy.loading.ast import Node, constant, place
 from tabard_sidecar.policy.loading.literals import Finding
 
-_STEP = (
-    "Remove it: a charge is for one call, so its credential is for single use. If the charge covers more, "
-    "'credential.uses' says how many"
-)
+_COUNTED = {
+    "charges": ("a charge is for one call", "one charge would pay for many calls"),
+    "facts": ("a fact is noted for one call", "one note would stand for many calls"),
+    "notes": ("a backend notes facts of one call", "one note would stand for many calls"),
+}
+"""Fields of a grant that count for one use, why, and what happens if they don't."""
 
 
 def check_price(element: Node) -> Iterator[Finding]:
-    """Yield what a grant element says against the single use that its charges imply, and against its own uses."""
+    """Yield what a grant element says against the single use that charges and facts imply, and against its own uses."""
     fields = _fields(element)
     credential = _fields(fields.get("credential", {}))
     once = credential.get("single_use")
     if once is not None and "uses" in credential:
         step = "Remove 'single_use': it is the same as 'uses' with 1"
         yield place(once), "'credential.single_use' and 'credential.uses' both say how many uses it has", step
-    if "charges" not in fields:
+    counted = next((name for name in _COUNTED if name in fields), "")
+    if not counted:
         return
+    why, otherwise = _COUNTED[counted]
+    step = f"Remove it: {why}, so its credential is for single use. If it covers more, 'credential.uses' says how many"
     reuse = fields.get("reuse")
     if reuse is not None and constant(reuse) == (True, True):
-        yield place(reuse), "'reuse' is true beside 'charges', so one charge would pay for many calls", _STEP
+        yield place(reuse), f"'reuse' is true beside {counted!r}, so {otherwise}", step
     if once is not None and constant(once) == (True, False):
-        yield (
-            place(once),
-            "'credential.single_use' is false beside 'charges', so one charge would pay for many calls",
-            _STEP,
-        )
+        yield place(once), f"'credential.single_use' is false beside {counted!r}, so {otherwise}", step
 
 
 def _fields(term: Node) -> dict[str, Node]:

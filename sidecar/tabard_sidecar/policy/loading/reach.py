@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from tabard_sidecar.facts import FactKind
 from tabard_sidecar.policy.loading.ast import Node, Place, place
 from tabard_sidecar.policy.loading.bounds import Fits, Listed, Shape, Values
 from tabard_sidecar.policy.loading.contradictions import contradictions
@@ -14,6 +15,7 @@ from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.masks import wrong_masks
 from tabard_sidecar.policy.loading.metadata import Declared, declared
+from tabard_sidecar.policy.loading.noted import Noted, noted
 from tabard_sidecar.policy.loading.offered import (
     Named,
     Offered,
@@ -36,10 +38,18 @@ _ALMOST = 0.85
 _NEEDS_START = ("grant", "ask", "delegate", "renew")
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What no input can match and what nothing offers, and the facts that grants note."""
+
+    problems: tuple[PolicyProblem, ...]
+    facts: Mapping[str, FactKind]
+
+
 def check_reach(
     modules: Mapping[str, Node], library: Mapping[str, Node], data: Mapping[str, Json] | None, outside: Offers
-) -> Iterator[PolicyProblem]:
-    """Yield what no input can match and what nothing offers.
+) -> Reach:
+    """Check what inputs can match, and what is offered.
 
     Args:
         modules: the policy's modules by file.
@@ -51,27 +61,36 @@ def check_reach(
     optional = frozenset(path for each in said.values() for path in each.optional_data)
     program = build_program(modules, library, data, schema("input"), optional)
     labels = [label for each in said.values() for label in each.labels]
-    names = offered(Flow(program), labels, outside)
+    flow = Flow(program)
+    names, facts = offered(flow, labels, outside), noted(flow)
     known = {path[1] for path in program.clauses if path[:1] == ("policy",) and len(path) > 1}
-    whole = input_schema(schema("input"), names, known)
+    whole = input_schema(schema("input"), names, known, facts.kinds)
     program = replace(
         program,
         input=Fits((whole,)),
         record=Fits((record_schema(whole),)),
         tools=by_tool(whole, outside.tools),
     )
-    flow = Flow(program)
+    problems = tuple(_problems(Flow(program), names, facts, said if data is not None else {}))
+    return Reach(problems, dict(sorted(facts.kinds.items())))
+
+
+def _problems(
+    flow: Flow, names: Offered, facts: Noted, said: Mapping[str, Declared]
+) -> Iterator[PolicyProblem]:
     for source, finding in flow.check():
         yield _problem(source.file, finding.at, finding.code, finding.message, finding.next_step)
     yield from _check_elements(flow, names)
     yield from _check_start(flow)
-    for found in contradictions(program):
+    for wrong in facts.wrong:
+        at = _place_of(wrong.clause.rule.node, wrong.name) or wrong.clause.rule.place
+        yield _problem(wrong.clause.source.file, at, wrong.code, wrong.message, wrong.next_step)
+    for found in contradictions(flow.program):
         yield _problem(found.clause.source.file, found.at, "contradiction", found.message, found.next_step)
     for clause, path, message, step in wrong_masks(flow):
         at = _place_of(clause.rule.node, path) or clause.rule.place
         yield _problem(clause.source.file, at, "mask_unknown", message, step)
-    if data is not None:
-        yield from _check_declared(said, flow.touched)
+    yield from _check_declared(said, flow.touched)
 
 
 def _check_start(flow: Flow) -> Iterator[PolicyProblem]:

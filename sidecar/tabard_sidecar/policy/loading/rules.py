@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tabard_sidecar.facts import FactKind
+
 
 @dataclass(frozen=True, slots=True)
 class RuleSite:
@@ -23,12 +25,13 @@ class RuleIndex:
     """The clauses of every contract rule, by module name and rule name.
 
     ``reads_history`` is False only if no module refers to ``input.history``, directly or through the library.
-    ``reads_calls`` is False only if no module refers to more of it than its labels.
+    ``reads_calls`` is False only if no module refers to more of it than its labels. ``facts`` are those that grants note.
     """
 
     sites: Mapping[str, Mapping[str, tuple[RuleSite, ...]]] = field(default_factory=dict)
     reads_history: bool = True
     reads_calls: bool = True
+    facts: Mapping[str, FactKind] = field(default_factory=dict)
 
     def knows(self, module: str, rule: str) -> bool:
         """Tell whether the module defines the rule."""

@@ -294,6 +294,8 @@ class Terms:
             unlisted_data(shape, frame)
         if found is not None and isinstance(key, str) and isinstance(shape, Values | Fields) and shape.origin:
             self._named.add(key)
+        if isinstance(found, Fits) and origin is not None and found.schemas[0].get("x-chosen"):
+            return replace(found, chosen_by=origin)
         if found is None and origin is not None:
             missing_key(shape, key, origin, frame)
         elif isinstance(key, str) and isinstance(shape, Values) and shape.origin is not None:
