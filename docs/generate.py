@@ -26,7 +26,7 @@ from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.config import Settings
 from tabard_sidecar.config.fields import default_text, flatten, section, type_text
 from tabard_sidecar.policy.authoring.case_files import CaseFileKeys, CaseKeys, Expected
-from tabard_sidecar.policy.authoring.request_keys import RequestKeys
+from tabard_sidecar.policy.authoring.request_keys import OutcomeKeys, RequestKeys
 from tabard_sidecar.reasons import ReasonText, client_texts, reason_texts
 from tabard_sidecar.records.metrics import GrantsVerified, Metrics
 
@@ -181,6 +181,9 @@ def cases_page() -> str:
         "## Case\n",
         "Each case has a name, a request and the decision that it expects.\n",
         *_table("", own, "key", deep=False),
+        "## Outcome\n",
+        f"{_first_paragraph(OutcomeKeys)}\n",
+        *_table("outcome.", OutcomeKeys.model_fields, "key"),
         "## Request\n",
         "Keys of a case and of `defaults`. The default time is Monday 2026-01-05, 12:00 UTC.\n",
         *_table("", RequestKeys.model_fields, "key"),

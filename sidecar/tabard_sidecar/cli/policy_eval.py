@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, json_option
-from tabard_sidecar.cli.policy_request import flags_input, read_input, request_options, template_input
+from tabard_sidecar.cli.policy_request import (
+    flags_input,
+    read_input,
+    request_options,
+    stated_facts,
+    template_input,
+)
 from tabard_sidecar.cli.policy_target import (
     GUIDE,
     Target,
@@ -21,6 +27,9 @@ from tabard_sidecar.cli.policy_target import (
     path_argument,
 )
 from tabard_sidecar.cli.terminal import echo_json
+
+if TYPE_CHECKING:
+    from tabard_sidecar.policy.authoring.workbench import Evaluation
 
 
 @click.command("eval")
@@ -98,6 +107,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
         ) from error
     except NoDecision as error:
         raise Failure(str(error), exit_codes.USAGE, next_step="Give a smaller input.", see=GUIDE) from error
+    _require_known_facts(given, evaluation)
     shown = evaluation_json(evaluation)
     if explained is not None:
         shown["explanation"] = explained.as_json()
@@ -106,6 +116,14 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     else:
         print_evaluation(shown)
     ctx.exit(exit_codes.OK if evaluation.decision.allowed else exit_codes.NEGATIVE)
+
+
+def _require_known_facts(given: Mapping[str, Any], evaluation: Evaluation) -> None:
+    from tabard_sidecar.policy.authoring.facts import fact_faults  # noqa: PLC0415 - not needed for --help
+
+    faults = list(fact_faults(stated_facts(given["facts"]), evaluation.rules.facts))
+    if faults:
+        raise click.UsageError(f"--fact: {'; '.join(faults)}")
 
 
 def _require_one_source(given: Mapping[str, Any]) -> None:

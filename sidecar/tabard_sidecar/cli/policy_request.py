@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,7 @@ _OPTIONS = (
     click.option("--time", "at", default="", metavar="TIME", help="Time of the request, as 2026-01-05T12:00:00Z. Default: now."),
     click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label of the task. Repeatable."),
     click.option("--budget", "budgets", multiple=True, metavar="NAME=LIMIT[:SPENT]", help="Budget of the task. Repeatable."),
+    click.option("--fact", "facts", multiple=True, metavar="NAME=VALUE", help="Fact of the task: a number for a counter, otherwise an element of a set. Repeatable."),
     click.option("--history", "calls", multiple=True, metavar="TOOL", help="Earlier call of the task, oldest first. Repeatable."),
 )  # fmt: skip
 
@@ -141,12 +143,36 @@ def _keys(given: Mapping[str, Any]) -> RequestKeys:
             intent_source="asserted" if given["asserted"] else "signed",
             labels=list(given["labels"]),
             budgets={name: BudgetKeys(**amounts) for name, amounts in _budgets(given["budgets"]).items()},
+            facts=stated_facts(given["facts"]),
             calls=list(given["calls"]),
             **({"time": given["at"]} if given["at"] else {}),
         )
     except ValidationError as error:
         fault = error.errors()[0]
         raise click.UsageError(f"--{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}") from None
+
+
+def stated_facts(stated: tuple[str, ...]) -> dict[str, list[str] | int]:
+    """Return facts by name. JSON is read as such, so that ``ids="17"`` is an element, and anything else is an element."""
+    found: dict[str, list[str] | int] = {}
+    for text in stated:
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise click.UsageError(f"--fact {text}: write NAME=VALUE, as orders=W1 or mails=2")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        before = found.get(name)
+        if isinstance(read, int) and not isinstance(read, bool) and read >= 0 and before is None:
+            found[name] = read
+            continue
+        elements = read if isinstance(read, list) else [read if isinstance(read, str) else value]
+        if isinstance(before, int) or not all(isinstance(one, str) for one in elements):
+            step = f"quote an element that looks like a number, as {name}='\"17\"'"
+            raise click.UsageError(f"--fact {name}: one number, or texts; {step}")
+        found[name] = [*(before or []), *elements]
+    return found
 
 
 def _budgets(stated: tuple[str, ...]) -> dict[str, dict[str, int]]:

@@ -30,6 +30,13 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "limits": [limits_json(one) for one in decision.limits],
         "charges": dict(decision.charges),
         "labels": {"task": list(decision.task_labels), "branch": list(decision.branch_labels)},
+        "facts": {
+            "task": decision.notes.task.as_json() if decision.notes is not None else {},
+            "branch": decision.notes.branch.as_json() if decision.notes is not None else {},
+        },
+        "notes": {name: str(scope) for name, scope in decision.notes.backend.items()}
+        if decision.notes is not None
+        else {},
         "ttl_seconds": decision.ttl_seconds,
         "revision": decision.revision,
     }
@@ -62,6 +69,11 @@ def _print_left_behind(shown: Mapping[str, Any]) -> None:
     for scope, labels in shown["labels"].items():
         if labels:
             echo(f"  labels of the {scope} {json.dumps(labels)}")
+    for scope, facts in shown["facts"].items():
+        if facts:
+            echo(f"  facts of the {scope} {json.dumps(facts, ensure_ascii=False)}")
+    if shown["notes"]:
+        echo(f"  facts that the backend may note {json.dumps(sorted(shown['notes']))}")
     if shown["ttl_seconds"] is not None:
         echo(f"  for {shown['ttl_seconds']:g} s")
 

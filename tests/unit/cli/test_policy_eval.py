@@ -256,3 +256,68 @@ grant contains {"code": "many"} if {
     items = json.dumps(list(range(50)))
     (one,) = explained(write(tmp_path, desk=rules), "--tool", "x", "--arg", f"items={items}")["tried"]
     assert one["failed"] == "a + b + c < 0"
+
+
+SHOP = """\
+package policy.shop
+
+grant contains {
+	"code": "cancel",
+	"facts": {"cancelled": {input.tool.arguments.id}, "mails": 1},
+	"notes": ["made"],
+	"credential": {"kind": "jwt", "audience": "A", "ttl_seconds": 60},
+} if {
+	input.tool.name == "cancel"
+	not input.tool.arguments.id in input.task.facts.cancelled
+	input.task.facts.mails < 3
+}
+"""
+CANCEL = ("--tool", "cancel", "--arg", "id=W1")
+
+
+@pytest.fixture
+def shop(folder):
+    """Return a folder with a policy that notes facts."""
+    (folder / "shop.rego").write_text(SHOP)
+    return folder
+
+
+def test_facts_of_the_task_and_of_the_call(shop):
+    """What isn't stated is empty, as the sidecar sends it; what the grant notes is shown."""
+    code, shown = as_json(shop, *CANCEL)
+    assert (code, shown["facts"]) == (0, {"task": {"cancelled": ["W1"], "mails": 1}, "branch": {}})
+    assert shown["notes"] == {"made": "task"}
+    told = run(shop, *CANCEL).output
+    assert 'facts of the task {"cancelled": ["W1"], "mails": 1}' in told
+    assert 'facts that the backend may note ["made"]' in told
+    for facts, exit_code in (
+        (["cancelled=W1"], exit_codes.NEGATIVE),
+        (["cancelled=W2", "cancelled=W3", "mails=2"], exit_codes.OK),
+        (['cancelled=["W2","W1"]'], exit_codes.NEGATIVE),
+        (['cancelled="17"', "mails=3"], exit_codes.NEGATIVE),
+        (["cancelled=true"], exit_codes.OK),
+    ):
+        stated = [part for fact in facts for part in ("--fact", fact)]
+        assert run(shop, *CANCEL, *stated).exit_code == exit_code, facts
+    template = json.loads(run("--template", "--fact", "cancelled=W1", "--fact", "mails=2").stdout)
+    assert template["task"]["facts"] == {"cancelled": ["W1"], "mails": 2}
+    assert "cancelled" in run(shop, *CANCEL, "--fact", "cancelled=W1", "--explain").output
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (["canceled=W1"], "did you mean 'cancelled'?"),
+        (["cancelled=17"], "write a list of texts"),
+        (["mails=many"], "write a number"),
+        (["mails=1", "mails=2"], "one number, or texts"),
+        (["cancelled=a", "cancelled=17"], None),
+        (["cancelled=[1]"], "one number, or texts"),
+        (["cancelled"], "write NAME=VALUE"),
+        (["=a"], "write NAME=VALUE"),
+    ],
+)
+def test_a_fact_that_is_none_is_a_usage_error(shop, facts, told):
+    result = run(shop, *CANCEL, *(part for fact in facts for part in ("--fact", fact)))
+    assert result.exit_code == (exit_codes.USAGE if told else exit_codes.OK)
+    assert told is None or told in result.output

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
+from tabard_sidecar.policy.authoring.request_keys import Keys, OutcomeKeys, RequestKeys, keys_fault
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.literals import nearest
@@ -56,9 +56,12 @@ class Expected(Keys):
     labels: list[str] | None = Field(
         default=None, description="All labels that the call adds, those of the catalogue included."
     )
+    facts: dict[str, list[str] | int] | None = Field(
+        default=None, description="All facts that the call notes, by name."
+    )
 
 
-_ALLOWED_ONLY = ("credential", "charges", "labels")
+_ALLOWED_ONLY = ("credential", "charges", "labels", "facts")
 
 
 class CaseKeys(RequestKeys):
@@ -70,6 +73,9 @@ class CaseKeys(RequestKeys):
         description="Name of an earlier case of the file: this request is of the same task and finds what that one left.",
     )
     expect: Expected = Field(description="Decision that is expected.")
+    outcome: OutcomeKeys | None = Field(
+        default=None, description="What the backend then signs about the call; cases after this one find it."
+    )
 
 
 class CaseFileKeys(Keys):
@@ -99,6 +105,7 @@ class Case:
         expect: the decision that is expected.
         catalogue: the catalogue that the file names, or ``None``.
         after: name of the case in the same file that it follows; empty if it begins a task.
+        outcome: what the backend signs afterwards, or ``None``.
     """
 
     file: str
@@ -108,6 +115,7 @@ class Case:
     expect: Expected
     catalogue: Path | None
     after: str = ""
+    outcome: OutcomeKeys | None = None
 
 
 def case_schema() -> dict[str, Any]:
@@ -158,6 +166,7 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
             case.expect,
             catalogue,
             case.after,
+            case.outcome,
         )
         for index, (case, whole) in enumerate(zip(keys.cases, _whole_requests(keys), strict=True))
     ]
@@ -206,9 +215,16 @@ def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceP
         elif fault := keys_fault(whole, case.model_fields_set):
             yield _fault(file, document, path, fault, "Correct the case, or the operation.")
         if case.expect.effect != "allow" or whole.operation != "authorize":
-            for name in sorted(case.expect.model_fields_set.intersection(_ALLOWED_ONLY)):
-                message = "only an allowed call has this"
-                yield _fault(file, document, (*path, "expect", name), message, "Remove it.")
+            for stated in _of_allowed(case):
+                yield _fault(file, document, (*path, *stated), "only an allowed call has this", "Remove it.")
+
+
+def _of_allowed(case: CaseKeys) -> Iterator[tuple[str, ...]]:
+    """Yield the stated keys that only a case with an allowed call may have."""
+    for name in sorted(case.expect.model_fields_set.intersection(_ALLOWED_ONLY)):
+        yield "expect", name
+    if case.outcome is not None:
+        yield ("outcome",)
 
 
 def _fault(

@@ -11,12 +11,14 @@ from tabard_opa import Engine
 
 from tabard_sidecar.model import PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.case_files import Case, Expected, read_cases
+from tabard_sidecar.policy.authoring.facts import as_facts, fact_faults
 from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.authoring.request_keys import RequestKeys, build_input, catalogue_fault
 from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved
 from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
+from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
@@ -140,10 +142,27 @@ def run_cases(
             keys = case.keys if before is None else continued(case.keys, before, _time(before))
             one = _prepare(case, keys, catalogues.find(case.catalogue))
             evaluation = one.refused or decide(one.document)
+            if one.refused is None:
+                faults += _fact_problems(case, evaluation)
             decision = reserved(keys, evaluation.decision, in_sequence=before is not None)
             results.append(_result(one, replace(evaluation, decision=decision)))
-            left[_key(case)] = left_behind(keys, decision, one.spec)
+            left[_key(case)] = left_behind(keys, decision, one.spec, case.outcome)
+    if faults:
+        raise PolicyBrokenError(faults)
     return CaseReport(tuple(result for result in results if _key(result.case) in chosen))
+
+
+def _fact_problems(case: Case, evaluation: Evaluation) -> Iterator[PolicyProblem]:
+    """Yield what is wrong with the facts that a case states."""
+    stated, kinds = case.keys.facts if not case.after else {}, evaluation.rules.facts
+    for fault in (*fact_faults(stated, kinds), *fact_faults(case.expect.facts or {}, kinds)):
+        yield PolicyProblem(case.file, case.line, 0, "case", fault, "Correct the value")
+    notes = evaluation.decision.notes
+    allowed = notes.backend if notes is not None else {}
+    for name in case.outcome.facts if case.outcome is not None and evaluation.decision.allowed else ():
+        if name not in allowed:
+            fault = f"outcome: the grant doesn't list the fact {name!r} under notes{nearest(name, allowed)}"
+            yield PolicyProblem(case.file, case.line, 0, "case", fault, "Correct the name, or the grant")
 
 
 def _key(case: Case) -> tuple[str, str]:
@@ -207,6 +226,10 @@ def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | No
         added = {*decision.task_labels, *decision.branch_labels, *(spec.labels if spec is not None else ())}
         if set(expect.labels) != added:
             yield Difference("labels", sorted(set(expect.labels)), sorted(added))
+    if expect.facts is not None:
+        noted = decision.notes.as_json() if decision.notes is not None else {}
+        if as_facts(expect.facts).as_json() != noted:
+            yield Difference("facts", expect.facts, noted)
 
 
 def _effect(decision: PolicyDecision) -> tuple[str, Sequence[str]]:
@@ -242,7 +265,7 @@ def _shown(value: Json) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key} {_shown(item)}" for key, item in value.items()) or "none"
     if isinstance(value, bool):
         return str(value).lower()
     return (

@@ -11,6 +11,7 @@ from pathlib import Path
 from tabard_opa import Clause, Engine
 
 from tabard_sidecar.model import Operation
+from tabard_sidecar.policy.authoring.facts import with_facts
 from tabard_sidecar.policy.compose import GRANTING
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.sources import load_source
@@ -84,7 +85,7 @@ def explain(engine: Engine, path: Path, options: CompileOptions, document: Mappi
     source = load_source(path, options.bundle_keys)
     compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
     rule = GRANTING[Operation(document["operation"])]
-    trial = _Trial(compiled, json.dumps(document).encode(), [])
+    trial = _Trial(compiled, json.dumps(with_facts(document, compiled.rules.facts)).encode(), [])
     try:
         modules = sorted(name for name in compiled.rules.sites if compiled.rules.knows(name, rule))
         tried = [one for module in modules for one in trial.of(module, rule)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -54,6 +54,23 @@ class CallKeys(Keys):
     tool: str = Field(description="Name of the tool.")
     labels: list[str] = Field(default=[], description="Labels that the call added.")
     seconds_ago: float = Field(default=60, ge=0, description="Age of the call.")
+
+
+class OutcomeKeys(Keys):
+    """What the backend signs about the call after it was allowed."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    facts: dict[str, list[str]] = Field(
+        default={}, description="Elements that it notes, by name; the grant lists each name under `notes`."
+    )
+    failed: bool = Field(default=False, description="The call failed: what its grant noted is taken back.")
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if bool(self.facts) is self.failed:
+            raise ValueError("states either facts or failed: true")
+        return self
 
 
 class ApprovalKeys(Keys):
@@ -110,6 +127,9 @@ class RequestKeys(Keys):
     )
     labels: list[str] = Field(default=[], description="Labels of the task.")
     budgets: dict[str, BudgetKeys] = Field(default={}, description="Budgets of the task, by name.")
+    facts: dict[str, list[str] | Annotated[int, Field(ge=0)]] = Field(
+        default={}, description="Facts of the task, by name: a list for a set, a number for a counter."
+    )
     calls: list[str | CallKeys] = Field(
         default=[], description="Earlier calls of the task, oldest first: names of tools, or mappings."
     )
@@ -170,6 +190,7 @@ def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[st
             "purpose": keys.purpose,
             "statement": keys.statement,
             "intent_source": keys.intent_source,
+            **({"facts": _facts(keys)} if keys.facts else {}),
         },
         delegation={
             "depth": len(keys.hops),
@@ -192,6 +213,13 @@ def build_input(keys: RequestKeys, spec: ToolSpec | None, now: float) -> dict[st
     if keys.operation == "delegate":
         document["request"]["holder"] = keys.holder
     return document
+
+
+def _facts(keys: RequestKeys) -> dict[str, list[str] | int]:
+    """Return the facts as policies get them: no element twice, sorted."""
+    return {
+        name: sorted(set(value)) if isinstance(value, list) else value for name, value in keys.facts.items()
+    }
 
 
 def _budget(budget: BudgetKeys) -> dict[str, int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tabard_sidecar.facts import NO_FACTS, Facts, Notes
 from tabard_sidecar.model import PolicyDecision, Reason
-from tabard_sidecar.policy.authoring.request_keys import BudgetKeys, CallKeys, RequestKeys
+from tabard_sidecar.policy.authoring.facts import as_facts, facts_full
+from tabard_sidecar.policy.authoring.request_keys import BudgetKeys, CallKeys, OutcomeKeys, RequestKeys
 from tabard_sidecar.policy.catalogue import ToolSpec
 
-CARRIED = ("budgets", "labels", "calls")
+CARRIED = ("budgets", "labels", "calls", "facts")
 """Keys that the requests of a sequence don't state: the requests before leave them behind."""
 
 OF_ONE_CALL = frozenset(
@@ -35,12 +37,27 @@ def continued(keys: RequestKeys, before: RequestKeys, now: float) -> RequestKeys
         for call in map(_as_call, before.calls)
     ]
     return keys.model_copy(
-        update={"time": time, "calls": calls, "labels": before.labels, "budgets": before.budgets}
+        update={
+            "time": time,
+            "calls": calls,
+            "labels": before.labels,
+            "budgets": before.budgets,
+            "facts": before.facts,
+        }
     )
 
 
-def left_behind(keys: RequestKeys, decision: PolicyDecision, spec: ToolSpec | None) -> RequestKeys:
-    """Return the keys of a request with the task's state after the decision; a denial changes nothing."""
+def left_behind(
+    keys: RequestKeys, decision: PolicyDecision, spec: ToolSpec | None, outcome: OutcomeKeys | None = None
+) -> RequestKeys:
+    """Return the keys of a request with the task's state after the decision; a denial changes nothing.
+
+    Args:
+        keys: the request.
+        decision: what policy decided, after :func:`reserved`.
+        spec: the catalogue's entry for the tool.
+        outcome: what the backend then signs.
+    """
     if not decision.allowed:
         return keys
     if keys.operation == "start_task":
@@ -58,12 +75,13 @@ def left_behind(keys: RequestKeys, decision: PolicyDecision, spec: ToolSpec | No
             "budgets": _charged(keys.budgets, decision.charges),
             "labels": sorted({*keys.labels, *labels}),
             "calls": [*keys.calls, call],
+            "facts": _noted(keys, decision.notes, outcome).as_json(),
         }
     )
 
 
 def reserved(keys: RequestKeys, decision: PolicyDecision, *, in_sequence: bool) -> PolicyDecision:
-    """Return the decision after its charges were reserved: a denial if a budget of the request doesn't have that much left.
+    """Return the decision after its charges and facts were reserved: a denial if there isn't that much left.
 
     Args:
         keys: the request.
@@ -80,7 +98,20 @@ def reserved(keys: RequestKeys, decision: PolicyDecision, *, in_sequence: bool) 
         if budget is None and amount and in_sequence:
             message = f"the call costs {amount} {name}, for which the task has no budget"
             return PolicyDecision(decision.revision, denials=(Reason("budget_not_granted", message),))
+    full = facts_full(_noted(keys, decision.notes, None)) if decision.notes is not None else ""
+    if full:
+        message = f"the task has no room for another fact under {full!a}"
+        return PolicyDecision(decision.revision, denials=(Reason("facts_exceeded", message),))
     return decision
+
+
+def _noted(keys: RequestKeys, notes: Notes | None, outcome: OutcomeKeys | None) -> Facts:
+    """Return the facts after a call: a failed one leaves none behind, another those of its grant and of its backend."""
+    facts = as_facts(keys.facts)
+    if notes is None or (outcome is not None and outcome.failed):
+        return facts
+    signed = as_facts(outcome.facts) if outcome is not None else NO_FACTS
+    return facts.joined(notes.task).joined(notes.branch).joined(signed)
 
 
 def _as_call(call: str | CallKeys) -> CallKeys:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tabard_opa import Engine
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
+from tabard_sidecar.policy.authoring.facts import with_facts
 from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.authoring.measuring import Measurement, measure
 from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
@@ -174,9 +175,12 @@ def deciding(
             if not status.ready:
                 raise PolicyBrokenError(status.problems)
             with runtime.lease() as policy:
-                yield lambda document: Evaluation(
-                    loop.run(_decide(policy, document)), runtime.rules, document
-                )
+
+                def decide(document: Mapping[str, Json]) -> Evaluation:
+                    whole = with_facts(document, runtime.rules.facts)
+                    return Evaluation(loop.run(_decide(policy, whole)), runtime.rules, whole)
+
+                yield decide
         finally:
             loop.run(runtime.close())
 

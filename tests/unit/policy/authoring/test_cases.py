@@ -432,3 +432,94 @@ cases:
   - {name: pay, after: read, tool: pay, arguments: {cents: 5}, expect: {effect: deny, code: budget_not_granted}}
 """)
     assert differences == {"read": [], "pay": []}
+
+
+NOTING = """\
+package policy.shop
+
+import data.tabard.lib.facts
+
+start contains {"code": "s", "limits": {"tools": ["*"], "audiences": ["A"]}} if input.subject.id != ""
+
+grant contains {"code": "look", "facts": {"seen": {input.tool.arguments.id}, "looks": 1}} if {
+	input.tool.name == "look"
+	input.task.facts.looks < 3
+}
+
+grant contains {
+	"code": "cancel",
+	"facts": {"cancelled": {input.tool.arguments.id}},
+	"notes": ["made"],
+	"credential": {"kind": "jwt", "audience": "A", "ttl_seconds": 60},
+} if {
+	input.tool.name == "cancel"
+	facts.has("seen", input.tool.arguments.id)
+	not facts.has("cancelled", input.tool.arguments.id)
+}
+
+grant contains {"code": "remove"} if {
+	input.tool.name == "remove"
+	facts.has("made", input.tool.arguments.id)
+}
+"""
+NOTED = """\
+cases:
+  - {name: blind, tool: cancel, arguments: {id: W1}, expect: {effect: deny, code: no_grant}}
+  - {name: stated, tool: cancel, arguments: {id: W1}, facts: {seen: [W1]}, expect: {effect: allow, facts: {cancelled: [W1]}}}
+  - {name: look, tool: look, arguments: {id: W1}, expect: {effect: allow, facts: {seen: [W1], looks: 1}}}
+  - {name: cancel, after: look, tool: cancel, arguments: {id: W1}, expect: {effect: allow}}
+  - {name: twice, after: cancel, tool: cancel, arguments: {id: W1}, expect: {effect: deny, code: no_grant}}
+  - {name: fails, after: look, tool: cancel, arguments: {id: W1}, outcome: {failed: true}, expect: {effect: allow}}
+  - {name: again, after: fails, tool: cancel, arguments: {id: W1}, outcome: {facts: {made: [m1]}}, expect: {effect: allow}}
+  - {name: own, after: again, tool: remove, arguments: {id: m1}, expect: {effect: allow, facts: {}}}
+  - {name: other, after: again, tool: remove, arguments: {id: m2}, expect: {effect: deny, code: no_grant}}
+  - {name: third, tool: look, arguments: {id: W1}, facts: {looks: 2}, expect: {effect: allow}}
+  - {name: fourth, after: third, tool: look, arguments: {id: W1}, expect: {effect: deny, code: no_grant}}
+"""
+
+
+@pytest.fixture
+def noting(decide, tmp_path):
+    """Return what decides cases under a policy that notes facts."""
+    (tmp_path / "policy" / "shop.rego").write_text(NOTING)
+    return decide
+
+
+def test_a_sequence_carries_facts(noting):
+    """Those of the grant, taken back if the backend signs that the call failed, and those that it signs itself."""
+    differences = noting(NOTED)
+    assert (len(differences), [told for told in differences.values() if told]) == (11, [])
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("facts: {ordres: [W1]}, tool: look", "no grant notes the fact 'ordres'"),
+        ("facts: {seen: 2}, tool: look", "the fact 'seen' is a set: write a list of texts"),
+        ("facts: {looks: [a]}, tool: look", "the fact 'looks' is a counter: write a number"),
+        ("facts: {seen: [a], looks: -1}, tool: look", "facts.looks"),
+        (
+            "tool: look, arguments: {id: a}, outcome: {facts: {seen: [a]}}",
+            "doesn't list the fact 'seen' under notes",
+        ),
+        ("tool: look, arguments: {id: a}, outcome: {}", "states either facts or failed"),
+        (
+            "tool: look, arguments: {id: a}, outcome: {failed: true, facts: {made: [a]}}",
+            "states either facts or failed",
+        ),
+    ],
+)
+def test_facts_that_cant_be_meant_are_told(noting, case, told):
+    with pytest.raises(PolicyBrokenError, match=told):
+        noting(f"cases:\n  - {{name: a, {case}, expect: {{effect: allow}}}}\n")
+
+
+def test_only_an_allowed_call_has_an_outcome(noting):
+    with pytest.raises(PolicyBrokenError, match="only an allowed call has this"):
+        noting("cases:\n  - {name: a, tool: look, outcome: {failed: true}, expect: {effect: deny}}\n")
+
+
+def test_a_task_that_is_full_of_facts_is_denied(noting):
+    elements = ", ".join(f"e{number}" for number in range(256))
+    text = f"cases:\n  - {{name: a, tool: look, arguments: {{id: x}}, facts: {{seen: [{elements}]}}, expect: {{effect: deny, code: facts_exceeded}}}}\n"
+    assert [told for told in noting(text).values() if told] == []
