@@ -85,6 +85,20 @@ def create_regular(path: str | Path) -> os.stat_result:
     return status
 
 
+def create_private_folder(path: Path) -> None:
+    """Create a folder and its missing parents, all with mode 0700, whatever the process's umask is.
+
+    ``mkdir(parents=True)`` would give other users access to the parents.
+
+    Raises:
+        OSError: one can't be created, or something else is there.
+    """
+    for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
 def read_bounded(stream: BinaryIO, max_bytes: int, path: str | Path) -> bytes:
     """Return the rest of an open file.
 

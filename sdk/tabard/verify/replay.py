@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from tabard.files import create_regular
+from tabard.files import create_private_folder, create_regular
 from tabard.trust import require_trusted, require_trusted_status
 
 _KEEP_SECONDS = 3600.0
@@ -109,7 +109,7 @@ class SqliteReplayStore:
                 f"it was replaced or removed while it was open, so nothing is accepted for {left:.0f} s, until what was "
                 "accepted before has expired"
             )
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(self._path.parent)
         require_trusted_status(self._path, create_regular(self._path))
         require_trusted(self._path)
         connection = sqlite3.connect(

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 from tabard.address import MAX_SOCKET_PATH_BYTES, local_directory
+from tabard.trust import require_trusted
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.terminal import echo, echo_json
+from tabard_sidecar.util.fresh_files import FreshFiles
 
 AGENT_ID = "spiffe://local.tabard.dev/agent/quickstart"
 _LOCAL_KEY = "local-subjects.json"
@@ -82,7 +84,8 @@ _IGNORED = f"""\
 def init(directory: Path, as_json: bool) -> None:
     """Write a configuration, keys, a tool catalogue and a first policy with its test into DIRECTORY.
 
-    If one of the files exists, the command writes nothing.
+    If one of the files exists, or one can't be written, the command leaves nothing behind. Files get mode 0644, keys
+    0600, less what the umask takes away.
     """
     from tabard_sidecar.identity.local import create_local_key  # noqa: PLC0415 - loads cryptography
     from tabard_sidecar.keys.keyring import Keyring  # noqa: PLC0415
@@ -99,16 +102,21 @@ def init(directory: Path, as_json: bool) -> None:
     )
     texts = {Path("tabard.yaml"): configuration, Path(".gitignore"): _IGNORED, **dict(_example())}
     _refuse_existing(directory, [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
+    _refuse_strangers(directory)
     try:
-        for name, text in texts.items():
-            _write(directory / name, text)
-        create_local_key(directory / _LOCAL_KEY)
-        keyring = Keyring.create_directory(directory / _KEYS)
-        for use in (ROOT, SIGNING):
-            keyring.create(use)
+        with FreshFiles() as files:
+            for name, text in texts.items():
+                files.text(directory / name, text)
+            create_local_key(directory / _LOCAL_KEY)
+            files.made(directory / _LOCAL_KEY)
+            files.private_folder(directory / _KEYS)
+            keyring = Keyring.create_directory(directory / _KEYS)
+            for use in (ROOT, SIGNING):
+                keyring.create(use)
     except (OSError, KeyringError) as error:
         where = str(getattr(error, "filename", None) or directory)
-        raise Failure(f"can't write: {error}", exit_codes.CONFIG, where=where) from error
+        problem = f"can't write: {error}; nothing was left behind"
+        raise Failure(problem, exit_codes.CONFIG, where=where) from error
     written = sorted(str(name) for name in [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
     if as_json:
         echo_json({"directory": str(directory.resolve()), "zone": zone, "written": written})
@@ -172,10 +180,16 @@ def _refuse_existing(directory: Path, names: list[Path]) -> None:
         )
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as stream:
-        stream.write(text)
+def _refuse_strangers(directory: Path) -> None:
+    """Refuse a folder whose content, or whose place, other users can change: a sidecar would not start with it."""
+    try:
+        require_trusted(directory / "tabard.yaml")
+    except FileNotFoundError:
+        return  # all that exists on the way was checked
+    except OSError as error:
+        raise Failure(
+            f"{error.strerror}; nothing was written", exit_codes.CONFIG, where=str(error.filename)
+        ) from error
 
 
 def _print_next_steps(directory: Path, zone: str, written: list[str]) -> None:

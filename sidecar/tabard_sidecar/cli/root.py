@@ -110,6 +110,7 @@ def command() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
+    _keep_strangers_from_writing()
     try:
         result: Any = command.main(list(arguments), prog_name="tabard", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -128,6 +129,13 @@ def run(arguments: Sequence[str]) -> int:
         echo(traceback.format_exc(), lines=True, err=True)
         return exit_codes.NEGATIVE
     return result if isinstance(result, int) else exit_codes.OK
+
+
+def _keep_strangers_from_writing() -> None:
+    """Replace a umask that lets every user write what is created, as some containers and services have it."""
+    before = os.umask(0o022)
+    if before & 0o002:
+        os.umask(before)
 
 
 def _show(error: click.ClickException) -> None:

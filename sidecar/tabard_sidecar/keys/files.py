@@ -13,7 +13,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tabard.files import stamp
+from tabard.files import create_private_folder, stamp
 from tabard.trust import require_trusted
 
 from tabard_sidecar.keys.model import Key, KeyringError, decode, encode
@@ -68,7 +68,7 @@ def create_directory(directory: Path) -> None:
         KeyringError: it can't be created or isn't safe.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(directory)
     except OSError as error:
         raise KeyringError(f"key directory {directory} can't be created: {error.strerror}") from error
     check_directory(directory)

@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tabard.files import RefusedFileError, create_regular
+from tabard.files import RefusedFileError, create_private_folder, create_regular
 from tabard.trust import require_trusted
 
 from tabard_sidecar.util.files import explain
 
-_PRIVATE_DIRECTORY = 0o700
 _SOCKET_MODE = 0o660
 _SOCKET_UMASK = 0o777 & ~_SOCKET_MODE
 
@@ -45,7 +44,7 @@ class OwnedSocket:
         """
         directory = self.path.parent
         try:
-            _make_private(directory)
+            create_private_folder(directory)
             _require_directory(directory)
             create_regular(f"{self.path}.lock")
             self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -120,15 +119,6 @@ class OwnedSocket:
         # The lock file stays: if it were removed, two servers could lock different files of the same name.
         os.close(self._lock)
         self._lock, self._bound = -1, False
-
-
-def _make_private(directory: Path) -> None:
-    """Create a directory and its missing parents, all private.
-
-    ``mkdir(parents=True)`` would give other users access to the parents, and clients refuse to connect through these.
-    """
-    for missing in reversed([path for path in (directory, *directory.parents) if not path.exists()]):
-        missing.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
 
 
 def _require_directory(directory: Path) -> None:

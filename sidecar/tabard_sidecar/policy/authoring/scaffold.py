@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabard_sidecar.util.fresh_files import FreshFiles
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RESERVED = frozenset(
     {
@@ -158,10 +160,9 @@ def write_module(folder: Path, name: str) -> Written:
             raise ScaffoldError(f"{path} exists already; nothing was written")
     words = {"name": name, "title": name.replace("_", " "), "host": name.replace("_", "-")}
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text.format_map(words))
+        with FreshFiles() as files:
+            for path, text in texts.items():
+                files.text(path, text.format_map(words))
     except OSError as error:
         raise ScaffoldError(f"{error.filename} can't be written: {error.strerror}") from error
     return written

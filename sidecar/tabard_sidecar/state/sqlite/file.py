@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tabard.files import create_regular
+from tabard.files import create_private_folder, create_regular
 from tabard.trust import require_trusted, require_trusted_status
 
 from tabard_sidecar.errors import NoDecision
@@ -73,7 +73,7 @@ class StateFile:
 
     async def _start(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            create_private_folder(self.path.parent)
             require_trusted(self.path.parent)
             require_trusted_status(self.path, create_regular(self.path), private=True)
             await self._switch_to_wal()
