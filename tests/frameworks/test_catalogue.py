@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
+import os
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tabard_sidecar.cli import main
@@ -128,3 +134,87 @@ def test_a_server_that_is_silent_ends_in_time(capfd):
 def test_a_token_is_not_sent_in_the_clear(capfd):
     assert main(["catalogue", "from-mcp", "--token", "t", "http://mcp.example/mcp"]) == 2
     assert "plain HTTP" in capfd.readouterr().err
+
+
+ENDLESS = {
+    "a line": ("while True: os.write(1, b'x' * 65536)", "8388608 bytes"),
+    "lines": ("while True: os.write(1, b'{}\\n' * 1000)", "20000 lines"),
+    "brackets": (
+        "os.write(1, b'{\"id\": 1, \"result\": ')\nwhile True: os.write(1, b'[' * 65536)",
+        "8388608 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "most"), ENDLESS.values(), ids=ENDLESS)
+def test_a_server_that_sends_without_end_is_ended(sent, most, tmp_path, capfd):
+    """In bytes, not only in time; and no process of it stays."""
+    noted = f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    (tmp_path / "s.py").write_text(noted + sent)
+    limit = 400 * 2**20
+    command = ["catalogue", "from-mcp", "--timeout-seconds", "50", sys.executable, str(tmp_path / "s.py")]
+    code, peak, seconds = _measured(command)
+    assert code == 6
+    assert f"the server sent more than {most}" in capfd.readouterr().err
+    assert peak < limit
+    assert seconds < 40
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def _measured(command):
+    """Run the command; return its exit code, its most memory in bytes and its time in seconds."""
+    began = time.monotonic()
+    child = subprocess.Popen([sys.executable, "-m", "tabard_sidecar.cli", *command])
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, used.ru_maxrss * 1024, time.monotonic() - began
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Answers every request without end, as the test says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        for name, value in self.server.headers:
+            self.send_header(name, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(self.server.piece)
+
+    do_GET = do_POST  # noqa: N815  # the library's name
+
+    def log_message(self, *_args: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece", "says"),
+    [
+        ([("Content-Type", "application/json")], b"[" * 65536, "sent more than 8388608 bytes"),
+        ([("Content-Type", "text/event-stream")], b"data: x" * 9000, "exceeded the 1048576 byte l"),
+        ([("Content-Type", "text/event-stream")], b": x\n\n" * 9000, "sent more than 8388608 bytes"),
+        (
+            [("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+            gzip.compress(b" " * 2**24),
+            "compresses its answers",
+        ),
+    ],
+    ids=["json", "an event", "comments", "compressed"],
+)
+def test_a_server_behind_a_url_that_sends_without_end_is_left(headers, piece, says, capfd):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        server.headers, server.piece = headers, piece
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/mcp"
+        code, peak, seconds = _measured(["catalogue", "from-mcp", "--timeout-seconds", "30", url])
+        server.shutdown()
+    assert code == 6
+    assert says in capfd.readouterr().err
+    assert peak < 400 * 2**20
+    assert seconds < 35

@@ -17,6 +17,7 @@ from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
+from tabard_sidecar.cli.mcp_bounds import Received, within
 from tabard_sidecar.cli.terminal import visible
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json
 
@@ -52,11 +53,12 @@ def tools_of(
             where=command[0],
             next_step="Use the server's https:// address.",
         )
+    received = Received()
     try:
-        found = asyncio.run(asyncio.wait_for(_listed(command, token), timeout_seconds))
+        found = asyncio.run(asyncio.wait_for(_listed(command, token, received), timeout_seconds))
     except Exception as error:
         raise Failure(
-            f"the server's tools can't be listed: {_reason(error, timeout_seconds)}",
+            f"the server's tools can't be listed: {received.problem or _reason(error, timeout_seconds)}",
             exit_codes.UNREACHABLE,
             where=" ".join(command),
             next_step="Check that the server starts and answers, and look at what it wrote above.",
@@ -98,13 +100,13 @@ def _reason(error: BaseException, timeout_seconds: float) -> str:
     return f"{type(error).__name__}: {visible(str(error), _REASON_CHARACTERS)}"
 
 
-async def _listed(command: Sequence[str], token: str) -> list[dict[str, Any]]:
+async def _listed(command: Sequence[str], token: str, received: Received) -> list[dict[str, Any]]:
     import mcp  # noqa: PLC0415 - see above
 
     # The libraries' log lines quote the server; without a handler they would reach the terminal as they are.
     logging.getLogger().addHandler(logging.NullHandler())
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(mcp.Client(await _target(command, token, stack)))
+        client = await stack.enter_async_context(mcp.Client(await _target(command, token, received, stack)))
         tools: list[dict[str, Any]] = []
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
@@ -120,26 +122,29 @@ async def _listed(command: Sequence[str], token: str) -> list[dict[str, Any]]:
         return tools
 
 
-async def _target(command: Sequence[str], token: str, stack: AsyncExitStack) -> Any:  # noqa: ANN401 - mcp's
+async def _target(command: Sequence[str], token: str, received: Received, stack: AsyncExitStack) -> Any:  # noqa: ANN401 - mcp's
     if len(command) == 1 and command[0].startswith(("http://", "https://")):
-        if not token:
-            return command[0]
         import httpx2  # noqa: PLC0415 - comes with mcp
         from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
         client = await stack.enter_async_context(
             httpx2.AsyncClient(
-                headers={"Authorization": f"Bearer {token}"},
+                headers={
+                    "Accept-Encoding": "identity",
+                    **({"Authorization": f"Bearer {token}"} if token else {}),
+                },
                 timeout=None,
                 # A proxy of the environment would read the token in plain http.
-                trust_env=command[0].startswith("https://"),
+                trust_env=not token or command[0].startswith("https://"),
+                event_hooks={"response": [received.bound]},
             )
         )
         return streamable_http_client(command[0], http_client=client)
     from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TABARD_")}
-    program = StdioServerParameters(command=command[0], args=list(command[1:]), env=environment)
+    first, *rest = within(command)
+    program = StdioServerParameters(command=first, args=rest, env=environment)
     return stdio_client(program, errlog=sys.stderr)
 
 
