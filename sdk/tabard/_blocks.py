@@ -25,6 +25,8 @@ _LOADED_ENTER: Final = bytes([opmap["LOAD_SPECIAL"]]) if "LOAD_SPECIAL" in opmap
 """The instruction before such a call, from Python 3.14."""
 _AWAITED_ENTER: Final = bytes([opmap["GET_AWAITABLE"], 1])
 """The instruction two before the wait for what ``__aenter__`` returned."""
+_STEPS: Final = frozenset({"__next__", "__anext__"})
+"""Methods that make one step of an iterator, after which the code that consumes it goes on."""
 
 
 def require_bounded() -> None:
@@ -33,29 +35,47 @@ def require_bounded() -> None:
     That is so if a function or coroutine has the ``with``, whatever calls it, and also if no generator is running. Helpers that
     enter a block for their caller (``ExitStack``, an ``__enter__`` of one's own, ``@contextmanager``) are looked through.
 
+    An iterator without Python code of its own (``map``, ``itertools``, Cython's generators) is seen in a ``for`` only: nothing
+    tells a function that ``next()`` calls through it from one that the consumer calls.
+
     Raises:
-        InvalidRequest: the block is in a generator.
+        InvalidRequest: the block is in a generator or another iterator.
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the one way to see who called
     while frame is not None:
         caller = frame.f_back
         if _is_generator(frame.f_code):
             if caller is None or caller.f_globals.get("__name__") not in _DRIVERS:
-                message = (
-                    f"{frame.f_code.co_qualname} is a generator, and a task or call that is entered in it would hold for the code "
-                    "that consumes it, too; move the `with` into a function that the generator calls, or name the task in "
-                    "the guard or call"
-                )
-                raise InvalidRequest("task_in_generator", message)
+                raise _unbounded(f"{frame.f_code.co_qualname} is a generator")
         elif _begins_block(frame):
             return
+        elif frame.f_code.co_name in _STEPS:
+            raise _unbounded(f"{frame.f_code.co_qualname} is a step of an iterator")
+        elif caller is not None and _is_iterating(caller):
+            raise _unbounded(f"{frame.f_code.co_qualname} is called by an iterator, such as map()")
         frame = caller
+
+
+def _unbounded(why: str) -> InvalidRequest:
+    message = (
+        f"{why}, and a task or call that is entered in it would hold for the code that consumes it, too; write a `with` in a "
+        "function that is called for each step, or name the task in the guard or call"
+    )
+    return InvalidRequest("task_in_generator", message)
 
 
 def _is_generator(code: CodeType) -> bool:
     """Tell whether a frame can yield to code that consumes it, and not only to an event loop."""
     flags = code.co_flags & (CO_GENERATOR | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE)
     return flags in {CO_GENERATOR, CO_ASYNC_GENERATOR} and code.co_name != "__await__"
+
+
+def _is_iterating(frame: FrameType) -> bool:
+    """Tell whether a frame is just getting the next item of its ``for``."""
+    code, at = frame.f_code.co_code, frame.f_lasti
+    while at > 0 and code[at] == _CACHE:
+        at -= 2
+    return code[at] == opmap["FOR_ITER"]
 
 
 def _begins_block(frame: FrameType) -> bool:

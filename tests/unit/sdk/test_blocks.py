@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import itertools
+import operator
 import types
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
@@ -157,6 +160,100 @@ def test_a_generator_enters_nothing(people, tabard_fake, stream):
             next(generator)
         read()
     assert [call.grant for call in tabard_fake.calls] == [bob.grant]
+
+
+class Stepping:
+    """An iterator of its own class."""
+
+    def __init__(self, task):
+        self.task, self.stack = task, ExitStack()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.stack.enter_context(self.task)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        self.task.__enter__()
+
+
+class Bounded(Stepping):
+    """Its steps hold their blocks."""
+
+    def __next__(self):
+        with self.task:
+            return read()
+
+
+def entering(task):
+    return task.__enter__()
+
+
+ITERATORS = {
+    "map": lambda task: map(entering, [task]),
+    "no Python at all": lambda task: map(operator.methodcaller("__enter__"), [task]),
+    "filter": lambda task: filter(entering, [task]),
+    "starmap": lambda task: itertools.starmap(entering, [(task,)]),
+    "callable": lambda task: iter(functools.partial(entering, task), 1),
+    "accumulate": lambda task: itertools.accumulate([None, task], lambda _, one: entering(one)),
+    "chain of a generator": lambda task: itertools.chain(plain(task)),
+    "slice of a generator": lambda task: itertools.islice(below_another_generator(task), 3),
+    "tee of a generator": lambda task: itertools.tee(plain(task))[0],
+    "zip": lambda task: zip(map(entering, [task]), [1], strict=True),
+    "a class": Stepping,
+    "a class in C": lambda task: itertools.chain(Stepping(task)),
+    "a map in a generator": lambda task: (one for one in map(entering, [task])),
+}
+
+
+@pytest.mark.parametrize("stream", ITERATORS.values(), ids=ITERATORS)
+def test_an_iterator_enters_nothing(people, tabard_fake, stream):
+    """Whatever it is made of, while a ``for`` consumes it."""
+    alice, bob = people
+    with bob:
+        for _ in range(20):
+            with pytest.raises(tabard.InvalidRequest, match="task_in_generator"):
+                for _ in stream(alice):
+                    pass
+        assert tabard.current_task() is bob
+    nothing_is_current()
+
+
+async def test_an_iterator_of_its_own_class_enters_nothing(people):
+    """By ``next()`` and asynchronously, too."""
+    alice, _ = people
+    with pytest.raises(tabard.InvalidRequest, match="task_in_generator"):
+        next(Stepping(alice))
+    with pytest.raises(tabard.InvalidRequest, match="task_in_generator"):
+        await anext(Stepping(alice))
+    with pytest.raises(tabard.InvalidRequest, match="task_in_generator"):
+        async for _ in Stepping(alice):
+            pass
+    nothing_is_current()
+
+
+def test_iterators_whose_steps_hold_their_blocks_enter_tasks(people, tabard_fake):
+    def step(task):
+        with task:
+            return read()
+
+    alice, bob = people
+    with bob:
+        for _ in zip(Bounded(alice), map(step, [alice] * 20), itertools.repeat(0), strict=False):
+            read()
+    grants = [call.grant for call in tabard_fake.calls]
+    assert grants == [alice.grant, alice.grant, bob.grant] * 20 + [alice.grant]
+
+
+def test_a_block_that_a_function_holds_is_entered_through_a_call(people):
+    with ExitStack() as stack:
+        assert list(map(stack.enter_context, people)) == list(people)
+        assert tabard.current_task() is people[1]
+    nothing_is_current()
 
 
 @pytest.mark.parametrize("stream", ASYNC)
