@@ -9,7 +9,7 @@ from tabard_sidecar.state.redis import store as redis
 from tabard_sidecar.state.sqlite import reservations
 from tabard_sidecar.state.store import HISTORY_CALLS, KEPT_CALLS
 
-from tests.support.state import NOW, chain, new_task, opened, outcome, wanted
+from tests.support.state import NOW, chain, new_task, noted, opened, outcome, wanted
 
 
 class CallsContract:
@@ -112,3 +112,17 @@ class CallsContract:
             assert all(number % 2 for number in older)
             assert older == list(range(older[0], 121, 2)), "the newest of them"
             assert 20 <= len(older) <= 25
+
+    async def test_calls_that_note_nothing_displace_none_that_did(self, new_store, monkeypatch):
+        """However many there are, a failure is still taken back."""
+        for module in (reservations, redis):
+            monkeypatch.setattr(module, "KEPT_CALLS", 20)
+        async with opened(new_store) as store:
+            of = chain((await new_task(store)).root_id)
+            call = wanted(of, notes=noted({"n": 1}))
+            assert (await store.reserve(call)).state is ReserveState.DONE
+            version = (await store.look_up(of)).label_version
+            for _ in range(60):
+                assert (await store.reserve(wanted(of, version=version))).state is ReserveState.DONE
+            assert await store.report(outcome(call, failed=True)) is OutcomeState.DONE
+            assert not (await store.look_up(of)).facts

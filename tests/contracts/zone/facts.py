@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 import tabard
 from tabard_sidecar.records.completing import completed
 
+from tests.contracts.zone.effects import give_up, hanging
 from tests.support.asking import impatience, poll, terminal
 from tests.support.policy import around_decide
 from tests.support.spending import refused, signed_by
+from tests.support.waiting import eventually
 
 
 def _records(zone):
@@ -95,6 +98,56 @@ class ZoneFactsContract:
         calls = [tabard.ToolCall("orders.cancel", {"id": f"{number % 2}"}) for number in range(6)]
         answers = await task.batch(calls)
         assert sum(answer.allowed for answer in answers) == 2
+
+    async def test_a_stream_notes_each_call_once(self, zone):
+        task = await zone.start_task()
+        calls = [tabard.ToolCall("orders.get", {"id": f"{number}"}) for number in range(2)]
+        assert all([decision.allowed async for _, decision in task.stream(calls)])
+        calls = [tabard.ToolCall("orders.cancel", {"id": f"{number % 2}"}) for number in range(40)]
+        assert sum([decision.allowed async for _, decision in task.stream(calls)]) == 2
+
+    async def test_a_call_that_nobody_waits_for_notes_nothing(self, zone, monkeypatch):
+        """The caller's time is over after the store has taken the note and before it says so."""
+        task, state = await zone.start_task(), zone.parts().state
+        await task.authorize("orders.get", {"id": "#W1"})
+        with monkeypatch.context() as patched:
+            patched.setattr(state, "reserve", hanging(state.reserve, after=True))
+            await give_up(task.authorize("orders.cancel", {"id": "#W1"}, timeout_seconds=0.3))
+
+        async def recorded():
+            return _records(zone)[-1]["result"]["reasons"][0]["code"] == "cancelled"
+
+        await eventually(recorded)
+        assert "facts" not in _records(zone)[-1]["result"]
+        await task.authorize("orders.cancel", {"id": "#W1"})
+
+    async def test_callers_that_give_up_at_any_moment_leave_no_note_without_a_record(self, zone):
+        """Counting calls with short deadlines: the records say what the store says."""
+        task = await zone.start_task()
+        for number in range(40):
+            named = {"request_id": f"r{number}"} if number % 2 else {}
+            with contextlib.suppress(tabard.TabardError):
+                await task.authorize("tick", {}, timeout_seconds=0.0005 * (number % 12 + 1), **named)
+        await zone.parts().stages.decisions.settled()
+
+        async def agree():
+            found = [one["result"] for one in _records(zone) if one["event"] == "outcome"]
+            noted = sum(one.get("facts", {}).get("ticks", 0) for one in found if not one.get("replayed"))
+            await task.authorize("orders.get", {"id": "x"})
+            return _records(zone)[-1]["input"]["task"]["facts"]["ticks"] == noted
+
+        await eventually(agree)
+
+    async def test_long_facts_stand_once_in_a_file_of_the_log(self, zone):
+        """A record says what it leaves out of the list, and is complete with the records before it."""
+        task = await zone.start_task()
+        ids = [f"{number:04}".ljust(200, "x") for number in range(60)]
+        for one in ids:
+            await task.authorize("orders.get", {"id": one})
+        await task.authorize("tick", {})
+        raw = (zone.folder / "orchestrator" / "decisions.log").read_text().splitlines()
+        assert len(raw[-1]) < 4000 < len(json.dumps(ids))
+        assert _records(zone)[-1]["input"]["task"]["facts"]["seen"] == ids
 
     async def test_a_retry_notes_once(self, zone):
         task = await zone.start_task()

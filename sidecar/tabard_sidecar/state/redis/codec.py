@@ -179,9 +179,12 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "audience": wanted.audience,
         "usable_until": wanted.usable_until,
     }
+    facts: dict[str, object] = {}
     if wanted.notes is not None:
         record |= {"backend": wanted.backend_notes, "keep": True}
-    return {
+        rows = [(row.link_id, row.name, row.element, str(row.amount)) for row in wanted.fact_rows]
+        facts = {"facts": rows}
+    return facts | {
         "links": chain.link_ids,
         "decision": wanted.decision_id,
         "version": wanted.label_version,
@@ -197,7 +200,6 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "record": orjson.dumps(record).decode(),
         "now": wanted.now,
         "labels_at": wanted.labels_at,
-        "facts": [(row.link_id, row.name, row.element, str(row.amount)) for row in wanted.fact_rows],
     }
 
 

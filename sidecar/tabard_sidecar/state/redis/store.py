@@ -195,7 +195,9 @@ class RedisStateStore:
     ) -> Reserved:
         """Make a call's reservation; see the interface."""
         arguments = codec.reservation(reservation)
-        arguments |= {"kept": KEPT_CALLS, **codec.LABEL_RULES, **codec.FACT_RULES}
+        arguments |= {"kept": KEPT_CALLS, **codec.LABEL_RULES}
+        if reservation.notes is not None:
+            arguments |= codec.FACT_RULES
         mark = self._acknowledged.mark()
         state, what, epoch, before, *after = await self._run_timed(
             scripts.RESERVE, reservation.now, arguments, concurrent_work=concurrent_work

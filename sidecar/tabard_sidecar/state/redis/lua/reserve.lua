@@ -46,7 +46,8 @@ for _, label in ipairs(q.branch_labels) do
 end
 local since = tonumber(task[3])
 if not has_room(holder, of_holder, since) or not has_room(branch, of_branch, since) then return {'full', '', '0', before} end
-local full = facts_full(root, q.facts)
+local facts = q.facts or {}
+local full = facts_full(root, facts)
 if full then return {'facts_full', full, '0', before} end
 
 -- Every check passed; write.
@@ -72,12 +73,12 @@ end
 for _ = q.kept + 1, kept do
   local oldest = redis.call('ZPOPMIN', calls)
   local decision = cjson.decode(oldest[1])[4]
-  local record = string.match(redis.call('HGET', decisions, decision) or '', '\n({.*)$')
-  local was_charged = false
-  for _, charge in ipairs(record and cjson.decode(record).charges or {}) do
+  local text = string.match(redis.call('HGET', decisions, decision) or '', '\n({.*)$')
+  local record = text and cjson.decode(text) or {}
+  local was_charged = record.keep == true
+  for _, charge in ipairs(record.charges or {}) do
     was_charged = was_charged or charge[4] > 0
   end
-  was_charged = was_charged or (record and cjson.decode(record).keep == true)
   if was_charged then
     -- It can be refunded, or its facts taken back, so that calls which cost nothing don't displace it.
     local charged = key('charged', root)
@@ -109,8 +110,8 @@ for _, owner in ipairs(#q.branch_labels > 0 and branch and reached({branch}, fal
     if give(owner, label, q.labels_at, owner == branch, false, about) then news[owner] = true end
   end
 end
-local noted = note_facts(root, q.facts, task[2], epoch)
-if #q.facts > 0 then hold_facts(root, q.decision, q.facts, task[2]) end
+local noted = note_facts(root, facts, task[2], epoch)
+if #facts > 0 then hold_facts(root, q.decision, facts, task[2]) end
 local grew = news[root] or noted
 for _, owner in ipairs(q.owners) do grew = grew or news[owner] end
 return {'done', '', epoch, before, changes, grew and epoch or whole(version), newest}
