@@ -70,19 +70,19 @@ class Acceptor:
         self._open: dict[int, Connection] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._sweeping: asyncio.TimerHandle | None = None
         self._complaints = Rarely(10.0)
 
     def start(self, listener: socket.socket) -> None:
         """Accept connections of a listening socket until :meth:`stop`."""
         listener.settimeout(0)
-        self._tasks = [
-            asyncio.create_task(self._accept(listener)),
-            asyncio.create_task(self._sweep()),
-        ]
+        self._tasks = [asyncio.create_task(self._accept(listener))]
 
     async def stop(self) -> None:
         """Accept no more and end open connections."""
         tasks = [*self._tasks, *self._serving]
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -120,6 +120,8 @@ class Acceptor:
         accepted.settimeout(0)
         connection = Connection(accepted, monotonic() + self._seconds)
         self._open[connection.descriptor] = connection
+        if self._sweeping is None:
+            self._sweep()
         task = asyncio.create_task(self._run(connection))
         self._serving.add(task)
         # Called also for a task that is cancelled before it runs.
@@ -145,12 +147,13 @@ class Acceptor:
             del self._open[connection.descriptor]
         connection.socket.close()
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            now = monotonic()
-            for connection in [one for one in self._open.values() if one.deadline <= now]:
-                connection.close()
+    def _sweep(self) -> None:
+        """End connections whose time is over, now and twice a second as long as there are any."""
+        now = monotonic()
+        for connection in [one for one in self._open.values() if one.deadline <= now]:
+            connection.close()
+        loop = asyncio.get_running_loop()
+        self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep) if self._open else None
 
 
 def _peer(accepted: socket.socket) -> str:

@@ -17,7 +17,7 @@ from tabard_sidecar.http.server import HttpServer, Page
 
 STUCK_SECONDS = 3.0
 """How long the event loop may be held up until health says so: the usual wait of ``tabard health``."""
-_BEAT_SECONDS = 0.25
+_BEAT_SECONDS = 0.5
 
 
 class HealthServer:

@@ -81,7 +81,7 @@ def list_files(directory: Path) -> list[str]:
         KeyringError: the directory can't be read or holds too many files.
     """
     try:
-        names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+        names = sorted(name for name in os.listdir(directory) if not name.startswith("."))  # noqa: PTH208
     except OSError as error:
         raise KeyringError(f"key directory {directory}: {error.strerror}") from error
     if len(names) > _MAX_FILES:

@@ -73,14 +73,14 @@ class Breaker:
             ]:
                 del self._entries[module]
 
-    def reasons(self) -> tuple[str, ...]:
-        """Return what it does now, one line for each module."""
+    def reasons(self, stuck: int | None = None) -> tuple[str, ...]:
+        """Return what it does now, one line for each module. ``stuck`` are the evaluations that are, if that is known."""
         now = self._clock()
         lines = [
             f"evaluation of {'policy.' + module if module else 'the policy'} is shortened after repeated time-outs"
             for module in sorted(self._shortened(now))
         ]
-        if self._pausing(now):
+        if self._pausing(now, stuck):
             lines.append(f"evaluation is paused: {self._most_stuck} evaluations can't be interrupted")
         return tuple(lines)
 
@@ -91,8 +91,8 @@ class Breaker:
             if one.timeouts >= self._limit and self._recent(one.last, self._pause, now)
         ]
 
-    def _pausing(self, now: float) -> bool:
-        stuck = self._stuck()
+    def _pausing(self, now: float, stuck: int | None = None) -> bool:
+        stuck = self._stuck() if stuck is None else stuck
         if stuck < self._limit:
             self._most_stuck, self._paused_for = 0, 0.0
             return False

@@ -44,7 +44,7 @@ class CatalogueSource:
         self._config = config
         self._load_seconds = load_seconds
         self._report = report
-        self._looking = Detached("looking for changes of the catalogue", places=1)
+        self._looking = Detached("looking for changes of the catalogue", places=1, often=True)
         self._loading = Detached("loading the catalogue")
         self._seen = self._stamp()
         self.current = CurrentCatalogue(create_catalogue(config))

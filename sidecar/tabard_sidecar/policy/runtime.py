@@ -224,7 +224,8 @@ class Runtime:
                     self._listener(self.status())
 
     def _pressure(self) -> object:
-        return self._breaker.reasons(), self._provider.stuck()
+        stuck = self._provider.stuck()
+        return self._breaker.reasons(stuck[0]), stuck
 
     async def _follow(self) -> None:
         while True:

@@ -9,7 +9,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 from tabard_sidecar.util.wanted import work_while
 
@@ -26,12 +27,16 @@ class Detached:
     Args:
         name: what the work is, for messages and the threads' names.
         places: most threads at once, those that were given up included.
+        often: keep threads for further work, so that none is started for it.
     """
 
-    def __init__(self, name: str, *, places: int = 4) -> None:
+    def __init__(self, name: str, *, places: int = 4, often: bool = False) -> None:
         self._name = name
         self._places = threading.BoundedSemaphore(places)
         self._most = places
+        self._often = often
+        self._idle = threading.Semaphore(0)
+        self._further: SimpleQueue[_Attempt[Any]] = SimpleQueue()
 
     async def run(
         self, work: Callable[[], _T], seconds: float, discard: Callable[[_T], None] = lambda _: None
@@ -39,7 +44,7 @@ class Detached:
         """Return what ``work`` returns, or raise what it raises.
 
         Args:
-            work: called in a thread of its own.
+            work: called in a thread that does nothing else meanwhile.
             seconds: longest wait.
             discard: called with a result that came too late.
 
@@ -48,8 +53,12 @@ class Detached:
         """
         if not self._places.acquire(blocking=False):
             raise StuckError(f"{self._most} attempts at {self._name} hang; restart the sidecar")
-        attempt = _Attempt(work, discard, self._places.release)
-        threading.Thread(target=attempt.call, name=f"tabard-{self._name}", daemon=True).start()
+        attempt = _Attempt(work, discard, self._leave)
+        if self._idle.acquire(blocking=False):
+            self._further.put(attempt)
+        else:
+            name = f"tabard-{self._name}"
+            threading.Thread(target=self._work, args=(attempt,), name=name, daemon=True).start()
         try:
             await asyncio.wait({attempt.answer}, timeout=seconds)
         finally:
@@ -58,6 +67,20 @@ class Detached:
         if gave_up:
             raise StuckError(f"{self._name} took longer than {seconds:g} s")
         return attempt.answer.result()
+
+    def _work(self, attempt: _Attempt[Any]) -> None:
+        """Call the work, in its thread, and further work after it."""
+        attempt.call()
+        while self._often:
+            del attempt  # with what it holds
+            attempt = self._further.get()
+            attempt.call()
+
+    def _leave(self) -> None:
+        """Note, in its thread, that work has ended: first that the thread is idle, so that the next work finds it."""
+        if self._often:
+            self._idle.release()
+        self._places.release()
 
 
 class _Attempt(Generic[_T]):

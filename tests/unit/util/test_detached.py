@@ -101,3 +101,23 @@ def test_what_hangs_does_not_keep_the_process():
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
     )
     assert done.stdout == "given up\n"
+
+
+async def test_work_that_comes_often_has_one_thread():
+    """Each piece finds the thread of the one before, after an error as well; one that hangs leaves its place to another."""
+    detached, go, found = Detached("looking", places=2, often=True), threading.Event(), set()
+    late = []
+    for number in range(20):
+        found.add(await detached.run(threading.get_ident, 5))
+        with pytest.raises(ZeroDivisionError):
+            await detached.run(lambda: 1 // 0, 5)
+        await detached.run(lambda number=number: number, 5)
+    assert len(found) == 1
+    with pytest.raises(StuckError):
+        await detached.run(go.wait, 0.05, late.append)
+    assert await detached.run(threading.get_ident, 5) not in found
+    go.set()
+    await eventually(lambda: late)
+    both = threading.Barrier(2)
+    await asyncio.gather(*(detached.run(lambda: both.wait(5), 5) for _ in range(2)))
+    assert len([one for one in threading.enumerate() if one.name == "tabard-looking"]) == 2

@@ -76,14 +76,14 @@ def test_another_owner_is_refused(file, tmp_path, monkeypatch, what):
     link = tmp_path / "link"
     link.symlink_to("a/b")
     owned = {"file": file, "folder": file.parent, "top": file.parent.parent, "link": link}[what]
-    seen = Path.lstat
+    seen = os.lstat
 
     def lstat(path):
         info = seen(path)
-        owner = STRANGER if path == owned else info.st_uid
+        owner = STRANGER if Path(path) == owned else info.st_uid
         return os.stat_result((*info[:4], owner, *info[5:]))
 
-    monkeypatch.setattr(Path, "lstat", lstat)
+    monkeypatch.setattr(os, "lstat", lstat)
     where, why = refused(link / "file")
     assert where == str(owned)
     assert f"belongs to user {STRANGER}" in why

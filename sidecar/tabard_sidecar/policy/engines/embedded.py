@@ -85,7 +85,7 @@ class FileProvider:
         self._options = options
         self._load_seconds = load_seconds
         self._trusted = trusted
-        self._looking = Detached("looking for changes of the policy", places=1)
+        self._looking = Detached("looking for changes of the policy", places=1, often=True)
         self._loading = Detached("loading the policy")
 
     async def fingerprint(self) -> object:
