@@ -173,13 +173,13 @@ _EXAMPLES = """\
 Who sent mail in the last day, and by which rule:
 
 ```sh
-tabard log --tool mail.send --effect allow --since 24h
+tabard log search --tool mail.send --effect allow --since 24h
 ```
 
 The same as JSON, one object for each decision:
 
 ```sh
-tabard log --tool mail.send --since 24h --json | jq '{time, person: .subject.id, rules, credential_id}'
+tabard log search --tool mail.send --since 24h --json | jq '{time, person: .subject.id, rules, credential_id}'
 ```
 
 Denials by code, from the records themselves:
@@ -191,7 +191,7 @@ jq -r 'select(.result.decision == "deny") | .result.reasons[0].code' decisions.j
 Decide again, with the policy that is here now, what was decided then:
 
 ```sh
-tabard log --decision ID --input | tabard policy eval --input -
+tabard log show ID --input | tabard policy eval --input -
 ```
 """
 

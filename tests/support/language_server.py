@@ -42,20 +42,11 @@ class LanguageServer:
         document = {"uri": file.as_uri(), "version": self._version}
         self.tell("textDocument/didChange", textDocument=document, contentChanges=[{"text": text}])
 
-    def codes(self, file: Path, wanted: str = "", seconds: float = 60) -> set[str]:
-        """Return the codes of a file's diagnostics as soon as ``wanted`` is among them, if it is, or any were told."""
+    def codes(self, file: Path) -> set[str] | None:
+        """Return the codes of a file's diagnostics; ``None`` before any were told."""
         with self._arrived:
-            self._arrived.wait_for(
-                lambda: wanted in self._codes(file) if wanted else self._told(file), seconds
-            )
-            assert self._told(file), "no diagnostics"
-            return self._codes(file)
-
-    def _told(self, file: Path) -> bool:
-        return file.as_uri() in self._diagnostics
-
-    def _codes(self, file: Path) -> set[str]:
-        return {str(one["code"]) for one in self._diagnostics.get(file.as_uri(), ())}
+            found = self._diagnostics.get(file.as_uri())
+        return None if found is None else {str(one["code"]) for one in found}
 
     def _send(self, **message: Any) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()

@@ -16,7 +16,7 @@ from tabard_sidecar.cli.completing import complete_agent, complete_approval, com
 from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.framing import quoted, screen
 from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
-from tabard_sidecar.cli.options import json_option
+from tabard_sidecar.cli.options import Existing, json_option
 from tabard_sidecar.cli.terminal import echo, echo_json, moment, style
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _deciding(command: _Command) -> _Command:
         click.option("--yes", is_flag=True, help="Decide without confirmation."),
         click.option(
             "--token-file",
-            default="",
+            type=Existing(allow_dash=True),
             metavar="FILE",
             help=f"File with your token, - for standard input. Default: ${TOKEN_VARIABLE}, else a prompt.",
         ),
@@ -147,7 +147,13 @@ def _deciding(command: _Command) -> _Command:
 @_deciding
 @click.pass_context
 def approve(  # noqa: PLR0913 - one parameter per option
-    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, sidecar: Target, as_json: bool
+    ctx: click.Context,
+    approval_id: str,
+    *,
+    token_file: Path | None,
+    yes: bool,
+    sidecar: Target,
+    as_json: bool,
 ) -> None:
     """Approve exactly the call that is shown.
 
@@ -155,17 +161,23 @@ def approve(  # noqa: PLR0913 - one parameter per option
     It is valid for one decision. Exit code 0 if the call is approved, 1 if you may not approve it
     or cancelled.
     """
-    ctx.exit(_decide(approval_id, token_file, sidecar, approve=True, yes=yes, as_json=as_json))
+    ctx.exit(_decide(approval_id, str(token_file or ""), sidecar, approve=True, yes=yes, as_json=as_json))
 
 
 @approvals.command()
 @_deciding
 @click.pass_context
 def deny(  # noqa: PLR0913 - one parameter per option
-    ctx: click.Context, approval_id: str, *, token_file: str, yes: bool, sidecar: Target, as_json: bool
+    ctx: click.Context,
+    approval_id: str,
+    *,
+    token_file: Path | None,
+    yes: bool,
+    sidecar: Target,
+    as_json: bool,
 ) -> None:
     """Deny a call. The same call stays denied for approvals.wait_seconds."""
-    ctx.exit(_decide(approval_id, token_file, sidecar, approve=False, yes=yes, as_json=as_json))
+    ctx.exit(_decide(approval_id, str(token_file or ""), sidecar, approve=False, yes=yes, as_json=as_json))
 
 
 def fetch(asked: Operator, *, decided: bool, page: str = "", **filters: str) -> pb.ListApprovalsResponse:
@@ -216,15 +228,18 @@ def _decide(  # noqa: PLR0913 - one parameter per option
         shown = describe(details(asked, approval_id))
         if shown["status"] != "pending":
             raise _decided_before(shown)
-        # Always shown, so that a script's log holds the calls that it approves.
-        print_prompt(shown, err=as_json)
-        if not _confirmed(yes=yes, approve=approve, from_stdin=token_file == _STDIN):
-            echo("nothing was decided", err=as_json)
-            return exit_codes.NEGATIVE
+        if not yes:
+            print_prompt(shown, err=as_json)
+            if not _confirmed(approve=approve, from_stdin=token_file == _STDIN):
+                echo("nothing was decided", err=as_json)
+                return exit_codes.NEGATIVE
         request = pb.DecideApprovalRequest(
             approval_id=approval_id, approver_token=_token(token_file), approve=approve
         )
         decided = describe(asked.call(_stub(asked).DecideApproval, request).approval)
+    if yes:
+        # Shown afterwards, so that a refusal comes first, and a script's log still holds the calls that it approved.
+        print_prompt(shown, err=as_json)
     if as_json:
         echo_json(decided | asked.told())
         return exit_codes.OK
@@ -249,9 +264,7 @@ def _decided_before(shown: dict[str, Any]) -> Failure:
     )
 
 
-def _confirmed(*, yes: bool, approve: bool, from_stdin: bool) -> bool:
-    if yes:
-        return True
+def _confirmed(*, approve: bool, from_stdin: bool) -> bool:
     if from_stdin or not sys.stdin.isatty():
         raise click.UsageError("confirmation needs a terminal; look at the call with `show`, then add --yes")
     return click.confirm("Approve exactly this call?" if approve else "Deny this call?", default=False)

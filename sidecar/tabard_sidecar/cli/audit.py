@@ -9,7 +9,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.log_source import configured_log, with_closed
-from tabard_sidecar.cli.options import config_option, json_option
+from tabard_sidecar.cli.options import Existing, config_option, json_option
 from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.records.chain import Head
 from tabard_sidecar.records.file_sink import mark_of, open_log
@@ -35,7 +35,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=Existing())
 @click.option(
     "--after",
     multiple=True,
@@ -91,7 +91,7 @@ def verify(
 
 
 @audit.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=Existing())
 @json_option
 def shipped(files: tuple[Path, ...], as_json: bool) -> None:
     """Mark closed files of a decision log as shipped, so that the sidecar may remove them.

@@ -14,6 +14,7 @@ import click
 from tabard.address import AGENT
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_tool
 from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.options import (
     config_options,
@@ -48,7 +49,7 @@ class _Authority:
 
 
 @click.command()
-@click.argument("tool")
+@click.argument("tool", shell_complete=complete_tool)
 @click.option(
     "--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="Argument; JSON or text. Repeatable."
 )

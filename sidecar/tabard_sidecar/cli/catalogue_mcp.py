@@ -72,7 +72,8 @@ def _saved(path: Path, server: str) -> list[dict[str, Any]]:
         document = parse_json(read_regular(path, MAX_BYTES)[0])
     except (OSError, DocumentError) as error:
         problem = error.message if isinstance(error, DocumentError) else error.strerror
-        raise Failure(f"the answer can't be read: {problem}", exit_codes.NEGATIVE, where=str(path)) from error
+        code = exit_codes.USAGE if isinstance(error, FileNotFoundError) else exit_codes.NEGATIVE
+        raise Failure(f"the answer can't be read: {problem}", code, where=str(path)) from error
     for key in ("result", "tools"):
         if isinstance(document, dict) and document.get("nextCursor"):
             raise Failure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -13,7 +13,7 @@ from tabard import base64url
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, explained
-from tabard_sidecar.cli.options import config_options, json_option, load_settings
+from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
@@ -26,8 +26,8 @@ _SEE = explained("keys")
 _use = click.option("--use", type=click.Choice(USES), required=True, help="Use of the key.")
 
 
-def _on_keyring(command: _Command) -> _Command:
-    """Add the options that select the key directory, and pass it as ``directory``."""
+def _on_keyring(command: _Command, kind: click.Path | None = None) -> _Command:
+    """Add the options that select the key directory, and pass it as ``directory``; it must exist, unless ``kind`` says other."""
 
     @wraps(command)
     def run(
@@ -41,7 +41,7 @@ def _on_keyring(command: _Command) -> _Command:
 
     option = click.option(
         "--directory",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=kind or Existing(file_okay=False),
         help="Key directory. Default: keys.directory of the configuration.",
     )
     return cast("_Command", option(config_options(run)))
@@ -53,7 +53,7 @@ def keys() -> None:
 
 
 @keys.command(name="new")
-@_on_keyring
+@partial(_on_keyring, kind=click.Path(file_okay=False, path_type=Path))
 @_use
 @click.option(
     "--algorithm",

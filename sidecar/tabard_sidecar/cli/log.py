@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_agent, complete_code, complete_person, complete_task
+from tabard_sidecar.cli.completing import (
+    complete_agent,
+    complete_code,
+    complete_decision,
+    complete_person,
+    complete_task,
+    complete_tool,
+)
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import Screen, quoted, screen
-from tabard_sidecar.cli.log_source import find_log
-from tabard_sidecar.cli.options import config_option, json_option, zone_option
+from tabard_sidecar.cli.log_source import LogSource, find_log
+from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
 from tabard_sidecar.cli.terminal import Instant, echo, echo_json, style
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import open_log
@@ -25,8 +32,27 @@ _FOREIGN_COLOUR = "yellow"
 _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
 
 
-@click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+_files = click.argument("files", nargs=-1, type=Existing())
+_input = click.option(
+    "--input",
+    "as_input",
+    is_flag=True,
+    help="Print the policy inputs, one a line, as `tabard policy eval --input -` reads one.",
+)
+
+
+@click.group()
+def log() -> None:
+    """Show who did what by which rule, from decision logs.
+
+    The records of one decision are joined. A long part of an input, for example a grant's caveats,
+    stands once in each file; it is shown with every record that refers to it. Records of another
+    zone are refused. `tabard audit verify` checks that nothing was changed or removed.
+    """
+
+
+@log.command()
+@_files
 @click.option(
     "--task", "task_id", default="", shell_complete=complete_task, metavar="TASK", help="Only this task."
 )
@@ -45,10 +71,15 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
     metavar="ID",
     help="Only on behalf of this person.",
 )
-@click.option("--tool", default="", metavar="NAME", help="Only calls of this tool.")
-@click.option("--decision", "decision_id", default="", metavar="ID", help="Only this decision.")
 @click.option(
-    "--credential", "credential_id", default="", metavar="ID", help="Only the decision that issued it."
+    "--tool", default="", shell_complete=complete_tool, metavar="NAME", help="Only calls of this tool."
+)
+@click.option(
+    "--credential",
+    "credential_id",
+    default="",
+    metavar="ID",
+    help="Only the decision that issued or renewed it.",
 )
 @click.option(
     "--code",
@@ -74,17 +105,12 @@ _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", 
     "it names an offset).",
 )
 @click.option("--until", type=Instant(), metavar="TIME", help="Only before this time, written like --since.")
-@click.option(
-    "--input",
-    "as_input",
-    is_flag=True,
-    help="Print the policy inputs, one a line, as `tabard policy eval --input -` reads one.",
-)
+@_input
 @zone_option
 @config_option
 @json_option
 @click.pass_context
-def log(  # noqa: PLR0913 - one parameter per option
+def search(  # noqa: PLR0913 - one parameter per option
     ctx: click.Context,
     /,
     files: tuple[Path, ...],
@@ -97,37 +123,66 @@ def log(  # noqa: PLR0913 - one parameter per option
     until: str | None,
     **wanted: str,
 ) -> None:
-    """Show who did what by which rule, from decision logs.
+    """List the decisions and changes that all options fit.
 
-    The records of one decision are joined. Changes are shown, too: revocations,
-    lifts, approvers' decisions, what holders end or report. FILES are read in the order given,
-    oldest first; a single file is read after the closed ones beside it. Without FILES it is
-    audit.path of the configuration. Records of another zone are refused. --json prints one object
-    a line. `tabard audit verify` checks that nothing was changed or removed.
-
-    A long part of an input, for example a grant's caveats, stands once in each file; it is shown
-    with every record that refers to it.
+    Changes are revocations, lifts, approvers' decisions, what holders end or report. FILES are
+    read in the order given, oldest first; a single file is read after the closed ones beside it.
+    Without FILES it is audit.path of the configuration. --json prints one object a line.
 
     Exit code 1 if nothing was found.
     """
     source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
-    found, where = False, None
-    for entry in joined(completed(source.checked(parsed(_lines(source.files))))):
-        shown = entry.as_json()
-        if not (_within(shown["time"], since, until) and _fits(shown, wanted)) or (
-            as_input and not entry.evaluated
-        ):
+    found = (entry for entry in _entries(source) if _fits(entry.as_json(), since, until, wanted))
+    shown = _print(found, as_input=as_input, as_json=as_json)
+    ctx.exit(exit_codes.OK if shown else exit_codes.NEGATIVE)
+
+
+@log.command()
+@click.argument("decision_id", metavar="DECISION", shell_complete=complete_decision)
+@_files
+@_input
+@zone_option
+@config_option
+@json_option
+def show(  # noqa: PLR0913, PLR0917 - one parameter per option
+    decision_id: str,
+    files: tuple[Path, ...],
+    as_input: bool,
+    zone: str,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show one decision: why, for whom, by which rule, with which credential.
+
+    DECISION is the id that an answer, an error and a record hold. FILES as for `search`.
+
+    Exit code 1 if it isn't in the log.
+    """
+    source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
+    found = (entry for entry in _entries(source) if entry.decision_id == decision_id)
+    if not _print(found, as_input=as_input, as_json=as_json):
+        raise _absent(decision_id, source, " with a policy input" if as_input else "")
+
+
+def _entries(source: LogSource) -> Iterator[Entry]:
+    return joined(completed(source.checked(parsed(_lines(source.files)))))
+
+
+def _print(entries: Iterable[Entry], *, as_input: bool, as_json: bool) -> int:
+    """Print entries and return how many; with ``as_input`` those that evaluated a policy only."""
+    count, where = 0, screen(scripts=True)
+    for entry in entries:
+        if as_input and not entry.evaluated:
             continue
-        found = True
+        count += 1
         if as_input:
             echo_json(_whole_input(entry), indent=None)
         elif as_json:
-            echo_json(shown, indent=None)
+            echo_json(entry.as_json(), indent=None)
         else:
-            where = where or screen(scripts=True)
-            for row in _rows(shown, where):
+            for row in _rows(entry.as_json(), where):
                 echo(row)
-    ctx.exit(exit_codes.OK if found else exit_codes.NEGATIVE)
+    return count
 
 
 def logged_input(decision_id: str, files: tuple[Path, ...], config_file: Path | None) -> dict[str, Any]:
@@ -137,14 +192,18 @@ def logged_input(decision_id: str, files: tuple[Path, ...], config_file: Path | 
         Failure: there is no log, no such decision, or it evaluated no policy.
     """
     source = find_log(files, zone="", config_file=config_file, quiet=True)
-    for entry in joined(completed(source.checked(parsed(_lines(source.files))))):
+    for entry in _entries(source):
         if entry.decision_id == decision_id and entry.evaluated:
             return _whole_input(entry)
-    raise Failure(
-        f"no decision {decision_id!a} with a policy input is in the log",
+    raise _absent(decision_id, source, " with a policy input")
+
+
+def _absent(decision_id: str, source: LogSource, what: str) -> Failure:
+    return Failure(
+        f"no decision {decision_id!a}{what} is in the log",
         exit_codes.NEGATIVE,
         where=", ".join(map(str, source.files)),
-        next_step="`tabard log` lists the decisions.",
+        next_step="`tabard log search` lists the decisions.",
     )
 
 
@@ -173,14 +232,15 @@ def _within(time: object, since: str | None, until: str | None) -> bool:
     return str(time) >= (since or "") and (until is None or str(time) < until)
 
 
-def _fits(shown: dict[str, Any], wanted: dict[str, str]) -> bool:
+def _fits(shown: dict[str, Any], since: str | None, until: str | None, wanted: dict[str, str]) -> bool:
+    if not _within(shown["time"], since, until):
+        return False
     rules = {text for rule in shown["rules"] for text in (rule["code"], f"{rule['module']}.{rule['code']}")}
     has = {
         "task_id": {shown["task_id"]},
         "agent": {shown["agent"], *shown["chain"]},
         "subject": {shown["subject"]["id"]},
         "tool": {shown["tool"]},
-        "decision_id": {shown["decision_id"]},
         "credential_id": {shown["credential_id"], shown["renews"]},
         "code": rules,
         "operation": {shown["operation"]},
@@ -194,10 +254,10 @@ def _rows(shown: dict[str, Any], where: Screen) -> Iterator[str]:
     effect = style(f"{shown['effect']:<8}", fg=_COLOURS.get(shown["effect"]))
     replayed = " (replayed)" if shown["replayed"] else ""
     yield f"{shown['time'][:19]}Z  {effect} {shown['operation']}{replayed}"
-    if shown["tool"]:
-        yield from where.foreign("agent", [f"tool {quoted(shown['tool'])}"], _FOREIGN_COLOUR)
     if shown["message"]:
         yield from where.foreign("why", [quoted(shown["message"])], _FOREIGN_COLOUR)
+    if shown["tool"]:
+        yield from where.foreign("agent", [f"tool {quoted(shown['tool'])}"], _FOREIGN_COLOUR)
     for whose in ("about", "note"):
         yield from where.foreign(whose, _pairs(shown[whose]), _FOREIGN_COLOUR)
     for name, text in _own(shown).items():

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,26 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _MAX_SECRET_BYTES = 1024 * 1024
+
+
+class Existing(click.Path):
+    """A file or folder that is named on the command line and must exist, else the command isn't usable as it was written."""
+
+    def __init__(self, *, file_okay: bool = True, allow_dash: bool = False) -> None:
+        super().__init__(path_type=Path, file_okay=file_okay, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own
+        """Return the path; what else may be wrong with the file, its reader tells."""
+        found: Any = super().convert(value, param, ctx)
+        try:
+            if not (self.allow_dash and str(found) == "-"):
+                Path(found).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            self.fail(f"{str(found)!a} doesn't exist", param, ctx)
+        except (OSError, ValueError):
+            pass
+        return found
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -41,7 +61,7 @@ def config_option(command: _Command, *, eager: bool = False) -> _Command:
     return click.option(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path),
+        type=Existing(),
         is_eager=eager,
         help="Configuration file. Default: $TABARD_CONFIG, ./tabard.yaml, /etc/tabard/tabard.yaml.",
     )(command)

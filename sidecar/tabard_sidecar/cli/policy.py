@@ -9,7 +9,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, json_option
+from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_editor import editor
 from tabard_sidecar.cli.policy_eval import evaluate
 from tabard_sidecar.cli.policy_request import read_input
@@ -36,7 +36,7 @@ policy.add_command(editor)
 @catalogue_option
 @click.option("--measure", is_flag=True, help="Also measure the time of each rule, slowest first.")
 @click.option(
-    "--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="Input to measure with. Repeatable."
+    "--input", "inputs", multiple=True, type=Existing(), help="Input to measure with. Repeatable."
 )  # fmt: skip
 @config_options
 @json_option

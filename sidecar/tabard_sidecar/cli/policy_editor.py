@@ -11,7 +11,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, json_option
+from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
@@ -25,7 +25,7 @@ _COLOURS = {"written": "green", "removed": "green", "stale": "yellow", "yours": 
 @path_argument
 @click.option(
     "--project",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=Existing(),
     help="Folder that the editor opens. Default: the folder above the policy's.",
 )
 @click.option(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_decision
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import config_options, json_option
+from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_request import (
     flags_input,
     read_input,
@@ -38,17 +39,22 @@ if TYPE_CHECKING:
 @click.option(
     "--input",
     "input_file",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=Existing(allow_dash=True),
     help="Whole input as JSON; - reads standard input.",
 )
 @click.option(
-    "--from-log", "decision_id", default="", metavar="ID", help="Take the input of this decision from a log."
+    "--from-log",
+    "decision_id",
+    default="",
+    metavar="ID",
+    shell_complete=complete_decision,
+    help="Take the input of this decision from a log.",
 )
 @click.option(
     "--log",
     "logs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=Existing(),
     help="Decision log for --from-log. Repeatable. Default: audit.path of the configuration.",
 )
 @click.option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_tool
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import json_pairs
 
@@ -29,7 +30,7 @@ _OPTIONS = (
         default="authorize",
         help="Operation to evaluate. Default: authorize.",
     ),
-    click.option("--tool", default="", help="Name of the tool."),
+    click.option("--tool", default="", shell_complete=complete_tool, help="Name of the tool."),
     click.option("--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="Argument; JSON or text. Repeatable."),
     click.option("--server", default="", help="Server that offers the tool."),
     click.option("--as", "subject", default="someone", help="Identifier of the person."),

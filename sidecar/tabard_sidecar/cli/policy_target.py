@@ -11,7 +11,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import load_settings
+from tabard_sidecar.cli.options import Existing, load_settings
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.catalogue import Catalogue
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 GUIDE = "docs/policy-guide.md"
 
-path_argument = click.argument("path", type=click.Path(path_type=Path), required=False)
+path_argument = click.argument("path", type=Existing(), required=False)
 catalogue_option = click.option(
-    "--catalogue", "catalogue_file", type=click.Path(path_type=Path), help="Tool catalogue. Default: the configured one."
+    "--catalogue", "catalogue_file", type=Existing(), help="Tool catalogue. Default: the configured one."
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.opa import opa_program
-from tabard_sidecar.cli.options import config_options, json_option
+from tabard_sidecar.cli.options import Existing, config_options, json_option
 from tabard_sidecar.cli.policy_target import GUIDE, Target, broken, catalogue_option, find_target
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
@@ -24,7 +24,7 @@ _SOURCE_SUFFIXES = frozenset({".json", ".rego", ".yaml", ".yml"})
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=Existing())
 @click.option(
     "--run", "pattern", default="", metavar="REGEX", help="Only tests and cases whose name matches."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_agent, complete_person, complete_task
+from tabard_sidecar.cli.completing import complete_agent, complete_link, complete_person, complete_task
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.operator import operator, operator_option
 from tabard_sidecar.cli.options import json_option
@@ -56,7 +56,7 @@ def task(task_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
 
 
 @revoke.command()
-@click.argument("link_id", metavar="LINK")
+@click.argument("link_id", metavar="LINK", shell_complete=complete_link)
 @_revoking
 def link(link_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke one holder of a task and everything below it, permanently.

@@ -8,7 +8,7 @@ import click
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, explained
-from tabard_sidecar.cli.options import config_options, json_option, json_pairs, load_settings
+from tabard_sidecar.cli.options import Existing, config_options, json_option, json_pairs, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json
 
 _AUDIENCE = "tabard"
@@ -36,9 +36,7 @@ _SEE = explained("insecure")
     show_default=True,
     help="How long the token is accepted.",
 )
-@click.option(
-    "--key", "key_file", type=click.Path(path_type=Path), help="Key file. Default: insecure.local_subjects."
-)
+@click.option("--key", "key_file", type=Existing(), help="Key file. Default: insecure.local_subjects.")
 @config_options
 @json_option
 def token(  # noqa: PLR0913, PLR0917 - one parameter per option

@@ -34,7 +34,7 @@ async def zone(start_zone):
 
 def shown(capsys, zone, *options, workload="orchestrator"):
     """The entries that `tabard log --json` prints."""
-    code = main(["log", str(zone.sidecars[workload].logs[0]), "--json", *options])
+    code = main(["log", "search", str(zone.sidecars[workload].logs[0]), "--json", *options])
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert code == (0 if found else 1)
     return found
@@ -55,7 +55,9 @@ async def test_an_approved_call_by_a_delegate_says_everything(zone, capsys):
     approved = zone.agent("triage").task(pending.call_grant)
     allowed = await approved.authorize("pay", LARGE, discharges=[discharge])
 
-    (entry,) = shown(capsys, zone, "--decision", allowed.decision_id, workload="triage")
+    log = str(zone.sidecars["triage"].logs[0])
+    assert main(["log", "show", allowed.decision_id, log, "--json"]) == 0
+    entry = json.loads(capsys.readouterr().out)
     assert entry["effect"] == "allow"
     assert entry["operation"] == "authorize"
     assert entry["subject"]["id"] == PERSON
@@ -86,6 +88,21 @@ async def test_an_approved_call_by_a_delegate_says_everything(zone, capsys):
     assert not shown(capsys, zone, "--tool", "none", workload="triage")
 
 
+async def test_a_decision_is_shown_with_its_reason_first(zone, capsys, monkeypatch):
+    """Why it is denied stands above all other rows; an id that isn't there is a negative result."""
+    task = await zone.start_task(limits=Limits(tools=["pay"]))
+    with pytest.raises(tabard.Denied) as denied:
+        await task.authorize("other.tool", {})
+    monkeypatch.chdir(zone.sidecars["orchestrator"].folder)
+    assert main(["log", "show", denied.value.decision_id]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert "deny" in rows[0]
+    assert rows[1].lstrip().startswith("why")
+    assert main(["log", "show", denied.value.decision_id, "--input"]) == 1
+    assert main(["log", "show", "none"]) == 1
+    assert "no decision 'none' is in the log" in capsys.readouterr().err
+
+
 async def test_what_operators_and_strangers_did_is_shown_for_people(zone, capsys):
     """A revocation names its process; a request without a grant its size and digest; a caveat's refusal who asked."""
     task = await zone.start_task(limits=Limits(tools=["pay"]))
@@ -97,7 +114,7 @@ async def test_what_operators_and_strangers_did_is_shown_for_people(zone, capsys
         await pb_grpc.AuthorizationServiceStub(channel).Authorize(request)
     async with operators(zone.operator()) as client:
         await client.revoke(agent_id=spiffe_id("triage"), reason="odd \x1b[31m")
-    assert main(["log", str(zone.sidecars["orchestrator"].logs[0])]) == 0
+    assert main(["log", "search", str(zone.sidecars["orchestrator"].logs[0])]) == 0
     out = capsys.readouterr().out
     assert "deny     authorize\n" in out
     assert 'agent ▏ tool "other.tool"' in out
@@ -178,28 +195,28 @@ async def test_the_log_is_that_of_the_configuration_here(zone, capsys, monkeypat
     await (await zone.start_task()).end()
     folder = zone.sidecars["orchestrator"].folder
     monkeypatch.chdir(folder)
-    assert main(["log", "--operation", "start_task"]) == 0
+    assert main(["log", "search", "--operation", "start_task"]) == 0
     captured = capsys.readouterr()
     assert "start_task" in captured.out
     assert captured.err == f"reading {folder}/decisions.log of zone support\n"
     monkeypatch.chdir(tmp_path)
     log = str(zone.sidecars["orchestrator"].logs[0])
-    assert main(["log", log]) == 0
+    assert main(["log", "search", log]) == 0
     (tmp_path / "tabard.yaml").write_text("zone: shop\n")
     capsys.readouterr()
     for options in ([], ["--json"], ["--input"]):
-        assert main(["log", log, *options]) == 3
+        assert main(["log", "search", log, *options]) == 3
         error = capsys.readouterr().err
         assert f"of zone support, and zone shop is meant ({tmp_path}/tabard.yaml)" in error
         assert "--zone" in error
-    assert main(["log", log, "--zone", "support"]) == 0
-    assert main(["log", log, "--config", str(folder / "tabard.yaml")]) == 0
+    assert main(["log", "search", log, "--zone", "support"]) == 0
+    assert main(["log", "search", log, "--config", str(folder / "tabard.yaml")]) == 0
     capsys.readouterr()
     assert main(["audit", "verify", "--config", str(folder / "tabard.yaml")]) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("intact: ")
     assert captured.err == f"reading {folder}/decisions.log of zone support\n"
-    assert main(["log"]) == 2
+    assert main(["log", "search"]) == 2
     assert "audit.path" in capsys.readouterr().err
 
 
@@ -250,7 +267,7 @@ def test_a_range_of_time_begins_with_since_and_ends_before_until(capsys, tmp_pat
         "2026-01-31T23:59:59.000000000Z",
         "2026-02-01T00:00:00.000000000Z",
     )
-    assert main(["log", log, "--json", *options]) == (0 if found else 1)
+    assert main(["log", "search", log, "--json", *options]) == (0 if found else 1)
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["decision_id"] for line in lines] == list(found)
 
@@ -258,13 +275,13 @@ def test_a_range_of_time_begins_with_since_and_ends_before_until(capsys, tmp_pat
 def test_a_duration_is_a_time_ago(capsys, tmp_path):
     now = datetime.now(UTC)
     times = [(now - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.000000000Z") for hours in (9, 7)]
-    assert main(["log", written(tmp_path, *times), "--since", "8h", "--json"]) == 0
+    assert main(["log", "search", written(tmp_path, *times), "--since", "8h", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["decision_id"] == "1"
 
 
 @pytest.mark.parametrize("text", ["yesterday", "8", "2026-13-01", "", "99999999999999d"])
 def test_what_is_no_time_is_told_with_the_forms(capsys, tmp_path, text):
-    assert main(["log", written(tmp_path), "--since", text]) == 2
+    assert main(["log", "search", written(tmp_path), "--since", text]) == 2
     assert "write 15m, 8h or 7d" in capsys.readouterr().err
 
 

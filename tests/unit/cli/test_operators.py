@@ -426,7 +426,7 @@ async def test_state_commands_make_no_state(zone, command, tmp_path):
     assert "belongs to zone 'support'" in err
 
 
-@pytest.mark.parametrize("words", ["tasks tree", "revoke task", "log --task", "approvals list --task"])
+@pytest.mark.parametrize("words", ["tasks tree", "revoke task", "log search --task", "approvals list --task"])
 async def test_completion_offers_the_tasks_that_run(zone, words):
     task = await zone.start_task()
     out = await asyncio.to_thread(completed, f"tabard {words} {task.info.task_id[:4]}", zone.operator())
@@ -438,13 +438,36 @@ async def test_completion_offers_the_tasks_that_run(zone, words):
     [
         ("tabard revoke agent spiffe", spiffe_id("orchestrator")),
         ("tabard tasks --person ", PERSON),
-        ("tabard log --code budget_e", "budget_exhausted"),
+        ("tabard log search --code budget_e", "budget_exhausted"),
         ("tabard explain budget_e", "budget_exhausted"),
     ],
 )
 async def test_completion_offers_agents_people_and_codes(zone, words, offered):
     await zone.start_task()
     assert f"plain,{offered}" in (await asyncio.to_thread(completed, words, zone.operator())).splitlines()
+
+
+async def test_completion_offers_links_decisions_and_tools(zone, monkeypatch, tmp_path):
+    """Links from the sidecar; decisions and tools from the log and the catalogue of the configuration."""
+    task = await zone.start_task()
+    sidecar = zone.sidecars["orchestrator"]
+    handed = await zone.hand_to(task, "triage")
+    link = (await handed.get()).chain[-1].link_id
+    out = await asyncio.to_thread(completed, f"tabard revoke link {link[:6]}", zone.operator())
+    assert f"plain,{link}" in out.splitlines()
+    monkeypatch.chdir(sidecar.folder)
+    decided = json.loads(sidecar.logs[0].read_text().splitlines()[-1])["decision_id"]
+    for words in ("tabard log show", "tabard policy eval --from-log"):
+        out = await asyncio.to_thread(completed, f"{words} {decided[:5]}", zone.operator())
+        assert f"plain,{decided}" in out.splitlines(), words
+    (tmp_path / "tabard.yaml").write_text(
+        "zone: shop\npolicy: {path: policy}\ncatalogue: {path: tools.yaml}\n"
+    )
+    (tmp_path / "tools.yaml").write_text("tools: [{name: notes.read}]\n")
+    monkeypatch.chdir(tmp_path)
+    for words in ("tabard log search --tool", "tabard policy eval --tool", "tabard call"):
+        out = await asyncio.to_thread(completed, f"{words} no", zone.operator())
+        assert "plain,notes.read" in out.splitlines(), words
 
 
 def test_completion_without_a_sidecar_offers_nothing_and_says_nothing(tmp_path):

@@ -454,7 +454,7 @@ async def test_what_isnt_a_closed_file_is_told_and_read_by_no_command(tmp_path, 
     for _ in range(2):
         assert sink.removable(time.time()) == []
     assert caplog.text.count("isn't intact") == 1
-    for command in ["audit", "verify", str(path)], ["log", str(pipe)]:
+    for command in ["audit", "verify", str(path)], ["log", "search", str(pipe)]:
         assert main(command) == exit_codes.UNREACHABLE
         assert "regular file" in capsys.readouterr().err
 

@@ -256,7 +256,7 @@ async def test_labels_that_come_one_by_one_are_written_one_by_one(zone):
 
 
 async def test_every_record_can_be_decided_again(zone, capsys, tmp_path):
-    """What `tabard log --input` prints of a shortened record is what policy saw: it decides the same."""
+    """What `tabard log show --input` prints of a shortened record is what policy saw: it decides the same."""
     task = await zone.start_task()
     task = zone.agent("orchestrator").task(padded(task.grant))
     for number in range(20):
@@ -267,7 +267,7 @@ async def test_every_record_can_be_decided_again(zone, capsys, tmp_path):
         "delegation",
         "history.calls",
     }
-    assert main(["log", str(log_of(zone)), "--decision", last.decision_id, "--input"]) == 0
+    assert main(["log", "show", last.decision_id, str(log_of(zone)), "--input"]) == 0
     printed = capsys.readouterr().out
     asked = json.loads(printed)
     assert len(asked["history"]["calls"]) == 20

@@ -189,12 +189,12 @@ async def test_a_record_whose_other_part_is_elsewhere_says_so(tmp_path, capsys):
     first = json.loads(lines[0])
     head = f"{first['chain']['id']}:1:{first['hash']}"
 
-    assert main(["log", str(cut), "--json"]) == 0
+    assert main(["log", "search", str(cut), "--json"]) == 0
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["incomplete"][0]["sequence"] for one in shown] == [1, 1]
-    assert main(["log", str(cut)]) == 0
+    assert main(["log", "search", str(cut)]) == 0
     assert "the rest stands in record 1, which isn't here" in capsys.readouterr().out
     assert main(["audit", "verify", str(cut), "--after", head]) == 0
     assert "2 of them leave out what earlier records hold" in capsys.readouterr().out
-    assert main(["log", str(path), str(cut), "--json"]) == 0
+    assert main(["log", "search", str(path), str(cut), "--json"]) == 0
     assert not any(json.loads(line)["incomplete"] for line in capsys.readouterr().out.splitlines())
