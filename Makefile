@@ -92,9 +92,26 @@ demo: .venv/.synced-demo ## Run the scenario: six workloads, 2,000 tool calls (A
 
 # --- Tests -----------------------------------------------------------------
 
+# A worker for each core; what is slow is started early and taken over by whom is idle.
+SPREAD := -n auto --dist worksteal
+
 .PHONY: test
 test: .venv/.synced-dev ## Unit and conformance tests; no root, no network (ARGS are pytest's)
-	@$(RUN)python -m pytest $(ARGS)
+	@$(RUN)python -m pytest $(SPREAD) $(ARGS)
+
+# The newest other interpreter of this machine. Those of pyenv needn't be on PATH.
+OTHER_PYTHON = $(shell for version in 3.14 3.13 3.12; do \
+  for program in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python$$version; do \
+    $$program -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] in sys.argv[1:] or print(sys.executable))' \
+      "$$($(RUN)python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" 2>/dev/null && exit; done; done)
+
+.PHONY: test-other
+test-other: .venv/.synced-dev ## The same tests on the newest other Python of this machine, if it has one (OTHER_PYTHON names it)
+	@if [ -z "$(OTHER_PYTHON)" ]; then \
+	  echo 'This machine has no other Python of 3.12 to 3.14: the tests ran on one version only.'; exit 0; fi; \
+	printf '\033[1m==>\033[0m the tests on %s\n' "$$($(OTHER_PYTHON) --version)"; \
+	UV_PROJECT_ENVIRONMENT=.venv-other $(UV) sync --quiet --frozen --python $(OTHER_PYTHON) --no-default-groups --group dev; \
+	.venv-other/bin/python -m pytest -q $(SPREAD) $(ARGS)
 
 .PHONY: test-integration
 test-integration: root .venv/.synced-dev .venv/.synced-integration $(WHEELS) ## Tests against real components; installs them, needs root
@@ -245,7 +262,7 @@ workspaces: .venv/.synced-dev ## Requests and attacks of two workspaces through 
 
 .PHONY: clean
 clean: ## Remove what was built (not the caches under ~/.cache)
-	rm -rf .venv .venv-agentdojo .venv-frameworks .bootstrap .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
+	rm -rf .venv .venv-agentdojo .venv-frameworks .venv-other .bootstrap .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
 	  engine/tabard_opa/_lib engine/cli/tabard_opa_cli/_lib sidecar/tabard_sidecar/_rego
 
 .PHONY: help

@@ -6,8 +6,9 @@ not import the other packages.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
     from tabard_sidecar.config.loading import Loaded, load
@@ -24,17 +25,14 @@ __all__ = [
     "load",
 ]
 
-_HOMES = {
-    "LimitsConfig": "sections",
-    "Loaded": "loading",
-    "Settings": "settings",
-    "compile_options": "policy_options",
-    "insecure_switches": "sections",
-    "load": "loading",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = late_names(
+    __name__,
+    {
+        "LimitsConfig": "sections",
+        "Loaded": "loading",
+        "Settings": "settings",
+        "compile_options": "policy_options",
+        "insecure_switches": "sections",
+        "load": "loading",
+    },
+)

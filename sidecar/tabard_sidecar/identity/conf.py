@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tabard_sidecar.identity import spiffe
-from tabard_sidecar.identity.jose import normal_type
+from tabard_sidecar.identity.media_types import normal_type
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 Name = Annotated[str, Field(min_length=1, max_length=512)]

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tabard import base64url
 from tabard.arguments import parse_json
 
+from tabard_sidecar.identity.media_types import normal_type
 from tabard_sidecar.keys.jwk import algorithm_of
 
 if TYPE_CHECKING:
@@ -98,11 +99,6 @@ class UnverifiedToken:
         several digests.
         """
         return hashlib.sha256(self.text.rpartition(".")[0].encode()).hexdigest()
-
-
-def normal_type(value: str) -> str:
-    """Return the media type of a ``typ`` in normal form: lower case, without ``application/``."""
-    return value.lower().removeprefix("application/")
 
 
 def parse(token: str, *, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedToken:

@@ -46,7 +46,7 @@ _OTHER_KINDS = frozenset({"refresh", "offline", "logout", "logout+jwt", "seceven
 class Issuer:
     """An issuer whose access tokens are accepted, with the terms of acceptance.
 
-    ``types`` are in the normal form of :func:`tabard_sidecar.identity.jose.normal_type`; the empty string accepts a
+    ``types`` are in the normal form of :func:`tabard_sidecar.identity.media_types.normal_type`; the empty string accepts a
     token without ``typ``. Ages are seconds. ``keep_all`` keeps every claim that isn't registered, for issuers whose
     tokens the operator mints.
     """

@@ -1,7 +1,31 @@
-"""The keyring: stores, rotates and derives the zone's keys."""
+"""The keyring: stores, rotates and derives the zone's keys.
 
-from tabard_sidecar.keys.conf import KeysConfig
-from tabard_sidecar.keys.keyring import ExportedKey, Keyring, jwks
-from tabard_sidecar.keys.model import ROOT, SIGNING, Key, KeyringError
+The names below are imported when they are first used, so that reading the configuration doesn't import them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.util.late import late_names
+
+if TYPE_CHECKING:
+    from tabard_sidecar.keys.conf import KeysConfig
+    from tabard_sidecar.keys.keyring import ExportedKey, Keyring, jwks
+    from tabard_sidecar.keys.model import ROOT, SIGNING, Key, KeyringError
 
 __all__ = ["ROOT", "SIGNING", "ExportedKey", "Key", "Keyring", "KeyringError", "KeysConfig", "jwks"]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "ROOT": "model",
+        "SIGNING": "model",
+        "ExportedKey": "keyring",
+        "Key": "model",
+        "Keyring": "keyring",
+        "KeyringError": "model",
+        "KeysConfig": "conf",
+        "jwks": "keyring",
+    },
+)

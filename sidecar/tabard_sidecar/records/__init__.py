@@ -5,8 +5,9 @@ The names below are imported when they are first used, so that reading the confi
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
     from tabard_sidecar.records.applog import configure_logging
@@ -26,18 +27,15 @@ __all__ = [
     "create_tracing",
 ]
 
-_HOMES = {
-    "AuditObserver": "audit",
-    "Hooks": "decision_log",
-    "Metrics": "metrics",
-    "RecordsObserver": "observer",
-    "configure_logging": "applog",
-    "create_decision_log": "audit",
-    "create_tracing": "tracing_factory",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = late_names(
+    __name__,
+    {
+        "AuditObserver": "audit",
+        "Hooks": "decision_log",
+        "Metrics": "metrics",
+        "RecordsObserver": "observer",
+        "configure_logging": "applog",
+        "create_decision_log": "audit",
+        "create_tracing": "tracing_factory",
+    },
+)

@@ -1,28 +1,38 @@
-"""The zone's shared state: idempotency, single use, tasks with budgets and labels, revocations, approvals."""
+"""The zone's shared state: idempotency, single use, tasks with budgets and labels, revocations, approvals.
 
-from tabard_sidecar.state.conf import StateConfig
-from tabard_sidecar.state.model import (
-    Approval,
-    ApprovalStatus,
-    Chain,
-    Child,
-    Claim,
-    ClaimState,
-    Outcome,
-    OutcomeState,
-    PastCall,
-    PendingLimits,
-    Reservation,
-    Reserved,
-    ReserveState,
-    Revocation,
-    RevocationKind,
-    RevocationOrigin,
-    TaskRecord,
-    TaskState,
-    Tree,
-)
-from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, StateStore
+The names below are imported when they are first used, so that reading the configuration doesn't import them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.util.late import late_names
+
+if TYPE_CHECKING:
+    from tabard_sidecar.state.conf import StateConfig
+    from tabard_sidecar.state.model import (
+        Approval,
+        ApprovalStatus,
+        Chain,
+        Child,
+        Claim,
+        ClaimState,
+        Outcome,
+        OutcomeState,
+        PastCall,
+        PendingLimits,
+        Reservation,
+        Reserved,
+        ReserveState,
+        Revocation,
+        RevocationKind,
+        RevocationOrigin,
+        TaskRecord,
+        TaskState,
+        Tree,
+    )
+    from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, StateStore
 
 __all__ = [
     "CLAIM_SECONDS",
@@ -50,3 +60,33 @@ __all__ = [
     "TaskState",
     "Tree",
 ]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "CLAIM_SECONDS": "store",
+        "HISTORY_CALLS": "store",
+        "KEPT_CALLS": "store",
+        "Approval": "model",
+        "ApprovalStatus": "model",
+        "Chain": "model",
+        "Child": "model",
+        "Claim": "model",
+        "ClaimState": "model",
+        "Outcome": "model",
+        "OutcomeState": "model",
+        "PastCall": "model",
+        "PendingLimits": "model",
+        "Reservation": "model",
+        "ReserveState": "model",
+        "Reserved": "model",
+        "Revocation": "model",
+        "RevocationKind": "model",
+        "RevocationOrigin": "model",
+        "StateConfig": "conf",
+        "StateStore": "store",
+        "TaskRecord": "model",
+        "TaskState": "model",
+        "Tree": "model",
+    },
+)

@@ -190,7 +190,7 @@ async def test_a_credential_whose_record_is_not_written_is_thrown_away(zone, par
 
     monkeypatch.setattr(parts.log, "_append", broken)
     with pytest.raises(tabard.TabardError):
-        await pay(task, 400)
+        await pay(task, 400, timeout_seconds=2)
     assert await spent(zone, task) == before
     if isinstance(failure, asyncio.CancelledError):
         last = records(zone)[-1]["result"]

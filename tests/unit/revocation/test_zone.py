@@ -251,7 +251,7 @@ async def test_an_agent_cannot_fill_the_store_with_revocations(zone, monkeypatch
         assert not await active(stub, handed, own)
 
 
-_ID = str(uuid4())
+_ID = "7d1f0c5e-93c4-49d4-b12d-78995f746dbf"
 _NO_IDS = [
     "",
     "a b",

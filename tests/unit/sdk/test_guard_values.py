@@ -171,7 +171,7 @@ def test_what_changes_meanwhile_does_not_reach_the_function(task, tabard_fake):
         Address.model_construct(street=object(), post_code="1"),
         [Address],
     ],
-    ids=str,
+    ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_a_value_without_an_exact_form_is_refused_with_the_way_out(task, tabard_fake, value):
     @tabard.guard("t")

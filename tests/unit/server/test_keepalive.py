@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import grpc
-import pytest
 from tabard_sidecar.config import LimitsConfig
 from tabard_sidecar.server import grpc_server
 
@@ -15,10 +14,17 @@ def test_a_ping_every_ten_seconds_is_taken():
     assert grpc_server._PING_SECONDS < 10
 
 
-@pytest.mark.parametrize("streaming", [True, False])
-async def test_a_connection_that_is_only_pinged_stays(tmp_path, monkeypatch, streaming):
+async def test_a_connection_that_is_only_pinged_stays(tmp_path, monkeypatch):
     """gRPC's own server ends it after three pings within ten minutes; here all times are ten times shorter."""
     monkeypatch.setattr(grpc_server, "_PING_SECONDS", 0.5)
+    lost = await asyncio.gather(
+        *(lost_connections(tmp_path / str(streaming), streaming=streaming) for streaming in (True, False))
+    )
+    assert lost == [[], []]
+
+
+async def lost_connections(address, *, streaming):
+    """Ping a server for five seconds; return the states of the connection after the first."""
     server = grpc_server.grpc_server(LimitsConfig(), "agent")
 
     async def echo(requests, _context):
@@ -27,7 +33,7 @@ async def test_a_connection_that_is_only_pinged_stays(tmp_path, monkeypatch, str
 
     handlers = {"Echo": grpc.stream_stream_rpc_method_handler(echo)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t", handlers),))
-    server.add_insecure_port(f"unix:{tmp_path}/s")
+    server.add_insecure_port(f"unix:{address}")
     await server.start()
     pings = (
         ("grpc.keepalive_time_ms", 1000),
@@ -36,7 +42,7 @@ async def test_a_connection_that_is_only_pinged_stays(tmp_path, monkeypatch, str
     )
     lost = []
     try:
-        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/s", options=pings) as channel:
+        async with grpc.aio.insecure_channel(f"unix:{address}", options=pings) as channel:
             call = channel.stream_stream("/t/Echo")()
             await call.write(b"first")
             assert await call.read() == b"first"
@@ -59,4 +65,4 @@ async def test_a_connection_that_is_only_pinged_stays(tmp_path, monkeypatch, str
                 assert await call.read() == b"second"
     finally:
         await server.stop(None)
-    assert lost == []
+    return lost
