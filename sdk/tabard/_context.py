@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from tabard._blocks import require_bounded
+from tabard._forked import process
 from tabard.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -20,19 +21,21 @@ class ActiveCall:
     """One guarded call while it runs.
 
     Code that the call started (a thread, an asyncio task) may outlive it and still sees this object through its own
-    context. The end of the call is therefore noted here: from then on no code gets the credential.
+    context. The end of the call is therefore noted here: from then on no code gets the credential. A forked process never
+    learns of it, so no code there gets the credential at all.
     """
 
-    __slots__ = ("_decision", "_outer")
+    __slots__ = ("_decision", "_outer", "_process")
 
     def __init__(self, decision: Decision) -> None:
         self._decision: Decision | None = decision
         self._outer: ActiveCall | None = None
+        self._process = process()
 
     @property
     def decision(self) -> Decision | None:
-        """The decision, until the call ends."""
-        return self._decision
+        """The decision, until the call ends; only in the process in which it began."""
+        return self._decision if self._process == process() else None
 
     def __enter__(self) -> Decision:
         self._outer = _call.get()
@@ -52,7 +55,9 @@ class ActiveCall:
 
 _call: ContextVar[ActiveCall | None] = ContextVar("tabard_call", default=None)
 _tasks: ContextVar[tuple[_Entered, ...]] = ContextVar("tabard_tasks", default=())
-_request_id: ContextVar[tuple[str, ActiveCall | None]] = ContextVar("tabard_request_id", default=("", None))
+_request_id: ContextVar[tuple[str, ActiveCall | None, int]] = ContextVar(
+    "tabard_request_id", default=("", None, 0)
+)
 
 
 class _Entered:
@@ -62,14 +67,16 @@ class _Entered:
         task: the task.
         token: tells the context in which it was entered from copies of it, which code has that was started inside.
         left: the block was left.
+        process: the process in which it was entered.
     """
 
-    __slots__ = ("left", "task", "token")
+    __slots__ = ("left", "process", "task", "token")
 
     def __init__(self, task: object) -> None:
         self.task = task
         self.token: Token[tuple[_Entered, ...]] | None = None
         self.left = False
+        self.process = process()
 
 
 def push_task(task: object) -> None:
@@ -103,9 +110,14 @@ def pop_task(task: object) -> None:
 
 
 def task() -> object | None:
-    """Return the current task, ``None`` if there is none."""
+    """Return the current task, ``None`` if there is none.
+
+    A forked process has none. A pool of processes that is started in one person's task would work for others as well.
+    """
     while held := _tasks.get():
         innermost = held[-1]
+        if innermost.process != process():
+            return None
         if not (innermost.left and _entered_here(innermost)):
             return innermost.task
         _tasks.set(held[:-1])  # a copy of this context has left it
@@ -132,14 +144,14 @@ def decision() -> Decision | None:
 
 def request_id() -> str:
     """Return the request id that a guarded call of this context uses; empty if each makes its own."""
-    value, within = _request_id.get()
-    return value if value and within is _call.get() else ""
+    value, within, where = _request_id.get()
+    return value if value and within is _call.get() and where == process() else ""
 
 
 @contextmanager
 def use_request_id(value: str) -> Iterator[None]:
     """Let the guarded call inside the block ask with this request id, and not those that it makes itself."""
-    token = _request_id.set((value, _call.get()))
+    token = _request_id.set((value, _call.get(), process()))
     try:
         yield
     finally:

@@ -33,7 +33,7 @@ def current_task(kind: type[TaskBase] | None = None) -> TaskBase:
     if task is None:
         message = (
             "no task is current; wrap the call in `with task:` or name the task. A thread has the task only if "
-            "asyncio.to_thread or contextvars.copy_context().run started it"
+            "asyncio.to_thread or contextvars.copy_context().run started it, and a forked process has none of its parent's"
         )
         raise InvalidRequest("no_current_task", message)
     found = cast("client.Task | aio.Task", task)

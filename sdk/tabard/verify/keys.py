@@ -12,6 +12,7 @@ from pathlib import Path
 from jwt.types import Options
 
 from tabard import jwk
+from tabard._forked import own_lock
 from tabard.arguments import parse_json
 from tabard.fetching import MAX_DOCUMENT_BYTES, UNIX, FetchError, check_url, fetch
 from tabard.jwk import MAX_KEYS, VerificationKey
@@ -63,11 +64,13 @@ class KeySet:
         clock: monotonic seconds.
     """
 
+    _lock: threading.Lock
+
     def __init__(self, load: Load, freshness: Freshness, clock: Callable[[], float] = time.monotonic) -> None:
         self._load = load
         self._freshness = freshness
         self._clock = clock
-        self._lock = threading.Lock()
+        own_lock(self)
         self._loaded: _Loaded | None = None
         self._tried_at: float | None = None
         self._problem = "not read yet"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard import base64url, credential_caveats, macaroon
+from tabard._forked import own_lock
 from tabard.arguments import ArgumentsError, parse_json
 from tabard.credential_caveats import CredentialCaveat, CredentialCaveatError
 from tabard.fetching import MAX_DOCUMENT_BYTES
@@ -36,11 +37,13 @@ class AudienceKeys:
         ValueError: the file can't be used; the message says why.
     """
 
+    _lock: threading.Lock
+
     def __init__(self, path: Path, audience: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._audience = audience
         self._clock = clock
-        self._lock = threading.Lock()
+        own_lock(self)
         self._document: bytes | None = None
         self._keys: Mapping[str, AudienceKey] = {}
         self._load()

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from tabard._forked import own_lock
 from tabard.files import create_private_folder, create_regular
 from tabard.trust import require_trusted, require_trusted_status
 
@@ -57,12 +58,14 @@ class SqliteReplayStore:
         clock: seconds since the epoch.
     """
 
+    _lock: threading.Lock
+
     def __init__(
         self, path: str | os.PathLike[str] | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._path = _default_path() if path is None else Path(path)
         self._clock = clock
-        self._lock = threading.Lock()
+        own_lock(self)
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
         self._clean_at = 0.0
