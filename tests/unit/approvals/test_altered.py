@@ -1,4 +1,4 @@
-"""What is approved is what is made: arguments that change between question and approval, requests that change when repeated."""
+"""Only the approved call is made: arguments that change between question and approval, requests that change when repeated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def approving(zone, command):
 
 @pytest.mark.parametrize("change", [{"cents": 30_000}, {"cents": 5}, {"to": "Eve"}, {"more": [1]}])
 async def test_arguments_that_change_after_the_question_are_refused(zone, approving, change):
-    """A smaller payment, too, for which nobody would have been asked."""
+    """A smaller payment, too, about which no person would have been asked."""
     task, call = await zone.start_task(), dict(LARGE)
     with pytest.raises(tabard.TabardError) as caught:
         await task.authorize("pay", call, on_approval=approving(lambda: call.update(change)))
