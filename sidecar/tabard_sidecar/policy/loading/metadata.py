@@ -10,7 +10,7 @@ from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.values import Json
 
-_OURS = ("labels", "optional_data")
+_OURS = ("labels", "optional_data", "tools")
 _ALLOWED = frozenset(
     {"authors", "custom", "description", "entrypoint", "location", "organizations", "related_resources", "scope", "title"}
 )  # fmt: skip
@@ -23,11 +23,13 @@ class Declared:
     Attributes:
         optional_data: paths below ``data`` that may be missing; ``*`` stands for any one key.
         labels: labels that come from elsewhere than the policy's grants and the catalogue.
+        tools: names of tools that another catalogue has, for a policy that serves several.
         at: the place to name in messages.
     """
 
     optional_data: tuple[tuple[str, ...], ...] = ()
     labels: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     at: Place = field(default=Place(1, 1))
 
 
@@ -35,12 +37,14 @@ def declared(module: Node) -> Declared:
     """Return what the annotations of a module declare; malformed ones are left out."""
     optional: list[tuple[str, ...]] = []
     labels: list[str] = []
+    tools: list[str] = []
     for annotation in _annotations(module):
         ours = _tabard(annotation)
         if isinstance(ours, Mapping):
             optional += [path for item in _texts(ours, "optional_data") if (path := _data_path(item))]
             labels += _texts(ours, "labels")
-    return Declared(tuple(optional), tuple(labels), place(module["package"]))
+            tools += _texts(ours, "tools")
+    return Declared(tuple(optional), tuple(labels), tuple(tools), place(module["package"]))
 
 
 def check_metadata(file: str, module: Node) -> Iterator[PolicyProblem]:

@@ -7,7 +7,7 @@ configuration lists. A name that nothing offers never matches, or is never grant
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
@@ -68,6 +68,26 @@ class Offers:
     roles: frozenset[str] | None = None
     kinds: frozenset[str] = frozenset({"jwt", "macaroon", "none"})
     tools: Iterable[Tool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTool:
+    """A tool of another catalogue than the one in use: a policy may name it, and nothing is known of its arguments."""
+
+    name: str
+    labels: tuple[str, ...] = ()
+    annotations: Mapping[str, Json] = field(default_factory=dict)
+    arguments: frozenset[str] | None = None
+    schema: Json = True
+
+
+def with_others(outside: Offers, names: Iterable[str]) -> Offers:
+    """Return the offers with tools of other catalogues; those of a catalogue without tools aren't checked at all."""
+    known = list(outside.tools or ())
+    if not known:
+        return outside
+    held = {tool.name for tool in known}
+    return replace(outside, tools=[*known, *(OtherTool(name) for name in sorted(set(names) - held))])
 
 
 @dataclass(frozen=True, slots=True)

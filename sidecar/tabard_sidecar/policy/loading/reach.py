@@ -27,6 +27,7 @@ from tabard_sidecar.policy.loading.offered import (
     offered,
     part,
     record_schema,
+    with_others,
 )
 from tabard_sidecar.policy.loading.patterns import globs_meet
 from tabard_sidecar.policy.loading.program import Clause, Path, build_program
@@ -61,6 +62,7 @@ def check_reach(
     optional = frozenset(path for each in said.values() for path in each.optional_data)
     program = build_program(modules, library, data, schema("input"), optional)
     labels = [label for each in said.values() for label in each.labels]
+    outside = with_others(outside, (name for each in said.values() for name in each.tools))
     flow = Flow(program)
     names, facts = offered(flow, labels, outside), noted(flow)
     known = {path[1] for path in program.clauses if path[:1] == ("policy",) and len(path) > 1}

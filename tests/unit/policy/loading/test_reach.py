@@ -718,6 +718,21 @@ def test_a_label_from_outside_is_declared(engine):
     assert problems(engine, read, metadata=said) == set()
 
 
+def test_a_tool_of_another_catalogue_is_declared(engine):
+    """For a policy that serves several. Tools of the catalogue, and names that aren't declared, are checked as before."""
+    said = "# METADATA\n# custom: {tabard: {tools: [mail.send, notes.read]}}\n"
+    others = denied_if('input.tool.name == "mail.send"; input.tool.arguments.to == "eve"')
+    assert problems(engine, others) == {"argument_unknown", "tool_unknown"}
+    assert problems(engine, others, metadata=said) == set()
+    called = denied_if('history.called({"mail.send"})')
+    assert problems(engine, called, metadata=said) == set()
+    for wrong, code in (
+        ('input.tool.name == "mail.snd"', "tool_unknown"),
+        ('input.tool.name == "notes.read"; input.tool.arguments.idd == 1', "argument_unknown"),
+    ):
+        assert problems(engine, denied_if(wrong), metadata=said) == {code}
+
+
 def test_where_more_is_possible_nothing_is_refused(engine):
     """A start rule whose budgets come from elsewhere may grant any budget."""
     more = 'start contains {"code": "t", "limits": {"budgets": {input.task.purpose: 3}}} if input.subject.id == "a"\n'
