@@ -126,7 +126,7 @@ ABOUT = {
     "signed.charges": "What it says that the call cost.",
     "signed.refunds": "What it gives back.",
     "signed.labels": "What it says that the call returned.",
-    "signed.facts": "What it noted of the call, by name.",
+    "signed.facts": "What it says that the call made or did, by name. Under names that the grant doesn't list nothing is noted.",
     "signed.failed": "`true`: the call did nothing, so the facts that it noted were taken back.",
 }
 OPERATIONS = {

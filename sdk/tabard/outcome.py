@@ -51,8 +51,8 @@ def sign_outcome(  # noqa: PLR0913 - what an outcome says
         charges: what the call cost beyond its charge, by name of the budget.
         refunds: what is given back of its charge, by name. Amounts and facts of one outcome only are counted per decision.
         labels: labels of the result, for example ``"untrusted"``.
-        facts: what the task's facts get, by name, for example the id of what the call made: ``{"files_made": ["/a"]}``. The
-            policy's grant must have listed each name under ``notes``.
+        facts: what the task's facts get, by name, for example the id of what the call made: ``{"files_made": ["/a"]}``. What
+            stands under a name that the policy's grant doesn't list as ``notes`` isn't noted.
         failed: the call did nothing: the facts that its grant noted are taken back. It says nothing of charges.
         now: seconds since the epoch; this machine's clock by default.
 

@@ -39,6 +39,11 @@ grant contains {"code": "remove"} if {
 	input.tool.arguments.path in input.task.facts.made
 }
 
+grant contains {"code": "archive"} if {
+	input.tool.name == "files.archive"
+	facts.size("made") > 0
+}
+
 ask contains {"code": "rare", "approvers": ["finance"], "reason": "it is rare", "uses": 1, "ttl_seconds": 600} if {
 	input.tool.name == "orders.cancel"
 	startswith(input.tool.arguments.id, "rare")

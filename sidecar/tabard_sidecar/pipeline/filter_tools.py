@@ -19,12 +19,12 @@ class ToolFilter:
     """Answers FilterTools: caveats first, then partial evaluation of policy.
 
     An answer is cached for half a minute per grant, tool and policy revision. It tells what could be allowed, so
-    an old one does no harm beyond a denied call.
+    an old one does no harm beyond a denied call. Under a policy with facts it counts until the task's facts change.
     """
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._answers: TTLCache[tuple[str, str, str, str], bool] = TTLCache(
+        self._answers: TTLCache[tuple[str, str, str, str, int], bool] = TTLCache(
             _CACHED_ANSWERS, _ANSWER_SECONDS, timer=stages.clock
         )
 
@@ -46,7 +46,11 @@ class ToolFilter:
                 CandidateTool(spec.name, spec.server, spec.annotations) for spec in stages.catalogue
             ]
             possible = [tool for tool in wanted if self._caveats_allow(verified, tool)]
-            keys = {tool: (verified.digest, *tool, policy.revision) for tool in map(_identity, possible)}
+            # A fact may open a tool, which must not be hidden for as long as an answer counts.
+            version = state.label_version if policy.facts else 0
+            keys = {
+                tool: (verified.digest, *tool, policy.revision, version) for tool in map(_identity, possible)
+            }
             # Copied, since other requests may displace cached answers while policy is evaluated.
             answers = {
                 tool: offered for tool, key in keys.items() if (offered := self._answers.get(key)) is not None

@@ -8,6 +8,7 @@ amounts and facts count once per decision, so a retry is answered like the first
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -33,8 +34,7 @@ _SKEW_SECONDS = 5.0
 _PROBLEMS = {
     OutcomeState.COUNTED: "another one was counted for this decision, so only its labels were added",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
-    OutcomeState.FACTS_FULL: "the task would have too many facts",
-    OutcomeState.NOT_NOTABLE: "it notes a fact that the grant's notes don't list",
+    OutcomeState.FACTS_FULL: "the task would have too many facts, so only its labels were added",
     OutcomeState.FULL: "this workload would have added too many labels",
     OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
 }
@@ -84,6 +84,9 @@ class Outcomes:
 
     async def _count(self, outcome: Outcome) -> OutcomeState:
         state = await self._stages.state.report(outcome)
+        if state is OutcomeState.FACTS_FULL:
+            # What the task has read must not be lost because something else doesn't fit.
+            await self._stages.state.report(_only_labels(outcome))
         if state is OutcomeState.UNKNOWN:
             message = f"this holder got no decision {outcome.decision_id[:64]!a} that was stored"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
@@ -121,6 +124,15 @@ class Outcomes:
             _labels(claims),
             *_facts(claims),
         )
+
+
+def _only_labels(outcome: Outcome) -> Outcome:
+    signed = outcome.signed
+    return replace(
+        outcome,
+        charges={},
+        signed=None if signed is None else SignedOutcome(signed.audience, labels=signed.labels),
+    )
 
 
 def _about(outcome: Outcome, *, succeeded: bool) -> dict[str, Any]:

@@ -247,7 +247,7 @@ class SignedOutcome:
         refunds: amounts to give back by name, each 0 or more and at most what the decision charged.
         labels: labels to add to the whole task. They count as added when the decision's credential expires, if that is
             later than the report.
-        facts: elements to note, by name; the decision's grant must have allowed its backend to note under each.
+        facts: elements to note, by name; those under a name that the decision's grant doesn't list aren't noted.
         failed: the call did nothing, so the facts that it noted are taken back. It then notes none.
     """
 
@@ -317,7 +317,6 @@ class OutcomeState(StrEnum):
     FULL = "full"  # the holder would have added more labels than it may: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
     FACTS_FULL = "facts_full"  # the task would have more facts than it may: nothing was done
-    NOT_NOTABLE = "not_notable"  # the grant didn't let the backend note one of these facts: nothing was done
 
 
 class RevocationKind(StrEnum):

@@ -215,22 +215,44 @@ class ZoneFactsContract:
         def signed(**parts):
             return signed_by(zone, "shop", decision_id=decision.decision_id, **parts)
 
-        for facts in (
-            {"seen": ["/a"]},
-            {"made": ["/a"], "cancelled": ["#W1"]},
-            {"made": ["x" * 513]},
-            {"made": [""]},
-        ):
+        for facts in ({"made": ["x" * 513]}, {"made": [""]}, {"made": ["/a", "\ud800"]}):
             with pytest.raises(tabard.TabardError) as caught:
                 await task.report_outcome(decision, signed_outcome=signed(facts=facts))
             assert caught.value.code == "outcome_invalid"
         assert (await refused(task.authorize("files.remove", {"path": "/a"}))).code == "no_grant"
-        await task.report_outcome(decision, signed_outcome=signed(facts={"made": ["/a"]}))
+        await task.report_outcome(
+            decision, signed_outcome=signed(facts={"made": ["/a"], "cancelled": ["#W1"]})
+        )
+        await task.authorize("orders.get", {"id": "#W1"})
+        await task.authorize("orders.cancel", {"id": "#W1"})
         await task.authorize("files.remove", {"path": "/a"})
         assert (await refused(other.authorize("files.remove", {"path": "/a"}))).code == "no_grant"
         with pytest.raises(tabard.TabardError):
             await task.report_outcome(decision, signed_outcome=signed(facts={"made": ["/b"]}))
         assert (await refused(task.authorize("files.remove", {"path": "/b"}))).code == "no_grant"
+
+    async def test_a_tool_is_offered_once_a_fact_opens_it(self, zone):
+        """An answer about the tools doesn't outlast the facts on which it was given."""
+        task = await zone.start_task()
+        tools = ["files.make", "files.archive"]
+        assert [tool.name for tool in await task.filter_tools(tools)] == ["files.make"]
+        decision = await task.authorize("files.make", {})
+        made = signed_by(zone, "shop", decision_id=decision.decision_id, facts={"made": ["/a"]})
+        await task.report_outcome(decision, signed_outcome=made)
+        assert [tool.name for tool in await task.filter_tools(tools)] == tools
+
+    async def test_labels_of_an_outcome_whose_facts_dont_fit_are_added(self, zone):
+        task = await zone.start_task()
+        decision = await task.authorize("files.make", {})
+        for number in range(59):
+            await task.authorize("orders.get", {"id": f"{number}".ljust(500, "x")})
+        facts = {"made": [f"{number}".ljust(500, "x") for number in range(5)]}
+        told = signed_by(zone, "shop", decision_id=decision.decision_id, facts=facts, labels=["untrusted"])
+        with pytest.raises(tabard.TabardError) as caught:
+            await task.report_outcome(decision, signed_outcome=told)
+        assert caught.value.code == "outcome_invalid"
+        found = await zone.store.tree((await task.get()).task_id)
+        assert found.labels == ("untrusted",)
 
     async def test_a_task_that_is_full_of_facts_is_told_so(self, zone):
         """A code of its own for too long an element, and for one too many; what notes nothing is still allowed."""

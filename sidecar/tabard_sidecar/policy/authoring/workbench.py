@@ -91,7 +91,8 @@ def check(
     measured: list[Measurement] = []
     if inputs is not None:
         wanted = inputs or made_up_inputs(catalogue)
-        measured = measure(engine, source.modules, source.data, rules, wanted)
+        whole = [with_facts(document, rules.facts) for document in wanted]
+        measured = measure(engine, source.modules, source.data, rules, whole)
     return CheckReport(path, source.revision, tuple(sorted(rules.sites)), problems, tuple(measured))
 
 

@@ -45,19 +45,13 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         state = OutcomeState.REPEATED if row[1] == signed.amounts else OutcomeState.COUNTED
     elif _too_much(charged, signed.refunds):
         return OutcomeState.TOO_MUCH
-    elif not _notable(row[4], signed):
-        return OutcomeState.NOT_NOTABLE
     else:
         _count(connection, outcome, number, charged)
     epoch = bump(connection)
-    if state is OutcomeState.DONE and (signed.facts or (signed.failed and row[4])):
+    if state is OutcomeState.DONE and row[4] and (signed.facts or signed.failed):
         _note(connection, outcome, number, facts.call_facts(row[4]), epoch)
     _label(connection, outcome, epoch, at=max(outcome.now, row[3]))
     return state
-
-
-def _notable(text: str, signed: SignedOutcome) -> bool:
-    return not signed.facts or signed.facts.keys() <= (facts.call_facts(text).backend or {}).keys()
 
 
 def _note(
@@ -70,9 +64,8 @@ def _note(
         held = []
     else:
         backend, known = call.backend or {}, {(row.link_id, row.name, row.element) for row in held}
-        said = [
-            FactRow(backend[name], name, one, 1) for name in signed.facts for one in {*signed.facts[name]}
-        ]
+        names = backend.keys() & signed.facts.keys()
+        said = [FactRow(backend[name], name, one, 1) for name in names for one in {*signed.facts[name]}]
         fresh = sorted(
             (row for row in said if (row.link_id, row.name, row.element) not in known),
             key=lambda row: (row.name, row.element),

@@ -18,15 +18,15 @@ end
 for name, amount in pairs(refunded) do
   if amount > (charged[name] or 0) then return 'too_much' end
 end
--- Each of the facts is a name with an element; a call that holds it already doesn't note it again.
+-- Each of the facts is a name with an element. A call that holds it already doesn't note it again, and a backend notes
+-- under names that the grant lists only.
 local held, noted, known = {}, {}, {}
 if failed or #facts > 0 then held = held_facts(q.root, q.decision) end
 for _, row in ipairs(held) do known[fact_field(row)] = true end
 for _, fact in ipairs(facts) do
   local link = (record.backend or {})[fact[1]]
-  if not link then return 'not_notable' end
-  local row = {link, fact[1], fact[2], '1'}
-  if not known[fact_field(row)] then noted[#noted + 1] = row end
+  local row = {link or '', fact[1], fact[2], '1'}
+  if link and not known[fact_field(row)] then noted[#noted + 1] = row end
 end
 if facts_full(q.root, noted) then return 'facts_full' end
 if not has_room(q.workloads[1], q.labels, tonumber(task[2])) then return 'full' end
