@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tabard_sidecar.facts import FactKind
 from tabard_sidecar.model import (
@@ -296,8 +296,7 @@ class CredentialIssuer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
+class DecisionRecord(NamedTuple):
     """One line of the decision log: a decision, or a change that an operator, an approver or a holder made.
 
     ``event`` is ``"intent"`` (before anything leaves the process or is changed) or ``"outcome"``. ``operation`` is an

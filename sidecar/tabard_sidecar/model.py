@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from tabard.caveats import Budget, Caveat, Limits
 
@@ -178,8 +178,7 @@ class VerifiedGrant:
         return len(self.links)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """One call an agent wants to make.
 
     ``arguments_json`` is the canonical (RFC 8785) form; ``digest`` is the SHA-256 over name, server and arguments as
@@ -322,8 +321,7 @@ class PolicyDecision:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialRequest:
+class CredentialRequest(NamedTuple):
     """The content of a credential; already clamped to grant and policy."""
 
     credential_id: str

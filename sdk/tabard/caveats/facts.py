@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,16 +53,14 @@ class CallFacts:
     work: Work = field(default_factory=Work, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialFacts:
+class CredentialFacts(NamedTuple):
     """The credential that is to be issued."""
 
     audience: str
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The facts that a caveat is checked against.
 
     ``now`` is in seconds since the epoch; ``depth`` counts the hops and branches of the whole chain, the one about to

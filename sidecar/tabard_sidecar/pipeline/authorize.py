@@ -10,8 +10,9 @@ leads from a failure to an allow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
@@ -33,8 +34,7 @@ from tabard_sidecar.state import ReserveState, TaskState
 from tabard_sidecar.util.whole import whole
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposal:
+class _Proposal(NamedTuple):
     """What policy wants on one reading of the task's state.
 
     ``refusal`` is set if the grant doesn't allow what policy grants; ``credential`` if the call needs one.
@@ -86,7 +86,7 @@ class Authorizer:
             state = await reader.read()
             if grant.third_parties:
                 approvals = await stages.approvals.met(grant, call.tool, now=stages.clock())
-                call = replace(call, approvals=approvals)
+                call = call._replace(approvals=approvals)
             decide = partial(self._decide, call, reader, state, recorder)
             if not request.request_id:
                 return await decide()

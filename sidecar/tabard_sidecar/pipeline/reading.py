@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tabard.arguments import ArgumentsError, call_digest, canonical, parse_arguments
 
@@ -24,8 +23,7 @@ _THREADS = 1
 _MOST_LARGE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class AskedCall:
+class AskedCall(NamedTuple):
     """A tool call that was read, and what its caller asserts about it."""
 
     tool: ToolCall

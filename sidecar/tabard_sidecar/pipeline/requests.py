@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tabard.caveats import Limits
 
@@ -13,8 +13,7 @@ from tabard_sidecar.interfaces import LeasedPolicy, ToolSpec
 from tabard_sidecar.model import Agent, MetApproval, ToolCall
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizeRequest:
+class AuthorizeRequest(NamedTuple):
     """Asks for one tool call. Its JSON is read after the grant was verified (:mod:`tabard_sidecar.pipeline.reading`).
 
     ``context_json`` is what the caller asserts. ``body_digest`` returns the SHA-256 of everything but the request_id, so
@@ -32,8 +31,7 @@ class AuthorizeRequest:
     body_digest: Callable[[], bytes] = bytes
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedCall:
+class VerifiedCall(NamedTuple):
     """A requested tool call whose caller and grant are verified and whose caveats are met.
 
     ``context`` is what the caller asserts. ``spec`` is ``None`` for a tool that the catalogue doesn't know.

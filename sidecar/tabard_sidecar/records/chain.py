@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 GENESIS = "0" * 64
 _SUFFIX = re.compile(rb',"hash":"([0-9a-f]{64})"\}\Z')
@@ -20,8 +19,7 @@ _HEAD = re.compile(r"([0-9a-f]{1,64}):([0-9]{1,18}):([0-9a-f]{64})")
 _SUFFIX_BYTES = len(b',"hash":""}') + 64
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The head of a chain: its id, the sequence number of its last record and that record's hash."""
 
     chain_id: str

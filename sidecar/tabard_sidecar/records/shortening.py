@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
@@ -31,8 +31,7 @@ _KEPT = {
 Parts = tuple[bytes | LongPart, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A record without its chain and its last brace: what stands before the input's value, and the input in parts.
 
     A record that has nothing to leave out has no parts.

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 
 from cachetools import LRUCache
@@ -47,7 +46,7 @@ def short_record(refusal: Unverified) -> DecisionRecord:
         left = {"sha256": sha256(asked).hexdigest(), "bytes": len(asked)}
         who = encode({"operation": refusal.operation, **refusal.who})
         result = {**refusal.verified.result, "unrecorded": left}
-        return replace(refusal.verified, input_json=who, input_parts=(), result=result)
+        return refusal.verified._replace(input_json=who, input_parts=(), result=result)
     tool = json.loads(asked).get("tool", {})
     digest = tool.get("arguments_sha256") or sha256(asked).hexdigest()
     size = tool.get("arguments_bytes") or len(asked)

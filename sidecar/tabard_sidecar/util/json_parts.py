@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import cast
+from typing import NamedTuple, cast
 
 LONG_BYTES = 2 * 1024
 """A part of more bytes is worth a reference instead; the same part of a usual grant takes one kilobyte."""
@@ -36,8 +36,7 @@ class LongPart:
         return sha256(self.text).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class JsonText:
+class JsonText(NamedTuple):
     """JSON text. ``parts`` make it up, in order, if any of them can be left out; otherwise they are empty."""
 
     text: bytes
