@@ -181,7 +181,7 @@ def test_policies_see_it(newer):
     state = TaskState(known=True)
     found = json.loads(
         PolicyInput()
-        .without_tool(Operation.RENEW, Agent(ALICE, "static", {}), grant, state=state, now=NOW)
+        .without_tool(Operation.RENEW, Agent(ALICE, "static", {}), grant, state=state, now=NOW, facts={})
         .text
     )
 
