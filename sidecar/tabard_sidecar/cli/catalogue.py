@@ -140,10 +140,12 @@ def _write(  # noqa: PLR0913 - the options of both commands
             see=_SEE,
         )
     if output is None:
+        text = catalogue_file.text_of(usable)
+        catalogue_file.require_bounded(text)
         if as_json:
             echo_json({"tools": usable})
         else:
-            echo(catalogue_file.text_of(usable), lines=True)
+            echo(text, lines=True)
     else:
         kept = catalogue_file.write(output, usable, update=update)
         result = {"file": str(output), "tools": len(usable), "kept": kept, "notes": notes}

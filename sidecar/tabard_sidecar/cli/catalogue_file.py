@@ -51,6 +51,17 @@ def text_of(tools: list[dict[str, Any]]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def require_bounded(text: str, where: str = "") -> None:
+    """Check that no catalogue is written that a sidecar wouldn't read.
+
+    Raises:
+        Failure: it is too large.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        problem = f"the catalogue would have more than {MAX_BYTES} bytes; nothing was written"
+        raise Failure(problem, exit_codes.NEGATIVE, where=where, next_step="Write fewer tools at a time.")
+
+
 def write(path: Path, tools: list[dict[str, Any]], *, update: bool) -> int:
     """Write a catalogue, in one step, and return how many other tools of the file were kept.
 
@@ -67,12 +78,7 @@ def write(path: Path, tools: list[dict[str, Any]], *, update: bool) -> int:
     earlier = _read(path) if path.exists() else []
     merged, kept = _merged(earlier, tools)
     text = json.dumps({"tools": merged}, indent=2) + "\n" if path.suffix == ".json" else text_of(merged)
-    if len(text.encode()) > MAX_BYTES:
-        raise Failure(
-            f"the catalogue would have more than {MAX_BYTES} bytes; nothing was written",
-            exit_codes.NEGATIVE,
-            where=str(path),
-        )
+    require_bounded(text, str(path))
     try:
         _replace(path, text)
     except OSError as error:

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import inspect
+import json
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from tabard._tool import Tool, guarded_tools
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 
+_REASON_CHARACTERS = 300
 _NO_SCHEMA = (PydanticUserError, PydanticSchemaGenerationError, PydanticInvalidForJsonSchema)
 
 
@@ -85,7 +87,7 @@ def _import(name: str) -> object:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise Failure(
-            f"the module can't be imported: {type(error).__name__}: {error}",
+            f"the module can't be imported: {type(error).__name__}: {_told(error)}",
             exit_codes.USAGE,
             where=name,
             next_step="Run the command in the folder and environment of the program, and keep what starts the program "
@@ -111,10 +113,22 @@ def _arguments(tool: Tool) -> tuple[dict[str, Any], str]:
             inputs,  # type: ignore[arg-type]  # pydantic means any key
             schema_generator=_Schemas,
         )
+        schemas: dict[str, Any] = {name: dict(made[name, "serialization"]) for name in named}
+        whole = _object(named, schemas) | ({"$defs": shared["$defs"]} if shared.get("$defs") else {})
+        return json.loads(json.dumps(whole)), ""
     except _NO_SCHEMA as error:
-        return {"type": "object"}, f"no schema: {str(error).splitlines()[0]}; write its inputSchema"
-    schemas: dict[str, Any] = {name: dict(made[name, "serialization"]) for name in named}
-    return _object(named, schemas) | ({"$defs": shared["$defs"]} if shared.get("$defs") else {}), ""
+        return {"type": "object"}, f"no schema: {_told(error)}; write its inputSchema"
+    except Exception as error:  # noqa: BLE001 - types make their schemas by code of their own
+        problem = f"{type(error).__name__}: {_told(error)}"
+        return {"type": "object"}, f"no schema: a type of it fails, {problem}; write its inputSchema"
+
+
+def _told(error: BaseException) -> str:
+    """Return the first line of an exception's text, which may be made by code of its own."""
+    try:
+        return next(iter(str(error).splitlines()), "")[:_REASON_CHARACTERS]
+    except Exception:  # noqa: BLE001 - see above
+        return ""
 
 
 def _annotation(parameter: inspect.Parameter) -> Any:  # noqa: ANN401 - any type

@@ -199,6 +199,88 @@ def test_a_module_that_can_not_be_imported_says_why(capsys, tmp_path, monkeypatc
     assert message in capsys.readouterr().err
 
 
+HOSTILE = """
+import dataclasses
+from typing import Literal
+
+import pydantic
+import tabard
+
+
+class Raising:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source, handler):
+        raise RuntimeError("\\x1b[31mred\\x1b]0;title\\x07" + "x" * 5000)
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@dataclasses.dataclass
+class Order:
+    it: Raising
+
+
+def model(made):
+    class Model(pydantic.BaseModel):
+        x: int
+
+        @classmethod
+        def __get_pydantic_json_schema__(cls, core, handler):
+            return made()
+
+    return Model
+
+
+def silent():
+    raise Silent
+
+
+ROUND = {}
+ROUND["round"] = ROUND
+DEEP = {}
+for _ in range(100_000):
+    DEEP = {"not": DEEP}
+
+
+def tool(kind):
+    def work(x: kind):
+        \'\'\'Work.\\x1b]0;title\\x07\'\'\'
+
+    return work
+
+
+KINDS = [Order, *map(model, [silent, lambda: ROUND, lambda: DEEP, lambda: {"type": object()}, lambda: {"$ref": "file:///x"}])]
+WRAPPED = [tabard.guard(f"t{number}")(tool(kind)) for number, kind in enumerate(KINDS)]
+GOOD = tabard.guard("good\\x1b[31m")(tool(int))
+"""
+
+
+def test_types_whose_own_code_is_hostile_are_told_and_nothing_else_is_lost(capsys, tmp_path, monkeypatch):
+    """Exceptions of any kind, without text, with control characters; schemas without end, with objects, with files."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    assert main(["catalogue", "from-python", "hostile.py"]) == 1
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    assert not {"\x1b", "\x07"} & {*out, *err}
+    assert max(map(len, err.splitlines())) < 1000
+    names = {tool["name"] for tool in yaml.safe_load(out)["tools"]}
+    assert "good\x1b[31m" in names
+    assert all(f"t{number}" in names or f"'t{number}'" in err for number in range(6))
+
+
+def test_a_catalogue_that_no_sidecar_would_read_is_not_written(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = 'import tabard\nfrom typing import Literal\nB = Literal[tuple(f"value {i}" * 9 for i in range(50000))]\n'
+    (tmp_path / "big.py").write_text(f'{source}@tabard.guard("big")\ndef big(x: B): ...\n')
+    assert main(["catalogue", "from-python", "big.py"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, "more than 4194304 bytes" in err or "left out" in err) == ("", True)
+
+
 def test_without_the_client_for_mcp_the_extra_is_named(capsys):
     """The environment of these tests doesn't have it; tests/frameworks has."""
     assert main(["catalogue", "from-mcp", "server"]) == 2
