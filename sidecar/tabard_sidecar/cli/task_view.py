@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 _COLOURS = {"live": "green"}
 _SAID_COLOUR = "yellow"
+_PAGE = 500
+"""Tasks that the sidecar examines at once."""
 
 
-def fetch(asked: Operator, limit: int) -> list[dict[str, Any]]:
-    """Return the zone's tasks as ``--json`` prints them.
+def fetch(asked: Operator, limit: int, **wanted: str) -> list[dict[str, Any]]:
+    """Return the zone's tasks as ``--json`` prints them, newest first.
+
+    Args:
+        asked: the sidecar.
+        limit: how many at most.
+        wanted: ``subject_id``, ``workload`` and ``label`` of the tasks.
 
     Raises:
         Failure: no sidecar answered.
@@ -30,8 +37,15 @@ def fetch(asked: Operator, limit: int) -> list[dict[str, Any]]:
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
 
     stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
-    found = asked.call(stub.ListTasks, pb.ListTasksRequest(limit=limit))
-    return [describe(task) for task in found.tasks]
+    rows: list[dict[str, Any]] = []
+    token = ""
+    while True:
+        request = pb.ListTasksRequest(limit=_PAGE if wanted else limit, page_token=token, **wanted)
+        found = asked.call(stub.ListTasks, request)
+        rows += [describe(task) for task in found.tasks]
+        token = found.next_page_token
+        if not token or len(rows) >= limit:
+            return rows[:limit]
 
 
 def describe(task: pb.TaskOverview) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.cli.reach import Target
 
 _MOST = 1000
+_FIELDS = {"person": "subject_id", "agent": "workload", "label": "label"}
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, _MOST), default=100, show_default=True, help="Most tasks to list."
@@ -72,8 +73,7 @@ def tasks(ctx: click.Context, /, limit: int, sidecar: Target, as_json: bool, **w
 def list_(limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
     """List the tasks that haven't expired, newest first.
 
-    With --person, --agent or --label the newest 1,000 tasks of the zone are searched, and it is told if
-    there are more.
+    With --person, --agent or --label only those; the sidecar searches all tasks of the zone.
     """
     _list(limit, sidecar, wanted, as_json=as_json)
 
@@ -117,27 +117,15 @@ def watch(limit: int, interval: float, duration: float | None, sidecar: Target, 
 
 
 def _list(limit: int, sidecar: Target, wanted: dict[str, str], *, as_json: bool) -> None:
-    filtered = any(wanted.values())
+    filters = {name: text for name, text in wanted.items() if text}
     with operator(sidecar) as asked:
-        found = fetch(asked, _MOST if filtered else limit)
-    rows = [row for row in found if _fits(row, **wanted)][:limit]
-    partial = filtered and len(found) == _MOST
+        rows = fetch(asked, limit, **{_FIELDS[name]: text for name, text in filters.items()})
     if as_json:
-        echo_json({"tasks": rows} | ({"all_searched": not partial} if filtered else {}) | asked.told())
+        echo_json({"tasks": rows} | asked.told())
         return
-    if partial:
-        echo(f"only the newest {_MOST} tasks were searched; older ones may fit, too", err=True)
     where = screen(scripts=True)
     for row in rows:
         for line in summary(row, where):
             echo(line)
     if not rows:
-        echo("no such task is running" if filtered else "no task is running")
-
-
-def _fits(row: dict[str, Any], *, person: str, agent: str, label: str) -> bool:
-    return (
-        person in {"", row["subject"]["id"]}
-        and agent in {"", row["workload"]}
-        and (not label or label in row["labels"])
-    )
+        echo("no such task is running" if filters else "no task is running")

@@ -98,7 +98,7 @@ class RevocationAdmin:
         # A sidecar whose clock is ahead may have started a task after this sidecar's present.
         started = [
             task.started_at
-            for task in await self._store.tasks(now=now, limit=MAX_TASKS)
+            for task in (await self._store.tasks(now=now, limit=MAX_TASKS)).tasks
             if (task.subject_issuer, task.subject_id) == (issuer, subject_id)
         ]
         until = now + (self._retention.subject_seconds if ttl_seconds is None else ttl_seconds)
@@ -112,7 +112,7 @@ class RevocationAdmin:
         Raises:
             NoDecision: the state store is unavailable.
         """
-        found = await self._store.tasks(now=self._clock(), limit=MAX_TASKS)
+        found = (await self._store.tasks(now=self._clock(), limit=MAX_TASKS)).tasks
         return any(task.subject_issuer == issuer for task in found)
 
     async def revoke_credential(self, credential_id: str, *, reason: str = "") -> Receipt:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from tabard_sidecar.revocation.targets import subject_of
-from tabard_sidecar.state.model import Child, Revocation, RevocationKind, TaskRecord, Tree
+from tabard_sidecar.state.model import (
+    ANY_TASK,
+    Child,
+    Revocation,
+    RevocationKind,
+    TaskFilter,
+    TaskPage,
+    TaskRecord,
+    Tree,
+)
 
 MAX_TASKS = 1000
 """How many tasks are examined."""
@@ -19,8 +28,8 @@ _SECONDS = 0.5
 class TaskSource(Protocol):
     """The part of the state store that lists tasks."""
 
-    async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
-        """Return the tasks that haven't expired, newest first."""
+    async def tasks(self, *, now: float, limit: int = 100, wanted: TaskFilter = ANY_TASK) -> TaskPage:
+        """Return tasks that haven't expired, newest first."""
         ...
 
     async def tree(self, task_id: str) -> Tree | None:
@@ -62,7 +71,7 @@ async def measure_impact(store: TaskSource, revocation: Revocation, *, now: floa
     """
     if revocation.kind is RevocationKind.CREDENTIAL:
         return Impact()
-    tasks = await store.tasks(now=now, limit=MAX_TASKS)
+    tasks = (await store.tasks(now=now, limit=MAX_TASKS)).tasks
     complete = len(tasks) < MAX_TASKS
     until = time.monotonic() + _SECONDS
     affected = holders = 0

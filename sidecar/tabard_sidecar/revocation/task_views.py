@@ -11,7 +11,16 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.impact import TaskSource, subtrees
-from tabard_sidecar.state.model import Chain, Child, TaskRecord, TaskState, Tree
+from tabard_sidecar.state.model import (
+    ANY_TASK,
+    Chain,
+    Child,
+    TaskFilter,
+    TaskPosition,
+    TaskRecord,
+    TaskState,
+    Tree,
+)
 
 MAX_NODES = 5_000
 """How many steps of a task are shown."""
@@ -80,20 +89,29 @@ class TaskViews:
         self._feed = feed
         self._clock = clock
 
-    async def overviews(self, *, limit: int) -> Sequence[Overview]:
-        """Return the tasks that haven't expired, newest first.
+    async def overviews(
+        self, *, limit: int, wanted: TaskFilter = ANY_TASK, label: str = ""
+    ) -> tuple[Sequence[Overview], TaskPosition | None]:
+        """Return tasks that haven't expired, newest first, and where the list goes on; ``None`` at its end.
+
+        Args:
+            limit: how many at most. There may be fewer although the list goes on: one page of the store is examined.
+            wanted: which tasks.
+            label: a label that they must have; empty for any.
 
         Raises:
             NoDecision: the state store is unavailable.
         """
         await self._feed.refresh()
+        page = await self._store.tasks(now=self._clock(), limit=limit, wanted=wanted)
         found = []
-        for task in await self._store.tasks(now=self._clock(), limit=limit):
+        for task in page.tasks:
             owner = (task.owner,)
             task_state = await self._store.look_up(Chain((task.root_id,), (), owner, owner), calls=0)
             state = self._state(task, ended=bool(task_state.ended))
-            found.append(Overview(task, state, task_state.labels, task_state.children))
-        return found
+            if not label or label in task_state.labels:
+                found.append(Overview(task, state, task_state.labels, task_state.children))
+        return found, page.after
 
     async def tree(self, task_id: str) -> Shown:
         """Return a task with everything below it.

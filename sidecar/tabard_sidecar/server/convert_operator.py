@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from tabard_sidecar.revocation.targets import (
 )
 from tabard_sidecar.revocation.task_views import Node, Overview, Shown, TaskStatus
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
-from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin, TaskPosition
 
 if TYPE_CHECKING:
     from tabard.authz.v1.revocation_service_pb2 import RevocationKind as KindMessage
@@ -53,6 +55,8 @@ _STATES = {
     TaskStatus.SUBJECT_REVOKED: operator_pb.TASK_OVERVIEW_STATE_SUBJECT_REVOKED,
     TaskStatus.ROLLED_BACK: operator_pb.TASK_OVERVIEW_STATE_ROLLED_BACK,
 }
+
+_ROOT_ID = re.compile(r"[\w.:-]{1,256}", re.ASCII)
 
 
 def reason(value: str) -> str:
@@ -134,6 +138,29 @@ def sequence(value: int) -> int:
     if value < 0:
         raise invalid("after_sequence is negative")
     return value
+
+
+def position(page_token: str) -> TaskPosition | None:
+    """Return the place in the list of tasks that a token names; ``None`` for its beginning.
+
+    Raises:
+        NoDecision: it isn't a token.
+    """
+    if not page_token:
+        return None
+    started, separator, root_id = page_token.partition(":")
+    try:
+        started_at = float.fromhex(started)
+    except (ValueError, OverflowError) as error:
+        raise invalid("page_token isn't one that was answered") from error
+    if not separator or not math.isfinite(started_at) or not _ROOT_ID.fullmatch(root_id):
+        raise invalid("page_token isn't one that was answered")
+    return TaskPosition(started_at, root_id)
+
+
+def page_token(after: TaskPosition | None) -> str:
+    """Return the token of a place in the list of tasks; empty at its end."""
+    return "" if after is None else f"{after.started_at.hex()}:{after.root_id}"
 
 
 def limit(value: int) -> int:

@@ -15,6 +15,7 @@ from tabard_sidecar.server import convert_operator as convert
 from tabard_sidecar.server.convert import invalid
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.server.operator_changes import OperatorChanges
+from tabard_sidecar.state.model import TaskFilter
 
 if TYPE_CHECKING:
     from tabard_sidecar.revocation import Receipt
@@ -126,8 +127,13 @@ class TaskOperatorServicer(operator_grpc.TaskOperatorServiceServicer):
         self, request: operator_pb.ListTasksRequest, context: Context
     ) -> operator_pb.ListTasksResponse:
         """List the zone's tasks."""
-        found = await self.task_views.overviews(limit=convert.limit(request.limit))
-        return operator_pb.ListTasksResponse(tasks=[convert.overview_message(one) for one in found])
+        wanted = TaskFilter(request.subject_id, request.workload, convert.position(request.page_token))
+        found, after = await self.task_views.overviews(
+            limit=convert.limit(request.limit), wanted=wanted, label=request.label
+        )
+        return operator_pb.ListTasksResponse(
+            tasks=[convert.overview_message(one) for one in found], next_page_token=convert.page_token(after)
+        )
 
     @answering
     async def GetTaskTree(

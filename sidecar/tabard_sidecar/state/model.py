@@ -56,6 +56,40 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskPosition:
+    """A place in the list of tasks, which is ordered by start and root, newest first."""
+
+    started_at: float
+    root_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks are wanted; an empty text stands for any.
+
+    Attributes:
+        subject_id: identifier of the person.
+        workload: the workload that started the task.
+        after: only what comes after this place.
+    """
+
+    subject_id: str = ""
+    workload: str = ""
+    after: TaskPosition | None = None
+
+
+ANY_TASK = TaskFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """Some of the wanted tasks, newest first, and where the list goes on; ``None`` at its end."""
+
+    tasks: tuple[TaskRecord, ...]
+    after: TaskPosition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Child:
     """One step of a chain, counted as a child of its parent.
 

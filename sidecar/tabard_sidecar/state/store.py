@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tabard_sidecar.state.model import (
+    ANY_TASK,
     Approval,
     Chain,
     Child,
@@ -17,6 +18,8 @@ from tabard_sidecar.state.model import (
     Reserved,
     Revocation,
     RevocationKind,
+    TaskFilter,
+    TaskPage,
     TaskRecord,
     TaskState,
     Tree,
@@ -192,8 +195,11 @@ class StateStore(Protocol):
         """Decide a pending approval, once. Durable. Returns ``None`` if it is no longer pending, or ENDED."""
         ...
 
-    async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
-        """Return the tasks that haven't expired, newest first."""
+    async def tasks(self, *, now: float, limit: int = 100, wanted: TaskFilter = ANY_TASK) -> TaskPage:
+        """Return tasks that haven't expired, newest first, at most ``limit``.
+
+        A page may hold fewer although the list goes on, because a bounded number of tasks is examined at once.
+        """
         ...
 
     async def tree(self, task_id: str) -> Tree | None:

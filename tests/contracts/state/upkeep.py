@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tabard_sidecar.facts import Facts
-from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind
+from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind, TaskFilter
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 from tests.support.state import (
@@ -44,9 +44,34 @@ class UpkeepContract:
         made = [await new_task(store, started_at=NOW + 1_000 + number) for number in (1, 3, 2)]
         brief = await new_task(store, started_at=NOW + 1_010, expires_at=NOW + 1_020)
         newest = [made[1], made[2], made[0]]
-        assert list(await store.tasks(now=NOW + 1_020, limit=3)) == newest
-        assert list(await store.tasks(now=NOW + 1_020, limit=2)) == newest[:2]
-        assert next(iter(await store.tasks(now=NOW + 1_019, limit=1))) == brief
+        assert list((await store.tasks(now=NOW + 1_020, limit=3)).tasks) == newest
+        assert list((await store.tasks(now=NOW + 1_020, limit=2)).tasks) == newest[:2]
+        assert next(iter((await store.tasks(now=NOW + 1_019, limit=1)).tasks)) == brief
+
+    async def test_a_list_of_tasks_is_read_in_pages_and_filtered(self, store):
+        """Tasks of one moment and tasks that start meanwhile included: each is listed once, and none is left out."""
+        made = [await new_task(store, started_at=NOW + 2_000 + number // 3) for number in range(9)]
+        place, seen = TaskFilter(), []
+        for number in range(20):
+            page = await store.tasks(now=NOW + 1_500, limit=2, wanted=place)
+            seen += page.tasks
+            await new_task(store, started_at=NOW + 3_000 + number)
+            if page.after is None:
+                break
+            place = TaskFilter(after=page.after)
+        mine = [task for task in seen if task in made]
+        assert len(mine) == len(made)
+        assert [(task.started_at, task.root_id) for task in mine] == sorted(
+            ((task.started_at, task.root_id) for task in made), reverse=True
+        )
+        one = await new_task(store, subject="someone-else", workload="spiffe://x/1", started_at=NOW + 2_001)
+        for fits, found in (
+            (TaskFilter(subject_id="someone-else"), (one,)),
+            (TaskFilter(workload="spiffe://x/1"), (one,)),
+            (TaskFilter(subject_id="someone-else", workload="spiffe://x/2"), ()),
+            (TaskFilter(subject_id="Someone-else"), ()),
+        ):
+            assert (await store.tasks(now=NOW + 1_500, limit=50, wanted=fits)).tasks == found
 
     async def test_a_tree_says_what_the_task_did(self, store):
         made = await new_task(store)

@@ -161,7 +161,7 @@ class ZoneEffectsContract:
                 return len(results(zone, "start_task")) == 1
 
             await eventually(recorded)
-        (made,) = await zone.store.tasks(now=0.0, limit=5)
+        (made,) = (await zone.store.tasks(now=0.0, limit=5)).tasks
         assert [result["task_id"] for result in results(zone, "start_task")] == [made.task_id]
 
     async def test_an_unexpected_error_is_recorded_and_takes_nothing(self, open_zone, monkeypatch):
@@ -212,7 +212,7 @@ class ZoneEffectsContract:
                 await attempt()
             assert caught.value.code == "audit_unavailable"
         assert await spent(zone, task) == before
-        assert len(await zone.store.tasks(now=0.0, limit=5)) == 1
+        assert len((await zone.store.tasks(now=0.0, limit=5)).tasks) == 1
         assert not await zone.store.approvals(now=0.0)
 
     async def test_a_call_without_credential_whose_record_fails_costs_nothing(self, open_zone):
@@ -245,7 +245,7 @@ class ZoneEffectsContract:
         made = await until_full(attempt)
         assert made >= 1
         if kind == "start":
-            assert len(await zone.store.tasks(now=0.0, limit=500)) == made + 1
+            assert len((await zone.store.tasks(now=0.0, limit=500)).tasks) == made + 1
         elif kind == "hand on":
             chain = zone.parts().grants.verify(task.grant).chain
             assert (await zone.store.look_up(chain)).children == made

@@ -63,7 +63,7 @@ async def exercise(store: RedisStateStore) -> None:
     assert len(await store.revocations()) == 1
     assert (await store.approval(asked.approval_id, now=NOW)).approval_id == asked.approval_id
     assert len(await store.approvals(now=NOW, pending_only=False)) == 2
-    assert list(await store.tasks(now=NOW)) == [made]
+    assert list((await store.tasks(now=NOW)).tasks) == [made]
     assert (await store.tree(made.task_id)).task == made
     assert await store.expire(now=NOW) == 0
 

@@ -29,7 +29,7 @@ async def test_what_is_reported_keeps_no_task_from_starting(zone):
     task = await zone.start_task()
     await task.authorize("web.read", {})
     await pay(task, 1)
-    (overview,) = await zone.store.tasks(now=0.0, limit=1)
+    (overview,) = (await zone.store.tasks(now=0.0, limit=1)).tasks
     tree = await zone.store.tree(overview.task_id)
     assert set(tree.labels) == {COLLAPSED, "untrusted"}
 
@@ -42,7 +42,7 @@ async def test_labels_reach_a_task_although_clocks_differ(start_zone):
     for task in (live, await zone.start_task()):
         assert (await refused(task.authorize("send", {}))).code == "tainted"
     parts = zone.parts()
-    (newest,) = await zone.store.tasks(now=0.0, limit=1)
+    (newest,) = (await zone.store.tasks(now=0.0, limit=1)).tasks
     later = replace(newest, root_id="f" * 64, task_id="later", started_at=newest.started_at + 60)
     assert await parts.state.open_task(later, labels_since=later.started_at - 30) == ()
 

@@ -153,7 +153,7 @@ async def test_tasks_show_how_they_stand(side, zone, store):
     one = await side()
 
     async def states():
-        return {o.task.task_id: o.state for o in await one.task_views.overviews(limit=10)}
+        return {o.task.task_id: o.state for o in (await one.task_views.overviews(limit=10))[0]}
 
     assert await states() == {"task-a": TaskStatus.LIVE, "task-e": TaskStatus.LIVE}
     await one.admin.revoke_subject(IDP, "u-2")

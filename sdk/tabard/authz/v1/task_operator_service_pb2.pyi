@@ -59,21 +59,37 @@ Global___TaskOverviewState: _TypeAlias = TaskOverviewState  # noqa: Y015
 
 @_typing.final
 class ListTasksRequest(_message.Message):
-    """ListTasksRequest says how many tasks to list."""
+    """ListTasksRequest says which tasks to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMIT_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    WORKLOAD_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """How many at most: 1 to 1,000. If 0: 100."""
+    subject_id: _builtins.str
+    """Only tasks of the person with this identifier. Empty for any."""
+    workload: _builtins.str
+    """Only tasks that this workload started. Empty for any."""
+    label: _builtins.str
+    """Only tasks with this label. Empty for any."""
+    page_token: _builtins.str
+    """Where to go on: the next_page_token of the answer before, to a request with the same filters."""
     def __init__(
         self,
         *,
         limit: _builtins.int = ...,
+        subject_id: _builtins.str = ...,
+        workload: _builtins.str = ...,
+        label: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "limit", b"limit", "page_token", b"page_token", "subject_id", b"subject_id", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -86,6 +102,11 @@ class ListTasksResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TASKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the list goes on. Empty at its end. A page may hold fewer tasks than the limit, or none,
+    although the list goes on.
+    """
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskOverview]:
         """Tasks, newest first."""
@@ -94,10 +115,11 @@ class ListTasksResponse(_message.Message):
         self,
         *,
         tasks: _abc.Iterable[Global___TaskOverview] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,6 +29,8 @@ from tabard_sidecar.state.model import (
     RevocationKind,
     RevocationOrigin,
     SignedOutcome,
+    TaskPage,
+    TaskPosition,
     TaskRecord,
     TaskState,
     Tree,
@@ -79,9 +81,11 @@ def task_text(task: TaskRecord) -> str:
     ).decode()
 
 
-def tasks(text: bytes) -> list[TaskRecord]:
-    """Decode a list of tasks."""
-    return [TaskRecord(*fields) for fields in orjson.loads(text)]
+def tasks(text: bytes) -> TaskPage:
+    """Decode a page of the list of tasks."""
+    found, started, root = orjson.loads(text)
+    after = TaskPosition(float(started), root) if root else None
+    return TaskPage(tuple(TaskRecord(*fields) for fields in found), after)
 
 
 class Calls:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import orjson
 
 from tabard_sidecar.state.model import (
+    ANY_TASK,
     REASONS_KEPT,
     Approval,
     Chain,
@@ -22,6 +23,8 @@ from tabard_sidecar.state.model import (
     ReserveState,
     Revocation,
     RevocationKind,
+    TaskFilter,
+    TaskPage,
     TaskRecord,
     TaskState,
     Tree,
@@ -51,6 +54,7 @@ _KNOWN_CHILDREN = 65_536
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
 _MOST_LISTED = 1_000
+_EXAMINED_TASKS = 2_000
 
 
 class RedisStateStore:
@@ -363,9 +367,18 @@ class RedisStateStore:
         return codec.approval(await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True))
 
     @understood
-    async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
+    async def tasks(self, *, now: float, limit: int = 100, wanted: TaskFilter = ANY_TASK) -> TaskPage:
         """Return tasks; see the interface."""
-        return codec.tasks(await self._link.run(scripts.TASKS, {"at": now, "most": limit}))
+        arguments = {
+            "at": now,
+            "most": limit,
+            "examined": _EXAMINED_TASKS,
+            "person": wanted.subject_id,
+            "workload": wanted.workload,
+            "started": "" if wanted.after is None else wanted.after.started_at,
+            "root": "" if wanted.after is None else wanted.after.root_id,
+        }
+        return codec.tasks(await self._link.run(scripts.TASKS, arguments))
 
     @understood
     async def tree(self, task_id: str) -> Tree | None:

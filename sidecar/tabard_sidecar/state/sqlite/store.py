@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabard_sidecar.state.model import (
+    ANY_TASK,
     Approval,
     Chain,
     Child,
@@ -20,6 +21,8 @@ from tabard_sidecar.state.model import (
     Reserved,
     Revocation,
     RevocationKind,
+    TaskFilter,
+    TaskPage,
     TaskRecord,
     TaskState,
     Tree,
@@ -234,9 +237,9 @@ class SQLiteStateStore:
             durable=True,
         )
 
-    async def tasks(self, *, now: float, limit: int = 100) -> Sequence[TaskRecord]:
+    async def tasks(self, *, now: float, limit: int = 100, wanted: TaskFilter = ANY_TASK) -> TaskPage:
         """Return tasks; see the interface."""
-        return self._file.read(lambda c: upkeep.tasks(c, now, limit))
+        return self._file.read(lambda c: upkeep.tasks(c, now, limit, wanted))
 
     async def tree(self, task_id: str) -> Tree | None:
         """Return a task's tree; see the interface."""

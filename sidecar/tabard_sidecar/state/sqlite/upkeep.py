@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state.model import Child, TaskRecord, Tree
+from tabard_sidecar.state.model import Child, TaskFilter, TaskPage, TaskPosition, TaskRecord, Tree
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
@@ -28,13 +28,25 @@ _EXPIRING = (
 _TASK = "root_id, task_id, subject_issuer, subject_id, workload, purpose, started_at, expires_at"
 
 
-def tasks(connection: sqlite3.Connection, now: float, limit: int) -> list[TaskRecord]:
-    """Return tasks that haven't expired, newest first."""
+def tasks(connection: sqlite3.Connection, now: float, limit: int, wanted: TaskFilter) -> TaskPage:
+    """Return the wanted tasks that haven't expired, newest first."""
+    conditions = ["expires_at>?"]
+    values: list[float | str] = [now]
+    for column, text in (("subject_id", wanted.subject_id), ("workload", wanted.workload)):
+        if text:
+            conditions.append(f"{column}=?")
+            values.append(text)
+    if wanted.after is not None:
+        conditions.append("(started_at, root_id)<(?, ?)")
+        values += [wanted.after.started_at, wanted.after.root_id]
     rows = connection.execute(
-        f"SELECT {_TASK} FROM tasks WHERE expires_at>? ORDER BY started_at DESC LIMIT ?",  # noqa: S608
-        (now, limit),
+        f"SELECT {_TASK} FROM tasks WHERE {' AND '.join(conditions)} "  # noqa: S608
+        "ORDER BY started_at DESC, root_id DESC LIMIT ?",
+        (*values, limit),
     )
-    return [TaskRecord(*row) for row in rows]
+    found = tuple(TaskRecord(*row) for row in rows)
+    last = found[-1] if len(found) == limit else None
+    return TaskPage(found, None if last is None else TaskPosition(last.started_at, last.root_id))
 
 
 def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
