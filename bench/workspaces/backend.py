@@ -70,10 +70,10 @@ class Backend:
         try:
             answer = world.call(tool, arguments)
         except ToolError as error:
-            return Response(None, str(error), self._sign(decision, ()))
+            return Response(None, str(error), self._sign(decision, (), failed=True))
         return Response(answer.value, "", self._sign(decision, answer.labels))
 
-    def _sign(self, decision: str, labels: tuple[str, ...]) -> str:
+    def _sign(self, decision: str, labels: tuple[str, ...], *, failed: bool = False) -> str:
         if not decision:
             return ""
         return sign_outcome(
@@ -82,4 +82,5 @@ class Backend:
             audience=self._audience,
             decision_id=decision,
             labels=labels,
+            failed=failed,
         )

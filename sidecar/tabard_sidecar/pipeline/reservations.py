@@ -125,7 +125,7 @@ def task_labels(call: VerifiedCall, decision: PolicyDecision) -> tuple[str, ...]
 def contended() -> NoDecision:
     """Return the error for a task that changed during every evaluation."""
     return NoDecision(
-        "ABORTED", "state_contended", "the task's labels change faster than policy can be evaluated"
+        "ABORTED", "state_contended", "the task's labels or facts change faster than policy can be evaluated"
     )
 
 

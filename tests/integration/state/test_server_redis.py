@@ -17,7 +17,7 @@ from tabard_sidecar.state.model import Child, Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateError, RedisStateStore, link
 
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, outcome, wanted
+from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, noted, outcome, wanted
 from tests.support.tls import Authority
 
 _GUARANTEES = Path(__file__).resolve().parents[3] / "docs" / "guarantees.md"
@@ -42,11 +42,12 @@ async def exercise(store: RedisStateStore) -> None:
         task_labels=("x",),
         branch_labels=("y",),
         approvals=(asked.approval_id,),
+        notes=noted({"ids": ["a"]}, {"n": 1}, {"made": "task"}),
     )
     await store.reserve(call)
-    await store.report(outcome(call, refunded={"calls": 1}, labels=("z",)))
+    await store.report(outcome(call, refunded={"calls": 1}, labels=("z",), facts={"made": ["b"]}))
     version = (await store.look_up(of)).label_version
-    released = wanted(of, charges={"calls": 1}, version=version)
+    released = wanted(of, charges={"calls": 1}, version=version, notes=noted({"ids": ["a", "c"]}))
     await store.reserve(released)
     await store.release(released.decision_id, made.root_id)
     step = Child(made.root_id, f"{made.root_id}l", 5, made.root_id, "h", "")
