@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
 from tabard_sidecar.interfaces import Clock, Revocations
@@ -20,21 +22,24 @@ class TaskStates:
         epoch: detects a store that lost data.
         revocations: what operators revoked.
         clock: time in seconds since the epoch.
+        unknown: called with the start of a task that the store doesn't know, in seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per dependency
         self,
         state: StateStore,
         cache: TaskStateCache,
         epoch: StoreEpoch,
         revocations: Revocations,
         clock: Clock,
+        unknown: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._state = state
         self._cache = cache
         self._epoch = epoch
         self._revocations = revocations
         self._clock = clock
+        self._unknown = unknown
 
     async def look_up(self, agent: Agent, grant: IndexedGrant, *, with_calls: bool) -> TaskState:
         """Look up the state of a chain; past calls of its task are read only ``with_calls``.
@@ -50,6 +55,7 @@ class TaskStates:
         if found.ended:
             raise task_ended(grant, found.ended)
         if not found.known:
+            self._unknown(grant.task.started_at)
             message = (
                 f"the zone's state store doesn't know task {grant.task.id}: it was emptied or replaced since"
             )

@@ -45,6 +45,7 @@ from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, pruner
 from tabard_sidecar.server.state_standing import StateStanding
+from tabard_sidecar.server.store_split import StoreSplit
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
 
@@ -107,7 +108,10 @@ class Parts:
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
         self.task_cache = TaskStateCache()
         self.epoch = StoreEpoch(self.state, clock, (self.task_cache.clear, self.metrics.state_rollbacks.inc))
-        self.task_states = TaskStates(self.state, self.task_cache, self.epoch, self.revoking.checks, clock)
+        self.store_split = StoreSplit(self.health.component("zone"), clock, _place(settings))
+        self.task_states = TaskStates(
+            self.state, self.task_cache, self.epoch, self.revoking.checks, clock, self.store_split.unknown
+        )
         self.approving = self._approvals()
         self.catalogues = CatalogueSource(
             settings.catalogue, settings.policy.load_seconds, _reporter(self.health.component("catalogue"))
@@ -193,6 +197,12 @@ class Parts:
             observer=observer,
             clock=clock,
         )
+
+
+def _place(settings: Settings) -> str:
+    """Return where the state store is, for messages."""
+    state = settings.state
+    return state.url.partition("?")[0] if state.is_redis else str(state.path(settings.zone))
 
 
 def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:

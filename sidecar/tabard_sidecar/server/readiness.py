@@ -42,6 +42,7 @@ class Readiness:
         parts.clock_watch.look()
         _report(self._clock, "", parts.clock_watch.problem)
         await parts.state_standing.look(parts.state)
+        parts.store_split.look()
         parts.log.look()
 
     async def follow(self) -> None:
