@@ -11,6 +11,8 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 
 export UV_PYTHON_DOWNLOADS := never
+# Images often set it. Without bytecode each of the thousand processes of the tests would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 # Trust whom the machine trusts, as pip and Go do; networks with a certificate authority of their own need it.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 

@@ -368,7 +368,7 @@ ENDLESS = [
     {"type": "object", "properties": {"a": {"type": "object", "allOf": [{"$ref": "#"}]}}},
     {"$ref": "#/definitions/a", "definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}}},
     {"items": {"$ref": "#/definitions/a"}, "definitions": {"a": {"items": [{"$ref": "#/definitions/a"}]}}},
-    {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(30_000)}},
+    {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(20_001)}},
 ]  # fmt: skip
 
 

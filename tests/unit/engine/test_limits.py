@@ -236,8 +236,8 @@ def test_memory_doesnt_grow_with_evaluations():
 
         work(5_000, 0)
         before = _resident()
-        work(20_000, 5_000)
-        assert _resident() - before < 20_000 * 500
+        work(10_000, 5_000)
+        assert _resident() - before < 10_000 * 500
 
 
 async def test_policy_that_is_dropped_is_freed(engine):
