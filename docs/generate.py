@@ -77,7 +77,8 @@ _METRICS_INTRO = """\
 `GET /metrics` on `http.listen` serves these metrics in Prometheus' text format, and `process_*` for
 memory, CPU and open files. Labels never hold text from an agent or a policy.
 
-[alerts.yaml](alerts.yaml) has example alerts for Prometheus.
+[alerts.yaml](alerts.yaml) has example alerts for Prometheus, [dashboard.json](dashboard.json) a
+dashboard for Grafana.
 """
 _TRACES = """
 ## Traces
