@@ -9,6 +9,7 @@ from tests.support import markdown
 
 PAGE = "docs/other-languages.md"
 BLOCKS = {name: code for name, _, code in markdown.blocks(PAGE)}
+FORMS = (TARGET.with_name("canonical.json"), TARGET.with_name("numbers.json"))
 VECTORS = json.loads(TARGET.read_text("utf-8"))
 
 NODE = """
@@ -88,6 +89,53 @@ func TestVectors(t *testing.T) {
 	fmt.Println("ANSWERS " + string(text))
 }
 """
+JAVA = """
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+public final class Vectors {
+  static Map<?, ?> file;
+
+  static Verifier fresh() throws Exception {
+    double now = (Double) file.get("now");
+    return new Verifier((String) file.get("audience"), (String) file.get("issuer"),
+        Verifier.Json.canonical(file.get("jwks")), (Double) file.get("leeway_seconds"), () -> now);
+  }
+
+  @SuppressWarnings("unchecked")
+  static String judge(Verifier verifier, Map<?, ?> test) {
+    Map<String, Object> args = (Map<String, Object>) Verifier.Json.parse((String) test.get("arguments"));
+    try {
+      verifier.verify((String) test.get("token"), (String) test.get("tool"), (String) test.get("server"), args);
+      return "";
+    } catch (Verifier.Refused refused) {
+      return refused.getMessage();
+    }
+  }
+
+  public static void main(String[] paths) throws Exception {
+    file = (Map<?, ?>) Verifier.Json.parse(Files.readString(Path.of(paths[0])));
+    List<Object> cases = new ArrayList<>(), once = new ArrayList<>(), written = new ArrayList<>();
+    for (Object test : (List<?>) file.get("cases")) cases.add(judge(fresh(), (Map<?, ?>) test));
+    Verifier one = fresh();
+    for (Object test : (List<?>) file.get("single_use")) once.add(judge(one, (Map<?, ?>) test));
+    Map<?, ?> forms = (Map<?, ?>) Verifier.Json.parse(Files.readString(Path.of(paths[1])));
+    for (Object test : (List<?>) forms.get("cases")) {
+      String input = (String) ((Map<?, ?>) test).get("input");
+      written.add(Verifier.Json.canonical(Verifier.Json.parse(input)));
+    }
+    Map<?, ?> doubles = (Map<?, ?>) Verifier.Json.parse(Files.readString(Path.of(paths[2])));
+    for (Object test : (List<?>) doubles.get("cases")) {
+      long bits = Long.parseUnsignedLong((String) ((Map<?, ?>) test).get("ieee754"), 16);
+      written.add(Verifier.Json.canonical(Double.longBitsToDouble(bits)));
+    }
+    System.out.println(Verifier.Json.canonical(Map.of("cases", cases, "single_use", once, "written", written)));
+  }
+}
+"""
 
 
 def in_node(folder):
@@ -104,6 +152,16 @@ def in_go(folder):
     return _run(["go", "test", "-v", "-count=1", "."], folder).partition("ANSWERS ")[2].splitlines()[0]
 
 
+def in_java(folder):
+    (folder / "Verifier.java").write_text(BLOCKS["java"])
+    (folder / "Vectors.java").write_text(JAVA)
+    _run(["javac", "-Xlint:all,-serial", "-Werror", "Verifier.java", "Vectors.java"], folder)
+    answers = json.loads(_run(["java", "-cp", ".", "Vectors", str(TARGET), *map(str, FORMS)], folder))
+    wanted = [case["canonical"] for file in FORMS for case in json.loads(file.read_text("utf-8"))["cases"]]
+    assert answers["written"] == wanted
+    return json.dumps(answers)
+
+
 def _run(command, folder):
     answer = subprocess.run(
         ["env", f"VECTORS={TARGET}", "GOTOOLCHAIN=local", "GOPROXY=off", "GOFLAGS=", *command],
@@ -117,8 +175,8 @@ def _run(command, folder):
     return answer.stdout
 
 
-LANGUAGES = {"node": in_node, "go": in_go}
-INSTALLED = [name for name in LANGUAGES if shutil.which(name)]
+LANGUAGES = {"node": in_node, "go": in_go, "java": in_java}
+INSTALLED = [name for name in LANGUAGES if shutil.which("javac" if name == "java" else name)]
 
 
 def test_the_page_has_a_program_for_each_language():
