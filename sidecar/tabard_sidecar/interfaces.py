@@ -413,6 +413,16 @@ class Revocations(Protocol):
         """
         ...
 
+    def check_unspent(self, *, issued_at: float, now: float) -> None:
+        """Check that what may be used a limited number of times was issued after the store last lost what was used.
+
+        ``issued_at`` is 0 for a token that doesn't say it.
+
+        Raises:
+            Refused: ``state_rolled_back``.
+        """
+        ...
+
     async def check_credential(self, found: Introspection, *, now: float) -> None:
         """Check that a credential whose signature holds wasn't revoked, nor its task, its person or its chain.
 

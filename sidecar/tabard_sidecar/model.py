@@ -71,7 +71,8 @@ class Intent:
     """Purpose and statement of a task, fixed when it starts.
 
     ``limits`` are the initiator's own narrowing, present only when ``source`` is signed. ``token_id`` is the nonce
-    (``jti``) that works once, ``expires_at`` the time until which its use has to be stored.
+    (``jti``) that works once, ``expires_at`` the time until which its use has to be stored, ``issued_at`` when it was
+    signed at the earliest.
     """
 
     purpose: str
@@ -80,6 +81,7 @@ class Intent:
     limits: Limits | None = None
     token_id: str = ""
     expires_at: float = 0.0
+    issued_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

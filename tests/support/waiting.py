@@ -34,6 +34,12 @@ async def eventually(condition: Callable[[], Any], seconds: float = DEADLINE_SEC
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
+async def next_second() -> None:
+    """Wait until tokens that are signed from now on, in whole seconds, are of a later second than what happened before."""
+    began = int(time.time())
+    await eventually(lambda: int(time.time()) > began)
+
+
 def eventually_blocking(condition: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
     """Return the first true value of a condition, for tests without an event loop.
 

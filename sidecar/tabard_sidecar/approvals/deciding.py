@@ -152,6 +152,7 @@ class ApprovalDecider:
         self, approval: Approval, prompt: Prompt, person: Subject, *, approve: bool
     ) -> Approval:
         now = self._clock()
+        self._revocations.check_unspent(issued_at=person.issued_at, now=now)
         # The last check, so that another failing check doesn't use up the approver's token.
         name = f"approver-token:{person.token_id}"
         if not await self._state.consume(name, limit=1, now=now, expires_at=person.expires_at):

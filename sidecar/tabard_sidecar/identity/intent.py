@@ -138,6 +138,7 @@ class IntentTokens:
             token_id=_token_id(str(claims["iss"]), checks.text(claims, "jti")),
             # The intent is accepted until then, so its use has to be stored until then.
             expires_at=expires_at + self._skew,
+            issued_at=checks.moment(claims, "iat") or expires_at - MAX_LIFETIME_SECONDS,
         )
 
     def _check_lifetime(self, token: UnverifiedToken) -> float:

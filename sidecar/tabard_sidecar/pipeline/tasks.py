@@ -253,12 +253,14 @@ class Tasks:
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:
         """Spend the subject token and the signed intent, which may start a limited number of tasks."""
-        state = self._stages.state
+        state, revocations = self._stages.state, self._stages.revocations
         if intent.source is IntentSource.SIGNED:
+            revocations.check_unspent(issued_at=intent.issued_at, now=now)
             name = f"intent:{intent.token_id}"
             if not await state.consume(name, limit=1, now=now, expires_at=intent.expires_at):
                 raise Refused("intent_replayed", "the signed intent has already started a task")
             return
+        revocations.check_unspent(issued_at=subject.issued_at, now=now)
         limit = self._rules.tasks_per_token
         if not await state.consume(
             f"token:{subject.token_id}", limit=limit, now=now, expires_at=subject.expires_at

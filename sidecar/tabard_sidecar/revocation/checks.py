@@ -10,6 +10,8 @@ from tabard_sidecar.model import Agent, Introspection, Subject, VerifiedGrant
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.state.model import Revocation
 
+_UNDATED_SECONDS = 86_400.0
+
 
 class LinkSource(Protocol):
     """The part of the state store that stores links."""
@@ -64,6 +66,19 @@ class RevocationChecks:
         found = self._feed.active.subject(subject.issuer, subject.id, issued_at, now)
         if found is not None:
             raise _subject_revoked(found, "the token was issued")
+
+    def check_unspent(self, *, issued_at: float, now: float) -> None:
+        """Check that a token or intent was issued after the store last lost data; see the interface.
+
+        One that doesn't say when is refused for a day after the loss: a store that lost that it was used would accept it again.
+        """
+        lost = self._feed.active.state(issued_at, now)
+        if lost is not None and (issued_at or now < lost.at + _UNDATED_SECONDS):
+            raise Refused(
+                "state_rolled_back",
+                "the state store lost acknowledged writes after the token or intent was issued, so it may have been used "
+                f"(revocation {lost.seq}); a new one works",
+            )
 
     async def check_credential(self, found: Introspection, *, now: float) -> None:
         """Check that neither a credential nor its task, person or chain is revoked; see the interface."""

@@ -15,6 +15,7 @@ from tabard_sidecar.state.store import REPORTED_PER_HOLDER
 
 from tests.support.policy import around_decide
 from tests.support.spending import pay, refused, signed_by, spent
+from tests.support.waiting import next_second
 
 
 class ZoneStateContract:
@@ -213,6 +214,7 @@ class ZoneStateContract:
         assert (await refused(pay(task, 1))).code == "state_rolled_back"
         assert (await refused(pay(task, 1))).code == "state_rolled_back"
         assert (await refused(pay(child, 1))).code == "state_rolled_back"
+        await next_second()
         await pay(await zone.start_task(), 1)
 
     async def test_what_could_not_be_issued_costs_nothing(self, zone, monkeypatch):

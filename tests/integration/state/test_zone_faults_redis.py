@@ -11,7 +11,7 @@ from tabard_sidecar.errors import NoDecision
 
 from tests.support.proxy import proxied
 from tests.support.spending import POLICY, pay, refused, spent
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, next_second
 
 CENTS = 1000  # of the zone's policy
 
@@ -103,6 +103,7 @@ async def test_failing_over_to_an_older_copy_denies_what_began_before(start_serv
 
         assert await answered(lambda: pay(task, 300)) == "state_rolled_back"
         assert (await refused(pay(child, 1))).code == "state_rolled_back"
+        await next_second()
         anew = await zone.start_task()
         await pay(anew, 300)
 

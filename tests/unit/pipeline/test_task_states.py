@@ -12,6 +12,7 @@ from tabard_sidecar.state.model import Chain, Reservation, Reserved, ReserveStat
 
 from tests.support.policy import around_decide
 from tests.support.spending import POLICY, pay, refused, spent
+from tests.support.waiting import next_second
 
 CHAIN = Chain(("root", "link"), (BudgetLimit("b", "cents", 9),))
 SEEN = TaskState(known=True, with_calls=True, revocations=3, changes=7)
@@ -218,6 +219,7 @@ async def test_a_loss_is_noticed_by_a_call_that_looks_nothing_up(zone, tampering
     await pay(other, 1)
     await tampering.lose_writes(1)
     assert (await refused(pay(task, 1))).code == "state_rolled_back"
+    await next_second()
     await pay(await zone.start_task(), 1)
 
 

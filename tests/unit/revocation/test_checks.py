@@ -155,6 +155,34 @@ async def test_a_store_that_went_back_refuses_older_tasks(side, store, kit):
     assert await start_code(one, issued_at=NOW - 60) == ""
 
 
+@pytest.mark.parametrize(
+    ("issued_at", "after", "refused"),
+    [
+        (NOW - 60, 2, True),
+        (NOW + 1, 2, True),
+        (NOW + 1.5, 2, False),
+        (NOW - 60, 30 * 86_400, True),
+        (0.0, 2, True),
+        (0.0, 86_400, True),
+        (0.0, 86_402, False),
+    ],
+)
+async def test_what_may_have_been_spent_before_a_loss_is_not_spent_again(
+    side, store, issued_at, after, refused
+):
+    """A token that doesn't say when it was issued is refused for a day."""
+    one = await side(max_stale_seconds=300.0)
+    one.checks.check_unspent(issued_at=issued_at, now=NOW)
+    await store.revoke(Revocation(RevocationKind.STATE, "zone", NOW + 1, NOW + 100 * 86_400, ("lost",)))
+    await one.feed.refresh()
+    try:
+        one.checks.check_unspent(issued_at=issued_at, now=NOW + after)
+    except Refused as error:
+        assert (error.code, refused) == ("state_rolled_back", True)  # noqa: PT017
+    else:
+        assert not refused
+
+
 async def test_a_check_waits_for_what_it_knows_to_be_missing(side, store, kit):
     """A revocation counts before any push arrives: the look-up's number is enough."""
     one, other = await side(), await side(start=False)
