@@ -2,19 +2,16 @@
 
 # No postponed annotations: FastAPI reads those of `__call__`.
 
-import asyncio
 import json
 from collections.abc import Collection
 
 from fastapi import HTTPException, Request
 
 from tabard.verify import _edge, _route
-from tabard.verify._asgi_routes import path_below_mount, raw_path
-from tabard.verify.asgi import header_texts
+from tabard.verify._starlette_route import verify
 from tabard.verify.calls import CredentialOptional, Extract
 from tabard.verify.errors import Rejected
 from tabard.verify.model import VerifiedCredential
-from tabard.verify.request import Request as TabardRequest
 from tabard.verify.verifier import Verifier
 
 
@@ -54,37 +51,10 @@ class TabardCredential:
         Raises:
             HTTPException: the request isn't acceptable.
         """
-        headers = header_texts(request.scope)
-        if self._guard.http.is_left_to_application(headers):
-            return None
         try:
-            return await self._verify(request, headers)
+            return await verify(self._guard, request)
         except Rejected as rejected:
             _edge.log_rejected(rejected)
             kept = dict(rejected.headers(self._guard.http.realm))
             kept.pop("Content-Type", None)
             raise HTTPException(rejected.status, json.loads(rejected.body()), kept) from None
-
-    async def _verify(self, request: Request, headers: list[tuple[str, str]]) -> VerifiedCredential | None:
-        guard, path = self._guard.http, path_below_mount(request.scope)
-        found = self._guard.found(request.path_params, path, raw_path(request.scope), headers)
-        authenticated = await asyncio.to_thread(guard.authenticate, found, headers)
-        length = _route.announced_length(headers, guard.body_limit(found, authenticated))
-        _route.require_whole(body := await _body(request), length)
-        seen = TabardRequest(
-            request.method,
-            path,
-            path_params=found.values,
-            query_string=request.scope.get("query_string", b"").decode("latin-1"),
-            headers=headers,
-            body=body,
-        )
-        return await asyncio.to_thread(guard.authorize, found, authenticated, seen)
-
-
-async def _body(request: Request) -> bytes:
-    """Return the body, empty if FastAPI has read it as a form."""
-    try:
-        return await request.body()
-    except RuntimeError:
-        return b""

@@ -91,6 +91,7 @@ def test_every_block_belongs_to_a_test():
         "wsgi",
         "fastapi",
         "flask",
+        "starlette",
         "grpc",
         "mcp",
         "introspection",
@@ -188,11 +189,11 @@ def test_the_grpc_block_guards_a_server(namespace, tmp_path):
     assert json.loads(answer) == {"refunded": "A-17", "for": "fake-subject"}
 
 
-@pytest.mark.parametrize("kind", ["fastapi", "flask"])
+@pytest.mark.parametrize("kind", ["fastapi", "flask", "starlette"])
 def test_the_blocks_for_one_route_guard_it(namespace, kind):
     (code,) = [code for name, _, code in BLOCKS if name == kind]
     markdown.run(code, namespace)
-    server = serve_asgi(namespace["api"]) if kind == "fastapi" else serve_wsgi(namespace["shop"])
+    server = serve_wsgi(namespace["shop"]) if kind == "flask" else serve_asgi(namespace["api"])
     with server as port:
         headers = bearer(namespace["issuer"], "refunds.create", json.loads(BODY), single_use=True)
         status, _, body = request(port, path="/refunds", body=BODY, headers=headers)

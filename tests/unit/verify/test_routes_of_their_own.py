@@ -1,4 +1,4 @@
-"""A guard of one route: the FastAPI dependency, the Flask decorator; and the optional mode of all guards."""
+"""A guard of one route: the FastAPI dependency, the decorators of Flask and Starlette; and the optional mode of all guards."""
 
 import asyncio
 import json
@@ -7,8 +7,13 @@ from typing import Annotated
 import flask
 import pytest
 from fastapi import Depends, FastAPI, Request
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
 from tabard import Credential
 from tabard.verify import NO_CREDENTIAL, CredentialOptional, VerifiedCredential, asgi, wsgi
+from tabard.verify import starlette as for_starlette
 from tabard.verify.fastapi import TabardCredential
 from tabard.verify.flask import tabard_credential, verified
 
@@ -91,6 +96,37 @@ def of_flask(verifier, **options):
     return app
 
 
+def of_starlette(verifier, **options):
+    async def refund(request):
+        assert await request.json() == CALL
+        return who(request)
+
+    def who(request):
+        found = for_starlette.verified(request)
+        return JSONResponse("anybody" if found is None else found.subject.id)
+
+    async def form(request):
+        return PlainTextResponse("reached")
+
+    def reads_before(endpoint):
+        async def reading(request):
+            # As a form is read, without caching it.
+            assert [chunk async for chunk in request.stream()]
+            return await endpoint(request)
+
+        return reading
+
+    def guarded(extract, endpoint):
+        return for_starlette.tabard_credential(verifier, extract, **options)(endpoint)
+
+    routes = [
+        Route("/refunds", guarded(create, refund), methods=["POST"]),
+        Route("/orders/{order}/lines/{line}", guarded(line, who)),
+        Route("/form", reads_before(guarded(create, form)), methods=["POST"]),
+    ]
+    return Starlette(routes=routes)
+
+
 def behind_wsgi(verifier, **options):
     def app(environ, start_response):
         start_response("200 OK", [])
@@ -114,6 +150,7 @@ def server_of(kind, verifier):
     make, start = {
         "fastapi": (of_fastapi, serve_asgi),
         "flask": (of_flask, serve_wsgi),
+        "starlette": (of_starlette, serve_asgi),
         "behind asgi": (behind_asgi, serve_asgi),
         "behind wsgi": (behind_wsgi, serve_wsgi),
     }[kind]
@@ -125,12 +162,12 @@ def server_of(kind, verifier):
     return serve
 
 
-@pytest.fixture(params=["fastapi", "flask"])
+@pytest.fixture(params=["fastapi", "flask", "starlette"])
 def serve(request, verifier):
     return server_of(request.param, verifier)
 
 
-@pytest.fixture(params=["fastapi", "flask", "behind asgi", "behind wsgi"])
+@pytest.fixture(params=["fastapi", "flask", "starlette", "behind asgi", "behind wsgi"])
 def serve_optional(request, verifier):
     return server_of(request.param, verifier)
 
@@ -270,6 +307,7 @@ def test_an_async_extractor_is_refused_when_it_is_named(verifier, extract):
         lambda: asgi.TabardMiddleware(None, verifier, {("GET", "/"): extract}, routes=None),
         lambda: TabardCredential(verifier, extract),
         lambda: tabard_credential(verifier, extract),
+        lambda: for_starlette.tabard_credential(verifier, extract),
     ):
         with pytest.raises(ValueError, match="is async"):
             make()
@@ -279,3 +317,23 @@ def test_a_route_guard_needs_an_extractor(verifier):
     for wrong in (NO_CREDENTIAL, None, "refunds.create"):
         with pytest.raises(ValueError, match=r"extractor|needs no guard"):
             tabard_credential(verifier, wrong)
+
+
+@pytest.mark.parametrize("wrong", [HTTPEndpoint, None])
+def test_the_starlette_decorator_takes_functions_only(verifier, wrong):
+    """A class of endpoints would run unguarded methods."""
+    with pytest.raises(TypeError, match="decorate a function"):
+        for_starlette.tabard_credential(verifier, create)(wrong)
+
+
+def test_an_endpoint_of_any_kind_of_function_runs_guarded(verifier, issuer):
+    class Callable:
+        async def __call__(self, request):
+            return PlainTextResponse(for_starlette.verified(request).subject.id)
+
+    guard = for_starlette.tabard_credential(verifier, create)
+    app = Starlette(routes=[Route("/refunds", guard(Callable()), methods=["POST"])])
+    with serve_asgi(app) as port:
+        headers = bearer(issuer.jwt("refunds.create", CALL))
+        assert request(port, path="/refunds", body=BODY, headers=headers)[::2] == (200, b"fake-subject")
+        assert request(port, path="/refunds", body=BODY, headers=JSON)[0] == 401
