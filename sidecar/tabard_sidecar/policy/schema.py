@@ -23,7 +23,7 @@ from jsonschema_rs import (
     validator_map_for,
 )
 
-from tabard_sidecar.policy.schema_rules import SchemaError, require_acceptable, resolve, with_ascii_boundaries
+from tabard_sidecar.policy.schema_rules import SchemaError, as_engine_reads, require_acceptable, resolve
 from tabard_sidecar.policy.values import Json
 
 Fault = tuple[str, str]
@@ -74,7 +74,7 @@ def compile_schema(schema: Json) -> Check:
             linear time, a reference out of the document, or more parts than are accepted.
     """
     require_acceptable(schema)
-    schema = with_ascii_boundaries(schema)
+    schema = as_engine_reads(schema)
     try:
         fits = _validator(schema).is_valid
     except ValidationError as error:

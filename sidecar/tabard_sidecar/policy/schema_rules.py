@@ -67,7 +67,7 @@ _PATTERN_PARTS = re.compile(
     r"""(?P<foreign>
         \\(?:[<>]|b\{)              # word boundaries of other dialects
         |\\[ACE-OQRT-VX-Zaeg-jlmoqyz] # anchors and classes of other dialects: \A, \z, \h and so on
-        |\[\^?\]                    # a class without members in ECMAScript, the first member elsewhere
+        |\[\]                      # a class without members in ECMAScript, the first member elsewhere
         |\(\?(?!:|i[:)]|P?<\w).?    # flags, look-around
     )
     |\\.                            # any other escape
@@ -75,6 +75,10 @@ _PATTERN_PARTS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+_TRANSLATED = {"\\b": r"(?-u:\b)", "\\B": r"(?-u:\B)", "[^]": r"[\s\S]"}
+"""Parts of patterns that the engine reads differently."""
 
 
 class SchemaError(Exception):
@@ -222,27 +226,30 @@ def require_common_pattern(pattern: Json) -> None:
             )
 
 
-def with_ascii_boundaries(schema: Json) -> Json:
-    r"""Return an accepted schema whose ``\b`` and ``\B`` look at ASCII letters only, as ``\w`` does and ECMAScript demands."""
+def as_engine_reads(schema: Json) -> Json:
+    r"""Return an accepted schema whose patterns mean to the engine what they mean to ECMAScript.
+
+    ``\b`` and ``\B`` look at ASCII letters only, as ``\w`` does, and ``[^]`` is any character.
+    """
     if not isinstance(schema, Mapping):
         return schema
     written: dict[str, Json] = {}
     for keyword, value in schema.items():
         if keyword == "pattern" and isinstance(value, str):
-            written[keyword] = _ascii_boundaries(value)
+            written[keyword] = _translated(value)
         elif keyword in _MANY and isinstance(value, list):
-            written[keyword] = [with_ascii_boundaries(one) for one in value]
+            written[keyword] = [as_engine_reads(one) for one in value]
         elif keyword in _NAMED and isinstance(value, Mapping):
-            rename = _ascii_boundaries if keyword == "patternProperties" else str
-            written[keyword] = {rename(name): with_ascii_boundaries(one) for name, one in value.items()}
+            rename = _translated if keyword == "patternProperties" else str
+            written[keyword] = {rename(name): as_engine_reads(one) for name, one in value.items()}
         else:
-            written[keyword] = with_ascii_boundaries(value) if keyword in _ONE else value
+            written[keyword] = as_engine_reads(value) if keyword in _ONE else value
     return written
 
 
-def _ascii_boundaries(pattern: str) -> str:
+def _translated(pattern: str) -> str:
     def part(found: re.Match[str]) -> str:
-        return f"(?-u:{found[0]})" if found[0] in {"\\b", "\\B"} else found[0]
+        return _TRANSLATED.get(found[0], found[0])
 
     return _PATTERN_PARTS.sub(part, pattern)
 

@@ -149,7 +149,7 @@ def test_a_fault_lies_as_deep_as_it_can_be_found():
     [
         {"type": "text"}, {"type": []}, 3, "{}", {"minimum": "1"}, {"maxLength": -1}, {"enum": 3}, {"properties": 3},
         {"pattern": 3}, {"pattern": "("}, {"pattern": r"(a)\1"}, {"pattern": "(?=a)"}, {"patternProperties": {"(?!a)": True}},
-        {"pattern": "(?m)^a$"}, {"pattern": r"\<a"}, {"pattern": "[]a]"}, {"pattern": "[^]"}, {"pattern": "a(?<=b)"}, {"pattern": r"(\p{L}{1,500}){1,50}"}, {"propertyNames": {"pattern": "("}},
+        {"pattern": "(?m)^a$"}, {"pattern": r"\<a"}, {"pattern": "[]a]"}, {"pattern": "[]"}, {"pattern": "a(?<=b)"}, {"pattern": r"(\p{L}{1,500}){1,50}"}, {"propertyNames": {"pattern": "("}},
         {"$ref": "#/absent"}, {"$defs": {"a": {"$ref": "#/absent"}}}, {"$ref": "#"}, {"anyOf": [{"$ref": "#"}]},
         {"$ref": "#/$defs/a", "$defs": {"a": {"not": {"$ref": "#/$defs/b"}}, "b": {"$ref": "#/$defs/a"}}},
         {"properties": {"a": {"$ref": "#/$defs/b"}}, "$ref": "#/$defs/b", "$defs": {"b": {"anyOf": [True, {"$ref": "#"}]}}},
@@ -262,6 +262,11 @@ def test_multiples_are_decimal(factor, amount, fits):
         (r"a\B", "a\N{LATIN SMALL LETTER E WITH ACUTE}", False),
         (r"a\B", "ab", True),
         (r"^\\b$", r"\b", True),
+        ("^[^]{2}$", "\n\N{GRINNING FACE}", True),
+        ("^[^]$", "", False),
+        (r"^\[^]$", "[^", False),
+        (r"^a[^]*z$", "a\r\n\u2028z", True),
+        (r"^[\[^]$", "^", True),
     ],
 )
 def test_patterns_have_the_meaning_of_ecmascript(pattern, text, fits):
