@@ -144,7 +144,7 @@ class Verifier:
         credential = authenticated.credential
         if credential.tool != call.tool or credential.server != call.server:
             raise Rejected("tool_mismatch", f"for {credential.tool!r}, not {call.tool!r}")
-        digest = _digest(call)
+        arguments, digest = _read_once(call)
         for expected in (credential.call_digest, *authenticated.call_caveats):
             if not hmac.compare_digest(expected.encode(), digest.encode()):
                 raise Rejected("arguments_mismatch", f"call digest is {digest}")
@@ -155,7 +155,7 @@ class Verifier:
             self._introspection.check(authenticated.token, credential.credential_id)
         if credential.uses:
             self._use_up(credential, authenticated.signed_expires_at)
-        return replace(credential, arguments=dict(call.arguments))
+        return replace(credential, arguments=arguments)
 
     def _restrict(
         self, credential: VerifiedCredential, token: str, restrictions: Sequence[CredentialCaveat]
@@ -196,8 +196,10 @@ def _each_use(credential_id: str, uses: int) -> Iterator[str]:
         yield f"{credential_id} {number}"
 
 
-def _digest(call: Call) -> str:
+def _read_once(call: Call) -> tuple[dict[str, Any], str]:
+    """Return the arguments and the digest of a call; the handler gets the arguments that were compared."""
     try:
-        return call_digest(call.tool, call.server, canonical(dict(call.arguments)))
+        arguments = dict(call.arguments)
+        return arguments, call_digest(call.tool, call.server, canonical(arguments))
     except (ArgumentsError, TypeError, ValueError, RecursionError) as error:
         raise Rejected("call_unreadable", str(error)) from error

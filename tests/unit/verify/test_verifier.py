@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 import time
-from collections import Counter
+from collections import Counter, UserDict
 from concurrent.futures import ThreadPoolExecutor
 
 import jwt
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tabard import caveats, macaroon
 from tabard.arguments import call_digest, canonical
 from tabard.testing import FakeIssuer
-from tabard.verify import Rejected, SqliteReplayStore, Verifier
+from tabard.verify import Call, Rejected, SqliteReplayStore, Verifier
 from tabard.verify.errors import CODES
 
 ARGUMENTS = {"order": "A-17", "amount": 20}
@@ -125,6 +125,22 @@ def test_a_single_use_credential_is_accepted_once(issuer, verifier, kind):
     assert code_of(verifier, token, arguments={}) == "arguments_mismatch"
     assert verifier.verify(token, "refunds.create", ARGUMENTS).single_use
     assert code_of(verifier, token) == "credential_used"
+
+
+class Shifting(UserDict):
+    """Names another amount at each reading."""
+
+    def __getitem__(self, key):
+        if key == "amount":
+            self.data["amount"] += 1
+        return self.data[key]
+
+
+def test_the_handler_gets_the_arguments_that_were_compared(issuer, verifier):
+    """Also if an extractor returns a mapping that changes between two readings."""
+    token = issuer.jwt("refunds.create", ARGUMENTS)
+    call = Call("refunds.create", Shifting({**ARGUMENTS, "amount": ARGUMENTS["amount"] - 1}))
+    assert verifier.authorize(verifier.authenticate(token), call).arguments == ARGUMENTS
 
 
 @pytest.mark.parametrize("kind", ["jwt", "macaroon"])
