@@ -133,7 +133,9 @@ class Exchange:
             ValueError,
             http.client.HTTPException,
         ) as error:  # URLError and time-outs are OSErrors
-            self._fail(str(error) or type(error).__name__, error)
+            late = isinstance(getattr(error, "reason", error), TimeoutError)
+            problem = f"no whole answer within {self._timeout_seconds:g} s" if late else str(error)
+            self._fail(problem or type(error).__name__, error)
         finally:
             with self._lock:
                 while self._handles:

@@ -20,7 +20,19 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         authority = x509.BasicConstraints(ca=True, path_length=0)
+        signs = x509.KeyUsage(
+            digital_signature=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=True,
+            crl_sign=True,
+            encipher_only=False,
+            decipher_only=False,
+        )
         own = self._builder(self._name, self._key).add_extension(authority, critical=True)
+        own = own.add_extension(signs, critical=True)
         self.certificate = folder / f"{name}-ca.pem"
         self.certificate.write_bytes(self._sign(own))
 
@@ -64,8 +76,12 @@ class Authority:
         ends: dt.timedelta = dt.timedelta(hours=1),
     ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
+        # Python 3.13 and newer refuse chains without the identifiers, as RFC 5280 says.
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
             x509.CertificateBuilder()
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(issuer, critical=False)
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -402,7 +403,7 @@ async def test_state_check_and_compact_of_a_running_zone(zone, command):
 async def test_state_check_finds_what_is_wrong(zone, command):
     """Exit code 1, and each problem is a sentence."""
     state = Path(yaml.safe_load(config_of(zone).read_text())["state"]["url"].removeprefix("sqlite://"))
-    with sqlite3.connect(state) as connection:
+    with contextlib.closing(sqlite3.connect(state)) as connection, connection:
         connection.execute("INSERT INTO labels VALUES ('nobody', '', 'x', 0)")
     connection.close()
     exit_code, out, _ = await command("state", "check", "--config", config_of(zone))

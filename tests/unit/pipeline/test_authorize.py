@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 
@@ -130,7 +131,7 @@ async def test_a_child_keeps_its_place_for_as_long_as_the_task_lasts(zone):
     """Using a short-lived copy of a branch first doesn't make room for another child later."""
     task = await zone.start_task()
     await task.branch("a", Limits(ttl_seconds=5)).authorize(*READ)
-    with sqlite3.connect(zone.folder / "state.db") as connection:
+    with contextlib.closing(sqlite3.connect(zone.folder / "state.db")) as connection, connection:
         (until,) = connection.execute("SELECT min(expires_at) FROM children").fetchone()
     connection.close()
     assert until >= (await task.get()).expires_at - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 
@@ -57,7 +58,7 @@ async def code(zone, started) -> str:
 async def restore_a_backup(zone, use):
     """Take a backup, use something, and put the backup into the place of the file; return when that was noticed."""
     path, backup = zone.folder / "state.db", zone.folder / "backup.db"
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("VACUUM INTO ?", (str(backup),))
     connection.close()
     backup.chmod(0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -33,7 +34,7 @@ async def store(path):
 def back_up(path):
     """Copy the file as it is, as `sqlite3 state.db .backup` does."""
     copy = path.with_name("backup.db")
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("VACUUM INTO ?", (str(copy),))
     copy.chmod(0o600)
     return copy
@@ -99,7 +100,7 @@ async def test_no_number_of_a_lost_revocation_is_used_again(store, path):
 
 def empty(path):
     """Empty a file whose log holds nothing that it lacks."""
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint")
     os.truncate(path, 0)
 

@@ -160,7 +160,7 @@ async def test_another_zones_file_is_refused(tmp_path, store):
 
 async def test_a_newer_file_is_refused(tmp_path, store):
     """A file written by a later version isn't touched."""
-    with sqlite3.connect(tmp_path / "state.db") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as connection, connection:
         connection.execute("PRAGMA user_version=99")
     connection.close()
     with pytest.raises(StateFileError, match="newer version"):

@@ -1,5 +1,6 @@
 """A single-use credential is accepted once, whichever process sees it."""
 
+import contextlib
 import multiprocessing
 import os
 import sqlite3
@@ -92,7 +93,7 @@ def test_what_has_expired_is_forgotten_but_not_at_once(tmp_path):
     now[0] = 10_000.0
     assert store.accept("i", "new", 10_060.0)
     store.close()
-    with sqlite3.connect(tmp_path / "replay.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "replay.sqlite3")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM used").fetchone() == (1,)
     connection.close()
 

@@ -767,7 +767,7 @@ def test_repeated_calls_of_helpers_are_followed_once(engine, operation):
     assert wrong == (set() if operation == "renew" else {"value_unknown"})
 
 
-@pytest.mark.parametrize("depth", [400, 1000])
+@pytest.mark.parametrize("depth", [700, 1000])
 def test_terms_that_are_nested_too_deeply_are_refused(engine, depth):
     found = problems(engine, denied_if(f"input.delegation.depth == {'+'.join(['1'] * depth)}"))
     assert found & {"limit", "rego_compile_error"}
