@@ -20,6 +20,7 @@ from tabard_sidecar.policy.loading.ast import (
     refs,
     rules,
 )
+from tabard_sidecar.policy.loading.constants import check_constants
 from tabard_sidecar.policy.loading.inlining import Functions, inline, simple_functions
 from tabard_sidecar.policy.loading.literals import check_literal, nearest
 from tabard_sidecar.policy.loading.placement import check_helpers, check_used
@@ -63,6 +64,7 @@ def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProble
     """Yield every problem of one module of the policy."""
     package = package_path(module)
     yield from check_used(file, module)
+    yield from check_constants(file, module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
         yield from _check_policy(file, module, package[1], world)
     elif package[:1] == ("lib",) and len(package) > 1:
