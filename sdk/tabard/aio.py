@@ -342,7 +342,7 @@ class Task(AioStreamingTask):
         return renewed(decision)
 
     async def revoke(self, credential: Credential, *, timeout_seconds: float | None = None) -> None:
-        """Revoke a credential that this holder was given: backends that introspect refuse it from now on.
+        """Revoke a credential that this holder was given, and all its renewals: backends that introspect refuse them from now on.
 
         Raises:
             TabardError: it could not be revoked.

@@ -40,6 +40,7 @@ class FakeState:
     ended: list[str] = field(default_factory=list)
     outcomes: list[ReportedOutcome] = field(default_factory=list)
     credentials: dict[str, types_pb2.Credential] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)  # the first credential of each renewal, by ids
     tasks: dict[str, types_pb2.Task] = field(default_factory=dict)
     answered: dict[tuple[str, str, bytes], authorization_pb.AuthorizeResult] = field(default_factory=dict)
     task_denial: Answer | None = None
@@ -171,7 +172,7 @@ class Services(
     ) -> credential_pb.RenewCredentialResponse:
         """Replace a credential that was issued here."""
         held = self._state.credentials.get(request.credential)
-        if held is None:
+        if held is None or held.uses:
             denial = Answer(allowed=False, code="credential_invalid")
             return credential_pb.RenewCredentialResponse(decision=self._decision(denial))
         answer = Answer(
@@ -181,7 +182,10 @@ class Services(
             audience=held.audience,
             scopes=tuple(held.scopes),
         )
-        return credential_pb.RenewCredentialResponse(decision=self._decision(answer))
+        decision = self._decision(answer)
+        lines = self._state.lines
+        lines[decision.credential.credential_id] = lines.get(held.credential_id, held.credential_id)
+        return credential_pb.RenewCredentialResponse(decision=decision)
 
     def IntrospectCredential(
         self, request: credential_pb.IntrospectCredentialRequest, context: grpc.ServicerContext
@@ -222,9 +226,11 @@ class Services(
     def RevokeCredential(
         self, request: credential_pb.RevokeCredentialRequest, context: grpc.ServicerContext
     ) -> credential_pb.RevokeCredentialResponse:
-        """Forget a credential that was issued here; it can't be renewed then and isn't active."""
+        """Forget a credential that was issued here, with all its renewals; none can be renewed then or is active."""
+        lines = self._state.lines
+        line = lines.get(request.credential_id, request.credential_id)
         for value, held in list(self._state.credentials.items()):
-            if held.credential_id == request.credential_id:
+            if lines.get(held.credential_id, held.credential_id) == line:
                 del self._state.credentials[value]
         return credential_pb.RevokeCredentialResponse()
 

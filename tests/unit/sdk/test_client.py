@@ -288,6 +288,26 @@ def test_the_rest_of_a_tasks_life(task, tabard_fake):
     assert tabard_fake.ended == [task.grant]
 
 
+def test_the_fake_revokes_renewals_and_renews_no_counted_uses(task, tabard_fake):
+    """As a sidecar does."""
+    tabard_fake.allow("t")
+    first = task.authorize("t").credential
+    second = task.renew(first)
+    third, other = task.renew(second), task.authorize("t").credential
+    task.revoke(second)
+    assert [bool(task.introspect(one)) for one in (first, second, third, other)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    tabard_fake.allow("counted", uses=3)
+    counted = task.authorize("counted").credential
+    assert (counted.uses, counted.single_use) == (3, False)
+    with pytest.raises(tabard.Denied, match="credential_invalid"):
+        task.renew(counted)
+
+
 def test_a_revoked_credential_is_not_active_and_cannot_be_renewed(task, tabard_fake):
     tabard_fake.allow("t")
     credential = task.authorize("t").credential

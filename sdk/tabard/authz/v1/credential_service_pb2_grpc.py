@@ -72,9 +72,9 @@ class CredentialServiceServicer:
     def RevokeCredential(self, request, context):
         """RevokeCredential revokes a credential that was issued to the presented
         holder. The revocation is durable when the response arrives, and
-        introspection reports the credential as inactive from then on. The id of
-        any other credential has no effect, so success doesn't show that such a
-        credential exists. A second call is no error. A grant that doesn't verify,
+        introspection reports the credential as inactive from then on, and so its
+        renewals, earlier and later ones. The id of any other credential has no
+        effect, so success doesn't show that such a credential exists. A second call is no error. A grant that doesn't verify,
         has expired, was revoked or ended is PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

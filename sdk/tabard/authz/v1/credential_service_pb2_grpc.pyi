@@ -45,9 +45,9 @@ class CredentialServiceStub:
     RevokeCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]
     """RevokeCredential revokes a credential that was issued to the presented
     holder. The revocation is durable when the response arrives, and
-    introspection reports the credential as inactive from then on. The id of
-    any other credential has no effect, so success doesn't show that such a
-    credential exists. A second call is no error. A grant that doesn't verify,
+    introspection reports the credential as inactive from then on, and so its
+    renewals, earlier and later ones. The id of any other credential has no
+    effect, so success doesn't show that such a credential exists. A second call is no error. A grant that doesn't verify,
     has expired, was revoked or ended is PERMISSION_DENIED.
     """
     IntrospectCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]
@@ -74,9 +74,9 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     RevokeCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeCredentialRequest, _credential_service_pb2.RevokeCredentialResponse]  # type: ignore[assignment]
     """RevokeCredential revokes a credential that was issued to the presented
     holder. The revocation is durable when the response arrives, and
-    introspection reports the credential as inactive from then on. The id of
-    any other credential has no effect, so success doesn't show that such a
-    credential exists. A second call is no error. A grant that doesn't verify,
+    introspection reports the credential as inactive from then on, and so its
+    renewals, earlier and later ones. The id of any other credential has no
+    effect, so success doesn't show that such a credential exists. A second call is no error. A grant that doesn't verify,
     has expired, was revoked or ended is PERMISSION_DENIED.
     """
     IntrospectCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.IntrospectCredentialRequest, _credential_service_pb2.IntrospectCredentialResponse]  # type: ignore[assignment]
@@ -112,9 +112,9 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.RevokeCredentialResponse, _abc.Awaitable[_credential_service_pb2.RevokeCredentialResponse]]:
         """RevokeCredential revokes a credential that was issued to the presented
         holder. The revocation is durable when the response arrives, and
-        introspection reports the credential as inactive from then on. The id of
-        any other credential has no effect, so success doesn't show that such a
-        credential exists. A second call is no error. A grant that doesn't verify,
+        introspection reports the credential as inactive from then on, and so its
+        renewals, earlier and later ones. The id of any other credential has no
+        effect, so success doesn't show that such a credential exists. A second call is no error. A grant that doesn't verify,
         has expired, was revoked or ended is PERMISSION_DENIED.
         """
 
