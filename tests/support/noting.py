@@ -7,6 +7,7 @@ import data.tabard.lib.facts
 
 start contains {"code": "desk", "limits": {
 	"tools": ["*"], "audiences": ["shop"], "scopes": ["x"], "max_depth": 3, "max_children": 20, "ttl_seconds": 600,
+	"budgets": {"cents": 100},
 }}
 
 delegate contains {"code": "desk", "limits": {}}
@@ -22,6 +23,17 @@ grant contains {
 } if {
 	input.tool.name == "orders.cancel"
 	facts.has("seen", input.tool.arguments.id)
+	not facts.has("cancelled", input.tool.arguments.id)
+}
+
+# Once per order, with a credential that the shop accepts twice.
+grant contains {
+	"code": "cancel_twice",
+	"charges": {"cents": 40},
+	"facts": {"cancelled": [input.tool.arguments.id]},
+	"credential": {"kind": "jwt", "audience": "shop", "scopes": ["x"], "ttl_seconds": 60, "uses": 2},
+} if {
+	input.tool.name == "orders.cancel_twice"
 	not facts.has("cancelled", input.tool.arguments.id)
 }
 

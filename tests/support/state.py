@@ -137,6 +137,7 @@ def wanted(
     carried: tuple[CarriedLabel, ...] = (),
     usable_until: float = 0.0,
     notes: Notes | None = None,
+    shared: bool = False,
 ) -> Reservation:
     """Return a reservation of a decision of its own."""
     return Reservation(
@@ -153,6 +154,7 @@ def wanted(
         carried,
         usable_until=usable_until,
         notes=notes,
+        shared=shared,
     )
 
 

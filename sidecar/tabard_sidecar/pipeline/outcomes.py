@@ -2,7 +2,9 @@
 
 An agent's own report can only raise a cost or add a label, which is marked as reported. An outcome that the call's backend
 signed can also give a charge back, take back the facts of a call that failed, and note others that the grant left to it. Its
-amounts and facts count once per decision, so a retry is answered like the first report. The backend signs with a key that it derives from its audience's key (``tabard keys export``).
+amounts and facts count once per decision, so a retry is answered like the first report. It speaks of one use, so it takes
+nothing back if the credential is for several. The backend signs with a key that it derives from its audience's key
+(``tabard keys export``).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _MAX_AMOUNT = 2**53
 _SKEW_SECONDS = 5.0
 _PROBLEMS = {
     OutcomeState.COUNTED: "another one was counted for this decision, so only its labels were added",
+    OutcomeState.SHARED: "the credential is for several uses, so nothing is taken back, and only its labels were added",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
     OutcomeState.FACTS_FULL: "the task would have too many facts, so only its labels were added",
     OutcomeState.FULL: "this workload would have added too many labels",

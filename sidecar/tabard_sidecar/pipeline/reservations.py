@@ -111,6 +111,7 @@ class Reservations:
             carried=seen.carried,
             unchanged=(seen.changes, seen.revocations) if seen.cached else None,
             notes=decision.notes,
+            shared=credential is not None and credential.request.uses > 1,
         )
 
 

@@ -207,6 +207,7 @@ class Reservation:
         unchanged: ``changes`` and ``revocations`` of the task state that policy saw, if they must still be current;
             ``None`` if only the label version must be.
         notes: facts that the call notes, and those that its backend may note; ``None`` if there are none.
+        shared: the call's credential is accepted several times, so no outcome of one use takes anything back.
     """
 
     chain: Chain
@@ -223,6 +224,7 @@ class Reservation:
     unchanged: tuple[int, int] | None = None
     usable_until: float = 0.0
     notes: Notes | None = None
+    shared: bool = False
 
     @property
     def fact_rows(self) -> list[FactRow]:
@@ -293,15 +295,15 @@ class SignedOutcome:
     failed: bool = False
 
     @property
+    def takes_back(self) -> bool:
+        """Whether it gives charges back, or takes back what the call noted."""
+        return self.failed or any(self.refunds.values())
+
+    @property
     def amounts(self) -> str:
         """Digest of an outcome that holds what counts once, by which it is known when it is reported again; else empty."""
         noted = sorted((name, sorted(set(elements))) for name, elements in self.facts.items() if elements)
-        if (
-            not any(self.charges.values())
-            and not any(self.refunds.values())
-            and not noted
-            and not self.failed
-        ):
+        if not any(self.charges.values()) and not noted and not self.takes_back:
             return ""
         parts = [sorted(self.charges.items()), sorted(self.refunds.items()), sorted(set(self.labels))]
         parts += [noted, self.failed]
@@ -348,6 +350,7 @@ class OutcomeState(StrEnum):
     FOREIGN = "foreign"  # the decision's credential wasn't for the backend that signed: nothing was done
     REPEATED = "repeated"  # the amounts of this signed outcome were counted before: only labels were added
     COUNTED = "counted"  # those of another signed outcome were counted before: only labels were added
+    SHARED = "shared"  # it takes something back of a call of several uses: only labels were added
     FULL = "full"  # the holder would have added more labels than it may: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
     FACTS_FULL = "facts_full"  # the task would have more facts than it may: nothing was done

@@ -206,6 +206,34 @@ class FactsContract:
         await store.release(call.decision_id, of.root_id)
         assert await _facts(store, of) == Facts({"orders": ("#W1",), "mine": ("x",)}, {"mails": 2})
 
+    async def test_an_outcome_of_one_of_several_uses_takes_nothing_back(self, store):
+        """What another use did stays charged and noted, whatever is reported first; labels and notes of its own are added."""
+        root = (await new_task(store)).root_id
+        of = chain(root, budgets={"cents": 300})
+        for first in ({"labels": ("x",)}, {"facts": {"made": ["/a"]}}, {"signed": {"cents": 50}}):
+            call = await _note(
+                store,
+                of,
+                noted({"orders": ["#W1"]}, backend={"made": "task"}),
+                charges={"cents": 50},
+                shared=True,
+            )
+            spent = (await store.look_up(of)).spent[f"{root}/cents"]
+            for back in (
+                {"failed": True},
+                {"refunded": {"cents": 50}},
+                {"failed": True, "refunded": {"cents": 1}},
+            ):
+                told = outcome(call, labels=("late",), raised={"cents": 3}, **back)
+                assert await store.report(told) is OutcomeState.SHARED
+            seen = await store.look_up(of)
+            assert (seen.spent[f"{root}/cents"], seen.facts.sets["orders"]) == (spent, ("#W1",))
+            assert await store.report(outcome(call, **first)) is OutcomeState.DONE
+            assert await store.report(outcome(call, failed=True)) is OutcomeState.SHARED
+        seen = await store.look_up(of)
+        assert seen.facts == Facts({"orders": ("#W1",), "made": ("/a",)})
+        assert (seen.spent, seen.labels) == ({f"{root}/cents": 200}, ("late", "x"))
+
     async def test_a_backend_notes_under_names_that_the_grant_allowed_it(self, store):
         """Once, where the grant says, and nothing under another name; a failure that is told later takes nothing back."""
         of = chain((await new_task(store)).root_id, "l")

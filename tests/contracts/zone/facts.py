@@ -207,6 +207,26 @@ class ZoneFactsContract:
         await task.report_outcome(decision, signed_outcome=failure)
         assert (await refused(task.authorize("orders.cancel", {"id": "#W1"}))).code == "no_grant"
 
+    async def test_a_failure_of_one_of_several_uses_takes_nothing_back(self, zone):
+        """The first use did what the second finds done: the fact stays, and so does the charge."""
+        task = await zone.start_task()
+        decision = await task.authorize("orders.cancel_twice", {"id": "#W1"})
+        assert decision.credential.uses == 2
+        for said in (
+            {"failed": True},
+            {"refunds": {"cents": 40}},
+            {"failed": True, "refunds": {"cents": 40}},
+        ):
+            told = signed_by(zone, "shop", decision_id=decision.decision_id, labels=["untrusted"], **said)
+            with pytest.raises(tabard.TabardError, match="several uses") as caught:
+                await task.report_outcome(decision, signed_outcome=told)
+            assert caught.value.code == "outcome_invalid"
+        assert (await refused(task.authorize("orders.cancel_twice", {"id": "#W1"}))).code == "no_grant"
+        await task.authorize("orders.cancel_twice", {"id": "#W2"})
+        denied = await refused(task.authorize("orders.cancel_twice", {"id": "#W3"}))
+        assert denied.code == "budget_exhausted"
+        assert (await zone.store.tree((await task.get()).task_id)).labels == ("untrusted",)
+
     async def test_only_what_this_task_made_is_removed(self, zone):
         """The backend signs the id of what was made, under a name that the grant lists, and once."""
         task, other = await zone.start_task(), await zone.start_task()

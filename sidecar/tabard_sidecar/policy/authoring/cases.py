@@ -157,7 +157,10 @@ def _fact_problems(case: Case, evaluation: Evaluation) -> Iterator[PolicyProblem
     stated, kinds = case.keys.facts if not case.after else {}, evaluation.rules.facts
     for fault in (*fact_faults(stated, kinds), *fact_faults(case.expect.facts or {}, kinds)):
         yield PolicyProblem(case.file, case.line, 0, "case", fault, "Correct the value")
-    notes = evaluation.decision.notes
+    notes, credential = evaluation.decision.notes, evaluation.decision.credential
+    if case.outcome is not None and case.outcome.failed and credential is not None and credential.uses > 1:
+        fault = f"outcome: a failure of one of {credential.uses} uses takes nothing back"
+        yield PolicyProblem(case.file, case.line, 0, "case", fault, "Remove it, or 'uses' from the grant")
     allowed = notes.backend if notes is not None else {}
     for name in case.outcome.facts if case.outcome is not None and evaluation.decision.allowed else ():
         if name not in allowed:

@@ -183,6 +183,8 @@ def reservation(wanted: Reservation) -> dict[str, object]:
         "audience": wanted.audience,
         "usable_until": wanted.usable_until,
     }
+    if wanted.shared:
+        record["shared"] = True
     facts: dict[str, object] = {}
     if wanted.notes is not None:
         record |= {"backend": wanted.backend_notes, "keep": True}

@@ -241,6 +241,7 @@ class RedisStateStore:
             "amounts": signed.amounts if signed is not None else "",
             "audience": signed.audience if signed is not None else "",
             "refunded": refunds,
+            "takes_back": signed is not None and signed.takes_back,
             "refunds": orjson.dumps(refunds).decode(),
             "labels": signed.labels if signed is not None else (),
             "reported": outcome.reported,

@@ -30,7 +30,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
         NotReported: the task would have too many labels or facts; the transaction has to be rolled back.
     """
     row = connection.execute(
-        "SELECT charges, outcome, audience, usable_until, facts FROM calls "
+        "SELECT charges, outcome, audience, usable_until, facts, shared FROM calls "
         "WHERE root_id=? AND number=? AND decision_id=? AND link_id=?",
         (outcome.root_id, number, outcome.decision_id, outcome.link_id),
     ).fetchone()
@@ -41,7 +41,9 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
     if outcome.signed is not None and signed.audience != (row[2] or None):
         return OutcomeState.FOREIGN
     state = OutcomeState.DONE
-    if signed.amounts and row[1]:
+    if row[5] and signed.takes_back:
+        state = OutcomeState.SHARED
+    elif signed.amounts and row[1]:
         state = OutcomeState.REPEATED if row[1] == signed.amounts else OutcomeState.COUNTED
     elif _too_much(charged, signed.refunds):
         return OutcomeState.TOO_MUCH

@@ -216,7 +216,7 @@ def _add_call(
 ) -> None:
     added = sorted({*wanted.task_labels, *wanted.branch_labels})
     connection.execute(
-        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)",
+        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)",
         (
             wanted.chain.root_id,
             number,
@@ -230,6 +230,7 @@ def _add_call(
             wanted.now,
             wanted.usable_until,
             _fact_text(wanted) if wanted.notes is not None else "",
+            wanted.shared,
         ),
     )
     if number > KEPT_CALLS:

@@ -120,4 +120,7 @@ MIGRATIONS = (
       PRIMARY KEY (root_id, link_id, name, element)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE calls ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;
+    """,
 )

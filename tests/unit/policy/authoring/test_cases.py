@@ -461,6 +461,14 @@ grant contains {"code": "remove"} if {
 	input.tool.name == "remove"
 	facts.has("made", input.tool.arguments.id)
 }
+
+grant contains {
+	"code": "pages",
+	"facts": {"looks": 1},
+	"credential": {"kind": "jwt", "audience": "A", "ttl_seconds": 60, "uses": 3},
+} if {
+	input.tool.name == "pages"
+}
 """
 NOTED = """\
 cases:
@@ -507,6 +515,7 @@ def test_a_sequence_carries_facts(noting):
             "tool: look, arguments: {id: a}, outcome: {failed: true, facts: {made: [a]}}",
             "states either facts or failed",
         ),
+        ("tool: pages, outcome: {failed: true}", "a failure of one of 3 uses takes nothing back"),
     ],
 )
 def test_facts_that_cant_be_meant_are_told(noting, case, told):

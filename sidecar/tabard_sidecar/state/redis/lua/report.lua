@@ -11,10 +11,12 @@ for _, charge in ipairs(record.charges) do charged[charge[2]] = charge[4] end
 if q.signed and (record.audience ~= q.audience or q.audience == '') then return 'foreign' end
 -- The first word says which outcome's amounts were counted, what follows what it gave back.
 local state, raised, refunded, facts, failed = 'done', q.raised, q.refunded, q.facts, q.failed
-if q.amounts ~= '' and past ~= '' then
-  state, raised, refunded = string.match(past, '^%S*') == q.amounts and 'repeated' or 'counted', {}, {}
-  facts, failed = {}, false
+if record.shared and q.takes_back then
+  state = 'shared'
+elseif q.amounts ~= '' and past ~= '' then
+  state = string.match(past, '^%S*') == q.amounts and 'repeated' or 'counted'
 end
+if state ~= 'done' then raised, refunded, facts, failed = {}, {}, {}, false end
 for name, amount in pairs(refunded) do
   if amount > (charged[name] or 0) then return 'too_much' end
 end
@@ -50,7 +52,7 @@ for _, charge in ipairs(record.charges) do
     if before[id] == 0 then describe(q.root, id, name, limit, task[1]) end
   end
 end
-if q.amounts ~= '' and past == '' then
+if q.amounts ~= '' and state == 'done' then
   redis.call('HSET', decisions, q.decision, number .. '\n' .. q.amounts .. ' ' .. q.refunds .. '\n' .. text)
 end
 local about = {
