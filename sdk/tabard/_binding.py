@@ -125,12 +125,22 @@ class Binding:
                 arguments[key] = value
         return arguments
 
+    @staticmethod
+    def _check_unchanged(extract: Callable[..., Mapping[str, Any]], bound: Bound) -> None:
+        """Ask again for the arguments of the tool call: a person may have taken minutes to approve them."""
+        if _json.encode(extract(*bound.args, **bound.kwargs)) != _json.encode(bound.arguments):
+            message = "what guard(arguments=...) returns has changed since it was authorized, so the call isn't made"
+            raise InvalidRequest("arguments_invalid", message)
+
     def with_credential(self, bound: Bound, decision: Decision) -> Bound:
-        """Return the call with the credential, if the function asks for it.
+        """Return the allowed call as it is made: with the credential, if the function asks for it.
 
         Raises:
             Denied: the function needs one and policy issued none.
+            InvalidRequest: the function receives its own objects, and they aren't those that were authorized any more.
         """
+        if self.extract is not None:
+            self._check_unchanged(self.extract, bound)
         if not self.credential:
             return bound
         if decision.credential is None and not self.credential_optional:

@@ -50,7 +50,8 @@ def guard(  # noqa: PLR0913  # each one is an option that the caller names
         ignore: parameters that are no arguments of the tool call, such as ``self`` or a database session. Policy
             doesn't see them, so never list one that a model fills in.
         arguments: called with the function's arguments; returns those of the tool call, where they have no JSON form
-            of their own. The function then receives the originals.
+            of their own. The function then receives the originals. It is called again right before the function: if the
+            originals have changed, the call isn't made.
         task: task to use instead of the current one.
         retry: ask again when the sidecar can't be reached; costs the sidecar a write per call.
         wait_for_approval: how many seconds to wait if a person has to approve first.

@@ -69,6 +69,31 @@ async def test_arguments_of_a_guarded_function_that_change_after_the_question_do
     assert received == [("ACME", 20_000, {"tags": ["x"], "order": Order("ACME", [{"a": 1}])}, [{"a": 1}])]
 
 
+async def test_objects_that_change_after_the_question_are_not_passed_on(zone, approving):
+    """A function that gets its own objects, because its guard makes the arguments, gets those that were approved or none."""
+    task, received, order = await zone.start_task(), [], Order("ACME", [])
+
+    def guarded(alter):
+        @tabard.guard(
+            "pay",
+            arguments=lambda order, cents: {"to": order.to, "cents": cents},
+            on_approval=approving(alter),
+        )
+        async def pay(order: Order, cents: int) -> str:
+            received.append(order.to)
+            return tabard.current_credential().value
+
+        return pay
+
+    async with task:
+        with pytest.raises(tabard.InvalidRequest, match="changed since it was authorized"):
+            await guarded(lambda: setattr(order, "to", "Eve"))(order, 20_000)
+        assert received == []
+        order.to = "ACME"
+        assert await guarded(lambda: order.lines.append({"seen": 0}))(order, 30_000)
+    assert received == ["ACME"]
+
+
 async def test_a_batch_whose_items_change_when_it_is_repeated_gets_nothing_new(zone):
     """Each id is bound to its call: exchanged, changed and doubled ones are conflicts."""
     task = await zone.start_task()
