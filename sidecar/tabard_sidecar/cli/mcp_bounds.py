@@ -1,7 +1,7 @@
 """Bounds what a server of the Model Context Protocol sends to ``tabard catalogue from-mcp``.
 
 Run as a program, it starts a server that speaks over standard input and output, passes its output on up to a number of bytes,
-and then ends it: ``python -m tabard_sidecar.cli.mcp_bounds BYTES COMMAND…``. The library for MCP reads lines of any length.
+and then ends it: ``python -P -m tabard_sidecar.cli.mcp_bounds BYTES COMMAND…``. The library for MCP reads lines of any length.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _PIECE_BYTES = 65_536
 
 
 def within(command: Sequence[str]) -> list[str]:
-    """Return the command that runs ``command`` with its output bounded."""
-    return [sys.executable, "-m", "tabard_sidecar.cli.mcp_bounds", str(MAX_BYTES), *command]
+    """Return the command that runs ``command`` with its output bounded; no module is taken from the current folder."""
+    return [sys.executable, "-P", "-m", "tabard_sidecar.cli.mcp_bounds", str(MAX_BYTES), *command]
 
 
 class TooMuchError(Exception):
