@@ -22,6 +22,9 @@ MOST_COUNT = 2**53 - 1
 ROW_BYTES = 32
 """Bytes of :data:`MOST_TASK_BYTES` that an element or counter takes besides its text and its name."""
 
+SHARED = 2
+"""Amount of an element that several calls noted. It stays when one of them is taken back, so none of them holds it."""
+
 WHOLE_TASK = ""
 """The link of facts that belong to the whole task."""
 
@@ -89,7 +92,7 @@ class FactRow:
         link_id: the link below which it is read; empty for the whole task.
         name: the fact's name.
         element: an element of a set; empty for a counter.
-        amount: how many calls hold the element, or the counter's value.
+        amount: the counter's value; of an element 1, and in a store :data:`SHARED` if several calls noted it.
     """
 
     link_id: str

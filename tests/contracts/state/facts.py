@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -67,15 +68,27 @@ class _Call:
 
 @dataclass
 class _Model:
-    """The facts of one task: how many calls hold an element, or the sum of a counter, by link and name."""
+    """The facts of one task: 1 or 2 for an element that one or more calls noted, or the sum of a counter, by link and name."""
 
     rows: Counter[_Row] = field(default_factory=Counter)
     calls: list[_Call] = field(default_factory=list)
 
     def reserve(self, wanted_: Reservation) -> None:
-        held = Counter({(row.link_id, row.name, row.element): row.amount for row in wanted_.fact_rows})
+        rows = {(row.link_id, row.name, row.element): row.amount for row in wanted_.fact_rows}
+        self.calls.append(_Call(wanted_, self.note(rows)))
+
+    def note(self, rows: Mapping[_Row, int]) -> Counter[_Row]:
+        """Add facts; return what their call then holds."""
+        shared = {row for row in rows if row[2] and row in self.rows}
+        held = Counter({row: amount for row, amount in rows.items() if row not in shared})
         self.rows += held
-        self.calls.append(_Call(wanted_, held))
+        self.rows.update({row: 2 - self.rows[row] for row in shared})
+        return held
+
+    def take_back(self, held: Counter[_Row]) -> None:
+        self.rows -= Counter(
+            {row: amount for row, amount in held.items() if not row[2] or self.rows[row] == 1}
+        )
 
     def seen_from(self, links: tuple[str, ...]) -> Facts:
         seen = {row: amount for row, amount in self.rows.items() if row[0] in {"", *links}}
@@ -97,20 +110,18 @@ class _Model:
         facts = {name: found for name, found in facts.items() if name in links}
         call.counted = digest
         if failed:
-            self.rows -= call.held
+            self.take_back(call.held)
             call.held = Counter()
         fresh_rows = {(links[name], name, one) for name, found in facts.items() for one in found} - {
             *call.held
         }
-        more = Counter(fresh_rows)
-        call.held += more
-        self.rows += more
+        call.held += self.note(dict.fromkeys(fresh_rows, 1))
         return OutcomeState.DONE
 
     def release(self, call: _Call) -> None:
         if not call.released:
             call.released = True
-            self.rows -= call.held
+            self.take_back(call.held)
 
 
 async def _note(store: StateStore, of, notes, **parts) -> Reservation:
@@ -233,6 +244,27 @@ class FactsContract:
         seen = await store.look_up(of)
         assert seen.facts == Facts({"orders": ("#W1",), "made": ("/a",)})
         assert (seen.spent, seen.labels) == ({f"{root}/cents": 200}, ("late", "x"))
+
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    async def test_what_several_calls_noted_stays(self, store, order):
+        """Whichever of them is taken back first, and also if all are; what only one noted goes with it."""
+        of = chain((await new_task(store)).root_id, "l")
+        calls = [
+            await _note(
+                store, of, noted({"ids": ["both", f"{number}"], "n": 1}, {"ids": ["both"]}, {"made": "task"})
+            )
+            for number in range(2)
+        ]
+        made = await _note(store, of, noted(backend={"made": "task"}))
+        await store.report(outcome(made, facts={"made": ["/a"]}))
+        await store.report(outcome(calls[0], facts={"made": ["/a", "/b"]}))
+        for index in order:
+            await store.report(outcome(calls[index], failed=True))
+            await store.release(calls[index].decision_id, of.root_id)
+        await store.release(made.decision_id, of.root_id)
+        assert await _facts(store, of) == Facts({"ids": ("both",), "made": ("/a",)})
+        await _note(store, of, noted({"ids": ["0"]}))
+        assert (await _facts(store, of)).sets["ids"] == ("0", "both")
 
     async def test_a_backend_notes_under_names_that_the_grant_allowed_it(self, store):
         """Once, where the grant says, and nothing under another name; a failure that is told later takes nothing back."""

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.facts import MOST_TASK_BYTES
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state import (
     CLAIM_SECONDS,
@@ -30,7 +31,7 @@ from tabard_sidecar.state.sqlite import SQLiteStateStore, StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.state.store import KEPT_SECONDS
 
-from tests.support.state import chain, new_task, outcome, wanted
+from tests.support.state import chain, new_task, noted, outcome, wanted
 
 NOW = 1_800_000_000.0
 LATER = NOW + 3600
@@ -54,6 +55,18 @@ async def test_a_name_is_used_no_more_often_than_allowed(store):
     """The use after the last allowed one is refused and not counted."""
     uses = [await store.consume("token:a", limit=3, now=NOW, expires_at=LATER) for _ in range(5)]
     assert uses == [True, True, True, False, False]
+
+
+async def test_calls_that_note_the_same_keep_it_once(store, tmp_path):
+    """However long it is: an agent that repeats a call fills no disk with it."""
+    of = chain((await new_task(store)).root_id)
+    notes = noted({"ids": [f"{number:03}".ljust(480, "x") for number in range(60)]}, backend={"made": "task"})
+    for _ in range(200):
+        version = (await store.look_up(of)).label_version
+        assert (await store.reserve(wanted(of, notes=notes, version=version))).state is ReserveState.DONE
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as file:
+        (held,) = file.execute("SELECT sum(length(facts)) FROM calls").fetchone()
+    assert held < MOST_TASK_BYTES + 200 * 100
 
 
 async def test_a_use_is_forgotten_after_its_expiry(store):

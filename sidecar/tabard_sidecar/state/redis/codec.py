@@ -13,6 +13,7 @@ from tabard_sidecar.facts import (
     MOST_TASK_BYTES,
     NO_FACTS,
     ROW_BYTES,
+    SHARED,
     facts_of,
 )
 from tabard_sidecar.model import REPORTED, BudgetLimit
@@ -51,6 +52,7 @@ FACT_RULES = {
     "most_fact_bytes": MOST_TASK_BYTES,
     "most_count": MOST_COUNT,
     "fact_row_bytes": ROW_BYTES,
+    "shared": str(SHARED),
 }
 """Arguments of every script that notes facts."""
 

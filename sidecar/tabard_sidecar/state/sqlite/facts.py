@@ -1,6 +1,8 @@
 """Stores facts of tasks. Every function runs in its caller's transaction.
 
-A row counts how many calls hold an element, so that a call which is taken back takes nothing that another noted as well.
+An element has at most one call that holds it: the one that noted it first, until another notes it as well. So a call that is
+taken back takes nothing that another noted, and what all calls hold is bounded by what the task has, however often they
+note the same.
 A change of facts makes a new label version: a policy that read the facts before is evaluated again.
 """
 
@@ -15,6 +17,7 @@ from tabard_sidecar.facts import (
     MOST_COUNT,
     MOST_ELEMENTS,
     MOST_TASK_BYTES,
+    SHARED,
     WHOLE_TASK,
     FactRow,
     Facts,
@@ -41,17 +44,13 @@ class CallFacts:
     backend: Mapping[str, str] | None = None
 
     def text(self) -> str:
-        """Return the text that is stored; empty if there is nothing."""
-        if not self.held and not self.backend:
-            return ""
+        """Return the text that is stored."""
         rows = [(row.link_id, row.name, row.element, row.amount) for row in self.held]
         return encode([rows, self.backend or {}]).decode()
 
 
 def call_facts(text: str) -> CallFacts:
     """Return what :meth:`CallFacts.text` stored."""
-    if not text:
-        return CallFacts()
     rows, backend = json.loads(text)
     return CallFacts([FactRow(*row) for row in rows], backend)
 
@@ -66,22 +65,29 @@ def see(connection: sqlite3.Connection, link_ids: Sequence[str]) -> Facts:
     return facts_of(rows.fetchall())
 
 
-def note(connection: sqlite3.Connection, root_id: str, rows: Iterable[FactRow], epoch: int) -> bool:
-    """Add facts; tell whether a chain may see another fact than before.
+def note(
+    connection: sqlite3.Connection, root_id: str, rows: Iterable[FactRow], epoch: int
+) -> tuple[bool, list[FactRow]]:
+    """Add facts; return whether a chain may see another fact than before, and what the call then holds.
 
     Raises:
         TooManyFacts: the task would have too many.
     """
-    changed, grown, newest = False, 0, ""
+    changed, grown, newest, held = False, 0, "", []
     for row in rows:
         place = (root_id, row.link_id, row.name, row.element)
         before = connection.execute(f"SELECT amount FROM facts WHERE {_KEY}", place).fetchone()  # noqa: S608
         if before is None:
             _check_room(connection, root_id, row)
             grown, newest = grown + row.size, row.name
+        elif row.element:
+            if before[0] != SHARED:
+                connection.execute(f"UPDATE facts SET amount=? WHERE {_KEY}", (SHARED, *place))  # noqa: S608
+            continue
         elif before[0] + row.amount > MOST_COUNT:
             raise TooManyFacts(row.name)
-        changed = changed or before is None or (not row.element and row.amount > 0)
+        held.append(row)
+        changed = changed or before is None or row.amount > 0
         connection.execute(
             "INSERT INTO facts VALUES (?, ?, ?, ?, ?) ON CONFLICT (root_id, link_id, name, element) "
             "DO UPDATE SET amount=amount+excluded.amount",
@@ -90,15 +96,18 @@ def note(connection: sqlite3.Connection, root_id: str, rows: Iterable[FactRow], 
     if grown and _bytes(connection, root_id) + grown > MOST_TASK_BYTES:
         raise TooManyFacts(newest)
     _changed(connection, root_id, grown, epoch if changed else None)
-    return changed
+    return changed, held
 
 
 def take_back(connection: sqlite3.Connection, root_id: str, rows: Iterable[FactRow], epoch: int) -> None:
-    """Take back what a call noted; what another call noted as well stays."""
+    """Take back what a call holds, except what another call noted as well."""
     changed, shrunk = False, 0
     for row in rows:
         place = (root_id, row.link_id, row.name, row.element)
-        connection.execute(f"UPDATE facts SET amount=amount-? WHERE {_KEY}", (row.amount, *place))  # noqa: S608
+        lowered = f"UPDATE facts SET amount=amount-? WHERE {_KEY}"  # noqa: S608
+        if row.element:
+            lowered += f" AND amount<{SHARED}"
+        connection.execute(lowered, (row.amount, *place))
         gone = connection.execute(f"DELETE FROM facts WHERE {_KEY} AND amount<=0", place).rowcount  # noqa: S608
         shrunk += row.size if gone else 0
         changed = changed or gone > 0 or not row.element

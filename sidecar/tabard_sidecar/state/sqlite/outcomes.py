@@ -73,10 +73,10 @@ def _note(
             key=lambda row: (row.name, row.element),
         )
         try:
-            facts.note(connection, outcome.root_id, fresh, epoch)
+            _, more = facts.note(connection, outcome.root_id, fresh, epoch)
         except facts.TooManyFacts:
             raise NotReported(OutcomeState.FACTS_FULL) from None
-        held += fresh
+        held += more
     connection.execute(
         "UPDATE calls SET facts=? WHERE root_id=? AND number=?",
         (facts.CallFacts(held, call.backend).text(), outcome.root_id, number),

@@ -135,8 +135,7 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
         raise NotReserved(Reserved(ReserveState.CHANGED))
     charged = _charge(connection, wanted)
     _use_approvals(connection, wanted)
-    _add_call(connection, wanted, number + 1, charged)
-    grew = False
+    grew, noted = False, ""
     if wanted.task_labels or wanted.branch_labels or wanted.carried:
         try:
             grew = labels.add(connection, wanted, epoch + 1)
@@ -144,9 +143,11 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
             raise NotReserved(Reserved(ReserveState.FULL)) from None
     if wanted.notes is not None:
         try:
-            grew = facts.note(connection, chain.root_id, wanted.fact_rows, epoch + 1) or grew
+            changed, held = facts.note(connection, chain.root_id, wanted.fact_rows, epoch + 1)
         except facts.TooManyFacts as full:
             raise NotReserved(Reserved(ReserveState.FACTS_FULL, full.name)) from None
+        grew, noted = grew or changed, facts.CallFacts(held, wanted.backend_notes).text()
+    _add_call(connection, wanted, number + 1, charged, noted)
     done = Reserved(
         ReserveState.DONE,
         epoch=epoch + 1,
@@ -213,6 +214,7 @@ def _add_call(
     wanted: Reservation,
     number: int,
     charged: Sequence[tuple[str, str, int, int]],
+    noted: str,
 ) -> None:
     added = sorted({*wanted.task_labels, *wanted.branch_labels})
     connection.execute(
@@ -229,16 +231,12 @@ def _add_call(
             wanted.audience,
             wanted.now,
             wanted.usable_until,
-            _fact_text(wanted) if wanted.notes is not None else "",
+            noted,
             wanted.shared,
         ),
     )
     if number > KEPT_CALLS:
         _forget_calls(connection, wanted.chain.root_id, number - KEPT_CALLS)
-
-
-def _fact_text(wanted: Reservation) -> str:
-    return facts.CallFacts(wanted.fact_rows, wanted.backend_notes).text()
 
 
 def _forget_calls(connection: sqlite3.Connection, root_id: str, oldest: int) -> None:

@@ -1,8 +1,10 @@
--- Facts of a task: hash facts:<root>, "<link>\n<name>\n<element>" -> how many calls hold it, or a counter's value (its
--- element is empty). What a call holds: hash held:<root>, decision -> JSON list of {link, name, element, amount}; the amount
--- is a text, because cjson keeps 14 digits. Field "facts" of the task: bytes of all facts, absent if there never were any.
+-- Facts of a task: hash facts:<root>, "<link>\n<name>\n<element>" -> 1, or q.shared if several calls noted it; or a
+-- counter's value (its element is empty). What a call holds: hash held:<root>, decision -> JSON list of {link, name, element,
+-- amount}; the amount is a text, because cjson keeps 14 digits. An element has at most one call that holds it: the one that
+-- noted it first, until another notes it as well. So what all calls hold is bounded by what the task has. Field "facts" of
+-- the task: bytes of all facts, absent if there never were any.
 -- A change of facts makes a new version: a policy that read the facts before is evaluated again.
--- Scripts that include this have q.most_elements, q.most_fact_bytes, q.most_count and q.fact_row_bytes.
+-- Scripts that include this have q.most_elements, q.most_fact_bytes, q.most_count, q.fact_row_bytes and q.shared.
 
 local function fact_field(row) return row[1] .. '\n' .. row[2] .. '\n' .. row[3] end
 
@@ -40,32 +42,36 @@ local function count_facts(root, grown, changed, epoch)
   if changed then redis.call('HSET', key('task', root), 'version', epoch) end
 end
 
--- Add facts for which there is room; return whether a chain may see another fact than before.
+-- Add facts for which there is room; return whether a chain may see another fact than before, and what the call then holds.
 local function note_facts(root, rows, until_ms, epoch)
-  if #rows == 0 then return false end
-  local name, changed, grown = key('facts', root), false, 0
+  if #rows == 0 then return false, {} end
+  local name, changed, grown, held = key('facts', root), false, 0, {}
   for _, row in ipairs(rows) do
     local field = fact_field(row)
-    if redis.call('HEXISTS', name, field) == 0 then
-      grown = grown + fact_size(row)
-      changed = true
-    elseif row[3] == '' and row[4] ~= '0' then
-      changed = true
+    local before = redis.call('HGET', name, field)
+    if before and row[3] ~= '' then
+      if before ~= q.shared then redis.call('HSET', name, field, q.shared) end
+    else
+      if not before then grown = grown + fact_size(row) end
+      changed = changed or not before or row[4] ~= '0'
+      redis.call('HINCRBY', name, field, row[4])
+      held[#held + 1] = row
     end
-    redis.call('HINCRBY', name, field, row[4])
   end
   ends(name, until_ms)
   count_facts(root, grown, changed, epoch)
-  return changed
+  return changed, held
 end
 
--- Take back what a call noted; what another call noted as well stays.
+-- Take back what a call holds, except what another call noted as well.
 local function take_back_facts(root, rows, epoch)
   local name, changed, shrunk = key('facts', root), false, 0
   for _, row in ipairs(rows) do
     local field = fact_field(row)
     if row[3] == '' then changed = true end
-    if redis.call('HEXISTS', name, field) == 1 and redis.call('HINCRBY', name, field, '-' .. row[4]) <= 0 then
+    local before = redis.call('HGET', name, field)
+    local back = before and (row[3] == '' or before ~= q.shared)
+    if back and redis.call('HINCRBY', name, field, '-' .. row[4]) <= 0 then
       redis.call('HDEL', name, field)
       shrunk = shrunk + fact_size(row)
       changed = true

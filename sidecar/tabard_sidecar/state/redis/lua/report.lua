@@ -62,8 +62,8 @@ if failed and #held > 0 then
   take_back_facts(q.root, held, about.epoch)
   hold_facts(q.root, q.decision, {}, task[1])
 elseif #noted > 0 then
-  note_facts(q.root, noted, task[1], about.epoch)
-  for _, row in ipairs(noted) do held[#held + 1] = row end
+  local _, more = note_facts(q.root, noted, task[1], about.epoch)
+  for _, row in ipairs(more) do held[#held + 1] = row end
   hold_facts(q.root, q.decision, held, task[1])
 end
 -- What the credential can read until it expires counts as read then.

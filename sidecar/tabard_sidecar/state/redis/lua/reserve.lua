@@ -110,8 +110,8 @@ for _, owner in ipairs(#q.branch_labels > 0 and branch and reached({branch}, fal
     if give(owner, label, q.labels_at, owner == branch, false, about) then news[owner] = true end
   end
 end
-local noted = note_facts(root, facts, task[2], epoch)
-if #facts > 0 then hold_facts(root, q.decision, facts, task[2]) end
+local noted, held = note_facts(root, facts, task[2], epoch)
+if #held > 0 then hold_facts(root, q.decision, held, task[2]) end
 local grew = news[root] or noted
 for _, owner in ipairs(q.owners) do grew = grew or news[owner] end
 return {'done', '', epoch, before, changes, grew and epoch or whole(version), newest}
