@@ -188,6 +188,38 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path):
         await SQLiteStateStore(path, zone="z").open()
 
 
+def _descriptors(path: Path) -> int:
+    """How many descriptors of this process lead to a file, its log or its index."""
+    links = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the descriptor that lists the folder
+            links.append(str(entry.readlink()))
+    return sum(link.startswith(str(path)) for link in links)
+
+
+@pytest.mark.parametrize("refused", ["zone", "newer", "garbage", "damaged"])
+async def test_a_file_that_is_refused_stays_open_nowhere(tmp_path, refused):
+    """A start that fails closes what it opened; Python 3.13 warns of connections that nobody closes."""
+    path = tmp_path / "state.db"
+    if refused == "garbage":
+        path.write_bytes(b"not a database" * 100)
+        path.chmod(0o600)
+    else:
+        first = SQLiteStateStore(path, zone="z")
+        await first.open()
+        await first.close()
+    if refused == "newer":
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("PRAGMA user_version=99")
+    if refused == "damaged":
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DROP TABLE meta")
+    store = SQLiteStateStore(path, zone="other" if refused == "zone" else "z")
+    with pytest.raises(StateFileError):
+        await store.open()
+    assert _descriptors(path) == 0
+
+
 async def test_a_write_waits_for_another_process_without_blocking_the_loop(tmp_path):
     """While the file is locked the loop goes on, and the write succeeds once the lock is gone."""
     store = SQLiteStateStore(tmp_path / "state.db", zone="z", busy_timeout_seconds=5)

@@ -67,9 +67,13 @@ class StateFile:
 
         Raises:
             StateFileError: the file belongs to another zone, is newer than this program, can't be created, or other
-                users can use it.
+                users can use it. No connection to it stays open.
         """
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            self._close()
+            raise
 
     async def _start(self) -> None:
         try:
@@ -239,7 +243,11 @@ class StateFile:
             check_same_thread=False,
             cached_statements=128,
         )
-        connection.execute(f"PRAGMA synchronous={synchronous}")
+        try:
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     async def _switch_to_wal(self) -> None:
