@@ -14,7 +14,7 @@ from tabard_sidecar.policy.loading.ast import Place, Rule, place
 from tabard_sidecar.policy.loading.bounds import Fields, Fits, Many, Origin, SetValue, Shape, Unknown, Values
 from tabard_sidecar.policy.loading.literals import MAX_NEAR, nearest
 from tabard_sidecar.policy.loading.program import Path, Source
-from tabard_sidecar.policy.loading.shapes import keys_of
+from tabard_sidecar.policy.loading.shapes import field_of, keys_of
 from tabard_sidecar.policy.values import Json
 
 UNLISTED = "data_unlisted"
@@ -191,6 +191,23 @@ def _missing_in_input(shape: Fits, key: Json, origin: Origin, frame: Frame) -> N
     message = f"{what} has no {_shown(key)}{nearest(str(key), known)}"
     step = schema.get("x-step") or "Correct the name; rego/schemas/input.json lists every field"
     frame.sink.add(Finding(frame.at, schema.get("x-code", "input_unknown"), message, step, origin), frame)
+
+
+def require_written(shape: Shape, key: Shape, frame: Frame) -> None:
+    """Find keys that aren't written out and may be others than the names of a part of the input that demands it."""
+    if not isinstance(shape, Fits) or not shape.schemas[0].get("x-written"):
+        return
+    names: list[Json] | None = None
+    if isinstance(key, Values):
+        names = [] if key.origin is not None else list(key.items)
+    elif isinstance(key, Fits) and all(isinstance(schema.get("enum"), list) for schema in key.schemas):
+        names = [name for schema in key.schemas for name in schema["enum"]]
+    if names is not None and all(field_of(shape, name) is not None for name in names):
+        return
+    what = shape.schemas[0].get("x-what", "the input")
+    message = f"a name in {what} isn't written out here, so it can't be checked that a grant notes it"
+    step = 'Write the name, as in facts.has("orders_cancelled", id): first the name, then the element'
+    frame.sink.add(Finding(frame.at, "fact_unnamed", message, step, Origin()), frame)
 
 
 def _keys(shape: Values | Fields) -> set[str]:

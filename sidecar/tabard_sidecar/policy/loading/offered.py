@@ -252,7 +252,7 @@ def input_schema(
 def _facts(facts: Mapping[str, FactKind]) -> dict[str, Json]:
     what = "input.task.facts"
     elements = {"type": "string", "x-what": f"an element of {what}"}
-    found: dict[str, Json] = {"type": "object", "x-what": what}
+    found: dict[str, Json] = {"type": "object", "x-what": what, "x-written": True}
     _close(found, facts, "fact_unknown", "Correct the name, or note the fact in a grant")
     for name, kind in facts.items():
         shape = {"type": "array", "items": elements} if kind is FactKind.SET else {"type": "integer"}

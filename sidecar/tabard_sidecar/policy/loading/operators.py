@@ -7,8 +7,25 @@ from dataclasses import replace
 from typing import Protocol
 
 from tabard_sidecar.policy.loading import passing
-from tabard_sidecar.policy.loading.bounds import ANY, Fits, Many, Origin, SetValue, Shape, Unknown, Values
-from tabard_sidecar.policy.loading.finding import Frame, lookup_mismatch, mismatch, mixed_types, unknown_key
+from tabard_sidecar.policy.loading.bounds import (
+    ANY,
+    Fits,
+    Listed,
+    Many,
+    Origin,
+    SetValue,
+    Shape,
+    Unknown,
+    Values,
+)
+from tabard_sidecar.policy.loading.finding import (
+    Frame,
+    lookup_mismatch,
+    mismatch,
+    mixed_types,
+    require_written,
+    unknown_key,
+)
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
 from tabard_sidecar.policy.loading.shapes import common_origin, fits, is_literal, items_of, kind_of, kinds
@@ -307,6 +324,11 @@ def _get(flow: Flow, shapes: list[Shape], frame: Frame) -> Shape:
         return ANY
     if kinds(key) == frozenset({"string"}) and _origin(key) is None:
         flow.under(found, key, frame)
+    elif isinstance(key, Listed):
+        for part in key.items:
+            found = flow.under(found, part, frame)
+    elif _origin(key) is None:
+        require_written(found, key, frame)
     if not isinstance(key, Values) or key.origin is None or len(key.items) != 1:
         return ANY
     for step in key.items[0] if isinstance(key.items[0], list) else [key.items[0]]:

@@ -24,7 +24,13 @@ from tabard_sidecar.policy.loading.bounds import (
     Unknown,
     Values,
 )
-from tabard_sidecar.policy.loading.finding import Frame, missing_key, misspelt_key, unlisted_data
+from tabard_sidecar.policy.loading.finding import (
+    Frame,
+    missing_key,
+    misspelt_key,
+    require_written,
+    unlisted_data,
+)
 from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
 from tabard_sidecar.policy.loading.shapes import (
     common_origin,
@@ -252,6 +258,7 @@ class Terms:
     def under(self, shape: Shape, key: Shape, frame: Frame) -> Shape:
         """Return the bound of what stands under a key, and find keys that can't be there."""
         operators.require_key(shape, key, frame)
+        require_written(shape, key, frame)
         if isinstance(key, Fits):
             for name, origin in _literal_keys(shape):
                 if not fits(name, key) and not (isinstance(name, str) and name in self._named):

@@ -54,7 +54,6 @@ def denying(conditions):
         'facts.value("mails") >= 3',
         'facts.size("made") == 0',
         "some order in input.task.facts.orders; startswith(order, input.tool.arguments.id)",
-        "name := input.tool.arguments.kind; input.tool.arguments.id in input.task.facts[name]",
     ],
 )
 def test_a_fact_that_a_grant_notes_is_read(engine, condition):
@@ -85,6 +84,50 @@ def test_a_fact_that_no_grant_notes_is_refused(engine, condition, code):
     assert [one for one, _ in found] == [code]
     if code == "fact_unknown":
         assert "did you mean" in found[0][1]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'facts.has(input.tool.arguments.id, "orders")',
+        'facts.has(input.tool.name, "a")',
+        'facts.has(sprintf("order%s", ["s"]), input.tool.arguments.id)',
+        "facts.has_any(input.tool.arguments.name, input.tool.arguments.ids)",
+        "facts.has_all(input.tool.arguments.name, input.tool.arguments.ids)",
+        "count(facts.elements(lower(input.tool.arguments.name))) > 0",
+        "facts.size(input.tool.arguments.name) > 3",
+        "facts.value(input.tool.arguments.name) > 3",
+        '"a" in input.task.facts[input.tool.arguments.name]',
+        '"a" in input.task.facts[object.get(input.tool.arguments, "name", "orders")]',
+        '"a" in object.get(input.task.facts, input.tool.arguments.name, [])',
+        '"a" in object.get(input, ["task", "facts", input.tool.arguments.name], [])',
+        "_noted(input.tool.arguments.name)",
+        "name := input.tool.arguments.kind; input.tool.arguments.id in input.task.facts[name]",
+    ],
+)
+@pytest.mark.parametrize("negated", [False, True])
+def test_a_name_that_isnt_written_out_is_refused(engine, condition, negated):
+    """Else "once", with the name and the element swapped, would hold for ever."""
+    if negated:
+        condition = f"_ok\n}}\n\n_ok if not _found\n\n_found if {{\n\t{condition}"
+    helper = '\n\n_noted(name) if facts.has(name, "a")\n'
+    source = denying(condition) + (helper if "_noted" in condition else "")
+    found = problems(engine, source)
+    assert {one for one, _ in found} == {"fact_unnamed"}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'some name in ["orders", "made"]\n\tfacts.has(name, "a")',
+        "some name, _ in input.task.facts\n\tfacts.size(name) > 3",
+        'facts.has({"look": "orders", "make": "made"}[input.tool.name], "a")',
+        '_noted("orders")\n\t_noted("made")',
+    ],
+)
+def test_a_name_that_is_one_of_those_is_read(engine, condition):
+    helper = '\n\n_noted(name) if facts.has(name, "a")\n' if "_noted" in condition else ""
+    assert problems(engine, denying(condition) + helper) == []
 
 
 @pytest.mark.parametrize(
