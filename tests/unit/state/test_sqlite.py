@@ -199,7 +199,7 @@ def _descriptors(path: Path) -> int:
 
 @pytest.mark.parametrize("refused", ["zone", "newer", "garbage", "damaged"])
 async def test_a_file_that_is_refused_stays_open_nowhere(tmp_path, refused):
-    """A start that fails closes what it opened; Python 3.13 warns of connections that nobody closes."""
+    """A start that fails closes what it opened; Python 3.13 warns of connections that stay open."""
     path = tmp_path / "state.db"
     if refused == "garbage":
         path.write_bytes(b"not a database" * 100)
