@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
+from tabard.project import FILE
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import Existing, config_options, json_option
+from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
 from tabard_sidecar.cli.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
@@ -60,6 +61,7 @@ def editor(  # noqa: PLR0913 - one parameter per option
 
     target = find_target(path, catalogue_file, config_file, assignments)
     root, below = _places(target.path, project)
+    _require_beside_policy(root, config_file, assignments)
     try:
         data = load_source(target.path).data
         files = update(root, editor_files(below, data, target.catalogue), write=not only_check)
@@ -100,6 +102,31 @@ def _places(policy: Path, project: Path | None) -> tuple[Path, PurePosixPath]:
             see=GUIDE,
         )
     return root, PurePosixPath(home.relative_to(root).as_posix())
+
+
+def _require_beside_policy(root: Path, config_file: Path | None, assignments: tuple[str, ...]) -> None:
+    """Refuse a folder within the policy that a sidecar serves: it would refuse what is written there.
+
+    The configuration is the one that applies here, and the nearest ``tabard.yaml`` above the folder.
+
+    Raises:
+        Failure: the folder is the policy's, or lies in it.
+    """
+    above = next((file for folder in (root, *root.parents) if (file := folder / FILE).is_file()), None)
+    for configured in {config_file, above}:
+        try:
+            policy = load_settings(configured, assignments).settings.policy.path
+        except Failure:
+            continue  # which policy it serves can't be told, and no sidecar starts with it
+        home = Path(os.path.realpath(policy)) if policy is not None else None
+        if home is not None and root.is_relative_to(home):
+            raise Failure(
+                f"the editor's folder is in the policy {home}, which would then be refused",
+                exit_codes.USAGE,
+                where=str(root),
+                next_step=f"Name the whole policy: tabard policy editor {home}",
+                see=GUIDE,
+            )
 
 
 def _as_json(one: EditorFile) -> dict[str, object]:

@@ -127,6 +127,36 @@ def test_no_link_is_followed(project, tmp_path_factory, link):
     assert (elsewhere / "settings.json").read_text() == "{}"
 
 
+@pytest.mark.parametrize("place", [".", ".vscode", ".vscode/settings.json", ".tabard"])
+def test_what_strangers_can_change_is_refused(project, place):
+    """They could put a link there between the check and the writing."""
+    editor(project)
+    (project / "input.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+    (project / place).chmod(0o777 if (project / place).is_dir() else 0o666)
+    result = editor(project)
+    assert result.exit_code == exit_codes.CONFIG
+    assert "every user can write to it" in result.output
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("inner", ["policy/desk", "policy/desk/more"])
+def test_a_module_of_the_served_policy_gets_no_files_beside_it(
+    project, monkeypatch, tmp_path_factory, here, inner
+):
+    """They would stand in the policy, which no sidecar could load any more."""
+    (project / inner).mkdir(exist_ok=True)
+    (project / "tabard.yaml").write_text("policy: {path: policy}\n")
+    monkeypatch.chdir(project if here else tmp_path_factory.mktemp("elsewhere"))
+    before = sorted(project.rglob("*"))
+    result = CliRunner().invoke(policy, ["editor", str(project / inner)])
+    assert result.exit_code == exit_codes.USAGE
+    assert f"tabard policy editor {project / 'policy'}" in result.output.replace("\n", "")
+    assert sorted(project.rglob("*")) == before
+    assert editor(project).exit_code == exit_codes.OK
+
+
 def test_a_list_that_lies_names_nothing_outside(project):
     editor(project)
     outside = project / "mine.txt"

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tabard.files import read_regular
+from tabard.trust import UntrustedFileError, require_trusted, require_trusted_status
 
 from tabard_sidecar.policy.authoring.editor import LISTED, OWN
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_yaml
@@ -23,7 +25,7 @@ _MAX_BYTES = 4 * 1024 * 1024
 
 
 class EditorFilesError(Exception):
-    """Something is in the way: a link, or a file that can't be read or written. The text names it."""
+    """Something is in the way: a link, what strangers can change, or a file that can't be read or written. The text names it."""
 
 
 class Status(Enum):
@@ -63,6 +65,8 @@ def update(root: Path, wanted: Mapping[str, str], *, write: bool) -> list[Editor
     Raises:
         EditorFilesError: as its description.
     """
+    with _refusing(root):
+        require_trusted(root)
     listed = _listed(root)
     found = [_examined(root, path, text, listed) for path, text in wanted.items()]
     found += [
@@ -156,7 +160,7 @@ def _read(root: Path, path: str) -> str | None:
     Raises:
         EditorFilesError: the file or a folder on the way is a link or can't be read.
     """
-    _require_no_link(root, path)
+    _require_own(root, path)
     try:
         content, _ = read_regular(root / path, _MAX_BYTES, follow=False)
         return content.decode()
@@ -167,8 +171,10 @@ def _read(root: Path, path: str) -> str | None:
         raise EditorFilesError(f"{root / path} can't be read: {reason}") from error
 
 
-def _require_no_link(root: Path, path: str) -> None:
-    """Refuse links: what another person put into the folder must not lead the command to files elsewhere.
+def _require_own(root: Path, path: str) -> None:
+    """Refuse links, and what strangers can change: neither may lead the command to files elsewhere.
+
+    Only who is trusted can then put a link there between this check and the writing.
 
     Raises:
         EditorFilesError: as told.
@@ -176,12 +182,28 @@ def _require_no_link(root: Path, path: str) -> None:
     current = root
     for part in Path(path).parts:
         current /= part
-        if current.is_symlink():
+        try:
+            status = current.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if stat.S_ISLNK(status.st_mode):
             raise EditorFilesError(f"{current} is a link; the command follows none")
+        with _refusing(current):
+            require_trusted_status(current, status)
+
+
+@contextlib.contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UntrustedFileError as error:
+        raise EditorFilesError(f"{error.filename or path} {error.strerror}") from error
+    except OSError as error:
+        raise EditorFilesError(f"{path} can't be examined: {error.strerror}") from error
 
 
 def _write(root: Path, path: str, text: str) -> None:
-    _require_no_link(root, path)
+    _require_own(root, path)
     file = root / path
     if _unchanged(file, text):
         return
