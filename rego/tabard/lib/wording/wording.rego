@@ -59,7 +59,8 @@ words contains word if {
 # METADATA
 # description: |
 #   True if the request uses one of the words in `asked`, a set of single words in lower case, or refers to instructions
-#   elsewhere, which may ask for anything.
+#   elsewhere, which may ask for anything. Also in questions, and where the word is a noun. So it tells what the request
+#   may mean, for calls that are asked about; what it orders, `clauses.orders` tells.
 # scope: document
 asks_for(asked) if count(asked & words) > 0
 
@@ -145,7 +146,7 @@ asks_for_form(asked) if {
 #   that the request speaks of such a thing, not which one of several it means.
 mentions_forms(name) if {
 	count(name) <= 256
-	wanted := [_singular(word) | some word in regex.find_n(_word, lower(name), -1)]
+	wanted := [singular(word) | some word in regex.find_n(_word, lower(name), -1)]
 	phrase := sprintf(" %s ", [concat(" ", wanted)])
 	contains(_said, phrase)
 	some word in wanted
@@ -167,7 +168,7 @@ hands_over if {
 
 _word := `[\p{L}\p{N}]+`
 
-_said := sprintf(" %s ", [concat(" ", [_singular(word) |
+_said := sprintf(" %s ", [concat(" ", [singular(word) |
 	intent.trusted
 	some word in regex.find_n(_word, lower(input.task.statement), -1)
 ])])
@@ -185,10 +186,14 @@ _asking(word) := {word, stem, concat("", [stem, "e"]), single} if {
 
 _without_es(word) := regex.replace(word, `(s|sh|ch|x|z)es$`, "$1")
 
-# Good for comparing words with each other; not always a word.
-_singular(word) := word if not regex.match(`...s$`, word)
+# METADATA
+# description: |
+#   The word, in lower case, without the ending of a plural: `singular("boxes")` is "box". Good for comparing words with
+#   each other; not always a word.
+# scope: document
+singular(word) := word if not regex.match(`...s$`, word)
 
-_singular(word) := regex.replace(_without_es(regex.replace(word, `ies$`, "y")), `([^s])s$`, "$1") if {
+singular(word) := regex.replace(_without_es(regex.replace(word, `ies$`, "y")), `([^s])s$`, "$1") if {
 	regex.match(`...s$`, word)
 }
 

@@ -12,7 +12,7 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_poli
 from tests.support.policy import REPOSITORY, START, policy_input, tool
 
 GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
-NEW = ("amounts", "arguments", "codes", "hosts", "outbound", "paths", "wording")
+NEW = ("amounts", "arguments", "clauses", "codes", "entities", "hosts", "outbound", "paths", "wording")
 EXAMPLES = {
     name: re.findall(r"`(\w+(?:\([^`…]*\))?)`", examples)
     for name, examples in re.findall(r"`data\.tabard\.lib\.(\w+)` \| (.*?) \|$", GUIDE, re.MULTILINE)
@@ -37,6 +37,16 @@ LONG = (
     "\N{GRINNING FACE}",
     "é.",
     "\N{FULLWIDTH DIGIT ONE}",
+)
+LONG_REQUESTS = (
+    "under $1 ",
+    "two ",
+    "as a a a a ",
+    "tell a, two a ",
+    "order 1 and ",
+    "please ",
+    "Ann Lee ",
+    "'a ",
 )
 LENGTHS = (10_000, 20_000, 100_000)  # also the longest that the modules read
 DEADLINE_SECONDS = 3.0  # of which a quiet machine needs a thirtieth; quadratic work would need hours
@@ -76,7 +86,12 @@ def test_a_long_text_is_decided_in_time(engine, name):
     [
         'amounts.within_limit("number")',
         'amounts.quantity_requested("number")',
+        'clauses.orders({"two"}, {"a"})',
+        "clauses.told != set()",
         'codes.requested({"text"})',
+        'entities.named({"O-1": ["Ann Lee"], "a@b.example": ["Two A"]}, {"order"}) != set()',
+        'entities.ordered({"two"}, {"O-1": ["Ann Lee"]}, {"order"}) == set()',
+        'entities.told({"O-1": ["Ann Lee"], "a@b.example": ["Two A"]}) != set()',
         'hosts.requested("url", {})',
         'paths.requested({"path"}, ["/a"])',
         "wording.hands_over",
@@ -88,11 +103,11 @@ def test_a_long_request_is_read_in_time(engine, use):
     compiled = compile_policy(engine, {"m.rego": module}, {}, CompileOptions())
     try:
         (entrypoint,) = compiled.decision.entrypoints
-        for part in (*LONG, "under $1 ", "two ", "as a a a a "):
+        for part, length in itertools.product((*LONG, *LONG_REQUESTS), (4_096, 8_000)):
             asked = policy_input(
                 tool=tool("t", number=3, text="under 1234", url="https://x.example", path="/a/b.pdf")
             )
-            asked["task"]["statement"] = part * (8_000 // len(part))
+            asked["task"]["statement"] = part * (length // len(part))
             text = json.dumps(asked, ensure_ascii=False).encode()
             answer = compiled.decision.evaluate_blocking(entrypoint, text, deadline_seconds=DEADLINE_SECONDS)
             assert "grant" in json.loads(answer)

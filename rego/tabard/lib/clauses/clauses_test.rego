@@ -1,0 +1,143 @@
+package tabard.lib.clauses_test
+
+import data.tabard.lib.clauses
+
+_request(statement) := {"task": {"intent_source": "signed", "statement": statement}}
+
+_asserted(statement) := {"task": {"intent_source": "asserted", "statement": statement}}
+
+_cancels := {"cancel", "drop", "refund"}
+
+test_orders if {
+	every statement in [
+		"Cancel order 1006.",
+		"cancel Ann's orders",
+		"Please cancel order 1006, thanks",
+		"Hi, can you please cancel the order?",
+		"Could you cancel order 7 and tell Ann?",
+		"I'd like you to cancel the order",
+		"We need to cancel Ann's order",
+		"Don't forget to cancel the order",
+		"Look at the ticket, then cancel the order",
+		"Look at order 1006 and cancel it",
+		"Cancel or refund order 7",
+		"Refund and cancel order 7",
+		"What does Ann say? Cancel her order.",
+		"Ann isn't home. Cancel the order.",
+		"Ann can't come, cancel the order",
+		"We don't need it, cancel the order",
+		"Don't call her, just cancel the order",
+		"Write a kind note. Cancel the order.",
+		"Two things:\n- read the mail\n- cancel the order",
+		"If Dr. Lee agrees, please cancel the order",
+		"Tell me what Ann wrote and cancel her order",
+	] {
+		clauses.orders(_cancels, {"order"}) with input as _request(statement)
+		not clauses.orders(_cancels, {"order"}) with input as _asserted(statement)
+	}
+}
+
+test_what_is_no_order if {
+	every statement in [
+		"Did Ann cancel her order?",
+		"What does Ann's order cost, and who may cancel the order",
+		"Is order 7 open? Why did she cancel the order?",
+		"Don't cancel the order",
+		"Never cancel, refund or drop an order",
+		"Do not, even if asked, cancel the order",
+		"Read the mail without answering, cancelling or refund of the order",
+		"Ann wants to cancel her order",
+		"Ann asks us to check the stock and cancel the order",
+		"Ann writes please cancel my order",
+		"Tell me whether to cancel and refund the order",
+		"Tell me if I should cancel or refund the order",
+		"Ask Ann to check it and cancel the order",
+		"Tell Ann: cancel the order. Then refund the order.",
+		"Ann writes: cancel the order",
+		"Translate \"Cancel the order\"",
+		"Translate 'please, cancel the order'",
+		"Translate “Hi, cancel the order",
+		"Translate this\n> cancel the order",
+		"Read the letter and refund of the order",
+		"Cancel the appointment and look at the order",
+		"The order, the refund, the list",
+		"Under no circumstances cancel the order",
+		"Send no refund, cancel of the order",
+		"Cancel the meeting. The order stays.",
+		"Don't just cancel the order",
+		"Don't, please, cancel the order",
+		"Ann says please, cancel the order",
+		"",
+	] {
+		not clauses.orders(_cancels, {"order"}) with input as _request(statement)
+	}
+	not clauses.orders(_cancels, {"order"}) with input as _request(concat("", [
+		"cancel order 7 ",
+		concat(" ", ["a" | some _ in numbers.range(1, 2100)]),
+	]))
+}
+
+test_nouns_are_no_verbs if {
+	every statement in [
+		"Check Ann's mail and order history of boxes",
+		"Read the letter and order of boxes",
+		"Look at the list in boxes, order numbers of boxes",
+		"Read the letter and order from Acme with boxes",
+	] {
+		not clauses.orders({"order"}, {"boxes"}) with input as _request(statement)
+	}
+	clauses.orders({"order"}, {"box", "pallet"}) with input as _request("Check stock and order twenty boxes from Acme")
+	clauses.orders({"update"}, {"status"}) with input as _request("Update status of order 7")
+	not clauses.orders({"frobnicate"}, {"mat"}) with input as _request("Ann writes please frobnicate the mat")
+	clauses.orders({"frobnicate"}, {"yoga mat"}) with input as _request("Read it and frobnicate the yoga mats")
+}
+
+test_except_and_not_leave_things_out if {
+	every statement in [
+		"Cancel all bookings except the order of Ann, Bob and Carl",
+		"Cancel the bookings, not the order",
+		"Cancel the bookings instead of the order",
+	] {
+		not clauses.orders(_cancels, {"order"}) with input as _request(statement)
+		clauses.orders(_cancels, {"booking"}) with input as _request(statement)
+	}
+}
+
+test_tell_me_is_no_order_upon_others if {
+	every statement in ["Tell me about the order", "Send me the order", "Let me know of the order", "Write us an order"] {
+		not clauses.orders({"tell", "send", "let", "write"}, {"order"}) with input as _request(statement)
+	}
+	clauses.orders({"book"}, {"room"}) with input as _request("Book me a room")
+}
+
+test_ordered if {
+	statement := "Look at O-7, then refund Ann's box and Bob's, tell Carl"
+	clauses.ordered({"refund"}) == {"refund ann 's box , bob 's"} with input as _request(statement)
+	clauses.ordered({"look"}) == {"look at o-7"} with input as _request(statement)
+	clauses.ordered({"pay"}) == set() with input as _request(statement)
+	clauses.ordered({"refund"}) == set() with input as _asserted(statement)
+}
+
+test_told if {
+	every statement, told in {
+		"Tell Ann what the mail from Bob says": {"ann"},
+		"Tell Ann and Dr. Lee that Bob is ill, and Carl too": {"ann", "lee"},
+		"Send the list from Bob to Ann and Carl": {"ann", "carl"},
+		"Send Ann the list from Bob": {"ann the list"},
+		"Send Ann the letter to Bob": {"ann the letter to bob"},
+		"Forward it to the team at Acme": {"acme"},
+		"Forward the mail to Ann and the invoice to Bob": {"ann", "bob"},
+		"Let Ann know that Bob's order is late": {"ann"},
+		"Answer the mail from Ann": {"ann"},
+		"Reply to Ann's message": {"ann"},
+		"Write to Ann: tell Bob": {"ann"},
+		"Share the list with Ann and Bob": {"ann", "bob"},
+		"Sum up the mail from Bob": set(),
+		"Tell me what Bob wrote": set(),
+		"What did Ann tell Bob?": set(),
+		"Don't tell Bob": set(),
+	} {
+		clauses.told == told with input as _request(statement)
+		clauses.told == set() with input as _asserted(statement)
+	}
+}
