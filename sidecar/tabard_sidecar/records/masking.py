@@ -2,7 +2,7 @@
 
 A mask is a string or ``{"op": "remove", "path"}``, which erases, or ``{"op": "upsert", "path", "value"}``, which replaces a
 value that an agent said. Paths are JSON pointers (RFC 6901) below ``/input`` or ``/result``; a path that doesn't exist is
-ignored. A reason whose message repeats a masked value loses its message. What says who did what by which rule stays: see :data:`_KEPT`. A mask on that erases what is beside it, and its path
+ignored. A reason whose message repeats a masked value loses its message, and so does a fact its element. What says who did what by which rule stays: see :data:`_KEPT`. A mask on that erases what is beside it, and its path
 is noted in ``mask_refused``.
 """
 
@@ -18,6 +18,7 @@ ANY_KEY = "*"
 """What authors write for any key in other languages. A mask knows no such step."""
 _MAX_INDEX_DIGITS = 9
 _MAX_HIDDEN = 1000
+_MAX_COMPARED = 20_000
 _ANYWHERE = 4
 # What no mask reaches, as paths; "*" is any one step.
 _KEPT: tuple[tuple[str, ...], ...] = (
@@ -72,7 +73,7 @@ def apply_masks(record: dict[str, Any], masks: Sequence[Any]) -> None:
             noted["erased"].add(path)
         if kept:
             noted["mask_refused"].add(path)
-    noted["erased"] |= set(_erase_messages(record, hidden))
+    noted["erased"] |= {*_erase_messages(record, hidden), *_erase_elements(record, hidden)}
     record |= {name: sorted(paths) for name, paths in noted.items() if paths}
     if (noted["erased"] or noted["masked"]) and digest:
         record["call_digest"] = digest
@@ -149,6 +150,24 @@ def _erase_messages(record: dict[str, Any], hidden: Collection[str]) -> Iterator
         ):
             del reason["message"]
             yield f"/result/reasons/{index}/message"
+
+
+def _erase_elements(record: dict[str, Any], hidden: Collection[str]) -> Iterator[str]:
+    """Erase elements of facts that repeat hidden values, and yield their paths; all elements if there is much to compare."""
+    for above in (["result", "facts"], ["input", "task", "facts"]) if hidden else ():
+        facts = _at(record, above)
+        sets = (
+            {name: one for name, one in facts.items() if isinstance(one, list)}
+            if isinstance(facts, dict)
+            else {}
+        )
+        many = len(hidden) * sum(map(len, sets.values())) > _MAX_COMPARED
+        for name, elements in sets.items():
+            for index, element in enumerate(elements):
+                if isinstance(element, str) and (many or any(_repeats(element, text) for text in hidden)):
+                    elements[index] = None
+                    escaped = name.replace("~", "~0").replace("/", "~1")
+                    yield f"/{'/'.join(above)}/{escaped}/{index}"
 
 
 def _repeats(message: str, text: str) -> bool:

@@ -145,6 +145,35 @@ def test_a_message_that_repeats_a_masked_value_is_erased(mask, value, message, s
     assert "message" in second or isinstance(value, list)
 
 
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("#W1", [None, "W2", "12"]),
+        (["#W1", "W2"], [None, None, "12"]),
+        (12, ["#W1", "W2", None]),
+        ("1", ["#W1", "W2", "12"]),
+        ([f"id-{number}" for number in range(9000)], [None, None, None]),
+    ],
+)
+@pytest.mark.parametrize(
+    "mask", ["/input/tool/arguments/to", {"op": "upsert", "path": "/input/tool/arguments/to", "value": "x"}]
+)
+def test_a_fact_that_repeats_a_masked_value_loses_it(mask, value, left):
+    """In what the call noted and in what the task had; counters and the other elements stay, at their places."""
+    record = copy.deepcopy(RECORD)
+    record["input"]["tool"]["arguments"]["to"] = value
+    record["result"]["facts"] = {"orders": ["#W1", "W2", "12"], "mails": 12}
+    record["input"]["task"] |= {"facts": {"seen": ["#W1", "W2", "12"], "mails": 12}}
+    apply_masks(record, [mask])
+    assert record["result"]["facts"] == {"orders": left, "mails": 12}
+    assert record["input"]["task"]["facts"] == {"seen": left, "mails": 12}
+    gone = [index for index, one in enumerate(left) if one is None]
+    erased = {path for path in record.get("erased", []) if "/facts/" in path}
+    assert erased == {
+        f"/{place}/{index}" for place in ("result/facts/orders", "input/task/facts/seen") for index in gone
+    }
+
+
 def test_everything_that_can_be_erased_is_erased_if_a_mask_fails():
     """No word of the agent, the person or the policy is left."""
     record = copy.deepcopy(RECORD)
