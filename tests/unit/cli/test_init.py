@@ -39,15 +39,15 @@ def of_others(folder):
     ]
 
 
-def test_a_umask_that_lets_every_user_write_changes_nothing(tmp_path):
+def test_a_umask_that_lets_every_user_write_changes_nothing(folder):
     """What commands and the sidecar write is the user's alone, parents of state and sockets included."""
-    home = tmp_path / "a" / "project"
+    home = folder / "a" / "project"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TABARD_")}
 
     def run(*arguments):
         return subprocess.Popen(
             [sys.executable, "-m", "tabard_sidecar.cli", *arguments],
-            cwd=home if home.exists() else tmp_path,
+            cwd=home if home.exists() else folder,
             env=environment | {"TABARD_STATE__URL": "sqlite:deep/er/zone.db"},
             umask=0,
             stderr=subprocess.PIPE,
@@ -68,7 +68,7 @@ def test_a_umask_that_lets_every_user_write_changes_nothing(tmp_path):
         serving.wait(30)
         serving.stderr.close()
     assert {"zone.db", "decisions.jsonl", "more.rego"} <= {path.name for path in home.rglob("*")}
-    assert of_others(tmp_path) == []
+    assert of_others(folder) == []
     assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("deep", "deep/er", "run")} == {0o700}
 
 
