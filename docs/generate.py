@@ -25,7 +25,8 @@ from tabard_sidecar.cli.health import USAGE
 from tabard_sidecar.cli.root import COMMANDS, command
 from tabard_sidecar.config import Settings
 from tabard_sidecar.config.fields import default_text, flatten, section, type_text
-from tabard_sidecar.policy.authoring.case_files import CaseFileKeys, CaseKeys, Expected
+from tabard_sidecar.policy.authoring.case_files import MAX_BYTES, CaseFileKeys, CaseKeys, Expected
+from tabard_sidecar.policy.authoring.matrices import MAX_CELLS, CellKeys, MatrixKeys
 from tabard_sidecar.policy.authoring.request_keys import OutcomeKeys, RequestKeys
 from tabard_sidecar.reasons import ReasonText, client_texts, reason_texts
 from tabard_sidecar.records.metrics import GrantsVerified, Metrics
@@ -63,13 +64,19 @@ _CLIENT_ERRORS_INTRO = """\
 
 The client gives these codes itself. It also gives some of the sidecar's codes.
 """
-_CASES_INTRO = """\
+_CASES_INTRO = f"""\
 # Decision cases
 
 `tabard policy test` runs the decision cases of a policy: files whose names end in `_cases.yaml`.
 The [policy guide](../policy-guide.md#decision-cases) shows an example. Unknown and repeated keys,
 keys without a value, anchors, aliases and tags are errors. `tabard policy case-schema` prints a
-JSON Schema for editors.
+JSON Schema for editors. A file has at most {MAX_BYTES // 2**20} MiB.
+"""
+_MATRIX_INTRO = f"""\
+A matrix is a table of cases: each of its requests with each of its calls. A key of a call replaces
+the same key of a request, and that one a default. All cells of a file are at most {MAX_CELLS:,}. A
+request or call that is a mapping has the keys of a [request](#request) and a `name`, which `cells`
+uses; without one its statement or tool is its name.
 """
 _METRICS_INTRO = """\
 # Metrics
@@ -182,6 +189,10 @@ def cases_page() -> str:
         "## Case\n",
         "Each case has a name, a request and the decision that it expects.\n",
         *_table("", own, "key", deep=False),
+        "## Matrix\n",
+        _MATRIX_INTRO,
+        *_table("", MatrixKeys.model_fields, "key", deep=False),
+        *_table("cells[].", CellKeys.model_fields, "key", deep=False),
         "## Outcome\n",
         f"{_first_paragraph(OutcomeKeys)}\n",
         *_table("outcome.", OutcomeKeys.model_fields, "key"),

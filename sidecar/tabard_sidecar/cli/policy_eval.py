@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.completing import complete_decision
@@ -19,6 +20,7 @@ from tabard_sidecar.cli.policy_request import (
     stated_facts,
     template_input,
 )
+from tabard_sidecar.cli.policy_table import print_table
 from tabard_sidecar.cli.policy_target import (
     GUIDE,
     Target,
@@ -58,6 +60,12 @@ if TYPE_CHECKING:
     help="Decision log for --from-log. Repeatable. Default: audit.path of the configuration.",
 )
 @click.option(
+    "--cases",
+    "case_file",
+    type=Existing(),
+    help="Decide every case and cell of this file with decision cases; they need not state what they expect.",
+)
+@click.option(
     "--template",
     is_flag=True,
     help="Print the whole input that the flags describe, for --input, and evaluate nothing.",
@@ -75,11 +83,14 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     """Evaluate the policy at PATH and show the composed decision and the rule that made it.
 
     The input comes from flags, a file or a decision log. The limits of a grant aren't applied. Exit
-    code 0 if the policy allows, 1 if it denies. Examples:
+    code 0 if the policy allows, 1 if it denies. With --cases a line for each case tells what the
+    policy says, and the exit code is 0. Examples:
 
         tabard policy eval policy --tool notes.read --arg id=7 --time 2026-01-05T12:00:00Z
 
         tabard policy eval policy --from-log DECISION --log decisions.jsonl
+
+        tabard policy eval policy --cases requests.yaml
     """
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
@@ -91,11 +102,15 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
     _require_one_source(given)
+    _require_no_request(ctx)
     # A template needs no policy: without PATH and --config only a catalogue that was named is read.
     path = given["path"] or (Path() if given["template"] and not given["config_file"] else None)
     target = find_target(path, given["catalogue_file"], given["config_file"], given["assignments"])
     if given["template"]:
         echo_json(template_input(given, target.catalogue))
+        return
+    if given["case_file"]:
+        print_table(target, given["case_file"], flag=given["catalogue_file"], as_json=given["as_json"])
         return
     document = _input(given, target)
     try:
@@ -139,6 +154,7 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
             ("--input", given["input_file"]),
             ("--from-log", given["decision_id"]),
             ("--template", given["template"]),
+            ("--cases", given["case_file"]),
         )
         if stated
     ]
@@ -146,6 +162,19 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
         raise click.UsageError(f"{' and '.join(named)} exclude each other")
     if given["logs"] and not given["decision_id"]:
         raise click.UsageError("--log needs --from-log ID")
+
+
+def _require_no_request(ctx: click.Context) -> None:
+    """Refuse flags beside --cases that would change nothing."""
+    if not ctx.params["case_file"]:
+        return
+    useful = {"path", "catalogue_file", "case_file", "config_file", "assignments", "as_json"}
+    for option in ctx.command.params:
+        name = option.name or ""
+        if name not in useful and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"--cases and {option.opts[0]} exclude each other: state it in the file, under defaults"
+            )
 
 
 def _input(given: Mapping[str, Any], target: Target) -> Mapping[str, Any]:

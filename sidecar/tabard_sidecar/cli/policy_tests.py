@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.cases import CaseReport, CaseResult
     from tabard_sidecar.policy.authoring.testing import TestReport
 
+_MANY = 10
+"""With more failed cases, each is told in one line."""
+
 _SOURCE_SUFFIXES = frozenset({".json", ".rego", ".yaml", ".yml"})
 
 
@@ -34,7 +37,9 @@ _SOURCE_SUFFIXES = frozenset({".json", ".rego", ".yaml", ".yml"})
     help="Measure which lines of the policy the Rego tests run. On by default.",
 )
 @click.option("--threshold", type=click.FloatRange(0, 100), default=0.0, help="Least coverage in percent.")
-@click.option("-v", "--verbose", is_flag=True, help="Print every test and case.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print every test and case, and all about each failed one."
+)
 @catalogue_option
 @config_options
 @json_option
@@ -150,8 +155,9 @@ def _as_json(tests: TestReport, cases: CaseReport, *, ok: bool) -> Mapping[str, 
 def _print(tests: TestReport, cases: CaseReport, *, verbose: bool) -> None:
     if verbose or tests.failed:
         echo(tests.output.rstrip().expandtabs(), lines=True)
+    many = len(cases.failed) > _MANY
     for result in cases.results if verbose else cases.failed:
-        _print_case(result)
+        _print_case(result, short=not verbose and (many or result.case.cell))
     for file, rows in tests.uncovered:
         echo(f"{file}: no test reaches line {', '.join(map(str, rows))}")
     passed, failed = tests.passed + cases.passed, len(tests.failed) + len(cases.failed)
@@ -168,9 +174,13 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _print_case(result: CaseResult) -> None:
+def _print_case(result: CaseResult, *, short: bool) -> None:
     status = style("FAIL", fg="red") if result.differences else style("PASS", fg="green")
-    echo(f"{result.place}: {status} {result.case.name}")
+    line = f"{result.place}: {status} {result.case.name}"
+    if short and result.differences:
+        echo(f"{line}: {result.differences[0]}; {result.effect} by {', '.join(result.codes)}")
+        return
+    echo(line)
     for difference in result.differences:
         echo(f"    {difference}")
     for reason in result.reasons if result.differences else ():

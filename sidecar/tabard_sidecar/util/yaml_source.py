@@ -65,21 +65,22 @@ class Marked:
         return node, reached
 
 
-def parse(text: bytes, source: str) -> tuple[Marked, list[SourceProblem]]:
+def parse(text: bytes, source: str, max_bytes: int = MAX_BYTES) -> tuple[Marked, list[SourceProblem]]:
     """Parse one YAML document whose root is a mapping; an empty document is an empty mapping.
 
     Repeated keys don't stop the parsing: they are returned as problems, so that problems are reported together, up to a
     hundred.
 
     Args:
-        text: the file's bytes, at most 256 KiB of UTF-8.
+        text: the file's bytes, UTF-8.
         source: name of the file for error messages.
+        max_bytes: longest text.
 
     Raises:
         SourceError: the text can't be parsed any further.
     """
-    if len(text) > MAX_BYTES:
-        raise SourceError([SourceProblem(f"larger than {MAX_BYTES} bytes", source, 1, 1)])
+    if len(text) > max_bytes:
+        raise SourceError([SourceProblem(f"larger than {max_bytes} bytes", source, 1, 1)])
     composer = _Composer(source, _MAX_DEPTH)
     root = composer.read(text, composer.node) or Marked(None, Position(1, 1))
     if root.value is None:

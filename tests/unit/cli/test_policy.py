@@ -434,3 +434,51 @@ def test_a_helper_that_cannot_be_parsed_is_told_alone(tmp_path):
     (folder / "lib" / "desk.rego").write_text(helper)
     _, report = as_json("check", folder)
     assert {problem["file"] for problem in report["problems"]} == {f"{folder}/lib/desk.rego"}
+
+
+MATRIX = """\
+matrices:
+  - {name: m, requests: [hello, "good bye"], calls: [read, write], expect: deny}
+"""
+
+
+def test_a_failed_cell_is_one_line(tmp_path):
+    folder = with_cases(tmp_path, MATRIX)
+    lines = run("test", folder).output.splitlines()
+    assert lines[0] == (
+        f"{tmp_path}/demo_cases.yaml:2: FAIL m: hello / read: effect: expected deny, got allow; allow by ok"
+    )
+    assert (len(lines), lines[-1]) == (5, "0 passed (0 tests, 0 cases), 4 failed")
+    assert "    decided by ok by policy.demo" in run("test", folder, "-v").output
+
+
+def test_many_failed_cases_are_a_line_each(tmp_path):
+    cases = "".join(f"  - {{name: c{n}, tool: t, expect: {{effect: deny}}}}\n" for n in range(11))
+    assert len(run("test", with_cases(tmp_path, f"cases:\n{cases}")).output.splitlines()) == 12
+
+
+def test_eval_prints_what_the_policy_says_about_each_case(tmp_path):
+    write(
+        tmp_path / "p", demo=GRANT_ALL.replace('input.operation == "authorize"', 'input.tool.name == "read"')
+    )
+    file = tmp_path / "calls.yaml"
+    file.write_text(MATRIX.replace(", expect: deny", ""))
+    result = run("eval", tmp_path / "p", "--cases", file)
+    assert (result.exit_code, result.output.splitlines()) == (
+        exit_codes.OK,
+        [
+            "allow  ok        m: hello / read",
+            "deny   no_grant  m: hello / write",
+            "allow  ok        m: good bye / read",
+            "deny   no_grant  m: good bye / write",
+            "4 decided: 2 allow, 0 ask, 2 deny",
+        ],
+    )
+    _, told = as_json("eval", tmp_path / "p", "--cases", file)
+    assert [(one["effect"], one["codes"]) for one in told["cases"]][:2] == [
+        ("allow", ["ok"]),
+        ("deny", ["no_grant"]),
+    ]
+    refused = run("eval", tmp_path / "p", "--cases", file, "--tool", "read")
+    assert refused.exit_code == exit_codes.USAGE
+    assert "--cases and --tool exclude each other" in refused.output

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from tabard_sidecar.policy.authoring import matrices
+from tabard_sidecar.policy.authoring.matrices import MAX_CELLS, Effects, MatrixKeys
 from tabard_sidecar.policy.authoring.request_keys import Keys, OutcomeKeys, RequestKeys, keys_fault
 from tabard_sidecar.policy.authoring.sequences import CARRIED, OF_ONE_CALL
 from tabard_sidecar.policy.loading.bundles import BundleKeys
@@ -18,6 +20,9 @@ from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.util.model_problems import FilePlaces, explain
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.yaml_source import Marked, parse
+
+MAX_BYTES = 2 * 1024 * 1024
+"""Longest file with cases."""
 
 
 class ExpectedCredential(Keys):
@@ -45,8 +50,8 @@ class ExpectedCredential(Keys):
 class Expected(Keys):
     """Decision that a case expects. A key that isn't stated isn't compared."""
 
-    effect: Literal["allow", "deny", "ask"] = Field(
-        description="`ask` means that only the approval of a person is missing."
+    effect: Effects = Field(
+        description="`ask` means that only the approval of a person is missing. A list: any of these."
     )
     code: str | Annotated[list[str], Field(min_length=1)] | None = Field(
         default=None, description="All codes of the rules that allow, deny or ask."
@@ -81,7 +86,10 @@ class CaseKeys(RequestKeys):
 class CaseFileKeys(Keys):
     """File with decision cases."""
 
-    model_config = ConfigDict(title="Decision cases of a policy")
+    model_config = ConfigDict(
+        title="Decision cases of a policy",
+        json_schema_extra={"anyOf": [{"required": ["cases"]}, {"required": ["matrices"]}]},
+    )
 
     catalogue: str | None = Field(
         default=None, description="Tool catalogue, relative to this file. Default: the configured one."
@@ -90,7 +98,18 @@ class CaseFileKeys(Keys):
         default=RequestKeys(),
         description="Keys for every case. A key of a case replaces the default as a whole.",
     )
-    cases: list[CaseKeys] = Field(min_length=1, description="The cases.")
+    cases: list[CaseKeys] = Field(default=[], min_length=1, description="The cases.")
+    matrices: list[MatrixKeys] = Field(
+        default=[],
+        min_length=1,
+        description="Tables of cases: requests, calls and the effect that each cell expects.",
+    )
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if not self.cases and not self.matrices:
+            raise ValueError("has neither cases nor matrices")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +125,7 @@ class Case:
         catalogue: the catalogue that the file names, or ``None``.
         after: name of the case in the same file that it follows; empty if it begins a task.
         outcome: what the backend signs afterwards, or ``None``.
+        cell: whether it is a cell of a matrix.
     """
 
     file: str
@@ -116,6 +136,7 @@ class Case:
     catalogue: Path | None
     after: str = ""
     outcome: OutcomeKeys | None = None
+    cell: bool = False
 
 
 def case_schema() -> dict[str, Any]:
@@ -129,19 +150,52 @@ def read_cases(path: Path, keys: BundleKeys | None = None) -> list[Case]:
     Raises:
         PolicyBrokenError: a file can't be read or holds mistakes; every mistake is listed with its line.
     """
+    files = read_case_files(path, keys)
+    return _read(files, lambda file: Path(file).parent if path.is_dir() else None)
+
+
+def read_case_file(path: Path) -> list[Case]:
+    """Read one file of any name, whose cases and matrices may lack what they expect: then they expect nothing in earnest.
+
+    Raises:
+        PolicyBrokenError: as for :func:`read_cases`.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        problem = PolicyProblem(str(path), 0, 0, "case", f"can't be read: {error.strerror}", "Name a file")
+        raise PolicyBrokenError([problem]) from error
+    return _read({str(path): content}, lambda _: path.parent, draft=True)
+
+
+def _read(
+    files: Mapping[str, bytes], folder: Callable[[str], Path | None], *, draft: bool = False
+) -> list[Case]:
     cases: list[Case] = []
     problems: list[PolicyProblem] = []
-    for file, content in read_case_files(path, keys).items():
+    for file, content in files.items():
         try:
-            document, repeated = parse(content, file)
+            document, repeated = parse(content, file, MAX_BYTES)
             if repeated:
                 raise SourceError(repeated)
-            cases += _cases(file, document, Path(file).parent if path.is_dir() else None)
+            if draft:
+                _complete(document.value)
+            cases += _cases(file, document, folder(file))
         except SourceError as error:
             problems += map(_problem, error.problems)
     if problems:
         raise PolicyBrokenError(problems)
     return cases
+
+
+def _complete(value: dict[str, Any]) -> None:
+    """State an expectation where none is stated; nothing is compared with it."""
+    for kind, expect in (("cases", {"effect": "allow"}), ("matrices", "allow")):
+        listed = value.get(kind)
+        for one in listed if isinstance(listed, list) else ():
+            if isinstance(one, dict):
+                one.setdefault("expect", expect)
 
 
 def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
@@ -154,10 +208,11 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
         faults.append(
             _fault(file, document, ("catalogue",), "a bundle has no catalogue", "Name it with --catalogue.")
         )
+    faults += () if faults else _matrix_faults(file, document, keys)
     if faults:
         raise SourceError(faults)
     catalogue = folder / keys.catalogue if folder is not None and keys.catalogue is not None else None
-    return [
+    single = [
         Case(
             file,
             document.find(("cases", index))[0].position.line,
@@ -170,6 +225,38 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
         )
         for index, (case, whole) in enumerate(zip(keys.cases, _whole_requests(keys), strict=True))
     ]
+    return [*single, *_cells(file, document, keys, catalogue)]
+
+
+def _cells(file: str, document: Marked, keys: CaseFileKeys, catalogue: Path | None) -> Iterator[Case]:
+    """Yield each cell of the matrices as a case."""
+    general = {name: getattr(keys.defaults, name) for name in keys.defaults.model_fields_set}
+    for index, matrix in enumerate(keys.matrices):
+        for cell in matrices.cells(matrix):
+            line = document.find(("matrices", index, *cell.path))[0].position.line
+            whole = RequestKeys.model_construct(**{**general, **cell.stated})
+            expect = Expected(effect=cell.expect)
+            yield Case(file, line, cell.name, whole, expect, catalogue, cell=True)
+
+
+def _matrix_faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceProblem]:
+    count = matrices.size(keys.matrices)
+    if count > MAX_CELLS:
+        message = f"{count} cells; a file may have {MAX_CELLS}"
+        yield _fault(file, document, ("matrices",), message, "Divide the file.")
+        return
+    found = {case.name for case in keys.cases}
+    for index, matrix in enumerate(keys.matrices):
+        path = ("matrices", index)
+        wrong = list(matrices.faults(matrix, keys.defaults))
+        for place, message, step in wrong:
+            yield _fault(file, document, (*path, *place), message, step)
+        for cell in () if wrong else matrices.cells(matrix):
+            if cell.name in found:
+                message = f"another case has the name {cell.name!r}"
+                yield _fault(file, document, (*path, "name"), message, "Give each matrix its own name.")
+                break
+            found.add(cell.name)
 
 
 def _whole_requests(keys: CaseFileKeys) -> list[RequestKeys]:

@@ -47,24 +47,31 @@ class CaseResult:
         case: the case.
         differences: what isn't as expected; empty if the case passed.
         reasons: codes, messages and rules of the decision, for people.
+        effect: ``allow``, ``ask`` or ``deny``.
+        codes: codes of the rules that allow, ask or deny.
     """
 
     case: Case
     differences: tuple[Difference, ...]
     reasons: tuple[str, ...]
+    effect: str
+    codes: tuple[str, ...]
 
     @property
     def place(self) -> str:
         """File and line of the case."""
         return f"{self.case.file}:{self.case.line}"
 
-    def as_json(self) -> dict[str, object]:
-        """Return the result for ``--json``."""
+    def as_json(self, *, compared: bool = True) -> dict[str, object]:
+        """Return the result for ``--json``, with the differences if it was compared."""
+        differences = [asdict(difference) for difference in self.differences]
         return {
             "file": self.case.file,
             "line": self.case.line,
             "name": self.case.name,
-            "differences": [asdict(difference) for difference in self.differences],
+            "effect": self.effect,
+            "codes": list(self.codes),
+            **({"differences": differences} if compared else {}),
             "reasons": list(self.reasons),
         }
 
@@ -124,7 +131,14 @@ def run_cases(
     """
     every = read_cases(path, options.bundle_keys)
     chosen = {_key(case) for case in every if re.search(pattern, case.name)}
-    cases = _with_those_before(every, chosen)
+    report = decide_cases(engine, path, options, catalogues, _with_those_before(every, chosen))
+    return CaseReport(tuple(result for result in report.results if _key(result.case) in chosen))
+
+
+def decide_cases(
+    engine: Engine, path: Path, options: CompileOptions, catalogues: Catalogues, cases: Sequence[Case]
+) -> CaseReport:
+    """Decide cases by the policy at ``path``, in their order; arguments and errors as for :func:`run_cases`."""
     if not cases:
         return CaseReport()
     faults = [
@@ -149,7 +163,7 @@ def run_cases(
             left[_key(case)] = left_behind(keys, decision, one.spec, case.outcome)
     if faults:
         raise PolicyBrokenError(faults)
-    return CaseReport(tuple(result for result in results if _key(result.case) in chosen))
+    return CaseReport(tuple(results))
 
 
 def _fact_problems(case: Case, evaluation: Evaluation) -> Iterator[PolicyProblem]:
@@ -208,12 +222,13 @@ def _prepare(case: Case, keys: RequestKeys, catalogue: Catalogue) -> _Prepared:
 def _result(prepared: _Prepared, evaluation: Evaluation) -> CaseResult:
     differences = _differences(prepared.case.expect, evaluation.decision, prepared.spec)
     reasons = (_reason(reason, places) for reason, places in evaluation.reasons())
-    return CaseResult(prepared.case, tuple(differences), tuple(reasons))
+    effect, codes = _effect(evaluation.decision)
+    return CaseResult(prepared.case, tuple(differences), tuple(reasons), effect, tuple(sorted(set(codes))))
 
 
 def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | None) -> Iterator[Difference]:
     effect, codes = _effect(decision)
-    if effect != expect.effect:
+    if effect not in ([expect.effect] if isinstance(expect.effect, str) else expect.effect):
         yield Difference("effect", expect.effect, effect)
     # A denial that the policy's own failure causes is no denial that an author means, unless the case names it.
     unnamed = set(codes) - FAILURES

@@ -9,7 +9,7 @@ from jsonschema_rs import ValidationErrorKind, Validator, validator_for
 
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.resources import schema
-from tabard_sidecar.policy.schema import compile_schema, error_fault
+from tabard_sidecar.policy.schema import Check, compile_schema, error_fault
 from tabard_sidecar.policy.values import Json
 
 MAX_FAULTS = 20
@@ -18,7 +18,7 @@ MAX_FAULTS = 20
 
 def input_faults(document: Mapping[str, Json]) -> tuple[str, ...]:
     """Return the faults of an input against rego/schemas/input.json, at most ``MAX_FAULTS``; empty if there are none."""
-    first = compile_schema(schema("input"))(document)
+    first = _check()(document)
     if first is None:
         return ()
     found: list[str] = []
@@ -36,6 +36,11 @@ def input_faults(document: Mapping[str, Json]) -> tuple[str, ...]:
         if len(found) >= MAX_FAULTS:
             break
     return tuple(found[:MAX_FAULTS]) or (_told(*first),)
+
+
+@cache
+def _check() -> Check:
+    return compile_schema(schema("input"))
 
 
 @cache

@@ -265,6 +265,8 @@ def test_a_failed_case_names_its_line_and_the_deciding_rule(engine, policy):
         "file": f"{policy}/desk_cases.yaml",
         "line": 3,
         "name": "at night",
+        "effect": "deny",
+        "codes": ["closed"],
         "differences": [{"part": "effect", "expected": "allow", "actual": "deny"}],
         "reasons": [f"closed by policy.desk ({policy}/desk.rego:42): closed at night"],
     }
@@ -310,7 +312,7 @@ def test_words_that_readers_of_yaml_read_differently_need_quotes(policy):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", (1, "cases: is required", "")),
+        ("", (1, "has neither cases nor matrices", "")),
         ("cases: []\n", (1, "cases: must hold at least 1 item", "")),
         ("case:\n  - {}\n", (1, 'case: unknown key "case"', 'Did you mean "cases"?')),
         ("cases:\n  - name: a\n    tol: x\n    expect: {effect: deny}\n", (3, 'cases.0.tol: unknown key "tol"', 'Did you mean "tool"?')),
@@ -347,7 +349,8 @@ def test_limits_that_no_request_can_have_are_an_error(decide):
 
 def test_the_schema_knows_every_key_and_refuses_others():
     schema = case_schema()
-    assert (set(schema["properties"]), schema["required"]) == ({"catalogue", "defaults", "cases"}, ["cases"])
+    assert set(schema["properties"]) == {"catalogue", "defaults", "cases", "matrices"}
+    assert schema["anyOf"] == [{"required": ["cases"]}, {"required": ["matrices"]}]
     assert not schema["additionalProperties"]
     case = schema["$defs"]["CaseKeys"]
     assert case["required"] == ["name", "expect"]

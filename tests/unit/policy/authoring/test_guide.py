@@ -45,21 +45,22 @@ def test_the_tests_of_the_guide_pass(tmp_path):
             (tmp_path / f"m{number}{'_test' if kind else ''}.rego").write_text(text)
     (tmp_path / "data.json").write_text(json.dumps(DATA))
     report = run_tests(opa_binary(), [tmp_path], coverage=False)
-    assert (report.failed, report.passed) == ((), 7)
+    assert (report.failed, report.passed) == ((), 8)
 
 
 def test_the_cases_of_the_guide_fit(engine, tmp_path):
-    cases, _ = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
+    cases, _, matrix = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
     (module,) = [text for kind, text in REGO if not kind and text.startswith("package policy.invoices\n")]
     (tmp_path / "invoices.rego").write_text(module)
     (tmp_path / "invoices_cases.yaml").write_text(cases)
+    (tmp_path / "hostile_cases.yaml").write_text(matrix)
     (tmp_path / "data.json").write_text(json.dumps(DATA))
     report = run_cases(engine, tmp_path, CompileOptions(), Catalogues(Catalogue()))
-    assert (report.failed, report.passed) == ((), 4)
+    assert (report.failed, report.passed) == ((), 4 + 6)
 
 
 def test_the_sequence_of_the_guide_fits(engine, tmp_path):
-    _, cases = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
+    _, cases, _ = [text for language, kind, text in BLOCKS if (language, kind) == ("yaml", "cases")]
     (tmp_path / "tickets_cases.yaml").write_text(cases)
     (tmp_path / "tickets.rego").write_text("""\
 package policy.tickets
