@@ -261,16 +261,25 @@ class ZoneFactsContract:
         await task.report_outcome(decision, signed_outcome=made)
         assert [tool.name for tool in await task.filter_tools(tools)] == tools
 
-    async def test_labels_of_an_outcome_whose_facts_dont_fit_are_added(self, zone):
+    async def test_an_outcome_whose_facts_dont_fit_counts_without_them(self, zone):
+        """An agent whose look-ups fill the task's facts keeps neither labels nor costs away."""
         task = await zone.start_task()
         decision = await task.authorize("files.make", {})
         for number in range(59):
             await task.authorize("orders.get", {"id": f"{number}".ljust(500, "x")})
         facts = {"made": [f"{number}".ljust(500, "x") for number in range(5)]}
-        told = signed_by(zone, "shop", decision_id=decision.decision_id, facts=facts, labels=["untrusted"])
-        with pytest.raises(tabard.TabardError) as caught:
-            await task.report_outcome(decision, signed_outcome=told)
-        assert caught.value.code == "outcome_invalid"
+        parts = {"facts": facts, "labels": ["untrusted"], "charges": {"cents": 30}}
+        told = signed_by(zone, "shop", decision_id=decision.decision_id, **parts)
+        for _ in range(2):
+            with pytest.raises(tabard.TabardError) as caught:
+                await task.report_outcome(decision, signed_outcome=told)
+            assert caught.value.code == "outcome_invalid"
+        await task.authorize("orders.cancel_twice", {"id": "#W1"})
+        denied = await refused(task.authorize("orders.cancel_twice", {"id": "#W2"}))
+        assert denied.code == "budget_exhausted"
+        await task.authorize("files.make", {})
+        assert _records(zone)[-1]["input"]["budgets"]["cents"]["spent"] == 70
+        assert (await refused(task.authorize("files.remove", {"path": facts["made"][0]}))).code == "no_grant"
         found = await zone.store.tree((await task.get()).task_id)
         assert found.labels == ("untrusted",)
 
