@@ -29,7 +29,7 @@ def _any_law(_nothing):
 def registered_random():
     """Hypothesis has registered its generator of random numbers, as it does at the first law of a process.
 
-    It warns if the collector knows nobody who holds it. A sidecar of this process freezes what the collector knows
+    It warns if the collector knows no holder of it. A sidecar of this process freezes what the collector knows
     (``util.garbage.settle``), and from 3.14 on Python no longer finds the holder among what is frozen.
     """
     _any_law()
