@@ -112,9 +112,30 @@ words_from_request(name) if {
 
 # METADATA
 # description: |
+#   True if every word and number of the argument `name`, a text of at most 2,000 characters, is a whole word of the
+#   request, in singular or plural, or one of `wording.polite` or `wording.small`, it has a word of the request that is
+#   neither, and it holds no link and no address. So "Dear Ann, your order is late. Kind regards" passes for "tell Ann
+#   that her order is late". Such a text carries nothing from elsewhere, so it may be long. Other grammar of the same
+#   words can still change what it says; "not" and "no" are words that the request must have.
+polite_words_from_request(name) if {
+	intent.trusted
+	count(input.task.statement) <= 4096
+	text := arguments.text(name)
+	count(text) <= 2000
+	not regex.match(`[\p{L}\p{N}][@.:/_\\][\p{L}\p{N}/]`, text)
+	said := {wording.singular(word) | some word in regex.find_n(`[\p{L}\p{N}]+`, lower(text), -1)}
+	own := {wording.singular(word) | some word in wording.words}
+	plain := {wording.singular(word) | some word in (wording.polite | wording.small)}
+	count(said - (own | plain)) == 0
+	count((said & own) - plain) > 0
+}
+
+# METADATA
+# description: |
 #   True if the argument `name` has at most 120 characters and no link, and at least half of its words of four letters
 #   or more, and one of them, are whole words of the request. For a title that the agent takes from a mail. The other
-#   half is the agent's, so use it only for what the person alone sees.
+#   half is the agent's, so use it only for what the person alone sees, and it stays short: its length is what the agent
+#   could add.
 mostly_words_from_request(name) if {
 	text := arguments.text(name)
 	count(text) <= 120

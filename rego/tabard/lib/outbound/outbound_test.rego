@@ -192,3 +192,26 @@ test_attachments_requested if {
 		not outbound.attachments_requested("files", "id", files, {"type"}) with input as other
 	}
 }
+
+test_polite_words_from_request if {
+	statement := "Tell Ann that her order of 12 boxes is late"
+	every body in ["Dear Ann,\n\nyour order is late.\nKind regards", "Hello! Your box is late, thank you", "12 boxes"] {
+		call := _call(statement, [], {"body": body})
+		outbound.polite_words_from_request("body") with input as call
+		not outbound.polite_words_from_request("body") with input as _asserted(call)
+	}
+	every body in [
+		"Dear Ann, your order is not late",
+		"Dear Ann, your order of 13 boxes is late",
+		"Dear Ann, pay 12",
+		"Your order is late: late.example",
+		"ann@order.late",
+		"Order late/12",
+		"Kind regards",
+		"",
+		concat(" ", ["late" | some _ in numbers.range(1, 500)]),
+		3,
+	] {
+		not outbound.polite_words_from_request("body") with input as _call(statement, [], {"body": body})
+	}
+}

@@ -49,6 +49,22 @@ admit := {"add", "allow", "grant", "include", "invite", "let", "share"}
 publish := {"post", "publish", "put", "share", "upload"}
 
 # METADATA
+# description: Words of greeting and thanks, which a message can have without saying more.
+polite := {
+	"afternoon", "all", "best", "colleague", "day", "dear", "evening", "faithfully", "friendly", "good", "greetings",
+	"hello", "hi", "kind", "kindly", "many", "morning", "please", "regards", "sincerely", "team", "thank", "thanks",
+	"wishes", "yours",
+}
+
+# METADATA
+# description: Articles, pronouns and the like, which carry no news. No negation is one of them.
+small := {
+	"a", "am", "an", "and", "are", "as", "at", "be", "by", "for", "from", "had", "has", "have", "he", "her", "him", "his",
+	"i", "in", "is", "it", "its", "me", "my", "of", "on", "our", "she", "that", "the", "their", "them", "they", "this",
+	"to", "us", "was", "we", "were", "will", "with", "would", "you", "your",
+}
+
+# METADATA
 # description: The words of the request, in lower case. Empty unless the intent is trusted.
 # scope: document
 words contains word if {

@@ -12,7 +12,18 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_poli
 from tests.support.policy import REPOSITORY, START, policy_input, tool
 
 GUIDE = (REPOSITORY / "docs" / "policy-guide.md").read_text(encoding="utf-8")
-NEW = ("amounts", "arguments", "clauses", "codes", "entities", "hosts", "outbound", "paths", "wording")
+NEW = (
+    "amounts",
+    "arguments",
+    "clauses",
+    "codes",
+    "entities",
+    "hosts",
+    "outbound",
+    "paths",
+    "quantities",
+    "wording",
+)
 EXAMPLES = {
     name: re.findall(r"`(\w+(?:\([^`…]*\))?)`", examples)
     for name, examples in re.findall(r"`data\.tabard\.lib\.(\w+)` \| (.*?) \|$", GUIDE, re.MULTILINE)
@@ -47,6 +58,8 @@ LONG_REQUESTS = (
     "please ",
     "Ann Lee ",
     "'a ",
+    "two hundred thousand and ",
+    "12 euros ",
 )
 LENGTHS = (10_000, 20_000, 100_000)  # also the longest that the modules read
 DEADLINE_SECONDS = 3.0  # of which a quiet machine needs a thirtieth; quadratic work would need hours
@@ -94,6 +107,8 @@ def test_a_long_text_is_decided_in_time(engine, name):
         'entities.told({"O-1": ["Ann Lee"], "a@b.example": ["Two A"]}) != set()',
         'hosts.requested("url", {})',
         'paths.requested({"path"}, ["/a"])',
+        'quantities.count_requested("number")',
+        'quantities.cents_requested("number")',
         "wording.hands_over",
         'wording.mentions_forms("Yoga Mat")',
     ],

@@ -1,0 +1,182 @@
+# METADATA
+# title: How many and how much the request says
+# description: |
+#   Numbers of the person's request by what they mean: counts, money and percentages, in digits or words ("twenty more",
+#   "two dozen", "a hundred and five"). Strengths, lengths of time, dates, times of day and ids are none of them
+#   ("500 mg", "in two weeks", "at 10", "O-1006", "order 1006"). They need trusted intent and a request of at most 4,096
+#   characters. What a number counts isn't compared: "two boxes and three pallets" says 2 and 3.
+package tabard.lib.quantities
+
+import data.tabard.lib.arguments
+import data.tabard.lib.intent
+
+# METADATA
+# description: The numbers that count something.
+# scope: document
+counts contains to_number(replace(found, ",", "")) if some found in _numbers
+
+# METADATA
+# description: |
+#   Amounts of money beside a currency's sign, code or name, in cents: "20 euros" is 2000, "€1,200.50" is 120050, "50
+#   cents" is 50. Currencies aren't compared.
+# scope: document
+cents contains round(_decimal(found[1]) * 100) if {
+	some found in regex.find_all_string_submatch_n(_before, _digits, -1)
+}
+
+cents contains round(_decimal(found[1]) * 100) if {
+	some found in regex.find_all_string_submatch_n(_behind, _digits, -1)
+}
+
+cents contains to_number(found[1]) if {
+	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,9}) ?(?:cents?|pence)\b`, _digits, -1)
+}
+
+# METADATA
+# description: |
+#   Percentages: "15 %", "twenty percent". "Half the price", "half of it" and "by half" are 50.
+# scope: document
+percents contains to_number(found[1]) if {
+	some found in regex.find_all_string_submatch_n(_percent, _digits, -1)
+}
+
+percents contains 50 if regex.match(`\bhalf (?:of|the|her|his|their|its|price)\b|\b(?:by half|halve)\b`, _digits)
+
+# METADATA
+# description: |
+#   True if the argument `name` is a count that the request states, or 1 and the request states none or says "one", "a
+#   single" or "another".
+# scope: document
+count_requested(name) if arguments.number(name) in counts
+
+count_requested(name) if {
+	intent.trusted
+	count(counts) == 0
+	arguments.number(name) == 1
+}
+
+count_requested(name) if {
+	arguments.number(name) == 1
+	regex.match(`\b(?:one|single|another)\b`, _text)
+}
+
+# METADATA
+# description: True if the argument `name`, a whole number of cents, is an amount of money that the request states.
+cents_requested(name) if arguments.number(name) in cents
+
+_text := lower(input.task.statement) if {
+	intent.trusted
+	count(input.task.statement) <= 4096
+}
+
+_percent := `\b([0-9]{1,3}(?:\.[0-9]{1,4})?) ?(?:%|percent\b|per cent\b)`
+
+# ---- words to digits
+
+_units := {
+	"a": 1, "eight": 8, "eighteen": 18, "eleven": 11, "fifteen": 15, "five": 5, "four": 4, "fourteen": 14, "nine": 9,
+	"nineteen": 19, "one": 1, "seven": 7, "seventeen": 17, "six": 6, "sixteen": 16, "ten": 10, "thirteen": 13,
+	"three": 3, "twelve": 12, "two": 2,
+}
+
+_tens := {"eighty": 80, "fifty": 50, "forty": 40, "ninety": 90, "seventy": 70, "sixty": 60, "thirty": 30, "twenty": 20}
+
+_values := object.union(_units, _tens)
+
+_scales := {"dozen": 12, "hundred": 100, "thousand": 1000}
+
+_small := sprintf("(?:(?:%s)(?: (?:%s))?|%s)", [concat("|", object.keys(_tens)), _unit, _unit])
+
+_unit := concat("|", object.keys(_units))
+
+_run := sprintf(`\b(?:(?:half )?a )?(?:%[1]s)(?:(?:[ -]| and )(?:%[1]s))*\b`, [concat("|", _all)])
+
+_all := (object.keys(_values) - {"a"}) | object.keys(_scales)
+
+# A run of words that is a number: not "two three" or "five twenty".
+_grammar := sprintf(
+	`^(?:(?:%[1]s )?dozen|(?:(?:%[1]s )?(?:hundred )?thousand ?)?(?:(?:%[1]s )?hundred ?)?(?:%[1]s)?)$`,
+	[_small],
+)
+
+_digits := concat("", [part |
+	pieces := regex.split(_run, _text)
+	runs := regex.find_n(_run, _text, -1)
+	some place, piece in pieces
+	part := concat("", [piece, _spelled(array.slice(runs, place, place + 1))])
+])
+
+_spelled([]) := ""
+
+_spelled([run]) := sprintf("%d", [_value(split(counted, " "))]) if {
+	regex.match(_grammar, _plain(run))
+	counted := regex.replace(_plain(run), `^(dozen|hundred|thousand)\b`, "a $1")
+}
+
+_spelled([run]) := "6" if run == "half a dozen"
+
+# No number, and so a mark that nothing takes for one.
+_spelled([run]) := "…" if {
+	run != "half a dozen"
+	not regex.match(_grammar, _plain(run))
+}
+
+_plain(run) := regex.replace(run, ` and |[ -]+`, " ")
+
+_value(words) := sum([_in_place(words, place) | some place, _ in words])
+
+_in_place(words, place) := product(array.concat([_number(words[place])], [scale |
+	some later, word in words
+	later > place
+	scale := _scale(word)
+	not "thousand" in array.slice(words, place, later)
+]))
+
+_number(word) := object.get(_values, word, 0)
+
+_scale(word) := _scales[word]
+
+# ---- digits by what they mean
+
+_amount := `([0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{2})?|[0-9]{1,10}(?:[.,][0-9]{2})?)`
+
+_before := sprintf(`(?:[$€£¥]|\b(?:usd|eur|gbp|chf)\b) ?%s\b`, [_amount])
+
+_behind := sprintf(
+	`(?:^|[^0-9.,€$£-])%s ?(?:[$€£¥]|(?:usd|eur|gbp|chf|euros?|dollars?|pounds?|francs?|bucks)\b)`,
+	[_amount],
+)
+
+_decimal(written) := to_number(replace(written, ",", "")) if regex.match(`^[0-9]{1,3}(?:,[0-9]{3})+`, written)
+
+_decimal(written) := to_number(replace(written, ",", ".")) if not regex.match(`^[0-9]{1,3}(?:,[0-9]{3})+`, written)
+
+_months := "(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*"
+
+_measures := concat("|", [
+	_before,
+	_behind,
+	`\b[0-9]+ ?(?:cents?|pence)\b`,
+	`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`,
+	sprintf(`\b[0-9]{1,2}(?:st|nd|rd|th)?(?: of)? %[1]s\b|\b%[1]s [0-9]{1,2}(?:st|nd|rd|th)?\b`, [_months]),
+	`\b[0-9]{1,2}:[0-9]{2}\b|\b[0-9]{1,2} ?(?:[ap]\.?m\b|o['’]? ?clock)`,
+	`\b(?:at|until|till|half past|quarter past|quarter to|half) [0-9]{1,2}\b`,
+	concat("", [
+		`\b[0-9]+(?:[.,][0-9]+)?[ -]?(?:%|percent\b|per cent\b|°|(?:mg|mcg|µg|g|kg|ml|cl|l|iu|mm|cm|m|km|kb|mb|gb|w|v|a`,
+		`|seconds?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|degrees?)\b)`,
+	]),
+	`\border #?[0-9]{4,}\b|\borders #?[0-9]+(?:(?:,| and| or) [0-9]{3,})*`,
+	concat("", [
+		`\b(?:invoices?|tickets?|shipments?|room|flat|page|step|version|line|no\.?|nr\.?|number) #?[0-9]+`,
+		`(?:(?:,| and| or) [0-9]{3,})*`,
+	]),
+	`\b[a-z]+[-_/#][0-9]+\b|#[0-9]+`,
+])
+
+_counted := `^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,10})x?$`
+
+_numbers contains found[0][1] if {
+	some token in regex.split(`[\s()\[\]"';!?]+`, regex.replace(_digits, _measures, " ; "))
+	found := regex.find_all_string_submatch_n(_counted, trim_right(token, ".,:"), 1)
+	count(found) == 1
+}
