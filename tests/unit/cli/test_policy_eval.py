@@ -239,6 +239,31 @@ def test_an_explanation_for_people(tmp_path):
     assert "no rule that could grant is for this request" in run(folder, "--tool", "none", "--explain").output
 
 
+SURE = """\
+package policy.desk
+
+start contains {"code": "begin"} if input.operation == "start_task"
+
+_sure contains "pay" if {
+	input.tool.name == "pay"
+	input.tool.arguments.cents < 10
+}
+
+_sure contains "send" if {
+	input.tool.name == "send"
+	input.task.purpose == "mail"
+}
+
+grant contains {"code": "sure"} if input.tool.name in _sure
+"""
+
+
+def test_a_set_that_tools_share_is_followed_for_this_tool_only(tmp_path):
+    (one,) = explained(write(tmp_path, desk=SURE), "--tool", "pay", "--arg", "cents=20")["tried"]
+    assert one["failed"] == "input.tool.name in _sure"
+    assert [inner["failed"] for inner in one["helper"]] == ["input.tool.arguments.cents < 10"]
+
+
 def test_an_explanation_of_much_work_is_one_line(tmp_path):
     """However many times an iteration fails: what is kept is bounded by the number of rules."""
     rules = """\

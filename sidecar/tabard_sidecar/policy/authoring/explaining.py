@@ -24,8 +24,8 @@ MAX_DEPTH = 3
 """Most helpers that are followed, one within another."""
 
 _ABOUT_TOOL = re.compile(r"\binput\.tool\.name\b|\btools\.one_of\(")
-_HELPER = re.compile(r"_[A-Za-z0-9_]+")
-"""A condition that is a helper without arguments."""
+_HELPER = re.compile(r"(?:(?:input\.tool\.name|\"[^\"]*\") in )?(_[A-Za-z0-9_]+)")
+"""A condition that is a helper without arguments, or looks for the tool or a constant in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Tried:
         place: file and line of the rule.
         failed: the first condition that doesn't hold, as it is written; empty if the rule grants.
         at: file and line of that condition.
-        helper: if the condition is a helper of the module, how far each of its rules came.
+        helper: if the condition is a helper of the module, how far each of its rules came, without those for other tools.
     """
 
     module: str
@@ -91,8 +91,13 @@ def explain(engine: Engine, path: Path, options: CompileOptions, document: Mappi
         tried = [one for module in modules for one in trial.of(module, rule)]
     finally:
         compiled.close()
-    own = tuple(one for one in tried if not _ABOUT_TOOL.search(one.failed))
+    own = tuple(one for one in tried if not _for_other_tools(one))
     return Explained(own, len(tried) - len(own), tuple(trial.errors))
+
+
+def _for_other_tools(one: Tried) -> bool:
+    """Tell whether a rule stops at the tool's name; a set of tools that has a rule for this one is followed instead."""
+    return not one.helper and _ABOUT_TOOL.search(one.failed) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ class _Trial:
         if clause.matched:
             return Tried(module, code or "", place, "", "")
         failed = clause.failed or "a value of its head isn't defined"
-        follow = depth < MAX_DEPTH and _HELPER.fullmatch(failed)
-        helper = self.of(module, failed, depth + 1) if follow else ()
+        follow = _HELPER.fullmatch(failed) if depth < MAX_DEPTH else None
+        tried = self.of(module, follow[1], depth + 1) if follow else ()
+        helper = tuple(one for one in tried if one.failed and not _for_other_tools(one))
         return Tried(module, code or "", place, failed, f"{clause.file}:{clause.at or clause.row}", helper)
