@@ -1,6 +1,7 @@
 """Completes ids in shells by asking the sidecar that the command is about, or from its files; without an answer nothing is offered.
 
-Only what is plain text for every shell is offered, because people and workloads have names that others chose.
+Only what is plain text for every shell and no option of the command is offered, because people, workloads and tools have
+names that others chose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _Found = Iterable[tuple[str, str]]
-_PLAIN = re.compile(r"[\w.:/@-]{1,256}", re.ASCII)
+_PLAIN = re.compile(r"(?!-)[\w.:/@-]{1,256}", re.ASCII)
 _MOST = 200
 _MOST_TREES = 20
 _NEWEST_BYTES = 256 * 1024

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import tabard as sdk
 import yaml
-from tabard_sidecar.cli import main
+from tabard_sidecar.cli import completing, main
 from tabard_sidecar.cli.terminal import Duration, moment, visible
 from tabard_sidecar.cli.watching import changes
 
@@ -467,6 +467,13 @@ async def test_completion_offers_links_decisions_and_tools(zone, monkeypatch, tm
     for words in ("tabard log search --tool", "tabard policy eval --tool", "tabard call"):
         out = await asyncio.to_thread(completed, f"{words} no", zone.operator())
         assert "plain,notes.read" in out.splitlines(), words
+
+
+@pytest.mark.parametrize("name", ["--json", "-h", "$(id)", "a;b", "~root", "a b", "", "x" * 257])
+def test_completion_offers_no_name_that_a_shell_or_the_command_takes_for_something_else(name):
+    """Others chose the names."""
+    found = completing._items({name: "", "notes.read": ""}, "")
+    assert [one.value for one in found] == ["notes.read"]
 
 
 def test_completion_without_a_sidecar_offers_nothing_and_says_nothing(tmp_path):
