@@ -50,6 +50,7 @@ ordered(acts) := {text |
 	verb in acts
 	_verb_at(segment)
 	not _for_me(segment)
+	_has_object(_segments, place)
 	text := concat(" , ", array.concat([_from(_segments, place, acts)], _elsewhere(_segments, place, acts)))
 }
 
@@ -159,11 +160,18 @@ _ends(segment, sentence, _) if segment.sentence != sentence
 
 _ends(segment, _, acts) if segment.words[0] in (verbs | acts)
 
+# A verb alone may be a noun in a list ("her order, address and refund"), unless another verb follows.
+_has_object(parts, place) if count(parts[place].words) > 1
+
+_has_object(parts, place) if {
+	parts[place + 1].sentence == parts[place].sentence
+	parts[place + 1].words[0] in verbs
+	_verb_at(parts[place + 1])
+}
+
 # "Cancel and refund order 7": the verb alone takes what the next one has. "Look at order 7 and cancel it".
 _elsewhere(parts, place, acts) := [_from(parts, place + 1, acts)] if {
 	count(parts[place].words) == 1
-	parts[place + 1].sentence == parts[place].sentence
-	_verb_at(parts[place + 1])
 } else := [_joined(array.slice(parts, before, place))] if {
 	some word in parts[place].words
 	word in {"it", "them", "this", "these", "those", "both"}
@@ -247,7 +255,8 @@ _quoted := concat("|", [
 
 # What follows "tell Ann:" or "Bob writes:" is a text, not an order.
 _spoken := concat("", [
-	`\b((?:tell|inform|write|writes|wrote|reply|replies|respond|answer|remind|ask|asks|asked|say|says|said|reads)\b`,
+	`\b((?:tell|inform|write|writes|wrote|reply|replies|respond|answer|remind|ask|asks|asked|say|says|said|reads`,
+	`|(?:'s|the|this|that|from \w+) (?:e?-?mail|message|letter|note|ticket|request|comment))\b`,
 	`[^.!?;:\n]*):\s[^\n]*`,
 ])
 
