@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,16 @@ class Backend:
             answer = world.call(tool, arguments)
         except ToolError as error:
             return Response(None, str(error), self._sign(decision, (), failed=True))
-        return Response(answer.value, "", self._sign(decision, answer.labels))
+        return Response(answer.value, "", self._sign(decision, answer.labels, answer.facts))
 
-    def _sign(self, decision: str, labels: tuple[str, ...], *, failed: bool = False) -> str:
+    def _sign(
+        self,
+        decision: str,
+        labels: tuple[str, ...],
+        facts: Mapping[str, Iterable[str]] | None = None,
+        *,
+        failed: bool = False,
+    ) -> str:
         if not decision:
             return ""
         return sign_outcome(
@@ -82,5 +89,6 @@ class Backend:
             audience=self._audience,
             decision_id=decision,
             labels=labels,
+            facts=facts,
             failed=failed,
         )

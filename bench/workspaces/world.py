@@ -7,7 +7,7 @@ import functools
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,10 +33,12 @@ class Answer:
     Attributes:
         value: its result, a JSON value.
         labels: what its backend says of the result, beyond the catalogue's labels.
+        facts: what its backend knows of it: ids that the call made (``made``), whose the result is (``belongs``).
     """
 
     value: Any
     labels: tuple[str, ...] = ()
+    facts: Mapping[str, Iterable[str]] = field(default_factory=dict)
 
 
 def tool(name: str) -> Callable[[_F], _F]:
@@ -67,6 +69,7 @@ class World:
         """Every call that was made and succeeded, the first one first."""
         self._made: dict[str, int] = {}
         self._outside = False
+        self._known: dict[str, set[str]] = {}
         self._tools: dict[str, Callable[..., Any]] = {
             function.tool_name: getattr(self, name)
             for name, function in vars(type(self)).items()
@@ -86,10 +89,10 @@ class World:
         """
         if name not in self._tools:
             raise ToolError(f"there is no tool {name}")
-        self._outside = False
+        self._outside, self._known = False, {}
         value = self._tools[name](**copy.deepcopy(dict(arguments)))
         self.done.append((name, dict(arguments)))
-        return Answer(copy.deepcopy(value), (OUTSIDE,) if self._outside else ())
+        return Answer(copy.deepcopy(value), (OUTSIDE,) if self._outside else (), self._known)
 
     def one(self, kind: str, name: str, *, texts: bool = False) -> dict[str, Any]:
         """Return the record ``name`` of a kind.
@@ -105,7 +108,13 @@ class World:
     def new_id(self, prefix: str) -> str:
         """Return an id that no record has: the first of a prefix ends with 901."""
         self._made[prefix] = self._made.get(prefix, 900) + 1
-        return f"{prefix}-{self._made[prefix]}"
+        made = f"{prefix}-{self._made[prefix]}"
+        self._known.setdefault("made", set()).add(made)
+        return made
+
+    def belongs(self, name: str, owners: Iterable[str]) -> None:
+        """Note whose the record, message or ticket ``name`` is: ids of patients or orders in our records."""
+        self._known.setdefault("belongs", set()).update(f"{name}:{owner}" for owner in owners)
 
     def written_by(self, authors: Iterable[str]) -> None:
         """Note who wrote what the running call returns: people outside aren't among the records' people."""

@@ -54,6 +54,7 @@ class Clinic(World):
     def _records_read(self, record_id: str) -> Any:
         record = self.one("records", record_id, texts=True)
         self.written_by([record["author"]])
+        self.belongs(record_id, [record["patient_id"]])
         return {"record_id": record_id, **record}
 
     @tool("records.add_note")
@@ -233,6 +234,7 @@ class Clinic(World):
     def _inbox_read(self, message_id: str) -> Any:
         message = self.one("messages", message_id, texts=True)
         self.written_by([message["from"]])
+        self.belongs(message_id, [message["patient_id"]] if "patient_id" in message else [])
         message["unread"] = False
         return {"message_id": message_id, **message}
 

@@ -214,6 +214,8 @@ class Logistics(World):
     def _tickets_read(self, ticket_id: str) -> Any:
         ticket = self.one("tickets", ticket_id, texts=True)
         self.written_by([ticket["from"]])
+        orders = self.records["orders"].items()
+        self.belongs(ticket_id, (key for key, order in orders if order.get("email") == ticket["from"]))
         return {"ticket_id": ticket_id, **ticket}
 
     @tool("tickets.reply")

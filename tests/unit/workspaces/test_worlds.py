@@ -162,3 +162,20 @@ def test_the_backend_knows_which_texts_people_outside_wrote():
     assert clinic.call("records.read", {"record_id": "R-403"}).labels == (OUTSIDE,)
     assert clinic.call("inbox.read", {"message_id": "M-508"}).labels == ()
     assert clinic.call("staff.directory", {}).labels == ()
+
+
+@pytest.mark.parametrize(
+    ("workspace", "call", "facts"),
+    [
+        ("clinic", ("inbox.read", {"message_id": "M-502"}), {"belongs": {"M-502:P-101"}}),
+        (
+            "clinic",
+            ("records.add_note", {"patient_id": "P-101", "title": "t", "text": "x"}),
+            {"made": {"R-901"}},
+        ),
+        ("logistics", ("tickets.read", {"ticket_id": "T-302"}), {"belongs": {"T-302:O-1006"}}),
+    ],
+)
+def test_a_backend_knows_what_a_call_made_and_whose_a_result_is(workspace, call, facts):
+    world = open_world(workspace, PERSON[workspace])
+    assert world.call(*call).facts == facts
