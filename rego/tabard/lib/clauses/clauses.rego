@@ -281,7 +281,7 @@ _please := concat("", [
 ])
 
 _question := concat("", [
-	`\?$|^(?:what|what's|which|who|who's|whom|whose|how|why|is|are|does|did|has|was|were|am|do (?:you|we|i|they))\b`,
+	`\?$|^(?:what(?:'s)?|which|who|who's|whom|whose|how|why|is|are|does|did|has|was|were|am|do (?:you|we|i|they))\b`,
 ])
 
 _without_questions(sentence) := sentence if not regex.match(_question, sentence)
@@ -297,7 +297,7 @@ _without_negations(sentence) := regex.replace(
 	_negated, " , $1",
 )
 
-# "Don't just cancel it", "don't, please, cancel it".
+# "Do not just cancel it", "don't, please, cancel it".
 _not_turned := `\b(?:do not|don't|dont|never|not)(?:,? (?:please|just|only|but|instead)\b)+`
 
 _stated := concat("", [
