@@ -108,7 +108,7 @@ class _Model:
             return OutcomeState.REPEATED if call.counted == digest else OutcomeState.COUNTED
         links = call.reservation.backend_notes
         facts = {name: found for name, found in facts.items() if name in links}
-        call.counted = digest
+        call.counted = call.counted or digest
         if failed:
             self.take_back(call.held)
             call.held = Counter()
