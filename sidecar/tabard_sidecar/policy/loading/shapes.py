@@ -120,6 +120,8 @@ def _either_collection(left: Shape, right: Shape) -> Shape:
         arrays = left.kind == right.kind == "array"
         if arrays and len(left.items) == len(right.items):
             return Listed("array", tuple(map(_either, left.items, right.items)))
+    if isinstance(left, Many | Listed) and isinstance(right, Many | Listed) and left.kind == right.kind:
+        return Many(left.kind, _either(items_of(left), items_of(right)), ANY)
     return ANY
 
 

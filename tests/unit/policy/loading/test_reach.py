@@ -50,6 +50,7 @@ IMPORTS = {
 } | {"lists": "data.lists", "l": "data.lists"}
 NEVER = [
     "data.lists.blokced",
+    'arguments.texts("text") == data.limit',
     'data.lists["blokced"]',
     "data.lists.blokced[input.subject.id]",
     "l.blokced.eve",
