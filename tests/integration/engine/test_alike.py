@@ -19,7 +19,8 @@ from tabard_sidecar.model import Operation, PolicyDecision
 from tabard_sidecar.policy.conf import PolicyConfig, RemoteConfig
 from tabard_sidecar.policy.factory import create_runtime
 from tabard_sidecar.policy.loading.compiling import CompileOptions
-from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.loading.reached import reached
+from tabard_sidecar.policy.loading.sources import PolicySource, load_source
 from tabard_sidecar.policy.resources import library, schema
 from tabard_sidecar.policy.runtime import Runtime
 
@@ -50,6 +51,14 @@ def policy(request: pytest.FixtureRequest, engine: Engine, tmp_path_factory: pyt
     return folder
 
 
+def _words(engine: Engine, source: PolicySource) -> Words:
+    """Return the words of a policy and of what it reaches of the library; those of the rest reach none of its rules."""
+    parsed = [engine.parse(file, text) for file, text in source.modules.items()]
+    known = {file: text for file, text in library().items() if "/lib/" in file}
+    texts = {file: known[file] for file in reached(parsed, known, engine.parse)}
+    return Words(engine, {**texts, **source.modules}, dict(source.tests), source.data)
+
+
 def test_there_are_examples():
     """Without examples the tests below would say nothing."""
     assert EXAMPLES
@@ -60,7 +69,7 @@ async def test_documents_are_alike(policy: Path, engine: Engine, opa_server: Cal
     source = load_source(policy)
     modules = {**library(), **source.modules}
     url = opa_server(policy)
-    words = Words(engine, modules, dict(source.tests), source.data)
+    words = _words(engine, source)
     spoken = dict.fromkeys(("deny", "ask", "grant", "start", "delegate", "renew"), 0)
     with (
         engine.compile(modules, source.data, entrypoints=[ENTRYPOINT]) as compiled,
@@ -95,7 +104,7 @@ def test_versions_are_alike(opa_server: Callable[[Path], str]):
 async def test_decisions_are_alike(policy: Path, engine: Engine, opa_server: Callable[[Path], str]):
     """The same inputs through both runtimes: the same decision, and the same tools on offer."""
     source = load_source(policy)
-    words = Words(engine, {**library(), **source.modules}, dict(source.tests), source.data)
+    words = _words(engine, source)
     here = _runtime(PolicyConfig(path=policy, deadline_seconds=5), engine)
     there = _runtime(PolicyConfig(remote=RemoteConfig(url=opa_server(policy)), deadline_seconds=5), engine)
     outcomes = {True: 0, False: 0}
