@@ -14,7 +14,11 @@ from typing import Any
 
 from tabard_opa import Engine
 
-_LINKS = ("https://elsewhere.example/x?y=z", "see http://elsewhere.example, please", "www.elsewhere.example/a")
+_LINKS = (
+    "https://elsewhere.example/x?y=z",
+    "see http://elsewhere.example, please",
+    "www.elsewhere.example/a",
+)
 _STRANGE = ("", " ", "ü", "none", "a" * 300, "*", "../..", "\u202eetc", *_LINKS)
 _UNKNOWN = object()
 _NUMBERS = (0, 1, -1, 0.5, 100, 1e9, 2**53)
