@@ -10,7 +10,6 @@ nothing back if the credential is for several. The backend signs with a key that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -37,7 +36,7 @@ _PROBLEMS = {
     OutcomeState.COUNTED: "another one was counted for this decision, so only its labels were added",
     OutcomeState.SHARED: "the credential is for several uses, so nothing is taken back, and only its labels were added",
     OutcomeState.TOO_MUCH: "more would be given back than the decision charged",
-    OutcomeState.FACTS_FULL: "the task would have too many facts, so none of them was noted; amounts and labels count",
+    OutcomeState.FACTS_FULL: "the task would have too many facts, so none of them was noted; amounts and labels count, and a retry tries the facts again",
     OutcomeState.FULL: "this workload would have added too many labels",
     OutcomeState.FOREIGN: "the backend that signed isn't the one that the decision's credential was for",
 }
@@ -87,9 +86,6 @@ class Outcomes:
 
     async def _count(self, outcome: Outcome) -> OutcomeState:
         state = await self._stages.state.report(outcome)
-        if state is OutcomeState.FACTS_FULL:
-            # What the call cost and the task has read must not be lost because something else doesn't fit.
-            await self._stages.state.report(_without_facts(outcome))
         if state is OutcomeState.UNKNOWN:
             message = f"this holder got no decision {outcome.decision_id[:64]!a} that was stored"
             raise NoDecision("NOT_FOUND", "decision_unknown", message)
@@ -127,10 +123,6 @@ class Outcomes:
             _labels(claims),
             *_facts(claims),
         )
-
-
-def _without_facts(outcome: Outcome) -> Outcome:
-    return replace(outcome, signed=replace(outcome.signed, facts={}) if outcome.signed is not None else None)
 
 
 def _about(outcome: Outcome, *, succeeded: bool) -> dict[str, Any]:

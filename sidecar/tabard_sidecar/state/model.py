@@ -353,7 +353,7 @@ class OutcomeState(StrEnum):
     SHARED = "shared"  # it takes something back of a call of several uses: only labels were added
     FULL = "full"  # the holder would have added more labels than it may: nothing was done
     TOO_MUCH = "too_much"  # it refunds more than was charged: nothing was done
-    FACTS_FULL = "facts_full"  # the task would have more facts than it may: nothing was done
+    FACTS_FULL = "facts_full"  # the task would have more facts than it may: all but the facts counts; a retry tries them
 
 
 class RevocationKind(StrEnum):

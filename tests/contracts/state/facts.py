@@ -20,7 +20,7 @@ from tabard_sidecar.facts import (
 )
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.state.model import OutcomeState, Reservation, ReserveState
-from tabard_sidecar.state.store import StateStore
+from tabard_sidecar.state.store import LABELS_PER_HOLDER, StateStore
 
 from tests.support.state import SUPPRESSED, NewStore, chain, fresh, new_task, noted, opened, outcome, wanted
 
@@ -311,6 +311,45 @@ class FactsContract:
         await store.release(first.decision_id, of.root_id)
         assert await store.report(outcome(call, facts={"ids": ["more"]})) is OutcomeState.DONE
         assert await _facts(store, of) == Facts({"ids": ("7", "more")})
+
+    async def test_an_outcome_whose_facts_find_no_room_counts_in_all_else(self, store):
+        """Once, in one step: amounts and labels count, none of its facts is noted, and a retry tries only them again."""
+        root = (await new_task(store)).root_id
+        of = chain(root, "l", budgets={"cents": 200})
+        elements = [f"{number}" for number in range(MOST_ELEMENTS - 1)]
+        filling = await _note(store, of, noted({"ids": elements}))
+        call = await _note(store, of, noted(backend={"ids": "task", "made": "task"}), charges={"cents": 50})
+        parts = {"facts": {"ids": ["x", "y"], "made": ["/a"]}, "refunded": {"cents": 20}, "labels": ("late",)}
+        told = outcome(call, **parts, signed={"cents": 5}, raised={"cents": 3})
+        spent = (await store.look_up(of)).spent[f"{root}/cents"]
+        for _ in range(2):
+            assert await store.report(told) is OutcomeState.FACTS_FULL
+            seen = await store.look_up(of)
+            assert (seen.spent[f"{root}/cents"], seen.labels) == (spent - 20 + 5 + 3, ("late",))
+            assert seen.facts == Facts({"ids": tuple(sorted(elements))})
+            other = outcome(call, facts={"made": ["/b"]})
+            assert await store.report(other) is OutcomeState.COUNTED
+        await store.release(filling.decision_id, root)
+        assert await store.report(told) is OutcomeState.DONE
+        assert await store.report(told) is OutcomeState.REPEATED
+        seen = await store.look_up(of)
+        assert seen.facts == Facts({"ids": ("x", "y"), "made": ("/a",)})
+        assert seen.spent[f"{root}/cents"] == spent - 20 + 5 + 3
+        await store.release(call.decision_id, root)
+        seen = await store.look_up(of)
+        assert (seen.facts, seen.spent[f"{root}/cents"]) == (NO_FACTS, spent - 50 + 5 + 3)
+
+    async def test_an_outcome_without_room_for_facts_nor_labels_changes_nothing(self, store):
+        of = chain((await new_task(store)).root_id, budgets={"cents": 200})
+        labels = tuple(f"label{number}" for number in range(LABELS_PER_HOLDER))
+        full = noted({"ids": [f"{number}" for number in range(MOST_ELEMENTS)]})
+        await _note(store, of, full, task_labels=labels)
+        call = await _note(store, of, noted(backend={"ids": "task"}), charges={"cents": 50})
+        before = await store.look_up(of)
+        told = outcome(call, facts={"ids": ["x"]}, refunded={"cents": 20}, labels=("more",))
+        assert await store.report(told) is OutcomeState.FULL
+        after = await store.look_up(of)
+        assert (after.spent, after.labels, after.facts) == (before.spent, before.labels, before.facts)
 
     async def test_a_task_has_so_many_bytes_of_facts_and_no_more(self, store):
         """However they are spread over names and branches."""

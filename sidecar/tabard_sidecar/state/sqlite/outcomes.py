@@ -13,6 +13,8 @@ from tabard_sidecar.state.sqlite import facts, labels
 from tabard_sidecar.state.sqlite.reservations import bump, lower, note_change
 
 _NOTHING = SignedOutcome("")
+_FACTS_WAIT = "+"
+"""Ends the digest of an outcome that was counted and whose facts found no room, so that they are tried again."""
 
 
 class NotReported(Exception):
@@ -27,7 +29,7 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
     """Record what a call actually cost, and add its labels.
 
     Raises:
-        NotReported: the task would have too many labels or facts; the transaction has to be rolled back.
+        NotReported: the workload would have added too many labels; the transaction has to be rolled back.
     """
     row = connection.execute(
         "SELECT charges, outcome, audience, usable_until, facts, shared FROM calls "
@@ -40,26 +42,29 @@ def report(connection: sqlite3.Connection, outcome: Outcome, number: int) -> Out
     signed = outcome.signed or _NOTHING
     if outcome.signed is not None and signed.audience != (row[2] or None):
         return OutcomeState.FOREIGN
-    state = OutcomeState.DONE
+    state, past = OutcomeState.DONE, row[1]
     if row[5] and signed.takes_back:
         state = OutcomeState.SHARED
-    elif signed.amounts and row[1]:
-        state = OutcomeState.REPEATED if row[1] == signed.amounts else OutcomeState.COUNTED
-    elif _too_much(charged, signed.refunds):
+    elif signed.amounts and past and past != signed.amounts + _FACTS_WAIT:
+        state = OutcomeState.REPEATED if past == signed.amounts else OutcomeState.COUNTED
+    elif not past and _too_much(charged, signed.refunds):
         return OutcomeState.TOO_MUCH
-    else:
+    elif not signed.amounts or not past:
         _count(connection, outcome, number, charged)
     epoch = bump(connection)
-    if state is OutcomeState.DONE and row[4] and (signed.facts or signed.failed):
-        _note(connection, outcome, number, facts.call_facts(row[4]), epoch)
+    if state is OutcomeState.DONE and row[4] and signed.amounts and (signed.facts or signed.failed):
+        state = _note(connection, outcome, number, facts.call_facts(row[4]), epoch)
     _label(connection, outcome, epoch, at=max(outcome.now, row[3]))
     return state
 
 
 def _note(
     connection: sqlite3.Connection, outcome: Outcome, number: int, call: facts.CallFacts, epoch: int
-) -> None:
-    """Take back what a failed call noted, or note what its backend says, once, and keep what the call then holds."""
+) -> OutcomeState:
+    """Take back what a failed call noted, or note what its backend says, once, and keep what the call then holds.
+
+    All of the facts are noted or none of them.
+    """
     signed, held = outcome.signed or _NOTHING, list(call.held)
     if signed.failed:
         facts.take_back(connection, outcome.root_id, held, epoch)
@@ -72,15 +77,24 @@ def _note(
             (row for row in said if (row.link_id, row.name, row.element) not in known),
             key=lambda row: (row.name, row.element),
         )
+        connection.execute("SAVEPOINT noting")
         try:
             _, more = facts.note(connection, outcome.root_id, fresh, epoch)
         except facts.TooManyFacts:
-            raise NotReported(OutcomeState.FACTS_FULL) from None
+            connection.execute("ROLLBACK TO noting")
+            waits = signed.amounts + _FACTS_WAIT
+            connection.execute(
+                "UPDATE calls SET outcome=? WHERE root_id=? AND number=?", (waits, outcome.root_id, number)
+            )
+            return OutcomeState.FACTS_FULL
+        finally:
+            connection.execute("RELEASE noting")
         held += more
     connection.execute(
-        "UPDATE calls SET facts=? WHERE root_id=? AND number=?",
-        (facts.CallFacts(held, call.backend).text(), outcome.root_id, number),
+        "UPDATE calls SET facts=?, outcome=? WHERE root_id=? AND number=?",
+        (facts.CallFacts(held, call.backend).text(), signed.amounts, outcome.root_id, number),
     )
+    return OutcomeState.DONE
 
 
 def _label(connection: sqlite3.Connection, outcome: Outcome, epoch: int, *, at: float) -> None:

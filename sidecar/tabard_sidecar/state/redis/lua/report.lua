@@ -9,12 +9,16 @@ if record.link ~= q.link then return 'unknown' end
 local charged = {}
 for _, charge in ipairs(record.charges) do charged[charge[2]] = charge[4] end
 if q.signed and (record.audience ~= q.audience or q.audience == '') then return 'foreign' end
--- The first word says which outcome's amounts were counted, what follows what it gave back.
+-- The first word says which outcome's amounts were counted, what follows what it gave back. The word ends with + if its
+-- facts found no room, so that they are tried again.
 local state, raised, refunded, facts, failed = 'done', q.raised, q.refunded, q.facts, q.failed
+local counted = string.match(past, '^%S*')
 if record.shared and q.takes_back then
   state = 'shared'
+elseif q.amounts ~= '' and counted == q.amounts .. '+' then
+  raised, refunded = {}, {}
 elseif q.amounts ~= '' and past ~= '' then
-  state = string.match(past, '^%S*') == q.amounts and 'repeated' or 'counted'
+  state = counted == q.amounts and 'repeated' or 'counted'
 end
 if state ~= 'done' then raised, refunded, facts, failed = {}, {}, {}, false end
 for name, amount in pairs(refunded) do
@@ -30,7 +34,8 @@ for _, fact in ipairs(facts) do
   local row = {link or '', fact[1], fact[2], '1'}
   if link and not known[fact_field(row)] then noted[#noted + 1] = row end
 end
-if facts_full(q.root, noted) then return 'facts_full' end
+local word = q.amounts
+if facts_full(q.root, noted) then state, word, noted = 'facts_full', q.amounts .. '+', {} end
 if not has_room(q.workloads[1], q.labels, tonumber(task[2])) then return 'full' end
 
 -- Every check passed; write.
@@ -52,8 +57,8 @@ for _, charge in ipairs(record.charges) do
     if before[id] == 0 then describe(q.root, id, name, limit, task[1]) end
   end
 end
-if q.amounts ~= '' and state == 'done' then
-  redis.call('HSET', decisions, q.decision, number .. '\n' .. q.amounts .. ' ' .. q.refunds .. '\n' .. text)
+if q.amounts ~= '' and (state == 'done' or state == 'facts_full') then
+  redis.call('HSET', decisions, q.decision, number .. '\n' .. word .. ' ' .. q.refunds .. '\n' .. text)
 end
 local about = {
   root = q.root, since = tonumber(task[2]), expires = tonumber(task[3]), until_ms = task[1], epoch = bump(),
