@@ -10,11 +10,15 @@ from prometheus_client import Histogram
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.records.metrics import Metrics
+from tabard_sidecar.state.leases import LeaseJournal
 from tabard_sidecar.state.store import StateStore
 
 _UNTIMED = frozenset({"open", "close", "watch"})
 OPERATIONS = tuple(
-    name for name in vars(StateStore) if not name.startswith("_") and callable(getattr(StateStore, name))
+    name
+    for part in (StateStore, LeaseJournal)
+    for name in vars(part)
+    if not name.startswith("_") and callable(getattr(part, name))
 )
 """The names of all methods of the interface."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from tabard_sidecar.state.leases import LeaseJournal
 from tabard_sidecar.state.model import (
     ANY_TASK,
     Approval,
@@ -37,6 +38,8 @@ REPORTED_PER_HOLDER = 32
 """Most different labels that one workload may report for one person at a time; more become one label."""
 KEPT_SECONDS = 3600.0
 """How long an expired task is kept, because new tasks may inherit its labels."""
+LEASE_KEPT_SECONDS = 3600.0
+"""How long an expired lease is kept: its source may end it later than was noted."""
 
 
 ConcurrentWork = Callable[[], None]
@@ -47,7 +50,7 @@ def no_work() -> None:
     """Do nothing."""
 
 
-class StateStore(Protocol):
+class StateStore(LeaseJournal, Protocol):
     """State that every sidecar of a zone shares.
 
     Every method raises :class:`~tabard_sidecar.errors.NoDecision` with ``state_unavailable`` when the store can't

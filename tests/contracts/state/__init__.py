@@ -12,6 +12,7 @@ from tests.contracts.state.children import ChildrenContract
 from tests.contracts.state.facts import FactsContract
 from tests.contracts.state.interleavings import InterleavingsContract
 from tests.contracts.state.labels import LabelsContract
+from tests.contracts.state.leases import LeasesContract
 from tests.contracts.state.model import ModelContract
 from tests.contracts.state.records import RecordsContract
 from tests.contracts.state.revocations import RevocationsContract
@@ -30,6 +31,7 @@ class StateContract(
     RevocationsContract,
     ApprovalsContract,
     UpkeepContract,
+    LeasesContract,
     UnchangedContract,
     InterleavingsContract,
     ModelContract,

@@ -15,6 +15,7 @@ from tabard_sidecar.state.model import Revocation, RevocationKind
 from tabard_sidecar.state.redis import RedisOptions, RedisStateStore
 from tabard_sidecar.state.redis.opening import SCHEMA
 
+from tests.contracts.state.leases import lease
 from tests.support.state import LATER, NOW, approval, at_most, chain, outcome, steps, task, wanted
 
 TASK = task()
@@ -38,6 +39,12 @@ OPERATIONS: dict[str, Callable[[RedisStateStore], Awaitable[object]]] = {
     "tasks": lambda s: s.tasks(now=NOW),
     "tree": lambda s: s.tree("t"),
     "expire": lambda s: s.expire(now=NOW),
+    "add_lease": lambda s: s.add_lease(lease()),
+    "extend_lease": lambda s: s.extend_lease("l", expires_at=LATER),
+    "end_lease": lambda s: s.end_lease("l"),
+    "leases": lambda s: s.leases(now=NOW),
+    "leases_of": lambda s: s.leases_of(lease().targets[0], now=NOW),
+    "revoked_leases": lambda s: s.revoked_leases(now=NOW),
 }
 
 

@@ -32,6 +32,7 @@ from tabard_sidecar.state.model import (
 from tabard_sidecar.state.redis import codec, opening, scripts
 from tabard_sidecar.state.redis.announcements import Announcements
 from tabard_sidecar.state.redis.codec import milliseconds
+from tabard_sidecar.state.redis.leases import RedisLeases
 from tabard_sidecar.state.redis.link import Answer, RedisLink
 from tabard_sidecar.state.redis.loss import Acknowledged
 from tabard_sidecar.state.redis.options import RedisOptions
@@ -42,6 +43,7 @@ from tabard_sidecar.state.store import (
     HISTORY_CALLS,
     KEPT_CALLS,
     KEPT_SECONDS,
+    LEASE_KEPT_SECONDS,
     ConcurrentWork,
     no_work,
 )
@@ -57,7 +59,7 @@ _MOST_LISTED = 1_000
 _EXAMINED_TASKS = 2_000
 
 
-class RedisStateStore:
+class RedisStateStore(RedisLeases):
     """The :class:`~tabard_sidecar.state.store.StateStore` of a zone whose sidecars run on many machines.
 
     Every operation is one script: one round trip, all or nothing. A durable write also waits for ``options.replicas``
@@ -78,11 +80,6 @@ class RedisStateStore:
         # Counted children stay counted, so a grant that is used again needs no write.
         self._known_children: FifoDict[tuple[str, str], None] = FifoDict(_KNOWN_CHILDREN)
         self._acknowledged = Acknowledged()
-
-    @property
-    def place(self) -> str:
-        """Address of the server, for messages."""
-        return self._link.options.place
 
     async def open(self) -> None:
         """Connect and check the server.
@@ -393,6 +390,7 @@ class RedisStateStore:
         arguments = {
             "kept": KEPT_SECONDS,
             "grace": GRACE_SECONDS,
+            "lease_kept": LEASE_KEPT_SECONDS,
             "rows": _EXPIRE_ROWS,
             "tasks": _EXPIRE_TASKS,
         }

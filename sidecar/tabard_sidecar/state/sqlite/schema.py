@@ -123,4 +123,17 @@ MIGRATIONS = (
     """
     ALTER TABLE calls ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE leases (
+      lease_id TEXT PRIMARY KEY, source TEXT NOT NULL, role TEXT NOT NULL, accessor TEXT NOT NULL, root_id TEXT NOT NULL,
+      link_id TEXT NOT NULL, task_id TEXT NOT NULL, task_started_at REAL NOT NULL, holder TEXT NOT NULL,
+      subject TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX leases_expiry ON leases (expires_at);
+    CREATE INDEX leases_task ON leases (task_id);
+    CREATE TABLE lease_targets (
+      kind TEXT NOT NULL, target TEXT NOT NULL, lease_id TEXT NOT NULL, PRIMARY KEY (kind, target, lease_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX lease_targets_lease ON lease_targets (lease_id);
+    """,
 )

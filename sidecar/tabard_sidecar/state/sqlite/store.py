@@ -31,6 +31,7 @@ from tabard_sidecar.state.rollback import rollback
 from tabard_sidecar.state.sqlite import outcomes, records, reservations, upkeep
 from tabard_sidecar.state.sqlite.children import Children
 from tabard_sidecar.state.sqlite.file import StateFile
+from tabard_sidecar.state.sqlite.leases import SQLiteLeases
 from tabard_sidecar.state.store import HISTORY_CALLS, ConcurrentWork, no_work
 from tabard_sidecar.util.fifo import FifoDict
 
@@ -40,7 +41,7 @@ _RECENT_CALLS = 256
 _WATCH_SECONDS = 0.1
 
 
-class SQLiteStateStore:
+class SQLiteStateStore(SQLiteLeases):
     """The :class:`~tabard_sidecar.state.store.StateStore` of one machine.
 
     Calls and charges survive a killed process. Single use, tasks, revocations, decisions about approvals and their uses

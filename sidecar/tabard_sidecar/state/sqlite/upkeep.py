@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import Child, TaskFilter, TaskPage, TaskPosition, TaskRecord, Tree
-from tabard_sidecar.state.store import KEPT_SECONDS
+from tabard_sidecar.state.sqlite import leases
+from tabard_sidecar.state.store import KEPT_SECONDS, LEASE_KEPT_SECONDS
 
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
@@ -96,6 +97,7 @@ def expire(connection: sqlite3.Connection, now: float) -> int:
             f"(SELECT {columns} FROM {table} WHERE expires_at<=? AND expires_at>0 LIMIT {_EXPIRE_ROWS})",
             (now - kept,),
         ).rowcount
+    deleted += leases.expire(connection, now - LEASE_KEPT_SECONDS, _EXPIRE_ROWS)
     return deleted + _expire_tasks(connection, now - KEPT_SECONDS)
 
 

@@ -49,5 +49,9 @@ for _, id in ipairs(due('approvalends', q.now - q.grace, q.rows)) do
   for _, index in ipairs({'approvals', 'pending', 'approvalends'}) do redis.call('ZREM', prefix .. index, id) end
   gone = gone + 1
 end
+for _, id in ipairs(due('leaseends', q.now - q.lease_kept, q.rows)) do
+  forget_lease(id)
+  gone = gone + 1
+end
 if gone > 0 then bump() end
 return gone

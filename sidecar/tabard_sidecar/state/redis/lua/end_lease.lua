@@ -1,0 +1,3 @@
+local gone = forget_lease(q.id)
+if gone > 0 then bump() end
+return gone
