@@ -16,7 +16,7 @@ from tabard_sidecar.cli.completing import complete_agent, complete_approval, com
 from tabard_sidecar.cli.failure import Failure, error_page
 from tabard_sidecar.cli.framing import quoted, screen
 from tabard_sidecar.cli.operator import Operator, operator, operator_option, watch_options
-from tabard_sidecar.cli.options import Existing, json_option
+from tabard_sidecar.cli.options import Existing, json_option, read_text
 from tabard_sidecar.cli.terminal import echo, echo_json, moment, style
 
 if TYPE_CHECKING:
@@ -277,12 +277,7 @@ def _token(token_file: str) -> str:
         Failure: there is none, or the file can't be read.
     """
     if token_file and token_file != _STDIN:
-        try:
-            token = Path(token_file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Failure(
-                "the token can't be read", exit_codes.USAGE, where=token_file, next_step=str(error)
-            ) from error
+        token = read_text(Path(token_file), "the token", _MAX_TOKEN_BYTES)
     elif not token_file and os.environ.get(TOKEN_VARIABLE):
         token = os.environ[TOKEN_VARIABLE]
     elif sys.stdin.isatty():

@@ -83,6 +83,7 @@ def verify(
                 "heads": [str(head) for head in result.chains.values()],
                 "files": [str(file) for file in read],
                 "findings": findings,
+                "more_findings": result.more_findings,
             }
         )
     else:
@@ -167,7 +168,8 @@ def _print(result: Audit, findings: list[dict[str, object]]) -> None:
         if result.incomplete:
             echo(f"{result.incomplete} of them leave out what earlier records hold, which aren't here")
     else:
-        many = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        count = len(findings) + result.more_findings
+        many = "1 finding" if count == 1 else f"{count} findings"
         echo(f"not intact: {many} in {result.records} records")
     if any(not finding["line"] for finding in findings):
         echo(

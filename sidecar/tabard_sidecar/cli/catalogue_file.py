@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
@@ -101,7 +102,7 @@ def _merged(earlier: list[dict[str, Any]], tools: list[dict[str, Any]]) -> tuple
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        content = path.read_bytes()
+        content, _ = read_regular(path, MAX_BYTES)
         document: Any = parse_json(content) if path.suffix == ".json" else parse_yaml(content)
         catalogue_of(document, str(path))
     except (OSError, DocumentError, PolicyBrokenError) as error:

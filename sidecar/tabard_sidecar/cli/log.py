@@ -22,13 +22,15 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.log_source import LogSource, find_log
 from tabard_sidecar.cli.options import Existing, config_option, json_option, zone_option
-from tabard_sidecar.cli.terminal import Instant, echo, echo_json, style
+from tabard_sidecar.cli.terminal import Instant, echo, echo_json, style, visible
 from tabard_sidecar.records.completing import completed
 from tabard_sidecar.records.file_sink import open_log
-from tabard_sidecar.records.reading import Entry, joined, parsed
+from tabard_sidecar.records.lines import Oddity, Tell, lines_of, records_of
+from tabard_sidecar.records.reading import Entry, joined
 from tabard_sidecar.util.visible import visible_json
 
 _FOREIGN_COLOUR = "yellow"
+_TOLD = 20
 _COLOURS = {"allow": "green", "deny": "red", "refused": "red", "denied": "red", "intended": "yellow"}
 
 
@@ -129,12 +131,15 @@ def search(  # noqa: PLR0913 - one parameter per option
     read in the order given, oldest first; a single file is read after the closed ones beside it.
     Without FILES it is audit.path of the configuration. --json prints one object a line.
 
-    Exit code 1 if nothing was found.
+    Exit code 1 if nothing was found, or if a line isn't a record as the sidecar writes them. Such
+    lines are told with their places, and the others are read.
     """
     source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
-    found = (entry for entry in _entries(source) if _fits(entry.as_json(), since, until, wanted))
+    odd = _Odd()
+    found = (entry for entry in _entries(source, odd) if _fits(entry.as_json(), since, until, wanted))
     shown = _print(found, as_input=as_input, as_json=as_json)
-    ctx.exit(exit_codes.OK if shown else exit_codes.NEGATIVE)
+    odd.finish()
+    ctx.exit(exit_codes.OK if shown and not odd.count else exit_codes.NEGATIVE)
 
 
 @log.command()
@@ -144,7 +149,11 @@ def search(  # noqa: PLR0913 - one parameter per option
 @zone_option
 @config_option
 @json_option
-def show(  # noqa: PLR0913, PLR0917 - one parameter per option
+@click.pass_context
+def show(  # noqa: PLR0913 - one parameter per option
+    ctx: click.Context,
+    /,
+    *,
     decision_id: str,
     files: tuple[Path, ...],
     as_input: bool,
@@ -156,16 +165,44 @@ def show(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     DECISION is the id that an answer, an error and a record hold. FILES as for `search`.
 
-    Exit code 1 if it isn't in the log.
+    Exit code 1 if it isn't in the log, or if a line isn't a record as the sidecar writes them.
     """
     source = find_log(files, zone=zone, config_file=config_file, quiet=as_json or as_input)
-    found = (entry for entry in _entries(source) if entry.decision_id == decision_id)
-    if not _print(found, as_input=as_input, as_json=as_json):
+    odd = _Odd()
+    found = (entry for entry in _entries(source, odd) if entry.decision_id == decision_id)
+    shown = _print(found, as_input=as_input, as_json=as_json)
+    odd.finish()
+    if not shown:
         raise _absent(decision_id, source, " with a policy input" if as_input else "")
+    if odd.count:
+        ctx.exit(exit_codes.NEGATIVE)
 
 
-def _entries(source: LogSource) -> Iterator[Entry]:
-    return joined(completed(source.checked(parsed(_lines(source.files)))))
+class _Odd:
+    """Tells people of odd lines, at once: the first ones with their places, the others by their number."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, oddity: Oddity) -> None:
+        """Tell of one."""
+        self.count += 1
+        if self.count <= _TOLD:
+            echo(f"{visible(oddity.file)}:{oddity.line}: {oddity.problem}", err=True)
+
+    def finish(self) -> None:
+        """Tell how many there were and what to do next."""
+        if self.count > _TOLD:
+            echo(f"and {self.count - _TOLD} more odd lines", err=True)
+        if self.count:
+            echo(
+                "next: the sidecar writes no such lines; see what `tabard audit verify` says of the log",
+                err=True,
+            )
+
+
+def _entries(source: LogSource, tell: Tell) -> Iterator[Entry]:
+    return joined(completed(source.checked(_records(source.files, tell))))
 
 
 def _print(entries: Iterable[Entry], *, as_input: bool, as_json: bool) -> int:
@@ -192,9 +229,11 @@ def logged_input(decision_id: str, files: tuple[Path, ...], config_file: Path | 
         Failure: there is no log, no such decision, or it evaluated no policy.
     """
     source = find_log(files, zone="", config_file=config_file, quiet=True)
-    for entry in _entries(source):
+    odd = _Odd()
+    for entry in _entries(source, odd):
         if entry.decision_id == decision_id and entry.evaluated:
             return _whole_input(entry)
+    odd.finish()
     raise _absent(decision_id, source, " with a policy input")
 
 
@@ -207,11 +246,11 @@ def _absent(decision_id: str, source: LogSource, what: str) -> Failure:
     )
 
 
-def _lines(files: Sequence[Path]) -> Iterator[bytes]:
+def _records(files: Sequence[Path], tell: Tell) -> Iterator[dict[str, Any]]:
     for file in files:
         try:
             with open_log(file) as stream:
-                yield from stream
+                yield from records_of(str(file), lines_of(stream), tell)
         except OSError as error:
             raise Failure(str(error.strerror), exit_codes.UNREACHABLE, where=str(file)) from error
 

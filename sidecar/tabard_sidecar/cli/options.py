@@ -132,12 +132,42 @@ def secret_argument(given: str, what: str) -> str:
         return sys.stdin.read(_MAX_SECRET_BYTES).strip()
     if not given.startswith("@"):
         return given.strip()
+    return read_text(Path(given[1:]), f"the {what}", _MAX_SECRET_BYTES).strip()
+
+
+def read_text(path: Path, what: str, most: int) -> str:
+    """Return the text of a file that is named on the command line; it may be a pipe.
+
+    Raises:
+        Failure: it can't be read, isn't UTF-8, or has more than ``most`` bytes.
+    """
     try:
-        return Path(given[1:]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_bytes(path, what, most).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise Failure(
-            f"the {what} can't be read", exit_codes.USAGE, where=given[1:], next_step=str(error)
+            f"{what} can't be read: it isn't UTF-8 text", exit_codes.USAGE, where=str(path)
         ) from error
+
+
+def read_bytes(path: Path, what: str, most: int) -> bytes:
+    """Return the content of a file that is named on the command line; it may be a pipe, and ``-`` is standard input.
+
+    Raises:
+        Failure: it can't be read, or has more than ``most`` bytes.
+    """
+    try:
+        if str(path) == "-":
+            content = sys.stdin.buffer.read(most + 1)
+        else:
+            with path.open("rb") as stream:
+                content = stream.read(most + 1)
+    except OSError as error:
+        raise Failure(f"{what} can't be read: {error.strerror}", exit_codes.USAGE, where=str(path)) from error
+    if len(content) > most:
+        raise Failure(
+            f"{what} can't be read: it has more than {most} bytes", exit_codes.USAGE, where=str(path)
+        )
+    return content
 
 
 def json_pairs(pairs: tuple[str, ...], option: str) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,13 +13,13 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.completing import complete_tool
 from tabard_sidecar.cli.failure import Failure
-from tabard_sidecar.cli.options import json_pairs
+from tabard_sidecar.cli.options import json_pairs, read_bytes
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.request_keys import RequestKeys
     from tabard_sidecar.policy.catalogue import Catalogue
 
-_MAX_INPUT_BYTES = 1024 * 1024
+_MAX_INPUT_BYTES = 4 * 1024 * 1024
 _TEMPLATE_TOOL = "server.tool"
 
 _OPTIONS = (
@@ -65,13 +64,9 @@ def read_input(path: Path) -> Mapping[str, Any]:
     """
     from tabard_sidecar.policy.loading.documents import DocumentError, parse_json  # noqa: PLC0415
 
+    content = read_bytes(path, "the input", _MAX_INPUT_BYTES)
     try:
-        content = sys.stdin.buffer.read(_MAX_INPUT_BYTES + 1) if str(path) == "-" else path.read_bytes()
         document = parse_json(content)
-    except OSError as error:
-        raise Failure(
-            f"the input can't be read: {error.strerror}", exit_codes.USAGE, where=str(path)
-        ) from error
     except DocumentError as error:
         raise Failure(f"the input {error.message}", exit_codes.USAGE, where=f"{path}:{error.row}") from error
     if not isinstance(document, dict):
@@ -162,7 +157,7 @@ def stated_facts(stated: tuple[str, ...]) -> dict[str, list[str] | int]:
             raise click.UsageError(f"--fact {text}: write NAME=VALUE, as orders=W1 or mails=2")
         try:
             read = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             read = value
         before = found.get(name)
         if isinstance(read, int) and not isinstance(read, bool) and read >= 0 and before is None:

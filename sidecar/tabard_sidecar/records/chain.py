@@ -86,6 +86,9 @@ def open_line(line: bytes) -> tuple[Head, str, dict[str, Any]]:
     try:
         record = json.loads(line)
         chain = record["chain"]
-        return Head(str(chain["id"]), int(chain["sequence"]), digest), str(chain["previous"]), record
+        head, previous = f"{chain['id']}:{chain['sequence']}:{digest}", chain["previous"]
+        if not isinstance(previous, str):
+            raise TypeError
+        return Head.parse(head), previous, record
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("the line has no chain fields") from None

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tabard_sidecar.records.completing import left_out
+from tabard_sidecar.util.jsontext import encode_to_keep
+
+_OPENED_BYTES = 64 * 1024 * 1024
+_ENTRY_BYTES = 1024
+_PARTS = ("first", "last", "input", "by", "result")
 
 
 @dataclass(slots=True)
@@ -49,32 +54,32 @@ class Entry:
         credential = _object(result, "credential")
         return {
             "decision_id": self.decision_id,
-            "time": self.last.get("timestamp", ""),
-            "operation": self.last.get("operation", self.last.get("event", "")),
+            "time": _text(self.last, "timestamp"),
+            "operation": _text(self.last, "operation") or _text(self.last, "event"),
             "effect": self._effect(),
             "by": self.by,
-            "subject": {"issuer": subject.get("issuer", ""), "id": subject.get("id", "")},
-            "task_id": task.get("id") or result.get("task_id", ""),
-            "delegatee": str(_object(asked, "request").get("holder", "")),
-            "link": str(result.get("link", "")),
+            "subject": {"issuer": _text(subject, "issuer"), "id": _text(subject, "id")},
+            "task_id": _text(task, "id") or _text(result, "task_id"),
+            "delegatee": _text(_object(asked, "request"), "holder"),
+            "link": _text(result, "link"),
             "chain": self._chain(),
             "agent": self._agent(),
-            "tool": tool.get("name") or result.get("tool", ""),
-            "server": tool.get("server") or result.get("server", ""),
+            "tool": _text(tool, "name") or _text(result, "tool"),
+            "server": _text(tool, "server") or _text(result, "server"),
             "rules": [
                 {
-                    "module": str(reason.get("module", "")).removeprefix("policy."),
-                    "code": str(reason.get("code", "")),
+                    "module": _text(reason, "module").removeprefix("policy."),
+                    "code": _text(reason, "code"),
                 }
                 for reason in _objects(result, "reasons")
             ],
             "message": next(
-                (str(one["message"]) for one in _objects(result, "reasons") if one.get("message")), ""
+                (_text(one, "message") for one in _objects(result, "reasons") if one.get("message")), ""
             ),
-            "policy": str(_object(_object(self.last, "bundles"), "policy").get("revision", "")),
-            "credential_id": str(credential.get("id", "")),
-            "renews": str(result.get("renews", "")),
-            "audience": str(credential.get("audience", "")),
+            "policy": _text(_object(_object(self.last, "bundles"), "policy"), "revision"),
+            "credential_id": _text(credential, "id"),
+            "renews": _text(result, "renews"),
+            "audience": _text(credential, "audience"),
             "approvals": _list(result, "approvals"),
             "approvers": [_object(one, "approver") for one in _objects(asked, "approvals")],
             "replayed": bool(result.get("replayed")),
@@ -85,7 +90,7 @@ class Entry:
             "incomplete": self.incomplete,
             "masked": sorted(
                 {
-                    str(path)
+                    _as_text(path)
                     for record in (self.first, self.last)
                     for name in ("erased", "masked")
                     for path in _list(record, name)
@@ -99,59 +104,89 @@ class Entry:
             return "intended"
         for name in ("decision", "approval", "change"):
             if result.get(name):
-                return str(result[name])
+                return _text(result, name)
         return "note"
 
     def _chain(self) -> list[str]:
         """Return the workloads through which the task came to the one that asked, the first one first."""
-        root = str(self.first.get("root_holder") or self._agent())
-        links = [str(link.get("holder", "")) for link in _objects(_object(self.input, "delegation"), "chain")]
+        root = _text(self.first, "root_holder") or self._agent()
+        links = [_text(link, "holder") for link in _objects(_object(self.input, "delegation"), "chain")]
         return list(filter(None, dict.fromkeys([root, *links])))
 
     def _agent(self) -> str:
         agent = _object(self.input, "agent") or _object(self.by, "agent")
-        return str(agent.get("id") or self.result.get("agent", ""))
+        return _text(agent, "id") or _text(self.result, "agent")
+
+
+def _entry(decision_id: str, record: dict[str, Any]) -> Entry:
+    return _with(Entry(decision_id, record, record), record)
+
+
+def _with(entry: Entry, record: dict[str, Any]) -> Entry:
+    """Return an entry with a further record."""
+    result = _object(record, "result")
+    credential = {**_object(entry.result, "credential"), **_object(result, "credential")}
+    entry.last = record
+    entry.input = entry.input or _object(record, "input")
+    entry.by = {**entry.by, **_object(record, "by")}
+    entry.result = {**entry.result, **result}
+    if credential:
+        entry.result["credential"] = credential
+    return entry
+
+
+class _Opened:
+    """Intents whose outcome wasn't read so far. They are kept as text, which takes a tenth of the memory."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, bytes] = {}
+        self._size = 0
+
+    def keep(self, entry: Entry) -> None:
+        """Keep an entry until it is taken or there is no room for it."""
+        self.take(entry.decision_id)
+        text = encode_to_keep(
+            [entry.first] if entry.first is entry.last else [getattr(entry, name) for name in _PARTS]
+        )
+        self._texts[entry.decision_id] = text
+        self._size += len(text) + _ENTRY_BYTES
+
+    def take(self, decision_id: str) -> Entry | None:
+        """Return the entry of a decision, and keep it no longer; ``None`` if there is none."""
+        text = self._texts.pop(decision_id, None)
+        if text is None:
+            return None
+        self._size -= len(text) + _ENTRY_BYTES
+        first, *others = json.loads(text)
+        return Entry(decision_id, first, *others) if others else _entry(decision_id, first)
+
+    def taken(self, most: int) -> Iterator[Entry]:
+        """Yield the oldest entries, and keep them no longer, until the others take at most so many bytes."""
+        while self._texts and self._size > most:
+            entry = self.take(next(iter(self._texts)))
+            if entry is not None:
+                yield entry
 
 
 def joined(records: Iterable[dict[str, Any]]) -> Iterator[Entry]:
     """Yield decisions and changes when their outcome is read, then those of which only the intent was.
 
-    An outcome follows its intent within a request's time, so few intents are open at any moment.
+    An outcome follows its intent within a request's time, so few intents are open at any moment. If there are more than memory
+    is wanted for, the oldest are yielded as they are.
     """
-    opened: dict[str, Entry] = {}
+    opened = _Opened()
     for record in records:
-        decision_id = str(record.get("decision_id", ""))
+        decision_id = _text(record, "decision_id")
         # A stored answer that is given again doesn't end the decision: that one's own outcome may follow.
         replayed = bool(_object(record, "result").get("replayed"))
-        entry = opened.pop(decision_id, None) if decision_id and not replayed else None
-        if entry is None:
-            entry = Entry(decision_id, record, record)
-        entry.last = record
-        entry.input = entry.input or _object(record, "input")
-        entry.by = {**entry.by, **_object(record, "by")}
-        credential = {
-            **_object(entry.result, "credential"),
-            **_object(_object(record, "result"), "credential"),
-        }
-        entry.result = {**entry.result, **_object(record, "result")}
-        if credential:
-            entry.result["credential"] = credential
+        entry = opened.take(decision_id) if decision_id and not replayed else None
+        entry = _entry(decision_id, record) if entry is None else _with(entry, record)
         if record.get("event") == "intent":
-            opened[decision_id] = entry
+            opened.keep(entry)
+            yield from opened.taken(_OPENED_BYTES)
         else:
             yield entry
-    yield from opened.values()
-
-
-def parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the records of a log; lines that aren't JSON objects are left out, and `tabard audit verify` shows them."""
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            yield record
+    yield from opened.taken(0)
 
 
 def _object(document: object, name: str) -> dict[str, Any]:
@@ -166,3 +201,14 @@ def _objects(document: object, name: str) -> list[dict[str, Any]]:
 def _list(document: object, name: str) -> list[Any]:
     found = document.get(name) if isinstance(document, dict) else None
     return found if isinstance(found, list) else []
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    return _as_text(document.get(name))
+
+
+def _as_text(value: object) -> str:
+    """Return a value that should be text; another one as JSON, so that it is seen as what it is."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)

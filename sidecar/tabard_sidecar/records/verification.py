@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from tabard_sidecar.records.chain import GENESIS, Head, open_line
 from tabard_sidecar.records.completing import left_out
+from tabard_sidecar.records.lines import MAX_LINE_BYTES, Line, OddLineError, lines_of, require_bounded
 
 NOTE = "log"
 """``event`` of the records that the log writes about itself."""
+MAX_FINDINGS = 1000
+"""Most findings that are kept; further ones are counted."""
+MAX_CHAINS = 100_000
+"""Most chains that are followed, and most removals that are believed; each start of a sidecar makes at most one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Audit:
             from the start, and must have been written.
         records: intact records.
         chains: last head of every chain, by id.
-        findings: the problems, in order.
+        findings: the first :data:`MAX_FINDINGS` problems, in order.
+        more_findings: how many more there are.
         begins: for every chain, the head before its first record here.
         removed: heads up to which the log itself says that it removed records, after their time or when shipped.
         incomplete: records that leave out what stands in records before the first one here.
@@ -40,6 +46,7 @@ class Audit:
     records: int = 0
     chains: dict[str, Head] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    more_findings: int = 0
     begins: dict[str, Head] = field(default_factory=dict)
     removed: set[Head] = field(default_factory=set)
     incomplete: int = 0
@@ -54,20 +61,21 @@ class Audit:
         """Sequence number of the first record; above 1 if earlier records were removed."""
         return next(iter(self.begins.values())).sequence + 1 if self.begins else 0
 
-    def read(self, lines: Iterable[bytes], first_line: int = 1) -> None:
-        """Check further lines; several files are read one after the other, oldest first."""
-        for number, line in enumerate(lines, first_line):
-            if not line.strip():
-                continue
+    def read(self, stream: BinaryIO) -> None:
+        """Check a further file; several are read one after the other, oldest first."""
+        for line in lines_of(stream):
             try:
-                head, previous, record = open_line(line)
+                head, previous, record = _opened(line)
             except ValueError as error:
-                self.findings.append(Finding(number, str(error)))
+                self._find(line.number, str(error))
                 continue
-            self._follow(number, head, previous)
+            if head.chain_id not in self.chains and len(self.chains) >= MAX_CHAINS:
+                self._find(line.number, f"there are more than {MAX_CHAINS} chains")
+                continue
+            self._follow(line.number, head, previous)
             begin = self.begins[head.chain_id].sequence
             self.incomplete += any(_sequence(place) <= begin for place in left_out(record))
-            if record.get("event") == NOTE:
+            if record.get("event") == NOTE and len(self.removed) < MAX_CHAINS:
                 self.removed |= _removed(record)
 
     def finish(self) -> None:
@@ -79,35 +87,42 @@ class Audit:
         for chain_id, begin in self.begins.items():
             if begin.sequence and begin not in self.removed and begin not in self.after:
                 missing = "record 1 is" if begin.sequence == 1 else f"records 1 to {begin.sequence} are"
-                self.findings.append(Finding(0, f"{missing} missing from the start of chain {chain_id}"))
+                self._find(0, f"{missing} missing from the start of chain {chain_id}")
         for known in self.after:
             last = self.chains.get(known.chain_id)
             if last is None or last.sequence < known.sequence:
                 here = f"ends with record {last.sequence}" if last is not None else "isn't here"
                 if known != self.begins.get(known.chain_id):
-                    self.findings.append(
-                        Finding(0, f"chain {known.chain_id} {here}, but record {known.sequence} was written")
-                    )
+                    self._find(0, f"chain {known.chain_id} {here}, but record {known.sequence} was written")
 
     def _follow(self, number: int, head: Head, previous: str) -> None:
         before = self.chains.get(head.chain_id)
         if before is None:
             self.begins[head.chain_id] = Head(head.chain_id, head.sequence - 1, previous)
             if head.sequence == 1 and previous != GENESIS:
-                self.findings.append(Finding(number, "the first record of a chain follows another record"))
+                self._find(number, "the first record of a chain follows another record")
         elif head.sequence != before.sequence + 1:
-            self.findings.append(Finding(number, _gap(before.sequence, head.sequence)))
+            self._find(number, _gap(before.sequence, head.sequence))
         elif previous != before.digest:
-            self.findings.append(
-                Finding(number, f"record {head.sequence} doesn't follow the record before it")
-            )
+            self._find(number, f"record {head.sequence} doesn't follow the record before it")
         for known in self.after:
             if (known.chain_id, known.sequence) == (head.chain_id, head.sequence) and known != head:
-                self.findings.append(
-                    Finding(number, f"record {head.sequence} isn't the one that was known before")
-                )
+                self._find(number, f"record {head.sequence} isn't the one that was known before")
         self.chains[head.chain_id] = head
         self.records += 1
+
+    def _find(self, line: int, message: str) -> None:
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(line, message))
+        else:
+            self.more_findings += 1
+
+
+def _opened(line: Line) -> tuple[Head, str, dict[str, Any]]:
+    if line.too_long:
+        raise OddLineError(f"the line has more than {MAX_LINE_BYTES} bytes")
+    require_bounded(line.content)
+    return open_line(line.content)
 
 
 def removal_note(heads: Iterable[tuple[str, Head, str]]) -> dict[str, Any]:
@@ -121,7 +136,8 @@ def _removed(record: dict[str, Any]) -> set[Head]:
     """Return the heads in a :func:`removal_note`."""
     found = set()
     result = record.get("result")
-    for one in result.get("removed", []) if isinstance(result, dict) else []:
+    removed = result.get("removed") if isinstance(result, dict) else None
+    for one in removed[:MAX_CHAINS] if isinstance(removed, list) else []:
         try:
             found.add(Head.parse(one["head"]))
         except (ValueError, KeyError, TypeError):

@@ -12,15 +12,13 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 import tabard
-from hypothesis import given
-from hypothesis import strategies as st
 from tabard.authz.v1 import approval_service_pb2 as approval_pb
 from tabard.authz.v1 import approval_service_pb2_grpc as approval_grpc
 from tabard.authz.v1 import authorization_service_pb2 as pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as pb_grpc
 from tabard.caveats import Limits
 from tabard_sidecar.cli import main
-from tabard_sidecar.records.reading import joined, parsed
+from tabard_sidecar.records.reading import joined
 
 from testbed.world import PERSON, spiffe_id
 from tests.support.asking import LARGE, POLICY, ROLES, asked, poll
@@ -124,51 +122,6 @@ async def test_what_operators_and_strangers_did_is_shown_for_people(zone, capsys
     assert '"reason": "odd \\u001b[31m"' in re.sub(r"\n[^▏\n]*▏>", "", out)
     assert "no verified grant or token: 8 bytes, SHA-256 " in out
     assert "\x1b" not in out
-
-
-NAMES = st.sampled_from(
-    [
-        "input",
-        "result",
-        "by",
-        "decision_id",
-        "event",
-        "reasons",
-        "tool",
-        "name",
-        "agent",
-        "task",
-        "id",
-        "chain",
-        "delegation",
-        "subject",
-        "code",
-        "module",
-        "approver",
-        "operator",
-        "credential",
-        "decision",
-        "bundles",
-        "policy",
-        "erased",
-        "approvals",
-        "timestamp",
-        "operation",
-        "root_holder",
-    ]
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
-    max_leaves=20,
-)
-
-
-@given(st.lists(st.dictionaries(NAMES, JSON, max_size=8), max_size=4))
-def test_no_line_ends_the_command(records):
-    """Records that another program or version wrote are shown as far as they go."""
-    for entry in joined(parsed(json.dumps(record).encode() for record in records)):
-        assert entry.as_json()
 
 
 def test_an_answer_that_is_given_again_does_not_end_the_decision():

@@ -1,3 +1,4 @@
+import io
 import json
 
 from hypothesis import given
@@ -16,7 +17,7 @@ def log(count=6):
 
 def findings(lines):
     audit = Audit()
-    audit.read(lines)
+    audit.read(io.BytesIO(b"".join(lines)))
     return [(finding.line, finding.message) for finding in audit.findings]
 
 
@@ -59,7 +60,7 @@ def test_line_resealed_in_place_is_found():
 
 def audited(lines, after=()):
     audit = Audit(after)
-    audit.read(lines)
+    audit.read(io.BytesIO(b"".join(lines)))
     audit.finish()
     return audit
 
@@ -109,7 +110,7 @@ def test_log_says_itself_what_it_removed():
 def test_empty_log_is_not_intact():
     """Nothing proves nothing."""
     audit = Audit()
-    audit.read([b"\n"])
+    audit.read(io.BytesIO(b"\n"))
     assert not audit.intact
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import io
 import json
 import os
 import pty
@@ -83,7 +84,7 @@ def lines(path):
 def audited(*paths):
     audit = Audit()
     for path in paths:
-        audit.read(path.read_bytes().splitlines(keepends=True))
+        audit.read(io.BytesIO(path.read_bytes()))
     audit.finish()
     return audit
 
@@ -290,7 +291,7 @@ async def test_full_disk(required):
     await bench.log.record(record(2))
     assert bench.state is State.OK
     audit = Audit()
-    audit.read(sink.lines)
+    audit.read(io.BytesIO(b"".join(sink.lines)))
     assert audit.intact
 
 
@@ -523,7 +524,7 @@ async def test_reader_that_stalls_does_not_stop_the_process():
     await bench.log.record(record(99))
     received += os.read(reader, 65536)
     audit = Audit()
-    audit.read(received.splitlines(keepends=True))
+    audit.read(io.BytesIO(received))
     assert audit.records == written + 1
     assert {finding.message for finding in audit.findings} <= {"the line is torn or not a record"}
     bench.log.close()

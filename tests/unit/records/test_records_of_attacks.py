@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from hashlib import sha256
 
@@ -35,7 +36,7 @@ def audited(zone):
     path = log_of(zone)
     audit = Audit()
     for file in [*(file for _, file in closed_files(path)), path]:
-        audit.read(file.read_bytes().splitlines(keepends=True))
+        audit.read(io.BytesIO(file.read_bytes()))
     audit.finish()
     return audit
 

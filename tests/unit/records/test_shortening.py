@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabard_sidecar.cli import main
 from tabard_sidecar.records.completing import completed, left_out
 from tabard_sidecar.records.file_sink import closed_files
-from tabard_sidecar.records.reading import parsed
+from tabard_sidecar.records.lines import lines_of, records_of
 from tabard_sidecar.records.sinks import StreamSink
 from tabard_sidecar.records.verification import Audit
 from tabard_sidecar.util.json_parts import LONG_BYTES, LongPart, joined, may_repeat, series
@@ -55,7 +57,8 @@ def changing(labels):
 
 
 def read(*files):
-    return list(completed(parsed(line for file in files for line in file.read_bytes().splitlines())))
+    lines = lines_of(io.BytesIO(b"".join(file.read_bytes() for file in files)))
+    return list(completed(records_of("", lines, pytest.fail)))
 
 
 async def written(log, numbered):
@@ -105,7 +108,7 @@ async def test_every_file_alone_tells_what_policy_saw(calls, max_bytes):
         assert not any(map(left_out, found))
         audit = Audit()
         for file in files:
-            audit.read(file.read_bytes().splitlines(keepends=True))
+            audit.read(io.BytesIO(file.read_bytes()))
         audit.finish()
         assert audit.intact
         assert audit.incomplete == 0

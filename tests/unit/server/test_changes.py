@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -30,7 +31,7 @@ SELF = {"uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid()}
 def records(zone, operation, workload="orchestrator"):
     path = zone.sidecars[workload].logs[0]
     audit = Audit()
-    audit.read(path.read_bytes().splitlines(keepends=True))
+    audit.read(io.BytesIO(path.read_bytes()))
     audit.finish()
     assert audit.intact
     return [
