@@ -3,7 +3,7 @@
 from tabard_opa.bundle import Bundle, BundleVerification, VerificationKey
 from tabard_opa.engine import Engine, EngineStats, default_capabilities, opa_version, parse_bundle
 from tabard_opa.errors import EngineError, EvaluationError, ForkedError, PolicyProblem, TabardOpaError
-from tabard_opa.policy import Clause, Explanation, Policy
+from tabard_opa.policy import Clause, Explanation, Policy, Shown
 
 __all__ = [
     "Bundle",
@@ -17,6 +17,7 @@ __all__ = [
     "ForkedError",
     "Policy",
     "PolicyProblem",
+    "Shown",
     "TabardOpaError",
     "VerificationKey",
     "default_capabilities",

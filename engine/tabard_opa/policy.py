@@ -14,7 +14,7 @@ from tabard_opa._mailbox import Answer, Mailboxes
 from tabard_opa.errors import EvaluationError, ForkedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 _MAX_SECONDS: Final = 3600.0
@@ -29,19 +29,27 @@ class Clause:
     """How far one clause of an explained rule came.
 
     Attributes:
+        rule: The rule's reference, such as ``data.policy.refunds.grant``.
         file: The module.
         row: Where the clause begins, from 1.
         matched: Whether all its conditions held.
         failed: The condition that stopped it, as it is written; of a clause that iterates, the last one that any
-            iteration reached. Empty if the clause matched.
-        at: The line of that condition, from 1; 0 if the clause matched.
+            iteration reached. Empty if the clause matched, or if its parameters didn't fit.
+        at: The line of that condition, from 1; 0 if there is none.
+        negated: Whether that condition is a negation. Then the clauses of its helpers are those that matched.
+        values: Names and parts of that condition with their values as JSON; long ones are cut.
+        helpers: How far the clauses came that made the condition fail.
     """
 
+    rule: str
     file: str
     row: int
     matched: bool
     failed: str
     at: int
+    negated: bool = False
+    values: tuple[tuple[str, str], ...] = ()
+    helpers: tuple[Clause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,23 @@ class Explanation:
     error: EvaluationError | None
     trace: str
     clauses: tuple[Clause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The values of one expression: none if it is undefined, several if it iterates.
+
+    Attributes:
+        values: The values that differ, in Rego's order.
+        more: Whether there are more.
+        error: What ended the evaluation.
+        clauses: How far the clauses came of the rules that the expression names.
+    """
+
+    values: tuple[Any, ...]
+    more: bool
+    error: EvaluationError | None
+    clauses: tuple[Clause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +244,34 @@ class Policy:
             result=answer["result"],
             error=None if failure is None else _error_from(failure),
             trace=answer["trace"],
-            clauses=tuple(Clause(**one) for one in answer["clauses"] or ()),
+            clauses=_clauses(answer["clauses"]),
+        )
+
+    def show(
+        self, expression: str, names: Mapping[str, str], input_json: bytes, *, deadline_seconds: float
+    ) -> Shown:
+        """Evaluate an expression that names what the policy's rules may name. Slow; meant for people.
+
+        Args:
+            expression: Rego, such as ``data.policy.refunds.limit`` or ``count(input.tool.arguments.items)``.
+            names: Short names of references, such as ``{"refunds": "data.policy.refunds"}``.
+            input_json: The input.
+            deadline_seconds: The deadline.
+
+        Raises:
+            EvaluationError: this is no expression with a value, it names what isn't there, or the input isn't JSON.
+                Errors of the evaluation itself are in the answer.
+            ForkedError: this process was forked after the engine was loaded.
+        """
+        request = {"kind": "show", "query": expression, "names": dict(names)}
+        outcome = self._block(self._query(request, input_json, deadline_seconds, 0))
+        answer = json.loads(self._finish(outcome, None))
+        failure = answer["failure"]
+        return Shown(
+            values=tuple(answer["values"]),
+            more=answer["more"],
+            error=None if failure is None else _error_from(failure),
+            clauses=_clauses(answer["clauses"]),
         )
 
     def _query(
@@ -278,6 +330,19 @@ class Policy:
         if len(input_json) > self._max_input:
             message = f"the input has {len(input_json)} bytes; {self._max_input} are allowed"
             raise EvaluationError("input_too_large", message)
+
+
+def _clauses(told: list[dict[str, Any]] | None) -> tuple[Clause, ...]:
+    return tuple(
+        Clause(
+            **{
+                **one,
+                "values": tuple((value["name"], value["value"]) for value in one["values"] or ()),
+                "helpers": _clauses(one["helpers"]),
+            }
+        )
+        for one in told or ()
+    )
 
 
 def _nanoseconds(seconds: float) -> int:

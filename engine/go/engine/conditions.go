@@ -1,112 +1,224 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
 	"sort"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 const (
-	maxClauses       = 10_000
-	maxConditionText = 300
+	// maxTried bounds the clauses whose outcome is kept, and maxRunning the queries that are told apart.
+	maxTried   = 10_000
+	maxRunning = 200_000
+	// maxHelperDepth is how many helpers are followed, one within another.
+	maxHelperDepth = 8
 )
 
-// clauseOutcome tells how far one clause of a rule came. Failed is the text of the condition that stopped it, as it is
-// written; of a clause that iterates, the last condition that any iteration reached. It is empty if the clause matched.
-type clauseOutcome struct {
-	File    string `json:"file"`
-	Row     int    `json:"row"`
-	Matched bool   `json:"matched"`
-	Failed  string `json:"failed"`
-	At      int    `json:"at"`
-	index   int
-}
-
-// conditions is a tracer that keeps one outcome for each clause of a rule, however many events there are.
+// conditions is a tracer that keeps how far the clauses of a query came, and those of the helpers that they use: one
+// outcome for each way through the rules, however many events there are.
 type conditions struct {
-	path    string
-	running map[uint64]*clauseOutcome
-	clauses map[*ast.Rule]*clauseOutcome
+	compiler *ast.Compiler
+	root     *tried
+	count    int
+	running  map[uint64]*frame
+	latest   map[*ast.Rule]*tried // of rules without arguments, whose result is kept and isn't computed again
 }
 
-func newConditions(path string) *conditions {
-	return &conditions{path, map[uint64]*clauseOutcome{}, map[*ast.Rule]*clauseOutcome{}}
+// tried is one clause, used by one condition of another one. Of all evaluations it keeps the one that came furthest.
+type tried struct {
+	rule    *ast.Rule
+	body    ast.Body
+	depth   int
+	matched bool
+	failed  *ast.Expr
+	values  []boundValue
+	helpers map[int]map[*ast.Rule]*tried // by the index of the condition that used them
+}
+
+// frame is a query that is running: the body of a clause, or of a comprehension or negation in one of its conditions.
+type frame struct {
+	clause *tried
+	at     int
+	within bool
+}
+
+func newConditions(compiler *ast.Compiler, query ast.Body) *conditions {
+	return &conditions{
+		compiler: compiler,
+		root:     &tried{body: query},
+		running:  map[uint64]*frame{},
+		latest:   map[*ast.Rule]*tried{},
+	}
 }
 
 func (c *conditions) Enabled() bool { return true }
 
-func (c *conditions) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
+func (c *conditions) Config() topdown.TraceConfig { return topdown.TraceConfig{PlugLocalVars: true} }
 
 func (c *conditions) TraceEvent(event topdown.Event) {
-	switch event.Op {
-	case topdown.EnterOp:
-		if rule, is := event.Node.(*ast.Rule); is && rule.Ref().String() == c.path {
-			c.enter(rule, event.QueryID)
-		}
-	case topdown.ExitOp:
-		if clause := c.running[event.QueryID]; clause != nil {
-			clause.Matched, clause.Failed, clause.At = true, "", 0
-		}
-	case topdown.FailOp:
-		clause := c.running[event.QueryID]
-		if expr, is := event.Node.(*ast.Expr); is && clause != nil && !clause.Matched && expr.Index >= clause.index {
-			clause.index, clause.Failed, clause.At = expr.Index, written(expr), expr.Location.Row
-		}
-	}
-}
-
-func (c *conditions) enter(rule *ast.Rule, query uint64) {
-	clause := c.clauses[rule]
-	if clause == nil {
-		if len(c.clauses) >= maxClauses {
+	running := c.running[event.QueryID]
+	if running == nil {
+		if running = c.begin(event); running == nil {
 			return
 		}
-		clause = &clauseOutcome{File: rule.Location.File, Row: rule.Location.Row, index: -1}
-		c.clauses[rule] = clause
 	}
-	if len(c.running) < maxClauses {
-		c.running[query] = clause
+	if running.within {
+		return
+	}
+	clause := running.clause
+	switch event.Op {
+	case topdown.EvalOp, topdown.RedoOp:
+		if expr, is := event.Node.(*ast.Expr); is {
+			running.at = expr.Index
+		}
+	case topdown.ExitOp:
+		clause.matched, clause.failed, clause.values = true, nil, nil
+	case topdown.FailOp:
+		expr, is := event.Node.(*ast.Expr)
+		if is && !clause.matched && (clause.failed == nil || expr.Index >= clause.failed.Index) {
+			clause.failed, clause.values = expr, valuesIn(expr, clause.body, &event)
+		}
 	}
 }
 
-// outcomes returns the clauses in the order of their places.
-func (c *conditions) outcomes() []*clauseOutcome {
-	found := make([]*clauseOutcome, 0, len(c.clauses))
-	for _, clause := range c.clauses {
-		found = append(found, clause)
+// begin finds out what a query that has just begun belongs to. It returns nil if nothing is to be kept of it.
+func (c *conditions) begin(event topdown.Event) *frame {
+	if len(c.running) >= maxRunning {
+		return nil
 	}
-	sort.Slice(found, func(i, j int) bool {
-		if found[i].File != found[j].File {
-			return found[i].File < found[j].File
+	parent := c.running[event.ParentID]
+	var begun *frame
+	rule, isRule := event.Node.(*ast.Rule)
+	switch {
+	case len(c.running) == 0:
+		begun = &frame{clause: c.root}
+	case parent == nil:
+		return nil
+	case isRule && event.Op == topdown.EnterOp:
+		clause := c.clause(parent, rule)
+		if clause == nil {
+			return nil
 		}
-		return found[i].Row < found[j].Row
+		begun = &frame{clause: clause}
+	default:
+		begun = &frame{clause: parent.clause, at: parent.at, within: true}
+	}
+	c.running[event.QueryID] = begun
+	return begun
+}
+
+func (c *conditions) clause(parent *frame, rule *ast.Rule) *tried {
+	used := parent.clause.helpers[parent.at]
+	clause := used[rule]
+	if clause == nil {
+		if parent.clause.depth >= maxHelperDepth || c.count >= maxTried {
+			return nil
+		}
+		c.count++
+		clause = &tried{rule: rule, body: rule.Body, depth: parent.clause.depth + 1}
+		if used == nil {
+			used = map[*ast.Rule]*tried{}
+			if parent.clause.helpers == nil {
+				parent.clause.helpers = map[int]map[*ast.Rule]*tried{}
+			}
+			parent.clause.helpers[parent.at] = used
+		}
+		used[rule] = clause
+	}
+	if len(rule.Head.Args) == 0 {
+		c.latest[rule] = clause
+	}
+	return clause
+}
+
+// outcomes returns how far the clauses came that the query itself uses, in the order of their places.
+func (c *conditions) outcomes() []*clauseOutcome {
+	var found []*tried
+	for index, expr := range c.root.body {
+		found = append(found, c.used(c.root, []int{index}, []*ast.Expr{expr})...)
+	}
+	return c.told(found)
+}
+
+func (c *conditions) told(clauses []*tried) []*clauseOutcome {
+	outcomes := make([]*clauseOutcome, 0, len(clauses))
+	for _, clause := range inOrder(clauses) {
+		outcomes = append(outcomes, c.outcome(clause))
+	}
+	return outcomes
+}
+
+func (c *conditions) outcome(clause *tried) *clauseOutcome {
+	rule := clause.rule
+	told := &clauseOutcome{
+		Rule: rule.Ref().String(), File: rule.Location.File, Row: rule.Location.Row, Matched: clause.matched,
+	}
+	if clause.failed == nil {
+		return told
+	}
+	told.Failed, told.At, told.Negated = written(clause.failed), clause.failed.Location.Row, clause.failed.Negated
+	told.Values = writtenValues(clause.values)
+	told.Helpers = c.told(c.reasons(clause))
+	return told
+}
+
+// reasons returns the clauses that tell why a condition failed: of a negated one those that matched, and otherwise those
+// that failed.
+func (c *conditions) reasons(clause *tried) []*tried {
+	indexes, parts := partsOf(clause.failed, clause.body)
+	used := c.used(clause, indexes, parts)
+	defined := map[string]bool{}
+	for _, one := range used {
+		if one.matched && one.rule.Head.RuleKind() == ast.SingleValue && !isDefaultOrFalse(one.rule) {
+			defined[one.rule.Ref().String()] = true
+		}
+	}
+	return slices.DeleteFunc(used, func(one *tried) bool {
+		if isOfLibrary(one.rule) && (isPrivate(one.rule) || isOfLibrary(clause.rule)) {
+			return true
+		}
+		if clause.failed.Negated {
+			return !one.matched || one.rule.Default
+		}
+		return one.matched || defined[one.rule.Ref().String()]
 	})
+}
+
+// used returns the clauses that these conditions of a clause used, also if their results were known already.
+func (c *conditions) used(clause *tried, indexes []int, conditions []*ast.Expr) []*tried {
+	var found []*tried
+	seen := map[*ast.Rule]bool{}
+	for _, index := range indexes {
+		for rule, one := range clause.helpers[index] {
+			seen[rule] = true
+			found = append(found, one)
+		}
+	}
+	for _, condition := range conditions {
+		ast.WalkRefs(condition, func(ref ast.Ref) bool {
+			if !ref.HasPrefix(ast.DefaultRootRef) {
+				return false
+			}
+			for _, rule := range c.compiler.GetRules(ref.GroundPrefix()) {
+				if one := c.latest[rule]; one != nil && !seen[rule] {
+					seen[rule] = true
+					found = append(found, one)
+				}
+			}
+			return false
+		})
+	}
 	return found
 }
 
-// written returns an expression as its author wrote it, in one line. Where a part of it has no value, it is that part.
-func written(expr *ast.Expr) string {
-	text := string(expr.Location.Text)
-	if text == "" {
-		text = expr.String()
-	}
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxConditionText {
-		text = string(runes[:maxConditionText]) + "…"
-	}
-	if isPart(expr) {
-		text += " has no value"
-	}
-	return text
-}
-
-// isPart tells whether the compiler took this expression out of another one, which needs its value.
-func isPart(expr *ast.Expr) bool {
-	if !expr.IsEquality() {
-		return false
-	}
-	variable, is := expr.Operand(0).Value.(ast.Var)
-	return is && variable.IsGenerated()
+func inOrder(clauses []*tried) []*tried {
+	sort.SliceStable(clauses, func(i, j int) bool {
+		one, other := clauses[i].rule.Location, clauses[j].rule.Location
+		return cmp.Or(cmp.Compare(one.File, other.File), cmp.Compare(one.Row, other.Row),
+			cmp.Compare(one.Col, other.Col)) < 0
+	})
+	return clauses
 }

@@ -69,8 +69,11 @@ func (t *Ticket) TimedOut() *Failure {
 	return failure
 }
 
-func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) {
-	compiler := p.compiler.QueryCompiler().WithEnablePrintStatements(false)
+func (p *Policy) compileQuery(body ast.Body) (*entrypoint, error) { return p.compileQueryIn(body, nil) }
+
+// compileQueryIn compiles a query that names what the context imports.
+func (p *Policy) compileQueryIn(body ast.Body, context *ast.QueryContext) (*entrypoint, error) {
+	compiler := p.compiler.QueryCompiler().WithEnablePrintStatements(false).WithContext(context)
 	query, err := compiler.Compile(body)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket 
 	}
 	started := time.Now()
 	ticket.brake.arm(started, limits)
-	events, clauses := topdown.NewBufferTracer(), newConditions(path)
+	events, clauses := topdown.NewBufferTracer(), newConditions(p.compiler, entry.query)
 	var tracer topdown.QueryTracer = events
 	if mode == "conditions" {
 		tracer = clauses
@@ -62,9 +62,13 @@ func (p *Policy) Explain(path, mode string, input []byte, limits Limits, ticket 
 		topdown.PrettyTraceWithLocation(&trace, filter(*events))
 		answer.Trace = trace.String()
 	}
-	result.JSON, err = json.Marshal(answer)
+	return marshalled(answer)
+}
+
+func marshalled(answer any) Result {
+	text, err := json.Marshal(answer)
 	if err != nil {
-		result.Failure = failureOf(err, running)
+		return Result{Failure: failureOf(err, running)}
 	}
-	return result
+	return Result{JSON: text}
 }

@@ -229,8 +229,9 @@ func tabard_evaluate(
 	answer(job, hold, out)
 }
 
-// tabard_query reads a JSON object {kind, query, unknowns, mode}: kind "partial" evaluates query partially, leaving the
-// unknowns open; kind "explain" evaluates and traces the rule that query names. It always returns a ticket.
+// tabard_query reads a JSON object {kind, query, unknowns, mode, names}: kind "partial" evaluates query partially, leaving the
+// unknowns open; kind "explain" evaluates and traces the rule that query names; kind "show" evaluates the expression query,
+// in which names are short names of references. It always returns a ticket.
 //
 //export tabard_query
 func tabard_query(
@@ -240,10 +241,11 @@ func tabard_query(
 	defer guard(out)
 	now := time.Now()
 	var wanted struct {
-		Kind     string   `json:"kind"`
-		Query    string   `json:"query"`
-		Unknowns []string `json:"unknowns"`
-		Mode     string   `json:"mode"`
+		Kind     string            `json:"kind"`
+		Query    string            `json:"query"`
+		Unknowns []string          `json:"unknowns"`
+		Mode     string            `json:"mode"`
+		Names    map[string]string `json:"names"`
 	}
 	if err := json.Unmarshal(bytesOf(request, length), &wanted); err != nil {
 		giveResult(out, &engine.Result{Failure: &engine.Failure{Code: engine.CodeInvalidQuery, Message: err.Error()}})
@@ -257,8 +259,11 @@ func tabard_query(
 	text := bytesOf(input, inputLength)
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
 	job := start(active, limits, uint64(mailbox), false, func(ticket *engine.Ticket) engine.Result {
-		if wanted.Kind == "explain" {
+		switch wanted.Kind {
+		case "explain":
 			return active.policy.Explain(wanted.Query, wanted.Mode, text, limits, ticket)
+		case "show":
+			return active.policy.Show(wanted.Query, wanted.Names, text, limits, ticket)
 		}
 		return active.policy.Partial(wanted.Query, text, wanted.Unknowns, limits, ticket)
 	})

@@ -32,6 +32,8 @@ from tabard_sidecar.cli.policy_target import (
 from tabard_sidecar.cli.terminal import echo_json
 
 if TYPE_CHECKING:
+    from tabard_opa import Engine
+
     from tabard_sidecar.policy.authoring.workbench import Evaluation
 
 
@@ -75,6 +77,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also tell for each rule that could grant the first condition that doesn't hold.",
 )
+@click.option(
+    "--show",
+    "expressions",
+    multiple=True,
+    metavar="EXPR",
+    help="Also print what EXPR is worth for this request: a rule, a call of the library, any Rego. Repeatable.",
+)
 @request_options
 @config_options
 @json_option
@@ -90,13 +99,14 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
 
         tabard policy eval policy --from-log DECISION --log decisions.jsonl
 
+        tabard policy eval policy --tool notes.read --show 'intent.trusted' --show _readable
+
         tabard policy eval policy --cases requests.yaml
     """
     from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
 
     from tabard_sidecar.cli.policy_view import evaluation_json, print_evaluation  # noqa: PLC0415
     from tabard_sidecar.errors import NoDecision  # noqa: PLC0415
-    from tabard_sidecar.policy.authoring.explaining import explain  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.workbench import InputError  # noqa: PLC0415
     from tabard_sidecar.policy.authoring.workbench import evaluate as evaluate_policy  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
@@ -116,7 +126,7 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     try:
         with Engine() as engine:
             evaluation = evaluate_policy(engine, target.path, target.options, document)
-            explained = explain(engine, target.path, target.options, document) if given["explain"] else None
+            shown = evaluation_json(evaluation) | _tried(engine, target, document, given)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy") from error
     except InputError as error:
@@ -129,14 +139,30 @@ def evaluate(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - cli
     except NoDecision as error:
         raise Failure(str(error), exit_codes.USAGE, next_step="Give a smaller input.", see=GUIDE) from error
     _require_known_facts(given, evaluation)
-    shown = evaluation_json(evaluation)
-    if explained is not None:
-        shown["explanation"] = explained.as_json()
     if given["as_json"]:
         echo_json(shown)
     else:
         print_evaluation(shown)
     ctx.exit(exit_codes.OK if evaluation.decision.allowed else exit_codes.NEGATIVE)
+
+
+def _tried(
+    engine: Engine, target: Target, document: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what --explain and --show add to the decision."""
+    from tabard_sidecar.policy.authoring.explaining import ExpressionError, trial  # noqa: PLC0415
+
+    if not given["explain"] and not given["expressions"]:
+        return {}
+    found: dict[str, Any] = {}
+    with trial(engine, target.path, target.options, document) as tried:
+        if given["explain"]:
+            found["explanation"] = tried.explain().as_json()
+        try:
+            shown = [tried.show(expression).as_json() for expression in given["expressions"]]
+        except ExpressionError as error:
+            raise click.UsageError(f"--show: {error}") from error
+    return found | ({"shown": shown} if shown else {})
 
 
 def _require_known_facts(given: Mapping[str, Any], evaluation: Evaluation) -> None:

@@ -61,6 +61,8 @@ def print_evaluation(shown: Mapping[str, Any]) -> None:
     _print_left_behind(shown)
     if "explanation" in shown:
         _print_explanation(shown["explanation"])
+    for one in shown.get("shown", ()):
+        _print_shown(one)
 
 
 def _print_left_behind(shown: Mapping[str, Any]) -> None:
@@ -80,10 +82,11 @@ def _print_left_behind(shown: Mapping[str, Any]) -> None:
 
 def _print_explanation(explained: Mapping[str, Any]) -> None:
     for one in explained["tried"]:
-        name = f"policy.{one['module']}" + (f" {one['code']}" if one["code"] else "")
+        module = one["rule"].removeprefix("data.").rpartition(".")[0]
+        name = module + (f" {one['code']}" if one["code"] else "")
         status = style("stops", fg="red") + " where" if one["failed"] else style("grants", fg="green")
         echo(f"{one['place']}: {name} {status}")
-        _print_failed(one, "  ")
+        _print_failed(one, "  ", one["place"])
     if not explained["tried"]:
         echo("no rule that could grant is for this request")
     if explained["for_other_tools"]:
@@ -93,11 +96,31 @@ def _print_explanation(explained: Mapping[str, Any]) -> None:
         echo(f"{style('error', fg='red')} {error}; what follows it wasn't tried")
 
 
-def _print_failed(one: Mapping[str, Any], indent: str) -> None:
+def _print_failed(one: Mapping[str, Any], indent: str, seen_from: str) -> None:
+    """Print the condition that failed, and below it those of its helpers; ``seen_from`` is the place named before."""
     if not one["failed"]:
+        echo(f"{indent}{_place(one['place'], seen_from)}: {one['rule'].rpartition('.')[2]} holds")
         return
-    file, _, row = one["at"].rpartition(":")
-    place = f"line {row}" if one["place"].startswith(f"{file}:") else one["at"]
-    echo(f"{indent}{place}: {one['failed']}")
+    values = ", ".join(f"{name} is {value}" for name, value in one["values"].items())
+    echo(f"{indent}{_place(one['at'], seen_from)}: {one['failed']}" + (f"  ({values})" if values else ""))
     for helper in one["helper"]:
-        _print_failed(helper, indent + "  ")
+        _print_failed(helper, indent + "  ", one["at"])
+
+
+def _place(at: str, seen_from: str) -> str:
+    file, _, row = at.rpartition(":")
+    return f"line {row}" if seen_from.startswith(f"{file}:") else at
+
+
+def _print_shown(shown: Mapping[str, Any]) -> None:
+    if shown["error"]:
+        echo(f"{shown['expression']}: {style('error', fg='red')} {shown['error']}")
+        return
+    if not shown["values"]:
+        echo(f"{shown['expression']} isn't defined")
+        for one in shown["tried"]:
+            _print_failed(one, "  ", "")
+    for value in shown["values"]:
+        echo(f"{shown['expression']} = {json.dumps(value, ensure_ascii=False)}")
+    if shown["more"]:
+        echo("and more values")

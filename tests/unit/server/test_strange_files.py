@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,11 +44,15 @@ def prepared(folder: Path, **overrides) -> tuple[Zone, Path]:
     return zone, folder / "orchestrator" / "tabard.yaml"
 
 
-def serve(config: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tabard_sidecar.cli", "serve", "--config", str(config)],
-        stderr=subprocess.DEVNULL,
-    )
+@contextlib.contextmanager
+def serving(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a sidecar, and end it in any case."""
+    command = [sys.executable, "-m", "tabard_sidecar.cli", "serve", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def empty_state(url: str) -> Path:
@@ -78,7 +84,6 @@ async def test_a_start_names_what_is_no_file(folder, make, name):
 @pytest.mark.parametrize("make", STRANGE)
 async def test_reloads_go_on_while_and_after_a_pipe_lies_in_the_policy_folder(folder, make):
     zone, config = prepared(folder)
-    process = serve(config)
     http = zone.sidecars["orchestrator"].http
 
     async def page(path: str) -> str:
@@ -90,7 +95,7 @@ async def test_reloads_go_on_while_and_after_a_pipe_lies_in_the_policy_folder(fo
     async def ready() -> bool:
         return (await http_get(http, "/readyz"))[0] == 200
 
-    try:
+    with serving(config) as process:
         await eventually(ready)
         make(zone.policy / "x.rego")
         await eventually(lambda: says("degraded"))
@@ -101,8 +106,6 @@ async def test_reloads_go_on_while_and_after_a_pipe_lies_in_the_policy_folder(fo
         await eventually(lambda: says("degraded"))
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 10) == 0
-    finally:
-        process.kill()
 
 
 async def test_a_signal_ends_a_start_that_waits(folder):
@@ -111,14 +114,11 @@ async def test_a_signal_ends_a_start_that_waits(folder):
         silent.settimeout(20)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         _, config = prepared(folder, policy={"remote": {"url": url}})
-        process = serve(config)
-        try:
+        with serving(config) as process:
             connection, _ = await asyncio.to_thread(silent.accept)
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 5) == 0
             connection.close()
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("place", ["policy", "policy file", "catalogue", "state", "state folder"])

@@ -220,7 +220,9 @@ def _prepare(case: Case, keys: RequestKeys, catalogue: Catalogue) -> _Prepared:
 
 
 def _result(prepared: _Prepared, evaluation: Evaluation) -> CaseResult:
-    differences = _differences(prepared.case.expect, evaluation.decision, prepared.spec)
+    differences = list(_differences(prepared.case.expect, evaluation.decision, prepared.spec))
+    if not differences:  # only a failure is looked into
+        evaluation = replace(evaluation, holding=None)
     reasons = (_reason(reason, places) for reason, places in evaluation.reasons())
     effect, codes = _effect(evaluation.decision)
     return CaseResult(prepared.case, tuple(differences), tuple(reasons), effect, tuple(sorted(set(codes))))

@@ -1,51 +1,55 @@
-"""Tells for each rule that could grant a request the first condition that doesn't hold."""
+"""Tells for each rule that could grant a request the first condition that doesn't hold, and what expressions are worth."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from tabard_opa import Clause, Engine
+from tabard_opa import Clause, Engine, EvaluationError, default_capabilities
 
 from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.authoring.facts import with_facts
 from tabard_sidecar.policy.compose import GRANTING
+from tabard_sidecar.policy.loading.ast import package_path, rules
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
 
 DEADLINE_SECONDS = 5.0
-"""Longest time for the rules of one module."""
-
-MAX_DEPTH = 3
-"""Most helpers that are followed, one within another."""
+"""Longest time for the rules of one module, and for one expression."""
 
 _ABOUT_TOOL = re.compile(r"\binput\.tool\.name\b|\btools\.one_of\(")
-_HELPER = re.compile(r"(?:(?:input\.tool\.name|\"[^\"]*\") in )?(_[A-Za-z0-9_]+)")
-"""A condition that is a helper without arguments, or looks for the tool or a constant in one."""
+
+_HEAD = "a value of its head isn't defined"
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A rule that could grant, and how far it came.
+    """One clause of a rule, and how far it came.
 
     Attributes:
-        module: name of its module, without ``policy.``.
-        code: the code of its element; empty if it isn't a constant.
-        place: file and line of the rule.
-        failed: the first condition that doesn't hold, as it is written; empty if the rule grants.
+        rule: the rule, such as ``data.policy.refunds.grant``.
+        code: the code of its element; empty if it isn't a constant, or makes none.
+        place: file and line of the clause.
+        failed: the first condition that doesn't hold, as it is written; empty if the clause holds.
         at: file and line of that condition.
-        helper: if the condition is a helper of the module, how far each of its rules came, without those for other tools.
+        negated: whether that condition is a negation; then ``helper`` lists clauses that hold.
+        values: names and parts of that condition with their values as JSON; long ones are cut.
+        helper: how far each clause came of the helpers that the condition uses, without those for other tools.
     """
 
-    module: str
+    rule: str
     code: str
     place: str
     failed: str
     at: str
+    negated: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
     helper: tuple[Tried, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -76,23 +80,132 @@ class Explained:
         }
 
 
-def explain(engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]) -> Explained:
-    """Try every rule that could grant.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an expression is worth.
+
+    Attributes:
+        expression: as it was asked for.
+        values: its values: none if it isn't defined, several if it iterates.
+        more: whether there are more than these.
+        error: why its evaluation failed; empty if it didn't.
+        tried: of an expression that isn't defined, how far the clauses came that it uses.
+    """
+
+    expression: str
+    values: tuple[Json, ...]
+    more: bool
+    error: str
+    tried: tuple[Tried, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it for ``--json``."""
+        return asdict(self)
+
+
+class ExpressionError(Exception):
+    """An expression can't be evaluated."""
+
+
+@contextmanager
+def trial(
+    engine: Engine, path: Path, options: CompileOptions, document: Mapping[str, Json]
+) -> Iterator[Trial]:
+    """Compile the policy at ``path``, to try its rules with one input while the context lasts.
 
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
     source = load_source(path, options.bundle_keys)
-    compiled = compile_policy(engine, source.modules, source.data, options, source.tests)
-    rule = GRANTING[Operation(document["operation"])]
-    trial = _Trial(compiled, json.dumps(with_facts(document, compiled.rules.facts)).encode(), [])
+    # An expression may name each module of the library, whether the policy uses it or not.
+    wide = replace(options, whole_library=True)
+    compiled = compile_policy(engine, source.modules, source.data, wide, source.tests)
     try:
-        modules = sorted(name for name in compiled.rules.sites if compiled.rules.knows(name, rule))
-        tried = [one for module in modules for one in trial.of(module, rule)]
+        whole = json.dumps(with_facts(document, compiled.rules.facts)).encode()
+        yield Trial(compiled, short_names(engine, source.modules), whole)
     finally:
         compiled.close()
-    own = tuple(one for one in tried if not _for_other_tools(one))
-    return Explained(own, len(tried) - len(own), tuple(trial.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Tries the rules of a policy with one input.
+
+    Attributes:
+        compiled: the policy.
+        names: what expressions may call by a short name.
+        document: the input, as JSON.
+    """
+
+    compiled: Compiled
+    names: Mapping[str, str]
+    document: bytes
+
+    def explain(self) -> Explained:
+        """Try every rule that could grant."""
+        rule = GRANTING[Operation(json.loads(self.document)["operation"])]
+        modules = sorted(name for name in self.compiled.rules.sites if self.compiled.rules.knows(name, rule))
+        errors: list[str] = []
+        tried: list[Tried] = []
+        for module in modules:
+            clauses, error = self._clauses(f"data.policy.{module}.{rule}")
+            tried += map(self._tried, clauses)
+            if error is not None and error.code != "undefined":
+                errors.append(f"policy.{module}.{rule}: {error}")
+        own = tuple(one for one in tried if not _for_other_tools(one))
+        return Explained(own, len(tried) - len(own), tuple(errors))
+
+    def _clauses(self, rule: str) -> tuple[tuple[Clause, ...], EvaluationError | None]:
+        try:
+            told = self.compiled.decision.explain(
+                rule, self.document, deadline_seconds=DEADLINE_SECONDS, mode="conditions"
+            )
+        except EvaluationError as error:
+            return (), error
+        return told.clauses, told.error
+
+    def show(self, expression: str) -> Shown:
+        """Evaluate an expression, which may name rules, library and data of the policy, and the input.
+
+        Raises:
+            ExpressionError: it isn't one expression with a value, or it names what isn't there.
+        """
+        try:
+            told = self.compiled.decision.show(
+                expression, self.names, self.document, deadline_seconds=DEADLINE_SECONDS
+            )
+        except EvaluationError as error:
+            if error.code == "invalid_query":
+                raise ExpressionError(error.message) from error
+            return Shown(expression, (), more=False, error=error.message, tried=())
+        undefined = not told.values and told.error is None
+        failed = told.error.message if told.error is not None else ""
+        tried = self._reasons(told.clauses, negated=False) if undefined else ()
+        return Shown(expression, told.values, told.more, failed, tried)
+
+    def _tried(self, clause: Clause) -> Tried:
+        place = f"{clause.file}:{clause.row}"
+        code = self._code(clause)
+        if clause.matched:
+            return Tried(clause.rule, code, place, "", "")
+        failed = clause.failed or _HEAD
+        helper = self._reasons(clause.helpers, negated=clause.negated)
+        at = f"{clause.file}:{clause.at or clause.row}"
+        return Tried(clause.rule, code, place, failed, at, clause.negated, dict(clause.values), helper)
+
+    def _reasons(self, clauses: Sequence[Clause], *, negated: bool) -> tuple[Tried, ...]:
+        """Return what tells why a condition failed: of a negated one what holds, else what doesn't."""
+        # A clause without a condition that failed is one for other parameters.
+        tried = (self._tried(clause) for clause in clauses if clause.matched == negated)
+        return tuple(one for one in tried if negated or not (_for_other_tools(one) or one.failed == _HEAD))
+
+    def _code(self, clause: Clause) -> str:
+        _, _, path = clause.rule.partition("data.policy.")
+        module, _, rule = path.partition(".")
+        sites = self.compiled.rules.sites.get(module, {}).get(rule, ())
+        return next(
+            (site.code or "" for site in sites if (site.file, site.row) == (clause.file, clause.row)), ""
+        )
 
 
 def _for_other_tools(one: Tried) -> bool:
@@ -100,33 +213,22 @@ def _for_other_tools(one: Tried) -> bool:
     return not one.helper and _ABOUT_TOOL.search(one.failed) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    compiled: Compiled
-    document: bytes
-    errors: list[str]
-
-    def of(self, module: str, rule: str, depth: int = 0) -> tuple[Tried, ...]:
-        """Try every clause of a rule."""
-        explained = self.compiled.decision.explain(
-            f"data.policy.{module}.{rule}",
-            self.document,
-            deadline_seconds=DEADLINE_SECONDS,
-            mode="conditions",
-        )
-        error = explained.error
-        if error is not None and error.code != "undefined":
-            self.errors.append(f"policy.{module}.{rule}: {error}")
-        return tuple(self._tried(module, rule, clause, depth) for clause in explained.clauses)
-
-    def _tried(self, module: str, rule: str, clause: Clause, depth: int) -> Tried:
-        sites = self.compiled.rules.sites[module].get(rule, ())
-        code = next((site.code for site in sites if (site.file, site.row) == (clause.file, clause.row)), None)
-        place = f"{clause.file}:{clause.row}"
-        if clause.matched:
-            return Tried(module, code or "", place, "", "")
-        failed = clause.failed or "a value of its head isn't defined"
-        follow = _HELPER.fullmatch(failed) if depth < MAX_DEPTH else None
-        tried = self.of(module, follow[1], depth + 1) if follow else ()
-        helper = tuple(one for one in tried if one.failed and not _for_other_tools(one))
-        return Tried(module, code or "", place, failed, f"{clause.file}:{clause.at or clause.row}", helper)
+def short_names(engine: Engine, modules: Mapping[str, str]) -> dict[str, str]:
+    """Return short names of what a policy's rules can name: its modules, the library's, and rules of unique names."""
+    found: dict[str, str] = {}
+    taken = {builtin["name"].partition(".")[0] for builtin in default_capabilities()["builtins"]}
+    for file in library():
+        if file.startswith("tabard/lib/"):
+            name = file.split("/")[2]
+            found[name] = f"data.tabard.lib.{name}"
+    rules_of: dict[str, set[str]] = {}
+    packages: dict[str, str] = {}
+    for file, text in modules.items():
+        module = engine.parse(file, text)
+        path = package_path(module)
+        if path[:1] in {("policy",), ("lib",)}:
+            packages[path[-1]] = ".".join(("data", *path))
+            for rule in rules(module):
+                rules_of.setdefault(rule.name, set()).add(".".join(("data", *path, rule.name)))
+    found |= {name: next(iter(paths)) for name, paths in rules_of.items() if len(paths) == 1}
+    return {name: path for name, path in (found | packages).items() if name not in taken}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tabard_opa import Engine
+from tabard_opa import Engine, EvaluationError, Policy
 
 from tabard_sidecar.model import Operation, PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.facts import with_facts
@@ -20,10 +20,11 @@ from tabard_sidecar.policy.authoring.samples import sample_call, sample_input
 from tabard_sidecar.policy.catalogue import Catalogue
 from tabard_sidecar.policy.compose import GRANTING
 from tabard_sidecar.policy.conf import PolicyConfig
-from tabard_sidecar.policy.engines.embedded import FileProvider
+from tabard_sidecar.policy.engines.embedded import EmbeddedEvaluator, FileProvider
+from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.lease import PolicyLease
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
-from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite, written
 from tabard_sidecar.policy.loading.sources import distrusted, ignored, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.runtime import Runtime
@@ -109,23 +110,63 @@ def made_up_inputs(catalogue: Catalogue) -> list[Mapping[str, Json]]:
     return [*inputs, *(sample_input(operation, now) for operation in ("start_task", "delegate", "renew"))]
 
 
+class Holding:
+    """Finds out which clauses of a rule hold for one input, each rule once."""
+
+    def __init__(self, policy: Policy, document: bytes) -> None:
+        self._policy = policy
+        self._document = document
+        self._known: dict[tuple[str, str], frozenset[tuple[str, int]]] = {}
+
+    def places(self, module: str, rule: str) -> frozenset[tuple[str, int]]:
+        """Return file and row of each clause that holds; none if that can't be found out."""
+        if (module, rule) not in self._known:
+            try:
+                told = self._policy.explain(
+                    f"data.policy.{module}.{rule}",
+                    self._document,
+                    deadline_seconds=EVALUATION_SECONDS,
+                    mode="conditions",
+                )
+            except EvaluationError:
+                return frozenset()
+            self._known[module, rule] = frozenset(
+                (clause.file, clause.row) for clause in told.clauses if clause.matched
+            )
+        return self._known[module, rule]
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A composed decision, with the places of the rules that produced it."""
+    """A composed decision, with the places of the rules that produced it.
+
+    Attributes:
+        decision: what the policy decided.
+        rules: the policy's rules.
+        input: what it decided about.
+        holding: tells which of several rules of one code hold; without it, all of them are named.
+    """
 
     decision: PolicyDecision
     rules: RuleIndex
     input: Mapping[str, Json]
+    holding: Holding | None = None
 
     def reasons(self) -> Iterator[tuple[Reason, str]]:
-        """Yield each reason of the decision with the places of the rules that may have produced it."""
+        """Yield each reason of the decision with the places of the rules that produced it."""
         granting = GRANTING[Operation(self.input["operation"])]
         allowed = self.decision.allowed
         for reason in self.decision.granted_by if allowed else self.decision.denials:
             rule, code = (granting, reason.code) if allowed else _denying(reason)
             module = reason.module.removeprefix("policy.")
-            known = self.rules.knows(module, rule)
-            yield reason, self.rules.locate(module, rule, code) if known else ""
+            yield reason, written(self._producing(module, rule, code))
+
+    def _producing(self, module: str, rule: str, code: str) -> Sequence[RuleSite]:
+        sites = self.rules.candidates(module, rule, code)
+        if len(sites) < 2 or self.holding is None:  # noqa: PLR2004 - a choice
+            return sites
+        held = self.holding.places(module, rule)
+        return [site for site in sites if (site.file, site.row) in held] or sites
 
 
 def _denying(reason: Reason) -> tuple[str, str]:
@@ -155,7 +196,9 @@ def evaluate(engine: Engine, path: Path, options: CompileOptions, document: Mapp
     if faults:
         raise InputError(faults)
     with deciding(engine, path, options) as decide:
-        return decide(document)
+        evaluation = decide(document)
+        list(evaluation.reasons())  # what it needs of the policy, while that is there
+        return evaluation
 
 
 @contextmanager
@@ -165,13 +208,14 @@ def deciding(
     """Load the policy at ``path``; yield a function that decides about an input as the sidecar would.
 
     The input fits rego/schemas/input.json; the function raises NoDecision if it is too large. An approval in an input
-    meets the asks with its module and code.
+    meets the asks with its module and code. Ask an evaluation for its reasons while the context lasts.
 
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
     with asyncio.Runner() as loop:
-        runtime, status = loop.run(_loaded(engine, path, options))
+        provider = _Provider(engine, path, options, trusted=False)
+        runtime, status = loop.run(_loaded(provider, path))
         try:
             if not status.ready:
                 raise PolicyBrokenError(status.problems)
@@ -179,16 +223,37 @@ def deciding(
 
                 def decide(document: Mapping[str, Json]) -> Evaluation:
                     whole = with_facts(document, runtime.rules.facts)
-                    return Evaluation(loop.run(_decide(policy, whole)), runtime.rules, whole)
+                    decision = loop.run(_decide(policy, whole))
+                    holding = (
+                        Holding(provider.policy, json.dumps(whole).encode()) if provider.policy else None
+                    )
+                    return Evaluation(decision, runtime.rules, whole, holding)
 
                 yield decide
         finally:
             loop.run(runtime.close())
 
 
-async def _loaded(engine: Engine, path: Path, options: CompileOptions) -> tuple[Runtime, PolicyStatus]:
+class _Provider(FileProvider):
+    """Keeps hold of the policy that it loaded."""
+
+    policy: Policy | None = None
+
+    def load_blocking(self) -> Active:
+        """Read, check and compile.
+
+        Raises:
+            PolicyBrokenError: with every problem that was found.
+        """
+        active = super().load_blocking()
+        if isinstance(active.evaluator, EmbeddedEvaluator):
+            self.policy = active.evaluator.compiled.decision
+        return active
+
+
+async def _loaded(provider: FileProvider, path: Path) -> tuple[Runtime, PolicyStatus]:
     config = PolicyConfig(path=path, deadline_seconds=EVALUATION_SECONDS)
-    runtime = Runtime(FileProvider(engine, path, options, trusted=False), config, time.time)
+    runtime = Runtime(provider, config, time.time)
     return runtime, await runtime.reload()
 
 

@@ -19,19 +19,19 @@ UNKNOWNS = ("input.tool.arguments",)
 
 
 class EmbeddedEvaluator:
-    """Evaluates a policy that is compiled into this process."""
+    """Evaluates a policy that is compiled into this process: ``compiled``."""
 
     def __init__(self, compiled: Compiled) -> None:
-        self._compiled = compiled
+        self.compiled = compiled
 
     async def decision(self, input_json: bytes, deadline_seconds: float) -> bytes:
         """Return ``data.tabard.decision``."""
-        return await _evaluate(self._compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
+        return await _evaluate(self.compiled.decision, ENTRYPOINT, input_json, deadline_seconds)
 
     async def partial(self, query: str, input_json: bytes, deadline_seconds: float) -> Json:
         """Return the partial result."""
         try:
-            return await self._compiled.decision.partial(
+            return await self.compiled.decision.partial(
                 query, input_json, UNKNOWNS, deadline_seconds=deadline_seconds
             )
         except EvaluationError as error:
@@ -40,17 +40,17 @@ class EmbeddedEvaluator:
     @property
     def masks_records(self) -> bool:
         """Whether a module defines ``data.system.log.mask``."""
-        return self._compiled.mask is not None
+        return self.compiled.mask is not None
 
     async def mask(self, record_json: bytes, deadline_seconds: float) -> Json:
         """Return ``data.system.log.mask``."""
-        if self._compiled.mask is None:
+        if self.compiled.mask is None:
             return None
-        return json.loads(await _evaluate(self._compiled.mask, MASK, record_json, deadline_seconds))
+        return json.loads(await _evaluate(self.compiled.mask, MASK, record_json, deadline_seconds))
 
     def close(self) -> None:
         """Free the policy."""
-        self._compiled.close()
+        self.compiled.close()
 
 
 async def _evaluate(policy: Policy, entrypoint: str, input_json: bytes, deadline_seconds: float) -> bytes:

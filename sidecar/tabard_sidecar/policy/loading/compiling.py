@@ -66,6 +66,7 @@ class CompileOptions:
         bundle_keys: keys of which one must have signed the policy, if it has to be signed.
         remote: whether an OPA server evaluates the policy.
         apart: whether to compile in a process of its own first, so that no policy can take this process down.
+        whole_library: whether to compile modules of the library that the policy doesn't reach, too.
     """
 
     insecure_builtins: frozenset[str] = frozenset()
@@ -74,6 +75,7 @@ class CompileOptions:
     bundle_keys: BundleKeys | None = None
     remote: bool = False
     apart: bool = False
+    whole_library: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ def compile_policy(
     compiled: list[Policy] = []
     # The engine would read the schemas that METADATA names.
     compilable = len(parsed) == len(modules) and not findings.has("metadata_schemas")
-    for job in _jobs(parsed, modules, library_modules(index, own)) if compilable else ():
+    ours = library_modules(index, None if options.whole_library else own)
+    for job in _jobs(parsed, modules, ours) if compilable else ():
         try:
             compiled.append(_compile(engine, job, data or {}, options))
         except EngineError as error:

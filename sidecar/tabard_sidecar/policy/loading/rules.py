@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tabard_sidecar.facts import FactKind
@@ -48,12 +48,20 @@ class RuleIndex:
                 return module
         return ""
 
+    def candidates(self, module: str, rule: str, code: object = None) -> tuple[RuleSite, ...]:
+        """Return the clauses that may have produced an element, by place."""
+        sites = self.sites.get(module, {}).get(rule, ())
+        exact = tuple(site for site in sites if code is not None and site.code == code)
+        return exact or tuple(site for site in sites if site.code is None) or sites
+
     def locate(self, module: str, rule: str, code: object = None) -> str:
         """Return the places of the clauses that may have produced an element; empty if there are none."""
-        sites = self.sites.get(module, {}).get(rule, ())
-        exact = [site for site in sites if code is not None and site.code == code]
-        open_sites = [site for site in sites if site.code is None]
-        rows: dict[str, list[str]] = {}
-        for site in exact or open_sites or sites:
-            rows.setdefault(site.file, []).append(str(site.row))
-        return " or ".join(f"{file}:{','.join(numbers)}" for file, numbers in rows.items())
+        return written(self.candidates(module, rule, code))
+
+
+def written(sites: Iterable[RuleSite]) -> str:
+    """Return places as text, such as ``desk.rego:4,9 or mail.rego:2``."""
+    rows: dict[str, list[str]] = {}
+    for site in sites:
+        rows.setdefault(site.file, []).append(str(site.row))
+    return " or ".join(f"{file}:{','.join(numbers)}" for file, numbers in rows.items())
