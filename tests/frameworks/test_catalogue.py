@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from tabard_sidecar.cli import main
@@ -160,6 +162,38 @@ def test_a_server_that_sends_without_end_is_ended(sent, most, tmp_path, capfd):
     assert seconds < 40
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+FORKING = """
+import os, subprocess, sys, time
+child = [sys.executable, "-c", "import time; time.sleep(600)"]
+found = [subprocess.Popen(child, start_new_session=True).pid for _ in range(3)]
+open(sys.argv[1] + ".new", "w").write(" ".join(map(str, [os.getpid(), *found])))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, None], ids=["ctrl-c", "killed", "time-out"]
+)
+def test_no_process_of_a_server_stays(number, tmp_path):
+    """Whether the command is interrupted, is killed, or ends by itself."""
+    (tmp_path / "s.py").write_text(FORKING)
+    pids = tmp_path / "pids"
+    command = [sys.executable, "-m", "tabard_sidecar.cli", "catalogue", "from-mcp", "--timeout-seconds", "5"]
+    child = subprocess.Popen(
+        [*command, sys.executable, str(tmp_path / "s.py"), str(pids)], stderr=subprocess.PIPE, text=True
+    )
+    eventually_blocking(pids.exists)
+    if number is not None:
+        child.send_signal(number)
+    _, error = child.communicate(timeout=60)
+    assert child.returncode == {signal.SIGINT: 130, signal.SIGKILL: -9, None: 6}[number]
+    assert "Traceback" not in error
+    processes = list(map(int, pids.read_text().split()))
+    assert len(processes) == 4
+    eventually_blocking(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
 
 
 def _measured(command):

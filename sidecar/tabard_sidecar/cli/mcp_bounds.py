@@ -2,17 +2,24 @@
 
 Run as a program, it starts a server that speaks over standard input and output, passes its output on up to a number of bytes,
 and then ends it: ``python -P -m tabard_sidecar.cli.mcp_bounds BYTES COMMAND…``. The library for MCP reads lines of any length.
+Every process that the server has started ends with it, also when the one that asked is interrupted or killed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
+from tabard_sidecar.cli.process_tree import adopt_orphans, end_descendants
 from tabard_sidecar.cli.terminal import echo
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -21,6 +28,11 @@ MAX_LINES = 20_000
 """Most lines that a server may send over standard output; each is a message, also if it is none that can be read."""
 
 _PIECE_BYTES = 65_536
+_INPUT = 0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_TURN_SECONDS = 0.2
+_GRACE_SECONDS = 1.0  # less than the library for MCP waits before it ends this process
+_KILL_SECONDS = 5.0
 
 
 def within(command: Sequence[str]) -> list[str]:
@@ -84,33 +96,73 @@ def _counted(stream: Any, received: Received) -> AsyncIterable[bytes]:  # noqa: 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a server; return its exit code, or 1 if it sent too much or can't be started."""
-    most, size, lines = int(arguments[0]), 0, 0
+    """Run a server; return its exit code, or 1 if it sent too much, had to be ended, or can't be started."""
+    for number in _SIGNALS:
+        signal.signal(number, _interrupted)
+    adopt_orphans()
     try:
-        server = subprocess.Popen(list(arguments[1:]), stdout=subprocess.PIPE)  # noqa: S603 - the operator's command
-    except OSError as error:
-        echo(f"tabard: {arguments[1]}: {error.strerror}", err=True)
-        return 1
-    assert server.stdout is not None  # noqa: S101 - a pipe was asked for
-    reader = server.stdout.fileno()
-    try:
-        while piece := os.read(reader, _PIECE_BYTES):
-            size, lines = size + len(piece), lines + piece.count(b"\n")
-            if size > most:
-                raise TooMuchError(most)
-            if lines > MAX_LINES:
-                raise TooMuchError(MAX_LINES, "lines")
-            _write(piece)
-        return server.wait()
+        server = subprocess.Popen(  # noqa: S603 - the operator's command
+            list(arguments[1:]), stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert server.stdout is not None  # noqa: S101 - a pipe was asked for
+        _pass_on(server, server.stdout.fileno(), int(arguments[0]))
+        return server.poll() or 0
     except TooMuchError as error:
         echo(f"tabard: {error}", err=True)
         return 1
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        echo(f"tabard: {arguments[1]}: {error.strerror}", err=True)
+        return 1
     finally:
-        if server.poll() is None:
-            server.kill()
-        server.wait()
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        end_descendants(_KILL_SECONDS)
+
+
+def _interrupted(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _pass_on(server: subprocess.Popen[bytes], output: int, most: int) -> None:
+    """Pass a server's output on until it ends, or until a while after nobody writes to it any more.
+
+    Raises:
+        TooMuchError: it sent more than ``most`` bytes, or too many lines.
+    """
+    size = lines = 0
+    watched, leave_at = _watched(output), math.inf
+    while time.monotonic() < leave_at:
+        ready = dict(watched.poll(_TURN_SECONDS * 1000))
+        if ready.get(_INPUT) and leave_at == math.inf:
+            watched.unregister(_INPUT)
+            leave_at = time.monotonic() + _GRACE_SECONDS
+        if output not in ready:
+            if server.poll() is not None:
+                return  # what it has started may hold its output open
+            continue
+        piece = os.read(output, _PIECE_BYTES)
+        if not piece:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(_GRACE_SECONDS)
+            return
+        size, lines = size + len(piece), lines + piece.count(b"\n")
+        if size > most:
+            raise TooMuchError(most)
+        if lines > MAX_LINES:
+            raise TooMuchError(MAX_LINES, "lines")
+        _write(piece)
+
+
+def _watched(output: int) -> select.poll:
+    """Return what waits for output, and for the end of whoever writes to the server; its input itself isn't read."""
+    watched = select.poll()
+    watched.register(output, select.POLLIN)
+    with contextlib.suppress(OSError):
+        os.fstat(_INPUT)
+        watched.register(_INPUT, 0)
+    return watched
 
 
 def _write(piece: bytes) -> None:
