@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.terminal import echo, echo_json
 from tabard_sidecar.util.fresh_files import FreshFiles
+from tabard_sidecar.util.own_places import require_own_place
 
 AGENT_ID = "spiffe://local.tabard.dev/agent/quickstart"
 _LOCAL_KEY = "local-subjects.json"
@@ -24,6 +26,7 @@ _KEYS = "keys"
 
 _RUN = "run"
 _STATE = "state"
+_LOG = "decisions.jsonl"
 _LONGEST_SOCKET = "operator/tabard.health"
 _SUFFIX_BYTES = 3
 _LONGEST_ZONE = 63
@@ -54,7 +57,7 @@ keys:
 
 audit:
   sink: file
-  path: decisions.jsonl
+  path: {log}
 
 # These settings replace an identity provider in experiments. Remove them before real use:
 # `tabard serve` warns of each.
@@ -74,7 +77,7 @@ _IGNORED = f"""\
 /{_LOCAL_KEY}
 /{_RUN}/
 /{_STATE}/
-/decisions.jsonl*
+/{_LOG}*
 """
 
 
@@ -97,6 +100,7 @@ def init(directory: Path, as_json: bool) -> None:
         sockets=sockets,
         state=_STATE,
         keys=_KEYS,
+        log=_LOG,
         agent_id=AGENT_ID,
         local_key=_LOCAL_KEY,
     )
@@ -104,7 +108,7 @@ def init(directory: Path, as_json: bool) -> None:
     _refuse_existing(directory, [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
     _refuse_strangers(directory)
     try:
-        with FreshFiles() as files:
+        with FreshFiles(directory) as files:
             for name, text in texts.items():
                 files.text(directory / name, text)
             create_local_key(directory / _LOCAL_KEY)
@@ -115,7 +119,8 @@ def init(directory: Path, as_json: bool) -> None:
                 keyring.create(use)
     except (OSError, KeyringError) as error:
         where = str(getattr(error, "filename", None) or directory)
-        problem = f"can't write: {error}; nothing was left behind"
+        reason = getattr(error, "strerror", None) or error
+        problem = f"can't write: {reason}; nothing was left behind"
         raise Failure(problem, exit_codes.CONFIG, where=where) from error
     written = sorted(str(name) for name in [*texts, Path(_LOCAL_KEY), Path(_KEYS)])
     if as_json:
@@ -183,9 +188,10 @@ def _refuse_existing(directory: Path, names: list[Path]) -> None:
 def _refuse_strangers(directory: Path) -> None:
     """Refuse a folder whose content, or whose place, other users can change: a sidecar would not start with it."""
     try:
-        require_trusted(directory / "tabard.yaml")
-    except FileNotFoundError:
-        return  # all that exists on the way was checked
+        with contextlib.suppress(FileNotFoundError):  # all that exists on the way was checked
+            require_trusted(directory / "tabard.yaml")
+        for name in (_RUN, _STATE, _LOG):  # which the sidecar writes
+            require_own_place(directory, directory / name)
     except OSError as error:
         raise Failure(
             f"{error.strerror}; nothing was written", exit_codes.CONFIG, where=str(error.filename)

@@ -14,7 +14,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
 from tabard_sidecar.cli.policy_target import GUIDE, broken, catalogue_option, find_target, path_argument
-from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.authoring.editor_files import EditorFile
@@ -32,6 +32,9 @@ _COLOURS = {"written": "green", "removed": "green", "stale": "yellow", "yours": 
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit code 1 if something isn't current."
 )
+@click.option(
+    "--replace", is_flag=True, help="Serve this policy in place of the one that the folder's files are for."
+)
 @catalogue_option
 @config_options
 @json_option
@@ -42,6 +45,7 @@ def editor(  # noqa: PLR0913 - one parameter per option
     *,
     project: Path | None,
     only_check: bool,
+    replace: bool,
     catalogue_file: Path | None,
     config_file: Path | None,
     assignments: tuple[str, ...],
@@ -52,10 +56,14 @@ def editor(  # noqa: PLR0913 - one parameter per option
     Regal, the language server of every editor for Rego, gets `.regal/config.yaml`, a copy of the library in
     `.tabard` and a sample `input.json` with the arguments of the catalogue's tools. VS Code also gets
     `.vscode/settings.json`. A file that you wrote or changed is never overwritten: the command prints what it
-    lacks, and its exit code is 1. Run it again after a change of data files or the catalogue, and after an upgrade.
+    lacks, and its exit code is 1. One folder serves one policy at a time. Run the command again after a change of data files or the catalogue, and after an upgrade.
     """
     from tabard_sidecar.policy.authoring.editor import editor_files  # noqa: PLC0415
-    from tabard_sidecar.policy.authoring.editor_files import EditorFilesError, update  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.editor_files import (  # noqa: PLC0415
+        EditorFilesError,
+        OtherPolicyError,
+        update,
+    )
     from tabard_sidecar.policy.loading.sources import load_source  # noqa: PLC0415
     from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
 
@@ -64,11 +72,20 @@ def editor(  # noqa: PLR0913 - one parameter per option
     _require_beside_policy(root, config_file, assignments)
     try:
         data = load_source(target.path).data
-        files = update(root, editor_files(below, data, target.catalogue), write=not only_check)
+        wanted = editor_files(below, data, target.catalogue)
+        files = update(root, str(below), wanted, write=not only_check, replace=replace)
     except PolicyBrokenError as error:
         raise broken(error.problems, "the policy") from error
     except EditorFilesError as error:
         raise Failure(str(error), exit_codes.CONFIG, see=GUIDE) from error
+    except OtherPolicyError as error:
+        raise Failure(
+            f"this folder's files are for the policy {visible(str(error))}",
+            exit_codes.USAGE,
+            where=str(root),
+            next_step="Name a folder of its own with --project, or add --replace.",
+            see=GUIDE,
+        ) from error
     unsettled = [one for one in files if one.status.value in {"stale", "yours"}]
     if as_json:
         echo_json({"project": str(root), "current": not unsettled, "files": [_as_json(one) for one in files]})

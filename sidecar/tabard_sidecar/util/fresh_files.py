@@ -9,14 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tabard_sidecar.util.own_places import require_own_place
+
 
 class FreshFiles:
     """Writes files and folders that mustn't exist. Leaving the block by an exception removes what was written.
 
-    Modes are those that are given, less what the process's umask takes away.
+    Modes are those that are given, less what the process's umask takes away. Nothing below ``root`` is written through a
+    link, nor where strangers can change what is written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._made: list[Path] = []
         self._trees: set[Path] = set()
 
@@ -33,8 +37,10 @@ class FreshFiles:
         """Create a folder with mode 0755, and its missing parents; an existing one is left as it is.
 
         Raises:
-            OSError: one can't be created.
+            OSError: one can't be created, or something on the way is a link or others can change it.
         """
+        if path.is_relative_to(self._root):
+            require_own_place(self._root, path)
         for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
             missing.mkdir(mode=0o755)
             self._made.append(missing)
@@ -45,6 +51,7 @@ class FreshFiles:
         Raises:
             OSError: it exists or can't be created.
         """
+        self.folder(path.parent)
         path.mkdir(mode=0o700)
         self._made.append(path)
         self._trees.add(path)
@@ -53,7 +60,7 @@ class FreshFiles:
         """Write a file with mode 0644 in UTF-8.
 
         Raises:
-            OSError: it exists or can't be written.
+            OSError: it exists or can't be written, or its folder as told there.
         """
         self.folder(path.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

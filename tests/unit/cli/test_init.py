@@ -135,6 +135,51 @@ def test_a_folder_that_others_can_change_is_refused_before_anything_is_written(t
     assert f"chmod go-w {tmp_path}/open" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("link", ["policy", "policy/quickstart", "run", "state", "decisions.jsonl"])
+def test_no_link_in_the_folder_is_followed(tmp_path, capsys, link):
+    """A folder that came from elsewhere can't have files made elsewhere, by the command or by its sidecar."""
+    elsewhere, home = tmp_path / "elsewhere", tmp_path / "home"
+    elsewhere.mkdir()
+    (home / link).parent.mkdir(parents=True)
+    (home / link).symlink_to(elsewhere)
+    before = listed(tmp_path)
+    assert main(["init", str(home)]) == 3
+    assert listed(tmp_path) == before
+    error = capsys.readouterr().err
+    assert "is a link; the command follows none" in error
+    assert str(home / link) in error
+
+
+def test_a_folder_within_that_others_can_change_is_refused(tmp_path, capsys):
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy").chmod(0o777)
+    before = listed(tmp_path)
+    assert main(["init", str(tmp_path)]) == 3
+    assert listed(tmp_path) == before
+    assert f"chmod go-w {tmp_path}/policy" in capsys.readouterr().err
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path, capsys):
+    """It is the one that the user names."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to("home")
+    assert main(["init", str(tmp_path / "link")]) == 0
+    assert (tmp_path / "home/policy").is_dir()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("target", ["policy/more", "policy/more/more.rego"])
+def test_no_link_in_a_policy_is_followed(tmp_path, capsys, target):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / target).parent.mkdir(parents=True)
+    (tmp_path / target).symlink_to(elsewhere / "x" if target.endswith("rego") else elsewhere)
+    before = listed(tmp_path)
+    assert main(["policy", "new", "more", "--into", str(tmp_path / "policy")]) != 0
+    assert listed(tmp_path) == before
+    capsys.readouterr()
+
+
 def test_a_module_that_can_not_be_written_leaves_nothing_behind(tmp_path, monkeypatch, capsys):
     policy = tmp_path / "policy"
     shutil.copytree("rego/examples/quickstart/policy", policy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,9 +103,8 @@ def test_a_module_that_the_library_lost_is_removed_and_an_authors_own_stays(proj
     own.write_text("package tabard.lib.own\n")
     listed = project / ".tabard/editor.json"
     document = json.loads(listed.read_text())
-    digest = "f3bb1a40bd7a9c2f1b7ba5a32ad2bc8c9cbd6ba0e4be93b7c0f8d5b6b5a7e2c1"
-    document["files"][".tabard/rego/tabard/lib/own.rego"] = digest
-    document["files"][".tabard/rego/tabard/lib/gone.rego"] = _digest(gone)
+    document["files"][".tabard/rego/tabard/lib/own.rego"] = {**listed_as(own), "sha256": "0"}
+    document["files"][".tabard/rego/tabard/lib/gone.rego"] = listed_as(gone)
     listed.write_text(json.dumps(document))
     editor(project)
     assert (gone.exists(), own.exists()) == (False, True)
@@ -162,7 +162,7 @@ def test_a_list_that_lies_names_nothing_outside(project):
     outside = project / "mine.txt"
     outside.write_text("mine")
     listed = project / ".tabard/editor.json"
-    listed.write_text(json.dumps({"files": {"mine.txt": _digest(outside), "../x": "0", "/etc/passwd": 1}}))
+    listed.write_text(json.dumps({"files": {"mine.txt": listed_as(outside), "../x": "0", "/etc/passwd": 1}}))
     editor(project)
     assert outside.read_text() == "mine"
 
@@ -172,5 +172,46 @@ def test_a_bundle_is_refused(tmp_path):
     assert editor(tmp_path).exit_code == exit_codes.USAGE
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def listed_as(path: Path) -> dict[str, object]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"sha256": digest, "inode": path.lstat().st_ino, "changed_ns": path.lstat().st_ctime_ns}
+
+
+@pytest.mark.parametrize("copied", [".vscode/settings.json", ".regal/config.yaml", "input.json"])
+def test_a_folder_from_elsewhere_claims_no_file(project, tmp_path_factory, copied):
+    """Its list names a file with its digest, as it was written elsewhere; only who wrote it here may replace it."""
+    editor(project)
+    there = tmp_path_factory.mktemp("there") / "project"
+    shutil.copytree(project, there)
+    listed = there / ".tabard/editor.json"
+    document = json.loads(listed.read_text())
+    (there / copied).write_text("{}\n")
+    before = document["files"][copied]
+    document["files"][copied] = {**before, "sha256": hashlib.sha256(b"{}\n").hexdigest()}
+    listed.write_text(json.dumps(document))
+    assert statuses(there)[copied] == "yours"
+    assert (there / copied).read_text() == "{}\n"
+    document["files"][copied] = before["sha256"]
+    listed.write_text(json.dumps(document))
+    assert statuses(there)[copied] == "yours"
+
+
+def test_a_second_policy_does_not_take_the_settings_of_the_first(project):
+    """It is refused with both ways out; a policy that is gone holds nothing."""
+    editor(project)
+    shutil.copytree(project / "policy", project / "other")
+    settings = project / ".vscode/settings.json"
+    before = settings.read_text()
+    for options in ([], ["--check"]):
+        result = CliRunner().invoke(policy, ["editor", str(project / "other"), *options])
+        assert result.exit_code == exit_codes.USAGE
+        assert "are for the policy policy" in result.output
+        assert "--project" in result.output
+        assert "--replace" in result.output
+    assert settings.read_text() == before
+    replaced = CliRunner().invoke(policy, ["editor", str(project / "other"), "--replace"])
+    assert replaced.exit_code == exit_codes.OK
+    assert "/other" in settings.read_text()
+    shutil.rmtree(project / "other")
+    assert editor(project).exit_code == exit_codes.OK
+    assert settings.read_text() == before

@@ -15,7 +15,7 @@ from tabard_sidecar.policy.values import Json
 OWN = ".tabard"
 """The folder of what an author never changes: the library, the schemas, and the list of what was written."""
 LISTED = f"{OWN}/editor.json"
-"""The list of what was written, with the SHA-256 of each file."""
+"""The list of what was written, with SHA-256, inode and time of each file."""
 _LIBRARY = f"{OWN}/rego"
 _SCHEMAS = f"{OWN}/schemas"
 _SAMPLE_TIME = 1_767_614_400.0

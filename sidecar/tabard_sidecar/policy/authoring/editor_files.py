@@ -6,20 +6,20 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from tabard.files import read_regular
-from tabard.trust import UntrustedFileError, require_trusted, require_trusted_status
+from tabard.files import RefusedFileError, read_regular
+from tabard.trust import require_trusted
 
 from tabard_sidecar.policy.authoring.editor import LISTED, OWN
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_yaml
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.own_places import require_own_place
 
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -54,20 +54,46 @@ class EditorFile:
     missing: Json = None
 
 
-def update(root: Path, wanted: Mapping[str, str], *, write: bool) -> list[EditorFile]:
+class OtherPolicyError(Exception):
+    """The folder's files are for another policy of it, which the text names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What an earlier run wrote: for which policy, and of each file its digest, inode and time.
+
+    A folder that came from elsewhere can't know the latter, so its list claims no file.
+    """
+
+    policy: str = ""
+    files: Mapping[str, Json] = field(default_factory=dict)
+
+    def has(self, root: Path, path: str, held: str) -> bool:
+        """Tell whether an earlier run wrote this text to this very file."""
+        return path in self.files and self.files[path] == _entry(root, path, held)
+
+
+def update(
+    root: Path, policy: str, wanted: Mapping[str, str], *, write: bool, replace: bool = False
+) -> list[EditorFile]:
     """Write what is absent, and what an earlier run wrote if it is unchanged; return what became of each file.
 
     Args:
         root: the folder that the editor opens.
+        policy: the policy's folder below ``root``.
         wanted: the text of each file by its path below ``root``.
         write: False to change nothing.
+        replace: whether this policy takes the place of another one.
 
     Raises:
         EditorFilesError: as its description.
+        OtherPolicyError: the files are for another policy, which is still there.
     """
     with _refusing(root):
         require_trusted(root)
     listed = _listed(root)
+    if listed.policy not in {"", policy} and not replace and (root / listed.policy).is_dir():
+        raise OtherPolicyError(listed.policy)
     found = [_examined(root, path, text, listed) for path, text in wanted.items()]
     found += [
         EditorFile(path, Status.STALE)
@@ -77,15 +103,15 @@ def update(root: Path, wanted: Mapping[str, str], *, write: bool) -> list[Editor
     if not write:
         return found
     found = [_settled(root, one, wanted.get(one.path)) for one in found]
-    _write(root, LISTED, _text_of_list(root, wanted, found, listed))
+    _write(root, LISTED, _text_of_list(root, policy, wanted, found, listed))
     return found
 
 
-def _examined(root: Path, path: str, text: str, listed: Mapping[str, str]) -> EditorFile:
+def _examined(root: Path, path: str, text: str, listed: _Listed) -> EditorFile:
     held = _read(root, path)
     if held == text:
         return EditorFile(path, Status.CURRENT)
-    if held is None or path.startswith(f"{OWN}/") or _digest(held) == listed.get(path):
+    if held is None or path.startswith(f"{OWN}/") or listed.has(root, path, held):
         return EditorFile(path, Status.STALE)
     missing = _missing(_parsed(text), _parsed(held))
     return EditorFile(path, Status.CURRENT) if missing is None else EditorFile(path, Status.YOURS, missing)
@@ -127,31 +153,40 @@ def _own_files(root: Path) -> Iterator[str]:
             yield (Path(folder) / name).relative_to(root).as_posix()
 
 
-def _is_ours(root: Path, path: str, listed: Mapping[str, str]) -> bool:
+def _is_ours(root: Path, path: str, listed: _Listed) -> bool:
     held = _read(root, path)
-    return held is not None and _digest(held) == listed.get(path)
+    return held is not None and listed.has(root, path, held)
 
 
-def _listed(root: Path) -> dict[str, str]:
+def _listed(root: Path) -> _Listed:
     text = _read(root, LISTED)
     try:
         document: Any = json.loads(text) if text else {}
     except (ValueError, RecursionError):
-        return {}
-    files = document.get("files") if isinstance(document, dict) else None
-    return {str(path): str(digest) for path, digest in files.items()} if isinstance(files, dict) else {}
+        return _Listed()
+    policy, files = (
+        (document.get("policy"), document.get("files")) if isinstance(document, dict) else ("", {})
+    )
+    return _Listed(policy if isinstance(policy, str) else "", files if isinstance(files, dict) else {})
 
 
 def _text_of_list(
-    root: Path, wanted: Mapping[str, str], found: list[EditorFile], listed: Mapping[str, str]
+    root: Path, policy: str, wanted: Mapping[str, str], found: list[EditorFile], listed: _Listed
 ) -> str:
     """Return the list: what this run or an earlier one wrote, if it is unchanged."""
     files = {
-        one.path: _digest(wanted[one.path])
+        one.path: _entry(root, one.path, wanted[one.path])
         for one in found
         if one.status is Status.WRITTEN or (one.path in wanted and _is_ours(root, one.path, listed))
     }
-    return json.dumps({"files": dict(sorted(files.items()))}, indent=2) + "\n"
+    return json.dumps({"policy": policy, "files": dict(sorted(files.items()))}, indent=2) + "\n"
+
+
+def _entry(root: Path, path: str, text: str) -> Json:
+    """Return what the list says of a file with this text. No program sets the time at which an inode changed."""
+    status = (root / path).lstat()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"sha256": digest, "inode": status.st_ino, "changed_ns": status.st_ctime_ns}
 
 
 def _read(root: Path, path: str) -> str | None:
@@ -172,31 +207,15 @@ def _read(root: Path, path: str) -> str | None:
 
 
 def _require_own(root: Path, path: str) -> None:
-    """Refuse links, and what strangers can change: neither may lead the command to files elsewhere.
-
-    Only who is trusted can then put a link there between this check and the writing.
-
-    Raises:
-        EditorFilesError: as told.
-    """
-    current = root
-    for part in Path(path).parts:
-        current /= part
-        try:
-            status = current.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        if stat.S_ISLNK(status.st_mode):
-            raise EditorFilesError(f"{current} is a link; the command follows none")
-        with _refusing(current):
-            require_trusted_status(current, status)
+    with _refusing(root / path):
+        require_own_place(root, root / path)
 
 
 @contextlib.contextmanager
 def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
-    except UntrustedFileError as error:
+    except RefusedFileError as error:
         raise EditorFilesError(f"{error.filename or path} {error.strerror}") from error
     except OSError as error:
         raise EditorFilesError(f"{path} can't be examined: {error.strerror}") from error
@@ -228,7 +247,3 @@ def _unchanged(file: Path, text: str) -> bool:
         return file.read_text(encoding="utf-8") == text
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -160,7 +160,7 @@ def write_module(folder: Path, name: str) -> Written:
             raise ScaffoldError(f"{path} exists already; nothing was written")
     words = {"name": name, "title": name.replace("_", " "), "host": name.replace("_", "-")}
     try:
-        with FreshFiles() as files:
+        with FreshFiles(folder) as files:
             for path, text in texts.items():
                 files.text(path, text.format_map(words))
     except OSError as error:
