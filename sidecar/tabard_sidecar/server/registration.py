@@ -114,7 +114,10 @@ class _Registrar:
         """Do nothing: the same methods come as registered handlers, by name."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
-        """Register the methods of one service."""
+        """Register the methods of one service, as generic handlers.
+
+        gRPC keeps a task for every registered method, and with each request it begins to wait for all of them anew.
+        """
         changed = {
             name: handler._replace(
                 request_deserializer=partial(self._intake.read, handler.request_deserializer)
@@ -122,4 +125,3 @@ class _Registrar:
             for name, handler in handlers.items()
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, changed),))
-        self._server.add_registered_method_handlers(service, changed)

@@ -10,7 +10,7 @@ import pytest
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
 from tabard.authz.v1 import types_pb2
-from tabard_sidecar.server.registration import Intake, Large, Unread
+from tabard_sidecar.server.registration import Intake, Large, Unread, lenient
 
 Request = authorization_pb.AuthorizeRequest
 
@@ -43,6 +43,25 @@ def test_small_messages_are_not_counted():
     """Their number is bounded."""
     intake = Intake(0)
     assert all(isinstance(intake.read(Request.FromString, raw(1000)), Request) for _ in range(1000))
+
+
+async def test_waiting_for_a_request_costs_the_same_for_any_number_of_methods(tmp_path):
+    """gRPC begins with each request to wait for all registered methods anew, so none is registered."""
+    waiting = []
+    for serves in (False, True):
+        before = asyncio.all_tasks()
+        server = grpc.aio.server()
+        if serves:
+            servicer = authorization_grpc.AuthorizationServiceServicer()
+            authorization_grpc.add_AuthorizationServiceServicer_to_server(
+                servicer, lenient(server, Intake(1))
+            )
+        server.add_insecure_port(f"unix:{tmp_path}/s")
+        await server.start()
+        await asyncio.sleep(0.05)
+        waiting.append(len(asyncio.all_tasks() - before))
+        await server.stop(None)
+    assert waiting[0] == waiting[1]
 
 
 @pytest.fixture
