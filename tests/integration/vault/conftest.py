@@ -1,0 +1,83 @@
+"""A real Vault and a real PostgreSQL, set up by the commands of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tabard import handles
+
+from tests.support.vault_server import (
+    PostgresServer,
+    TokenIssuer,
+    VaultServer,
+    dev_vault,
+    make_token,
+    postgres_server,
+)
+
+IDP = "https://idp.example.org"
+SIDECAR = "spiffe://example.org/ns/support/sa/support-agent"
+
+
+@pytest.fixture(scope="session")
+def token_issuer() -> Iterator[TokenIssuer]:
+    """Signs the sidecars' tokens."""
+    issuer = TokenIssuer()
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The database ``orders``, with two orders of Alice and one of Bob."""
+    with postgres_server() as server:
+        server.psql(
+            "INSERT INTO orders (issuer, subject, item) VALUES "
+            f"('{IDP}', 'alice', 'a lamp'), ('{IDP}', 'alice', 'a chair'), ('{IDP}', 'bob', 'a desk')"
+        )
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vault(token_issuer: TokenIssuer, postgres: PostgresServer) -> Iterator[VaultServer]:
+    """The Vault of docs/vault.md."""
+    with dev_vault() as server:
+        server.set_up(token_issuer, postgres)
+        yield server
+
+
+Lease = dict[str, Any]
+
+
+@pytest.fixture
+def sidecar(vault: VaultServer, token_issuer: TokenIssuer):
+    """A client with the sidecar's login."""
+    return vault.login(token_issuer.token("tabard"))
+
+
+@pytest.fixture
+def reaper(vault: VaultServer, token_issuer: TokenIssuer):
+    """A client with the reaper's login."""
+    return vault.login(token_issuer.token("tabard-reaper"), role="tabard-reaper")
+
+
+@pytest.fixture
+def lease(vault: VaultServer, sidecar) -> Callable[..., Lease]:
+    """Gets a login of the database for a person, by the steps of the sidecar; all tokens end with the test."""
+    tokens = []
+
+    def get(
+        person: str = "alice", *, task: str = "task-1", agent: str = SIDECAR, role: str = "orders-read"
+    ) -> Lease:
+        name = handles.login_handle(issuer=IDP, subject=person, task_id=task, agent_id=agent)
+        token = make_token(sidecar, name)
+        tokens.append(token["accessor"])
+        client = vault.client(token["client_token"])
+        made = client.read(f"database/creds/{role}")
+        return made | {"token": token, "client": client}
+
+    yield get
+    for accessor in tokens:
+        vault.client().adapter.post("/v1/auth/token/revoke-accessor", json={"accessor": accessor})
