@@ -126,7 +126,7 @@ def _interrupted(number: int, _frame: object) -> NoReturn:
 
 
 def _pass_on(server: subprocess.Popen[bytes], output: int, most: int) -> None:
-    """Pass a server's output on until it ends, or until a while after nobody writes to it any more.
+    """Pass a server's output on until it ends, or until a while after the last writer has gone.
 
     Raises:
         TooMuchError: it sent more than ``most`` bytes, or too many lines.
@@ -156,7 +156,7 @@ def _pass_on(server: subprocess.Popen[bytes], output: int, most: int) -> None:
 
 
 def _watched(output: int) -> select.poll:
-    """Return what waits for output, and for the end of whoever writes to the server; its input itself isn't read."""
+    """Return what waits for output, and for the end of those that write to the server; its input itself isn't read."""
     watched = select.poll()
     watched.register(output, select.POLLIN)
     with contextlib.suppress(OSError):

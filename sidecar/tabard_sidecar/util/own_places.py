@@ -1,4 +1,4 @@
-"""Keeps what a command writes below the folder that was named, whoever made that folder's content."""
+"""Keeps what a command writes below the folder that was named, also if a stranger made that folder's content."""
 
 from __future__ import annotations
 
