@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from tabard_sidecar.facts import FactKind
@@ -262,6 +263,14 @@ class Catalogue(Protocol):
         ...
 
 
+class Withdrawal(StrEnum):
+    """What became of a credential whose answer isn't given."""
+
+    NOTHING_ISSUED = "nothing_issued"  # proven, so what was reserved for it is released
+    ENDED = "ended"  # it was issued, and is of no use any more
+    UNCLEAR = "unclear"  # it may have been issued, and ends by itself
+
+
 class CredentialIssuer(Protocol):
     """Issues, verifies and describes credentials of one kind."""
 
@@ -280,11 +289,20 @@ class CredentialIssuer(Protocol):
         ...
 
     async def issue(self, request: CredentialRequest) -> IssuedCredential:
-        """Issue a credential.
+        """Issue a credential, within a time that the issuer bounds. Whatever this raises, :meth:`withdraw` follows.
 
         Raises:
             NoDecision: the issuer's backend or key can't be reached.
+            Refused: the issuer offers no such credential.
         """
+        ...
+
+    def commit(self, request: CredentialRequest) -> None:
+        """Note that the decision is recorded and its answer leaves now. Returns at once and never raises."""
+        ...
+
+    async def withdraw(self, request: CredentialRequest) -> Withdrawal:
+        """End the credential of a request whose answer isn't given, and tell whether there was one. Never raises."""
         ...
 
     def inspect(self, value: str) -> Introspection:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from tabard_sidecar.credentials.claims import check_size
+from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import IssuedCredential
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ class ComputingIssuer(ABC):
             expires_at=float(expires_at),
             uses=request.uses,
         )
+
+    def commit(self, request: CredentialRequest) -> None:  # noqa: B027 - nothing is to be done
+        """Do nothing: the credential leaves with the answer."""
+
+    async def withdraw(self, request: CredentialRequest) -> Withdrawal:  # noqa: ARG002
+        """Do nothing: the credential never left this process."""
+        return Withdrawal.NOTHING_ISSUED
 
     @abstractmethod
     def inspect(self, value: str) -> Introspection:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from tabard_sidecar.credentials import Issuers
 from tabard_sidecar.grants import IndexedGrant, clamp_credential
-from tabard_sidecar.interfaces import Clock, Observer
+from tabard_sidecar.interfaces import Clock, CredentialIssuer, Observer, Withdrawal
 from tabard_sidecar.model import (
     Agent,
     CredentialRequest,
@@ -16,6 +17,9 @@ from tabard_sidecar.model import (
 )
 from tabard_sidecar.pipeline.recorder import DecisionRecorder
 from tabard_sidecar.util.ids import new_id
+
+MOST_ISSUE_SECONDS = 60.0
+"""How long an issuer may take. It bounds its own time; this is for one that fails to."""
 
 
 class PendingCredential:
@@ -57,7 +61,35 @@ class PendingCredential:
         if computed is not None:
             return computed
         with observer.stage("issue"):
-            return await self._issuer.issue(self.request)
+            issuance = RunningIssuance(self._issuer, self.request)
+            recorder.taken.issuing(issuance)
+            return await issuance.issued()
+
+
+class RunningIssuance:
+    """A credential that another system issues. It goes on if the caller goes away, so that it is known what to end."""
+
+    def __init__(self, issuer: CredentialIssuer, request: CredentialRequest) -> None:
+        self._issuer = issuer
+        self._request = request
+        self._running = asyncio.create_task(issuer.issue(request))
+
+    async def issued(self) -> IssuedCredential:
+        """Return the credential; see :meth:`CredentialIssuer.issue`."""
+        return await asyncio.shield(self._running)
+
+    def commit(self) -> None:
+        """Tell the issuer that the answer leaves now."""
+        self._issuer.commit(self._request)
+
+    async def withdraw(self) -> Withdrawal:
+        """Wait until issuing has ended, and end the credential."""
+        # Its error was raised by issued(), unless the caller had gone.
+        await asyncio.wait((self._running,), timeout=MOST_ISSUE_SECONDS)
+        if not self._running.done():
+            self._running.cancel()
+            await asyncio.wait((self._running,))
+        return await self._issuer.withdraw(self._request)
 
 
 class CredentialIssuance:

@@ -23,14 +23,13 @@ from tabard_sidecar.model import (
     Subject,
     VerifiedGrant,
 )
+from tabard_sidecar.pipeline.taken import TRIES_AFTER, Taken
 from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
 
 _RECORD_BYTES = 8 * 1024
 """More than a decision's records take beside their input."""
-TRIES_AFTER = (0.0, 0.05, 0.2, 1.0)
-"""Seconds after which a reservation is released whose caller has gone: it may reach the store late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,7 @@ class DecisionRecorder:
         self._request_id = request_id
         self._policy_revision = ""
         self._input: JsonText | None = None
-        self._effects: dict[str, Any] = {}
-        self._asking_for: dict[str, Any] | None = None
-        self._undo: Callable[[], Awaitable[bool]] | None = None
+        self.taken = Taken()
         self._began = False
         self._kept: Answer | None = None
         self._intended = False
@@ -118,7 +115,7 @@ class DecisionRecorder:
     def renews(self, old: Introspection) -> None:
         """Note the verified credential that is to be renewed, and the tool for which it was issued."""
         self._tool = old.tool
-        self._effects |= {
+        self.taken.effects |= {
             "renews": old.credential_id,
             "tool": old.tool,
             "server": str(old.claims.get("tabard_server", "")),
@@ -150,14 +147,13 @@ class DecisionRecorder:
     ) -> None:
         """Note what is about to be reserved: charges by budget, labels, ids of approvals, facts by name.
 
-        ``undo`` releases it, and returns False if it isn't there. Follow with :meth:`took` or :meth:`took_nothing`; if
-        neither comes, it is unknown whether the store took it.
+        ``undo`` releases it, and returns False if it isn't there. Follow with :meth:`Taken.took` or
+        :meth:`Taken.took_nothing`; if neither comes, it is unknown whether the store took it.
 
         Raises:
             NoDecision: see :meth:`begin`.
         """
         self.begin()
-        self._undo = undo
         wanted: dict[str, Any] = {}
         if charges:
             wanted["charges"] = dict(charges)
@@ -167,31 +163,17 @@ class DecisionRecorder:
             wanted["approvals"] = list(approvals)
         if facts:
             wanted["facts"] = dict(facts)
-        self._asking_for = wanted
-
-    def took(self) -> None:
-        """Note that it was reserved."""
-        self._effects |= self._asking_for or {}
-        self._asking_for = None
-
-    def took_nothing(self) -> None:
-        """Note that it wasn't reserved."""
-        self._undo = self._asking_for = None
+        self.taken.take(undo, wanted)
 
     def inherited(self, labels: Collection[str]) -> None:
         """Note labels that a new task has from earlier ones."""
         if labels:
-            self._effects["labels"] = sorted(labels)
-
-    def gave_back(self) -> None:
-        """Note that charges, approvals and facts were released; labels stay."""
-        self._undo = None
-        for name in ("charges", "approvals", "facts"):
-            self._effects.pop(name, None)
+            self.taken.effects["labels"] = sorted(labels)
 
     def keeps(self, answer: Answer) -> Answer:
         """Note that a repeated request may get this answer, so that it stands whatever happens now; return it."""
-        self._kept, self._undo = answer, None
+        self._kept = answer
+        self.taken.keep()
         return answer
 
     @property
@@ -204,37 +186,13 @@ class DecisionRecorder:
         """Whether a failure from now on leaves something behind that needs a record."""
         return self._began or self._intended
 
-    @property
-    def unsure(self) -> bool:
-        """Whether it is unknown if the store took what was asked for."""
-        return self._asking_for is not None
-
-    @property
-    def took_something(self) -> bool:
-        """Whether there is something to give back."""
-        return self._undo is not None
-
     async def give_back(self, tries_after: Collection[float] = TRIES_AFTER[:1]) -> None:
         """Release what was taken for an answer that isn't given.
 
         ``tries_after`` are the seconds before each try, if it is unknown whether the store took it. If the store can't be
         asked, the record says what may have been taken.
         """
-        undo, self._undo = self._undo, None
-        wanted, self._asking_for = self._asking_for, None
-        if undo is None:
-            return
-        unknown = wanted is not None
-        for pause in tries_after if unknown else TRIES_AFTER[:1]:
-            await asyncio.sleep(pause)
-            with suppress(NoDecision):
-                if await undo():
-                    self._effects |= wanted or {}
-                    self.gave_back()
-                    return
-                unknown = False
-        if unknown and wanted:
-            self._effects["may_have_taken"] = wanted
+        await self.taken.give_back(tries_after)
 
     async def settle(self, error: BaseException, tries_after: Collection[float] = TRIES_AFTER[:1]) -> None:
         """Give back what was taken for a decision that failed, and record that; an answer that was kept is recorded.
@@ -250,11 +208,11 @@ class DecisionRecorder:
 
     def made(self, grant: VerifiedGrant) -> None:
         """Note which task was started, or which holder it was handed to: the task's id and the new link."""
-        self._effects |= {"task_id": grant.task.id, "link": grant.holder_id}
+        self.taken.effects |= {"task_id": grant.task.id, "link": grant.holder_id}
 
     def asked_for(self, approval_ids: Collection[str]) -> None:
         """Note the approvals that were requested."""
-        self._effects["approvals_asked"] = list(approval_ids)
+        self.taken.effects["approvals_asked"] = list(approval_ids)
 
     def deny(self, *reasons: Reason) -> Decision:
         """Return a deny with these reasons."""
@@ -294,7 +252,7 @@ class DecisionRecorder:
             await self._close_unverified(decision, None)
             return
         record = self._outcome(answer)
-        if self._grant is None and not self._effects and (answer.replayed or not decision.allowed):
+        if self._grant is None and not self.taken.effects and (answer.replayed or not decision.allowed):
             # With one person's token any number of these can come.
             await self._close_unverified(decision, record)
             return
@@ -315,7 +273,7 @@ class DecisionRecorder:
             # The record belongs to the decision that the first request got.
             self.decision_id, self._policy_revision = decision.decision_id, decision.policy_revision
             result["replayed"] = True
-        return self._record("outcome", result | self._effects)
+        return self._record("outcome", result | self.taken.effects)
 
     async def _close_unverified(self, decision: Decision, verified: DecisionRecord | None) -> None:
         reason = decision.reasons[0]
@@ -376,13 +334,16 @@ class DecisionRecorder:
 
 def _described(credential: CredentialRequest | IssuedCredential) -> dict[str, Any]:
     """Return what is recorded of a credential; never its value."""
-    return {
+    described: dict[str, Any] = {
         "id": credential.credential_id,
         "kind": credential.kind,
         "audience": credential.audience,
         "scopes": list(credential.scopes),
         "expires_at": int(credential.expires_at),
     }
+    if isinstance(credential, CredentialRequest) and credential.role:
+        described["role"] = credential.role
+    return described
 
 
 def _reason_of(error: BaseException) -> Reason:

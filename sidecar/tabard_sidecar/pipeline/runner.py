@@ -10,7 +10,8 @@ from typing import Any
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Clock, DecisionLog, Observer
 from tabard_sidecar.model import Operation
-from tabard_sidecar.pipeline.recorder import TRIES_AFTER, Answer, DecisionRecorder
+from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder
+from tabard_sidecar.pipeline.taken import TRIES_AFTER
 
 
 class DecisionRunner:
@@ -57,7 +58,7 @@ class DecisionRunner:
             answer = await work(recorder)
         except Refused as refusal:
             answer = Answer(recorder.refused(refusal))
-            if recorder.took_something:
+            if recorder.taken.something:
                 await self._apart(recorder.give_back())
         except (Exception, asyncio.CancelledError) as error:
             await self._failed(recorder, error)
@@ -67,11 +68,12 @@ class DecisionRunner:
                 await recorder.close(answer)
         except asyncio.CancelledError as error:
             # Not recorded, so not given either: nothing is cancelled after a record was written.
-            await self._apart(recorder.settle(error) if recorder.took_something else recorder.close(answer))
+            await self._apart(recorder.settle(error) if recorder.taken.something else recorder.close(answer))
             raise
         except Exception:
             await self._apart(recorder.give_back())
             raise
+        recorder.taken.commit()
         self._observer.decided(
             operation,
             answer.decision,
@@ -93,7 +95,7 @@ class DecisionRunner:
         error.add_note(f"decision {recorder.decision_id}")
         if isinstance(error, asyncio.CancelledError):
             await self._apart(recorder.settle(error, TRIES_AFTER))
-        elif recorder.unsure:
+        elif recorder.taken.unsure:
             # The store doesn't answer; the caller needn't wait for it once more.
             self._start(recorder.settle(error, TRIES_AFTER[-1:]))
         else:

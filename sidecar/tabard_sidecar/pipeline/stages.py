@@ -151,7 +151,7 @@ async def reserve(  # noqa: PLR0913, PLR0917
     with stages.observer.stage("reserve"):
         reserved = await reservations.reserve(call, state, decision, recorder.decision_id, credential)
     if reserved.state is ReserveState.DONE:
-        recorder.took()
+        recorder.taken.took()
     else:
-        recorder.took_nothing()
+        recorder.taken.took_nothing()
     return reserved

@@ -7,6 +7,7 @@ import json
 
 import pytest
 import tabard
+from tabard_sidecar.pipeline import issuing
 from tabard_sidecar.server.revisions import ShownRevisions
 
 from tests.support.policy import around_decide
@@ -158,6 +159,7 @@ async def test_a_caller_that_goes_away_before_its_credential_is_made_pays_nothin
         finally:
             stopped.set()
 
+    monkeypatch.setattr(issuing, "MOST_ISSUE_SECONDS", 0.5)
     monkeypatch.setattr(issuer, "compute", lambda _request: None)
     monkeypatch.setattr(issuer, "issue", hang)
     with pytest.raises(tabard.TabardError):
