@@ -14,6 +14,7 @@ from tabard_sidecar.policy.loading.ast import Place, Rule, place
 from tabard_sidecar.policy.loading.bounds import Fields, Fits, Many, Origin, SetValue, Shape, Unknown, Values
 from tabard_sidecar.policy.loading.literals import MAX_NEAR, nearest
 from tabard_sidecar.policy.loading.program import Path, Source
+from tabard_sidecar.policy.loading.ranges import described
 from tabard_sidecar.policy.loading.shapes import field_of, keys_of
 from tabard_sidecar.policy.values import Json
 
@@ -21,6 +22,7 @@ UNLISTED = "data_unlisted"
 """Code of the warning that keys aren't compared with data."""
 
 _SHOWN = 12
+_JSON_TYPES = {int: {"integer", "number"}, float: {"number"}, str: {"string"}, list: {"array"}}
 _ALMOST = 0.7
 
 
@@ -35,6 +37,10 @@ class Finding(NamedTuple):
     message: str
     next_step: str
     origin: Origin | None
+
+
+UNSTARTED = Origin()
+"""Origin of findings about facts that are read before a task starts."""
 
 
 @dataclass(slots=True)
@@ -61,7 +67,7 @@ class Sink:
         for _, sink in clauses:
             found = {finding.origin for finding in sink.findings}
             for origin in found - told:
-                looking = [others for looks, others in clauses if origin in looks]
+                looking = [others for looks, others in clauses if origin in looks or origin is UNSTARTED]
                 if all(any(other.origin == origin for other in others.findings) for others in looking):
                     self.findings += [finding for finding in sink.findings if finding.origin == origin]
                     told.add(origin)
@@ -105,6 +111,10 @@ def _never(value: Json, shape: Fits, origin: Origin | None, frame: Frame) -> Fin
     allowed = [one for each in shape.schemas for one in each.get("enum") or each.get("x-globs") or ()]
     texts = sorted(str(one) for one in allowed)
     message = f"{what} is never {_shown(value)}"
+    bounds = described(shape.schemas)
+    if not allowed and bounds and shape.schemas[0].get("type") in _JSON_TYPES.get(type(value), ()):
+        step = schema.get("x-step") or "Correct the value, or remove the condition"
+        return Finding(frame.at, "value_unknown", f"{message}: it is {bounds}", step, origin)
     if not allowed or not isinstance(value, str):
         kinds = sorted({str(each.get("type")) for each in shape.schemas})
         return Finding(
@@ -244,6 +254,55 @@ def lookup_mismatch(types: frozenset[str], keys: frozenset[str], origin: Origin 
     message = f"looks up a {by} in what is an {where}, so it never finds anything"
     step = "Write the data as an object whose keys are looked up, or find an item with `in`; an index comes from to_number"
     frame.sink.add(Finding(frame.at, "type_mismatch", message, step, origin), frame)
+
+
+def operand_mismatch(name: str, given: str, taken: str, origin: Origin | None, frame: Frame) -> None:
+    """Note a call of a builtin with an operand, or with items of one, of a type that it never takes."""
+    message = f"{name} gets {given}, and takes {taken} there, so it never has a value"
+    step = "Give it what it takes, or use another builtin"
+    frame.sink.add(Finding(frame.at, "type_mismatch", message, step, origin), frame)
+
+
+def constant_order(sign: str, value: Json, shape: Fits, origin: Origin | None, frame: Frame) -> None:
+    """Note a comparison by order that gives the same for every value of a part of the input, such as "never <"."""
+    what = shape.schemas[0].get("x-what", "the input")
+    bounds = described(shape.schemas)
+    message = f"{what} is {sign} {_shown(value)}" + (f": it is {bounds}" if bounds else "")
+    step = "Correct the value, or remove the condition"
+    frame.sink.add(Finding(frame.at, "value_unknown", message, step, origin), frame)
+
+
+def always_holds(shape: Fits, frame: Frame) -> None:
+    """Note a condition that is only a value which is always there; 0 and empty collections aren't false."""
+    what = shape.schemas[0].get("x-what", "the input")
+    message = (
+        f"{what} alone always holds as a condition: it is always there, and 0 and [] aren't false in Rego"
+    )
+    step = "Compare it, as in facts.value(…) > 0 or facts.size(…) > 0"
+    frame.sink.add(Finding(frame.at, "always_holds", message, step, None), frame)
+
+
+def read_before_start(frame: Frame) -> None:
+    """Note a read of facts by a rule that starts a task."""
+    message = (
+        "a rule that starts a task reads facts, and no task has any before it starts: all of them are empty"
+    )
+    step = "Remove the condition; what must hold for all tasks of a person, the backend has to check"
+    frame.sink.add(Finding(frame.at, "fact_unstarted", message, step, UNSTARTED), frame)
+
+
+def wrong_pattern(kinds: frozenset[str], pattern: str, frame: Frame) -> None:
+    """Note a pattern of another type than the term that it takes apart."""
+    message = f"takes {' or '.join(sorted(kinds))} apart as {pattern}, so it never matches"
+    frame.sink.add(Finding(frame.at, "type_mismatch", message, "Correct the pattern", None), frame)
+
+
+def inexact_pattern(shape: Fits, names: Sequence[str], frame: Frame) -> None:
+    """Note an object pattern without some of the names that the object always has: such a pattern never matches."""
+    what = shape.schemas[0].get("x-what", "the input")
+    message = f"{what} always has {', '.join(map(repr, names))}, too, so the pattern never matches"
+    step = f"Read the name itself, as in {what}.{names[0] if names else 'name'}"
+    frame.sink.add(Finding(frame.at, "input_unknown", message, step, None), frame)
 
 
 def _shown(value: Json) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tabard_sidecar.policy.loading import operators
+from tabard_sidecar.policy.loading import operators, type_tests
 from tabard_sidecar.policy.loading.bounds import (
     ANY,
     Fields,
@@ -21,9 +21,18 @@ from tabard_sidecar.policy.loading.bounds import (
     TooLargeError,
     Values,
 )
-from tabard_sidecar.policy.loading.finding import Finding, Frame, Sink, too_large
+from tabard_sidecar.policy.loading.finding import (
+    UNSTARTED,
+    Finding,
+    Frame,
+    Sink,
+    always_holds,
+    mismatch,
+    read_before_start,
+    too_large,
+)
 from tabard_sidecar.policy.loading.program import Clause, Path, Program, Source, input_of
-from tabard_sidecar.policy.loading.shapes import fits, items_of, kinds, same, union
+from tabard_sidecar.policy.loading.shapes import certain, fits, items_of, kinds, same, uncertain, union
 from tabard_sidecar.policy.loading.terms import SCALARS, Terms, parts_of
 from tabard_sidecar.policy.values import Json
 
@@ -52,6 +61,7 @@ class Flow(Terms):
         super().__init__(program)
         self.labels: set[str] = set()
         self._values: dict[Path, Shape] = {}
+        self._started: dict[Path, bool] = {}
         self._arguments: dict[Path, list[Shape]] = {}
         self._open: set[Path] = set()
         self._calls: dict[tuple[object, ...], _Call] = {}
@@ -117,7 +127,8 @@ class Flow(Terms):
                     keys += named[:1]
                 key, value = head.get("key"), head.get("value")
                 shapes = [self.term(term, inner) for term in (key, value) if term is not None]
-                results.append(shapes[-1] if shapes else _TRUE)
+                value_ = shapes[-1] if shapes else _TRUE
+                results.append(value_ if _unconditional(node) else uncertain(value_))
             node = node.get("else")
         return results
 
@@ -140,6 +151,8 @@ class Flow(Terms):
         """Return the bound of a rule's value."""
         if frame.replaced or path in self._open:
             return ANY
+        if frame.input is self.program.started and self._reads_facts(path):
+            read_before_start(frame)
         if path not in self._values:
             self._open.add(path)
             try:
@@ -147,6 +160,24 @@ class Flow(Terms):
             finally:
                 self._open.discard(path)
         return self._values[path]
+
+    def _reads_facts(self, path: Path) -> bool:
+        """Tell whether each clause of a rule reads facts, so that it means nothing before a task starts."""
+        if path not in self._started:
+            self._started[path] = False
+            clauses = [
+                clause
+                for clause in self.program.clauses.get(path, ())
+                if not clause.rule.node.get("default") and clause.rule.shape != "a function"
+            ]
+            found = []
+            for clause in clauses:
+                sink = self._sink(quiet=False)
+                started = self.program.started
+                self._clause(clause, Frame(clause.source, {}, sink, started, calls=(path,)), None)
+                found.append(any(finding.origin is UNSTARTED for finding in sink.findings))
+            self._started[path] = bool(found) and all(found)
+        return self._started[path]
 
     def _whole(self, path: Path, frame: Frame) -> Shape:
         """Return the bound of what clauses state about a path together, of which some may name keys below it."""
@@ -242,18 +273,30 @@ class Flow(Terms):
             replaced = tuple(self._target(target["target"], frame) for target in targets)
             frame = replace(frame, replaced=(*frame.replaced, *replaced))
         if isinstance(terms, list):
-            if operators.excludes(self, terms, frame, negated=bool(expression.get("negated"))):
+            if type_tests.excludes(self, terms, frame, negated=bool(expression.get("negated"))):
+                self._never_of_type(terms, frame)
                 return False
-            operators.call(self, terms, frame)
+            self._alone(operators.call(self, terms, frame), frame)
             if not expression.get("negated") and not targets:
-                operators.narrow(terms, frame)
+                type_tests.narrow(terms, frame)
         elif "symbols" in terms:
             self._some(terms["symbols"], frame)
         elif "domain" in terms:
             self._every(terms, frame)
         else:
-            self.term(terms, frame)
+            self._alone(self.term(terms, frame), frame)
         return True
+
+    def _never_of_type(self, terms: list[Json], frame: Frame) -> None:
+        """Find a test of a type that a part of the input never passes; one of a parameter is for other calls, too."""
+        shape = self.term(terms[1], frame) if terms[1].get("type") in {"call", "ref"} else ANY
+        if certain(shape):
+            mismatch(kinds(shape) or frozenset(), frozenset({type_tests.tested(terms)}), None, frame)
+
+    def _alone(self, shape: Shape, frame: Frame) -> None:
+        """Find a condition that is nothing but a value which is always there."""
+        if isinstance(shape, Fits) and certain(shape):
+            always_holds(shape, frame)
 
     def _target(self, target: Json, frame: Frame) -> Path:
         parts = target["value"] if target.get("type") == "ref" else [target]
@@ -281,6 +324,17 @@ class Flow(Terms):
         self.bind(variables[-1], items_of(collection), frame)
         if len(variables) > 1:
             self.bind(variables[0], self.keys(collection), frame)
+
+
+def _unconditional(node: Json) -> bool:
+    """Tell whether a clause has neither conditions nor parameters that only some arguments fit."""
+    plain = all(
+        expression.get("terms", {}).get("value") is True and not expression.get("negated")
+        if isinstance(expression.get("terms"), dict)
+        else False
+        for expression in node.get("body") or []
+    )
+    return plain and all(each.get("type") == "var" for each in node["head"].get("args") or [])
 
 
 def _may_equal(wanted: Shape, shape: Shape) -> bool:

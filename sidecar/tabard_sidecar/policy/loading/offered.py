@@ -13,7 +13,6 @@ from typing import Protocol
 
 from tabard.caveats import CAVEATS
 
-from tabard_sidecar.facts import FactKind
 from tabard_sidecar.policy.loading.argument_types import types_of
 from tabard_sidecar.policy.loading.bounds import Fields, Listed, Many, SetValue, Shape, Values
 from tabard_sidecar.policy.loading.flow import Flow
@@ -188,7 +187,7 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 def input_schema(
-    base: Mapping[str, Json], names: Offered, modules: Iterable[str], facts: Mapping[str, FactKind]
+    base: Mapping[str, Json], names: Offered, modules: Iterable[str], facts: Mapping[str, Json]
 ) -> Mapping[str, Json]:
     """Return the input's schema with what is known of this policy's input: every value that a field can have.
 
@@ -196,7 +195,7 @@ def input_schema(
         base: the contract's schema.
         names: what is offered.
         modules: names of the policy's modules.
-        facts: those that grants note.
+        facts: schema of the facts that grants note.
     """
     root: dict[str, Json] = _marked(base, "input")
     specs = list(names.outside.tools or ())
@@ -236,7 +235,7 @@ def input_schema(
     if names.outside.claims is not None:
         step = "Correct the name, or add it to kept_claims of the issuer"
         _close(fields["subject"]["properties"]["claims"], names.outside.claims, "claim_unknown", step)
-    fields["task"]["properties"]["facts"] = _facts(facts)
+    fields["task"]["properties"]["facts"] = facts
     calls = fields["history"]["properties"]["calls"]["items"]["properties"]
     labels = [fields["history"]["properties"]["labels"]["items"], calls["labels"]["items"]]
     for each in labels:
@@ -247,17 +246,6 @@ def input_schema(
         allowed = {text for label in names.labels for text in (label, _REPORTED + label)}
         _limit(each, allowed, "label_unknown", step)
     return root
-
-
-def _facts(facts: Mapping[str, FactKind]) -> dict[str, Json]:
-    what = "input.task.facts"
-    elements = {"type": "string", "x-what": f"an element of {what}"}
-    found: dict[str, Json] = {"type": "object", "x-what": what, "x-written": True}
-    _close(found, facts, "fact_unknown", "Correct the name, or note the fact in a grant")
-    for name, kind in facts.items():
-        shape = {"type": "array", "items": elements} if kind is FactKind.SET else {"type": "integer"}
-        found["properties"][name] = {**shape, "x-what": f"{what}.{name}", "x-chosen": True}
-    return found
 
 
 _RECORD_TEXTS = (

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
-from tabard_sidecar.policy.loading import passing
+from tabard_sidecar.policy.loading import passing, walking
 from tabard_sidecar.policy.loading.bounds import (
     ANY,
     Fits,
@@ -20,23 +19,35 @@ from tabard_sidecar.policy.loading.bounds import (
 )
 from tabard_sidecar.policy.loading.finding import (
     Frame,
+    constant_order,
     lookup_mismatch,
     mismatch,
     mixed_types,
     require_written,
     unknown_key,
 )
+from tabard_sidecar.policy.loading.operands import check_operands, operands_of
 from tabard_sidecar.policy.loading.patterns import may_match_glob, may_match_regex
 from tabard_sidecar.policy.loading.program import Path, Program, builtin_results
-from tabard_sidecar.policy.loading.shapes import common_origin, fits, is_literal, items_of, kind_of, kinds
+from tabard_sidecar.policy.loading.ranges import count_of, flipped, order
+from tabard_sidecar.policy.loading.shapes import (
+    certain,
+    common_origin,
+    fits,
+    is_literal,
+    items_of,
+    kind_of,
+    kinds,
+    same,
+)
 from tabard_sidecar.policy.values import Json
 
-_ORDER = frozenset({"gt", "gte", "lt", "lte"})
+_SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_ORDER = frozenset(_SIGNS)
 _COMPARISONS = _ORDER | {"equal", "neq"}
 _COLLECTIONS = frozenset({"array", "object", "set"})
 _KEYS = {"array": frozenset({"number"}), "object": frozenset({"string"})}
 """Types of the keys of arrays, and of objects of JSON."""
-_TESTS = {f"is_{kind}": kind for kind in ("array", "boolean", "null", "number", "object", "set", "string")}
 _PARTS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": lambda value, text: text in value,
     "endswith": str.endswith,
@@ -77,6 +88,10 @@ class Flow(Protocol):
         """Return the bound of what a function returns."""
         ...
 
+    def equate(self, target: Json, shape: Shape, frame: Frame) -> None:
+        """Bind a variable or pattern to a value, or compare a term with it."""
+        ...
+
 
 def name_of(called: Json) -> str:
     """Return the name of a called builtin."""
@@ -91,14 +106,21 @@ def call(flow: Flow, terms: list[Json], frame: Frame) -> Shape:
     path = _path(flow, terms[0], frame)
     if path is None and name.startswith("internal.member_"):
         return _member(flow, operands, frame)
-    shapes = [flow.term(operand, frame) for operand in operands]
     if path is not None:
-        return flow.function(path, shapes, frame)
+        return flow.function(path, [flow.term(operand, frame) for operand in operands], frame)
+    if name == "walk" and len(operands) == _PAIR:
+        return walking.walk(flow, operands, frame)
+    target = operands.pop() if len(operands) == (operands_of(name) or 0) + 1 else None
+    shapes = [flow.term(operand, frame) for operand in operands]
+    check_operands(name, shapes, frame)
     known = _builtin(flow, name, shapes, frame)
     result = builtin_results().get(name)
-    if known is None and result is not None:
-        known = Fits(({"x-what": name, **result},))
-    return ANY if known is None else known
+    if known is None:
+        known = ANY if result is None else Fits(({"x-what": name, **result},))
+    if target is None:
+        return known
+    flow.equate(target, known, frame)
+    return ANY
 
 
 def _builtin(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape | None:
@@ -124,7 +146,15 @@ def _builtin(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape 
         found = _joined(shapes)
     elif len(shapes) == _PAIR:
         found = _passed(flow, name, shapes, frame)
+    else:
+        found = _counted(name, shapes)
     return found
+
+
+def _counted(name: str, shapes: list[Shape]) -> Shape | None:
+    """Return the bound of the number of items of a part of the input."""
+    whole = shapes[0] if name == "count" and shapes else None
+    return Fits(tuple(map(count_of, whole.schemas)), whole.chosen_by) if isinstance(whole, Fits) else None
 
 
 def _passed(flow: Flow, name: str, shapes: list[Shape], frame: Frame) -> Shape | None:
@@ -182,10 +212,8 @@ def _assign(flow: Flow, name: str, operands: list[Json], frame: Frame) -> Shape:
     pattern = name == "assign" or left.get("type") in {"array", "object"}
     if pattern or flow.unbound(left, frame):
         flow.bind(left, flow.term(right, frame), frame)
-    elif flow.unbound(right, frame):
-        flow.bind(right, flow.term(left, frame), frame)
     else:
-        compare("equal", flow.term(left, frame), flow.term(right, frame), frame)
+        flow.equate(right, flow.term(left, frame), frame)
     return ANY
 
 
@@ -234,11 +262,13 @@ def compare(name: str, left: Shape, right: Shape, frame: Frame) -> None:
         compare(name, part, counterpart, frame)
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Values) and one.origin is not None and isinstance(other, Fits):
-            _compare_literals(name, one, other, frame)
+            _compare_literals(flipped(name) if one is left else name, one, other, frame)
             return
         if name in {"equal", "neq"} and isinstance(other, Values) and other.named and _origin(one):
             _compare_names(one, other, frame)
             return
+    if name in {"equal", "neq"} and isinstance(left, Fits) and isinstance(right, Fits):
+        _compare_listed(left, right, frame)
     types = [_without_null(kinds(side)) for side in (left, right)]
     if name in _ORDER:
         _find_mixed(left, types[0], types[1], frame)
@@ -271,6 +301,23 @@ def _compare_literals(name: str, literals: Values, other: Fits, frame: Frame) ->
     for value in alike or literals.items:
         if not fits(value, other) and (name not in _ORDER or not alike):
             frame.sink.never(value, other, literals.origin, frame)
+    if name in _ORDER and alike:
+        _compare_order(name, literals, alike, other, frame)
+
+
+def _compare_order(name: str, literals: Values, values: list[Json], other: Fits, frame: Frame) -> None:
+    """Find an order between a part of the input and literals that never holds, or always."""
+    found = {order(name, schema, value) for schema in other.schemas for value in values}
+    if found == {False} or (found == {True} and certain(other)):
+        sign = f"{'always' if True in found else 'never'} {_SIGNS[name]}"
+        constant_order(sign, values[0], other, literals.origin, frame)
+
+
+def _compare_listed(left: Fits, right: Fits, frame: Frame) -> None:
+    """Find two parts of the input whose listed values have none in common."""
+    ours, theirs = (passing.listed(side) for side in (left, right))
+    if ours and theirs and not any(same(one, other) for one in ours for other in theirs):
+        frame.sink.never(theirs[0], left, None, frame)
 
 
 def _without_null(types: frozenset[str] | None) -> frozenset[str] | None:
@@ -292,29 +339,6 @@ def _blamed(shape: Shape) -> Origin | None:
     return shape.chosen_by if isinstance(shape, Fits) else _origin(shape)
 
 
-def narrow(terms: list[Json], frame: Frame) -> None:
-    """Let a variable of data have only values of the type that a test asks for."""
-    kind = _TESTS.get(name_of(terms[0]))
-    if kind is None or len(terms) != _PAIR or terms[1].get("type") != "var":
-        return
-    name = str(terms[1]["value"])
-    known = frame.variables.get(name)
-    if isinstance(known, Values) and known.origin is None and len(kinds(known) or ()) > 1:
-        items = tuple(item for item in known.items if kind_of(item) == kind)
-        frame.variables[name] = replace(known, items=items, types=[], below={})
-
-
-def excludes(flow: Flow, terms: list[Json], frame: Frame, *, negated: bool) -> bool:
-    """Tell whether an expression is a test of a type that the value can't pass."""
-    kind = _TESTS.get(name_of(terms[0]))
-    if kind is None or len(terms) != _PAIR:
-        return False
-    types = kinds(flow.term(terms[1], frame))
-    if not types:
-        return False
-    return types == frozenset({kind}) if negated else kind not in types
-
-
 def _get(flow: Flow, shapes: list[Shape], frame: Frame) -> Shape:
     """Return the bound of object.get: an array is a path; a key that is nowhere always gives the default."""
     found, key, default = shapes
@@ -333,6 +357,11 @@ def _get(flow: Flow, shapes: list[Shape], frame: Frame) -> Shape:
         return ANY
     for step in key.items[0] if isinstance(key.items[0], list) else [key.items[0]]:
         found = flow.under(found, Values((step,), key.origin), frame)
+    return found if certain(found) else _or_default(found, default)
+
+
+def _or_default(found: Shape, default: Shape) -> Shape:
+    """Return the bound of a part of the input, or of a default where it isn't there."""
     types = kinds(default)
     if not isinstance(found, Fits) or types is None:
         return ANY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tabard_sidecar.policy.loading.bounds import Fields, Fits, Listed, Many, SetValue, Shape, Values
-from tabard_sidecar.policy.loading.shapes import is_literal, items_of, union
+from tabard_sidecar.policy.loading.shapes import is_literal, items_of, kinds, union
 from tabard_sidecar.policy.values import Json
 
 Under = Callable[[Shape, Shape], Shape]
@@ -70,7 +70,11 @@ def joined_arrays(left: Shape, right: Shape) -> Shape:
 
 
 def pairs(left: Shape, right: Shape) -> list[tuple[Shape, Shape]]:
-    """Return the items of two written arrays of one length that have to be equal; none if they aren't known."""
+    """Return the items that have to be equal in two written arrays of one length, or in a written collection and another."""
+    for whole, part in ((left, right), (right, left)):
+        if isinstance(whole, Many) and is_literal(part) and kinds(part) == frozenset({whole.kind}):
+            items = _keys(part.items[0]) if whole.kind != "object" else ()
+            return [(whole.item, Values((item,), part.origin)) for item in items]
     sides = [_items(side) for side in (left, right)]
     if sides[0] is None or sides[1] is None or len(sides[0]) != len(sides[1]):
         return []
@@ -83,3 +87,10 @@ def _items(shape: Shape) -> list[Shape] | None:
     if is_literal(shape) and isinstance(shape.items[0], list):
         return [Values((item,), shape.origin) for item in shape.items[0]]
     return None
+
+
+def listed(shape: Fits) -> list[Json]:
+    """Return the values that the schemas of a part of the input list; none unless each of them lists its own."""
+    found = [schema.get("enum") for schema in shape.schemas]
+    known = [values for values in found if isinstance(values, list)]
+    return [value for values in known for value in values] if len(known) == len(found) else []

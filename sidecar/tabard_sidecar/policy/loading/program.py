@@ -52,6 +52,7 @@ class Program:
         input: bound of the input.
         tools: bound of the input by tool, for rules that name the tools they are about.
         record: bound of a decision record, the input of ``system.log``.
+        started: bound of the input of rules that start a task.
         optional: paths of data that may be missing; ``*`` stands for any one key.
         branches: the constant keys that heads name below a rule, such as ``a`` of ``_limit.a := 1``, by its path.
     """
@@ -64,6 +65,7 @@ class Program:
     optional: frozenset[Path] = field(default=frozenset())
     branches: Mapping[Path, frozenset[str]] = field(default_factory=dict)
     record: Fits = field(default=Fits(({},)))
+    started: Fits = field(default=Fits(({},)))
 
     def has(self, path: Path) -> bool:
         """Tell whether a rule, or the beginning of a rule's path below its package, is called so."""
@@ -117,10 +119,13 @@ def _source(file: str, node: Node, *, own: bool) -> Source:
 
 
 def input_of(program: Program, clause: Clause) -> Fits:
-    """Return the bound of the input of a clause: if it names its tools, they alone count."""
+    """Return the bound of the input of a clause: if it names its tools or its operation, they alone count."""
     if clause.source.package[:1] == ("system",):
         return program.record
-    names = named_tools(clause.rule.node.get("body") or [])
+    body = clause.rule.node.get("body") or []
+    if clause.rule.name == "start" or _named(body, ("input", "operation")) == {"start_task"}:
+        return program.started
+    names = named_tools(body)
     schemas = [program.tools[name] for name in names if name in program.tools]
     return Fits(tuple(schemas)) if schemas else program.input
 
@@ -138,6 +143,11 @@ _COMPARISON = 3  # operator and two sides
 
 def named_tools(body: list[Json]) -> set[str]:
     """Return the names with one of which ``input.tool.name`` has to be equal; empty if there is no such condition."""
+    return _named(body, ("input", "tool", "name"))
+
+
+def _named(body: list[Json], path: Path) -> set[str]:
+    """Return the texts with one of which a part of the input has to be equal; empty if there is no such condition."""
     for expression in body:
         terms = expression.get("terms")
         plain = not expression.get("negated") and not expression.get("with") and isinstance(terms, list)
@@ -146,11 +156,11 @@ def named_tools(body: list[Json]) -> set[str]:
         called = ".".join(str(part.get("value")) for part in terms[0]["value"])
         if called in {"equal", "eq"}:
             for one, other in ((terms[1], terms[2]), (terms[2], terms[1])):
-                if _is_tool_name(one) and other.get("type") == "string":
+                if _is_path(one, path) and other.get("type") == "string":
                     return {other["value"]}
         if (
             called == "internal.member_2"
-            and _is_tool_name(terms[1])
+            and _is_path(terms[1], path)
             and terms[2].get("type") in {"array", "set"}
         ):
             members = terms[2]["value"]
@@ -159,12 +169,8 @@ def named_tools(body: list[Json]) -> set[str]:
     return set()
 
 
-def _is_tool_name(term: Json) -> bool:
-    return term.get("type") == "ref" and [part.get("value") for part in term["value"]] == [
-        "input",
-        "tool",
-        "name",
-    ]
+def _is_path(term: Json, path: Path) -> bool:
+    return term.get("type") == "ref" and [part.get("value") for part in term["value"]] == list(path)
 
 
 def _constant(path: Path) -> Path:

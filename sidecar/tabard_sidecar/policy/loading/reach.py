@@ -10,6 +10,7 @@ from tabard_sidecar.facts import FactKind
 from tabard_sidecar.policy.loading.ast import Node, Place, place
 from tabard_sidecar.policy.loading.bounds import Fits, Listed, Shape, Values
 from tabard_sidecar.policy.loading.contradictions import contradictions
+from tabard_sidecar.policy.loading.fact_bounds import facts_schema, unstarted
 from tabard_sidecar.policy.loading.finding import UNLISTED
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.literals import nearest
@@ -66,11 +67,12 @@ def check_reach(
     flow = Flow(program)
     names, facts = offered(flow, labels, outside), noted(flow)
     known = {path[1] for path in program.clauses if path[:1] == ("policy",) and len(path) > 1}
-    whole = input_schema(schema("input"), names, known, facts.kinds)
+    whole = input_schema(schema("input"), names, known, facts_schema(facts.facts))
     program = replace(
         program,
         input=Fits((whole,)),
         record=Fits((record_schema(whole),)),
+        started=Fits((unstarted(whole),)),
         tools=by_tool(whole, outside.tools),
     )
     problems = tuple(_problems(Flow(program), names, facts, said if data is not None else {}))

@@ -7,7 +7,9 @@ shape passes can never be true.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import TypeGuard
 
 from tabard.caveats import glob_matches
@@ -26,6 +28,7 @@ from tabard_sidecar.policy.loading.bounds import (
     Unknown,
     Values,
 )
+from tabard_sidecar.policy.loading.ranges import admits
 from tabard_sidecar.policy.values import Json
 
 _MAX_LITERALS = 100_000
@@ -272,7 +275,7 @@ def _field_of_schemas(shape: Fits, key: Json) -> Shape | None:
         if stated == "object" and isinstance(key, str):
             part = schema.get("properties", {}).get(key, schema.get("additionalProperties", True))
         elif stated == "array" and isinstance(key, int):
-            part = schema.get("items", True)
+            part = _item(schema, key)
         if part is True:
             return OF_INPUT
         if isinstance(part, Mapping):
@@ -280,12 +283,22 @@ def _field_of_schemas(shape: Fits, key: Json) -> Shape | None:
     return Fits(tuple(found)) if found else None
 
 
+def _item(schema: Mapping[str, Json], index: int) -> Json:
+    """Return the schema of what stands at an index; False if nothing does. Of a sorted list the first ones stand before."""
+    if not 0 <= index < schema.get("maxItems", inf):
+        return False
+    found = schema.get("items", True)
+    if schema.get("x-sorted") and isinstance(found, Mapping) and "enum" in found:
+        return {**found, "enum": sorted(found["enum"])[index:]}
+    return found
+
+
 def _below(shape: Values, key: str) -> tuple[str, ...]:
     return (*shape.path, key) if shape.origin is None else ()
 
 
 def fits(value: Json, shape: Fits) -> bool:
-    """Tell whether a literal fits one of the schemas, as far as type and listed values go."""
+    """Tell whether a literal fits one of the schemas, as far as type, listed values and bounds go."""
     return any(_fits(value, schema) for schema in shape.schemas)
 
 
@@ -299,8 +312,23 @@ def _fits(value: Json, schema: Mapping[str, Json]) -> bool:
     globs = schema.get("x-globs")
     if globs is not None and not any(glob_matches(glob, value) for glob in globs):
         return False
+    inner = schema.get("items")
+    if isinstance(value, list) and isinstance(inner, Mapping) and not all(_fits(one, inner) for one in value):
+        return False
     allowed = schema.get("enum")
-    return not isinstance(allowed, list) or value in allowed
+    return admits(value, schema) and (not isinstance(allowed, list) or value in allowed)
+
+
+def certain(shape: Shape) -> bool:
+    """Tell whether a term always has a value, and one that isn't false."""
+    return isinstance(shape, Fits) and all(schema.get("x-always") for schema in shape.schemas)
+
+
+def uncertain(shape: Shape) -> Shape:
+    """Return the bound of a term that has a value only if some conditions hold."""
+    if not isinstance(shape, Fits) or not any(schema.get("x-always") for schema in shape.schemas):
+        return shape
+    return replace(shape, schemas=tuple({**schema, "x-always": False} for schema in shape.schemas))
 
 
 def same(left: Json, right: Json) -> bool:

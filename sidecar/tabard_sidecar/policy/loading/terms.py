@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 
-from tabard_sidecar.policy.loading import operators
+from tabard_sidecar.policy.loading import operators, taking_apart
 from tabard_sidecar.policy.loading.ast import Node, constant
 from tabard_sidecar.policy.loading.bounds import (
     ANY,
@@ -28,6 +28,7 @@ from tabard_sidecar.policy.loading.finding import (
     Frame,
     missing_key,
     misspelt_key,
+    read_before_start,
     require_written,
     unlisted_data,
 )
@@ -81,11 +82,22 @@ class Terms:
 
     def bind(self, pattern: Json, shape: Shape, frame: Frame) -> None:
         """Give the variables of a pattern their bounds."""
+        taking_apart.check_pattern(pattern, shape, frame)
         for part, inner in parts_of(pattern, shape):
             if part.get("type") == "var":
                 frame.variables[part["value"]] = inner
             elif part is not pattern:
                 operators.compare("equal", self.term(part, frame), inner, frame)
+
+    def equate(self, target: Json, shape: Shape, frame: Frame) -> None:
+        """Bind a variable or a pattern with variables to a value, or compare a term with it."""
+        if self.unbound(target, frame):
+            self.bind(target, shape, frame)
+            return
+        written = self.term(target, frame)
+        if target.get("type") in {"array", "object"} and not is_literal(written):
+            self.bind(target, shape, frame)
+        operators.compare("equal", shape, written, frame)
 
     def unbound(self, term: Json, frame: Frame) -> bool:
         """Tell whether a term is a variable that has no bound by now, nor is the name of a rule or an import."""
@@ -282,6 +294,7 @@ class Terms:
 
     def _field(self, shape: Shape, key: Json, origin: Origin | None, frame: Frame) -> Shape | None:
         found = field_of(shape, key)
+        _require_started(found, frame)
         if isinstance(shape, Values) and shape.origin is None:
             path = (*shape.path, str(key))
             self.touched.add(path)
@@ -310,6 +323,12 @@ class Terms:
         return found
 
 
+def _require_started(found: Shape | None, frame: Frame) -> None:
+    """Find a read of facts by a rule that starts a task."""
+    if isinstance(found, Fits) and any(schema.get("x-unstarted") for schema in found.schemas):
+        read_before_start(frame)
+
+
 def _string(text: str, near: Node) -> Node:
     return {"type": "string", "value": text, "location": near.get("location")}
 
@@ -319,7 +338,7 @@ def parts_of(pattern: Json, shape: Shape) -> Iterator[tuple[Json, Shape]]:
     kind, value = pattern.get("type"), pattern.get("value")
     if kind == "array":
         for index, part in enumerate(value):
-            inner = field_of(shape, index) if isinstance(shape, Values) else None
+            inner = field_of(shape, index) if isinstance(shape, Values | Fits) else None
             if isinstance(shape, Listed):
                 inner = shape.items[index] if index < len(shape.items) else None
             yield from parts_of(part, ANY if inner is None else inner)
