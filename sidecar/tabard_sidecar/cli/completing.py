@@ -84,6 +84,15 @@ def _waiting(asked: Operator) -> Iterator[tuple[str, str]]:
         yield approval.approval_id, approval.code
 
 
+def _leases(asked: Operator) -> Iterator[tuple[str, str]]:
+    from tabard.authz.v1 import lease_operator_service_pb2 as pb  # noqa: PLC0415
+    from tabard.authz.v1 import lease_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
+
+    stub = pb_grpc.LeaseOperatorServiceStub(asked.channel)
+    for lease in asked.call(stub.ListLeases, pb.ListLeasesRequest(limit=_MOST)).leases:
+        yield lease.credential_id, lease.role
+
+
 def _links(asked: Operator) -> Iterator[tuple[str, str]]:
     from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
@@ -127,6 +136,7 @@ def _decisions(config_file: Path | None) -> _Found:
 
 
 complete_link = _asking(_links)
+complete_lease = _asking(_leases)
 complete_tool = _from_file(_tools)
 complete_decision = _from_file(_decisions)
 complete_task = _of_tasks(lambda task: (task.task_id, task.workload))

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tabard_sidecar import exit_codes
-from tabard_sidecar.cli.completing import complete_agent, complete_link, complete_person, complete_task
+from tabard_sidecar.cli.completing import (
+    complete_agent,
+    complete_lease,
+    complete_link,
+    complete_person,
+    complete_task,
+)
 from tabard_sidecar.cli.framing import Screen, quoted, screen
 from tabard_sidecar.cli.operator import operator, operator_option
 from tabard_sidecar.cli.options import json_option
@@ -52,7 +58,7 @@ def revoke() -> None:
 @_revoking
 def task(task_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke a whole task, permanently."""
-    _revoke(sidecar, as_json=as_json, reason=reason, task_id=task_id)
+    revoke_target(sidecar, as_json=as_json, reason=reason, task_id=task_id)
 
 
 @revoke.command()
@@ -63,7 +69,7 @@ def link(link_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
 
     `tabard tasks tree TASK` shows the links of a task.
     """
-    _revoke(sidecar, as_json=as_json, reason=reason, link_id=link_id)
+    revoke_target(sidecar, as_json=as_json, reason=reason, link_id=link_id)
 
 
 @revoke.command()
@@ -75,7 +81,7 @@ def agent(agent_id: str, *, ttl: float | None, reason: str, sidecar: Target, as_
 
     The revocation lasts until it is lifted or --ttl has passed.
     """
-    _revoke(sidecar, as_json=as_json, reason=reason, ttl=ttl, agent_id=agent_id)
+    revoke_target(sidecar, as_json=as_json, reason=reason, ttl=ttl, agent_id=agent_id)
 
 
 @revoke.command()
@@ -92,20 +98,21 @@ def subject(  # noqa: PLR0913 - one parameter per option
 
     Remembered for revocation.subject_retention_seconds, or --ttl.
     """
-    _revoke(sidecar, as_json=as_json, reason=reason, ttl=ttl, subject=(issuer, subject_id))
+    revoke_target(sidecar, as_json=as_json, reason=reason, ttl=ttl, subject=(issuer, subject_id))
 
 
 @revoke.command()
-@click.argument("credential_id", metavar="ID")
+@click.argument("credential_id", metavar="ID", shell_complete=complete_lease)
 @_revoking
 def credential(credential_id: str, *, reason: str, sidecar: Target, as_json: bool) -> None:
     """Revoke one credential by its id (jti), with all of its renewals.
 
     Introspection reports it as inactive, and with it every credential that it was renewed to or
     renewed itself; none of them can be renewed. The holder may still authorize the call again.
-    Backends that don't introspect accept them until they expire.
+    Backends that don't introspect accept them until they expire. A credential that another system
+    issued is ended there.
     """
-    _revoke(sidecar, as_json=as_json, reason=reason, credential_id=credential_id)
+    revoke_target(sidecar, as_json=as_json, reason=reason, credential_id=credential_id)
 
 
 @revoke.command(name="list")
@@ -222,9 +229,14 @@ def _targets(target: dict[str, Any]) -> dict[str, Any]:
     return target
 
 
-def _revoke(
+def revoke_target(
     sidecar: Target, *, as_json: bool, reason: str, ttl: float | None = None, **target: object
 ) -> None:
+    """Revoke one target, named as in ``RevokeRequest``, for ``ttl`` seconds, and print what that does.
+
+    Raises:
+        Failure: no sidecar answered, or it refused.
+    """
     from google.protobuf.duration_pb2 import Duration as DurationMessage  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2 as pb  # noqa: PLC0415
     from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc  # noqa: PLC0415

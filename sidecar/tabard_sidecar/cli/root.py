@@ -36,6 +36,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Show, approve or deny calls that wait for a person.",
     ),
     "tasks": ("tabard_sidecar.cli.tasks", "tasks", "Show the zone's tasks and their events."),
+    "leases": (
+        "tabard_sidecar.cli.leases",
+        "leases",
+        "Show and end what vaults issued for calls.",
+    ),
     "revoke": ("tabard_sidecar.cli.revoke", "revoke", "Revoke access at once."),
     "state": ("tabard_sidecar.cli.state", "state", "Check and compact the state store."),
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),

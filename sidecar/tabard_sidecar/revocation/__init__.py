@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.revocation.feed import RevocationFeed
     from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
     from tabard_sidecar.revocation.impact import Impact
+    from tabard_sidecar.revocation.lease_views import LeaseViews
     from tabard_sidecar.revocation.pruning import pruner
     from tabard_sidecar.revocation.targets import own_credential_target, subject_target
     from tabard_sidecar.revocation.task_views import TaskViews
@@ -25,6 +26,7 @@ __all__ = [
     "HookRunner",
     "Impact",
     "LeaseHook",
+    "LeaseViews",
     "Receipt",
     "RevocationAdmin",
     "RevocationChecks",
@@ -44,6 +46,7 @@ __getattr__ = late_names(
         "HookRunner": "hooks",
         "Impact": "impact",
         "LeaseHook": "hooks",
+        "LeaseViews": "lease_views",
         "Receipt": "admin",
         "RevocationAdmin": "admin",
         "RevocationChecks": "checks",

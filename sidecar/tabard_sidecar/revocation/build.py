@@ -10,6 +10,7 @@ from tabard_sidecar.revocation.admin import RevocationAdmin
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.feed import Listener, RevocationFeed
 from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
+from tabard_sidecar.revocation.lease_views import LeaseViews
 from tabard_sidecar.revocation.targets import Retention
 from tabard_sidecar.revocation.task_views import TaskViews
 
@@ -28,6 +29,7 @@ class RevocationParts:
         checks: the pipelines' checks.
         admin: revokes for operators.
         task_views: shows tasks to operators.
+        lease_views: shows leases to operators.
         hooks: one runner per hook.
     """
 
@@ -35,6 +37,7 @@ class RevocationParts:
     checks: RevocationChecks
     admin: RevocationAdmin
     task_views: TaskViews
+    lease_views: LeaseViews
     hooks: Sequence[HookRunner] = field(default_factory=tuple)
 
     def subscribe(self, listener: Listener) -> None:
@@ -104,5 +107,11 @@ def build_revocation(  # noqa: PLR0913 - one argument per component
         clock=clock,
         retention=Retention(subject_seconds=max(config.subject_retention_seconds, max_task_seconds)),
     )
-    task_views = TaskViews(state, feed, clock=clock)
-    return RevocationParts(feed, RevocationChecks(feed, state), admin, task_views, tuple(runners))
+    return RevocationParts(
+        feed,
+        RevocationChecks(feed, state),
+        admin,
+        TaskViews(state, feed, clock=clock),
+        LeaseViews(state, clock=clock),
+        tuple(runners),
+    )

@@ -19,6 +19,7 @@ from tabard.authz.v1 import (
     approval_service_pb2_grpc,
     authorization_service_pb2_grpc,
     credential_service_pb2_grpc,
+    lease_operator_service_pb2_grpc,
     revocation_service_pb2_grpc,
     task_operator_service_pb2_grpc,
     task_service_pb2_grpc,
@@ -52,6 +53,7 @@ from tabard_sidecar.server.operator import RevocationServicer, TaskOperatorServi
 from tabard_sidecar.server.operator_approvals import ApprovalServicer
 from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.server.operator_gate import OperatorGate
+from tabard_sidecar.server.operator_leases import LeaseOperatorServicer
 from tabard_sidecar.server.parts import Parts
 from tabard_sidecar.server.readiness import Readiness
 from tabard_sidecar.server.registration import Intake, lenient
@@ -327,6 +329,9 @@ def _add_operator_services(parts: Parts, edge: Edge, gate: OperatorGate, server:
     )
     task_operator_service_pb2_grpc.add_TaskOperatorServiceServicer_to_server(
         TaskOperatorServicer(parts.revoking.task_views, edge), server
+    )
+    lease_operator_service_pb2_grpc.add_LeaseOperatorServiceServicer_to_server(
+        LeaseOperatorServicer(parts.revoking.lease_views, edge), server
     )
 
 

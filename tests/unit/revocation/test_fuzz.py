@@ -7,6 +7,8 @@ import grpc.aio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabard.authz.v1 import lease_operator_service_pb2 as lease_pb
+from tabard.authz.v1 import lease_operator_service_pb2_grpc as lease_grpc
 from tabard.authz.v1 import revocation_service_pb2 as pb
 from tabard.authz.v1 import revocation_service_pb2_grpc as pb_grpc
 from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
@@ -17,12 +19,14 @@ from tests.support.proto_strategies import messages
 from tests.unit.fuzz.test_requests import PROPER, Target
 
 REVOCATIONS, TASKS = pb_grpc.RevocationServiceStub, operator_grpc.TaskOperatorServiceStub
+LEASES = lease_grpc.LeaseOperatorServiceStub
 METHODS = [
     (REVOCATIONS, "Revoke", pb.RevokeRequest),
     (REVOCATIONS, "LiftRevocation", pb.LiftRevocationRequest),
     (REVOCATIONS, "ListRevocations", pb.ListRevocationsRequest),
     (TASKS, "ListTasks", operator_pb.ListTasksRequest),
     (TASKS, "GetTaskTree", operator_pb.GetTaskTreeRequest),
+    (LEASES, "ListLeases", lease_pb.ListLeasesRequest),
 ]
 
 
