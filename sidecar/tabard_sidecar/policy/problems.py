@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -55,8 +55,10 @@ class PolicyBrokenError(Exception):
 
     Attributes:
         problems: the first hundred problems, sorted by file and line.
+        modules: sources by file name that could be read and that nobody has looked into.
     """
 
-    def __init__(self, problems: Iterable[PolicyProblem]) -> None:
+    def __init__(self, problems: Iterable[PolicyProblem], modules: Mapping[str, str] | None = None) -> None:
+        self.modules = modules or {}
         self.problems = tuple(sorted(problems)[:_MOST_TOLD])
         super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -47,6 +47,35 @@ def test_check_tells_every_problem_with_its_line_and_exits_4(tmp_path):
     assert "\x1b[" not in shown.output
 
 
+UNREADABLE = {
+    "one.rego": "package policy.one\n\ngrant contains {\n",
+    "two.rego": "package policy.two\n\ngrant contains {} if [\n",
+    "three_test.rego": "package three_test\n\ntest_x if {\n",
+    "four.rego": "# METADATA\n# description: one: two\npackage policy.four\n",
+    "lib/five.rego": "package lib.five\n\nf(x\n",
+    "data.json": '{"a": }',
+    "six/data.yaml": "a: [1\n",
+}
+
+
+@pytest.mark.parametrize("left_out", [[], ["data.json", "six/data.yaml"]])
+def test_every_file_that_can_not_be_parsed_is_told_at_once(tmp_path, left_out):
+    """Whatever kind it is, and on one line each; a file with decision cases, too, where those run."""
+    wanted = sorted(UNREADABLE.keys() - left_out)
+    for name in wanted:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(UNREADABLE[name])
+    _, report = as_json("check", tmp_path)
+    assert sorted({problem["file"] for problem in report["problems"]}) == [
+        f"{tmp_path}/{one}" for one in wanted
+    ]
+    assert not any("\n" in problem["message"] for problem in report["problems"])
+    assert "put quotes around" in str(report["problems"])
+    (tmp_path / "one_cases.yaml").write_text("cases: [\n")
+    output = run("test", tmp_path).output
+    assert all(f"{tmp_path}/{name}:" in output for name in [*wanted, "one_cases.yaml"])
+
+
 def test_arguments_and_tools_that_the_catalogue_lacks_are_errors(tmp_path):
     rules = """\
 package policy.demo

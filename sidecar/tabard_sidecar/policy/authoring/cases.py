@@ -15,7 +15,7 @@ from tabard_sidecar.policy.authoring.facts import as_facts, fact_faults
 from tabard_sidecar.policy.authoring.input_faults import input_faults
 from tabard_sidecar.policy.authoring.request_keys import RequestKeys, build_input, catalogue_fault
 from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved
-from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, deciding
+from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, check, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
 from tabard_sidecar.policy.loading.compiling import CompileOptions
 from tabard_sidecar.policy.loading.literals import nearest
@@ -129,7 +129,11 @@ def run_cases(
         PolicyBrokenError: the policy, a file with cases or a catalogue can't be used.
         NoDecision: an input is too large.
     """
-    every = read_cases(path, options.bundle_keys)
+    try:
+        every = read_cases(path, options.bundle_keys)
+    except PolicyBrokenError as error:
+        beside = check(engine, path, options, catalogues.find(None)).errors
+        raise PolicyBrokenError({*error.problems, *beside}) from error
     chosen = {_key(case) for case in every if re.search(pattern, case.name)}
     report = decide_cases(engine, path, options, catalogues, _with_those_before(every, chosen))
     return CaseReport(tuple(result for result in report.results if _key(result.case) in chosen))

@@ -15,8 +15,7 @@ from tabard_sidecar.model import Operation
 from tabard_sidecar.policy.authoring.facts import with_facts
 from tabard_sidecar.policy.compose import GRANTING
 from tabard_sidecar.policy.loading.ast import package_path, rules
-from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
-from tabard_sidecar.policy.loading.sources import load_source
+from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
 
@@ -116,7 +115,7 @@ def trial(
     Raises:
         PolicyBrokenError: the policy can't be used.
     """
-    source = load_source(path, options.bundle_keys)
+    source = read_policy(engine, path, options.bundle_keys)
     # An expression may name each module of the library, whether the policy uses it or not.
     wide = replace(options, whole_library=True)
     compiled = compile_policy(engine, source.modules, source.data, wide, source.tests)

@@ -23,9 +23,9 @@ from tabard_sidecar.policy.conf import PolicyConfig
 from tabard_sidecar.policy.engines.embedded import EmbeddedEvaluator, FileProvider
 from tabard_sidecar.policy.engines.provider import Active
 from tabard_sidecar.policy.lease import PolicyLease
-from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite, written
-from tabard_sidecar.policy.loading.sources import distrusted, ignored, load_source
+from tabard_sidecar.policy.loading.sources import distrusted, ignored
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyStatus
@@ -79,7 +79,7 @@ def check(
         inputs: if given, the rules are measured with these inputs; if empty, with sample inputs.
     """
     try:
-        source = load_source(path, options.bundle_keys)
+        source = read_policy(engine, path, options.bundle_keys)
     except PolicyBrokenError as error:
         return CheckReport(path, problems=error.problems)
     try:

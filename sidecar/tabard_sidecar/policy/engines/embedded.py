@@ -9,8 +9,8 @@ from pathlib import Path
 from tabard_opa import Engine, EngineError, EvaluationError, Policy
 
 from tabard_sidecar.policy.engines.provider import Active, EvaluationFailedError, load_took_too_long
-from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy
-from tabard_sidecar.policy.loading.sources import fingerprint, load_source
+from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
+from tabard_sidecar.policy.loading.sources import fingerprint
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import Detached, StuckError
@@ -108,7 +108,7 @@ class FileProvider:
         Raises:
             PolicyBrokenError: with every problem that was found.
         """
-        source = load_source(self._path, self._options.bundle_keys, trusted=self._trusted)
+        source = read_policy(self._engine, self._path, self._options.bundle_keys, trusted=self._trusted)
         compiled = compile_policy(self._engine, source.modules, source.data, self._options, source.tests)
         # From now on a process serves that a later policy must not take down; before, it only wouldn't start.
         self._options = replace(self._options, apart=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
 
@@ -19,6 +20,7 @@ from tabard_sidecar.policy.loading.placement import check_owners, check_tests
 from tabard_sidecar.policy.loading.reach import Reach, check_reach
 from tabard_sidecar.policy.loading.reached import reached
 from tabard_sidecar.policy.loading.rules import RuleIndex
+from tabard_sidecar.policy.loading.sources import PolicySource, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
 from tabard_sidecar.policy.values import Json
@@ -209,6 +211,22 @@ def _parse_own(engine: Engine, modules: Mapping[str, Node], findings: _Findings)
     return _parse_all(engine, entry, findings) | reached(modules.values(), sources, parse)
 
 
+def read_policy(
+    engine: Engine, path: Path, keys: BundleKeys | None, *, trusted: bool = False
+) -> PolicySource:
+    """Read the policy at ``path``; arguments as for :func:`load_source`.
+
+    Raises:
+        PolicyBrokenError: it can't be read; with the syntax errors of the modules beside what can't be read.
+    """
+    try:
+        return load_source(path, keys, trusted=trusted)
+    except PolicyBrokenError as error:
+        findings = _Findings([*error.problems])
+        _parse_all(engine, error.modules, findings)
+        raise PolicyBrokenError(findings.problems) from error
+
+
 def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]:
     """Parse sources.
 
@@ -297,9 +315,24 @@ def capabilities(options: CompileOptions) -> dict[str, Json]:
 
 def _problems(error: EngineError) -> list[PolicyProblem]:
     return [
-        PolicyProblem(one.file, one.row, one.column, one.code, one.message, _next_step(one.message))
+        PolicyProblem(
+            one.file,
+            one.row,
+            one.column,
+            one.code,
+            _in_one_line(one.code, one.message),
+            _next_step(one.message),
+        )
         for one in error.errors
     ]
+
+
+def _in_one_line(code: str, message: str) -> str:
+    """Return OPA's message without the source line that it quotes and the mark below that."""
+    first, *more = (line.strip() for line in message.splitlines() or [""])
+    if code == "rego_parse_error":
+        return first
+    return "; ".join((first, *(line for line in more if line not in first and line.strip("^"))))
 
 
 _UNIMPORTED = re.compile(r"undefined function (\w+)\.|var (\w+) is unsafe")
@@ -315,6 +348,8 @@ def _next_step(message: str) -> str:
         return "Correct the name; rego/schemas/input.json lists every field"
     if "keyword is required" in message:
         return "Write Rego v1: `grant contains {…} if {…}`, and `_helper if {…}`"
+    if message.startswith("yaml: "):
+        return "In METADATA, put quotes around a text with `: ` in it, or write it below `description: |`"
     named = _UNIMPORTED.search(message)
     name = (named[1] or named[2]) if named else ""
     if name and f"tabard/lib/{name}/{name}.rego" in library():

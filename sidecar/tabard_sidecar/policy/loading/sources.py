@@ -202,7 +202,7 @@ def _assemble(files: Mapping[str, bytes], bundle: Bundle | None, path: Path) -> 
             )
         )
     if problems:
-        raise PolicyBrokenError(problems)
+        raise PolicyBrokenError(problems, {**modules, **tests})
     digest = _digest(files)
     revision = manifest.get("revision") or digest
     return PolicySource(modules, tests, data, data_files, revision, digest, manifest)
