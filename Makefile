@@ -101,22 +101,25 @@ SPREAD := -n auto --dist worksteal
 test: .venv/.synced-dev ## Unit and conformance tests; no root, no network (ARGS are pytest's)
 	@$(RUN)python -m pytest $(SPREAD) $(ARGS)
 
-# The newest other interpreter of this machine that was built with what Tabard needs. Those of pyenv needn't be on PATH.
-OTHER_PYTHON = $(shell for version in 3.14 3.13; do \
-  for program in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python$$version; do \
-    $$program -c 'import sqlite3, ssl, sys; sys.exit("%d.%d" % sys.version_info[:2] in sys.argv[1:] or print(sys.executable))' \
-      "$$($(RUN)python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" 2>/dev/null && exit; done; done)
+# Other versions of Python that this machine has; OTHER_PYTHONS names interpreters instead.
+OTHER_PYTHONS = $(shell .ci/pythons "$$($(RUN)python -c 'import sys; print("%d.%d" % sys.version_info[:2])')")
 
-# Without those of which little depends on Python's version, for the sake of time. OTHER_TESTS=tests/unit runs all.
-OTHER_TESTS = $(filter-out $(addprefix tests/unit/,docs cli workspaces __pycache__),$(wildcard tests/unit/*))
+# What depends on Python most, for the sake of time: event loops, types, TLS, SQLite, processes; and a whole sidecar.
+# OTHER_TESTS=tests/unit runs all.
+OTHER_TESTS = $(addprefix tests/unit/,sdk util state identity http config keys credentials server/test_lifecycle.py cli/test_init.py)
 
 .PHONY: test-other
-test-other: .venv/.synced-dev ## Most unit tests on the newest other Python of this machine, if it has one (OTHER_PYTHON names it)
-	@if [ -z "$(OTHER_PYTHON)" ]; then \
-	  echo 'This machine has no other Python, 3.13 or 3.14: the tests ran on one version only.'; exit 0; fi; \
-	printf '\033[1m==>\033[0m the tests on %s\n' "$$($(OTHER_PYTHON) --version)"; \
-	UV_PROJECT_ENVIRONMENT=.venv-other $(UV) sync --quiet --frozen --python $(OTHER_PYTHON) --no-default-groups --group dev; \
-	.venv-other/bin/python -m pytest -q $(SPREAD) $(OTHER_TESTS) $(ARGS)
+test-other: .venv/.synced-dev ## Some unit tests on each other Python of this machine, 3.11 to 3.14
+	@pythons='$(OTHER_PYTHONS)'; \
+	if [ -z "$$pythons" ]; then \
+	  echo 'This machine has no other Python: the tests ran on one version only.'; exit 0; fi; \
+	for python in $$pythons; do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  printf '\033[1m==>\033[0m the tests on Python %s (%s)\n' "$$version" "$$python"; \
+	  UV_PROJECT_ENVIRONMENT=.venv-other/$$version \
+	    $(UV) sync --quiet --frozen --python "$$python" --no-default-groups --group dev; \
+	  .venv-other/$$version/bin/python -m pytest -q $(SPREAD) $(OTHER_TESTS) $(ARGS); \
+	done
 
 .PHONY: test-integration
 test-integration: root .venv/.synced-dev .venv/.synced-integration $(WHEELS) ## Tests against real components; installs them, needs root
