@@ -146,9 +146,11 @@ class AioTabardInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         return guarded
 
     def _stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+        is_coroutine = inspect.iscoroutinefunction(behaviour)
+
         async def guarded(request: object, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
             _current.set(await self._verify(method, request, context))
-            if inspect.iscoroutinefunction(behaviour):
+            if is_coroutine:
                 await behaviour(request, context)  # it writes to the context
                 return
             async for response in behaviour(request, context):
