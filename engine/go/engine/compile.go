@@ -155,7 +155,8 @@ func parseModules(sources map[string]string, capabilities *ast.Capabilities) (ma
 	return modules, nil
 }
 
-// parseModule is ast.ParseModuleWithOpts, except that the error for a file without statements has a place.
+// parseModule is ast.ParseModuleWithOpts, except that the error for a file without statements has a place, and that what nests
+// too deeply is an error.
 func parseModule(name, source string, options ast.ParserOptions) (*ast.Module, error) {
 	module, err := ast.ParseModuleWithOpts(name, source, options)
 	if err != nil {
@@ -163,6 +164,9 @@ func parseModule(name, source string, options ast.ParserOptions) (*ast.Module, e
 	}
 	if module == nil {
 		return nil, Problems{{File: name, Row: 1, Column: 1, Code: ast.ParseErr, Message: "empty module"}}
+	}
+	if problems := boundNesting(name, module); len(problems) > 0 {
+		return nil, problems
 	}
 	return module, nil
 }

@@ -339,17 +339,23 @@ _UNIMPORTED = re.compile(r"undefined function (\w+)\.|var (\w+) is unsafe")
 """A name that OPA doesn't know; it may be a package of the library that isn't imported."""
 
 
+_STEPS = {
+    "undefined ref: input": "Correct the name; rego/schemas/input.json lists every field",
+    "nested more than": "Name parts of it as variables, or use sum, concat or data; each operator of a chain nests one level",
+    "keyword is required": "Write Rego v1: `grant contains {…} if {…}`, and `_helper if {…}`",
+    "yaml: ": "In METADATA, put quotes around a text with `: ` in it, or write it below `description: |`",
+}
+"""What to do about an error of OPA's or the engine's, by words of its message."""
+
+
 def _next_step(message: str) -> str:
     for name in (*WITHHELD, *WITHHELD_REMOTE):
         if f"undefined function {name}" in message:
             replacement = "Use input.context.time" if name == "time.now_ns" else "Decide without it"
             return f"{replacement}, or list {name} under insecure.capabilities"
-    if "undefined ref: input" in message:
-        return "Correct the name; rego/schemas/input.json lists every field"
-    if "keyword is required" in message:
-        return "Write Rego v1: `grant contains {…} if {…}`, and `_helper if {…}`"
-    if message.startswith("yaml: "):
-        return "In METADATA, put quotes around a text with `: ` in it, or write it below `description: |`"
+    for words, step in _STEPS.items():
+        if words in message:
+            return step
     named = _UNIMPORTED.search(message)
     name = (named[1] or named[2]) if named else ""
     if name and f"tabard/lib/{name}/{name}.rego" in library():
