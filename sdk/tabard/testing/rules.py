@@ -67,7 +67,8 @@ class Answer:
         message: text for people.
         model_message: text for the model.
         kind: kind of the credential; ``"none"`` for none.
-        value: secret of the credential; empty for a made-up one.
+        value: secret of the credential; empty for a made-up one, unless it has fields.
+        fields: secrets of a credential that is more than one string.
         audience: audience of the credential.
         scopes: scopes of the credential.
         ttl_seconds: lifetime of the credential.
@@ -84,6 +85,7 @@ class Answer:
     model_message: str = ""
     kind: str = "none"
     value: str = field(default="", repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     audience: str = ""
     scopes: tuple[str, ...] = ()
     ttl_seconds: float = 60.0

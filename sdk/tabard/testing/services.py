@@ -291,7 +291,8 @@ class Services(
         if answer.allowed and answer.kind != "none":
             credential = types_pb2.Credential(
                 kind=answer.kind,
-                value=answer.value or f"fake-credential-{number}",
+                value=answer.value or ("" if answer.fields else f"fake-credential-{number}"),
+                fields=answer.fields,
                 credential_id=f"fake-credential-id-{number}",
                 audience=answer.audience,
                 scopes=sorted(answer.scopes),
@@ -299,7 +300,7 @@ class Services(
                 uses=answer.uses,
             )
             credential.expire_time.FromNanoseconds(int((time.time() + answer.ttl_seconds) * 1e9))
-            self._state.credentials[credential.value] = credential
+            self._state.credentials[credential.value or credential.credential_id] = credential
             decision.credential.CopyFrom(credential)
         return decision
 

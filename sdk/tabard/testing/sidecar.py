@@ -92,6 +92,7 @@ class FakeSidecar:
         code: str = "allowed_by_test",
         kind: str = "jwt",
         value: str = "",
+        fields: Mapping[str, str] | None = None,
         audience: str = "",
         scopes: Sequence[str] = (),
         ttl_seconds: float = 60.0,
@@ -107,7 +108,8 @@ class FakeSidecar:
             times: only that many times.
             code: code of the reason.
             kind: kind of the credential, ``"none"`` for no credential.
-            value: secret of the credential; made up if empty.
+            value: secret of the credential; made up if empty and there are no fields.
+            fields: secrets of a credential that is more than one string, like a database login of kind ``"vault"``.
             audience: audience of the credential.
             scopes: scopes of the credential.
             ttl_seconds: lifetime of the credential.
@@ -120,6 +122,7 @@ class FakeSidecar:
             code=code,
             kind=kind,
             value=value,
+            fields=fields or {},
             audience=audience,
             scopes=tuple(scopes),
             ttl_seconds=ttl_seconds,

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +15,25 @@ import pytest
 from tabard_sidecar.identity.local import create_local_key, mint_local_token
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
-from tests.support.components import component
+from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.manifests import POD, container, manifests
 from tests.support.pod import Pod
 from tests.support.waiting import eventually_blocking
 
 NAMESPACE = "support"
-Kubectl = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
     """A running API server; its folder."""
-    folder = Path(tempfile.mkdtemp(prefix="tabard-kube-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KUBE_DISABLED_ADMISSION", "")  # with the plugin that puts token volumes into pods
-        component("kube.sh", "start", folder)
+    with kube_server() as folder:
         yield folder
-        component("kube.sh", "stop", folder)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
 def kubectl(cluster: Path) -> Kubectl:
     """Runs kubectl as the administrator; gives what it printed."""
-    program = Path(component("kube-install.sh")) / "kubectl"
-
-    def run(*arguments: str, check: bool = True) -> str:
-        answer = subprocess.run(
-            [str(program), "--kubeconfig", str(cluster / "kubeconfig"), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert not check or answer.returncode == 0, answer.stderr
-        return answer.stdout + answer.stderr
-
-    return run
+    return kubectl_of(cluster)
 
 
 @pytest.fixture(scope="module")

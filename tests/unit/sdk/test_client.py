@@ -59,6 +59,14 @@ def test_an_allowed_call_returns_its_credential(task, tabard_fake):
     assert call.grant == task.grant
 
 
+def test_a_credential_of_several_fields_has_no_value(task, tabard_fake):
+    login = {"username": "token-x", "password": "secret"}
+    tabard_fake.allow("orders.list", kind="vault", fields=login)
+    credential = task.authorize("orders.list", {}).credential
+    assert (credential.kind, credential.value, credential.fields) == ("vault", "", login)
+    assert "secret" not in repr(credential)
+
+
 def test_large_integers_and_text_travel_exactly(task, tabard_fake):
     tabard_fake.allow("t")
     arguments = {"n": 2**53, "f": 0.1, "s": 'é\u2028"\\', "nested": {"list": [1, None, True, (1, 2)]}}

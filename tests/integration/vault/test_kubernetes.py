@@ -1,0 +1,82 @@
+"""docs/vault.md: the login by Kubernetes, with a real API server that reviews each token."""
+
+from __future__ import annotations
+
+import pytest
+from hvac.exceptions import Forbidden
+
+from tests.support.kube_server import kube_server, kubectl_of
+from tests.support.vault_server import code_of, make_token
+from tests.support.waiting import eventually_blocking
+
+REVIEWER = "vault-reviewer"
+NAMESPACE = "support"
+ACCOUNT = "support-agent"
+NAME = "ptzmshmq3brvpznw-pl5kgrvu-42bjpjhk"
+
+
+@pytest.fixture(scope="module")
+def token(vault):
+    """Gives tokens of service accounts, with which Vault was told by the page's commands to let sidecars log in."""
+    with kube_server() as cluster:
+        kubectl = kubectl_of(cluster)
+        for namespace in (NAMESPACE, "other"):
+            kubectl("create", "namespace", namespace)
+            kubectl("create", "serviceaccount", ACCOUNT, "-n", namespace)
+        kubectl("create", "serviceaccount", "default", "-n", NAMESPACE)
+        kubectl("create", "serviceaccount", REVIEWER, "-n", "kube-system")
+        reviewer = f"--serviceaccount=kube-system:{REVIEWER}"
+        kubectl("create", "clusterrolebinding", REVIEWER, "--clusterrole=system:auth-delegator", reviewer)
+        (vault.folder / "ca.crt").write_bytes((cluster / "apiserver.crt").read_bytes())
+        host = kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}").strip()
+        vault.shell(
+            *(code for _, code in code_of("docs/vault.md", "kubernetes")),
+            KUBERNETES_HOST=host,
+            REVIEWER_TOKEN=kubectl("create", "token", REVIEWER, "-n", "kube-system").strip(),
+        )
+
+        def made(audience=None, *, account=ACCOUNT, namespace=NAMESPACE):
+            audiences = [] if audience is None else [f"--audience={audience}"]
+            return kubectl("create", "token", account, "-n", namespace, *audiences).strip()
+
+        made.kubectl = kubectl
+        yield made
+
+
+def test_the_sidecar_logs_in(vault, token):
+    client = vault.login(token("tabard"), mount="kubernetes")
+    assert make_token(client, NAME)["policies"] == ["tabard-credentials"]
+
+
+def test_the_reaper_logs_in(vault, token):
+    client = vault.login(token("tabard-reaper"), role="tabard-reaper", mount="kubernetes")
+    assert client.lookup_token()["data"]["policies"] == ["tabard-reaper"]
+
+
+@pytest.mark.parametrize("audience", [None, "vault", "tabard-reaper"])
+def test_the_agents_own_token_of_the_same_account_is_refused(vault, token, audience):
+    with pytest.raises(Forbidden):
+        vault.login(token(audience), mount="kubernetes")
+
+
+@pytest.mark.parametrize("other", [{"account": "default"}, {"namespace": "other"}], ids=str)
+def test_another_account_is_refused(vault, token, other):
+    with pytest.raises(Forbidden):
+        vault.login(token("tabard", **other), mount="kubernetes")
+
+
+def test_the_token_of_an_account_that_was_deleted_is_refused_within_seconds(vault, token):
+    """The API server remembers what it answered for ten seconds."""
+    made = token("tabard")
+    assert vault.login(made, mount="kubernetes")
+    token.kubectl("delete", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
+
+    def refused():
+        try:
+            vault.login(made, mount="kubernetes")
+        except Forbidden:
+            return True
+        return False
+
+    eventually_blocking(refused)
+    token.kubectl("create", "serviceaccount", ACCOUNT, "-n", NAMESPACE)

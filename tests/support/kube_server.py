@@ -1,0 +1,53 @@
+"""A real Kubernetes API server, without nodes and controllers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.support.components import component
+
+Kubectl = Callable[..., str]
+
+
+@contextlib.contextmanager
+def kube_server() -> Iterator[Path]:
+    """Run one, with the plugin that puts token volumes into pods, for the length of a block; its folder.
+
+    The folder holds kubeconfig and apiserver.crt.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tabard-kube-"))
+    before = os.environ.get("KUBE_DISABLED_ADMISSION")
+    os.environ["KUBE_DISABLED_ADMISSION"] = ""
+    try:
+        component("kube.sh", "start", folder)
+        yield folder
+    finally:
+        component("kube.sh", "stop", folder)
+        if before is None:
+            del os.environ["KUBE_DISABLED_ADMISSION"]
+        else:
+            os.environ["KUBE_DISABLED_ADMISSION"] = before
+        shutil.rmtree(folder)
+
+
+def kubectl_of(cluster: Path) -> Kubectl:
+    """Return a function that runs kubectl as the administrator and gives what it printed."""
+    program = Path(component("kube-install.sh")) / "kubectl"
+
+    def run(*arguments: str, check: bool = True) -> str:
+        answer = subprocess.run(
+            [str(program), "--kubeconfig", str(cluster / "kubeconfig"), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or answer.returncode == 0, answer.stderr
+        return answer.stdout + answer.stderr
+
+    return run
