@@ -1,4 +1,4 @@
-"""Which interpreters `make test-other` finds on a machine."""
+"""The interpreters that `make test-other` finds on a machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_version_once_and_without_the_own_one():
 
 
 def test_what_does_not_run_or_is_another_version_is_passed_over(tmp_path):
-    """As pyenv's shims of versions that nobody chose, and a program with a false name."""
+    """As pyenv's shims of versions that no setting chose, and a program with a false name."""
     before = found()
     for name in ("python3.11", "python3.12"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 127\n")

@@ -55,7 +55,7 @@ class PolicyBrokenError(Exception):
 
     Attributes:
         problems: the first hundred problems, sorted by file and line.
-        modules: sources by file name that could be read and that nobody has looked into.
+        modules: sources by file name that could be read and that no check has looked into.
     """
 
     def __init__(self, problems: Iterable[PolicyProblem], modules: Mapping[str, str] | None = None) -> None:
