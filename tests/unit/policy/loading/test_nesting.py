@@ -1,4 +1,4 @@
-"""What nests too deeply is refused at once, with its place: a tree's JSON takes time by the square of its depth."""
+"""A term that nests too deeply is refused at once, with its place: a tree's JSON takes time by the square of its depth."""
 
 from __future__ import annotations
 
