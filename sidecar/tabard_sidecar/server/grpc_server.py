@@ -55,7 +55,9 @@ def grpc_server(
             ("grpc.max_receive_message_length", limits.max_message_bytes),
             ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
-            # A byte of a frame can repeat a whole header (HPACK). gRPC bounds a list of headers by the metadata size only after
+            # A byte of a frame can repeat a whole header (HPACK), so a peer that acknowledged the settings has no table of its own.
+            ("grpc.http2.hpack_table_size.decoder", 0),
+            # gRPC bounds a list of headers by the metadata size only after
             # the peer has acknowledged the settings, by 16 MiB before, and keeps a refused list until Python has seen the request.
             ("grpc.http2.max_frame_size", _FRAME_BYTES),
             *(() if agents else _OPERATOR_BOUNDS),

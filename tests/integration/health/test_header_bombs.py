@@ -16,13 +16,18 @@ from testbed.world import PERSON, World
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADERS, _SETTINGS = 1, 4
 _END_STREAM, _END_HEADERS = 1, 4
+_ACK = 1
+_NO_TABLE = b"\x20"
 _CONNECTIONS = 150
 _STREAMS = 40
 _REPEATED = 16_000
 _POD_MEGABYTES = 384
 """The limit of the sidecar's container in k8s/pod.yaml."""
+_TABLE_MEGABYTES = 25
+"""Most that requests may take which repeat a header of a table that doesn't exist; with a table it is 40."""
+_OWN_TABLE = "a header of 3.7 kB"
 _BOMBS = {
-    "a header of 3.7 kB": b"\xbe",  # the newest entry of the connection's own table
+    _OWN_TABLE: b"\xbe",  # the newest entry of the connection's own table
     "an empty header": b"\x8f",  # accept-charset, of the table that every connection has
 }
 
@@ -56,11 +61,17 @@ def unknown() -> list[bytes]:
     ]
 
 
-def bomb(method: str, repeated: bytes) -> list[bytes]:
-    """Return what one connection sends: a header of 3.7 kB once, then many requests that repeat a header."""
+def bomb(method: str, repeated: bytes, *, table: bytes = b"") -> list[bytes]:
+    """Return what one connection sends: a header of 3.7 kB once, then many requests that repeat a header.
+
+    Args:
+        method: the path of the method.
+        repeated: the header, as an index.
+        table: a new size of the table (RFC 7541, section 6.3), which begins the first list of headers.
+    """
     head = headers(method)
     large = b"\x40\x01a\x7f\x81\x1d" + b"b" * (127 + 1 + (0x1D << 7))
-    first = _PREFACE + frame(_SETTINGS, 0, 0) + frame(_HEADERS, _END_HEADERS, 1, head + large)
+    first = _PREFACE + frame(_SETTINGS, 0, 0) + frame(_HEADERS, _END_HEADERS, 1, table + head + large)
     more = [
         frame(_HEADERS, _END_HEADERS, 3 + 2 * number, head + repeated * _REPEATED)
         for number in range(_STREAMS)
@@ -68,16 +79,20 @@ def bomb(method: str, repeated: bytes) -> list[bytes]:
     return [first, *more]
 
 
-def send(path: Path, pieces: list[bytes], held: list[socket.socket]) -> None:
-    """Send from many connections, read nothing, and leave them open."""
+def send(path: Path, pieces: list[bytes], held: list[socket.socket], *, acknowledge: bool = False) -> None:
+    """Send from many connections, read nothing but the settings to acknowledge, and leave them open."""
     for _ in range(_CONNECTIONS):
         one = socket.socket(socket.AF_UNIX)
         one.settimeout(1)
         held.append(one)
         with contextlib.suppress(OSError):
             one.connect(str(path))
+            if acknowledge:
+                one.sendall(_PREFACE + frame(_SETTINGS, 0, 0))
+                one.recv(1024)
+                one.sendall(frame(_SETTINGS, _ACK, 0))
             for piece in pieces:
-                one.sendall(piece)
+                one.sendall(piece.removeprefix(_PREFACE) if acknowledge else piece)
 
 
 def peak_megabytes(pid: int) -> float:
@@ -116,6 +131,26 @@ async def test_operators_memory_stays_bounded(folder, kind):
         async with asyncio.timeout(20):
             await started(world)
         assert "hpack" not in sidecar.logs[0].read_text()
+
+
+@pytest.mark.parametrize("kind", _BOMBS)
+async def test_agents_memory_stays_bounded_if_settings_are_acknowledged(folder, kind):
+    """gRPC then bounds a list of headers by what the sidecar's settings say, and keeps no table of a peer's headers."""
+    async with World(folder, workloads=("orchestrator",)) as world:
+        sidecar = world.sidecars["orchestrator"]
+        before = peak_megabytes(sidecar.process.pid)
+        held: list[socket.socket] = []
+        try:
+            path = Path(sidecar.address.removeprefix("unix:"))
+            pieces = bomb("/tabard.authz.v1.TaskService/StartTask", _BOMBS[kind], table=_NO_TABLE)
+            await asyncio.to_thread(send, path, pieces, held, acknowledge=True)
+        finally:
+            for one in held:
+                one.close()
+        peak = peak_megabytes(sidecar.process.pid)
+        assert peak < (before + _TABLE_MEGABYTES if kind == _OWN_TABLE else _POD_MEGABYTES)
+        async with asyncio.timeout(20):
+            await started(world)
 
 
 async def test_a_peer_that_does_not_acknowledge_settings_is_cut_off(folder):
