@@ -76,6 +76,14 @@ def describe_tree(found: pb.GetTaskTreeResponse) -> dict[str, Any]:
             budget_id: {"name": budget.name, "limit": budget.limit}
             for budget_id, budget in sorted(found.budgets.items())
         },
+        "facts": [
+            {
+                "link_id": fact.link_id,
+                "name": fact.name,
+                "value": list(fact.elements) if fact.elements else fact.count,
+            }
+            for fact in found.facts
+        ],
         "nodes": [
             {
                 "link_id": node.link_id,
@@ -119,6 +127,8 @@ def tree_lines(found: pb.GetTaskTreeResponse, where: Screen) -> Iterator[str]:
     yield from where.foreign("said", [quoted(row["purpose"])], _SAID_COLOUR)
     if row["labels"]:
         yield from where.foreign("labels", [_labels(row)], _SAID_COLOUR)
+    if found.facts:
+        yield from where.foreign("facts", list(fact_lines(found)), _SAID_COLOUR)
     for node in found.nodes:
         ended, inactive = style("  ended", fg="red", bold=True), style("  inactive", fg="red")
         yield f"link {node.link_id}{ended if node.ended else inactive if node.inactive else ''}"
@@ -137,6 +147,14 @@ def head(row: dict[str, Any]) -> str:
 
 def _labels(row: dict[str, Any]) -> str:
     return ", ".join(map(quoted, row["labels"]))
+
+
+def fact_lines(found: pb.GetTaskTreeResponse) -> Iterator[str]:
+    """Yield what calls have noted, one line for each name at each place. Elements may come from an agent or a backend."""
+    for fact in found.facts:
+        below = f"  (below link {visible(fact.link_id)})" if fact.link_id else ""
+        value = ", ".join(map(quoted, fact.elements)) if fact.elements else str(fact.count)
+        yield f"{visible(fact.name)}: {value}{below}"
 
 
 def budget_lines(found: pb.GetTaskTreeResponse) -> list[str]:

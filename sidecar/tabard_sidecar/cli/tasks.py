@@ -83,7 +83,7 @@ def list_(limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
 @operator_option
 @json_option
 def tree(task_id: str, sidecar: Target, as_json: bool) -> None:
-    """Show one task: its person and purpose, its calls and budgets, and every holder with its link.
+    """Show one task: its person and purpose, its calls, budgets and facts, and every holder with its link.
 
     `tabard revoke link LINK` ends a holder and everything below it.
     """

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
 from tabard.authz.v1 import task_operator_service_pb2 as operator_pb
 from tabard.authz.v1 import types_pb2 as types_pb
 
+from tabard_sidecar.facts import FactRow
 from tabard_sidecar.identity.spiffe import is_spiffe_id
 from tabard_sidecar.revocation.targets import (
     UNTIL_LIFTED,
@@ -218,7 +220,18 @@ def tree_message(shown: Shown) -> operator_pb.GetTaskTreeResponse:
             budget_id: operator_pb.TaskBudget(name=budget.name, limit=budget.limit)
             for budget_id, budget in shown.tree.budgets.items()
         },
+        facts=_facts(shown.tree.facts),
     )
+
+
+def _facts(rows: Iterable[FactRow]) -> Iterator[operator_pb.TaskFact]:
+    """Yield a message for each name at each place; a counter that is 0 isn't told."""
+    for (link_id, name), found in groupby(rows, key=lambda row: (row.link_id, row.name)):
+        held = list(found)
+        elements = [row.element for row in held if row.element]
+        count = sum(row.amount for row in held if not row.element)
+        if elements or count:
+            yield operator_pb.TaskFact(link_id=link_id, name=name, elements=elements, count=count)
 
 
 def _node(node: Node) -> operator_pb.TaskNode:

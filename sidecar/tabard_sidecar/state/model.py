@@ -477,7 +477,7 @@ class Tree:
     """A task with everything below it, to be shown to operators.
 
     ``children`` holds every counted step; ``spent`` the amount spent of each budget, by id; ``budgets`` the known limits of
-    these budgets, by id; ``labels`` the task's labels.
+    these budgets, by id; ``labels`` the task's labels; ``facts`` what its calls noted, in order.
     """
 
     task: TaskRecord
@@ -487,3 +487,4 @@ class Tree:
     labels: tuple[str, ...]
     calls: int
     budgets: Mapping[str, BudgetLimit] = field(default_factory=dict)
+    facts: tuple[FactRow, ...] = ()

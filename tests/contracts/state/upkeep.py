@@ -87,6 +87,24 @@ class UpkeepContract:
         assert tree.budgets == {budget.budget_id: budget for budget in of.budgets}
         assert await store.tree(fresh("unheard")) is None
 
+    async def test_a_tree_tells_what_calls_noted_and_where(self, store):
+        made = await new_task(store)
+        root = made.root_id
+        of = chain(root, "l")
+        assert (await store.tree(made.task_id)).facts == ()
+        notes = noted({"files": ["ü", "a\nb"], "mails": 2**53 - 1}, {"files": ["c"], "mails": 1})
+        await store.reserve(wanted(of, notes=notes))
+        found = (await store.tree(made.task_id)).facts
+        assert [(row.link_id, row.name, row.element) for row in found if row.element] == [
+            ("", "files", "a\nb"),
+            ("", "files", "ü"),
+            (of.link_ids[-1], "files", "c"),
+        ]
+        assert [(row.link_id, row.name, row.amount) for row in found if not row.element and row.amount] == [
+            ("", "mails", 2**53 - 1),
+            (of.link_ids[-1], "mails", 1),
+        ]
+
     async def test_a_tree_names_budgets_that_only_an_outcome_charged(self, store):
         made = await new_task(store)
         of = chain(made.root_id, budgets={'wörds "': 2**53})

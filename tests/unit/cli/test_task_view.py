@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tabard.authz.v1 import task_operator_service_pb2 as pb
-from tabard_sidecar.cli.task_view import budget_lines, describe_tree
+from tabard_sidecar.cli.framing import screen
+from tabard_sidecar.cli.task_view import budget_lines, describe_tree, fact_lines, tree_lines
+from tabard_sidecar.cli.terminal import unstyled
 
 FOUND = pb.GetTaskTreeResponse(
     spent={"b" * 64: 200, "a" * 64: 7, "c" * 64: 200, "d" * 64: 1},
@@ -12,6 +14,11 @@ FOUND = pb.GetTaskTreeResponse(
         "c" * 64: pb.TaskBudget(name="cents", limit=300),
         "a" * 64: pb.TaskBudget(name="rows\u202e", limit=9),
     },
+    facts=[
+        pb.TaskFact(name="files", elements=["/a", "odd \x1b[31m\n  allowed by all"]),
+        pb.TaskFact(name="mails", count=2),
+        pb.TaskFact(link_id="e" * 64, name="mails", count=1),
+    ],
 )
 
 
@@ -30,3 +37,23 @@ def test_scripts_get_amounts_and_limits_by_id():
     assert shown["spent"]["b" * 64] == 200
     assert shown["budgets"]["b" * 64] == {"name": "cents", "limit": 1000}
     assert "d" * 64 not in shown["budgets"]
+
+
+def test_facts_stand_behind_the_bar_in_one_line_each():
+    """An element may be an agent's or a backend's words: it moves no cursor and makes no line of its own."""
+    assert list(fact_lines(FOUND)) == [
+        r'files: "/a", "odd \u001b[31m\n  allowed by all"',
+        "mails: 2",
+        f"mails: 1  (below link {'e' * 64})",
+    ]
+    rows = [unstyled(row) for row in tree_lines(FOUND, screen(scripts=True))]
+    assert sum("facts ▏ " in row for row in rows) == 3
+    assert all("▏" in row for row in rows if "odd" in row or "allowed" in row)
+
+
+def test_scripts_get_facts_with_their_links():
+    assert describe_tree(FOUND)["facts"] == [
+        {"link_id": "", "name": "files", "value": ["/a", "odd \x1b[31m\n  allowed by all"]},
+        {"link_id": "", "name": "mails", "value": 2},
+        {"link_id": "e" * 64, "name": "mails", "value": 1},
+    ]

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tabard.authz.v1 import types_pb2 as tabard_dot_authz_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tabard/authz/v1/task_operator_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"j\n\x10ListTasksRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x10\n\x08workload\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x12\n\npage_token\x18\x05 \x01(\t\"Z\n\x11ListTasksResponse\x12,\n\x05tasks\x18\x01 \x03(\x0b\x32\x1d.tabard.authz.v1.TaskOverview\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb4\x02\n\x0cTaskOverview\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07root_id\x18\x02 \x01(\t\x12)\n\x07subject\x18\x03 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x10\n\x08workload\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\x08 \x01(\x0e\x32\".tabard.authz.v1.TaskOverviewState\x12\x0e\n\x06labels\x18\t \x03(\t\x12\x10\n\x08\x63hildren\x18\n \x01(\x05\"%\n\x12GetTaskTreeRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"\x8d\x03\n\x13GetTaskTreeResponse\x12+\n\x04task\x18\x01 \x01(\x0b\x32\x1d.tabard.authz.v1.TaskOverview\x12(\n\x05nodes\x18\x02 \x03(\x0b\x32\x19.tabard.authz.v1.TaskNode\x12>\n\x05spent\x18\x03 \x03(\x0b\x32/.tabard.authz.v1.GetTaskTreeResponse.SpentEntry\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x03\x12\x11\n\ttruncated\x18\x05 \x01(\x08\x12\x42\n\x07\x62udgets\x18\x06 \x03(\x0b\x32\x31.tabard.authz.v1.GetTaskTreeResponse.BudgetsEntry\x1a,\n\nSpentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aK\n\x0c\x42udgetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.tabard.authz.v1.TaskBudget:\x02\x38\x01\")\n\nTaskBudget\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\"\x93\x01\n\x08TaskNode\x12\x0f\n\x07link_id\x18\x01 \x01(\t\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x11\n\tsub_agent\x18\x04 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\x10\n\x08\x63hildren\x18\x06 \x01(\x05\x12\r\n\x05\x65nded\x18\x07 \x01(\x08\x12\x10\n\x08inactive\x18\x08 \x01(\x08*\xea\x01\n\x11TaskOverviewState\x12#\n\x1fTASK_OVERVIEW_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TASK_OVERVIEW_STATE_LIVE\x10\x01\x12\x1d\n\x19TASK_OVERVIEW_STATE_ENDED\x10\x02\x12%\n!TASK_OVERVIEW_STATE_AGENT_REVOKED\x10\x03\x12\'\n#TASK_OVERVIEW_STATE_SUBJECT_REVOKED\x10\x04\x12#\n\x1fTASK_OVERVIEW_STATE_ROLLED_BACK\x10\x05\x32\xc3\x01\n\x13TaskOperatorService\x12R\n\tListTasks\x12!.tabard.authz.v1.ListTasksRequest\x1a\".tabard.authz.v1.ListTasksResponse\x12X\n\x0bGetTaskTree\x12#.tabard.authz.v1.GetTaskTreeRequest\x1a$.tabard.authz.v1.GetTaskTreeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tabard/authz/v1/task_operator_service.proto\x12\x0ftabard.authz.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btabard/authz/v1/types.proto\"j\n\x10ListTasksRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x10\n\x08workload\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x12\n\npage_token\x18\x05 \x01(\t\"Z\n\x11ListTasksResponse\x12,\n\x05tasks\x18\x01 \x03(\x0b\x32\x1d.tabard.authz.v1.TaskOverview\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb4\x02\n\x0cTaskOverview\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07root_id\x18\x02 \x01(\t\x12)\n\x07subject\x18\x03 \x01(\x0b\x32\x18.tabard.authz.v1.Subject\x12\x10\n\x08workload\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\x08 \x01(\x0e\x32\".tabard.authz.v1.TaskOverviewState\x12\x0e\n\x06labels\x18\t \x03(\t\x12\x10\n\x08\x63hildren\x18\n \x01(\x05\"%\n\x12GetTaskTreeRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"\xb7\x03\n\x13GetTaskTreeResponse\x12+\n\x04task\x18\x01 \x01(\x0b\x32\x1d.tabard.authz.v1.TaskOverview\x12(\n\x05nodes\x18\x02 \x03(\x0b\x32\x19.tabard.authz.v1.TaskNode\x12>\n\x05spent\x18\x03 \x03(\x0b\x32/.tabard.authz.v1.GetTaskTreeResponse.SpentEntry\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x03\x12\x11\n\ttruncated\x18\x05 \x01(\x08\x12\x42\n\x07\x62udgets\x18\x06 \x03(\x0b\x32\x31.tabard.authz.v1.GetTaskTreeResponse.BudgetsEntry\x12(\n\x05\x66\x61\x63ts\x18\x07 \x03(\x0b\x32\x19.tabard.authz.v1.TaskFact\x1a,\n\nSpentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aK\n\x0c\x42udgetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.tabard.authz.v1.TaskBudget:\x02\x38\x01\"J\n\x08TaskFact\x12\x0f\n\x07link_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x65lements\x18\x03 \x03(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\")\n\nTaskBudget\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\"\x93\x01\n\x08TaskNode\x12\x0f\n\x07link_id\x18\x01 \x01(\t\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x11\n\tsub_agent\x18\x04 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\x10\n\x08\x63hildren\x18\x06 \x01(\x05\x12\r\n\x05\x65nded\x18\x07 \x01(\x08\x12\x10\n\x08inactive\x18\x08 \x01(\x08*\xea\x01\n\x11TaskOverviewState\x12#\n\x1fTASK_OVERVIEW_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TASK_OVERVIEW_STATE_LIVE\x10\x01\x12\x1d\n\x19TASK_OVERVIEW_STATE_ENDED\x10\x02\x12%\n!TASK_OVERVIEW_STATE_AGENT_REVOKED\x10\x03\x12\'\n#TASK_OVERVIEW_STATE_SUBJECT_REVOKED\x10\x04\x12#\n\x1fTASK_OVERVIEW_STATE_ROLLED_BACK\x10\x05\x32\xc3\x01\n\x13TaskOperatorService\x12R\n\tListTasks\x12!.tabard.authz.v1.ListTasksRequest\x1a\".tabard.authz.v1.ListTasksResponse\x12X\n\x0bGetTaskTree\x12#.tabard.authz.v1.GetTaskTreeRequest\x1a$.tabard.authz.v1.GetTaskTreeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTASKTREERESPONSE_SPENTENTRY']._serialized_options = b'8\001'
   _globals['_GETTASKTREERESPONSE_BUDGETSENTRY']._loaded_options = None
   _globals['_GETTASKTREERESPONSE_BUDGETSENTRY']._serialized_options = b'8\001'
-  _globals['_TASKOVERVIEWSTATE']._serialized_start=1270
-  _globals['_TASKOVERVIEWSTATE']._serialized_end=1504
+  _globals['_TASKOVERVIEWSTATE']._serialized_start=1388
+  _globals['_TASKOVERVIEWSTATE']._serialized_end=1622
   _globals['_LISTTASKSREQUEST']._serialized_start=126
   _globals['_LISTTASKSREQUEST']._serialized_end=232
   _globals['_LISTTASKSRESPONSE']._serialized_start=234
@@ -48,15 +48,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTASKTREEREQUEST']._serialized_start=637
   _globals['_GETTASKTREEREQUEST']._serialized_end=674
   _globals['_GETTASKTREERESPONSE']._serialized_start=677
-  _globals['_GETTASKTREERESPONSE']._serialized_end=1074
-  _globals['_GETTASKTREERESPONSE_SPENTENTRY']._serialized_start=953
-  _globals['_GETTASKTREERESPONSE_SPENTENTRY']._serialized_end=997
-  _globals['_GETTASKTREERESPONSE_BUDGETSENTRY']._serialized_start=999
-  _globals['_GETTASKTREERESPONSE_BUDGETSENTRY']._serialized_end=1074
-  _globals['_TASKBUDGET']._serialized_start=1076
-  _globals['_TASKBUDGET']._serialized_end=1117
-  _globals['_TASKNODE']._serialized_start=1120
-  _globals['_TASKNODE']._serialized_end=1267
-  _globals['_TASKOPERATORSERVICE']._serialized_start=1507
-  _globals['_TASKOPERATORSERVICE']._serialized_end=1702
+  _globals['_GETTASKTREERESPONSE']._serialized_end=1116
+  _globals['_GETTASKTREERESPONSE_SPENTENTRY']._serialized_start=995
+  _globals['_GETTASKTREERESPONSE_SPENTENTRY']._serialized_end=1039
+  _globals['_GETTASKTREERESPONSE_BUDGETSENTRY']._serialized_start=1041
+  _globals['_GETTASKTREERESPONSE_BUDGETSENTRY']._serialized_end=1116
+  _globals['_TASKFACT']._serialized_start=1118
+  _globals['_TASKFACT']._serialized_end=1192
+  _globals['_TASKBUDGET']._serialized_start=1194
+  _globals['_TASKBUDGET']._serialized_end=1235
+  _globals['_TASKNODE']._serialized_start=1238
+  _globals['_TASKNODE']._serialized_end=1385
+  _globals['_TASKOPERATORSERVICE']._serialized_start=1625
+  _globals['_TASKOPERATORSERVICE']._serialized_end=1820
 # @@protoc_insertion_point(module_scope)

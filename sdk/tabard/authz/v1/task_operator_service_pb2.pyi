@@ -266,6 +266,7 @@ class GetTaskTreeResponse(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     BUDGETS_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     calls: _builtins.int
     """Number of allowed calls in the state store: all allowed calls if policy
     reads history or their grant has a budget, else those that added a label or
@@ -293,6 +294,12 @@ class GetTaskTreeResponse(_message.Message):
         place of the chain that states a budget has a budget of its own.
         """
 
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskFact]:
+        """What calls of the task have noted, by link and name. Elements may be an
+        agent's words.
+        """
+
     def __init__(
         self,
         *,
@@ -302,14 +309,51 @@ class GetTaskTreeResponse(_message.Message):
         calls: _builtins.int = ...,
         truncated: _builtins.bool = ...,
         budgets: _abc.Mapping[_builtins.str, Global___TaskBudget] | None = ...,
+        facts: _abc.Iterable[Global___TaskFact] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budgets", b"budgets", "calls", b"calls", "nodes", b"nodes", "spent", b"spent", "task", b"task", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budgets", b"budgets", "calls", b"calls", "facts", b"facts", "nodes", b"nodes", "spent", b"spent", "task", b"task", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTaskTreeResponse: _TypeAlias = GetTaskTreeResponse  # noqa: Y015
+
+@_typing.final
+class TaskFact(_message.Message):
+    """TaskFact is what calls have noted under one name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ELEMENTS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    link_id: _builtins.str
+    """The link below which it is read; empty if the whole task reads it."""
+    name: _builtins.str
+    """Name of the fact in policies."""
+    count: _builtins.int
+    """The value, if it is a counter."""
+    @_builtins.property
+    def elements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The elements, if it is a set; in order."""
+
+    def __init__(
+        self,
+        *,
+        link_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        elements: _abc.Iterable[_builtins.str] | None = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "elements", b"elements", "link_id", b"link_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskFact: _TypeAlias = TaskFact  # noqa: Y015
 
 @_typing.final
 class TaskBudget(_message.Message):

@@ -14,6 +14,7 @@ from tabard_sidecar.facts import (
     NO_FACTS,
     ROW_BYTES,
     SHARED,
+    FactRow,
     facts_of,
 )
 from tabard_sidecar.model import REPORTED, BudgetLimit
@@ -303,7 +304,7 @@ def approval(fields: Sequence[bytes | None]) -> Approval | None:
 
 def tree(text: bytes) -> Tree:
     """Decode the answer of the script tree."""
-    task, steps, ended, spent, labels, calls, budgets = orjson.loads(text)
+    task, steps, ended, spent, labels, calls, budgets, facts = orjson.loads(text)
     return Tree(
         task=TaskRecord(*task),
         children=tuple(
@@ -317,4 +318,11 @@ def tree(text: bytes) -> Tree:
         budgets={
             budget_id: BudgetLimit(budget_id, name, limit) for budget_id, (name, limit) in budgets.items()
         },
+        # An element may hold line breaks.
+        facts=tuple(
+            FactRow(link_id, name, element, amount)
+            for (link_id, name, element), amount in sorted(
+                (key.split("\n", 2), amount) for key, amount in facts.items()
+            )
+        ),
     )

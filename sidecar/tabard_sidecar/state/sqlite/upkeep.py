@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from tabard_sidecar.facts import FactRow
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import Child, TaskFilter, TaskPage, TaskPosition, TaskRecord, Tree
 from tabard_sidecar.state.sqlite import leases
@@ -71,6 +72,10 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
     labels = connection.execute(
         "SELECT DISTINCT label FROM labels WHERE root_id=? ORDER BY label", root
     ).fetchall()
+    facts = connection.execute(
+        "SELECT link_id, name, element, amount FROM facts WHERE root_id=? ORDER BY link_id, name, element",
+        root,
+    ).fetchall()
     return Tree(
         task,
         tuple(
@@ -83,6 +88,7 @@ def tree(connection: sqlite3.Connection, task_id: str) -> Tree | None:
         row[-1],
         # Budgets that an older version charged have no name here.
         {budget_id: BudgetLimit(budget_id, name, most) for budget_id, _, name, most in spent if name},
+        tuple(FactRow(*row) for row in facts),
     )
 
 

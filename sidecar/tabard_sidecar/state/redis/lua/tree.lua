@@ -21,5 +21,6 @@ for _, link in ipairs(redis.call('SMEMBERS', key('branches', root))) do
 end
 return table.concat({
   '[', task[1], ',[', table.concat(steps, ','), '],', texts(ended), ',', object(key('spent', root)),
-  ',[', table.concat(labels, ','), '],', task[2], ',', object(key('budgets', root)), ']',
+  ',[', table.concat(labels, ','), '],', task[2], ',', object(key('budgets', root)), ',',
+  object(key('facts', root)), ']',
 })
