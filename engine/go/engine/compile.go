@@ -101,6 +101,7 @@ func Compile(source *Source) (*Policy, error) {
 	if compiler.Failed() {
 		return nil, problemsOf(compiler.Errors, "")
 	}
+	inlineConstants(compiler)
 	inlineConstructors(compiler)
 	if err := boundCopies(compiler, source.Entrypoints); err != nil {
 		return nil, err

@@ -48,14 +48,23 @@ func constructors(compiler *ast.Compiler) map[string]constructor {
 			delete(found, path)
 		}
 	}
+	exceptReplaced(compiler, found)
+	return found
+}
+
+func (c constructor) rule() ast.Ref { return c.path }
+
+// exceptReplaced removes from what was found every rule of which a "with" replaces a part, or the whole with what it is in.
+func exceptReplaced[T interface{ rule() ast.Ref }](compiler *ast.Compiler, found map[string]T) {
 	for _, module := range compiler.Modules {
 		ast.WalkWiths(module, func(with *ast.With) bool {
 			replaced, is := with.Target.Value.(ast.Ref)
-			maps.DeleteFunc(found, func(_ string, one constructor) bool { return is && one.path.HasPrefix(replaced) })
+			maps.DeleteFunc(found, func(_ string, one T) bool {
+				return is && (one.rule().HasPrefix(replaced) || replaced.HasPrefix(one.rule()))
+			})
 			return false
 		})
 	}
-	return found
 }
 
 func constructorOf(rule *ast.Rule) (constructor, bool) {

@@ -9,6 +9,7 @@ package main
 import "C"
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,14 @@ func bytesOf(data *C.char, length C.int64_t) []byte {
 		return nil
 	}
 	return C.GoBytes(unsafe.Pointer(data), C.int(length))
+}
+
+// borrowed returns the caller's own bytes, without a copy. Nothing may keep them after the exported function has returned.
+func borrowed(data *C.char, length C.int64_t) []byte {
+	if length <= 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(data)), int(length))
 }
 
 func give(out *C.tabard_outcome, status C.int32_t, data []byte) {
@@ -207,7 +216,7 @@ func tabard_evaluate(
 		giveResult(out, &engine.Result{Failure: failure})
 		return
 	}
-	text, index := bytesOf(input, length), int(entrypoint)
+	text, index := borrowed(input, length), int(entrypoint)
 	limits := engine.Limits{Deadline: now.Add(time.Duration(deadlineNS)), HeapLimit: active.pool.heapLimit}
 	hold := time.Duration(holdNS)
 	if hold > 0 && len(text) <= engine.MaxHeldInput && active.mayHold(now) {
@@ -222,8 +231,9 @@ func tabard_evaluate(
 		}
 		hold = 0
 	}
+	kept := bytes.Clone(text)
 	job := start(active, limits, uint64(mailbox), hold > 0, func(ticket *engine.Ticket) engine.Result {
-		result, _ := active.policy.Evaluate(index, text, limits, ticket)
+		result, _ := active.policy.Evaluate(index, kept, limits, ticket)
 		return result
 	})
 	answer(job, hold, out)

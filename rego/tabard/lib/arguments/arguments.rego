@@ -57,7 +57,8 @@ length_at_most(name, limit) if {
 # METADATA
 # description: True if the argument is a number from `low` to `high`, both included.
 in_range(name, low, high) if {
-	value := number(name)
+	value := input.tool.arguments[name]
+	is_number(value)
 	value >= low
 	value <= high
 }
