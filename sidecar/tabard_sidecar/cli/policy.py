@@ -104,20 +104,31 @@ def case_schema() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Policy folder. Default: the configured one.",
 )
+@click.option(
+    "--template",
+    type=click.Choice(["read-only", "spend-limit", "workspace-request"]),
+    default="read-only",
+    show_default=True,
+    help="What the module decides.",
+)
 @config_options
 @json_option
-def new(
-    name: str, into: Path | None, config_file: Path | None, assignments: tuple[str, ...], as_json: bool
-) -> None:
-    """Create the module NAME, its data, its test and its decision cases. Existing files are never overwritten."""
-    from tabard_sidecar.policy.authoring.scaffold import ScaffoldError, write_module  # noqa: PLC0415
+def new(name: str, **given: Any) -> None:  # noqa: ANN401 - click's own
+    """Create the module NAME, its data, its test and its decision cases. Existing files are never overwritten.
 
-    folder = into or find_target(None, None, config_file, assignments).path
+    The templates: read-only grants reads for a signed purpose. spend-limit grants payments within a limit and a budget,
+    and asks the person about large ones. workspace-request grants what the person's request orders, and asks about what
+    it may mean.
+    """
+    from tabard_sidecar.policy.authoring.scaffold import ScaffoldError, write_module  # noqa: PLC0415
+    from tabard_sidecar.policy.authoring.templates import TEMPLATES  # noqa: PLC0415
+
+    folder = given["into"] or find_target(None, None, given["config_file"], given["assignments"]).path
     try:
-        written = write_module(folder, name)
+        written = write_module(folder, name, TEMPLATES[given["template"]])
     except ScaffoldError as error:
         raise Failure(str(error), exit_codes.USAGE, see=GUIDE) from error
-    if as_json:
+    if given["as_json"]:
         paths = {"module": written.module, "data": written.data, "test": written.test, "cases": written.cases}
         echo_json({name: str(path) for name, path in paths.items()})
         return

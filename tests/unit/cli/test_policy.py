@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 from click.testing import CliRunner
+from tabard_opa_cli import opa_binary
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.policy import policy
+from tabard_sidecar.policy.authoring.templates import TEMPLATES
 
 from tests.support.policy import DESK, GRANT_ALL, REPOSITORY, START, SUPPORT, policy_input, tool, write
 
@@ -379,13 +382,30 @@ def test_data_is_where_the_sidecar_puts_it(tmp_path):
     assert run("test", write(tmp_path, demo=GRANT_ALL, demo_test=source)).exit_code == exit_codes.OK
 
 
-def test_a_new_module_passes_check_and_tests(tmp_path):
-    assert run("new", "hr_desk", "--into", tmp_path).exit_code == exit_codes.OK
-    assert run("check", tmp_path).exit_code == exit_codes.OK
-    assert run("test", tmp_path, "--threshold", "100").exit_code == exit_codes.OK
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_new_module_passes_check_and_tests_with_every_line_covered(tmp_path, template):
+    assert run("new", "two_words", "--template", template, "--into", tmp_path).exit_code == exit_codes.OK
+    code, report = as_json("check", tmp_path)
+    assert (code, report["problems"]) == (exit_codes.OK, [])
+    code, report = as_json("test", tmp_path, "--coverage")
+    assert (code, report["coverage"], report["failed"]) == (exit_codes.OK, 100, [])
+    assert report["cases"]["passed"] >= 4
+    formatted = subprocess.run([opa_binary(), "fmt", "--list", tmp_path], capture_output=True, check=True)
+    assert formatted.stdout == b""
+
+
+def test_the_rules_of_a_new_module_read_its_data(tmp_path):
+    run("new", "hr_desk", "--into", tmp_path)
     data = tmp_path / "hr_desk" / "data.yaml"
     data.write_text(data.read_text().replace('"hr_desk"', '"other"'))
-    assert run("test", tmp_path).exit_code == exit_codes.NEGATIVE, "the rules read the data"
+    assert run("test", tmp_path).exit_code == exit_codes.NEGATIVE
+
+
+def test_the_templates_are_those_that_the_command_names():
+    (choice,) = (one.type.choices for one in policy.commands["new"].params if one.name == "template")
+    assert list(choice) == list(TEMPLATES)
+    result = run("new", "x", "--template", "none")
+    assert result.exit_code == exit_codes.USAGE
 
 
 def test_a_new_module_overwrites_nothing(tmp_path):

@@ -110,7 +110,7 @@ class Noted:
             known = self.facts.get(name)
             if known is None:
                 message = f"it isn't known whether the fact {name!r} is a set or a counter"
-                step = "Write a set of texts ({…} or a comprehension) or a number"
+                step = "Write a set of texts, as {x} or a comprehension, or a number: x + 0 makes a counter of an argument"
                 self.wrong.append(Misnoted(clause, name, "fact_kind", message, step))
             fact = Fact(FactKind.SET if known is None else known.kind, None, None, branch=branch)
             self.facts[name] = fact if known is None else known.joined(fact)
