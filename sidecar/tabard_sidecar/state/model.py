@@ -56,6 +56,14 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptToken:
+    """The subject token that started a task, encrypted, and when it expires. The store can't read it."""
+
+    sealed: bytes = field(repr=False)
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class TaskPosition:
     """A place in the list of tasks, which is ordered by start and root, newest first."""
 

@@ -12,6 +12,7 @@ from tabard_sidecar.state.model import (
     Chain,
     Child,
     Claim,
+    KeptToken,
     Outcome,
     OutcomeState,
     PendingLimits,
@@ -89,12 +90,20 @@ class StateStore(LeaseJournal, Protocol):
         """
         ...
 
-    async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
+    async def open_task(
+        self, task: TaskRecord, *, labels_since: float, token: KeptToken | None = None
+    ) -> tuple[str, ...]:
         """Store a new task and return the labels that it inherits. Durable.
 
         It inherits the labels that its owner got at or after ``labels_since``, in whichever task. Later on it also sees
         those that its owners get in other tasks. Opening a task twice changes nothing.
+
+        ``token`` is kept until it expires, or the root's link is revoked.
         """
+        ...
+
+    async def subject_token(self, root_id: str, *, now: float) -> bytes | None:
+        """Return the sealed token that was kept when a task was opened; ``None`` if there is none any more."""
         ...
 
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:

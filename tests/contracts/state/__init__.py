@@ -16,6 +16,7 @@ from tests.contracts.state.leases import LeasesContract
 from tests.contracts.state.model import ModelContract
 from tests.contracts.state.records import RecordsContract
 from tests.contracts.state.revocations import RevocationsContract
+from tests.contracts.state.tokens import TokensContract
 from tests.contracts.state.unchanged import UnchangedContract
 from tests.contracts.state.upkeep import UpkeepContract
 
@@ -32,6 +33,7 @@ class StateContract(
     ApprovalsContract,
     UpkeepContract,
     LeasesContract,
+    TokensContract,
     UnchangedContract,
     InterleavingsContract,
     ModelContract,

@@ -25,6 +25,7 @@ OPERATIONS: dict[str, Callable[[RedisStateStore], Awaitable[object]]] = {
     "complete_request": lambda s: s.complete_request(b"k", b"r", expires_at=LATER),
     "consume": lambda s: s.consume("n", limit=1, now=NOW, expires_at=LATER),
     "open_task": lambda s: s.open_task(TASK, labels_since=NOW),
+    "subject_token": lambda s: s.subject_token("r", now=NOW),
     "look_up": lambda s: s.look_up(CHAIN),
     "reserve": lambda s: s.reserve(wanted(CHAIN)),
     "release": lambda s: s.release("d", "r"),

@@ -34,6 +34,8 @@ Answer: TypeAlias = Any
 """A server's answer: bytes, a number, or a list or mapping of them, depending on the command."""
 WRITER_SECONDS = 7 * 86_400
 """How long the server keeps the count of a sidecar's writes."""
+GRACE_SECONDS = 300.0
+"""How long keys are kept after their contents expire, so that a server whose clock is ahead doesn't delete them early."""
 _WAIT_SHARE = 0.8
 _CHECK_SECONDS = 5.0
 _log = logging.getLogger(__name__)

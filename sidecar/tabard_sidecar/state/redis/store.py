@@ -8,7 +8,6 @@ from dataclasses import replace
 import orjson
 
 from tabard_sidecar.state.model import (
-    ANY_TASK,
     REASONS_KEPT,
     Approval,
     Chain,
@@ -23,21 +22,18 @@ from tabard_sidecar.state.model import (
     ReserveState,
     Revocation,
     RevocationKind,
-    TaskFilter,
-    TaskPage,
-    TaskRecord,
     TaskState,
-    Tree,
 )
 from tabard_sidecar.state.redis import codec, opening, scripts
 from tabard_sidecar.state.redis.announcements import Announcements
 from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.leases import RedisLeases
-from tabard_sidecar.state.redis.link import Answer, RedisLink
+from tabard_sidecar.state.redis.link import GRACE_SECONDS, Answer, RedisLink
 from tabard_sidecar.state.redis.loss import Acknowledged
 from tabard_sidecar.state.redis.options import RedisOptions
 from tabard_sidecar.state.redis.replies import not_understood, understood
 from tabard_sidecar.state.redis.scripts import Script
+from tabard_sidecar.state.redis.tasks import RedisTasks
 from tabard_sidecar.state.store import (
     CLAIM_SECONDS,
     HISTORY_CALLS,
@@ -50,16 +46,13 @@ from tabard_sidecar.state.store import (
 from tabard_sidecar.util.fifo import FifoDict
 from tabard_sidecar.util.malformed import MALFORMED
 
-GRACE_SECONDS = 300.0
-"""How long keys are kept after their contents expire, so that a server whose clock is ahead doesn't delete them early."""
 _KNOWN_CHILDREN = 65_536
 _EXPIRE_ROWS = 2_000
 _EXPIRE_TASKS = 50
 _MOST_LISTED = 1_000
-_EXAMINED_TASKS = 2_000
 
 
-class RedisStateStore(RedisLeases):
+class RedisStateStore(RedisTasks, RedisLeases):
     """The :class:`~tabard_sidecar.state.store.StateStore` of a zone whose sidecars run on many machines.
 
     Every operation is one script: one round trip, all or nothing. A durable write also waits for ``options.replicas``
@@ -156,22 +149,6 @@ class RedisStateStore(RedisLeases):
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
         }
         return bool(await self._run_timed(scripts.CONSUME, now, arguments, durable=True))
-
-    @understood
-    async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-        """Store a task; see the interface."""
-        arguments = {
-            "root": task.root_id,
-            "task_id": task.task_id,
-            "record": codec.task_text(task),
-            "owner": task.owner,
-            "started": task.started_at,
-            "expires": task.expires_at,
-            "since": labels_since,
-            "until_ms": milliseconds(task.expires_at + KEPT_SECONDS),
-            **codec.LABEL_RULES,
-        }
-        return tuple(sorted(orjson.loads(await self._link.run(scripts.OPEN_TASK, arguments, durable=True))))
 
     @understood
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
@@ -363,26 +340,6 @@ class RedisStateStore(RedisLeases):
             "until_ms": milliseconds(expires_at + GRACE_SECONDS),
         }
         return codec.approval(await self._run_timed(scripts.DECIDE_APPROVAL, now, arguments, durable=True))
-
-    @understood
-    async def tasks(self, *, now: float, limit: int = 100, wanted: TaskFilter = ANY_TASK) -> TaskPage:
-        """Return tasks; see the interface."""
-        arguments = {
-            "at": now,
-            "most": limit,
-            "examined": _EXAMINED_TASKS,
-            "person": wanted.subject_id,
-            "workload": wanted.workload,
-            "started": "" if wanted.after is None else wanted.after.started_at,
-            "root": "" if wanted.after is None else wanted.after.root_id,
-        }
-        return codec.tasks(await self._link.run(scripts.TASKS, arguments))
-
-    @understood
-    async def tree(self, task_id: str) -> Tree | None:
-        """Return a task's tree; see the interface."""
-        found = await self._link.run(scripts.TREE, {"task_id": task_id})
-        return codec.tree(found) if found else None
 
     @understood
     async def expire(self, *, now: float) -> int:

@@ -60,6 +60,8 @@ def consume(connection: sqlite3.Connection, name: str, *, limit: int, now: float
 
 def revoke(connection: sqlite3.Connection, wanted: Revocation) -> int:
     """Revoke under a new sequence number, unless the same or more is revoked already."""
+    if wanted.kind is RevocationKind.LINK:
+        connection.execute("DELETE FROM subject_tokens WHERE root_id=?", (wanted.target,))
     row = connection.execute(
         f"SELECT {REVOCATION} FROM revocations WHERE kind=? AND target=? AND expires_at>0",  # noqa: S608
         (wanted.kind.value, wanted.target),

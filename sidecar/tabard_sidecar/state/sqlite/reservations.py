@@ -11,6 +11,7 @@ from tabard_sidecar.facts import NO_FACTS
 from tabard_sidecar.state.labels import LabelsSeen
 from tabard_sidecar.state.model import (
     Chain,
+    KeptToken,
     PastCall,
     Reservation,
     Reserved,
@@ -47,8 +48,10 @@ def note_change(connection: sqlite3.Connection, root_id: str) -> None:
     connection.execute("UPDATE tasks SET changes=changes+1 WHERE root_id=?", (root_id,))
 
 
-def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
-    """Store a task with the labels that it inherits."""
+def open_task(
+    connection: sqlite3.Connection, task: TaskRecord, *, labels_since: float, token: KeptToken | None
+) -> tuple[str, ...]:
+    """Store a task with the labels that it inherits, and the token that started it."""
     if connection.execute("SELECT 1 FROM tasks WHERE root_id=?", (task.root_id,)).fetchone() is not None:
         return labels.see(connection, Chain((task.root_id,))).labels
     connection.execute(
@@ -65,6 +68,10 @@ def open_task(connection: sqlite3.Connection, task: TaskRecord, *, labels_since:
             labels_since,
         ),
     )
+    if token is not None:
+        connection.execute(
+            "INSERT INTO subject_tokens VALUES (?, ?, ?)", (task.root_id, token.sealed, token.expires_at)
+        )
     return labels.inherit(connection, task, bump(connection))
 
 

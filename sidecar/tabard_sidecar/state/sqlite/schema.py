@@ -136,4 +136,8 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX lease_targets_lease ON lease_targets (lease_id);
     """,
+    """
+    CREATE TABLE subject_tokens (root_id TEXT PRIMARY KEY, sealed BLOB NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
+    CREATE INDEX subject_tokens_expiry ON subject_tokens (expires_at);
+    """,
 )

@@ -14,6 +14,7 @@ from tabard_sidecar.state.model import (
     Chain,
     Child,
     Claim,
+    KeptToken,
     Outcome,
     OutcomeState,
     PendingLimits,
@@ -104,11 +105,20 @@ class SQLiteStateStore(SQLiteLeases):
             lambda c: records.consume(c, name, limit=limit, now=now, expires_at=expires_at), durable=True
         )
 
-    async def open_task(self, task: TaskRecord, *, labels_since: float) -> tuple[str, ...]:
+    async def open_task(
+        self, task: TaskRecord, *, labels_since: float, token: KeptToken | None = None
+    ) -> tuple[str, ...]:
         """Store a task; see the interface."""
         return await self._file.write(
-            lambda c: reservations.open_task(c, task, labels_since=labels_since), durable=True
+            lambda c: reservations.open_task(c, task, labels_since=labels_since, token=token), durable=True
         )
+
+    async def subject_token(self, root_id: str, *, now: float) -> bytes | None:
+        """Return a task's token; see the interface."""
+        rows = self._file.rows(
+            "SELECT sealed FROM subject_tokens WHERE root_id=? AND expires_at>?", (root_id, now)
+        )
+        return rows[0][0] if rows else None
 
     async def look_up(self, chain: Chain, *, calls: int = HISTORY_CALLS) -> TaskState:
         """Return a chain's task state; see the interface."""

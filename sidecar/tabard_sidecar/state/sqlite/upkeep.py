@@ -26,6 +26,7 @@ _EXPIRING = (
     ("reach", "(owner, wide, other)", _REACH_SECONDS),
     ("owners", "owner", KEPT_SECONDS),
     ("owner_labels", "(owner, label)", KEPT_SECONDS),
+    ("subject_tokens", "root_id", 0.0),
 )
 _TASK = "root_id, task_id, subject_issuer, subject_id, workload, purpose, started_at, expires_at"
 

@@ -6,6 +6,10 @@ redis.call('HSET', name, 'record', q.record, 'task_id', q.task_id, 'number', '0'
   'since', exact(q.since), 'expires', exact(q.expires), 'until', whole(q.until_ms))
 redis.call('PEXPIREAT', name, q.until_ms)
 redis.call('SET', key('taskid', q.task_id), q.root, 'PXAT', q.until_ms)
+if ARGV[2] then
+  redis.call('HSET', key('token', q.root), 'sealed', ARGV[2], 'expires', exact(q.token_expires))
+  redis.call('PEXPIREAT', key('token', q.root), whole(q.token_until_ms))
+end
 take_part(q.owner, task)
 local inherited = {}
 local all = redis.call('HGETALL', key('owner', q.owner))

@@ -1,0 +1,1 @@
+return redis.call('HMGET', key('token', q.root), 'sealed', 'expires')
