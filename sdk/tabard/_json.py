@@ -62,21 +62,23 @@ def read(value: Any, where: str, depth: int = MAX_DEPTH) -> tuple[Any, Any]:  # 
 def _items(value: Any, where: str, depth: int) -> tuple[Any, Any]:  # noqa: ANN401  # a list or tuple
     forms: list[Any] = []
     others: dict[int, Any] = {}
-    for place, item in enumerate(value):
+    kind = type(value)
+    named = kind if isinstance(value, tuple) and hasattr(kind, "_make") else None
+    for place, item in enumerate(value if named is None else tuple.__iter__(value)):
         form = item
         if type(item) not in _PLAIN:
             form, made = read(item, f"{where}[{place}]", depth - 1)
             if made is not form:
                 others[place] = made
         forms.append(form)
-    kind = type(value)
-    named = kind if isinstance(value, tuple) and hasattr(kind, "_make") else None
     if not others and named is None:
         form = forms if isinstance(value, list) else tuple(forms)
         return form, form
     made = [others.get(place, form) for place, form in enumerate(forms)]
     if named is not None:
-        return forms, named._make(made)
+        from tabard import _values  # noqa: PLC0415  # most arguments are plain
+
+        return forms, _values.named_tuple(named, made, where)
     return forms, made if isinstance(value, list) else tuple(made)
 
 

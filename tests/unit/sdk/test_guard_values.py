@@ -331,6 +331,7 @@ class OtherPath(pathlib.PurePosixPath):
         (Much(1.5), 1.5),
         ({Loud("key"): [Many(1), (Loud("text"),)]}, {"key": [1, ("text",)]}),
         (Counter(a=1), {"a": 1}),
+        (OtherPath("/other"), pathlib.PurePosixPath("/other")),
         (Shifting(to=0), {"to": Colour.RED}),
         (ShiftingDict(), {"to": Colour.RED}),
         (ShiftingList(), [Colour.RED]),
@@ -350,7 +351,7 @@ def test_what_only_a_subclass_or_a_second_reading_says_does_not_reach_the_functi
 
     tool(value)
     assert_alike(received, [plain])
-    form = json.loads(json.dumps(plain, default=lambda one: one.value))
+    form = json.loads(json.dumps(plain, default=lambda one: getattr(one, "value", str(one))))
     assert tabard_fake.calls[-1].arguments == {"value": form}
 
 
@@ -367,13 +368,150 @@ def assert_alike(one: object, other: object) -> None:
         assert one == other
 
 
-def test_fields_are_read_once(task, tabard_fake):
-    @tabard.guard("t")
-    def tool(value: ShiftingFields) -> object:
-        return value.to
+class Computed:
+    """A descriptor that gives back something else than it was given."""
 
-    assert tool(ShiftingFields(Colour.RED)) is Colour.RED
-    assert tabard_fake.calls[-1].arguments == {"value": {"to": "red"}}
+    def __set__(self, owner: object, value: object) -> None:
+        vars(owner)["kept"] = value
+
+    def __get__(self, owner: object, kind: type | None = None) -> object:
+        return "other" if owner is not None else "seen"
+
+
+@dataclasses.dataclass
+class WithDescriptor:
+    to: Any = Computed()
+
+
+class OtherField(Point):
+    __slots__ = ()
+    x = property(lambda _: 99)
+
+
+class Swapped(Point):
+    __slots__ = ()
+    x, y = Point.y, Point.x
+
+
+class OtherItems(Point):
+    __slots__ = ()
+
+    def __getitem__(self, place):
+        return 99
+
+
+class OtherRounds(Point):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iter((98, 99))
+
+
+class OtherAttributes(Point):
+    __slots__ = ()
+
+    def __getattribute__(self, name):
+        return 99 if name == "x" else super().__getattribute__(name)
+
+
+class OtherModel(pydantic.BaseModel):
+    to: str
+
+    def __getattribute__(self, name: str) -> object:
+        return "other" if name == "to" else super().__getattribute__(name)
+
+
+class OtherValue(Enum):
+    A = "seen"
+
+    @property
+    def value(self) -> str:
+        return "other"
+
+
+@dataclasses.dataclass
+class Failing(Exception):
+    to: str = "a"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ShiftingFields(Colour.RED),
+        WithDescriptor("seen"),
+        OtherField(1, 2),
+        Swapped(1, 2),
+        OtherItems(1, 2),
+        OtherRounds(1, 2),
+        OtherAttributes(1, 2),
+        OtherModel(to="seen"),
+        OtherValue.A,
+        Failing(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize(
+    "inside", [lambda value: value, lambda value: [{"a": value}]], ids=["itself", "inside"]
+)
+def test_a_class_that_may_show_the_function_another_value_is_refused(task, tabard_fake, value, inside):
+    @tabard.guard("t")
+    def tool(value: Any) -> None:
+        pytest.fail("it ran")
+
+    with pytest.raises(tabard.InvalidRequest, match=r"value.*guard\(arguments="):
+        tool(inside(value))
+    assert tabard_fake.calls == []
+
+
+class Lying(pydantic.BaseModel):
+    to: str
+
+    def model_dump(self, **_: object) -> dict[str, str]:
+        return {"to": "other"}
+
+    @classmethod
+    def model_validate_json(cls, *_args: object, **_more: object) -> "Lying":
+        return Lying.model_construct(to="other")
+
+
+class Measured(NamedTuple):
+    x: int
+    y: int
+
+    @property
+    def total(self) -> int:
+        return self.x + self.y
+
+
+class Making(Measured):
+    __slots__ = ()
+
+    def __new__(cls, *_parts):
+        return tuple.__new__(cls, (7, 7))
+
+    @classmethod
+    def _make(cls, _parts):
+        return tuple.__new__(cls, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "read"),
+    [
+        (Lying(to="seen"), {"to": "seen"}, lambda value: value.to == "seen"),
+        (Measured(1, 2), [1, 2], lambda value: value.total == 3),
+        (tuple.__new__(Making, (1, 2)), [1, 2], lambda value: (*value, value.x, value.y) == (1, 2, 1, 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_methods_of_a_class_choose_neither_what_policy_sees_nor_what_is_made(
+    task, tabard_fake, value, form, read
+):
+    @tabard.guard("t")
+    def tool(value: Any) -> bool:
+        return read(value)
+
+    assert tool(value) is True
+    assert tabard_fake.calls[-1].arguments == {"value": form}
 
 
 def changed_member() -> Enum:
@@ -387,7 +525,6 @@ def changed_member() -> Enum:
     [
         OtherText.A,
         changed_member(),
-        OtherPath("/other"),
         ById.model_construct(id=1, amount=5),
         {"a": 1, Apart("a"): 2},
     ],
