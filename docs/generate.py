@@ -168,11 +168,9 @@ def config_page() -> str:
     for name, field in Settings.model_fields.items():
         found = section(field)
         if found is not None:
-            lines += [
-                f"## {name}\n",
-                f"{_first_paragraph(found)}\n",
-                *_table(f"{name}.", found.model_fields),
-            ]
+            model, suffix = found
+            about = f"{_first_paragraph(model)}\n" if not suffix else _paragraph(field.description or "")
+            lines += [f"## {name}\n", about, *_table(f"{name}{suffix}.", model.model_fields)]
     return "\n".join(lines).rstrip() + "\n"
 
 

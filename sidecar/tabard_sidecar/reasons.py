@@ -107,6 +107,7 @@ ReasonCode = Literal[
     "approver_not_entitled",
     # Credentials
     "credential_kind_unavailable",
+    "credential_role_unknown",
     "credential_invalid",
     # Only in records
     "cancelled",
@@ -125,6 +126,9 @@ ReasonCode = Literal[
     "state_unavailable",
     "audit_unavailable",
     "keys_unavailable",
+    "vault_unavailable",
+    "vault_refused",
+    "vault_reply_invalid",
 ]
 """A code that the sidecar itself gives."""
 

@@ -35,10 +35,9 @@ def _models(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
         yield from ((model, ".NAME") for model, _ in _models(arguments[1]))
 
 
-def section(field: FieldInfo) -> type[BaseModel] | None:
-    """Return the class of a field that is a section of its own."""
-    annotation = field.annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+def section(field: FieldInfo) -> tuple[type[BaseModel], str] | None:
+    """Return the class of a field that is a section, or holds sections by name, and the form of their keys."""
+    return next(_models(field.annotation), None)
 
 
 def type_text(field: FieldInfo) -> str:

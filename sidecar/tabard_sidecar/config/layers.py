@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from tabard_sidecar.config.fields import section
 from tabard_sidecar.util.model_problems import FilePlaces, Path, Place, unknown_key
 from tabard_sidecar.util.problems import SourceProblem
 from tabard_sidecar.util.schema_walk import known_keys, models_at
@@ -139,10 +140,9 @@ def _copy(value: object) -> object:
 
 
 def _is_section(root: type[BaseModel], key: str) -> bool:
+    """Tell whether a key is that of a section, or of sections by name."""
     field = root.model_fields.get(key)
-    return (
-        field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-    )
+    return field is not None and section(field) is not None
 
 
 def _annotation(root: type[BaseModel], path: tuple[str, ...]) -> object:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tabard_sidecar.config.settings import Settings
+from tabard_sidecar.credentials.vault.conf import KIND, vault_roles
 from tabard_sidecar.policy.factory import bundle_keys
 from tabard_sidecar.policy.loading.compiling import CompileOptions
-from tabard_sidecar.policy.loading.offered import Offers, Tool
+from tabard_sidecar.policy.loading.offered import OWN_KINDS, Offers, Tool
 
 
 def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions:
@@ -26,6 +27,8 @@ def compile_options(settings: Settings, tools: Iterable[Tool]) -> CompileOptions
         offers=Offers(
             claims=None if insecure.local_subjects is not None else frozenset(claims),
             roles=frozenset(settings.approvals.roles),
+            kinds=OWN_KINDS | ({KIND} if settings.vault else set()),
+            vault_roles=vault_roles(settings.vault),
             tools=tools,
         ),
         bundle_keys=bundle_keys(settings.policy.bundle),

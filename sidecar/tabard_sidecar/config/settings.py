@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tabard_sidecar.approvals.conf import ApprovalsConfig
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
 from tabard_sidecar.credentials.conf import CredentialsConfig
+from tabard_sidecar.credentials.vault.conf import Vaults
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionConfig
 from tabard_sidecar.identity.conf import IdentityConfig
 from tabard_sidecar.keys.conf import KeysConfig
@@ -35,6 +36,11 @@ class Settings(BaseModel):
     policy: PolicyConfig = Field(default_factory=PolicyConfig)
     catalogue: CatalogueConfig = Field(default_factory=CatalogueConfig)
     credentials: CredentialsConfig = Field(default_factory=CredentialsConfig)
+    vault: Vaults = Field(
+        default={},
+        description="Vaults by name, for credentials of kind `vault`: HashiCorp Vault or OpenBao. The journal of leases "
+        "keeps the name, so it is the same on every sidecar of the zone. Needs the extra `tabard-sidecar[vault]`.",
+    )
     state: StateConfig = Field(default_factory=StateConfig)
     revocation: RevocationConfig = Field(default_factory=RevocationConfig)
     approvals: ApprovalsConfig = Field(default_factory=ApprovalsConfig)

@@ -73,12 +73,20 @@ def zone_issuer(config: CredentialsConfig, zone: str) -> str:
     return config.issuer or f"urn:tabard:zone:{zone}"
 
 
-def build_issuers(config: CredentialsConfig, *, zone: str, keyring: Keyring, clock: Clock) -> Issuers:
-    """Build the issuers of the kinds that the sidecar makes itself."""
+def build_issuers(
+    config: CredentialsConfig,
+    *,
+    zone: str,
+    keyring: Keyring,
+    clock: Clock,
+    others: Iterable[CredentialIssuer] = (),
+) -> Issuers:
+    """Build the issuers of the kinds that the sidecar makes itself, beside ``others``."""
     writer = ClaimsWriter(zone_issuer(config, zone))
     return Issuers(
         (
             JwtIssuer(keyring, writer, clock=clock, max_ttl_seconds=config.max_ttl_seconds),
             MacaroonIssuer(keyring, writer, clock=clock),
+            *others,
         )
     )

@@ -2,8 +2,8 @@
 
 No code logs secrets on purpose; this is a safeguard. There are two kinds of text:
 
-* The sidecar's own words (application log, spans, health): whatever looks like a compact JWT or a serialised macaroon is
-  replaced, and so are values under the usual names of secrets (:func:`redact`, :func:`redact_text`).
+* The sidecar's own words (application log, spans, health): whatever looks like a compact JWT, a serialised macaroon or a
+  vault's token is replaced, and so are values under the usual names of secrets (:func:`redact`, :func:`redact_text`).
 * Records of what others said (:class:`RecordRedaction`): only secrets of Tabard's own are replaced: its macaroons, and
   tokens of the issuers that the sidecar knows. Where one stood, its SHA-256 stays. Other words stay, or an agent could hide
   what it did by writing it so that it looks like a token.
@@ -25,8 +25,10 @@ _BEFORE = r"(?<![A-Za-z0-9_-])"
 # of the version 2 header, a location or an identifier field.
 # What follows the scheme in an Authorization header (RFC 6750, RFC 7617) is one, too, if it looks like no word.
 _AUTHORIZATION = r"(?i:(?<=bearer )|(?<=basic ))(?=[A-Za-z._~+/-]*[0-9=])[A-Za-z0-9._~+/-]{8,}={0,2}"
+# Vault and OpenBao begin their tokens so (service, batch, recovery).
 _TEXT = re.compile(
-    f"{_BEFORE}(?:{_AUTHORIZATION}|{_JWT}" r"|MDA[A-Za-z0-9+/_-]{48,}={0,2}|Ag[EI][A-Za-z0-9+/_-]{60,}={0,2})"
+    f"{_BEFORE}(?:{_AUTHORIZATION}|{_JWT}"
+    r"|hv[sbr]\.[A-Za-z0-9_-]{20,}|MDA[A-Za-z0-9+/_-]{48,}={0,2}|Ag[EI][A-Za-z0-9+/_-]{60,}={0,2})"
 )
 # Tabard's macaroons (grants, discharges, credentials) begin with the version 2 header and the location "tabard".
 _OWN_MACAROON = b"AgEGdGFiYXJk"
@@ -65,7 +67,7 @@ def replacement(secret: bytes) -> str:
 
 
 def redact_text(text: str) -> str:
-    """Return ``text`` without strings that have the form of a JWT or a macaroon."""
+    """Return ``text`` without strings that have the form of a JWT, a macaroon or a vault's token."""
     return _TEXT.sub(REPLACEMENT, text)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.revocation.impact import Impact
     from tabard_sidecar.revocation.lease_views import LeaseViews
     from tabard_sidecar.revocation.pruning import pruner
-    from tabard_sidecar.revocation.targets import own_credential_target, subject_target
+    from tabard_sidecar.revocation.targets import lease_targets, own_credential_target, subject_target
     from tabard_sidecar.revocation.task_views import TaskViews
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "RevocationParts",
     "TaskViews",
     "build_revocation",
+    "lease_targets",
     "own_credential_target",
     "pruner",
     "subject_target",
@@ -55,6 +56,7 @@ __getattr__ = late_names(
         "RevocationParts": "build",
         "TaskViews": "task_views",
         "build_revocation": "build",
+        "lease_targets": "targets",
         "own_credential_target": "targets",
         "pruner": "pruning",
         "subject_target": "targets",

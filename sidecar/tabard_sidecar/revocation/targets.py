@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tabard_sidecar.model import CredentialRequest
+from tabard_sidecar.state import RevocationKind
+from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.util.ids import line_of
 
 LONGEST_TASK_SECONDS = 30 * 86_400.0
@@ -62,3 +65,18 @@ def own_credential_target(credential_id: str, link_id: str) -> str:
     Agents can name any id, so their revocation only applies to a credential that was issued to the holder itself.
     """
     return f"{credential_id} {link_id}"
+
+
+def lease_targets(request: CredentialRequest) -> frozenset[LeaseTarget]:
+    """Return all whose revocation ends a credential that another system issues: each has exactly the target of one."""
+    grant, credential_id = request.grant, request.credential_id
+    workloads = {request.agent.id, grant.root_holder, *(link.holder for link in grant.links)}
+    return frozenset(
+        [
+            *(LeaseTarget(RevocationKind.LINK, link_id) for link_id in grant.link_ids),
+            *(LeaseTarget(RevocationKind.AGENT, workload) for workload in workloads),
+            LeaseTarget(RevocationKind.SUBJECT, subject_target(grant.subject.issuer, grant.subject.id)),
+            LeaseTarget(RevocationKind.CREDENTIAL, credential_id),
+            LeaseTarget(RevocationKind.CREDENTIAL, own_credential_target(credential_id, grant.holder_id)),
+        ]
+    )

@@ -255,6 +255,9 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
+    if parts.vaults is not None:
+        stack.push_async_callback(parts.vaults.close)
+        parts.vaults.start()
     stack.push_async_callback(parts.stages.decisions.settled)
     await asyncio.gather(parts.identity.start(), parts.policy.start())
     return parts

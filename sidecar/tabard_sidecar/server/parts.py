@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from tabard_opa import Engine, opa_version
@@ -43,11 +44,15 @@ from tabard_sidecar.records.metrics import Metrics
 from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing_factory import create_tracing
-from tabard_sidecar.revocation import build_revocation, pruner
+from tabard_sidecar.revocation import build_revocation, lease_targets, pruner
 from tabard_sidecar.server.state_standing import StateStanding
 from tabard_sidecar.server.store_split import StoreSplit
+from tabard_sidecar.state import StateStore
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
+
+if TYPE_CHECKING:
+    from tabard_sidecar.credentials.vault import VaultIssuer
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
@@ -120,6 +125,7 @@ class Parts:
         self.policy = self._policy_runtime()
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
+        self.vaults = _vaults(settings, self.state, clock, self.health)
         self.stages = self._stages()
 
     def _approvals(self) -> ApprovalParts:
@@ -170,7 +176,13 @@ class Parts:
     def _stages(self) -> Stages:
         settings, clock = self.settings, self.clock
         observer = RecordsObserver(self.metrics, self.tracing)
-        issuers = build_issuers(settings.credentials, zone=settings.zone, keyring=self.keyring, clock=clock)
+        issuers = build_issuers(
+            settings.credentials,
+            zone=settings.zone,
+            keyring=self.keyring,
+            clock=clock,
+            others=() if self.vaults is None else (self.vaults,),
+        )
         return Stages(
             decisions=DecisionRunner(self.log, observer, clock),
             changes=ChangeRecorder(self.log, clock),
@@ -217,6 +229,30 @@ def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
         ),
         clock=clock,
         on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
+    )
+
+
+def _vaults(settings: Settings, state: StateStore, clock: Clock, health: Health) -> VaultIssuer | None:
+    """Build the issuer of kind vault; ``None`` if no vault is configured.
+
+    Raises:
+        ValueError: it can't be used as it is configured, or the packages for it aren't installed.
+    """
+    if not settings.vault:
+        return None
+    try:
+        from tabard_sidecar.credentials.vault import build_vaults  # noqa: PLC0415 - only for who uses it
+    except ImportError as error:
+        raise ValueError(
+            f"vault is configured and {error.name} isn't installed: install tabard-sidecar[vault]"
+        ) from error
+    return build_vaults(
+        settings.vault,
+        state,
+        targets=lease_targets,
+        clock=clock,
+        allow_http=settings.insecure.allow_http,
+        report=_reporter(health.component("vault")),
     )
 
 

@@ -3,13 +3,15 @@ import sys
 
 UNUSED = {
     "aiohttp",  # only for introspection and issuers behind a URL
+    "hvac",  # only with a vault
     "click",  # only for the command line
     "opentelemetry",  # only with telemetry.otlp_endpoint
     "pydantic_settings",
-    "requests",
+    "requests",  # only with a vault
     "rich",
     "structlog",
     "tarfile",  # only for bundles
+    "urllib3",  # only with a vault
     "watchfiles",
 }
 

@@ -126,6 +126,51 @@ def test_check_of_the_configured_policy(tmp_path):
     assert run("check", "--config", tmp_path / "tabard.yaml").exit_code == exit_codes.OK
 
 
+VAULT_CONFIG = """policy: {path: rules}
+vault:
+  main:
+    address: https://vault.example:8200
+    auth: {method: jwt, role: tabard, token_file: token}
+    roles: {orders-read: {engine: database, name: r, audiences: [postgres://orders]}}
+"""
+VAULT_RULES = """package policy.demo
+
+import data.tabard.lib.credentials
+
+start contains {"code": "s", "limits": {"audiences": ["postgres://orders", "postgres://bills"]}} if input.subject.id != ""
+
+grant contains {"code": "a", "credential": credentials.vault("orders-read", "postgres://orders", 60)} if {
+	input.tool.name == "a"
+}
+
+grant contains {"code": "b", "credential": credentials.vault("ordres-read", "postgres://orders", 60)} if {
+	input.tool.name == "b"
+}
+
+grant contains {"code": "c", "credential": credentials.vault("orders-read", "postgres://bills", 60)} if {
+	input.tool.name == "c"
+}
+"""
+
+
+def test_check_finds_roles_that_no_configured_vault_has(tmp_path):
+    """With the configuration, since it names the roles; one that is named without it isn't known."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "demo.rego").write_text(VAULT_RULES)
+    (tmp_path / "tabard.yaml").write_text(VAULT_CONFIG)
+    code, report = as_json("check", "--config", tmp_path / "tabard.yaml")
+    assert code == exit_codes.POLICY
+    assert [(problem["row"], problem["code"]) for problem in report["problems"]] == [
+        (11, "credential_role_unknown"),
+        (15, "credential_audience_unknown"),
+    ]
+    assert "did you mean 'orders-read'?" in report["problems"][0]["message"]
+    assert run("check", tmp_path / "rules").exit_code == exit_codes.OK
+    (tmp_path / "tabard.yaml").write_text("policy: {path: rules}\n")
+    code, report = as_json("check", "--config", tmp_path / "tabard.yaml")
+    assert {problem["code"] for problem in report["problems"]} == {"kind_unknown", "credential_role_unknown"}
+
+
 def test_check_without_a_policy_says_what_to_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("check")

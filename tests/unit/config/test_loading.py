@@ -166,6 +166,34 @@ def test_lists_and_mappings_come_through_the_environment(tmp_path):
     assert settings.zone == "5"
 
 
+VAULT = """vault:
+  main:
+    address: https://vault.example:8200
+    auth: {method: jwt, role: tabard, token_file: vault-token}
+    roles:
+      orders-read: {engine: database, name: orders-read, audiences: [postgres://orders]}
+"""
+
+
+def test_a_vault_is_a_section_by_name(tmp_path, write):
+    """Its paths count from the file, and the environment reaches into it."""
+    write(VAULT)
+    settings = loaded(tmp_path, environment={"TABARD_VAULT__MAIN__ADDRESS": "https://other.example"}).settings
+    assert settings.vault["main"].address == "https://other.example"
+    assert settings.vault["main"].auth.token_file == tmp_path / "vault-token"
+    write("vault:\n  # main: {}\n")
+    assert loaded(tmp_path).settings.vault == {}
+
+
+def test_mistakes_in_a_vault_have_their_places(tmp_path, write):
+    write(VAULT.replace("engine: database", "engine: databse").replace("token_file", "token_fil"))
+    with pytest.raises(SourceError) as caught:
+        loaded(tmp_path)
+    told = {(problem.key, problem.line) for problem in caught.value.problems}
+    assert ("vault.main.auth.token_fil", 4) in told
+    assert ("vault.main.roles.orders-read.engine", 6) in told
+
+
 def test_variables_of_others_are_left_alone(tmp_path):
     """What clients and Kubernetes define under the same prefix isn't configuration."""
     environment = {

@@ -209,6 +209,40 @@ async def test_probes_have_a_socket_that_no_stranger_fills(folder):
     assert not (folder / "orchestrator" / "operator" / "s.health").exists()
 
 
+VAULT = {
+    "address": "http://127.0.0.1:1",
+    "auth": {"method": "jwt", "role": "tabard", "token_file": "none"},
+    "roles": {"orders": {"engine": "database", "name": "orders", "audiences": ["postgres://orders"]}},
+}
+
+
+async def test_a_vault_out_of_reach_degrades_and_does_not_keep_the_sidecar_from_starting(folder):
+    """Calls that need no credential of it are decided; health says what is wrong."""
+    _, config = prepared(folder, **{"vault.main": VAULT})
+    async with sidecar(load(config).settings) as running:
+        await eventually(lambda: running.health.snapshot().components["vault"].reason)
+        snapshot = running.health.snapshot()
+        assert snapshot.ready
+        assert "vault.main: logging in (auth/jwt/login)" in snapshot.components["vault"].reason
+
+
+async def test_a_vault_without_tls_on_another_machine_stops_the_start(folder):
+    _, config = prepared(folder, **{"vault.main": VAULT | {"address": "http://vault.example:8200"}})
+    error = await start_failure(config)
+    assert error.exit_code == exit_codes.CONFIG
+    assert "insecure.allow_http" in str(error)
+
+
+async def test_a_vault_without_its_packages_stops_the_start(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hvac.adapters", None)
+    for name in [name for name in sys.modules if name.startswith("tabard_sidecar.credentials.vault.")]:
+        monkeypatch.delitem(sys.modules, name)
+    _, config = prepared(folder, **{"vault.main": VAULT})
+    error = await start_failure(config)
+    assert error.exit_code == exit_codes.CONFIG
+    assert "install tabard-sidecar[vault]" in str(error)
+
+
 async def test_a_default_start_imports_only_what_it_uses(folder):
     """What the configuration doesn't use costs neither time nor memory."""
     _, config = prepared(folder)
@@ -233,5 +267,6 @@ async def test_a_default_start_imports_only_what_it_uses(folder):
     unwanted = {
         "docker", "hvac", "hypothesis", "jsonschema", "opentelemetry.sdk", "pytest", "redis", "requests", "rich",
         "starlette", "structlog", "tarfile", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
+        "tabard_sidecar.credentials.vault.issuer", "urllib3",
     }  # fmt: skip
     assert loaded & unwanted == set()

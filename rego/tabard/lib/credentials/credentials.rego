@@ -19,3 +19,9 @@ once(audience, scopes, ttl) := {
 	"single_use": true,
 	"ttl_seconds": ttl,
 }
+
+# METADATA
+# description: |
+#   A credential of the vault's `role`, a name of the sidecar's configuration, for the backend `audience`, that lives
+#   for at most `ttl` seconds: for example a database login that is made for this call.
+vault(role, audience, ttl) := {"audience": audience, "kind": "vault", "role": role, "ttl_seconds": ttl}

@@ -15,3 +15,12 @@ test_once_is_the_same_jwt_for_one_use if {
 	reusable := credentials.jwt("https://notes.internal", ["notes:write"], 30)
 	credentials.once("https://notes.internal", ["notes:write"], 30) == object.union(reusable, {"single_use": true})
 }
+
+test_vault if {
+	credentials.vault("orders-read", "postgres://orders", 300) == {
+		"audience": "postgres://orders",
+		"kind": "vault",
+		"role": "orders-read",
+		"ttl_seconds": 300,
+	}
+}

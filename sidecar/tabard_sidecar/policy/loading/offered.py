@@ -23,6 +23,10 @@ _MCP_HINTS = ("destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHin
 _REPORTED = "reported:"
 
 
+OWN_KINDS = frozenset({"jwt", "macaroon", "none"})
+"""Kinds of credentials that every sidecar issues."""
+
+
 class Tool(Protocol):
     """A tool of the catalogue (:class:`tabard_sidecar.policy.catalogue.ToolSpec`)."""
 
@@ -60,12 +64,14 @@ class Offers:
         claims: names of claims that the configured issuers keep.
         roles: names of the roles of approvers.
         kinds: kinds of credentials that the sidecar issues.
+        vault_roles: audiences of the roles of kind ``vault``, by role.
         tools: the tool catalogue; an empty one says nothing of tools, but has no labels.
     """
 
     claims: frozenset[str] | None = None
     roles: frozenset[str] | None = None
-    kinds: frozenset[str] = frozenset({"jwt", "macaroon", "none"})
+    kinds: frozenset[str] | None = None
+    vault_roles: Mapping[str, frozenset[str]] | None = None
     tools: Iterable[Tool] | None = None
 
 

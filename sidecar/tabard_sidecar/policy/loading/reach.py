@@ -126,6 +126,7 @@ def _check_elements(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
                 else f"Correct it, or add it to the {_LIMITS[field]} of a start rule"
             )
             yield from _unoffered(clause, field, _written(shape), allowed, step)
+        yield from _check_vault(clause, credential, names.outside.vault_roles)
         step = "Correct the name, or grant the budget in a start rule"
         yield from _unoffered(clause, "budget", _written(part(element, "charges")), names.budgets, step)
         yield from _unread_labels(clause, part(element, "labels"), flow.labels)
@@ -135,6 +136,21 @@ def _check_elements(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
         yield from _unoffered(
             clause, "role", _written(part(flow.element(clause), "approvers")), names.outside.roles, step
         )
+
+
+def _check_vault(
+    clause: Clause, credential: Shape | None, roles: Mapping[str, frozenset[str]] | None
+) -> Iterator[PolicyProblem]:
+    """Yield roles of kind vault that no configured vault has, and audiences that a role isn't for."""
+    if credential is None or roles is None or _written(part(credential, "kind")) != {"vault"}:
+        return
+    named, audiences = _written(part(credential, "role")), _written(part(credential, "audience"))
+    step = "Correct it, or add it to vault.<name>.roles"
+    yield from _unoffered(clause, "credential_role", named, frozenset(roles), step)
+    known = [roles[name] for name in named if name in roles]
+    if known:
+        step = f"Correct it, or add it to the audiences of {' or '.join(sorted(named & roles.keys()))}"
+        yield from _unoffered(clause, "credential_audience", audiences, frozenset().union(*known), step)
 
 
 def _check_delegated(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
@@ -159,7 +175,12 @@ def _check_delegated(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
 
 
 _LIMITS = {"audience": "audiences", "scopes": "scopes"}
-_WHAT = {"kind": "credential kind", "scopes": "scope"}
+_WHAT = {
+    "kind": "credential kind",
+    "scopes": "scope",
+    "credential_role": "vault role",
+    "credential_audience": "vault role's audience",
+}
 
 
 def _unoffered(

@@ -8,7 +8,7 @@ import pytest
 from tabard_sidecar.policy.catalogue import catalogue_of
 from tabard_sidecar.policy.loading.bounds import Allowance
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
-from tabard_sidecar.policy.loading.offered import Offers
+from tabard_sidecar.policy.loading.offered import OWN_KINDS, Offers
 from tabard_sidecar.policy.problems import PolicyBrokenError
 
 DATA = {
@@ -519,6 +519,76 @@ def test_an_argument_that_tools_describe_differently_may_have_any_type(engine):
     assert problems(engine, denied_if("input.tool.arguments.n > data.limit"), options=options) == set()
     one = denied_if('input.tool.name == "notes.0"; input.tool.arguments.n > data.limit')
     assert problems(engine, one, options=options) == {"type_mismatch"}
+
+
+VAULT = Offers(
+    claims=frozenset(),
+    kinds=frozenset({"jwt", "none", "vault"}),
+    vault_roles={"orders": frozenset({"db", "copy"}), "weather": frozenset({"api"})},
+)
+VAULT_START = """package policy.demo
+
+IMPORTS
+
+start contains {"code": "s", "limits": {"audiences": ["db", "api"]}} if input.subject.id != ""
+
+"""
+
+
+def vault_problems(engine, credential, *, offers=VAULT):
+    """Return the lines of the problems of a grant with a credential, by code."""
+    used = "import data.tabard.lib.credentials" if credential.startswith("credentials.") else ""
+    text = (
+        VAULT_START.replace("IMPORTS", used)
+        + f"""grant contains {{
+	"code": "g",
+	"credential": {credential},
+}} if input.operation == "authorize"
+"""
+    )
+    try:
+        compile_policy(engine, {"demo.rego": text}, {}, CompileOptions(offers=offers)).close()
+    except PolicyBrokenError as error:
+        return {problem.code: problem.row for problem in error.problems}
+    return {}
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        'credentials.vault("orders", "db", 60)',
+        'credentials.vault("weather", "api", 60)',
+        '{"kind": "vault", "role": "orders", "audience": "db"}',
+        'credentials.vault(input.tool.arguments.role, "db", 60)',
+        'credentials.vault("orders", input.tool.arguments.audience, 60)',
+        'credentials.jwt("db", [], 60)',
+    ],
+)
+def test_roles_of_a_vault_that_are_configured(engine, credential):
+    assert vault_problems(engine, credential) == {}
+
+
+@pytest.mark.parametrize(
+    ("credential", "code"),
+    [
+        ('credentials.vault("order", "db", 60)', "credential_role_unknown"),
+        ('{"kind": "vault", "role": "order", "audience": "db"}', "credential_role_unknown"),
+        ('credentials.vault("orders", "api", 60)', "credential_audience_unknown"),
+        ('credentials.vault("weather", "db", 60)', "credential_audience_unknown"),
+        ('credentials.vault("orders", "copy", 60)', "audience_unknown"),
+        ('{"kind": "exchange", "audience": "db"}', "kind_unknown"),
+    ],
+)
+def test_a_role_that_no_vault_has_or_that_is_not_for_the_audience_is_found(engine, credential, code):
+    assert vault_problems(engine, credential) == {code: 9}
+
+
+def test_without_a_vault_its_kind_and_its_roles_are_not_offered(engine):
+    none = Offers(claims=frozenset(), kinds=OWN_KINDS, vault_roles={})
+    found = vault_problems(engine, 'credentials.vault("orders", "db", 60)', offers=none)
+    assert found.keys() == {"kind_unknown", "credential_role_unknown"}
+    unknown = Offers(claims=frozenset())
+    assert vault_problems(engine, 'credentials.vault("orders", "db", 60)', offers=unknown) == {}
 
 
 MASK_NEVER = [

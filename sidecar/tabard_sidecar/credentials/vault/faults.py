@@ -1,0 +1,84 @@
+"""Defines how requests to a vault fail, and what each failure proves."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.util.visible import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tabard_sidecar.errors import StatusName
+    from tabard_sidecar.reasons import ReasonCode
+
+_STATUS: Mapping[ReasonCode, StatusName] = {
+    "vault_unavailable": "UNAVAILABLE",
+    "vault_refused": "FAILED_PRECONDITION",
+    "vault_reply_invalid": "FAILED_PRECONDITION",
+}
+FORBIDDEN = 403
+"""Status with which a vault refuses a token, or what its policies don't allow."""
+
+_MAX_TEXT = 300
+# Vault's and OpenBao's tokens, with their form before Vault 1.10, JWTs that a login's error might repeat, and how an engine
+# connects to its backend.
+_SECRETS = re.compile(
+    r"\b(?:hv[sbr]\.[A-Za-z0-9_-]{8,}|[sbr]\.[A-Za-z0-9]{24,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9._-]*"
+    r"|(?:host|hostaddr|port|user|username|password|passwd|dbname|database)=[^\s`'\")]+)"
+    r"|(?<=://)[^\s/@]+@"
+)
+
+
+class VaultFault(Exception):
+    """A request to a vault didn't do what was asked.
+
+    Attributes:
+        code: the reason code.
+        message: what happened, without a secret.
+        nothing_done: True if it is certain that the vault did nothing: it wasn't asked, or refused.
+        status: the HTTP status; 0 if there was none.
+    """
+
+    def __init__(
+        self, code: ReasonCode, message: str, *, nothing_done: bool = False, status: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.code: ReasonCode = code
+        self.message = message
+        self.nothing_done = nothing_done
+        self.status = status
+
+    def decisive(self, vault: str) -> NoDecision:
+        """Return the error with which the call ends, for the vault of that configured name."""
+        return NoDecision(_STATUS[self.code], self.code, f"vault.{vault}: {self.message}")
+
+
+@contextmanager
+def during(what: str, *, path: str, right: str = "") -> Iterator[None]:
+    """Say in every fault what was being done at which path of the vault, and which right may be missing there."""
+    try:
+        yield
+    except VaultFault as fault:
+        hint = f"; a policy must allow {right} on {path}" if right and fault.status == FORBIDDEN else ""
+        fault.message = f"{what} ({path}): {fault.message}{hint}"
+        raise
+
+
+def unavailable(message: str, *, nothing_done: bool = False, status: int = 0) -> VaultFault:
+    """Return the fault of a vault that can't be reached or is out of order."""
+    return VaultFault("vault_unavailable", message, nothing_done=nothing_done, status=status)
+
+
+def invalid(message: str) -> VaultFault:
+    """Return the fault of a reply that isn't acceptable."""
+    return VaultFault("vault_reply_invalid", message)
+
+
+def quoted(text: str) -> str:
+    """Return a stranger's text for messages: short, visible, without what looks like a secret or says where a backend is."""
+    shown = _SECRETS.sub("[redacted]", one_line(text[: 4 * _MAX_TEXT]))
+    return shown if len(shown) <= _MAX_TEXT else shown[:_MAX_TEXT] + "…"

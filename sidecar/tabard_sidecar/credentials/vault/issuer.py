@@ -1,0 +1,362 @@
+"""Issues credentials of kind ``vault``: one short token for each, journaled, extended when the answer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tabard.address import is_loopback
+
+from tabard_sidecar.credentials.vault.conf import KIND
+from tabard_sidecar.credentials.vault.engines import engine_of
+from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.held import HeldCredentials
+from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
+from tabard_sidecar.credentials.vault.server import VaultServer
+from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
+from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.model import CredentialRequest, IssuedCredential
+from tabard_sidecar.state import RevocationKind
+from tabard_sidecar.state.leases import Lease, LeaseTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+    from typing import Any
+
+    from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
+    from tabard_sidecar.credentials.vault.replies import Obtained, Token
+    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.model import Introspection
+    from tabard_sidecar.state import Revocation
+    from tabard_sidecar.state.leases import LeaseJournal
+
+_EXTENDING_PAUSE_SECONDS = 1.0
+# By how much less than it was asked a vault may let a token live, since it counts in whole seconds.
+_ROUNDING_SECONDS = 2.0
+_log = logging.getLogger(__name__)
+
+Targets = Callable[[CredentialRequest], frozenset[LeaseTarget]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    server: VaultServer
+    config: VaultRoleConfig
+
+
+class VaultIssuer:
+    """Obtains credentials of configured roles, and ends those whose answer isn't given.
+
+    Args:
+        servers: the configured vaults.
+        journal: where leases are noted for every sidecar of the zone.
+        targets: tells what ends a credential when revoked.
+        clock: time in seconds since the epoch.
+        report: called with the present problem of the vaults, or the empty string.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, VaultServer],
+        journal: LeaseJournal,
+        *,
+        targets: Targets,
+        clock: Clock,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._roles = {
+            role: _Role(server, config)
+            for server in servers.values()
+            for role, config in server.config.roles.items()
+        }
+        self.servers = servers
+        self._journal = journal
+        self._targets = targets
+        self._clock = clock
+        self._report = report
+        self._problems: dict[str, str] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self.live = LiveCredentials()
+        self.held = HeldCredentials()
+
+    @property
+    def kind(self) -> str:
+        """The kind, as policy names it."""
+        return KIND
+
+    def compute(self, request: CredentialRequest) -> IssuedCredential | None:
+        """Return a held credential that fits, for which the vault isn't asked; otherwise ``None``.
+
+        Raises:
+            Refused: no such role is configured, or not for this audience.
+        """
+        role = self._role(request)
+        return self.held.find(request) if role.config.reuse and not request.uses else None
+
+    async def issue(self, request: CredentialRequest) -> IssuedCredential:
+        """Obtain a credential; see the interface.
+
+        Raises:
+            NoDecision: the vault or the journal can't be reached, refuses, or a reply isn't acceptable.
+            Refused: no such role is configured, or not for this audience; it was revoked meanwhile.
+        """
+        role = self._role(request)
+        now = self._clock()
+        live = LiveCredential(request, role.server.name, self._targets(request), now + NEWBORN_SECONDS)
+        self.live.begin(live, now=now)
+        try:
+            live.issued = await self._issued(role, live, now)
+        except VaultFault as fault:
+            error = fault.decisive(role.server.name)
+            self._tell(role.server, error.message)
+            raise error from None
+        self._tell(role.server)
+        return live.issued
+
+    def commit(self, request: CredentialRequest) -> None:
+        """Extend the credential's token in the background, since its answer leaves now."""
+        live = self.live.get(request.credential_id)
+        if live is None or live.token is None or live.issued is None:
+            return  # a held credential
+        role = self._role(request)
+        if engine_of(role.config).leases:
+            self._later(self._extend(role, live, live.token, live.issued))
+        else:
+            self.live.forget(request.credential_id)
+            self._later(self._end_token(role.server, live.token))
+            self._hold(role, live, live.issued)
+
+    async def withdraw(self, request: CredentialRequest) -> Withdrawal:
+        """End a credential whose answer isn't given; see the interface."""
+        live = self.live.forget(request.credential_id)
+        if live is None or not live.asked:
+            return Withdrawal.NOTHING_ISSUED
+        live.given_up = True
+        if live.token is None:
+            return Withdrawal.UNCLEAR
+        if not await self._end_token(self.servers[live.vault], live.token):
+            return Withdrawal.UNCLEAR
+        if live.journaled:
+            await self._forget_lease(request.credential_id)
+        return Withdrawal.ENDED if live.obtained else Withdrawal.NOTHING_ISSUED
+
+    def inspect(self, value: str) -> Introspection:  # noqa: ARG002 - nothing of Tabard's is in it
+        """Refuse: only the vault knows its credentials.
+
+        Raises:
+            Refused: always.
+        """
+        raise Refused("credential_invalid", "a credential of kind vault isn't described by this sidecar")
+
+    def doom(self, revocation: Revocation) -> list[LiveCredential]:
+        """Give no credential any more that a revocation ends; return those that have to be ended in the vault."""
+        found = self.live.doom(revocation)
+        self.held.drop(lambda live: live.doomed is not None or live.ended_by(revocation))
+        return found
+
+    def start(self) -> None:
+        """Log in to every vault in the background, so that health tells early what is wrong, and the first call is fast."""
+        self._report("")
+        for server in self.servers.values():
+            self._later(self._log_in(server))
+
+    async def _log_in(self, server: VaultServer) -> None:
+        try:
+            await server.log_in()
+        except VaultFault as fault:
+            self._tell(server, fault.decisive(server.name).message)
+
+    async def close(self) -> None:
+        """Let what was begun in the background end, and close the connections."""
+        if self._background:
+            longest = max(server.config.timeout_seconds for server in self.servers.values())
+            _, pending = await asyncio.wait(set(self._background), timeout=longest)
+            for task in pending:
+                task.cancel()
+        for server in self.servers.values():
+            server.close()
+
+    def _role(self, request: CredentialRequest) -> _Role:
+        role = self._roles.get(request.role)
+        if role is None:
+            raise Refused("credential_role_unknown", f"no vault has the role {request.role[:128]!a}")
+        if request.audience not in role.config.audiences:
+            raise Refused(
+                "credential_role_unknown",
+                f"vault.{role.server.name}.roles.{request.role} isn't for the audience {request.audience[:128]!a}",
+            )
+        return role
+
+    async def _issued(self, role: _Role, live: LiveCredential, now: float) -> IssuedCredential:
+        server, request = role.server, live.request
+        ends_at = min(request.expires_at, now + role.config.max_ttl_seconds)
+        if ends_at - now < 1:
+            raise Refused("grant_expired", "the credential would end in less than a second")
+        deadline = server.deadline()
+        token = await self._token(server, live, deadline)
+        engine = engine_of(role.config)
+        live.journaled = engine.leases
+        # The token ends by itself soon, so journal and engine are asked at the same time.
+        noting = self._journal.add_lease(_lease(live, token, now)) if engine.leases else _nothing()
+        obtaining = self._obtained(role, live, token, math.ceil(ends_at - now), deadline)
+        obtained, noted = await asyncio.gather(obtaining, noting, return_exceptions=True)
+        if isinstance(obtained, BaseException):
+            raise obtained
+        if noted is not None:
+            raise noted
+        live.check()
+        if obtained.seconds is not None:
+            ends_at = min(ends_at, now + obtained.seconds)
+        return IssuedCredential(
+            kind=KIND,
+            value=obtained.value,
+            credential_id=request.credential_id,
+            audience=request.audience,
+            scopes=request.scopes,
+            expires_at=float(math.floor(ends_at)),
+            uses=request.uses,
+            fields=obtained.fields,
+        )
+
+    async def _token(self, server: VaultServer, live: LiveCredential, deadline: float) -> Token:
+        live.asked = True
+        try:
+            token = await server.create_token(
+                live.request, deadline, lambda late: self._later(self._end_token(server, late))
+            )
+        except VaultFault as fault:
+            live.asked = not fault.nothing_done
+            raise
+        live.token = token
+        live.check()
+        return token
+
+    async def _obtained(
+        self, role: _Role, live: LiveCredential, token: Token, seconds: int, deadline: float
+    ) -> Obtained:
+        live.obtained = True
+        try:
+            return await role.server.obtain(token, role.config, live.request, seconds, deadline)
+        except VaultFault as fault:
+            live.obtained = not fault.nothing_done
+            raise
+
+    async def _extend(
+        self, role: _Role, live: LiveCredential, token: Token, credential: IssuedCredential
+    ) -> None:
+        """Let a token live as long as its credential; if that fails until its end, the credential ends early.
+
+        The journal learns of it first: whatever lives longer than a newborn token stands there.
+        """
+        server, credential_id = role.server, credential.credential_id
+        problem = ""
+        while self._clock() < live.ends_at and live.doomed is None:
+            try:
+                await self._journal.extend_lease(credential_id, expires_at=credential.expires_at)
+                now = self._clock()
+                granted = await server.extend(token, math.ceil(credential.expires_at - now))
+            except VaultFault as fault:
+                problem = fault.message
+            except NoDecision as error:
+                problem = error.message
+            else:
+                live.ends_at = now + granted
+                if live.ends_at >= credential.expires_at - _ROUNDING_SECONDS:
+                    self._hold(role, live, credential)
+                    return
+                problem = f"its token gets {granted:g} s only; raise token_explicit_max_ttl of the token role"
+                break
+            await asyncio.sleep(_EXTENDING_PAUSE_SECONDS)
+        if problem:
+            message = f"vault.{server.name}: a credential of {live.request.role} ends early: {problem}"
+            _log.warning("vault_token_not_extended", extra={"problem": message})
+            self._tell(server, message)
+
+    def _hold(self, role: _Role, live: LiveCredential, credential: IssuedCredential) -> None:
+        if role.config.reuse and not credential.uses and not role.config.wrap_seconds and not live.doomed:
+            self.held.keep(credential, live)
+
+    async def _end_token(self, server: VaultServer, token: Token) -> bool:
+        """Revoke a token; tell whether it is certain that it ended. If not, it ends by itself."""
+        try:
+            await server.revoke(token)
+        except VaultFault as fault:
+            _log.warning("vault_token_not_revoked", extra={"vault": server.name, "problem": fault.message})
+            return False
+        return True
+
+    async def _forget_lease(self, credential_id: str) -> None:
+        try:
+            await self._journal.end_lease(credential_id)
+        except NoDecision:
+            _log.warning("lease_not_forgotten", extra={"credential_id": credential_id})
+
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do work in the background of the loop."""
+
+        async def done() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(done(), name="vault-background")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _tell(self, server: VaultServer, problem: str = "") -> None:
+        """Report the present problem of one vault, if it changed."""
+        if problem != self._problems.get(server.name, ""):
+            self._problems[server.name] = problem
+            self._report("; ".join(filter(None, self._problems.values())))
+
+
+async def _nothing() -> None:
+    """Do nothing."""
+
+
+def _lease(live: LiveCredential, token: Token, now: float) -> Lease:
+    request, grant = live.request, live.request.grant
+    return Lease(
+        lease_id=request.credential_id,
+        source=live.vault,
+        role=request.role,
+        accessor=token.accessor,
+        root_id=grant.root_id,
+        link_id=grant.holder_id,
+        task_id=grant.task.id,
+        task_started_at=grant.task.started_at,
+        holder=grant.holder,
+        subject=next(target.target for target in live.targets if target.kind is RevocationKind.SUBJECT),
+        created_at=now,
+        expires_at=now + NEWBORN_SECONDS,
+        targets=tuple(sorted(live.targets)),
+    )
+
+
+def build_vaults(  # noqa: PLR0913 - each is another part of the sidecar
+    vaults: Mapping[str, VaultConfig],
+    journal: LeaseJournal,
+    *,
+    targets: Targets,
+    clock: Clock,
+    allow_http: bool,
+    report: Callable[[str], None],
+) -> VaultIssuer:
+    """Build the issuer for the configured vaults.
+
+    Raises:
+        ValueError: a CA file can't be used, or an address isn't encrypted and not on this machine.
+    """
+    for name, config in vaults.items():
+        parts = urlsplit(config.address)
+        if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+            raise ValueError(
+                f"vault.{name}.address {config.address} isn't encrypted and not on this machine: use https://, or set "
+                "insecure.allow_http"
+            )
+    servers = {name: VaultServer(name, config) for name, config in vaults.items()}
+    return VaultIssuer(servers, journal, targets=targets, clock=clock, report=report)

@@ -1,0 +1,112 @@
+"""Keeps what this sidecar knows of credentials that are being obtained or that last: tokens, and what ends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.state import RevocationKind
+from tabard_sidecar.state.leases import LeaseTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tabard_sidecar.credentials.vault.replies import Token
+    from tabard_sidecar.model import CredentialRequest, IssuedCredential
+    from tabard_sidecar.reasons import ReasonCode
+    from tabard_sidecar.state import Revocation
+
+_LEAST_SWEPT = 256
+_CODES: Mapping[RevocationKind, ReasonCode] = {
+    RevocationKind.LINK: "task_ended",
+    RevocationKind.AGENT: "agent_revoked",
+    RevocationKind.SUBJECT: "subject_revoked",
+    RevocationKind.CREDENTIAL: "credential_revoked",
+    RevocationKind.STATE: "state_rolled_back",
+}
+
+
+@dataclass(slots=True, eq=False)
+class LiveCredential:
+    """One credential.
+
+    Attributes:
+        request: the call's request.
+        vault: configured name of the vault.
+        targets: what ends it when revoked.
+        ends_at: when the vault ends it at the latest, in seconds since the epoch.
+        asked: whether the vault may have been asked for a token.
+        token: its token, once it is known.
+        obtained: whether an engine may have given a credential.
+        issued: the credential, once it is there.
+        journaled: whether the journal may have it.
+        doomed: why it may not be given any more.
+        given_up: whether its answer isn't given.
+    """
+
+    request: CredentialRequest
+    vault: str
+    targets: frozenset[LeaseTarget]
+    ends_at: float
+    asked: bool = False
+    token: Token | None = field(default=None, repr=False)
+    obtained: bool = False
+    issued: IssuedCredential | None = None
+    journaled: bool = False
+    doomed: ReasonCode | None = None
+    given_up: bool = False
+
+    def check(self) -> None:
+        """Check that nothing that was revoked meanwhile ends it.
+
+        Raises:
+            Refused: something does.
+        """
+        if self.doomed is not None:
+            raise Refused(self.doomed, "it was revoked while its credential was being obtained")
+
+    def ended_by(self, revocation: Revocation) -> bool:
+        """Tell whether a revocation ends it."""
+        kind, started_at = revocation.kind, self.request.grant.task.started_at
+        if kind in {RevocationKind.SUBJECT, RevocationKind.STATE} and started_at > revocation.at:
+            return False
+        return kind is RevocationKind.STATE or LeaseTarget(kind, revocation.target) in self.targets
+
+
+class LiveCredentials:
+    """The credentials of this process, by id. Each is forgotten when the vault has ended it by itself."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, LiveCredential] = {}
+        self._sweep_at = _LEAST_SWEPT
+
+    def __len__(self) -> int:
+        """How many are known."""
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[LiveCredential]:
+        """Yield each that is known."""
+        return iter(tuple(self._by_id.values()))
+
+    def begin(self, live: LiveCredential, *, now: float) -> None:
+        """Note a credential before it is obtained, so that a revocation meanwhile reaches it."""
+        if len(self._by_id) >= self._sweep_at:
+            self._by_id = {key: other for key, other in self._by_id.items() if other.ends_at > now}
+            self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._by_id))
+        self._by_id[live.request.credential_id] = live
+
+    def get(self, credential_id: str) -> LiveCredential | None:
+        """Return a credential; ``None`` if it isn't known."""
+        return self._by_id.get(credential_id)
+
+    def forget(self, credential_id: str) -> LiveCredential | None:
+        """Forget a credential that was ended, and return it; ``None`` if it isn't known."""
+        return self._by_id.pop(credential_id, None)
+
+    def doom(self, revocation: Revocation) -> list[LiveCredential]:
+        """Let no credential be given that a revocation ends, and return all that it ends."""
+        found = [live for live in self._by_id.values() if live.ended_by(revocation)]
+        for live in found:
+            live.doomed = _CODES[revocation.kind]
+        return found

@@ -1,0 +1,135 @@
+"""One configured vault: its identities, its threads, and what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.credentials.vault.engines import Asking, engine_of
+from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, during
+from tabard_sidecar.credentials.vault.lanes import Lane
+from tabard_sidecar.credentials.vault.login import Login
+from tabard_sidecar.credentials.vault.replies import UnusableToken
+from tabard_sidecar.credentials.vault.tokens import Tokens
+from tabard_sidecar.credentials.vault.transport import VaultTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
+    from tabard_sidecar.credentials.vault.replies import Obtained, Token
+    from tabard_sidecar.model import CredentialRequest
+
+_ENDING_PART = 4
+
+
+class VaultServer:
+    """A vault. Each method is bounded in time and raises :class:`~.faults.VaultFault`.
+
+    Args:
+        name: its configured name.
+        config: its section.
+
+    Raises:
+        ValueError: its CA file can't be used.
+    """
+
+    def __init__(self, name: str, config: VaultConfig) -> None:
+        self.name = name
+        self.config = config
+        self._transport = VaultTransport(
+            config.address,
+            ca_file=config.ca_file,
+            namespace=config.namespace,
+            connections=config.max_connections,
+        )
+        self._login = Login(config.auth, self._transport)
+        self._reaper = Login(config.reaper, self._transport) if config.reaper is not None else None
+        self._tokens = Tokens(self._transport, config.token_role)
+        ending = config.max_connections // _ENDING_PART
+        self._issuing = Lane(f"vault-{name}", config.max_connections - ending)
+        self._ending = Lane(f"vault-{name}-end", ending)
+
+    def deadline(self) -> float:
+        """Return until when what begins now may take, in the loop's time."""
+        return asyncio.get_running_loop().time() + self.config.timeout_seconds
+
+    async def log_in(self) -> None:
+        """Log in with the identity that obtains credentials, unless it is logged in."""
+        await self._issuing.run(lambda: self._own(self._login, self.config.auth.path), self.deadline())
+
+    async def create_token(
+        self, request: CredentialRequest, deadline: float, late: Callable[[Token], None]
+    ) -> Token:
+        """Make the token of a credential. ``late`` gets one that comes after the deadline."""
+        return await self._issuing.run(lambda: self._created(request), deadline, late)
+
+    async def obtain(
+        self, token: Token, role: VaultRoleConfig, request: CredentialRequest, seconds: int, deadline: float
+    ) -> Obtained:
+        """Obtain a credential with its own token."""
+        asking = Asking(self._transport.adapter(token.secret), role, seconds, request)
+
+        def work() -> Obtained:
+            path = f"{role.path}, {role.name}"
+            with during(f"asking the engine {role.engine}", path=path, right="the token role's use of it"):
+                return engine_of(role).obtain(asking)
+
+        return await self._issuing.run(work, deadline)
+
+    async def extend(self, token: Token, seconds: int) -> float:
+        """Extend a credential's token; return its life from now in seconds."""
+        return await self._issuing.run(lambda: self._tokens.extend(token, seconds), self.deadline())
+
+    async def revoke(self, token: Token) -> None:
+        """End a credential with its own token, or with the reaper if the vault refuses that."""
+        await self._ending.run(lambda: self._revoked(token), self.deadline())
+
+    async def revoke_accessor(self, accessor: str) -> bool:
+        """End a credential of any sidecar; tell whether an identity for that is configured."""
+        reaper = self._reaper
+        if reaper is None:
+            return False
+        await self._ending.run(lambda: self._reaped(reaper, accessor), self.deadline())
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _created(self, request: CredentialRequest) -> Token:
+        own = self._own(self._login, self.config.auth.path)
+        with during("creating a token", path=f"auth/token/create/{self.config.token_role}", right="update"):
+            try:
+                return self._tokens.create(own, request)
+            except UnusableToken as unusable:
+                self._tokens.revoke(unusable.token)
+                raise
+            except VaultFault as fault:
+                if fault.status != FORBIDDEN or not self._login.reject(own):
+                    raise
+            return self._tokens.create(self._login.token(), request)
+
+    def _revoked(self, token: Token) -> None:
+        try:
+            with during("revoking a token", path="auth/token/revoke-self", right="update"):
+                self._tokens.revoke(token)
+        except VaultFault as fault:
+            if fault.status != FORBIDDEN or self._reaper is None:
+                raise
+            self._reaped(self._reaper, token.accessor)
+
+    def _reaped(self, reaper: Login, accessor: str) -> None:
+        own = self._own(reaper, self.config.reaper.path if self.config.reaper is not None else "")
+        with during("revoking a token", path="auth/token/revoke-accessor", right="update"):
+            try:
+                self._tokens.revoke_accessor(own, accessor)
+            except VaultFault as fault:
+                if fault.status != FORBIDDEN or not reaper.reject(own):
+                    raise
+                self._tokens.revoke_accessor(reaper.token(), accessor)
+
+    @staticmethod
+    def _own(login: Login, mount: str) -> str:
+        with during("logging in", path=f"auth/{mount}/login"):
+            return login.token()
