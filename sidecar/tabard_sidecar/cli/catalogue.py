@@ -81,6 +81,14 @@ def from_python(
     show_default=True,
     help="How long the server may take.",
 )
+@click.option(
+    "--drop-pattern",
+    "drops",
+    multiple=True,
+    metavar="TOOL:FIELD",
+    help="Drop the pattern of a tool's field, such as find:filter.word, if the sidecar can't match it: any text is then "
+    "accepted there. Repeatable; each is told.",
+)
 @_target_options
 @click.pass_context
 def from_mcp(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -89,6 +97,7 @@ def from_mcp(  # noqa: PLR0913, PLR0917 - one parameter per option
     server: str,
     token: str,
     timeout_seconds: float,
+    drops: tuple[str, ...],
     output: Path | None,
     *,
     update: bool,
@@ -108,11 +117,18 @@ def from_mcp(  # noqa: PLR0913, PLR0917 - one parameter per option
         tabard catalogue from-mcp --token @token https://mcp.example.com/mcp
 
         tabard catalogue from-mcp --output catalogue.yaml tools-list.json
+
+        tabard catalogue from-mcp --drop-pattern find:filter.word --output catalogue.yaml tools-list.json
     """
     from tabard_sidecar.cli.catalogue_mcp import tools_of  # noqa: PLC0415 - loads the client
+    from tabard_sidecar.cli.catalogue_patterns import DropError, dropped  # noqa: PLC0415 - loads the schema checks
 
-    found = tools_of(command, server, secret_argument(token, "token"), timeout_seconds)
-    _write(ctx, *found, output=output, update=update, as_json=as_json)
+    tools, notes = tools_of(command, server, secret_argument(token, "token"), timeout_seconds)
+    try:
+        tools, without = dropped(tools, drops)
+    except DropError as error:
+        raise click.UsageError(f"--drop-pattern: {error}") from None
+    _write(ctx, tools, notes, dropped=without, output=output, update=update, as_json=as_json)
 
 
 def _write(  # noqa: PLR0913 - the options of both commands
@@ -120,6 +136,7 @@ def _write(  # noqa: PLR0913 - the options of both commands
     tools: list[dict[str, object]],
     notes: list[str],
     *,
+    dropped: list[str] | None = None,
     output: Path | None,
     update: bool,
     as_json: bool,
@@ -132,6 +149,8 @@ def _write(  # noqa: PLR0913 - the options of both commands
     notes += refused
     for note in notes:
         echo(f"note: {visible(note)}", err=True)
+    for warning in dropped or ():
+        echo(f"warning: {visible(warning)}", err=True)
     if not usable:
         raise Failure(
             "no tool was found that a catalogue can hold",
@@ -143,12 +162,18 @@ def _write(  # noqa: PLR0913 - the options of both commands
         text = catalogue_file.text_of(usable)
         catalogue_file.require_bounded(text)
         if as_json:
-            echo_json({"tools": usable})
+            echo_json({"tools": usable} | ({"dropped": dropped} if dropped else {}))
         else:
             echo(text, lines=True)
     else:
         kept = catalogue_file.write(output, usable, update=update)
-        result = {"file": str(output), "tools": len(usable), "kept": kept, "notes": notes}
+        result = {
+            "file": str(output),
+            "tools": len(usable),
+            "kept": kept,
+            "notes": notes,
+            "dropped": dropped or [],
+        }
         if as_json:
             echo_json(result)
         else:

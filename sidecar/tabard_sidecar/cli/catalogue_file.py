@@ -13,6 +13,7 @@ import yaml
 from tabard.files import read_regular
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.catalogue_patterns import hint
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.policy.catalogue import catalogue_of
 from tabard_sidecar.policy.loading.documents import MAX_BYTES, DocumentError, parse_json, parse_yaml
@@ -31,7 +32,9 @@ def usable(tools: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]
         try:
             catalogue_of([tool], key[0])
         except PolicyBrokenError as error:
-            notes += [f"left out: {problem.message}. {problem.next_step}" for problem in error.problems]
+            notes += [
+                f"left out: {problem.message}. {problem.next_step}{hint(tool)}" for problem in error.problems
+            ]
             continue
         if key in found and found[key] != tool:
             notes.append(f"left out: {key[0]} is there twice with different descriptions or schemas")

@@ -330,3 +330,77 @@ def test_a_file_that_holds_no_answer_is_told(capsys, tmp_path, content, told):
         (tmp_path / "tools.json").write_text(content)
     assert main(["catalogue", "from-mcp", str(tmp_path / "tools.json")]) == (2 if content is None else 1)
     assert told in capsys.readouterr().err
+
+
+ODD = "^(?!x)"
+PATTERNS = {
+    "name": "strict",
+    "inputSchema": {
+        "type": "object",
+        "properties": {
+            "word": {"type": "string", "pattern": ODD, "maxLength": 9},
+            "filter": {
+                "type": "array",
+                "items": {
+                    "properties": {
+                        "pattern": {"anyOf": [{"type": "string", "pattern": ODD}, {"type": "null"}]}
+                    }
+                },
+            },
+            "code": {"type": "string", "pattern": "^[a-z]+$"},
+            "shared": {"$ref": "#/$defs/shared"},
+        },
+        "$defs": {"shared": {"type": "string", "pattern": ODD}},
+    },
+}
+FIELDS = ["word", "filter.pattern", "$defs.shared"]
+
+
+def from_saved(tmp_path, *options):
+    """Run the command on a server's saved answer."""
+    answer, written = tmp_path / "tools.json", tmp_path / "catalogue.yaml"
+    answer.write_text(json.dumps([PATTERNS, {"name": "find", "inputSchema": {"type": "object"}}]))
+    return main(["catalogue", "from-mcp", "--output", str(written), *options, str(answer)]), written
+
+
+def test_a_tool_that_is_left_out_for_its_patterns_says_how_to_keep_it(capsys, tmp_path):
+    code, _ = from_saved(tmp_path)
+    error = "".join(capsys.readouterr().err.split())
+    assert code == 1
+    for field in FIELDS:
+        assert f"--drop-patternstrict:{field}" in error
+    assert "strict:code" not in error
+
+
+def test_patterns_are_dropped_where_tool_and_field_are_named_and_nowhere_else(capsys, tmp_path):
+    code, written = from_saved(tmp_path, "--json", *(f"--drop-pattern=strict:{field}" for field in FIELDS))
+    captured = capsys.readouterr()
+    assert code == 0
+    assert len(json.loads(captured.out)["dropped"]) == 3
+    assert captured.err.count("warning: dropped: the pattern '^(?!x)' of strict:") == 3
+    tool = next(tool for tool in load_catalogue(written) if tool.name == "strict")
+    assert tool.validate({"word": "xyz", "filter": [{"pattern": "x"}], "code": "a", "shared": "x"}) is None
+    for wrong in (
+        {"word": "0123456789"},
+        {"word": 1},
+        {"code": "A"},
+        {"shared": 1},
+        {"filter": [{"pattern": 1}]},
+    ):
+        assert tool.validate(wrong) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("strict", "isn't TOOL:FIELD"),
+        ("none:word", "offers no tool 'none'"),
+        ("strict:code", "has no pattern that the sidecar refuses; these have one: $defs.shared, filter"),
+        ("find:word", "has no pattern that the sidecar refuses"),
+    ],
+)
+def test_a_pattern_that_is_not_there_or_is_accepted_is_not_dropped(capsys, tmp_path, given, told):
+    code, written = from_saved(tmp_path, "--drop-pattern", given)
+    assert code == 2
+    assert told in capsys.readouterr().err
+    assert not written.exists()
