@@ -15,6 +15,7 @@ from tabard_sidecar.cli.policy_eval import evaluate
 from tabard_sidecar.cli.policy_request import read_input
 from tabard_sidecar.cli.policy_target import GUIDE, catalogue_option, find_target, path_argument
 from tabard_sidecar.cli.policy_tests import test
+from tabard_sidecar.cli.policy_words import words
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def policy() -> None:
 policy.add_command(test)
 policy.add_command(evaluate)
 policy.add_command(editor)
+policy.add_command(words)
 
 
 @policy.command()

@@ -98,6 +98,25 @@ def flags_input(given: Mapping[str, Any], catalogue: Catalogue) -> Mapping[str, 
     return build_input(keys, catalogue.lookup(keys.tool, keys.server) if keys.tool else None, time.time())
 
 
+def statement_input(statement: str, at: str) -> Mapping[str, Any]:
+    """Return the input of a call whose task has this signed request; ``at`` is its time, or empty for now.
+
+    Raises:
+        click.UsageError: the time or the request isn't acceptable.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - not needed for --help
+
+    from tabard_sidecar.policy.authoring.request_keys import RequestKeys, build_input  # noqa: PLC0415
+
+    try:
+        keys = RequestKeys.model_validate(
+            {"tool": _TEMPLATE_TOOL, "statement": statement} | ({"time": at} if at else {})
+        )
+    except ValidationError as error:
+        raise click.UsageError("; ".join(fault["msg"] for fault in error.errors())) from error
+    return build_input(keys, None, time.time())
+
+
 def template_input(given: Mapping[str, Any], catalogue: Catalogue) -> Mapping[str, Any]:
     """Return a whole input for people to complete: what flags state, and samples for the rest."""
     from tabard_sidecar.policy.authoring.request_keys import CALLS, build_input  # noqa: PLC0415

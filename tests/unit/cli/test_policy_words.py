@@ -1,0 +1,71 @@
+"""``tabard policy words``: what the library reads in a request."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tabard_sidecar.cli import main
+
+POLICY = """
+package policy.desk
+
+start contains {"code": "desk", "limits": {"tools": ["*"], "ttl_seconds": 60}}
+
+grant contains {"code": "ann"} if data.people.ann
+"""
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """A policy with a directory, and data that is none."""
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    (folder / "desk.rego").write_text(POLICY)
+    data = {"people": {"ann": ["Ann Lee"], "bob": ["Bob Moss"]}, "limits": {"euros": 20}, "empty": {}}
+    (folder / "data.json").write_text(json.dumps(data))
+    return folder
+
+
+def told(capsys, *arguments):
+    """Return exit code and what is printed as JSON."""
+    code = main(["policy", "words", *map(str, arguments), "--json"])
+    return code, {row["expression"]: row["value"] for row in json.loads(capsys.readouterr().out)["words"]}
+
+
+def test_what_the_words_say_is_told_by_expressions_of_policies(policy, capsys):
+    code, found = told(capsys, "Refund Ann Lee 20.50 euros and tell Bob Moss.", policy)
+    assert code == 0
+    assert found["entities.named(data.people, set())"] == ["ann", "bob"]
+    assert found["entities.told(data.people)"] == ["bob"]
+    assert "refund" in found["clauses.ordered"]
+    assert 20.5 in found["amounts.said"]
+
+
+def test_what_the_words_leave_open_isnt_told(policy, capsys):
+    """No directory that isn't one, no value that every request has."""
+    _, found = told(capsys, "What is the weather like?", policy)
+    assert not [name for name in found if name.startswith(("entities", "quantities", "amounts"))]
+    assert "wording.send" not in found
+
+
+def test_people_get_a_line_each(policy, capsys):
+    assert main(["policy", "words", "Refund Ann Lee", str(policy)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1)[0] for line in lines if "people" in line] == [
+        "entities.named(data.people,"
+    ]
+
+
+@pytest.mark.parametrize("arguments", [("",), ("x", "--time", "noon")])
+def test_what_cannot_be_read_is_said(policy, capsys, arguments):
+    """Exit codes: 1 for a request without words, 2 for a wrong time."""
+    code = main(["policy", "words", arguments[0], str(policy), *arguments[1:]])
+    assert code == (2 if len(arguments) > 1 else 1)
+    assert capsys.readouterr().err
+
+
+def test_a_policy_whose_data_cannot_be_read(policy, capsys):
+    (policy / "data.json").write_text("{")
+    assert main(["policy", "words", "x", str(policy)]) == 4
+    assert "data.json" in capsys.readouterr().err
