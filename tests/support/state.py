@@ -10,17 +10,9 @@ from contextlib import asynccontextmanager
 from hypothesis import HealthCheck
 from tabard_sidecar.facts import Facts, FactScope, Notes
 from tabard_sidecar.model import BudgetLimit
+from tabard_sidecar.state.approval import Approval, PendingLimits
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
-from tabard_sidecar.state.model import (
-    Approval,
-    Chain,
-    Child,
-    Outcome,
-    PendingLimits,
-    Reservation,
-    SignedOutcome,
-    TaskRecord,
-)
+from tabard_sidecar.state.model import Chain, Child, Outcome, Reservation, SignedOutcome, TaskRecord
 from tabard_sidecar.state.store import StateStore
 
 NewStore = Callable[[], StateStore]

@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tabard_sidecar.revocation.targets import subject_of
-from tabard_sidecar.state.model import (
-    ANY_TASK,
-    Child,
-    Revocation,
-    RevocationKind,
-    TaskFilter,
-    TaskPage,
-    TaskRecord,
-    Tree,
-)
+from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
+from tabard_sidecar.state.model import Child, Revocation, RevocationKind, TaskRecord
 
 MAX_TASKS = 1000
 """How many tasks are examined."""

@@ -11,16 +11,8 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.impact import TaskSource, subtrees
-from tabard_sidecar.state.model import (
-    ANY_TASK,
-    Chain,
-    Child,
-    TaskFilter,
-    TaskPosition,
-    TaskRecord,
-    TaskState,
-    Tree,
-)
+from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPosition, Tree
+from tabard_sidecar.state.model import Chain, Child, TaskRecord, TaskState
 
 MAX_NODES = 5_000
 """How many steps of a task are shown."""

@@ -23,7 +23,8 @@ from tabard_sidecar.revocation.targets import (
 )
 from tabard_sidecar.revocation.task_views import Node, Overview, Shown, TaskStatus
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
-from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin, TaskPosition
+from tabard_sidecar.state.listing import TaskPosition
+from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
 
 if TYPE_CHECKING:
     from tabard.authz.v1.revocation_service_pb2 import RevocationKind as KindMessage

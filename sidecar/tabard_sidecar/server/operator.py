@@ -15,7 +15,7 @@ from tabard_sidecar.server import convert_operator as convert
 from tabard_sidecar.server.convert import invalid
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.server.operator_changes import OperatorChanges
-from tabard_sidecar.state.model import TaskFilter
+from tabard_sidecar.state.listing import TaskFilter
 
 if TYPE_CHECKING:
     from tabard_sidecar.revocation import Receipt

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
+    from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits
     from tabard_sidecar.state.conf import StateConfig
+    from tabard_sidecar.state.listing import Tree
     from tabard_sidecar.state.model import (
-        Approval,
-        ApprovalStatus,
         Chain,
         Child,
         Claim,
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         Outcome,
         OutcomeState,
         PastCall,
-        PendingLimits,
         Reservation,
         Reserved,
         ReserveState,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
         RevocationOrigin,
         TaskRecord,
         TaskState,
-        Tree,
     )
     from tabard_sidecar.state.store import CLAIM_SECONDS, HISTORY_CALLS, KEPT_CALLS, StateStore
 
@@ -67,8 +65,8 @@ __getattr__ = late_names(
         "CLAIM_SECONDS": "store",
         "HISTORY_CALLS": "store",
         "KEPT_CALLS": "store",
-        "Approval": "model",
-        "ApprovalStatus": "model",
+        "Approval": "approval",
+        "ApprovalStatus": "approval",
         "Chain": "model",
         "Child": "model",
         "Claim": "model",
@@ -76,7 +74,7 @@ __getattr__ = late_names(
         "Outcome": "model",
         "OutcomeState": "model",
         "PastCall": "model",
-        "PendingLimits": "model",
+        "PendingLimits": "approval",
         "Reservation": "model",
         "ReserveState": "model",
         "Reserved": "model",
@@ -87,6 +85,6 @@ __getattr__ = late_names(
         "StateStore": "store",
         "TaskRecord": "model",
         "TaskState": "model",
-        "Tree": "model",
+        "Tree": "listing",
     },
 )

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from tabard_sidecar.state.approval import Approval, PendingLimits
 from tabard_sidecar.state.leases import LeaseJournal
+from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import (
-    ANY_TASK,
-    Approval,
     Chain,
     Child,
     Claim,
     KeptToken,
     Outcome,
     OutcomeState,
-    PendingLimits,
     Reservation,
     Reserved,
     Revocation,
     RevocationKind,
-    TaskFilter,
-    TaskPage,
     TaskRecord,
     TaskState,
-    Tree,
 )
 
 CLAIM_SECONDS = 30.0

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tabard_sidecar.state.model import Approval, ApprovalStatus, ReserveState, Revocation, RevocationKind
+from tabard_sidecar.state.approval import Approval, ApprovalStatus
+from tabard_sidecar.state.model import ReserveState, Revocation, RevocationKind
 
 from tests.support.state import LATER, NOW, approval, at_most, chain, fresh, new_task, opened, steps, wanted
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tabard_sidecar.facts import Facts
-from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind, TaskFilter
+from tabard_sidecar.state.listing import TaskFilter
+from tabard_sidecar.state.model import Child, OutcomeState, Revocation, RevocationKind
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 from tests.support.state import (

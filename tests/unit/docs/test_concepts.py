@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tabard.caveats import CAVEATS
 from tabard_sidecar.model import IntentSource, Operation
-from tabard_sidecar.state.model import ApprovalStatus, ReserveState, RevocationKind
+from tabard_sidecar.state.approval import ApprovalStatus
+from tabard_sidecar.state.model import ReserveState, RevocationKind
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "concepts.md").read_text("utf-8")

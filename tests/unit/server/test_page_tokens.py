@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.server.convert_operator import page_token, position
-from tabard_sidecar.state.model import TaskPosition
+from tabard_sidecar.state.listing import TaskPosition
 
 
 @given(

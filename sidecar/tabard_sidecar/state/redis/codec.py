@@ -18,11 +18,11 @@ from tabard_sidecar.facts import (
     facts_of,
 )
 from tabard_sidecar.model import REPORTED, BudgetLimit
+from tabard_sidecar.state.approval import Approval, ApprovalStatus
 from tabard_sidecar.state.labels import COLLAPSED, LabelsSeen, OwnerLabel
 from tabard_sidecar.state.labels import seen as seen_labels
+from tabard_sidecar.state.listing import TaskPage, TaskPosition, Tree
 from tabard_sidecar.state.model import (
-    Approval,
-    ApprovalStatus,
     Chain,
     Child,
     PastCall,
@@ -31,11 +31,8 @@ from tabard_sidecar.state.model import (
     RevocationKind,
     RevocationOrigin,
     SignedOutcome,
-    TaskPage,
-    TaskPosition,
     TaskRecord,
     TaskState,
-    Tree,
 )
 from tabard_sidecar.state.store import KEPT_SECONDS, LABELS_PER_HOLDER, REPORTED_PER_HOLDER
 

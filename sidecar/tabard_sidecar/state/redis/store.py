@@ -7,16 +7,15 @@ from dataclasses import replace
 
 import orjson
 
+from tabard_sidecar.state.approval import Approval, PendingLimits
 from tabard_sidecar.state.model import (
     REASONS_KEPT,
-    Approval,
     Chain,
     Child,
     Claim,
     ClaimState,
     Outcome,
     OutcomeState,
-    PendingLimits,
     Reservation,
     Reserved,
     ReserveState,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from tabard_sidecar.state.model import ANY_TASK, KeptToken, TaskFilter, TaskPage, TaskRecord, Tree
+from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
+from tabard_sidecar.state.model import KeptToken, TaskRecord
 from tabard_sidecar.state.redis import codec, scripts
 from tabard_sidecar.state.redis.codec import milliseconds
 from tabard_sidecar.state.redis.link import GRACE_SECONDS, RedisLink

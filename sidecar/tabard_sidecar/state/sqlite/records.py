@@ -8,16 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tabard_sidecar.state.model import (
-    Approval,
-    ApprovalStatus,
-    Claim,
-    ClaimState,
-    PendingLimits,
-    Revocation,
-    RevocationKind,
-    RevocationOrigin,
-)
+from tabard_sidecar.state.approval import Approval, ApprovalStatus, PendingLimits
+from tabard_sidecar.state.model import Claim, ClaimState, Revocation, RevocationKind, RevocationOrigin
 from tabard_sidecar.state.sqlite.reservations import bump
 from tabard_sidecar.state.store import CLAIM_SECONDS
 from tabard_sidecar.util.jsontext import encode

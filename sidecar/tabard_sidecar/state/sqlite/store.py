@@ -8,25 +8,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tabard_sidecar.state.approval import Approval, PendingLimits
+from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import (
-    ANY_TASK,
-    Approval,
     Chain,
     Child,
     Claim,
     KeptToken,
     Outcome,
     OutcomeState,
-    PendingLimits,
     Reservation,
     Reserved,
     Revocation,
     RevocationKind,
-    TaskFilter,
-    TaskPage,
     TaskRecord,
     TaskState,
-    Tree,
 )
 from tabard_sidecar.state.rollback import rollback
 from tabard_sidecar.state.sqlite import outcomes, records, reservations, upkeep

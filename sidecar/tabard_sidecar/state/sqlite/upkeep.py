@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from tabard_sidecar.facts import FactRow
 from tabard_sidecar.model import BudgetLimit
-from tabard_sidecar.state.model import Child, TaskFilter, TaskPage, TaskPosition, TaskRecord, Tree
+from tabard_sidecar.state.listing import TaskFilter, TaskPage, TaskPosition, Tree
+from tabard_sidecar.state.model import Child, TaskRecord
 from tabard_sidecar.state.sqlite import leases
 from tabard_sidecar.state.store import KEPT_SECONDS, LEASE_KEPT_SECONDS
 

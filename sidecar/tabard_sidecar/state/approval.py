@@ -1,0 +1,76 @@
+"""Requests for a person's approval, as they are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ApprovalStatus(StrEnum):
+    """Status of an approval."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    ENDED = "ended"  # it was pending when its holder was ended or revoked
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A request for a person's approval of one call.
+
+    Attributes:
+        approval_id: unguessable.
+        root_id: root of the task.
+        link_id: last link of the requesting chain.
+        task_id: the task.
+        module: policy module whose element asks.
+        code: the element's code.
+        digest: digest of the call.
+        payload: encrypted JSON for the prompt; the store can't read it.
+        created_at: when it was requested.
+        expires_at: when it stops being pending; once decided, when it can no longer be used.
+        uses: how often an approved call may still be made.
+        status: pending, approved or denied.
+        approver: the person who decided, ``"<issuer> <id>"``.
+        decided_at: when it was decided.
+        topic: digest of what a refusal closes for the workload that asks and every holder below it, for the rest of the
+            task; empty if it closes this call only.
+        workload: the workload that asks, a SPIFFE ID.
+        subject: the person for whom the task runs, ``"<issuer> <id>"``.
+        workloads: every workload of the requesting chain.
+    """
+
+    approval_id: str
+    root_id: str
+    link_id: str
+    task_id: str
+    module: str
+    code: str
+    digest: str
+    payload: bytes
+    created_at: float
+    expires_at: float
+    uses: int
+    status: ApprovalStatus = ApprovalStatus.PENDING
+    approver: str = ""
+    decided_at: float = 0.0
+    topic: str = ""
+    workload: str = ""
+    subject: str = ""
+    workloads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLimits:
+    """How many approvals may wait at once. Those whose holder was ended or revoked don't count.
+
+    Attributes:
+        task: of one workload in one task.
+        person: of one workload for one person, over all tasks.
+        workload: of one workload.
+    """
+
+    task: int
+    person: int
+    workload: int
