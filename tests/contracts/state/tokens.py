@@ -50,7 +50,7 @@ class TokensContract:
         assert await store.subject_token(root, now=NOW) == SEALED
 
     async def test_the_end_of_the_task_deletes_its_token(self, store):
-        """For good, and at once, in the same transaction; another task and the end of a child change nothing."""
+        """At once, in the same transaction; another task and the end of a child change nothing."""
         root, other = await _opened_task(store), await _opened_task(store, b"other")
         await store.revoke(Revocation(RevocationKind.LINK, f"{root}.child", NOW, LATER))
         assert await store.subject_token(root, now=NOW) == SEALED

@@ -1,5 +1,5 @@
 -- The hash holds "kind target" -> [seq, at, expires_at, origin, reasons]; expires_at 0 means lifted.
-if string.sub(q.field, 1, 5) == 'link ' then redis.call('DEL', key('token', string.sub(q.field, 6))) end
+if string.sub(q.field, 1, 5) == 'link ' then redis.call('UNLINK', key('token', string.sub(q.field, 6))) end
 local at, expires, origin, reasons = q.at, q.expires, q.origin, q.reasons
 local found = redis.call('HGET', prefix .. 'revoked', q.field)
 if found then
