@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from tabard.address import is_loopback
 
+from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.credentials.vault.conf import KIND
 from tabard_sidecar.credentials.vault.engines import engine_of
 from tabard_sidecar.credentials.vault.faults import VaultFault
-from tabard_sidecar.credentials.vault.held import HeldCredentials
 from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
 from tabard_sidecar.credentials.vault.server import VaultServer
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
@@ -83,7 +83,7 @@ class VaultIssuer:
         self._problems: dict[str, str] = {}
         self._background: set[asyncio.Task[None]] = set()
         self.live = LiveCredentials()
-        self.held = HeldCredentials()
+        self.held: HeldCredentials[LiveCredential] = HeldCredentials()
 
     @property
     def kind(self) -> str:

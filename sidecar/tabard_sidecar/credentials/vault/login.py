@@ -10,9 +10,10 @@ from hvac.api.auth_methods import JWT, AppRole, Kubernetes
 from hvac.api.auth_methods import Token as TokenApi
 from tabard.trust import read_trusted
 
+from tabard_sidecar.credentials.vault import faults
 from tabard_sidecar.credentials.vault.faults import VaultFault, unavailable
 from tabard_sidecar.credentials.vault.replies import login_token
-from tabard_sidecar.credentials.vault.transport import check_time
+from tabard_sidecar.util.bounded_http import check_time
 from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
@@ -67,7 +68,7 @@ class Login:
             return token.secret
         usable = token is not None and left > _LAST_SECONDS
         # One thread renews; the others use the token that still holds, or wait for the first one.
-        if not self._lock.acquire(timeout=0 if usable else check_time()):
+        if not self._lock.acquire(timeout=0 if usable else check_time(faults)):
             if usable and token is not None:
                 return token.secret
             raise unavailable("another request waits for the login, too", nothing_done=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.vault import faults
 from tabard_sidecar.credentials.vault.engines import Asking, engine_of
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, during
-from tabard_sidecar.credentials.vault.lanes import Lane
 from tabard_sidecar.credentials.vault.login import Login
 from tabard_sidecar.credentials.vault.replies import UnusableToken
 from tabard_sidecar.credentials.vault.tokens import Tokens
 from tabard_sidecar.credentials.vault.transport import VaultTransport
+from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,8 @@ class VaultServer:
         self._reaper = Login(config.reaper, self._transport) if config.reaper is not None else None
         self._tokens = Tokens(self._transport, config.token_role)
         ending = config.max_connections // _ENDING_PART
-        self._issuing = Lane(f"vault-{name}", config.max_connections - ending)
-        self._ending = Lane(f"vault-{name}-end", ending)
+        self._issuing = Lane(f"vault-{name}", config.max_connections - ending, faults)
+        self._ending = Lane(f"vault-{name}-end", ending, faults)
 
     def deadline(self) -> float:
         """Return until when what begins now may take, in the loop's time."""

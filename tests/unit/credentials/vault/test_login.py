@@ -6,7 +6,8 @@ import pytest
 from tabard_sidecar.credentials.vault.conf import AuthConfig
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.login import Login
-from tabard_sidecar.credentials.vault.transport import VaultTransport, until
+from tabard_sidecar.credentials.vault.transport import VaultTransport
+from tabard_sidecar.util.bounded_http import until
 
 from tests.support.fake_vault import LOGIN, RENEW, SECRET, Answer, auth
 

@@ -5,7 +5,8 @@ from tabard import handles
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.replies import Token, UnusableToken, leased, text_fields, wrapped
 from tabard_sidecar.credentials.vault.tokens import Tokens
-from tabard_sidecar.credentials.vault.transport import VaultTransport, until
+from tabard_sidecar.credentials.vault.transport import VaultTransport
+from tabard_sidecar.util.bounded_http import until
 
 from tests.support.credentials import PREFIX, request_of
 from tests.support.fake_vault import CHILD, CREATE, RENEW, REVOKE, SECRET, Answer, auth

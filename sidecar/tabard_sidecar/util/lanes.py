@@ -1,16 +1,17 @@
-"""Runs requests to a vault in a bounded number of threads, so that the loop never waits for one."""
+"""Runs requests to a server in a bounded number of threads, so that the loop never waits for one."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from tabard_sidecar.credentials.vault.faults import unavailable
-from tabard_sidecar.credentials.vault.transport import until
+from tabard_sidecar.util.bounded_http import until
 from tabard_sidecar.util.detached import Detached, StuckError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tabard_sidecar.util.bounded_http import Faults
 
 _T = TypeVar("_T")
 # The thread itself ends in time, and says best what took it so long.
@@ -18,14 +19,16 @@ _SLACK_SECONDS = 0.25
 
 
 class Lane:
-    """Threads for requests to a vault. Those that find none wait for their turn.
+    """Threads for requests to a server. Those that find none wait for their turn.
 
     Args:
         name: name for messages and threads.
         places: most threads, and so most connections.
+        faults: makes the errors.
     """
 
-    def __init__(self, name: str, places: int) -> None:
+    def __init__(self, name: str, places: int, faults: Faults) -> None:
+        self._faults = faults
         self._places = places
         self._threads = Detached(name, places=places, often=True)
         self._turns = asyncio.Semaphore(places)
@@ -38,16 +41,14 @@ class Lane:
         ``late`` is called with a result that comes after that.
 
         Raises:
-            VaultFault: no thread was free in time, or the work took longer.
+            Exception: of the kind that ``faults`` makes: no thread was free in time, or the work took longer.
         """
         try:
             async with asyncio.timeout_at(deadline):
                 await self._turns.acquire()
         except TimeoutError:
-            message = (
-                f"all {self._places} connections were busy; raise max_connections if the vault can do more"
-            )
-            raise unavailable(message, nothing_done=True) from None
+            message = f"all {self._places} connections were busy; raise max_connections if it can do more"
+            raise self._faults.unavailable(message, nothing_done=True) from None
         begun = False
 
         def timed() -> _T:
@@ -60,6 +61,6 @@ class Lane:
             left = deadline - asyncio.get_running_loop().time()
             return await self._threads.run(timed, max(left, 0) + _SLACK_SECONDS, late)
         except StuckError:
-            raise unavailable("it didn't answer in time", nothing_done=not begun) from None
+            raise self._faults.unavailable("it didn't answer in time", nothing_done=not begun) from None
         finally:
             self._turns.release()

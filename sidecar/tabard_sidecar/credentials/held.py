@@ -1,11 +1,11 @@
-"""Holds credentials that further allowed calls of the same holder may get, so that the vault isn't asked for each."""
+"""Holds credentials that further allowed calls of the same holder may get, so that no other system is asked for each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from tabard_sidecar.credentials.vault.live import LiveCredential
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.util.fifo import FifoDict
 
@@ -15,18 +15,35 @@ _LEAST_SECONDS = 5.0
 _Key = tuple[str, str, str, tuple[str, ...]]
 
 
+class Live(Protocol):
+    """What an issuer knows of a credential that lasts."""
+
+    @property
+    def request(self) -> CredentialRequest:
+        """The call's request."""
+        ...
+
+    @property
+    def doomed(self) -> object:
+        """Why it may not be given any more, or ``None``."""
+        ...
+
+
+_Live = TypeVar("_Live", bound=Live)
+
+
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Generic[_Live]):
     credential: IssuedCredential
-    live: LiveCredential
+    live: _Live
     until: float
 
 
-class HeldCredentials:
+class HeldCredentials(Generic[_Live]):
     """Credentials by holder, role, audience and scopes. The oldest is forgotten if there are too many."""
 
     def __init__(self) -> None:
-        self._held: FifoDict[_Key, _Held] = FifoDict(_MOST)
+        self._held: FifoDict[_Key, _Held[_Live]] = FifoDict(_MOST)
 
     def __len__(self) -> int:
         """How many are held."""
@@ -46,14 +63,14 @@ class HeldCredentials:
             return None
         return held.credential if held.credential.expires_at <= request.expires_at else None
 
-    def keep(self, credential: IssuedCredential, live: LiveCredential) -> None:
+    def keep(self, credential: IssuedCredential, live: _Live) -> None:
         """Hold a credential whose answer was given."""
         request = live.request
         half = (credential.expires_at - request.issued_at) / 2
         if half >= _LEAST_SECONDS:
             self._held[_key(request)] = _Held(credential, live, request.issued_at + half)
 
-    def drop(self, unwanted: Callable[[LiveCredential], bool]) -> None:
+    def drop(self, unwanted: Callable[[_Live], bool]) -> None:
         """Forget the credentials for which ``unwanted`` holds."""
         for key in [key for key, held in self._held.items() if unwanted(held.live)]:
             del self._held[key]
