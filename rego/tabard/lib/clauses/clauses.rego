@@ -147,18 +147,26 @@ _his_mail := sprintf(` 's (?:[a-z-]+ )?%s\b`, [_mail])
 
 # A verb with what belongs to it, up to the next verb or the end of the sentence.
 _from(parts, place, acts) := _joined(array.slice(parts, place, end)) if {
-	end := min({count(parts)} | {next |
-		some next, segment in parts
+	stop := _stops[parts[place].sentence]
+	end := min({stop} | {next |
+		some next in numbers.range(place + 1, stop - 1)
 		next > place
-		_ends(segment, parts[place].sentence, acts)
+		_ends(parts[next].words[0], acts)
 	})
 }
 
 _joined(segments) := concat(" , ", [concat(" ", segment.words) | some segment in segments])
 
-_ends(segment, sentence, _) if segment.sentence != sentence
+# By sentence the place behind its last segment.
+_stops := {segment.sentence: behind |
+	some place, segment in _segments
+	behind := place + 1
+	not _segments[behind].sentence == segment.sentence
+}
 
-_ends(segment, _, acts) if segment.words[0] in (verbs | acts)
+_ends(word, _) if word in verbs
+
+_ends(word, acts) if word in acts
 
 # A verb alone may be a noun in a list ("her order, address and refund"), unless another verb follows.
 _has_object(parts, place) if count(parts[place].words) > 1

@@ -118,6 +118,7 @@ test_ordered if {
 	clauses.ordered({"refund"}) == {"refund ann 's box , bob 's"} with input as _request(statement)
 	clauses.ordered({"look"}) == {"look at o-7"} with input as _request(statement)
 	clauses.ordered({"pay"}) == set() with input as _request(statement)
+	clauses.ordered({"look", "frob"}) == {"look at o-7", "frob o-8"} with input as _request("Look at O-7, frob O-8")
 	clauses.ordered({"refund"}) == set() with input as _asserted(statement)
 }
 

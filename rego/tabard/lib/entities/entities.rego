@@ -60,10 +60,10 @@ _meaning(id, meant, perhaps) := "named" if {
 ordered(acts, directory, kinds) := found if {
 	texts := clauses.ordered(acts)
 	meant := named(directory, kinds)
+	mine := {id: directory[id] | some id in meant}
 	here := {id |
-		some id in meant
 		some text in texts
-		_in_clause(text, id, directory[id], kinds)
+		some id in _in_clause(text, mine, kinds)
 	}
 	found := _or_single(here, texts, meant)
 }
@@ -96,10 +96,9 @@ _or_single(here, texts, _) := set() if {
 	count(texts) == 0
 }
 
-_in_clause(text, id, names, kinds) if id in _by_id_in(text, {id: names}, kinds)
-
-_in_clause(text, _, names, _) if {
+_in_clause(text, directory, kinds) := _by_id_in(text, directory, kinds) | {id |
 	words := _plain(text)
+	some id, names in directory
 	some name in names
 	some phrase in _phrases(name)
 	contains(words, sprintf(" %s ", [phrase]))
@@ -122,29 +121,32 @@ _phrases(name) := {whole} | {word | some word in split(whole, " "); _part(word)}
 # ---- ids
 
 _by_id(directory, kinds) := _by_id_in(_text, directory, kinds) | {id |
-	some id, _ in directory
-	contains(_text, lower(id))
+	some id in _standing(_text, directory)
 	regex.match(`\pL`, id)
 	intent.mentions(id)
 }
 
 _by_id_in(text, directory, kinds) := ({id |
 	known := _spelled(text)
+	count(known) > 0
 	some id, _ in directory
-	_joined(id) in known
+	strings.replace_n({"#": "", "-": "", "/": "", "_": "", " ": ""}, lower(id)) in known
 } | {id |
 	some number in _numbers(text, kinds)
 	some id, _ in directory
 	endswith(id, number)
 	regex.match(sprintf(`^[A-Za-z]{0,12}[-_ #/]?0*%s$`, [number]), id)
 }) | {id |
-	some id, _ in directory
-	contains(text, lower(id))
+	some id in _standing(text, directory)
 	regex.match(`[^A-Za-z0-9-]`, id)
 	contains(sprintf(" %s ", [text]), sprintf(" %s ", [lower(id)]))
 }
 
-_joined(id) := strings.replace_n({"#": "", "-": "", "/": "", "_": "", " ": ""}, lower(id))
+# The ids that stand in the text, also as a part of a word.
+_standing(text, directory) := {id |
+	some id, _ in directory
+	contains(text, lower(id))
+}
 
 _spelled(text) := {concat("", [found[1], found[2]]) |
 	some token in split(regex.replace(regex.replace(text, `[\s,;:()"!?]+`, "  "), `([a-z]) +#?([0-9])`, "$1-$2"), " ")
