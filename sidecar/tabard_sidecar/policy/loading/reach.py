@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from tabard_sidecar.facts import FactKind
 from tabard_sidecar.policy.loading.ast import Node, Place, place
 from tabard_sidecar.policy.loading.bounds import Fits, Listed, Shape, Values
+from tabard_sidecar.policy.loading.branch_reads import BRANCH_READ, branch_reads
 from tabard_sidecar.policy.loading.contradictions import contradictions
 from tabard_sidecar.policy.loading.fact_bounds import facts_schema, unstarted
 from tabard_sidecar.policy.loading.finding import UNLISTED
@@ -89,6 +90,9 @@ def _problems(
     for wrong in facts.wrong:
         at = _place_of(wrong.clause.rule.node, wrong.name) or wrong.clause.rule.place
         yield _problem(wrong.clause.source.file, at, wrong.code, wrong.message, wrong.next_step)
+    branch = frozenset(name for name, fact in facts.facts.items() if fact.branch)
+    for read in branch_reads(flow.program, branch):
+        yield _problem(read.clause.source.file, read.at, BRANCH_READ, read.message, read.next_step)
     for found in contradictions(flow.program):
         yield _problem(found.clause.source.file, found.at, "contradiction", found.message, found.next_step)
     for clause, path, message, step in wrong_masks(flow):
@@ -257,5 +261,5 @@ def _meet(declared_path: Path, path: Path) -> bool:
 
 
 def _problem(file: str, at: Place, code: str, message: str, step: str) -> PolicyProblem:
-    severity = Severity.WARNING if code == UNLISTED else Severity.ERROR
+    severity = Severity.WARNING if code in {BRANCH_READ, UNLISTED} else Severity.ERROR
     return PolicyProblem(file, at.row, at.column, code, message, step, severity)
