@@ -6,9 +6,10 @@
 #   openldap.sh stop DIR
 #
 # The suffix is dc=example,dc=org, with ou=people and ou=groups below it. The
-# administrator is cn=admin,dc=example,dc=org, password admin. ldapsearch and
-# the other clients are installed beside it. Each connection, bind and search is
-# logged in DIR/slapd.log.
+# administrator is cn=admin,dc=example,dc=org, password admin. DIR/access.conf, if
+# it is there at the start, says who may do what (slapd.access); by default every
+# login may read all but passwords. ldapsearch and the other clients are installed
+# beside it. Each connection, bind and search is logged in DIR/slapd.log.
 . "$(dirname "$0")/_common.sh"
 SLAPD=/usr/sbin/slapd
 
@@ -44,9 +45,13 @@ rootdn cn=admin,dc=example,dc=org
 rootpw admin
 directory $dir/data
 dbnosync
-access to attrs=userPassword by anonymous auth by * none
-access to * by users read by anonymous auth
 CONF
+    if [ -s "$dir/access.conf" ]; then
+      cat "$dir/access.conf"
+    else
+      printf 'access to attrs=userPassword by anonymous auth by * none\n'
+      printf 'access to * by users read by anonymous auth\n'
+    fi >>"$dir/slapd.conf"
     if [ ! -s "$dir/data/data.mdb" ]; then
       "${SLAPD%slapd}slapadd" -f "$dir/slapd.conf" >&2 <<'LDIF'
 dn: dc=example,dc=org

@@ -30,6 +30,8 @@ AGENT = "system:serviceaccount:support:support-agent"
 """Subject of the tokens with which sidecars of tests log in."""
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+DIRECTORY_ADMIN = "cn=admin,dc=example,dc=org"
+DIRECTORY_PASSWORD = "admin"
 _BORN_WITH = "30s"
 
 
@@ -148,6 +150,37 @@ class PostgresServer:
 
 
 @dataclass
+class DirectoryServer:
+    """An OpenLDAP server that was set up as docs/last-mile.md says."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"ldap://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, with the page's entries and its rules of access."""
+        ((_, access),) = code_of("docs/last-mile.md", "directory-access")
+        (self.folder / "access.conf").write_text(access)
+        component("openldap.sh", "start", self.folder, str(self.port))
+        ((_, entries),) = code_of("docs/last-mile.md", "directory")
+        admin = ["-D", DIRECTORY_ADMIN, "-w", DIRECTORY_PASSWORD]
+        command = ["ldapadd", "-x", "-H", self.url, *admin]
+        subprocess.run(command, input=entries, text=True, capture_output=True, check=True)
+
+    def log(self) -> str:
+        """Return everything that the server has logged."""
+        return (self.folder / "slapd.log").read_text()
+
+    def stop(self) -> None:
+        """End it."""
+        component("openldap.sh", "stop", self.folder)
+
+
+@dataclass
 class VaultServer:
     """A running Vault."""
 
@@ -168,6 +201,15 @@ class VaultServer:
             AGENT=AGENT,
             ORDERS_DATABASE=f"127.0.0.1:{postgres.port}/orders",
             ORDERS_SSLMODE="disable",
+        )
+
+    def set_up_engines(self, directory: DirectoryServer) -> None:
+        """Configure the further engines of docs/vault.md."""
+        self.shell(
+            *(code for _, code in code_of("docs/vault.md", "engines")),
+            DIRECTORY=directory.url,
+            DIRECTORY_ADMIN=DIRECTORY_ADMIN,
+            DIRECTORY_PASSWORD=DIRECTORY_PASSWORD,
         )
 
     def shell(self, *commands: str, **environment: str) -> str:
@@ -214,6 +256,18 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.start()
         try:
             server.set_up()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def directory_server() -> Iterator[DirectoryServer]:
+    """Run an OpenLDAP server for the length of a block."""
+    with short_folder("ldap") as folder:
+        server = DirectoryServer(folder)
+        try:
+            server.start()
             yield server
         finally:
             server.stop()

@@ -9,10 +9,12 @@ import pytest
 from tabard import handles
 
 from tests.support.vault_server import (
+    DirectoryServer,
     PostgresServer,
     TokenIssuer,
     VaultServer,
     dev_vault,
+    directory_server,
     make_token,
     postgres_server,
 )
@@ -46,6 +48,20 @@ def vault(token_issuer: TokenIssuer, postgres: PostgresServer) -> Iterator[Vault
     with dev_vault() as server:
         server.set_up(token_issuer, postgres)
         yield server
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[DirectoryServer]:
+    """The directory of docs/last-mile.md."""
+    with directory_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def engines(vault: VaultServer, directory: DirectoryServer) -> VaultServer:
+    """The same Vault with the further engines of docs/vault.md."""
+    vault.set_up_engines(directory)
+    return vault
 
 
 Lease = dict[str, Any]

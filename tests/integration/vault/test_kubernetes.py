@@ -45,7 +45,8 @@ def token(vault):
 
 def test_the_sidecar_logs_in(vault, token):
     client = vault.login(token("tabard"), mount="kubernetes")
-    assert make_token(client, NAME)["policies"] == ["tabard-credentials"]
+    assert client.lookup_token()["data"]["policies"] == ["tabard"]
+    assert make_token(client, NAME)["orphan"]
 
 
 def test_the_reaper_logs_in(vault, token):

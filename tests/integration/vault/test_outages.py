@@ -1,4 +1,4 @@
-"""What becomes of leases while Vault or the database is down."""
+"""Leases while Vault or the database is down: none is forgotten."""
 
 from __future__ import annotations
 
