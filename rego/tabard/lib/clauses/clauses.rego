@@ -147,7 +147,7 @@ _his_mail := sprintf(` 's (?:[a-z-]+ )?%s\b`, [_mail])
 
 # A verb with what belongs to it, up to the next verb or the end of the sentence.
 _from(parts, place, acts) := _joined(array.slice(parts, place, end)) if {
-	stop := _stops[parts[place].sentence]
+	stop := _stops(parts)[parts[place].sentence]
 	end := min({stop} | {next |
 		some next in numbers.range(place + 1, stop - 1)
 		next > place
@@ -158,10 +158,10 @@ _from(parts, place, acts) := _joined(array.slice(parts, place, end)) if {
 _joined(segments) := concat(" , ", [concat(" ", segment.words) | some segment in segments])
 
 # By sentence the place behind its last segment.
-_stops := {segment.sentence: behind |
-	some place, segment in _segments
+_stops(parts) := {segment.sentence: behind |
+	some place, segment in parts
 	behind := place + 1
-	not _segments[behind].sentence == segment.sentence
+	not parts[behind].sentence == segment.sentence
 }
 
 _ends(word, _) if word in verbs
