@@ -35,8 +35,24 @@ async def housekeeping(parts: Parts) -> None:
             component.degraded("expired rows can't be deleted; the log has details")
         else:
             component.ok()
+        await _end_leases(parts)
         await parts.log.tidy()
         await asyncio.to_thread(give_back)
+
+
+async def _end_leases(parts: Parts) -> None:
+    """End what other systems issued and a revocation ends, if its sidecar didn't."""
+    if parts.ending is None:
+        return
+    component = parts.health.component("leases")
+    try:
+        await parts.ending.sweep()
+    except NoDecision:
+        pass  # health has it from the store
+    except Exception as error:  # noqa: BLE001 - told by health, and tried again
+        component.degraded(str(error))
+    else:
+        component.ok()
 
 
 async def expire(parts: Parts) -> None:

@@ -52,7 +52,7 @@ from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
 
 if TYPE_CHECKING:
-    from tabard_sidecar.credentials.vault import VaultIssuer
+    from tabard_sidecar.credentials.vault import LeaseEnding, VaultIssuer
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
@@ -101,6 +101,8 @@ class Parts:
         )
         store = create_store(settings.state, settings.zone)
         self.state = timed(store, self.metrics, self.state_standing.failed)
+        self.vaults = _vaults(settings, self.state, clock, self.health)
+        self.ending = _ending(self.vaults, self.state, clock)
         self.revoking = build_revocation(
             settings.revocation,
             self.state,
@@ -108,7 +110,10 @@ class Parts:
             max_task_seconds=settings.limits.max_task_seconds,
             report=_reporter(self.health.component("revocation")),
             steady=self.clock_watch.steady,
+            hooks=() if self.ending is None else (self.ending,),
         )
+        if self.ending is not None:
+            self.revoking.subscribe(self.ending.take)
         self.revoking.subscribe(pruner(self.grants.forget))
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
         self.task_cache = TaskStateCache()
@@ -125,7 +130,6 @@ class Parts:
         self.policy = self._policy_runtime()
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
-        self.vaults = _vaults(settings, self.state, clock, self.health)
         self.stages = self._stages()
 
     def _approvals(self) -> ApprovalParts:
@@ -254,6 +258,15 @@ def _vaults(settings: Settings, state: StateStore, clock: Clock, health: Health)
         allow_http=settings.insecure.allow_http,
         report=_reporter(health.component("vault")),
     )
+
+
+def _ending(vaults: VaultIssuer | None, state: StateStore, clock: Clock) -> LeaseEnding | None:
+    """Build what ends credentials in their vaults; ``None`` if no vault is configured."""
+    if vaults is None:
+        return None
+    from tabard_sidecar.credentials.vault import LeaseEnding  # noqa: PLC0415 - only for who uses it
+
+    return LeaseEnding(vaults, state, clock=clock)
 
 
 def _issuers(settings: Settings) -> set[str]:

@@ -70,13 +70,13 @@ Lease = dict[str, Any]
 @pytest.fixture
 def sidecar(vault: VaultServer, token_issuer: TokenIssuer):
     """A client with the sidecar's login."""
-    return vault.login(token_issuer.token("tabard-vault"))
+    return vault.login(token_issuer.token("tabard"))
 
 
 @pytest.fixture
 def reaper(vault: VaultServer, token_issuer: TokenIssuer):
     """A client with the reaper's login."""
-    return vault.login(token_issuer.token("tabard-reaper-vault"), role="tabard-reaper")
+    return vault.login(token_issuer.token("tabard-reaper"), role="tabard-reaper")
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def start(start_zone, token_issuer):
     """Starts a zone whose sidecar uses a vault."""
 
     async def begin(vault, **changes):
-        (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
+        (vault.folder / "token").write_text(token_issuer.token("tabard"))
         overrides = {
             "vault.main": json.loads(json.dumps(section(vault, **changes))),
             "limits.max_in_flight": 512,
@@ -192,7 +192,7 @@ async def test_a_sealed_and_a_dead_vault_are_errors_with_a_reason_and_take_no_ch
             await task.authorize("orders.count", {"n": 9})
         assert caught.value.code == "vault_unavailable"
         vault.start()
-        (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
+        (vault.folder / "token").write_text(token_issuer.token("tabard"))
         # Of five reads one was charged.
         for n in range(4):
             await task.authorize("orders.count", {"more": n})
@@ -230,14 +230,14 @@ async def test_two_hundred_calls_at_once(zone, task, vault, postgres):
 
 async def test_a_caller_who_goes_away_loses_the_lease(zone, task, postgres):
     """Nothing is left in the database of a call whose answer wasn't given."""
-    before = postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'")
+    before = int(postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'"))
     running = [asyncio.create_task(task.authorize("orders.fresh", {"n": n})) for n in range(5)]
     await asyncio.sleep(0.02)
     for one in running:
         one.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     await eventually(
-        lambda: postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'") <= before
+        lambda: int(postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'")) <= before
     )
     outcomes = [json.loads(line) for line in records(zone).splitlines()]
     assert outcomes

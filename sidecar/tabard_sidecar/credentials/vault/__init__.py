@@ -11,11 +11,18 @@ from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.conf import VaultConfig, vault_roles
+    from tabard_sidecar.credentials.vault.ending import LeaseEnding
     from tabard_sidecar.credentials.vault.issuer import VaultIssuer, build_vaults
 
-__all__ = ["VaultConfig", "VaultIssuer", "build_vaults", "vault_roles"]
+__all__ = ["LeaseEnding", "VaultConfig", "VaultIssuer", "build_vaults", "vault_roles"]
 
 __getattr__ = late_names(
     __name__,
-    {"VaultConfig": "conf", "VaultIssuer": "issuer", "build_vaults": "issuer", "vault_roles": "conf"},
+    {
+        "LeaseEnding": "ending",
+        "VaultConfig": "conf",
+        "VaultIssuer": "issuer",
+        "build_vaults": "issuer",
+        "vault_roles": "conf",
+    },
 )
