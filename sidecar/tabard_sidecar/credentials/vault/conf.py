@@ -70,13 +70,18 @@ class VaultRoleConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    engine: Literal["database", "kv"] = Field(
-        description="Secrets engine. `database` makes a user for the call; `kv` reads a static secret (version 2)."
+    engine: Literal["database", "kv", "ldap", "pki", "ssh", "transit"] = Field(
+        description="Secrets engine. `database` makes a user for the call, `kv` reads a static secret (version 2), `ldap` "
+        "gives an account of a directory, `pki` a key with a certificate, `ssh` a key with a user certificate, `transit` a "
+        "signature over a statement of the call."
     )
     mount: MountPath | None = Field(
         default=None, description="Where the engine is mounted. By default at its own name."
     )
-    name: SecretPath = Field(description="The engine's own role; for `kv` the path of the secret.")
+    name: SecretPath = Field(
+        description="The engine's own role; for `kv` the path of the secret, for `transit` the key, for the `account` "
+        "`library` of `ldap` the set."
+    )
     audiences: Annotated[tuple[Text, ...], Field(min_length=1, max_length=100)] = Field(
         description="Backends that the credential is for. Policy grants the role for one of these."
     )
@@ -89,13 +94,26 @@ class VaultRoleConfig(BaseModel):
     )
     fields: Annotated[tuple[FieldName, ...], Field(max_length=20)] = Field(
         default=(),
-        description="Fields that the agent gets; others are dropped. Required for `kv`; by default `username` and "
-        "`password` for `database`.",
+        description="Fields that the agent gets; others are dropped. Required for `kv`; by default all that the engine "
+        "makes for the call ([credentials](credentials.md#kind-vault)).",
+    )
+    account: Literal["dynamic", "static", "library"] | None = Field(
+        default=None,
+        description="For `ldap` only: `dynamic` (the default) makes an account for the call, `library` checks one out of a "
+        "set, `static` reads one whose password the vault rotates.",
+    )
+    common_name: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None,
+        description="For `pki` only, and required there: common name of the certificate. `{handle}` in it stands for the "
+        "handles of person, task and agent, which are one DNS label.",
+    )
+    principals: Annotated[tuple[Text, ...], Field(max_length=20)] = Field(
+        default=(), description="For `ssh` only, and required there: users that the certificate lets log in."
     )
     reuse: bool = Field(
         default=True,
         description="Give further allowed calls of the same holder, audience and scopes the same credential, while half "
-        "of its life is left. Never for a credential whose uses are counted.",
+        "of its life is left. Never for a credential whose uses are counted, a signature, or one that is wrapped.",
     )
     wrap_seconds: int = Field(
         default=0,
@@ -111,9 +129,22 @@ class VaultRoleConfig(BaseModel):
             raise ValueError("fields is required for the engine kv: name those that the agent may have")
         if self.wrap_seconds and self.fields:
             raise ValueError("fields has no effect with wrap_seconds: the sidecar doesn't see what it wraps")
+        for key, engine in (("account", "ldap"), ("common_name", "pki"), ("principals", "ssh")):
+            if getattr(self, key) and self.engine != engine:
+                raise ValueError(f"{key} has no effect with the engine {self.engine}; it is for {engine}")
+        for key, engine in (("common_name", "pki"), ("principals", "ssh")):
+            if self.engine == engine and not getattr(self, key):
+                raise ValueError(f"{key} is required for the engine {engine}")
+        if self.wrap_seconds and self.engine == "transit":
+            raise ValueError("wrap_seconds has no effect with the engine transit: a signature is no secret")
         if self.engine != "kv" and "/" in self.name:
             raise ValueError(f"name must be a role of the engine {self.engine}, without a slash")
         return self
+
+    @property
+    def reusable(self) -> bool:
+        """Whether further calls may get the same credential."""
+        return self.reuse and not self.wrap_seconds and self.engine != "transit"
 
     @property
     def path(self) -> str:

@@ -14,7 +14,7 @@ from tabard.address import is_loopback
 
 from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.credentials.vault.conf import KIND
-from tabard_sidecar.credentials.vault.engines import engine_of
+from tabard_sidecar.credentials.vault.engines import leases
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
 from tabard_sidecar.credentials.vault.server import VaultServer
@@ -97,7 +97,7 @@ class VaultIssuer:
             Refused: no such role is configured, or not for this audience.
         """
         role = self._role(request)
-        return self.held.find(request) if role.config.reuse and not request.uses else None
+        return self.held.find(request) if role.config.reusable and not request.uses else None
 
     async def issue(self, request: CredentialRequest) -> IssuedCredential:
         """Obtain a credential; see the interface.
@@ -125,11 +125,11 @@ class VaultIssuer:
         if live is None or live.token is None or live.issued is None:
             return  # a held credential
         role = self._role(request)
-        if engine_of(role.config).leases:
+        if live.leased:
             self._later(self._extend(role, live, live.token, live.issued))
         else:
             self.live.forget(request.credential_id)
-            self._later(self._end_token(role.server, live.token))
+            self._later(self._end_unleased(role.server, live, live.token))
             self._hold(role, live, live.issued)
 
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:
@@ -200,10 +200,9 @@ class VaultIssuer:
             raise Refused("grant_expired", "the credential would end in less than a second")
         deadline = server.deadline()
         token = await self._token(server, live, deadline)
-        engine = engine_of(role.config)
-        live.journaled = engine.leases
+        live.journaled = leases(role.config)
         # The token ends by itself soon, so journal and engine are asked at the same time.
-        noting = self._journal.add_lease(_lease(live, token, now)) if engine.leases else _nothing()
+        noting = self._journal.add_lease(_lease(live, token, now)) if live.journaled else _nothing()
         obtaining = self._obtained(role, live, token, math.ceil(ends_at - now), deadline)
         obtained, noted = await asyncio.gather(obtaining, noting, return_exceptions=True)
         if isinstance(obtained, BaseException):
@@ -211,6 +210,7 @@ class VaultIssuer:
         if noted is not None:
             raise noted
         live.check()
+        live.leased = bool(obtained.lease_id) or (live.journaled and role.config.wrap_seconds > 0)
         if obtained.seconds is not None:
             ends_at = min(ends_at, now + obtained.seconds)
         return IssuedCredential(
@@ -279,7 +279,7 @@ class VaultIssuer:
             self._tell(server, message)
 
     def _hold(self, role: _Role, live: LiveCredential, credential: IssuedCredential) -> None:
-        if role.config.reuse and not credential.uses and not role.config.wrap_seconds and not live.doomed:
+        if role.config.reusable and not credential.uses and not live.doomed:
             self.held.keep(credential, live)
 
     async def _end_token(self, server: VaultServer, token: Token) -> bool:
@@ -290,6 +290,11 @@ class VaultIssuer:
             _log.warning("vault_token_not_revoked", extra={"vault": server.name, "problem": fault.message})
             return False
         return True
+
+    async def _end_unleased(self, server: VaultServer, live: LiveCredential, token: Token) -> None:
+        """End the token of a credential that doesn't end with it."""
+        if await self._end_token(server, token) and live.journaled:
+            await self._forget_lease(live.request.credential_id)
 
     async def _forget_lease(self, credential_id: str) -> None:
         try:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.vault import faults
-from tabard_sidecar.credentials.vault.engines import Asking, engine_of
+from tabard_sidecar.credentials.vault.engines import Asking, obtain
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, during
 from tabard_sidecar.credentials.vault.login import Login
 from tabard_sidecar.credentials.vault.replies import UnusableToken
@@ -74,7 +74,7 @@ class VaultServer:
         def work() -> Obtained:
             path = f"{role.path}, {role.name}"
             with during(f"asking the engine {role.engine}", path=path, right="the token role's use of it"):
-                return engine_of(role).obtain(asking)
+                return obtain(asking)
 
         return await self._issuing.run(work, deadline)
 

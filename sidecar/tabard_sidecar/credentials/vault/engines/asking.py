@@ -45,6 +45,15 @@ class Asking:
         options = {"wrap_ttl": f"{self.role.wrap_seconds}s"} if self.wraps else {}
         return self.adapter.request("get", f"/v1/{path}", **options)
 
+    def write(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write to a path, as :meth:`read` reads.
+
+        Raises:
+            VaultFault: as :meth:`read`.
+        """
+        options = {"wrap_ttl": f"{self.role.wrap_seconds}s"} if self.wraps else {}
+        return self.adapter.request("post", f"/v1/{path}", json=dict(body), **options)
+
     def unread(self, reply: Mapping[str, Any], path: str) -> Obtained:
         """Return the wrapping token of a reply that the sidecar doesn't see."""
         return Obtained({WRAPPED_FIELD: wrapped(reply, path)})
