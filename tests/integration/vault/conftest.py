@@ -73,13 +73,13 @@ Lease = dict[str, Any]
 @pytest.fixture
 def sidecar(vault: VaultServer, token_issuer: TokenIssuer):
     """A client with the sidecar's login."""
-    return vault.login(token_issuer.token("tabard"))
+    return vault.login(token_issuer.token("tabard-vault"))
 
 
 @pytest.fixture
 def reaper(vault: VaultServer, token_issuer: TokenIssuer):
     """A client with the reaper's login."""
-    return vault.login(token_issuer.token("tabard-reaper"), role="tabard-reaper")
+    return vault.login(token_issuer.token("tabard-reaper-vault"), role="tabard-reaper")
 
 
 @pytest.fixture
