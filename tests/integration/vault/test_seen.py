@@ -1,4 +1,4 @@
-"""Who it was, end to end: what the database shows of calls that a real sidecar authorized, beside the sidecar's own log."""
+"""The person, end to end: the database's view of calls that a real sidecar authorized, beside the sidecar's own log."""
 
 from __future__ import annotations
 
