@@ -135,9 +135,7 @@ class PostgresServer:
         try:
             self.connect(login).close()
         except psycopg.OperationalError as error:
-            if not re.search(
-                "authentication failed|role .* does not exist|permission denied for database", str(error)
-            ):
+            if not re.search("authentication failed|role .* does not exist", str(error)):
                 raise
             return True
         return False

@@ -46,6 +46,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "log": ("tabard_sidecar.cli.log", "log", "Show who did what by which rule, from decision logs."),
     "audit": ("tabard_sidecar.cli.audit", "audit", "Check decision logs."),
     "explain": ("tabard_sidecar.cli.explain", "explain", "Explain a reason code or a setting."),
+    "doctor": (
+        "tabard_sidecar.cli.doctor",
+        "doctor",
+        "Examine all that a sidecar depends on, and say how to mend it.",
+    ),
     "health": ("tabard_sidecar.cli.health_command", "health", "Ask a running sidecar whether it is ready."),
     "opa": ("tabard_sidecar.cli.opa", "opa", "Run the OPA command line of the embedded engine's version."),
     "completion": ("tabard_sidecar.cli.completion", "completion", "Print a shell completion script."),

@@ -81,6 +81,11 @@ class IntentTokens:
         self._clock = clock
         self._skew = skew_seconds
 
+    @property
+    def key_sources(self) -> Mapping[str, KeySource]:
+        """Where the keys of each initiator come from."""
+        return {name: initiator.keys for name, initiator in self._initiators.items()}
+
     async def start(self) -> None:
         """Read the initiators' keys that are available.
 

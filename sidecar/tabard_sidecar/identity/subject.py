@@ -103,6 +103,11 @@ class SubjectTokens:
         """The issuers whose tokens are accepted."""
         return frozenset(self._issuers)
 
+    @property
+    def key_sources(self) -> Mapping[str, KeySource]:
+        """Where the keys of each issuer come from."""
+        return {name: issuer.keys for name, issuer in self._issuers.items()}
+
     async def start(self) -> None:
         """Read the issuers' keys that are available.
 

@@ -38,13 +38,13 @@ def lease(vault, ttl="30s"):
 
 
 def test_a_sealed_vault_answers_503_and_goes_on_where_it_was(kept, database, token_issuer):
-    sidecar = kept.login(token_issuer.token("tabard-vault"))
+    sidecar = kept.login(token_issuer.token("tabard"))
     token, login = lease(kept)
     kept.seal()
     with pytest.raises(VaultDown, match="Vault is sealed"):
         make_token(sidecar, NAME)
     with pytest.raises(VaultDown, match="Vault is sealed"):
-        kept.login(token_issuer.token("tabard-vault"))
+        kept.login(token_issuer.token("tabard"))
     assert not database.refuses(login)
     kept.unseal()
     assert make_token(sidecar, NAME)["orphan"]

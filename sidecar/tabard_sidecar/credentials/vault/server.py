@@ -15,7 +15,8 @@ from tabard_sidecar.credentials.vault.transport import VaultTransport
 from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
     from tabard_sidecar.credentials.vault.replies import Obtained, Token
@@ -58,6 +59,23 @@ class VaultServer:
     async def log_in(self) -> None:
         """Log in with the identity that obtains credentials, unless it is logged in."""
         await self._issuing.run(lambda: self._own(self._login, self.config.auth.path), self.deadline())
+
+    async def log_in_reaper(self) -> None:
+        """Log in with the identity that ends credentials; does nothing if none is configured."""
+        reaper, config = self._reaper, self.config.reaper
+        if reaper is not None and config is not None:
+            await self._ending.run(lambda: self._own(reaper, config.path), self.deadline())
+
+    async def read(self, path: str) -> Mapping[str, Any]:
+        """Read what stands at a path of the vault's configuration, with the identity that obtains credentials."""
+
+        def work() -> Mapping[str, Any]:
+            own = self._own(self._login, self.config.auth.path)
+            with during("reading", path=path, right="read"):
+                found: Mapping[str, Any] = self._transport.adapter(own).get(f"/v1/{path}")
+                return found
+
+        return await self._issuing.run(work, self.deadline())
 
     async def create_token(
         self, request: CredentialRequest, deadline: float, late: Callable[[Token], None]

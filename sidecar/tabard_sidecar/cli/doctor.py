@@ -1,0 +1,85 @@
+"""``tabard doctor``: examines everything that a sidecar of this configuration depends on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.failure import ConfigFailure
+from tabard_sidecar.cli.options import config_options, json_option, load_settings
+from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
+from tabard_sidecar.util.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tabard_sidecar.config.loading import Loaded
+
+_MARKS = {
+    Severity.OK: ("ok", "green"),
+    Severity.WARNING: ("warn", "yellow"),
+    Severity.PROBLEM: ("FAIL", "red"),
+}
+
+
+@click.command()
+@config_options
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Examine the configuration and all that a sidecar with it depends on.
+
+    Keys, policy, identity, state store, decision log, vaults and the running sidecar: one line each,
+    and below it how to mend what is wrong. Nothing is changed, and no secret is read from a vault.
+    Run it where the sidecar runs, as the sidecar's user. Exit code 0 if nothing is wrong, 1 if
+    something is, 3 if the configuration has mistakes.
+    """
+    try:
+        loaded = load_settings(config_file, assignments)
+    except ConfigFailure as failure:
+        if not as_json:
+            raise
+        found = [
+            Finding("configuration", Severity.PROBLEM, str(one), one.next_step) for one in failure.problems
+        ]
+        echo_json({"ok": False, "findings": [one.as_json() for one in found]})
+        ctx.exit(exit_codes.CONFIG)
+    if not as_json:
+        file = str(loaded.file) if loaded.file else "no configuration file, only defaults"
+        echo(f"zone {loaded.settings.zone} ({file})", err=True)
+    findings = asyncio.run(_examined(loaded, quiet=as_json))
+    wrong = sum(one.severity is Severity.PROBLEM for one in findings)
+    if as_json:
+        echo_json({"ok": not wrong, "findings": [one.as_json() for one in findings]})
+    else:
+        doubtful = sum(one.severity is Severity.WARNING for one in findings)
+        echo(f"{len(findings)} examined: {wrong} wrong, {doubtful} doubtful")
+    ctx.exit(exit_codes.NEGATIVE if wrong else exit_codes.OK)
+
+
+async def _examined(loaded: Loaded, *, quiet: bool) -> list[Finding]:
+    """Examine everything; print each finding as it comes, unless ``quiet``."""
+    findings = []
+    async for found in _findings(loaded):
+        findings.append(found)
+        if not quiet:
+            _print(found)
+    return findings
+
+
+async def _findings(loaded: Loaded) -> AsyncIterator[Finding]:
+    from tabard_sidecar.server.examining import examine  # noqa: PLC0415 - loads every part of a sidecar
+
+    async for found in examine(loaded.settings, loaded.file):
+        yield found
+
+
+def _print(found: Finding) -> None:
+    mark, colour = _MARKS[found.severity]
+    echo(f"{style(f'{mark:<4}', fg=colour)}  {found.what}: {visible(found.message)}")
+    if found.next_step:
+        echo(f"      next: {visible(found.next_step)}")

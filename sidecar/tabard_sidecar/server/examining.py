@@ -1,0 +1,224 @@
+"""Examines all that a sidecar depends on, for `tabard doctor`. Starts no sidecar and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.config import Settings, compile_options
+from tabard_sidecar.config.sections import insecure_switches
+from tabard_sidecar.errors import NoDecision, Refused
+from tabard_sidecar.identity import InsecureIdentity, build_identity
+from tabard_sidecar.identity.jose import TokenError
+from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
+from tabard_sidecar.keys import Keyring, KeyringError
+from tabard_sidecar.server.readiness import keys_failure
+from tabard_sidecar.util.findings import Finding, ok, problem, warning
+
+if TYPE_CHECKING:
+    from tabard_sidecar.state import StateStore
+
+_PAUSE_SECONDS = 0.1
+_IDENTITY_TRIES = 100
+
+
+async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Finding]:
+    """Yield what is found, cheap and local things first.
+
+    Args:
+        settings: the configuration.
+        file: where it was read from.
+    """
+    for found in (*_configuration(settings, file), *_keys(settings), *_log(settings)):
+        yield found
+    for found in await asyncio.to_thread(lambda: list(_policy(settings))):
+        yield found
+    async for found in _identity(settings):
+        yield found
+    yield await _state(settings)
+    async for found in _vaults(settings):
+        yield found
+
+
+def _configuration(settings: Settings, file: Path | None) -> Iterator[Finding]:
+    yield ok("configuration", f"{file or 'defaults'}, zone {settings.zone}")
+    for text in insecure_switches(settings.insecure):
+        yield warning(
+            "configuration", text, "Remove it from the section insecure before this serves real people."
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    what = "keys"
+    try:
+        keyring = Keyring(settings.keys.directory, max_stale_seconds=settings.keys.max_stale_seconds)
+    except KeyringError as error:
+        yield problem(
+            what, str(error), "`tabard keys init` makes keys; `tabard explain keys` says how they are kept."
+        )
+        return
+    failure = keys_failure(keyring)
+    if failure:
+        yield problem(what, failure, "`tabard keys list` shows them; `tabard keys rotate` makes new ones.")
+    else:
+        yield ok(what, str(settings.keys.directory))
+
+
+def _log(settings: Settings) -> Iterator[Finding]:
+    what, path = "decision log", settings.audit.path
+    if path is None:
+        yield ok(what, "standard output")
+        return
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        yield problem(what, f"the folder {folder} doesn't exist", "Make it, owned by the sidecar's user.")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield problem(
+            what, f"this user can't write to {folder}", "Run this as the sidecar's user, or change the owner."
+        )
+    else:
+        yield ok(what, str(path))
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    from tabard_opa import Engine  # noqa: PLC0415 - loads the engine
+
+    from tabard_sidecar.policy.authoring.workbench import check  # noqa: PLC0415 - loads the compiler
+    from tabard_sidecar.policy.catalogue_source import create_catalogue  # noqa: PLC0415
+    from tabard_sidecar.policy.problems import PolicyBrokenError  # noqa: PLC0415
+
+    what = "policy"
+    if settings.policy.path is None:
+        yield ok(
+            what, "an OPA server decides (policy.remote); a running sidecar's health tells whether it answers"
+        )
+        return
+    try:
+        catalogue = create_catalogue(settings.catalogue)
+        with Engine() as engine:
+            report = check(engine, settings.policy.path, compile_options(settings, catalogue), catalogue)
+    except PolicyBrokenError as error:
+        yield problem("catalogue", "; ".join(map(str, error.problems)), "Mend the catalogue.")
+        return
+    for each in report.problems:
+        make = problem if each.severity == "error" else warning
+        yield make(what, str(each), "`tabard policy check` shows all, with lines.")
+    if not report.problems:
+        yield ok(
+            what, f"{settings.policy.path}, {len(report.modules)} module(s), {len(list(catalogue))} tool(s)"
+        )
+
+
+async def _identity(settings: Settings) -> AsyncIterator[Finding]:
+    insecure = settings.insecure
+    try:
+        identity = build_identity(
+            settings.identity,
+            zone=settings.zone,
+            insecure=InsecureIdentity(
+                agent_id=insecure.agent_id or "",
+                local_subjects=insecure.local_subjects,
+                allow_http=insecure.allow_http,
+            ),
+            clock=time.time,
+        )
+        await identity.start()
+    except Exception as error:  # noqa: BLE001 - whatever keeps a sidecar from starting is a finding
+        yield problem("identity", str(error), "`tabard explain identity` describes the section.")
+        return
+    try:
+        agent = identity.agent
+        failure = await _patiently(lambda: _failure(agent.current))
+        step = "Check the token's file, audience and issuer (identity.agent); `tabard explain identity` describes them."
+        yield (
+            problem("identity.agent", failure, step) if failure else ok("identity.agent", agent.current().id)
+        )
+        for name, source in {**identity.subjects.key_sources, **identity.intents.key_sources}.items():
+            yield await _issuer(name, source)
+    finally:
+        await identity.close()
+
+
+async def _issuer(name: str, source: KeySource) -> Finding:
+    what = f"issuer {name}"
+    try:
+        # No issuer has a key of this name: to be told so proves that its keys were read.
+        await source.find("tabard-doctor", "RS256")
+    except KeysUnavailable as error:
+        step = "Check issuer, jwks_url and ca_file, and that this machine reaches it; `tabard explain identity` describes them."
+        return problem(what, str(error), step)
+    except TokenError:
+        pass
+    return ok(what, "its keys can be read")
+
+
+async def _state(settings: Settings) -> Finding:
+    from tabard_sidecar.state.factory import create_store  # noqa: PLC0415
+    from tabard_sidecar.state.sqlite import StateFileError  # noqa: PLC0415
+
+    what = "state"
+    path = None if settings.state.is_redis else settings.state.path(settings.zone)
+    place = settings.state.url.partition("?")[0].rpartition("@")[2] if path is None else str(path)
+    if path is not None and not path.exists():
+        return ok(what, f"{path} will be made by the first start")
+    try:
+        store = create_store(settings.state, settings.zone)
+        problems = await _checked(store)
+    except (StateFileError, ValueError) as error:
+        return problem(what, str(error), "`tabard explain state` describes the section.")
+    except (NoDecision, Refused) as error:
+        return problem(what, error.message, "Check that the server runs, and that state.url names it.")
+    if problems:
+        return problem(what, "; ".join(problems), "`tabard state check` shows them again.")
+    return ok(what, place)
+
+
+async def _checked(store: StateStore) -> list[str]:
+    await store.open()
+    try:
+        return list(await store.check())
+    finally:
+        await store.close()
+
+
+async def _vaults(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.vault:
+        return
+    try:
+        from tabard_sidecar.credentials.vault.examining import examine as examine_vault  # noqa: PLC0415
+        from tabard_sidecar.credentials.vault.server import VaultServer  # noqa: PLC0415
+    except ImportError as error:
+        yield problem("vault", f"{error.name} isn't installed", "Install tabard-sidecar[vault].")
+        return
+    for name, config in settings.vault.items():
+        try:
+            server = VaultServer(name, config)
+        except ValueError as error:
+            yield problem(f"vault.{name}", str(error), "Check ca_file.")
+            continue
+        try:
+            async for found in examine_vault(server):
+                yield found
+        finally:
+            server.close()
+
+
+async def _patiently(failure: Callable[[], str]) -> str:
+    """Return why something doesn't work, after it had some time to begin."""
+    for _ in range(_IDENTITY_TRIES):
+        if not failure():
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return failure()
+
+
+def _failure(work: Callable[[], object]) -> str:
+    try:
+        work()
+    except NoDecision as error:
+        return error.message
+    return ""

@@ -1,0 +1,107 @@
+"""``tabard doctor``: what a sidecar depends on, with the way to mend it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from tabard_sidecar.cli import main
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A project as `tabard init` writes it, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("TABARD_")]:
+        monkeypatch.delenv(name)
+    assert main(["init", "."]) == 0
+    return tmp_path
+
+
+def examined(capsys, *options):
+    """Return the exit code and the findings by what was examined."""
+    capsys.readouterr()
+    code = main(["doctor", "--json", *options])
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] == (code == 0)
+    return code, {one["what"]: one for one in told["findings"]}
+
+
+def test_a_new_project_has_nothing_wrong(capsys, project):
+    """Its switches for experiments are doubtful; the state isn't made by looking at it."""
+    code, found = examined(capsys)
+    assert code == 0
+    assert {name for name, one in found.items() if one["severity"] == "problem"} == set()
+    assert found["configuration"]["severity"] == "warning"
+    for name in ("keys", "policy", "identity.agent", "state", "decision log"):
+        assert found[name]["severity"] == "ok", name
+    assert not (project / "state" / "zone.db").exists()
+
+
+def test_people_get_a_line_each_and_a_count(capsys):
+    capsys.readouterr()
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "ok    policy: " in out
+    assert "      next: " in out
+    assert out.splitlines()[-1].endswith("0 wrong, 4 doubtful")
+
+
+@pytest.mark.parametrize(
+    ("options", "what", "words"),
+    [
+        (("--set", "keys.directory=nowhere"), "keys", "tabard keys"),
+        (("--set", "policy.path=nowhere"), "policy", "tabard policy check"),
+        (("--set", "audit.path=nowhere/log.jsonl"), "decision log", "Make it"),
+        (("--set", "state.url=redis://127.0.0.1:1/0"), "state", "state.url"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_way_to_mend_it(capsys, options, what, words):
+    code, found = examined(capsys, *options)
+    assert code == 1
+    assert found[what]["severity"] == "problem"
+    assert words in found[what]["next_step"]
+
+
+def test_a_policy_that_does_not_load(capsys, project):
+    (project / "policy" / "broken.rego").write_text("package policy.broken\n\ngrant contains {\n")
+    code, found = examined(capsys)
+    assert code == 1
+    assert "broken.rego" in found["policy"]["message"]
+
+
+def test_an_issuer_whose_keys_cannot_be_fetched(capsys, project):
+    """The other findings come all the same."""
+    text = (project / "tabard.yaml").read_text()
+    text += "\nidentity:\n  issuers:\n    - {issuer: 'https://127.0.0.1:1', audiences: [tabard]}\n"
+    (project / "tabard.yaml").write_text(text)
+    code, found = examined(capsys)
+    assert code == 1
+    assert found["issuer https://127.0.0.1:1"]["severity"] == "problem"
+    assert found["policy"]["severity"] == "ok"
+
+
+def test_a_configuration_with_mistakes(capsys, project):
+    (project / "tabard.yaml").write_text("zonee: x\n")
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == 3
+    (one,) = json.loads(capsys.readouterr().out)["findings"]
+    assert "zonee" in one["message"]
+
+
+def test_a_vault_that_does_not_answer(capsys, project):
+    """No secret of ours is in what is told."""
+    secret = project / "secret-id"
+    secret.write_text("0123456789abcdef0123456789abcdef-secret-id")
+    secret.chmod(0o600)
+    text = (project / "tabard.yaml").read_text()
+    text += (
+        "\nvault:\n  main:\n    address: http://127.0.0.1:1\n"
+        f"    auth: {{method: approle, role_id: r, secret_id_file: {secret}}}\n"
+    )
+    (project / "tabard.yaml").write_text(text)
+    code, found = examined(capsys)
+    assert code == 1
+    assert "vault status" in found["vault.main.auth"]["next_step"]
+    assert "0123456789abcdef" not in json.dumps(found)

@@ -1,0 +1,75 @@
+"""What the role of a login must bind; tests/integration/vault/test_doctor.py asks a real Vault."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from tabard_sidecar.credentials.vault.examining import examine
+from tabard_sidecar.credentials.vault.faults import VaultFault
+
+TOKEN_ROLE = {
+    "orphan": True,
+    "renewable": True,
+    "allowed_policies": ["tabard-credentials"],
+    "token_type": "service",
+    "token_explicit_max_ttl": 3600,
+}
+
+
+class FakeServer:
+    """A fake of a vault's client: what stands at each path."""
+
+    def __init__(self, method, role):
+        auth = SimpleNamespace(method=method, path=method, role="tabard")
+        self.name = "main"
+        self.config = SimpleNamespace(
+            auth=auth, reaper=None, token_role="tabard", address="https://vault.example"
+        )
+        self._found = {f"auth/{method}/role/tabard": role, "auth/token/roles/tabard": TOKEN_ROLE}
+
+    async def log_in(self):
+        pass
+
+    async def read(self, path):
+        found = self._found[path]
+        if isinstance(found, Exception):
+            raise found
+        return {"data": found}
+
+
+async def role_of(method, role):
+    """Return what is found about the role of a login."""
+    found = {one.what: one async for one in examine(FakeServer(method, role))}
+    return found["vault.main.auth.role"]
+
+
+@pytest.mark.parametrize(
+    ("method", "role"),
+    [
+        ("kubernetes", {"audience": ""}),
+        ("kubernetes", {}),
+        ("jwt", {"bound_audiences": []}),
+        ("jwt", {"bound_audiences": None}),
+        ("kubernetes", {"audience": "https://kubernetes.default.svc"}),
+        ("jwt", {"bound_audiences": ["tabard", "https://kubernetes.default.svc.cluster.local"]}),
+    ],
+)
+async def test_a_role_that_the_agents_own_token_satisfies_is_a_problem(method, role):
+    """It shares the sidecar's service account; only the audience keeps it out."""
+    found = await role_of(method, role)
+    assert found.severity == "problem"
+    assert "audience" in found.message + found.next_step
+
+
+@pytest.mark.parametrize(
+    ("method", "role"), [("kubernetes", {"audience": "tabard"}), ("jwt", {"bound_audiences": ["tabard"]})]
+)
+async def test_a_role_with_an_audience_of_its_own_is_right(method, role):
+    assert (await role_of(method, role)).severity == "ok"
+
+
+@pytest.mark.parametrize(("status", "severity"), [(403, "warning"), (404, "problem"), (503, "problem")])
+async def test_what_cannot_be_read_is_no_good_result(status, severity):
+    fault = VaultFault("vault_refused", "no", status=status)
+    assert (await role_of("jwt", fault)).severity == severity
