@@ -324,7 +324,7 @@ class PolicyDecision:
 
 
 class CredentialRequest(NamedTuple):
-    """The content of a credential; already clamped to grant and policy."""
+    """The content of a credential; already clamped to grant and policy. ``labels`` are those that its task had before."""
 
     credential_id: str
     decision_id: str
@@ -338,6 +338,7 @@ class CredentialRequest(NamedTuple):
     agent: Agent
     grant: VerifiedGrant
     call: ToolCall
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

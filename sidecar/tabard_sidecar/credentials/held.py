@@ -12,7 +12,7 @@ from tabard_sidecar.util.fifo import FifoDict
 _MOST = 4096
 _LEAST_SECONDS = 5.0
 
-_Key = tuple[str, str, str, tuple[str, ...]]
+_Key = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
 
 
 class Live(Protocol):
@@ -40,7 +40,7 @@ class _Held(Generic[_Live]):
 
 
 class HeldCredentials(Generic[_Live]):
-    """Credentials by holder, role, audience and scopes. The oldest is forgotten if there are too many."""
+    """Credentials by holder, role, audience, scopes and the task's labels, so that what is read ends their reuse. The oldest is forgotten if there are too many."""
 
     def __init__(self) -> None:
         self._held: FifoDict[_Key, _Held[_Live]] = FifoDict(_MOST)
@@ -77,4 +77,4 @@ class HeldCredentials(Generic[_Live]):
 
 
 def _key(request: CredentialRequest) -> _Key:
-    return request.grant.holder_id, request.role, request.audience, request.scopes
+    return request.grant.holder_id, request.role, request.audience, request.scopes, request.labels

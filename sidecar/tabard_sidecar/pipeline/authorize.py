@@ -160,12 +160,12 @@ class Authorizer:
             return _Proposal(decision)
         try:
             check_budgets_granted(call.grant, decision)
-            return _Proposal(decision, self._credential(call, decision, recorder))
+            return _Proposal(decision, self._credential(call, state, decision, recorder))
         except Refused as refused:
             return _Proposal(decision, refusal=refused)
 
     def _credential(
-        self, call: VerifiedCall, decision: PolicyDecision, recorder: DecisionRecorder
+        self, call: VerifiedCall, state: TaskState, decision: PolicyDecision, recorder: DecisionRecorder
     ) -> PendingCredential | None:
         """Prepare the credential; ``None`` if policy grants the call without one."""
         template, scopes = decision.credential, call.request.scopes
@@ -174,7 +174,7 @@ class Authorizer:
                 raise Refused("scope_not_granted", "scopes were asked for and policy grants no credential")
             return None
         return self._stages.issuance.prepare(
-            call.agent, call.grant, call.tool, template, scopes, recorder.decision_id
+            call.agent, call.grant, call.tool, template, scopes, recorder.decision_id, labels=state.labels
         )
 
     async def _allow(self, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:

@@ -113,10 +113,11 @@ class CredentialIssuance:
         scopes: Sequence[str],
         decision_id: str,
         renews: str = "",
+        labels: tuple[str, ...] = (),
     ) -> PendingCredential:
         """Narrow what policy offers to the grant and to the requested scopes.
 
-        The new id belongs to the line of the credential ``renews``, if it replaces one.
+        ``labels`` are those that policy saw. The new id belongs to the line of the credential ``renews``, if it replaces one.
 
         Raises:
             Refused: the audience or a scope isn't granted, or no issuer of that kind is configured.
@@ -138,5 +139,6 @@ class CredentialIssuance:
                 agent=agent,
                 grant=grant,
                 call=call,
+                labels=labels,
             ),
         )

@@ -37,6 +37,8 @@ grant contains {
 	"credential": credentials.vault("orders-read", "postgres://orders", 300),
 } if input.tool.name == "orders.count"
 
+grant contains {"code": "page", "labels": ["untrusted"]} if input.tool.name == "page.read"
+
 grant contains {
 	"code": "fresh",
 	"credential": credentials.vault("orders-fresh", "postgres://orders", 300),
@@ -156,6 +158,14 @@ async def test_further_calls_get_the_login_that_is_held(zone, task):
     assert len({one.fields["username"] for one in [first, fresh, *counted]}) == 4
 
 
+async def test_what_the_task_reads_ends_the_reuse_of_a_login(zone, task):
+    first = (await task.authorize("orders.read", {"page": 1})).credential
+    await eventually(lambda: len(zone.parts().vaults.held))
+    await task.authorize("page.read", {})
+    second = (await task.authorize("orders.read", {"page": 2})).credential
+    assert first.fields["username"] != second.fields["username"]
+
+
 async def test_a_static_key_is_one_field_of_the_entry(zone, task):
     credential = (await task.authorize("weather.today", {})).credential
     assert dict(credential.fields) == {"api_key": "key-of-the-weather-service"}
@@ -246,3 +256,27 @@ async def test_a_caller_who_goes_away_loses_the_lease(zone, task, postgres):
     await eventually(lambda: logins() <= before + calls - gone, seconds=15)
     await eventually(lambda: '"withdrawal":"ended"' in records(zone), seconds=15)
     await eventually(lambda: len(issuer.live) <= calls - gone, seconds=15)
+
+
+async def test_a_login_that_the_database_makes_too_late_ends_by_itself(start, token_issuer):
+    """The sidecar has given up by then, and must not revoke the token while the database still works for it."""
+    with kept_vault() as vault, postgres_server() as postgres:
+        vault.set_up(token_issuer, postgres)
+        role = vault.client().read("database/roles/orders-read")["data"]
+        slow = ["SELECT pg_sleep(2);", *role["creation_statements"]]
+        vault.client().write("database/roles/orders-read", **role | {"creation_statements": slow})
+        zone = await start(vault, timeout_seconds=1.0)
+        task = await zone.start_task()
+        began = time.monotonic()
+        calls = [task.authorize("orders.fresh", {"n": n}) for n in range(4)]
+        for error in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(error, tabard.Unavailable)
+            assert error.code == "vault_unavailable"
+        await asyncio.sleep(3)
+
+        def logins():
+            return postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'").strip()
+
+        await eventually(lambda: logins() == "0", seconds=40)
+        assert time.monotonic() - began < 38
+        assert '"withdrawal":"unclear"' in records(zone)

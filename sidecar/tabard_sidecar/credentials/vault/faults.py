@@ -20,6 +20,7 @@ _STATUS: Mapping[ReasonCode, StatusName] = {
     "vault_refused": "FAILED_PRECONDITION",
     "vault_reply_invalid": "FAILED_PRECONDITION",
 }
+_SERVER_ERROR = 500
 FORBIDDEN = 403
 """Status with which a vault refuses a token, or what its policies don't allow."""
 
@@ -51,6 +52,16 @@ class VaultFault(Exception):
         self.message = message
         self.nothing_done = nothing_done
         self.status = status
+
+    @property
+    def answered(self) -> bool:
+        """True if it is certain that the vault doesn't work at the request any more.
+
+        Without a reply, and with one that a gateway gives (502 to 504), it may.
+        """
+        if self.code != "vault_unavailable" or self.nothing_done:
+            return True
+        return self.status == _SERVER_ERROR
 
     def decisive(self, vault: str) -> NoDecision:
         """Return the error with which the call ends, for the vault of that configured name."""

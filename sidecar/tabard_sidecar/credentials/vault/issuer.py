@@ -138,7 +138,9 @@ class VaultIssuer:
         if live is None or not live.asked:
             return Withdrawal.NOTHING_ISSUED
         live.given_up = True
-        if live.token is None:
+        if live.token is None or live.engaged:
+            # A vault that makes a login for a token that is revoked meanwhile may keep the login. With the token's own end
+            # it ends.
             return Withdrawal.UNCLEAR
         if not await self._end_token(self.servers[live.vault], live.token):
             return Withdrawal.UNCLEAR
@@ -240,12 +242,22 @@ class VaultIssuer:
     async def _obtained(
         self, role: _Role, live: LiveCredential, token: Token, seconds: int, deadline: float
     ) -> Obtained:
-        live.obtained = True
+        live.obtained = live.engaged = True
         try:
-            return await role.server.obtain(token, role.config, live.request, seconds, deadline)
+            obtained = await role.server.obtain(
+                token,
+                role.config,
+                live.request,
+                seconds,
+                deadline,
+                lambda _: self._later(self._end_token(role.server, token)),
+            )
         except VaultFault as fault:
             live.obtained = not fault.nothing_done
+            live.engaged = not fault.answered
             raise
+        live.engaged = False
+        return obtained
 
     async def _extend(
         self, role: _Role, live: LiveCredential, token: Token, credential: IssuedCredential

@@ -39,6 +39,7 @@ class LiveCredential:
         asked: whether the vault may have been asked for a token.
         token: its token, once it is known.
         obtained: whether an engine may have given a credential.
+        engaged: whether an engine may be at work with its token.
         leased: whether what the engine gave ends with the token.
         issued: the credential, once it is there.
         journaled: whether the journal may have it.
@@ -53,6 +54,7 @@ class LiveCredential:
     asked: bool = False
     token: Token | None = field(default=None, repr=False)
     obtained: bool = False
+    engaged: bool = False
     leased: bool = False
     issued: IssuedCredential | None = None
     journaled: bool = False

@@ -83,10 +83,16 @@ class VaultServer:
         """Make the token of a credential. ``late`` gets one that comes after the deadline."""
         return await self._issuing.run(lambda: self._created(request), deadline, late)
 
-    async def obtain(
-        self, token: Token, role: VaultRoleConfig, request: CredentialRequest, seconds: int, deadline: float
+    async def obtain(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
+        self,
+        token: Token,
+        role: VaultRoleConfig,
+        request: CredentialRequest,
+        seconds: int,
+        deadline: float,
+        late: Callable[[Obtained], None],
     ) -> Obtained:
-        """Obtain a credential with its own token."""
+        """Obtain a credential with its own token. ``late`` gets one that comes after the deadline."""
         asking = Asking(self._transport.adapter(token.secret), role, seconds, request)
 
         def work() -> Obtained:
@@ -94,7 +100,7 @@ class VaultServer:
             with during(f"asking the engine {role.engine}", path=path, right="the token role's use of it"):
                 return obtain(asking)
 
-        return await self._issuing.run(work, deadline)
+        return await self._issuing.run(work, deadline, late)
 
     async def extend(self, token: Token, seconds: int) -> float:
         """Extend a credential's token; return its life from now in seconds."""

@@ -180,6 +180,7 @@ async def test_a_held_credential_costs_no_request(world):
     [
         {"audience": "postgres://copy"},
         {"scopes": ("a",)},
+        {"labels": ("untrusted",)},
         {"uses": 1},
         {"role": "orders-once"},
         {"seconds": 100.0},
@@ -259,7 +260,8 @@ UNCLEAR, NOTHING, ENDED = Withdrawal.UNCLEAR, Withdrawal.NOTHING_ISSUED, Withdra
         (CREDS, FORBIDDEN, "vault_refused", NOTHING),
         (CREDS, Answer(400, {"errors": ["unknown role: x"]}), "vault_refused", NOTHING),
         (CREDS, Answer(500, {"errors": ["dial error"]}), "vault_unavailable", ENDED),
-        (CREDS, Answer(steps=[], hangs_up=True), "vault_unavailable", ENDED),
+        (CREDS, Answer(steps=[], hangs_up=True), "vault_unavailable", UNCLEAR),
+        (CREDS, Answer(504), "vault_unavailable", UNCLEAR),
         (CREDS, Answer(body=creds(lease_id="database/creds/orders-write/x")), "vault_reply_invalid", ENDED),
         (CREDS, Answer(body=creds(lease_duration=0)), "vault_reply_invalid", ENDED),
         (CREDS, Answer(body=creds(lease_duration=10**9)), "vault_reply_invalid", ENDED),
@@ -275,9 +277,11 @@ async def test_a_failure_says_what_is_proven(world, path, answer, code, withdraw
     assert fault.code == code
     assert fault.message.startswith("vault.main: ")
     assert await world.issuer.withdraw(request) is withdrawal
-    assert await world.leases() == ()
+    # While an engine may be at work, its token isn't revoked: see test_a_token_is_never_revoked_under_an_engine.
+    assert len(await world.leases()) == (path == CREDS and withdrawal is UNCLEAR)
     assert len(world.issuer.live) == 0
-    assert (REVOKE in world.vault.paths()) == (path == CREDS or answer.body == auth(orphan=False))
+    revoked = path == CREDS and withdrawal is not UNCLEAR
+    assert (REVOKE in world.vault.paths()) == (revoked or answer.body == auth(orphan=False))
     assert world.problems[-1] == fault.message
     world.vault.answers |= {
         LOGIN: Answer(body=auth(lease_duration=600)),
@@ -340,6 +344,36 @@ async def test_a_token_for_which_nobody_waits_any_more_is_revoked(world):
     assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
     await eventually(lambda: world.vault.paths()[-1] == REVOKE)
     assert CREDS not in world.vault.paths()
+
+
+async def test_a_token_is_never_revoked_under_an_engine(vault, store, secret_id):
+    """Vault keeps the login that it makes for a token which is revoked meanwhile; its token ends by itself soon."""
+    world = World(vault, store, secret_id, timeout_seconds=0.3)
+    vault.answers[CREDS] = Answer(steps=[0.6, *Answer(body=creds()).sent()])
+    request = world.request()
+    assert (await world.fault(request)).code == "vault_unavailable"
+    assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
+    await asyncio.sleep(0.6)
+    await world.issuer.close()
+    assert REVOKE not in vault.paths()
+    [lease] = await world.leases()
+    assert lease.expires_at <= request.issued_at + 31
+
+
+async def test_a_token_is_revoked_after_the_engine_whose_caller_went_away(world):
+    answered = []
+    world.vault.answers[CREDS] = lambda _: Answer(steps=[0.4, *Answer(body=creds()).sent()])
+    world.vault.answers[REVOKE] = lambda _: answered.append(time.monotonic()) or Answer(204)
+    request = world.request()
+    issuing = asyncio.create_task(world.issuer.issue(request))
+    await eventually(lambda: CREDS in world.vault.paths())
+    began = time.monotonic()
+    issuing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await issuing
+    assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
+    await eventually(lambda: answered)
+    assert answered[0] - began > 0.2
 
 
 async def test_a_token_that_comes_too_late_ends_by_itself(vault, store, secret_id):
