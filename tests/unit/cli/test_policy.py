@@ -106,6 +106,38 @@ deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
     assert "did you mean 'amount_cents'?" in report["problems"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "warned"),
+    [
+        ("not data.limits[input.tool.arguments.id] < 10", True),
+        ("not _m[input.tool.arguments.list[input.tool.arguments.at + 1]] >= 10", True),
+        ("not count(_m[lower(input.tool.name)]) > 1", True),
+        ("not input.tool.arguments.cents > 10", False),
+        ('not _m[input.tool.name] == "done"', False),
+        ("_m[input.tool.name] < 10", False),
+    ],
+)
+def test_a_look_up_that_finds_nothing_under_not_is_told(tmp_path, condition, warned):
+    """In a rule that grants; in a denial the negation is on the safe side."""
+    source = f"""package policy.demo
+{START}
+_m := {{"a": 1}}
+
+grant contains {{"code": "x"}} if {{
+	input.tool.name == "pay"
+	{condition}
+}}
+
+deny contains {{"code": "y", "message": "y"}} if not _m[input.tool.name] < 3
+"""
+    write(tmp_path, demo=source)
+    (tmp_path / "data.json").write_text('{"limits": {"a": 1}}')
+    _, report = as_json("check", tmp_path)
+    told = [(one["code"], one["row"]) for one in report["problems"] if one["code"] == "undefined_under_not"]
+    row = next(row for row, line in enumerate(source.splitlines(), 1) if line.strip() == condition)
+    assert told == ([("undefined_under_not", row)] if warned else [])
+
+
 def test_check_measures(tmp_path):
     """With --measure the report has the time of each rule."""
     write(tmp_path, demo=GRANT_ALL)

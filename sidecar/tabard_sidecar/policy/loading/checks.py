@@ -23,6 +23,7 @@ from tabard_sidecar.policy.loading.ast import (
 from tabard_sidecar.policy.loading.constants import check_constants
 from tabard_sidecar.policy.loading.inlining import Functions, inline, simple_functions
 from tabard_sidecar.policy.loading.literals import check_literal, nearest
+from tabard_sidecar.policy.loading.negations import check_negations
 from tabard_sidecar.policy.loading.placement import check_helpers, check_used
 from tabard_sidecar.policy.loading.prices import check_price
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
@@ -67,6 +68,7 @@ def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProble
     yield from check_constants(file, module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
         yield from _check_policy(file, module, package[1], world)
+        yield from check_negations(file, module)
     elif package[:1] == ("lib",) and len(package) > 1:
         yield from check_helpers(file, module)
         yield from _check_refs(file, module, world, own=None)
