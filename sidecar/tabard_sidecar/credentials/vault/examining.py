@@ -47,7 +47,7 @@ async def _audience(server: VaultServer, what: str) -> Finding:
     """Check that the agent, which shares the sidecar's service account, can't log in with a token of its own."""
     auth = server.config.auth
     if auth.method == "approle":
-        return ok(what, "an AppRole: whoever reads secret_id_file can log in, so only the sidecar may")
+        return ok(what, "an AppRole: every reader of secret_id_file can log in, so keep it to the sidecar")
     path = f"auth/{auth.path}/role/{auth.role}"
     role, refused = await _read(server, what, path)
     if refused is not None:
@@ -83,7 +83,7 @@ async def _token_role(server: VaultServer, what: str) -> AsyncIterator[Finding]:
         (not role.get("renewable", True), "makes tokens that can't be renewed", "renewable=true"),
         (
             bool(role.get("token_period") or role.get("period")),
-            "has a period, so a token that nobody extends lives longer than 30 s",
+            "has a period, so a token that isn't extended lives longer than 30 s",
             "token_period=0",
         ),
         (

@@ -1,4 +1,4 @@
-"""What the role of a login must bind; tests/integration/vault/test_doctor.py asks a real Vault."""
+"""The role of a login must bind an audience; tests/integration/vault/test_doctor.py asks a real Vault."""
 
 from __future__ import annotations
 
