@@ -7,6 +7,7 @@
 package tabard.lib.amounts
 
 import data.tabard.lib.arguments
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 
 # METADATA
@@ -70,9 +71,11 @@ _request := lower(input.task.statement) if {
 	count(input.task.statement) <= 4096
 }
 
+_kept := lower(exclusions.kept) if count(input.task.statement) <= 4096
+
 # With an empty one at both ends.
 _tokens := [trim_right(token, ".,:") |
-	some token in regex.split(`[\s()\[\]"';!?]+`, sprintf(" %s ", [_request]))
+	some token in regex.split(`[\s()\[\]"';!?]+`, sprintf(" %s ", [_kept]))
 ]
 
 _digits := `((?:[1-9]\d{0,2}(?:,\d{3}){1,3}|[1-9]\d{0,11}|0)(?:\.\d{1,4})?)`

@@ -9,23 +9,16 @@
 #   is no order: use these conditions where a call needs no question, and those of `wording` where it gets one.
 package tabard.lib.clauses
 
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
+import data.tabard.lib.verbs as known
 import data.tabard.lib.wording
 
 # METADATA
 # description: |
 #   Words that begin an order, and so end the clause before. A verb of your own that isn't in here begins one, too,
 #   where you ask for it.
-verbs := union({wording.admit, wording.change, wording.create, wording.delete, wording.publish, wording.send, {
-	"accept", "approve", "assign", "attach", "bring", "buy", "call", "charge", "check", "close", "compare", "confirm",
-	"copy", "decline", "deploy", "describe", "do", "download", "explain", "file", "fill", "find", "follow", "get",
-	"give", "handle", "hand", "invoice", "issue", "keep", "list", "look", "mark", "merge", "open", "order", "pass",
-	"pay", "prescribe", "print", "process", "promote", "purchase", "read", "redirect", "refer", "refund", "refuse",
-	"register", "reimburse", "reject", "release", "renew", "reopen", "repeat", "report", "restart", "return", "roll",
-	"run", "search", "see", "sell", "settle", "ship", "show", "sign", "start", "stop", "submit", "subscribe", "sum",
-	"summarise", "summarize", "swap", "take", "text", "thank", "track", "transfer", "translate", "turn", "undo",
-	"unsubscribe", "use", "warn", "wire", "withdraw",
-}})
+verbs := known.known
 
 # METADATA
 # description: |
@@ -62,7 +55,7 @@ ordered(acts) := {text |
 # scope: document
 told contains recipient if {
 	some place, segment in _segments
-	segment.words[0] in _telling
+	segment.words[0] in telling
 	_verb_at(segment)
 	not _for_me(segment)
 	governed := substring(_from(_segments, place, set()), count(segment.words[0]), -1)
@@ -72,7 +65,9 @@ told contains recipient if {
 	recipient != ""
 }
 
-_telling := {
+# METADATA
+# description: Verbs with whom the request tells or sends something, as `told` finds it.
+telling := {
 	"advise", "alert", "answer", "ask", "call", "contact", "dm", "email", "forward", "give", "hand", "inform", "invite",
 	"let", "mail", "message", "notify", "pass", "remind", "reply", "respond", "send", "share", "tell", "text", "thank",
 	"warn", "write",
@@ -251,7 +246,7 @@ _sentences := [clean |
 	clean != ""
 ]
 
-_text := replace(replace(replace(lower(input.task.statement), "’", "'"), "‘", "'"), "|", " ") if {
+_text := replace(replace(replace(lower(exclusions.marked), "’", "'"), "‘", "'"), "|", " ") if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 }
@@ -301,21 +296,33 @@ _without_questions(sentence) := concat(" ", regex.find_n(`\bplease\b[^?]*`, sent
 # What is negated goes on to the end of the sentence, or to a word that turns it: "don't pay it, just file it". That
 # something isn't so orders nothing: "Ann can't come, move it".
 _without_negations(sentence) := regex.replace(
-	regex.replace(regex.replace(sentence, _stated, "isn't"), _not_turned, "not"),
+	regex.replace(regex.replace(regex.replace(sentence, _in_front, "$1"), _stated, "isn't"), _not_turned, "not"),
 	_negated, " , $1",
+)
+
+# "Instead of Ann, tell Bob".
+_in_front := sprintf(
+	concat("", [
+		`^(?:(?:instead of|rather than|apart from|other than) [^,]*|no (?:problem|rush|hurry|worries)),`,
+		` (?:please )?(%s\b)`,
+	]),
+	[_verb],
 )
 
 # "Do not just cancel it", "don't, please, cancel it".
 _not_turned := `\b(?:do not|don't|dont|never|not)(?:,? (?:please|just|only|but|instead)\b)+`
 
 _stated := concat("", [
-	`\b(?:(?:is|was|are|were|has|have|had|did|does|can|could|will|would) not|(?:i|we|they) (?:do not|don't)`,
+	`\b(?:(?:no|not) (?:more|less|later|earlier|fewer|sooner|higher|lower|cheaper) than`,
+	`|(?:is|was|are|were|has|have|had|did|does|can|could|will|would) not|(?:i|we|they) (?:do not|don't)`,
 	` (?:have|know|like|use|sell|need (?:it|them|this|that|the|her|his|any)))\b`,
 ])
 
 _negated := concat("", [
 	`\b(?:(?:do not|don't|dont|never|not|no need to|no(?:body|ne|thing)|neither|nor|without|except|excluding|unless|avoid`,
-	`|refrain|instead of|rather than|apart from|other than|besides|shouldn't|mustn't)\b|no [^0-9#]).*?`,
+	`|refrain|skip|skipping|omit|omitting|exclude|leave out|leaving out|minus|save for|aside from`,
+	`|in place of|in lieu of|as opposed to|with the exception of|excepted|excepting|forget about|barring|instead of`,
+	`|rather than|apart from|other than|besides|shouldn't|mustn't)\b|no [^0-9#]).*?`,
 	`(\bbut\b|\binstead\b|\bjust\b|\bonly\b|\bplease\b|$)`,
 ])
 

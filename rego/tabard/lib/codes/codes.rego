@@ -7,6 +7,7 @@
 package tabard.lib.codes
 
 import data.tabard.lib.arguments
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 
 # METADATA
@@ -39,7 +40,7 @@ _most := 100
 
 default _said := set()
 
-_said := within(input.task.statement) - {"…"} if intent.trusted
+_said := within(exclusions.kept) - {"…"} if intent.trusted
 
 _plain(text) := regex.replace(regex.replace(text, _other_digits, "0"), _harmless, " x ")
 

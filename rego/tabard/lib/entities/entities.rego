@@ -5,48 +5,80 @@
 #   `directory` is an object whose keys are ids, each with an array of the names that people use:
 #   `{"O-1006": ["Ann Lee"], "ann@shop.example": ["Ann Lee", "Annie"]}`. `kinds` is a set of words that people write
 #   before the number of an id, `{"order", "parcel"}`, or `set()`. An entity is named by its id in any spelling
-#   ("O-1006", "o1006", "order 1006"), by a whole name, or by a word of a name that no other entity has ("Lee", if there
-#   is one). Words that are English as well ("Will", "Green", "Pharmacy") need the whole name. A name inside of a longer
-#   one doesn't count, and if an id says which of Ann's orders is meant, her name doesn't mean the others. The whole
-#   directory is searched: keep it to some hundred entries.
+#   ("O-1006", "o1006", "order 1006"), by a whole name, or by a word of a name that nothing of another name has: "Tom"
+#   or "Avery" means all orders of "Tom Avery", if there is no other Tom. Words that are English as well ("Green",
+#   "Pharmacy") need the whole name, a title ("Mr Green"), or, if they are first names ("Will"), a capital letter within
+#   a sentence. A name inside of a longer one doesn't count, and if an id says which of Ann's orders is meant, her name
+#   doesn't mean the others. What the request rules out isn't named: "Bell Street, not Harbour" (`exclusions`). All of
+#   the directory is searched: keep it to some hundred entries.
 package tabard.lib.entities
 
 import data.tabard.lib.clauses
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.wording
 
 # METADATA
 # description: |
 #   The ids that the request names; `named(data.orders, {"order"})`. A whole name that several have names all of them; a
-#   word of it names none of them.
-named(directory, kinds) := ids | (_by_name(near, ids) | _by_part(near)) if {
-	ids := _by_id(directory, kinds)
-	near := _near(directory)
+#   word that several names have names none of them.
+named(directory, kinds) := mentioned - _doubtful(mentioned, directory, kinds) if {
+	mentioned := _mentioned(directory, kinds)
 }
 
 # METADATA
 # description: |
 #   The ids that the request may mean and doesn't name: it uses a word of a name that several have, as a surname, and
-#   names none of those. Ask about them.
-unclear(directory, kinds) := {id |
-	meant := named(directory, kinds)
-	near := _near(directory)
+#   names none of those, or it names and rules out the same one. Ask about them.
+unclear(directory, kinds) := ({id |
+	near := _near(directory, _words)
 	some [word, id] in _parts(near)
 	owners := _owners(near, word)
-	count(owners) > 1
-	count(owners & meant) == 0
+	not _one_name(near, word)
+	count(owners & mentioned) == 0
+} - _excepted(directory, kinds)) | _doubtful(mentioned, directory, kinds) if {
+	mentioned := _mentioned(directory, kinds)
 }
 
 # METADATA
 # description: |
-#   What the request says of `id`: "named" if it names it, "unclear" if it may mean it, "none" if it names nothing in
-#   the directory, "other" if it names something else, and so doesn't mean this one.
-meaning(id, directory, kinds) := _meaning(id, named(directory, kinds), unclear(directory, kinds))
+#   The words of the request that are part of several names, each with the ids that have it; `ambiguous(data.contacts)`
+#   for "tell Moss" is {"moss": {"bob@shop.example", "harriet@shop.example"}}. A word isn't there if the request names
+#   one of those.
+ambiguous(directory) := {word: owners |
+	near := _near(directory, _words)
+	mentioned := _mentioned(directory, set())
+	some [word, _] in _parts(near)
+	owners := _owners(near, word)
+	not _one_name(near, word)
+	count(owners & mentioned) == 0
+}
 
-_meaning(id, meant, perhaps) := "named" if {
+# METADATA
+# description: |
+#   The ids that the request leaves out of the acts in `acts`; `ruled_out({"pay"}, data.invoices, {"invoice"})`. They
+#   are those of an exception ("all but Heron's", "Bell Street, not Harbour"), and those upon which it forbids one of
+#   the acts ("don't pay Heron"). A word that several have rules out all of them. A rule that allows "all" should take
+#   what isn't in here.
+ruled_out(acts, directory, kinds) := _excepted(directory, kinds) | _forbidden(acts, directory, kinds)
+
+# METADATA
+# description: |
+#   What the request says of `id`: "named" if it names it, "unclear" if it may mean it, "none" if it names nothing in
+#   the directory, "other" if it names something else or rules this one out, and so doesn't mean it.
+meaning(id, directory, kinds) := _meaning(
+	id,
+	named(directory, kinds),
+	unclear(directory, kinds),
+	ruled_out(clauses.verbs, directory, kinds),
+)
+
+_meaning(id, meant, perhaps, out) := "named" if {
 	id in meant
 } else := "unclear" if {
 	id in perhaps
+} else := "other" if {
+	id in out
 } else := "none" if {
 	intent.trusted
 	count(meant | perhaps) == 0
@@ -59,7 +91,7 @@ _meaning(id, meant, perhaps) := "named" if {
 #   nothing and the request names one thing only, it is that one.
 ordered(acts, directory, kinds) := found if {
 	texts := clauses.ordered(acts)
-	meant := named(directory, kinds)
+	meant := _mentioned(directory, kinds) - ruled_out(acts, directory, kinds)
 	mine := {id: directory[id] | some id in meant}
 	here := {id |
 		some text in texts
@@ -74,7 +106,7 @@ ordered(acts, directory, kinds) := found if {
 #   isn't one, and neither is Ann in "tell Ann's doctor". "Tell her" means the one whom the request names, if it names
 #   one only.
 told(directory) := found if {
-	meant := named(directory, set())
+	meant := _mentioned(directory, set()) - ruled_out(clauses.telling, directory, set())
 	here := {id |
 		some id in meant
 		some recipient in clauses.told
@@ -120,6 +152,7 @@ _phrases(name) := {whole} | {word | some word in split(whole, " "); _part(word)}
 
 # ---- ids
 
+# Ids in `text`, and those that stand in the request as they are written.
 _by_id(directory, kinds) := _by_id_in(_text, directory, kinds) | {id |
 	some id in _standing(_text, directory)
 	regex.match(`\pL`, id)
@@ -165,12 +198,12 @@ _run := `\b(?:%s)s?(?:[ ,#]|\b(?:no|nr|number|numbers|and|or|id)\b\.?|[0-9]+\b)+
 
 # ---- names
 
-# The part of the directory whose names share a word with the request.
-_near(directory) := {id: names |
+# The part of the directory whose names share one of `words`.
+_near(directory, words) := {id: names |
 	some id, names in directory
 	some name in names
 	some word in regex.find_n(`[\pL\pN]+`, lower(name), 20)
-	word in _words
+	word in words
 }
 
 _by_name(near, ids) := {id |
@@ -192,9 +225,10 @@ _covers(longer, shorter) if {
 	strings.count(_said, sprintf(" %s ", [shorter])) == strings.count(_said, sprintf(" %s ", [longer]))
 }
 
-_by_part(near) := {id |
+_by_part(near, ids) := {id |
 	some [word, id] in _parts(near)
-	_owners(near, word) == {id}
+	_one_name(near, word)
+	count(_owners(near, word) & ids) == 0
 	not _of_another(word, near[id])
 }
 
@@ -202,7 +236,7 @@ _by_part(near) := {id |
 _parts(near) := {[word, id] |
 	some id, names in near
 	some name in names
-	some word in split(lower(name), " ")
+	some word in _name_words(name)
 	word in _words
 	_part(word)
 }
@@ -210,8 +244,24 @@ _parts(near) := {[word, id] |
 _owners(near, word) := {id |
 	some id, names in near
 	some name in names
-	word in split(lower(name), " ")
+	word in _name_words(name)
 }
+
+# Nothing has it but one, or those of one name: two orders of Tom Avery.
+_one_name(near, word) if count(_owners(near, word)) == 1
+
+_one_name(near, word) if {
+	owners := _owners(near, word)
+	some id in owners
+	some name in near[id]
+	word in _name_words(name)
+	every owner in owners {
+		name in near[owner]
+	}
+}
+
+# Not "Anne" of "St Anne's".
+_name_words(name) := {word | some word in split(_name(regex.replace(name, `\S+['’]s\b`, " ")), " ")}
 
 # "Harriet Miller" isn't Harriet Moss.
 _of_another(word, names) if {
@@ -231,13 +281,108 @@ _part(word) if {
 	not word in _common
 }
 
-_name(name) := trim_space(regex.replace(lower(name), `[^\p{L}\p{N}]+`, " "))
+_part(word) if word in _capital
+
+# Within a sentence, so that the capital letter says that it is a name: first names that are English as well, and those
+# of two letters.
+_capital contains word if {
+	some found in regex.find_all_string_submatch_n(`[\p{Ll}\p{N},][,]? (\p{Lu}\p{Ll}+)\b`, exclusions.kept, -1)
+	word := lower(found[1])
+	_may_be_first_name(word)
+}
+
+# "Mr Green".
+_capital contains lower(found[1]) if {
+	some found in regex.find_all_string_submatch_n(
+		`\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Nurse)\.? (\p{Lu}\p{Ll}+)\b`,
+		exclusions.kept, -1,
+	)
+}
+
+_may_be_first_name(word) if word in _first_names
+
+_may_be_first_name(word) if {
+	count(word) == 2
+	not word in _common
+}
+
+_first_names := {
+	"art", "bill", "chase", "drew", "frank", "grant", "hope", "iris", "joy", "mark", "pat", "rich", "rob", "rose", "sue",
+	"will",
+}
+
+_name(name) := trim_space(regex.replace(regex.replace(lower(name), `['’]s\b`, " "), `[^\p{L}\p{N}]+`, " "))
+
+# ---- what the request keeps, and what it rules out
+
+_mentioned(directory, kinds) := ids | (_by_name(near, ids) | _by_part(near, ids)) if {
+	ids := _by_id(directory, kinds)
+	near := _near(directory, _words)
+}
+
+# Named, and ruled out as well: "write to Ann. Actually, don't write to Ann".
+_doubtful(mentioned, directory, kinds) := mentioned & out if {
+	out := _excepted(directory, kinds) | _forbidden(_words, directory, kinds)
+}
+
+_excepted(directory, kinds) := {id |
+	some text in exclusions.excepted
+	some id in _ruled_out_in(text, directory, kinds)
+}
+
+# A verb that isn't known may forbid anything: "don't touch Heron's".
+_forbidden(acts, directory, kinds) := {id |
+	some act in exclusions.forbidden
+	count(act.acts & acts) + count([1 | count(act.acts & clauses.verbs) == 0]) > 0
+	some id in _ruled_out_in(act.text, directory, kinds)
+}
+
+_ruled_out_in(text, directory, kinds) := {id |
+	some piece in regex.split(`,|/|\b(?i:and|or|nor)\b`, text)
+	some id in _loosely(piece, directory, kinds)
+} | _by_id_in(lower(text), directory, kinds)
+
+# Whole names and words that one has alone, or else each word that any has.
+_loosely(text, directory, kinds) := found if {
+	words := {word | some word in split(_plain(lower(text)), " "); word != ""}
+	near := _near(directory, words)
+	precise := _by_id_in(lower(text), directory, kinds) | _precise(_plain(lower(text)), words, near)
+	vague := {id | count(precise) == 0; some [_, id] in _vague(text, words, near)}
+	found := precise | vague
+}
+
+_precise(said, words, near) := {id |
+	some id, names in near
+	some name in names
+	contains(said, sprintf(" %s ", [_name(name)]))
+} | {id |
+	some [word, id] in _shared(words, near)
+	not word in _common
+	count(word) > 2
+	_one_name(near, word)
+}
+
+_vague(text, words, near) := {[word, id] |
+	some [word, id] in _shared(words, near)
+	_says_name(word, text)
+}
+
+_says_name(word, _) if not word in _common
+
+_says_name(word, text) if contains(text, sprintf("%s%s", [upper(substring(word, 0, 1)), substring(word, 1, -1)]))
+
+_shared(words, near) := {[word, id] |
+	some id, names in near
+	some name in names
+	some word in _name_words(name)
+	word in words
+}
 
 # ---- the request
 
 default _text := ""
 
-_text := lower(input.task.statement) if {
+_text := lower(exclusions.kept) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 }

@@ -115,3 +115,153 @@ test_told if {
 		entities.told(_people) == set() with input as _asserted(statement)
 	}
 }
+
+# The directory of things that come in twos: whatever is ruled out must never be handed out.
+_places := {
+	"P-1": ["Bell Street Pharmacy", "Bell Street"],
+	"P-2": ["Harbour Pharmacy", "Harbour"],
+	"P-3": ["Heron Boatworks"],
+	"P-4": ["Tom Avery"],
+	"P-5": ["Will Green"],
+}
+
+test_what_is_ruled_out_is_not_handed_out if {
+	every statement in [
+		"Send the prescription to Bell Street this time, not Harbour.",
+		"Send it to Bell Street this time, not to Harbour",
+		"Send it to Bell Street (not Harbour)",
+		"Send it to Bell Street - not Harbour - please",
+		"Send it to Bell Street instead of Harbour",
+		"Send it to Bell Street rather than Harbour Pharmacy",
+		"Not Harbour. Send it to Bell Street",
+		"Not Harbour but Bell Street, send it there",
+		"Harbour is usual. Send it to Bell Street, not Harbour",
+		"She uses Harbour, but send it to Bell Street rather than Harbour",
+		"Send it to Bell Street. Don't send it to Harbour.",
+		"Send it to Bell Street, don’t use Harbour",
+		"Send it to Bell Street and never to Harbour",
+		"Send it to Bell Street, it's not for Harbour",
+		"Send it to Bell Street, Harbour shouldn't get it",
+		"Send it to Bell Street. Harbour must not have it",
+		"Send it to Bell Street, and skip Harbour",
+		"Send it to Bell Street and leave Harbour out of it",
+		"Send it to Bell Street without asking Harbour",
+	] {
+		out := _found with input as _request(statement)
+		not "P-2" in out.found
+		out.meaning in {"other", "unclear"}
+	}
+	every statement in [
+		"Send it to Bell Street. Under no circumstances Harbour",
+		"Send it to Bell Street. No Harbour, thanks",
+		"Send it to Bell Street as opposed to Harbour",
+		"Send it to Bell Street, avoid Harbour",
+		"Send it to Bell Street; it isn't to go to Harbour",
+		"Send it to Bell Street, we can't use Harbour",
+		"Send it to Bell Street. Do not, even if asked, send it to Harbour",
+		"Send it to Bell Street. Do not - ever - use Harbour",
+		"Send it to Bell Street, do not (really!) use Harbour",
+		"Send it to Bell Street in place of Harbour",
+		"Send it to Bell Street. Harbour is out.",
+		"Send it to Bell Street, NOT HARBOUR",
+		"send it to bell street not harbour",
+		"Send it to Bell Street. Not any more to Harbour",
+		"Send it to Bell Street and no longer to Harbour",
+		"Send it to Bell Street. Forget Harbour.",
+		"Send it to Bell Street and Harbour. Actually, don't send it to Harbour",
+		"Send it to any but Harbour, and Bell Street first",
+	] {
+		out := _found with input as _request(statement)
+		not "P-2" in out.found
+		out.meaning in {"other", "unclear"}
+	}
+}
+
+_found := {
+	"found": (entities.named(_places, set()) | (entities.ordered({"send"}, _places, set()) | entities.told(_places))),
+	"meaning": entities.meaning("P-2", _places, set()),
+}
+
+test_what_the_contrast_keeps_is_named if {
+	every statement in [
+		"Send the prescription to Bell Street this time, not Harbour.",
+		"Send it to Bell Street instead of Harbour",
+		"Send it to Bell Street, not Harbour, for Ann",
+		"Instead of Harbour, send it to Bell Street",
+		"Rather than calling Harbour, send it to Bell Street",
+		"Don't call Harbour, just send it to Bell Street",
+		"Don't forget to send it to Bell Street",
+		"Not only Harbour but also Bell Street, send it",
+		"No problem, send it to Bell Street",
+		"I can't find the letter from Bell Street, send it",
+		"Pay no more than 5 and send it to Bell Street",
+		"Send it to Bell Street but don't call Bell Street",
+	] {
+		"P-1" in entities.ordered({"send"}, _places, set()) with input as _request(statement)
+		entities.ordered({"send"}, _places, set()) == set() with input as _asserted(statement)
+	}
+}
+
+test_ruled_out if {
+	every statement, found in {
+		"Pay all but Heron's": {"P-3"},
+		"Pay all of them but Heron's and tell Tom": {"P-3"},
+		"Pay everyone except Heron, Tom and Will": {"P-3", "P-4", "P-5"},
+		"Pay everyone except:\n- Heron\n- Tom": {"P-3", "P-4"},
+		"Pay all but tell Tom": set(),
+		"Pay all, but don't pay Heron": {"P-3"},
+		"Pay all, but don't touch Heron's": {"P-3"},
+		"Pay all, but don't tell Tom": set(),
+		"Pay all, Tom excepted": {"P-4"},
+		"Pay all, and Tom shouldn't be paid": {"P-4"},
+		"Pay all but the pharmacy": set(),
+		"Pay all but Pharmacy": {"P-1", "P-2"},
+		"Pay all but P-3": {"P-3"},
+	} {
+		entities.ruled_out({"pay"}, _places, set()) == found with input as _request(statement)
+		entities.ruled_out({"pay"}, _places, set()) == set() with input as _asserted(statement)
+	}
+}
+
+test_an_act_that_is_forbidden_leaves_other_acts if {
+	statement := "Cancel Tom's order, but don't tell Tom"
+	entities.ordered({"cancel"}, _places, set()) == {"P-4"} with input as _request(statement)
+	entities.told(_places) == set() with input as _request(statement)
+	both := "Write to Tom and Heron. Actually, don't write to Tom."
+	entities.told(_places) == {"P-3"} with input as _request(both)
+	entities.unclear(_places, set()) == {"P-4"} with input as _request(both)
+}
+
+test_short_names if {
+	orders := {"O-1": ["Tom Avery"], "O-2": ["Tom Avery"], "O-3": ["Jo Moss"], "O-4": ["Ann Moss"]}
+	every statement, found in {
+		"Cancel Tom's orders": {"O-1", "O-2"},
+		"Cancel Avery's orders": {"O-1", "O-2"},
+		"Cancel Avery's order O-2": {"O-2"},
+		"Cancel the order of Jo": {"O-3"},
+		"Cancel the Moss order": set(),
+		"Cancel Tom Miller's order": set(),
+	} {
+		entities.named(orders, {"order"}) == found with input as _request(statement)
+	}
+	people := {"a": ["Mark Green"], "b": ["St Anne's", "St Anne's Maternity Unit"], "c": ["Ann Lee"]}
+	every statement, found in {
+		"Please tell Mark": {"a"},
+		"Mark it": set(),
+		"Will you tell Ms Green?": {"a"},
+		"Tell St Anne's": {"b"},
+		"Tell St Anne's Maternity Unit": {"b"},
+		"Tell Anne": set(),
+		"Tell the green team": set(),
+	} {
+		entities.named(people, set()) == found with input as _request(statement)
+	}
+}
+
+test_ambiguous if {
+	moss := {"moss": {"bob@shop.example", "harriet@shop.example"}}
+	entities.ambiguous(_people) == moss with input as _request("Tell Moss")
+	entities.ruled_out({"tell"}, _people, set()) == moss.moss with input as _request("Tell all but Moss")
+	entities.ambiguous(_people) == {} with input as _request("Tell Bob Moss")
+	entities.ambiguous(_people) == {} with input as _asserted("Tell Moss")
+}

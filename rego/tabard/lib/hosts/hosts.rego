@@ -9,6 +9,7 @@
 package tabard.lib.hosts
 
 import data.tabard.lib.arguments
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.sets
 
@@ -32,7 +33,7 @@ site(url) := regex.replace(of(url), `^www\.([^.]+\.)`, "$1")
 # scope: document
 named contains site(link) if {
 	intent.trusted
-	some found in links(input.task.statement)
+	some found in links(exclusions.kept)
 	link := trim_right(found, _marks)
 	not _could_be_file(link)
 }

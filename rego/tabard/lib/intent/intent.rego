@@ -6,6 +6,7 @@
 #   too.
 package tabard.lib.intent
 
+import data.tabard.lib.exclusions
 import data.tabard.lib.sets
 
 # METADATA
@@ -33,12 +34,13 @@ purpose_in(purposes) if {
 # METADATA
 # description: |
 #   True if the task's statement contains `value`, a string of at least two characters, and the intent is trusted. Case
-#   doesn't matter. A part of a longer word, address, number or path doesn't count: neither "evil.ann@shop.example" nor
-#   "ann@shop.example.evil" mentions "ann@shop.example".
+#   doesn't matter. What the statement rules out doesn't count ("not Ann", `exclusions`), and neither does a part of a
+#   longer word, address, number or path: neither "evil.ann@shop.example" nor "ann@shop.example.evil" mentions
+#   "ann@shop.example".
 mentions(value) if {
 	trusted
 	count(value) > 1
-	statement := sprintf("  %s  ", [lower(input.task.statement)])
+	statement := sprintf("  %s  ", [lower(exclusions.kept)])
 	wanted := lower(value)
 	some start in indexof_n(statement, wanted)
 	not regex.match(_leads_in, substring(statement, start - 2, 2))
@@ -51,7 +53,7 @@ mentions(value) if {
 #   is trusted. A number within a word, a date or an address doesn't count.
 mentions_number(value) if {
 	trusted
-	some token in regex.split(`[^\p{L}\p{N}_.,/:@-]+`, input.task.statement)
+	some token in regex.split(`[^\p{L}\p{N}_.,/:@-]+`, exclusions.kept)
 	written := trim_right(token, ".,:-")
 	regex.match(`^(\d+|\d{1,3}(,\d{3})+)(\.\d+)?$`, written)
 	to_number(replace(written, ",", "")) == value

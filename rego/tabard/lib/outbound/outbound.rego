@@ -8,6 +8,7 @@
 package tabard.lib.outbound
 
 import data.tabard.lib.arguments
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 import data.tabard.lib.labels
 import data.tabard.lib.sets
@@ -196,7 +197,7 @@ url_requested_or_trusted(name, trusted) if bare_url(arguments.text(name)) in (re
 requested_urls contains bare_url(trim_right(url, _marks)) if {
 	intent.trusted
 	pattern := `[A-Za-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s,;)]*)?`
-	some url in regex.find_n(pattern, input.task.statement, -1)
+	some url in regex.find_n(pattern, exclusions.kept, -1)
 }
 
 # METADATA

@@ -8,6 +8,7 @@
 package tabard.lib.quantities
 
 import data.tabard.lib.arguments
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
 
 # METADATA
@@ -64,7 +65,7 @@ count_requested(name) if {
 # description: True if the argument `name`, a whole number of cents, is an amount of money that the request states.
 cents_requested(name) if arguments.number(name) in cents
 
-_text := lower(input.task.statement) if {
+_text := lower(exclusions.kept) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
 }

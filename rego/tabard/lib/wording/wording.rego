@@ -6,7 +6,9 @@
 #   past action doesn't ask for it. The sets are a start; add your own words: `wording.pay | {"donate"}`.
 package tabard.lib.wording
 
+import data.tabard.lib.exclusions
 import data.tabard.lib.intent
+import data.tabard.lib.verbs
 
 # METADATA
 # description: Words that ask for a message.
@@ -151,7 +153,7 @@ _instructions := concat("", [
 #   instructions elsewhere.
 asks_for_form(asked) if {
 	some word in words
-	some form in _asking(word)
+	some form in verbs.bases(word)
 	form in asked
 }
 
@@ -186,19 +188,8 @@ _word := `[\p{L}\p{N}]+`
 
 _said := sprintf(" %s ", [concat(" ", [singular(word) |
 	intent.trusted
-	some word in regex.find_n(_word, lower(input.task.statement), -1)
+	some word in regex.find_n(_word, lower(exclusions.kept), -1)
 ])])
-
-# The word as it is asked for. Of "planning" these are "planning", "plann", "planne" and "plan".
-_asking(word) := {word, trim_suffix(word, "s"), _without_es(word), regex.replace(word, `ies$`, "y")} if {
-	not endswith(word, "ing")
-}
-
-_asking(word) := {word, stem, concat("", [stem, "e"]), single} if {
-	endswith(word, "ing")
-	stem := trim_suffix(word, "ing")
-	single := regex.replace(stem, `(?:bb|dd|gg|mm|nn|pp|rr|tt)$`, substring(stem, count(stem) - 1, 1))
-}
 
 _without_es(word) := regex.replace(word, `(s|sh|ch|x|z)es$`, "$1")
 

@@ -8,6 +8,7 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_poli
 from tabard_sidecar.policy.problems import PolicyBrokenError
 from tabard_sidecar.policy.resources import library
 
+INTENT = {"exclusions", "intent", "sets", "verbs"}
 ALL = {file.split("/")[-1].removesuffix(".rego") for file in library()} - {"decision"}
 START = """
 package policy.p
@@ -46,11 +47,11 @@ def compiled_with(engine, monkeypatch):
     [
         ("", 'input.tool.name == "x"', set()),
         ("import data.tabard.lib.sets", 'sets.has(["x"], input.tool.name)', {"sets"}),
-        ("import data.tabard.lib.intent as why", 'why.purpose_is("x")', {"intent", "sets"}),
+        ("import data.tabard.lib.intent as why", 'why.purpose_is("x")', INTENT),
         ("import data.tabard.lib as ours", 'ours.intent.purpose_is("x")', ALL),
-        ("", 'data.tabard.lib.intent.purpose_is("x")', {"intent", "sets"}),
-        ("", 'data["tabard"].lib["intent"].purpose_is("x")', {"intent", "sets"}),
-        ("import data.tabard.lib.intent", 'not intent.purpose_is("x")', {"intent", "sets"}),
+        ("", 'data.tabard.lib.intent.purpose_is("x")', INTENT),
+        ("", 'data["tabard"].lib["intent"].purpose_is("x")', INTENT),
+        ("import data.tabard.lib.intent", 'not intent.purpose_is("x")', INTENT),
         ("", 'some name in ["intent"]; data.tabard.lib[name].trusted', ALL),
     ],
 )

@@ -1,0 +1,26 @@
+package tabard.lib.verbs_test
+
+import data.tabard.lib.clauses
+import data.tabard.lib.verbs
+import data.tabard.lib.wording
+
+test_known_holds_all_of_wording if {
+	every words in [
+		wording.admit,
+		wording.change,
+		wording.create,
+		wording.delete,
+		wording.publish,
+		wording.send,
+		clauses.telling,
+	] {
+		count(words - verbs.known) == 0
+	}
+}
+
+test_bases if {
+	verbs.bases("planning") == {"planning", "plann", "planne", "plan"}
+	every word, verb in {"sends": "send", "replies": "reply", "watches": "watch", "paying": "pay", "moving": "move"} {
+		verb in verbs.bases(word)
+	}
+}
