@@ -17,6 +17,7 @@ from tabard.caveats import Arguments, Constraint, Hop, Limits, Tools, encode_cav
 
 from demo.backend import RefundBackend
 from demo.callbacks import DeskWorld, callbacks
+from demo.leases import HOW, leases
 from demo.steps import Step, tried
 from testbed.world import PERSON, WORKLOADS, ZONE, Signer, World, http_get, spiffe_id
 
@@ -39,6 +40,7 @@ class Story:
     depth: int = 0
     call_seconds: float = 0.0
     seconds: float = 0.0
+    hint: str = ""
 
     @property
     def met(self) -> bool:
@@ -59,6 +61,7 @@ class Story:
                 "depth": self.depth,
                 "call_seconds": round(self.call_seconds, 3),
                 "seconds": round(self.seconds, 3),
+                "hint": self.hint,
                 "steps": [
                     {"name": s.name, "expected": s.expected, "actual": s.actual, "met": s.met, "note": s.note}
                     for s in self.steps
@@ -98,6 +101,12 @@ async def play(world: DeskWorld, progress: Progress) -> Story:
     story.steps.extend(await _backend(world, workers[0]))
     progress("what many calls add up to, a person who is asked, an operator who revokes a task")
     story.steps.extend(await callbacks(world))
+    progress("a credential that a vault made for one call")
+    room = world.folder / "v"
+    room.mkdir(mode=0o700)
+    found = await leases(room)
+    story.steps.extend(found)
+    story.hint = "" if found else HOW
     story.seconds = time.perf_counter() - began
     return story
 

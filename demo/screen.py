@@ -1,4 +1,4 @@
-"""Prints the demo's summary: at most 24 lines of 80 columns."""
+"""Prints the demo's summary: at most 26 lines of 80 columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from demo.steps import Step
 
 _WIDTH = 80
 _NAME = 40
-_OUTCOMES = frozenset({"old policy stays", "serving again", "accepted", "refused", "approved"})
+_OUTCOMES = frozenset(
+    {"old policy stays", "serving again", "accepted", "refused", "approved", "leased", "revoked"}
+)
 
 
 def show(story: Story, console: Console) -> None:
@@ -28,6 +30,8 @@ def show(story: Story, console: Console) -> None:
     for step in story.steps:
         if step.expected in _OUTCOMES:
             _line(console, step, denied=False)
+    if story.hint:
+        console.print(Text(story.hint, style="dim"))
     summary = (
         "Everything happened as it must." if story.met else "NOT as it must: see the lines marked with !!"
     )
