@@ -124,5 +124,5 @@ def test_a_missing_ca_file_keeps_the_sidecar_from_starting(tmp_path):
 def test_the_pages_configuration_is_accepted():
     [text] = [code for name, _, code in markdown.blocks("docs/vault.md") if name == "configuration"]
     found = TypeAdapter(Vaults).validate_python(yaml.safe_load(text)["vault"])
-    assert vault_roles(found).keys() == {"orders-read", "weather"}
+    assert vault_roles(found).keys() == {"orders-read", "weather", "people", "reports", "deploy", "payments"}
     assert found["main"].reaper is not None
