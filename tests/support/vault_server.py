@@ -135,7 +135,9 @@ class PostgresServer:
         try:
             self.connect(login).close()
         except psycopg.OperationalError as error:
-            if not re.search("authentication failed|role .* does not exist", str(error)):
+            if not re.search(
+                "authentication failed|role .* does not exist|permission denied for database", str(error)
+            ):
                 raise
             return True
         return False
@@ -167,6 +169,10 @@ class DirectoryServer:
         (self.folder / "access.conf").write_text(access)
         component("openldap.sh", "start", self.folder, str(self.port))
         ((_, entries),) = code_of("docs/last-mile.md", "directory")
+        self.add(entries)
+
+    def add(self, entries: str) -> None:
+        """Add entries as the administrator."""
         admin = ["-D", DIRECTORY_ADMIN, "-w", DIRECTORY_PASSWORD]
         command = ["ldapadd", "-x", "-H", self.url, *admin]
         subprocess.run(command, input=entries, text=True, capture_output=True, check=True)

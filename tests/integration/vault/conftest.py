@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.support.vault_server import (
     PostgresServer,
     TokenIssuer,
     VaultServer,
+    code_of,
     dev_vault,
     directory_server,
     make_token,
@@ -70,13 +73,13 @@ Lease = dict[str, Any]
 @pytest.fixture
 def sidecar(vault: VaultServer, token_issuer: TokenIssuer):
     """A client with the sidecar's login."""
-    return vault.login(token_issuer.token("tabard"))
+    return vault.login(token_issuer.token("tabard-vault"))
 
 
 @pytest.fixture
 def reaper(vault: VaultServer, token_issuer: TokenIssuer):
     """A client with the reaper's login."""
-    return vault.login(token_issuer.token("tabard-reaper"), role="tabard-reaper")
+    return vault.login(token_issuer.token("tabard-reaper-vault"), role="tabard-reaper")
 
 
 @pytest.fixture
@@ -97,3 +100,27 @@ def lease(vault: VaultServer, sidecar) -> Callable[..., Lease]:
     yield get
     for accessor in tokens:
         vault.client().adapter.post("/v1/auth/token/revoke-accessor", json={"accessor": accessor})
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch, postgres):
+    """Imports a program of the page; what it opened is closed with the test."""
+    names = ["pools", "with_psycopg", "with_sqlalchemy"]
+    for block in ("pools", "psycopg", "sqlalchemy"):
+        ((language, code),) = code_of("docs/last-mile.md", block)
+        assert language == "python"
+        (tmp_path / code.splitlines()[0].removeprefix("# ")).write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ORDERS_DATABASE_URL", postgres.url)
+    loaded = []
+
+    def load(program):
+        module = importlib.import_module(f"with_{program}")
+        loaded.append(module.pools if program == "psycopg" else module.engines)
+        return module, loaded[-1]
+
+    yield load
+    for pools in loaded:
+        pools.close()
+    for name in names:
+        sys.modules.pop(name, None)

@@ -13,8 +13,8 @@ from tests.integration.vault.test_issuing import section
 @pytest.fixture
 def configured(vault, token_issuer):
     """The configuration of the page, with a reaper."""
-    (vault.folder / "token").write_text(token_issuer.token("tabard"))
-    (vault.folder / "reaper-token").write_text(token_issuer.token("tabard-reaper"))
+    (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
+    (vault.folder / "reaper-token").write_text(token_issuer.token("tabard-reaper-vault"))
     reaper = {"method": "jwt", "role": "tabard-reaper", "token_file": str(vault.folder / "reaper-token")}
 
     def configure(**changes):

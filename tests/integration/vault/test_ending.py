@@ -23,8 +23,8 @@ ORCHESTRATOR, TRIAGE = spiffe_id("orchestrator"), spiffe_id("triage")
 @pytest.fixture
 async def zone(start_zone, vault, token_issuer):
     """Two sidecars that use the Vault of the page, each with a reaper's identity."""
-    (vault.folder / "token").write_text(token_issuer.token("tabard"))
-    (vault.folder / "reaper-token").write_text(token_issuer.token("tabard-reaper"))
+    (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
+    (vault.folder / "reaper-token").write_text(token_issuer.token("tabard-reaper-vault"))
     reaper = {
         "method": "jwt",
         "role": "tabard-reaper",

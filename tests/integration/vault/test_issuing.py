@@ -77,7 +77,7 @@ def start(start_zone, token_issuer):
     """Starts a zone whose sidecar uses a vault."""
 
     async def begin(vault, **changes):
-        (vault.folder / "token").write_text(token_issuer.token("tabard"))
+        (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
         overrides = {
             "vault.main": json.loads(json.dumps(section(vault, **changes))),
             "limits.max_in_flight": 512,
@@ -202,7 +202,7 @@ async def test_a_sealed_and_a_dead_vault_are_errors_with_a_reason_and_take_no_ch
             await task.authorize("orders.count", {"n": 9})
         assert caught.value.code == "vault_unavailable"
         vault.start()
-        (vault.folder / "token").write_text(token_issuer.token("tabard"))
+        (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
         # Of five reads one was charged.
         for n in range(4):
             await task.authorize("orders.count", {"more": n})

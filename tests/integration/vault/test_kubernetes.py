@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hvac.exceptions import Forbidden
 
 from tests.support.kube_server import kube_server, kubectl_of
+from tests.support.manifests import manifests
 from tests.support.vault_server import code_of, make_token
 from tests.support.waiting import eventually_blocking
 
@@ -44,17 +46,17 @@ def token(vault):
 
 
 def test_the_sidecar_logs_in(vault, token):
-    client = vault.login(token("tabard"), mount="kubernetes")
+    client = vault.login(token("tabard-vault"), mount="kubernetes")
     assert client.lookup_token()["data"]["policies"] == ["tabard"]
     assert make_token(client, NAME)["orphan"]
 
 
 def test_the_reaper_logs_in(vault, token):
-    client = vault.login(token("tabard-reaper"), role="tabard-reaper", mount="kubernetes")
+    client = vault.login(token("tabard-reaper-vault"), role="tabard-reaper", mount="kubernetes")
     assert client.lookup_token()["data"]["policies"] == ["tabard-reaper"]
 
 
-@pytest.mark.parametrize("audience", [None, "vault", "tabard-reaper"])
+@pytest.mark.parametrize("audience", [None, "vault", "tabard", "tabard-reaper-vault"])
 def test_the_agents_own_token_of_the_same_account_is_refused(vault, token, audience):
     with pytest.raises(Forbidden):
         vault.login(token(audience), mount="kubernetes")
@@ -63,12 +65,12 @@ def test_the_agents_own_token_of_the_same_account_is_refused(vault, token, audie
 @pytest.mark.parametrize("other", [{"account": "default"}, {"namespace": "other"}], ids=str)
 def test_another_account_is_refused(vault, token, other):
     with pytest.raises(Forbidden):
-        vault.login(token("tabard", **other), mount="kubernetes")
+        vault.login(token("tabard-vault", **other), mount="kubernetes")
 
 
 def test_the_token_of_an_account_that_was_deleted_is_refused_within_seconds(vault, token):
     """The API server remembers what it answered for ten seconds."""
-    made = token("tabard")
+    made = token("tabard-vault")
     assert vault.login(made, mount="kubernetes")
     token.kubectl("delete", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
 
@@ -81,3 +83,21 @@ def test_the_token_of_an_account_that_was_deleted_is_refused_within_seconds(vaul
 
     eventually_blocking(refused)
     token.kubectl("create", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
+
+
+def test_the_pages_tokens_fit_into_the_volume_of_the_sidecar(token, tmp_path):
+    """The API server accepts the pod with them."""
+    ((_, sources),) = code_of("docs/vault.md", "volume")
+    parts = manifests()
+    pod = parts["Pod"]
+    (volume,) = [volume for volume in pod["spec"]["volumes"] if "projected" in volume]
+    volume["projected"]["sources"] += yaml.safe_load(sources)
+    mounts = {c["name"]: [m["name"] for m in c.get("volumeMounts", [])] for c in containers(pod)}
+    assert [name for name, mounted in mounts.items() if volume["name"] in mounted] == ["tabard"]
+    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(pod))
+    said = token.kubectl("apply", "--dry-run=server", "-n", NAMESPACE, "-f", str(tmp_path / "pod.yaml"))
+    assert "created" in said
+
+
+def containers(pod):
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]

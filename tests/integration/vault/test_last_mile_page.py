@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -16,35 +15,10 @@ import tabard
 from tabard.testing import FakeSidecar
 
 from tests.support import markdown
-from tests.support.vault_server import code_of
 from tests.support.waiting import eventually_blocking
 
 ORDERS = {"alice": ["a lamp", "a chair"], "bob": ["a desk"]}
 PROGRAMS = ["psycopg", "sqlalchemy"]
-
-
-@pytest.fixture
-def page(tmp_path, monkeypatch, postgres):
-    """Imports a program of the page; what it opened is closed with the test."""
-    names = ["pools", "with_psycopg", "with_sqlalchemy"]
-    for block in ("pools", *PROGRAMS):
-        ((language, code),) = code_of("docs/last-mile.md", block)
-        assert language == "python"
-        (tmp_path / code.splitlines()[0].removeprefix("# ")).write_text(code)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("ORDERS_DATABASE_URL", postgres.url)
-    loaded = []
-
-    def load(program):
-        module = importlib.import_module(f"with_{program}")
-        loaded.append(module.pools if program == "psycopg" else module.engines)
-        return module, loaded[-1]
-
-    yield load
-    for pools in loaded:
-        pools.close()
-    for name in names:
-        sys.modules.pop(name, None)
 
 
 def listing(module, login, *, seconds=600.0, calls=1):

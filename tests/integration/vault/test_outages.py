@@ -38,13 +38,13 @@ def lease(vault, ttl="30s"):
 
 
 def test_a_sealed_vault_answers_503_and_goes_on_where_it_was(kept, database, token_issuer):
-    sidecar = kept.login(token_issuer.token("tabard"))
+    sidecar = kept.login(token_issuer.token("tabard-vault"))
     token, login = lease(kept)
     kept.seal()
     with pytest.raises(VaultDown, match="Vault is sealed"):
         make_token(sidecar, NAME)
     with pytest.raises(VaultDown, match="Vault is sealed"):
-        kept.login(token_issuer.token("tabard"))
+        kept.login(token_issuer.token("tabard-vault"))
     assert not database.refuses(login)
     kept.unseal()
     assert make_token(sidecar, NAME)["orphan"]

@@ -13,7 +13,7 @@ NAME = "ptzmshmq3brvpznw-pl5kgrvu-42bjpjhk"
 
 def test_the_pages_check(vault, token_issuer):
     """The page's last commands, as a reader runs them."""
-    (vault.folder / "token").write_text(token_issuer.token("tabard"))
+    (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
     printed = vault.shell(*(code for _, code in code_of("docs/vault.md", "check")))
     assert f"token-{NAME}-" in printed
     assert "Success! Revoked token" in printed
@@ -155,7 +155,7 @@ def test_the_reaper_revokes_what_it_knows_and_is_told_of_what_is_gone(sidecar, r
 
 
 @pytest.mark.parametrize(
-    "audience", ["", "vault", "https://kubernetes.default.svc.cluster.local", "tabard-reaper"]
+    "audience", ["", "vault", "tabard", "https://kubernetes.default.svc.cluster.local", "tabard-reaper-vault"]
 )
 def test_a_token_of_the_same_account_for_another_audience_is_refused(vault, token_issuer, audience):
     """The agent shares the sidecar's service account, so the audience alone keeps it out."""
@@ -165,12 +165,12 @@ def test_a_token_of_the_same_account_for_another_audience_is_refused(vault, toke
 
 def test_a_token_of_another_account_is_refused(vault, token_issuer):
     with pytest.raises(InvalidRequest, match="invalid subject"):
-        vault.login(token_issuer.token("tabard", subject="system:serviceaccount:support:default"))
+        vault.login(token_issuer.token("tabard-vault", subject="system:serviceaccount:support:default"))
 
 
 def test_the_sidecars_token_is_no_reaper(vault, token_issuer):
     with pytest.raises(InvalidRequest, match="audience"):
-        vault.login(token_issuer.token("tabard"), role="tabard-reaper")
+        vault.login(token_issuer.token("tabard-vault"), role="tabard-reaper")
 
 
 def test_the_login_by_approle(vault):
