@@ -69,7 +69,9 @@ def test_a_pool_is_closed_when_its_logins_time_is_over(page, lease, postgres, pr
 
 
 def test_the_programs_pass_a_strict_type_check(page, tmp_path):
-    files = ["pools.py", "with_psycopg.py", "with_sqlalchemy.py"]
+    ((_, weather),) = code_of("docs/last-mile.md", "key")
+    (tmp_path / "weather.py").write_text(weather)
+    files = ["pools.py", "with_psycopg.py", "with_sqlalchemy.py", "weather.py"]
     checked = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary", *files]
     done = subprocess.run(
         checked,
