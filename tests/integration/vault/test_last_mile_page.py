@@ -15,6 +15,7 @@ import tabard
 from tabard.testing import FakeSidecar
 
 from tests.support import markdown
+from tests.support.vault_server import code_of
 from tests.support.waiting import eventually_blocking
 
 ORDERS = {"alice": ["a lamp", "a chair"], "bob": ["a desk"]}
