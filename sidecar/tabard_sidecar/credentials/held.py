@@ -11,6 +11,7 @@ from tabard_sidecar.util.fifo import FifoDict
 
 _MOST = 4096
 _LEAST_SECONDS = 5.0
+_LEAST_SWEPT = 64
 
 _Key = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
 
@@ -44,6 +45,7 @@ class HeldCredentials(Generic[_Live]):
 
     def __init__(self) -> None:
         self._held: FifoDict[_Key, _Held[_Live]] = FifoDict(_MOST)
+        self._sweep_at = _LEAST_SWEPT
 
     def __len__(self) -> int:
         """How many are held."""
@@ -67,6 +69,11 @@ class HeldCredentials(Generic[_Live]):
         """Hold a credential whose answer was given."""
         request = live.request
         half = (credential.expires_at - request.issued_at) / 2
+        if len(self._held) >= self._sweep_at:
+            # So that no secret stays in memory for long after its time.
+            for key in [key for key, held in self._held.items() if held.until <= request.issued_at]:
+                del self._held[key]
+            self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._held))
         if half >= _LEAST_SECONDS:
             self._held[_key(request)] = _Held(credential, live, request.issued_at + half)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.state.leases import LeaseJournal
 
 _EXTENDING_PAUSE_SECONDS = 1.0
+_LOGIN_PAUSE_SECONDS = 5.0
 # By how much less than it was asked a vault may let a token live, since it counts in whole seconds.
 _ROUNDING_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class VaultIssuer:
         self._report = report
         self._problems: dict[str, str] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._starting: list[asyncio.Task[None]] = []
         self.live = LiveCredentials()
         self.held: HeldCredentials[LiveCredential] = HeldCredentials()
 
@@ -165,17 +167,25 @@ class VaultIssuer:
     def start(self) -> None:
         """Log in to every vault in the background, so that health tells early what is wrong, and the first call is fast."""
         self._report("")
-        for server in self.servers.values():
-            self._later(self._log_in(server))
+        loop = asyncio.get_running_loop()
+        self._starting = [loop.create_task(self._log_in(server)) for server in self.servers.values()]
 
     async def _log_in(self, server: VaultServer) -> None:
-        try:
-            await server.log_in()
-        except VaultFault as fault:
-            self._tell(server, fault.decisive(server.name).message)
+        """Log in, until it succeeds: without calls nothing else would notice that the vault is there again."""
+        while True:
+            try:
+                await server.log_in()
+            except VaultFault as fault:
+                self._tell(server, fault.decisive(server.name).message)
+                await asyncio.sleep(_LOGIN_PAUSE_SECONDS)
+            else:
+                self._tell(server)
+                return
 
     async def close(self) -> None:
         """Let what was begun in the background end, and close the connections."""
+        for task in self._starting:
+            task.cancel()
         if self._background:
             longest = max(server.config.timeout_seconds for server in self.servers.values())
             _, pending = await asyncio.wait(set(self._background), timeout=longest)
@@ -279,6 +289,7 @@ class VaultIssuer:
                 problem = error.message
             else:
                 live.ends_at = now + granted
+                live.issued = replace(credential, value="", fields={})
                 if live.ends_at >= credential.expires_at - _ROUNDING_SECONDS:
                     self._hold(role, live, credential)
                     return

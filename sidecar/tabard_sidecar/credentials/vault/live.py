@@ -41,7 +41,7 @@ class LiveCredential:
         obtained: whether an engine may have given a credential.
         engaged: whether an engine may be at work with its token.
         leased: whether what the engine gave ends with the token.
-        issued: the credential, once it is there.
+        issued: the credential, once it is there; without its secrets when it has left.
         journaled: whether the journal may have it.
         doomed: why it may not be given any more.
         given_up: whether its answer isn't given.

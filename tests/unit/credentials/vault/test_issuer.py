@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tabard_sidecar.credentials.vault import build_vaults
 from tabard_sidecar.credentials.vault.conf import VaultConfig
+from tabard_sidecar.credentials.vault.live import LiveCredential
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.revocation import lease_targets, own_credential_target, subject_target
@@ -348,12 +349,13 @@ async def test_a_token_for_which_nobody_waits_any_more_is_revoked(world):
 
 async def test_a_token_is_never_revoked_under_an_engine(vault, store, secret_id):
     """Vault keeps the login that it makes for a token which is revoked meanwhile; its token ends by itself soon."""
-    world = World(vault, store, secret_id, timeout_seconds=0.3)
-    vault.answers[CREDS] = Answer(steps=[0.6, *Answer(body=creds()).sent()])
+    world = World(vault, store, secret_id, timeout_seconds=1)
+    vault.answers[CREDS] = Answer(steps=[1.5, *Answer(body=creds()).sent()])
     request = world.request()
     assert (await world.fault(request)).code == "vault_unavailable"
     assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
-    await asyncio.sleep(0.6)
+    assert CREDS in vault.paths()
+    await asyncio.sleep(1)
     await world.issuer.close()
     assert REVOKE not in vault.paths()
     [lease] = await world.leases()
@@ -521,8 +523,6 @@ async def test_the_known_credentials_stay_bounded(world):
 
 
 async def _begun(world, live, request):
-    from tabard_sidecar.credentials.vault.live import LiveCredential  # noqa: PLC0415
-
     now = world.clock()
     live.begin(LiveCredential(request, "main", lease_targets(request), now + 30), now=now)
 
@@ -534,11 +534,45 @@ async def test_start_logs_in_and_tells_a_problem(world):
     await world.issuer.close()
 
 
-async def test_start_tells_a_refused_login(world):
+async def test_start_tells_a_refused_login_and_tries_it_again(world, monkeypatch):
+    monkeypatch.setattr("tabard_sidecar.credentials.vault.issuer._LOGIN_PAUSE_SECONDS", 1.1)
     world.vault.answers[LOGIN] = FORBIDDEN
     world.issuer.start()
     await eventually(lambda: len(world.problems) == 2)
     assert "logging in (auth/approle/login)" in world.problems[1]
+    world.vault.answers[LOGIN] = Answer(body=auth(lease_duration=600))
+    await eventually(lambda: len(world.problems) == 3)
+    assert world.problems[2] == ""
+
+
+async def test_close_waits_for_no_login(world):
+    world.vault.answers[LOGIN] = FORBIDDEN
+    world.issuer.start()
+    await eventually(lambda: len(world.problems) == 2)
+    began = time.monotonic()
+    await world.issuer.close()
+    assert time.monotonic() - began < 1.0
+
+
+async def test_secrets_stay_in_memory_only_while_they_may_be_given_again(world):
+    once, again = world.request("orders-once"), world.request()
+    for request in (once, again):
+        await world.given(request)
+    await eventually(lambda: len(world.issuer.held))
+    await eventually(lambda: world.vault.paths().count(RENEW) == 2)
+    await world.issuer.close()
+    for request in (once, again):
+        assert world.issuer.live.get(request.credential_id).issued.fields == {}
+    assert world.issuer.compute(world.request()).fields["password"] == "p-1"
+    world.offset = 200
+    for n in range(70):
+        world.issuer.held.keep(await world.issuer.issue(world.request(scopes=(str(n),))), _live(world, n))
+    assert world.issuer.compute(world.request()) is None
+    assert len(world.issuer.held) == 70
+
+
+def _live(world, n):
+    return LiveCredential(world.request(scopes=(str(n),)), "main", frozenset(), 0.0)
 
 
 def test_a_credential_of_the_vault_is_not_introspected(world):
