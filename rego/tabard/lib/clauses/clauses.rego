@@ -263,14 +263,17 @@ _spoken := concat("", [
 	`[^.!?;:\n]*):\s[^\n]*`,
 ])
 
+# METADATA
+# description: |
+#   The text, in lower case, without quoted words and without what follows "Bob writes:" and the like;
+#   `unquoted("translate 'pay bob'")` is "translate … ".
+unquoted(text) := regex.replace(
+	regex.replace(regex.replace(text, _quoted, " … "), `\b(dr|mr|mrs|ms|st|prof|no|nr)\. `, "$1 "),
+	_spoken, "$1",
+)
+
 _marked := regex.replace(
-	regex.replace(
-		regex.replace(
-			regex.replace(regex.replace(_text, _quoted, " … "), `\b(dr|mr|mrs|ms|st|prof|no|nr)\. `, "$1 "),
-			_spoken, "$1",
-		),
-		`\?`, "?|",
-	),
+	regex.replace(unquoted(_text), `\?`, "?|"),
 	`[.!;:…]+(?:\s|$)|[ ]*\n\s*(?:[-*•]|[0-9]+[.)])?\s*`, "|",
 )
 

@@ -145,3 +145,8 @@ test_told if {
 		clauses.told == set() with input as _asserted(statement)
 	}
 }
+
+test_unquoted if {
+	clauses.unquoted("translate 'pay bob'") == "translate … "
+	clauses.unquoted("bob writes: pay dr. lee") == "bob writes"
+}

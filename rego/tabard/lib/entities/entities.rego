@@ -16,6 +16,7 @@ package tabard.lib.entities
 import data.tabard.lib.clauses
 import data.tabard.lib.exclusions
 import data.tabard.lib.intent
+import data.tabard.lib.wishes
 import data.tabard.lib.wording
 
 # METADATA
@@ -91,6 +92,21 @@ _meaning(id, meant, perhaps, out) := "named" if {
 #   nothing and the request names one thing only, it is that one.
 ordered(acts, directory, kinds) := found if {
 	texts := clauses.ordered(acts)
+	meant := _mentioned(directory, kinds) - ruled_out(acts, directory, kinds)
+	mine := {id: directory[id] | some id in meant}
+	here := {id |
+		some text in texts
+		some id in _in_clause(text, mine, kinds)
+	}
+	found := _or_single(here, texts, meant)
+}
+
+# METADATA
+# description: |
+#   The ids that a sentence names which may order one of `acts`, as in `wishes.may`; `may({"refund"}, data.orders,
+#   {"order"})` for "Sofia: refund. Emil too." has the orders of both. Weaker than `ordered`.
+may(acts, directory, kinds) := found if {
+	texts := wishes.may(acts)
 	meant := _mentioned(directory, kinds) - ruled_out(acts, directory, kinds)
 	mine := {id: directory[id] | some id in meant}
 	here := {id |

@@ -125,51 +125,72 @@ _places := {
 	"P-5": ["Will Green"],
 }
 
-test_what_is_ruled_out_is_not_handed_out if {
+test_what_is_ruled_out_is_not_handed_out_1 if {
 	every statement in [
 		"Send the prescription to Bell Street this time, not Harbour.",
-		"Send it to Bell Street this time, not to Harbour",
-		"Send it to Bell Street (not Harbour)",
-		"Send it to Bell Street - not Harbour - please",
 		"Send it to Bell Street instead of Harbour",
-		"Send it to Bell Street rather than Harbour Pharmacy",
-		"Not Harbour. Send it to Bell Street",
-		"Not Harbour but Bell Street, send it there",
 		"Harbour is usual. Send it to Bell Street, not Harbour",
-		"She uses Harbour, but send it to Bell Street rather than Harbour",
-		"Send it to Bell Street. Don't send it to Harbour.",
-		"Send it to Bell Street, don’t use Harbour",
 		"Send it to Bell Street and never to Harbour",
-		"Send it to Bell Street, it's not for Harbour",
-		"Send it to Bell Street, Harbour shouldn't get it",
-		"Send it to Bell Street. Harbour must not have it",
 		"Send it to Bell Street, and skip Harbour",
-		"Send it to Bell Street and leave Harbour out of it",
-		"Send it to Bell Street without asking Harbour",
+		"Send it to Bell Street. No Harbour, thanks",
+		"Send it to Bell Street, we can't use Harbour",
+		"Send it to Bell Street in place of Harbour",
+		"Send it to Bell Street. Not any more to Harbour",
+		"Send it to any but Harbour, and Bell Street first",
 	] {
 		out := _found with input as _request(statement)
 		not "P-2" in out.found
 		out.meaning in {"other", "unclear"}
 	}
+}
+
+test_what_is_ruled_out_is_not_handed_out_2 if {
 	every statement in [
-		"Send it to Bell Street. Under no circumstances Harbour",
-		"Send it to Bell Street. No Harbour, thanks",
+		"Send it to Bell Street this time, not to Harbour",
+		"Send it to Bell Street rather than Harbour Pharmacy",
+		"She uses Harbour, but send it to Bell Street rather than Harbour",
+		"Send it to Bell Street, it's not for Harbour",
+		"Send it to Bell Street and leave Harbour out of it",
 		"Send it to Bell Street as opposed to Harbour",
-		"Send it to Bell Street, avoid Harbour",
-		"Send it to Bell Street; it isn't to go to Harbour",
-		"Send it to Bell Street, we can't use Harbour",
 		"Send it to Bell Street. Do not, even if asked, send it to Harbour",
-		"Send it to Bell Street. Do not - ever - use Harbour",
-		"Send it to Bell Street, do not (really!) use Harbour",
-		"Send it to Bell Street in place of Harbour",
 		"Send it to Bell Street. Harbour is out.",
-		"Send it to Bell Street, NOT HARBOUR",
-		"send it to bell street not harbour",
-		"Send it to Bell Street. Not any more to Harbour",
 		"Send it to Bell Street and no longer to Harbour",
+	] {
+		out := _found with input as _request(statement)
+		not "P-2" in out.found
+		out.meaning in {"other", "unclear"}
+	}
+}
+
+test_what_is_ruled_out_is_not_handed_out_3 if {
+	every statement in [
+		"Send it to Bell Street (not Harbour)",
+		"Not Harbour. Send it to Bell Street",
+		"Send it to Bell Street. Don't send it to Harbour.",
+		"Send it to Bell Street, Harbour shouldn't get it",
+		"Send it to Bell Street without asking Harbour",
+		"Send it to Bell Street, avoid Harbour",
+		"Send it to Bell Street. Do not - ever - use Harbour",
+		"Send it to Bell Street, NOT HARBOUR",
 		"Send it to Bell Street. Forget Harbour.",
+	] {
+		out := _found with input as _request(statement)
+		not "P-2" in out.found
+		out.meaning in {"other", "unclear"}
+	}
+}
+
+test_what_is_ruled_out_is_not_handed_out_4 if {
+	every statement in [
+		"Send it to Bell Street - not Harbour - please",
+		"Not Harbour but Bell Street, send it there",
+		"Send it to Bell Street, don’t use Harbour",
+		"Send it to Bell Street. Harbour must not have it",
+		"Send it to Bell Street. Under no circumstances Harbour",
+		"Send it to Bell Street; it isn't to go to Harbour",
+		"Send it to Bell Street, do not (really!) use Harbour",
+		"send it to bell street not harbour",
 		"Send it to Bell Street and Harbour. Actually, don't send it to Harbour",
-		"Send it to any but Harbour, and Bell Street first",
 	] {
 		out := _found with input as _request(statement)
 		not "P-2" in out.found
@@ -264,4 +285,17 @@ test_ambiguous if {
 	entities.ruled_out({"tell"}, _people, set()) == moss.moss with input as _request("Tell all but Moss")
 	entities.ambiguous(_people) == {} with input as _request("Tell Bob Moss")
 	entities.ambiguous(_people) == {} with input as _asserted("Tell Moss")
+}
+
+test_may if {
+	every statement, found in {
+		"Tom: full refund. Will Green too.": {"P-4", "P-5"},
+		"Tom should be refunded, not Heron": {"P-4"},
+		"Tom should be refunded. Heron is late.": {"P-4"},
+		"Heron wants it refunded": set(),
+		"Is Tom refunded?": set(),
+	} {
+		entities.may({"refund"}, _places, set()) == found with input as _request(statement)
+		entities.may({"refund"}, _places, set()) == set() with input as _asserted(statement)
+	}
 }

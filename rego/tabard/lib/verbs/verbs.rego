@@ -7,20 +7,24 @@ package tabard.lib.verbs
 # description: |
 #   Verbs in their base form with which people ask for something: those of the sets of `wording`, and others.
 known := {
-	"accept", "add", "adjust", "advise", "alert", "allow", "announce", "answer", "append", "approve", "arrange",
-	"ask", "assign", "attach", "book", "bring", "buy", "call", "cancel", "change", "charge", "check", "clear",
-	"close", "compare", "confirm", "contact", "copy", "correct", "create", "decline", "delete", "deploy",
-	"describe", "discard", "dm", "do", "download", "draft", "drop", "edit", "email", "erase", "explain", "extend",
-	"file", "fill", "find", "fix", "follow", "forward", "get", "give", "grant", "hand", "handle", "include",
-	"increase", "inform", "invite", "invoice", "issue", "keep", "kick", "let", "list", "look", "mail", "make",
-	"mark", "merge", "message", "modify", "move", "notify", "open", "order", "organize", "pass", "pay", "plan",
-	"post", "postpone", "prepare", "prescribe", "print", "process", "promote", "publish", "purchase", "purge",
-	"put", "read", "redirect", "reduce", "refer", "refund", "refuse", "register", "reimburse", "reject", "release",
-	"remind", "remove", "rename", "renew", "reopen", "repeat", "replace", "reply", "report", "reschedule",
-	"reserve", "respond", "restart", "return", "revoke", "roll", "run", "save", "schedule", "search", "see",
+	"accept", "add", "adjust", "advise", "alert", "allocate", "allow", "alter", "amend", "announce", "answer",
+	"append", "approve", "archive", "arrange", "ask", "assign", "attach", "bin", "block", "book", "bring", "buy",
+	"call", "cancel", "change", "charge", "check", "clear", "close", "collect", "compare", "confirm", "contact",
+	"convert", "copy", "correct", "create", "cut", "decline", "deduct", "delay", "delete", "deliver", "deploy",
+	"describe", "disable", "discard", "dispatch", "dispense", "ditch", "dm", "do", "download", "draft", "drop",
+	"edit", "email", "enable", "erase", "escalate", "exchange", "explain", "extend", "fetch", "file", "fill",
+	"find", "fix", "follow", "forward", "get", "give", "grant", "hand", "handle", "include", "increase", "inform",
+	"invite", "invoice", "issue", "keep", "kick", "let", "list", "lock", "log", "look", "lower", "mail", "make",
+	"mark", "merge", "message", "modify", "move", "notify", "offer", "open", "order", "organize", "pass", "pause",
+	"pay", "plan", "post", "postpone", "prepare", "prescribe", "print", "process", "promote", "publish",
+	"purchase", "purge", "put", "raise", "read", "redirect", "reduce", "refer", "refund", "refuse", "register",
+	"reimburse", "reject", "release", "remind", "remove", "rename", "renew", "reopen", "repay", "repeat",
+	"replace", "replenish", "reply", "report", "reschedule", "reserve", "reset", "respond", "restart", "restock",
+	"restore", "resume", "return", "review", "revoke", "roll", "run", "save", "schedule", "scrap", "search", "see",
 	"sell", "send", "set", "settle", "share", "shift", "ship", "show", "sign", "start", "stop", "store", "submit",
-	"subscribe", "sum", "summarise", "summarize", "swap", "take", "tell", "text", "thank", "track", "transfer",
-	"translate", "turn", "undo", "unsubscribe", "update", "upload", "use", "warn", "wire", "withdraw", "write",
+	"subscribe", "sum", "summarise", "summarize", "swap", "switch", "take", "tell", "text", "thank", "tidy",
+	"track", "transfer", "translate", "trash", "turn", "tweak", "unblock", "undo", "unlock", "unsubscribe",
+	"update", "upload", "use", "verify", "warn", "wire", "withdraw", "write",
 }
 
 # METADATA
@@ -39,3 +43,25 @@ bases(word) := {word, stem, concat("", [stem, "e"]), single} if {
 }
 
 _without_es(word) := regex.replace(word, `(s|sh|ch|x|z)es$`, "$1")
+
+# METADATA
+# description: |
+#   The forms in which a need or a wish has the verb `act`: the base, the past participle, "ing"; `forms("move")` has
+#   "moved" and "moving".
+forms(act) := {act, gerund} | participles if {
+	gerund := sprintf("%sing", [trim_suffix(act, "e")])
+	participles := object.get(_irregular, act, {
+		sprintf("%sed", [trim_suffix(act, "e")]),
+		regex.replace(act, `([^aeiou])y$`, "${1}ied"),
+		regex.replace(act, `^([^aeiou]*[aeiou])([bdgmnprt])$`, "$1$2${2}ed"),
+		regex.replace(act, `([^aeiou][aeiou])(l|rg?|t|p)$`, "$1$2${2}ed"),
+	})
+}
+
+_irregular := {
+	"bring": {"brought"}, "buy": {"bought"}, "cut": {"cut"}, "do": {"done"}, "find": {"found"}, "get": {"got"},
+	"give": {"given"}, "hold": {"held"}, "keep": {"kept"}, "let": {"let"}, "make": {"made"}, "pay": {"paid"},
+	"put": {"put"}, "read": {"read"}, "repay": {"repaid"}, "reset": {"reset"}, "run": {"run"}, "see": {"seen"},
+	"sell": {"sold"}, "send": {"sent"}, "set": {"set"}, "take": {"taken"}, "tell": {"told"}, "undo": {"undone"},
+	"withdraw": {"withdrawn"}, "write": {"written"},
+}

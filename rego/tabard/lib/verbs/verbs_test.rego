@@ -24,3 +24,12 @@ test_bases if {
 		verb in verbs.bases(word)
 	}
 }
+
+test_forms if {
+	every act, form in {
+		"move": "moved", "reply": "replied", "cancel": "cancelled", "drop": "dropped", "pay": "paid", "send": "sent",
+		"book": "booked", "refund": "refunding", "transfer": "transferred", "cut": "cut",
+	} {
+		form in verbs.forms(act)
+	}
+}
