@@ -49,6 +49,19 @@ def test_what_the_words_leave_open_isnt_told(policy, capsys):
     assert "wording.send" not in found
 
 
+def test_dates_and_times_of_the_words_are_told(policy, capsys):
+    """Functions of a time zone alone are shown for UTC."""
+    words = "Move Ann's visit to tomorrow at half past nine"
+    _, found = told(capsys, words, policy, "--time", "2026-11-30T12:00:00Z")
+    assert found['dates.said("UTC")'] == ["2026-12-01"]
+    assert found["times.said"] == ["09:30", "21:30"]
+    _, found = told(capsys, "What is the weather like?", policy)
+    assert {name for name in found if name.startswith(("dates", "times"))} == {
+        "dates.none_said",
+        "times.none_said",
+    }
+
+
 def test_people_get_a_line_each(policy, capsys):
     assert main(["policy", "words", "Refund Ann Lee", str(policy)]) == 0
     lines = capsys.readouterr().out.splitlines()

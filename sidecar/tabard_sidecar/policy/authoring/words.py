@@ -24,6 +24,8 @@ _ORDERED = {
     f"{{act: ordered | some act in {_PACKAGE}.clauses.verbs; "
     f"ordered := {_PACKAGE}.clauses.ordered({{act}}); count(ordered) > 0}}": "clauses.ordered"
 }
+# Functions of a time zone alone, in which the request's words are read.
+_OF_ZONES = tuple(f'{_PACKAGE}.dates.{function}("UTC")' for function in ("said", "spans"))
 # Functions of a directory alone.
 _DIRECTORY_FUNCTIONS = ("named", "unclear", "ruled_out", "ambiguous", "told")
 
@@ -58,7 +60,7 @@ def read_words(
     compiled = compile_policy(engine, _NO_POLICY, data, replace(options, whole_library=True))
     try:
         asked, unasked = (Trial(compiled, {}, json.dumps(each).encode()) for each in (document, silent))
-        for expression in (*_ORDERED, *_values(engine), *_of_directories(engine, data)):
+        for expression in (*_ORDERED, *_values(engine), *_OF_ZONES, *_of_directories(engine, data)):
             value = asked.show(expression).values
             if value and value != unasked.show(expression).values:
                 name = _ORDERED.get(expression, expression.removeprefix(f"{_PACKAGE}."))
