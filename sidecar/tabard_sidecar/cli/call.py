@@ -265,7 +265,7 @@ def describe(decision: Decision, *, show_credential: bool) -> dict[str, object]:
             "expires_at": credential.expires_at,
             "single_use": credential.single_use,
             "uses": credential.uses,
-            **({"value": credential.value} if show_credential else {}),
+            **({"value": credential.value, "fields": dict(credential.fields)} if show_credential else {}),
         }
     return document
 
@@ -288,6 +288,8 @@ def _print(tool: str, decision: Decision, *, show_credential: bool) -> None:
         _row("credential", f"{credential.kind} for {credential.audience}{scopes}, {seconds} s{once}")
         if show_credential:
             _row("value", credential.value)
+            for name, secret in credential.fields.items():
+                _row("field", f"{name}: {secret}")
     for pending in decision.approvals:
         _row("waits", f"tabard approvals show {pending.approval_id}")
     for obligation in decision.obligations:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import tabard as sdk
+from tabard import Credential, Decision
 from tabard_sidecar.cli import main
+from tabard_sidecar.cli.call import _print, describe
 from tabard_sidecar.records.redaction import redact_text
 
 from tests.support.waiting import eventually_blocking
@@ -182,3 +184,16 @@ def test_second_sidecar_on_the_same_sockets(quickstart):
     assert run.returncode == 5, run.stderr
     assert str(server.pid) in run.stderr
     assert "`tabard health`" in run.stderr
+
+
+def test_a_credential_of_several_fields_is_shown_only_if_asked_for(capsys):
+    """As a vault's are: user name and password."""
+    secrets = {"username": "token-u", "password": "p-1"}
+    decision = Decision(
+        "d-1", allowed=True, credential=Credential("vault", "", audience="db", fields=secrets)
+    )
+    assert "fields" not in describe(decision, show_credential=False)["credential"]
+    assert describe(decision, show_credential=True)["credential"]["fields"] == secrets
+    for shown in (False, True):
+        _print("orders.read", decision, show_credential=shown)
+        assert ("field      password: p-1" in capsys.readouterr().out) == shown

@@ -583,6 +583,17 @@ def test_a_role_that_no_vault_has_or_that_is_not_for_the_audience_is_found(engin
     assert vault_problems(engine, credential) == {code: 9}
 
 
+@pytest.mark.parametrize("promise", ['"single_use": true', '"uses": 2'])
+def test_what_no_backend_of_a_vault_counts_is_not_promised(engine, promise):
+    credential = '{"kind": "vault", "role": "orders", "audience": "db", %s}'
+    assert vault_problems(engine, credential.replace(", %s", "")) == {}
+    assert vault_problems(engine, credential % promise)
+
+
+def test_a_vaults_credential_names_its_role(engine):
+    assert vault_problems(engine, '{"kind": "vault", "audience": "db"}')
+
+
 def test_without_a_vault_its_kind_and_its_roles_are_not_offered(engine):
     none = Offers(claims=frozenset(), kinds=OWN_KINDS, vault_roles={})
     found = vault_problems(engine, 'credentials.vault("orders", "db", 60)', offers=none)
