@@ -52,6 +52,22 @@ class SubjectVerifier(Protocol):
         ...
 
 
+class SubjectTokenKeeper(Protocol):
+    """Seals people's tokens that later calls present again to their issuer."""
+
+    def sealed(
+        self, token: str, subject: Subject, root_id: str, *, until: float
+    ) -> tuple[bytes, float] | None:
+        """Return a verified token encrypted, and until when it is kept; ``None`` for one that isn't kept.
+
+        It opens for the task of ``root_id`` only, and is kept until it expires or ``until``.
+
+        Raises:
+            NoDecision: no key can be used.
+        """
+        ...
+
+
 class IntentVerifier(Protocol):
     """Verifies signed intents."""
 

@@ -108,6 +108,8 @@ ReasonCode = Literal[
     # Credentials
     "credential_kind_unavailable",
     "credential_role_unknown",
+    "exchange_target_unknown",
+    "exchange_denied",
     "credential_invalid",
     # Only in records
     "cancelled",
@@ -129,6 +131,9 @@ ReasonCode = Literal[
     "vault_unavailable",
     "vault_refused",
     "vault_reply_invalid",
+    "exchange_unavailable",
+    "exchange_refused",
+    "exchange_reply_invalid",
 ]
 """A code that the sidecar itself gives."""
 

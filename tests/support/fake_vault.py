@@ -91,6 +91,8 @@ def creds(**changes: Any) -> dict[str, Any]:
 class FakeVault:
     """Answers by method and path. ``answers`` can be changed; ``asked`` holds what came; ``most`` the most connections at once."""
 
+    read: Callable[[bytes], Any] = staticmethod(json.loads)
+
     def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         self.asked: list[Asked] = []
         self.connections = 0
@@ -162,7 +164,7 @@ class FakeVault:
             name, _, value = header.partition(": ")
             headers[name] = value
         body = stream.read(int(headers.get("Content-Length", "0")))
-        asked = Asked(method, path, headers, json.loads(body) if body else None)
+        asked = Asked(method, path, headers, self.read(body) if body else None)
         with self._lock:
             self.asked.append(asked)
         found = self.answers.get(path, Answer(404, {"errors": []}))

@@ -275,6 +275,9 @@ OTHER_WORDS = {
     "keys_file",
     "policy_revision",
     "request_id",
+    "revocation_endpoint",
+    "subject_claim",
+    "subject_issuer",
     "task_id",
 }
 """Words of the documentation that begin like a reason code and are names of fields or settings."""

@@ -141,7 +141,7 @@ class InsecureConfig(BaseModel):
     )
     allow_http: bool = Field(
         default=False,
-        description="Fetch issuers' and initiators' keys, and speak to vaults, over plain HTTP on other machines, too.",
+        description="Fetch issuers' and initiators' keys, and speak to vaults and token endpoints, over plain HTTP on other machines, too.",
     )
     audit_optional: bool = Field(
         default=False,
@@ -176,7 +176,7 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
         ),
         "insecure.allow_http": (
             insecure.allow_http,
-            "an attacker on the network can replace an issuer's keys, and read and change what vaults say",
+            "an attacker on the network can replace an issuer's keys, and read and change what vaults and token endpoints say",
         ),
         "insecure.audit_optional": (
             insecure.audit_optional,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tabard_sidecar.approvals.conf import ApprovalsConfig
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
 from tabard_sidecar.credentials.conf import CredentialsConfig
+from tabard_sidecar.credentials.exchange.conf import Exchanges
 from tabard_sidecar.credentials.vault.conf import Vaults
 from tabard_sidecar.http.conf import HttpConfig, IntrospectionConfig
 from tabard_sidecar.identity.conf import IdentityConfig
@@ -40,6 +41,12 @@ class Settings(BaseModel):
         default={},
         description="Vaults by name, for credentials of kind `vault`: HashiCorp Vault or OpenBao. The journal of leases "
         "keeps the name, so it is the same on every sidecar of the zone. Needs the extra `tabard-sidecar[vault]`.",
+    )
+    exchange: Exchanges = Field(
+        default={},
+        description="Identity providers by name, for credentials of kind `exchange`: each exchanges the token of the person "
+        "who started a task for one that a single backend accepts (RFC 8693). That token is then kept, encrypted, until it "
+        "expires or the task ends. Needs the extra `tabard-sidecar[exchange]`.",
     )
     state: StateConfig = Field(default_factory=StateConfig)
     revocation: RevocationConfig = Field(default_factory=RevocationConfig)

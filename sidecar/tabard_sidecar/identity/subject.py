@@ -99,6 +99,11 @@ class SubjectTokens:
         self._skew = skew_seconds
 
     @property
+    def skew_seconds(self) -> float:
+        """Largest accepted difference from the issuers' clocks."""
+        return self._skew
+
+    @property
     def issuers(self) -> frozenset[str]:
         """The issuers whose tokens are accepted."""
         return frozenset(self._issuers)
@@ -162,6 +167,27 @@ class SubjectTokens:
             issuer = self._issuer_of(unverified)
             await _verify_signature(unverified, issuer)
             return self._subject(unverified, issuer), unverified.claims
+        except TokenError as error:
+            raise Refused(_CODES[error.problem], error.message) from None
+        except KeysUnavailable as error:
+            raise NoDecision("UNAVAILABLE", "issuer_unavailable", str(error)) from None
+
+    async def verify_issued(self, token: str, issuer: str) -> tuple[str, Mapping[str, Any]]:
+        """Return person and claims of an access token that an issuer made for another audience, which isn't checked.
+
+        Raises:
+            Refused: it isn't a valid access token of ``issuer``.
+            NoDecision: the issuer's keys are unavailable.
+        """
+        try:
+            unverified = jose.parse(token)
+            found = self._issuer_of(unverified)
+            if found.issuer != issuer:
+                raise Refused("subject_token_unknown_issuer", f"the token's iss isn't {issuer}")
+            await _verify_signature(unverified, found)
+            _check_kind(unverified, found)
+            checks.check_period(unverified.claims, now=self._clock(), skew=self._skew)
+            return checks.text(unverified.claims, found.subject_claim), unverified.claims
         except TokenError as error:
             raise Refused(_CODES[error.problem], error.message) from None
         except KeysUnavailable as error:

@@ -6,6 +6,8 @@ from tabard_sidecar.keys import ROOT, Keyring
 
 REPLIES = "reply"
 """Use of the keys that seal remembered replies."""
+SUBJECT_TOKENS = "subject-token"
+"""Use of the keys that seal people's tokens for exchanges."""
 
 
 class DerivedSealingKeys:

@@ -11,7 +11,7 @@ from tabard.caveats import limits_json
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import CLOCK_SKEW_SECONDS, IndexedGrant, check_delegation
-from tabard_sidecar.interfaces import IntentVerifier, SubjectVerifier
+from tabard_sidecar.interfaces import IntentVerifier, SubjectTokenKeeper, SubjectVerifier
 from tabard_sidecar.model import (
     Agent,
     Intent,
@@ -26,7 +26,7 @@ from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json
 from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskRequest
 from tabard_sidecar.pipeline.stages import Stages, evaluate
-from tabard_sidecar.state import Revocation, RevocationKind, RevocationOrigin, TaskRecord
+from tabard_sidecar.state import KeptToken, Revocation, RevocationKind, RevocationOrigin, TaskRecord
 from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.whole import whole
 
@@ -46,15 +46,29 @@ class TaskRules:
 
 
 class Tasks:
-    """Decides about the lifecycle of tasks."""
+    """Decides about the lifecycle of tasks.
+
+    Args:
+        stages: what requests pass through.
+        subjects: verifies people's tokens.
+        intents: verifies signed intents.
+        rules: rules for starting tasks.
+        kept: seals people's tokens for exchanges; ``None`` if none is configured.
+    """
 
     def __init__(
-        self, stages: Stages, subjects: SubjectVerifier, intents: IntentVerifier, rules: TaskRules
+        self,
+        stages: Stages,
+        subjects: SubjectVerifier,
+        intents: IntentVerifier,
+        rules: TaskRules,
+        kept: SubjectTokenKeeper | None = None,
     ) -> None:
         self._stages = stages
         self._subjects = subjects
         self._intents = intents
         self._rules = rules
+        self._kept = kept
 
     async def start(self, request: StartTaskRequest) -> Answer:
         """Decide whether a task may start and mint its root grant.
@@ -219,17 +233,24 @@ class Tasks:
             raise Refused(*verified.refusal)
         # Spent after everything that can refuse the request, so that a request that can't succeed burns no intent.
         recorder.begin()
-        await whole(self._spend_and_open(subject, intent, verified, recorder))
+        await whole(self._spend_and_open(subject, intent, verified, request.subject_token, recorder))
         return Answer(recorder.allow(decision.granted_by), grant, verified)
 
     async def _spend_and_open(
-        self, subject: Subject, intent: Intent, grant: VerifiedGrant, recorder: DecisionRecorder
+        self, subject: Subject, intent: Intent, grant: VerifiedGrant, token: str, recorder: DecisionRecorder
     ) -> None:
         await self._spend(subject, intent, grant.task.started_at)
-        await self._open(grant, recorder)
+        await self._open(grant, self._sealed(token, subject, grant), recorder)
         recorder.made(grant)
 
-    async def _open(self, grant: VerifiedGrant, recorder: DecisionRecorder) -> None:
+    def _sealed(self, token: str, subject: Subject, grant: VerifiedGrant) -> KeptToken | None:
+        """Return what is kept of the person's token; nothing unless a call may exchange it."""
+        if self._kept is None:
+            return None
+        sealed = self._kept.sealed(token, subject, grant.root_id, until=grant.task.expires_at)
+        return None if sealed is None else KeptToken(*sealed)
+
+    async def _open(self, grant: VerifiedGrant, token: KeptToken | None, recorder: DecisionRecorder) -> None:
         """Register the task in the store; it inherits labels of this person's recent tasks here.
 
         Raises:
@@ -248,7 +269,7 @@ class Tasks:
         )
         # The clock of the sidecar that adds a label may be behind.
         since = task.started_at - self._rules.label_carry_seconds - CLOCK_SKEW_SECONDS
-        inherited = await self._stages.state.open_task(record, labels_since=since)
+        inherited = await self._stages.state.open_task(record, labels_since=since, token=token)
         recorder.inherited(inherited)
 
     async def _spend(self, subject: Subject, intent: Intent, now: float) -> None:

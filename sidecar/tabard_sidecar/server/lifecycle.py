@@ -255,6 +255,8 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     await parts.approving.start()
     stack.push_async_callback(parts.identity.close)
     stack.push_async_callback(parts.policy.close)
+    if parts.exchanges is not None:
+        stack.push_async_callback(parts.exchanges.close)
     if parts.vaults is not None:
         stack.push_async_callback(parts.vaults.close)
         parts.vaults.start()
@@ -299,7 +301,7 @@ def _add_agent_services(parts: Parts, credentials: Credentials, edge: Edge, serv
     )
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(
         TaskServicer(
-            Tasks(stages, parts.identity.subjects, parts.identity.intents, rules),
+            Tasks(stages, parts.identity.subjects, parts.identity.intents, rules, parts.kept_tokens),
             edge,
             shown,
             settings.zone,

@@ -21,7 +21,7 @@ from tabard_sidecar.health import About, Component, Health
 from tabard_sidecar.identity import LOCAL_ISSUER, Identity, InsecureIdentity, build_identity
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
-from tabard_sidecar.keys.sealing import REPLIES, DerivedSealingKeys
+from tabard_sidecar.keys.sealing import REPLIES, SUBJECT_TOKENS, DerivedSealingKeys
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
@@ -52,6 +52,8 @@ from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
 
 if TYPE_CHECKING:
+    from tabard_sidecar.credentials.exchange import ExchangeIssuer
+    from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.credentials.vault import LeaseEnding, VaultIssuer
 
 # How long an evaluation may hold the loop before it moves to another thread. After an idle period an ordinary evaluation
@@ -103,6 +105,8 @@ class Parts:
         self.state = timed(store, self.metrics, self.state_standing.failed)
         self.vaults = _vaults(settings, self.state, clock, self.health)
         self.ending = _ending(self.vaults, self.state, clock)
+        self.kept_tokens = _kept_tokens(settings, self.state, self.keyring)
+        self.exchanges = self._exchanges()
         self.revoking = build_revocation(
             settings.revocation,
             self.state,
@@ -131,6 +135,29 @@ class Parts:
         self.arguments = ArgumentChecks()
         self.log = self._decision_log()
         self.stages = self._stages()
+
+    def _exchanges(self) -> ExchangeIssuer | None:
+        """Build the issuer of kind exchange; ``None`` if no identity provider is configured for it.
+
+        Raises:
+            ValueError: it can't be used as it is configured, or the packages for it aren't installed.
+        """
+        if self.kept_tokens is None:
+            return None
+        try:
+            from tabard_sidecar.credentials.exchange import build_exchanges  # noqa: PLC0415 - only for who uses it
+        except ImportError as error:
+            raise ValueError(
+                f"exchange is configured and {error.name} isn't installed: install tabard-sidecar[exchange]"
+            ) from error
+        return build_exchanges(
+            self.settings.exchange,
+            self.kept_tokens,
+            self.identity.subjects,
+            clock=self.clock,
+            allow_http=self.settings.insecure.allow_http,
+            report=_reporter(self.health.component("exchange")),
+        )
 
     def _approvals(self) -> ApprovalParts:
         return build_approvals(
@@ -185,7 +212,7 @@ class Parts:
             zone=settings.zone,
             keyring=self.keyring,
             clock=clock,
-            others=() if self.vaults is None else (self.vaults,),
+            others=[issuer for issuer in (self.vaults, self.exchanges) if issuer is not None],
         )
         return Stages(
             decisions=DecisionRunner(self.log, observer, clock),
@@ -258,6 +285,16 @@ def _vaults(settings: Settings, state: StateStore, clock: Clock, health: Health)
         allow_http=settings.insecure.allow_http,
         report=_reporter(health.component("vault")),
     )
+
+
+def _kept_tokens(settings: Settings, state: StateStore, keyring: Keyring) -> KeptSubjectTokens | None:
+    """Build what keeps people's tokens for exchanges; ``None`` if none is configured."""
+    if not settings.exchange:
+        return None
+    from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens  # noqa: PLC0415 - only for who uses it
+
+    issuers = {server.subject_issuer for server in settings.exchange.values()}
+    return KeptSubjectTokens(state, DerivedSealingKeys(keyring, SUBJECT_TOKENS), issuers)
 
 
 def _ending(vaults: VaultIssuer | None, state: StateStore, clock: Clock) -> LeaseEnding | None:

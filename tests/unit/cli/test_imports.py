@@ -7,11 +7,11 @@ UNUSED = {
     "click",  # only for the command line
     "opentelemetry",  # only with telemetry.otlp_endpoint
     "pydantic_settings",
-    "requests",  # only with a vault
+    "requests",  # only with a vault or an exchange
     "rich",
     "structlog",
     "tarfile",  # only for bundles
-    "urllib3",  # only with a vault
+    "urllib3",  # only with a vault or an exchange
     "watchfiles",
 }
 

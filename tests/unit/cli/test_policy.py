@@ -203,6 +203,52 @@ def test_check_finds_roles_that_no_configured_vault_has(tmp_path):
     assert {problem["code"] for problem in report["problems"]} == {"kind_unknown", "credential_role_unknown"}
 
 
+EXCHANGE_CONFIG = """policy: {path: rules}
+identity: {issuers: [{issuer: https://idp.example, audiences: [tabard], keys_file: keys}]}
+exchange:
+  main:
+    token_endpoint: https://idp.example/token
+    subject_issuer: https://idp.example
+    client_id: tabard
+    client_secret_file: secret
+    audiences: {orders: {scopes: ["orders:read"]}}
+"""
+EXCHANGE_RULES = """package policy.demo
+
+import data.tabard.lib.credentials
+
+start contains {"code": "s", "limits": {"audiences": ["orders", "bills"], "scopes": ["orders:read", "orders:write"]}} if {
+	input.subject.id != ""
+}
+
+grant contains {"code": "a", "credential": credentials.exchange("orders", ["orders:read"], 60)} if {
+	input.tool.name == "a"
+}
+
+grant contains {"code": "b", "credential": credentials.exchange("bills", ["orders:read"], 60)} if {
+	input.tool.name == "b"
+}
+
+grant contains {"code": "c", "credential": credentials.exchange("orders", ["orders:write"], 60)} if {
+	input.tool.name == "c"
+}
+"""
+
+
+def test_check_finds_audiences_and_scopes_that_no_identity_provider_is_asked_for(tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "demo.rego").write_text(EXCHANGE_RULES)
+    (tmp_path / "tabard.yaml").write_text(EXCHANGE_CONFIG)
+    code, report = as_json("check", "--config", tmp_path / "tabard.yaml")
+    assert code == exit_codes.POLICY
+    assert [(problem["row"], problem["code"]) for problem in report["problems"]] == [
+        (13, "exchange_audience_unknown"),
+        (17, "exchange_scope_unknown"),
+    ]
+    assert "did you mean 'orders:read'?" in report["problems"][1]["message"]
+    assert run("check", tmp_path / "rules").exit_code == exit_codes.OK
+
+
 def test_check_without_a_policy_says_what_to_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("check")

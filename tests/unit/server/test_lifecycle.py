@@ -20,7 +20,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.config import load
 from tabard_sidecar.server.lifecycle import StartupError, sidecar
 
-from testbed.world import EXAMPLE, World, http_get
+from testbed.world import EXAMPLE, ISSUER, World, http_get
 from tests.support.waiting import eventually
 from tests.support.zone import Zone
 
@@ -243,6 +243,34 @@ async def test_a_vault_without_its_packages_stops_the_start(folder, monkeypatch)
     assert "install tabard-sidecar[vault]" in str(error)
 
 
+EXCHANGE = {
+    "token_endpoint": "http://127.0.0.1:1/token",
+    "subject_issuer": ISSUER,
+    "client_id": "sidecar",
+    "client_secret_file": "none",
+    "audiences": {"orders": {"scopes": ["orders:read"]}},
+}
+
+
+async def test_an_exchange_for_people_of_an_unknown_issuer_stops_the_start(folder):
+    _, config = prepared(folder, **{"exchange.main": EXCHANGE | {"subject_issuer": "https://elsewhere"}})
+    error = await start_failure(config)
+    assert (error.exit_code, "isn't one of identity.issuers" in str(error)) == (exit_codes.CONFIG, True)
+
+
+async def test_an_exchange_out_of_reach_does_not_keep_the_sidecar_from_starting(folder, monkeypatch):
+    """Calls that need no token of it are decided. Without its packages it can't start."""
+    _, config = prepared(folder, **{"exchange.main": EXCHANGE})
+    async with sidecar(load(config).settings) as running:
+        assert running.health.snapshot().ready
+    monkeypatch.setitem(sys.modules, "requests", None)
+    for name in [*sys.modules]:
+        if name.startswith("tabard_sidecar.credentials.exchange.") or name.endswith("bounded_http"):
+            monkeypatch.delitem(sys.modules, name)
+    error = await start_failure(config)
+    assert (error.exit_code, "install tabard-sidecar[exchange]" in str(error)) == (exit_codes.CONFIG, True)
+
+
 async def test_a_default_start_imports_only_what_it_uses(folder):
     """What the configuration doesn't use costs neither time nor memory."""
     _, config = prepared(folder)
@@ -267,6 +295,7 @@ async def test_a_default_start_imports_only_what_it_uses(folder):
     unwanted = {
         "docker", "hvac", "hypothesis", "jsonschema", "opentelemetry.sdk", "pytest", "redis", "requests", "rich",
         "starlette", "structlog", "tarfile", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
-        "tabard_sidecar.credentials.vault.issuer", "urllib3",
+        "tabard_sidecar.credentials.vault.issuer", "tabard_sidecar.credentials.exchange.issuer", "urllib3",
+        "tabard_sidecar.credentials.subject_tokens", "tabard_sidecar.util.bounded_http",
     }  # fmt: skip
     assert loaded & unwanted == set()

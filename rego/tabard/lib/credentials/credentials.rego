@@ -25,3 +25,10 @@ once(audience, scopes, ttl) := {
 #   A credential of the vault's `role`, a name of the sidecar's configuration, for the backend `audience`, that lives
 #   for at most `ttl` seconds: for example a database login that is made for this call.
 vault(role, audience, ttl) := {"audience": audience, "kind": "vault", "role": role, "ttl_seconds": ttl}
+
+# METADATA
+# description: |
+#   A token that the organisation's identity provider issues in exchange for the person's own (RFC 8693), with these
+#   `scopes`, for the backend `audience`, a name of the sidecar's configuration. The agent gets it for at most `ttl`
+#   seconds; the token itself lasts as long as the identity provider says.
+exchange(audience, scopes, ttl) := {"audience": audience, "kind": "exchange", "scopes": scopes, "ttl_seconds": ttl}

@@ -24,3 +24,12 @@ test_vault if {
 		"ttl_seconds": 300,
 	}
 }
+
+test_exchange if {
+	credentials.exchange("orders", ["orders:read"], 300) == {
+		"audience": "orders",
+		"kind": "exchange",
+		"scopes": ["orders:read"],
+		"ttl_seconds": 300,
+	}
+}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
-from tabard_sidecar.util.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,15 +21,6 @@ _STATUS: Mapping[ReasonCode, StatusName] = {
 _SERVER_ERROR = 500
 FORBIDDEN = 403
 """Status with which a vault refuses a token, or what its policies don't allow."""
-
-_MAX_TEXT = 300
-# Vault's and OpenBao's tokens, with their form before Vault 1.10, JWTs that a login's error might repeat, and how an engine
-# connects to its backend.
-_SECRETS = re.compile(
-    r"\b(?:hv[sbr]\.[A-Za-z0-9_-]{8,}|[sbr]\.[A-Za-z0-9]{24,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9._-]*"
-    r"|(?:host|hostaddr|port|user|username|password|passwd|dbname|database)=[^\s`'\")]+)"
-    r"|(?<=://)[^\s/@]+@"
-)
 
 
 class VaultFault(Exception):
@@ -87,9 +76,3 @@ def unavailable(message: str, *, nothing_done: bool = False, status: int = 0) ->
 def invalid(message: str) -> VaultFault:
     """Return the fault of a reply that isn't acceptable."""
     return VaultFault("vault_reply_invalid", message)
-
-
-def quoted(text: str) -> str:
-    """Return a stranger's text for messages: short, visible, without what looks like a secret or says where a backend is."""
-    shown = _SECRETS.sub("[redacted]", one_line(text[: 4 * _MAX_TEXT]))
-    return shown if len(shown) <= _MAX_TEXT else shown[:_MAX_TEXT] + "…"

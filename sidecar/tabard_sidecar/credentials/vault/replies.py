@@ -9,7 +9,8 @@ from typing import Any
 
 from tabard.arguments import ArgumentsError, parse_json
 
-from tabard_sidecar.credentials.vault.faults import VaultFault, invalid, quoted, unavailable
+from tabard_sidecar.credentials.quoting import quoted
+from tabard_sidecar.credentials.vault.faults import VaultFault, invalid, unavailable
 
 MAX_FIELDS_BYTES = 64 * 1024
 """Most bytes of a credential's fields together."""

@@ -65,6 +65,7 @@ class Offers:
         roles: names of the roles of approvers.
         kinds: kinds of credentials that the sidecar issues.
         vault_roles: audiences of the roles of kind ``vault``, by role.
+        exchange_scopes: scopes of the audiences of kind ``exchange``, by audience.
         tools: the tool catalogue; an empty one says nothing of tools, but has no labels.
     """
 
@@ -72,6 +73,7 @@ class Offers:
     roles: frozenset[str] | None = None
     kinds: frozenset[str] | None = None
     vault_roles: Mapping[str, frozenset[str]] | None = None
+    exchange_scopes: Mapping[str, frozenset[str]] | None = None
     tools: Iterable[Tool] | None = None
 
 

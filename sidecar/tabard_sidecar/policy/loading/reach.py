@@ -131,6 +131,7 @@ def _check_elements(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
             )
             yield from _unoffered(clause, field, _written(shape), allowed, step)
         yield from _check_vault(clause, credential, names.outside.vault_roles)
+        yield from _check_exchange(clause, credential, names.outside.exchange_scopes)
         step = "Correct the name, or grant the budget in a start rule"
         yield from _unoffered(clause, "budget", _written(part(element, "charges")), names.budgets, step)
         yield from _unread_labels(clause, part(element, "labels"), flow.labels)
@@ -155,6 +156,21 @@ def _check_vault(
     if known:
         step = f"Correct it, or add it to the audiences of {' or '.join(sorted(named & roles.keys()))}"
         yield from _unoffered(clause, "credential_audience", audiences, frozenset().union(*known), step)
+
+
+def _check_exchange(
+    clause: Clause, credential: Shape | None, audiences: Mapping[str, frozenset[str]] | None
+) -> Iterator[PolicyProblem]:
+    """Yield audiences and scopes of kind exchange that no configured identity provider is asked for."""
+    if credential is None or audiences is None or _written(part(credential, "kind")) != {"exchange"}:
+        return
+    named, scopes = _written(part(credential, "audience")), _written(part(credential, "scopes"))
+    step = "Correct it, or add it to exchange.<name>.audiences"
+    yield from _unoffered(clause, "exchange_audience", named, frozenset(audiences), step)
+    known = [audiences[name] for name in named if name in audiences]
+    if known:
+        step = f"Correct it, or add it to the scopes of {' or '.join(sorted(named & audiences.keys()))}"
+        yield from _unoffered(clause, "exchange_scope", scopes, frozenset().union(*known), step)
 
 
 def _check_delegated(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:
@@ -184,6 +200,8 @@ _WHAT = {
     "scopes": "scope",
     "credential_role": "vault role",
     "credential_audience": "vault role's audience",
+    "exchange_audience": "exchange's audience",
+    "exchange_scope": "exchange's scope",
 }
 
 

@@ -602,6 +602,48 @@ def test_without_a_vault_its_kind_and_its_roles_are_not_offered(engine):
     assert vault_problems(engine, 'credentials.vault("orders", "db", 60)', offers=unknown) == {}
 
 
+EXCHANGE = Offers(
+    claims=frozenset(),
+    kinds=OWN_KINDS | {"exchange"},
+    exchange_scopes={"db": frozenset({"read", "write"}), "api": frozenset()},
+)
+SCOPED_START = VAULT_START.replace('"api"]}', '"api", "more"], "scopes": ["read", "write", "admin"]}')
+
+
+def exchange_problems(engine, credential, monkeypatch, *, offers=EXCHANGE):
+    """Return the lines of the problems of a grant with a credential, by code."""
+    monkeypatch.setitem(vault_problems.__globals__, "VAULT_START", SCOPED_START)
+    return vault_problems(engine, credential, offers=offers)
+
+
+@pytest.mark.parametrize(
+    ("credential", "codes"),
+    [
+        ('credentials.exchange("db", ["read"], 60)', set()),
+        ('credentials.exchange("db", ["read", "write"], 60)', set()),
+        ('{"kind": "exchange", "audience": "api"}', set()),
+        ('credentials.exchange(input.tool.arguments.audience, ["read"], 60)', set()),
+        ('credentials.exchange("db", [input.tool.arguments.scope], 60)', set()),
+        ('credentials.jwt("more", ["admin"], 60)', set()),
+        ('credentials.exchange("more", ["read"], 60)', {"exchange_audience_unknown"}),
+        ('credentials.exchange("db", ["admin"], 60)', {"exchange_scope_unknown"}),
+        ('credentials.exchange("api", ["read"], 60)', {"exchange_scope_unknown"}),
+        ('{"kind": "exchange", "audience": "more", "scopes": []}', {"exchange_audience_unknown"}),
+        ('credentials.exchange("db", ["raed"], 60)', {"exchange_scope_unknown", "scope_unknown"}),
+    ],
+)
+def test_audiences_and_scopes_that_no_identity_provider_is_asked_for_are_found(
+    engine, credential, codes, monkeypatch
+):
+    assert exchange_problems(engine, credential, monkeypatch) == dict.fromkeys(codes, 9)
+
+
+def test_without_an_exchange_its_kind_is_not_offered(engine, monkeypatch):
+    none = Offers(claims=frozenset(), kinds=OWN_KINDS, exchange_scopes={})
+    found = exchange_problems(engine, 'credentials.exchange("db", ["read"], 60)', monkeypatch, offers=none)
+    assert found.keys() == {"kind_unknown", "exchange_audience_unknown"}
+
+
 MASK_NEVER = [
     'input.inptu.tool.name == "notes.read"',
     'input.tool.name == "notes.read"',

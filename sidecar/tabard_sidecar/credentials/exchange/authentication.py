@@ -1,0 +1,150 @@
+"""Proves to an identity provider which client the sidecar is. Files are read for every request, so they may change."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tabard.trust import read_trusted
+
+from tabard_sidecar.credentials.exchange.faults import misconfigured
+from tabard_sidecar.identity import jose
+from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.ids import new_id
+from tabard_sidecar.util.secret_files import SecretFileError, read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
+
+JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
+"""Type of the actor token."""
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_SECONDS = 60
+_MAX_FILE_BYTES = 16 * 1024
+_LEAST_RSA_BITS = 2048
+
+_PrivateKey = RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+class ClientAuthentication:
+    """Authenticates the client by secret (RFC 6749, section 2.3.1) or assertion (RFC 7523).
+
+    Args:
+        config: the server's section.
+        clock: time in seconds since the epoch.
+    """
+
+    def __init__(self, config: ExchangeConfig, clock: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._clock = clock
+
+    def basic(self) -> tuple[str, str] | None:
+        """Return what goes into the header Authorization; ``None`` for a client that uses assertions.
+
+        Raises:
+            ExchangeFault: the secret can't be read.
+        """
+        path = self._config.client_secret_file
+        if path is None:
+            return None
+        try:
+            secret = read_secret(path)[0].decode("ascii")
+        except (SecretFileError, UnicodeDecodeError) as error:
+            text = str(error) if isinstance(error, SecretFileError) else f"{path}: holds no secret"
+            raise misconfigured(text) from None
+        return quote_plus(self._config.client_id), quote_plus(secret)
+
+    def form(self) -> dict[str, str]:
+        """Return what goes into the request's form.
+
+        Raises:
+            ExchangeFault: a file can't be read.
+        """
+        if self._config.client_secret_file is not None:
+            return {}
+        return {
+            "client_id": self._config.client_id,
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": self._assertion(),
+        }
+
+    def actor_token(self) -> tuple[str, str]:
+        """Return this workload's actor token and its ``sub``; empty if none is sent.
+
+        Raises:
+            ExchangeFault: it can't be read.
+        """
+        path = self._config.actor_token_file
+        if path is None:
+            return "", ""
+        token = _token_in(path)
+        try:
+            subject = jose.parse(token).claims.get("sub")
+        except jose.TokenError as error:
+            raise misconfigured(f"{path}: {error.message}") from None
+        if not isinstance(subject, str) or not subject:
+            raise misconfigured(f"{path}: the token has no sub")
+        return token, subject
+
+    def _assertion(self) -> str:
+        config = self._config
+        if config.assertion_file is not None:
+            return _token_in(config.assertion_file)
+        if config.private_key_file is None:
+            raise TypeError("the configuration requires private_key_file")
+        key = _key_in(config.private_key_file)
+        now = int(self._clock())
+        claims = {
+            "iss": config.client_id,
+            "sub": config.client_id,
+            "aud": config.assertion_audience or config.token_endpoint,
+            "jti": new_id(),
+            "iat": now,
+            "exp": now + _ASSERTION_SECONDS,
+        }
+        return jwt.encode(claims, key, _algorithm(key), {"kid": config.key_id} if config.key_id else None)
+
+
+def _token_in(path: Path) -> str:
+    try:
+        token = read_trusted(path, _MAX_FILE_BYTES)[0].decode("ascii").strip()
+    except OSError as error:
+        raise misconfigured(explain(error, path)) from None
+    except UnicodeDecodeError:
+        token = ""
+    if not token:
+        raise misconfigured(f"{path}: holds no token")
+    return token
+
+
+def _key_in(path: Path) -> _PrivateKey:
+    try:
+        content, _ = read_trusted(path, _MAX_FILE_BYTES, private=True)
+    except OSError as error:
+        raise misconfigured(explain(error, path)) from None
+    try:
+        key = load_pem_private_key(content, None)
+    except Exception:  # noqa: BLE001 - cryptography may raise anything for a key that isn't one
+        raise misconfigured(f"{path}: holds no private key in PEM without a password") from None
+    if isinstance(key, RSAPrivateKey) and key.key_size >= _LEAST_RSA_BITS:
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    if isinstance(key, Ed25519PrivateKey):
+        return key
+    raise misconfigured(f"{path}: must be an RSA key of 2048 bits or more, an EC key on P-256, or Ed25519")
+
+
+def _algorithm(key: _PrivateKey) -> str:
+    if isinstance(key, RSAPrivateKey):
+        return "RS256"
+    return "EdDSA" if isinstance(key, Ed25519PrivateKey) else "ES256"

@@ -1,0 +1,270 @@
+"""Issues credentials of kind ``exchange``: a person's token, exchanged for one that a single backend accepts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tabard.address import is_loopback
+
+from tabard_sidecar.credentials.exchange.conf import KIND
+from tabard_sidecar.credentials.exchange.faults import ExchangeFault, unavailable
+from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
+from tabard_sidecar.credentials.exchange.replies import issued_token
+from tabard_sidecar.credentials.exchange.server import ExchangeServer, revoked
+from tabard_sidecar.credentials.held import HeldCredentials
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.model import CredentialRequest, IssuedCredential
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+    from typing import Any
+
+    from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
+    from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
+    from tabard_sidecar.identity.subject import SubjectTokens
+    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.model import Introspection
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    server: ExchangeServer
+    config: ExchangeAudienceConfig
+
+
+@dataclass(slots=True, eq=False)
+class _Exchange:
+    """One credential that is being obtained, until its answer leaves or is withdrawn.
+
+    Attributes:
+        request: the call's request.
+        server: who is asked.
+        asked: whether it may have issued a token.
+        token: the token, once it is known, acceptable or not.
+        issued: the credential, once it is there.
+        doomed: never set; see :class:`~tabard_sidecar.credentials.held.Live`.
+    """
+
+    request: CredentialRequest
+    server: ExchangeServer
+    asked: bool = False
+    token: str = field(default="", repr=False)
+    issued: IssuedCredential | None = None
+    doomed: None = None
+
+
+class ExchangeIssuer:
+    """Exchanges tokens for configured audiences, and revokes those whose answer isn't given.
+
+    Args:
+        servers: the configured identity providers.
+        tokens: the people's tokens.
+        issued: verifies what comes back.
+        clock: time in seconds since the epoch.
+        report: called with the present problem of the servers, or the empty string.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, ExchangeServer],
+        tokens: KeptSubjectTokens,
+        issued: IssuedTokens,
+        *,
+        clock: Clock,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._targets = {
+            (server.config.subject_issuer, name): _Target(server, config)
+            for server in servers.values()
+            for name, config in server.config.audiences.items()
+        }
+        self.servers = servers
+        self._tokens = tokens
+        self._issued = issued
+        self._clock = clock
+        self._report = report
+        self._problems: dict[str, str] = {}
+        self._running: dict[str, _Exchange] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self.held: HeldCredentials[_Exchange] = HeldCredentials()
+
+    @property
+    def kind(self) -> str:
+        """The kind, as policy names it."""
+        return KIND
+
+    def compute(self, request: CredentialRequest) -> IssuedCredential | None:
+        """Return a held token that fits, for which the identity provider isn't asked; otherwise ``None``.
+
+        Raises:
+            Refused: no such audience or scope is configured for the person's issuer.
+        """
+        target = self._target(request)
+        return self.held.find(request) if target.config.reuse and not request.uses else None
+
+    async def issue(self, request: CredentialRequest) -> IssuedCredential:
+        """Exchange the token of the person who started the task; see the interface.
+
+        Raises:
+            NoDecision: the identity provider or the state store can't be reached, the set-up isn't as the identity provider
+                expects, or a reply isn't acceptable.
+            Refused: no such audience or scope is configured, the person's token is gone, or the identity provider denies.
+        """
+        target = self._target(request)
+        exchange = self._running[request.credential_id] = _Exchange(request, target.server)
+        try:
+            exchange.issued = await self._exchanged(target, exchange)
+        except ExchangeFault as fault:
+            error = fault.decisive(target.server.name)
+            # What is denied to one person is no problem of the server's.
+            self._tell(target.server, "" if isinstance(error, Refused) else error.message)
+            raise error from None
+        self._tell(target.server, "")
+        return exchange.issued
+
+    def commit(self, request: CredentialRequest) -> None:
+        """Hold the token for further calls, since its answer leaves."""
+        exchange = self._running.pop(request.credential_id, None)
+        if exchange is None or exchange.issued is None or request.uses:
+            return
+        if self._target(request).config.reuse:
+            self.held.keep(exchange.issued, exchange)
+
+    async def withdraw(self, request: CredentialRequest) -> Withdrawal:
+        """Revoke a token whose answer isn't given; see the interface."""
+        exchange = self._running.pop(request.credential_id, None)
+        if exchange is None or not exchange.asked:
+            return Withdrawal.NOTHING_ISSUED
+        if exchange.token and await revoked(exchange.server, exchange.token):
+            return Withdrawal.ENDED
+        return Withdrawal.UNCLEAR
+
+    def inspect(self, value: str) -> Introspection:  # noqa: ARG002 - nothing of Tabard's is in it
+        """Refuse: only the identity provider describes its tokens.
+
+        Raises:
+            Refused: always.
+        """
+        raise Refused("credential_invalid", "a credential of kind exchange isn't described by this sidecar")
+
+    async def close(self) -> None:
+        """Let what was begun in the background end, and close the connections."""
+        if self._background:
+            longest = max(server.config.timeout_seconds for server in self.servers.values())
+            _, pending = await asyncio.wait(set(self._background), timeout=longest)
+            for task in pending:
+                task.cancel()
+        for server in self.servers.values():
+            server.close()
+
+    def _target(self, request: CredentialRequest) -> _Target:
+        issuer = request.grant.subject.issuer
+        target = self._targets.get((issuer, request.audience))
+        if target is None:
+            raise Refused(
+                "exchange_target_unknown",
+                f"no exchange for people of {issuer} has the audience {request.audience[:128]!a}",
+            )
+        unknown = sorted(set(request.scopes) - set(target.config.scopes))
+        if unknown:
+            place = f"exchange.{target.server.name}.audiences"
+            message = f"{place}: {request.audience} has no scope {unknown[0][:128]!a}"
+            raise Refused("exchange_target_unknown", message)
+        return target
+
+    async def _exchanged(self, target: _Target, exchange: _Exchange) -> IssuedCredential:
+        server, request, now = target.server, exchange.request, self._clock()
+        if request.expires_at - now < 1:
+            raise Refused("grant_expired", "the credential would end in less than a second")
+        deadline = server.deadline()
+        subject_token = await self._tokens.find(request.grant.root_id, now=now)
+        if subject_token is None:
+            raise Refused(
+                "subject_token_expired", "the token that started the task isn't kept any more, or its key"
+            )
+        terms = Terms.of(request, server.config, target.config, subject_token, now=now)
+        exchange.asked = True
+        try:
+            reply, actor = await server.exchange(
+                request, subject_token, deadline, lambda late: self._later(self._end(server, late))
+            )
+        except ExchangeFault as fault:
+            exchange.asked = not fault.nothing_done
+            raise
+        exchange.token = issued_token(reply) or ""
+        try:
+            async with asyncio.timeout_at(deadline):
+                token, ends_at = await self._issued.accepted(reply, terms, actor, now=self._clock())
+        except TimeoutError:
+            raise unavailable("its keys couldn't be fetched in time") from None
+        return IssuedCredential(
+            kind=KIND,
+            value=token,
+            credential_id=request.credential_id,
+            audience=request.audience,
+            scopes=request.scopes,
+            expires_at=float(math.floor(min(ends_at, request.expires_at))),
+            uses=request.uses,
+        )
+
+    async def _end(self, server: ExchangeServer, token: str) -> None:
+        if not await revoked(server, token):
+            _log.warning("exchanged_token_not_revoked", extra={"exchange": server.name})
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work in the background of the loop."""
+        task = asyncio.get_running_loop().create_task(work, name="exchange-background")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _tell(self, server: ExchangeServer, problem: str) -> None:
+        """Report the present problem of one server, if it changed."""
+        if problem != self._problems.get(server.name, ""):
+            self._problems[server.name] = problem
+            self._report("; ".join(filter(None, self._problems.values())))
+
+
+def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
+    servers: Mapping[str, ExchangeConfig],
+    tokens: KeptSubjectTokens,
+    subjects: SubjectTokens,
+    *,
+    clock: Clock,
+    allow_http: bool,
+    report: Callable[[str], None],
+) -> ExchangeIssuer:
+    """Build the issuer for the configured identity providers.
+
+    Raises:
+        ValueError: a CA file can't be used, an endpoint isn't encrypted and not on this machine, or people of an issuer that
+            isn't configured are meant.
+    """
+    for name, config in servers.items():
+        if config.subject_issuer not in subjects.issuers:
+            raise ValueError(
+                f"exchange.{name}.subject_issuer {config.subject_issuer} isn't one of identity.issuers: add it there"
+            )
+        for endpoint in filter(None, (config.token_endpoint, config.revocation_endpoint)):
+            parts = urlsplit(endpoint)
+            if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+                raise ValueError(
+                    f"exchange.{name}: {endpoint} isn't encrypted and not on this machine: use https://, or set "
+                    "insecure.allow_http"
+                )
+    report("")
+    return ExchangeIssuer(
+        {name: ExchangeServer(name, config) for name, config in servers.items()},
+        tokens,
+        IssuedTokens(subjects),
+        clock=clock,
+        report=report,
+    )

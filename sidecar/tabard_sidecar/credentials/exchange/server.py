@@ -1,0 +1,132 @@
+"""One configured identity provider: its threads, and what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tabard_sidecar.credentials.exchange import faults
+from tabard_sidecar.credentials.exchange.authentication import JWT_TYPE, ClientAuthentication
+from tabard_sidecar.credentials.exchange.faults import ExchangeFault
+from tabard_sidecar.credentials.exchange.replies import (
+    ACCESS_TOKEN,
+    issued_token,
+    read_reply,
+    read_revocation,
+)
+from tabard_sidecar.util.bounded_http import TRANSPORT_ERRORS, BoundedSession, content_of, explained
+from tabard_sidecar.util.lanes import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
+    from tabard_sidecar.model import CredentialRequest
+
+_GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ENDING_PART = 4
+
+
+class ExchangeServer:
+    """An identity provider. Each method is bounded in time and raises :class:`~.faults.ExchangeFault`.
+
+    Args:
+        name: its configured name.
+        config: its section.
+
+    Raises:
+        ValueError: its CA file can't be used.
+    """
+
+    def __init__(self, name: str, config: ExchangeConfig) -> None:
+        self.name = name
+        self.config = config
+        self._authentication = ClientAuthentication(config)
+        ending = config.max_connections // _ENDING_PART
+        self._issuing_session = self._session(config.token_endpoint, config.max_connections - ending)
+        self._ending_session = self._session(config.revocation_endpoint or config.token_endpoint, ending)
+        self._issuing = Lane(f"exchange-{name}", config.max_connections - ending, faults)
+        self._ending = Lane(f"exchange-{name}-end", ending, faults)
+
+    def _session(self, endpoint: str, connections: int) -> BoundedSession:
+        parts = urlsplit(endpoint)
+        return BoundedSession(
+            f"{parts.scheme}://{parts.netloc}",
+            ca_file=self.config.ca_file,
+            connections=connections,
+            faults=faults,
+        )
+
+    def deadline(self) -> float:
+        """Return until when what begins now may take, in the loop's time."""
+        return asyncio.get_running_loop().time() + self.config.timeout_seconds
+
+    async def exchange(
+        self, request: CredentialRequest, subject_token: str, deadline: float, late: Callable[[str], None]
+    ) -> tuple[Mapping[str, Any], str]:
+        """Exchange a person's token; return the reply, and ``sub`` of the actor token that was sent, or empty.
+
+        ``late`` gets a token that comes after the deadline.
+        """
+
+        def too_late(found: tuple[Mapping[str, Any], str]) -> None:
+            token = issued_token(found[0])
+            if token is not None:
+                late(token)
+
+        return await self._issuing.run(lambda: self._exchanged(request, subject_token), deadline, too_late)
+
+    async def revoke(self, token: str) -> bool:
+        """Revoke a token; tell whether there is an endpoint for that."""
+        endpoint = self.config.revocation_endpoint
+        if endpoint is None:
+            return False
+        await self._ending.run(lambda: self._revoked(endpoint, token), self.deadline())
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._issuing_session.close()
+        self._ending_session.close()
+
+    def _exchanged(self, request: CredentialRequest, subject_token: str) -> tuple[Mapping[str, Any], str]:
+        actor_token, actor = self._authentication.actor_token()
+        form = {
+            "grant_type": _GRANT_TYPE,
+            "subject_token": subject_token,
+            "subject_token_type": ACCESS_TOKEN,
+            "requested_token_type": ACCESS_TOKEN,
+            "audience": request.audience,
+        }
+        if request.scopes:
+            form["scope"] = " ".join(request.scopes)
+        if resource := self.config.audiences[request.audience].resource:
+            form["resource"] = resource
+        if actor_token:
+            form |= {"actor_token": actor_token, "actor_token_type": JWT_TYPE}
+        status, content = self._post(self._issuing_session, self.config.token_endpoint, form)
+        return read_reply(status, content), actor
+
+    def _revoked(self, endpoint: str, token: str) -> None:
+        form = {"token": token, "token_type_hint": "access_token"}
+        read_revocation(*self._post(self._ending_session, endpoint, form))
+
+    def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+        authentication = self._authentication
+        try:
+            response = session.post(
+                endpoint, data={**form, **authentication.form()}, auth=authentication.basic()
+            )
+            return response.status_code, content_of(response, faults)
+        except TRANSPORT_ERRORS as error:
+            raise explained(error, faults) from None
+
+
+async def revoked(server: ExchangeServer, token: str) -> bool:
+    """Revoke a token, and tell whether it is certain that it ended."""
+    with suppress(ExchangeFault):
+        return await server.revoke(token)
+    return False

@@ -1,0 +1,151 @@
+"""The sidecar proves which client it is, and which workload acts."""
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.support.fake_idp import REVOKE, claims_of
+
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+def key_file(folder, key, *, mode=0o600):
+    """A file with a private key."""
+    path = folder / "client.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path.chmod(mode)
+    return path
+
+
+def token_file(folder, idp, name="token", **claims):
+    """A file with a token of this workload."""
+    path = folder / name
+    path.write_text(idp.subject_token("system:serviceaccount:shop:orders", **claims) + "\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (rsa.generate_private_key(65537, 2048), "RS256"),
+        (ec.generate_private_key(ec.SECP256R1()), "ES256"),
+        (ed25519.Ed25519PrivateKey.generate(), "EdDSA"),
+    ],
+)
+async def test_a_private_key_signs_an_assertion_for_each_request(make_world, tmp_path, key, algorithm):
+    path = key_file(tmp_path, key)
+    world = make_world(client_secret_file=None, private_key_file=path, key_id="k1")
+    request = await world.request()
+    await world.issuer.issue(request)
+    await world.issuer.withdraw(request)
+    sent = [asked.body for asked in world.idp.asked]
+    assert all("Authorization" not in asked.headers for asked in world.idp.asked)
+    assert [(form["client_id"], form["client_assertion_type"]) for form in sent] == [
+        ("side car", JWT_BEARER)
+    ] * 2
+    ids = set()
+    for form in sent:
+        assertion = form["client_assertion"]
+        claims = jwt.decode(assertion, key.public_key(), [algorithm], audience=world.config.token_endpoint)
+        assert jwt.get_unverified_header(assertion)["kid"] == "k1"
+        assert claims["iss"] == claims["sub"] == "side car"
+        assert 0 < claims["exp"] - claims["iat"] <= 60
+        ids.add(claims["jti"])
+    assert len(ids) == 2
+
+
+async def test_the_audience_of_assertions_can_be_another(make_world, tmp_path):
+    path = key_file(tmp_path, ec.generate_private_key(ec.SECP256R1()))
+    world = make_world(
+        client_secret_file=None, private_key_file=path, assertion_audience="https://idp.example"
+    )
+    await world.issuer.issue(await world.request())
+    assert claims_of(world.idp.exchanges[0]["client_assertion"])["aud"] == "https://idp.example"
+
+
+async def test_a_projected_token_is_the_assertion_and_is_read_for_each_request(make_world, idp, tmp_path):
+    path = token_file(tmp_path, idp)
+    world = make_world(client_secret_file=None, assertion_file=path)
+    await world.issuer.issue(await world.request())
+    first = path.read_text().strip()
+    token_file(tmp_path, idp, jti="renewed")
+    await world.issuer.issue(await world.request())
+    assert [form["client_assertion"] for form in world.idp.exchanges] == [first, path.read_text().strip()]
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "text"),
+    [
+        (None, 0o600, "No such file"),
+        (b"x", 0o644, "chmod"),
+        (b"short", 0o600, "fewer than 32"),
+        (b"\xff" * 40, 0o600, "no secret"),
+    ],
+)
+async def test_a_secret_that_cannot_be_used_is_told_and_nothing_is_asked(
+    make_world, tmp_path, content, mode, text
+):
+    world = make_world()
+    path = tmp_path / "client-secret"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+        path.chmod(mode)
+    fault = await world.fault()
+    assert (fault.code, text in fault.message) == ("exchange_refused", True), fault.message
+    assert world.idp.asked == []
+
+
+@pytest.mark.parametrize(
+    ("key", "mode"),
+    [
+        (rsa.generate_private_key(65537, 1024), 0o600),  # noqa: S505 - that is the point
+        (ec.generate_private_key(ec.SECP384R1()), 0o600),
+        (ec.generate_private_key(ec.SECP256R1()), 0o644),
+        (None, 0o600),
+    ],
+)
+async def test_keys_that_are_weak_unknown_or_readable_by_others(make_world, tmp_path, key, mode):
+    path = tmp_path / "client.pem"
+    if key is None:
+        path.write_text("no key")
+    else:
+        key_file(tmp_path, key, mode=mode)
+    world = make_world(client_secret_file=None, private_key_file=path)
+    fault = await world.fault()
+    assert (fault.code, str(path) in fault.message) == ("exchange_refused", True)
+    assert world.idp.asked == []
+
+
+async def test_an_actor_has_to_be_named_in_act(make_world, idp, tmp_path):
+    """An identity provider that ignores the actor token issues a token that says nothing of the agent."""
+    me = "system:serviceaccount:shop:orders"
+    world = make_world(actor_token_file=token_file(tmp_path, idp, "actor"))
+    fault = await world.fault()
+    assert (fault.code, "act doesn't name" in fault.message) == ("exchange_reply_invalid", True)
+    assert claims_of(world.idp.exchanges[0]["actor_token"])["sub"] == me
+    assert world.idp.exchanges[0]["actor_token_type"] == "urn:ietf:params:oauth:token-type:jwt"
+    for act in ({"sub": "another"}, {"sub": "front", "act": {"sub": me}}, {"act": {"sub": me}}, [me]):
+        world.idp.claims(act=act)
+        assert "act doesn't name" in (await world.fault()).message
+    world.idp.claims(act={"sub": me})
+    await world.issuer.issue(await world.request())
+    # With an earlier actor in the person's token both have to be there, in this order.
+    earlier = {"sub": "front-end"}
+    grant = await world.grant(act=earlier)
+    assert "lacks the act" in (await world.fault(await world.request(grant=grant))).message
+    world.idp.claims(act={"sub": me, "act": earlier})
+    await world.issuer.issue(await world.request(grant=grant))
+    assert REVOKE not in world.idp.paths()
+
+
+@pytest.mark.parametrize("content", [b"", b"no jwt", b"\xff"])
+async def test_an_actor_token_that_cannot_be_used(make_world, tmp_path, content):
+    path = tmp_path / "actor"
+    path.write_bytes(content)
+    world = make_world(actor_token_file=path)
+    assert (await world.fault()).code == "exchange_refused"
+    assert world.idp.asked == []
