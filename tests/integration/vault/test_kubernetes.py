@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 from hvac.exceptions import Forbidden
+from tabard_sidecar.credentials.vault.conf import AuthConfig
+from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.login import Login
+from tabard_sidecar.credentials.vault.transport import VaultTransport
+from tabard_sidecar.util.bounded_http import until
 
 from tests.support.kube_server import kube_server, kubectl_of
 from tests.support.manifests import manifests
@@ -49,6 +56,21 @@ def test_the_sidecar_logs_in(vault, token):
     client = vault.login(token("tabard-vault"), mount="kubernetes")
     assert client.lookup_token()["data"]["policies"] == ["tabard"]
     assert make_token(client, NAME)["orphan"]
+
+
+def test_the_sidecar_logs_in_as_it_is_configured(vault, token, tmp_path):
+    """Again with a fresh token, when the first login was refused or ended."""
+    file = tmp_path / "token"
+    config = AuthConfig(method="kubernetes", role="tabard", token_file=file)
+    login = Login(config, VaultTransport(vault.address, ca_file=None, namespace="", connections=4))
+    file.write_text(token("tabard"))
+    with until(time.monotonic() + 10), pytest.raises(VaultFault, match="invalid audience") as caught:
+        login.token()
+    assert caught.value.code == "vault_refused"
+    file.write_text(token("tabard-vault"))
+    time.sleep(1.1)  # failed logins are paced
+    with until(time.monotonic() + 10):
+        assert make_token(vault.client(login.token()), NAME)["orphan"]
 
 
 def test_the_reaper_logs_in(vault, token):
