@@ -1,7 +1,7 @@
 """Kills the process of a sidecar (SIGKILL) between every two steps of obtaining a login of a database.
 
 Whatever is on its way to Vault at that moment still arrives there, unless a moment says otherwise. No login may work 30
-seconds later whose answer nobody received, what was charged stays charged, and a new process ends what lasts.
+seconds later whose answer no caller received, what was charged stays charged, and a new process ends what lasts.
 """
 
 from __future__ import annotations
