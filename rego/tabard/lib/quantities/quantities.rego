@@ -22,15 +22,15 @@ counts contains to_number(replace(found, ",", "")) if some found in _numbers
 #   cents" is 50. Currencies aren't compared.
 # scope: document
 cents contains round(_decimal(found[1]) * 100) if {
-	some found in regex.find_all_string_submatch_n(_before, _digits, -1)
+	some found in regex.find_all_string_submatch_n(_before, digits, -1)
 }
 
 cents contains round(_decimal(found[1]) * 100) if {
-	some found in regex.find_all_string_submatch_n(_behind, _digits, -1)
+	some found in regex.find_all_string_submatch_n(_behind, digits, -1)
 }
 
 cents contains to_number(found[1]) if {
-	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,9}) ?(?:cents?|pence)\b`, _digits, -1)
+	some found in regex.find_all_string_submatch_n(`\b([0-9]{1,9}) ?(?:cents?|pence)\b`, digits, -1)
 }
 
 # METADATA
@@ -38,10 +38,10 @@ cents contains to_number(found[1]) if {
 #   Percentages: "15 %", "twenty percent". "Half the price", "half of it" and "by half" are 50.
 # scope: document
 percents contains to_number(found[1]) if {
-	some found in regex.find_all_string_submatch_n(_percent, _digits, -1)
+	some found in regex.find_all_string_submatch_n(_percent, digits, -1)
 }
 
-percents contains 50 if regex.match(`\bhalf (?:of|the|her|his|their|its|price)\b|\b(?:by half|halve)\b`, _digits)
+percents contains 50 if regex.match(`\bhalf (?:of|the|her|his|their|its|price)\b|\b(?:by half|halve)\b`, digits)
 
 # METADATA
 # description: |
@@ -100,7 +100,12 @@ _grammar := sprintf(
 	[_small],
 )
 
-_digits := concat("", [part |
+# METADATA
+# description: |
+#   The request in lower case, without what it rules out, and with its numbers in digits: "send 20 more" for "Send
+#   twenty more".
+# scope: document
+digits := concat("", [part |
 	pieces := regex.split(_run, _text)
 	runs := regex.find_n(_run, _text, -1)
 	some place, piece in pieces
@@ -177,7 +182,7 @@ _measures := concat("|", [
 _counted := `^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,10})x?$`
 
 _numbers contains found[0][1] if {
-	some token in regex.split(`[\s()\[\]"';!?]+`, regex.replace(_digits, _measures, " ; "))
+	some token in regex.split(`[\s()\[\]"';!?]+`, regex.replace(digits, _measures, " ; "))
 	found := regex.find_all_string_submatch_n(_counted, trim_right(token, ".,:"), 1)
 	count(found) == 1
 }

@@ -80,3 +80,7 @@ test_cents_requested if {
 	not quantities.cents_requested("value") with input as _call("Pay 12 euros", 12)
 	not quantities.cents_requested("value") with input as _asserted(_call("Pay 12 euros", 1200))
 }
+
+test_digits if {
+	quantities.digits == "send 20 more" with input as _call("Send twenty more", 0)
+}
