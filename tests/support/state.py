@@ -130,6 +130,7 @@ def wanted(
     usable_until: float = 0.0,
     notes: Notes | None = None,
     shared: bool = False,
+    epoch: int = -1,
 ) -> Reservation:
     """Return a reservation of a decision of its own."""
     return Reservation(
@@ -147,6 +148,7 @@ def wanted(
         usable_until=usable_until,
         notes=notes,
         shared=shared,
+        epoch=epoch,
     )
 
 

@@ -110,6 +110,7 @@ class Reservations:
             usable_until=credential.request.expires_at if credential is not None else 0.0,
             carried=seen.carried,
             unchanged=(seen.changes, seen.revocations) if seen.cached else None,
+            epoch=seen.epoch if seen.cached else -1,
             notes=decision.notes,
             shared=credential is not None and credential.request.uses > 1,
         )

@@ -180,6 +180,7 @@ class Reservation:
         carried: those of the task state that policy saw.
         unchanged: ``changes`` and ``revocations`` of the task state that policy saw, if they must still be current;
             ``None`` if only the label version must be.
+        epoch: the zone's epoch in that state, if ``unchanged`` is given, else -1; while it is current, nothing was written.
         notes: facts that the call notes, and those that its backend may note; ``None`` if there are none.
         shared: the call's credential is accepted several times, so no outcome of one use takes anything back.
     """
@@ -196,6 +197,7 @@ class Reservation:
     audience: str = ""
     carried: tuple[CarriedLabel, ...] = ()
     unchanged: tuple[int, int] | None = None
+    epoch: int = -1
     usable_until: float = 0.0
     notes: Notes | None = None
     shared: bool = False

@@ -48,6 +48,7 @@ async def calls(
         task_labels=tuple(task_labels),
         branch_labels=tuple(branch_labels),
         version=seen.label_version,
+        epoch=seen.epoch,
         carried=seen.carried,
         **parts,
     )
@@ -152,6 +153,7 @@ class _Laws:
                     task_labels=(label,) if label.startswith("t") else (),
                     branch_labels=(label,) if label.startswith("b") else (),
                     version=seen.label_version,
+                    epoch=seen.epoch,
                     carried=seen.carried,
                     now=self.now,
                 ),
@@ -209,7 +211,7 @@ class CarryingContract:
             first, second = [chain(await started(one, subject)) for _ in range(2)]
             before = await other.look_up(second)
             await calls(one, first, task_labels=["untrusted"])
-            late = wanted(second, version=before.label_version)
+            late = wanted(second, version=before.label_version, epoch=before.epoch)
             for call in (late, replace(late, unchanged=(before.changes, before.revocations))):
                 assert (await other.reserve(call)).state is ReserveState.CHANGED
             assert await labels(other, second) == ("untrusted",)
@@ -266,7 +268,7 @@ class CarryingContract:
             await one.register_children(steps(handed), now=NOW, expires_at=LATER)
             before = await other.look_up(chain(beside))
             await calls(one, chain(own), task_labels=["later"])
-            late = wanted(chain(beside), version=before.label_version)
+            late = wanted(chain(beside), version=before.label_version, epoch=before.epoch)
             for call in (late, replace(late, unchanged=(before.changes, before.revocations))):
                 assert (await other.reserve(call)).state is ReserveState.CHANGED
             for of in (chain(root), chain(beside), handed, chain(await started(one, subject))):
@@ -334,7 +336,9 @@ class CarryingContract:
         before = await store.look_up(chain(late.root_id))
         assert before.labels == ()
         await calls(store, first, task_labels=["x"], now=NOW + 60)
-        answer = await store.reserve(wanted(chain(late.root_id), version=before.label_version))
+        answer = await store.reserve(
+            wanted(chain(late.root_id), version=before.label_version, epoch=before.epoch)
+        )
         assert answer.state is ReserveState.CHANGED
         assert await labels(store, chain(late.root_id)) == ("x",)
 
@@ -353,7 +357,7 @@ class CarryingContract:
             assert before.labels == ()
             back = chain(reader.root_id, AGENT, hops=AGENT)
             await one.register_children(steps(back), now=NOW, expires_at=LATER)
-            late = wanted(chain(between.root_id), version=before.label_version)
+            late = wanted(chain(between.root_id), version=before.label_version, epoch=before.epoch)
             for call in (late, replace(late, unchanged=(before.changes, before.revocations))):
                 assert (await other.reserve(call)).state is ReserveState.CHANGED
             assert await labels(other, chain(between.root_id)) == ("x",)

@@ -47,7 +47,7 @@ _DISTURBANCES = st.sampled_from(["", "", "", "", "", "call", "raise", "release",
 async def _as_seen(store: StateStore, of: Chain, **parts: object) -> Reservation:
     """Return a reservation that insists on how the chain stands now."""
     found = await store.look_up(of)
-    call = wanted(of, version=found.label_version, **parts)  # type: ignore[arg-type]
+    call = wanted(of, version=found.label_version, epoch=found.epoch, **parts)  # type: ignore[arg-type]
     return replace(call, unchanged=(found.changes, found.revocations))
 
 
@@ -204,7 +204,7 @@ async def _nothing() -> None:
 
 
 async def _reserve(store: StateStore, call: Reservation, seen: TaskState) -> Reserved:
-    return await store.reserve(replace(call, label_version=seen.label_version))
+    return await store.reserve(replace(call, label_version=seen.label_version, epoch=seen.epoch))
 
 
 def _same(remembered: TaskState, found: TaskState) -> None:

@@ -131,8 +131,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Reserved:
     chain = wanted.chain
     # A task that hasn't changed wasn't ended, so its links needn't be checked.
     links = () if wanted.unchanged is not None else chain.link_ids
-    query = _task_query(len(links), len(chain.owners))
-    task = connection.execute(query, (*chain.owners, *links, chain.root_id)).fetchone()
+    query, seen = _task_query(len(links), len(chain.owners)), (wanted.epoch, wanted.label_version)
+    task = connection.execute(query, (*seen, *chain.owners, *links, chain.root_id)).fetchone()
     if task is None:
         raise NotReserved(Reserved(ReserveState.UNKNOWN))
     label_version, number, changes, ended, revocations, epoch = task
@@ -314,9 +314,11 @@ def _marks(count: int) -> str:
 
 @cache
 def _task_query(links: int, owners: int) -> str:
+    """Return the query of a task. In the epoch in which policy saw it, no label was added since: owners aren't looked up."""
     return (
-        "SELECT max(label_version, coalesce((SELECT max(label_version) FROM owners WHERE owner IN "  # noqa: S608
-        f"({_marks(owners)})), 0)), calls, changes, (SELECT target FROM revocations WHERE kind='link' AND target IN "
+        "SELECT CASE value WHEN ? THEN ? ELSE max(label_version, coalesce((SELECT max(label_version) FROM owners "  # noqa: S608
+        f"WHERE owner IN ({_marks(owners)})), 0)) END, calls, changes, "
+        "(SELECT target FROM revocations WHERE kind='link' AND target IN "
         f"({_marks(links)}) LIMIT 1), (SELECT seq FROM sqlite_sequence WHERE name='revocations'), value "
         "FROM tasks JOIN epoch WHERE root_id=?"
     )
