@@ -127,6 +127,7 @@ _places := {
 
 test_what_is_ruled_out_is_not_handed_out_1 if {
 	every statement in [
+		"Harbour doesn't get it. Bell Street does. Send it",
 		"Send the prescription to Bell Street this time, not Harbour.",
 		"Send it to Bell Street instead of Harbour",
 		"Harbour is usual. Send it to Bell Street, not Harbour",

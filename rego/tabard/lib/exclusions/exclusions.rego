@@ -257,6 +257,7 @@ _fact_words := concat("|", [
 
 _prohibited_words := concat("|", [
 	`(?:must|should|shall|may|need|ought)(?: not|n't)|shan't|no longer`,
+	`(?:doesn't|does not|don't|do not|won't|will not|can't|cannot) (?:get|receive)`,
 	concat("", [
 		`(?:is|are|was|were|isn|aren|wasn|weren)(?: not|'t) (?:to|for|allowed|supposed|meant|going|invited|included`,
 		`|welcome|part)`,
