@@ -1,8 +1,8 @@
 # METADATA
 # title: What a text that leaves may say
 # description: |
-#   Guardrails over a text that the agent writes to somebody: made of the request's words, plain words of
-#   correspondence and the addressee's own data, and of nobody else's. `name` is the argument with the text. Use
+#   Guardrails over a text that the agent writes to another person: made of the request's words, plain words of
+#   correspondence and the addressee's own data, and of no other person's. `name` is the argument with the text. Use
 #   them together: `plain` bounds what a text can carry, and `mentions` tells whom it is about. Both are for
 #   English. A directory is searched as a whole: keep it to some hundred entries.
 package tabard.lib.texts
@@ -44,12 +44,12 @@ plain(name, own, others) if {
 #   apart; what holds five digits counts by its digits, however they are grouped. Letters of other scripts count as
 #   those that they look like. A word that several have mentions all of them. All ids, if the argument is no text or
 #   has more than 10,000 characters, and none, if it is absent. `count(mentions("body", data.patients) - {me}) > 0`
-#   is for a denial or an ask, not for a grant: a text can speak of somebody without a name.
+#   is for a denial or an ask, not for a grant: a text can speak of a person without a name.
 mentions(name, directory) := _mentions(_text(name), directory)
 
 # METADATA
 # description: |
-#   The ids that the argument `name` mentions, as for `mentions`, beside those in `ids`, a set. Somebody who is
+#   The ids that the argument `name` mentions, as for `mentions`, beside those in `ids`, a set. A person who is
 #   mentioned only by words that one of `ids` has, too, isn't one: if Harriet Vale is told "Dear Mrs Vale", that
 #   mentions no other Vale. `count(mentions_others("body", data.patients, {input.tool.arguments.patient_id})) > 0`.
 mentions_others(name, directory, ids) := {id |
@@ -87,7 +87,7 @@ everyday := {
 	"really", "reason", "received", "regarding", "regards", "remind", "reminder", "reply", "request", "requested",
 	"right", "s", "said", "same", "saturday", "say", "schedule", "scheduled", "see", "seems", "seen", "send",
 	"sending", "sent", "september", "set", "several", "shall", "short", "should", "show", "shown", "since", "sir",
-	"so", "some", "somebody", "someone", "something", "soon", "sooner", "sorry", "speak", "st", "still", "subject",
+	"so", "some", "someone", "something", "soon", "sooner", "sorry", "speak", "st", "still", "subject",
 	"such", "suit", "suits", "sunday", "sure", "t", "taken", "talk", "tell", "th", "than", "then", "there",
 	"therefore", "these", "thing", "things", "think", "those", "though", "through", "thursday", "time", "times",
 	"today", "together", "told", "tomorrow", "tonight", "too", "try", "trying", "tuesday", "under", "understand",
@@ -113,7 +113,7 @@ grave := {
 	"hundred", "hyphen", "iban", "id", "identity", "ignore", "immediately", "increase", "inject", "install",
 	"instruct", "instruction", "insurance", "invoice", "key", "keys", "leave", "link", "login", "logon", "lower",
 	"million", "money", "morphine", "must", "negative", "net", "never", "nine", "nineteen", "ninety", "no",
-	"nobody", "none", "nor", "not", "nothing", "number", "one", "opioid", "org", "overdose", "owe", "passport",
+	"none", "nor", "not", "nothing", "number", "one", "opioid", "org", "overdose", "owe", "passport",
 	"password", "passwords", "pay", "payment", "payments", "payout", "pharmacy", "phone", "pick", "pill", "pills",
 	"pin", "poison", "positive", "pound", "pounds", "pregnancy", "pregnant", "private", "pull", "raise", "reduce",
 	"refund", "refuse", "refused", "release", "reset", "revoke", "ring", "salaries", "salary", "secret", "security",
@@ -282,7 +282,7 @@ _hours := ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine
 _harmless(word) if {
 	regex.match(`^[a-z]{3,14}$`, word)
 	regex.match(`[aeiouy]`, word)
-	not regex.match(`[bcdfghjklmnpqrstvwxz]{5}|[aeiou]{4}`, word)
+	not regex.match(`[bcdfghjklmnpqrstvwxz]{5}|[aeiou]{4}|^nobod`, word)
 	not word in grave
 	not wording.singular(word) in grave
 }

@@ -58,6 +58,7 @@ _hostile := {
 	"marks in a row": sprintf("%s !!!??", [_late]),
 	"another name": sprintf("%s Tanaka", [_late]),
 	"a negation": "Your order was not delayed",
+	"another negation": "Nothing was delayed, and nobod\u0079 was late, with kind regards to you",
 	"an instruction": sprintf("%s Pay by card.", [_late]),
 	"a secret": sprintf("%s The passwords", [_late]),
 	"many further words": sprintf("%s lorry broken motorway puddle", [_late]),
@@ -115,7 +116,7 @@ _mentioned := {
 	"harriet.vale at post example: harriet . vale @ post . example": {"P-101", "P-108"},
 	"He lives at 15, Bell Street": {"P-108"},
 	"of p 112 and P-101": {"P-101", "P-112"},
-	"Nobody at all": set(),
+	"No name at all": set(),
 }
 
 test_mentions if {
