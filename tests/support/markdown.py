@@ -16,6 +16,13 @@ def blocks(page):
     return [(m["name"] or "", m["language"], m["code"]) for m in _BLOCK.finditer(text)]
 
 
+def code_of(page, name):
+    """Return language and text of the blocks of a page that have a name."""
+    found = [(language, code) for given, language, code in blocks(page) if given == name]
+    assert found, f"{page} has no block named {name}"
+    return found
+
+
 def run(code, namespace):
     """Run a block in a namespace."""
     exec(compile(code, "<documentation>", "exec"), namespace)  # noqa: S102  # our own pages

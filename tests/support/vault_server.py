@@ -7,9 +7,7 @@ import http.server
 import json
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,8 +20,9 @@ import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support import markdown
 from tests.support.components import component
+from tests.support.folders import short_folder
+from tests.support.markdown import code_of
 from tests.support.redis_server import free_port
 
 AGENT = "system:serviceaccount:support:support-agent"
@@ -33,22 +32,6 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 DIRECTORY_ADMIN = "cn=admin,dc=example,dc=org"
 DIRECTORY_PASSWORD = "admin"
 _BORN_WITH = "30s"
-
-
-@contextlib.contextmanager
-def short_folder(name: str) -> Iterator[Path]:
-    """A folder that servers of other users can enter."""
-    folder = Path(tempfile.mkdtemp(prefix=f"tabard-{name}-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def code_of(page: str, name: str) -> list[tuple[str, str]]:
-    """Return language and text of the blocks of a page that have a name."""
-    found = [(language, code) for given, language, code in markdown.blocks(page) if given == name]
-    assert found, f"{page} has no block named {name}"
-    return found
 
 
 class TokenIssuer:

@@ -1,0 +1,83 @@
+"""A real Keycloak, set up as docs/identity.md says, and sidecars that exchange tokens there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.keycloak_server import Keycloak, keycloak
+
+POLICY = """package policy.desk
+
+import data.tabard.lib.credentials
+
+start contains {"code": "start", "limits": {
+	"tools": ["**"],
+	"audiences": ["orders", "bills"],
+	"scopes": ["orders:read", "orders:write", "bills:read", "orders:admin"],
+	"max_depth": 3,
+	"max_children": 5,
+}} if input.subject.id != ""
+
+delegate contains {"code": "handed"} if input.request.holder != ""
+
+grant contains {
+	"code": "read",
+	"credential": credentials.exchange("orders", ["orders:read"], 120),
+} if input.tool.name == "orders.read"
+
+grant contains {
+	"code": "write",
+	"credential": credentials.exchange("orders", ["orders:read", "orders:write"], 120),
+} if input.tool.name == "orders.write"
+
+grant contains {
+	"code": "bills",
+	"credential": credentials.exchange("bills", ["bills:read"], 120),
+} if input.tool.name == "bills.read"
+
+grant contains {
+	"code": "admin",
+	"credential": credentials.exchange("orders", ["orders:admin"], 120),
+} if input.tool.name == "orders.admin"
+
+grant contains {
+	"code": "crossed",
+	"credential": credentials.exchange("bills", ["orders:read"], 120),
+} if input.tool.name == "bills.crossed"
+"""
+
+
+@pytest.fixture(scope="session")
+def idp() -> Iterator[Keycloak]:
+    """The Keycloak of docs/identity.md."""
+    with keycloak() as server:
+        yield server
+
+
+@pytest.fixture
+def begin(start_zone, folder, idp: Keycloak):
+    """Start a zone whose sidecars exchange there; ``changes`` are those of the section."""
+
+    async def begin(changes: dict[str, Any] | None = None, **overrides: Any):
+        secret = folder / "client-secret"
+        secret.write_text(idp.secret("tabard"))
+        secret.chmod(0o600)
+        found = idp.configuration(secret)
+        # What the identity provider doesn't have: policy would be refused otherwise.
+        server = found["exchange"]["staff"] | (changes or {})
+        server = {name: value for name, value in server.items() if value is not None}
+        server["audiences"]["orders"]["scopes"].append("orders:admin")
+        server["audiences"]["bills"]["scopes"].append("orders:read")
+        sections = {"identity.issuers": found["identity"]["issuers"], "exchange.staff": server}
+        return await start_zone(policy={"desk.rego": POLICY}, overrides=sections | overrides)
+
+    return begin
+
+
+@pytest.fixture
+async def zone(begin):
+    """Two sidecars."""
+    return await begin()
