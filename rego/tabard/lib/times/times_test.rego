@@ -101,7 +101,8 @@ test_requested if {
 		not times.requested("start", "Europe/Berlin") with input as _asserted(call)
 	}
 	every moment in [
-		"14:01", "02:00", "2 pm", "14:00:07", "14:00+00:99", "2026-12-03T14:00Z", "14:00 ", "2026-13-03T14:00", 14, null, ["14:00"],
+		"14:01", "02:00", "2 pm", "14:00:07",
+		"14:00+00:99", "2026-12-03T14:00Z", "14:00 ", "2026-13-03T14:00", 14, null, ["14:00"],
 	] {
 		not times.requested("start", "Europe/Berlin") with input as _call("tomorrow at 2 pm", {"start": moment})
 	}
