@@ -36,6 +36,9 @@ def leaves(found, path=()):
         yield " ".join(path), found
 
 
+FIRST = {"log show": ["decision"], "policy words": ["statement"]}
+"""What must come before a path."""
+
 PATHS = [
     (path, option)
     for path, found in leaves(command)
@@ -57,7 +60,7 @@ def test_every_path_is_one_that_must_exist_or_is_written():
 def test_a_named_file_that_is_absent_is_an_error_of_usage(path, option, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     named = [option.opts[0], "nofile"] if option.param_type_name == "option" else ["nofile"]
-    named = ["decision", *named] if path == "log show" else named
+    named = [*FIRST.get(path, ()), *named]
     result = CliRunner().invoke(command, [*path.split(), *named])
     assert result.exit_code == exit_codes.USAGE, result.output
     assert "'nofile' doesn't exist" in result.output

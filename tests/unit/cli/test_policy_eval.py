@@ -278,7 +278,7 @@ grant contains {"code": "many"} if {
 	a + b + c < 0
 }
 """
-    items = json.dumps(list(range(50)))
+    items = json.dumps(list(range(30)))
     (one,) = explained(write(tmp_path, desk=rules), "--tool", "x", "--arg", f"items={items}")["tried"]
     assert one["failed"] == "a + b + c < 0"
 

@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.health import Health
 from tabard_sidecar.server import housekeeping
 from tabard_sidecar.state.sqlite import SQLiteStateStore
@@ -27,6 +28,7 @@ async def parts(tmp_path):
         clock_watch=SimpleNamespace(steady=lambda: True),
         health=Health(),
         log=SimpleNamespace(tidy=tidy),
+        ending=None,
     )
     await store.close()
 
@@ -96,6 +98,32 @@ async def test_nothing_is_deleted_by_a_clock_that_jumped(parts, monkeypatch):
         steady = True
         await eventually(lambda: deleted)
         assert not await used_up()
+    finally:
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+
+
+@pytest.mark.parametrize(
+    "failure", [None, NoDecision("UNAVAILABLE", "state_unavailable", "x"), RuntimeError("2 not ended")]
+)
+async def test_leases_of_killed_sidecars_are_swept_whatever_comes_of_it(parts, monkeypatch, failure):
+    """A vault that doesn't answer is told by health, and asked again."""
+    monkeypatch.setattr(housekeeping, "_SECONDS", 0.01)
+    swept = []
+
+    async def sweep():
+        swept.append(1)
+        if failure is not None:
+            raise failure
+
+    parts.ending = SimpleNamespace(sweep=sweep)
+    keeping = asyncio.create_task(housekeeping.housekeeping(parts))
+    try:
+        await eventually(lambda: len(swept) > 1)
+        told = parts.health.snapshot().components
+        reason = told["leases"].reason if "leases" in told else ""
+        assert reason == (str(failure) if isinstance(failure, RuntimeError) else "")
     finally:
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):
