@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,9 @@ from typing import Any, Final
 
 from tabard_opa._toolchain import LIBRARY
 from tabard_opa.errors import EngineError, PolicyProblem
+
+_PR_SET_TIMERSLACK: Final = 29  # linux/prctl.h
+_GO_SLACK_NS: Final = 300_000
 
 OK: Final = 0
 FAILED: Final = 1
@@ -59,6 +64,24 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 }
 
 
+@contextmanager
+def timer_slack(nanoseconds: int) -> Iterator[None]:
+    """Let threads that begin in the block, and those that they begin, wake from timed sleep that much later than asked.
+
+    Go's monitor sleeps for 20 µs again and again while something is evaluated. Linux makes 70 of them, and 320 with this
+    slack. What it watches over takes 10 ms. Does nothing elsewhere.
+    """
+    control = getattr(ctypes.CDLL(None), "prctl", None)
+    if control is None:
+        yield
+        return
+    control(_PR_SET_TIMERSLACK, ctypes.c_ulong(nanoseconds), 0, 0, 0)
+    try:
+        yield
+    finally:
+        control(_PR_SET_TIMERSLACK, ctypes.c_ulong(0), 0, 0, 0)  # the thread's own again
+
+
 class Library:
     """The library, loaded twice: ``held`` keeps the GIL during a call, ``free`` releases it.
 
@@ -67,8 +90,9 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
-        self.held: Any = ctypes.PyDLL(str(path))
-        self.free: Any = ctypes.CDLL(str(path))
+        with timer_slack(_GO_SLACK_NS):
+            self.held: Any = ctypes.PyDLL(str(path))
+            self.free: Any = ctypes.CDLL(str(path))
         for name, (result, arguments) in _SIGNATURES.items():
             for loaded in (self.held, self.free):
                 function = getattr(loaded, name)

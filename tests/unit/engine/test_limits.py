@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
 import pytest
 from tabard_opa import Engine, EvaluationError, ForkedError
+from tabard_opa._library import timer_slack
 
 from tests.support.waiting import eventually
+
+PR_GET_TIMERSLACK = 30  # linux/prctl.h
 
 MODULE = {
     "a.rego": """package a
@@ -255,3 +260,14 @@ async def test_policy_that_is_dropped_is_freed(engine):
 
 def _compile_with(engine, data):
     engine.compile(MODULE, data, entrypoints=NAMES)
+
+
+def test_threads_of_the_library_wake_late_and_others_as_before():
+    """Only what begins while the library is loaded sleeps with more slack."""
+    own, found = ctypes.CDLL(None), []
+    before = own.prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)
+    with timer_slack(300_000):
+        begun = threading.Thread(target=lambda: found.append(own.prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)))
+        begun.start()
+        begun.join()
+    assert (found, own.prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)) == ([300_000], before)
