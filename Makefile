@@ -248,7 +248,7 @@ wheels-aarch64: $(WHEELS) ## The wheels of engine and opa for aarch64 as well, c
 	done
 
 .PHONY: bench
-bench: .venv/.synced-bench ## Measure; ONLY=name for one benchmark. Writes bench/results/
+bench: .venv/.synced-bench .venv/.synced-integration ## Measure; ONLY=name for one benchmark. Writes bench/results/
 	@$(RUN)python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: bench-versions

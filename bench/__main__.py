@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-BENCHMARKS = ("engine", "authorize", "state", "health")
+BENCHMARKS = ("engine", "authorize", "state", "health", "credentials")
 
 
 def main() -> int:

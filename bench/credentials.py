@@ -1,0 +1,362 @@
+"""Measures credentials of a real Vault and PostgreSQL: their price beside others, and how fast the kill switch works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import hvac
+import psycopg
+import tabard
+from tabard import handles
+
+from bench.harness import Figure, compare, kept_bytecode, percentile, publish
+from testbed.world import ISSUER, PERSON, World, spiffe_id
+from tests.support.vault_server import (
+    PostgresServer,
+    TokenIssuer,
+    VaultServer,
+    dev_vault,
+    postgres_server,
+)
+
+AGENT = "orchestrator"
+SUB_AGENTS = 200
+LEASES = 500
+MAX_CONNECTIONS = 16
+POLICY = """package policy.last_mile
+
+import data.tabard.lib.credentials
+
+start contains {"code": "a_task", "limits": {
+	"tools": ["*"],
+	"max_depth": 2,
+	"max_children": 200,
+	"audiences": ["postgres://orders", "https://orders.example"],
+}} if input.operation == "start_task"
+
+grant contains {
+	"code": "signed",
+	"credential": credentials.jwt("https://orders.example", [], 300),
+} if input.tool.name == "orders.signed"
+
+grant contains {
+	"code": "held",
+	"credential": credentials.vault("held", "postgres://orders", 300),
+} if input.tool.name == "orders.held"
+
+grant contains {
+	"code": "fresh",
+	"credential": credentials.vault("fresh", "postgres://orders", 300),
+} if input.tool.name == "orders.fresh"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    blocks: int
+    held_calls: int
+    first_calls: int
+    rounds: int
+    commands: int
+    leases: int
+    sub_agents: int
+
+
+FULL = Size(
+    blocks=20,
+    held_calls=100,
+    first_calls=10,
+    rounds=100,
+    commands=10,
+    leases=LEASES,
+    sub_agents=SUB_AGENTS,
+)
+QUICK = Size(blocks=2, held_calls=5, first_calls=3, rounds=3, commands=1, leases=20, sub_agents=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is measured: a sidecar, its vault, its database."""
+
+    world: World
+    vault: VaultServer
+    postgres: PostgresServer
+    tokens: TokenIssuer
+
+    @property
+    def address(self) -> str:
+        """Where the agent asks."""
+        return self.world.sidecars[AGENT].address
+
+    def task(self, client: tabard.Client) -> tabard.Task:
+        """Start a person's task."""
+        return client.start_task(
+            self.world.issuer.access_token(PERSON),
+            intent_token=self.world.intent("refunds", "Read the orders."),
+        )
+
+    def revoke(self, task_id: str) -> None:
+        """Run ``tabard revoke task``, as an operator would."""
+        command = [sys.executable, *self.world.program, "revoke", "task", task_id]
+        operator = self.world.sidecars[AGENT].operator
+        subprocess.run([*command, "--operator", operator], check=True, capture_output=True)
+
+
+def run(*, quick: bool) -> bool:
+    """Run every measurement and tell whether every goal is met."""
+    size = QUICK if quick else FULL
+    with kept_bytecode(), _place() as place, tabard.connect(place.address) as client:
+        figures = [
+            *_held(place, client, size),
+            *_first(place, client, size),
+            *_one_killed(place, client, size),
+            *_many_killed(place, size),
+            *_sub_agents(place, size),
+        ]
+    return True if quick else publish("credentials", figures)
+
+
+@contextmanager
+def _place() -> Iterator[Place]:
+    folder = Path(tempfile.mkdtemp(prefix="tbb", dir="/tmp"))
+    tokens, loop = TokenIssuer(), asyncio.new_event_loop()
+    with postgres_server() as postgres, dev_vault() as vault:
+        vault.set_up(tokens, postgres)
+        world = World(
+            folder, workloads=(AGENT,), policy={"last_mile.rego": POLICY}, overrides=_settings(folder, vault)
+        )
+        (folder / "token").write_text(tokens.token("tabard-vault", seconds=7200))
+        try:
+            world.prepare()
+            loop.run_until_complete(world.start())
+            yield Place(world, vault, postgres, tokens)
+        finally:
+            loop.run_until_complete(world.stop())
+            loop.close()
+            tokens.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settings(folder: Path, vault: VaultServer) -> Mapping[str, object]:
+    orders = {"engine": "database", "name": "orders-read", "audiences": ["postgres://orders"]}
+    section = {
+        "address": vault.address,
+        "auth": {"method": "jwt", "role": "tabard", "token_file": str(folder / "token")},
+        "max_connections": MAX_CONNECTIONS,
+        "timeout_seconds": 30,
+        "roles": {"held": orders, "fresh": orders | {"reuse": False}},
+    }
+    # A copy without shared parts, which would become anchors.
+    return {"vault.main": json.loads(json.dumps(section)), "limits.max_in_flight": 512}
+
+
+def _caller(task: tabard.Task, tool: str) -> Callable[[], tabard.Decision]:
+    number = 0
+
+    def call() -> tabard.Decision:
+        nonlocal number
+        number += 1
+        return task.authorize(tool, {"n": number})
+
+    return call
+
+
+def _held(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
+    """Compare a credential that is held with a signed one."""
+    task = place.task(client)
+    held, signed = _caller(task, "orders.held"), _caller(task, "orders.signed")
+    first = held().credential
+    while held().credential.credential_id != first.credential_id:
+        first = held().credential
+    found = compare(held, signed, blocks=size.blocks, calls=size.held_calls)
+    yield Figure("held vault credential over jwt", found.ratio, "x", "<= 1.2", found.spread)
+    yield Figure("p50 of a held vault credential", percentile(found.first, 0.5) * 1e3, "ms")
+    yield Figure("p99 of a held vault credential", percentile(found.first, 0.99) * 1e3, "ms")
+    yield Figure("p50 of a jwt", percentile(found.second, 0.5) * 1e3, "ms")
+    task.end()
+
+
+def _first(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
+    """Compare a new login of the database with the same three requests to Vault, made by hvac alone.
+
+    The sidecar makes the third, which extends the token, when its answer has left.
+    """
+    task = place.task(client)
+    own = place.vault.login(place.tokens.token("tabard-vault", seconds=7200))
+    name = handles.login_handle(issuer=ISSUER, subject=PERSON, task_id="bench", agent_id=spiffe_id(AGENT))
+    body = {"ttl": "30s", "renewable": True, "display_name": name, "meta": {"tabard_task": "bench"}}
+    child = hvac.Client(url=place.vault.address, session=own.session)
+    inside: list[float] = []
+
+    def alone() -> None:
+        answer = own.adapter.post("/v1/auth/token/create/tabard", json=body)
+        child.token = answer["auth"]["client_token"]
+        began = time.perf_counter()
+        child.read("database/creds/orders-read")
+        inside.append(time.perf_counter() - began)
+        child.auth.token.renew_self(increment="300s")
+
+    found = compare(_caller(task, "orders.fresh"), alone, blocks=size.blocks, calls=size.first_calls)
+    yield Figure("new database login over hvac alone", found.ratio, "x", "<= 1.3", found.spread)
+    for of, taken in (
+        ("of a new database login", found.first),
+        ("of the three requests by hvac alone", found.second),
+        ("of Vault's database engine alone", inside),
+    ):
+        yield Figure(f"p50 {of}", percentile(taken, 0.5) * 1e3, "ms")
+        yield Figure(f"p99 {of}", percentile(taken, 0.99) * 1e3, "ms")
+    task.end()
+
+
+def _refused_after(place: Place, login: Mapping[str, str], revoke: Callable[[], None]) -> float:
+    """Return how long after ``revoke`` was called the database refuses a login, in seconds."""
+    place.postgres.connect(login).close()
+    command = threading.Thread(target=revoke)
+    began = time.perf_counter()
+    command.start()
+    while not place.postgres.refuses(login):
+        pass
+    taken = time.perf_counter() - began
+    command.join()
+    return taken
+
+
+def _one_killed(place: Place, client: tabard.Client, size: Size) -> Iterator[Figure]:
+    """Measure how long one login works after its task was ended or revoked."""
+    ended, revoked = [], []
+    for number in range(size.rounds + size.commands):
+        task = place.task(client)
+        login = task.authorize("orders.fresh", {}).credential.fields
+        if number < size.rounds:
+            ended.append(_refused_after(place, login, task.end))
+        else:
+            task_id = task.get().task_id
+            revoked.append(_refused_after(place, login, lambda task_id=task_id: place.revoke(task_id)))
+    yield Figure("p50 from EndTask to a refused login", percentile(ended, 0.5) * 1e3, "ms")
+    yield Figure("p99 from EndTask to a refused login", percentile(ended, 0.99) * 1e3, "ms", "<= 1000")
+    yield Figure("p50 from `tabard revoke` to a refused login", percentile(revoked, 0.5) * 1e3, "ms")
+    yield Figure(
+        "p99 from `tabard revoke` to a refused login", percentile(revoked, 0.99) * 1e3, "ms", "<= 1000"
+    )
+
+
+def _many_killed(place: Place, size: Size) -> Iterator[Figure]:
+    """Measure how long each of many logins of one task exists after `tabard revoke task`."""
+    task_id, names = asyncio.run(_obtain(place, size.leases))
+    command = threading.Thread(target=place.revoke, args=(task_id,))
+    began = time.perf_counter()
+    command.start()
+    taken: list[float] = []
+    with place.postgres.admin() as admin:
+        while len(taken) < size.leases:
+            taken += [time.perf_counter() - began] * (size.leases - len(taken) - _existing(admin, names))
+            time.sleep(0.005)
+    command.join()
+    yield Figure(f"p50 of {size.leases} logins revoked at once", percentile(taken, 0.5) * 1e3, "ms")
+    yield Figure(f"p99 of {size.leases} logins revoked at once", percentile(taken, 0.99) * 1e3, "ms")
+
+
+def _existing(admin: psycopg.Connection, names: Sequence[str]) -> int:
+    """Count the logins that the database would still let in."""
+    row = admin.execute(
+        "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND rolname = ANY(%s)", [list(names)]
+    ).fetchone()
+    return int(row[0])
+
+
+async def _obtain(place: Place, number: int) -> tuple[str, list[str]]:
+    """Start a task and obtain logins for it; return its id and their names."""
+    async with tabard.aio.connect(place.address, timeout_seconds=60) as client:
+        task = await client.start_task(
+            place.world.issuer.access_token(PERSON),
+            intent_token=place.world.intent("refunds", "Read the orders."),
+        )
+        names: list[str] = []
+        while len(names) < number:
+            part = range(min(50, number - len(names)))
+            found = await asyncio.gather(*(task.authorize("orders.fresh", {"n": n}) for n in part))
+            names += [one.credential.fields["username"] for one in found]
+        await asyncio.sleep(2)
+        return (await task.get()).task_id, names
+
+
+def _sub_agents(place: Place, size: Size) -> Iterator[Figure]:
+    """Let many sub-agents of one task ask for a login at once."""
+    most, over = 0, threading.Event()
+
+    def count() -> None:
+        nonlocal most
+        while not over.wait(0.002):
+            most = max(most, _connections(place))
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    taken = asyncio.run(_ask_at_once(place, size.sub_agents))
+    over.set()
+    counting.join()
+    failed = size.sub_agents - len(taken)
+    yield Figure(f"failed of {size.sub_agents} sub-agents at once", failed, "calls", "<= 0")
+    yield Figure(f"p50 of {size.sub_agents} sub-agents at once", percentile(taken, 0.5), "s")
+    yield Figure(f"p99 of {size.sub_agents} sub-agents at once", percentile(taken, 0.99), "s")
+    yield Figure(
+        "most connections of the sidecar at Vault meanwhile", most, "connections", f"<= {MAX_CONNECTIONS}"
+    )
+
+
+async def _ask_at_once(place: Place, number: int) -> list[float]:
+    """Return how long each call took that got a login."""
+    taken: list[float] = []
+
+    async def ask(agent: tabard.aio.Task) -> None:
+        began = time.perf_counter()
+        decision = await agent.authorize("orders.fresh", {})
+        if decision.credential.fields["username"]:
+            taken.append(time.perf_counter() - began)
+
+    async with tabard.aio.connect(place.address, timeout_seconds=60) as client:
+        task = await client.start_task(
+            place.world.issuer.access_token(PERSON),
+            intent_token=place.world.intent("refunds", "Read the orders."),
+        )
+        agents = [task.branch(f"reader-{n}") for n in range(number)]
+        failed = [
+            error
+            for error in await asyncio.gather(*map(ask, agents), return_exceptions=True)
+            if error is not None
+        ]
+        await task.end()
+    if not taken:
+        raise failed[0]
+    return taken
+
+
+def _connections(place: Place) -> int:
+    """Count the connections of the sidecar's process to Vault."""
+    process = place.world.sidecars[AGENT].process
+    if process is None:
+        raise RuntimeError("the sidecar has no process")
+    inodes = set()
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue  # closed meanwhile
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    port = f":{urlsplit(place.vault.address).port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return sum(row[2].endswith(port) and row[9] in inodes for row in rows)
