@@ -216,6 +216,14 @@ class Obligation:
     properties: Mapping[str, Any]
 
 
+class Delivery(StrEnum):
+    """Who gets a credential."""
+
+    AGENT = "agent"
+    EDGE = "edge"
+    """Only an edge inside the sidecar, which makes the call for the agent."""
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialTemplate:
     """The credential that policy offers, before it is clamped to the grant.
@@ -229,6 +237,7 @@ class CredentialTemplate:
     ttl_seconds: float | None = None
     role: str = ""
     uses: int = 0
+    delivery: Delivery = Delivery.AGENT
 
 
 @dataclass(frozen=True, slots=True)

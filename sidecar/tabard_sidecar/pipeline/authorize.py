@@ -16,7 +16,15 @@ from typing import NamedTuple
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
-from tabard_sidecar.model import Agent, Ask, Decision, Operation, PendingApproval, PolicyDecision, ToolCall
+from tabard_sidecar.model import (
+    Agent,
+    Ask,
+    Decision,
+    Operation,
+    PendingApproval,
+    PolicyDecision,
+    ToolCall,
+)
 from tabard_sidecar.pipeline.idempotency import request_key
 from tabard_sidecar.pipeline.issuing import PendingCredential
 from tabard_sidecar.pipeline.recorder import Answer, DecisionRecorder, asked_json, unread
@@ -90,7 +98,8 @@ class Authorizer:
             decide = partial(self._decide, call, reader, state, recorder)
             if not request.request_id:
                 return await decide()
-            key = request_key("authorize", agent.id, grant.digest, request.request_id)
+            # What an edge got isn't repeated to an agent.
+            key = request_key(f"authorize-{request.delivery}", agent.id, grant.digest, request.request_id)
 
             async def decide_for_good() -> Answer:
                 return recorder.keeps(await decide())
@@ -174,7 +183,7 @@ class Authorizer:
                 raise Refused("scope_not_granted", "scopes were asked for and policy grants no credential")
             return None
         return self._stages.issuance.prepare(
-            call.agent, call.grant, call.tool, template, scopes, recorder.decision_id, labels=state.labels
+            call, template, scopes, recorder.decision_id, labels=state.labels
         )
 
     async def _allow(self, proposal: _Proposal, recorder: DecisionRecorder) -> Decision:

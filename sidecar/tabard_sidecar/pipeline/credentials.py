@@ -165,9 +165,7 @@ class Credentials:
         if not decision.allowed:
             return recorder.deny(*decision.denials)
         template = replace(_still_granted(old, fresh), ttl_seconds=decision.ttl_seconds)
-        pending = stages.issuance.prepare(
-            call.agent, call.grant, call.tool, template, (), recorder.decision_id, old.credential_id
-        )
+        pending = stages.issuance.prepare(call, template, (), recorder.decision_id, old.credential_id)
         reserved = await reserve(stages, call, state, fresh, pending, recorder)
         if reserved.state is ReserveState.CHANGED:
             return None

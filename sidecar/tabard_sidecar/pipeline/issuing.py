@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Sequence
 
 from tabard_sidecar.credentials import Issuers
-from tabard_sidecar.grants import IndexedGrant, clamp_credential
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.grants import clamp_credential
 from tabard_sidecar.interfaces import Clock, CredentialIssuer, Observer, Withdrawal
 from tabard_sidecar.model import (
-    Agent,
     CredentialRequest,
     CredentialTemplate,
+    Delivery,
     IssuedCredential,
-    ToolCall,
 )
 from tabard_sidecar.pipeline.recorder import DecisionRecorder
+from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.util.ids import new_id
 
 MOST_ISSUE_SECONDS = 60.0
@@ -106,9 +107,7 @@ class CredentialIssuance:
 
     def prepare(  # noqa: PLR0913, PLR0917 - one argument per part of a credential request
         self,
-        agent: Agent,
-        grant: IndexedGrant,
-        call: ToolCall,
+        call: VerifiedCall,
         template: CredentialTemplate,
         scopes: Sequence[str],
         decision_id: str,
@@ -120,10 +119,14 @@ class CredentialIssuance:
         ``labels`` are those that policy saw. The new id belongs to the line of the credential ``renews``, if it replaces one.
 
         Raises:
-            Refused: the audience or a scope isn't granted, or no issuer of that kind is configured.
+            Refused: the audience or a scope isn't granted, no issuer of that kind is configured, or only an edge gets it.
         """
+        if template.delivery is Delivery.EDGE and call.request.delivery is not Delivery.EDGE:
+            raise Refused(
+                "edge_required", f"policy lets only an edge have the credential for {template.audience!a}"
+            )
         now = self._clock()
-        audience, granted, expires_at = clamp_credential(grant, template, scopes, now)
+        audience, granted, expires_at = clamp_credential(call.grant, template, scopes, now)
         return PendingCredential(
             self._issuers,
             CredentialRequest(
@@ -136,9 +139,9 @@ class CredentialIssuance:
                 expires_at=expires_at,
                 uses=template.uses,
                 role=template.role,
-                agent=agent,
-                grant=grant,
-                call=call,
+                agent=call.agent,
+                grant=call.grant,
+                call=call.tool,
                 labels=labels,
             ),
         )

@@ -10,14 +10,15 @@ from tabard.caveats import Limits
 
 from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import LeasedPolicy, ToolSpec
-from tabard_sidecar.model import Agent, MetApproval, ToolCall
+from tabard_sidecar.model import Agent, Delivery, MetApproval, ToolCall
 
 
 class AuthorizeRequest(NamedTuple):
     """Asks for one tool call. Its JSON is read after the grant was verified (:mod:`tabard_sidecar.pipeline.reading`).
 
     ``context_json`` is what the caller asserts. ``body_digest`` returns the SHA-256 of everything but the request_id, so
-    that a retry with another body is noticed.
+    that a retry with another body is noticed. ``delivery`` is set by :class:`~tabard_sidecar.pipeline.edges.EdgeAuthorizer`
+    alone: nothing that an agent sends becomes it.
     """
 
     grant: str
@@ -29,6 +30,7 @@ class AuthorizeRequest(NamedTuple):
     discharges: tuple[str, ...] = ()
     request_id: str = ""
     body_digest: Callable[[], bytes] = bytes
+    delivery: Delivery = Delivery.AGENT
 
 
 class VerifiedCall(NamedTuple):

@@ -10,7 +10,15 @@ from functools import cache
 from tabard.caveats import CaveatError, Limits, limits_from_json
 
 from tabard_sidecar.facts import FactKind, FactScope, Notes, stated_facts
-from tabard_sidecar.model import Ask, CredentialTemplate, Obligation, Operation, PolicyDecision, Reason
+from tabard_sidecar.model import (
+    Ask,
+    CredentialTemplate,
+    Delivery,
+    Obligation,
+    Operation,
+    PolicyDecision,
+    Reason,
+)
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.schema import Check, compile_schema
@@ -284,7 +292,14 @@ def _narrowest(credentials: list[Mapping[str, Json]], uses: int) -> CredentialTe
         ttl_seconds=_least(credential.get("ttl_seconds") for credential in credentials),
         role=first.get("role", ""),
         uses=uses,
+        delivery=_delivery(credentials),
     )
+
+
+def _delivery(credentials: Iterable[Mapping[str, Json]]) -> Delivery:
+    """Return who gets the credential: only an edge, if one of the grants says so."""
+    kept = any(credential.get("delivery") == Delivery.EDGE for credential in credentials)
+    return Delivery.EDGE if kept else Delivery.AGENT
 
 
 def _least(values: Iterable[Json]) -> float | None:

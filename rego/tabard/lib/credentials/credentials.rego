@@ -28,6 +28,12 @@ vault(role, audience, ttl) := {"audience": audience, "kind": "vault", "role": ro
 
 # METADATA
 # description: |
+#   The same `credential`, but the agent never gets it: an edge inside the sidecar makes the call with it. A call that the
+#   agent asks for on its own socket is denied (`edge_required`), before anything is charged or issued.
+at_edge(credential) := object.union(credential, {"delivery": "edge"})
+
+# METADATA
+# description: |
 #   A token that the organisation's identity provider issues in exchange for the person's own (RFC 8693), with these
 #   `scopes`, for the backend `audience`, a name of the sidecar's configuration. The agent gets it for at most `ttl`
 #   seconds; the token itself lasts as long as the identity provider says.

@@ -16,6 +16,11 @@ test_once_is_the_same_jwt_for_one_use if {
 	credentials.once("https://notes.internal", ["notes:write"], 30) == object.union(reusable, {"single_use": true})
 }
 
+test_at_edge_is_the_same_for_an_edge if {
+	given := credentials.vault("orders-read", "postgres://orders", 300)
+	credentials.at_edge(given) == object.union(given, {"delivery": "edge"})
+}
+
 test_vault if {
 	credentials.vault("orders-read", "postgres://orders", 300) == {
 		"audience": "postgres://orders",

@@ -39,6 +39,7 @@ class ExpectedCredential(Keys):
         default=None, description="How often the backend accepts it; 0 if any number of times."
     )
     role: str | None = Field(default=None, description="Role at the issuer.")
+    delivery: str | None = Field(default=None, description="Who gets it: agent, or edge.")
 
     @model_validator(mode="after")
     def _require_one(self) -> Self:

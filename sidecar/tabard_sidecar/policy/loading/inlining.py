@@ -110,7 +110,7 @@ class _Inliner:
             return term
         returned = self.inline(called.value, called.module, depth - 1)
         replacements = dict(zip(called.parameters, arguments, strict=True))
-        return self._substitute(returned, replacements, term.get("location"))
+        return _united(self._substitute(returned, replacements, term.get("location")))
 
     def _substitute(self, term: Node, replacements: Mapping[str, Node], location: Json) -> Node:
         """Return ``term`` with parameters replaced by arguments.
@@ -141,6 +141,19 @@ class _Inliner:
         self._left -= 1
         if self._left < 0:
             raise _TooLargeError
+
+
+def _united(term: Node) -> Node:
+    """Return the object that ``object.union`` makes of two that are written out and share no key; else the term itself."""
+    value: Json = term.get("value")
+    if term.get("type") != "call" or [part.get("value") for part in value[0]["value"]] != ["object", "union"]:
+        return term
+    sides = value[1:]
+    if any(side.get("type") != "object" for side in sides):
+        return term
+    pairs = [pair for side in sides for pair in side["value"]]
+    names = [key.get("value") for key, _ in pairs if key.get("type") == "string"]
+    return {**term, "type": "object", "value": pairs} if len(set(names)) == len(pairs) else term
 
 
 def _callee(called: Node, module: Node) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tabard_sidecar.policy.loading.bounds import Fields, Fits, Listed, Many, SetValue, Shape, Values
+from tabard_sidecar.policy.loading.bounds import ANY, Fields, Fits, Listed, Many, SetValue, Shape, Values
 from tabard_sidecar.policy.loading.shapes import is_literal, items_of, kinds, union
 from tabard_sidecar.policy.values import Json
 
@@ -59,7 +59,12 @@ def _fields(shape: Shape) -> dict[str, Shape] | None:
 
 
 def merged(left: Shape, right: Shape) -> Shape | None:
-    """Return the bound of two objects of data or of the input that are joined; a key may come from either."""
+    """Return the bound of two joined objects of data or of the input, or that rules write out; a key may come from either."""
+    written, more = _fields(left), _fields(right)
+    if written is not None and more is not None and isinstance(left, Fields | Values):
+        # Objects under a key of both are joined in turn.
+        shared = dict.fromkeys(written.keys() & more.keys(), ANY)
+        return Fields(written | more | shared, left.origin)
     data = all(isinstance(side, Values) and side.origin is None for side in (left, right))
     return union((left, right)) if data or all(isinstance(side, Fits) for side in (left, right)) else None
 

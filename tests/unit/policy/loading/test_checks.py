@@ -73,6 +73,10 @@ IMPORT = "package policy.demo\n\nimport data.tabard.lib.credentials\n\n"
     ("element", "path"),
     [
         ('{"code": "ok", "credential": credentials.jwt("a", "read", 60)}', "credential.scopes"),
+        (
+            '{"code": "ok", "credential": credentials.at_edge(credentials.jwt("a", "read", 60))}',
+            "credential.scopes",
+        ),
         ('{"code": "ok", "credential": credentials.once("a", ["read"], 0)}', "credential.ttl_seconds"),
         ('{"code": input.agent.id, "credential": credentials.once("", [input.agent.id], 9)}', "credential.audience"),
         ('{"code": "ok", "credential": _for(["read"])}', "credential.scopes.0"),

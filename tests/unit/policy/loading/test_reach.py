@@ -558,6 +558,7 @@ def vault_problems(engine, credential, *, offers=VAULT):
     [
         'credentials.vault("orders", "db", 60)',
         'credentials.vault("weather", "api", 60)',
+        'credentials.at_edge(credentials.vault("weather", "api", 60))',
         '{"kind": "vault", "role": "orders", "audience": "db"}',
         'credentials.vault(input.tool.arguments.role, "db", 60)',
         'credentials.vault("orders", input.tool.arguments.audience, 60)',
@@ -572,6 +573,8 @@ def test_roles_of_a_vault_that_are_configured(engine, credential):
     ("credential", "code"),
     [
         ('credentials.vault("order", "db", 60)', "credential_role_unknown"),
+        ('credentials.at_edge(credentials.vault("order", "db", 60))', "credential_role_unknown"),
+        ('credentials.at_edge(credentials.vault("orders", "api", 60))', "credential_audience_unknown"),
         ('{"kind": "vault", "role": "order", "audience": "db"}', "credential_role_unknown"),
         ('credentials.vault("orders", "api", 60)', "credential_audience_unknown"),
         ('credentials.vault("weather", "db", 60)', "credential_audience_unknown"),
