@@ -52,7 +52,7 @@ from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.clock_watch import ClockWatch
 
 if TYPE_CHECKING:
-    from tabard_sidecar.credentials.exchange import ExchangeIssuer
+    from tabard_sidecar.credentials.exchange import ExchangeEnding, ExchangeIssuer
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.credentials.vault import LeaseEnding, VaultIssuer
 
@@ -107,6 +107,7 @@ class Parts:
         self.ending = _ending(self.vaults, self.state, clock)
         self.kept_tokens = _kept_tokens(settings, self.state, self.keyring)
         self.exchanges = self._exchanges()
+        endings = [ending for ending in (self.ending, self._exchange_ending()) if ending is not None]
         self.revoking = build_revocation(
             settings.revocation,
             self.state,
@@ -114,10 +115,10 @@ class Parts:
             max_task_seconds=settings.limits.max_task_seconds,
             report=_reporter(self.health.component("revocation")),
             steady=self.clock_watch.steady,
-            hooks=() if self.ending is None else (self.ending,),
+            hooks=endings,
         )
-        if self.ending is not None:
-            self.revoking.subscribe(self.ending.take)
+        for ending in endings:
+            self.revoking.subscribe(ending.take)
         self.revoking.subscribe(pruner(self.grants.forget))
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
         self.task_cache = TaskStateCache()
@@ -154,10 +155,19 @@ class Parts:
             self.settings.exchange,
             self.kept_tokens,
             self.identity.subjects,
+            targets=lease_targets,
             clock=self.clock,
             allow_http=self.settings.insecure.allow_http,
             report=_reporter(self.health.component("exchange")),
         )
+
+    def _exchange_ending(self) -> ExchangeEnding | None:
+        """Build what revokes exchanged tokens; ``None`` if nothing exchanges any."""
+        if self.exchanges is None:
+            return None
+        from tabard_sidecar.credentials.exchange import ExchangeEnding  # noqa: PLC0415 - only for who uses it
+
+        return ExchangeEnding(self.exchanges, clock=self.clock)
 
     def _approvals(self) -> ApprovalParts:
         return build_approvals(

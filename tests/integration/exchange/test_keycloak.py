@@ -147,11 +147,20 @@ async def test_an_expired_token_is_not_presented_any_more(zone, idp):
     assert (await refusal(task)).code == "subject_token_expired"
 
 
-async def test_the_end_of_the_task_deletes_the_persons_token(zone, idp):
-    task = await started(zone, idp)
-    assert kept(zone) == 1
+async def test_the_end_of_the_task_deletes_the_persons_token_and_revokes_what_it_got(zone, idp):
+    """Another task of the same session keeps its own."""
+    session = idp.sign_in("alice")
+    task, other = await started(zone, idp, session=session), await started(zone, idp)
+    assert kept(zone) == 2
+    ended = (await task.authorize("orders.read")).credential.value
+    stays = (await other.authorize("orders.read")).credential.value
+    assert await asyncio.to_thread(idp.active, ended)
     await task.end()
-    assert kept(zone) == 0
+    assert kept(zone) == 1
+    began = time.monotonic()
+    while await asyncio.to_thread(idp.active, ended):
+        assert time.monotonic() - began < 10
+    assert await asyncio.to_thread(idp.active, stays)
 
 
 async def test_no_token_is_logged_or_stored_in_the_clear(zone, idp):

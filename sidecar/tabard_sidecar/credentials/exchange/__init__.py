@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from tabard_sidecar.util.late import late_names
 
 if TYPE_CHECKING:
+    from tabard_sidecar.credentials.exchange.ending import ExchangeEnding
     from tabard_sidecar.credentials.exchange.issuer import ExchangeIssuer, build_exchanges
 
-__all__ = ["ExchangeIssuer", "build_exchanges"]
+__all__ = ["ExchangeEnding", "ExchangeIssuer", "build_exchanges"]
 
-__getattr__ = late_names(__name__, {"ExchangeIssuer": "issuer", "build_exchanges": "issuer"})
+__getattr__ = late_names(
+    __name__, {"ExchangeEnding": "ending", "ExchangeIssuer": "issuer", "build_exchanges": "issuer"}
+)

@@ -72,8 +72,8 @@ class ExchangeConfig(BaseModel):
     )
     revocation_endpoint: Endpoint | None = Field(
         default=None,
-        description="URL of the revocation endpoint (RFC 7009). With it a token whose answer isn't given is ended at once; "
-        "otherwise it ends by itself.",
+        description="URL of the revocation endpoint (RFC 7009). With it a token ends when its task, workload or person is "
+        "revoked, and if its answer isn't given; otherwise it ends by itself.",
     )
     ca_file: Path | None = Field(
         default=None, description="CA certificates (PEM) to trust instead of the system's."

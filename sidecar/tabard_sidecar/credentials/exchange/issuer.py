@@ -18,9 +18,12 @@ from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
 from tabard_sidecar.credentials.exchange.replies import issued_token
 from tabard_sidecar.credentials.exchange.server import ExchangeServer, revoked
 from tabard_sidecar.credentials.held import HeldCredentials
+from tabard_sidecar.credentials.revoked import REVOKED_CODES, ended_by
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
+from tabard_sidecar.state.leases import LeaseTarget
+from tabard_sidecar.util.fifo import FifoDict
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -31,8 +34,14 @@ if TYPE_CHECKING:
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.model import Introspection
+    from tabard_sidecar.reasons import ReasonCode
+    from tabard_sidecar.state import Revocation
 
+_MOST_GIVEN = 4096
+_AT_ONCE = 16
 _log = logging.getLogger(__name__)
+
+Targets = Callable[[CredentialRequest], frozenset[LeaseTarget]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +52,31 @@ class _Target:
 
 @dataclass(slots=True, eq=False)
 class _Exchange:
-    """One credential that is being obtained, until its answer leaves or is withdrawn.
+    """One credential that is being obtained, or was given.
 
     Attributes:
         request: the call's request.
         server: who is asked.
+        targets: what ends it when revoked.
         asked: whether it may have issued a token.
         token: the token, once it is known, acceptable or not.
         issued: the credential, once it is there.
-        doomed: never set; see :class:`~tabard_sidecar.credentials.held.Live`.
+        ends_at: when the token ends by itself.
+        doomed: why it may not be given any more.
     """
 
     request: CredentialRequest
     server: ExchangeServer
+    targets: frozenset[LeaseTarget]
     asked: bool = False
     token: str = field(default="", repr=False)
     issued: IssuedCredential | None = None
-    doomed: None = None
+    ends_at: float = 0.0
+    doomed: ReasonCode | None = None
+
+    def ended_by(self, revocation: Revocation) -> bool:
+        """Tell whether a revocation ends it."""
+        return ended_by(revocation, self.request, self.targets)
 
 
 class ExchangeIssuer:
@@ -69,16 +86,18 @@ class ExchangeIssuer:
         servers: the configured identity providers.
         tokens: the people's tokens.
         issued: verifies what comes back.
+        targets: tells what ends a credential when revoked.
         clock: time in seconds since the epoch.
         report: called with the present problem of the servers, or the empty string.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is another part of the sidecar
         self,
         servers: Mapping[str, ExchangeServer],
         tokens: KeptSubjectTokens,
         issued: IssuedTokens,
         *,
+        targets: Targets,
         clock: Clock,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -90,10 +109,13 @@ class ExchangeIssuer:
         self.servers = servers
         self._tokens = tokens
         self._issued = issued
+        self._targets_of = targets
         self._clock = clock
         self._report = report
         self._problems: dict[str, str] = {}
         self._running: dict[str, _Exchange] = {}
+        # Those that can be revoked. The oldest end by themselves if there are too many.
+        self._given: FifoDict[str, _Exchange] = FifoDict(_MOST_GIVEN)
         self._background: set[asyncio.Task[None]] = set()
         self.held: HeldCredentials[_Exchange] = HeldCredentials()
 
@@ -120,7 +142,9 @@ class ExchangeIssuer:
             Refused: no such audience or scope is configured, the person's token is gone, or the identity provider denies.
         """
         target = self._target(request)
-        exchange = self._running[request.credential_id] = _Exchange(request, target.server)
+        exchange = self._running[request.credential_id] = _Exchange(
+            request, target.server, self._targets_of(request)
+        )
         try:
             exchange.issued = await self._exchanged(target, exchange)
         except ExchangeFault as fault:
@@ -132,11 +156,13 @@ class ExchangeIssuer:
         return exchange.issued
 
     def commit(self, request: CredentialRequest) -> None:
-        """Hold the token for further calls, since its answer leaves."""
+        """Hold the token for further calls, and to be revoked, since its answer leaves."""
         exchange = self._running.pop(request.credential_id, None)
-        if exchange is None or exchange.issued is None or request.uses:
+        if exchange is None or exchange.issued is None:
             return
-        if self._target(request).config.reuse:
+        if exchange.server.config.revocation_endpoint is not None:
+            self._given[request.credential_id] = exchange
+        if self._target(request).config.reuse and not request.uses and exchange.doomed is None:
             self.held.keep(exchange.issued, exchange)
 
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:
@@ -155,6 +181,30 @@ class ExchangeIssuer:
             Refused: always.
         """
         raise Refused("credential_invalid", "a credential of kind exchange isn't described by this sidecar")
+
+    def doom(self, revocation: Revocation) -> None:
+        """Give no token any more that a revocation ends."""
+        for exchange in (*self._running.values(), *self._given.values()):
+            if exchange.ended_by(revocation):
+                exchange.doomed = REVOKED_CODES[revocation.kind]
+        self.held.drop(lambda exchange: exchange.doomed is not None or exchange.ended_by(revocation))
+
+    async def end(self, revocation: Revocation) -> int:
+        """Revoke the tokens that were given and that a revocation ends; return how many couldn't be."""
+        now = self._clock()
+        concerned = [one for one in self._given.values() if one.ends_at <= now or one.ended_by(revocation)]
+        failed = 0
+        for first in range(0, len(concerned), _AT_ONCE):
+            part = concerned[first : first + _AT_ONCE]
+            ended = await asyncio.gather(*(self._ended(one, now) for one in part))
+            failed += ended.count(False)
+        return failed
+
+    async def _ended(self, exchange: _Exchange, now: float) -> bool:
+        if exchange.ends_at > now and not await revoked(exchange.server, exchange.token):
+            return False
+        self._given.pop(exchange.request.credential_id, None)
+        return True
 
     async def close(self) -> None:
         """Let what was begun in the background end, and close the connections."""
@@ -206,6 +256,9 @@ class ExchangeIssuer:
                 token, ends_at = await self._issued.accepted(reply, terms, actor, now=self._clock())
         except TimeoutError:
             raise unavailable("its keys couldn't be fetched in time") from None
+        exchange.ends_at = ends_at
+        if exchange.doomed is not None:
+            raise Refused(exchange.doomed, "it was revoked while its credential was being obtained")
         return IssuedCredential(
             kind=KIND,
             value=token,
@@ -238,6 +291,7 @@ def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
     tokens: KeptSubjectTokens,
     subjects: SubjectTokens,
     *,
+    targets: Targets,
     clock: Clock,
     allow_http: bool,
     report: Callable[[str], None],
@@ -265,6 +319,7 @@ def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
         {name: ExchangeServer(name, config) for name, config in servers.items()},
         tokens,
         IssuedTokens(subjects),
+        targets=targets,
         clock=clock,
         report=report,
     )

@@ -5,26 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.revoked import REVOKED_CODES, ended_by
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.state import RevocationKind
-from tabard_sidecar.state.leases import LeaseTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tabard_sidecar.credentials.vault.replies import Token
     from tabard_sidecar.model import CredentialRequest, IssuedCredential
     from tabard_sidecar.reasons import ReasonCode
     from tabard_sidecar.state import Revocation
+    from tabard_sidecar.state.leases import LeaseTarget
 
 _LEAST_SWEPT = 256
-_CODES: Mapping[RevocationKind, ReasonCode] = {
-    RevocationKind.LINK: "task_ended",
-    RevocationKind.AGENT: "agent_revoked",
-    RevocationKind.SUBJECT: "subject_revoked",
-    RevocationKind.CREDENTIAL: "credential_revoked",
-    RevocationKind.STATE: "state_rolled_back",
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -72,10 +65,7 @@ class LiveCredential:
 
     def ended_by(self, revocation: Revocation) -> bool:
         """Tell whether a revocation ends it."""
-        kind, started_at = revocation.kind, self.request.grant.task.started_at
-        if kind in {RevocationKind.SUBJECT, RevocationKind.STATE} and started_at > revocation.at:
-            return False
-        return kind is RevocationKind.STATE or LeaseTarget(kind, revocation.target) in self.targets
+        return ended_by(revocation, self.request, self.targets)
 
 
 class LiveCredentials:
@@ -112,5 +102,5 @@ class LiveCredentials:
         """Let no credential be given that a revocation ends, and return all that it ends."""
         found = [live for live in self._by_id.values() if live.ended_by(revocation)]
         for live in found:
-            live.doomed = _CODES[revocation.kind]
+            live.doomed = REVOKED_CODES[revocation.kind]
         return found

@@ -16,6 +16,7 @@ from tabard_sidecar.identity.sources import StaticKeys
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.keys import ROOT, Keyring
 from tabard_sidecar.keys.sealing import SUBJECT_TOKENS, DerivedSealingKeys
+from tabard_sidecar.revocation import lease_targets
 from tabard_sidecar.state import KeptToken, TaskRecord
 from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.state.factory import create_store
@@ -68,6 +69,7 @@ class World:
             {"main": self.config},
             self.kept,
             self.subjects,
+            targets=lease_targets,
             clock=self.clock,
             allow_http=False,
             report=self.problems.append,

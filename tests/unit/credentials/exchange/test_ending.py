@@ -1,0 +1,119 @@
+"""Revocations end what was given, keep back what is being obtained, and leave the rest alone."""
+
+import asyncio
+
+import pytest
+from tabard_sidecar.credentials.exchange import ExchangeEnding
+from tabard_sidecar.credentials.exchange.ending import NotRevokedError
+from tabard_sidecar.errors import Refused
+from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.revocation import subject_target
+from tabard_sidecar.state import Revocation, RevocationKind
+
+from tests.support.fake_idp import REVOKE, TOKEN, Answer
+from tests.support.tokens import ISSUER
+from tests.support.waiting import eventually
+
+
+def revocation(world, kind, target, *, at=0.0):
+    """A revocation that holds now."""
+    return Revocation(kind, target, world.clock() + at, world.clock() + 600)
+
+
+def target_of(kind, request):
+    """What is revoked to end the credential of a request."""
+    grant = request.grant
+    return {
+        RevocationKind.LINK: grant.root_id,
+        RevocationKind.AGENT: grant.root_holder,
+        RevocationKind.SUBJECT: subject_target(ISSUER, grant.subject.id),
+        RevocationKind.CREDENTIAL: request.credential_id,
+        RevocationKind.STATE: "state",
+    }[kind]
+
+
+async def ended(world, found):
+    """Do what the sidecar does with a revocation."""
+    ending = ExchangeEnding(world.issuer, clock=world.clock)
+    ending.take(found)
+    await ending.revoked(found)
+
+
+@pytest.mark.parametrize("kind", list(RevocationKind))
+async def test_a_revocation_revokes_the_tokens_that_depend_on_it(world, kind):
+    request, other = await world.request(), await world.request(grant=await world.grant("bob"))
+    issued, stays = await world.given(request), await world.given(other)
+    await ended(world, revocation(world, kind, target_of(kind, request)))
+    everybody = kind in {RevocationKind.STATE, RevocationKind.AGENT}
+    assert set(world.idp.revoked) == ({issued.value, stays.value} if everybody else {issued.value})
+    again = await world.request(grant=request.grant)
+    assert world.issuer.compute(again) is None
+    assert (world.issuer.compute(await world.request(grant=other.grant)) is None) is everybody
+    before = len(world.idp.revoked)
+    await ended(world, revocation(world, kind, target_of(kind, request)))
+    assert len(world.idp.revoked) == before
+
+
+@pytest.mark.parametrize("kind", [RevocationKind.SUBJECT, RevocationKind.STATE])
+async def test_what_started_after_a_revocation_stays(world, kind):
+    request = await world.request()
+    await world.given(request)
+    await ended(world, revocation(world, kind, target_of(kind, request), at=-60))
+    assert world.idp.revoked == []
+    assert world.issuer.compute(await world.request(grant=request.grant)) is not None
+
+
+async def test_what_is_being_obtained_meanwhile_is_not_given(world):
+    request = await world.request()
+    answer = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(asked):
+        asyncio.run_coroutine_threadsafe(answer.wait(), loop).result(3)
+        return world.idp.exchange(asked)
+
+    world.idp.answers[TOKEN] = slowly
+    running = asyncio.create_task(world.issuer.issue(request))
+    await eventually(lambda: world.idp.exchanges)
+    await ended(world, revocation(world, RevocationKind.LINK, request.grant.root_id))
+    answer.set()
+    with pytest.raises(Refused) as caught:
+        await running
+    assert caught.value.code == "task_ended"
+    assert await world.issuer.withdraw(request) is Withdrawal.ENDED
+    assert len(world.idp.revoked) == 1
+
+
+async def test_what_cannot_be_revoked_is_tried_again_until_it_ends_by_itself(world):
+    request = await world.request()
+    issued = await world.given(request)
+    world.idp.answers[REVOKE] = Answer(503)
+    found = revocation(world, RevocationKind.LINK, request.grant.root_id)
+    with pytest.raises(NotRevokedError, match="1 token"):
+        await ended(world, found)
+    world.idp.answers[REVOKE] = Answer()
+    await ended(world, found)
+    assert world.idp.revoked == [issued.value] * 2
+    world.idp.answers[REVOKE] = Answer(503)
+    request = await world.request()
+    await world.given(request)
+    world.offset = 301
+    await ended(world, revocation(world, RevocationKind.LINK, request.grant.root_id))
+    assert len(world.idp.revoked) == 2
+
+
+async def test_without_an_endpoint_held_tokens_are_given_up_all_the_same(make_world):
+    world = make_world(revocation_endpoint=None)
+    request = await world.request()
+    await world.given(request)
+    await ended(world, revocation(world, RevocationKind.LINK, request.grant.root_id))
+    assert world.issuer.compute(await world.request(grant=request.grant)) is None
+    assert world.idp.revoked == []
+
+
+async def test_many_tokens_end_through_few_connections(world):
+    grants = [await world.grant() for _ in range(100)]
+    await asyncio.gather(*[world.given(await world.request(grant=grant)) for grant in grants])
+    await ended(world, revocation(world, RevocationKind.SUBJECT, subject_target(ISSUER, "alice")))
+    assert len(set(world.idp.revoked)) == 100
+    assert world.idp.most <= world.config.max_connections
