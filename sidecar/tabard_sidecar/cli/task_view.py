@@ -9,7 +9,7 @@ from tabard_sidecar.cli.revoke import seconds
 from tabard_sidecar.cli.terminal import moment, style, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tabard.authz.v1 import task_operator_service_pb2 as pb
 
@@ -114,8 +114,10 @@ def summary(row: dict[str, Any], where: Screen, event: str = "") -> Iterator[str
         yield where.cut("labels", _labels(row), _SAID_COLOUR)
 
 
-def tree_lines(found: pb.GetTaskTreeResponse, where: Screen) -> Iterator[str]:
-    """Yield the rows that show a task with every holder and its link."""
+def tree_lines(
+    found: pb.GetTaskTreeResponse, where: Screen, *, leases: Sequence[dict[str, Any]] = ()
+) -> Iterator[str]:
+    """Yield the rows that show a task with every holder, its link and the leases that it holds."""
     row = describe(found.task)
     yield head(row)
     yield from where.own("person", f"{row['subject']['id']} at {row['subject']['issuer']}")
@@ -135,8 +137,28 @@ def tree_lines(found: pb.GetTaskTreeResponse, where: Screen) -> Iterator[str]:
         yield from where.own(f"level {node.depth}", node.holder)
         if node.sub_agent:
             yield from where.foreign("agent", [f"sub-agent {quoted(node.sub_agent)}"], _SAID_COLOUR)
+        for lease in leases:
+            if lease["link_id"] == node.link_id:
+                yield from where.own("lease", _lease_line(lease))
+    yield from _leases_elsewhere(found, leases, where)
     if found.truncated:
         yield f"… and more; only {len(found.nodes)} holders are shown"
+
+
+def _leases_elsewhere(
+    found: pb.GetTaskTreeResponse, leases: Sequence[dict[str, Any]], where: Screen
+) -> Iterator[str]:
+    """Yield the rows of leases whose holder isn't shown."""
+    shown = {node.link_id for node in found.nodes}
+    for lease in leases:
+        if lease["link_id"] not in shown:
+            yield from where.own("lease", f"{_lease_line(lease)} of {lease['holder']}")
+
+
+def _lease_line(lease: dict[str, Any]) -> str:
+    """Return a lease in one row: its credential, what it is for and until when."""
+    state = style("ending", fg="red") if lease["ending"] else style("live", fg="green")
+    return f"{lease['credential_id']}  {state}  {lease['role']} of {lease['source']} until {moment(lease['expires_at'])}"
 
 
 def head(row: dict[str, Any]) -> str:

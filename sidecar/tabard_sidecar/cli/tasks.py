@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from tabard_sidecar.cli.completing import complete_agent, complete_person, complete_task
 from tabard_sidecar.cli.framing import screen
+from tabard_sidecar.cli.leases import fetch as fetch_leases
 from tabard_sidecar.cli.operator import operator, operator_option, watch_options
 from tabard_sidecar.cli.options import json_option
 from tabard_sidecar.cli.task_view import describe_tree, fetch, summary, tree_lines
@@ -83,9 +84,9 @@ def list_(limit: int, sidecar: Target, as_json: bool, **wanted: str) -> None:
 @operator_option
 @json_option
 def tree(task_id: str, sidecar: Target, as_json: bool) -> None:
-    """Show one task: its person and purpose, its calls, budgets and facts, and every holder with its link.
+    """Show one task: its person and purpose, its calls, budgets and facts, and every holder with its link and leases.
 
-    `tabard revoke link LINK` ends a holder and everything below it.
+    `tabard revoke link LINK` ends a holder and everything below it, `tabard leases revoke CREDENTIAL` one lease.
     """
     from tabard.authz.v1 import task_operator_service_pb2 as pb  # noqa: PLC0415 - gRPC takes a while to import
     from tabard.authz.v1 import task_operator_service_pb2_grpc as pb_grpc  # noqa: PLC0415
@@ -93,10 +94,11 @@ def tree(task_id: str, sidecar: Target, as_json: bool) -> None:
     with operator(sidecar) as asked:
         stub = pb_grpc.TaskOperatorServiceStub(asked.channel)
         found = asked.call(stub.GetTaskTree, pb.GetTaskTreeRequest(task_id=task_id))
+        leases = fetch_leases(asked, _MOST, task_id=found.task.task_id)
     if as_json:
-        echo_json(describe_tree(found) | asked.told())
+        echo_json(describe_tree(found) | {"leases": leases} | asked.told())
     else:
-        for line in tree_lines(found, screen(scripts=True)):
+        for line in tree_lines(found, screen(scripts=True), leases=leases):
             echo(line)
 
 

@@ -137,3 +137,26 @@ async def test_more_than_a_page_is_listed(parts, tabard):
     page = await parts.state.leases(now=time.time(), wanted=LeaseFilter(), limit=3)
     assert page.after
     assert len(await listed(tabard)) == 7
+
+
+async def test_the_tree_of_a_task_shows_its_leases_with_their_holders(zone, parts, tabard):
+    """Also those of a link that isn't shown, and not those of other tasks."""
+    task = await zone.start_task()
+    info = await task.get()
+    (node,) = json.loads((await tabard("tasks", "tree", info.task_id, "--json"))[1])["nodes"]
+    mine = await noted(parts, task_id=info.task_id, link_id=node["link_id"])
+    elsewhere = await noted(parts, task_id=info.task_id, role="orders-write")
+    other = await noted(parts, task_id="task-2")
+    exit_code, out, _ = await tabard("tasks", "tree", info.task_id)
+    assert exit_code == 0
+    rows = out.splitlines()
+    (row,) = [index for index, line in enumerate(rows) if mine.lease_id in line]
+    assert "orders-read of main" in rows[row]
+    assert any(node["link_id"] in line for line in rows[:row])
+    assert elsewhere.lease_id in out
+    assert other.lease_id not in out
+    _, out, _ = await tabard("tasks", "tree", info.task_id, "--json")
+    assert {lease["credential_id"] for lease in json.loads(out)["leases"]} == {
+        mine.lease_id,
+        elsewhere.lease_id,
+    }
