@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tabard_sidecar.policy.schema_cost import MAX_STEPS, Cost, Size, cost_of, si
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.similar import get_close_matches
 from tabard_sidecar.util.wanted import require_wanted
 
 _MAX_PROBLEMS = 100
@@ -314,7 +314,7 @@ def _hint_problems(annotations: Mapping[str, Json]) -> Iterator[str]:
         plain = re.sub("[^a-z]", "", key.lower())
         close = [name for name in _HINTS if plain in {name.lower(), name.lower().removesuffix("hint")}]
         close = [] if kind is not None else close or get_close_matches(key, _HINTS, n=1, cutoff=0.75)
-        if get_close_matches(key, ["labels"], cutoff=0.8):
+        if kind is None and get_close_matches(key, ["labels"], cutoff=0.8):
             yield f"{key!r} has no effect here; write labels beside annotations"
         if close:
             yield f"{key!r} is unknown; did you mean {close[0]!r}?"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from urllib.parse import unquote
 
 from tabard_sidecar.policy.schema_sense import nonsense
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.similar import get_close_matches
 
 MAX_PARTS = 20_000
 """Most subschemas of one document, each counted once per reference to it."""

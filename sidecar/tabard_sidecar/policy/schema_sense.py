@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.similar import get_close_matches
 
 _KEYWORDS_OF = {
     "string": "contentEncoding contentMediaType contentSchema maxLength minLength pattern",

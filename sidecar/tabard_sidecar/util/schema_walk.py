@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from operator import is_
 from pathlib import Path
 from typing import Annotated, TypeGuard, TypeVar, Union, get_args, get_origin
@@ -12,6 +11,7 @@ from typing import Annotated, TypeGuard, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from tabard_sidecar.util.addresses import Anchored, anchored
+from tabard_sidecar.util.similar import get_close_matches
 
 
 def models_at(root: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:

@@ -293,7 +293,7 @@ async def test_a_default_start_imports_only_what_it_uses(folder):
     )
     loaded = set(done.stdout.split())
     unwanted = {
-        "docker", "hvac", "hypothesis", "jsonschema", "opentelemetry.sdk", "pytest", "redis", "requests", "rich",
+        "difflib", "docker", "hvac", "hypothesis", "jsonschema", "opentelemetry.sdk", "pytest", "redis", "requests", "rich",
         "starlette", "structlog", "tarfile", "testcontainers", "uvicorn", "watchfiles", "click", "tabard.verify",
         "tabard_sidecar.credentials.vault.issuer", "tabard_sidecar.credentials.exchange.issuer", "urllib3",
         "tabard_sidecar.credentials.subject_tokens", "tabard_sidecar.util.bounded_http",

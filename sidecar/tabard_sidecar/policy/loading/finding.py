@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from tabard_sidecar.policy.loading.program import Path, Source
 from tabard_sidecar.policy.loading.ranges import described
 from tabard_sidecar.policy.loading.shapes import field_of, keys_of
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.similar import get_close_matches
 
 UNLISTED = "data_unlisted"
 """Code of the warning that keys aren't compared with data."""

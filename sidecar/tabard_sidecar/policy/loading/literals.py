@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from itertools import islice
 
 from tabard_sidecar.policy.loading.ast import Node, Place, constant, place
 from tabard_sidecar.policy.schema import compile_schema
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.similar import get_close_matches
 
 MAX_NEAR = 1000
 """Most names of which the nearest is looked for."""

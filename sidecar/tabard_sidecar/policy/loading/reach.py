@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from tabard_sidecar.facts import FactKind
 from tabard_sidecar.policy.loading.ast import Node, Place, place
@@ -36,6 +35,7 @@ from tabard_sidecar.policy.loading.program import Clause, Path, build_program
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.similar import get_close_matches
 
 _ALMOST = 0.85
 _NEEDS_START = ("grant", "ask", "delegate", "renew")
