@@ -11,6 +11,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import config_options, load_settings
 from tabard_sidecar.server.polling import poll_in_place, silence_core
+from tabard_sidecar.util.dumps import never_dump
 from tabard_sidecar.util.garbage import uncollected
 
 _CHECK = "Run `tabard config check`, and `tabard policy check` for a policy."
@@ -32,6 +33,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     """
     # Pydantic would search every installed package for plugins, and run them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    never_dump()
     with uncollected():
         loaded = load_settings(config_file, assignments)
         poll_in_place()
