@@ -42,6 +42,8 @@ async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Findin
     yield await _state(settings)
     async for found in _vaults(settings):
         yield found
+    async for found in _exchanges(settings):
+        yield found
 
 
 def _configuration(settings: Settings, file: Path | None) -> Iterator[Finding]:
@@ -203,6 +205,30 @@ async def _vaults(settings: Settings) -> AsyncIterator[Finding]:
         try:
             async for found in examine_vault(server):
                 yield found
+        finally:
+            server.close()
+
+
+async def _exchanges(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.exchange:
+        return
+    try:
+        from tabard_sidecar.credentials.exchange.examining import examine as examine_exchange  # noqa: PLC0415
+        from tabard_sidecar.credentials.exchange.issuer import check_server  # noqa: PLC0415
+        from tabard_sidecar.credentials.exchange.server import ExchangeServer  # noqa: PLC0415
+    except ImportError as error:
+        yield problem("exchange", f"{error.name} isn't installed", "Install tabard-sidecar[exchange].")
+        return
+    issuers = {item.issuer for item in settings.identity.issuers}
+    for name, config in settings.exchange.items():
+        try:
+            check_server(name, config, issuers, allow_http=settings.insecure.allow_http)
+            server = ExchangeServer(name, config)
+        except ValueError as error:
+            yield problem(f"exchange.{name}", str(error), "Correct the configuration.")
+            continue
+        try:
+            yield await examine_exchange(server)
         finally:
             server.close()
 

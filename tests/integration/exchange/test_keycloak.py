@@ -12,7 +12,9 @@ import pytest
 import tabard
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tabard_sidecar.credentials.exchange.examining import examine
 from tabard_sidecar.interfaces import Withdrawal
+from tabard_sidecar.util.findings import Severity
 
 from tests.support.credentials import request_of
 from tests.support.fake_idp import claims_of
@@ -213,6 +215,19 @@ async def test_the_client_may_sign_assertions(begin, idp, folder):
     with idp.changed("tabard", clientAuthenticatorType="client-jwt", attributes=attributes):
         for tool in ("orders.read", "orders.write", "bills.read"):
             assert (await task.authorize(tool)).credential.value
+
+
+async def test_doctor_tells_whether_the_client_may_exchange(zone, idp, folder):
+    """Without any person's token."""
+    server = zone.parts().exchanges.servers["staff"]
+    found = await examine(server)
+    assert (found.severity, found.what) == (Severity.OK, "exchange.staff"), found.message
+    with idp.changed("tabard", attributes={"standard.token.exchange.enabled": "false"}):
+        found = await examine(server)
+        assert found.severity is Severity.PROBLEM, found.message
+    (folder / "client-secret").write_text("x" * 40)
+    found = await examine(server)
+    assert (found.severity, "HTTP status 401" in found.message) == (Severity.PROBLEM, True)
 
 
 async def test_an_actor_that_keycloak_ignores_is_noticed(begin, idp, folder):

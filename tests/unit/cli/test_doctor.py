@@ -105,3 +105,25 @@ def test_a_vault_that_does_not_answer(capsys, project):
     assert code == 1
     assert "vault status" in found["vault.main.auth"]["next_step"]
     assert "0123456789abcdef" not in json.dumps(found)
+
+
+def test_an_identity_provider_that_does_not_answer_or_is_not_configured(capsys, project):
+    secret = project / "client-secret"
+    secret.write_text("0123456789abcdef0123456789abcdef")
+    secret.chmod(0o600)
+    server = {
+        "token_endpoint": "http://127.0.0.1:1/token",
+        "subject_issuer": "https://idp.example",
+        "client_id": "tabard",
+        "client_secret_file": str(secret),
+        "audiences": {"orders": {}},
+    }
+    issuers = [{"issuer": "https://idp.example", "audiences": ["tabard"], "jwks_url": "http://127.0.0.1:1/"}]
+    options = ("--set", f"identity.issuers={json.dumps(issuers)}")
+    code, found = examined(capsys, "--set", f"exchange.staff={json.dumps(server)}", *options)
+    assert code == 1
+    assert "can't be reached" in found["exchange.staff"]["message"]
+    assert "token_endpoint" in found["exchange.staff"]["next_step"]
+    server["subject_issuer"] = "https://elsewhere.example"
+    code, found = examined(capsys, "--set", f"exchange.staff={json.dumps(server)}", *options)
+    assert "isn't one of identity.issuers" in found["exchange.staff"]["message"]

@@ -26,7 +26,7 @@ from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.util.fifo import FifoDict
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
     from typing import Any
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
@@ -286,6 +286,25 @@ class ExchangeIssuer:
             self._report("; ".join(filter(None, self._problems.values())))
 
 
+def check_server(name: str, config: ExchangeConfig, issuers: Collection[str], *, allow_http: bool) -> None:
+    """Check a section against the rest of the configuration.
+
+    Raises:
+        ValueError: its people are of no issuer of ``issuers``, or an endpoint isn't encrypted and not on this machine.
+    """
+    if config.subject_issuer not in issuers:
+        raise ValueError(
+            f"exchange.{name}.subject_issuer {config.subject_issuer} isn't one of identity.issuers: add it there"
+        )
+    for endpoint in filter(None, (config.token_endpoint, config.revocation_endpoint)):
+        parts = urlsplit(endpoint)
+        if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+            raise ValueError(
+                f"exchange.{name}: {endpoint} isn't encrypted and not on this machine: use https://, or set "
+                "insecure.allow_http"
+            )
+
+
 def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
     servers: Mapping[str, ExchangeConfig],
     tokens: KeptSubjectTokens,
@@ -303,17 +322,7 @@ def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
             isn't configured are meant.
     """
     for name, config in servers.items():
-        if config.subject_issuer not in subjects.issuers:
-            raise ValueError(
-                f"exchange.{name}.subject_issuer {config.subject_issuer} isn't one of identity.issuers: add it there"
-            )
-        for endpoint in filter(None, (config.token_endpoint, config.revocation_endpoint)):
-            parts = urlsplit(endpoint)
-            if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
-                raise ValueError(
-                    f"exchange.{name}: {endpoint} isn't encrypted and not on this machine: use https://, or set "
-                    "insecure.allow_http"
-                )
+        check_server(name, config, subjects.issuers, allow_http=allow_http)
     report("")
     return ExchangeIssuer(
         {name: ExchangeServer(name, config) for name, config in servers.items()},

@@ -20,7 +20,7 @@ from tabard_sidecar.util.bounded_http import TRANSPORT_ERRORS, BoundedSession, c
 from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ENDING_PART = 4
+_NO_TOKEN = "tabard-doctor"  # noqa: S105 - it is none
 
 
 class ExchangeServer:
@@ -77,7 +78,14 @@ class ExchangeServer:
             if token is not None:
                 late(token)
 
-        return await self._issuing.run(lambda: self._exchanged(request, subject_token), deadline, too_late)
+        return await self._issuing.run(
+            lambda: self._exchanged(request.audience, request.scopes, subject_token), deadline, too_late
+        )
+
+    async def probe(self) -> None:
+        """Present what is no token, to learn whether the client may exchange any."""
+        audience = next(iter(self.config.audiences))
+        await self._issuing.run(lambda: self._exchanged(audience, (), _NO_TOKEN), self.deadline())
 
     async def revoke(self, token: str) -> bool:
         """Revoke a token; tell whether there is an endpoint for that."""
@@ -92,18 +100,20 @@ class ExchangeServer:
         self._issuing_session.close()
         self._ending_session.close()
 
-    def _exchanged(self, request: CredentialRequest, subject_token: str) -> tuple[Mapping[str, Any], str]:
+    def _exchanged(
+        self, audience: str, scopes: Sequence[str], subject_token: str
+    ) -> tuple[Mapping[str, Any], str]:
         actor_token, actor = self._authentication.actor_token()
         form = {
             "grant_type": _GRANT_TYPE,
             "subject_token": subject_token,
             "subject_token_type": ACCESS_TOKEN,
             "requested_token_type": ACCESS_TOKEN,
-            "audience": request.audience,
+            "audience": audience,
         }
-        if request.scopes:
-            form["scope"] = " ".join(request.scopes)
-        if resource := self.config.audiences[request.audience].resource:
+        if scopes:
+            form["scope"] = " ".join(scopes)
+        if resource := self.config.audiences[audience].resource:
             form["resource"] = resource
         if actor_token:
             form |= {"actor_token": actor_token, "actor_token_type": JWT_TYPE}
