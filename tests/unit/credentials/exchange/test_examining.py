@@ -1,4 +1,4 @@
-"""What `tabard doctor` finds out about an identity provider without any person's token."""
+"""`tabard doctor` finds out about an identity provider without any person's token."""
 
 import pytest
 from tabard_sidecar.credentials.exchange.examining import examine
