@@ -50,9 +50,9 @@ grant contains {
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def idp() -> Iterator[Keycloak]:
-    """The Keycloak of docs/identity.md."""
+    """The Keycloak of docs/identity.md. It takes half a gigabyte, so it ends with the module."""
     with keycloak() as server:
         yield server
 
