@@ -25,6 +25,7 @@ CALLS = 2_000
 SUB_AGENTS = 20
 STATEMENT = "Work off today's refund tickets, up to 100 euros each."
 REFUND = {"order_id": "o-1001", "customer_id": "c-17", "amount_cents": 4200, "reason": "arrived broken"}
+REPAIRED = "the policy file is repaired"
 _POLICY_SECONDS = 30.0
 
 
@@ -169,7 +170,7 @@ async def _break_and_repair(story: Story, world: World) -> None:
     )
     file.write_text(good)
     told = await _health_becomes(world, "serving")
-    story.steps.append(Step("the policy file is repaired", "serving again", told))
+    story.steps.append(Step(REPAIRED, "serving again", told))
 
 
 async def _health_becomes(world: World, wanted: str) -> str:

@@ -11,7 +11,8 @@ import data.tabard.lib.verbs
 
 # METADATA
 # description: |
-#   The request without what it rules out, each gap marked by "…". Empty unless the intent is trusted.
+#   The request without what it rules out, each gap marked by "…". Empty unless the intent is trusted and the request has
+#   at most 4,096 characters.
 # scope: document
 kept := concat("", [text |
 	some place, part in _parts
@@ -84,6 +85,7 @@ _plain_exception(part) if {
 
 _statement := regex.replace(straight, _left_out, "excluding $1 ; ") if {
 	_trusted
+	count(input.task.statement) <= 4096
 	straight := replace(replace(input.task.statement, "’", "'"), "‘", "'")
 }
 

@@ -71,3 +71,12 @@ test_values_hosts_and_numbers_are_ruled_out_too if {
 	}
 	quantities.cents == {5000} with input as _request("Pay no more than 50 euros")
 }
+
+# Nothing of a longer request is read, so nothing of it is confirmed.
+test_a_long_request_keeps_nothing if {
+	exclusions.kept == "" with input as {"task": {"intent_source": "signed", "statement": sprintf("%4097s", ["Pay Ann"])}}
+	endswith(exclusions.kept, "Pay Ann") with input as {"task": {
+		"intent_source": "signed",
+		"statement": sprintf("%4096s", ["Pay Ann"]),
+	}}
+}

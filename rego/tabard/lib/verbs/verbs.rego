@@ -39,7 +39,7 @@ bases(word) := {word, trim_suffix(word, "s"), _without_es(word), regex.replace(w
 bases(word) := {word, stem, concat("", [stem, "e"]), single} if {
 	endswith(word, "ing")
 	stem := trim_suffix(word, "ing")
-	single := regex.replace(stem, `(?:bb|dd|gg|mm|nn|pp|rr|tt)$`, substring(stem, count(stem) - 1, 1))
+	single := regex.replace(stem, `(?:bb|dd|gg|mm|nn|pp|rr|tt)$`, substring(stem, max([count(stem) - 1, 0]), 1))
 }
 
 _without_es(word) := regex.replace(word, `(s|sh|ch|x|z)es$`, "$1")

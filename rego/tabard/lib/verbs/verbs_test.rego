@@ -33,3 +33,8 @@ test_forms if {
 		form in verbs.forms(act)
 	}
 }
+
+# "-ing" by itself: an error here would deny a request that holds it.
+test_a_suffix_alone_has_bases if {
+	verbs.bases("ing") == {"", "e", "ing"}
+}

@@ -60,7 +60,7 @@ def read_words(
     compiled = compile_policy(engine, _NO_POLICY, data, replace(options, whole_library=True))
     try:
         asked, unasked = (Trial(compiled, {}, json.dumps(each).encode()) for each in (document, silent))
-        for expression in (*_ORDERED, *_values(engine), *_OF_ZONES, *_of_directories(engine, data)):
+        for expression in expressions(engine, data):
             value = asked.show(expression).values
             if value and value != unasked.show(expression).values:
                 name = _ORDERED.get(expression, expression.removeprefix(f"{_PACKAGE}."))
@@ -68,6 +68,14 @@ def read_words(
     finally:
         compiled.close()
     return tuple(found)
+
+
+def expressions(engine: Engine, data: Mapping[str, Json]) -> Iterator[str]:
+    """Yield expressions for all that the library reads in a request, with a policy's ``data``."""
+    yield from _ORDERED
+    yield from _values(engine)
+    yield from _OF_ZONES
+    yield from _of_directories(engine, data)
 
 
 def _values(engine: Engine) -> Iterator[str]:

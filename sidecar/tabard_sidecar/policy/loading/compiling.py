@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -144,7 +144,7 @@ def compile_policy(
     """
     findings = _Findings()
     try:
-        parsed, own, index = _check(engine, (modules, tests or {}), data, options.offers, findings)
+        parsed, ours, index = _check(engine, (modules, tests or {}), data, options.offers, findings)
     except RecursionError as error:
         message = "terms or rules are nested too deeply to be followed"
         findings.add([PolicyProblem(next(iter(modules), ""), 0, 0, "limit", message, "Nest less")])
@@ -152,7 +152,8 @@ def compile_policy(
     compiled: list[Policy] = []
     # The engine would read the schemas that METADATA names.
     compilable = len(parsed) == len(modules) and not findings.has("metadata_schemas")
-    ours = library_modules(index, None if options.whole_library else own)
+    if options.whole_library:
+        ours = library_modules(index)
     for job in _jobs(parsed, modules, ours) if compilable else ():
         try:
             compiled.append(_compile(engine, job, data or {}, options))
@@ -172,8 +173,8 @@ def _check(
     data: Mapping[str, Json] | None,
     offers: Offers,
     findings: _Findings,
-) -> tuple[dict[str, Node], dict[str, Node], RuleIndex]:
-    """Check modules and tests, add what is found, and return the parsed modules, ours that they use, and their rules.
+) -> tuple[dict[str, Node], dict[str, str], RuleIndex]:
+    """Check modules and tests, add what is found, and return the parsed modules, our sources for them, and their rules.
 
     Raises:
         RecursionError: something is nested more deeply than it can be followed.
@@ -181,7 +182,7 @@ def _check(
     modules, tests = sources
     findings.add(check_tests(_parse_all(engine, tests, findings)))
     parsed = _parse_all(engine, modules, findings)
-    own = _parse_own(engine, parsed, findings)
+    own, ours = _parse_own(engine, parsed, findings)
     everything = [*parsed.values(), *own.values()]
     world = World(library_paths(everything), simple_functions(everything))
     findings.add(check_owners(parsed))
@@ -197,18 +198,23 @@ def _check(
     if not any(package_path(module)[:1] == ("policy",) for module in parsed.values()) and not findings.broken:
         file = next(iter(modules), "")
         findings.add([PolicyProblem(file, 0, 0, "empty", "no module is in package policy.<name>", "Add one")])
-    return parsed, own, replace(index_rules(parsed, own), facts=reach.facts)
+    index = replace(index_rules(parsed, own), facts=reach.facts)
+    return parsed, ours | _entry(index), index
 
 
-def _parse_own(engine: Engine, modules: Mapping[str, Node], findings: _Findings) -> dict[str, Node]:
-    """Parse the entrypoint and the modules of the library that the policy reaches."""
+def _parse_own(
+    engine: Engine, modules: Mapping[str, Node], findings: _Findings
+) -> tuple[dict[str, Node], dict[str, str]]:
+    """Parse the entrypoint and the modules of the library that the policy reaches; return the library's sources, too."""
     sources = library_modules()
     entry = {file: sources.pop(file) for file in [_LIBRARY_PREFIX + entrypoint.FILE]}
 
     def parse(file: str, source: str) -> Node | None:
         return _parse_all(engine, {file: source}, findings).get(file)
 
-    return _parse_all(engine, entry, findings) | reached(modules.values(), sources, parse)
+    found = reached(modules.values(), sources, parse)
+    parsed = _parse_all(engine, entry, findings) | {file: one.module for file, one in found.items()}
+    return parsed, {file: one.source for file, one in found.items()}
 
 
 def read_policy(
@@ -240,17 +246,17 @@ def parse_modules(engine: Engine, modules: Mapping[str, str]) -> dict[str, Node]
     return parsed
 
 
-def library_modules(index: RuleIndex | None = None, only: Collection[str] | None = None) -> dict[str, str]:
+def library_modules(index: RuleIndex | None = None) -> dict[str, str]:
     """Return Tabard's own modules under names that no user's file has.
 
-    Args:
-        index: the rules of the policy that they are compiled with; if given, the entrypoint is written out for them.
-        only: the names of those that are needed, if not all are.
+    ``index`` has the rules of the policy that they are compiled with; if given, the entrypoint is written out for them.
     """
     own = {_LIBRARY_PREFIX + name: source for name, source in library().items()}
-    if index is not None:
-        own[_LIBRARY_PREFIX + entrypoint.FILE] = entrypoint.write_entrypoint(index)
-    return own if only is None else {name: source for name, source in own.items() if name in only}
+    return own if index is None else own | _entry(index)
+
+
+def _entry(index: RuleIndex) -> dict[str, str]:
+    return {_LIBRARY_PREFIX + entrypoint.FILE: entrypoint.write_entrypoint(index)}
 
 
 def _parse_all(engine: Engine, modules: Mapping[str, str], findings: _Findings) -> dict[str, Node]:

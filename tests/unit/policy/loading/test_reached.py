@@ -1,14 +1,18 @@
-"""A policy is compiled with the modules of the library that it reaches, and with no other."""
+"""A policy is compiled with the rules of the library that it reaches, and with no other."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tabard_sidecar.policy.loading import compiling
+from tabard_sidecar.policy.loading.ast import DataRef, aliases, package_path, place, refs, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.reached import reached
 from tabard_sidecar.policy.problems import PolicyBrokenError
-from tabard_sidecar.policy.resources import library
+from tabard_sidecar.policy.resources import library, rego_root
 
-INTENT = {"exclusions", "intent", "sets", "verbs"}
+WHOLE_INTENT = {"exclusions", "intent", "sets", "verbs"}
 ALL = {file.split("/")[-1].removesuffix(".rego") for file in library()} - {"decision"}
 START = """
 package policy.p
@@ -47,11 +51,14 @@ def compiled_with(engine, monkeypatch):
     [
         ("", 'input.tool.name == "x"', set()),
         ("import data.tabard.lib.sets", 'sets.has(["x"], input.tool.name)', {"sets"}),
-        ("import data.tabard.lib.intent as why", 'why.purpose_is("x")', INTENT),
+        ("import data.tabard.lib.intent as why", 'why.purpose_is("x")', {"intent"}),
+        ("import data.tabard.lib.intent", 'intent.purpose_in(["x"])', {"intent", "sets"}),
+        ("import data.tabard.lib.intent", 'intent.mentions("x")', {"exclusions", "intent", "verbs"}),
+        ("import data.tabard.lib.intent", "intent[input.tool.name]", WHOLE_INTENT),
         ("import data.tabard.lib as ours", 'ours.intent.purpose_is("x")', ALL),
-        ("", 'data.tabard.lib.intent.purpose_is("x")', INTENT),
-        ("", 'data["tabard"].lib["intent"].purpose_is("x")', INTENT),
-        ("import data.tabard.lib.intent", 'not intent.purpose_is("x")', INTENT),
+        ("", 'data.tabard.lib.intent.purpose_is("x")', {"intent"}),
+        ("", 'data["tabard"].lib["intent"].purpose_is("x")', {"intent"}),
+        ("import data.tabard.lib.intent", 'not intent.purpose_is("x")', {"intent"}),
         ("", 'some name in ["intent"]; data.tabard.lib[name].trusted', ALL),
     ],
 )
@@ -63,7 +70,7 @@ def test_what_is_reached_is_compiled(compiled_with, imports, body, wanted):
 def test_what_a_helper_reaches_is_compiled(compiled_with):
     """A module below ``lib`` of the policy's own."""
     helper = "package lib.h\n\nimport data.tabard.lib.chain\n\nshort if chain.depth_at_most(3)\n"
-    assert compiled_with("import data.lib.h", "h.short", helper=helper) == {"chain", "sets"}
+    assert compiled_with("import data.lib.h", "h.short", helper=helper) == {"chain"}
 
 
 def test_a_name_that_does_not_exist_is_told_with_the_nearest(engine):
@@ -72,3 +79,58 @@ def test_a_name_that_does_not_exist_is_told_with_the_nearest(engine):
     with pytest.raises(PolicyBrokenError) as caught:
         compile_policy(engine, modules, {}, CompileOptions())
     assert "did you mean 'data.tabard.lib.intent.purpose_is'" in str(caught.value)
+
+
+LIBRARY = {file: text for file, text in library().items() if file.startswith("tabard/lib/")}
+PACKAGES = sorted(file.split("/")[2] for file in LIBRARY)
+
+
+def only_reached(engine, modules):
+    """Return the sources of the library that are compiled with these modules."""
+    found = reached([engine.parse(file, text) for file, text in modules.items()], LIBRARY, engine.parse)
+    return {file: one.source for file, one in found.items()}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_librarys_own_tests_cannot_tell_what_is_left_out(engine, package):
+    """Each test of a package alone: with what it reaches it gives what it gives with the whole library."""
+    file = f"tabard/lib/{package}/{package}_test.rego"
+    source = (rego_root() / file).read_text()
+    parsed = engine.parse(file, source)
+    entry = f"data.tabard.lib.{package}_test"
+    kept = only_reached(engine, {file: source})
+    answers = []
+    for sources in (LIBRARY, kept):
+        with engine.compile({**sources, file: source}, {}, entrypoints=[entry]) as policy:
+            answers.append(json.loads(policy.evaluate_blocking(entry, b"{}", deadline_seconds=60)))
+    assert answers[0] == answers[1]
+    tests = {rule.name for rule in rules(parsed) if rule.name.startswith("test_")}
+    assert all(answers[1][name] is True for name in tests)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_rule_alone_compiles_and_refers_to_nothing_that_is_left_out(engine, package):
+    """A reference to what isn't there would be undefined, without an error."""
+    file = f"tabard/lib/{package}/{package}.rego"
+    for rule in dict.fromkeys(rule.name for rule in rules(engine.parse(file, LIBRARY[file]))):
+        user = f"package user\n\nx := data.tabard.lib.{package}.{rule}\n"
+        kept = only_reached(engine, {"user.rego": user})
+        modules = [engine.parse(name, text) for name, text in kept.items()]
+        there = {(package_path(module)[2], each.name) for module in modules for each in rules(module)}
+        assert (package, rule) in there
+        for module in modules:
+            names = aliases(module)
+            for ref in refs(module.get("rules") or [], names, place(module["package"])):
+                if isinstance(ref, DataRef) and ref.path[:2] == ("tabard", "lib"):
+                    assert ref.path[2:4] in there, (rule, ref)
+        engine.compile(kept, {}, entrypoints=[f"data.tabard.lib.{package}"]).close()
+
+
+def test_lines_keep_their_numbers(engine):
+    """Errors and explanations name lines of the library."""
+    user = 'package user\n\nx if data.tabard.lib.intent.purpose_is("x")\n'
+    for file, text in only_reached(engine, {"user.rego": user}).items():
+        whole = LIBRARY[file].split("\n")
+        lines = text.split("\n")
+        assert len(lines) == len(whole)
+        assert all(line in ("", original) for line, original in zip(lines, whole, strict=True))
