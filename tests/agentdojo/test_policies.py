@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from bench.agentdojo.catalogue import CATALOGUE, EXAMPLES, catalogue, example
 from bench.agentdojo.play import OTHERS, SUITES, load
 
 _SHORTEST = 4
+_EVERYDAY = re.compile(r"\d{1,2}(?:st|nd|rd|th)[.,]?|[\d.,]+|[a-z]+n't")
+LIBRARY = EXAMPLES.parent / "tabard"
 
 
 @pytest.fixture(params=(*SUITES, *OTHERS))
@@ -24,7 +27,7 @@ def suite(request: pytest.FixtureRequest) -> TaskSuite[Any]:
 
 def _files(suite: TaskSuite[Any]) -> list[Path]:
     """Everything that decides: modules, data and the library, their tests left out."""
-    folders = (example(suite.name) / "policy", EXAMPLES.parent / "tabard")
+    folders = (example(suite.name) / "policy", LIBRARY)
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".rego", ".json"}]
     return [path for path in files if not path.name.endswith("_test.rego")]
 
@@ -66,10 +69,14 @@ def _solutions(suite: TaskSuite[Any]) -> Iterator[str]:
 def test_policies_hold_nothing_of_ground_truth_or_injections(suite: TaskSuite[Any]):
     """Nothing that only the solutions or the attacks know stands in a policy."""
     workspace = _workspace(suite)
-    text = "\n".join(path.read_text(encoding="utf-8") for path in _files(suite))
+    files = {path: path.read_text(encoding="utf-8") for path in _files(suite)}
+    library = "\n".join(text for path, text in files.items() if path.is_relative_to(LIBRARY))
+    policy = "\n".join(text for path, text in files.items() if not path.is_relative_to(LIBRARY))
     telling = {word for word in _solutions(suite) if len(word) >= _SHORTEST and word not in workspace}
     assert len(telling) > len(suite.user_tasks) + len(suite.injection_tasks)
-    assert {word for word in telling if word in text} == set()
+    assert {word for word in telling if word in policy} == set()
+    # The library reads any person's words: it lists the days of a month, hours in minutes, and what negates.
+    assert {word for word in telling if word in library and not _EVERYDAY.fullmatch(word)} == set()
 
 
 def test_data_is_the_workspaces_own(suite: TaskSuite[Any]):
