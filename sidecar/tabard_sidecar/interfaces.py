@@ -317,6 +317,10 @@ class CredentialIssuer(Protocol):
         """Note that the decision is recorded and its answer leaves now. Returns at once and never raises."""
         ...
 
+    def give_up(self, request: CredentialRequest) -> None:
+        """Note that :meth:`withdraw` follows: a request that waits for its turn fails now. Returns at once, never raises."""
+        ...
+
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:
         """End the credential of a request whose answer isn't given, and tell whether there was one. Never raises."""
         ...

@@ -51,6 +51,9 @@ class ComputingIssuer(ABC):
     def commit(self, request: CredentialRequest) -> None:  # noqa: B027 - nothing is to be done
         """Do nothing: the credential leaves with the answer."""
 
+    def give_up(self, request: CredentialRequest) -> None:
+        """Do nothing: nothing waits."""
+
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:  # noqa: ARG002
         """Do nothing: the credential never left this process."""
         return Withdrawal.NOTHING_ISSUED

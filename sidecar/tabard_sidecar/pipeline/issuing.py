@@ -85,6 +85,7 @@ class RunningIssuance:
 
     async def withdraw(self) -> Withdrawal:
         """Wait until issuing has ended, and end the credential."""
+        self._issuer.give_up(self._request)
         # Its error was raised by issued(), unless the caller had gone.
         await asyncio.wait((self._running,), timeout=MOST_ISSUE_SECONDS)
         if not self._running.done():

@@ -39,7 +39,11 @@ class Detached:
         self._further: SimpleQueue[_Attempt[Any]] = SimpleQueue()
 
     async def run(
-        self, work: Callable[[], _T], seconds: float, discard: Callable[[_T], None] = lambda _: None
+        self,
+        work: Callable[[], _T],
+        seconds: float,
+        discard: Callable[[_T], None] = lambda _: None,
+        ended: Callable[[], None] = lambda: None,
     ) -> _T:
         """Return what ``work`` returns, or raise what it raises.
 
@@ -47,13 +51,19 @@ class Detached:
             work: called in a thread that does nothing else meanwhile.
             seconds: longest wait.
             discard: called with a result that came too late.
+            ended: called in the thread when the work has ended and its place is free, also if it was given up.
 
         Raises:
             StuckError: it takes longer, or every place is taken.
         """
         if not self._places.acquire(blocking=False):
             raise StuckError(f"{self._most} attempts at {self._name} hang; restart the sidecar")
-        attempt = _Attempt(work, discard, self._leave)
+
+        def leave() -> None:
+            self._leave()
+            ended()
+
+        attempt = _Attempt(work, discard, leave)
         if self._idle.acquire(blocking=False):
             self._further.put(attempt)
         else:

@@ -121,7 +121,8 @@ class ExchangeConfig(BaseModel):
         default=5.0,
         gt=0,
         le=60,
-        description="Longest time to obtain one token before the call fails as UNAVAILABLE.",
+        description="Longest time to obtain one token before the call fails as UNAVAILABLE. "
+        "While all connections are busy, a call waits for its turn, which `limits.request_seconds` bounds.",
     )
     max_connections: int = Field(
         default=16,

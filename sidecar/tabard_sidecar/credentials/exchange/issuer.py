@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.model import Introspection
     from tabard_sidecar.reasons import ReasonCode
     from tabard_sidecar.state import Revocation
+    from tabard_sidecar.util.lanes import Turn
 
 _MOST_GIVEN = 4096
 _AT_ONCE = 16
@@ -146,7 +147,8 @@ class ExchangeIssuer:
             request, target.server, self._targets_of(request)
         )
         try:
-            exchange.issued = await self._exchanged(target, exchange)
+            async with target.server.turn(request) as turn:
+                exchange.issued = await self._exchanged(target, exchange, turn)
         except ExchangeFault as fault:
             error = fault.decisive(target.server.name)
             # What is denied to one person is no problem of the server's.
@@ -164,6 +166,12 @@ class ExchangeIssuer:
             self._given[request.credential_id] = exchange
         if self._target(request).config.reuse and not request.uses and exchange.doomed is None:
             self.held.keep(exchange.issued, exchange)
+
+    def give_up(self, request: CredentialRequest) -> None:
+        """Let a request wait no longer, since its caller has gone."""
+        exchange = self._running.get(request.credential_id)
+        if exchange is not None:
+            exchange.server.give_up(request)
 
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:
         """Revoke a token whose answer isn't given; see the interface."""
@@ -231,11 +239,13 @@ class ExchangeIssuer:
             raise Refused("exchange_target_unknown", message)
         return target
 
-    async def _exchanged(self, target: _Target, exchange: _Exchange) -> IssuedCredential:
+    async def _exchanged(self, target: _Target, exchange: _Exchange, turn: Turn) -> IssuedCredential:
         server, request, now = target.server, exchange.request, self._clock()
         if request.expires_at - now < 1:
             raise Refused("grant_expired", "the credential would end in less than a second")
         deadline = server.deadline()
+        if exchange.doomed is not None:
+            raise Refused(exchange.doomed, "it was revoked while its credential was waited for")
         subject_token = await self._tokens.find(request.grant.root_id, now=now)
         if subject_token is None:
             raise Refused(
@@ -245,7 +255,7 @@ class ExchangeIssuer:
         exchange.asked = True
         try:
             reply, actor = await server.exchange(
-                request, subject_token, deadline, lambda late: self._later(self._end(server, late))
+                request, subject_token, turn, deadline, lambda late: self._later(self._end(server, late))
             )
         except ExchangeFault as fault:
             exchange.asked = not fault.nothing_done

@@ -21,10 +21,12 @@ from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from typing import Any
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
     from tabard_sidecar.model import CredentialRequest
+    from tabard_sidecar.util.lanes import Turn
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ENDING_PART = 4
@@ -65,8 +67,21 @@ class ExchangeServer:
         """Return until when what begins now may take, in the loop's time."""
         return asyncio.get_running_loop().time() + self.config.timeout_seconds
 
+    def turn(self, request: CredentialRequest) -> AbstractAsyncContextManager[Turn]:
+        """Return the turn of a request for a credential; entering it waits until it has come, or :meth:`give_up`."""
+        return self._issuing.turn(request.credential_id)
+
+    def give_up(self, request: CredentialRequest) -> None:
+        """Let a request wait for its turn no longer."""
+        self._issuing.give_up(request.credential_id)
+
     async def exchange(
-        self, request: CredentialRequest, subject_token: str, deadline: float, late: Callable[[str], None]
+        self,
+        request: CredentialRequest,
+        subject_token: str,
+        turn: Turn,
+        deadline: float,
+        late: Callable[[str], None],
     ) -> tuple[Mapping[str, Any], str]:
         """Exchange a person's token; return the reply, and ``sub`` of the actor token that was sent, or empty.
 
@@ -79,7 +94,10 @@ class ExchangeServer:
                 late(token)
 
         return await self._issuing.run(
-            lambda: self._exchanged(request.audience, request.scopes, subject_token), deadline, too_late
+            lambda: self._exchanged(request.audience, request.scopes, subject_token),
+            deadline,
+            too_late,
+            turn,
         )
 
     async def probe(self) -> None:

@@ -185,7 +185,8 @@ class VaultConfig(BaseModel):
         default=5.0,
         gt=0,
         le=60,
-        description="Longest time to obtain one credential, logging in included, before the call fails as UNAVAILABLE.",
+        description="Longest time to obtain one credential, logging in included, before the call fails as UNAVAILABLE. "
+        "While all connections are busy, a call waits for its turn, which `limits.request_seconds` bounds.",
     )
     max_connections: int = Field(
         default=16,

@@ -15,7 +15,7 @@ from tabard.address import is_loopback
 from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.credentials.vault.conf import KIND
 from tabard_sidecar.credentials.vault.engines import leases
-from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.faults import VaultFault, unavailable
 from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
 from tabard_sidecar.credentials.vault.server import VaultServer
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from tabard_sidecar.model import Introspection
     from tabard_sidecar.state import Revocation
     from tabard_sidecar.state.leases import LeaseJournal
+    from tabard_sidecar.util.lanes import Turn
 
+# Waiting for its turn and a newborn token's life, so that a revocation meanwhile finds the request.
+_MOST_SECONDS = 180.0
 _EXTENDING_PAUSE_SECONDS = 1.0
 _LOGIN_PAUSE_SECONDS = 5.0
 # By how much less than it was asked a vault may let a token live, since it counts in whole seconds.
@@ -110,10 +113,11 @@ class VaultIssuer:
         """
         role = self._role(request)
         now = self._clock()
-        live = LiveCredential(request, role.server.name, self._targets(request), now + NEWBORN_SECONDS)
+        live = LiveCredential(request, role.server.name, self._targets(request), now + _MOST_SECONDS)
         self.live.begin(live, now=now)
         try:
-            live.issued = await self._issued(role, live, now)
+            async with role.server.turn(request) as turn:
+                live.issued = await self._issued(role, live, turn)
         except VaultFault as fault:
             error = fault.decisive(role.server.name)
             self._tell(role.server, error.message)
@@ -133,6 +137,13 @@ class VaultIssuer:
             self.live.forget(request.credential_id)
             self._later(self._end_unleased(role.server, live, live.token))
             self._hold(role, live, live.issued)
+
+    def give_up(self, request: CredentialRequest) -> None:
+        """Let a request wait no longer, and an engine not be asked for it, since its caller has gone."""
+        live = self.live.get(request.credential_id)
+        if live is not None:
+            live.given_up = True
+            self.servers[live.vault].give_up(request)
 
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:
         """End a credential whose answer isn't given; see the interface."""
@@ -205,17 +216,19 @@ class VaultIssuer:
             )
         return role
 
-    async def _issued(self, role: _Role, live: LiveCredential, now: float) -> IssuedCredential:
-        server, request = role.server, live.request
+    async def _issued(self, role: _Role, live: LiveCredential, turn: Turn) -> IssuedCredential:
+        server, request, now = role.server, live.request, self._clock()
+        live.check()
+        live.ends_at = now + NEWBORN_SECONDS
         ends_at = min(request.expires_at, now + role.config.max_ttl_seconds)
         if ends_at - now < 1:
             raise Refused("grant_expired", "the credential would end in less than a second")
         deadline = server.deadline()
-        token = await self._token(server, live, deadline)
+        token = await self._token(server, live, turn, deadline)
         live.journaled = leases(role.config)
         # The token ends by itself soon, so journal and engine are asked at the same time.
         noting = self._journal.add_lease(_lease(live, token, now)) if live.journaled else _nothing()
-        obtaining = self._obtained(role, live, token, math.ceil(ends_at - now), deadline)
+        obtaining = self._obtained(role, live, token, math.ceil(ends_at - now), turn, deadline)
         obtained, noted = await asyncio.gather(obtaining, noting, return_exceptions=True)
         if isinstance(obtained, BaseException):
             raise obtained
@@ -236,21 +249,25 @@ class VaultIssuer:
             fields=obtained.fields,
         )
 
-    async def _token(self, server: VaultServer, live: LiveCredential, deadline: float) -> Token:
+    async def _token(
+        self, server: VaultServer, live: LiveCredential, turn: Turn, deadline: float
+    ) -> Token:
         live.asked = True
         try:
             token = await server.create_token(
-                live.request, deadline, lambda late: self._later(self._end_token(server, late))
+                live.request, turn, deadline, lambda late: self._later(self._end_token(server, late))
             )
         except VaultFault as fault:
             live.asked = not fault.nothing_done
             raise
         live.token = token
         live.check()
+        if live.given_up:
+            raise unavailable("the caller has gone")
         return token
 
-    async def _obtained(
-        self, role: _Role, live: LiveCredential, token: Token, seconds: int, deadline: float
+    async def _obtained(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
+        self, role: _Role, live: LiveCredential, token: Token, seconds: int, turn: Turn, deadline: float
     ) -> Obtained:
         live.obtained = live.engaged = True
         try:
@@ -259,6 +276,7 @@ class VaultIssuer:
                 role.config,
                 live.request,
                 seconds,
+                turn,
                 deadline,
                 lambda _: self._later(self._end_token(role.server, token)),
             )

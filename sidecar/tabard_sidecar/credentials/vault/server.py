@@ -16,11 +16,13 @@ from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from typing import Any
 
     from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
     from tabard_sidecar.credentials.vault.replies import Obtained, Token
     from tabard_sidecar.model import CredentialRequest
+    from tabard_sidecar.util.lanes import Turn
 
 _ENDING_PART = 4
 
@@ -77,11 +79,19 @@ class VaultServer:
 
         return await self._issuing.run(work, self.deadline())
 
+    def turn(self, request: CredentialRequest) -> AbstractAsyncContextManager[Turn]:
+        """Return the turn of a request for a credential; entering it waits until it has come, or :meth:`give_up`."""
+        return self._issuing.turn(request.credential_id)
+
+    def give_up(self, request: CredentialRequest) -> None:
+        """Let a request wait for its turn no longer."""
+        self._issuing.give_up(request.credential_id)
+
     async def create_token(
-        self, request: CredentialRequest, deadline: float, late: Callable[[Token], None]
+        self, request: CredentialRequest, turn: Turn, deadline: float, late: Callable[[Token], None]
     ) -> Token:
         """Make the token of a credential. ``late`` gets one that comes after the deadline."""
-        return await self._issuing.run(lambda: self._created(request), deadline, late)
+        return await self._issuing.run(lambda: self._created(request), deadline, late, turn)
 
     async def obtain(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
         self,
@@ -89,6 +99,7 @@ class VaultServer:
         role: VaultRoleConfig,
         request: CredentialRequest,
         seconds: int,
+        turn: Turn,
         deadline: float,
         late: Callable[[Obtained], None],
     ) -> Obtained:
@@ -100,7 +111,7 @@ class VaultServer:
             with during(f"asking the engine {role.engine}", path=path, right="the token role's use of it"):
                 return obtain(asking)
 
-        return await self._issuing.run(work, deadline, late)
+        return await self._issuing.run(work, deadline, late, turn)
 
     async def extend(self, token: Token, seconds: int) -> float:
         """Extend a credential's token; return its life from now in seconds."""

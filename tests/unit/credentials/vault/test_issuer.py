@@ -1,6 +1,9 @@
 import asyncio
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tabard_sidecar.credentials.vault import build_vaults
@@ -579,3 +582,69 @@ def test_a_credential_of_the_vault_is_not_introspected(world):
     with pytest.raises(Refused) as caught:
         world.issuer.inspect("token-u")
     assert caught.value.code == "credential_invalid"
+
+
+def _sockets_to(port):
+    """Count this process's connected sockets to a port."""
+    held = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            held.add(str(link.readlink()))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and f"socket:[{row[9]}]" in held for row in rows)
+
+
+@pytest.mark.parametrize("steps", [[0.02], [3.0], [0.05, b"HTTP"]], ids=["slow", "silent", "broken"])
+async def test_whatever_is_slow_there_are_never_more_sockets_than_configured(vault, store, secret_id, steps):
+    world = World(vault, store, secret_id, max_connections=16, timeout_seconds=0.5)
+    whole = [*steps, *Answer(body=auth()).sent()] if steps != [0.05, b"HTTP"] else steps
+    vault.answers[CREATE] = Answer(steps=whole, hangs_up=steps[-1] == b"HTTP")
+    most, over = 0, threading.Event()
+
+    def count():
+        nonlocal most
+        while not over.wait(0.01):
+            most = max(most, _sockets_to(vault.port))
+
+    counting = threading.Thread(target=count)
+    counting.start()
+
+    async def call():
+        request = world.request()
+        asking = asyncio.create_task(world.given(request))
+        await asyncio.wait([asking], timeout=2)
+        if not asking.done():
+            world.issuer.give_up(request)
+        with suppress(NoDecision):
+            return await asking
+        return await world.issuer.withdraw(request)
+
+    found = await asyncio.gather(*(call() for _ in range(200)))
+    over.set()
+    counting.join()
+    assert 4 <= most <= 16
+    if steps == [0.02]:
+        assert all(one.fields["username"] for one in found)  # none fails while others have their turn
+
+
+async def test_calls_wait_for_their_turn_longer_than_one_may_take(vault, store, secret_id):
+    world = World(vault, store, secret_id, max_connections=4, timeout_seconds=1)
+    vault.answers[CREDS] = Answer(steps=[0.2, *Answer(body=creds()).sent()])
+    issued = await asyncio.gather(*(world.given(world.request()) for _ in range(30)))
+    assert len(issued) == 30  # 2 s in all, with three places
+
+
+async def test_nothing_is_asked_for_callers_that_have_gone(vault, store, secret_id):
+    """Otherwise work for nobody would keep those that wait from their turn."""
+    world = World(vault, store, secret_id, max_connections=4, timeout_seconds=5)
+    vault.answers[CREATE] = Answer(steps=[0.5, *Answer(body=auth()).sent()])
+    requests = [world.request() for _ in range(50)]
+    asking = [asyncio.create_task(world.issuer.issue(request)) for request in requests]
+    await eventually(lambda: vault.paths().count(CREATE) == 3)
+    for request in requests:
+        world.issuer.give_up(request)
+    failed = await asyncio.gather(*asking, return_exceptions=True)
+    assert {error.code for error in failed} == {"vault_unavailable"}
+    assert {await world.issuer.withdraw(request) for request in requests} == {Withdrawal.NOTHING_ISSUED}
+    assert (vault.paths().count(CREATE), vault.paths().count(CREDS)) == (3, 0)
+    assert vault.paths().count(REVOKE) == 3
