@@ -163,7 +163,11 @@ def _settings(folder: Path, vault: VaultServer) -> Mapping[str, object]:
         "roles": {"held": orders, "fresh": orders | {"reuse": False}},
     }
     # A copy without shared parts, which would become anchors.
-    return {"vault.main": json.loads(json.dumps(section)), "limits.max_in_flight": 512, "limits.request_seconds": 30}
+    return {
+        "vault.main": json.loads(json.dumps(section)),
+        "limits.max_in_flight": 512,
+        "limits.request_seconds": 30,
+    }
 
 
 def _caller(task: tabard.Task, tool: str) -> Callable[[], tabard.Decision]:

@@ -51,7 +51,7 @@ class ComputingIssuer(ABC):
     def commit(self, request: CredentialRequest) -> None:  # noqa: B027 - nothing is to be done
         """Do nothing: the credential leaves with the answer."""
 
-    def give_up(self, request: CredentialRequest) -> None:
+    def give_up(self, request: CredentialRequest) -> None:  # noqa: B027 - nothing is to be done
         """Do nothing: nothing waits."""
 
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:  # noqa: ARG002

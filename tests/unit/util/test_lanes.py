@@ -1,4 +1,4 @@
-"""A lane never works at more than its places, and whoever finds none waits for its turn."""
+"""A lane never works at more than its places, and work that finds none waits for its turn."""
 
 from __future__ import annotations
 

@@ -249,9 +249,7 @@ class VaultIssuer:
             fields=obtained.fields,
         )
 
-    async def _token(
-        self, server: VaultServer, live: LiveCredential, turn: Turn, deadline: float
-    ) -> Token:
+    async def _token(self, server: VaultServer, live: LiveCredential, turn: Turn, deadline: float) -> Token:
         live.asked = True
         try:
             token = await server.create_token(

@@ -635,7 +635,7 @@ async def test_calls_wait_for_their_turn_longer_than_one_may_take(vault, store, 
 
 
 async def test_nothing_is_asked_for_callers_that_have_gone(vault, store, secret_id):
-    """Otherwise work for nobody would keep those that wait from their turn."""
+    """Calls whose callers wait would come later for it."""
     world = World(vault, store, secret_id, max_connections=4, timeout_seconds=5)
     vault.answers[CREATE] = Answer(steps=[0.5, *Answer(body=auth()).sent()])
     requests = [world.request() for _ in range(50)]
