@@ -58,6 +58,8 @@ CREATE = "/v1/auth/token/create/tabard"
 LOGIN = "/v1/auth/approle/login"
 RENEW = "/v1/auth/token/renew-self"
 REVOKE = "/v1/auth/token/revoke-self"
+REAP = "/v1/auth/token/revoke-accessor"
+HEALTH = "/v1/sys/health"
 CREDS = "/v1/database/creds/orders-read"
 SECRETS = "/v1/secret/data/apis/weather"
 
@@ -89,12 +91,14 @@ def creds(**changes: Any) -> dict[str, Any]:
 
 
 class FakeVault:
-    """Answers by method and path. ``answers`` can be changed; ``asked`` holds what came; ``most`` the most connections at once."""
+    """Answers by path. ``answers`` can be changed; ``asked`` holds what came, ``identified`` what asked which cluster it is;
+    ``most`` the most connections at once."""
 
     read: Callable[[bytes], Any] = staticmethod(json.loads)
 
     def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         self.asked: list[Asked] = []
+        self.identified: list[Asked] = []
         self.connections = 0
         self.open = 0
         self.most = 0
@@ -105,6 +109,8 @@ class FakeVault:
                 body=auth(lease_duration=int(asked.body.get("increment", "600s")[:-1]))
             ),
             REVOKE: Answer(204),
+            REAP: Answer(204),
+            HEALTH: Answer(body={"initialized": True, "sealed": False, "cluster_id": "cluster-1"}),
             CREDS: Answer(body=creds()),
             SECRETS: Answer(body={"data": {"data": {"key": "k-1", "more": "m", "number": 5}}}),
         }
@@ -166,8 +172,8 @@ class FakeVault:
         body = stream.read(int(headers.get("Content-Length", "0")))
         asked = Asked(method, path, headers, self.read(body) if body else None)
         with self._lock:
-            self.asked.append(asked)
-        found = self.answers.get(path, Answer(404, {"errors": []}))
+            (self.identified if path.startswith(HEALTH) else self.asked).append(asked)
+        found = self.answers.get(path.partition("?")[0], Answer(404, {"errors": []}))
         answer = found if isinstance(found, Answer) else found(asked)
         for step in answer.sent():
             if isinstance(step, bytes):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.revocation.admin import RevocationAdmin
 from tabard_sidecar.revocation.checks import RevocationChecks
 from tabard_sidecar.revocation.feed import Listener, RevocationFeed
@@ -53,6 +56,16 @@ class RevocationParts:
         for runner in self.hooks:
             runner.start()
         await self.feed.start()
+
+    async def finish(self, seconds: float) -> None:
+        """Let the hooks handle what was revoked until now, for ``seconds`` at most. The rest waits for the next start."""
+        if not all(runner.started for runner in self.hooks):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                with contextlib.suppress(NoDecision):
+                    await self.feed.refresh()
+                await asyncio.gather(*(runner.finish() for runner in self.hooks))
 
     async def stop(self) -> None:
         """Stop. Does nothing if it never started."""

@@ -43,6 +43,7 @@ class _Pending:
     due: float = 0.0
     pause: float = _FIRST_PAUSE_SECONDS
     problem: str = ""
+    running: asyncio.Task[None] | None = None
 
 
 class HookRunner:
@@ -62,6 +63,8 @@ class HookRunner:
         self._report = report
         self._pending: dict[tuple[RevocationKind, str], _Pending] = {}
         self._news = asyncio.Event()
+        self._handled = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -69,11 +72,16 @@ class HookRunner:
         """How many revocations the hook hasn't handled yet."""
         return len(self._pending)
 
+    @property
+    def started(self) -> bool:
+        """Whether the hook is called."""
+        return self._running is not None
+
     def take(self, revocation: Revocation) -> None:
         """Queue a revocation for the hook; a lift removes it from the queue."""
         key = (revocation.kind, revocation.target)
         self._pending.pop(key, None)
-        if revocation.expires_at > self._clock():
+        if revocation.expires_at > 0:
             self._pending[key] = _Pending(revocation)
         self._news.set()
 
@@ -81,33 +89,51 @@ class HookRunner:
         """Start calling the hook."""
         self._running = asyncio.create_task(self._run(), name=f"revocation-hook-{self._hook.name}")
 
+    async def finish(self) -> None:
+        """Wait until each revocation that waits is handled, or the hook has failed on it once more."""
+        waiting = list(self._pending.values())
+        for pending in waiting:
+            pending.due, pending.problem = 0.0, ""
+        self._news.set()
+        while any(pending in waiting and not pending.problem for pending in self._pending.values()):
+            self._handled.clear()
+            await self._handled.wait()
+
     async def stop(self) -> None:
         """Stop; revocations that aren't handled are handled after the next start."""
         running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
+        calls = list(self._calls)
+        for task in (running, *calls) if running is not None else calls:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await running
+                await task
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._news.clear()
-            due = self._due(loop.time())
-            if due:
-                await asyncio.gather(*(self._call(pending) for pending in due))
-                self._report_problem()
-                continue
-            soonest = min((pending.due for pending in self._pending.values()), default=None)
+            for pending in self._due(loop.time()):
+                pending.running = loop.create_task(self._call(pending))
+                self._calls.add(pending.running)
+                pending.running.add_done_callback(self._calls.discard)
+            waiting = [pending.due for pending in self._pending.values() if pending.running is None]
+            full = len(self._calls) >= _AT_ONCE
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(soonest):
+                async with asyncio.timeout_at(None if full else min(waiting, default=None)):
                     await self._news.wait()
 
     def _due(self, moment: float) -> Sequence[_Pending]:
+        """Return what is called now. Agents revoke credentials in any number, so theirs leave half of the places free."""
         now = self._clock()
-        for key in [key for key, pending in self._pending.items() if pending.revocation.expires_at <= now]:
-            del self._pending[key]
-        return [pending for pending in self._pending.values() if pending.due <= moment][:_AT_ONCE]
+        for key, pending in list(self._pending.items()):
+            # The clock may be wrong, so each is tried before it is forgotten.
+            if pending.problem and pending.revocation.expires_at <= now:
+                del self._pending[key]
+        due = [each for each in self._pending.values() if each.running is None and each.due <= moment]
+        first = [each for each in due if each.revocation.kind is not RevocationKind.CREDENTIAL]
+        others = [each for each in due if each.revocation.kind is RevocationKind.CREDENTIAL]
+        chosen = first[: max(_AT_ONCE - len(self._calls), 0)]
+        return chosen + others[: max(_AT_ONCE // 2 - len(self._calls) - len(chosen), 0)]
 
     async def _call(self, pending: _Pending) -> None:
         revocation = pending.revocation
@@ -121,11 +147,17 @@ class HookRunner:
             pending.problem = f"{type(error).__name__}: {error}"
             pending.due = asyncio.get_running_loop().time() + pending.pause
             pending.pause = min(2 * pending.pause, _LONGEST_PAUSE_SECONDS)
-            return
-        key = (revocation.kind, revocation.target)
-        # A newer revocation of the same target may have replaced it, and isn't handled yet.
-        if self._pending.get(key) is pending:
-            del self._pending[key]
+        else:
+            key = (revocation.kind, revocation.target)
+            # A newer revocation of the same target may have replaced it, and isn't handled yet.
+            if self._pending.get(key) is pending:
+                del self._pending[key]
+        finally:
+            pending.running = None
+            # The place is free only when this task has ended.
+            asyncio.get_running_loop().call_soon(self._news.set)
+            self._handled.set()
+        self._report_problem()
 
     def _report_problem(self) -> None:
         problem = next((pending.problem for pending in self._pending.values() if pending.problem), "")

@@ -68,6 +68,9 @@ from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.garbage import few_heaps, settle
 from tabard_sidecar.util.sockets import BindError, OwnedSocket
 
+_ENDING_SECONDS = 5.0
+"""How long a stop waits, after the drain, until credentials of revoked tasks are ended in other systems."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -260,6 +263,8 @@ async def _build(parts: Parts, stack: AsyncExitStack) -> Parts:
     if parts.vaults is not None:
         stack.push_async_callback(parts.vaults.close)
         parts.vaults.start()
+    # What was acknowledged as ended is ended before the connections for that are closed.
+    stack.push_async_callback(parts.revoking.finish, _ENDING_SECONDS)
     stack.push_async_callback(parts.stages.decisions.settled)
     await asyncio.gather(parts.identity.start(), parts.policy.start())
     return parts

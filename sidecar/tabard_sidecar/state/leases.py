@@ -6,7 +6,6 @@ since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -29,6 +28,7 @@ class Lease:
         source: name of the configured vault or server that issued it.
         role: the configured role.
         accessor: what the source revokes it by.
+        source_id: tells the source from another one of the same name; empty if that isn't known.
         root_id: root of the task.
         link_id: the holder's link.
         task_id: the task.
@@ -44,6 +44,7 @@ class Lease:
     source: str
     role: str
     accessor: str
+    source_id: str
     root_id: str
     link_id: str
     task_id: str
@@ -85,8 +86,8 @@ class LeaseJournal(Protocol):
         """Note a lease. Durable."""
         ...
 
-    async def extend_lease(self, lease_id: str, *, expires_at: float) -> None:
-        """Note that a lease lasts longer. Does nothing for one that isn't noted."""
+    async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
+        """Note that a lease lasts longer; return False, and do nothing, for one that isn't noted."""
         ...
 
     async def end_lease(self, lease_id: str) -> bool:
@@ -102,8 +103,10 @@ class LeaseJournal(Protocol):
         """
         ...
 
-    async def leases_of(self, target: LeaseTarget, *, now: float, limit: int = 1_000) -> Sequence[Lease]:
-        """Return leases that haven't expired and that the revocation of ``target`` ends."""
+    async def leases_of(
+        self, target: LeaseTarget, *, now: float, after: str = "", limit: int = 100
+    ) -> LeasePage:
+        """Return leases that haven't expired and that the revocation of ``target`` ends, as :meth:`leases` does."""
         ...
 
     async def revoked_leases(self, *, now: float, after: str = "", limit: int = 100) -> LeasePage:

@@ -26,6 +26,7 @@ def lease(**details: object) -> Lease:
         "main",
         fresh("role é"),
         fresh("accessor"),
+        fresh("cluster"),
         fresh("root"),
         fresh("link"),
         fresh("task"),
@@ -46,6 +47,18 @@ async def _revoked(store) -> list[Lease]:
     after = ""
     while True:
         page = await store.revoked_leases(now=NOW, after=after, limit=7)
+        found += page.leases
+        after = page.after
+        if not after:
+            return found
+
+
+async def _of(store, target: LeaseTarget, *, now: float = NOW, limit: int = 100) -> list[Lease]:
+    found: list[Lease] = []
+    after = ""
+    while True:
+        page = await store.leases_of(target, now=now, after=after, limit=limit)
+        assert len(page.leases) <= limit
         found += page.leases
         after = page.after
         if not after:
@@ -77,7 +90,7 @@ class LeasesContract:
         await store.add_lease(made)
         await store.add_lease(again)
         assert await _all(store, LeaseFilter(task_id=made.task_id)) == [again]
-        assert not await store.leases_of(made.targets[1], now=NOW)
+        assert await _of(store, made.targets[1]) == []
 
     async def test_a_list_goes_on_where_it_ended(self, store):
         made = [lease(task_id=(task := fresh("task")))]
@@ -100,10 +113,10 @@ class LeasesContract:
         made = lease(expires_at=NOW + 30)
         await store.add_lease(made)
         for until, expected in ((NOW + 90, NOW + 90), (NOW + 40, NOW + 90)):
-            await store.extend_lease(made.lease_id, expires_at=until)
+            assert await store.extend_lease(made.lease_id, expires_at=until)
             (found,) = await _all(store, LeaseFilter(task_id=made.task_id))
             assert found == replace(made, expires_at=expected)
-        await store.extend_lease(fresh("unknown"), expires_at=LATER)
+        assert not await store.extend_lease(fresh("unknown"), expires_at=LATER)
 
     async def test_an_ended_lease_is_gone_once(self, store):
         made = lease()
@@ -112,30 +125,31 @@ class LeasesContract:
         assert not await store.end_lease(made.lease_id)
         assert not await _all(store, LeaseFilter(task_id=made.task_id))
         for target in made.targets:
-            assert not await store.leases_of(target, now=NOW)
+            assert await _of(store, target) == []
 
     async def test_an_extension_after_the_end_brings_nothing_back(self, store):
         made = lease()
         await store.add_lease(made)
         await store.end_lease(made.lease_id)
-        await store.extend_lease(made.lease_id, expires_at=LATER + 60)
+        assert not await store.extend_lease(made.lease_id, expires_at=LATER + 60)
         assert not await _all(store, LeaseFilter(task_id=made.task_id))
 
     async def test_a_lease_is_found_by_each_of_its_targets_until_it_expires(self, store):
         made = lease(expires_at=NOW + 30)
         await store.add_lease(made)
         for target in made.targets:
-            assert await store.leases_of(target, now=NOW) == [made]
-            assert not await store.leases_of(target, now=NOW + 31)
-            assert not await store.leases_of(LeaseTarget(target.kind, fresh("other")), now=NOW)
+            assert await _of(store, target) == [made]
+            assert await _of(store, target, now=NOW + 31) == []
+            assert await _of(store, LeaseTarget(target.kind, fresh("other"))) == []
 
-    async def test_at_most_the_limit_is_found_by_a_target(self, store):
+    async def test_what_a_target_ends_is_listed_to_its_end(self, store):
         first = lease()
         shared = first.targets[0]
-        for number in range(5):
-            await store.add_lease(lease(lease_id=fresh(f"many{number}"), targets=(shared,)))
-        assert len(await store.leases_of(shared, now=NOW, limit=3)) == 3
-        assert len(await store.leases_of(shared, now=NOW)) == 5
+        made = [lease(lease_id=fresh(f"many{number}"), targets=(shared,)) for number in range(5)]
+        for each in [*made, lease(targets=(shared,), expires_at=NOW - 1)]:
+            await store.add_lease(each)
+        for limit in (1, 2, 4, 5, 6, 100):
+            assert await _of(store, shared, limit=limit) == sorted(made, key=lambda each: each.lease_id)
 
     @pytest.mark.parametrize("kind", list(_TARGETS))
     async def test_a_revoked_lease_is_found_until_it_is_ended(self, store, kind):

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import time
 
 import psycopg
 import pytest
+import tabard
+from tabard_sidecar.credentials.vault.conf import VaultConfig
+from tabard_sidecar.credentials.vault.faults import unavailable
+from tabard_sidecar.credentials.vault.server import VaultServer
 
 from testbed.world import ISSUER, PERSON, spiffe_id
 from tests.integration.vault.test_issuing import POLICY, section
 from tests.support.operators import operators
+from tests.support.redis_server import redis_server
+from tests.support.vault_server import dev_vault
 from tests.support.waiting import eventually
 
 DELEGATE = """
 delegate contains {"code": "hand_on", "limits": {}}
 """
 ORCHESTRATOR, TRIAGE = spiffe_id("orchestrator"), spiffe_id("triage")
+_REAPER_OF_ANOTHER_VAULT = """vault auth enable approle
+vault policy write reaper - <<'END'
+path "auth/token/revoke-accessor" { capabilities = ["update"] }
+END
+vault write auth/approle/role/reaper token_policies=reaper
+vault read -field=role_id auth/approle/role/reaper/role-id > role-id
+(umask 077; vault write -field=secret_id -force auth/approle/role/reaper/secret-id > secret-id)"""
 
 
 @pytest.fixture
@@ -201,3 +216,106 @@ async def test_a_login_that_is_being_obtained_while_its_task_is_revoked_is_not_g
     await eventually(
         lambda: int(postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'")) <= before
     )
+
+
+async def lasting(zone, task):
+    """Obtain a login whose token was extended."""
+    credential = await login(task)
+    await eventually(lambda: not zone.parts().vaults._background)
+    return credential
+
+
+def problems(zone, workload="orchestrator") -> str:
+    """What health says of revocations and leases."""
+    components = zone.running[workload].health.snapshot().components
+    return "; ".join(part.reason for part in components.values() if part.reason)
+
+
+async def test_logins_end_by_memory_if_the_state_file_was_replaced(zone, postgres):
+    """The journal that came back doesn't know them."""
+    path = zone.folder / "state.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("VACUUM INTO ?", (str(zone.folder / "backup.db"),))
+    (zone.folder / "backup.db").chmod(0o600)
+    task = await zone.start_task()
+    mine = await lasting(zone, task)
+    (zone.folder / "backup.db").replace(path)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    async with operators(zone.operator()) as operator:
+
+        async def revoked() -> bool:
+            with contextlib.suppress(tabard.TabardError):
+                await operator.revoke(agent_id=ORCHESTRATOR)
+                return True
+            return False
+
+        await eventually(revoked)
+        await refused(postgres, mine)
+
+
+async def test_logins_end_by_memory_if_redis_was_emptied(start_zone, vault, token_issuer, postgres, tmp_path):
+    (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
+    with redis_server(tmp_path / "redis") as redis:
+        changes = {"vault.main": json.loads(json.dumps(section(vault))), "state.url": redis.url}
+        zone = await start_zone(policy={"last_mile.rego": POLICY}, overrides=changes)
+        mine = await lasting(zone, await zone.start_task())
+        redis.cli("flushall")
+        async with operators(zone.operator()) as operator:
+            await operator.revoke(agent_id=ORCHESTRATOR)
+        await refused(postgres, mine)
+        await zone.stop()
+
+
+async def test_another_vault_of_the_same_name_doesnt_count_a_login_as_ended(zone, postgres, monkeypatch):
+    """It knows no such token. The lease stays noted, health says why, and the right vault ends it as soon as it answers."""
+    right = zone.parts().vaults.servers["main"]
+    revoke = right.revoke
+
+    async def broken(*_, **__):
+        raise unavailable("Vault is sealed")
+
+    with dev_vault() as other:
+        other.shell(_REAPER_OF_ANOTHER_VAULT)
+        role_id = (other.folder / "role-id").read_text().strip()
+        auth = {"method": "approle", "role_id": role_id, "secret_id_file": str(other.folder / "secret-id")}
+        wrong = VaultServer("main", VaultConfig(address=other.address, auth=auth, reaper=auth))
+        zone.parts("triage").vaults.servers["main"] = wrong
+        task = await zone.start_task()
+        mine = await lasting(zone, task)
+        monkeypatch.setattr(right, "revoke", broken)
+        async with operators(zone.operator("triage")) as elsewhere:
+            await elsewhere.revoke(task_id=task.info.task_id)
+        await eventually(lambda: "isn't the vault that made it" in problems(zone, "triage"))
+        assert works(postgres, mine)
+        assert mine.credential_id in await noted(zone)
+        monkeypatch.setattr(right, "revoke", revoke)
+        await refused(postgres, mine)
+
+
+async def test_what_was_acknowledged_as_ended_is_ended_before_the_process(zone, postgres):
+    """In an orderly stop. Logins of a task that goes on stay."""
+    task, other = await zone.start_task(), await zone.start_task()
+    mine = [await lasting(zone, task) for _ in range(8)]
+    theirs = await lasting(zone, other)
+    await task.end()
+    await zone.stop()
+    assert not any(works(postgres, credential) for credential in mine)
+    assert works(postgres, theirs)
+
+
+async def test_a_token_that_the_vault_ended_leaves_no_problem(zone, postgres, vault, monkeypatch):
+    """Even without a reaper, which could tell."""
+    for workload in ("orchestrator", "triage"):
+        monkeypatch.setattr(zone.parts(workload).vaults.servers["main"], "_reaper", None)
+    task = await zone.start_task()
+    mine = await lasting(zone, task)
+    [live] = zone.parts().vaults.live
+    vault.client().auth.token.revoke_accessor(live.token.accessor)
+    await refused(postgres, mine)
+    await task.end()
+    await eventually(lambda: not len(zone.parts().vaults.live))
+    await asyncio.sleep(0.2)
+    assert "hasn't handled" not in problems(zone)
+    assert mine.credential_id not in await noted(zone)

@@ -119,6 +119,69 @@ async def test_what_was_lifted_or_has_expired_is_left_undone(runner, clock):
     assert hook.done == []
 
 
+async def test_a_clock_that_is_ahead_doesnt_keep_a_hook_from_being_called(runner, clock):
+    """It is tried once at least; expiry only ends the retries."""
+    hook, failing = Hook(), Hook(failures=9)
+    for one in (hook, failing):
+        runner(one, []).take(agent_revocation(expires_at=clock() - 400))
+    await eventually(lambda: hook.done == [ALICE] and failing.tried)
+    await asyncio.sleep(0.3)
+    assert failing.tried == [ALICE]
+
+
+async def test_one_that_takes_long_keeps_no_other_revocation_waiting(runner):
+    hook = Hook()
+    hook.hanging = True
+    one = runner(hook, [])
+    one.take(agent_revocation(ALICE))
+    await eventually(lambda: hook.tried)
+    hook.hanging = False
+    one.take(agent_revocation(BOB))
+    await eventually(lambda: hook.done == [BOB])
+
+
+async def test_any_number_of_revoked_credentials_leaves_places_for_others(runner):
+    """Agents revoke their own credentials as often as they like."""
+    hook = Hook()
+    hook.hanging = True
+    one = runner(hook, [])
+    for number in range(100):
+        one.take(Revocation(RevocationKind.CREDENTIAL, f"c{number}", NOW, UNTIL_LIFTED))
+    await eventually(lambda: len(hook.tried) == 8)
+    hook.hanging = False
+    one.take(agent_revocation(BOB))
+    await eventually(lambda: hook.done == [BOB])
+
+
+async def test_finishing_waits_for_what_is_under_way_and_tries_failures_once_more(runner):
+    hook = Hook(failures=2)
+    one = runner(hook, [])
+    one.take(agent_revocation(ALICE))
+    one.take(agent_revocation(BOB))
+    await asyncio.wait_for(one.finish(), 2)
+    assert one.waiting == 2
+    await asyncio.wait_for(one.finish(), 2)
+    assert sorted(hook.done) == sorted([ALICE, BOB])
+
+
+async def test_a_stop_lets_hooks_handle_what_was_just_revoked(store, clock):
+    """It is read from the store at once; a hook that hangs doesn't keep the process."""
+    for hanging in (False, True):
+        hook = Hook()
+        parts = build_revocation(
+            RevocationConfig(), store, clock=clock, max_task_seconds=3600.0, hooks=(hook,)
+        )
+        await parts.finish(1.0)
+        await parts.start()
+        hook.hanging = hanging
+        await store.revoke(agent_revocation(f"{ALICE}{hanging}", UNTIL_LIFTED))
+        began = time.monotonic()
+        await parts.finish(0.5)
+        assert (f"{ALICE}{hanging}" in hook.done) is not hanging
+        assert time.monotonic() - began < 1.5
+        await parts.stop()
+
+
 async def test_a_hook_hears_again_after_a_restart(store, clock):
     """Whatever was left undone when the process died is done by the next one."""
     hook = Hook(failures=1_000)

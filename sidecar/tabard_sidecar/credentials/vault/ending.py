@@ -6,23 +6,25 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+    from typing import Any
 
     from tabard_sidecar.credentials.vault.issuer import VaultIssuer
+    from tabard_sidecar.credentials.vault.live import LiveCredential
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.state import Revocation
-    from tabard_sidecar.state.leases import Lease, LeaseJournal
+    from tabard_sidecar.state.leases import Lease, LeaseJournal, LeasePage
 
-_AT_ONCE = 16
 _OWNER_SECONDS = 0.5
 _SWEEP_AFTER_SECONDS = 5.0
-_MOST_AT_ONCE = 1_000
+# How wrong a clock may be, so that what is taken for expired is ended all the same.
+_CLOCK_SECONDS = 900.0
 _DATED = {RevocationKind.SUBJECT, RevocationKind.STATE}
 _log = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ class NotEndedError(Exception):
 class LeaseEnding:
     """Ends credentials that a revocation concerns (:class:`~tabard_sidecar.revocation.LeaseHook`).
 
-    The sidecar that obtained a credential ends it at once, with its own token. The others give it half a second; what is
-    noted after that they end by its accessor, if an identity for that is configured (``reaper``).
+    The sidecar that obtained a credential ends it at once, with its own token, which it has in memory: the journal may have
+    lost it. The others give it half a second; what is noted after that they end by its accessor, if an identity for that is
+    configured (``reaper``).
 
     Args:
         issuer: knows the credentials of this process and the vaults.
@@ -52,7 +55,7 @@ class LeaseEnding:
 
     def take(self, revocation: Revocation) -> None:
         """Let no credential be given any more that a revocation ends. Called at once, before :meth:`revoked`."""
-        if revocation.expires_at > self._clock():
+        if revocation.expires_at > 0:
             self._issuer.doom(revocation)
 
     async def revoked(self, revocation: Revocation) -> None:
@@ -62,95 +65,150 @@ class LeaseEnding:
             NotEndedError: something couldn't be ended.
             NoDecision: the state store is unavailable.
         """
-        await self._end(await self._concerned(revocation), own=True)
-        others = await self._concerned(revocation)
-        if others:
+        problems = await self._end_own(revocation)
+        if await self._any(revocation):
             await asyncio.sleep(_OWNER_SECONDS)
-            await self._end(await self._concerned(revocation), own=False)
+            async for leases in self._concerned(revocation):
+                problems += await self._end_noted(leases)
+        _check(problems)
 
     async def sweep(self) -> None:
         """End what is revoked and still noted: of a sidecar that was killed, or noted just after the revocation.
 
         Raises:
-            NotEndedError: something couldn't be ended.
+            NotEndedError: something couldn't be ended, or belongs to a vault that isn't configured here.
             NoDecision: the state store is unavailable.
         """
-        after, failed = "", []
-        while True:
-            now = self._clock()
-            page = await self._journal.revoked_leases(now=now, after=after)
-            old = [lease for lease in page.leases if lease.created_at <= now - _SWEEP_AFTER_SECONDS]
-            try:
-                await self._end(old, own=False)
-            except NotEndedError as error:
-                failed.append(str(error))
-            after = page.after
-            if not after:
-                break
-        if failed:
-            raise NotEndedError(failed[0])
+        problems: list[str] = []
+        async for page in self._revoked(self._clock()):
+            old = [lease for lease in page if lease.created_at <= self._clock() - _SWEEP_AFTER_SECONDS]
+            known = [lease for lease in old if lease.source in self._issuer.servers]
+            problems += await self._end_own_leases(known)
+            problems += await self._end_noted(known)
+        _check(problems)
 
-    async def _concerned(self, revocation: Revocation) -> Sequence[Lease]:
-        """Return the noted leases of configured vaults that a revocation ends."""
-        now = self._clock()
+    async def _any(self, revocation: Revocation) -> bool:
+        async for leases in self._concerned(revocation):
+            if leases:
+                return True
+        return False
+
+    async def _concerned(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
+        """Yield the noted leases of configured vaults that a revocation ends, page by page."""
+        now = self._clock() - _CLOCK_SECONDS
         if revocation.kind is RevocationKind.STATE:
-            found: Sequence[Lease] = (await self._journal.revoked_leases(now=now, limit=_MOST_AT_ONCE)).leases
+            pages = self._revoked(now)
         else:
             target = LeaseTarget(revocation.kind, revocation.target)
-            found = await self._journal.leases_of(target, now=now, limit=_MOST_AT_ONCE)
-        return [
-            lease
-            for lease in found
-            if lease.source in self._issuer.servers
-            and (revocation.kind not in _DATED or lease.task_started_at <= revocation.at)
-        ]
+            pages = _pages(lambda after: self._journal.leases_of(target, now=now, after=after))
+        async for page in pages:
+            yield [
+                lease
+                for lease in page
+                if lease.source in self._issuer.servers
+                and (revocation.kind not in _DATED or lease.task_started_at <= revocation.at)
+            ]
 
-    async def _end(self, leases: Iterable[Lease], *, own: bool) -> None:
-        """End leases, with ``own`` only those that this process obtained.
+    def _revoked(self, now: float) -> AsyncIterator[Sequence[Lease]]:
+        return _pages(lambda after: self._journal.revoked_leases(now=now, after=after))
+
+    async def _end_own(self, revocation: Revocation) -> list[str]:
+        """End what this process obtained; return what failed."""
+        return await self._each(
+            (live.vault, self._end_live(live)) for live in self._issuer.live.ended_by(revocation)
+        )
+
+    async def _end_own_leases(self, leases: Iterable[Lease]) -> list[str]:
+        found = (self._issuer.live.get(lease.lease_id) for lease in leases)
+        return await self._each((live.vault, self._end_live(live)) for live in found if live is not None)
+
+    async def _end_noted(self, leases: Iterable[Lease]) -> list[str]:
+        """End leases that this process doesn't know; return what failed."""
+        return await self._each(
+            (lease.source, self._end_lease(lease))
+            for lease in leases
+            if self._issuer.live.get(lease.lease_id) is None
+        )
+
+    async def _each(self, works: Iterable[tuple[str, Coroutine[Any, Any, None]]]) -> list[str]:
+        """Do work at vaults, at each as much at once as it has places for, so that revocations take turns there.
 
         Raises:
-            NotEndedError: some couldn't be ended.
+            NoDecision: the state store is unavailable.
         """
-        places = asyncio.Semaphore(_AT_ONCE)
+        places: dict[str, asyncio.Semaphore] = {}
         problems: list[str] = []
 
-        async def end(lease: Lease) -> None:
-            async with places:
+        async def one(vault: str, work: Coroutine[Any, Any, None]) -> None:
+            server = self._issuer.servers[vault]
+            async with places.setdefault(vault, asyncio.Semaphore(server.ending_places)):
                 try:
-                    if await self._ended(lease, own=own):
-                        await self._journal.end_lease(lease.lease_id)
+                    await work
                 except VaultFault as fault:
-                    problems.append(f"vault.{lease.source}: {fault.message}")
+                    problems.append(f"vault.{vault}: {fault.message}")
 
-        await asyncio.gather(*map(end, leases))
-        if problems:
-            raise NotEndedError(f"{len(problems)} credential(s) not ended: {problems[0]}")
+        done = await asyncio.gather(*(one(vault, work) for vault, work in works), return_exceptions=True)
+        for failed in done:
+            if isinstance(failed, BaseException):
+                raise failed
+        return problems
 
-    async def _ended(self, lease: Lease, *, own: bool) -> bool:
-        """End a lease, if this process can; return True if the vault has ended it.
+    async def _end_live(self, live: LiveCredential) -> None:
+        """End a credential of this process by its own token.
 
         Raises:
             VaultFault: the vault can't be reached, or refuses.
+            NoDecision: the state store is unavailable.
         """
-        server = self._issuer.servers.get(lease.source)
-        if server is None:
-            return False
-        live = self._issuer.live.get(lease.lease_id)
-        if live is not None and live.issued is None:
+        if live.token is None or live.issued is None:
             # It is being obtained, and is withdrawn then. A vault that makes a login for a token that ends meanwhile may
             # keep the login.
-            return False
-        if live is not None and live.token is not None:
-            await server.revoke(live.token)
-            self._issuer.live.forget(lease.lease_id)
-            return True
-        if own or lease.expires_at - lease.created_at <= NEWBORN_SECONDS:
+            return
+        if not live.ended:
+            try:
+                await self._issuer.servers[live.vault].revoke(
+                    live.token, live.source_id, extended=live.extended
+                )
+            except VaultFault as fault:
+                # A token that ended by itself is refused.
+                if fault.status != FORBIDDEN or live.ends_at > self._clock():
+                    raise
+            live.ended = True
+        if live.journaled:
+            await self._journal.end_lease(live.request.credential_id)
+        self._issuer.live.forget(live.request.credential_id)
+
+    async def _end_lease(self, lease: Lease) -> None:
+        """End a lease of another process by its accessor, if an identity for that is configured.
+
+        Raises:
+            VaultFault: the vault can't be reached, refuses, or isn't the one that made the token.
+            NoDecision: the state store is unavailable.
+        """
+        if lease.expires_at - lease.created_at <= NEWBORN_SECONDS:
             # Another sidecar obtains it right now, or was killed meanwhile; then it ends by itself.
-            return False
-        if not await server.revoke_accessor(lease.accessor):
+            return
+        server = self._issuer.servers[lease.source]
+        if await server.revoke_accessor(lease.accessor, lease.source_id):
+            await self._journal.end_lease(lease.lease_id)
+        elif lease.expires_at > self._clock():
             _log.warning(
                 "lease_of_another_sidecar",
                 extra={"credential_id": lease.lease_id, "next": f"configure vault.{lease.source}.reaper"},
             )
-            return False
-        return True
+
+
+async def _pages(read: Callable[[str], Awaitable[LeasePage]]) -> AsyncIterator[Sequence[Lease]]:
+    """Yield every page of a list."""
+    after = ""
+    while True:
+        page = await read(after)
+        yield page.leases
+        after = page.after
+        if not after:
+            return
+
+
+def _check(problems: Sequence[str]) -> None:
+    if problems:
+        raise NotEndedError(f"{len(problems)} credential(s) not ended: {problems[0]}")

@@ -73,6 +73,11 @@ def unavailable(message: str, *, nothing_done: bool = False, status: int = 0) ->
     return VaultFault("vault_unavailable", message, nothing_done=nothing_done, status=status)
 
 
+def refused(message: str) -> VaultFault:
+    """Return the fault of a vault that can't do what is asked."""
+    return VaultFault("vault_refused", message, nothing_done=True)
+
+
 def invalid(message: str) -> VaultFault:
     """Return the fault of a reply that isn't acceptable."""
     return VaultFault("vault_reply_invalid", message)

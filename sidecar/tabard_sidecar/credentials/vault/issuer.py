@@ -16,14 +16,13 @@ from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.credentials.vault.conf import KIND
 from tabard_sidecar.credentials.vault.engines import leases
 from tabard_sidecar.credentials.vault.faults import VaultFault, unavailable
-from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
+from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials, lease_of
 from tabard_sidecar.credentials.vault.server import VaultServer
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
-from tabard_sidecar.state import RevocationKind
-from tabard_sidecar.state.leases import Lease, LeaseTarget
+from tabard_sidecar.state.leases import LeaseTarget
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -155,7 +154,7 @@ class VaultIssuer:
             # A vault that makes a login for a token that is revoked meanwhile may keep the login. With the token's own end
             # it ends.
             return Withdrawal.UNCLEAR
-        if not await self._end_token(self.servers[live.vault], live.token):
+        if not await self._end_token(self.servers[live.vault], live.token, live.source_id):
             return Withdrawal.UNCLEAR
         if live.journaled:
             await self._forget_lease(request.credential_id)
@@ -227,7 +226,7 @@ class VaultIssuer:
         token = await self._token(server, live, turn, deadline)
         live.journaled = leases(role.config)
         # The token ends by itself soon, so journal and engine are asked at the same time.
-        noting = self._journal.add_lease(_lease(live, token, now)) if live.journaled else _nothing()
+        noting = self._journal.add_lease(lease_of(live, token, now)) if live.journaled else _nothing()
         obtaining = self._obtained(role, live, token, math.ceil(ends_at - now), turn, deadline)
         obtained, noted = await asyncio.gather(obtaining, noting, return_exceptions=True)
         if isinstance(obtained, BaseException):
@@ -258,7 +257,7 @@ class VaultIssuer:
         except VaultFault as fault:
             live.asked = not fault.nothing_done
             raise
-        live.token = token
+        live.token, live.source_id = token, server.source_id
         live.check()
         if live.given_up:
             raise unavailable("the caller has gone")
@@ -296,7 +295,12 @@ class VaultIssuer:
         problem = ""
         while self._clock() < live.ends_at and live.doomed is None:
             try:
-                await self._journal.extend_lease(credential_id, expires_at=credential.expires_at)
+                if not await self._journal.extend_lease(credential_id, expires_at=credential.expires_at):
+                    # Who ends it later would not find it.
+                    problem = "the state store lost that it was issued, so it is ended"
+                    self.live.forget(credential_id)
+                    await self._end_token(server, token, live.source_id)
+                    break
                 now = self._clock()
                 granted = await server.extend(token, math.ceil(credential.expires_at - now))
             except VaultFault as fault:
@@ -304,7 +308,7 @@ class VaultIssuer:
             except NoDecision as error:
                 problem = error.message
             else:
-                live.ends_at = now + granted
+                live.ends_at, live.extended = now + granted, True
                 live.issued = replace(credential, value="", fields={})
                 if live.ends_at >= credential.expires_at - _ROUNDING_SECONDS:
                     self._hold(role, live, credential)
@@ -321,10 +325,10 @@ class VaultIssuer:
         if role.config.reusable and not credential.uses and not live.doomed:
             self.held.keep(credential, live)
 
-    async def _end_token(self, server: VaultServer, token: Token) -> bool:
+    async def _end_token(self, server: VaultServer, token: Token, source_id: str = "") -> bool:
         """Revoke a token; tell whether it is certain that it ended. If not, it ends by itself."""
         try:
-            await server.revoke(token)
+            await server.revoke(token, source_id)
         except VaultFault as fault:
             _log.warning("vault_token_not_revoked", extra={"vault": server.name, "problem": fault.message})
             return False
@@ -332,7 +336,7 @@ class VaultIssuer:
 
     async def _end_unleased(self, server: VaultServer, live: LiveCredential, token: Token) -> None:
         """End the token of a credential that doesn't end with it."""
-        if await self._end_token(server, token) and live.journaled:
+        if await self._end_token(server, token, live.source_id) and live.journaled:
             await self._forget_lease(live.request.credential_id)
 
     async def _forget_lease(self, credential_id: str) -> None:
@@ -360,25 +364,6 @@ class VaultIssuer:
 
 async def _nothing() -> None:
     """Do nothing."""
-
-
-def _lease(live: LiveCredential, token: Token, now: float) -> Lease:
-    request, grant = live.request, live.request.grant
-    return Lease(
-        lease_id=request.credential_id,
-        source=live.vault,
-        role=request.role,
-        accessor=token.accessor,
-        root_id=grant.root_id,
-        link_id=grant.holder_id,
-        task_id=grant.task.id,
-        task_started_at=grant.task.started_at,
-        holder=grant.holder,
-        subject=next(target.target for target in live.targets if target.kind is RevocationKind.SUBJECT),
-        created_at=now,
-        expires_at=now + NEWBORN_SECONDS,
-        targets=tuple(sorted(live.targets)),
-    )
 
 
 def build_vaults(  # noqa: PLR0913 - each is another part of the sidecar

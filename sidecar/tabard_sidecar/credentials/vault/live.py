@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.revoked import REVOKED_CODES, ended_by
+from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.errors import Refused
+from tabard_sidecar.state import RevocationKind
+from tabard_sidecar.state.leases import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from tabard_sidecar.state.leases import LeaseTarget
 
 _LEAST_SWEPT = 256
+# How wrong a clock may be before a credential that lasts is forgotten.
+_CLOCK_SECONDS = 900.0
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +43,9 @@ class LiveCredential:
         journaled: whether the journal may have it.
         doomed: why it may not be given any more.
         given_up: whether its answer isn't given.
+        source_id: tells its vault from another one of the same name.
+        extended: whether the vault has let its token live longer, which takes a right that ending it doesn't.
+        ended: whether the vault has ended it.
     """
 
     request: CredentialRequest
@@ -53,6 +61,9 @@ class LiveCredential:
     journaled: bool = False
     doomed: ReasonCode | None = None
     given_up: bool = False
+    source_id: str = ""
+    extended: bool = False
+    ended: bool = False
 
     def check(self) -> None:
         """Check that nothing that was revoked meanwhile ends it.
@@ -86,7 +97,9 @@ class LiveCredentials:
     def begin(self, live: LiveCredential, *, now: float) -> None:
         """Note a credential before it is obtained, so that a revocation meanwhile reaches it."""
         if len(self._by_id) >= self._sweep_at:
-            self._by_id = {key: other for key, other in self._by_id.items() if other.ends_at > now}
+            self._by_id = {
+                key: other for key, other in self._by_id.items() if other.ends_at > now - _CLOCK_SECONDS
+            }
             self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._by_id))
         self._by_id[live.request.credential_id] = live
 
@@ -98,9 +111,34 @@ class LiveCredentials:
         """Forget a credential that was ended, and return it; ``None`` if it isn't known."""
         return self._by_id.pop(credential_id, None)
 
+    def ended_by(self, revocation: Revocation) -> list[LiveCredential]:
+        """Return all that a revocation ends."""
+        return [live for live in self._by_id.values() if live.ended_by(revocation)]
+
     def doom(self, revocation: Revocation) -> list[LiveCredential]:
         """Let no credential be given that a revocation ends, and return all that it ends."""
-        found = [live for live in self._by_id.values() if live.ended_by(revocation)]
+        found = self.ended_by(revocation)
         for live in found:
             live.doomed = REVOKED_CODES[revocation.kind]
         return found
+
+
+def lease_of(live: LiveCredential, token: Token, now: float) -> Lease:
+    """Return what the journal notes of a credential whose token was just made."""
+    request, grant = live.request, live.request.grant
+    return Lease(
+        lease_id=request.credential_id,
+        source=live.vault,
+        role=request.role,
+        accessor=token.accessor,
+        source_id=live.source_id,
+        root_id=grant.root_id,
+        link_id=grant.holder_id,
+        task_id=grant.task.id,
+        task_started_at=grant.task.started_at,
+        holder=grant.holder,
+        subject=next(target.target for target in live.targets if target.kind is RevocationKind.SUBJECT),
+        created_at=now,
+        expires_at=now + NEWBORN_SECONDS,
+        targets=tuple(sorted(live.targets)),
+    )

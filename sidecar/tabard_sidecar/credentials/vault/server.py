@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.vault import faults
 from tabard_sidecar.credentials.vault.engines import Asking, obtain
-from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, during
+from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, during, refused
+from tabard_sidecar.credentials.vault.identity import Identity
 from tabard_sidecar.credentials.vault.login import Login
 from tabard_sidecar.credentials.vault.replies import UnusableToken
 from tabard_sidecar.credentials.vault.tokens import Tokens
@@ -50,7 +51,9 @@ class VaultServer:
         self._login = Login(config.auth, self._transport)
         self._reaper = Login(config.reaper, self._transport) if config.reaper is not None else None
         self._tokens = Tokens(self._transport, config.token_role)
+        self._identity = Identity(config.address, config.namespace, self._transport)
         ending = config.max_connections // _ENDING_PART
+        self.ending_places = ending
         self._issuing = Lane(f"vault-{name}", config.max_connections - ending, faults)
         self._ending = Lane(f"vault-{name}-end", ending, faults)
 
@@ -90,7 +93,10 @@ class VaultServer:
     async def create_token(
         self, request: CredentialRequest, turn: Turn, deadline: float, late: Callable[[Token], None]
     ) -> Token:
-        """Make the token of a credential. ``late`` gets one that comes after the deadline."""
+        """Make the token of a credential. ``late`` gets one that comes after the deadline.
+
+        Then :attr:`source_id` is known.
+        """
         return await self._issuing.run(lambda: self._created(request), deadline, late, turn)
 
     async def obtain(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
@@ -117,16 +123,30 @@ class VaultServer:
         """Extend a credential's token; return its life from now in seconds."""
         return await self._issuing.run(lambda: self._tokens.extend(token, seconds), self.deadline())
 
-    async def revoke(self, token: Token) -> None:
-        """End a credential with its own token, or with the reaper if the vault refuses that."""
-        await self._ending.run(lambda: self._revoked(token), self.deadline())
+    @property
+    def source_id(self) -> str:
+        """What tells this vault from another one of the same name; empty before it was asked."""
+        return self._identity.known
 
-    async def revoke_accessor(self, accessor: str) -> bool:
-        """End a credential of any sidecar; tell whether an identity for that is configured."""
+    async def revoke(self, token: Token, source_id: str = "", *, extended: bool = False) -> None:
+        """End a credential with its own token, or with the reaper if the vault refuses that.
+
+        Args:
+            token: its token.
+            source_id: the vault that made it.
+            extended: whether the vault has let the token renew itself before. If it refuses that now, the token has ended.
+        """
+        await self._ending.run(lambda: self._revoked(token, source_id, extended=extended), self.deadline())
+
+    async def revoke_accessor(self, accessor: str, source_id: str) -> bool:
+        """End a credential of any sidecar; tell whether an identity for that is configured.
+
+        ``source_id`` is the vault that made it. Only that one proves by not knowing the accessor that the token has ended.
+        """
         reaper = self._reaper
         if reaper is None:
             return False
-        await self._ending.run(lambda: self._reaped(reaper, accessor), self.deadline())
+        await self._ending.run(lambda: self._reaped(reaper, accessor, source_id), self.deadline())
         return True
 
     def close(self) -> None:
@@ -135,6 +155,7 @@ class VaultServer:
 
     def _created(self, request: CredentialRequest) -> Token:
         own = self._own(self._login, self.config.auth.path)
+        self._identity.get()
         with during("creating a token", path=f"auth/token/create/{self.config.token_role}", right="update"):
             try:
                 return self._tokens.create(own, request)
@@ -144,26 +165,44 @@ class VaultServer:
             except VaultFault as fault:
                 if fault.status != FORBIDDEN or not self._login.reject(own):
                     raise
+            # It may be another vault by now.
+            self._identity.read()
             return self._tokens.create(self._login.token(), request)
 
-    def _revoked(self, token: Token) -> None:
+    def _revoked(self, token: Token, source_id: str, *, extended: bool) -> None:
         try:
             with during("revoking a token", path="auth/token/revoke-self", right="update"):
                 self._tokens.revoke(token)
         except VaultFault as fault:
-            if fault.status != FORBIDDEN or self._reaper is None:
+            if fault.status != FORBIDDEN:
                 raise
-            self._reaped(self._reaper, token.accessor)
+            if self._reaper is not None:
+                self._reaped(self._reaper, token.accessor, source_id)
+            elif not (extended and self._over(token) and self._identity.read() == source_id):
+                raise
 
-    def _reaped(self, reaper: Login, accessor: str) -> None:
+    def _over(self, token: Token) -> bool:
+        """Tell whether a token has ended that could renew itself before. If it hasn't, it ends in a second."""
+        try:
+            self._tokens.extend(token, 1)
+        except VaultFault as fault:
+            return fault.status == FORBIDDEN
+        return False
+
+    def _reaped(self, reaper: Login, accessor: str, source_id: str) -> None:
         own = self._own(reaper, self.config.reaper.path if self.config.reaper is not None else "")
         with during("revoking a token", path="auth/token/revoke-accessor", right="update"):
             try:
-                self._tokens.revoke_accessor(own, accessor)
+                known = self._tokens.revoke_accessor(own, accessor)
             except VaultFault as fault:
                 if fault.status != FORBIDDEN or not reaper.reject(own):
                     raise
-                self._tokens.revoke_accessor(reaper.token(), accessor)
+                known = self._tokens.revoke_accessor(reaper.token(), accessor)
+            if not known and self._identity.read() != source_id:
+                raise refused(
+                    f"it doesn't know the token, and isn't the vault that made it: vault.{self.name} means another "
+                    "vault on another sidecar, or did before; only that one can end the credential"
+                )
 
     @staticmethod
     def _own(login: Login, mount: str) -> str:

@@ -67,18 +67,20 @@ class Tokens:
         """
         self._api(token.secret).revoke_self()
 
-    def revoke_accessor(self, reaper: str, accessor: str) -> None:
-        """Revoke a token by its accessor with the token of an identity that may. One that ended is no error.
+    def revoke_accessor(self, reaper: str, accessor: str) -> bool:
+        """Revoke a token by its accessor with the token of an identity that may; return False if the vault knows none.
 
         Raises:
             VaultFault: the vault can't be reached, refuses, or fails.
         """
         try:
-            self._api(reaper).revoke_accessor(accessor)
+            # A vault answers with a warning, which isn't empty, if it knows no such token.
+            return not self._api(reaper).revoke_accessor(accessor)
         except VaultFault as fault:
             # While another revocation of the token runs.
             if fault.status != _BAD_REQUEST or "token not found" not in fault.message:
                 raise
+            return False
 
     def _api(self, secret: str) -> TokenApi:
         return TokenApi(self._transport.adapter(secret))

@@ -53,11 +53,18 @@ class VaultTransport:
 
     def adapter(self, token: str = "") -> VaultAdapter:
         """Return an adapter that presents ``token``, for one of hvac's API classes."""
+        return self._adapter(token, self._namespace)
+
+    def outside(self) -> VaultAdapter:
+        """Return an adapter without token and namespace, for what a vault tells any client."""
+        return self._adapter("", "")
+
+    def _adapter(self, token: str, namespace: str) -> VaultAdapter:
         return VaultAdapter(
             base_uri=self._address,
             token=token or None,
             session=self._session,
-            namespace=self._namespace or None,
+            namespace=namespace or None,
             allow_redirects=False,
         )
 

@@ -21,6 +21,7 @@ _RECORD = (
     "source",
     "role",
     "accessor",
+    "source_id",
     "root_id",
     "link_id",
     "task_id",
@@ -60,14 +61,14 @@ class RedisLeases:
         await self._link.run(scripts.ADD_LEASE, arguments, durable=True)
 
     @understood
-    async def extend_lease(self, lease_id: str, *, expires_at: float) -> None:
+    async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
         """Note a later end; see the interface."""
         arguments = {
             "id": lease_id,
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + LEASE_KEPT_SECONDS),
         }
-        await self._link.run(scripts.EXTEND_LEASE, arguments)
+        return int(await self._link.run(scripts.EXTEND_LEASE, arguments)) > 0
 
     @understood
     async def end_lease(self, lease_id: str) -> bool:
@@ -86,10 +87,12 @@ class RedisLeases:
         return _page(await self._link.run(scripts.LEASES, arguments))
 
     @understood
-    async def leases_of(self, target: LeaseTarget, *, now: float, limit: int = 1_000) -> Sequence[Lease]:
+    async def leases_of(
+        self, target: LeaseTarget, *, now: float, after: str = "", limit: int = 100
+    ) -> LeasePage:
         """Return what a revocation ends; see the interface."""
-        arguments = {"at": now, "most": limit, "target": _target_digest(target)}
-        return [_lease(*found) for found in orjson.loads(await self._link.run(scripts.LEASES_OF, arguments))]
+        arguments = {"at": now, "most": limit, "after": after, "target": _target_digest(target)}
+        return _page(await self._link.run(scripts.LEASES_OF, arguments))
 
     @understood
     async def revoked_leases(self, *, now: float, after: str = "", limit: int = 100) -> LeasePage:

@@ -31,14 +31,9 @@ class SQLiteLeases:
         """Note a lease; see the interface."""
         await self._file.write(lambda c: _add(c, lease), durable=True)
 
-    async def extend_lease(self, lease_id: str, *, expires_at: float) -> None:
+    async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
         """Note a later end; see the interface."""
-        await self._file.write(
-            lambda c: c.execute(
-                "UPDATE leases SET expires_at=max(expires_at, ?) WHERE lease_id=?", (expires_at, lease_id)
-            ),
-            durable=False,
-        )
+        return await self._file.write(lambda c: _extend(c, lease_id, expires_at), durable=False)
 
     async def end_lease(self, lease_id: str) -> bool:
         """Forget a lease; see the interface."""
@@ -56,10 +51,13 @@ class SQLiteLeases:
                 values[column] = text
         return self._page(conditions, values, after, limit)
 
-    async def leases_of(self, target: LeaseTarget, *, now: float, limit: int = 1_000) -> Sequence[Lease]:
+    async def leases_of(
+        self, target: LeaseTarget, *, now: float, after: str = "", limit: int = 100
+    ) -> LeasePage:
         """Return what a revocation ends; see the interface."""
-        condition = "expires_at>:now AND lease_id IN (SELECT lease_id FROM lease_targets WHERE kind=:kind AND target=:target)"
-        return self._found(condition, {"now": now, "kind": target.kind.value, "target": target.target}, limit)
+        condition = "lease_id IN (SELECT lease_id FROM lease_targets WHERE kind=:kind AND target=:target)"
+        values: dict[str, float | str] = {"now": now, "kind": target.kind.value, "target": target.target}
+        return self._page([condition], values, after, limit)
 
     async def revoked_leases(self, *, now: float, after: str = "", limit: int = 100) -> LeasePage:
         """Return what should have ended; see the interface."""
@@ -97,6 +95,13 @@ def _add(connection: sqlite3.Connection, lease: Lease) -> None:
         [(target.kind.value, target.target, lease.lease_id) for target in lease.targets],
     )
     bump(connection)
+
+
+def _extend(connection: sqlite3.Connection, lease_id: str, expires_at: float) -> bool:
+    changed = connection.execute(
+        "UPDATE leases SET expires_at=max(expires_at, ?) WHERE lease_id=?", (expires_at, lease_id)
+    )
+    return changed.rowcount > 0
 
 
 def _end(connection: sqlite3.Connection, lease_id: str) -> bool:

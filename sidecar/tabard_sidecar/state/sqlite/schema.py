@@ -125,8 +125,8 @@ MIGRATIONS = (
     """,
     """
     CREATE TABLE leases (
-      lease_id TEXT PRIMARY KEY, source TEXT NOT NULL, role TEXT NOT NULL, accessor TEXT NOT NULL, root_id TEXT NOT NULL,
-      link_id TEXT NOT NULL, task_id TEXT NOT NULL, task_started_at REAL NOT NULL, holder TEXT NOT NULL,
+      lease_id TEXT PRIMARY KEY, source TEXT NOT NULL, role TEXT NOT NULL, accessor TEXT NOT NULL,
+      source_id TEXT NOT NULL, root_id TEXT NOT NULL, link_id TEXT NOT NULL, task_id TEXT NOT NULL, task_started_at REAL NOT NULL, holder TEXT NOT NULL,
       subject TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX leases_expiry ON leases (expires_at);

@@ -13,8 +13,6 @@ from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.revocation import lease_targets, own_credential_target, subject_target
 from tabard_sidecar.state import Revocation, RevocationKind
-from tabard_sidecar.state.conf import StateConfig
-from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.ids import new_id
 
 from tests.support.credentials import BRANCH, HOP, PREFIX, grant_of, request_of
@@ -92,15 +90,6 @@ class World:
         with pytest.raises((NoDecision, Refused)) as caught:
             await self.issuer.issue(request)
         return caught.value
-
-
-@pytest.fixture
-async def store(tmp_path):
-    """A state store in a file."""
-    store = create_store(StateConfig(url=f"sqlite://{tmp_path}/s.db"), "zone")
-    await store.open()
-    yield store
-    await store.close()
 
 
 @pytest.fixture

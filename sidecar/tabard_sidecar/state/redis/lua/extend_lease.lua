@@ -1,5 +1,6 @@
 local found = redis.call('HMGET', key('lease', q.id), 'expires', 'targets')
-if not found[1] or tonumber(found[1]) >= q.expires then return 0 end
+if not found[1] then return 0 end
+if tonumber(found[1]) >= q.expires then return 1 end
 redis.call('HSET', key('lease', q.id), 'expires', exact(q.expires))
 redis.call('ZADD', prefix .. 'leaseends', exact(q.expires), q.id)
 keep(key('lease', q.id), whole(q.until_ms))
