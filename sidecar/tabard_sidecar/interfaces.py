@@ -461,6 +461,15 @@ class Revocations(Protocol):
         """
         ...
 
+    async def check_issued(self, credential_id: str, link_id: str, *, now: float) -> None:
+        """Check that a credential that was issued to the holder of ``link_id`` isn't revoked, nor one of its renewals.
+
+        Raises:
+            Refused: ``credential_revoked``, or ``revocation_state_stale``.
+            NoDecision: the state store is out of reach.
+        """
+        ...
+
     async def check_credential(self, found: Introspection, *, now: float) -> None:
         """Check that a credential whose signature holds wasn't revoked, nor its task, its person or its chain.
 

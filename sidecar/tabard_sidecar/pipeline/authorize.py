@@ -100,14 +100,15 @@ class Authorizer:
                 return await decide()
             # What an edge got isn't repeated to an agent.
             key = request_key(f"authorize-{request.delivery}", agent.id, grant.digest, request.request_id)
-
-            async def decide_for_good() -> Answer:
-                return recorder.keeps(await decide())
-
-            answer = await stages.idempotency.once(key, request.body_digest(), decide_for_good)
+            answer = await stages.idempotency.once(key, request.body_digest(), decide, recorder.keeps)
             if answer.replayed and state.cached:
                 # No reservation confirms a stored answer, so the task is looked up.
                 await reader.read()
+            repeated = answer.decision.credential if answer.replayed else None
+            if repeated is not None:
+                await stages.revocations.check_issued(
+                    repeated.credential_id, grant.holder_id, now=stages.clock()
+                )
             return answer
 
     def _verify(self, request: AuthorizeRequest) -> tuple[Agent, IndexedGrant]:

@@ -37,10 +37,17 @@ class IdempotencyStore:
         self._clock = clock
         self._ttl_seconds = ttl_seconds
 
-    async def once(self, key: bytes, body: bytes, decide: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def once(
+        self,
+        key: bytes,
+        body: bytes,
+        decide: Callable[[], Awaitable[Answer]],
+        keep: Callable[[Answer], object] = lambda _: None,
+    ) -> Answer:
         """Return the answer to a request, deciding only if it is new.
 
-        ``key`` is its :func:`request_key`, ``body`` the digest of the rest of the request.
+        ``key`` is its :func:`request_key`, ``body`` the digest of the rest of the request. ``keep`` is called with an answer
+        that a repeated request may get: it was stored, or it is unknown whether it was.
 
         Raises:
             NoDecision: the request_id was used with another body (ABORTED), is being decided right now
@@ -58,12 +65,37 @@ class IdempotencyStore:
             return decode_answer(self._open(key, claim.response))
         try:
             answer = await decide()
-            stored = seal(self._keys, encode_answer(answer), key)
-            await self._state.complete_request(key, stored, expires_at=self._until(answer))
+            sealed = seal(self._keys, encode_answer(answer), key)
         except BaseException:
             await whole(self._state.abandon_request(key))
             raise
+        await whole(self._store(key, body, sealed, answer, keep))
         return answer
+
+    async def _store(
+        self, key: bytes, body: bytes, sealed: bytes, answer: Answer, keep: Callable[[Answer], object]
+    ) -> None:
+        """Store an answer, and then keep it; not if it is certain that it wasn't stored."""
+        try:
+            await self._state.complete_request(key, sealed, expires_at=self._until(answer))
+        except Exception:
+            if await self._may_be_stored(key, body):
+                keep(answer)
+            raise
+        keep(answer)
+
+    async def _may_be_stored(self, key: bytes, body: bytes) -> bool:
+        """Tell whether a repeated request may get an answer that couldn't be stored: its confirmation may have been lost."""
+        try:
+            await self._state.abandon_request(key)
+            now = self._clock()
+            claim = await self._state.claim_request(key, body, now=now, expires_at=now + self._ttl_seconds)
+            if claim.state is not ClaimState.NEW:
+                return True
+            await self._state.abandon_request(key)
+        except NoDecision:
+            return True
+        return False
 
     async def _claim(self, key: bytes, body: bytes, now: float) -> Claim:
         """Claim a request; a caller that goes away meanwhile leaves no claim, so that it can ask again at once."""

@@ -80,6 +80,20 @@ class RevocationChecks:
                 f"(revocation {lost.seq}); a new one works",
             )
 
+    async def check_issued(self, credential_id: str, link_id: str, *, now: float) -> None:
+        """Check that a credential isn't revoked; see the interface."""
+        await self._feed.refresh()
+        self._feed.check_fresh()
+        self._check_line(credential_id, link_id, now)
+
+    def _check_line(self, credential_id: str, link_id: str, now: float) -> None:
+        revoked = self._feed.active.credential(credential_id, link_id, now)
+        if revoked is not None:
+            raise Refused(
+                "credential_revoked",
+                f"credential {credential_id}, or one of its renewals, was revoked (revocation {revoked.seq})",
+            )
+
     async def check_credential(self, found: Introspection, *, now: float) -> None:
         """Check that neither a credential nor its task, person or chain is revoked; see the interface."""
         await self._feed.refresh()
@@ -91,11 +105,7 @@ class RevocationChecks:
         active, started_at = self._feed.active, _started_at(found)
         if (lost := active.state(started_at, now)) is not None:
             raise _rolled_back(lost)
-        if (revoked := active.credential(found.credential_id, link, now)) is not None:
-            raise Refused(
-                "credential_revoked",
-                f"credential {found.credential_id}, or one of its renewals, was revoked (revocation {revoked.seq})",
-            )
+        self._check_line(found.credential_id, link, now)
         revoked = active.agent(_claimed_holders(claims), now)
         if revoked is not None:
             raise _agent_revoked(revoked)

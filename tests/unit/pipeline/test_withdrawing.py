@@ -164,3 +164,70 @@ async def test_an_answer_that_is_kept_for_a_repeated_request_is_committed(zone, 
     again = await pay(task, 1, request_id="r1")
     assert again.credential.value == first.credential.value
     assert elsewhere.events == ["issuing", "issued", "committed"]
+
+
+def broken_store(parts, monkeypatch, *, stores):
+    """Let the store fail when it is to keep an answer; ``stores`` if it has it all the same."""
+    complete = parts.state.complete_request
+
+    async def fails(*args, **kwargs):
+        if stores:
+            await complete(*args, **kwargs)
+        raise NoDecision("UNAVAILABLE", "state_unavailable", "the disk is full")
+
+    monkeypatch.setattr(parts.state, "complete_request", fails)
+
+
+async def test_a_credential_whose_answer_cannot_be_stored_is_withdrawn(zone, parts, elsewhere, monkeypatch):
+    """It would last although no answer gives it."""
+    task = await zone.start_task()
+    elsewhere.withdrawal = Withdrawal.NOTHING_ISSUED
+    with monkeypatch.context() as patched:
+        broken_store(parts, patched, stores=False)
+        with pytest.raises(tabard.TabardError, match="state_unavailable"):
+            await pay(task, 400, request_id="r1")
+    tries = len(elsewhere.events) // 3  # of the client
+    assert elsewhere.events == ["issuing", "issued", "withdrawn"] * tries
+    assert last_record(zone)["result"]["decision"] == "deny"
+    assert set((await spent(zone, task)).values()) <= {0}
+    await pay(task, 400, request_id="r1")
+    assert elsewhere.events[3 * tries :] == ["issuing", "issued", "committed"]
+
+
+async def test_an_answer_that_may_be_stored_stands(zone, parts, elsewhere, monkeypatch):
+    """The store's confirmation was lost, and a repeated request gets the answer."""
+    task = await zone.start_task()
+    with monkeypatch.context() as patched:
+        broken_store(parts, patched, stores=True)
+        # The client asks again by itself.
+        assert (await pay(task, 400, request_id="r1")).credential is not None
+    assert (await pay(task, 400, request_id="r1")).credential is not None
+    assert elsewhere.events == ["issuing", "issued", "committed"]
+
+
+async def test_an_answer_that_is_stored_while_its_caller_goes_stands(zone, parts, elsewhere, monkeypatch):
+    """The caller asks again and gets it."""
+    task, complete = await zone.start_task(), parts.state.complete_request
+
+    async def slow(*args, **kwargs):
+        await asyncio.sleep(0.4)
+        await complete(*args, **kwargs)
+
+    monkeypatch.setattr(parts.state, "complete_request", slow)
+    with pytest.raises(tabard.TabardError):
+        await pay(task, 1, request_id="r1", timeout_seconds=0.2)
+    await eventually(lambda: "committed" in elsewhere.events)
+    assert (await pay(task, 1, request_id="r1")).credential is not None
+    assert elsewhere.events == ["issuing", "issued", "committed"]
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+async def test_a_revoked_credential_is_not_given_to_a_repeated_request(zone, request, where):
+    """Of any kind; a new request_id gets a new one."""
+    if where == "elsewhere":
+        request.getfixturevalue("elsewhere")
+    task = await zone.start_task()
+    first = await pay(task, 1, request_id="r1")
+    await task.revoke(first.credential)
+    assert (await refused(pay(task, 1, request_id="r1"))).code == "credential_revoked"
+    assert (await pay(task, 1, request_id="r2")).credential is not None
