@@ -1,4 +1,4 @@
-"""What strangers say in messages holds no secret."""
+"""Quotes of strangers in messages hold no secret."""
 
 from __future__ import annotations
 

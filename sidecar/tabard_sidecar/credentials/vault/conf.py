@@ -120,12 +120,18 @@ class VaultRoleConfig(BaseModel):
         ge=0,
         le=300,
         description="If not 0, the agent gets a wrapping token that it unwraps once at the vault within this time, and "
-        "the sidecar never sees the secret.",
+        "the sidecar never sees the secret. Not for `kv` and the `account` `static`: what they hold doesn't end with the "
+        "task, and the wrapping token would give all of it, also after the end.",
     )
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        if self.engine == "kv" and not (self.fields or self.wrap_seconds):
+        if self.wrap_seconds and (self.engine == "kv" or self.account == "static"):
+            raise ValueError(
+                "wrap_seconds isn't possible for what stays the same after the task: the wrapping token outlives it and "
+                "holds the whole entry; name fields instead"
+            )
+        if self.engine == "kv" and not self.fields:
             raise ValueError("fields is required for the engine kv: name those that the agent may have")
         if self.wrap_seconds and self.fields:
             raise ValueError("fields has no effect with wrap_seconds: the sidecar doesn't see what it wraps")

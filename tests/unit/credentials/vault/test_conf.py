@@ -70,6 +70,9 @@ def test_a_method_needs_its_own_keys_and_refuses_the_others():
 
 def test_fields_that_have_no_effect_are_refused():
     assert "fields is required" in refused(roles={"r": ROLE | {"engine": "kv"}})
+    static = {"engine": "ldap", "account": "static"}
+    for lasting in ({"engine": "kv"}, {"engine": "kv", "fields": ["a"]}, static):
+        assert "stays the same after the task" in refused(roles={"r": ROLE | lasting | {"wrap_seconds": 9}})
     assert "no effect with wrap_seconds" in refused(roles={"r": ROLE | {"wrap_seconds": 9, "fields": ["a"]}})
     assert "without a slash" in refused(roles={"r": ROLE | {"name": "a/b"}})
 

@@ -15,10 +15,7 @@ def obtain(asking: Asking) -> Obtained:
     """
     role = asking.role
     path = f"{role.path}/data/{role.name}"
-    reply = asking.read(path)
-    if asking.wraps:
-        return asking.unread(reply, path)
-    data = data_of(reply)
+    data = data_of(asking.read(path))
     values = data.get("data")
     if not isinstance(values, dict):
         raise VaultFault("vault_refused", "the secret has no version that holds data", nothing_done=True)
