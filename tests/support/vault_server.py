@@ -119,7 +119,8 @@ class PostgresServer:
             self.connect(login).close()
         except psycopg.OperationalError as error:
             if not re.search(
-                "authentication failed|role .* does not exist|permission denied for database", str(error)
+                "authentication failed|role .* does not exist|permission denied for database|not permitted to log in",
+                str(error),
             ):
                 raise
             return True
