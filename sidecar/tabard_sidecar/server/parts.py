@@ -167,7 +167,7 @@ class Parts:
             return None
         from tabard_sidecar.credentials.exchange import ExchangeEnding  # noqa: PLC0415 - only for who uses it
 
-        return ExchangeEnding(self.exchanges, clock=self.clock)
+        return ExchangeEnding(self.exchanges)
 
     def _approvals(self) -> ApprovalParts:
         return build_approvals(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange.issuer import ExchangeIssuer
-    from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.state import Revocation
 
 
@@ -22,19 +21,19 @@ class ExchangeEnding:
 
     Args:
         issuer: knows the tokens of this process.
-        clock: time in seconds since the epoch.
     """
 
     name = "exchange"
 
-    def __init__(self, issuer: ExchangeIssuer, *, clock: Clock) -> None:
+    def __init__(self, issuer: ExchangeIssuer) -> None:
         self._issuer = issuer
-        self._clock = clock
 
     def take(self, revocation: Revocation) -> None:
         """Let no token be given any more that a revocation ends. Called at once, before :meth:`revoked`."""
-        if revocation.expires_at > self._clock():
+        if revocation.expires_at > 0:
             self._issuer.doom(revocation)
+        else:
+            self._issuer.live.lift(revocation)
 
     async def revoked(self, revocation: Revocation) -> None:
         """Revoke every token that depends on the revoked target; see :class:`~tabard_sidecar.revocation.LeaseHook`.

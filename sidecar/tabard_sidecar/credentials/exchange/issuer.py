@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,15 +15,14 @@ from tabard.address import is_loopback
 from tabard_sidecar.credentials.exchange.conf import KIND
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault, unavailable
 from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
+from tabard_sidecar.credentials.exchange.live import Exchange, LiveExchanges
 from tabard_sidecar.credentials.exchange.replies import issued_token
 from tabard_sidecar.credentials.exchange.server import ExchangeServer, revoked
 from tabard_sidecar.credentials.held import HeldCredentials
-from tabard_sidecar.credentials.revoked import REVOKED_CODES, ended_by
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.state.leases import LeaseTarget
-from tabard_sidecar.util.fifo import FifoDict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping
@@ -34,11 +33,9 @@ if TYPE_CHECKING:
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.model import Introspection
-    from tabard_sidecar.reasons import ReasonCode
     from tabard_sidecar.state import Revocation
     from tabard_sidecar.util.lanes import Turn
 
-_MOST_GIVEN = 4096
 _AT_ONCE = 16
 _log = logging.getLogger(__name__)
 
@@ -49,35 +46,6 @@ Targets = Callable[[CredentialRequest], frozenset[LeaseTarget]]
 class _Target:
     server: ExchangeServer
     config: ExchangeAudienceConfig
-
-
-@dataclass(slots=True, eq=False)
-class _Exchange:
-    """One credential that is being obtained, or was given.
-
-    Attributes:
-        request: the call's request.
-        server: who is asked.
-        targets: what ends it when revoked.
-        asked: whether it may have issued a token.
-        token: the token, once it is known, acceptable or not.
-        issued: the credential, once it is there.
-        ends_at: when the token ends by itself.
-        doomed: why it may not be given any more.
-    """
-
-    request: CredentialRequest
-    server: ExchangeServer
-    targets: frozenset[LeaseTarget]
-    asked: bool = False
-    token: str = field(default="", repr=False)
-    issued: IssuedCredential | None = None
-    ends_at: float = 0.0
-    doomed: ReasonCode | None = None
-
-    def ended_by(self, revocation: Revocation) -> bool:
-        """Tell whether a revocation ends it."""
-        return ended_by(revocation, self.request, self.targets)
 
 
 class ExchangeIssuer:
@@ -114,11 +82,9 @@ class ExchangeIssuer:
         self._clock = clock
         self._report = report
         self._problems: dict[str, str] = {}
-        self._running: dict[str, _Exchange] = {}
-        # Those that can be revoked. The oldest end by themselves if there are too many.
-        self._given: FifoDict[str, _Exchange] = FifoDict(_MOST_GIVEN)
+        self.live = LiveExchanges()
         self._background: set[asyncio.Task[None]] = set()
-        self.held: HeldCredentials[_Exchange] = HeldCredentials()
+        self.held: HeldCredentials[Exchange] = HeldCredentials()
 
     @property
     def kind(self) -> str:
@@ -143,9 +109,8 @@ class ExchangeIssuer:
             Refused: no such audience or scope is configured, the person's token is gone, or the identity provider denies.
         """
         target = self._target(request)
-        exchange = self._running[request.credential_id] = _Exchange(
-            request, target.server, self._targets_of(request)
-        )
+        exchange = Exchange(request, target.server, self._targets_of(request))
+        self.live.begin(exchange, self._clock())
         try:
             async with target.server.turn(request) as turn:
                 exchange.issued = await self._exchanged(target, exchange, turn)
@@ -159,26 +124,27 @@ class ExchangeIssuer:
 
     def commit(self, request: CredentialRequest) -> None:
         """Hold the token for further calls, and to be revoked, since its answer leaves."""
-        exchange = self._running.pop(request.credential_id, None)
+        exchange = self.live.running(request.credential_id)
         if exchange is None or exchange.issued is None:
-            return
-        if exchange.server.config.revocation_endpoint is not None:
-            self._given[request.credential_id] = exchange
+            return  # a held token
+        self.live.give(
+            request.credential_id, revocable=exchange.server.config.revocation_endpoint is not None
+        )
         if self._target(request).config.reuse and not request.uses and exchange.doomed is None:
             self.held.keep(exchange.issued, exchange)
 
     def give_up(self, request: CredentialRequest) -> None:
         """Let a request wait no longer, since its caller has gone."""
-        exchange = self._running.get(request.credential_id)
+        exchange = self.live.running(request.credential_id)
         if exchange is not None:
             exchange.server.give_up(request)
 
     async def withdraw(self, request: CredentialRequest) -> Withdrawal:
         """Revoke a token whose answer isn't given; see the interface."""
-        exchange = self._running.pop(request.credential_id, None)
+        exchange = self.live.withdraw(request.credential_id)
         if exchange is None or not exchange.asked:
             return Withdrawal.NOTHING_ISSUED
-        if exchange.token and await revoked(exchange.server, exchange.token):
+        if exchange.revoked or (exchange.token and await revoked(exchange.server, exchange.token)):
             return Withdrawal.ENDED
         return Withdrawal.UNCLEAR
 
@@ -192,26 +158,25 @@ class ExchangeIssuer:
 
     def doom(self, revocation: Revocation) -> None:
         """Give no token any more that a revocation ends."""
-        for exchange in (*self._running.values(), *self._given.values()):
-            if exchange.ended_by(revocation):
-                exchange.doomed = REVOKED_CODES[revocation.kind]
+        self.live.doom(revocation)
         self.held.drop(lambda exchange: exchange.doomed is not None or exchange.ended_by(revocation))
 
     async def end(self, revocation: Revocation) -> int:
-        """Revoke the tokens that were given and that a revocation ends; return how many couldn't be."""
-        now = self._clock()
-        concerned = [one for one in self._given.values() if one.ends_at <= now or one.ended_by(revocation)]
+        """Revoke the tokens that a revocation ends, given or about to be; return how many couldn't be."""
+        concerned = self.live.tokens(revocation)
         failed = 0
         for first in range(0, len(concerned), _AT_ONCE):
             part = concerned[first : first + _AT_ONCE]
-            ended = await asyncio.gather(*(self._ended(one, now) for one in part))
+            ended = await asyncio.gather(*map(self._ended, part))
             failed += ended.count(False)
         return failed
 
-    async def _ended(self, exchange: _Exchange, now: float) -> bool:
-        if exchange.ends_at > now and not await revoked(exchange.server, exchange.token):
+    async def _ended(self, exchange: Exchange) -> bool:
+        if exchange.server.config.revocation_endpoint is None:
+            return True
+        if exchange.ends_at > self._clock() and not await revoked(exchange.server, exchange.token):
             return False
-        self._given.pop(exchange.request.credential_id, None)
+        self.live.end(exchange)
         return True
 
     async def close(self) -> None:
@@ -239,13 +204,12 @@ class ExchangeIssuer:
             raise Refused("exchange_target_unknown", message)
         return target
 
-    async def _exchanged(self, target: _Target, exchange: _Exchange, turn: Turn) -> IssuedCredential:
+    async def _exchanged(self, target: _Target, exchange: Exchange, turn: Turn) -> IssuedCredential:
         server, request, now = target.server, exchange.request, self._clock()
         if request.expires_at - now < 1:
             raise Refused("grant_expired", "the credential would end in less than a second")
         deadline = server.deadline()
-        if exchange.doomed is not None:
-            raise Refused(exchange.doomed, "it was revoked while its credential was waited for")
+        exchange.check()
         subject_token = await self._tokens.find(request.grant.root_id, now=now)
         if subject_token is None:
             raise Refused(
@@ -267,8 +231,7 @@ class ExchangeIssuer:
         except TimeoutError:
             raise unavailable("its keys couldn't be fetched in time") from None
         exchange.ends_at = ends_at
-        if exchange.doomed is not None:
-            raise Refused(exchange.doomed, "it was revoked while its credential was being obtained")
+        exchange.check()
         return IssuedCredential(
             kind=KIND,
             value=token,

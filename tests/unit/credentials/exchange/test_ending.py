@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from tabard_sidecar.credentials.exchange import ExchangeEnding
+from tabard_sidecar.credentials.exchange import ExchangeEnding, live
 from tabard_sidecar.credentials.exchange.ending import NotRevokedError
+from tabard_sidecar.credentials.revoked import REVOKED_CODES
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.revocation import subject_target
@@ -34,7 +35,7 @@ def target_of(kind, request):
 
 async def ended(world, found):
     """Do what the sidecar does with a revocation."""
-    ending = ExchangeEnding(world.issuer, clock=world.clock)
+    ending = ExchangeEnding(world.issuer)
     ending.take(found)
     await ending.revoked(found)
 
@@ -117,3 +118,89 @@ async def test_many_tokens_end_through_few_connections(world):
     await ended(world, revocation(world, RevocationKind.SUBJECT, subject_target(ISSUER, "alice")))
     assert len(set(world.idp.revoked)) == 100
     assert world.idp.most <= world.config.max_connections
+
+
+async def test_a_token_is_revoked_that_is_revoked_before_its_answer_leaves(world):
+    request, other = await world.request(), await world.request()
+    issued = await world.issuer.issue(request)
+    await world.issuer.issue(other)
+    await ended(world, revocation(world, RevocationKind.LINK, request.grant.root_id))
+    assert world.idp.revoked == [issued.value]
+    world.issuer.commit(request)
+    assert len(world.issuer.live) == 1
+    assert world.issuer.compute(await world.request(grant=request.grant)) is None
+    await ended(world, revocation(world, RevocationKind.LINK, other.grant.root_id))
+    assert await world.issuer.withdraw(other) is Withdrawal.ENDED
+    assert (len(set(world.idp.revoked)), len(world.idp.revoked), len(world.issuer.live)) == (2, 2, 0)
+
+
+async def test_what_cannot_be_revoked_before_its_answer_leaves_is_revoked_after(world):
+    request = await world.request()
+    issued = await world.issuer.issue(request)
+    world.idp.answers[REVOKE] = Answer(503)
+    found = revocation(world, RevocationKind.LINK, request.grant.root_id)
+    with pytest.raises(NotRevokedError, match="1 token"):
+        await ended(world, found)
+    world.issuer.commit(request)
+    world.idp.answers[REVOKE] = Answer()
+    await ended(world, found)
+    assert world.idp.revoked == [issued.value] * 2
+    assert len(world.issuer.live) == 0
+
+
+@pytest.mark.parametrize("kind", list(RevocationKind))
+async def test_a_revocation_between_the_checks_and_the_exchange_holds(world, kind):
+    request = await world.request()
+    await ended(world, revocation(world, kind, target_of(kind, request)))
+    with pytest.raises(Refused) as caught:
+        await world.issuer.issue(request)
+    assert caught.value.code == REVOKED_CODES[kind]
+    assert world.idp.exchanges == []
+    assert await world.issuer.withdraw(request) is Withdrawal.NOTHING_ISSUED
+    lifted = Revocation(kind, target_of(kind, request), world.clock(), 0.0)
+    ExchangeEnding(world.issuer).take(lifted)
+    await world.given(request)
+
+
+async def test_nobodys_tokens_make_room_for_another_persons(world, monkeypatch):
+    monkeypatch.setattr(live, "MOST_OF_PERSON", 3)
+    first = await world.request(grant=await world.grant("alice"))
+    stays = await world.given(first)
+    mallory = [await world.request("once", ("once",), grant=await world.grant("mallory")) for _ in range(4)]
+    for request in mallory[:3]:
+        await world.given(request)
+    asked = len(world.idp.exchanges)
+    fault = await world.fault(mallory[3])
+    assert (fault.status, fault.code) == ("RESOURCE_EXHAUSTED", "overloaded")
+    assert "3 tokens of this person" in fault.message
+    assert await world.issuer.withdraw(mallory[3]) is Withdrawal.NOTHING_ISSUED
+    assert len(world.idp.exchanges) == asked
+    await ended(world, revocation(world, RevocationKind.LINK, first.grant.root_id))
+    assert world.idp.revoked == [stays.value]
+    await ended(world, revocation(world, RevocationKind.LINK, mallory[0].grant.root_id))
+    await world.given(mallory[3])
+
+
+async def test_all_people_together_have_a_bound_and_what_ended_makes_room(world, monkeypatch):
+    monkeypatch.setattr(live, "MOST", 2)
+    for person in ("alice", "bob"):
+        await world.given(await world.request(grant=await world.grant(person)))
+    assert "2 tokens haven't ended" in (await world.fault()).message
+    world.offset = 301
+    # The fake's clock stays behind, so its token has expired.
+    assert (await world.fault(await world.request())).code == "exchange_reply_invalid"
+    assert len(world.issuer.live) == 1
+
+
+async def test_a_hundred_calls_at_once_leave_no_token_behind(world):
+    grant = await world.grant()
+    requests = [await world.request("once", ("once",), grant=grant) for _ in range(100)]
+    given = asyncio.gather(*map(world.given, requests), return_exceptions=True)
+    await eventually(lambda: len(world.idp.exchanges) > 20)
+    await ended(world, revocation(world, RevocationKind.LINK, grant.root_id))
+    found = await given
+    for request in requests:
+        await world.issuer.withdraw(request)
+    assert all(isinstance(one, Refused) or one.value in world.idp.revoked for one in found)
+    assert len(set(world.idp.revoked)) == len(world.idp.exchanges)
+    assert len(world.issuer.live) == 0
