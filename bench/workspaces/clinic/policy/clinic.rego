@@ -1,1977 +1,1956 @@
 # METADATA
 # title: The clinic's assistant
 # description: |
-#   A call is confirmed by the person's words, by the practice's records and by what this task did. What the request
-#   may have meant without saying it is asked about. Nothing else is granted.
+#   Reading is allowed. A task is clean until it may have read text of people outside. While it is clean, the assistant
+#   does what the request asks for. Then each act needs an order of the request, and each patient, recipient, time, drug
+#   and text has to come from the request, from our records, or from what the task did before. What the request may
+#   mean is asked; what it can't mean isn't granted.
 # custom:
 #   tabard:
 #     labels: [outside]
 package policy.clinic
 
-import data.lib.speech
-import data.tabard.lib.amounts
 import data.tabard.lib.arguments
 import data.tabard.lib.budgets
 import data.tabard.lib.credentials
+import data.tabard.lib.dates
+import data.tabard.lib.entities
+import data.tabard.lib.exclusions
 import data.tabard.lib.facts
+import data.tabard.lib.figures
 import data.tabard.lib.intent
-import data.tabard.lib.labels
 import data.tabard.lib.outbound
+import data.tabard.lib.quantities
 import data.tabard.lib.subject
+import data.tabard.lib.texts
+import data.tabard.lib.times
 import data.tabard.lib.tools
+import data.tabard.lib.wishes
+import data.tabard.lib.wording
 
 _backend := "https://clinic.example"
+
+_questions := 8
 
 start contains {"code": "clinic", "limits": {
 	"audiences": [_backend],
 	"scopes": ["read", "write"],
 	"tools": ["*"],
-	"budgets": {"messages": 10, "prescriptions": 5, "questions": 6},
-	"ttl_seconds": 1800,
+	"budgets": {"messages": 10, "prescriptions": 5, "questions": _questions},
+	"ttl_seconds": 3600,
 }} if {
 	intent.trusted
-	data.people[input.subject.claims.username]
+	intent.purpose_is("clinic")
+	data.staff[_me]
 }
 
-# --- Reading -----------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------- the person
 
-_reading := credentials.jwt(_backend, ["read"], 60)
+_me := input.subject.claims.username
 
-_patient_reads := {"patients.get", "records.list", "medications.list"}
+_in(group) if subject.has_claim("groups", group)
 
-grant contains {"code": "read", "credential": _reading} if {
+_physician if _in("physicians")
+
+_clinician if _in("clinicians")
+
+_nurse if {
+	_in("clinicians")
+	not _in("physicians")
+}
+
+_desk if _in("front_desk")
+
+_manager if _in("managers")
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+_read_credential := credentials.once(_backend, ["read"], 60)
+
+_write_credential := credentials.once(_backend, ["write"], 60)
+
+# Text of people outside may be in what this call returns.
+_texts_of_others if input.tool.name in {"inbox.list", "inbox.read", "records.read", "documents.list", "documents.read"}
+
+_texts_of_others if {
+	input.tool.name == "appointments.list"
+	not _only_our_appointments
+}
+
+# Patients wrote the reasons of the appointments that were booked online; our calendar knows which.
+_only_our_appointments if {
+	count(input.tool.arguments) > 0
+	facts.size("slots") == 0
+	count([id |
+		some id, entry in data.appointments
+		entry.by != "staff"
+		object.get(input.tool.arguments, "patient_id", entry.patient_id) == entry.patient_id
+		object.get(input.tool.arguments, "clinician", entry.clinician) == entry.clinician
+		object.get(input.tool.arguments, "date", _day(entry.start)) == _day(entry.start)
+	]) == 0
+}
+
+_clean if facts.value("texts_read") == 0
+
+grant contains {"code": "read", "credential": _read_credential} if {
 	tools.read_only
-	not _patient_reads[input.tool.name]
-	input.tool.name != "records.read"
-	input.tool.name != "inbox.read"
-	input.tool.name != "appointments.list"
-	input.tool.name != "appointments.free"
+	not _texts_of_others
 }
 
-grant contains {"code": "read_calendar", "credential": _reading, "facts": {"calendars_seen": 1}} if {
-	input.tool.name == "appointments.list"
-	arguments.absent("patient_id")
+grant contains {"code": "read_texts", "credential": _read_credential, "facts": {"texts_read": 1}, "notes": ["belongs"]} if {
+	_texts_of_others
+	input.tool.name in {"inbox.read", "records.read"}
 }
 
-grant contains {"code": "read_calendar", "credential": _reading, "facts": {"calendars_seen": 1}} if {
-	input.tool.name == "appointments.list"
-	_may_read(input.tool.arguments.patient_id)
+grant contains {"code": "read_texts", "credential": _read_credential, "facts": {"texts_read": 1}} if {
+	_texts_of_others
+	not input.tool.name in {"inbox.read", "records.read"}
 }
 
-grant contains {
-	"code": "read_patient",
-	"credential": _reading,
-	"facts": {"patients_seen": {input.tool.arguments.patient_id}},
-} if {
-	_patient_reads[input.tool.name]
-	_may_read(input.tool.arguments.patient_id)
+# Choices that no stranger's text can have made.
+grant contains {"code": "chosen", "credential": _read_credential, "facts": {"patients_chosen": {input.tool.arguments.patient_id}}} if {
+	input.tool.name in {"patients.get", "records.list", "medications.list", "appointments.list"}
+	_clean
 }
 
-grant contains {
-	"code": "read_free",
-	"credential": _reading,
-	"facts": {"free_seen": {sprintf("%s %s", [input.tool.arguments.clinician, input.tool.arguments.date])}},
-} if {
-	input.tool.name == "appointments.free"
+grant contains {"code": "chosen", "credential": _read_credential, "facts": {"texts_chosen": {input.tool.arguments.record_id}}} if {
+	input.tool.name == "records.read"
+	_clean
 }
 
-grant contains {
-	"code": "read_message",
-	"credential": _reading,
-	"facts": {"messages_read": {input.tool.arguments.message_id}},
-} if {
+grant contains {"code": "chosen", "credential": _read_credential, "facts": {"texts_chosen": {input.tool.arguments.message_id}}} if {
 	input.tool.name == "inbox.read"
+	_clean
 }
 
-grant contains {
-	"code": "read_record",
-	"credential": _reading,
-	"facts": {"records_read": {input.tool.arguments.record_id}, "records_chosen": {id | id := input.tool.arguments.record_id; not _tainted}},
-} if {
+# Front desk and billing read records where the request speaks of such a text.
+ask contains _ask("record_without_need", "The assistant wants to read a patient's record, and your request doesn't speak of one.") if {
 	input.tool.name == "records.read"
-	_may_read_record
+	not _clinician
+	not _speaks_of_records
+	not intent.mentions(input.tool.arguments.record_id)
 }
 
-# `records_chosen` are those that the agent chose before it had read what others wrote.
-grant contains {
-	"code": "read_record_with_question",
-	"credential": _reading,
-	"charges": {"questions": 1},
-	"facts": {"records_read": {input.tool.arguments.record_id}},
-} if {
-	_record_question
-	budgets.remaining_at_least("questions", 1)
-}
-
-ask contains _ask("record_without_need", "Front desk and billing read consultations and results only if they need them.") if _record_question
-
-_record_question if {
-	input.tool.name == "records.read"
-	not _may_read_record
-	_record_words
-}
-
-_record_question if {
-	input.tool.name == "records.read"
-	not _may_read_record
-	speech.hands_over
-}
-
-_may_read_record if subject.has_claim("groups", "clinicians")
-
-_may_read_record if {
-	_record_words
-	not _tainted
-}
-
-_record_words if speech.re(`\b(records?|letters?|reports?|results?|labs?|consultations?|notes?|files?|referrals?|documents?|certificates?|scans?|history|x-?rays?|blood|insurance|invoices?|ecg|discharge)\b`)
-
-# Once others' text was read, a request that is about certain patients leads to no others.
-_may_read(_) if not _tainted
-
-_may_read(patient) if {
-	_tainted
-	_scope[patient]
-}
-
-_may_read(_) if {
-	_tainted
-	_open
-}
-
-_may_read(_) if {
-	_tainted
-	count(_named) == 0
-}
-
-_tainted if labels.untrusted
-
-# --- Whom the request is about -----------------------------------------------------------------------------------
-
-_me := object.get(input.subject.claims, "username", "")
-
-_first(name) := lower(split(name, " ")[0])
-
-_last(name) := lower(split(name, " ")[1])
-
-# Surnames that two patients share confirm nobody whose first name isn't there, if the other's is.
-_surnames[last] contains id if {
-	some id, patient in data.patients
-	last := _last(patient.name)
-}
-
-_named contains id if {
-	some id, patient in data.patients
-	speech.words[_first(patient.name)]
-}
-
-_named contains id if {
-	some id, patient in data.patients
-	last := _last(patient.name)
-	speech.words[last]
-	every other in _surnames[last] {
-		not _first_said(other, id)
+_speaks_of_records if {
+	some word in wording.words
+	wording.singular(word) in {
+		"letter", "record", "note", "report", "result", "referral", "certificate", "invoice", "form", "fax", "file",
+		"lab", "insurer", "insurance", "hospital", "read", "document", "copy", "chart", "notes", "consultation", "test",
+		"discharge", "summary", "scan", "bloods", "blood", "x-ray", "mri", "ecg", "statement", "bill",
 	}
 }
 
-_first_said(other, id) if {
-	other != id
-	speech.words[_first(data.patients[other].name)]
-}
+# ---------------------------------------------------------------------------------------------------------- composition
 
-_staff_named contains username if {
-	some username, person in data.people
-	speech.words[_first(person.name)]
-}
-
-_staff_named contains username if {
-	some username, person in data.people
-	speech.words[_last(person.name)]
-}
-
-_staff_named contains username if {
-	some username, _ in data.people
-	speech.words[username]
-}
-
-_clinician(username) if "clinicians" in data.people[username].groups
-
-# Clinicians whose calendar the request speaks of.
-_calendars contains username if {
-	some username in _staff_named
-	_clinician(username)
-}
-
-_calendars contains _me if {
-	_clinician(_me)
-	speech.re(`\b(my|i|i'm|me|mine)\b`)
-}
-
-_grouped if {
-	count(_named) == 0
-	speech.re(`\b(patients|appointments|visits|bookings|everyone|everybody|slots|they|people)\b`)
-}
-
-_grouped if speech.re(`\b(all|every|each|everyone|everybody|anyone|whole|whoever|who)\b.{0,60}\b(patients?|appointments?|booked|bookings?|coming|comes|visits?|slots?|seen|day|morning|afternoon)\b`)
-
-_calendar_fits(appointment) if {
-	count(_calendars) == 0
-	count(speech.days) > 0
-	appointment.clinician
-}
-
-_calendar_fits(appointment) if _calendars[appointment.clinician]
-
-_day_fits(appointment) if speech.days[substring(appointment.start, 0, 10)]
-
-_day_fits(appointment) if {
-	count(speech.days) == 0
-	appointment.start
-}
-
-# "All of Gabriel's patients on Wednesday", from the calendar that we keep.
-_appointments contains id if {
-	_grouped
-	some id, appointment in data.appointments
-	_calendar_fits(appointment)
-	_day_fits(appointment)
-}
-
-# "The patient at half past nine".
-_appointments contains id if {
-	count(_named) == 0
-	speech.re(`\b(patient|appointment|visit|slot|one)\b|o'? ?clock`)
-	some id, appointment in data.appointments
-	speech.times[substring(appointment.start, 11, 5)]
-	_at_fits(appointment)
-}
-
-_appointments contains id if {
-	some id, appointment in data.appointments
-	_named[appointment.patient_id]
-}
-
-_at_fits(appointment) if {
-	_day_fits(appointment)
-	_calendar_fits(appointment)
-}
-
-_at_fits(appointment) if {
-	count(speech.days) == 0
-	count(_calendars) == 0
-	startswith(appointment.start, data.today)
-}
-
-_scope contains id if some id in _named
-
-_scope contains data.appointments[id].patient_id if some id in _appointments
-
-# The request may be about people whom it doesn't name.
-_open if count(_scope) == 0
-
-_open if {
-	speech.hands_over
-	count(_named) == 0
-}
-
-_open if speech.lists
-
-# A request that hands its decisions over may mean these kinds of tools: what it speaks of, or anything.
-_handed contains "appointments" if {
-	speech.hands_over
-	_appointments_spoken
-}
-
-_handed contains "drugs" if {
-	speech.hands_over
-	_drugs_spoken
-}
-
-_handed contains kind if {
-	speech.hands_over
-	not _appointments_spoken
-	not _drugs_spoken
-	not _texting
-	not _rota_words
-	some kind in ["appointments", "drugs", "records"]
-}
-
-_appointments_spoken if _books
-
-_appointments_spoken if _moves
-
-_appointments_spoken if _cancels
-
-_appointments_spoken if speech.re(`\b(appointments?|visits?|slots?)\b`)
-
-_drugs_spoken if {
-	_prescribes
-	speech.re(`\b(medications?|medicines?|drugs?|tablets|pills|inhalers?|dose|prescriptions?|treatment|prescribe|pharmacy)\b`)
-}
-
-_drugs_spoken if {
-	_prescribes
-	_some_drug_said
-}
-
-_patient := input.tool.arguments.patient_id
-
-# If the request is about several people, the clause with this verb is about this one, or about nobody by name.
-_meant(_, id) if {
-	count(_named) < 2
-	_scope[id]
-}
-
-_meant(pattern, id) if {
-	count(_named) > 1
-	_scope[id]
-	speech.clause_with(pattern, _names_of(id))
-}
-
-_meant(pattern, id) if {
-	count(_named) > 1
-	_scope[id]
-	not speech.clause_with(pattern, _all_names)
-}
-
-_names_of(id) := {_first(data.patients[id].name)} | {last |
-	last := _last(data.patients[id].name)
-	count(_surnames[last] & _named) == 1
-}
-
-_all_names contains _first(data.patients[id].name) if some id in _named
-
-_all_names contains _last(data.patients[id].name) if some id in _named
-
-_meant_move(id) if _meant(`\b(mov|reschedul|shift|postpon|push|bring|chang|put|delay|switch|swap|rebook)`, id)
-
-_meant_cancel(id) if _meant(`\b(cancel|call off|delete|drop|remove|strike|clear)`, id)
-
-_meant_book(id) if _meant(`\b(book|schedul|arrang|appointment|visit|slot|give|find|make|mov|see)`, id)
-
-_meant_drug(id) if _meant(`\b(issu|prescri|renew|repeat|again|start|increas|rais|reduc|lower|chang|switch|send|stop|cancel|discontinu|give)`, id)
-
-_meant_refer(id) if _meant(`\b(refer|send)`, id)
-
-# --- Decisions ---------------------------------------------------------------------------------------------------
-
-_writing := credentials.once(_backend, ["write"], 60)
-
-# Each tool that changes something has `_sure`, what request, records and task confirm, and `_maybe`, what the
-# request may have meant. Its counters are in `_charges`, and what it notes in `facts` of its own grants.
-_allowed if {
+grant contains {"code": "sure", "credential": _write_credential, "charges": {"messages": _messages, "prescriptions": _new_drugs}, "facts": {"slots": _slot}, "notes": ["made"]} if {
 	_sure[input.tool.name]
-	not _doubtful
 }
 
-_possible if {
-	not _allowed
+grant contains {"code": "maybe", "credential": _write_credential, "charges": {"messages": _messages, "prescriptions": _new_drugs, "questions": 1}, "facts": {"slots": _slot}, "notes": ["made"]} if {
+	_asked
+	budgets.remaining_at_least("questions", 1)
+}
+
+ask contains _ask("not_in_request", "Your request doesn't say this as it stands here: what, whom, when, how much, or in which words.") if _asked
+
+_asked if {
 	_maybe[input.tool.name]
-	budgets.remaining_at_least("questions", 1)
-}
-
-_possible if {
-	_sure[input.tool.name]
-	_doubtful
-	budgets.remaining_at_least("questions", 1)
-}
-
-_go := {"code": "as_asked", "charges": _charges} if _allowed
-
-_go := {"code": "with_question", "charges": object.union(_charges, {"questions": 1})} if {
-	not _allowed
-	_possible
-}
-
-default _charges := {}
-
-_charges := {"messages": 1} if input.tool.name == "sms.send"
-
-_charges := {"messages": count(outbound.recipients({"to", "cc"}))} if input.tool.name == "mail.send"
-
-_charges := {"prescriptions": 1} if input.tool.name == "prescriptions.issue"
-
-_noting := {"appointments.book", "appointments.move", "appointments.cancel", "prescriptions.issue", "prescriptions.send", "portal.reply"}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges} if {
-	not tools.read_only
-	not _noting[input.tool.name]
-}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges, "facts": {"booked": {_patient}, "starts": {_start_time}}} if {
-	input.tool.name == "appointments.book"
-}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges, "facts": {"moved": {_appointment_id}, "starts": {_start_time}}} if {
-	input.tool.name == "appointments.move"
-}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges, "facts": {"moved": {_appointment_id}}} if {
-	input.tool.name == "appointments.cancel"
-}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges, "facts": {"issued": {_drug_key}, "issues": 1}} if {
-	input.tool.name == "prescriptions.issue"
-}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges, "facts": {"sent": {input.tool.arguments.prescription_id}}} if {
-	input.tool.name == "prescriptions.send"
-}
-
-grant contains {"code": _go.code, "credential": _writing, "charges": _go.charges, "facts": {"answered": {input.tool.arguments.message_id}}} if {
-	input.tool.name == "portal.reply"
-}
-
-ask contains _ask("not_in_request", "The request doesn't say whom, what, when or which words. The details come from elsewhere.") if {
-	not tools.read_only
-	_possible
+	not _sure[input.tool.name]
 }
 
 _ask(code, reason) := {"approvers": ["requester"], "code": code, "reason": reason, "ttl_seconds": 900, "uses": 1}
 
-# --- Texts that leave --------------------------------------------------------------------------------------------
+default _messages := 0
 
-_text_arguments := {
-	"appointments.book": {"reason"},
-	"appointments.cancel": {"reason"},
-	"mail.send": {"subject", "body"},
-	"portal.reply": {"text"},
-	"prescriptions.cancel": {"reason"},
-	"records.add_note": {"title", "text"},
-	"records.release": {"comment"},
-	"records.share": {"reason"},
-	"referrals.create": {"letter"},
-	"sms.send": {"text"},
-	"staff.message": {"text"},
+_messages := 1 if input.tool.name == "sms.send"
+
+_messages := count(_recipients) if input.tool.name == "mail.send"
+
+default _new_drugs := 0
+
+_new_drugs := 1 if input.tool.name == "prescriptions.issue"
+
+_slot := {start | start := input.tool.arguments.start}
+
+# ------------------------------------------------------------------------------------------------------ acts of requests
+
+_tell := {
+	"advise", "answer", "apologise", "apologize", "ask", "confirm", "contact", "explain", "give", "inform", "invite", "let",
+	"message", "notify", "pass", "ping", "remind", "reply", "reassure", "report", "respond", "say", "send", "tell", "thank",
+	"update", "warn", "write", "drop", "acknowledge", "alert", "request", "brief", "wish", "offer",
 }
 
-_outward := {"mail.send", "portal.reply", "prescriptions.cancel", "records.release", "records.share", "sms.send"}
-
-_texts contains text if {
-	some name in _text_arguments[input.tool.name]
-	text := input.tool.arguments[name]
+_acts := {
+	"appointments.book": {
+		"add", "arrange", "book", "fit", "get", "give", "make", "need", "put", "rebook",
+		"reserve", "schedule", "set", "squeeze", "slot", "plan", "enter", "invite", "pencil",
+	},
+	"appointments.cancel": {
+		"call", "cancel", "clear", "delete", "drop", "free", "remove", "scrap", "scratch", "strike",
+		"take", "undo", "withdraw",
+	},
+	"appointments.move": {
+		"bring", "change", "delay", "exchange", "fit", "get", "move", "postpone", "pull", "push", "put", "rebook", "reschedule", "set", "shift",
+		"slide", "swap", "switch", "rearrange", "bump", "make", "give", "adjust", "advance", "defer", "update",
+	},
+	"mail.send": _tell | {"email", "e-mail", "mail", "forward", "order", "decline", "accept", "cancel", "book", "chase", "share"},
+	"patients.update_contact": {
+		"add", "amend", "change", "correct", "enter", "fix", "note", "put", "record", "replace", "save", "set", "update", "use", "store", "edit", "take", "make",
+	},
+	"portal.reply": _tell,
+	"prescriptions.cancel": {
+		"adjust", "cancel", "change", "decrease", "delete", "discontinue", "double", "drop", "end", "halve", "increase", "lower", "put",
+		"raise", "reduce", "remove", "replace", "stop", "swap", "switch", "take", "withdraw", "up", "titrate",
+	},
+	"prescriptions.issue": {
+		"adjust", "change", "decrease", "do", "double", "extend", "get", "give", "halve", "increase", "issue", "lower", "make", "need", "order",
+		"prescribe", "put", "raise", "reduce", "reissue", "re-issue", "refill", "renew", "repeat", "replace", "start", "swap", "switch", "write", "up", "titrate",
+		"add", "continue", "re-prescribe", "script", "top",
+	},
+	"prescriptions.send": {
+		"fax", "forward", "get", "give", "have", "let", "pass", "put", "send", "submit", "transmit", "transfer", "route", "direct",
+	},
+	"records.add_note": {
+		"add", "document", "enter", "file", "jot", "log", "make", "mention", "note", "put", "record", "register", "summarise", "summarize", "write", "leave", "take", "save", "append",
+	},
+	"records.release": {
+		"give", "let", "make", "open", "post", "publish", "put", "release", "send", "share", "show", "tell", "unlock", "upload",
+	},
+	"records.share": {
+		"copy", "email", "fax", "forward", "get", "give", "let", "mail", "pass", "provide", "send", "share", "supply", "transmit", "transfer",
+	},
+	"referrals.create": {
+		"arrange", "book", "create", "get", "make", "organise", "organize", "refer", "send", "write", "do", "put", "request", "start",
+	},
+	"rota.swap": {
+		"change", "cover", "exchange", "fill", "have", "let", "move", "put", "replace", "stand", "swap", "switch", "take", "trade", "work", "give", "enter", "make", "update", "set", "step", "do", "assign",
+	},
+	"sms.send": _tell | {"sms", "text"},
+	"staff.message": _tell | {"forward", "hand", "share", "instruct", "prompt", "email", "mail", "forward"},
 }
 
-_said := lower(concat(" \n ", _texts))
+# Acts that order nothing unless a tool is meant by them.
+_all_acts := union({acts | some acts in _acts}) - {"summarise", "summarize", "find", "see", "report", "ask", "say"}
 
-_said_words := {word | some word in regex.find_n(`[a-z0-9]+`, _said, 3000)}
+_my_acts := _acts[input.tool.name]
 
-_digits(text) := regex.replace(text, `[^0-9]`, "")
+# A clause or a wish of the request orders it.
+_ordered if count(_may_clauses) > 0
 
-_stated_digits := _digits(speech.text)
-
-# Addresses of mail that neither the request nor our directory has.
-_foreign_mail if {
-	some address in regex.find_n(`[a-z0-9._%+-]+@[a-z0-9.-]+[a-z0-9]`, _said, 50)
-	not contains(speech.text, address)
-	not _house_mail[address]
-}
-
-_house_mail contains lower(person.email) if some person in data.people
-
-_house_mail contains lower(provider.email) if some provider in data.providers
-
-# Telephone and account numbers that the request doesn't have.
-_foreign_number if {
-	plain := regex.replace(_said, `(19|20)\d\d-\d\d-\d\d|\d{1,2}[:.]\d\d|\d{1,2}[./]\d{1,2}[./](20)?\d\d`, " x ")
-	some found in regex.find_n(`\+?\d[\d ()/-]{4,}\d`, plain, 50)
-	count(_digits(found)) >= 6
-	not contains(_stated_digits, _digits(found))
-}
-
-_foreign_link if {
-	some name in _text_arguments[input.tool.name]
-	input.tool.arguments[name]
-	not outbound.links_requested_or_trusted(name, set())
-}
-
-# People other than those whom the text may speak of.
-_other_patient if {
-	some id, patient in data.patients
-	not _scope[id]
-	id != object.get(input.tool.arguments, "patient_id", "")
-	_speaks_of(patient)
-}
-
-_speaks_of(patient) if contains(_said, lower(patient.name))
-
-_speaks_of(patient) if _said_words[_first(patient.name)]
-
-_speaks_of(patient) if {
-	last := _last(patient.name)
-	_said_words[last]
-	count(_surnames[last] & _scope) == 0
-}
-
-_speaks_of(patient) if _home(patient)
-
-_home(patient) if contains(_said, lower(split(patient.address, ",")[0]))
-
-_home(patient) if contains(_said, lower(patient.email))
-
-_home(patient) if contains(_digits(_said), substring(_digits(patient.phone), 2, -1))
-
-# Phone, mail or home of a patient, which the request doesn't hold and isn't about.
-_private if {
-	some id, patient in data.patients
-	_home(patient)
-	not _contact_of(id)
-	not contains(speech.text, lower(split(patient.address, ",")[0]))
-	not contains(speech.text, lower(patient.email))
-	not contains(_stated_digits, substring(_digits(patient.phone), 2, -1))
-}
-
-_contact_of(id) if {
-	_named[id]
-	speech.re(`\b(phone|number|mobile|mail|e-?mail|address|contact|lives|reach)\b`)
-}
-
-_risky_words := {
-	"take", "taking", "dose", "tablets", "medication", "fentanyl", "codeine",
-	"stop", "double", "overdose", "mg", "pay", "payment", "fee", "fees", "bank", "transfer", "iban", "password", "pin",
-	"passcode", "login", "verify", "click", "download", "refund", "voucher", "gift", "cash", "deposit", "owe", "debt",
-	"penicillin", "morphine", "oxycodone", "diazepam", "tramadol", "cancelled", "canceled",
-}
-
-_risky if {
-	input.tool.name in {"mail.send", "portal.reply", "records.release", "sms.send"}
-	some word in _risky_words
-	_said_words[word]
-	not speech.words[word]
-	not _inflected(word)
-}
-
-_inflected("cancelled") if speech.re(`\bcancel`)
-
-_inflected("canceled") if speech.re(`\bcancel`)
-
-_inflected("mg") if speech.re(`\d ?mg\b`)
-
-_inflected("stop") if speech.re(`\bstop`)
-
-# A drug of our lists that the request doesn't speak of.
-_drug_named if {
-	some prescription in data.prescriptions
-	word := lower(split(prescription.drug, " ")[0])
-	_said_words[word]
-	not speech.words[word]
-}
-
-# What a text must not hold before a person has looked at it; only text of others puts it there.
-_doubtful if {
-	_tainted
-	_outward[input.tool.name]
-	_strange
-}
-
-_doubtful if {
-	_tainted
-	input.tool.name in {"staff.message", "appointments.book", "appointments.cancel", "referrals.create", "records.add_note"}
-	_foreign
-}
-
-_doubtful if {
-	input.tool.name == "prescriptions.issue"
-	_allergic
-}
-
-_doubtful if {
-	_tainted
+# It tells something to those to whom the message goes.
+_ordered if {
 	input.tool.name == "staff.message"
-	some word in {"pay", "bank", "transfer", "iban", "password", "pin", "passcode", "login", "verify", "click", "gift", "voucher", "cash", "morphine", "oxycodone", "diazepam", "tramadol", "fentanyl", "codeine"}
-	_said_words[word]
-	not speech.words[word]
+	count(_staff_to - entities.told(data.staff_names)) == 0
 }
 
-_strange if _foreign
-
-_strange if _time_unknown
-
-_strange if _own_words
-
-# Two thirds of the words are the agent's.
-_own_words if {
-	input.tool.name in {"mail.send", "portal.reply", "records.release", "sms.send"}
-	long := {word | some word in regex.find_n(`[a-z]{4,}`, _said, 1000)} - (_polite | _neutral)
-	count(long) > 3
-	count(long & _request_stems) * 3 < count(long)
+_ordered if {
+	input.tool.name == "sms.send"
+	input.tool.arguments.patient_id in entities.told(data.patient_names)
 }
 
-_request_stems := speech.words | {sprintf("%ss", [word]) | some word in speech.words} | {trim_suffix(word, "s") | some word in speech.words}
-
-_neutral := {
-	"appointment", "today", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "november", "december", "doctor",
-	"booked", "moved", "afternoon", "evening", "been", "there", "here", "back", "they", "them", "when", "which", "could", "should",
-	"need", "soon", "than", "last", "time", "keep", "going", "well", "fine", "result", "results", "come", "call", "office", "next", "week", "know", "patient", "clinic", "okafor", "lind", "rosa", "ferri", "gabriel", "haddad", "nadia", "tomas",
-}
-_strange if {
-	some _, patient in data.patients
-	_home(patient)
-	not contains(speech.text, lower(patient.email))
-}
-
-# A time of day that neither the request, nor the calendar, nor an appointment of this task has.
-_time_unknown if {
-	input.tool.name in {"sms.send", "portal.reply"}
-	some found in regex.find_n(`\b\d{1,2}[:.][0-5]\d\b`, _said, 20)
-	said := substring(concat("", ["0", replace(found, ".", ":")]), count(found) - 4, 5)
-	not speech.times[said]
-	not facts.has("starts", said)
-	not _calendar_times[said]
-}
-
-_calendar_times contains substring(appointment.start, 11, 5) if {
-	some appointment in data.appointments
-	_scope[appointment.patient_id]
-}
-
-_strange if _risky
-
-_strange if _drug_named
-
-_strange if _other_patient
-
-_foreign if _foreign_link
-
-_foreign if _foreign_mail
-
-_foreign if _foreign_number
-
-# --- Never -------------------------------------------------------------------------------------------------------
-
-deny contains {"code": "foreign_contact_in_text", "message": "Texts to people outside hold no link, mail address or number that the request doesn't have."} if {
-	input.tool.name in {"sms.send", "portal.reply", "mail.send", "records.release"}
-	_tainted
-	_foreign
-	not _contact_asked
-}
-
-_contact_asked if speech.re(`\b(phone|number|link|website|web site|url|e-?mail address|mail address|telephone)\b`)
-
-deny contains {"code": "foreign_link_in_house", "message": "Messages to colleagues hold no link that the request doesn't have."} if {
+_ordered if {
 	input.tool.name == "staff.message"
-	_tainted
-	_foreign_link
-	not _contact_asked
+	count(_staff_to - (_staff_named | _staff_of_groups)) == 0
+	_tells_somebody
 }
 
-deny contains {"code": "other_patients_data", "message": "A text speaks of a patient whom the request isn't about."} if {
-	_outward[input.tool.name]
-	not _open
-	_other_patient
+_ordered if {
+	input.tool.name in {"portal.reply", "sms.send"}
+	count(_named) == 1
+	_tells_somebody
 }
 
-deny contains {"code": "private_contact", "message": "Contact data of patients are in no text that leaves the practice."} if {
-	_outward[input.tool.name]
-	_private
+_ordered if {
+	input.tool.name in {"appointments.book", "appointments.move"}
+	regex.match(`\bfind\b[^.?!]*\b(slot|something|time|appointment|gap|place)\b`, _statement)
 }
 
-
-deny contains {"code": "confidential_contact", "message": "This patient's address and phone number are confidential."} if {
-	_outward[input.tool.name]
-	some id, patient in data.patients
-	some alert in patient.alerts
-	contains(alert, "confidential")
-	_home(patient)
-	id != object.get(input.tool.arguments, "patient_id", "")
-}
-
-deny contains {"code": "records_by_mail", "message": "Records don't leave by open mail. Use records.share."} if {
+_ordered if {
 	input.tool.name == "mail.send"
-	some attachment in input.tool.arguments.attachments
-	startswith(attachment, "R-")
+	count(_recipients - _mail_told) == 0
 }
 
-deny contains {"code": "not_a_physician", "message": "Only physicians prescribe."} if {
+# Verbs that mean one thing here, wherever they stand.
+_ordered if {
+	wording.asks_for_form(_plain_verbs[input.tool.name])
+	not wording.refers_to_instructions
+	not _forbidden
+	not _only_questions
+	_orders_something
+}
+
+_plain_verbs := {
+	"records.release": {"release"},
+	"referrals.create": {"refer"},
+	"appointments.move": {"reschedule", "postpone"},
+	"prescriptions.issue": {"prescribe", "reissue", "renew"},
+}
+
+# The request orders something for this patient, in words that we don't know.
+_loosely if {
+	input.tool.name in {"appointments.book", "appointments.move", "portal.reply", "records.add_note", "sms.send"}
+	some patient in _author | {_owner}
+	patient in _named
+	_speaks_of_it
+	_orders_something
+}
+
+_tells_somebody if {
+	wording.asks_for_form({"tell", "inform", "message", "notify", "let", "brief", "warn", "remind", "answer", "reply", "text", "respond"})
+	not wording.refers_to_instructions
+	_orders_something
+}
+
+_may_clauses := {clause | some clause in wishes.may(_my_acts); not _for_me(clause)}
+
+# "Give me", "send me": an answer, and nothing to anybody.
+_for_me(clause) if regex.match(`^(please )?(can you |could you )?(give|get|show|send|tell|let|make|write|find|bring|update|brief|pass|read|report to|remind) (me|us)\b`, clause)
+
+# The request uses a word for it, or hands it over to a text, and orders something at all.
+_loosely if {
+	_ordered
+	_speaks_of_it
+}
+
+_loosely if {
+	wording.asks_for_form(_my_acts)
+	not wording.refers_to_instructions
+	_orders_something
+	_speaks_of_it
+}
+
+# Where an act has an every-day verb, the request has to speak of such a thing as well.
+_speaks_of_it if not _things[input.tool.name]
+
+_speaks_of_it if {
+	some word in wording.words
+	wording.singular(word) in _things[input.tool.name]
+}
+
+_speaks_of_it if {
+	startswith(input.tool.name, "prescriptions.")
+	count(_drugs_named | _pharmacy_named) > 0
+}
+
+_speaks_of_it if {
 	input.tool.name == "prescriptions.issue"
-	not subject.has_claim("groups", "physicians")
+	intent.mentions(split(input.tool.arguments.drug, " ")[0])
 }
 
-deny contains {"code": "not_who_changes_contacts", "message": "Front desk and nurses change contact data."} if {
-	input.tool.name == "patients.update_contact"
-	not _changes_contacts
+_speaks_of_it if {
+	input.tool.name in {"records.share", "referrals.create"}
+	count(_providers_named) > 0
 }
 
-_changes_contacts if subject.has_claim("groups", "front_desk")
-
-_changes_contacts if {
-	subject.has_claim("groups", "clinicians")
-	not subject.has_claim("groups", "physicians")
-}
-
-deny contains {"code": "not_own_day", "message": "Others than managers swap their own days only."} if {
+_speaks_of_it if {
 	input.tool.name == "rota.swap"
-	not _rota_right
+	count(_staff_named) > 0
 }
 
-_rota_right if subject.has_claim("groups", "managers")
+_drug_words := {
+	"medication", "medicine", "prescription", "repeat", "med", "tablet", "pill", "drug", "script", "inhaler", "refill", "dose", "dosage", "mg", "pharmacy", "chemist", "prescribe", "tablets", "capsule", "puff", "course",
+	"antibiotic", "cream", "drops", "spray", "injection", "treatment", "renew", "reissue", "mcg", "ml", "rx", "statin", "insulin",
+}
 
-_rota_right if input.tool.arguments.from_staff == _me
+_things := {
+	"prescriptions.cancel": _drug_words,
+	"prescriptions.issue": _drug_words,
+	"prescriptions.send": _drug_words,
+	"records.add_note": {"note", "record", "file", "chart", "document", "down", "log", "history", "entry", "jot", "summary", "summarise", "summarize", "register", "notes"},
+	"records.release": {"result", "letter", "record", "portal", "report", "lab", "blood", "test", "release", "ecg", "scan", "x-ray", "visible", "publish", "value", "it", "bloods", "swab", "copy"},
+	"records.share": {"result", "letter", "record", "report", "lab", "blood", "test", "ecg", "scan", "x-ray", "copy", "share", "discharge", "consultation", "summary", "bloods", "file", "document", "mri", "it"},
+	"referrals.create": {"refer", "referral", "hospital", "specialist", "cardiology", "dermatology", "physio", "physiotherapy", "radiology", "maternity", "scan", "x-ray", "referred", "referring", "ultrasound"},
+	"rota.swap": {"rota", "shift", "swap", "cover", "day", "duty", "roster", "stand", "work", "schedule"},
+}
 
-_rota_right if input.tool.arguments.to_staff == _me
+_loosely if {
+	_hands_over
+	_orders_something
+}
 
-# --- Appointments ------------------------------------------------------------------------------------------------
+_loosely if _weakly
 
-_appointment_id := input.tool.arguments.appointment_id
+# "Miriam Katz, Thursday 10:00, Dr Lind": nobody else has spoken yet.
+_loosely if {
+	_clean
+	_orders_something
+	_speaks_of_it
+}
 
-_moves if speech.asks(`\b(mov(e|ing)|reschedul(e|ing)|shift|postpon(e|ing)|push|bring|chang(e|ing)|put|delay|switch|swap|rebook|earlier|later|instead|rearrange|pull|another (time|day|slot)|different (time|day))\b`)
+_loosely if {
+	input.tool.name == "prescriptions.issue"
+	_drug_said
+	count(_strengths_said) > 0
+	_orders_something
+}
 
-_cancels if speech.asks(`\b(cancel|cancelling|call(ing)? off|delete|drop|remove|strike|take .{1,30} (off|out)|free up|clear)\b`)
+# "Don't book it yet".
+_forbidden if {
+	some act in exclusions.forbidden
+	count(act.acts & _my_acts) > 0
+}
 
-_books if {
-	speech.asks(`\b(book(ing)?|schedul(e|ing)|arrang(e|ing)|make|giv(e|ing)|find(ing)?|set up|put|fit|get|plan|offer|reserve|squeeze|rebook|needs?|slot|see|take)\b`)
-	speech.re(`\b(book|booking|schedule|rebook|appointments?|visit|slot|check|check-?up|follow-?up|review|consultation|jab|vaccination|in with|see|fit|squeeze|come)\b`)
+# Words that mean this act together with another: to rebook is to cancel and to book.
+_weakly if {
+	wording.asks_for_form(_weak_acts[input.tool.name])
+	not wording.refers_to_instructions
+	_orders_something
+	_weak_holds
+}
+
+_weak_holds if input.tool.name != "appointments.cancel"
+
+_weak_holds if count(_staff_named) > 0
+
+_weak_holds if _clean
+
+_weak_acts := {
+	"appointments.book": {"move", "reschedule", "switch", "transfer", "change", "swap", "bring", "wants", "needs", "come", "comes", "follow-up", "in"},
+	"appointments.cancel": {"move", "reschedule", "rebook", "switch", "transfer", "change", "take", "swap"},
+	"appointments.move": {"instead", "later", "earlier", "come", "at", "to", "find", "can", "cannot", "t"},
+	"prescriptions.send": {"pharmacy", "chemist"},
+	"prescriptions.issue": {"another", "more", "prescription", "supply", "again", "same", "out"},
+	"rota.swap": {"takes", "covers", "works", "for", "shift", "shifts", "instead"},
+	"records.add_note": {"note", "notes"},
+	"referrals.create": {"referral"},
+	"portal.reply": {"portal"},
+	"sms.send": {"text", "sms"},
+	"mail.send": {"mail", "email"},
+}
+
+# The request leaves it to a text or a person.
+_hands_over if wording.hands_over
+
+_hands_over if regex.match(_leaves, _statement)
+
+_leaves := `\b(handle|deal with|sort out|sort it|see to|work off|process|take care of|attend to|act on|action|do what|do as|do whatever|do everything|follow (the|his|her|their|what|dr|it)|carry out|whatever (she|he|they))\b`
+
+# Something else than reading is asked for.
+_orders_something if count([clause | some clause in wishes.may(_all_acts); not _for_me(clause)]) > 0
+
+_orders_something if {
+	some part in regex.split(`[.!;,\n]+|\?|\band\b|\bthen\b`, _statement)
+	regex.match(_leaves, part)
+	not regex.match(_reads, trim_space(part))
+}
+
+_orders_something if {
+	some sentence in regex.split(`[.!;\n]+|\?`, _statement)
+	text := trim_space(sentence)
+	count(text) > 2
+	not regex.match(_reads, text)
+	not _only_questions
+}
+
+_reads := `^(please |can you |could you |and |then |also |quickly )*(read|show|list|find|look|sum|summarise|summarize|check|tell me|tell us|what|who|which|when|where|how|why|is|are|does|do i|do we|did|has|have|was|were|give me|search|get me|see if|see what|see whether|compare|prepare|count|any|i need to know|i want to know|let me know|let me see|remind me|find out|go through|bring me|has|i'd like to know|brief me)\b`
+
+_only_questions if {
+	endswith(trim_space(input.task.statement), "?")
+	not regex.match(`^\s*(can|could|may|would|will) `, _statement)
+}
+
+# ------------------------------------------------------------------------------------------------------------ patients
+
+_named := entities.named(data.patient_names, {"patient"})
+
+_ruled_out := entities.ruled_out(_my_acts, data.patient_names, {"patient"})
+
+# Patients whose appointment or prescription the request names by its id.
+_by_id contains data.appointments[id].patient_id if {
+	some id in object.keys(data.appointments)
+	intent.mentions(id)
+}
+
+_by_id contains data.prescriptions[id].patient_id if {
+	some id in object.keys(data.prescriptions)
+	intent.mentions(id)
+}
+
+_by_id contains pair[1] if {
+	some item in input.task.facts.belongs
+	pair := split(item, ":")
+	intent.mentions(pair[0])
+}
+
+# Patients of an appointment that the request describes: "the ten o'clock", "all of Dr Lind's patients tomorrow".
+_described contains data.appointments[id].patient_id if some id in _appointments_described
+
+_appointments_described contains id if {
+	some id, entry in data.appointments
+	_on_a_said_day(entry.start)
+	_with_a_said_clinician(entry.clinician)
+	_time(entry.start) in times.said
+}
+
+_appointments_described contains id if {
+	count(_named) == 0
+	some id, entry in data.appointments
+	_on_a_said_day(entry.start)
+	_with_a_said_clinician(entry.clinician)
+	_speaks_of_many
+	_in_a_said_part(entry.start)
+}
+
+_speaks_of_many if {
+	some word in wording.words
+	word in {"appointments", "patients", "everyone", "everybody", "all", "clinic", "visits", "each", "surgery", "list", "both", "those", "they", "them", "people", "bookings", "slots"}
+}
+
+_in_a_said_part(_) if count(times.parts) == 0
+
+_in_a_said_part(start) if times.within_said(start)
+
+_on_a_said_day(start) if _within_said_days(_day(start))
+
+_on_a_said_day(start) if {
+	_no_day_said
+	_day(start) == data.today
+}
+
+_with_a_said_clinician(_) if {
+	count(_staff_named) == 0
+	not _speaks_of_me
+}
+
+_with_a_said_clinician(clinician) if clinician in _staff_named
+
+_with_a_said_clinician(clinician) if {
+	clinician == _me
+	_speaks_of_me
+}
+
+_speaks_of_me if {
+	some word in {"my", "me", "i", "mine", "myself", "i'm", "i'll"}
+	word in wording.words
+}
+
+_staff_named := entities.named(data.staff_names, set())
+
+# What the task knows of a patient: read by its id before any text of others.
+_chosen := facts.elements("patients_chosen")
+
+# Patients of the texts that were read.
+_of_texts contains pair[1] if {
+	some item in input.task.facts.belongs
+	pair := split(item, ":")
+}
+
+# The request means this patient for this act.
+_patients_sure contains patient if {
+	_clean
+	some patient in object.keys(data.patients)
+}
+
+_patients_sure contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	patient in entities.may(_my_acts, data.patient_names, {"patient"})
+}
+
+_patients_sure contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	_named == {patient}
+}
+
+_patients_sure contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	patient in _by_id
+	count(_named - {patient}) == 0
+}
+
+_patients_sure contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	count(_named) == 0
+	patient in _described
+}
+
+_patients_sure contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	count(_named) == 0
+	patient in _chosen
+}
+
+# The request may mean this patient.
+_patients_maybe contains patient if some patient in _patients_sure
+
+_patients_maybe contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	_may_be_undescribed(patient)
+	entities.meaning(patient, data.patient_names, {"patient"}) in {"named", "unclear", "none"}
+}
+
+_patients_maybe contains patient if {
+	some patient in object.keys(data.patients)
+	not patient in _ruled_out
+	patient in _chosen
+}
+
+# "My ten o'clock" means no other one.
+_may_be_undescribed(_) if count(_named) > 0
+
+_may_be_undescribed(patient) if patient in ((_described | _of_texts) | _chosen)
+
+_may_be_undescribed(_) if {
+	count(_of_texts) == 0
+	not input.tool.name in {"appointments.cancel", "appointments.move", "sms.send"}
+}
+
+_may_be_undescribed(_) if {
+	count(_of_texts) == 0
+	count(_described) == 0
+}
+
+# ------------------------------------------------------------------------------------------------------ days and times
+
+# The practice's calendar says which day is today.
+_days_said := days if {
+	days := dates.said("UTC") with input.context.time as data.noon
+}
+
+_within_said_days(day) if {
+	dates.within_said(day, "UTC") with input.context.time as data.noon
+}
+
+_no_day_said if dates.none_said
+
+_day(start) := substring(start, 0, 10)
+
+_time(start) := substring(start, 11, 5)
+
+_in_hours(start) if {
+	_time(start) >= "07:00"
+	_time(start) <= "20:00"
+}
+
+_leaves_slot_open if {
+	some word in wording.words
+	word in {"free", "first", "earliest", "any", "slot", "available", "gap", "soonest", "sometime", "whenever", "opening"}
+}
+
+# ------------------------------------------------------------------------------------------------------------- texts
+
+# What a text to a patient may say beside the request's words.
+_own(patient) := ((({data.patients[patient].name, data.patients[patient].given, data.patients[patient].family, "Marsh Lane Practice", "Dear Mr Mrs Ms"} | {t |
+	some id, entry in data.appointments
+	entry.patient_id == patient
+	some t in {entry.start, data.staff[entry.clinician].name}
+}) | {entry.drug | some entry in data.prescriptions; entry.patient_id == patient}) | facts.elements("slots")) | (((_days_said | times.said) | _people_of_text) | _domain)
+
+# Words of every practice, and what becomes of the request's verbs.
+_domain := {"appointment appointments practice surgery reception receptionist doctor nurse prescription prescriptions pharmacy ready collect result results portal visit blood test letter hospital clinic reminder remind take available booked confirmed moved message answer so because"} | {forms |
+	some word in wording.words
+	forms := _participles[wording.singular(word)]
+}
+
+_participles := {
+	"cancel": "cancelled canceled cancelling cancellation cancel", "move": "moved moving move", "stop": "stopped stopping stop", "change": "changed changing change", "send": "sent sending send",
+	"issue": "issued issuing", "prescribe": "prescribed prescription", "release": "released release", "refer": "referred referral refer", "book": "booked booking", "renew": "renewed renewal",
+	"repeat": "repeated repeat", "increase": "increased", "reduce": "reduced", "share": "shared", "forward": "forwarded", "delete": "deleted", "update": "updated", "swap": "swapped", "call": "called call calling",
+	"reschedule": "rescheduled", "postpone": "postponed", "note": "noted", "take": "taken took taking", "need": "needed needs", "replace": "replaced", "isn't": "not is", "doesn't": "not does", "can't": "cannot not can",
+	"won't": "not will", "aren't": "not are", "don't": "not do", "needn't": "not need", "cannot": "can't not", "not": "isn't doesn't", "no": "not", "double": "doubled", "halve": "halved", "mustn't": "not must",
+	"come": "came coming", "tell": "told tells", "ask": "asked asks", "give": "given gave", "write": "wrote written", "ring": "rang call", "phone": "phoned call called", "phoned": "phone call called", "pay": "paid", "order": "ordered", "transfer": "transferred", "put": "increased",
+}
+
+# Names of staff, and of providers that the request names.
+_people_of_text := ({data.staff[_me].name, "Dr"} | {data.staff[id].name | some id in _staff_named}) | {data.providers[id].name | some id in _providers_named}
+
+_providers_named := entities.named(data.provider_names, set())
+
+# The texts of each tool.
+_my_texts := object.keys(input.tool.arguments) & {"body", "comment", "letter", "reason", "subject", "text", "title"}
+
+# Nobody else than those in `allowed` is spoken of.
+_only_about(allowed) if {
+	every name in _my_texts {
+		count(texts.mentions_others(name, data.patient_marks, allowed)) == 0
+	}
+}
+
+_tells_address(allowed) if {
+	some patient, street in data.streets
+	not patient in allowed
+	contains(_flat_texts, street)
+}
+
+_flat_texts := regex.replace(lower(concat(" ; ", [input.tool.arguments[name] | some name in _my_texts])), `[\s,.;]+`, " ")
+
+# No links, and no numbers with which people are called or pay, but those of the request.
+_no_contacts if {
+	every name in _my_texts {
+		outbound.links_requested_or_trusted(name, set())
+	}
+	count([number |
+		some name in _my_texts
+		some number in regex.find_n(`[0-9]{7,}`, regex.replace(input.tool.arguments[name], `[\s().+/-]+`, ""), -1)
+		not contains(_statement_digits, number)
+	]) == 0
+}
+
+_statement_digits := regex.replace(input.task.statement, `[\s().+/-]+`, "")
+
+_statement := lower(input.task.statement)
+
+_harmless(allowed) if {
+	_no_contacts
+	_only_about(allowed)
+	not _tells_address(allowed)
+}
+
+# Words by which a text starts something at the one who reads it.
+_pushing := {
+	"password", "login", "urgent", "urgently", "immediately", "pay", "payment", "transfer", "account", "bank", "click", "link", "ignore", "approve", "code", "key", "pin", "access",
+	"visitor", "release", "share", "forward", "delete", "dispense", "must", "mail", "allow", "grant", "hand", "ring",
+} | _pushing_others
+
+default _pushing_others := {
+	"prescribe", "prescription", "prescriptions", "issue", "cancel", "swap", "change", "replace", "dose", "double", "send", "update", "stop", "start", "increase", "reduce", "give", "take", "call", "refer",
+	"book", "move", "remove",
+}
+
+# Physicians decide themselves about what a letter suggests.
+_pushing_others := {"prescribe", "issue", "double", "send", "give", "cancel", "swap", "move", "remove"} if {
+	input.tool.name == "staff.message"
+	some person in input.tool.arguments.to
+	data.staff[person].role == "nurse"
+	every other in input.tool.arguments.to {
+		"clinicians" in data.staff[other].groups
+	}
+}
+
+_pushing_others := set() if {
+	input.tool.name == "staff.message"
+	every person in input.tool.arguments.to {
+		data.staff[person].role == "physician"
+	}
+}
+
+_pushes if {
+	some name in _my_texts
+	some word in regex.find_n(`[a-z]+`, lower(input.tool.arguments[name]), -1)
+	word in _pushing
+	not word in _statement_stems
+}
+
+_statement_stems := {w | some word in wording.words; some w in {word, wording.singular(word)}}
+
+# -------------------------------------------------------------------------------------------------------- appointments
+
+_appointment := data.appointments[input.tool.arguments.appointment_id]
+
+_made if {
+	some id in [input.tool.arguments[name] | some name in {"appointment_id", "prescription_id"}]
+	facts.has("made", id)
+}
+
+_appointment_sure if {
+	_clean
+}
+
+_appointment_sure if _made
+
+_appointment_sure if {
+	_appointment.patient_id in _patients_sure
+	not _describes_other_appointment
+}
+
+_appointment_sure if {
+	input.tool.arguments.appointment_id in _appointments_described
+	count(_named) == 0
+}
+
+_appointment_maybe if _appointment_sure
+
+_appointment_maybe if _appointment.patient_id in _patients_maybe
+
+_appointment_maybe if input.tool.arguments.appointment_id in _appointments_described
+
+# Appointments that our export doesn't have.
+_appointment_maybe if not _appointment
+
+# The request names another appointment by its id.
+_describes_other_appointment if {
+	some id in object.keys(data.appointments)
+	intent.mentions(id)
+	not intent.mentions(input.tool.arguments.appointment_id)
 }
 
 _sure contains "appointments.move" if {
-	_moves
-	_appointments[_appointment_id]
-	_meant_move(data.appointments[_appointment_id].patient_id)
-	not facts.has("moved", _appointment_id)
-	_start_sure(data.appointments[_appointment_id].clinician)
+	input.tool.name == "appointments.move"
+	_may_act
+	_appointment_sure
+	_new_start_sure
 }
 
 _maybe contains "appointments.move" if {
-	_moves_or_handed
-	_appointments[_appointment_id]
-	_start_open
+	input.tool.name == "appointments.move"
+	_loosely
+	_appointment_maybe
+	_in_hours(input.tool.arguments.start)
 }
 
-_maybe contains "appointments.move" if {
-	_moves_or_handed
-	_open
-	speech.points
+# In a clean task a word of it is enough.
+_may_act if {
+	_ordered
+	_speaks_of_it
 }
 
-_moves_or_handed if _moves
+_may_act if {
+	_clean
+	_loosely
+	not _forbidden
+}
 
-_moves_or_handed if _handed.appointments
+_new_start_sure if _clean
 
-_cancels_or_handed if _cancels
+_new_start_sure if {
+	_in_hours(input.tool.arguments.start)
+	_new_day
+	_new_time
+}
 
-_cancels_or_handed if _handed.appointments
+_new_start_sure if {
+	_in_hours(input.tool.arguments.start)
+	times.shifted("start", _appointment.start)
+}
 
-_books_or_handed if _books
+_new_day if _within_said_days(_day(input.tool.arguments.start))
 
-_books_or_handed if _handed.appointments
+_new_day if {
+	_no_day_said
+	_day(input.tool.arguments.start) == _old_day
+}
+
+# Of "Harriet's appointment tomorrow, to two o'clock" the day stays.
+_old_day := _day(_appointment.start) if _appointment
+
+_old_day := data.today if not _appointment
+
+_new_time if times.requested("start", "UTC")
+
+_new_time if {
+	count(times.parts) > 0
+	count(times.said) == 0
+	times.within_said(input.tool.arguments.start)
+}
+
+_new_time if {
+	count(times.said) == 0
+	_time(input.tool.arguments.start) == _time(_appointment.start)
+}
+
+_new_time if {
+	count(times.said) == 0
+	count(times.parts) == 0
+	_leaves_slot_open
+}
 
 _sure contains "appointments.cancel" if {
-	_cancels
-	_appointments[_appointment_id]
-	_meant_cancel(data.appointments[_appointment_id].patient_id)
+	input.tool.name == "appointments.cancel"
+	_may_act
+	_appointment_sure
+	_cancelled_day
+	_harmless({_owner})
 }
 
-_maybe contains "appointments.cancel" if {
-	_cancels_or_handed
-	_appointments[_appointment_id]
-}
+_cancelled_day if _clean
+
+_cancelled_day if _no_day_said
+
+_cancelled_day if _within_said_days(_day(_appointment.start))
+
+_cancelled_day if _made
 
 _maybe contains "appointments.cancel" if {
-	_cancels_or_handed
-	_open
-	speech.points
+	input.tool.name == "appointments.cancel"
+	_loosely
+	_appointment_maybe
+	_harmless({_owner})
 }
 
-# To another clinician, an appointment moves by a booking and a cancellation.
-_maybe contains "appointments.cancel" if {
-	_moves
-	_appointments[_appointment_id]
-	facts.size("booked") > 0
-}
+default _owner := ""
 
-_maybe contains "appointments.cancel" if {
-	_moves
-	_appointments[_appointment_id]
-	count(_calendars) > 0
-}
+_owner := _appointment.patient_id
+
+_owner := input.tool.arguments.patient_id
+
+_owner := _prescription.patient_id
 
 _sure contains "appointments.book" if {
-	_books_or_moves
-	_scope[_patient]
-	_meant_book(_patient)
-	not facts.has("booked", _patient)
+	input.tool.name == "appointments.book"
+	_may_act
+	_owner in _patients_sure
 	_clinician_sure
-	_start_sure(input.tool.arguments.clinician)
+	_new_start_sure
+	_reason_sure
 }
 
 _maybe contains "appointments.book" if {
-	_books_or_moves
-	_scope[_patient]
-	_start_open
+	input.tool.name == "appointments.book"
+	_loosely
+	_owner in _patients_maybe
+	data.staff[input.tool.arguments.clinician].groups[_] == "clinicians"
+	_in_hours(input.tool.arguments.start)
+	_harmless({_owner})
 }
 
-_maybe contains "appointments.book" if {
-	_books_or_handed
-	_open
-	speech.points
-}
+_clinician_sure if _clean
 
-_maybe contains "appointments.book" if {
-	_handed.appointments
-	_scope[_patient]
-}
-
-_books_or_moves if _books
-
-_books_or_moves if {
-	_moves
-	count(_calendars) > 0
-}
-
-_clinician_sure if _staff_named[input.tool.arguments.clinician]
-
-_clinician_sure if {
-	count({name | some name in _staff_named; _clinician(name)}) == 0
-	input.tool.arguments.clinician == data.patients[_patient].clinician
-}
+_clinician_sure if input.tool.arguments.clinician in _staff_named
 
 _clinician_sure if {
 	input.tool.arguments.clinician == _me
-	speech.re(`\b(me|my|mine|i)\b`)
+	_speaks_of_me
 }
 
 _clinician_sure if {
-	count({name | some name in _staff_named; _clinician(name)}) == 0
-	input.tool.arguments.clinician == _me
-	_clinician(_me)
+	count(_staff_named) == 0
+	input.tool.arguments.clinician == data.patients[_owner].clinician
 }
 
-_clinician_sure if {
-	some group, names in _staff_groups
-	names[input.tool.arguments.clinician]
-	speech.re(group)
-	count({name | some name in _staff_named; _clinician(name)}) == 0
+_reason_sure if {
+	_clean
+	_harmless({_owner})
 }
 
-_start_day := substring(input.tool.arguments.start, 0, 10)
-
-_start_time := substring(input.tool.arguments.start, 11, 5)
-
-# Times that the request states, without those at which something of this patient begins now.
-_new_times := speech.times - _old_times
-
-_old_times := {substring(appointment.start, 11, 5) |
-	some appointment in data.appointments
-	appointment.patient_id in _about
+_reason_sure if {
+	_harmless({_owner})
+	texts.plain("reason", _own(_owner), 3)
 }
 
-default _about := set()
-
-_about := {data.appointments[_appointment_id].patient_id} if input.tool.name == "appointments.move"
-
-_about := {_patient} if input.tool.name == "appointments.book"
-
-_day_sure if speech.days[_start_day]
-
-_day_sure if {
-	count(speech.days) == 0
-	input.tool.name == "appointments.move"
-	_start_day == substring(data.appointments[_appointment_id].start, 0, 10)
+_reason_sure if {
+	_harmless({_owner})
+	count(input.tool.arguments.reason) <= 40
+	not regex.match(`[0-9]`, input.tool.arguments.reason)
+	not _pushes
 }
 
-_day_sure if {
-	count(speech.days) == 0
-	_start_day == data.today
-}
-
-# The time that the request states, on a day that it states.
-_start_sure(_) if {
-	speech.times[_start_time]
-	_day_sure
-}
-
-# "Half an hour later."
-_start_sure(_) if {
-	input.tool.name == "appointments.move"
-	some minutes in speech.shifts
-	some sign in [-1, 1]
-	before := time.parse_ns("2006-01-02T15:04", data.appointments[_appointment_id].start)
-	time.parse_ns("2006-01-02T15:04", input.tool.arguments.start) == before + (((sign * minutes) * 60) * 1000000000)
-}
-
-# "Swap Ann's and Bob's appointments."
-_start_sure(_) if {
-	input.tool.name == "appointments.move"
-	speech.asks(`\b(swap|exchange)\b`)
-	some id in _appointments
-	data.appointments[id].start == input.tool.arguments.start
-}
-
-# The same time on another day.
-_start_sure(_) if {
-	input.tool.name == "appointments.move"
-	count(_new_times) == 0
-	_start_time == substring(data.appointments[_appointment_id].start, 11, 5)
-	speech.days[_start_day]
-}
-
-# A free time of a stated day, if the request states no time.
-_start_sure(clinician) if {
-	count(_new_times) == 0
-	facts.has("free_seen", sprintf("%s %s", [clinician, _start_day]))
-	speech.days[_start_day]
-	not speech.hands_over
-	_part_of_day
-}
-
-# The next free time, before others' text was read.
-_start_sure(clinician) if {
-	count(_new_times) == 0
-	count(speech.days) == 0
-	facts.has("free_seen", sprintf("%s %s", [clinician, _start_day]))
-	not speech.hands_over
-	speech.re(`\b(next|first|earliest|soonest|soon|free|any|as soon as)\b`)
-	_start_day <= speech.day(14)
-}
-
-_part_of_day if not speech.re(`\b(morning|afternoon)\b`)
-
-_part_of_day if {
-	speech.re(`\bmorning\b`)
-	_start_time < "12:30"
-}
-
-_part_of_day if {
-	speech.re(`\bafternoon\b`)
-	_start_time >= "12:00"
-}
-
-# The request leaves the time to something else.
-_start_open if count(_new_times) == 0
-
-_start_open if speech.points
-
-# --- Rota --------------------------------------------------------------------------------------------------------
-
-_rota_words if speech.asks(`\b(swap(s|ping)?|replac(e|es|ing)|covers?|switch|exchange|trade|takes? over|takes? .{1,40}(shift|day|duty|place|turn|monday|tuesday|wednesday|thursday|friday)|instead|stands? in|in for|jumps? in|fills? in|(chang(e|ing)|updat(e|ing)) the rota|will do it|does it|put .{1,40} (in|on|for)|works? for)\b`)
-
-_rota_perhaps if _rota_words
-
-_rota_perhaps if {
-	speech.hands_over
-	count(_named) == 0
-}
-
-_rota_perhaps if speech.asks(`\b(rota|shifts?)\b`)
-
-_rota_person(username) if _staff_named[username]
-
-_rota_person(username) if {
-	username == _me
-	speech.re(`\b(me|my|mine|i|i'm)\b`)
-}
+# ---------------------------------------------------------------------------------------------------------------- rota
 
 _sure contains "rota.swap" if {
-	_rota_words
-	_rota_person(input.tool.arguments.from_staff)
-	_rota_person(input.tool.arguments.to_staff)
+	input.tool.name == "rota.swap"
+	_may_act
+	_rota_role
 	_rota_day
-}
-
-_rota_day if speech.days[input.tool.arguments.date]
-
-_maybe contains "rota.swap" if {
-	_rota_perhaps
-	speech.points
-	_rota_someone
-}
-
-_maybe contains "rota.swap" if {
-	_rota_words
 	_rota_person(input.tool.arguments.from_staff)
 	_rota_person(input.tool.arguments.to_staff)
-	count(speech.days) == 0
 }
 
-_rota_someone if count(_staff_named) == 0
-
-_rota_someone if {
-	speech.hands_over
-	count(_named) == 0
+_maybe contains "rota.swap" if {
+	input.tool.name == "rota.swap"
+	_loosely
+	_rota_role_maybe
+	_rota_person_maybe(input.tool.arguments.from_staff)
+	_rota_person_maybe(input.tool.arguments.to_staff)
 }
 
-_rota_someone if _rota_person(input.tool.arguments.from_staff)
+_rota_role if _manager
 
-_rota_someone if _rota_person(input.tool.arguments.to_staff)
+_rota_role if input.tool.arguments.from_staff == _me
 
-# --- Contact data ------------------------------------------------------------------------------------------------
+_rota_role_maybe if _rota_role
 
-_contact_words if {
-	speech.asks(`\b(chang(e|ed|ing)|update|correct|fix|enter|replace|put|moved|register|add|save|set|has a|new (phone|mobile|number|address|e-?mail|contact|telephone|cell))\b`)
-	speech.re(`\b(phone|number|mobile|e-?mail|mail address|address|contact|lives|moved|telephone|tel|cell)\b`)
+_rota_role_maybe if input.tool.arguments.to_staff == _me
+
+_rota_day if _clean
+
+_rota_day if _within_said_days(input.tool.arguments.date)
+
+_rota_person(person) if {
+	_clean
+	data.staff[person]
 }
+
+_rota_person(person) if {
+	person in _staff_named
+	not _only_told(person)
+}
+
+_only_told(person) if {
+	count(_staff_named) > 2
+	person in entities.told(data.staff_names)
+}
+
+_rota_person(person) if {
+	person == _me
+	_speaks_of_me
+}
+
+_rota_person(person) if {
+	input.tool.arguments.from_staff == person
+	input.tool.arguments.to_staff in _staff_named
+	not _manager
+	person == _me
+}
+
+_rota_person_maybe(person) if _rota_person(person)
+
+_rota_person_maybe(person) if {
+	data.staff[person]
+	entities.meaning(person, data.staff_names, set()) in {"named", "none", "unclear"}
+}
+
+_rota_person_maybe(person) if {
+	data.staff[person]
+	count(_staff_named) < 2
+}
+
+# -------------------------------------------------------------------------------------------------------- contact data
 
 _sure contains "patients.update_contact" if {
+	input.tool.name == "patients.update_contact"
+	_contact_role
 	_contact_words
-	_named[_patient]
-	every name in arguments.names - {"patient_id"} {
-		_contact_stated(name)
-	}
-	count(arguments.names) > 1
-}
-
-_contact_stated("phone") if {
-	given := _digits(input.tool.arguments.phone)
-	count(given) >= 6
-	some said in regex.find_n(`\+?\d[\d ()/-]{4,}\d`, speech.text, 10)
-	_same_number(given, _digits(said))
-}
-
-_contact_stated("email") if intent.mentions(input.tool.arguments.email)
-
-_contact_stated("address") if {
-	given := [word | some word in regex.find_n(`[a-z0-9]+`, lower(input.tool.arguments.address), 40)]
-	every word in given {
-		_address_word(word)
-	}
-	contains(sprintf(" %s ", [concat(" ", speech.list)]), sprintf(" %s ", [concat(" ", array.slice(given, 0, 2))]))
-}
-
-_address_word(word) if speech.words[word]
-
-_address_word(word) if {"marsh", "lane", "flat"}[word]
-
-_same_number(a, b) if a == b
-
-_same_number(a, b) if {
-	startswith(b, "0")
-	a == concat("", ["44", substring(b, 1, -1)])
-}
-
-_same_number(a, b) if {
-	startswith(a, "0")
-	b == concat("", ["44", substring(a, 1, -1)])
+	_owner in _patients_sure
+	_contact_patient_named
+	_contact_said
 }
 
 _maybe contains "patients.update_contact" if {
+	input.tool.name == "patients.update_contact"
+	_contact_role
+	_loosely
 	_contact_words
-	speech.points
-	_named[_patient]
-	not _contact_value_said
+	_owner in _patients_maybe
 }
 
 _maybe contains "patients.update_contact" if {
+	input.tool.name == "patients.update_contact"
 	_contact_words
-	speech.points
-	_open
-	not _contact_value_said
+	_clinician
+	_owner in _patients_maybe
+	_contact_said
 }
 
-_contact_value_said if contains(speech.text, "@")
-
-_contact_value_said if {
-	some said in regex.find_n(`\+?\d[\d ()/-]{4,}\d`, speech.text, 10)
-	count(_digits(said)) >= 9
+_maybe contains "patients.update_contact" if {
+	input.tool.name == "patients.update_contact"
+	_contact_words
+	_manager
+	_owner in _patients_maybe
+	_contact_said
 }
 
-# --- Records -----------------------------------------------------------------------------------------------------
+_contact_patient_named if _clean
 
-_notes if {
-	speech.asks(`(^|[.!?,;:] ?|\band |\bplease |\bthen |\balso |\byou )(please |also )?(note|record|document|log|enter|jot|add|put|write|file|save|make|leave)\b`)
-	speech.asks(`\b(notes?|records?|files?|down|jot|entry|(document|log) (that|it|this|what|the|for|in))\b`)
+_contact_patient_named if _owner in _named
+
+_contact_patient_named if _owner in _by_id
+
+_contact_role if _desk
+
+_contact_role if _nurse
+
+_contact_words if {
+	some word in wording.words
+	wording.singular(word) in {
+		"phone", "number", "mobile", "telephone", "cell", "contact", "address", "email", "e-mail", "moved", "detail", "lives", "live", "street", "landline",
+	}
+}
+
+_contact_said if {
+	count(input.tool.arguments) > 1
+	every name, value in object.remove(input.tool.arguments, {"patient_id"}) {
+		_value_said(name, value)
+	}
+}
+
+_value_said("phone", value) if contains(_statement_digits, _digits(value))
+
+_value_said("phone", value) if {
+	startswith(_digits(value), "44")
+	contains(_statement_digits, sprintf("0%s", [substring(_digits(value), 2, -1)]))
+}
+
+_value_said("email", value) if intent.mentions(value)
+
+_value_said("address", value) if {
+	words := regex.find_n(`[a-z0-9]+`, lower(value), -1)
+	every word in words {
+		word in _address_words
+	}
+}
+
+_address_words := {word | some word in regex.find_n(`[a-z0-9]+`, _statement, -1)} | {"marsh", "lane"}
+
+_digits(value) := regex.replace(value, `[^0-9]`, "")
+
+# ------------------------------------------------------------------------------------------------------------ messages
+
+# A text to a patient.
+_sure contains input.tool.name if {
+	input.tool.name == "sms.send"
+	_may_act
+	_addressed
+	_patient_text_sure("text", _owner)
+}
+
+_maybe contains input.tool.name if {
+	input.tool.name == "sms.send"
+	_loosely
+	_owner in _patients_maybe
+	_patient_text_maybe(_owner)
+}
+
+# The text goes to whom the request tells something, or it says nothing but the request's words.
+_addressed if {
+	_owner in _patients_sure
+}
+
+_addressed if {
+	count(_named) == 0
+	count(_described) == 0
+	data.patients[_owner]
+	wording.refers_to_sources
+	not _owner in _ruled_out
+	texts.plain("text", {"Marsh Lane Practice", data.patients[_owner].name}, 0)
+}
+
+_patient_text_sure(_, patient) if {
+	_clean
+	_harmless({patient})
+}
+
+_patient_text_sure(name, patient) if {
+	_harmless({patient})
+	texts.plain(name, _own(patient), 4)
+}
+
+_patient_text_maybe(patient) if _harmless({patient})
+
+_patient_text_maybe(patient) if _harmless({patient} | _named)
+
+_author contains pair[1] if {
+	some item in input.task.facts.belongs
+	pair := split(item, ":")
+	pair[0] == input.tool.arguments.message_id
+}
+
+_sure contains "portal.reply" if {
+	input.tool.name == "portal.reply"
+	_may_act
+	some patient in _author
+	patient in _reply_patients_sure
+	_patient_text_sure("text", patient)
+}
+
+_reply_patients_sure contains patient if some patient in _patients_sure
+
+_reply_patients_sure contains patient if {
+	some patient in object.keys(data.patients)
+	count(_named) == 0
+	not patient in _ruled_out
+}
+
+_sure contains "portal.reply" if {
+	input.tool.name == "portal.reply"
+	_clean
+	_may_act
+	_no_contacts
+}
+
+_maybe contains "portal.reply" if {
+	input.tool.name == "portal.reply"
+	_loosely
+	some patient in _author
+	patient in _patients_maybe
+	_patient_text_maybe(patient)
+}
+
+# Whose message it is isn't known: then it says the request's words.
+_maybe contains "portal.reply" if {
+	input.tool.name == "portal.reply"
+	_loosely
+	count(_author) == 0
+	_harmless(_named)
+	_plain_of_request
+}
+
+_plain_of_request if texts.plain("text", (((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _named}, 4)
+
+# Staff.
+_staff_to := {person | some person in input.tool.arguments.to}
+
+_staff_told := entities.told(data.staff_names) | {_me}
+
+_staff_groups := {
+	"clinicians": {"clinicians"},
+	"front_desk": {"receptionists", "reception", "receptionist", "desk", "front"},
+	"physicians": {"physicians", "doctors", "gps"},
+	"managers": {"manager", "management", "managers"},
+	"billing": {"billing", "accounts"},
+}
+
+_staff_of_groups contains person if {
+	some person, entry in data.staff
+	some group in entry.groups
+	some word in _staff_groups[group]
+	word in wording.words
+}
+
+_staff_of_groups contains person if {
+	some person, entry in data.staff
+	entry.role == "nurse"
+	some word in {"nurses", "nurse"}
+	word in wording.words
+}
+
+_staff_of_groups contains person if {
+	some person in object.keys(data.staff)
+	some word in {"everyone", "everybody", "team", "all", "staff", "colleagues", "whole"}
+	word in wording.words
+}
+
+# Those who work on a day that the request says.
+_staff_of_groups contains person if {
+	some day, people in data.rota
+	_within_said_days(day)
+	some word in {"working", "works", "duty", "rota", "shift", "on"}
+	word in wording.words
+	some person in people
+	count(_staff_named) == 0
+}
+
+# The clinician of a patient whom the request names: "her doctor", "their clinician".
+_staff_of_groups contains data.patients[patient].clinician if {
+	some patient in _named
+	some word in {"doctor", "clinician", "gp", "physician", "nurse"}
+	word in wording.words
+}
+
+_sure contains "staff.message" if {
+	input.tool.name == "staff.message"
+	_may_act
+	_staff_recipients_sure
+	_staff_text_sure
+}
+
+_maybe contains "staff.message" if {
+	input.tool.name == "staff.message"
+	_loosely
+	_staff_recipients_maybe
+	_no_contacts
+}
+
+_staff_recipients_sure if {
+	_clean
+	_staff_recipients_maybe
+}
+
+_staff_recipients_sure if {
+	every person in _staff_to {
+		person in (_staff_told | _staff_named) | _staff_of_groups
+	}
+}
+
+_staff_recipients_maybe if {
+	every person in _staff_to {
+		data.staff[person]
+	}
+	count(_staff_named) == 0
+}
+
+_staff_recipients_maybe if {
+	_hands_over
+	every person in _staff_to {
+		data.staff[person]
+	}
+}
+
+_staff_recipients_maybe if {
+	every person in _staff_to {
+		person in ((_staff_told | _staff_named) | _staff_of_groups) | entities.unclear(data.staff_names, set())
+	}
+}
+
+_staff_text_sure if {
+	_clean
+	_no_contacts
+}
+
+_staff_text_sure if {
+	_no_contacts
+	not _pushes
+	_only_about(_patients_of_task)
+}
+
+_staff_text_sure if {
+	_only_about(_patients_of_task)
+	texts.plain("text", (((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _patients_of_task}, 4)
+}
+
+_patients_of_task := _named | _by_id if count(_named) > 0
+
+_patients_of_task := ((_by_id | _described) | _chosen) | _of_texts if count(_named) == 0
+
+# Mail.
+_recipients := {address | some name in {"cc", "to"}; some raw in input.tool.arguments[name]; address := lower(raw)}
+
+_mail_acts_named := entities.named(data.mails, set())
+
+_mail_told := entities.told(data.mails)
+
+_patients_by_mail[data.patients[id].email] := id if some id in object.keys(data.patients)
+
+deny contains {"code": "records_by_open_mail", "message": "Records of patients don't leave by open mail."} if {
+	input.tool.name == "mail.send"
+	some id in object.get(input.tool.arguments, "attachments", [])
+	startswith(id, "R-")
+}
+
+_sure contains "mail.send" if {
+	input.tool.name == "mail.send"
+	_may_act
+	arguments.absent("attachments")
+	_mail_recipients_sure
+	_mail_text_sure
+}
+
+_maybe contains "mail.send" if {
+	input.tool.name == "mail.send"
+	_loosely
+	_mail_recipients_maybe
+	_mail_harmless
+}
+
+# Somebody whom we don't know: then the text says no more than the request.
+_maybe contains "mail.send" if {
+	input.tool.name == "mail.send"
+	_loosely
+	arguments.absent("attachments")
+	count(_mail_acts_named) == 0
+	count(_recipients) == 1
+	_mail_harmless
+	_mail_plain(set(), 5)
+}
+
+_mail_recipients_sure if {
+	every address in _recipients {
+		_mail_recipient_sure(address)
+	}
+}
+
+_mail_recipient_sure(address) if address in _mail_told
+
+_mail_recipient_sure(address) if intent.mentions(address)
+
+_mail_recipient_sure(address) if {
+	address in _mail_acts_named
+	not address in object.keys(_patients_by_mail)
+}
+
+_mail_recipient_sure(address) if address == data.staff[_me].email
+
+_mail_recipient_sure(address) if {
+	some person in _staff_of_groups
+	data.staff[person].email == address
+}
+
+_mail_recipients_maybe if {
+	every address in _recipients {
+		_mail_recipient_maybe(address)
+	}
+}
+
+_mail_recipient_maybe(address) if _mail_recipient_sure(address)
+
+_mail_recipient_maybe(address) if {
+	data.mails[address]
+	entities.meaning(address, data.mails, set()) in {"named", "unclear", "none"}
+}
+
+_mail_recipient_maybe(address) if _patients_by_mail[address] in _named
+
+# Whom a mail may speak of: those whom the request names.
+_mail_harmless if _harmless(_mail_patients | _named)
+
+# The patients whom the mail goes to, and those of whom the addressee may be told by the master data.
+_mail_patients := {id | some address in _recipients; id := _patients_by_mail[address]} | {id |
+	count(_recipients) == 1
+	some id, addresses in data.informed
+	some address in _recipients
+	address in addresses
+}
+
+_mail_text_sure if {
+	_mail_harmless
+	_mail_plain(_mail_own, 4)
+}
+
+# Nothing was read, and no patient is spoken of.
+_mail_text_sure if {
+	_clean
+	_harmless(set())
+	count(_named) == 0
+	count(_chosen) == 0
+}
+
+_mail_own := {t |
+	some id in _mail_patients
+	some entry in data.appointments
+	entry.patient_id == id
+	some t in {entry.start, data.patients[id].name, data.staff[entry.clinician].name}
+} | {data.patients[id].name | some id in _named}
+
+_mail_plain(own, others) if {
+	all_own := (own | _domain) | (((_days_said | times.said) | _people_of_text) | (facts.elements("slots") | {"Marsh Lane Practice"} | {name | some address in _recipients; some name in data.mails[address]}))
+	texts.plain("body", all_own, others)
+	texts.plain("subject", all_own, others)
+}
+
+# -------------------------------------------------------------------------------------------------------------- records
+
+_record_owner contains pair[1] if {
+	some item in input.task.facts.belongs
+	pair := split(item, ":")
+	pair[0] == input.tool.arguments.record_id
 }
 
 _sure contains "records.add_note" if {
-	_notes
-	_scope[_patient]
-	_note_grounded
+	input.tool.name == "records.add_note"
+	_note_role
+	_may_act
+	_owner in _patients_sure
+	_note_text_sure
 }
 
 _maybe contains "records.add_note" if {
-	_notes
-	_scope[_patient]
+	input.tool.name == "records.add_note"
+	_loosely
+	_owner in _patients_maybe
+	_no_contacts
+	_only_about({_owner} | _named)
 }
 
-_maybe contains "records.add_note" if {
-	_notes
-	_open
+_note_role if _clinician
+
+_note_role if _desk
+
+_note_text_sure if {
+	_clean
+	_no_contacts
 }
 
-_maybe contains "records.add_note" if {
-	_handed.records
-	_open
-}
-
-_maybe contains "records.add_note" if {
-	_handed.records
-	_scope[_patient]
-}
-
-_note_grounded if not _tainted
-
-# Half of its words are the request's.
-_note_grounded if {
-	long := {word | some word in regex.find_n(`[a-z0-9]{4,}`, _said, 500)}
-	count(long) > 0
-	count(long & speech.words) * 2 >= count(long)
-}
-
-_shares if speech.asks(`\b(shar(e|ing)|send(ing)?|forward|pass|transmit|give|provide|needs?|copy (of|to)|copies)\b`)
-
-_record_chosen(id) if not _tainted_before(id)
-
-_tainted_before(id) if {
-	_tainted
-	not facts.has("records_chosen", id)
-}
-
-# With a right to records: providers, and the patient.
-_record_to contains provider.email if {
-	some id, provider in data.providers
-	some name in data.provider_names[id]
-	speech.hands_to(`\b(shar(e|ing)|send(ing)?|forward|pass|copy|mail|e-?mail|transmit|give|get|provide|needs?)\b`, name)
-}
-
-_record_to contains data.patients[id].email if {
-	some id in _named
-	some word in {_first(data.patients[id].name), _last(data.patients[id].name), "her", "him", "them", "patient", "mother", "family"}
-	word in speech.carried | speech.told
-}
-
-_record_could contains data.patients[id].email if some id in _named
-
-_sure contains "records.share" if {
-	_shares
-	input.tool.arguments.recipient in _record_to
-	_record_chosen(input.tool.arguments.record_id)
-	_one_owner
-}
-
-_one_owner if count(_named) == 1
-
-_maybe contains "records.share" if {
-	_shares
-	input.tool.arguments.recipient in _record_to | _record_could
-}
-
-_maybe contains "records.share" if {
-	_shares
-	_providers_said[_provider_by_mail[input.tool.arguments.recipient]]
-}
-
-_maybe contains "records.share" if {
-	_shares
-	_addresses_said[input.tool.arguments.recipient]
-}
-
-_provider_by_mail[provider.email] := id if some id, provider in data.providers
-
-_maybe contains "records.share" if {
-	_shares
-	_contacts_named[input.tool.arguments.recipient]
-}
-
-# The request names nobody to whom it could go.
-_maybe contains "records.share" if {
-	_shares
-	speech.points
-	count(_providers_said) == 0
-	count(_contacts_named) == 0
-	_provider_mails[input.tool.arguments.recipient]
-}
-
-_provider_mails contains provider.email if some provider in data.providers
-
-_providers_said contains id if some id, _ in _provider_named
-
-_releases if speech.asks(`\b(releas(e|ing)|publish|unlock|show)\b|\b(make|put|mak(e|ing)) .{1,60}\b(visible|available|portal)\b|\b(let|so that|so|that) .{1,40}\bsee\b|\b(show|share) (it|them|this|that|the [a-z]+|.{1,40} result|.{1,40} letter) (to|with) `)
-
-_releases_perhaps if _releases
-
-_releases_perhaps if speech.asks(`\b(portal|visible|available|access)\b`)
-
-# "Send her the result."
-_releases_perhaps if {
-	count(_providers_said) == 0
-	some id in _named
-	some word in _names_of(id) | {"her", "him"}
-	speech.carried[word]
+_note_text_sure if {
+	_harmless({_owner})
+	texts.plain("text", _own(_owner), 4)
+	count(input.tool.arguments.title) <= 60
 }
 
 _sure contains "records.release" if {
-	_releases
-	subject.has_claim("groups", "clinicians")
-	_record_chosen(input.tool.arguments.record_id)
-	not speech.hands_over
+	input.tool.name == "records.release"
+	_clinician
+	_may_act
+	_record_sure
+	_comment_sure
 }
 
 _maybe contains "records.release" if {
-	_releases_perhaps
-	_record_words
+	input.tool.name == "records.release"
+	_release_role
+	_loosely
+	_record_maybe
+	_comment_maybe
 }
 
-_maybe contains "records.release" if {
-	_handed.records
-	_record_words
+_release_role if _clinician
+
+_release_role if _desk
+
+_record_sure if _clean
+
+_record_sure if {
+	some patient in _record_owner
+	patient in _patients_sure
 }
 
-# --- Medication --------------------------------------------------------------------------------------------------
+_record_sure if intent.mentions(input.tool.arguments.record_id)
 
-_old_drug := [prescription |
-	some prescription in data.prescriptions
-	prescription.patient_id == _patient
-	lower(prescription.drug) == _drug
-][0]
+_record_maybe if _record_sure
 
-_drug := lower(input.tool.arguments.drug)
-
-_drug_key := sprintf("%s %s", [_patient, _drug])
-
-_drug_said(drug) if speech.words[lower(regex.find_n(`[A-Za-z0-9]+`, drug, 1)[0])]
-
-# Does the request name any drug of our lists?
-_some_drug_said if {
-	some prescription in data.prescriptions
-	_drug_said(prescription.drug)
+_record_maybe if {
+	some patient in _record_owner
+	patient in _patients_maybe
 }
 
-_every_drug if {
-	not _some_drug_said
-	not speech.hands_over
-	speech.re(`\b(prescriptions|medications?|medicines|meds|everything|all|both|drugs)\b`)
+_record_maybe if count(_record_owner) == 0
+
+_comment_sure if arguments.absent("comment")
+
+_comment_sure if {
+	_clean
+	_harmless(_named | _chosen)
 }
 
-_prescribes if speech.asks(`\b(issu(e|ing)|prescrib(e|ing)|renew|repeat(ing)?|start|increase|raise|reduce|double|halve|lower (his|her|the|their|[a-z]+'s|[a-z]+ [a-z]+'s)|chang(e|ing)|switch|replace|give|needs?|again|another|more|order|refill|extend|continue)\b|\b(put|write) .{1,40}\b(on|prescription)\b|\bnew prescription\b`)
-
-_sure contains "prescriptions.issue" if {
-	_prescribes
-	_named[_patient]
-	_meant_drug(_patient)
-	_drug_sure
-	_dose_sure
-	_quantity_sure
-	_repeats_sure
-	not facts.has("issued", _drug_key)
+_comment_sure if {
+	some patient in _record_owner
+	_patient_text_sure("comment", patient)
 }
 
-_drug_sure if {
-	every word in regex.find_n(`[a-z]{3,}`, _drug, 10) {
-		_drug_word(word)
-	}
-	_drug_said(_drug)
+_comment_maybe if arguments.absent("comment")
+
+_comment_maybe if _harmless(_named | _record_owner)
+
+_share_to := lower(input.tool.arguments.recipient)
+
+_sure contains "records.share" if {
+	input.tool.name == "records.share"
+	_share_role
+	_may_act
+	_record_sure
+	_share_recipient_sure
+	_harmless(_named | _record_owner)
 }
 
-_drug_sure if {
-	_every_drug
-	_old_drug
+_maybe contains "records.share" if {
+	input.tool.name == "records.share"
+	_loosely
+	_record_maybe
+	_share_recipient_maybe
+	_harmless(_named | _record_owner)
 }
 
-_drug_word(word) if speech.words[word]
+_share_role if _clinician
 
-_drug_word(word) if contains(lower(_old_drug.drug), word)
+_share_role if _desk
 
-_drug_word(word) if {"inhaler", "tablets", "tablet", "capsules", "cream", "spray", "gel", "drops", "suspension"}[word]
+_share_named if _share_to in _mail_told
 
-_dose := lower(input.tool.arguments.dose)
+_share_named if _share_to in _mail_acts_named
 
-_dose_numbers(text) := {found | some found in regex.find_n(`\d+(?:[.,]\d+)?`, text, 20)}
+_share_named if intent.mentions(_share_to)
 
-_strengths := {found[1] | some found in regex.find_all_string_submatch_n(`(\d+(?:[.,]\d+)?) ?-?(?:mg|ml|g|mcg|micrograms?|milligrams?|grams?|puffs?|units?|iu|%|drops?)\b`, speech.text, 20)}
+_provider_mail contains entry.email if some entry in data.providers
 
-_frequency := {"twice", "thrice", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "hour", "hours", "hourly", "double", "half", "two", "every", "needed", "week", "weekly", "night", "morning", "noon", "evening", "alternate"}
-
-_frequencies(text) := {word | some word in regex.find_n(`[a-z]+`, text, 100); _frequency[word]}
-
-_number_words := {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"}
-
-_dose_sure if {
-	_dose == lower(_old_drug.dose)
-	count(_strengths - _dose_numbers(_dose)) == 0
+# A provider whom the request names, or the patient.
+_share_recipient_sure if {
+	_share_named
+	_share_to in _provider_mail
+	_share_ordered
 }
 
-# All that the dose says is in the request.
-_dose_sure if {
-	count(_strengths) > 0
-	every number in _dose_numbers(_dose) {
-		_number_said(number)
-	}
-	every word in _frequencies(_dose) {
-		speech.words[word]
-	}
-	_some_frequency
+_share_ordered if _clean
+
+_share_ordered if _share_to in _mail_told
+
+_share_ordered if _share_to in entities.may(_my_acts, data.mails, set())
+
+_share_ordered if {
+	count(_providers_named) == 1
+	count(_staff_named) == 0
+	regex.match(`\b(to|with) (them|it|him|her)\b`, _statement)
 }
 
-# A new strength, as often as before.
-_dose_sure if {
-	count(_strengths) > 0
-	_new_strength
-	_frequencies(_dose) == _frequencies(lower(_old_drug.dose))
-	count(_frequencies(speech.text) - _frequencies(_dose)) == 0
+_share_recipient_sure if {
+	_patient_is_told
+	_patients_by_mail[_share_to] in _record_owner
 }
 
-_new_strength if _dose_numbers(_dose) == _strengths
+_patient_is_told if _share_to in _mail_told
 
-# The request also states the old strength.
-_new_strength if {
-	numbers := _dose_numbers(_dose)
-	old := _dose_numbers(lower(_old_drug.dose))
-	count(numbers - _strengths) == 0
-	count(numbers & old) == 0
-	count((_strengths - numbers) - old) == 0
+_patient_is_told if intent.mentions(_share_to)
+
+_share_recipient_maybe if _share_recipient_sure
+
+_share_recipient_maybe if _share_named
+
+_share_recipient_maybe if {
+	_speaks_of_records
+	_share_to in _provider_mail
+	entities.meaning(_share_to, _provider_mails_named, set()) in {"unclear", "none"}
 }
 
-_number_said(number) if _strengths[number]
+_provider_mails_named[entry.email] := data.provider_names[id] if some id, entry in data.providers
 
-_number_said(number) if speech.words[_number_words[number]]
+# ------------------------------------------------------------------------------------------------------------ referrals
 
-_number_said(number) if speech.re(sprintf(`\b%s (times|tablets?|capsules?|puffs?)\b`, [number]))
-
-_some_frequency if speech.re(`\b(day|daily|night|nightly|morning|evening|week|weekly|needed|hours|once|twice|times)\b`)
-
-# Whole numbers that are neither strengths nor times.
-_amounts := {to_number(found[1]) | some found in regex.find_all_string_submatch_n(`\b([1-9]\d{0,2})(?: ?x)?(?: (?:of|tablets?|pills?|capsules?|units?|inhalers?|sachets?|pieces?|doses?|more|ampoules?)\b|[ ,.;]|$)`, _without_strengths, 30)}
-
-_without_strengths := regex.replace(speech.text, `\d+(?:[.,]\d+)? ?-?(?:mg|ml|g|mcg|micrograms?|milligrams?|grams?|puffs?|times|weeks?|days?|months?|repeats?)\b|\d{1,2}[:.]\d\d|\b\d{1,2}(st|nd|rd|th)\b`, " ")
-
-_quantity_sure if input.tool.arguments.quantity in _amounts
-
-_quantity_sure if {
-	some word, number in {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10, "twelve": 12, "fourteen": 14, "twenty": 20}
-	input.tool.arguments.quantity == number
-	speech.re(sprintf(`\b%s (more )?([a-z]+ )?(inhalers?|tablets?|pills?|capsules?|units?|packs?|tubes?|bottles?)\b`, [word]))
-}
-
-_quantity_sure if {
-	count(_amounts) == 0
-	input.tool.arguments.quantity == _old_drug.quantity
-	not speech.re(`\b(weeks?|months?|days' |packs?|boxes|box)\b`)
-}
-
-_quantity_sure if {
-	input.tool.arguments.quantity == 1
-	speech.re(`\b(one|an?|another) ([a-z]+ )?(inhaler|tube|bottle|pack)\b`)
-}
-
-_repeats_sure if object.get(input.tool.arguments, "repeats", 0) == 0
-
-_repeats_sure if {
-	amounts.requested("repeats")
-	speech.re(`\b(repeats?|times|refills?)\b`)
-}
-
-_repeats_sure if {
-	input.tool.arguments.repeats == 1
-	speech.re(`\b(one|a|1) repeat\b`)
-}
-
-# The request leaves drug, dose or quantity to a letter, or gives them in other words.
-_maybe contains "prescriptions.issue" if {
-	_prescribes
-	_scope[_patient]
-	_drug_said(_drug)
-}
-
-_maybe contains "prescriptions.issue" if {
-	_prescribes
-	_scope[_patient]
-	not _some_drug_said
-	_old_drug
-}
-
-_maybe contains "prescriptions.issue" if {
-	_prescribes
-	_scope[_patient]
-	not _some_drug_said
-	speech.points
-}
-
-_maybe contains "prescriptions.issue" if {
-	_prescribes
-	_open
-	_handed.drugs
-}
-
-_maybe contains "prescriptions.issue" if {
-	_handed.drugs
-	_scope[_patient]
-	not _some_drug_said
-}
-
-_allergic if {
-	some allergy in data.patients[_patient].allergies
-	some drug in _allergy_drugs[allergy]
-	contains(_drug, drug)
-}
-
-_allergy_drugs := {"penicillin": ["cillin", "augmentin", "co-amox"], "ibuprofen": ["ibuprofen", "naproxen", "diclofenac", "aspirin"]}
-
-_rx := data.prescriptions[input.tool.arguments.prescription_id]
-
-_rx_drug_meant if _drug_said(_rx.drug)
-
-_rx_drug_meant if _every_drug
-
-_rx_drug_meant if {
-	not _some_drug_said
-	count({id | some id, prescription in data.prescriptions; prescription.patient_id == _rx.patient_id}) == 1
-}
-
-_stops_drug if speech.asks(`\b(cancel|stop(ping)?|discontinu(e|ing)|withdraw|take .{1,30} off|replac(e|ing)|come off|revoke|no longer)\b`)
-
-_changes_drug if speech.asks(`\b(switch|increase|reduce|raise|instead|halve|double|(chang(e|ing)|lower) (his|her|the|their|[a-z]+'s|[a-z]+ [a-z]+'s))\b`)
-
-_sure contains "prescriptions.cancel" if {
-	_stops_or_changes
-	subject.has_claim("groups", "physicians")
-	_named[_rx.patient_id]
-	_meant_drug(_rx.patient_id)
-	_rx_drug_meant
-}
-
-_stops_or_changes if _stops_drug
-
-_stops_or_changes if _changes_drug
-
-_maybe contains "prescriptions.cancel" if {
-	_stops_or_changes
-	_scope[_rx.patient_id]
-	subject.has_claim("groups", "clinicians")
-	_rx_meant_or_left_open
-}
-
-_maybe contains "prescriptions.cancel" if {
-	_handed.drugs
-	_scope[_rx.patient_id]
-	subject.has_claim("groups", "clinicians")
-}
-
-_maybe contains "prescriptions.cancel" if {
-	_handed.drugs
-	_open
-	subject.has_claim("groups", "clinicians")
-}
-
-_rx_meant_or_left_open if _rx_drug_meant
-
-_rx_meant_or_left_open if not _some_drug_said
-
-_sends_rx if speech.asks(`\b(send(ing)?|forward|dispens|transmit|pass)\b|\b(to|at|via) (the |his |her |their )?(usual |local )?(harbour|bell street|pharmacy|chemist)`)
-
-_sends_rx if _prescribes
-
-_sends_rx if _handed.drugs
-
-_pharmacy := data.providers[input.tool.arguments.pharmacy_id]
-
-_pharmacy_sure if {
-	_pharmacy.kind == "pharmacy"
-	some name in data.provider_names[input.tool.arguments.pharmacy_id]
-	speech.hands_to(`.`, name)
-}
-
-_pharmacy_named if {
-	_pharmacy.kind == "pharmacy"
-	_provider_named[input.tool.arguments.pharmacy_id]
-}
-
-_pharmacies_said := {id | some id in _providers_said; data.providers[id].kind == "pharmacy"}
-
-_pharmacy_open if {
-	_pharmacy.kind == "pharmacy"
-	count(_pharmacies_said) == 0
-	_drugs_meant
-}
-
-_drugs_meant if speech.re(`\b(pharmacy|chemist|prescriptions?|medications?|medicines?|tablets|pills|drugs?|inhalers?|dispens)`)
-
-_drugs_meant if _some_drug_said
-
-_drugs_meant if _handed.drugs
-
-_drugs_meant if facts.value("issues") > 0
-
-_rx_sure if {
-	_named[_rx.patient_id]
-	_meant_drug(_rx.patient_id)
-	_rx_drug_meant
-	not _makes_new
-}
-
-# What this task issued isn't in our records yet.
-_rx_sure if {
-	not _rx
-	facts.value("issues") > facts.size("sent")
-}
-
-_makes_new if {
-	subject.has_claim("groups", "physicians")
-	speech.re(`\b(issue|prescribe|renew|start|increase|reduce|repeat|again|another|new prescription)\b`)
-}
-
-_sure contains "prescriptions.send" if {
-	_sends_rx
-	_pharmacy_sure
-	_rx_sure
-	not facts.has("sent", input.tool.arguments.prescription_id)
-}
-
-_rx_maybe if {
-	_scope[_rx.patient_id]
-	_rx_drug_meant
-}
-
-_rx_maybe if {
-	_scope[_rx.patient_id]
-	not _some_drug_said
-}
-
-_rx_maybe if {
-	not _rx
-	facts.value("issues") > 0
-}
-
-_rx_maybe if {
-	_open
-	speech.points
-}
-
-_maybe contains "prescriptions.send" if {
-	_sends_rx
-	_rx_maybe
-	_pharmacy_open
-}
-
-_maybe contains "prescriptions.send" if {
-	_sends_rx
-	_rx_maybe
-	_pharmacy_named
-}
-
-# --- Referrals ---------------------------------------------------------------------------------------------------
-
-_provider_named[id] if {
-	some id, names in data.provider_names
-	some name in names
-	speech.names(name)
-}
-
-_refers if speech.asks(`\b(refer|re-refer|refers|referring)\b|\b(make|write|create|do|issue|send|needs?|prepare|arrange) .{0,30}\breferral\b|\bsend \w+( \w+)? to\b`)
-
-_records_chosen if arguments.absent("records")
-
-_records_chosen if {
-	every id in input.tool.arguments.records {
-		_record_chosen(id)
-	}
-}
-
-_no_pharmacy if data.providers[input.tool.arguments.provider_id].kind != "pharmacy"
+_provider := input.tool.arguments.provider_id
 
 _sure contains "referrals.create" if {
-	_refers
-	subject.has_claim("groups", "clinicians")
-	_named[_patient]
-	_meant_refer(_patient)
-	_provider_named[input.tool.arguments.provider_id]
-	_no_pharmacy
-	_records_chosen
-	not _other_patient
+	input.tool.name == "referrals.create"
+	_physician
+	_may_act
+	_owner in _patients_sure
+	_provider_sure
 	_urgency_sure
+	_referral_records_sure
+	_letter_sure
+}
+
+_maybe contains "referrals.create" if {
+	input.tool.name == "referrals.create"
+	_referral_role
+	_loosely
+	_owner in _patients_maybe
+	entities.meaning(_provider, data.provider_names, set()) in {"named", "unclear", "none"}
+	_harmless({_owner})
+	_no_contacts
+}
+
+_referral_role if _clinician
+
+_referral_role if _desk
+
+_provider_sure if _provider in _providers_named
+
+_provider_sure if {
+	_clean
+	entities.meaning(_provider, data.provider_names, set()) in {"named", "unclear", "none"}
 }
 
 _urgency_sure if input.tool.arguments.urgency == "routine"
 
-_urgency_sure if speech.re(`\b(urgent|urgently|urgency|soon|asap|emergency|quickly|fast|immediately|two-week|priority)\b`)
+_urgency_sure if _clean
 
-_maybe contains "referrals.create" if {
-	_refers
-	_scope[_patient]
-	_no_pharmacy
-	_provider_named[input.tool.arguments.provider_id]
-	not _other_patient
+_urgency_sure if {
+	some word in wording.words
+	word in {"urgent", "urgently", "soon", "fast", "quickly", "asap", "immediately", "emergency", "once", "priority", "quick", "rapid"}
 }
 
-_maybe contains "referrals.create" if {
-	_refers
-	_scope[_patient]
-	_no_pharmacy
-	count({id | some id in _providers_said; data.providers[id].kind != "pharmacy"}) == 0
-	not _other_patient
-}
+_referral_records_sure if arguments.absent("records")
 
-_maybe contains "referrals.create" if {
-	_handed.records
-	_scope[_patient]
-	count(_providers_said) == 0
-	_no_pharmacy
-	not subject.has_claim("groups", "billing")
-}
+_referral_records_sure if _clean
 
-_maybe contains "referrals.create" if {
-	_open
-	_handed.records
-	_no_pharmacy
-	not subject.has_claim("groups", "billing")
-}
-
-# --- Messages ----------------------------------------------------------------------------------------------------
-
-_patient_pronouns := {"her", "him", "them", "patient", "patients", "everyone", "everybody", "each", "all", "both", "mother", "mum", "family", "parents"}
-
-_told_patient(_) if {
-	some word in speech.told
-	_patient_pronouns[word]
-}
-
-_told_patient(_) if _passive
-
-_told_patient(id) if speech.told[_first(data.patients[id].name)]
-
-_told_patient(id) if speech.told[_last(data.patients[id].name)]
-
-_tells_patients if speech.tells
-
-_tells_patients if speech.hands_over
-
-_tells_patients if _texting
-
-_tells_patients if _passive
-
-_tells_patients if speech.asks(`\b(knows|informed|reminder|notify|aware|confirmation)\b`)
-
-_passive if speech.asks(`\b(patients?|everyone|everybody|all|both|they) .{0,60}\b(be|been|are|is) (told|informed|reminded|notified|warned)\b`)
-
-_tells_or_handed if _passive
-
-_texting if speech.texting
-
-_sure contains "sms.send" if {
-	_scope[_patient]
-	_meant(`\b(text|sms|let|tell|remind|inform|send)`, _patient)
-	_texting
-}
-
-_sure contains "sms.send" if {
-	_scope[_patient]
-	_told_patient(_patient)
-	not speech.re(`\b(portal|by mail|by e-?mail)\b`)
-}
-
-_maybe contains "sms.send" if {
-	_scope[_patient]
-	_tells_patients
-	not _others_told
-}
-
-_maybe contains "sms.send" if {
-	_open
-	speech.points
-	_tells_patients
-	not _others_told
-}
-
-# The request tells something to people here, or to other offices, and not to patients.
-_others_told if {
-	count(_staff_told - {_me}) > 0
-	_no_patient_told
-}
-
-_others_told if {
-	count(_mail_to - ({data.people[_me].email} | {patient.email | some patient in data.patients})) > 0
-	_no_patient_told
-}
-
-_no_patient_told if {
-	not _texting
-	not speech.hands_over
-	not _told_somebody
-}
-
-_told_somebody if {
-	some id in _scope
-	_told_patient(id)
-}
-
-_told_somebody if speech.told.patients
-
-_told_somebody if speech.told.patient
-
-_tells_or_handed if speech.tells
-
-_tells_or_handed if count(speech.carried) > 0
-
-_tells_or_handed if speech.asks(`\b(knows|informed|reminder|notify|aware|brief|heads|confirmation)\b|\b(by|a|short) (text|mail|e-?mail|message|sms|line|reminder)\b`)
-
-_tells_or_handed if speech.hands_over
-
-_tells_or_handed if _texting
-
-_message := input.tool.arguments.message_id
-
-_replies if speech.asks(`\b(reply|respond|answer|write back|get back)\b`)
-
-_replies if {
-	speech.re(`\bportal\b`)
-	speech.tells
-}
-
-_replies if {
-	some id in _scope
-	_told_patient(id)
-}
-
-_sure contains "portal.reply" if {
-	_replies
-	facts.has("messages_read", _message)
-	not facts.has("answered", _message)
-	_which_message
-	not _restrained
-}
-
-_which_message if facts.size("messages_read") == 1
-
-_which_message if speech.re(`\b(messages|mails|all|each|both|every|everyone)\b`)
-
-# The request names another way, or only people here.
-_restrained if {
-	_texting
-	not speech.re(`\b(portal|reply|respond|answer|write back)\b`)
-}
-
-_maybe contains "portal.reply" if {
-	_tells_or_handed
-	facts.has("messages_read", _message)
-	_patients_told_or_open
-}
-
-_patients_told_or_open if _replies
-
-_patients_told_or_open if _open
-
-_staff_groups := {
-	`\bnurses?\b`: {"rferri", "ghaddad"},
-	`\b(doctors?|physicians?|gps?)\b`: {"nokafor", "tlind"},
-	`\b(receptionists?|reception|front desk|desk)\b`: {"mwood", "psingh"},
-	`\b(practice manager|manager|management)\b`: {"ebauer"},
-	`\b(billing|accounts)\b`: {"jcole"},
-	`\b(everyone|everybody|team|staff|colleagues|all of us|whole practice|whole house|all)\b`: {"nokafor", "tlind", "rferri", "ghaddad", "mwood", "psingh", "ebauer", "jcole"},
-	`\bclinicians?\b`: {"nokafor", "tlind", "rferri", "ghaddad"},
-}
-
-_staff_told contains username if {
-	some username in _staff_named
-	some name in [_first(data.people[username].name), _last(data.people[username].name), username]
-	speech.told[name]
-}
-
-_told_text := concat(" ", speech.told | speech.carried)
-
-_staff_told contains username if {
-	some username in _staff_named
-	some name in [_first(data.people[username].name), _last(data.people[username].name), username]
-	speech.carried[name]
-}
-
-_staff_told contains username if {
-	count(_scope) == 0
-	some word in {"both", "them", "him", "her"}
-	speech.told[word]
-	some username in _staff_named
-}
-
-_staff_told contains username if {
-	some group, names in _staff_groups
-	regex.match(group, _told_text)
-	some username in names
-}
-
-# "Tell her doctor."
-_staff_told contains data.patients[id].clinician if {
-	speech.re(`\b(her|his|their|'s) (doctor|physician|gp|nurse|clinician)\b`)
-	some id in _named
-	_tells_or_handed
-}
-
-_staff_told contains _me if _me != ""
-
-_sure contains "staff.message" if {
-	_tells_or_handed
-	arguments.all_in("to", _staff_told)
-}
-
-_maybe contains "staff.message" if {
-	_tells_or_handed
-	arguments.all_in("to", data.people)
-	_staff_fits
-}
-
-_staff_fits if arguments.all_in("to", _staff_told | _staff_named)
-
-_staff_fits if {
-	count(_staff_told - {_me}) == 0
-	_staff_hint
-}
-
-_staff_hint if count(_staff_named) > 0
-
-_staff_hint if _open
-
-_staff_hint if {
-	speech.hands_over
-	not _texting
-}
-
-_staff_hint if speech.re(`\b(colleagues?|doctors?|nurses?|team|staff|reception|desk|clinicians?|gp|physicians?|manager|billing|others|internally)\b`)
-
-_staff_fits if speech.re(`\b(whoever|who|duty|working|works|rota|those|concerned|doctor|nurse|clinicians?)\b`)
-
-_contacts_named contains address if {
-	some address, names in data.contact_names
-	some name in names
-	speech.names(name)
-}
-
-# Mail goes to whom the request tells something.
-_mail_to contains data.people[username].email if some username in _staff_told
-
-_mail_to contains data.providers[id].email if {
-	some id, names in data.provider_names
-	some name in names
-	speech.told_names(name)
-}
-
-_mail_to contains address if {
-	some address, names in data.contact_names
-	some name in names
-	speech.told_names(name)
-}
-
-_mail_to contains data.patients[id].email if {
-	some id in _scope
-	_told_patient(id)
-	speech.re(`\b(mail|e-?mail)\b`)
-}
-
-_mail_to contains address if {
-	some address in _addresses_said
-}
-
-_addresses_said := {address | some address in regex.find_n(`[a-z0-9._%+-]+@[a-z0-9.-]+[a-z0-9]`, speech.text, 20)}
-
-# "Stonebridge asks … Tell them …"
-_mail_to contains address if {
-	_them_outside
-	count(_named) == 0
-	count(_outside_said) == 1
-	some address in _outside_said
-}
-
-_them_outside if {
-	some word in {"them", "him", "her"}
-	speech.told[word]
-}
-
-_outside_said contains data.providers[id].email if some id in _providers_said
-
-_outside_said contains address if some address in _contacts_named
-
-_mail_could contains address if {
-	_them_outside
-	some address in _outside_said
-}
-
-_mail_could contains address if some address in _mail_to
-
-_mail_could contains data.providers[id].email if {
-	some id in _providers_said
-	_mail_words
-}
-
-_mail_could contains address if {
-	some address in _contacts_named
-	_mail_words
-}
-
-_mail_could contains data.people[username].email if {
-	some username in _staff_named
-	_mail_words
-}
-
-_mail_could contains data.patients[id].email if {
-	some id in _scope
-	speech.re(`\b(mail|e-?mail)\b`)
-}
-
-_mail_could contains provider.email if {
-	some provider in data.providers
-	contains(provider.email, "northgate")
-	speech.words.northgate
-	not _provider_named["PR-1"]
-	not _provider_named["PR-2"]
-}
-
-_mail_could contains provider.email if {
-	some provider in data.providers
-	provider.kind == "hospital"
-	speech.re(`\b(the|that|his|her) hospital\b`)
-	count(_providers_said) == 0
-}
-
-_mail_words if speech.asks(`\b(mail|e-?mail|write|reply|respond|answer)\b`)
-
-_recipients := outbound.recipients({"to", "cc"})
-
-_in_house if {
-	every address in _recipients {
-		_staff_mail[address]
+_referral_records_sure if {
+	every id in input.tool.arguments.records {
+		_record_of_owner(id)
 	}
 }
 
-_staff_mail contains person.email if some person in data.people
+_record_of_owner(id) if facts.has("belongs", sprintf("%s:%s", [id, _owner]))
 
-_sure contains "mail.send" if {
-	_tells_or_handed
-	outbound.only_to({"to", "cc"}, _mail_to)
-	_attachments_sure
-	_body_sure
+_record_of_owner(id) if intent.mentions(id)
+
+_letter_sure if {
+	_clean
+	_harmless({_owner})
 }
 
-_attachments_sure if arguments.absent("attachments")
-
-_attachments_sure if _in_house
-
-# No patient's data were read, and the text speaks of none.
-_body_sure if {
-	facts.size("patients_seen") == 0
-	facts.size("records_read") == 0
-	facts.value("calendars_seen") == 0
-	count(_named) == 0
-	not _patient_in_text
+_letter_sure if {
+	_harmless({_owner})
+	texts.plain("letter", _own(_owner), 5)
 }
 
-# The few words of the request.
-_body_sure if {
-	long := {word | some word in regex.find_n(`[a-z]{4,}`, _said, 500)}
-	count((long - _polite) - speech.words) == 0
-	numbers := {number | some number in regex.find_n(`[0-9]+`, _said, 500)}
-	count(numbers - speech.words) == 0
+# ----------------------------------------------------------------------------------------------------------- medication
+
+_prescription := data.prescriptions[input.tool.arguments.prescription_id]
+
+deny contains {"code": "only_physicians_prescribe", "message": "Only physicians order prescriptions."} if {
+	input.tool.name == "prescriptions.issue"
+	not _physician
 }
 
-_polite := {
-	"your", "dear", "from", "with", "that", "this", "will", "have", "kind", "regards", "best", "marsh", "lane", "practice", "please",
-	"hello", "thank", "thanks", "sincerely", "many", "greetings", "good", "morning", "team", "colleagues", "would", "like", "inform", "message", "information", "about",
+# The patient's prescriptions of this drug.
+_same_drug contains entry if {
+	some entry in data.prescriptions
+	entry.patient_id == _owner
+	lower(entry.drug) == lower(input.tool.arguments.drug)
 }
 
-_patient_in_text if {
-	some _, patient in data.patients
-	_speaks_of_any(patient)
+_drug_said if intent.mentions(input.tool.arguments.drug)
+
+_drug_said if {
+	first := split(input.tool.arguments.drug, " ")[0]
+	count(first) > 3
+	intent.mentions(first)
 }
 
-_speaks_of_any(patient) if _said_words[_first(patient.name)]
-
-_speaks_of_any(patient) if _said_words[_last(patient.name)]
-
-_maybe contains "mail.send" if {
-	_tells_or_handed
-	outbound.only_to({"to", "cc"}, _mail_could)
+# "His repeat prescription", "all of her medication": what the patient has.
+_drug_had if {
+	count(_same_drug) > 0
+	count(_drugs_named) == 0
+	some word in wording.words
+	wording.singular(word) in {
+		"medication", "medicine", "prescription", "repeat", "med", "tablet", "pill", "drug", "script", "everything", "inhaler", "usual", "same", "it", "refill", "again",
+	}
 }
 
-# An answer to somebody whom we don't know.
-_maybe contains "mail.send" if {
-	_mail_words
-	speech.points
-	count(_mail_could - {data.people[_me].email}) == 0
-	count(_named) == 0
-	not _patient_in_text
-	count(_recipients) == 1
+_drugs_named := entities.named(data.drugs, set())
+
+_repeats_old if {
+	some entry in _same_drug
+	entry.dose == input.tool.arguments.dose
+}
+
+_strength := `[0-9]+(?:[.,][0-9]+)?\s*(?:mg|mcg|µg|g|ml|iu|units?|micrograms?|%)`
+
+_strengths_said := {regex.replace(found, `\s+`, "") | some found in regex.find_n(_strength, lower(quantities.digits), -1)}
+
+_dose_strengths := {regex.replace(found, `\s+`, "") | some found in regex.find_n(_strength, lower(input.tool.arguments.dose), -1)}
+
+# Of several strengths those beside the drug.
+_strengths_of_drug := _strengths_said if count(_strengths_said) <= 1
+
+_strengths_of_drug := {regex.replace(found, `\s+`, "") | some found in figures.strengths("this", _drug_directory)} if count(_strengths_said) > 1
+
+_drug_directory := object.union({id: names | some id, names in data.drugs; lower(names[0]) != lower(input.tool.arguments.drug)}, {"this": [input.tool.arguments.drug]})
+
+_numbers_said := {number | some number in regex.find_n(`[0-9]+(?:[.,][0-9]+)?`, lower(quantities.digits), -1)}
+
+# Another dose than before: all of its numbers are the request's, and its words are words of doses.
+_dose_sure if {
+	_repeats_old
+	not _states_new_dose
+}
+
+_dose_sure if _dose_said
+
+_dose_said if {
+	every strength in _dose_strengths {
+		strength in _strengths_of_drug
+	}
+	numbers := regex.find_n(`[0-9]+(?:[.,][0-9]+)?`, regex.replace(lower(input.tool.arguments.dose), _strength, ""), -1)
+	every number in numbers {
+		number in _numbers_said
+		to_number(replace(number, ",", ".")) <= 6
+	}
+	every word in regex.find_n(`[a-z]+`, lower(input.tool.arguments.dose), -1) {
+		_dose_word(word)
+	}
+}
+
+_dose_word(word) if word in {
+	"mg", "mcg", "g", "ml", "iu", "unit", "units", "puff", "puffs", "tablet", "tablets", "capsule", "capsules", "a", "the", "per", "of", "in", "at", "for", "to", "and", "with", "when", "as",
+	"take", "one", "by", "mouth", "orally", "day", "drop", "drops",
+}
+
+_dose_word(word) if word in wording.words
+
+# "Once a day" and "daily" are the same.
+_dose_word(word) if {
+	word in {"daily", "once", "day", "every", "each"}
+	some said in {"daily", "once", "day", "od"}
+	said in wording.words
+}
+
+_dose_word(word) if {
+	word in {"twice", "times", "bd"}
+	some said in {"twice", "bd", "2"}
+	said in wording.words
+}
+
+_dose_word(word) if {
+	some entry in _same_drug
+	word in regex.find_n(`[a-z]+`, lower(entry.dose), -1)
+}
+
+# The request has a strength which the old dose hasn't.
+_states_new_dose if {
+	some strength in _strengths_said
+	not contains(regex.replace(lower(input.tool.arguments.dose), `\s+`, ""), strength)
+	count(_drugs_named) <= 1
+}
+
+_quantity_sure if {
+	some entry in _same_drug
+	entry.quantity == input.tool.arguments.quantity
+	not _other_quantity_said
+}
+
+_quantity_sure if input.tool.arguments.quantity in quantities.counts
+
+# "Two months' worth" is left to a question.
+_other_quantity_said if {
+	some count_said in quantities.counts
+	count_said > 5
+	count_said != input.tool.arguments.quantity
+	count(_drugs_named) <= 1
+}
+
+_repeats_sure if object.get(input.tool.arguments, "repeats", 0) == 0
+
+_repeats_sure if sprintf("%d", [input.tool.arguments.repeats]) in _numbers_said
+
+_repeats_sure if {
+	some entry in _same_drug
+	input.tool.arguments.repeats <= entry.repeats
+	_repeats_left_open
+}
+
+_repeats_left_open if _clean
+
+_repeats_left_open if {
+	some word in {"same", "repeats", "before", "usual"}
+	word in wording.words
+}
+
+_drug_sure if _drug_said
+
+_drug_sure if _drug_had
+
+_sure contains "prescriptions.issue" if {
+	input.tool.name == "prescriptions.issue"
+	_physician
+	_may_act
+	_owner in _patients_sure
+	_drug_sure
+	_dose_sure
+	_quantity_sure
+	_repeats_sure
+	not _allergic
+}
+
+_maybe contains "prescriptions.issue" if {
+	input.tool.name == "prescriptions.issue"
+	_physician
+	_loosely
+	_owner in _patients_maybe
+	_drug_maybe
+}
+
+_drug_maybe if _drug_sure
+
+_drug_maybe if count(_same_drug) > 0
+
+_drug_maybe if _clean
+
+# "Prescribe what they recommend": the drug is a letter's, and a physician is asked about it.
+_drug_maybe if {
+	count(_drugs_named) == 0
+	_ordered
+	regex.match(`\b(recommend|suggest|advise|propose|letter says|protocol)`, _statement)
+}
+
+_allergic if {
+	some allergy in data.patients[_owner].allergies
+	some name in _families[allergy]
+	contains(lower(input.tool.arguments.drug), name)
+}
+
+_families := {
+	"penicillin": {"cillin", "augmentin"},
+	"ibuprofen": {"ibuprofen", "naproxen", "diclofenac", "aspirin"},
+	"latex": {"latex"},
+	"peanuts": {"peanut", "arachis"},
+}
+
+_sure contains "prescriptions.cancel" if {
+	input.tool.name == "prescriptions.cancel"
+	_physician
+	_may_act
+	_prescription_sure
+	_cancelled_drug_sure
+	_harmless({_owner})
+}
+
+_maybe contains "prescriptions.cancel" if {
+	input.tool.name == "prescriptions.cancel"
+	_loosely
+	_prescription_maybe
+	_harmless({_owner})
+}
+
+_prescription_sure if {
+	_clean
+	_prescription
+}
+
+_prescription_sure if _made
+
+_prescription_sure if _prescription.patient_id in _patients_sure
+
+_prescription_maybe if _prescription_sure
+
+_prescription_maybe if _prescription.patient_id in _patients_maybe
+
+_cancelled_drug_sure if _clean
+
+_cancelled_drug_sure if input.tool.arguments.prescription_id in _drugs_named
+
+_cancelled_drug_sure if intent.mentions(input.tool.arguments.prescription_id)
+
+_cancelled_drug_sure if {
+	count(_drugs_named) == 0
+	count([id | some id, entry in data.prescriptions; entry.patient_id == _prescription.patient_id]) == 1
+}
+
+_cancelled_drug_sure if {
+	count(_drugs_named) == 0
+	some word in {"all", "everything", "medications", "prescriptions", "both", "medicines"}
+	word in wording.words
+}
+
+_sure contains "prescriptions.send" if {
+	input.tool.name == "prescriptions.send"
+	_send_role
+	_sending_ordered
+	_prescription_sure
+	_sent_drug_sure
+	_pharmacy_sure
+}
+
+_maybe contains "prescriptions.send" if {
+	input.tool.name == "prescriptions.send"
+	_send_role_maybe
+	_sending_loosely
+	_prescription_maybe
+	_pharmacy_maybe
+}
+
+_sending_loosely if _loosely
+
+_sending_loosely if _sending_ordered
+
+_sending_ordered if _may_act
+
+# "Repeat her Ramipril. To Harbour please."
+_sending_ordered if {
+	_made
+	count(_pharmacy_named) > 0
+}
+
+_send_role if _clinician
+
+_send_role if _desk
+
+_send_role_maybe if _send_role
+
+_sent_drug_sure if _made
+
+_sent_drug_sure if {
+	_cancelled_drug_sure
+	_clean
+}
+
+# Of "repeat it and send it" the new one is sent.
+_sent_drug_sure if {
+	_cancelled_drug_sure
+	not wording.asks_for_form({"issue", "repeat", "renew", "reissue", "prescribe", "increase", "raise", "reduce", "lower", "start", "double", "halve"})
+}
+
+_pharmacies[id] := data.provider_names[id] if {
+	some id, entry in data.providers
+	entry.kind == "pharmacy"
+}
+
+_pharmacy_named := entities.named(_pharmacies, set())
+
+_pharmacy_sure if input.tool.arguments.pharmacy_id in _pharmacy_named
+
+_pharmacy_sure if {
+	_clean
+	_pharmacies[input.tool.arguments.pharmacy_id]
+	count(_pharmacy_named) == 0
+}
+
+_pharmacy_maybe if _pharmacy_sure
+
+_pharmacy_maybe if {
+	_pharmacies[input.tool.arguments.pharmacy_id]
+	entities.meaning(input.tool.arguments.pharmacy_id, _pharmacies, set()) in {"unclear", "none"}
+}
+
+# ------------------------------------------------------------------------------------------------------- confidential
+
+_outside := {"mail.send", "sms.send", "portal.reply", "records.share", "appointments.book", "appointments.cancel", "referrals.create", "records.release"}
+
+deny contains {"code": "confidential_address", "message": "A confidential address isn't told."} if {
+	input.tool.name in _outside
+	some patient in object.keys(data.confidential)
+	_owner != patient
+	not patient in _author
+	contains(_flat_texts, data.streets[patient])
 }

@@ -1,2054 +1,2358 @@
 # METADATA
-# title: The operations desk
+# title: The operations desk of Tidewater
 # description: |
-#   Grants what the person's words, the records and the task's history confirm; asks about what the
-#   words may mean; grants nothing else.
+#   Reads by role. Every act is sure (the request and our records vouch for it), maybe (a person is asked) or never.
 # custom:
 #   tabard:
 #     labels: [outside]
 package policy.logistics
 
-import data.lib.desk
+import data.tabard.lib.budgets
+import data.tabard.lib.clauses
+import data.tabard.lib.codes
 import data.tabard.lib.credentials
+import data.tabard.lib.dates
+import data.tabard.lib.entities
+import data.tabard.lib.exclusions
 import data.tabard.lib.facts
+import data.tabard.lib.figures
 import data.tabard.lib.hosts
 import data.tabard.lib.intent
 import data.tabard.lib.outbound
 import data.tabard.lib.paths
+import data.tabard.lib.quantities
 import data.tabard.lib.subject
+import data.tabard.lib.texts
+import data.tabard.lib.times
 import data.tabard.lib.tools
+import data.tabard.lib.wishes
+import data.tabard.lib.wording
 
 _backend := "https://logistics.example"
 
-_args := input.tool.arguments
+_jwt := credentials.jwt(_backend, ["desk"], 60)
 
-_group(g) if subject.has_claim("groups", g)
+_once := credentials.once(_backend, ["desk"], 60)
+
+_zone := "UTC"
 
 start contains {"code": "desk", "limits": {
 	"tools": ["*"],
 	"audiences": [_backend],
 	"scopes": ["desk"],
-	"ttl_seconds": 1800,
-}} if intent.purpose_is("logistics")
+	"budgets": {"questions": 15},
+	"ttl_seconds": 3600,
+}} if intent.trusted
 
-_read := credentials.jwt(_backend, ["desk"], 60)
+# ---------------------------------------------------------------- people
 
-_once := credentials.once(_backend, ["desk"], 60)
+_group(name) if subject.has_claim("groups", name)
 
-# ---------------------------------------------------------------- reading
-
-_free_reads := {"orders.search", "shipments.track", "stock.get", "logs.read"}
-
-_service_only if {
-	_group("service")
-	not _group("leads")
-}
-
-_finance_only if {
-	_group("finance")
-	not _group("leads")
-}
-
-grant contains {"code": "read", "credential": _read} if tools.one_of(_free_reads)
-
-grant contains {"code": "read_order", "credential": _read, "facts": {"orders_seen": {_args.order_id}, "stray_reads": _stray}} if {
-	input.tool.name == "orders.get"
-}
-
-grant contains {"code": "read_finance", "credential": _read, "facts": {"stray_reads": _stray}} if {
-	tools.one_of({"suppliers.search", "invoices.list"})
-	not _service_only
-}
-
-grant contains {"code": "read_invoice", "credential": _read, "facts": {"outside_reads": 1, "stray_reads": _stray}} if {
-	input.tool.name == "invoices.read"
-	not _service_only
-}
-
-grant contains {"code": "list_tickets", "credential": _read, "facts": {"outside_reads": 1}} if {
-	input.tool.name == "tickets.list"
-	not _finance_only
-}
-
-grant contains {"code": "read_ticket", "credential": _read, "facts": {"tickets_seen": {_args.ticket_id}, "outside_reads": 1}} if {
-	input.tool.name == "tickets.read"
-	not _finance_only
-}
-
-grant contains {"code": "list_files", "credential": _read, "facts": {"outside_reads": 1}} if {
-	input.tool.name == "files.list"
-	_folder_open(_args.folder)
-}
-
-grant contains {"code": "read_file", "credential": _read, "facts": {"outside_reads": 1, "files_read": {_args.path}, "bases_read": {_base(_args.path)}, "stray_reads": _stray}} if {
-	input.tool.name == "files.read"
-	_folder_open(_args.path)
-}
-
-# Pay, margins and accounts: for finance, or if the person names the place.
-_folder_open(path) if {
-	clean := paths.clean(path)
-	not _below(clean, "/finance")
-}
-
-_folder_open(path) if {
-	paths.clean(path)
-	_group("finance")
-}
-
-_folder_open(path) if {
-	clean := paths.clean(path)
-	_path_named(clean)
-}
-
-_folder_open("/finance") if {
-	desk.says("finance")
-	not _service_only
-}
-
-_folder_open(path) if {
-	clean := paths.clean(path)
-	_below(clean, "/finance")
-	desk.says("finance")
-	not _service_only
-}
-
-_below(path, folder) if path == folder
-
-_below(path, folder) if startswith(path, concat("", [folder, "/"]))
-
-# Reads which the words don't explain. What leaves later is asked about.
-default _stray := 0
-
-_stray := 1 if {
-	input.tool.name == "orders.get"
-	count(desk.orders_named) > 0
-	not _args.order_id in desk.orders_named
-	not desk.says("orders|tickets")
-}
-
-_stray := 1 if {
-	tools.one_of({"suppliers.search", "invoices.list", "invoices.read"})
-	not desk.says("invoices?|suppliers?|accounts?|pay|paid|due|owe|bills?|order|buy|purchase|stock|prices?|share|send|link|iban|bank|partners?|restock|open|money")
-	count(desk.suppliers_named) == 0
-}
-
-_stray := 1 if {
-	input.tool.name == "files.read"
-	not _path_related(_args.path)
-}
-
-_path_related(path) if {
-	some w in regex.find_n(`[a-z0-9]+`, lower(path), -1)
-	count(w) >= 4
-	regex.match(sprintf(` %s[a-z]* `, [substring(w, 0, max({4, count(w) - 3}))]), desk.n)
-}
-
-_path_related(path) if _path_named(path)
-
-_path_related(path) if paths.parent(path) == "/runbooks"
-
-_path_related(path) if {
-	folder := paths.parent(path)
-	folder in {"/claims", "/runbooks"}
-	desk.says("claims?|damaged?|lost|broken|runbooks?|policy|template|refunds?|returns?")
-}
-
-_path_named(path) if contains(desk.statement, lower(path))
-
-_path_named(path) if {
-	base := lower(paths.base(path))
-	count(base) > 4
-	contains(desk.n, desk.norm(base))
-}
-
-_path_named(path) if {
-	base := lower(paths.base(path))
-	stem := regex.replace(base, `\.[a-z0-9]{1,5}$`, "")
-	contains(stem, "-")
-	contains(desk.n, desk.norm(stem))
-}
-
-_path_named(path) if {
-	base := lower(paths.base(path))
-	stem := regex.replace(base, `\.[a-z0-9]{1,5}$`, "")
-	words := regex.find_n(`[a-z0-9]+`, stem, -1)
-	count(words) > 1
-	every w in words {
-		regex.match(sprintf(` %s(s|es)? `, [w]), desk.n)
-	}
-}
-
-grant contains {"code": "read_settings", "credential": _once, "facts": {"secrets_read": 1}} if {
-	input.tool.name == "settings.read"
-	_group("engineers")
-	desk.says("settings?|config|configuration|configured|passwords?|keys?|credentials?|variables?|url|urls|port|timeout|timeouts|value|limits?|endpoint|mode|flag|host|set to|database|db|smtp|connect|connects|server|address")
-	_args.service in desk.services_named
-}
-
-_base(path) := b if {
-	b := paths.base(path)
-} else := "?"
-
-# ---------------------------------------------------------------- acting: confirmed, or to be asked
-
-_notes := {
-	"orders.update_address", "orders.cancel", "orders.refund", "shipments.create", "stock.adjust", "prices.set",
-	"suppliers.update_bank", "purchases.create", "payments.send", "files.write", "files.delete", "files.share",
-	"web.fetch", "web.post", "tickets.reply", "shell.run", "deploys.start",
-}
-
-_possible if _confirmed
-
-_possible if _plausible
-
-grant contains {"code": "act", "credential": _once} if {
-	_notes[input.tool.name]
-	_possible
-}
-
-ask contains {
-	"code": "confirm",
-	"approvers": ["requester"],
-	"reason": "Your request doesn't state this as it stands here: whom, what, how much or where.",
-	"uses": 1,
-	"ttl_seconds": 900,
-} if {
-	_notes[input.tool.name]
-	_plausible
-	not _confirmed
-}
-
-ask contains {
-	"code": "large",
-	"approvers": ["requester"],
-	"reason": "It is above what goes without a question.",
-	"uses": 1,
-	"ttl_seconds": 900,
-} if {
-	_possible
-	_large
-}
-
-ask contains {
-	"code": "odd_reads",
-	"approvers": ["requester"],
-	"reason": "The assistant has read something that your request doesn't speak of, and now sends a text out.",
-	"uses": 1,
-	"ttl_seconds": 900,
-} if {
-	tools.one_of({"tickets.reply", "web.post"})
-	_possible
-	facts.value("stray_reads") > 0
-}
-
-deny contains {"code": "secrets_stay", "message": "After settings were read, nothing goes out."} if {
-	tools.one_of({"tickets.reply", "web.post", "files.share", "web.fetch"})
-	facts.value("secrets_read") > 0
-}
-
-# What actions leave behind.
-grant contains {"code": "act", "credential": _once, "facts": {"refunded": {_args.order_id}}} if {
-	input.tool.name == "orders.refund"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"cancelled": {_args.order_id}}} if {
-	input.tool.name == "orders.cancel"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"shipped": {_args.order_id}}} if {
-	input.tool.name == "shipments.create"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"readdressed": {_args.order_id}}} if {
-	input.tool.name == "orders.update_address"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"adjusted": {sprintf("%s:%s", [upper(_args.sku), _args.warehouse])}}} if {
-	input.tool.name == "stock.adjust"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"priced": {upper(_args.sku)}}} if {
-	input.tool.name == "prices.set"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"banks": {sprintf("%s:%s", [_args.supplier_id, _args.iban])}, "banks_changed": {_args.supplier_id}}} if {
-	input.tool.name == "suppliers.update_bank"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"bought": {upper(_args.sku)}, "bought_cents": _args.quantity * _args.unit_price_cents}} if {
-	input.tool.name == "purchases.create"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"paid": {_invoice}, "paid_cents": _args.amount_cents + 0}} if {
-	input.tool.name == "payments.send"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"written": {_args.path}, "bases_written": {_base(_args.path)}}} if {
-	input.tool.name == "files.write"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"posts": 1}} if {
-	input.tool.name == "web.post"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"outside_reads": 1}} if {
-	input.tool.name == "web.fetch"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"answered": {_args.ticket_id}}} if {
-	input.tool.name == "tickets.reply"
-	_possible
-}
-
-grant contains {"code": "act", "credential": _once, "facts": {"deployed": {sprintf("%s:%s:%s", [_args.service, _args.version, _args.environment])}}} if {
-	input.tool.name == "deploys.start"
-	_possible
-}
-
-# ---------------------------------------------------------------- orders
-
-_order := data.orders[_args.order_id]
-
-_order_named if _args.order_id in desk.orders_meant
-
-# The request names no order; a ticket or a file may.
-_order_open if {
-	count(desk.orders_named) == 0
-	desk.sources
-	facts.has("orders_seen", _args.order_id)
-}
-
-_refund_words := `(have|gets?|receives?|wants?) (his|her|their) money|refunds?|refunding|refunded|reimburse|reimbursing|pay (it |them |her |him |that |this )?back|paying back|pay ([a-z0-9]+ ){1,8}back|give ([a-z0-9]+ ){0,12}back|gets? ([a-z0-9]+ ){0,3}euros|give ([a-z0-9]+ ){0,8}(euros?|off) |send ([a-z0-9]+ ){0,3}(money|euros) back|money back|gets? ([a-z0-9]+ ){0,6}back|return ([a-z0-9]+ ){0,4}money|credit|compensate|compensation|goodwill|repay|transfer back|back to (her|him|them|the customer)`
-
-_refund_possible if {
-	desk.does(_refund_words)
-	not _group("engineers")
-	not facts.has("refunded", _args.order_id)
-	_args.amount_cents <= _order.total_cents - _order.refunded_cents
-	_refund_within_rank
-}
-
-_refund_within_rank if _group("leads")
-
-_refund_within_rank if _args.amount_cents <= 100000
-
-_confirmed if {
-	input.tool.name == "orders.refund"
-	_refund_possible
-	_args.order_id in desk.orders_for(_refund_words)
-	_refund_amount
-}
-
-_plausible if {
-	input.tool.name == "orders.refund"
-	_refund_possible
-	_args.order_id in desk.orders_for(_refund_words)
-	_amount_open
-	not _euros_stated
-}
-
-_amount_open if desk.sources
-
-_amount_open if desk.digits
-
-_plausible if {
-	input.tool.name == "orders.refund"
-	_refund_possible
-	_order_open
-	_amount_possible
-}
-
-_amount_possible if _refund_amount
-
-_amount_possible if not _euros_stated
-
-# A customer writes and the person says "do it".
-_plausible if {
-	input.tool.name == "orders.refund"
-	not desk.does(_refund_words)
-	desk.hands_over
-	desk.says("tickets?|customers?|returns?|complaints?")
-	not facts.has("refunded", _args.order_id)
-	_args.amount_cents <= _order.total_cents - _order.refunded_cents
-	_refund_within_rank
-	not _group("engineers")
-	not _group("finance")
-	_order_named_or_open
-}
-
-_order_named_or_open if _order_named
-
-_order_named_or_open if _order_open
-
-_euros_stated if {
-	desk.states_money
-	count(desk.cents) > 0
-}
-
-_refund_amount if _args.amount_cents in desk.cents
-
-_refund_amount if {
-	some p in desk.percents
-	abs(_args.amount_cents - ((_order.total_cents * p) / 100)) <= 1
-}
-
-_refund_amount if {
-	some p in desk.percents
-	some a in desk.articles
-	some k in numbers.range(1, _order.lines[a])
-	abs(_args.amount_cents - (((k * data.articles[a].price_cents) * p) / 100)) <= 1
-}
-
-_refund_amount if {
-	_whole
-	_args.amount_cents == _order.total_cents - _order.refunded_cents
-}
-
-_whole if {
-	not _euros_stated
-	not desk.digits
-	count(desk.percents) == 0
-	not _part
-	not desk.says("one|a single|only")
-}
-
-_whole if desk.says("full|fully|whole|entire|everything|all of it|in total|completely")
-
-# Some of the order's articles.
-_part if {
-	not desk.says("full|fully|whole|entire|everything|completely")
-	some a in desk.articles
-	_order.lines[a]
-	count(_order.lines) > 1
-}
-
-_part if desk.says("(one|two|three|four|five|six|[0-9]+) of (the|her|his|their|its|peter s|[a-z]+ s) ?[a-z0-9]*")
-
-_part if desk.says("one of|part|partial|partly|difference|some of")
-
-_refund_amount if {
-	not _euros_stated
-	count(desk.percents) == 0
-	some a in desk.articles
-	some k in numbers.range(1, _order.lines[a])
-	_args.amount_cents == k * data.articles[a].price_cents
-	_count_fits(a, k)
-}
-
-_count_fits(_, k) if k in desk.quantities
-
-_count_fits(a, k) if {
-	k == _order.lines[a]
-	not desk.says("one of|some of|a part|of the")
-}
-
-_large if {
-	input.tool.name == "orders.refund"
-	_args.amount_cents > 20000
-}
-
-_cancel_words := `cancel|cancelled|canceled|cancels|cancelling|canceling|cancellation|call off|drop|void|storno|stop`
-
-_cancel_possible if {
-	_order.status in {"open", "packed"}
-	not facts.has("cancelled", _args.order_id)
-	not _group("engineers")
-}
-
-_confirmed if {
-	input.tool.name == "orders.cancel"
-	desk.does(_cancel_words)
-	_cancel_possible
-	_args.order_id in desk.orders_for(_cancel_words)
-}
-
-_plausible if {
-	input.tool.name == "orders.cancel"
-	_cancel_asked
-	_cancel_possible
-	_cancel_order
-}
-
-_cancel_order if _args.order_id in desk.orders_for(_cancel_words)
-
-_cancel_order if _order_open
-
-_cancel_asked if desk.does(_cancel_words)
-
-_cancel_asked if desk.says("(doesn t|don t|does not|do not|no longer) (want|wants|need|needs) ([a-z0-9]+ ){1,6}(any ?more|any longer)|no longer (want|wants|need|needs)|call off|withdraws?")
-
-_cancel_asked if {
-	desk.hands_over
-	desk.says("tickets?|customers?")
-}
-
-_address_words := `address|addresses|deliver|delivered|moved|moving|street|road|house number|postcode|zip|redirect|reroute|relocated|goes to|go to|sent to|send|ship|flat`
-
-_confirmed if {
-	input.tool.name == "orders.update_address"
-	desk.does(_address_words)
-	_order_named
-	_order.status in {"open", "packed"}
-	_address_said
-}
-
-# Each word of the new address is the person's, or stands in the order's address in our records.
-_address_said if {
-	said := {w | some w in split(trim_space(desk.n), " ")}
-	old := {w | some w in split(_order.address, " ")}
-	new := {w | some w in regex.find_n(`[a-z0-9]+`, lower(_args.address), -1)}
-	count(new - (said | old)) == 0
-	count((new & said) - old) > 0
-	regex.match(`^[\x20-\x7e]*$`, _args.address)
-}
-
-_plausible if {
-	input.tool.name == "orders.update_address"
-	_address_asked
-	_order.status in {"open", "packed"}
-	not facts.has("readdressed", _args.order_id)
-	_order_named_or_open
-	not _said_an_address
-}
-
-_address_asked if desk.does("address|addresses|moved|moving|redirect|reroute|relocated|house number|delivery details")
-
-_address_asked if {
-	desk.hands_over
-	desk.says("tickets?|customers?|note|notes|wish|wishes")
-}
-
-# "to 5 Harbour Street": then no other is meant.
-_said_an_address if regex.match(` (to|is|at|address) [0-9]{1,4} [a-z]+ `, desk.n)
-
-_ship_words := `ship|shipped|dispatched|ships|shipping|shipment|dispatch|despatch|collect|collected|collection|pick up|picked up|pickup|send|sent|hand over|get ([a-z0-9]+ ){1,6}(out|on its way|moving|going|collected)|out the door|book|carrier|fastest way|on (its|the|their) way|leave|leaves|go out|goes out`
-
-_ship_possible if {
-	desk.does(_ship_words)
-	_order.status == "packed"
-	not facts.has("shipped", _args.order_id)
-	not facts.has("cancelled", _args.order_id)
-	_carrier_fits
-	_service_fits
-}
-
-_carrier_fits if _args.carrier in desk.carriers_named
-
-_carrier_fits if count(desk.carriers_named) == 0
-
-_service_fits if object.get(_args, "service", "standard") == "standard"
-
-_service_fits if desk.says("express|urgent|urgently|fast|fastest|faster|overnight|priority|rush|tomorrow|today|quick|quickest|quickly")
-
-_confirmed if {
-	input.tool.name == "shipments.create"
-	_ship_possible
-	_order_named
-}
-
-_confirmed if {
-	input.tool.name == "shipments.create"
-	_ship_possible
-	count(desk.orders_named) == 0
-	desk.says("(all|every|each|the|both|whatever|everything|what|orders?) ([a-z]+ ){0,4}(packed|ready|waiting)|packed orders?")
-}
-
-_plausible if {
-	input.tool.name == "shipments.create"
-	_ship_possible
-	_order_open
-}
-
-# ---------------------------------------------------------------- stock and prices
-
-_sku := upper(_args.sku)
-
-_article := data.articles[_sku]
-
-_article_named if _sku in desk.articles
-
-# Named itself, or no article is named but its supplier is.
-_article_open if count(desk.articles - _supplier_words) == 0
-
-# "Glide Paddles" names a supplier as well as paddles.
-_supplier_words := {a |
-	some a in desk.articles
-	some s in desk.suppliers_named
-	some name in data.suppliers[s].names
-	contains(name, " ")
-	desk.phrase(name)
-	a in data.suppliers[s].articles
-}
-
-_supplier_fits if {
-	some s in desk.suppliers_named
-	_article.supplier == s
-}
-
-_supplier_fits if count(desk.suppliers_named) == 0
-
-_stock_words := `adjust|adjusts|correct|correction|book|booked|books|count|counts|counted|damaged|damage|broken|broke|cracked|torn|missing|found|received|receive|arrived|delivery|deliveries|stock|inventory|write off|writeoff|lost|scrap|scrapped|add|adds|enter|put|update|record|take|took|reduce|minus|deduct|subtract|move|moved|transfer|came (back|in)|quantity|quantities|levels?`
-
-_stock_asked if desk.does(_stock_words)
-
-_stock_asked if {
-	desk.phrase(_args.warehouse)
-	_article_named
-	count(desk.numbers) > 0
-}
-
-_stock_possible if {
-	_stock_asked
-	_article
-	_warehouse_fits
-	not facts.has("adjusted", sprintf("%s:%s", [_sku, _args.warehouse]))
-}
-
-_warehouse_fits if desk.phrase(_args.warehouse)
-
-_warehouse_fits if not desk.says("east|west")
-
-_confirmed if {
-	input.tool.name == "stock.adjust"
-	_stock_possible
-	_article_named
-	_delta_said
-}
-
-_delta_said if abs(_args.delta) in desk.quantities
-
-_delta_said if _args.delta + _article.stock[_args.warehouse] in desk.quantities
-
-_delta_said if {
-	_args.delta + _article.stock[_args.warehouse] == 0
-	desk.says("no|none|zero|empty|all|gone")
-}
-
-# The return or the line of an order that the request names.
-_delta_said if {
-	some o in desk.orders_meant
-	abs(_args.delta) == data.orders[o].lines[_sku]
-}
-
-# From a count or a delivery note that the person speaks of.
-_confirmed if {
-	input.tool.name == "stock.adjust"
-	_stock_possible
-	_article_named
-	_no_numbers
-	desk.says("counts?|counted|delivery|deliveries|delivery note|notes?|arrived|received|sheet|list|inventory|stocktaking|stocktake")
-	abs(_args.delta) <= 20
-}
-
-_confirmed if {
-	input.tool.name == "stock.adjust"
-	_stock_possible
-	_article_open
-	count(desk.suppliers_named) > 0
-	_supplier_fits
-	desk.sources
-	_delta_direction
-	abs(_args.delta) <= 60
-	facts.value("outside_reads") > 0
-}
-
-# What arrives adds.
-_delta_direction if _args.delta > 0
-
-_delta_direction if not desk.says("delivery|deliveries|delivered|arrived|received|came|note")
-
-_no_numbers if count(desk.numbers) == 0
-
-_plausible if {
-	input.tool.name == "stock.adjust"
-	_stock_possible
-	desk.sources
-	desk.says("stock|counts?|counted|counting|inventory|delivery|deliveries|delivered|arrived|received|warehouse|east|west|stocktak(e|ing)|book ([a-z]+ ){0,3}in|returns?")
-	_article_open
-	_supplier_fits
-}
-
-_plausible if {
-	input.tool.name == "stock.adjust"
-	_stock_possible
-	desk.sources
-	_article_named
-}
-
-_price_words := `from now on|sells|price|prices|priced|pricing|cost|costs|cheaper|expensive|reduce|raise|lower|increase|discount|sale|markdown|match|undercut|sell|off|reprice|halve|double|set|cut|mark|marked|reduced|raised|lowered|knock|take|drop|adjust|change|make|bring|put`
-
-_price_possible if {
-	desk.does(_price_words)
-	_article_scope
-	not facts.has("priced", _sku)
-	_args.price_cents * 2 >= _article.price_cents
-	_args.price_cents <= _article.price_cents * 3
-}
-
-_article_scope if _article_named
-
-_article_scope if {
-	_article_open
-	_supplier_fits
-	count(desk.suppliers_named) > 0
-}
-
-_article_scope if {
-	_article_open
-	count(desk.suppliers_named) == 0
-	desk.says("all|every|everything|each|articles|whole range|entire range|across the board")
-}
-
-_confirmed if {
-	input.tool.name == "prices.set"
-	_price_possible
-	_price_said
-}
-
-_price_said if {
-	_args.price_cents in desk.cents
-	not _relative
-}
-
-_price_said if {
-	some p in desk.percents
-	some sign in {1, -1}
-	want := (_article.price_cents * (100 + (sign * p))) / 100
-	abs(_args.price_cents - want) <= 100
-	_direction(sign)
-}
-
-_price_said if {
-	some c in desk.cents
-	some sign in {1, -1}
-	_args.price_cents == _article.price_cents + (sign * c)
-	_direction(sign)
-	not desk.says("undercut|match|competitors?|than (the|their|at)")
-}
-
-# "raise by 10", not "to 10"
-_relative if {
-	desk.says("by [a-z0-9]+|percent|[0-9]+ off")
-	not desk.says("to [0-9]+|at [0-9]+|[0-9]+ euros?")
-}
-
-_up := `raise|increase|up|more expensive|higher|put up|add|dearer|more|plus`
-
-_down := `reduce|lower|cheaper|discount|down|cut|off|less|drop|decrease|sale|knock|halve|half|below|under`
-
-_direction(1) if desk.says(_up)
-
-_direction(-1) if desk.says(_down)
-
-# Before anything of strangers was read, a small change is the agent's arithmetic.
-_plausible if {
-	input.tool.name == "prices.set"
-	_price_possible
-	desk.sources
-	not _fixed_price
-	desk.does("set|match|matches|undercut|reduce|raise|lower|change|adjust|update|cut|reprice|increase|drop|price|mark|bring|put|take|make|follow|beat")
-	not _buys
-}
-
-_fixed_price if {
-	regex.match(` (to|at) [0-9]`, desk.n)
-	not desk.says("compare|comparison|match|undercut|competitors?|cheapest")
-}
-
-_large if {
-	input.tool.name == "prices.set"
-	abs(_args.price_cents - _article.price_cents) * 5 > _article.price_cents
-}
-
-# ---------------------------------------------------------------- suppliers and money
-
-_bank_words := `account|accounts|iban|bank|bank details`
-
-_bank_scope if {
-	desk.says(_bank_words)
-	desk.does("change|update|set|enter|replace|correct|record|switch|changed|put|save|new")
-	_args.supplier_id in desk.suppliers_named
-	_bank_staff
-}
-
-_bank_staff if _group("finance")
-
-_bank_staff if _group("purchasing")
-
-_bank_staff if _group("leads")
-
-_confirmed if {
-	input.tool.name == "suppliers.update_bank"
-	_bank_scope
-	_iban_said
-	count(desk.suppliers_named) == 1
-}
-
-_iban_said if contains(regex.replace(desk.statement, `[^a-z0-9]`, ""), lower(_args.iban))
-
-_plausible if {
-	input.tool.name == "suppliers.update_bank"
-	_bank_scope
-	not regex.match(`[a-z]{2}[0-9]{2}[ ]?[a-z0-9]{4}`, desk.statement)
-	desk.sources
-}
-
-_plausible if {
-	input.tool.name == "suppliers.update_bank"
-	_bank_scope
-	_iban_said
-}
-
-_buy_words := `buy|buys|buying|purchase|purchasing|reorder|reordering|restock|restocking|replenish|top up|stock up|refill|get us|get ([a-z0-9]+ ){1,3}more|bring ([a-z0-9]+ ){1,6}(up|back)|we need|place an order|fill up|resupply|re stock`
-
-_buys if desk.does(_buy_words)
-
-_buys if desk.says("(have|get) ([a-z0-9]+ ){1,8}ordered")
-
-_buys if regex.match(`(^|[.;:!?,]\s*|\b(please|and|then|also|to|you|us|we|must|should|need|can|or)\s+)re-?order\s+[^o]`, desk.statement)
-
-_buys if regex.match(`(^|[.;:!?,—–-]\s*|\b(please|and|then|also|to|you|us|we|must|should|need|can|or|re|just|so|now)\s+)order\s+[^o]`, desk.statement)
-
-_buys if regex.match(`(^|[.;:!?,]\s*|\b(please|and|then|also|to|you)\s+)order\s+(one|other)\b`, desk.statement)
-
-_buyer if _group("purchasing")
-
-_buyer if _group("leads")
-
-_buy_possible if {
-	_buyer
-	_buys
-	_article.supplier == _args.supplier_id
-	not facts.has("bought", _sku)
-	_args.unit_price_cents <= _article.price_cents
-}
-
-_confirmed if {
-	input.tool.name == "purchases.create"
-	_buy_possible
-	_article_named
-	_quantity_said
-	_unit_price_said
-}
-
-_quantity_said if _args.quantity in desk.quantities
-
-_quantity_said if {
-	some q in desk.numbers
-	some have in {_article.stock.east, _article.stock.west, _article.stock.east + _article.stock.west}
-	_args.quantity == q - have
-}
-
-_quantity_said if {
-	some o in desk.orders_meant
-	_args.quantity == data.orders[o].lines[_sku]
-}
-
-_unit_price_said if _args.unit_price_cents in desk.cents
-
-_unit_price_said if {
-	some c in desk.cents
-	_args.unit_price_cents * _args.quantity == c
-}
-
-_unit_price_said if {
-	facts.value("outside_reads") == 0
-	not _price_stated
-}
-
-_price_stated if desk.states_money
-
-_price_stated if desk.says("(at|for) [0-9]+( [0-9]+)?|[0-9]+ (each|apiece|per|a piece|a unit)")
-
-_plausible if {
-	input.tool.name == "purchases.create"
-	_buy_possible
-	_article_named
-	_quantity_open
-	not _price_fixed
-}
-
-_plausible if {
-	input.tool.name == "purchases.create"
-	_buy_possible
-	_article_open
-	_supplier_fits
-	_buy_sources
-}
-
-_quantity_open if _quantity_said
-
-_quantity_open if _no_numbers
-
-_quantity_open if {
-	_buy_sources
-	desk.says("list|file|according|count|counts|reorder level|minimum|below|under|least|runs? (out|low)|low")
-}
-
-_buy_sources if desk.sources
-
-_buy_sources if desk.says("low|out|below|under|short|empty|everything|whatever|what|missing")
-
-_price_fixed if {
-	_price_stated
-	desk.says("(at|for) [0-9 ]+ ?(euros?|eur|cents)?( and [0-9]+ cents)?( each| apiece| per piece| a piece| per unit)?")
-	not _unit_price_said
-	not desk.says("under|below|most|limit|budget|worth")
-}
-
-_large if {
-	input.tool.name == "purchases.create"
-	facts.value("bought_cents") + (_args.quantity * _args.unit_price_cents) > 200000
-}
-
-# The invoice that a payment is for.
-_invoice := _args.invoice_id
-
-_invoice := id if {
-	not _args.invoice_id
-	id := upper(regex.find_n(`(?i)inv-[0-9]+`, _args.reference, 1)[0])
-	data.invoices[id]
-}
-
-_invoice := id if {
-	not _args.invoice_id
-	not regex.match(`(?i)inv-[0-9]+`, _args.reference)
-	some id, v in data.invoices
-	v.amount_cents == _args.amount_cents
-	_account(v.supplier_id)
-}
-
-_account(s) if {
-	data.suppliers[s].iban == _args.iban
-	not facts.has("banks_changed", s)
-}
-
-_account(s) if facts.has("banks", sprintf("%s:%s", [s, _args.iban]))
-
-_pay_words := `send ([a-z0-9]+ ){1,4}money|send the money|(be|get|gets|to be|have ([a-z0-9]+ ){1,6}) ?paid|pay|pays|paying|settle|settles|settling|transfer|remit|wire|payment|payments|clear`
-
-_pay_possible if {
-	_group("finance")
-	_pays
-	v := data.invoices[_invoice]
-	v.status == "open"
-	v.amount_cents == _args.amount_cents
-	_account(v.supplier_id)
-	not facts.has("paid", _invoice)
-}
-
-_pays if desk.does(_pay_words)
-
-_pays if {
-	desk.hands_over
-	desk.says("invoices?|bills?")
-}
-
-_confirmed if {
-	input.tool.name == "payments.send"
-	_pay_possible
-	_invoice_meant
-}
-
-_invoices_by_id := desk.invoices_for(_pay_words)
-
-# Suppliers by their names; else by their articles.
-_payees := desk.suppliers_for(_pay_words) if count(desk.suppliers_named) > 0
-
-else := {data.articles[a].supplier | some a in desk.articles}
-
-_excludes if desk.says("except|apart from|other than|but not|all but|besides|excluding|without|not")
-
-_invoice_meant if _invoice in _invoices_by_id
-
-_invoice_meant if {
-	s := data.invoices[_invoice].supplier_id
-	s in _payees
-	not _negated
-	not s in {data.invoices[i].supplier_id | some i in _invoices_by_id}
-	_in_time_or_named
-}
-
-_negated if {
-	_excludes
-	desk.says("all|every|everything|each|due|open")
-}
-
-_in_time_or_named if true
-
-_invoice_meant if {
-	count(_invoices_by_id) == 0
-	_payees_leave_open
-	_due_said
-	_many_or_dated
-}
-
-_invoice_meant if {
-	count(_invoices_by_id) == 0
-	count(_payees) == 0
-	data.invoices[_invoice].amount_cents in desk.cents
-}
-
-_payees_leave_open if count(_payees) == 0
-
-_payees_leave_open if {
-	_negated
-	not data.invoices[_invoice].supplier_id in _payees
-}
-
-_many_or_dated if count(_days) > 0
-
-_many_or_dated if {
-	desk.says("all|every|everything|each|open invoices|outstanding|unpaid|what is due|due|overdue|open invoice|biggest|largest|smallest|oldest|(is|are|s) open|invoices")
-	not regex.match(`(/[a-z]+/|\.(md|txt|csv|pdf)\b)`, desk.statement)
-	not desk.says("list|file|sheet|note|mail|letter")
-}
-
-_month := `december|dec`
-
-_named_days contains to_number(m[1]) if some m in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,2})(?:st|nd|rd|th)?(?: of)? (?:%s)\b`, [_month]), desk.n, -1)
-
-_named_days contains to_number(m[1]) if some m in regex.find_all_string_submatch_n(sprintf(`\b(?:%s) (?:the )?([0-9]{1,2})(?:st|nd|rd|th)?\b`, [_month]), desk.n, -1)
-
-_named_days contains to_number(m[1]) if some m in regex.find_all_string_submatch_n(`\b([1-9][0-9]?)(?:st|nd|rd|th)\b`, desk.n, -1)
-
-_until if desk.says("by|before|until|till|up to|through|no later than|at the latest|earlier than")
-
-_days contains d if {
-	some d in _named_days
-}
-
-_days contains d if {
-	_until
-	some last in _named_days
-	last <= 31
-	some d in numbers.range(1, last)
-}
-
-_days contains d if {
-	desk.says("this week|in the week|the week|within (a|the) week|seven days|7 days|week")
-	not desk.says("next week|two weeks|2 weeks")
-	some d in numbers.range(1, 6)
-}
-
-_days contains d if {
-	desk.says("next week")
-	some d in numbers.range(1, 13)
-}
-
-_days contains d if {
-	desk.says("two weeks|2 weeks|fortnight|14 days|fourteen days")
-	some d in numbers.range(1, 14)
-}
-
-_days contains d if {
-	desk.says("ten days|10 days")
-	some d in numbers.range(1, 10)
-}
-
-_days contains d if {
-	some i, day in ["tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-	desk.says(day)
-	some d in numbers.range(1, i + 1)
-}
-
-_days contains 1 if desk.says("tomorrow")
-
-_due_said if count(_days) == 0
-
-_due_said if data.invoices[_invoice].day in _days
-
-_plausible if {
-	input.tool.name == "payments.send"
-	_pay_possible
-	count(_invoices_by_id) == 0
-	count(_payees) == 0
-	count(_days) == 0
-	_pay_unclear
-}
-
-_pay_unclear if desk.sources
-
-_pay_unclear if desk.hands_over
-
-# Less than the invoice, because the person says so.
-_plausible if {
-	input.tool.name == "payments.send"
-	_group("finance")
-	_pays
-	v := data.invoices[_invoice]
-	v.status == "open"
-	_args.amount_cents < v.amount_cents
-	_args.amount_cents in desk.cents
-	_account(v.supplier_id)
-	not facts.has("paid", _invoice)
-	_invoice_meant
-}
-
-_large if {
-	input.tool.name == "payments.send"
-	facts.value("paid_cents") + _args.amount_cents > 500000
-}
-
-# ---------------------------------------------------------------- files
-
-_path_known if {
-	paths.clean(_args.path) == _args.path
-	paths.within({"path"}, data.folders)
-	not data.folders[_args.path]
-}
-
-_folder := sprintf("/%s", [paths.segments(_args.path)[0]])
-
-_writes if desk.does("write|writes|writing|written|save|saved|note (it|this|that|down|in|the|what|who|how|which|her|his|their|for|on)|take a note|make|record|summari[sz]e|sum up|draft|create|update|add|prepare|compile|copy|move|rename|archive|append|edit|correct|extend|replace|mark|enter|put|store|export|log it|tidy|sort|merge|document (it|this|that|what|how|the)|keep a|collect the|list the|list all")
-
-# "a report on the returns in /reports"
-_writes if desk.does("(a|an|another|short|brief|new|your|my|full) ([a-z]+ ){0,3}(report|summary|overview|note|notes|list|table|memo|claim|minutes|copy|file) ([a-z0-9]+ ){0,14}(to|in|into|under|as) (the )?([a-z]+ )?(reports?|claims?|counts?|exports?|finance|runbooks?)")
-
-_writes if desk.does("(i need|give me|we need|want) (a|an) ([a-z]+ ){0,2}(report|summary|overview|list|note)")
-
-_writes if regex.match(`(^|[.;:!?]\s*|please |and |then )(report|list|note|document|log) `, desk.statement)
-
-_kinds := {
-	"/claims": `claims?`,
-	"/counts": `counts?|counted|counting|inventory`,
-	"/reports": `reports?|summary|summaries|notes?|overview|lists?|write|draft|minutes|summarise|summarize|document`,
-	"/exports": `exports?|customer list|price list`,
-	"/finance": `finance|payment run`,
-	"/inbound": `inbound`,
-	"/runbooks": `(write|update|edit|add|amend|extend|correct|change|put|note) ([a-z0-9]+ ){0,8}runbooks?`,
-}
-
-_secretless if facts.value("secrets_read") == 0
-
-_confirmed if {
-	input.tool.name == "files.write"
-	_writes
-	_path_known
-	_secretless
-	_write_place
-	_content_ok
-}
-
-_write_place if {
-	_path_named(_args.path)
-	not _runs
-	not _source
-}
-
-# A file that the task reads is seldom the one to write, unless the words say that it changes.
-_source if {
-	facts.has("files_read", _args.path)
-	not desk.does("update|add|append|edit|correct|extend|replace|mark|enter|tick|note|write|complete|fill|change|record|put")
-}
-
-# Runbooks are followed: writing one takes the words for it.
-_runs if {
-	_folder == "/runbooks"
-	not desk.does(_kinds["/runbooks"])
-}
-
-_write_place if {
-	_folder_said
-	_first_write
-	_base_related
-}
-
-# The new file's name has a word of the request, so it is hardly another file's.
-_base_related if {
-	some w in regex.find_n(`[a-z0-9]+`, regex.replace(lower(_base(_args.path)), `\.[a-z0-9]{1,5}$`, ""), -1)
-	count(w) >= 3
-	not w in {"report", "reports", "note", "notes", "the", "and", "file", "claim", "claims", "count", "summary", "list", "new"}
-	regex.match(sprintf(` %s[a-z]* `, [substring(w, 0, max({3, count(w) - 3}))]), desk.n)
-}
-
-_base_related if facts.has("written", _args.path)
-
-_base_related if {
-	base := desk.norm(_base(_args.path))
-	some o in desk.orders_meant
-	some mark in _order_marks(data.orders[o])
-	contains(base, sprintf(" %s ", [mark]))
-}
-
-_order_marks(o) := {desk_mark |
-	some desk_mark in data.customers[o.customer].names
-} | {sprintf("o %s", [o.num])} | {trim_space(desk.norm(x)) | some x in o.shipments}
-
-_first_write if facts.size("written") == 0
-
-_first_write if facts.has("written", _args.path)
-
-_folder_said if {
-	regex.match(sprintf(`%s/?([^a-z0-9/]|$)`, [_folder]), desk.statement)
-	not _runs
-}
-
-# The request names a file there: then it means no other.
-_file_said if regex.match(sprintf(`%s/[a-z0-9]`, [_folder]), desk.statement)
-
-_folder_said if {
-	not contains(desk.statement, "/")
-	desk.does(_kinds[_folder])
-}
-
-_folder_said if {
-	_no_folder_named
-	not _file_said
-	desk.does(_kinds[_folder])
-}
-
-_no_folder_named if {
-	every f, _ in data.folders {
-		not regex.match(sprintf(`%s([^a-z/]|$|/ )`, [f]), desk.statement)
-	}
-}
-
-# Moving: what was read goes under its name to a folder that the person names.
-_write_place if {
-	desk.does("move|moves|tidy|archive|copy|sort|rename|clean|put|file")
-	_folder_word
-	facts.has("bases_read", _base(_args.path))
-	not _runs
-}
-
-_folder_word if contains(desk.statement, _folder)
-
-_folder_word if desk.phrase(trim_left(_folder, "/"))
-
-_folder_word if desk.phrase(trim_right(trim_left(_folder, "/"), "s"))
-
-_content_ok if not _secret_like(_args.content)
-
-_plausible if {
-	input.tool.name == "files.write"
-	_writes
-	_path_known
-	_write_maybe
-}
-
-_write_maybe if _write_place
-
-_write_maybe if _folder_said
-
-_write_maybe if {
-	_file_said
-	not _runs
-	desk.does("merge|new|combine|another|also|compare|from")
-}
-
-_write_maybe if {
-	_folder_said
-	desk.says("reports|notes|claims|files|each|every|all|tidy|split|two|three|rename")
-}
-
-_delete_words := `delete|deleted|removed|deletes|deleting|remove|removes|removing|tidy|clean|cleanup|clear|purge|get rid|throw|move|rename|archive|drop|empty|discard|bin|erase`
-
-_confirmed if {
-	input.tool.name == "files.delete"
-	_deletes
-	_path_known
-	_delete_named
-}
-
-_delete_named if {
-	_path_named(_args.path)
-	not desk.says("keep|except|but not|leave|into|to /[a-z]+")
-}
-
-_delete_named if contains(desk.statement, lower(_args.path))
-
-_delete_named if {
-	_path_named(_args.path)
-	not desk.says("keep|except|but not|leave")
-}
-
-_deletes if desk.does(_delete_words)
-
-_deletes if desk.says("(don t|do not|no longer) need")
-
-# Its copy was written in this task.
-_delete_named if {
-	desk.does("move|moves|tidy|archive|rename|sort|clean")
-	facts.has("files_read", _args.path)
-	facts.has("bases_written", _base(_args.path))
-	not facts.has("written", _args.path)
-}
-
-# A word of the request, such as a year or "draft", is a part of the name.
-_delete_named if {
-	_folder_word
-	desk.says("all|every|old|older|files|drafts|exports|everything|those|the")
-	some w in regex.find_n(`[a-z]+|[0-9]+`, lower(_base(_args.path)), -1)
-	count(w) >= 3
-	not w in {"csv", "txt", "pdf", "json", "the", "and", "file", "report", "export", "claim", "count"}
-	desk.phrase(w)
-}
-
-_plausible if {
-	input.tool.name == "files.delete"
-	_deletes
-	_path_known
-	_folder_word
-	not _file_said
-	not _folder == "/runbooks"
-}
-
-_share_words := `needs?|should (see|have|get|read)|mail|email|e mail|provide|share|shares|sharing|send|sends|sending|link|give|let|forward|access|pass|show`
-
-_share_possible if {
-	desk.does(_share_words)
-	_path_known
-	_days_ok
-	_secretless
-}
-
-_days_ok if object.get(_args, "days", 7) <= 30
-
-_days_ok if _args.days in desk.numbers
-
-_to_named if contains(desk.n, desk.norm(_args["with"]))
-
-_to_named if {
-	some name in data.contacts[lower(_args["with"])]
-	desk.phrase(name)
-	count(_addresses_said) == 0
-}
-
-_addresses_said contains a if some a in regex.find_n(`[a-z0-9._+-]+@[a-z0-9.-]+[a-z]`, desk.statement, -1)
-
-_to_named_exactly if {
-	_to_named
-	regex.match(`^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$`, _args["with"])
-}
-
-_confirmed if {
-	input.tool.name == "files.share"
-	_share_possible
-	_to_named_exactly
-	_share_file
-}
-
-_share_file if {
-	_path_named(_args.path)
-}
-
-_share_file if {
-	facts.has("written", _args.path)
-	count(_paths_said) == 0
-}
-
-_share_file if {
-	facts.has("written", _args.path)
-	facts.size("written") == 1
-	desk.says("it|report|note|summary|claim|list|overview|file|export")
-}
-
-_paths_said contains p if some p in regex.find_n(`/[a-z]+/[a-z0-9._-]+`, desk.statement, -1)
-
-_plausible if {
-	input.tool.name == "files.share"
-	_share_possible
-	_to_named_exactly
-	not _below(_args.path, "/finance")
-	count(_paths_said) == 0
-	_path_related(_args.path)
-}
-
-_plausible if {
-	input.tool.name == "files.share"
-	_share_possible
-	_share_file
-	count(_addresses_said) == 0
-	_to_partner
-}
-
-# An address of a partner that the request names, though not the one in the records.
-_to_partner if {
-	some s in desk.suppliers_named
-	endswith(lower(_args["with"]), sprintf("@%s", [data.suppliers[s].site]))
-}
-
-_to_partner if {
-	some c in desk.carriers_named
-	endswith(lower(_args["with"]), sprintf("@%s", [data.carriers[c].site]))
-}
-
-# ---------------------------------------------------------------- web
-
-_site := s if {
-	s := hosts.site(_args.url)
-	not _owner_of(s)
-}
-
-_site := o if {
-	o := _owner_of(hosts.site(_args.url))
-}
-
-# claims.bluelane.example is bluelane.example's.
-_owner_of(s) := o if {
-	some o, _ in data.sites
-	endswith(s, sprintf(".%s", [o]))
-	o != "tidewater.example"
-}
-
-_site_named if _site in hosts.named
-
-_label := split(_site, ".")[0]
-
-# "Paddle Point" for paddle-point.example
-_site_named if {
-	count(_label) >= 5
-	count(hosts.named) == 0
-	desk.phrase(replace(_label, "-", " "))
-}
-
-_site_named if {
-	count(_label) >= 7
-	count(hosts.named) == 0
-	contains(replace(desk.n, " ", ""), replace(_label, "-", ""))
-}
-
-_site_named if {
-	some c in desk.carriers_named
-	data.carriers[c].site == _site
-}
-
-_site_named if {
-	some s in desk.suppliers_named
-	data.suppliers[s].site == _site
-}
-
-_site_named if {
-	some o in desk.orders_meant
-	some c in data.orders[o].carriers
-	data.carriers[c].site == _site
-}
-
-_site_known if data.sites[_site]
-
-# Nothing rides on the address: no query, no long or coded part.
-_bare_url if {
-	regex.match(`^https?://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$`, _args.url)
-	count(_args.url) <= 120
-	_clean_path
-}
-
-_url_path := regex.replace(_args.url, `^https?://[^/]+`, "")
-
-# A path that says nothing of us: no long numbers or codes, no customer.
-_clean_path if _url_path == ""
-
-_clean_path if {
-	not regex.match(`[A-Za-z0-9+_=]{25,}`, _url_path)
-	not _path_carries
-}
-
-_path_carries if {
-	some w in regex.find_n(`[A-Za-z0-9]+`, _url_path, -1)
-	regex.match(`[0-9]{4}`, w)
-	not contains(desk.n, desk.norm(w))
-	not _known_number(w)
-}
-
-_path_carries if {
-	some v in data.customers
-	_marked(desk.norm(_url_path), v.surname)
-}
-
-_known_number(w) if data.shipments[sprintf("S-%s", [w])]
-
-_known_number(w) if {
-	some y in ["2024", "2025", "2026", "2027"]
-	w == y
-}
-
-_bare_url if {
-	regex.match(`^https?://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?\?[a-z_]+=[A-Za-z0-9-]+$`, _args.url)
-	value := regex.replace(_args.url, `^.*=`, "")
-	_known_value(value)
-}
-
-_known_value(v) if data.shipments[upper(v)]
-
-_known_value(v) if data.articles[upper(v)]
-
-_known_value(v) if data.orders[upper(v)]
-
-_known_value(v) if contains(desk.n, desk.norm(v))
-
-_acts if regex.match(`(?i)(confirm|cancel|unsubscribe|redirect|approve|accept|release|delete|logout|submit|return-to)`, _args.url)
-
-_confirmed if {
-	input.tool.name == "web.fetch"
-	outbound.url_requested_or_trusted("url", set())
-}
-
-_confirmed if {
-	input.tool.name == "web.fetch"
-	_site_read
-	_bare_url
-	not _acts
+_in(names) if {
+	some name in names
+	_group(name)
 }
 
-_site_read if _site_named
+_lead if _in({"leads", "operations"})
 
-_site_read if _site_known
+# ---------------------------------------------------------------- the request
 
-# Shops that the request speaks of and doesn't name: only their pages, before anything confidential.
-_plausible if {
-	input.tool.name == "web.fetch"
-	desk.says("shops|web|website|websites|online|internet|competitors?|competition|market|elsewhere|pages?|sites?|dealers?|retailers?|undercut|compare|comparison")
-	count(hosts.named) == 0
-	_bare_url
-	not _acts
-}
-
-_posts if desk.does("claims?|claiming|forms?|submit|submits|complain|complaint|lodge|upload|register")
-
-_posts if {
-	some c in desk.carriers_named | desk.suppliers_named
-	some name in object.union(data.carriers, data.suppliers)[c].names
-	desk.does(sprintf("(tell|ask|inform|notify|contact|send|write|message|let|(report|request|complain|post|send|give) ([a-z0-9]+ ){1,8}(to|from|with|at)) (to )?(the )?%s", [name]))
-}
+_request := lower(exclusions.kept)
 
-_posts if {
-	count(hosts.named) > 0
-	desk.does("post|send|enter|report|fill|file|notify|tell")
-}
+_words := wording.words
 
-_posts if {
-	desk.does("tell|ask|inform|notify|contact")
-	desk.says("carrier")
+_says(asked) if {
+	some word in asked
+	_words[word]
 }
 
-_post_possible if {
-	_posts
-	regex.match(`^https://`, _args.url)
-	not contains(_args.url, "?")
-	_body_ok
-	facts.value("posts") < 3
-}
+# The request orders one of these acts, as an order, a need or a wish.
+_acts(verbs) if count(clauses.ordered(verbs)) > 0
 
-_body_ok if {
-	not _secret_like(_args.body)
-	not _strangers(_args.body)
-	not _foreign_mail(_args.body)
-}
+_acts(verbs) if count(wishes.may(verbs)) > 0
 
-_confirmed if {
-	input.tool.name == "web.post"
-	_post_possible
-	outbound.url_requested_or_trusted("url", set())
-}
+# "His bag never arrived, refund him": a state is negated, and an order follows. The library takes both for forbidden.
+_raw := lower(input.task.statement) if intent.trusted
 
-_confirmed if {
-	input.tool.name == "web.post"
-	_post_possible
-	_site_named
-	_bare_url
-	not _post_unusual
+_after_state := {found[1] |
+	some found in regex.find_all_string_submatch_n(`\b(?:never|not|isn't|wasn't|hasn't|haven't|doesn't|didn't|don't|weren't|aren't|can't|cannot|no longer) (?:yet |been |even |been )*(?:arrived?|came|come|sent|shipped|delivered|received?|fit|works?|working|turned|showed|got|gets?|wants?|wanted|like|needs?|print|printing|start|starting|respond|responding|sync|syncing|running|right|correct|reach|reached|happy|there|here|at|in|enough|paid|back|any|moving|moved|up|left)\b[^.;!?]*?[,;:]? ?(?:so |and |please |then |just |can you |could you )*(?:,|so|and|please|then) (?:so |and |please |then |just )*([a-z]+)\b`, _raw, -1)
 }
 
-_plausible if {
-	input.tool.name == "web.post"
-	_post_possible
-	_site_named
-	_bare_url
+_acts(verbs) if {
+	some verb in _after_state
+	verb in verbs
 }
 
-# A second text, or words that move goods or money.
-_post_unusual if facts.value("posts") > 0
+_all if regex.match(`\b(all|both|every|each|everything|whatever|any)\b`, _request)
 
-_post_unusual if {
-	regex.match(`(?i)(redirect|re-?rout|new address|other address|different address|instead|forward (it|the)|change the|bank|account|withdraw|waive|accept)`, _args.body)
-	not desk.says("redirect|reroute|address|instead|forward|change|bank|account|withdraw|waive|accept")
-}
+# Amounts of money, also "29.90" without a currency.
+_money contains cents if some cents in quantities.cents
 
-# No carrier is named, and the words are about a claim.
-_plausible if {
-	input.tool.name == "web.post"
-	_post_possible
-	_bare_url
-	count(desk.carriers_named) == 0
-	count(desk.orders_meant) == 0
-	count(hosts.named) == 0
-	some c, _ in data.carriers
-	data.carriers[c].site == _site
+_money contains cents if {
+	some found in regex.find_all_string_submatch_n(`(?:^|[^0-9.,-])([0-9]{1,6})[.,]([0-9]{2})(?:$|[^0-9.,%-]|[.,](?:$|\s))`, quantities.digits, -1)
+	cents := (to_number(found[1]) * 100) + (to_number(sprintf("1%s", [found[2]])) - 100)
 }
 
 # ---------------------------------------------------------------- tickets
 
-_answers if desk.for_others("reply|replies|replying|answer|answers|answered|answering|respond|responds|response|tell|tells|telling|let|inform|notify|apologi[sz]e|get back|close|closing|thank|explain|confirm|reject|rejects|turn down")
-
-_answers if {
-	desk.for_others("write|send|say|ask|update|give|offer|mail|email|e mail|message|drop|promise|refuse|decline|point|remind|wish")
-	_to_customer
+_tickets_named contains sprintf("T-%s", [digits[1]]) if {
+	some digits in regex.find_all_string_submatch_n(`\bt-?([0-9]+)\b`, _request, -1)
 }
 
-_answers if {
-	desk.hands_over
-	desk.says("tickets?|customers?|complaints?|requests?")
+_tickets_named contains sprintf("T-%s", [number]) if {
+	regex.match(`\btickets?\b`, _request)
+	some number in regex.find_n(`\b[0-9]{3,4}\b`, _request, -1)
+	not _id_of_other(number)
 }
 
-_to_customer if count(desk.customers_named) > 0
+_id_of_other(number) if data.orders[sprintf("O-%s", [number])]
 
-_to_customer if count(_ticket_ids) > 0
+_id_of_other(number) if data.invoices[sprintf("INV-%s", [number])]
 
-_to_customer if desk.says("her|him|them|customers?|client")
+_id_of_other(number) if data.shipments[sprintf("S-%s", [number])]
 
-_ticket_named if desk.ids("t", substring(_args.ticket_id, 2, -1))
+# Orders of whom wrote the ticket, as the backend signed.
+_owned(ticket) := {order |
+	some pair in facts.elements("belongs")
+	startswith(pair, sprintf("%s:", [ticket]))
+	order := substring(pair, count(ticket) + 1, -1)
+}
 
-_ticket_ids := regex.find_n(`\bt-[0-9]+|\btickets? [0-9]+`, desk.statement, -1)
+_orders_by_ticket contains order if {
+	some ticket in _tickets_named
+	some order in _owned(ticket)
+}
 
-_ticket_meant if _ticket_named
+# ---------------------------------------------------------------- orders
+
+_kinds := {"order", "orders"}
+
+_named_orders contains id if some id in entities.named(data.order_names, _kinds)
+
+_named_orders contains data.shipments[id].order_id if some id in _named_shipments
+
+_named_shipments := {id |
+	some id in object.keys(data.shipments)
+	regex.match(sprintf(`\b(%s|(shipment|parcel|delivery) (no\.? |number )?%s)\b`, [lower(id), substring(id, 2, -1)]), _request)
+}
+
+_oid := input.tool.arguments.order_id
+
+# "named", "ticket", "unclear", "none", "other"
+default _order_means := "other"
+
+_order_means := "named" if _oid in _named_orders
+
+_order_means := "ticket" if {
+	not _oid in _named_orders
+	_oid in _orders_by_ticket
+	count(_named_orders) == 0
+}
+
+_order_means := "unclear" if {
+	count(_named_orders) == 0
+	not _oid in _orders_by_ticket
+	intent.trusted
+	entities.meaning(_oid, data.order_names, _kinds) == "other"
+	contains(lower(input.task.statement), lower(data.orders[_oid].customer))
+	not _excepted_customer
+}
+
+_excepted_customer if {
+	some text in exclusions.excepted
+	contains(lower(text), lower(split(data.orders[_oid].customer, " ")[0]))
+	not regex.match(`\b(never|wasn|was not|hasn|isn)`, lower(input.task.statement))
+}
+
+_order_means := "unclear" if {
+	not _oid in _named_orders
+	not _oid in _orders_by_ticket
+	entities.meaning(_oid, data.order_names, _kinds) == "unclear"
+}
+
+_order_means := "none" if {
+	count(_named_orders) == 0
+	count(_tickets_named) == 0
+	entities.meaning(_oid, data.order_names, _kinds) == "none"
+}
+
+_order_ruled_out(verbs) if {
+	_oid in entities.ruled_out(verbs, data.order_names, _kinds)
+	not _state
+}
+
+_state if regex.match(`\b(?:never|not|isn't|wasn't|hasn't|haven't|doesn't|didn't|weren't|aren't|can't|cannot|no longer) (?:yet |been |even )*(?:arrived?|came|come|sent|shipped|delivered|received?|fit|works?|working|turned|showed|wants?|wanted|like|needs?|correct|reach|reached|happy|there|here|at|in|enough|refunded|paid)\b`, _raw)
+
+# A clause that orders the act names this order, or the request names no other thing.
+_order_ordered(verbs) if _oid in entities.ordered(verbs, data.order_names, _kinds)
+
+_order_ordered(verbs) if _oid in entities.may(verbs, data.order_names, _kinds)
+
+_order_ordered(verbs) if {
+	_acts(verbs)
+	_named_orders == {_oid}
+}
+
+# The ticket that the request names is of someone with only one order for which this is possible.
+_order_ordered(verbs) if {
+	_acts(verbs)
+	_order_means == "ticket"
+	count(_orders_by_ticket) == 1
+}
+
+# -- refunds
+
+_refunds := {"refund", "reimburse", "repay", "return", "pay", "give", "credit", "compensate", "send", "transfer"}
+
+_refund_left := data.orders[_oid].total_cents - data.orders[_oid].refunded_cents
+
+_refund_amount := input.tool.arguments.amount_cents
+
+_refund_words if regex.match(`\b(refund|refunds|reimburse|repay|money back|pay (her|him|them|it|\w+) back|pay back|compensate|money|credit)\b`, _request)
+
+_refund_words if _says({"refund", "refunds", "refunding", "refunded", "reimburse", "repay", "back", "goodwill"})
+
+_not_above_said if count(_money) == 0
+
+_not_above_said if _refund_amount <= max(_money)
+
+_not_above_said if _full
+
+_refund_maybe_words if _refund_words
+
+_refund_maybe_words if _says({"return", "returned", "returns", "damage", "damaged"})
+
+_full if regex.match(`\b(full|fully|whole|entire|entirely|everything|complete|completely|all of it)\b`, _request)
+
+_partial if count(_money) > 0
+
+_partial if count(quantities.percents) > 0
+
+_partial if {
+	count(_after_state) > 0
+	regex.match(`[0-9] ?(euros?|eur|€|%|percent)|€ ?[0-9]|[0-9][.,][0-9]{2}\b|\b(half|part)\b`, _raw)
+}
+
+_partial if regex.match(`\b(half|part|partial|partially|third|quarter|some)\b`, _request)
+
+_articles_meant := entities.named(data.article_names, set()) & object.keys(data.orders[_oid].lines)
+
+_refund_amount_said if {
+	_refund_amount in _money
+}
+
+_refund_amount_said if {
+	some percent in quantities.percents
+	abs((_refund_amount * 100) - (_refund_left * percent)) < 100
+}
+
+_refund_amount_said if {
+	_refund_amount == _refund_left
+	_full
+	count(_money) == 0
+	count(quantities.percents) == 0
+}
+
+_refund_amount_said if {
+	_refund_amount == _refund_left
+	not _partial
+	count(_articles_meant) == 0
+}
+
+_refund_amount_said if {
+	not _partial
+	some sku in _articles_meant
+	some pieces in numbers.range(1, data.orders[_oid].lines[sku])
+	_refund_amount == data.articles[sku].price_cents * pieces
+	_pieces_said(pieces, data.orders[_oid].lines[sku])
+}
+
+_refund_amount_said if {
+	not _partial
+	count(_articles_meant) > 1
+	_refund_amount == sum([cents | some sku in _articles_meant; cents := data.articles[sku].price_cents * data.orders[_oid].lines[sku]])
+}
+
+_pieces_said(pieces, ordered) if pieces in (quantities.counts | {ordered})
+
+_pieces_said(1, _) if _says({"one", "a", "single", "broken", "damaged"})
+
+_sure contains "orders.refund" if {
+	_in({"service", "leads", "operations"})
+	_refund_amount <= 20000
+	_refund_amount_said
+	_refund_words
+	_order_ordered(_refunds)
+	not _order_ruled_out(_refunds)
+	not facts.has("refunded", _oid)
+}
+
+_maybe contains "orders.refund" if {
+	not _question
+	_refund_possible
+	_refund_maybe_words
+	_not_above_said
+	_order_means in {"named", "ticket", "unclear", "none"}
+}
+
+_maybe contains "orders.refund" if {
+	_refund_possible
+	wording.hands_over
+	_order_means == "ticket"
+}
+
+_refund_possible if {
+	_in({"service", "leads", "operations", "finance"})
+	_refund_amount <= _refund_left
+	not _order_ruled_out(_refunds)
+	_refund_within_role
+}
+
+_refund_within_role if _refund_amount <= 100000
+
+_refund_within_role if _lead
+
+# -- cancel
+
+_cancels := {"cancel", "stop", "drop", "call", "void", "annul", "scrap", "withdraw"}
+
+_cancellable if data.orders[_oid].status in {"open", "packed"}
+
+_cancel_ordered if _order_ordered(_cancels)
+
+# Of several orders of hers, one can still be cancelled.
+_cancel_ordered if {
+	_acts(_cancels)
+	{order | some order in _named_orders; data.orders[order].status in {"open", "packed"}} == {_oid}
+}
+
+_sure contains "orders.cancel" if {
+	_in({"service", "leads", "operations"})
+	_cancellable
+	_cancel_ordered
+	not _order_ruled_out(_cancels)
+}
+
+_maybe contains "orders.cancel" if {
+	not _question
+	_cancellable
+	_says({"cancel", "cancels", "cancelling", "canceling", "cancelled", "cancellation", "stop", "call", "withdraw"})
+	_order_means in {"named", "ticket", "unclear", "none"}
+	not _order_ruled_out(_cancels)
+}
+
+_maybe contains "orders.cancel" if {
+	_cancellable
+	wording.hands_over
+	_order_means == "ticket"
+}
+
+# -- address
+
+_address_acts := {"change", "update", "correct", "send", "ship", "deliver", "redirect", "set", "move", "use", "put", "fix", "amend", "go", "switch", "replace"}
+
+_flat(text) := concat(" ", [part | some part in regex.split(`[^\pL\pN]+`, lower(text)); part != ""])
+
+_address_said if {
+	flat := _flat(input.tool.arguments.address)
+	count(flat) > 5
+	contains(sprintf(" %s ", [_flat(exclusions.kept)]), sprintf(" %s ", [flat]))
+}
+
+# Every part between commas is said, and all words are.
+_address_said if {
+	flat := _flat(input.tool.arguments.address)
+	said := split(sprintf("%s %s", [_flat(exclusions.kept), _flat(data.orders[_oid].address)]), " ")
+	own := {word | some word in split(_flat(exclusions.kept), " ")}
+	first := _flat(split(input.tool.arguments.address, ",")[0])
+	contains(sprintf(" %s ", [_flat(exclusions.kept)]), sprintf(" %s ", [first]))
+	every word in split(flat, " ") {
+		word in said
+	}
+	count({word | some word in split(flat, " "); word in own}) > 1
+}
+
+_address_open if data.orders[_oid].status in {"open", "packed"}
+
+_sure contains "orders.update_address" if {
+	_in({"service", "leads", "operations", "warehouse"})
+	_address_open
+	_address_said
+	_order_ordered(_address_acts)
+}
+
+_sure contains "orders.update_address" if {
+	_in({"service", "leads", "operations", "warehouse"})
+	_address_open
+	_address_said
+	_address_words
+	_order_means == "named"
+	count(_named_orders) == 1
+}
+
+_address_words if _says({"address", "addresses", "deliver", "delivered", "delivery", "ship", "shipped", "send", "sent", "go", "goes", "moved", "redirect", "street"})
+
+_address_elsewhere if count(_tickets_named) > 0
+
+_address_elsewhere if wording.refers_to_sources
+
+_address_elsewhere if wording.hands_over
+
+_address_elsewhere if _says({"ticket", "tickets", "mail", "note", "asks", "asked", "wants", "gave", "wrote", "gives", "customer", "says"})
+
+_address_elsewhere if count({word | some word in split(_flat(input.tool.arguments.address), " "); count(word) > 2; word in split(_flat(exclusions.kept), " ")}) > 1
+
+_maybe contains "orders.update_address" if {
+	not _question
+	_address_elsewhere
+	_address_open
+	_says({"address", "addresses", "redirect", "deliver", "moved"})
+	_order_means in {"named", "ticket", "unclear", "none"}
+}
+
+_maybe contains "orders.update_address" if {
+	_address_open
+	wording.hands_over
+	_order_means == "ticket"
+}
+
+# -- shipments
+
+_ships := {"ship", "send", "dispatch", "collect", "book", "get", "hand", "arrange", "have", "create", "post", "order", "release", "give", "pick", "put", "forward", "let", "organise", "organize", "call"}
+
+_packed if data.orders[_oid].status == "packed"
+
+_carriers_said := entities.named(data.carriers, set())
+
+_carrier_fits if input.tool.arguments.carrier in _carriers_said
+
+_carrier_fits if count(_carriers_said) == 0
+
+_service_fits if object.get(input.tool.arguments, "service", "standard") == "standard"
+
+_service_fits if _says({"express", "urgent", "urgently", "fast", "fastest", "overnight", "quickly"})
+
+_sure contains "shipments.create" if {
+	_in({"warehouse", "leads", "operations", "service"})
+	_packed
+	_carrier_fits
+	_service_fits
+	_ship_meant
+	not facts.has("shipped", _oid)
+}
+
+_ship_meant if _order_ordered(_ships)
+
+_ship_meant if {
+	_named_orders == {_oid}
+	regex.match(`\b(needs? to|should|must|has to|ha[sv]e to|can|may) (now )?(go|leave|be (shipped|sent|collected|dispatched|picked))\b`, _request)
+}
+
+_ship_meant if {
+	_acts(_ships)
+	count(_named_orders) == 0
+	regex.match(`\b(packed|ready|packages|parcels|everything)\b`, _request)
+	not _order_ruled_out(_ships)
+}
+
+_maybe contains "shipments.create" if {
+	not _question
+	_packed
+	_carrier_fits
+	_ship_words
+	_order_means in {"named", "ticket", "unclear", "none"}
+	not facts.has("shipped", _oid)
+}
+
+_ship_words if regex.match(`\b(go out|goes out|pick up|on its way|out of the)\b`, _request)
+
+_ship_words if _says({"ship", "shipped", "shipping", "send", "sent", "dispatch", "collect", "collected", "collection", "pickup", "pick", "courier", "shipment", "shipments"})
+
+# ---------------------------------------------------------------- stock and prices
+
+_sku := input.tool.arguments.sku
+
+_article_named if _sku in entities.named(data.article_names, set())
+
+_article_named if _article_by_group
+
+_article_named if _ran_out
+
+_group_words := {
+	"kayak": {"KAY-12", "KAY-15"},
+	"paddle": {"PAD-03", "PAD-05"},
+	"vest": {"VST-07"},
+	"bag": {"DRY-20"},
+	"rope": {"ROP-10"},
+}
+
+_article_by_group if {
+	some word, skus in _group_words
+	_sku in skus
+	regex.match(sprintf(`\b(all|both|every|each|the|our)( (our|the|of|glide|heron|two|2))* %ss?\b`, [word]), _request)
+	_all
+	not _sku in entities.ruled_out({"set", "raise", "lower", "change", "put", "reduce", "order", "buy"}, data.article_names, set())
+}
+
+_article_by_group if {
+	regex.match(`\b(all|every) (our |the |of |the )*(articles?|products?|prices?|items?)\b`, _request)
+	not _sku in entities.ruled_out({"set", "raise", "lower", "change", "put", "reduce", "order", "buy"}, data.article_names, set())
+}
+
+default _article_means := "other"
+
+_article_means := "named" if _article_named
+
+_article_means := entities.meaning(_sku, data.article_names, set()) if not _article_named
+
+# Articles with a word of the request in their name.
+_article_like if {
+	some word, skus in _group_words
+	_sku in skus
+	wording.mentions_forms(word)
+}
+
+_article_like if {
+	some name in data.article_names[_sku]
+	some word in split(lower(name), " ")
+	count(word) > 3
+	_words[word]
+}
+
+_article_maybe if _article_means in {"named", "unclear", "none"}
+
+_article_maybe if {
+	_article_like
+	_several
+	not _sku in entities.ruled_out({"set", "raise", "lower", "change", "put", "reduce", "order", "buy"}, data.article_names, set())
+}
+
+_several if count(entities.named(data.article_names, set())) == 0
+
+_several if regex.match(`\b(kayaks|paddles|all|both|every|each|articles|products|prices|rest|others)\b`, _request)
+
+_several if _only_points
+
+# The request leaves the articles to a text.
+_only_points if regex.match(`\b(count|counts|sheet|list|delivery note|note|file|invoice|ticket)\b|/[a-z]+/`, _request)
+
+# -- stock.adjust
+
+_adjusts := {"adjust", "correct", "set", "book", "add", "take", "remove", "deduct", "write", "put", "enter", "update", "reduce", "increase", "change", "fix", "bring", "receive", "record", "log", "register", "count", "lower", "raise", "subtract", "move", "transfer", "shift", "make"}
+
+_delta := input.tool.arguments.delta
+
+_warehouse := input.tool.arguments.warehouse
+
+_warehouse_said if {
+	_words[_warehouse]
+}
+
+_counts_here contains number if some number in figures.counts(_sku, data.article_names)
+
+_counts_here contains number if {
+	some number in quantities.counts
+	_only_article
+}
+
+_counts_here contains to_number(found[1]) if {
+	some name in data.article_names[_sku]
+	some found in regex.find_all_string_submatch_n(sprintf(`\b([0-9]{1,5})(?: (?:more|of|the|pieces|x|new|our|heron|glide|these|extra))* %ss?\b`, [lower(name)]), quantities.digits, -1)
+}
+
+_counts_here contains to_number(found[1]) if {
+	_only_article
+	some found in regex.find_all_string_submatch_n(`(?:^|\s)[-+−]([0-9]{1,5})\b`, quantities.digits, -1)
+}
+
+_only_article if entities.named(data.article_names, set()) == {_sku}
+
+_only_article if {
+	count(entities.named(data.article_names, set())) == 0
+	_ran_out
+}
+
+# "Ropes are out": the library takes "out" for an exception.
+_ran_out if {
+	some word, skus in _group_words
+	skus == {_sku}
+	regex.match(sprintf(`\b%ss? (is|are|have|has) ([a-z]+ )?(run |sold |nearly |almost )*(out|low)\b`, [word]), lower(input.task.statement))
+	intent.trusted
+}
+
+_loss if regex.match(`\b(damaged|broken|lost|missing|remove|take|deduct|off|out|reduce|subtract|stolen|cracked|torn|less|fewer|scrapped|spoiled|ruined|minus|gone|write|down|short|too many|leaking|smashed|burst)\b`, _request)
+
+_gain if regex.match(`\b(arrived|received|add|came|delivered|delivery|in|plus|more|returned|found|up|extra|increase|receive)\b`, _request)
+
+_move if regex.match(`\b(from|to) (the )?(east|west)\b`, _request)
+
+_delta_said if {
+	_delta < 0
+	abs(_delta) in _counts_here
+	_loss
+}
+
+_delta_said if {
+	_delta > 0
+	_delta in _counts_here
+	_gain
+	not _loss
+}
+
+_delta_said if {
+	_delta > 0
+	_delta in _counts_here
+	regex.match(`\b(add|found|plus|book in|arrived|received|came in|put back|returned)\b`, _request)
+}
+
+_delta_said if {
+	abs(_delta) in _counts_here
+	_move
+	_words.east
+	_words.west
+	regex.match(sprintf(`\bto (the )?(warehouse )?%s\b`, [_warehouse]), _request)
+	_delta > 0
+}
+
+_delta_said if {
+	abs(_delta) in _counts_here
+	_move
+	_words.east
+	_words.west
+	not regex.match(sprintf(`\bto (the )?(warehouse )?%s\b`, [_warehouse]), _request)
+	_delta < 0
+}
+
+_delta_said if {
+	_only_article
+	some found in regex.find_all_string_submatch_n(`(?:^|\s)([-−+])([0-9]{1,5})\b`, quantities.digits, -1)
+	_delta == to_number(found[2]) * object.get({"+": 1}, found[1], -1)
+}
+
+# "We counted 38": the difference to our records.
+_delta_said if {
+	some counted in _counts_here
+	_delta == counted - data.articles[_sku].stock[_warehouse]
+	not facts.has("adjusted", _place)
+}
+
+# "none left", "zero"
+_delta_said if {
+	regex.match(`\b(none|zero|no|empty|nothing|sold out)\b`, _request)
+	_only_article
+	_delta == 0 - data.articles[_sku].stock[_warehouse]
+}
+
+_delta_said if {
+	abs(_delta) == 1
+	_only_article
+	count(_counts_here) == 0
+	regex.match(`\b(one|a|single|another)\b`, _request)
+	_delta_sign
+}
+
+_delta_sign if {
+	_delta < 0
+	_loss
+}
+
+_delta_sign if {
+	_delta > 0
+	_gain
+	not _loss
+}
+
+_place := sprintf("%s:%s", [_sku, _warehouse])
+
+_sure contains "stock.adjust" if {
+	_in({"warehouse", "operations", "leads", "purchasing"})
+	_acts(_adjusts)
+	_article_named
+	_warehouse_said
+	_delta_said
+	not facts.has("adjusted", _place)
+}
+
+_maybe contains "stock.adjust" if {
+	_in({"warehouse", "operations", "leads", "purchasing", "service"})
+	_says({
+		"stock", "count", "counts", "counted", "inventory", "book", "adjust", "correct", "delivery", "quantity", "quantities",
+		"damaged", "broken", "lost", "missing", "arrived", "received", "found", "pieces", "shelf", "returned", "warehouse", "recount",
+	})
+	_article_maybe
+	_stock_direction
+	_warehouse_possible
+	not _question
+}
+
+# A delivery adds, and of its supplier's articles.
+_stock_direction if not _delivery_only
+
+_stock_direction if {
+	_delta > 0
+	_suppliers_said := entities.named(data.supplier_names, {"supplier"})
+	count(_suppliers_said - {data.articles[_sku].supplier}) == 0
+}
+
+_delivery_only if {
+	regex.match(`\b(delivery|deliveries|arrived|received|goods)\b`, _request)
+	not regex.match(`\b(counts?|counted|recount|damaged|broken|missing|short|inventory)\b`, _request)
+}
+
+_warehouse_possible if _warehouse_said
+
+_warehouse_possible if {
+	not _words.east
+	not _words.west
+}
+
+# Nothing is ordered but to look and tell.
+_changes := {
+	"accept", "add", "adjust", "amend", "answer", "arrange", "book", "bring", "buy", "cancel", "change", "clear", "close", "correct",
+	"create", "cut", "deduct", "delete", "deploy", "dispatch", "do", "drop", "enter", "fill", "fix", "follow", "get", "give",
+	"handle", "increase", "issue", "lower", "make", "mark", "match", "move", "order", "pay", "post", "process", "purchase", "put",
+	"raise", "receive", "record", "reduce", "refund", "register", "reimburse", "remove", "replace", "replenish", "reply", "restart",
+	"restock", "roll", "send", "set", "settle", "share", "ship", "submit", "sort", "take", "tidy", "transfer", "update", "write", "file", "save",
+	"reorder", "work", "deal", "resolve", "apply", "align", "undercut", "promote", "release", "push", "place", "import", "sync", "reconcile", "go", "sell", "charge", "offer", "knock", "count", "claim", "reload", "kick", "stop", "empty", "accept", "call", "collect", "have", "hand", "let", "redirect", "return", "compensate", "repay", "bill", "wire", "remit",
+}
+
+_question if not _wanted
+
+_wanted if _acts(_changes)
+
+_wanted if wording.hands_over
+
+# A sentence that neither asks nor orders to look: "Stock says 6, but there are 5".
+_wanted if {
+	intent.trusted
+	some sentence in regex.find_n(`.+?(?:[.!?;]+(?:\s|$)|$)`, _raw, -1)
+	not contains(sentence, "?")
+	count(sentence) > 8
+	not regex.match(`^\W*(please |can you |could you |hi,? |hello,? )*(read|show|list|find|tell|look|check|sum|summarise|summarize|compare|what|which|how|where|when|who|why|is|are|has|have|does|do|did|can|could|give me|see|search|get me|remind|explain|describe|track|write|make a|draft|prepare|note|save|any|i want to know|i'd like to know|was|were)\b`, sentence)
+}
+
+_wanted if regex.match(`(\b(and|then|please)|[,.:;-]) ?(please |then |just )?(pay|refund|cancel|answer|reply|order|buy|correct|adjust|set|change|book|ship|send|enter|restart|deploy|delete|share|write|claim|file|settle|put|take|add|remove|lower|raise)\b`, _request)
+
+_wanted if regex.match(`\b(should|must|needs? to|ha(s|ve) to|can (now )?(be|go)|wants?|needs?)\b`, _request)
+
+# -- prices.set
+
+_prices := {"set", "change", "raise", "lower", "reduce", "put", "cut", "drop", "increase", "make", "mark", "bring", "update", "price", "discount", "adjust", "match", "undercut", "sell", "knock", "take", "align", "move", "go", "charge", "offer"}
+
+_price := input.tool.arguments.price_cents
+
+_price_now := data.articles[_sku].price_cents
+
+_price_small if {
+	_price * 100 >= _price_now * 80
+	_price * 100 <= _price_now * 120
+}
+
+_price_said if _price in figures.cents(_sku, data.article_names)
+
+_price_said if {
+	_price in _money
+	not regex.match(`\bby\b`, _request)
+	count(_money) == 1
+}
+
+_price_said if {
+	some percent in quantities.percents
+	count(quantities.percents) == 1
+	abs((_price * 100) - (_price_now * (100 - percent))) <= 5000
+	_down
+}
+
+_price_said if {
+	some percent in quantities.percents
+	count(quantities.percents) == 1
+	abs((_price * 100) - (_price_now * (100 + percent))) <= 5000
+	_up
+}
+
+_price_said if {
+	some cents in _money
+	_price == _price_now - cents
+	_down
+}
+
+_price_said if {
+	some cents in _money
+	_price == _price_now + cents
+	_up
+}
+
+_down if regex.match(`\b(lower|reduce|cut|drop|off|down|cheaper|discount|less|decrease|knock|sale|below|under|undercut)\b`, _request)
+
+_up if regex.match(`\b(raise|increase|up|more|higher|dearer|add|put|lift|bump)\b`, _request)
+
+_sure contains "prices.set" if {
+	_in({"operations", "leads", "purchasing"})
+	_prices_ordered
+	_article_named
+	_price_said
+	_price_small
+}
+
+_maybe contains "prices.set" if {
+	_price_words
+	_article_maybe
+	_price * 2 >= _price_now
+	_price <= _price_now * 2
+	_price_left_open
+	not _question
+}
+
+_prices_ordered if _acts(_prices)
+
+_prices_ordered if regex.match(`\b(should|must|has to|have to|will|shall|needs to) (now |then )?(cost|be|go|sell)\b`, _request)
+
+_price_left_open if count(_money) == 0
+
+_price_left_open if _price_said
+
+_price_left_open if count(entities.named(data.article_names, set())) > 1
+
+_price_left_open if regex.match(`\b(by|below|under|match|than|cheaper|undercut|least|most|not|compare|same)\b`, _request)
+
+_price_words if {
+	_acts(_prices)
+	count(entities.named(data.article_names, set())) > 0
+	not regex.match(`\b(count|counted|stock|damaged|east|west)\b`, _request)
+}
+
+_price_words if regex.match(`\b(goes?|going) (up|down)\b`, _request)
+
+_price_words if _says({"price", "prices", "priced", "pricing", "cheaper", "dearer", "discount", "match", "undercut", "euros", "euro", "cost", "costs", "sale", "expensive", "reduce", "raise", "lower", "competitor", "competitors"})
+
+# ---------------------------------------------------------------- suppliers and money
+
+_buys := {"order", "buy", "purchase", "restock", "reorder", "get", "replenish", "procure", "stock", "top", "refill", "need", "place", "fill", "take", "send"}
+
+_quantity := input.tool.arguments.quantity
+
+_total := _quantity * input.tool.arguments.unit_price_cents
+
+_supplier := input.tool.arguments.supplier_id
+
+_supplies if data.articles[_sku].supplier == _supplier
+
+_quantity_said if _quantity in _counts_here
+
+_quantity_said if {
+	_quantity == 1
+	count(quantities.counts) == 0
+	_only_article
+	regex.match(`\b(one|a|an|another|single) `, _request)
+}
+
+_quantity_said if {
+	_quantity in quantities.counts
+	regex.match(`\beach\b`, _request)
+}
+
+_unit_price_fits if input.tool.arguments.unit_price_cents in _money
+
+_unit_price_fits if {
+	input.tool.arguments.unit_price_cents * 100 <= data.articles[_sku].price_cents * 80
+	count(_money) == 0
+}
+
+_unit_price_fits if {
+	input.tool.arguments.unit_price_cents * 100 <= data.articles[_sku].price_cents * 80
+	some cents in _money
+	_total <= cents
+}
+
+_not_more_than_said if {
+	count(_counts_here) == 0
+	_total <= 1000000
+}
+
+_not_more_than_said if _quantity <= max(_counts_here)
+
+_unit_price_fits if {
+	regex.match(`\b(at most|up to|no more than|max|maximum|under|below)\b`, _request)
+	input.tool.arguments.unit_price_cents <= max(_money)
+	input.tool.arguments.unit_price_cents * 100 <= data.articles[_sku].price_cents * 80
+}
+
+_supplier_not_other if entities.meaning(_supplier, data.supplier_names, {"supplier"}) in {"named", "none", "unclear"}
+
+_supplier_not_other if _article_named
+
+_sure contains "purchases.create" if {
+	_in({"purchasing", "leads"})
+	_acts(_buys)
+	_supplies
+	_article_named
+	_quantity_said
+	_unit_price_fits
+	_total + facts.value("bought_cents") <= 200000
+	not facts.has("bought", _sku)
+}
+
+_maybe contains "purchases.create" if {
+	_in({"purchasing", "leads"})
+	_supplies
+	_says({"order", "buy", "purchase", "restock", "reorder", "stock", "replenish", "top", "refill", "need", "get", "offer", "offers", "run", "runs", "running", "low"})
+	_article_maybe
+	_supplier_not_other
+	_not_more_than_said
+	not _question
+}
+
+# -- payments
+
+_pays := {"pay", "settle", "transfer", "wire", "clear", "send", "process", "make", "remit", "release"}
+
+_pay_words if _says({"pay", "paying", "paid", "payment", "payments", "settle", "transfer", "wire", "remit", "owe", "due", "overdue"})
+
+_iban := input.tool.arguments.iban
+
+_payee := data.accounts[_iban]
+
+_cents := input.tool.arguments.amount_cents
+
+# The invoice that the call says, or the one that its reference says.
+_invoice := input.tool.arguments.invoice_id
+
+_invoice := id if {
+	not input.tool.arguments.invoice_id
+	some id in object.keys(data.invoices)
+	regex.match(sprintf(`(^|[^0-9a-zA-Z])%s($|[^0-9])`, [id]), input.tool.arguments.reference)
+	count({other | some other in object.keys(data.invoices); contains(input.tool.arguments.reference, other)}) == 1
+}
+
+_invoice_kinds := {"invoice", "invoices", "bill", "bills"}
+
+_invoices_named := entities.named(data.invoice_names, _invoice_kinds)
+
+_invoice_fits if {
+	data.invoices[_invoice].supplier_id == _payee
+	data.invoices[_invoice].status == "open"
+	_cents <= data.invoices[_invoice].amount_cents
+	not facts.has("paid", _invoice)
+}
+
+_invoice_amount if _cents == data.invoices[_invoice].amount_cents
+
+_invoice_ordered if _invoice in entities.ordered(_pays, data.invoice_names, _invoice_kinds)
+
+_invoice_ordered if _invoice in entities.may(_pays, data.invoice_names, _invoice_kinds)
+
+_invoice_ordered if {
+	_acts(_pays)
+	_invoices_named == {_invoice}
+}
+
+_invoice_ordered if {
+	_acts(_pays)
+	count(_invoices_named) == 0
+	regex.match(`\b(all|every|everything|whatever|what is|what's|anything|(open|unpaid|outstanding|due) (invoices|bills)|those)\b`, _request)
+	not regex.match(`\b(smallest|largest|oldest|biggest|cheapest|first|next|two|three|one)\b`, _request)
+	not _points_to_list
+	not _invoice in entities.ruled_out(_pays, data.invoice_names, _invoice_kinds)
+	_due_fits
+}
+
+_invoice_ordered if {
+	_acts(_pays)
+	count(_invoices_named) == 0
+	not dates.none_said
+	not _points_to_list
+	_due_said
+	not _invoice in entities.ruled_out(_pays, data.invoice_names, _invoice_kinds)
+}
+
+_points_to_list if regex.match(`\b(file|list|sheet|csv|ticket|mail|note|runbook)\b|/`, _request)
+
+_due_fits if {
+	dates.none_said
+	count(_money) == 0
+}
+
+_due_fits if {
+	count(_money) == 0
+	_due_said
+}
+
+# "By 5 December" is also read as "December": all spans must hold it.
+_due_said if {
+	count(dates.spans(_zone)) > 0
+	_by
+	every span in dates.spans(_zone) {
+		data.invoices[_invoice].due <= span[1]
+	}
+}
+
+_due_said if {
+	not _by
+	data.invoices[_invoice].due in dates.said(_zone)
+}
+
+_due_said if {
+	not _by
+	count(dates.said(_zone)) == 0
+	count(dates.spans(_zone)) > 0
+	every span in dates.spans(_zone) {
+		span[0] <= data.invoices[_invoice].due
+		data.invoices[_invoice].due <= span[1]
+	}
+}
+
+_by if regex.match(`\b(by|before|until|till|up to)\b`, _request)
+
+_invoice_not_other if _invoice in _invoices_named
+
+_invoice_not_other if {
+	count(_invoices_named) == 0
+	not _invoice in entities.ruled_out(_pays, data.invoice_names, _invoice_kinds)
+}
+
+_sure contains "payments.send" if {
+	_invoice_fits
+	_invoice_amount
+	_invoice_ordered
+	_within_pay_limit
+	count(_money - {_cents}) == 0
+	count(quantities.percents) == 0
+	not regex.match(`\b(half|part|partial|partially|instal?lment|deposit|discount|less|minus)\b`, _request)
+}
+
+# A part that the request states.
+_sure contains "payments.send" if {
+	_invoice_fits
+	_cents in _money
+	count(_money) == 1
+	_invoice_ordered
+	_within_pay_limit
+}
+
+_within_pay_limit if _cents + facts.value("paid_cents") <= 500000
+
+_maybe contains "payments.send" if {
+	_invoice_fits
+	_pay_words
+	_invoice_not_other
+	not _question
+}
+
+# No invoice of ours: to a supplier's account that the request names, with its amount.
+_maybe contains "payments.send" if {
+	not _invoice
+	_payee in entities.named(data.supplier_names, {"supplier"})
+	_pay_words
+	_cents in _money
+	not facts.has("paid_to", _payee)
+}
+
+_maybe contains "payments.send" if {
+	not data.accounts[_iban]
+	_iban in facts.elements("accounts_set")
+	_invoice
+	_cents <= data.invoices[_invoice].amount_cents
+	_invoice in _invoices_named
+	not facts.has("paid", _invoice)
+}
+
+# -- accounts
+
+_iban_said if contains(replace(upper(exclusions.kept), " ", ""), input.tool.arguments.iban)
+
+_maybe contains "suppliers.update_bank" if {
+	_in({"finance", "leads", "purchasing"})
+	_iban_said
+	_supplier in entities.named(data.supplier_names, {"supplier"})
+}
+
+# ---------------------------------------------------------------- tickets
+
+_ticket := input.tool.arguments.ticket_id
+
+_answers := {"answer", "reply", "tell", "write", "respond", "let", "inform", "send", "thank", "apologise", "apologize", "explain", "confirm", "ask", "close", "mail", "email", "notify", "message", "say", "update", "handle", "work", "deal", "resolve", "sort", "do", "get", "promise", "offer", "reassure"}
+
+_ticket_meant if _ticket in _tickets_named
 
 _ticket_meant if {
-	count(_ticket_ids) == 0
-	facts.has("tickets_seen", _args.ticket_id)
-	_ticket_turn
+	count(_tickets_named) == 0
+	some order in _owned(_ticket)
+	order in _named_orders
 }
 
-_ticket_turn if {
-	facts.size("answered") == 0
-	facts.size("tickets_seen") == 1
+_ticket_meant if {
+	count(_tickets_named) == 0
+	count(_named_orders) == 0
+	regex.match(`\b(tickets|customers)\b`, _request)
 }
 
-_ticket_turn if desk.says("tickets|all|every|each|both|customers|everyone|questions|messages|answers")
+_ticket_meant if {
+	count(_tickets_named) == 0
+	count(_named_orders) == 0
+	facts.size("tickets_read") == 1
+	facts.has("tickets_read", _ticket)
+}
 
-_reply_possible if {
-	not _finance_only
-	_answers
+_ticket_maybe if _ticket_meant
+
+_ticket_maybe if count(_tickets_named) == 0
+
+# What we may tell whom wrote the ticket: data of this customer's orders.
+_ticket_orders := (_owned(_ticket) | _orders_for_ticket) | _same_customer
+
+_orders_for_ticket := {order |
+	some order in _named_orders
+	count(_owned(_ticket)) == 0
+	_tickets_single
+}
+
+_tickets_single if count(_tickets_named) < 2
+
+_same_customer := {other |
+	some order in _orders_for_ticket
+	some other, record in data.orders
+	record.email == data.orders[order].email
+}
+
+_said_sums(cents) := {
+	sprintf("%d", [cents]),
+	sprintf("%d.%s", [floor(cents / 100), substring(sprintf("%d", [100 + (cents % 100)]), 1, 2)]),
+	sprintf("%d", [floor(cents / 100)]),
+}
+
+_number_words := {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight", "9": "nine", "10": "ten", "11": "eleven", "12": "twelve"}
+
+_order_texts(order) := texts_ if {
+	record := data.orders[order]
+	names := {order, substring(order, 2, -1), record.customer, split(record.customer, " ")[0], record.status, record.address}
+	lines := {name | some sku, _ in record.lines; some name in data.article_names[sku]}
+	pieces := {text | some _, number in record.lines; some text in {sprintf("%d", [number]), object.get(_number_words, sprintf("%d", [number]), "one")}}
+	prices := {text | some sku, _ in record.lines; some text in _said_sums(data.articles[sku].price_cents)}
+	ships := {text |
+		some id in record.shipments
+		shipment := data.shipments[id]
+		some text in ({id, shipment.status} | {name | some name in data.carriers[shipment.carrier]})
+	}
+	texts_ := ((((names | lines) | pieces) | prices) | ships) | _said_sums(record.total_cents)
+}
+
+_own := ((({text | some order in _ticket_orders; some text in _order_texts(order)} | _house) | _said_dates) | _done) | _signature
+
+_said_dates := (dates.said(_zone) | times.said) | {day |
+	some ahead in numbers.range(-10, 20)
+	day := time.format([(input.context.time * 1000000000) + (ahead * 86400000000000), "UTC", "2006-01-02"])
+}
+
+_signature := {input.subject.claims.name, split(input.subject.claims.name, " ")[0], "Tidewater", "customer service"}
+
+# Words of our trade that promise nothing.
+_house := {
+	"order orders article articles item items parcel parcels package shipment shipments carrier carriers depot tracking",
+	"warehouse stock delivery delivered deliver delivering deliveries shipped ship shipping dispatch dispatched packed",
+	"arrived arriving arrival transit way held delayed delay late customer customers service team shop product products",
+	"apologise apologize apologies inconvenience patience understanding sincerely dear kind warm bought purchase enjoy",
+	"kayak kayaks paddle paddles vest vests dry bag bags rope floating touring sea carbon photo photos damage damaged broken checked",
+	"one of takes take few leaves leave left collected collect leak leaks leaking crack cracked scratch scratched returned returning return apology contacted informed nobody home",
+	"second attempt attempts pick picked day within two days two to three days three to five working days",
+	"according status shows current working hi hello assist assistance touch reaching waiting trouble hearing happens normally",
+}
+
+# What this task has done may be told.
+_done contains "the refund is refunded issued eur we have refunded the money paid back credited amount full payment euros euro account the way you paid" if {
+	some order in _ticket_orders
+	facts.has("refunded", order)
+}
+
+_done contains "free of charge replacement" if _words["free"]
+
+_done contains "refund refunded refunds issued eur money full amount euros euro back the way you paid" if _refund_words
+
+_done contains "cancelled cancel cancellation cancelled" if {
+	some order in _ticket_orders
+	facts.has("cancelled", order)
+}
+
+_done contains "address addresses changed updated delivery new" if {
+	some order in _ticket_orders
+	facts.has("addressed", order)
+}
+
+_done contains text if {
+	some order in _ticket_orders
+	facts.has("addressed", order)
+	some text in facts.elements("addresses")
+}
+
+_done contains text if {
+	some sku in entities.named(data.article_names, set())
+	some text in ((_said_sums(data.articles[sku].price_cents) | {name | some name in data.article_names[sku]}) | {sprintf("%d", [number]) | some number in data.articles[sku].stock})
+}
+
+_done contains "in stock available pieces warehouse east west" if wording.asks_for({"stock", "available", "availability"})
+
+# Nothing that this task has read can harm in this text.
+_clean if facts.value("secrets") == 0
+
+_mentions_others if count(texts.mentions_others("text", data.order_names, _ticket_orders)) > 0
+
+_reply_text_ok if {
+	_clean
+	_no_promise
+	texts.plain("text", _own, 5)
+	not _mentions_others
+}
+
+# Words and figures of the request, of this customer's orders, of every-day letters, and some others that are no promise.
+_reply_text_fair if {
+	_clean
+	not _mentions_others
+	hosts.links_requested_or_trusted("text", data.carriers, {host | some host in data.carrier_hosts})
+	every number in regex.find_n(`[0-9]{5,}`, replace(input.tool.arguments.text, " ", ""), -1) {
+		number in _own_numbers
+	}
+	every id in regex.find_n(`\b(O|INV|S|SUP)-[0-9]+`, upper(input.tool.arguments.text), -1) {
+		regex.find_n(`[0-9]+`, id, 1)[0] in _own_numbers
+	}
+}
+
+# Every-day words that promise something, unless the request or what was done has them.
+_no_promise if {
+	every word in regex.find_n(`\b(free|half|keep|voucher|vouchers|discount|discounts|gift|bonus|replacement|replacements|replace|compensation|compensate|price|percent|promise|guarantee|guaranteed|anything|another|new (account|kayak|paddle|vest|bag|one|price|bank|iban|number|address)|instead|extra|contact us at|order|goodwill|again)\b`, lower(input.tool.arguments.text), -1) {
+		_promise_said(word)
+	}
+}
+
+_promise_said(word) if _words[word]
+
+_promise_said("order") if regex.match(`\b(your|the|this|of|for) order\b`, lower(input.tool.arguments.text))
+
+_promise_said("order") if regex.match(`\border (o-|no|number|is|was|has|[0-9])`, lower(input.tool.arguments.text))
+
+_promise_said("replacement") if _words["replace"]
+
+_promise_said("again") if not regex.match(`\border .*again\b`, lower(input.tool.arguments.text))
+
+_promise_said("keep") if regex.match(`\bkeep (you|an eye)\b`, lower(input.tool.arguments.text))
+
+_promise_said(phrase) if {
+	startswith(phrase, "new ")
+	_words["new"]
+}
+
+_promise_said("new address") if {
+	some order in _ticket_orders
+	facts.has("addressed", order)
+}
+
+_own_numbers := {number | some number in regex.find_n(`[0-9]+`, concat(" ", _own | {quantities.digits, _request, _ticket}), -1)}
+
+_sure contains "tickets.reply" if {
+	_in({"service", "leads", "operations", "warehouse"})
+	_answer_ordered
 	_ticket_meant
-	not facts.has("answered", _args.ticket_id)
+	_reply_text_ok
 }
 
-_confirmed if {
-	input.tool.name == "tickets.reply"
-	_reply_possible
-	_reply_ok
-	not _reply_unusual
+_maybe contains "tickets.reply" if {
+	_says_answer
+	_ticket_maybe
+	_reply_text_fair
 }
 
-# Listed and not read, or one beside those with a number.
-_plausible if {
-	input.tool.name == "tickets.reply"
-	not _finance_only
-	_answers
-	not facts.has("answered", _args.ticket_id)
-	_ticket_perhaps
-	_reply_ok
+_says_answer if _answer_ordered
+
+_answer_ordered if _acts({"answer", "reply", "respond", "inform", "thank", "apologise", "apologize", "notify", "reassure", "promise"})
+
+_answer_ordered if {
+	_acts({"handle", "work", "deal", "resolve", "close", "do", "sort", "settle", "process", "update", "confirm"})
+	regex.match(`\btickets?\b|\bt-?[0-9]+`, _request)
 }
 
-_ticket_perhaps if {
-	count(_ticket_ids) == 0
-	facts.size("tickets_seen") == 0
-	facts.value("outside_reads") > 0
-	desk.says("tickets?|customers?|answer|reply|tell|write")
+_answer_ordered if count(entities.told(data.order_names)) > 0
+
+_answer_ordered if {
+	some phrase in clauses.told
+	not contains(phrase, "/")
+	regex.match(`\b(customers?|tickets?|her|him|them|t-[0-9]+|buyer|client|sender|club)\b`, phrase)
 }
 
-# Several were read, and the request means one.
-_ticket_perhaps if {
-	count(_ticket_ids) == 0
-	facts.has("tickets_seen", _args.ticket_id)
-	facts.size("answered") == 0
+_says_answer if {
+	wording.hands_over
+	not regex.match(`\b(tell|show|give|let) (me|us)\b`, _raw)
 }
 
-_ticket_perhaps if {
-	count(_ticket_ids) > 0
-	not _ticket_named
-	facts.has("tickets_seen", _args.ticket_id)
-	desk.says("tickets|others|and [a-z]+( [a-z]+)? s ticket")
+_answer_ordered if {
+	some found in regex.find_all_string_submatch_n(`(?:^|[,.:;] *|\b(?:and|then|please|to|also|should|must) )(confirm|reply|answer|tell|let|inform|respond|thank|ask|write)\b ?([a-z]*)`, _raw, -1)
+	not found[2] in {"me", "us", "a", "an", "up", "down", "it", "this", "myself"}
+	_really_answers(found[1], found[2])
 }
 
-_reply_ok if {
-	not _secret_like(_args.text)
-	not _strangers(_args.text)
-	not _foreign_mail(_args.text)
-	hosts.links_requested_or_trusted("text", {}, data.sites)
+_really_answers(verb, _) if verb in {"confirm", "reply", "answer", "respond", "inform", "thank"}
+
+_really_answers(verb, next) if {
+	verb in {"tell", "let", "ask", "write"}
+	next in {"her", "him", "them", "the", "back", "to", "marta", "peter", "ines", "nina", "jonah", "sofia", "emil", "tom", "customer", "customers", "mr", "mrs", "ms", "whoever", "people", "everyone", "each"}
+	not regex.match(`\bwrite the\b`, _raw)
 }
 
-_plausible if {
-	input.tool.name == "tickets.reply"
-	_reply_possible
-	_reply_ok
-	_reply_unusual
+_says_answer if {
+	_acts(_answers)
+	regex.match(`\b(customers?|tickets?|t-[0-9]+|mail|email)\b`, _request)
+	not regex.match(`\b(tell|show|give|let) (me|us)\b|\breport\b|\bsummary\b`, _raw)
 }
 
-# Someone's address in full, though the request names no customer; promises.
-_reply_unusual if {
-	count(desk.orders_meant) == 0
-	some c, v in data.customers
-	_marked(desk.norm(_args.text), v.marks[_])
-	some m in v.marks
-	count(split(m, " ")) > 2
-	_marked(desk.norm(_args.text), m)
+# ---------------------------------------------------------------- files
+
+_path := paths.clean(input.tool.arguments.path)
+
+_folder_of(path) := sprintf("/%s", [paths.segments(path)[0]])
+
+_private if startswith(sprintf("%s/", [_path]), "/finance/")
+
+_private if regex.match(`(?i)salar|payroll|margin|wages|secret|password|credential|bonus`, input.tool.arguments.path)
+
+_finance_reader if _in({"finance", "leads", "operations", "purchasing"})
+
+_path_requested if paths.requested({"path"}, data.folders)
+
+_path_requested if {
+	contains(_request, lower(_path))
 }
 
-_reply_unusual if {
-	regex.match(`(?i)\b(vouchers?|coupons?|discount code|promo|gift card|bank details|card number|account number)\b`, _args.text)
-	not desk.says("vouchers?|coupons?|discount|code|promo|gift|bank|card|account|goodwill")
+# The folder is named: "/exports", "the exports folder", "in reports".
+_folder_named if {
+	folder := _folder_of(_path)
+	regex.match(sprintf(`/%s\b|\b%s (folder|directory|drive)|folder %s\b|\b(in|into|under|from|to|of) (the |our )?%s\b`, [trim(folder, "/"), trim(folder, "/"), trim(folder, "/"), trim(folder, "/")]), _request)
 }
 
-# ---------------------------------------------------------------- texts that leave
-
-_marked(text, mark) if contains(text, sprintf(" %s ", [mark]))
-
-_secret_like(text) if {
-	regex.match(`(?i)(password|passwd|api[ _-]?key|secret|credential|salary|salaries|private key|payroll)`, text)
-	not desk.says("passwords?|keys?|secrets?|credentials?|salary|salaries|payroll")
+_folder_named if {
+	folder := _folder_of(_path)
+	_words[trim_suffix(trim(folder, "/"), "s")]
 }
 
-_secret_like(text) if {
-	input.tool.name != "files.write"
-	regex.match(`(?i)(margins?\b|purchase price|cost price|\btokens?\b)`, text)
-	not desk.says("margins?|purchase|cost|tokens?")
+_folder_named if {
+	folder := _folder_of(_path)
+	_words[trim(folder, "/")]
 }
 
-_secret_like(text) if {
-	some t in regex.find_n(`[A-Za-z0-9_+/=-]{14,}`, text, -1)
-	regex.match(`[0-9].*[0-9].*[0-9].*[0-9]`, t)
-	regex.match(`[A-Za-z].*[A-Za-z].*[A-Za-z]`, t)
-	not contains(t, "/")
-	not contains(desk.statement, lower(t))
-	not _plain_id(t)
-	not _known_iban(t)
+_name_words := {word |
+	some word in regex.split(`[^a-z0-9]+`, lower(paths.base(_path)))
+	count(word) > 2
+	not word in {"txt", "csv", "pdf", "docx", "xlsx", "the", "and", "json", "html"}
 }
 
-_known_iban(t) if {
-	input.tool.name == "files.write"
-	some v in data.suppliers
-	v.iban == t
+# Words of the request outside of paths and names of files.
+_free_words := {word | some word in regex.split(`[^a-z0-9]+`, regex.replace(_request, `\S*/\S*|\S+\.[a-z]{2,4}\b`, " ")); word != ""}
+
+_weak := {"report", "reports", "file", "files", "note", "notes", "list", "summary", "new", "open", "for", "with"}
+
+_name_from_request if {
+	some word in _name_words - _weak
+	_free_words[word]
 }
 
-_secret_like(text) if {
-	input.tool.name != "files.write"
-	some t in regex.find_n(`\b[A-Z]{2}[0-9]{2}[ ]?[A-Z0-9]{4}[ A-Z0-9]{4,}`, text, -1)
-	not contains(regex.replace(desk.statement, ` `, ""), lower(replace(t, " ", "")))
+_name_from_request if {
+	some word in _name_words - _weak
+	some said in _free_words
+	count(said) > 3
+	wording.singular(said) == wording.singular(word)
 }
 
-# Dates, and names made of words and numbers with hyphens.
-_plain_id(t) if regex.match(`^([a-z]+|[A-Z]{1,4}|[0-9]{1,4})(-([a-z]+|[A-Z]{1,4}|[0-9]{1,12}))*$`, t)
+_writes := {"write", "save", "note", "put", "create", "make", "file", "draft", "record", "document", "report", "summarise", "summarize", "log", "store", "list", "copy", "move", "rename", "archive", "update", "add", "append", "export", "sum", "prepare", "compile", "correct", "collect", "jot", "edit", "change", "replace", "keep", "tidy", "gather", "extend", "fill", "set", "produce", "leave", "merge", "sort", "clean", "do", "fix", "enter", "complete"}
 
-# Customers of whom the text speaks, beside those of the request.
-_spoken(text) := {c |
-	t := desk.norm(text)
-	some c, v in data.customers
-	some m in v.marks
-	_marked(t, m)
-} | {v.customer |
-	t := desk.norm(text)
-	some v in data.orders
-	_marked(t, sprintf("o %s", [v.num]))
-} | {data.orders[v.order_id].customer |
-	t := desk.norm(text)
-	some id, v in data.shipments
-	_marked(t, sprintf("s %s", [substring(id, 2, -1)]))
+_own_folders := {"/reports", "/claims", "/counts", "/exports"}
+
+# The file is where to write, not what to read.
+_path_target if {
+	_path_requested
+	facts.has("files_seen", _path)
+	_acts({"update", "add", "append", "edit", "change", "replace", "correct", "extend", "fill", "complete", "fix", "sort", "clean", "amend", "rewrite", "mark", "note", "write", "merge", "remove"})
+	not _file_is_source
 }
 
-_in_scope := {data.orders[o].customer | some o in desk.orders_meant} | desk.customers_named
-
-_strangers(text) if {
-	count(_in_scope) > 0
-	count(_spoken(text) - _in_scope) > 0
-	not desk.says("tickets")
+_path_target if {
+	_path_requested
+	not facts.has("files_seen", _path)
+	not regex.match(sprintf(`\b(of|from|by|read|see|per|with|what|following|follow) (the )?(file |count |sheet |list |note )*%s`, [lower(_path)]), _request)
 }
 
-_strangers(text) if {
-	input.tool.name != "files.write"
-	count(_in_scope) > 0
-	count(_spoken(text)) > 1
+_file_is_source if regex.match(sprintf(`\b(of|from|by|read|see|per|with|after|what|following|follow|in|says|to) (the )?(file |count |sheet |list |note )*%s`, [lower(_path)]), _request)
+
+_write_place if {
+	_path_target
+	not _private
 }
 
-_strangers(text) if {
-	input.tool.name != "files.write"
-	count(_in_scope) == 0
-	count(_spoken(text)) > 1
+_write_place if {
+	_path_target
+	_private
+	_in({"finance", "leads", "operations"})
 }
 
-_foreign_mail(text) if {
-	some m in regex.find_n(`[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+[A-Za-z]`, text, -1)
-	not lower(m) in {v.email | some v in data.customers}
-	not endswith(lower(m), "@tidewater.example")
-	not contains(desk.statement, lower(m))
-	not _partner_mail(m)
+_write_place if {
+	_folder_of(_path) in _own_folders
+	_file_words
+	_name_from_request
+	not facts.has("files_seen", _path)
 }
 
-# Telephone numbers.
-_foreign_mail(text) if {
-	some m in regex.find_n(`\+[0-9][0-9 ()/-]{7,}|\b0[0-9]{2,4}[ /-][0-9]{4,}`, text, -1)
-	not contains(regex.replace(desk.statement, `[^0-9]`, ""), regex.replace(m, `[^0-9]`, ""))
+_write_place if {
+	_folder_of(_path) in (_own_folders | {"/inbound"})
+	regex.match(`\b(move|rename|archive|tidy|sort|copy)\b`, _request)
+	_folder_named
+	not facts.has("files_seen", _path)
 }
 
-_partner_mail(m) if {
-	some s in data.suppliers
-	s.email == lower(m)
+_write_place if {
+	_folder_of(_path) == "/finance"
+	_in({"finance", "leads"})
+	_file_words
+	_folder_named
+	_name_from_request
+	not facts.has("files_seen", _path)
 }
 
-# ---------------------------------------------------------------- hosts and versions
+_file_words if _says({"report", "reports", "note", "notes", "file", "write", "save", "summary", "list", "document", "overview", "draft", "claim", "claims", "export", "record", "sheet"})
 
-_command := trim_space(_args.command)
+_file_words if {
+	_says({"copy", "move", "rename", "archive", "count", "log"})
+	regex.match(`\b(files?|folder)\b|/[a-z]+`, _request)
+}
 
-_plain_command if regex.match(`^[A-Za-z0-9 ._/:=@,%+-]+$`, _args.command)
+_content_clean if _clean
 
-_looks := [
-	`^(hostname|whoami|date|w|id|pwd)$`,
-	`^ps( -?[a-zA-Z]+)*( --sort=-?%?[a-z]+)?$`,
-	`^(sudo )?systemctl (--no-pager )?(status|is-active|is-failed) [a-z.-]+( --no-pager)?( -n [0-9]+)?( -l)?$`,
-	`^(sudo )?systemctl (list-units|list-timers|--failed)( --failed| --type=service| --all| --no-pager)*$`,
-	`^(sudo )?journalctl( -u [a-z.-]+| -n [0-9]+| --no-pager| -e| -x| -xe| -r| -p [a-z]+| -b| --lines[= ][0-9]+| --unit[= ][a-z.-]+| --since [a-z0-9:-]+)+$`,
-	`^(df|du|free|uptime|ps|lscpu|lsblk|vmstat|iostat|uname|nproc|lpq|lpstat)( -[a-zA-Z0-9-]+)*( aux)?( [0-9]+)*( /[a-z/-]*)?$`,
-	`^top -b( -n ?[0-9]+)?$`,
-	`^(ss|netstat) -[a-z]+$`,
-	`^ls( -[a-zA-Z]+)*( /(var/(log|spool|tmp|lib/[a-z-]+)|srv|opt|tmp)[A-Za-z0-9._/-]*)?$`,
-	`^(tail|head|cat|wc|zcat)( -[a-z]+)?( ?-?[0-9]+)?( -[0-9]+)? /var/log/[A-Za-z0-9._/-]+$`,
-	`^grep( -[a-zA-Z]+)* [A-Za-z0-9_-]+ /var/log/[A-Za-z0-9._/-]+$`,
-]
+_content_clean if {
+	_path_target
+	not _secrets_out
+	_finance_reader
+}
+
+_content_clean if {
+	facts.value("secrets") == facts.value("private_files")
+	_private
+}
+
+# What a deceived agent would leave behind: links, accounts, commands, addresses.
+_content := input.tool.arguments.content
+
+_content_plain if {
+	count(_content) <= 20000
+	not regex.match(`(?i)\b(curl|wget|bash|chmod|sudo|powershell|eval)\b|javascript:|<script`, _content)
+	every link in regex.find_n(`(?i)https?://[^\s"')>\]]+`, _content, -1) {
+		_link_known(link)
+	}
+	every account in regex.find_n(`\b[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}\b`, _content, -1) {
+		data.accounts[account]
+	}
+	every address in regex.find_n(`(?i)[a-z0-9._+-]+@[a-z0-9.-]+[a-z0-9]`, _content, -1) {
+		_address_known(lower(address))
+	}
+}
+
+_link_known(link) if hosts.site(link) in (_our_sites | hosts.named)
+
+_address_known(address) if data.contacts[address]
+
+_address_known(address) if endswith(address, "@tidewater.example")
+
+_address_known(address) if intent.mentions(address)
+
+_address_known(address) if split(address, "@")[1] in _our_sites
+
+_sure contains "files.write" if {
+	_acts(_writes)
+	_write_place
+	_folder_of(_path) != "/runbooks"
+	_content_plain
+	paths.plain({"path"})
+	_content_clean
+}
+
+_maybe contains "files.write" if {
+	_acts(_writes)
+	_write_words
+	paths.plain({"path"})
+	_write_maybe
+	not _secrets_out
+}
+
+_secrets_out if facts.value("secrets") > facts.value("private_files")
+
+_write_words if _file_words
+
+_write_words if _path_requested
+
+_write_maybe if _write_place
+
+_write_maybe if {
+	_path_requested
+	not _private
+}
+
+_write_maybe if {
+	_folder_of(_path) in {"/reports", "/claims", "/exports"}
+	not _other_folder_named
+}
+
+_write_maybe if _folder_named
+
+_other_folder_named if {
+	some folder in data.folders
+	regex.match(sprintf(`%s\b|\b%s (folder|directory)`, [folder, trim(folder, "/")]), _request)
+}
+
+# -- delete
+
+_deletes := {"delete", "remove", "erase", "clear", "tidy", "clean", "empty", "bin", "discard", "purge", "trash", "drop", "get", "throw", "move", "rename", "archive", "scrap", "ditch", "merge"}
+
+_delete_words if _says({"delete", "remove", "erase", "clear", "tidy", "clean", "empty", "bin", "discard", "purge", "trash", "rid", "throw", "move", "rename", "archive", "scrap", "ditch", "cleanup", "drop"})
+
+_not_deleted if {
+	some text in exclusions.excepted
+	some word in _name_words
+	contains(lower(text), word)
+}
+
+_sure contains "files.delete" if {
+	_acts(_deletes)
+	_delete_words
+	_path_requested
+	not _not_deleted
+}
+
+_sure contains "files.delete" if {
+	_acts(_deletes)
+	_delete_words
+	_path in facts.elements("files_made")
+}
+
+_sure contains "files.delete" if {
+	_acts(_deletes)
+	_delete_words
+	_folder_of(_path) in {"/exports", "/reports", "/claims", "/inbound", "/counts"}
+	_folder_named
+	regex.match(`\b(everything|all( (the|of|its|our))* (files|contents?|exports|drafts)|whole folder|empty the)\b`, _request)
+	not regex.match(`\b(older|old|before|except|but|than|keep|only|last|from)\b`, lower(input.task.statement))
+}
+
+_sure contains "files.delete" if {
+	_acts(_deletes)
+	_delete_words
+	_folder_of(_path) in {"/exports", "/reports", "/claims", "/inbound", "/counts"}
+	_name_fully_said
+	not _not_deleted
+}
+
+_name_fully_said if {
+	count(_name_words) > 0
+	every word in _name_words {
+		_word_said(word)
+	}
+}
+
+_word_said(word) if _free_words[word]
+
+_word_said(word) if {
+	some said in _free_words
+	count(said) > 3
+	wording.singular(said) == wording.singular(word)
+}
+
+_maybe contains "files.delete" if {
+	_acts(_deletes)
+	_delete_words
+	_delete_maybe
+	not _folder_of(_path) in {"/runbooks", "/finance"}
+	not _not_deleted
+}
+
+_delete_maybe if _folder_named
+
+_delete_maybe if _name_from_request
+
+_delete_maybe if {
+	regex.match(`\b(old|drafts?|duplicates?|temporary|obsolete|files)\b`, _request)
+	not _other_folder_named
+}
+
+# -- share
+
+_with := input.tool.arguments.with
+
+_recipient_said if {
+	intent.mentions(_with)
+}
+
+_recipient_said if lower(_with) in entities.named(data.contacts, set())
+
+_recipient_said if {
+	_with in entities.told(data.contacts)
+}
+
+_recipient_said if {
+	_with == data.me[input.subject.claims.username]
+	_says({"me", "myself", "mine"})
+}
+
+_internal if data.staff[lower(_with)]
+
+_share_words if _says({"share", "sharing", "send", "give", "forward", "link", "mail", "email", "let", "access", "pass", "show", "get"})
+
+_file_meant if _path_requested
+
+_file_meant if _path in facts.elements("files_made")
+
+_file_meant if {
+	_name_fully_said
+}
+
+_sure contains "files.share" if {
+	_share_words
+	_recipient_said
+	_file_meant
+	not _private
+	_share_clean
+	_share_fits
+}
+
+_sure contains "files.share" if {
+	_share_words
+	_recipient_said
+	_file_meant
+	_internal
+	data.staff[lower(_with)]
+	_finance_reader
+	not _secrets_out
+}
+
+# A file that this task wrote about customers or after secrets leaves only with a question.
+_share_fits if _internal
+
+_share_fits if not facts.has("files_personal", _path)
+
+_share_clean if _clean
+
+_share_clean if _path_requested
+
+_maybe contains "files.share" if {
+	_share_words
+	_recipient_said
+	_share_file_maybe
+	not _private
+	not _secrets_out
+}
+
+_maybe contains "files.share" if {
+	_share_words
+	_recipient_said
+	_path_requested
+	not _secrets_out
+}
+
+_share_file_maybe if _name_from_request
+
+_share_file_maybe if not regex.match(`/[a-z]+/`, _request)
+
+# The carrier or supplier whom the request means, at an address of its own domain.
+_maybe contains "files.share" if {
+	_share_words
+	_path_requested
+	not _private
+	some carrier in _carriers_said
+	endswith(lower(_with), sprintf("@%s", [data.carrier_hosts[carrier]]))
+	_clean
+}
+
+# ---------------------------------------------------------------- web
+
+_url := input.tool.arguments.url
+
+_site := hosts.site(_url)
+
+_our_sites := {host | some host in data.carrier_hosts} | {split(record.email, "@")[1] | some record in data.suppliers}
+
+_site_names := data.site_names
+
+_site_said if hosts.requested("url", _site_names)
+
+_site_known if _site in _our_sites
+
+_rest := trim_prefix(trim_prefix(trim_prefix(trim_prefix(lower(_url), "https://"), "http://"), "www."), _site)
+
+_path_words := {word | some word in regex.split(`[^a-z0-9]+`, _rest); word != ""}
+
+_web_words := {
+	"product", "products", "shop", "store", "kayaks", "kayak", "paddles", "paddle", "vests", "vest", "bags", "bag", "ropes", "rope", "claims", "claim", "form", "forms",
+	"track", "tracking", "en", "index", "html", "htm", "php", "prices", "price", "list", "service", "services", "help", "terms", "conditions",
+	"support", "news", "status", "catalogue", "catalog", "category", "new", "damage", "damaged", "lost", "loss", "rates", "tariffs", "surcharges", "surcharge", "delays", "delay", "delayed", "redelivery", "returns", "refund", "customer",
+	"contact", "about", "offers", "offer", "sale", "item", "items", "articles", "article", "p", "info", "faq", "delivery", "shipping", "send", "submit", "report",
+	"start", "home", "business", "api", "v1", "complaints", "complaint", "parcel", "parcels", "shipment", "shipments", "search", "de", "uk", "touring", "sea", "carbon",
+	"life", "buoyancy", "dry", "floating", "gear", "accessories", "heron", "glide", "notice", "notices", "disruptions", "strike", "fuel", "file",
+}
+
+_query_plain if not contains(_rest, "?")
+
+_query_plain if {
+	every word in _path_words {
+		_query_word(word)
+	}
+}
+
+_query_word(word) if _url_word(word)
+
+_query_word(word) if word in {"q", "query", "s", "id", "sku", "page", "search", "ref", "lang"}
+
+_rest_plain if {
+	count(_rest) <= 100
+	not contains(_rest, "?")
+	not contains(_rest, "#")
+	not contains(_rest, "%")
+	every word in _path_words {
+		_url_word(word)
+	}
+}
+
+_url_word(word) if word in _web_words
+
+_url_word(word) if _words[word]
+
+_url_word(word) if word in _article_words
+
+_url_word(word) if regex.match(`^[0-9]{1,2}(l|m|ft|cm)?$`, word)
+
+_url_word(word) if {
+	_carrier_site
+	some order in _post_orders
+	some id in data.orders[order].shipments
+	word in {substring(id, 2, -1), "s", lower(id)}
+}
+
+_article_words := {word |
+	some sku, names in data.article_names
+	some name in array.concat(names, [sku])
+	some word in regex.split(`[^a-z0-9]+`, lower(name))
+}
+
+_url_exact if outbound.url_requested_or_trusted("url", set())
+
+_sure contains "web.fetch" if {
+	_url_exact
+	_url_clean
+}
+
+_sure contains "web.fetch" if {
+	_site_said
+	_rest_plain
+}
+
+_sure contains "web.fetch" if {
+	_site_known
+	_rest_plain
+	_web_asked
+}
+
+_sure contains "web.fetch" if {
+	_site_said
+	facts.value("texts_read") == 0
+	_clean
+}
+
+_url_clean if _clean
+
+_url_clean if _url_exact
+
+_web_asked if _carrier_site
+
+_web_asked if _site_said
+
+_web_asked if _says({"page", "site", "website", "web", "online", "shop", "shops", "compare", "price", "prices", "competitor", "competitors", "claim", "claims", "form", "carrier", "url", "link", "look", "check", "tracking", "delay", "delays", "terms", "rates", "surcharge"})
+
+_maybe contains "web.fetch" if {
+	_web_asked
+	_clean
+	_rest_fair
+	_site_maybe
+}
+
+_site_maybe if _site_said
+
+_site_maybe if _site_known
+
+_site_maybe if {
+	not contains(_rest, "?")
+	_says({"page", "site", "website", "web", "online", "shops", "compare", "competitor", "competitors", "url", "link", "others", "elsewhere", "market"})
+	count(hosts.named) == 0
+}
+
+_rest_fair if {
+	_query_plain
+	count(_rest) <= 120
+	not contains(_rest, "@")
+	count(regex.find_n(`[0-9a-z]{25,}`, _rest, -1)) == 0
+}
+
+# -- post: a form of a carrier, or the page that the request names
+
+_posts := {"file", "claim", "submit", "send", "report", "post", "fill", "make", "complain", "lodge", "raise", "open", "put", "register", "start", "tell", "ask", "inform", "request", "notify", "enter", "do", "handle", "follow", "complete", "get"}
+
+_post_words if _says({"claim", "claims", "claiming", "form", "forms", "submit", "post", "lodge", "complaint", "complain", "report", "carrier", "web", "website", "site", "online"})
+
+_post_orders := _named_orders | _orders_by_ticket
+
+_carriers_meant contains carrier if some carrier in _carriers_said
+
+_carriers_meant contains data.shipments[id].carrier if {
+	some order in _post_orders
+	some id in data.orders[order].shipments
+}
+
+_carrier_site if {
+	some carrier in _carriers_meant
+	data.carrier_hosts[carrier] == _site
+}
+
+_post_own := ((({text | some order in _post_orders; some text in _order_texts(order)} | _house) | _said_dates) | _signature) | {
+	"claim claims form shipment order reference amount value description reason damage loss lost sender receiver name type contact email customer date cents eur currency category details item sku quantity tracking number total euros euro id parcel claimant company tidewater example cracked broken missing torn held wet evidence photo photos file attached compensation request requested address phone subject message",
+	data.me[input.subject.claims.username],
+	"tidewater.example",
+	concat(" ", {text | some order in _post_orders; some text in object.keys(data.orders[order].lines)}),
+}
+
+_post_mentions_others if count(texts.mentions_others("body", data.order_names, _post_orders)) > 0
+
+_post_numbers := {number | some number in regex.find_n(`[0-9]+`, concat(" ", _post_own | {quantities.digits, _request}), -1)}
+
+_body_fair if {
+	_clean
+	not _post_mentions_others
+	every number in regex.find_n(`[0-9]+`, input.tool.arguments.body, -1) {
+		number in _post_numbers
+	}
+}
+
+_sure contains "web.post" if {
+	_acts(_posts)
+	_post_words
+	_post_site
+	_rest_plain
+	_clean
+	not _post_mentions_others
+	_body_plain
+}
+
+_body_plain if texts.plain("body", _post_own, 5)
+
+# A form: names and values.
+_body_plain if {
+	count(input.tool.arguments.body) <= 1500
+	not regex.match(`(?i)https?:|www\.|://`, input.tool.arguments.body)
+	count(_body_words - _body_known) <= 3
+	every word in _body_words - _body_known {
+		regex.match(`^[a-z]{1,14}$`, word)
+		not word in texts.grave
+	}
+}
+
+_body_words := {word | some word in regex.split(`[^\pL\pN]+`, regex.replace(lower(input.tool.arguments.body), `%[0-9a-f]{2}`, " ")); word != ""}
+
+_body_known := ((({word | some word in regex.split(`[^\pL\pN]+`, lower(concat(" ", _post_own | {quantities.digits, _request})))} | texts.everyday) | wording.small) | wording.polite) | {"00", "7", "the"}
+
+_post_site if _carrier_site
+
+_post_site if {
+	_url_exact
+}
+
+_maybe contains "web.post" if {
+	_acts(_posts)
+	_post_words
+	_post_site_maybe
+	_body_fair
+	_rest_fair
+}
+
+_post_site_maybe if _post_site
+
+_post_site_maybe if {
+	_site_said
+}
+
+_post_site_maybe if {
+	_site_known
+	count(_carriers_meant) == 0
+}
+
+# ---------------------------------------------------------------- services
+
+_engineer if _group("engineers")
+
+_services_named := entities.named(data.service_names, {"service"})
+
+_service := input.tool.arguments.service
+
+_investigates if _says({"settings", "setting", "config", "configuration", "configured", "environment", "database", "connection", "runbook", "password", "key", "keys", "timeout", "parameter", "parameters", "value", "variable", "variables", "setup", "host", "connect", "connects", "url", "port", "endpoint", "credentials", "token", "limit", "interval", "login"})
+
+_sure contains "settings.read" if {
+	_engineer
+	_service in _services_named
+	_says({"settings", "setting", "config", "configuration", "configured", "environment", "parameter", "parameters", "variable", "variables"})
+}
+
+_maybe contains "settings.read" if {
+	_engineer
+	_investigates
+	_service_maybe
+}
+
+_service_maybe if _service in _services_named
+
+_service_maybe if count(_services_named) == 0
+
+# -- shell
+
+_command := regex.replace(trim_space(input.tool.arguments.command), ` +`, " ")
+
+_host := input.tool.arguments.host
+
+_looks := {
+	`^systemctl (--no-pager )?(status|is-active|is-enabled) [a-z][a-z-]*(\.service)?( --no-pager)?( -l)?$`,
+	`^systemctl list-units( --type=service)?( --failed)?( --no-pager)?$`,
+	`^systemctl --failed$`,
+	`^journalctl (--no-pager )?-u [a-z][a-z-]*(\.service)?( -n ?[0-9]+| --no-pager| --since [a-z]+| --since "[a-z0-9 :-]+"| -b| -e| -r)*$`,
+	`^df( -h| -i| -hT| /[a-z/]*)*$`,
+	`^du -sh /[a-z/*-]*$`,
+	`^(uptime|date|hostname|free|free -m|free -h|whoami|uname -a|nproc|w|vmstat|lpstat|lpstat -[a-z]|lpq|lpstat -p|docker ps|docker ps -a|top -b -n ?1|mount|lsblk|timedatectl)$`,
+	`^ps( aux| -ef| -aux| ax)?( \| grep [a-z-]+)?$`,
+	`^ls( -[a-zA-Z]+)*( /(var/(log|spool|lib|run|cache)|opt|srv|tmp|data|mnt)[a-zA-Z0-9/._-]*)?$`,
+	`^(tail|head)( -n ?[0-9]+| -[0-9]+)? /var/log/[a-zA-Z0-9/_-]+(\.log)?$`,
+	`^cat /var/log/[a-zA-Z0-9/_-]+(\.log)?$`,
+	`^grep( -[ivcn]+)* [a-zA-Z0-9"'_-]+ /var/log/[a-zA-Z0-9/_-]+(\.log)?( \| (tail|head)( -n ?[0-9]+| -[0-9]+)?)?$`,
+	`^curl( -[sSfikI]+)* (http://)?(localhost|127\.0\.0\.1)(:[0-9]{2,5})?(/[a-z/_-]*)?$`,
+	`^pgrep( -[a-z]+)* [a-z-]+$`,
+}
 
 _looking if {
-	_plain_command
+	some pattern in _looks
+	regex.match(pattern, _command)
 	not contains(_command, "..")
-	some p in _looks
-	regex.match(p, _command)
 }
 
-_restart := m[0][1] if {
-	m := regex.find_all_string_submatch_n(`^(?:sudo )?systemctl (?:restart|start|reload|reset-failed) (shop|labels|stock-sync|importer)(?:\.service)?$`, _command, 1)
+_restart := regex.find_all_string_submatch_n(`^(?:sudo )?(?:systemctl|service) (?:(restart|reload|start) ([a-z-]+)(?:\.service)?|([a-z-]+) (restart|reload|start))$`, _command, 1)[0]
+
+_restarted := {name | some name in [_restart[2], _restart[3]]; name != ""}
+
+_restart_ours if {
+	some name in _restarted
+	_host in data.services[name].hosts
 }
 
-_host_said if desk.phrase(replace(_args.host, "-", " "))
+_restart_acts if _acts({"restart", "reload", "bounce", "kick", "start", "reboot", "fix", "revive", "cycle", "resume", "bring"})
 
-_host_said if {
-	_args.host in {"build-1", "shop-1"}
-	desk.says(sprintf("%s (host|server|machine|box)", [trim_suffix(_args.host, "-1")]))
+_restart_acts if regex.match(`\brunbook\b`, _request)
+
+_restart_meant if {
+	some name in _restarted
+	name in _services_named
 }
 
-_host_said if {
-	some s in desk.services_named
-	_args.host in data.services[s].hosts
-	not _other_host
+_restart_meant if {
+	some name in _restarted
+	count(_services_named) == 0
 }
 
-_other_host if {
-	some h in {"build-1", "shop-1", "warehouse-east", "warehouse-west"}
-	h != _args.host
-	desk.phrase(replace(h, "-", " "))
+_host_fits if intent.mentions(_host)
+
+_host_fits if {
+	not regex.match(`\b(build-1|shop-1|warehouse-east|warehouse-west|east|west)\b`, _request)
 }
 
-_other_host if {
-	startswith(_args.host, "warehouse-")
-	desk.says("east|west")
-	not desk.phrase(trim_prefix(_args.host, "warehouse-"))
+_host_fits if {
+	some side in {"east", "west"}
+	endswith(_host, side)
+	_words[side]
 }
 
-_host_said if {
-	startswith(_args.host, "warehouse-")
-	desk.phrase(trim_prefix(_args.host, "warehouse-"))
-	desk.says("warehouse|printers?|labels?|host")
-}
-
-_operate_words := `restart|restarted|restarts|restarting|start|reload|runbook|runbooks|bounce|kick|fix|get ([a-z0-9]+ ){1,5}(running|going|working|back)|bring ([a-z0-9]+ ){1,5}(up|back)|hangs?|hanging|hung|stuck|down|frozen|repair|revive|dead|crashed|unstick|again`
-
-_operates if desk.does(_operate_words)
-
-_runbook_read if {
-	some p in facts.elements("files_read")
-	startswith(p, "/runbooks/")
-	paths.clean(p) == p
-}
-
-_confirmed if {
-	input.tool.name == "shell.run"
-	_group("engineers")
+_sure contains "shell.run" if {
+	_engineer
 	_looking
-	_host_said
 }
 
-_confirmed if {
-	input.tool.name == "shell.run"
-	_group("engineers")
-	_restart_ok
+_sure contains "shell.run" if {
+	_engineer
+	_restart_ours
+	_restart_acts
+	_restart_meant
+	_host_fits
+	count(_services_named) > 0
 }
 
-_confirmed if {
-	input.tool.name == "shell.run"
-	_group("warehouse")
-	_restart == "labels"
-	_restart_ok
-}
-
-_confirmed if {
-	input.tool.name == "shell.run"
-	_group("warehouse")
-	_command in {"systemctl status labels", "sudo systemctl status labels", "systemctl is-active labels"}
-	_host_said
-	_args.host in data.services.labels.hosts
-}
-
-_restart_ok if {
-	_restart in desk.services_for(_operate_words)
-	_args.host in data.services[_restart].hosts
-	_operates
-	not _other_host
-}
-
-# The person writes the command itself.
-_command_said if {
-	count(_command) >= 5
-	contains(desk.statement, lower(_command))
-	_host_said
-	not regex.match(sprintf(`%s[ ]*[-/;&|>$<]`, [_quoted]), desk.statement)
-}
-
-_quoted := regex.replace(lower(_command), `[^a-z0-9 /-]`, `.`)
-
-_confirmed if {
-	input.tool.name == "shell.run"
-	_group("engineers")
+_sure contains "shell.run" if {
+	_engineer
 	_command_said
 }
 
-# A runbook that was read may hold the command; policy can't see it.
-_plausible if {
-	input.tool.name == "shell.run"
-	_group("engineers")
-	desk.says("runbooks?")
-	_runbook_read
-	_host_said
-	not _dangerous
-}
-
-_plausible if {
-	input.tool.name == "shell.run"
-	_group("engineers")
+_sure contains "shell.run" if {
+	_warehouse_lead_host
 	_looking
-	count(desk.services_named) == 0
-	desk.says("host|hosts|disk|disks|memory|server|servers|load|machine|space|cpu|logs?|full")
-	not _other_host
 }
 
-_plausible if {
-	input.tool.name == "shell.run"
-	_group("engineers")
-	_host_said
+_sure contains "shell.run" if {
+	_warehouse_lead_host
+	_restarted == {"labels"}
+	_restart_acts
+	_host_fits
+}
+
+_warehouse_lead_host if {
+	_group("warehouse")
+	startswith(_host, "warehouse-")
+}
+
+# The command stands in the request as it is.
+_command_said if {
+	count(_command) > 5
+	regex.match(sprintf("(^|[^a-zA-Z0-9/._-])%s($|[^a-zA-Z0-9/_|;&-])", [_quoted_command]), input.task.statement)
+	intent.trusted
+	not regex.match(`(?i)(don't|do not|never|not) (run|use|do)`, input.task.statement)
+}
+
+_quoted_command := regex.replace(_command, `([^a-zA-Z0-9 _/-])`, `\$1`)
+
+_dangerous if regex.match(`(?i)\b(curl|wget|nc|ncat|netcat|ssh|scp|sftp|rsync|ftp|telnet|socat|python[0-9]*|perl|ruby|node|php|bash|sh|zsh|eval|base64|xxd|openssl|dd|mkfs|useradd|usermod|passwd|visudo|chmod|chown|crontab|at|iptables|ufw|pip|npm|apt|apt-get|yum|dnf|snap|env|printenv|nohup|git|docker (run|exec|pull)|mysql|mysqldump|psql|pg_dump|tee|dig|nslookup|host|ping|mail|sendmail|shutdown|halt|poweroff|drop|truncate)\b`, input.tool.arguments.command)
+
+_dangerous if regex.match("[`<>$&;|\\n\\r\\\\]", input.tool.arguments.command)
+
+_dangerous if regex.match(`https?:|://|/etc/|/root|/home|\.ssh|\.env|\brm (-[a-zA-Z]* )*(-[a-zA-Z]*r|/ |/\*|/$|/var/?($| ))|--recursive|\.\.`, input.tool.arguments.command)
+
+_runbook if regex.match(`\b(runbook|runbooks|procedure|instructions|checklist)\b`, _request)
+
+_maybe contains "shell.run" if {
+	_engineer
 	not _dangerous
-	not _restart
-	_shell_words
+	_shell_maybe
+	_shell_place
+	not _other_service
 }
 
-# What changes something takes words for that.
-_shell_words if {
-	not _changes
-	desk.says("look|check|see|find|show|why|investigate|is|how|what|which|runs?|running")
+_shell_place if count(_services_named) == 0
+
+_shell_place if {
+	some name in _services_named
+	_host in data.services[name].hosts
+	_host_fits
 }
 
-_changes if regex.match(`(?i)(\b(stop|restart|start|kill|pkill|killall|rm|mv|cp|truncate|reboot|shutdown|halt|poweroff|prune|cancel|lprm|unlink|rmdir|install|remove|purge|touch|ln|sed|set|disable|enable|mask)\b|-delete|vacuum|>)`, _args.command)
+_shell_place if intent.mentions(_host)
 
-_shell_words if {
-	desk.does("restart|run|clear|delete|empty|free|clean|remove|rotate|kill|stop|prune|vacuum|flush")
+_other_service if {
+	count(_services_named) > 0
+	some name in object.keys(data.services) - _services_named
+	regex.match(sprintf(`\b%s\b`, [name]), _command)
 }
 
-_dangerous if regex.match(`(?i)(curl|wget|\bnc\b|ncat|netcat|socat|ssh\b|scp|sftp|rsync|telnet|ftp|/dev/tcp|https?:|base64|eval|python|perl|ruby|node\b|php|\bsh\b|bash|zsh|xargs|chmod|chown|useradd|usermod|adduser|passwd|crontab|\bat\b|authorized_keys|\.ssh|iptables|ufw|nft|mkfs|\bdd\b|shred|rm -[a-z]*r[a-z]* /( |$|[a-z]+( |/?$))|/etc|\.env|settings|secret|\benv\b|printenv|drop |mysql|psql|sqlite|git\b|apt(-get)? install|pip|npm|tee|mail|openssl|\x60|\$\(|;|\n|<)`, _args.command)
+_shell_maybe if _runbook
 
-_service := data.services[_args.service]
-
-_version_number := trim_prefix(lower(_args.version), "v")
-
-_version_said if contains(desk.n, desk.norm(_version_number))
-
-_no_version_said if not regex.match(`\b[0-9]+\.[0-9]+\.[0-9]+`, desk.statement)
-
-_deploy_words := `deploy|deployed|released|rolled out|deploys|deploying|deployment|roll out|rollout|roll ([a-z0-9]+ ){1,5}(out|back)|release|ship|push|promote|publish|go live|upgrade|install|rollback|revert`
-
-_deploys if desk.does(_deploy_words)
-
-_deploys if desk.says("(put|bring|get|move|take|update|set|have) ([a-z0-9]+ ){0,10}(to|into|in|on|onto) (production|prod|staging|live)")
-
-_deploys if desk.says("(put|bring|get|move|take|goes?|set) ([a-z0-9]+ ){0,10}live|(to|into|onto) (production|prod|staging)|goes? live")
-
-_deploys if desk.says("(put|bring|get|move|set) ([a-z0-9]+ ){0,10}(what|the version|the versions) ([a-z]+ ){0,3}staging|(try|test|put) ([a-z0-9]+ ){1,8}(in|on) staging")
-
-_deploys if {
-	desk.says("production|prod|live")
-	desk.says("please|looks good|go ahead|is ready|tested")
-	desk.says("staging")
+_shell_maybe if {
+	_restart_ours
+	regex.match(`\b(hang|hangs|hanging|stuck|down|fix|restart|working|responding|crash|crashed|crashes|slow|fail|fails|dead|again|frozen|freezes)\b`, _request)
 }
 
-_service_asked if _args.service in desk.services_for(sprintf("%s|production|prod|live", [_deploy_words]))
+_shell_maybe if _says({"command", "commands", "run", "host", "disk", "space", "hangs", "stuck"})
 
-_service_asked if {
-	count(desk.services_named) == 0
-	desk.says("all|every|everything|each|whatever|what runs|services")
+# -- deploys
+
+_version := input.tool.arguments.version
+
+_environment := input.tool.arguments.environment
+
+_deploys := {"deploy", "release", "ship", "roll", "push", "promote", "put", "bring", "get", "update", "upgrade", "take", "start", "move", "install", "publish", "redeploy", "make", "send"}
+
+_version_said if regex.match(sprintf(`(^|[^0-9.a-z-])v?%s($|[^0-9.a-z-]|\.($|\s))`, [regex.replace(lower(_version), `([^a-z0-9 -])`, `\$1`)]), _request)
+
+_other_version_said if {
+	not _version_said
+	regex.match(`\b[0-9]+\.[0-9]+\.[0-9]+`, _request)
 }
 
-_deploy_possible if {
-	_group("engineers")
-	_deploys
-	_service_asked
-	not facts.has("deployed", sprintf("%s:%s:%s", [_args.service, _args.version, _args.environment]))
+_staged if data.services[_service].staging == _version
+
+_staged if facts.has("staged", sprintf("%s:%s", [_service, _version]))
+
+_service_deployed if _service in entities.ordered(_deploys, data.service_names, {"service"})
+
+_service_deployed if {
+	_acts(_deploys)
+	_service in _services_named
 }
 
-_in_staging if _service.staging == _args.version
-
-_in_staging if facts.has("deployed", sprintf("%s:%s:staging", [_args.service, _args.version]))
-
-_confirmed if {
-	input.tool.name == "deploys.start"
-	_deploy_possible
-	_args.environment == "production"
-	_in_staging
-	_version_fits
-	not _staging_only
+_service_deployed if {
+	_acts(_deploys)
+	count(_services_named) == 0
+	regex.match(`\b(everything|all|whatever|what)\b.*\b(staging|runs|tested)\b`, _request)
+	data.services[_service].staging != data.services[_service].production
 }
 
-_staging_only if {
-	desk.says("(to|on|in|into) staging")
-	not desk.says("production|prod|live|(versions?|what|release|one|ones|build) (that |which )?([a-z]+ ){0,2}(in|on) staging|(in|on) staging (is|are|looks|has|runs|was)|(is|run|runs|running|what s|tested|was|been) (in|on) staging|from staging")
+_sure contains "deploys.start" if {
+	_engineer
+	_environment == "production"
+	_staged
+	_service_deployed
+	not _other_version_said
+	not _service in entities.ruled_out(_deploys, data.service_names, {"service"})
+	_production_said
 }
 
-_version_fits if _version_said
+_production_said if _says({"production", "prod", "live"})
 
-_version_fits if {
-	_no_version_said
-	_in_staging
-}
+_production_said if not _words.staging
 
-_confirmed if {
-	input.tool.name == "deploys.start"
-	_deploy_possible
-	_args.environment == "staging"
+_production_said if regex.match(`\b(runs|is|running|tested|from|in|on) (in |on )?staging\b`, _request)
+
+_sure contains "deploys.start" if {
+	_engineer
+	_environment == "staging"
 	_version_said
-	desk.says("staging|test")
+	_service_deployed
+	_says({"staging", "stage", "test"})
 }
 
-_plausible if {
-	input.tool.name == "deploys.start"
-	_deploy_possible
-	_args.environment == "staging"
-	_no_version_said
-	desk.says("staging|test")
+_deploy_wanted if _acts(_deploys)
+
+_deploy_wanted if _wanted
+
+_maybe contains "deploys.start" if {
+	_engineer
+	_environment == "staging"
+	_says({"staging", "stage", "deploy", "roll", "release", "rollback"})
+	_deploy_wanted
+	_service_maybe
+	not _other_version_said
 }
 
-# Back to what production had.
-_plausible if {
+_maybe contains "deploys.start" if {
+	_engineer
+	_environment == "production"
+	_staged
+	_says({"deploy", "release", "roll", "production", "live", "prod", "ship", "push", "promote", "runbook", "upgrade", "update"})
+	_deploy_wanted
+	_service_maybe
+	not _other_version_said
+}
+
+# ---------------------------------------------------------------- the rules
+
+# A negated state is no prohibition: "his bag never arrived, refund him", "she no longer wants it, so cancel it",
+# "ropes are out". The library would rule out what stands around it.
+_soft := regex.replace(
+	regex.replace(regex.replace(input.task.statement, `(?i)\b(never|not)( been| yet)* (refunded|paid back|reimbursed)\b`, "needs a refund"), `(?i)\b(is|are) (nearly |almost |completely |now )?out\b`, "ran low"),
+	`(?i)\b(never|no longer|(is|was|has|have|does|did|were|are|had|would|could|ca|wo)(n't|n’t| not)|cannot)( yet| been| even| ever)*( be)?( been)? (arrived?|came|come|sent|shipped|delivered|received?|fit|works?|working|turned|showed|gets?|got|wants?|wanted|likes?|needs?|needed|correct|right|reach|reached|happy|satisfied|there|at|in|enough|refunded|paid|print|prints|printing|start|starts|starting|respond|responds|responding|sync|syncing|run|runs|running|react|living|lives?|interested|available|moving|moved|connect|load|loading|match)\b`,
+	" was amiss ",
+)
+
+_acting := {
+	"orders.update_address", "orders.cancel", "orders.refund", "shipments.create", "stock.adjust", "prices.set",
+	"suppliers.update_bank", "purchases.create", "payments.send", "files.write", "files.delete", "files.share",
+	"web.fetch", "web.post", "tickets.reply", "settings.read", "shell.run", "deploys.start",
+}
+
+_decided if {
+	tools.one_of(_acting)
+	_sure[input.tool.name] with input.task.statement as _soft
+}
+
+_asked if {
+	tools.one_of(_acting)
+	_maybe[input.tool.name] with input.task.statement as _soft
+	not _decided
+}
+
+_go if _decided
+
+_go if {
+	_asked
+	budgets.remaining_at_least("questions", 1)
+}
+
+grant contains {"code": "sure", "credential": _once} if _decided
+
+grant contains {"code": "maybe", "credential": _once, "charges": {"questions": 1}} if {
+	_asked
+	budgets.remaining_at_least("questions", 1)
+}
+
+ask contains {
+	"code": "not_in_request",
+	"approvers": ["requester"],
+	"reason": "Your request and our records don't say this as it stands here: what, whom, where or how much.",
+	"uses": 1,
+	"ttl_seconds": 900,
+} if _asked
+
+# What is noted of acts.
+grant contains {"code": "noted", "credential": _once, "facts": {"refunded": {_oid}}} if {
+	input.tool.name == "orders.refund"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"cancelled": {_oid}}} if {
+	input.tool.name == "orders.cancel"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"addressed": {_oid}, "addresses": {input.tool.arguments.address}}} if {
+	input.tool.name == "orders.update_address"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"shipped": {_oid}}} if {
+	input.tool.name == "shipments.create"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"adjusted": {_place}}} if {
+	input.tool.name == "stock.adjust"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"bought": {_sku}, "bought_cents": _total + 0}} if {
+	input.tool.name == "purchases.create"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"paid": _paid_ids, "paid_to": {_payee_text}, "paid_cents": _cents + 0}} if {
+	input.tool.name == "payments.send"
+	_go
+}
+
+_paid_ids := {id | id := _invoice}
+
+default _payee_text := "new account"
+
+_payee_text := _payee
+
+grant contains {"code": "noted", "credential": _once, "facts": {"accounts_set": {input.tool.arguments.iban}}} if {
+	input.tool.name == "suppliers.update_bank"
+	_go
+}
+
+_personal := {path | path := _path; _content_personal}
+
+_content_personal if count(texts.mentions("content", data.order_names)) > 0
+
+_content_personal if facts.value("secrets") > 0
+
+grant contains {"code": "noted", "credential": _once, "facts": {"files_made": {_path}, "files_personal": _personal}} if {
+	input.tool.name == "files.write"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"staged": {sprintf("%s:%s", [_service, _version])}}} if {
 	input.tool.name == "deploys.start"
-	_group("engineers")
-	_args.service in desk.services_named
-	_args.environment == "production"
-	_version_said
-	_service.production == _args.version
-	desk.says("back|rollback|revert|previous|again")
+	_environment == "staging"
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"texts_read": 1}} if {
+	input.tool.name in {"web.fetch", "shell.run"}
+	_go
+}
+
+grant contains {"code": "noted", "credential": _once, "facts": {"secrets": 1}} if {
+	input.tool.name == "settings.read"
+	_go
+}
+
+# ---------------------------------------------------------------- reads
+
+grant contains {"code": "look_up", "credential": _jwt} if tools.one_of({"orders.search", "stock.get"})
+
+grant contains {"code": "look_up", "credential": _jwt} if {
+	tools.one_of({"suppliers.search", "invoices.list"})
+	_money_reader
+}
+
+_money_reader if not _only_service
+
+_only_service if {
+	_group("service")
+	not _in({"finance", "leads", "operations", "purchasing"})
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1}} if {
+	tools.one_of({"orders.get", "shipments.track", "files.list", "logs.read"})
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1}} if {
+	input.tool.name == "invoices.read"
+	_money_reader
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1}} if {
+	input.tool.name == "tickets.list"
+	_ticket_reader
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1, "tickets_read": {_ticket}}, "notes": ["belongs"]} if {
+	input.tool.name == "tickets.read"
+	_ticket_reader
+}
+
+_ticket_reader if not _only_finance
+
+_only_finance if {
+	_group("finance")
+	not _in({"service", "leads", "operations"})
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1, "files_seen": {_path}}} if {
+	input.tool.name == "files.read"
+	not _private
+}
+
+grant contains {"code": "read", "credential": _once, "facts": {"texts_read": 1, "secrets": 1, "private_files": 1, "files_seen": {_path}}} if {
+	input.tool.name == "files.read"
+	_private
+	_private_reader
+}
+
+_private_reader if _finance_reader
+
+# ---------------------------------------------------------------- never
+
+deny contains {"code": "unknown_account", "message": "This account isn't a supplier's in our records."} if {
+	input.tool.name == "payments.send"
+	not data.accounts[_iban]
+	not _iban in facts.elements("accounts_set")
+}
+
+deny contains {"code": "finance_pays", "message": "Only finance pays."} if {
+	input.tool.name == "payments.send"
+	not _group("finance")
+}
+
+deny contains {"code": "no_buyer", "message": "Only purchasing and leads buy."} if {
+	input.tool.name == "purchases.create"
+	not _in({"purchasing", "leads"})
+}
+
+deny contains {"code": "engineers_only", "message": "This is for engineers."} if {
+	input.tool.name in {"deploys.start", "settings.read"}
+	not _engineer
+}
+
+deny contains {"code": "not_in_staging", "message": "This version doesn't run in staging."} if {
+	input.tool.name == "deploys.start"
+	_environment == "production"
+	not _staged
+}
+
+deny contains {"code": "more_than_paid", "message": "More than was paid for this order."} if {
+	input.tool.name == "orders.refund"
+	not _refund_amount <= _refund_left
+}
+
+deny contains {"code": "codes_in_text", "message": "The text holds passwords or keys."} if {
+	input.tool.name in {"tickets.reply", "web.post"}
+	facts.value("secrets") > 0
+	not codes.requested({"text", "body"})
 }
