@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from tabard_sidecar.credentials import Issuers
 from tabard_sidecar.errors import Refused
@@ -23,6 +23,10 @@ MOST_ISSUE_SECONDS = 60.0
 """How long an issuer may take. It bounds its own time; this is for one that fails to."""
 
 
+Standing = Callable[[VerifiedCall], Awaitable[None]]
+"""Checks with the state store that nothing was ended or revoked that a call depends on; raises Refused or NoDecision."""
+
+
 class PendingCredential:
     """A credential that may be computed before it is issued, if its issuer only computes.
 
@@ -30,8 +34,11 @@ class PendingCredential:
     credential leaves this object by :meth:`issue` only: after the reservation was made.
     """
 
-    def __init__(self, issuers: Issuers, request: CredentialRequest) -> None:
+    def __init__(
+        self, issuers: Issuers, request: CredentialRequest, standing: Callable[[], Awaitable[None]]
+    ) -> None:
         self.request = request
+        self._standing = standing
         self._issuer = issuers.get(request.kind)
         self._computed: IssuedCredential | None = None
 
@@ -50,7 +57,7 @@ class PendingCredential:
 
         Raises:
             NoDecision: the intent can't be recorded, or the issuer's backend or key can't be reached.
-            Refused: the credential can't be encoded or is too large.
+            Refused: the credential can't be encoded or is too large; its task was ended or revoked meanwhile.
         """
         computed = self._computed
         if computed is None:
@@ -64,7 +71,11 @@ class PendingCredential:
         with observer.stage("issue"):
             issuance = RunningIssuance(self._issuer, self.request)
             recorder.taken.issuing(issuance)
-            return await issuance.issued()
+            issued = await issuance.issued()
+            # The issuer hears of what is revoked from its start on. What was revoked before that, or is acknowledged by
+            # another sidecar, stands in the store.
+            await self._standing()
+            return issued
 
 
 class RunningIssuance:
@@ -100,10 +111,12 @@ class CredentialIssuance:
     Args:
         issuers: one per credential kind.
         clock: time in seconds since the epoch.
+        standing: asked right before the answer, if another system issued the credential.
     """
 
-    def __init__(self, issuers: Issuers, clock: Clock) -> None:
+    def __init__(self, issuers: Issuers, clock: Clock, standing: Standing) -> None:
         self._issuers = issuers
+        self._standing = standing
         self._clock = clock
 
     def prepare(  # noqa: PLR0913, PLR0917 - one argument per part of a credential request
@@ -145,4 +158,5 @@ class CredentialIssuance:
                 call=call.tool,
                 labels=labels,
             ),
+            lambda: self._standing(call),
         )

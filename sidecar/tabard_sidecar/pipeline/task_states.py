@@ -8,6 +8,7 @@ from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import IndexedGrant, check_expiry
 from tabard_sidecar.interfaces import Clock, Revocations
 from tabard_sidecar.model import Agent
+from tabard_sidecar.pipeline.requests import VerifiedCall
 from tabard_sidecar.pipeline.store_epoch import StoreEpoch
 from tabard_sidecar.pipeline.task_state_cache import TaskStateCache
 from tabard_sidecar.state import HISTORY_CALLS, StateStore, TaskState
@@ -49,6 +50,16 @@ class TaskStates:
                 know the task or has lost acknowledged writes.
             NoDecision: the state store is out of reach.
         """
+        found = await self._known(grant, with_calls=with_calls)
+        await self.check_alive(agent, grant, found)
+        return found
+
+    async def check_call(self, call: VerifiedCall) -> None:
+        """Check that nothing was ended or revoked since a call was allowed; see :meth:`look_up`."""
+        found = await self._known(call.grant, with_calls=False)
+        await self._revocations.check(call.agent, call.grant, newest=found.revocations, now=self._clock())
+
+    async def _known(self, grant: IndexedGrant, *, with_calls: bool) -> TaskState:
         before = self._epoch.highest
         found = await self._state.look_up(grant.chain, calls=HISTORY_CALLS if with_calls else 0)
         await self._epoch.check(found.epoch, before=before)
@@ -60,7 +71,6 @@ class TaskStates:
                 f"the zone's state store doesn't know task {grant.task.id}: it was emptied or replaced since"
             )
             raise Refused("task_unknown", message)
-        await self.check_alive(agent, grant, found)
         return found
 
     async def standing(

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.revocation.unended import unknown_sources
 from tabard_sidecar.util.garbage import give_back
 
 if TYPE_CHECKING:
@@ -41,18 +42,23 @@ async def housekeeping(parts: Parts) -> None:
 
 
 async def _end_leases(parts: Parts) -> None:
-    """End what other systems issued and a revocation ends, if its sidecar didn't."""
-    if parts.ending is None:
-        return
-    component = parts.health.component("leases")
+    """End what other systems issued and a revocation ends, if its sidecar didn't; health tells what can't be ended."""
+    problems: list[str] = []
     try:
-        await parts.ending.sweep()
+        if parts.ending is not None:
+            await parts.ending.sweep()
     except NoDecision:
-        pass  # health has it from the store
+        return  # health has it from the store
     except Exception as error:  # noqa: BLE001 - told by health, and tried again
-        component.degraded(str(error))
+        problems.append(str(error))
+    try:
+        problems += await unknown_sources(parts.state, parts.settings.vault, now=parts.clock())
+    except NoDecision:
+        return
+    if problems:
+        parts.health.component("leases").degraded("; ".join(problems))
     else:
-        component.ok()
+        parts.health.component("leases").ok()
 
 
 async def expire(parts: Parts) -> None:

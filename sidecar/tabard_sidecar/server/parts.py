@@ -245,7 +245,7 @@ class Parts:
             policy=self.policy,
             reservations=Reservations(self.state, self.task_cache, self.epoch, clock),
             issuers=issuers,
-            issuance=CredentialIssuance(issuers, clock),
+            issuance=CredentialIssuance(issuers, clock, self.task_states.check_call),
             state=self.state,
             observer=observer,
             clock=clock,

@@ -14,6 +14,7 @@ import tabard
 from tabard_sidecar.credentials.vault.conf import VaultConfig
 from tabard_sidecar.credentials.vault.faults import unavailable
 from tabard_sidecar.credentials.vault.server import VaultServer
+from tabard_sidecar.pipeline.recorder import DecisionRecorder
 
 from testbed.world import ISSUER, PERSON, spiffe_id
 from tests.integration.vault.test_issuing import POLICY, section
@@ -292,6 +293,33 @@ async def test_another_vault_of_the_same_name_doesnt_count_a_login_as_ended(zone
         assert mine.credential_id in await noted(zone)
         monkeypatch.setattr(right, "revoke", revoke)
         await refused(postgres, mine)
+
+
+async def test_a_revocation_just_before_the_vault_is_asked_lets_no_login_be_given(
+    zone, postgres, monkeypatch
+):
+    """Between the record of the intent and the request to the vault, and at another sidecar."""
+    intend, reached, revoked = DecisionRecorder.intend, asyncio.Event(), asyncio.Event()
+
+    async def slow(self, request):
+        await intend(self, request)
+        reached.set()
+        await revoked.wait()
+
+    before = postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'")
+    task = await zone.start_task()
+    monkeypatch.setattr(DecisionRecorder, "intend", slow)
+    asked = asyncio.create_task(login(task))
+    await reached.wait()
+    async with operators(zone.operator("triage")) as elsewhere:
+        await elsewhere.revoke(task_id=task.info.task_id)
+    revoked.set()
+    with pytest.raises(tabard.Denied) as caught:
+        await asked
+    assert caught.value.code == "task_ended"
+    await eventually(
+        lambda: postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'") <= before
+    )
 
 
 async def test_what_was_acknowledged_as_ended_is_ended_before_the_process(zone, postgres):

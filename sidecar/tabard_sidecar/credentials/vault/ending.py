@@ -76,7 +76,7 @@ class LeaseEnding:
         """End what is revoked and still noted: of a sidecar that was killed, or noted just after the revocation.
 
         Raises:
-            NotEndedError: something couldn't be ended, or belongs to a vault that isn't configured here.
+            NotEndedError: something couldn't be ended.
             NoDecision: the state store is unavailable.
         """
         problems: list[str] = []

@@ -42,6 +42,10 @@ class VaultFault(Exception):
         self.nothing_done = nothing_done
         self.status = status
 
+    def again(self) -> VaultFault:
+        """Return the same fault for another request; :func:`during` changes the message of each."""
+        return VaultFault(self.code, self.message, nothing_done=self.nothing_done, status=self.status)
+
     @property
     def answered(self) -> bool:
         """True if it is certain that the vault doesn't work at the request any more.

@@ -96,14 +96,14 @@ class Login:
         if self._failed is not None and now < self._failed[0]:
             if usable and token is not None:
                 return token.secret
-            raise self._failed[1]
+            raise self._failed[1].again()
         try:
             fresh = self._renewed(token) if usable and token is not None else None
             if fresh is None:
                 fresh = login_token(self._answer())
                 self._full_seconds = fresh.seconds
         except VaultFault as fault:
-            self._failed = (now + _PAUSE_SECONDS, fault)
+            self._failed = (now + _PAUSE_SECONDS, fault.again())
             if usable and token is not None:
                 return token.secret
             raise

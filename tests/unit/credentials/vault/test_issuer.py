@@ -537,6 +537,13 @@ async def test_start_tells_a_refused_login_and_tries_it_again(world, monkeypatch
     assert world.problems[2] == ""
 
 
+async def test_a_refused_login_is_told_once_in_each_message(world):
+    """Calls share a failure for a second."""
+    world.vault.answers[LOGIN] = FORBIDDEN
+    for _ in range(3):
+        assert (await world.fault(world.request())).message.count("logging in") == 1
+
+
 async def test_close_waits_for_no_login(world):
     world.vault.answers[LOGIN] = FORBIDDEN
     world.issuer.start()
