@@ -160,6 +160,8 @@ def _settings(folder: Path, vault: VaultServer) -> Mapping[str, object]:
         "auth": {"method": "jwt", "role": "tabard", "token_file": str(folder / "token")},
         "max_connections": MAX_CONNECTIONS,
         "timeout_seconds": 30,
+        "max_live_per_holder": 100_000,
+        "max_live_per_task": 100_000,
         "roles": {"held": orders, "fresh": orders | {"reuse": False}},
     }
     # A copy without shared parts, which would become anchors.

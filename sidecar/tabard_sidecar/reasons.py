@@ -108,6 +108,7 @@ ReasonCode = Literal[
     # Credentials
     "credential_kind_unavailable",
     "credential_role_unknown",
+    "credentials_exceeded",
     "edge_required",
     "exchange_target_unknown",
     "exchange_denied",

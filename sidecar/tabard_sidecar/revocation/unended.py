@@ -1,4 +1,4 @@
-"""Finds credentials that nobody can end: revoked, and of a vault that the configuration doesn't name."""
+"""Finds credentials that no sidecar can end: revoked, and of a vault that the configuration doesn't name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 async def unknown_sources(journal: LeaseJournal, configured: Collection[str], *, now: float) -> list[str]:
     """Return a message for each vault that isn't configured here and has revoked credentials that still last.
 
-    A sidecar with that vault ends its credentials within seconds, so nobody did.
+    A sidecar with that vault ends its credentials within seconds, so none did.
 
     Raises:
         NoDecision: the state store is unavailable.

@@ -137,7 +137,7 @@ async def test_leases_of_killed_sidecars_are_swept_whatever_comes_of_it(parts, m
 async def test_revoked_leases_of_a_vault_that_no_section_names_are_told(
     parts, monkeypatch, caplog, source, told
 ):
-    """A renamed section leaves them to nobody."""
+    """After a section was renamed no sidecar can end them."""
     monkeypatch.setattr(housekeeping, "_SECONDS", 0.01)
     made = lease(source=source, task_started_at=NOW - 90, created_at=NOW - 60, expires_at=NOW + 600)
     await parts.state.add_lease(made)

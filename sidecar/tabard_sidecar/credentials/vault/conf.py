@@ -200,6 +200,19 @@ class VaultConfig(BaseModel):
         le=256,
         description="Most connections at once. A quarter of them is kept for ending credentials.",
     )
+    max_live_per_holder: int = Field(
+        default=64,
+        ge=1,
+        le=100_000,
+        description="Most credentials of this vault that last at once for one holder of a task, in this sidecar. A call for "
+        "one more is denied before the vault is asked; a revocation has to end each of them.",
+    )
+    max_live_per_task: int = Field(
+        default=1024,
+        ge=1,
+        le=100_000,
+        description="The same for a whole task, with all its holders.",
+    )
     roles: dict[Annotated[str, Field(min_length=1, max_length=256)], VaultRoleConfig] = Field(
         default={}, description="Roles by name, as policies write them in `credential.role`."
     )

@@ -113,6 +113,7 @@ class VaultIssuer:
         role = self._role(request)
         now = self._clock()
         live = LiveCredential(request, role.server.name, self._targets(request), now + _MOST_SECONDS)
+        self.live.check_room(role.server.name, role.server.config, request, now=now)
         self.live.begin(live, now=now)
         try:
             async with role.server.turn(request) as turn:

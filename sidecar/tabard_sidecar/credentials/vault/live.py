@@ -14,6 +14,7 @@ from tabard_sidecar.state.leases import Lease
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tabard_sidecar.credentials.vault.conf import VaultConfig
     from tabard_sidecar.credentials.vault.replies import Token
     from tabard_sidecar.model import CredentialRequest, IssuedCredential
     from tabard_sidecar.reasons import ReasonCode
@@ -102,6 +103,25 @@ class LiveCredentials:
             }
             self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._by_id))
         self._by_id[live.request.credential_id] = live
+
+    def check_room(self, vault: str, config: VaultConfig, request: CredentialRequest, *, now: float) -> None:
+        """Check that not so many credentials of a vault last that a revocation would take long to end them.
+
+        Raises:
+            Refused: the request's holder, or the task, has as many as it may have.
+        """
+        grant = request.grant
+        of_task = [
+            live.request.grant.holder_id
+            for live in self._by_id.values()
+            if live.ends_at > now and live.vault == vault and live.request.grant.root_id == grant.root_id
+        ]
+        for number, most, key in (
+            (of_task.count(grant.holder_id), config.max_live_per_holder, "max_live_per_holder"),
+            (len(of_task), config.max_live_per_task, "max_live_per_task"),
+        ):
+            if number >= most:
+                raise Refused("credentials_exceeded", f"{number} last already (vault.{vault}.{key})")
 
     def get(self, credential_id: str) -> LiveCredential | None:
         """Return a credential; ``None`` if it isn't known."""

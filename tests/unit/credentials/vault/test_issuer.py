@@ -44,7 +44,13 @@ class World:
 
     def __init__(self, vault, store, secret_id, **changes):
         approle = {"method": "approle", "role_id": "r", "secret_id_file": secret_id}
-        config = {"address": vault.address, "auth": approle, "timeout_seconds": 3, "roles": ROLES} | changes
+        config = {
+            "address": vault.address,
+            "auth": approle,
+            "timeout_seconds": 3,
+            "roles": ROLES,
+            "max_live_per_holder": 1000,
+        } | changes
         self.vault, self.store, self.problems = vault, store, []
         self.offset = 0.0
         self.issuer = build_vaults(
@@ -488,6 +494,31 @@ async def test_two_hundred_at_once_share_a_bounded_number_of_connections(vault, 
     assert vault.paths().count(RENEW) == 200
     assert vault.most <= 8
     assert len(await world.leases()) == 100  # a page
+
+
+@pytest.mark.parametrize("key", ["max_live_per_holder", "max_live_per_task"])
+async def test_one_more_than_may_last_at_once_is_refused_before_the_vault_is_asked(
+    vault, store, secret_id, key
+):
+    """However many ask at once. What ended, or ends by itself, makes room; another task has its own."""
+    world = World(vault, store, secret_id, **{"max_live_per_holder": 9, key: 3})
+    requests = [world.request("orders-once") for _ in range(8)]
+    results = await asyncio.gather(*map(world.given, requests), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, Refused)]
+    assert [result.code for result in refused] == ["credentials_exceeded"] * 5
+    assert all(key in result.message for result in refused)
+    assert vault.paths().count(CREATE) == 3
+    for request in requests:
+        if world.issuer.live.get(request.credential_id):
+            await world.issuer.withdraw(request)
+            break
+    await world.given(world.request("orders-once"))
+    await world.fault(world.request("orders-once"))
+    other = grant_of(HOP)
+    await world.given(world.request("orders-once", grant=replace(other, root_id="other", expires_at=2e9)))
+    world.offset = 301
+    await world.given(world.request("orders-once"))
+    await world.issuer.close()
 
 
 async def test_a_hanging_engine_leaves_room_to_end_credentials(vault, store, secret_id):
