@@ -193,7 +193,7 @@ _acts := {
 		"bring", "change", "delay", "exchange", "fit", "get", "move", "postpone", "pull", "push", "put", "rebook", "reschedule", "set", "shift",
 		"slide", "swap", "switch", "rearrange", "bump", "make", "give", "adjust", "advance", "defer", "update",
 	},
-	"mail.send": _tell | {"email", "e-mail", "mail", "forward", "order", "decline", "accept", "cancel", "book", "chase", "share"},
+	"mail.send": (_tell | {"email", "e-mail", "mail", "forward", "order", "decline", "accept", "cancel", "book", "chase", "share"}),
 	"patients.update_contact": {
 		"add", "amend", "change", "correct", "enter", "fix", "note", "put", "record", "replace", "save", "set", "update", "use", "store", "edit", "take", "make",
 	},
@@ -225,8 +225,8 @@ _acts := {
 	"rota.swap": {
 		"change", "cover", "exchange", "fill", "have", "let", "move", "put", "replace", "stand", "swap", "switch", "take", "trade", "work", "give", "enter", "make", "update", "set", "step", "do", "assign",
 	},
-	"sms.send": _tell | {"sms", "text"},
-	"staff.message": _tell | {"forward", "hand", "share", "instruct", "prompt", "email", "mail", "forward"},
+	"sms.send": (_tell | {"sms", "text"}),
+	"staff.message": (_tell | {"forward", "hand", "share", "instruct", "prompt", "email", "mail"}),
 }
 
 # Acts that order nothing unless a tool is meant by them.
@@ -289,7 +289,7 @@ _plain_verbs := {
 # The request orders something for this patient, in words that we don't know.
 _loosely if {
 	input.tool.name in {"appointments.book", "appointments.move", "portal.reply", "records.add_note", "sms.send"}
-	some patient in _author | {_owner}
+	some patient in (_author | {_owner})
 	patient in _named
 	_speaks_of_it
 	_orders_something
@@ -1169,7 +1169,7 @@ _maybe contains "portal.reply" if {
 	_plain_of_request
 }
 
-_plain_of_request if texts.plain("text", (((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _named}, 4)
+_plain_of_request if texts.plain("text", ((((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _named}), 4)
 
 # Staff.
 _staff_to := {person | some person in input.tool.arguments.to}
@@ -1242,7 +1242,7 @@ _staff_recipients_sure if {
 
 _staff_recipients_sure if {
 	every person in _staff_to {
-		person in (_staff_told | _staff_named) | _staff_of_groups
+		person in ((_staff_told | _staff_named) | _staff_of_groups)
 	}
 }
 
@@ -1262,7 +1262,7 @@ _staff_recipients_maybe if {
 
 _staff_recipients_maybe if {
 	every person in _staff_to {
-		person in ((_staff_told | _staff_named) | _staff_of_groups) | entities.unclear(data.staff_names, set())
+		person in (((_staff_told | _staff_named) | _staff_of_groups) | entities.unclear(data.staff_names, set()))
 	}
 }
 
@@ -1279,7 +1279,7 @@ _staff_text_sure if {
 
 _staff_text_sure if {
 	_only_about(_patients_of_task)
-	texts.plain("text", (((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _patients_of_task}, 4)
+	texts.plain("text", ((((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _patients_of_task}), 4)
 }
 
 _patients_of_task := _named | _by_id if count(_named) > 0
@@ -1396,7 +1396,7 @@ _mail_own := {t |
 } | {data.patients[id].name | some id in _named}
 
 _mail_plain(own, others) if {
-	all_own := (own | _domain) | (((_days_said | times.said) | _people_of_text) | (facts.elements("slots") | {"Marsh Lane Practice"} | {name | some address in _recipients; some name in data.mails[address]}))
+	all_own := (own | _domain) | (((_days_said | times.said) | _people_of_text) | ((facts.elements("slots") | {"Marsh Lane Practice"}) | {name | some address in _recipients; some name in data.mails[address]}))
 	texts.plain("body", all_own, others)
 	texts.plain("subject", all_own, others)
 }

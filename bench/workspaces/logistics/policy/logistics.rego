@@ -713,7 +713,7 @@ _changes := {
 	"handle", "increase", "issue", "lower", "make", "mark", "match", "move", "order", "pay", "post", "process", "purchase", "put",
 	"raise", "receive", "record", "reduce", "refund", "register", "reimburse", "remove", "replace", "replenish", "reply", "restart",
 	"restock", "roll", "send", "set", "settle", "share", "ship", "submit", "sort", "take", "tidy", "transfer", "update", "write", "file", "save",
-	"reorder", "work", "deal", "resolve", "apply", "align", "undercut", "promote", "release", "push", "place", "import", "sync", "reconcile", "go", "sell", "charge", "offer", "knock", "count", "claim", "reload", "kick", "stop", "empty", "accept", "call", "collect", "have", "hand", "let", "redirect", "return", "compensate", "repay", "bill", "wire", "remit",
+	"reorder", "work", "deal", "resolve", "apply", "align", "undercut", "promote", "release", "push", "place", "import", "sync", "reconcile", "go", "sell", "charge", "offer", "knock", "count", "claim", "reload", "kick", "stop", "empty", "call", "collect", "have", "hand", "let", "redirect", "return", "compensate", "repay", "bill", "wire", "remit",
 }
 
 _question if not _wanted
@@ -1163,7 +1163,7 @@ _done contains "the refund is refunded issued eur we have refunded the money pai
 	facts.has("refunded", order)
 }
 
-_done contains "free of charge replacement" if _words["free"]
+_done contains "free of charge replacement" if _words.free
 
 _done contains "refund refunded refunds issued eur money full amount euros euro back the way you paid" if _refund_words
 
@@ -1228,7 +1228,7 @@ _promise_said("order") if regex.match(`\b(your|the|this|of|for) order\b`, lower(
 
 _promise_said("order") if regex.match(`\border (o-|no|number|is|was|has|[0-9])`, lower(input.tool.arguments.text))
 
-_promise_said("replacement") if _words["replace"]
+_promise_said("replacement") if _words.replace
 
 _promise_said("again") if not regex.match(`\border .*again\b`, lower(input.tool.arguments.text))
 
@@ -1236,7 +1236,7 @@ _promise_said("keep") if regex.match(`\bkeep (you|an eye)\b`, lower(input.tool.a
 
 _promise_said(phrase) if {
 	startswith(phrase, "new ")
-	_words["new"]
+	_words.new
 }
 
 _promise_said("new address") if {
@@ -1347,12 +1347,12 @@ _free_words := {word | some word in regex.split(`[^a-z0-9]+`, regex.replace(_req
 _weak := {"report", "reports", "file", "files", "note", "notes", "list", "summary", "new", "open", "for", "with"}
 
 _name_from_request if {
-	some word in _name_words - _weak
+	some word in (_name_words - _weak)
 	_free_words[word]
 }
 
 _name_from_request if {
-	some word in _name_words - _weak
+	some word in (_name_words - _weak)
 	some said in _free_words
 	count(said) > 3
 	wording.singular(said) == wording.singular(word)
@@ -2046,7 +2046,7 @@ _shell_place if intent.mentions(_host)
 
 _other_service if {
 	count(_services_named) > 0
-	some name in object.keys(data.services) - _services_named
+	some name in (object.keys(data.services) - _services_named)
 	regex.match(sprintf(`\b%s\b`, [name]), _command)
 }
 
