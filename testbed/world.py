@@ -229,7 +229,7 @@ class World:
             "state": {"url": f"sqlite://{self.folder}/state.db"},
             "policy": {"path": str(self.policy)},
             "audit": {"sink": "file", "path": str(sidecar.folder / "decisions.log")},
-            "insecure": {"agent_id": spiffe_id(sidecar.workload)},
+            "insecure": {"agent_id": spiffe_id(sidecar.workload)} | self._plain_http(),
         }
         if self._sources is None:
             config["catalogue"] = {"path": str(EXAMPLE / "catalogue.yaml"), "required": True}
@@ -240,6 +240,11 @@ class World:
                 section = section.setdefault(name, {})
             section[last] = value
         return config
+
+    def _plain_http(self) -> dict[str, bool]:
+        """Allow what vaults and identity providers of tests speak."""
+        others = any(key.split(".")[0] in {"vault", "exchange"} for key in self._overrides)
+        return {"allow_http": True} if others else {}
 
     async def _start(self, sidecar: Sidecar) -> None:
         """Start one sidecar as a process of its own; subclasses run it in theirs instead."""

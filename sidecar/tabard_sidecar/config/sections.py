@@ -141,7 +141,8 @@ class InsecureConfig(BaseModel):
     )
     allow_http: bool = Field(
         default=False,
-        description="Fetch issuers' and initiators' keys, and speak to vaults and token endpoints, over plain HTTP on other machines, too.",
+        description="Fetch issuers' and initiators' keys over plain HTTP on other machines, too, and speak to vaults and "
+        "token endpoints over plain HTTP at all: without it not even at a loopback address, where the agent can listen.",
     )
     audit_optional: bool = Field(
         default=False,
@@ -176,7 +177,7 @@ def insecure_switches(insecure: InsecureConfig) -> list[str]:
         ),
         "insecure.allow_http": (
             insecure.allow_http,
-            "an attacker on the network can replace an issuer's keys, and read and change what vaults and token endpoints say",
+            "who can read the network, or listens at a loopback address, gets logins and tokens and can replace keys",
         ),
         "insecure.audit_optional": (
             insecure.audit_optional,

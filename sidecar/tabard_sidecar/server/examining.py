@@ -192,15 +192,17 @@ async def _vaults(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         from tabard_sidecar.credentials.vault.examining import examine as examine_vault  # noqa: PLC0415
+        from tabard_sidecar.credentials.vault.issuer import check_address  # noqa: PLC0415
         from tabard_sidecar.credentials.vault.server import VaultServer  # noqa: PLC0415
     except ImportError as error:
         yield problem("vault", f"{error.name} isn't installed", "Install tabard-sidecar[vault].")
         return
     for name, config in settings.vault.items():
         try:
+            check_address(name, config, allow_http=settings.insecure.allow_http)
             server = VaultServer(name, config)
         except ValueError as error:
-            yield problem(f"vault.{name}", str(error), "Check ca_file.")
+            yield problem(f"vault.{name}", str(error), "Correct the configuration.")
             continue
         try:
             async for found in examine_vault(server):

@@ -175,7 +175,7 @@ async def issuer(vault, tmp_path):
         store,
         targets=lease_targets,
         clock=time.time,
-        allow_http=False,
+        allow_http=True,
         report=lambda _: None,
     )
     yield issuer

@@ -97,7 +97,7 @@ def test_a_vault_that_does_not_answer(capsys, project):
     secret.chmod(0o600)
     text = (project / "tabard.yaml").read_text()
     text += (
-        "\nvault:\n  main:\n    address: http://127.0.0.1:1\n"
+        "\nvault:\n  main:\n    address: https://127.0.0.1:1\n"
         f"    auth: {{method: approle, role_id: r, secret_id_file: {secret}}}\n"
     )
     (project / "tabard.yaml").write_text(text)
@@ -105,6 +105,9 @@ def test_a_vault_that_does_not_answer(capsys, project):
     assert code == 1
     assert "vault status" in found["vault.main.auth"]["next_step"]
     assert "0123456789abcdef" not in json.dumps(found)
+    (project / "tabard.yaml").write_text(text.replace("https://127", "http://127"))
+    _, found = examined(capsys)
+    assert "insecure.allow_http" in found["vault.main"]["message"]
 
 
 def test_an_identity_provider_that_does_not_answer_or_is_not_configured(capsys, project):
@@ -112,7 +115,7 @@ def test_an_identity_provider_that_does_not_answer_or_is_not_configured(capsys, 
     secret.write_text("0123456789abcdef0123456789abcdef")
     secret.chmod(0o600)
     server = {
-        "token_endpoint": "http://127.0.0.1:1/token",
+        "token_endpoint": "https://127.0.0.1:1/token",
         "subject_issuer": "https://idp.example",
         "client_id": "tabard",
         "client_secret_file": str(secret),

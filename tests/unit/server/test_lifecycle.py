@@ -210,7 +210,7 @@ async def test_probes_have_a_socket_that_no_stranger_fills(folder):
 
 
 VAULT = {
-    "address": "http://127.0.0.1:1",
+    "address": "https://127.0.0.1:1",
     "auth": {"method": "jwt", "role": "tabard", "token_file": "none"},
     "roles": {"orders": {"engine": "database", "name": "orders", "audiences": ["postgres://orders"]}},
 }
@@ -226,8 +226,11 @@ async def test_a_vault_out_of_reach_degrades_and_does_not_keep_the_sidecar_from_
         assert "vault.main: logging in (auth/jwt/login)" in snapshot.components["vault"].reason
 
 
-async def test_a_vault_without_tls_on_another_machine_stops_the_start(folder):
-    _, config = prepared(folder, **{"vault.main": VAULT | {"address": "http://vault.example:8200"}})
+@pytest.mark.parametrize("host", ["vault.example", "127.0.0.1", "localhost"])
+async def test_a_vault_without_tls_stops_the_start(folder, host):
+    """In a pod the agent may listen at a loopback address."""
+    vault = VAULT | {"address": f"http://{host}:8200"}
+    _, config = prepared(folder, **{"vault.main": vault, "insecure.allow_http": False})
     error = await start_failure(config)
     assert error.exit_code == exit_codes.CONFIG
     assert "insecure.allow_http" in str(error)
@@ -244,7 +247,7 @@ async def test_a_vault_without_its_packages_stops_the_start(folder, monkeypatch)
 
 
 EXCHANGE = {
-    "token_endpoint": "http://127.0.0.1:1/token",
+    "token_endpoint": "https://127.0.0.1:1/token",
     "subject_issuer": ISSUER,
     "client_id": "sidecar",
     "client_secret_file": "none",

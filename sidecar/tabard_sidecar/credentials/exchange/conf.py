@@ -68,7 +68,7 @@ class ExchangeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token_endpoint: Endpoint = Field(
-        description="URL of the token endpoint: `https://`, or `http://` on a loopback address. Redirects aren't followed."
+        description="URL of the token endpoint: `https://`, or `http://` with `insecure.allow_http`. Redirects aren't followed."
     )
     revocation_endpoint: Endpoint | None = Field(
         default=None,

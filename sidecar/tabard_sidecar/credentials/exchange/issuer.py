@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tabard.address import is_loopback
-
 from tabard_sidecar.credentials.exchange.conf import KIND
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault, unavailable
 from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
@@ -263,18 +261,18 @@ def check_server(name: str, config: ExchangeConfig, issuers: Collection[str], *,
     """Check a section against the rest of the configuration.
 
     Raises:
-        ValueError: its people are of no issuer of ``issuers``, or an endpoint isn't encrypted and not on this machine.
+        ValueError: its people are of no issuer of ``issuers``, or an endpoint isn't encrypted.
     """
     if config.subject_issuer not in issuers:
         raise ValueError(
             f"exchange.{name}.subject_issuer {config.subject_issuer} isn't one of identity.issuers: add it there"
         )
     for endpoint in filter(None, (config.token_endpoint, config.revocation_endpoint)):
-        parts = urlsplit(endpoint)
-        if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+        # In a pod the agent can listen at a loopback address, too.
+        if urlsplit(endpoint).scheme == "http" and not allow_http:
             raise ValueError(
-                f"exchange.{name}: {endpoint} isn't encrypted and not on this machine: use https://, or set "
-                "insecure.allow_http"
+                f"exchange.{name}: {endpoint} isn't encrypted, so the agent or another process may answer there and get "
+                "people's tokens: use https:// (with ca_file), or set insecure.allow_http"
             )
 
 
@@ -291,7 +289,7 @@ def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
     """Build the issuer for the configured identity providers.
 
     Raises:
-        ValueError: a CA file can't be used, an endpoint isn't encrypted and not on this machine, or people of an issuer that
+        ValueError: a CA file can't be used, an endpoint isn't encrypted, or people of an issuer that
             isn't configured are meant.
     """
     for name, config in servers.items():

@@ -164,7 +164,7 @@ class VaultConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: Text = Field(
-        description="`https://host:port`, or `http://` on a loopback address. Redirects aren't followed, so name the "
+        description="`https://host:port`, or `http://` with `insecure.allow_http`. Redirects aren't followed, so name the "
         "active node or what forwards to it."
     )
     ca_file: Path | None = Field(

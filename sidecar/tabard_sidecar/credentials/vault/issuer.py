@@ -8,9 +8,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from tabard.address import is_loopback
 
 from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.credentials.vault.conf import KIND
@@ -367,6 +364,19 @@ async def _nothing() -> None:
     """Do nothing."""
 
 
+def check_address(name: str, config: VaultConfig, *, allow_http: bool) -> None:
+    """Check that the sidecar's login goes to the vault only. In a pod the agent can listen at a loopback address, too.
+
+    Raises:
+        ValueError: the address isn't encrypted, which isn't allowed.
+    """
+    if config.address.startswith("http://") and not allow_http:
+        raise ValueError(
+            f"vault.{name}.address {config.address} isn't encrypted, so the agent or another process may answer there and "
+            "get the sidecar's login: use https:// (with ca_file), or set insecure.allow_http"
+        )
+
+
 def build_vaults(  # noqa: PLR0913 - each is another part of the sidecar
     vaults: Mapping[str, VaultConfig],
     journal: LeaseJournal,
@@ -379,14 +389,9 @@ def build_vaults(  # noqa: PLR0913 - each is another part of the sidecar
     """Build the issuer for the configured vaults.
 
     Raises:
-        ValueError: a CA file can't be used, or an address isn't encrypted and not on this machine.
+        ValueError: a CA file can't be used, or an address isn't encrypted.
     """
     for name, config in vaults.items():
-        parts = urlsplit(config.address)
-        if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
-            raise ValueError(
-                f"vault.{name}.address {config.address} isn't encrypted and not on this machine: use https://, or set "
-                "insecure.allow_http"
-            )
+        check_address(name, config, allow_http=allow_http)
     servers = {name: VaultServer(name, config) for name, config in vaults.items()}
     return VaultIssuer(servers, journal, targets=targets, clock=clock, report=report)

@@ -38,7 +38,7 @@ AUDIENCES = {
 class World:
     """An issuer in front of a fake identity provider, with a real store of subject tokens."""
 
-    def __init__(self, idp, store, folder, **changes: Any):
+    def __init__(self, idp, store, folder, *, allow_http: bool = True, **changes: Any):
         secret = folder / "client-secret"
         secret.write_text(SECRET)
         secret.chmod(0o600)
@@ -71,7 +71,7 @@ class World:
             self.subjects,
             targets=lease_targets,
             clock=self.clock,
-            allow_http=False,
+            allow_http=allow_http,
             report=self.problems.append,
         )
 

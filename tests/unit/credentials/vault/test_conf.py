@@ -99,11 +99,13 @@ def test_files_are_found_from_the_configuration():
     [
         ("http://vault.example:8200", False, True),
         ("http://vault.example:8200", True, False),
-        ("http://127.0.0.1:8200", False, False),
-        ("http://[::1]:8200", False, False),
+        ("http://127.0.0.1:8200", False, True),
+        ("http://[::1]:8200", False, True),
+        ("http://127.0.0.1:8200", True, False),
+        ("https://vault.example:8200", False, False),
     ],
 )
-def test_plain_http_to_another_machine_needs_the_insecure_switch(address, allow_http, refused):
+def test_plain_http_needs_the_insecure_switch(address, allow_http, refused):
     vaults = {"main": VaultConfig.model_validate(config(address=address))}
 
     def build():

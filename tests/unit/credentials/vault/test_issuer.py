@@ -58,7 +58,7 @@ class World:
             store,
             targets=lease_targets,
             clock=self.clock,
-            allow_http=False,
+            allow_http=True,
             report=self.problems.append,
         )
 
