@@ -347,3 +347,21 @@ async def test_a_token_that_the_vault_ended_leaves_no_problem(zone, postgres, va
     await asyncio.sleep(0.2)
     assert "hasn't handled" not in problems(zone)
     assert mine.credential_id not in await noted(zone)
+
+
+async def test_a_holder_gets_no_more_logins_than_may_last_at_once(zone, postgres):
+    """Until one has ended; the vault isn't asked for one more."""
+    server = zone.parts().vaults.servers["main"]
+    server.config = server.config.model_copy(update={"max_live_per_holder": 2})
+    task = await zone.start_task()
+    first, _ = await login(task, n=1), await login(task, n=2)
+    before = postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'")
+    with pytest.raises(tabard.Denied) as caught:
+        await login(task, n=3)
+    assert caught.value.code == "credentials_exceeded"
+    assert postgres.psql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'token-%'") == before
+    await task.revoke(first)
+    await refused(postgres, first)
+    await eventually(lambda: len(zone.parts().vaults.live) == 1)
+    assert works(postgres, await login(task, n=4))
+    await task.end()
