@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.approvals.conf import ApprovalsConfig
+from tabard_sidecar.config.brokers import check_audiences
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.credentials.exchange.conf import Exchanges
@@ -55,3 +58,8 @@ class Settings(BaseModel):
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     insecure: InsecureConfig = Field(default_factory=InsecureConfig)
+
+    @model_validator(mode="after")
+    def _brokers(self) -> Self:
+        check_audiences(self.exchange, self.identity, self.approvals)
+        return self

@@ -314,3 +314,43 @@ def test_every_insecure_switch_is_named(tmp_path):
     named = {line.split(":")[0].removeprefix("insecure.") for line in insecure_switches(settings.insecure)}
     assert named == set(type(settings.insecure).model_fields)
     assert insecure_switches(type(settings.insecure)()) == []
+
+
+EXCHANGE = """
+identity:
+  issuers: [{issuer: "https://login.example", audiences: [tabard, tabard-too]}]
+approvals: {audience: desk}
+limits: {request_seconds: 5}
+exchange:
+  staff:
+    token_endpoint: https://login.example/token
+    subject_issuer: https://login.example
+    client_id: tabard
+    client_secret_file: /etc/tabard/client-secret
+    CHANGE
+    audiences: AUDIENCES
+"""
+
+
+@pytest.mark.parametrize(
+    ("audiences", "text"),
+    [
+        (
+            "{orders: {}, tabard-too: {}}",
+            "tabard-too means tabard-too, which is in the audiences of identity.issuers",
+        ),
+        ("{desk: {}}", "desk means desk, which is in approvals.audience"),
+        (
+            "{orders: {resource: tabard}}",
+            "orders means tabard, which is in the audiences of identity.issuers",
+        ),
+    ],
+)
+def test_no_agent_gets_tokens_that_the_zone_itself_accepts(write, tmp_path, audiences, text):
+    write(EXCHANGE.replace("CHANGE", "").replace("AUDIENCES", audiences))
+    assert text in problems(tmp_path)[0][3]
+
+
+def test_backends_may_be_exchanged_for(write, tmp_path):
+    write(EXCHANGE.replace("CHANGE", "").replace("AUDIENCES", "{orders: {}}"))
+    assert loaded(tmp_path).settings.exchange["staff"].audiences
