@@ -59,7 +59,7 @@ async def _audience(server: VaultServer, what: str) -> Finding:
         return problem(
             what,
             f"the role {auth.role} binds no audience, so any token of the service account logs in: the agent's, too",
-            f"vault write {path} … {field}=tabard, and project the sidecar's token for that audience; {_SEE}.",
+            f"vault write {path} … {field}=tabard-vault, and project the sidecar's token for that audience; {_SEE}.",
         )
     common = [audience for audience in audiences if audience in _COMMON_AUDIENCES]
     if common:
@@ -93,6 +93,9 @@ async def _token_role(server: VaultServer, what: str) -> AsyncIterator[Finding]:
         ),
         (not role.get("allowed_policies"), "names no policies, so tokens get those of the sidecar", "allowed_policies=tabard-credentials"),
         ("root" in (role.get("allowed_policies") or ()), "allows the policy root", "allowed_policies=tabard-credentials"),
+        ("default" in (role.get("allowed_policies") or ()), "allows the policy default", "allowed_policies=tabard-credentials"),
+        (bool(role.get("allowed_policies_glob")), "allows policies by pattern", "allowed_policies_glob="),
+        (bool(role.get("token_num_uses")), "makes tokens for some uses only", "token_num_uses=0"),
     ]  # fmt: skip
     found = False
     for is_wrong, message, step in wrong:

@@ -235,3 +235,13 @@ async def test_a_caller_who_goes_away_meanwhile_gets_nothing(world):
     await running
     assert await world.issuer.withdraw(request) is Withdrawal.ENDED
     assert len(world.idp.revoked) == 1
+
+
+async def test_new_labels_end_reuse(world):
+    """What is read after a token was given may make policy narrow the next."""
+    grant = await world.grant()
+    first = await world.given(await world.request(grant=grant, labels=("a",)))
+    again = world.issuer.compute(await world.request(grant=grant, labels=("a",)))
+    assert again is not None
+    assert again.credential_id == first.credential_id
+    assert world.issuer.compute(await world.request(grant=grant, labels=("a", "untrusted"))) is None

@@ -73,3 +73,18 @@ async def test_a_role_with_an_audience_of_its_own_is_right(method, role):
 async def test_what_cannot_be_read_is_no_good_result(status, severity):
     fault = VaultFault("vault_refused", "no", status=status)
     assert (await role_of("jwt", fault)).severity == severity
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({"allowed_policies": ["tabard-credentials", "default"]}, "allowed_policies=tabard-credentials"),
+        ({"allowed_policies_glob": ["tabard-*"]}, "allowed_policies_glob="),
+        ({"token_num_uses": 3}, "token_num_uses=0"),
+    ],
+)
+async def test_a_token_role_that_gives_more_or_less_than_it_needs_is_a_problem(monkeypatch, changes, step):
+    monkeypatch.setitem(globals(), "TOKEN_ROLE", TOKEN_ROLE | changes)
+    found = [one async for one in examine(FakeServer("jwt", {"bound_audiences": ["tabard-vault"]}))]
+    [told] = [one for one in found if one.what == "vault.main.token_role"]
+    assert (told.severity.value, step in told.next_step) == ("problem", True)
