@@ -225,6 +225,8 @@ async def test_what_the_vault_refuses_is_named_for_operators_alone(start, vault)
 
 
 async def test_two_hundred_calls_at_once(zone, task, vault, postgres):
+    server = zone.parts().vaults.servers["main"]
+    server.config = server.config.model_copy(update={"max_live_per_holder": 200})
     decisions = await asyncio.gather(*(task.authorize("orders.fresh", {"n": n}) for n in range(200)))
     names = {one.credential.fields["username"] for one in decisions}
     assert len(names) == 200
