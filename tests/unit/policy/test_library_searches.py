@@ -56,7 +56,7 @@ by_id_in(text, directory, kinds) := ({id |
 
 ordered(acts, directory, kinds) := found if {
 	texts := clauses.ordered(acts)
-	meant := entities.named(directory, kinds)
+	meant := entities._mentioned(directory, kinds) - entities.ruled_out(acts, directory, kinds)
 	here := {id |
 		some id in meant
 		some text in texts

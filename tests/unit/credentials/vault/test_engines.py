@@ -134,17 +134,17 @@ def test_a_certificate_lasts_as_long_as_it_says(asked, vault):
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        (certificate(name="other.example.org"), "another name"),
-        (certificate(seconds=86_400), "is valid for"),
-        (certificate(seconds=-5), "is valid for"),
-        (certificate(certificate="-----BEGIN"), "can't be read"),
-        (certificate(private_key=""), "private_key"),
-        (certificate() | {"lease_id": "pki/issue/other/abc"}, "another role"),
+        (lambda: certificate(name="other.example.org"), "another name"),
+        (lambda: certificate(seconds=86_400), "is valid for"),
+        (lambda: certificate(seconds=-5), "is valid for"),
+        (lambda: certificate(certificate="-----BEGIN"), "can't be read"),
+        (lambda: certificate(private_key=""), "private_key"),
+        (lambda: certificate() | {"lease_id": "pki/issue/other/abc"}, "another role"),
     ],
     ids=["name", "long", "over", "unreadable", "no key", "other role"],
 )
 def test_a_certificate_that_was_not_asked_for_is_refused(asked, reply, why):
-    assert why in refused(asked, "pki", reply)
+    assert why in refused(asked, "pki", reply())
 
 
 OWN = Ed25519PrivateKey.generate()
