@@ -16,6 +16,19 @@ Name = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 Text = Annotated[str, Field(min_length=1, max_length=512)]
 # RFC 6749, section 3.3.
 ScopeToken = Annotated[str, Field(max_length=256, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
+CHECKED = frozenset({"iss", "sub", "aud", "exp", "scope", "scp", "authorization_details", "act"})
+"""Claims that are compared with what was asked for in every token."""
+
+
+def _extra_claim(value: str) -> str:
+    if value in CHECKED:
+        raise ValueError(
+            f"{value} is compared with what was asked for and with the person's token; it can't be accepted unseen"
+        )
+    return value
+
+
+ExtraClaim = Annotated[Text, AfterValidator(_extra_claim)]
 
 
 def _endpoint(value: str) -> str:
@@ -59,6 +72,12 @@ class ExchangeAudienceConfig(BaseModel):
         default=True,
         description="Give further allowed calls of the same holder, audience and scopes the same token, while half of its "
         "life is left. Never for a credential whose uses are counted.",
+    )
+    extra_claims: Annotated[tuple[ExtraClaim, ...], Field(max_length=100)] = Field(
+        default=(),
+        description="Claims that a token may have though the person's token doesn't, whatever they say: name only those that "
+        "allow nothing, or no more than this backend needs. Of Keycloak's `resource_access` only the part of this audience "
+        "is accepted.",
     )
 
 

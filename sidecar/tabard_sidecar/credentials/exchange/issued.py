@@ -36,6 +36,8 @@ class Terms:
         subject: claims of the person's token.
         opaque: it isn't a JWT.
         most_seconds: its longest life.
+        client: the sidecar's client at the identity provider.
+        extra: claims that it may have though the person's token doesn't.
     """
 
     issuer: str
@@ -45,6 +47,8 @@ class Terms:
     subject: Mapping[str, Any]
     opaque: bool
     most_seconds: float
+    client: str
+    extra: frozenset[str]
 
     @classmethod
     def of(
@@ -85,6 +89,8 @@ class Terms:
             subject=subject,
             opaque=server.opaque,
             most_seconds=audience.max_ttl_seconds,
+            client=server.client_id,
+            extra=frozenset(audience.extra_claims),
         )
 
 
@@ -121,7 +127,9 @@ class IssuedTokens:
                 raise invalid("its reply doesn't say how long the token lasts (expires_in)")
             return found.token, now + found.seconds
         claims = await self._verified(found.token, terms)
-        check_claims(claims, Asked(terms.audiences, terms.scopes, terms.subject, actor))
+        check_claims(
+            claims, Asked(terms.audiences, terms.scopes, terms.subject, actor, terms.client, terms.extra)
+        )
         expires_at = float(claims["exp"])
         check_life(expires_at - now, terms.most_seconds + self._subjects.skew_seconds)
         return found.token, expires_at if found.seconds is None else min(expires_at, now + found.seconds)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tabard_sidecar.credentials.exchange.conf import CHECKED
 from tabard_sidecar.credentials.exchange.faults import invalid
 from tabard_sidecar.credentials.exchange.replies import scopes_of
 
-_MAX_ACTORS = 16
+# What says no more than who issued a token to whom and when, beside what is checked by itself: RFC 7519, RFC 9068, and what
+# Keycloak, Okta and Entra add. A token may have other values of these than the person's.
+_CHANGING = CHECKED | frozenset(
+    {"iat", "nbf", "jti", "client_id", "azp", "cid", "appid", "typ", "sid", "session_state"}
+    | {"uti", "rh", "aio", "ver", "azpacr", "appidacr"}
+)
+# How the person signed in, and to whose key the token is bound. They may be added, and not be changed.
+_ADDED = frozenset({"auth_time", "acr", "amr", "cnf"})
+# Keycloak's roles, by client.
+_BY_AUDIENCE = "resource_access"
 NARROWING = ("authorization_details", "act")
 """Claims that narrow a token, beside its scopes; without one of them it allows more."""
 
@@ -24,12 +34,16 @@ class Asked:
         scopes: the scopes.
         subject: claims of the person's token.
         actor: ``sub`` of the actor token; empty if none was sent.
+        client: the sidecar's client at the identity provider.
+        extra: claims that it may have though the person's token doesn't.
     """
 
     audiences: frozenset[str]
     scopes: frozenset[str]
     subject: Mapping[str, Any]
     actor: str = ""
+    client: str = ""
+    extra: frozenset[str] = frozenset()
 
 
 def scopes_in(claims: Mapping[str, Any]) -> frozenset[str] | None:
@@ -80,6 +94,7 @@ def check_claims(claims: Mapping[str, Any], asked: Asked) -> None:
         raise invalid("its token lacks the scope that narrowed the person's token")
     _check_details(claims.get("authorization_details"), asked.subject.get("authorization_details"))
     _check_act(claims.get("act"), asked)
+    _check_others(claims, asked)
 
 
 def _check_audience(value: object, audiences: frozenset[str]) -> None:
@@ -93,6 +108,8 @@ def _check_audience(value: object, audiences: frozenset[str]) -> None:
 def _check_details(value: object, before: object) -> None:
     """Check rich authorization details (RFC 9396): each of the new ones stood in the person's token."""
     if before is None:
+        if value is not None:
+            raise invalid("its token has authorization_details, and the person's token has none")
         return
     if not isinstance(value, list) or not value:
         raise invalid("its token lacks the authorization_details that narrowed the person's token")
@@ -104,19 +121,54 @@ def _check_details(value: object, before: object) -> None:
 def _check_act(value: object, asked: Asked) -> None:
     """Check the actors (RFC 8693, section 4.1): the outermost acts now, those within acted before."""
     before = asked.subject.get("act")
-    actors = list(_actors(value))
-    if asked.actor and (not actors or actors[0].get("sub") != asked.actor):
-        raise invalid("its token's act doesn't name this workload's actor token, which was sent")
-    if before is not None and _written(before) not in {_written(one) for one in actors}:
+    if asked.actor:
+        if not isinstance(value, dict) or value.get("sub") != asked.actor:
+            raise invalid("its token's act doesn't name this workload's actor token, which was sent")
+    elif _written(value) == _written(before):
+        return
+    # A new one stands around those of the person's token, and is the workload or the sidecar's client.
+    if before is not None and not (
+        isinstance(value, dict) and _written(value.get("act")) == _written(before)
+    ):
         raise invalid("its token lacks the act that narrowed the person's token")
+    if not isinstance(value, dict) or value.get("sub") not in {asked.actor, asked.client} - {""}:
+        raise invalid("its token's act names an actor that isn't this workload or the sidecar's client")
+    if before is None and "act" in value:
+        raise invalid("its token's act names actors that the person's token doesn't have")
 
 
-def _actors(value: object) -> Sequence[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = []
-    while isinstance(value, dict) and len(found) < _MAX_ACTORS:
-        found.append(value)
-        value = value.get("act")
-    return found
+def _check_others(claims: Mapping[str, Any], asked: Asked) -> None:
+    """Check that all else is in the person's token, too, as far as it goes."""
+    for name, value in claims.items():
+        if name in _CHANGING:
+            continue
+        before = asked.subject.get(name)
+        if name in asked.extra:
+            value = _of_others(value, asked.audiences) if name == _BY_AUDIENCE else before  # noqa: PLW2901
+        elif name in _ADDED and before is None:
+            continue
+        if not _within(value, before):
+            raise invalid(
+                f"its token has a claim {name[:128]!a} that the person's token doesn't have like that; if the backend needs "
+                "it and it allows no more, name it in extra_claims of the audience"
+            )
+
+
+def _of_others(value: object, audiences: frozenset[str]) -> object:
+    """Return what a claim by client says of other clients than the backend; ``None`` if nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {name: one for name, one in value.items() if name not in audiences} or None
+
+
+def _within(value: object, before: object) -> bool:
+    """Tell whether a value is the same, or has only a part of the members of the other."""
+    if isinstance(value, dict) and isinstance(before, dict):
+        return all(name in before and _within(one, before[name]) for name, one in value.items())
+    if isinstance(value, list) and isinstance(before, list):
+        known = {_written(one) for one in before}
+        return all(_written(one) in known for one in value)
+    return value is None or _written(value) == _written(before)
 
 
 def _written(value: object) -> str:

@@ -175,7 +175,7 @@ NARROWED = {"authorization_details": DETAILS, "act": ACT}
         {},
         {"authorization_details": DETAILS[:1]},
         {"authorization_details": [{"own": True, "actions": ["read"], "type": "orders"}]},
-        {"act": {"sub": "sidecar", "act": ACT}},
+        {"act": {"sub": "side car", "act": ACT}},
     ],
 )
 async def test_what_narrowed_the_persons_token_still_does(world, kept):
@@ -192,7 +192,8 @@ async def test_what_narrowed_the_persons_token_still_does(world, kept):
         ({"authorization_details": [*DETAILS, {"type": "pay"}]}, "authorization_details that"),
         ({"authorization_details": [DETAILS[0] | {"own": 1}]}, "authorization_details that"),
         ({"act": None}, "lacks the act"),
-        ({"act": {"sub": "sidecar"}}, "lacks the act"),
+        ({"act": {"sub": "side car"}}, "lacks the act"),
+        ({"act": {"sub": "stranger", "act": ACT}}, "names an actor"),
         ({"act": "front-end"}, "lacks the act"),
         ({"act": ACT | {"act": {"sub": "x"}}}, "lacks the act"),
     ],
@@ -201,6 +202,50 @@ async def test_dropping_what_narrowed_the_persons_token_would_widen_it(world, dr
     world.idp.claims(**(NARROWED | dropped))
     fault = await world.fault(await world.request(grant=await world.grant(**NARROWED)))
     assert (fault.code, text in fault.message) == (INVALID, True), fault.message
+
+
+@pytest.mark.parametrize(
+    ("claims", "text"),
+    [
+        ({"authorization_details": [{"type": "payment"}]}, "the person's token has none"),
+        ({"act": {"sub": "someone-else"}}, "names an actor"),
+        ({"act": "x"}, "names an actor"),
+        ({"act": {"sub": "side car", "act": {"sub": "front"}}}, "names actors"),
+        ({"roles": ["admin"]}, "'roles'"),
+        ({"roles": ["reader", "admin"]}, "'roles'"),
+        ({"groups": ["root"]}, "'groups'"),
+        ({"permissions": ["*"]}, "'permissions'"),
+        ({"may_act": {"sub": "x"}}, "'may_act'"),
+        ({"email": "bob@example.org"}, "'email'"),
+        ({"acr": "2"}, "'acr'"),
+        ({"resource_access": {"orders": {"roles": ["admin"]}}}, "'resource_access'"),
+        ({"resource_access": {"front": {"roles": ["user", "x"]}}}, "'resource_access'"),
+    ],
+)
+async def test_claims_that_the_persons_token_does_not_have_like_that(world, claims, text):
+    world.idp.claims(**claims)
+    had = {
+        "roles": ["reader", "writer"],
+        "acr": "1",
+        "resource_access": {"front": {"roles": ["user", "guest"]}},
+    }
+    fault = await world.fault(await world.request(grant=await world.grant(**had)))
+    assert (fault.code, text in fault.message) == (INVALID, True), fault.message
+    kept = {"roles": ["reader"], "resource_access": {"front": {"roles": ["user"]}}, "auth_time": 5}
+    world.idp.claims(**kept, acr="1", azp="side car", sid="s", act={"sub": "side car"})
+    await world.issuer.issue(await world.request(grant=await world.grant(**had)))
+
+
+async def test_extra_claims_of_the_configuration(make_world):
+    named = {"scopes": ["orders:read"], "extra_claims": ["resource_access", "groups"]}
+    world = make_world(audiences={"orders": named})
+    mine = {"orders": {"roles": ["clerk"]}}
+    world.idp.claims(resource_access=mine, groups=["desk"])
+    await world.issuer.issue(await world.request())
+    world.idp.claims(resource_access=mine | {"bills": {"roles": ["clerk"]}})
+    assert "'resource_access'" in (await world.fault()).message
+    had = {"resource_access": {"bills": {"roles": ["clerk"]}}}
+    await world.issuer.issue(await world.request(grant=await world.grant(**had)))
 
 
 async def test_scopes_of_the_audience_in_the_persons_token_are_the_most(world):
