@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tabard_sidecar.credentials.exchange.conf import KIND
-from tabard_sidecar.credentials.exchange.faults import ExchangeFault, unavailable
+from tabard_sidecar.credentials.exchange.faults import ExchangeFault, invalid, unavailable
 from tabard_sidecar.credentials.exchange.issued import IssuedTokens, Terms
 from tabard_sidecar.credentials.exchange.live import Exchange, LiveExchanges
 from tabard_sidecar.credentials.exchange.replies import issued_token
@@ -125,9 +125,9 @@ class ExchangeIssuer:
         exchange = self.live.running(request.credential_id)
         if exchange is None or exchange.issued is None:
             return  # a held token
-        self.live.give(
-            request.credential_id, revocable=exchange.server.config.revocation_endpoint is not None
-        )
+        config = exchange.server.config
+        # An opaque one is kept to be known if it comes back for another person.
+        self.live.give(request.credential_id, keep=config.opaque or config.revocation_endpoint is not None)
         if self._target(request).config.reuse and not request.uses and exchange.doomed is None:
             self.held.keep(exchange.issued, exchange)
 
@@ -223,6 +223,12 @@ class ExchangeIssuer:
             exchange.asked = not fault.nothing_done
             raise
         exchange.token = issued_token(reply) or ""
+        if exchange.token == subject_token:
+            # It isn't revoked: the person's session would end.
+            exchange.token = ""
+            raise invalid(
+                "it sent the person's own token back, which opens everything that the person may use"
+            )
         try:
             async with asyncio.timeout_at(deadline):
                 token, ends_at = await self._issued.accepted(reply, terms, actor, now=self._clock())
@@ -230,7 +236,7 @@ class ExchangeIssuer:
             raise unavailable("its keys couldn't be fetched in time") from None
         exchange.ends_at = ends_at
         exchange.check()
-        return IssuedCredential(
+        issued = IssuedCredential(
             kind=KIND,
             value=token,
             credential_id=request.credential_id,
@@ -239,6 +245,10 @@ class ExchangeIssuer:
             expires_at=float(math.floor(min(ends_at, request.expires_at))),
             uses=request.uses,
         )
+        if not self.live.own(exchange, token):
+            exchange.token = ""
+            raise invalid("it sent the token of another person")
+        return issued
 
     async def _end(self, server: ExchangeServer, token: str) -> None:
         if not await revoked(server, token):

@@ -90,6 +90,7 @@ class LiveExchanges:
         self._of_person: Counter[tuple[str, str]] = Counter()
         # By what ends them; revocations of a credential name its id.
         self._by_target: dict[LeaseTarget, set[Exchange]] = {}
+        self._owners: dict[str, Exchange] = {}
         self._recent: dict[LeaseTarget, tuple[float, Revocation]] = {}
 
     def __len__(self) -> int:
@@ -119,6 +120,14 @@ class LiveExchanges:
         """Return an exchange whose answer isn't given."""
         return self._running.get(credential_id)
 
+    def own(self, exchange: Exchange, token: str) -> bool:
+        """Note whose a token is; return False if it is known as another person's."""
+        owner = self._owners.setdefault(token, exchange)
+        if owner.person != exchange.person:
+            return False
+        self._owners[token] = exchange
+        return True
+
     def withdraw(self, credential_id: str) -> Exchange | None:
         """Forget an exchange whose answer isn't given, and return it."""
         exchange = self._running.pop(credential_id, None)
@@ -126,10 +135,10 @@ class LiveExchanges:
             self._leave(exchange)
         return exchange
 
-    def give(self, credential_id: str, *, revocable: bool) -> None:
-        """Note that the answer of an exchange is given. Its token may be revoked later."""
+    def give(self, credential_id: str, *, keep: bool) -> None:
+        """Note that the answer of an exchange is given, and keep it until its token ends if that has a use."""
         exchange = self._running.pop(credential_id)
-        if revocable and not exchange.revoked:
+        if keep and not exchange.revoked:
             self._given[credential_id] = exchange
         else:
             self._leave(exchange)
@@ -170,6 +179,8 @@ class LiveExchanges:
         return [one for one in found if one is not None and one.ended_by(revocation)]
 
     def _leave(self, exchange: Exchange) -> None:
+        if exchange.issued is not None and self._owners.get(exchange.issued.value) is exchange:
+            del self._owners[exchange.issued.value]
         self._of_person[exchange.person] -= 1
         if self._of_person[exchange.person] <= 0:
             del self._of_person[exchange.person]

@@ -359,3 +359,32 @@ async def test_opaque_tokens_only_if_they_are_expected(make_world):
     for claims in ({"act": ACT}, {"authorization_details": DETAILS}):
         fault = await world.fault(await world.request(grant=await world.grant(**claims)))
         assert fault.code == "exchange_denied"
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+async def test_the_persons_own_token_is_never_given(make_world, opaque):
+    world = make_world(opaque=opaque)
+    world.idp.answers[TOKEN] = lambda asked: world.idp.reply(
+        asked.body["subject_token"], scope=asked.body["scope"]
+    )
+    request = await world.request()
+    fault = await world.fault(request)
+    assert (fault.code, "own token back" in fault.message) == (INVALID, True), fault.message
+    # Revoking it would sign the person out.
+    assert await world.issuer.withdraw(request) is Withdrawal.UNCLEAR
+    assert world.idp.revoked == []
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("endpoint", [True, False])
+async def test_one_opaque_token_is_never_two_peoples(make_world, given, endpoint):
+    world = make_world(opaque=True, **({} if endpoint else {"revocation_endpoint": None}))
+    world.idp.members(access_token="opaque-token", scope="orders:read")
+    first, second = [await world.request(grant=await world.grant(who)) for who in ("alice", "bob")]
+    await (world.given(first) if given else world.issuer.issue(first))
+    fault = await world.fault(second)
+    assert (fault.code, "another person" in fault.message) == (INVALID, True), fault.message
+    assert await world.issuer.withdraw(second) is Withdrawal.UNCLEAR
+    assert world.idp.revoked == []
+    again = await world.request(scopes=("orders:read",), grant=await world.grant("alice"))
+    assert (await world.issuer.issue(again)).value == "opaque-token"
