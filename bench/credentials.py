@@ -159,7 +159,7 @@ def _settings(folder: Path, vault: VaultServer) -> Mapping[str, object]:
         "address": vault.address,
         "auth": {"method": "jwt", "role": "tabard", "token_file": str(folder / "token")},
         "max_connections": MAX_CONNECTIONS,
-        "timeout_seconds": 30,
+        "timeout_seconds": 20,
         "max_live_per_holder": 100_000,
         "max_live_per_task": 100_000,
         "roles": {"held": orders, "fresh": orders | {"reuse": False}},

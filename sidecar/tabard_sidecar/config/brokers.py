@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tabard_sidecar.approvals.conf import ApprovalsConfig
+from tabard_sidecar.config.sections import LimitsConfig
 from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
+from tabard_sidecar.credentials.vault.conf import VaultConfig
 from tabard_sidecar.identity.conf import IdentityConfig
 
 
@@ -26,6 +28,24 @@ def check_audiences(
                         f"exchange.{name}.audiences: {audience} means {value}, which is in {own[value]}: an agent would get "
                         "tokens with which a person starts tasks or approves. Name backends only"
                     )
+
+
+def check_times(
+    vaults: Mapping[str, VaultConfig], exchanges: Mapping[str, ExchangeConfig], limits: LimitsConfig
+) -> None:
+    """Check that an issuer gives up before the request does, so that the caller learns why.
+
+    Raises:
+        ValueError: its time isn't shorter than the request's.
+    """
+    found = [(f"vault.{name}", one.timeout_seconds) for name, one in vaults.items()]
+    found += [(f"exchange.{name}", one.timeout_seconds) for name, one in exchanges.items()]
+    for place, seconds in found:
+        if seconds >= limits.request_seconds:
+            raise ValueError(
+                f"{place}.timeout_seconds is {seconds:g} and limits.request_seconds {limits.request_seconds:g}: a call would end "
+                "before the reason is known. Lower the first or raise the second"
+            )
 
 
 def _own_audiences(identity: IdentityConfig, approvals: ApprovalsConfig) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard_sidecar.approvals.conf import ApprovalsConfig
-from tabard_sidecar.config.brokers import check_audiences
+from tabard_sidecar.config.brokers import check_audiences, check_times
 from tabard_sidecar.config.sections import InsecureConfig, LimitsConfig, ListenConfig
 from tabard_sidecar.credentials.conf import CredentialsConfig
 from tabard_sidecar.credentials.exchange.conf import Exchanges
@@ -62,4 +62,5 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _brokers(self) -> Self:
         check_audiences(self.exchange, self.identity, self.approvals)
+        check_times(self.vault, self.exchange, self.limits)
         return self

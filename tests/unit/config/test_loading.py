@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 from tabard_sidecar.config import insecure_switches, load
+from tabard_sidecar.config.sections import LimitsConfig
+from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
+from tabard_sidecar.credentials.vault.conf import VaultConfig
 from tabard_sidecar.util.config_file import find_file
 from tabard_sidecar.util.problems import SourceError
 
@@ -354,3 +357,19 @@ def test_no_agent_gets_tokens_that_the_zone_itself_accepts(write, tmp_path, audi
 def test_backends_may_be_exchanged_for(write, tmp_path):
     write(EXCHANGE.replace("CHANGE", "").replace("AUDIENCES", "{orders: {}}"))
     assert loaded(tmp_path).settings.exchange["staff"].audiences
+
+
+@pytest.mark.parametrize("seconds", ["5", "6"])
+def test_an_issuer_gives_up_before_the_request_does(write, tmp_path, seconds):
+    """So that the caller learns the issuer's reason."""
+    text = EXCHANGE.replace("AUDIENCES", "{orders: {}}")
+    write(text.replace("CHANGE", f"timeout_seconds: {seconds}"))
+    assert f"exchange.staff.timeout_seconds is {seconds}" in problems(tmp_path)[0][3]
+    write(text.replace("CHANGE", "").replace("request_seconds: 5", "request_seconds: 3"))
+    assert "limits.request_seconds 3" in problems(tmp_path)[0][3]
+
+
+def test_by_default_every_issuer_gives_up_before_the_request_does():
+    limit = LimitsConfig().request_seconds
+    for config in (ExchangeConfig, VaultConfig):
+        assert config.model_fields["timeout_seconds"].default <= limit - 1

@@ -137,10 +137,11 @@ class ExchangeConfig(BaseModel):
         description="Backends by the name that policies write in `credential.audience`, and the identity provider knows."
     )
     timeout_seconds: float = Field(
-        default=5.0,
+        default=3.0,
         gt=0,
         le=60,
-        description="Longest time to obtain one token before the call fails as UNAVAILABLE. "
+        description="Longest time to obtain one token before the call fails as UNAVAILABLE; less than "
+        "`limits.request_seconds`. "
         "While all connections are busy, a call waits for its turn, which `limits.request_seconds` bounds.",
     )
     max_connections: int = Field(

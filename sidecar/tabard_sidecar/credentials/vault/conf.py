@@ -188,10 +188,11 @@ class VaultConfig(BaseModel):
         "with the policies that its engines need.",
     )
     timeout_seconds: float = Field(
-        default=5.0,
+        default=3.0,
         gt=0,
         le=60,
-        description="Longest time to obtain one credential, logging in included, before the call fails as UNAVAILABLE. "
+        description="Longest time to obtain one credential, logging in included, before the call fails as UNAVAILABLE; less than "
+        "`limits.request_seconds`. "
         "While all connections are busy, a call waits for its turn, which `limits.request_seconds` bounds.",
     )
     max_connections: int = Field(

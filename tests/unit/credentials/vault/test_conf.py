@@ -27,7 +27,7 @@ def refused(**changes):
 
 def test_a_small_section_has_defaults():
     found = VaultConfig.model_validate(config(roles={"orders-read": ROLE}))
-    assert (found.token_role, found.timeout_seconds, found.max_connections) == ("tabard", 5.0, 16)
+    assert (found.token_role, found.timeout_seconds, found.max_connections) == ("tabard", 3, 16)
     assert (found.auth.path, found.roles["orders-read"].path) == ("jwt", "database")
     assert found.roles["orders-read"].reuse
 
