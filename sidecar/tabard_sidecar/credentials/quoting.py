@@ -16,6 +16,10 @@ _SECRETS = re.compile(
     r"\b(?:hv[sbr]\.[A-Za-z0-9_-]{8,}|[sbr]\.[A-Za-z0-9]{24,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9._-]*"
     r"|(?:host|hostaddr|port|user|username|password|passwd|dbname|database)=[^\s`'\")]+)"
     r"|(?<=://)[^\s/@]+@"
+    # What a token endpoint may repeat of a request: its form, also percent-encoded, and its header Authorization.
+    r"|\b(?:client_secret|client_assertion|subject_token|actor_token|access_token|refresh_token|token)(?:=|%3D)[^\s`'\")&]+"
+    r"|\b(?:Basic|Bearer)\s+[A-Za-z0-9._~+/=-]{8,}",
+    re.IGNORECASE,
 )
 
 

@@ -31,3 +31,18 @@ def test_what_a_database_says_of_a_statement_is_not_quoted(text, kept):
 def test_what_a_vault_says_itself_is_kept():
     assert quoted("permission denied") == "permission denied"
     assert quoted("unknown role: orders-read") == "unknown role: orders-read"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"bad client_secret={PASSWORD}",
+        f"bad client_secret%3D{PASSWORD}&x=y",
+        f"subject_token={PASSWORD}",
+        f"Authorization: Basic {PASSWORD}",
+        f"authorization: bearer {PASSWORD}",
+    ],
+)
+def test_what_a_token_endpoint_repeats_of_a_request_is_not_quoted(text):
+    assert PASSWORD not in quoted(text)
+    assert "[redacted]" in quoted(text)

@@ -17,7 +17,9 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a
 
 MAX_TOKEN_BYTES = 16 * 1024
 _MAX_JSON_BYTES = 64 * 1024
-_OK, _REDIRECTS, _REFUSALS, _BUSY, _ERRORS = 200, 300, 400, 429, 500
+_OK, _REDIRECTS, _REFUSALS, _ERRORS = 200, 300, 400, 500
+# It didn't take the request, and may take it later: Request Timeout, Too Early, Too Many Requests.
+_BUSY = frozenset({408, 425, 429})
 _SHOWN_SECONDS = 1e12
 # RFC 6750, section 2.1: what a bearer token may hold.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+={0,8}")
@@ -74,8 +76,8 @@ def read_reply(status: int, content: bytes) -> Mapping[str, Any]:
         text += f", {quoted(code)}"
     if description:
         text += f": {quoted(description)}"
-    if status >= _ERRORS or status == _BUSY:
-        raise unavailable(text, nothing_done=status == _BUSY)
+    if status >= _ERRORS or status in _BUSY:
+        raise unavailable(text, nothing_done=status in _BUSY)
     raise _refusal(code, description, text)
 
 

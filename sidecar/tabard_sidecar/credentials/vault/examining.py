@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.credentials.vault.server import VaultServer
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
@@ -53,7 +54,7 @@ async def _audience(server: VaultServer, what: str) -> Finding:
     if refused is not None:
         return refused
     bound = role.get("bound_audiences") if auth.method == "jwt" else role.get("audience")
-    audiences = [bound] if isinstance(bound, str) and bound else list(bound or ())
+    audiences = _words(bound)
     if not audiences:
         field = "bound_audiences" if auth.method == "jwt" else "audience"
         return problem(
@@ -65,10 +66,10 @@ async def _audience(server: VaultServer, what: str) -> Finding:
     if common:
         return problem(
             what,
-            f"the role {auth.role} accepts the audience {common[0]}, which other tokens of the pod may have",
+            f"the role {auth.role} accepts the audience {quoted(common[0])}, which other tokens of the pod may have",
             f"Bind an audience that only the sidecar's token has; {_SEE}.",
         )
-    return ok(what, f"binds the audience {', '.join(map(str, audiences))}")
+    return ok(what, f"binds the audience {quoted(', '.join(audiences))}")
 
 
 async def _token_role(server: VaultServer, what: str) -> AsyncIterator[Finding]:
@@ -78,6 +79,7 @@ async def _token_role(server: VaultServer, what: str) -> AsyncIterator[Finding]:
         yield refused
         return
     write = f"vault write auth/token/roles/{name} …"
+    policies = _words(role.get("allowed_policies"))
     wrong = [
         (not role.get("orphan"), "makes no orphans, so credentials end with the sidecar's login", "orphan=true"),
         (not role.get("renewable", True), "makes tokens that can't be renewed", "renewable=true"),
@@ -87,13 +89,13 @@ async def _token_role(server: VaultServer, what: str) -> AsyncIterator[Finding]:
             "token_period=0",
         ),
         (
-            role.get("token_type") not in {"service", "default-service", "default", None},
+            role.get("token_type") not in ("service", "default-service", "default", None),
             "makes batch tokens, which can't be revoked",
             "token_type=service",
         ),
-        (not role.get("allowed_policies"), "names no policies, so tokens get those of the sidecar", "allowed_policies=tabard-credentials"),
-        ("root" in (role.get("allowed_policies") or ()), "allows the policy root", "allowed_policies=tabard-credentials"),
-        ("default" in (role.get("allowed_policies") or ()), "allows the policy default", "allowed_policies=tabard-credentials"),
+        (not policies, "names no policies, so tokens get those of the sidecar", "allowed_policies=tabard-credentials"),
+        ("root" in policies, "allows the policy root", "allowed_policies=tabard-credentials"),
+        ("default" in policies, "allows the policy default", "allowed_policies=tabard-credentials"),
         (bool(role.get("allowed_policies_glob")), "allows policies by pattern", "allowed_policies_glob="),
         (bool(role.get("token_num_uses")), "makes tokens for some uses only", "token_num_uses=0"),
     ]  # fmt: skip
@@ -110,7 +112,15 @@ async def _token_role(server: VaultServer, what: str) -> AsyncIterator[Finding]:
             f"{write} token_explicit_max_ttl=1h bounds every credential, whatever asks for it.",
         )
     if not found:
-        yield ok(what, f"makes renewable orphans with {', '.join(map(str, role['allowed_policies']))}")
+        yield ok(what, f"makes renewable orphans with {quoted(', '.join(policies))}")
+
+
+def _words(value: object) -> list[str]:
+    """Return the strings that a vault lists; none if it lists anything else, so that what is unreadable counts as missing."""
+    listed = [value] if isinstance(value, str) and value else value
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        return []
+    return listed
 
 
 async def _reaper(server: VaultServer, what: str) -> Finding:

@@ -62,6 +62,8 @@ def raw(*steps: Step):
         ),
         (Answer(400, {"error": "invalid_request"}), REFUSED, "invalid_request", True),
         (Answer(429, {"error": "slow_down"}), UNAVAILABLE, "slow_down", True),
+        (Answer(408, {"error": "x"}), UNAVAILABLE, "HTTP status 408", True),
+        (Answer(425, {"error": "x"}), UNAVAILABLE, "HTTP status 425", True),
         (Answer(500, {"error": "server_error"}), UNAVAILABLE, "HTTP status 500", False),
         (Answer(503, b"<html>"), UNAVAILABLE, "HTTP status 503", False),
         (raw(), UNAVAILABLE, "closed the connection", False),

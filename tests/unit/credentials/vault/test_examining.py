@@ -88,3 +88,21 @@ async def test_a_token_role_that_gives_more_or_less_than_it_needs_is_a_problem(m
     found = [one async for one in examine(FakeServer("jwt", {"bound_audiences": ["tabard-vault"]}))]
     [told] = [one for one in found if one.what == "vault.main.token_role"]
     assert (told.severity.value, step in told.next_step) == ("problem", True)
+
+
+ODD = [5, True, 1.5, {"a": 1}, [1], [[1]], [{}], ["x" * 200_000], "\x1b[2J", ["\x1b[31mall is well"]]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+async def test_odd_replies_are_reported_in_few_visible_words(odd):
+    servers = [
+        FakeServer(method, {field: odd})
+        for method, field in (("jwt", "bound_audiences"), ("kubernetes", "audience"))
+    ]
+    for field in (*TOKEN_ROLE, "period"):
+        servers.append(FakeServer("jwt", {"bound_audiences": ["tabard-vault"]}))
+        servers[-1]._found["auth/token/roles/tabard"] = TOKEN_ROLE | {field: odd}
+    for server in servers:
+        found = [one async for one in examine(server)]
+        assert len(found) >= 3
+        assert all(len(one.message) < 1000 and "\x1b" not in one.message for one in found)
