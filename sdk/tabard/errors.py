@@ -145,7 +145,7 @@ def from_status(
     next_step = (metadata or {}).get("next_step", "")
     message = f"{details.rstrip('.')}. {next_step}".strip() if next_step else details
     if reason:
-        kind = Unavailable if reason == "request_in_progress" else _KINDS.get(status, Unavailable)
+        kind = Unavailable if reason in _NOT_THE_CALLERS else _KINDS.get(status, Unavailable)
         return kind(ReportedCode(reason), message)
     if status == "UNAVAILABLE":
         return Unavailable("sidecar_unreachable", _unreachable(address, details))
@@ -172,6 +172,16 @@ def _unreachable(address: str, details: str) -> str:
     )
 
 
+# Nothing is wrong with the request, whatever the status.
+_NOT_THE_CALLERS = frozenset(
+    {
+        "request_in_progress",
+        "vault_refused",
+        "vault_reply_invalid",
+        "exchange_refused",
+        "exchange_reply_invalid",
+    }
+)
 _KINDS: dict[str, type[TabardError]] = {
     "INVALID_ARGUMENT": InvalidRequest,
     "ABORTED": InvalidRequest,

@@ -123,8 +123,19 @@ def test_an_rpc_error_becomes_the_error_of_its_kind_with_the_sidecars_reason(tas
     assert caught.value.for_model()
 
 
-def test_a_request_in_progress_is_not_called_invalid(task, tabard_fake):
-    tabard_fake.fail("t", status="ABORTED", code="request_in_progress")
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("ABORTED", "request_in_progress"),
+        *[
+            ("FAILED_PRECONDITION", f"{system}_{what}")
+            for system in ("vault", "exchange")
+            for what in ("refused", "reply_invalid")
+        ],
+    ],
+)
+def test_a_request_with_which_nothing_is_wrong_is_not_called_invalid(task, tabard_fake, status, code):
+    tabard_fake.fail("t", status=status, code=code)
     with pytest.raises(tabard.Unavailable):
         task.authorize("t")
 

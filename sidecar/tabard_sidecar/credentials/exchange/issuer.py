@@ -205,7 +205,9 @@ class ExchangeIssuer:
     async def _exchanged(self, target: _Target, exchange: Exchange, turn: Turn) -> IssuedCredential:
         server, request, now = target.server, exchange.request, self._clock()
         if request.expires_at - now < 1:
-            raise Refused("grant_expired", "the credential would end in less than a second")
+            if request.grant.expires_at - now < 1:
+                raise Refused("grant_expired", "the credential would end in less than a second")
+            raise Refused("exchange_target_unknown", "policy grants the credential for a second or less")
         deadline = server.deadline()
         exchange.check()
         subject_token = await self._tokens.find(request.grant.root_id, now=now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 
 import pytest
 from tabard_sidecar.errors import Refused
@@ -245,3 +246,12 @@ async def test_new_labels_end_reuse(world):
     assert again is not None
     assert again.credential_id == first.credential_id
     assert world.issuer.compute(await world.request(grant=grant, labels=("a", "untrusted"))) is None
+
+
+async def test_a_ttl_of_a_second_is_the_policys_fault_and_no_expired_grant(world):
+    request = await world.request(seconds=0.5)
+    fault = await world.fault(request)
+    assert (fault.code, "a second or less" in fault.message) == ("exchange_target_unknown", True)
+    short = replace(await world.grant(), expires_at=world.clock() + 0.5)
+    assert (await world.fault(await world.request(seconds=0.5, grant=short))).code == "grant_expired"
+    assert world.idp.exchanges == []
