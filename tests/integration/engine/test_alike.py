@@ -55,7 +55,7 @@ def _words(engine: Engine, source: PolicySource) -> Words:
     """Return the words of a policy and of what it reaches of the library; those of the rest reach none of its rules."""
     parsed = [engine.parse(file, text) for file, text in source.modules.items()]
     known = {file: text for file, text in library().items() if "/lib/" in file}
-    texts = {file: known[file] for file in reached(parsed, known, engine.parse)}
+    texts = {file: one.source for file, one in reached(parsed, known, engine.parse).items()}
     return Words(engine, {**texts, **source.modules}, dict(source.tests), source.data)
 
 

@@ -28,8 +28,8 @@ vault(role, audience, ttl) := {"audience": audience, "kind": "vault", "role": ro
 
 # METADATA
 # description: |
-#   The same `credential`, but the agent never gets it: an edge inside the sidecar makes the call with it. A call that the
-#   agent asks for on its own socket is denied (`edge_required`), before anything is charged or issued.
+#   The same `credential`, but the agent never gets it: an edge inside the sidecar makes the call with it. A call that
+#   the agent asks for on its own socket is denied (`edge_required`), before anything is charged or issued.
 at_edge(credential) := object.union(credential, {"delivery": "edge"})
 
 # METADATA

@@ -11,8 +11,8 @@ import data.tabard.lib.verbs
 
 # METADATA
 # description: |
-#   The request without what it rules out, each gap marked by "…". Empty unless the intent is trusted and the request has
-#   at most 4,096 characters.
+#   The request without what it rules out, each gap marked by "…". Empty unless the intent is trusted and the request
+#   has at most 4,096 characters.
 # scope: document
 kept := concat("", [text |
 	some place, part in _parts

@@ -34,9 +34,9 @@ purpose_in(purposes) if {
 # METADATA
 # description: |
 #   True if the task's statement contains `value`, a string of at least two characters, and the intent is trusted. The
-#   statement must have at most 4,096 characters. Case doesn't matter. What the statement rules out doesn't count ("not Ann", `exclusions`), and neither does a part of a
-#   longer word, address, number or path: neither "evil.ann@shop.example" nor "ann@shop.example.evil" mentions
-#   "ann@shop.example".
+#   statement must have at most 4,096 characters. Case doesn't matter. What the statement rules out doesn't count ("not
+#   Ann", `exclusions`), and neither does a part of a longer word, address, number or path: neither
+#   "evil.ann@shop.example" nor "ann@shop.example.evil" mentions "ann@shop.example".
 mentions(value) if {
 	trusted
 	count(value) > 1
