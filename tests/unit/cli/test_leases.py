@@ -48,6 +48,7 @@ async def noted(parts, **details) -> Lease:
     lease_id, now = str(uuid.uuid4()), time.time()
     described = {
         "source": "main",
+        "source_id": "cluster-1",
         "role": "orders-read",
         "accessor": "acc-1",
         "root_id": "a" * 64,
