@@ -28,7 +28,7 @@ _UNKNOWN_SECONDS = 5.0
 """How long a connection lasts from which no client's key has come."""
 _KNOWN_SECONDS = 30.0
 """How long a connection lasts after a request with a client's key; longer than aiohttp keeps an idle one."""
-_READ_BYTES = 1024
+_READ_BYTES = 4 * 1024
 """What asyncio reads from a connection at once. Its default of 256 KiB holds hundreds of small requests, which aiohttp parses in
 one turn of the loop, and takes that memory for each TLS handshake."""
 _CHALLENGE = 'Bearer realm="tabard", Basic realm="tabard"'
