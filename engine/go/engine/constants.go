@@ -41,23 +41,12 @@ func inlineConstants(compiler *ast.Compiler) {
 
 // constants returns all constants by the path of their rule.
 func constants(compiler *ast.Compiler) map[string]constant {
-	clauses, found := map[string]int{}, map[string]constant{}
-	for _, module := range compiler.Modules {
-		for _, rule := range module.Rules {
-			path := rule.Ref().String()
-			clauses[path]++
-			if isConstant(rule) {
-				found[path] = constant{rule.Ref(), rule.Head.Value.Value}
-			}
+	return ofOneClause(compiler, func(rule *ast.Rule) (constant, bool) {
+		if !isConstant(rule) {
+			return constant{}, false
 		}
-	}
-	for path := range found {
-		if clauses[path] > 1 {
-			delete(found, path)
-		}
-	}
-	exceptReplaced(compiler, found)
-	return found
+		return constant{rule.Ref(), rule.Head.Value.Value}, true
+	})
 }
 
 func isConstant(rule *ast.Rule) bool {

@@ -33,12 +33,17 @@ func inlineConstructors(compiler *ast.Compiler) {
 
 // constructors returns all constructors by the path of the function.
 func constructors(compiler *ast.Compiler) map[string]constructor {
-	clauses, found := map[string]int{}, map[string]constructor{}
+	return ofOneClause(compiler, constructorOf)
+}
+
+// ofOneClause returns what can be written out, by path: what of tells of the rules with one clause that no "with" replaces.
+func ofOneClause[T interface{ rule() ast.Ref }](compiler *ast.Compiler, of func(*ast.Rule) (T, bool)) map[string]T {
+	clauses, found := map[string]int{}, map[string]T{}
 	for _, module := range compiler.Modules {
 		for _, rule := range module.Rules {
 			path := rule.Ref().String()
 			clauses[path]++
-			if one, is := constructorOf(rule); is {
+			if one, is := of(rule); is {
 				found[path] = one
 			}
 		}
