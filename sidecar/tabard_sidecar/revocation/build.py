@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
@@ -16,6 +17,7 @@ from tabard_sidecar.revocation.hooks import HookRunner, LeaseHook
 from tabard_sidecar.revocation.lease_views import LeaseViews
 from tabard_sidecar.revocation.targets import Retention
 from tabard_sidecar.revocation.task_views import TaskViews
+from tabard_sidecar.util.joined_problems import JoinedProblems
 
 if TYPE_CHECKING:
     from tabard_sidecar.interfaces import Clock
@@ -95,23 +97,18 @@ def build_revocation(  # noqa: PLR0913 - one argument per component
         steady: tells whether the clock is right, so that what has expired may be forgotten.
         hooks: called at least once for every revocation.
     """
-    problems: dict[str, str] = {}
-
-    def reporter(name: str) -> Callable[[str], None]:
-        def report_one(problem: str) -> None:
-            problems[name] = problem
-            report("; ".join(problem for problem in problems.values() if problem))
-
-        return report_one
+    problems = JoinedProblems(report)
 
     feed = RevocationFeed(
         state,
         clock=clock,
         max_stale_seconds=config.max_stale_seconds,
-        report=reporter("feed"),
+        report=partial(problems.tell, "feed"),
         steady=steady,
     )
-    runners = [HookRunner(hook, clock=clock, report=reporter(f"hook {hook.name}")) for hook in hooks]
+    runners = [
+        HookRunner(hook, clock=clock, report=partial(problems.tell, f"hook {hook.name}")) for hook in hooks
+    ]
     for runner in runners:
         feed.subscribe(runner.take)
     admin = RevocationAdmin(

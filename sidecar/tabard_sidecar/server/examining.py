@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tabard_sidecar.config import Settings, compile_options
 from tabard_sidecar.config.sections import insecure_switches
 from tabard_sidecar.errors import NoDecision, Refused
-from tabard_sidecar.identity import InsecureIdentity, build_identity
 from tabard_sidecar.identity.jose import TokenError
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.keys import Keyring, KeyringError
-from tabard_sidecar.server.readiness import keys_failure
+from tabard_sidecar.server.identities import configured_identity
+from tabard_sidecar.server.readiness import failure_of, keys_failure
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
+    from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
+    from tabard_sidecar.credentials.exchange.server import ExchangeServer
+    from tabard_sidecar.credentials.vault.conf import VaultConfig
+    from tabard_sidecar.credentials.vault.server import VaultServer
     from tabard_sidecar.state import StateStore
+
+_Config = TypeVar("_Config")
+_Server = TypeVar("_Server", bound="VaultServer | ExchangeServer")
 
 _PAUSE_SECONDS = 0.1
 _IDENTITY_TRIES = 100
@@ -40,10 +47,10 @@ async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Findin
     async for found in _identity(settings):
         yield found
     yield await _state(settings)
-    async for found in _vaults(settings):
-        yield found
-    async for found in _exchanges(settings):
-        yield found
+    for section, examined in ((settings.vault, _vaults), (settings.exchange, _exchanges)):
+        if section:
+            async for found in examined(settings):
+                yield found
 
 
 def _configuration(settings: Settings, file: Path | None) -> Iterator[Finding]:
@@ -116,25 +123,15 @@ def _policy(settings: Settings) -> Iterator[Finding]:
 
 
 async def _identity(settings: Settings) -> AsyncIterator[Finding]:
-    insecure = settings.insecure
     try:
-        identity = build_identity(
-            settings.identity,
-            zone=settings.zone,
-            insecure=InsecureIdentity(
-                agent_id=insecure.agent_id or "",
-                local_subjects=insecure.local_subjects,
-                allow_http=insecure.allow_http,
-            ),
-            clock=time.time,
-        )
+        identity = configured_identity(settings, time.time)
         await identity.start()
     except Exception as error:  # noqa: BLE001 - whatever keeps a sidecar from starting is a finding
         yield problem("identity", str(error), "`tabard explain identity` describes the section.")
         return
     try:
         agent = identity.agent
-        failure = await _patiently(lambda: _failure(agent.current))
+        failure = await _patiently(lambda: failure_of(agent.current))
         step = "Check the token's file, audience and issuer (identity.agent); `tabard explain identity` describes them."
         yield (
             problem("identity.agent", failure, step) if failure else ok("identity.agent", agent.current().id)
@@ -188,49 +185,62 @@ async def _checked(store: StateStore) -> list[str]:
 
 
 async def _vaults(settings: Settings) -> AsyncIterator[Finding]:
-    if not settings.vault:
-        return
     try:
         from tabard_sidecar.credentials.vault.examining import examine as examine_vault  # noqa: PLC0415
         from tabard_sidecar.credentials.vault.issuer import check_address  # noqa: PLC0415
         from tabard_sidecar.credentials.vault.server import VaultServer  # noqa: PLC0415
     except ImportError as error:
-        yield problem("vault", f"{error.name} isn't installed", "Install tabard-sidecar[vault].")
+        yield _not_installed("vault", error)
         return
-    for name, config in settings.vault.items():
-        try:
-            check_address(name, config, allow_http=settings.insecure.allow_http)
-            server = VaultServer(name, config)
-        except ValueError as error:
-            yield problem(f"vault.{name}", str(error), "Correct the configuration.")
-            continue
-        try:
-            async for found in examine_vault(server):
-                yield found
-        finally:
-            server.close()
+
+    def make(name: str, config: VaultConfig) -> VaultServer:
+        check_address(name, config, allow_http=settings.insecure.allow_http)
+        return VaultServer(name, config)
+
+    async for found in _servers("vault", settings.vault, make, examine_vault):
+        yield found
 
 
 async def _exchanges(settings: Settings) -> AsyncIterator[Finding]:
-    if not settings.exchange:
-        return
     try:
         from tabard_sidecar.credentials.exchange.examining import examine as examine_exchange  # noqa: PLC0415
         from tabard_sidecar.credentials.exchange.issuer import check_server  # noqa: PLC0415
         from tabard_sidecar.credentials.exchange.server import ExchangeServer  # noqa: PLC0415
     except ImportError as error:
-        yield problem("exchange", f"{error.name} isn't installed", "Install tabard-sidecar[exchange].")
+        yield _not_installed("exchange", error)
         return
     issuers = {item.issuer for item in settings.identity.issuers}
-    for name, config in settings.exchange.items():
+
+    def make(name: str, config: ExchangeConfig) -> ExchangeServer:
+        check_server(name, config, issuers, allow_http=settings.insecure.allow_http)
+        return ExchangeServer(name, config)
+
+    async def examined(server: ExchangeServer) -> AsyncIterator[Finding]:
+        yield await examine_exchange(server)
+
+    async for found in _servers("exchange", settings.exchange, make, examined):
+        yield found
+
+
+def _not_installed(section: str, error: ImportError) -> Finding:
+    return problem(section, f"{error.name} isn't installed", f"Install tabard-sidecar[{section}].")
+
+
+async def _servers(
+    section: str,
+    configured: Mapping[str, _Config],
+    make: Callable[[str, _Config], _Server],
+    examine_one: Callable[[_Server], AsyncIterator[Finding]],
+) -> AsyncIterator[Finding]:
+    for name, config in configured.items():
         try:
-            check_server(name, config, issuers, allow_http=settings.insecure.allow_http)
-            server = ExchangeServer(name, config)
+            server = make(name, config)
         except ValueError as error:
-            yield problem(f"exchange.{name}", str(error), "Correct the configuration.")
+            yield problem(f"{section}.{name}", str(error), "Correct the configuration.")
             continue
         try:
-            yield await examine_exchange(server)
+            async for found in examine_one(server):
+                yield found
         finally:
             server.close()
 
@@ -242,11 +252,3 @@ async def _patiently(failure: Callable[[], str]) -> str:
             break
         await asyncio.sleep(_PAUSE_SECONDS)
     return failure()
-
-
-def _failure(work: Callable[[], object]) -> str:
-    try:
-        work()
-    except NoDecision as error:
-        return error.message
-    return ""

@@ -18,7 +18,7 @@ from tabard_sidecar.config import Settings, compile_options
 from tabard_sidecar.credentials import build_issuers, zone_issuer
 from tabard_sidecar.grants import GrantService
 from tabard_sidecar.health import About, Component, Health
-from tabard_sidecar.identity import LOCAL_ISSUER, Identity, InsecureIdentity, build_identity
+from tabard_sidecar.identity import LOCAL_ISSUER
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
 from tabard_sidecar.keys.sealing import REPLIES, SUBJECT_TOKENS, DerivedSealingKeys
@@ -45,6 +45,7 @@ from tabard_sidecar.records.observer import RecordsObserver
 from tabard_sidecar.records.timed_state import timed
 from tabard_sidecar.records.tracing_factory import create_tracing
 from tabard_sidecar.revocation import build_revocation, lease_targets, pruner
+from tabard_sidecar.server.identities import configured_identity
 from tabard_sidecar.server.state_standing import StateStanding
 from tabard_sidecar.server.store_split import StoreSplit
 from tabard_sidecar.state import StateStore
@@ -89,7 +90,9 @@ class Parts:
         self.keyring = Keyring(
             settings.keys.directory, clock=clock, max_stale_seconds=settings.keys.max_stale_seconds
         )
-        self.identity = _identity(settings, clock, self.metrics)
+        self.identity = configured_identity(
+            settings, clock, lambda result: self.metrics.jwks_fetches.labels(result).inc()
+        )
         self.grants = GrantService(
             self.keyring,
             settings.zone,
@@ -256,21 +259,6 @@ def _place(settings: Settings) -> str:
     """Return where the state store is, for messages."""
     state = settings.state
     return state.url.partition("?")[0] if state.is_redis else str(state.path(settings.zone))
-
-
-def _identity(settings: Settings, clock: Clock, metrics: Metrics) -> Identity:
-    insecure = settings.insecure
-    return build_identity(
-        settings.identity,
-        zone=settings.zone,
-        insecure=InsecureIdentity(
-            agent_id=insecure.agent_id or "",
-            local_subjects=insecure.local_subjects,
-            allow_http=insecure.allow_http,
-        ),
-        clock=clock,
-        on_fetch=lambda result: metrics.jwks_fetches.labels(result).inc(),
-    )
 
 
 def _vaults(settings: Settings, state: StateStore, clock: Clock, health: Health) -> VaultIssuer | None:

@@ -37,7 +37,7 @@ class Readiness:
         """Look once."""
         parts = self._parts
         agent = parts.identity.agent
-        _report(self._agent, _failure(agent.current), agent.problem)
+        _report(self._agent, failure_of(agent.current), agent.problem)
         _report(self._keys, keys_failure(parts.keyring), "; ".join(parts.keyring.problems))
         parts.clock_watch.look()
         _report(self._clock, "", parts.clock_watch.problem)
@@ -58,11 +58,12 @@ class Readiness:
 
 def keys_failure(keyring: Keyring) -> str:
     """Return why grants can't be made or credentials not signed; empty if they can."""
-    failures = [_failure(partial(keyring.active, use)) for use in (ROOT, SIGNING)]
+    failures = [failure_of(partial(keyring.active, use)) for use in (ROOT, SIGNING)]
     return "; ".join(dict.fromkeys(filter(None, failures)))
 
 
-def _failure(work: Callable[[], object]) -> str:
+def failure_of(work: Callable[[], object]) -> str:
+    """Return why no decision can be made with what ``work`` returns; empty if one can."""
     try:
         work()
     except NoDecision as error:

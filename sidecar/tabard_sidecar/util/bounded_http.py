@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import requests
 from requests import adapters
+from tabard.arguments import ArgumentsError, parse_json
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
@@ -25,7 +26,7 @@ from urllib3.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_REPLY_BYTES = 256 * 1024
@@ -253,3 +254,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         pending += [item for item in one.args if isinstance(item, BaseException)]
         pending += [one.reason] if isinstance(one, MaxRetryError) else []
         pending += [one.__cause__, one.__context__]
+
+
+def json_object(content: bytes, faults: Faults, *, max_bytes: int) -> Mapping[str, Any]:
+    """Return the one JSON object of which a reply consists.
+
+    Raises:
+        Exception: of the kind that ``faults`` makes: it is something else, or longer than ``max_bytes``.
+    """
+    try:
+        document = parse_json(content, max_bytes=max_bytes)
+    except ArgumentsError as error:
+        raise faults.invalid(f"its reply can't be read: {error}") from None
+    if not isinstance(document, dict):
+        raise faults.invalid("its reply is no JSON object")
+    return document

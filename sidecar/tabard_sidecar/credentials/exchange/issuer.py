@@ -21,10 +21,11 @@ from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.state.leases import LeaseTarget
+from tabard_sidecar.util.background import Background
+from tabard_sidecar.util.joined_problems import JoinedProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Mapping
-    from typing import Any
+    from collections.abc import Collection, Mapping
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
@@ -79,9 +80,9 @@ class ExchangeIssuer:
         self._targets_of = targets
         self._clock = clock
         self._report = report
-        self._problems: dict[str, str] = {}
+        self._problems = JoinedProblems(report)
         self.live = LiveExchanges()
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background("exchange-background")
         self.held: HeldCredentials[Exchange] = HeldCredentials()
 
     @property
@@ -115,9 +116,9 @@ class ExchangeIssuer:
         except ExchangeFault as fault:
             error = fault.decisive(target.server.name)
             # What is denied to one person is no problem of the server's.
-            self._tell(target.server, "" if isinstance(error, Refused) else error.message)
+            self._problems.tell(target.server.name, "" if isinstance(error, Refused) else error.message)
             raise error from None
-        self._tell(target.server, "")
+        self._problems.tell(target.server.name, "")
         return exchange.issued
 
     def commit(self, request: CredentialRequest) -> None:
@@ -179,11 +180,7 @@ class ExchangeIssuer:
 
     async def close(self) -> None:
         """Let what was begun in the background end, and close the connections."""
-        if self._background:
-            longest = max(server.config.timeout_seconds for server in self.servers.values())
-            _, pending = await asyncio.wait(set(self._background), timeout=longest)
-            for task in pending:
-                task.cancel()
+        await self._background.settle(max(server.config.timeout_seconds for server in self.servers.values()))
         for server in self.servers.values():
             server.close()
 
@@ -219,7 +216,11 @@ class ExchangeIssuer:
         exchange.asked = True
         try:
             reply, actor = await server.exchange(
-                request, subject_token, turn, deadline, lambda late: self._later(self._end(server, late))
+                request,
+                subject_token,
+                turn,
+                deadline,
+                lambda late: self._background.start(self._end(server, late)),
             )
         except ExchangeFault as fault:
             exchange.asked = not fault.nothing_done
@@ -255,18 +256,6 @@ class ExchangeIssuer:
     async def _end(self, server: ExchangeServer, token: str) -> None:
         if not await revoked(server, token):
             _log.warning("exchanged_token_not_revoked", extra={"exchange": server.name})
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do work in the background of the loop."""
-        task = asyncio.get_running_loop().create_task(work, name="exchange-background")
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    def _tell(self, server: ExchangeServer, problem: str) -> None:
-        """Report the present problem of one server, if it changed."""
-        if problem != self._problems.get(server.name, ""):
-            self._problems[server.name] = problem
-            self._report("; ".join(filter(None, self._problems.values())))
 
 
 def check_server(name: str, config: ExchangeConfig, issuers: Collection[str], *, allow_http: bool) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tabard.arguments import ArgumentsError, parse_json
-
+from tabard_sidecar.credentials.exchange import faults
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault, invalid, misconfigured, unavailable
 from tabard_sidecar.credentials.quoting import quoted
+from tabard_sidecar.util.bounded_http import json_object
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a token type
 """The type of tokens that are asked for and presented."""
@@ -61,7 +61,7 @@ def read_reply(status: int, content: bytes) -> Mapping[str, Any]:
         ExchangeFault: it refused or failed, or the reply isn't acceptable.
     """
     if status == _OK:
-        return _object(content)
+        return json_object(content, faults, max_bytes=_MAX_JSON_BYTES)
     if status < _REDIRECTS:
         raise invalid(f"it answered with HTTP status {status}")
     if status < _REFUSALS:
@@ -146,20 +146,10 @@ def check_life(seconds: float, most: float) -> None:
     raise invalid(f"its token lasts {shown}; max_ttl_seconds of the audience is {most:g}")
 
 
-def _object(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = parse_json(content, max_bytes=_MAX_JSON_BYTES)
-    except ArgumentsError as error:
-        raise invalid(f"its reply can't be read: {error}") from None
-    if not isinstance(document, dict):
-        raise invalid("its reply is no JSON object")
-    return document
-
-
 def _error(content: bytes) -> tuple[str, str]:
     """Return code and description of an error; empty if it isn't in OAuth's form."""
     try:
-        reply = _object(content)
+        reply = json_object(content, faults, max_bytes=_MAX_JSON_BYTES)
     except ExchangeFault:
         return "", ""
     code, description = reply.get("error"), reply.get("error_description")

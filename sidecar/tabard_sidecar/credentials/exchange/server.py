@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tabard_sidecar.credentials.asked_server import AskedServer
 from tabard_sidecar.credentials.exchange import faults
 from tabard_sidecar.credentials.exchange.authentication import JWT_TYPE, ClientAuthentication
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault
@@ -17,11 +17,9 @@ from tabard_sidecar.credentials.exchange.replies import (
     read_revocation,
 )
 from tabard_sidecar.util.bounded_http import TRANSPORT_ERRORS, BoundedSession, content_of, explained
-from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
     from typing import Any
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
@@ -29,11 +27,10 @@ if TYPE_CHECKING:
     from tabard_sidecar.util.lanes import Turn
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
-_ENDING_PART = 4
 _NO_TOKEN = "tabard-doctor"  # noqa: S105 - it is none
 
 
-class ExchangeServer:
+class ExchangeServer(AskedServer):
     """An identity provider. Each method is bounded in time and raises :class:`~.faults.ExchangeFault`.
 
     Args:
@@ -45,14 +42,19 @@ class ExchangeServer:
     """
 
     def __init__(self, name: str, config: ExchangeConfig) -> None:
+        super().__init__(
+            f"exchange-{name}",
+            connections=config.max_connections,
+            timeout_seconds=config.timeout_seconds,
+            faults=faults,
+        )
         self.name = name
         self.config = config
         self._authentication = ClientAuthentication(config)
-        ending = config.max_connections // _ENDING_PART
-        self._issuing_session = self._session(config.token_endpoint, config.max_connections - ending)
-        self._ending_session = self._session(config.revocation_endpoint or config.token_endpoint, ending)
-        self._issuing = Lane(f"exchange-{name}", config.max_connections - ending, faults)
-        self._ending = Lane(f"exchange-{name}-end", ending, faults)
+        self._issuing_session = self._session(config.token_endpoint, self.issuing_places)
+        self._ending_session = self._session(
+            config.revocation_endpoint or config.token_endpoint, self.ending_places
+        )
 
     def _session(self, endpoint: str, connections: int) -> BoundedSession:
         parts = urlsplit(endpoint)
@@ -62,18 +64,6 @@ class ExchangeServer:
             connections=connections,
             faults=faults,
         )
-
-    def deadline(self) -> float:
-        """Return until when what begins now may take, in the loop's time."""
-        return asyncio.get_running_loop().time() + self.config.timeout_seconds
-
-    def turn(self, request: CredentialRequest) -> AbstractAsyncContextManager[Turn]:
-        """Return the turn of a request for a credential; entering it waits until it has come, or :meth:`give_up`."""
-        return self._issuing.turn(request.credential_id)
-
-    def give_up(self, request: CredentialRequest) -> None:
-        """Let a request wait for its turn no longer."""
-        self._issuing.give_up(request.credential_id)
 
     async def exchange(
         self,

@@ -20,10 +20,11 @@ from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.state.leases import LeaseTarget
+from tabard_sidecar.util.background import Background
+from tabard_sidecar.util.joined_problems import JoinedProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
-    from typing import Any
+    from collections.abc import Mapping
 
     from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
     from tabard_sidecar.credentials.vault.replies import Obtained, Token
@@ -80,8 +81,8 @@ class VaultIssuer:
         self._targets = targets
         self._clock = clock
         self._report = report
-        self._problems: dict[str, str] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._problems = JoinedProblems(report)
+        self._background = Background("vault-background")
         self._starting: list[asyncio.Task[None]] = []
         self.live = LiveCredentials()
         self.held: HeldCredentials[LiveCredential] = HeldCredentials()
@@ -117,9 +118,9 @@ class VaultIssuer:
                 live.issued = await self._issued(role, live, turn)
         except VaultFault as fault:
             error = fault.decisive(role.server.name)
-            self._tell(role.server, error.message)
+            self._problems.tell(role.server.name, error.message)
             raise error from None
-        self._tell(role.server)
+        self._problems.tell(role.server.name)
         return live.issued
 
     def commit(self, request: CredentialRequest) -> None:
@@ -129,10 +130,10 @@ class VaultIssuer:
             return  # a held credential
         role = self._role(request)
         if live.leased:
-            self._later(self._extend(role, live, live.token, live.issued))
+            self._background.start(self._extend(role, live, live.token, live.issued))
         else:
             self.live.forget(request.credential_id)
-            self._later(self._end_unleased(role.server, live, live.token))
+            self._background.start(self._end_unleased(role.server, live, live.token))
             self._hold(role, live, live.issued)
 
     def give_up(self, request: CredentialRequest) -> None:
@@ -184,21 +185,17 @@ class VaultIssuer:
             try:
                 await server.log_in()
             except VaultFault as fault:
-                self._tell(server, fault.decisive(server.name).message)
+                self._problems.tell(server.name, fault.decisive(server.name).message)
                 await asyncio.sleep(_LOGIN_PAUSE_SECONDS)
             else:
-                self._tell(server)
+                self._problems.tell(server.name)
                 return
 
     async def close(self) -> None:
         """Let what was begun in the background end, and close the connections."""
         for task in self._starting:
             task.cancel()
-        if self._background:
-            longest = max(server.config.timeout_seconds for server in self.servers.values())
-            _, pending = await asyncio.wait(set(self._background), timeout=longest)
-            for task in pending:
-                task.cancel()
+        await self._background.settle(max(server.config.timeout_seconds for server in self.servers.values()))
         for server in self.servers.values():
             server.close()
 
@@ -250,7 +247,10 @@ class VaultIssuer:
         live.asked = True
         try:
             token = await server.create_token(
-                live.request, turn, deadline, lambda late: self._later(self._end_token(server, late))
+                live.request,
+                turn,
+                deadline,
+                lambda late: self._background.start(self._end_token(server, late)),
             )
         except VaultFault as fault:
             live.asked = not fault.nothing_done
@@ -273,7 +273,7 @@ class VaultIssuer:
                 seconds,
                 turn,
                 deadline,
-                lambda _: self._later(self._end_token(role.server, token)),
+                lambda _: self._background.start(self._end_token(role.server, token)),
             )
         except VaultFault as fault:
             live.obtained = not fault.nothing_done
@@ -317,7 +317,7 @@ class VaultIssuer:
         if problem:
             message = f"vault.{server.name}: a credential of {live.request.role} ends early: {problem}"
             _log.warning("vault_token_not_extended", extra={"problem": message})
-            self._tell(server, message)
+            self._problems.tell(server.name, message)
 
     def _hold(self, role: _Role, live: LiveCredential, credential: IssuedCredential) -> None:
         if role.config.reusable and not credential.uses and not live.doomed:
@@ -342,22 +342,6 @@ class VaultIssuer:
             await self._journal.end_lease(credential_id)
         except NoDecision:
             _log.warning("lease_not_forgotten", extra={"credential_id": credential_id})
-
-    def _later(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do work in the background of the loop."""
-
-        async def done() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(done(), name="vault-background")
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    def _tell(self, server: VaultServer, problem: str = "") -> None:
-        """Report the present problem of one vault, if it changed."""
-        if problem != self._problems.get(server.name, ""):
-            self._problems[server.name] = problem
-            self._report("; ".join(filter(None, self._problems.values())))
 
 
 async def _nothing() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tabard.arguments import ArgumentsError, parse_json
-
 from tabard_sidecar.credentials.quoting import quoted
+from tabard_sidecar.credentials.vault import faults
 from tabard_sidecar.credentials.vault.faults import VaultFault, invalid, unavailable
+from tabard_sidecar.util.bounded_http import json_object
 
 MAX_FIELDS_BYTES = 64 * 1024
 """Most bytes of a credential's fields together."""
@@ -66,7 +66,7 @@ def read_reply(status: int, content: bytes) -> Mapping[str, Any]:
     if status == _NO_CONTENT or (status == _OK and not content):
         return {}
     if status == _OK:
-        return _object(content)
+        return json_object(content, faults, max_bytes=_MAX_JSON_BYTES)
     if status < _REDIRECTS:
         raise invalid(f"it answered with HTTP status {status}")
     text = f"HTTP status {status}{_error_text(content)}"
@@ -84,20 +84,10 @@ def read_reply(status: int, content: bytes) -> Mapping[str, Any]:
     raise unavailable(text, nothing_done=status == _SEALED and "sealed" in text, status=status)
 
 
-def _object(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = parse_json(content, max_bytes=_MAX_JSON_BYTES)
-    except ArgumentsError as error:
-        raise invalid(f"its reply can't be read: {error}") from None
-    if not isinstance(document, dict):
-        raise invalid("its reply is no JSON object")
-    return document
-
-
 def _error_text(content: bytes) -> str:
     """Return what a vault says of an error, for messages; empty if it isn't in Vault's form."""
     try:
-        errors = _object(content).get("errors")
+        errors = json_object(content, faults, max_bytes=_MAX_JSON_BYTES).get("errors")
     except VaultFault:
         return ""
     if not isinstance(errors, list):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.asked_server import AskedServer
 from tabard_sidecar.credentials.vault import faults
 from tabard_sidecar.credentials.vault.engines import Asking, obtain
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, during, refused
@@ -13,11 +13,9 @@ from tabard_sidecar.credentials.vault.login import Login
 from tabard_sidecar.credentials.vault.replies import UnusableToken
 from tabard_sidecar.credentials.vault.tokens import Tokens
 from tabard_sidecar.credentials.vault.transport import VaultTransport
-from tabard_sidecar.util.lanes import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
     from typing import Any
 
     from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
@@ -25,10 +23,8 @@ if TYPE_CHECKING:
     from tabard_sidecar.model import CredentialRequest
     from tabard_sidecar.util.lanes import Turn
 
-_ENDING_PART = 4
 
-
-class VaultServer:
+class VaultServer(AskedServer):
     """A vault. Each method is bounded in time and raises :class:`~.faults.VaultFault`.
 
     Args:
@@ -40,6 +36,12 @@ class VaultServer:
     """
 
     def __init__(self, name: str, config: VaultConfig) -> None:
+        super().__init__(
+            f"vault-{name}",
+            connections=config.max_connections,
+            timeout_seconds=config.timeout_seconds,
+            faults=faults,
+        )
         self.name = name
         self.config = config
         self._transport = VaultTransport(
@@ -52,14 +54,6 @@ class VaultServer:
         self._reaper = Login(config.reaper, self._transport) if config.reaper is not None else None
         self._tokens = Tokens(self._transport, config.token_role)
         self._identity = Identity(config.address, config.namespace, self._transport)
-        ending = config.max_connections // _ENDING_PART
-        self.ending_places = ending
-        self._issuing = Lane(f"vault-{name}", config.max_connections - ending, faults)
-        self._ending = Lane(f"vault-{name}-end", ending, faults)
-
-    def deadline(self) -> float:
-        """Return until when what begins now may take, in the loop's time."""
-        return asyncio.get_running_loop().time() + self.config.timeout_seconds
 
     async def log_in(self) -> None:
         """Log in with the identity that obtains credentials, unless it is logged in."""
@@ -81,14 +75,6 @@ class VaultServer:
                 return found
 
         return await self._issuing.run(work, self.deadline())
-
-    def turn(self, request: CredentialRequest) -> AbstractAsyncContextManager[Turn]:
-        """Return the turn of a request for a credential; entering it waits until it has come, or :meth:`give_up`."""
-        return self._issuing.turn(request.credential_id)
-
-    def give_up(self, request: CredentialRequest) -> None:
-        """Let a request wait for its turn no longer."""
-        self._issuing.give_up(request.credential_id)
 
     async def create_token(
         self, request: CredentialRequest, turn: Turn, deadline: float, late: Callable[[Token], None]

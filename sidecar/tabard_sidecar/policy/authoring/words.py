@@ -72,29 +72,24 @@ def read_words(
 
 def expressions(engine: Engine, data: Mapping[str, Json]) -> Iterator[str]:
     """Yield expressions for all that the library reads in a request, with a policy's ``data``."""
+    clauses = {name: list(rules(module)) for name, module in _modules(engine)}
     yield from _ORDERED
-    yield from _values(engine)
+    yield from _values(clauses)
     yield from _OF_ZONES
-    yield from _of_directories(engine, data)
+    yield from _of_directories(clauses["entities"], data)
 
 
-def _values(engine: Engine) -> Iterator[str]:
+def _values(clauses: Mapping[str, list[Rule]]) -> Iterator[str]:
     """Yield the library's values: rules without arguments that policies may use."""
-    for name, module in _modules(engine):
-        names = {rule.name: None for rule in rules(module) if not _arguments(rule)}
-        for rule in names:
+    for name, found in clauses.items():
+        for rule in dict.fromkeys(one.name for one in found if not _arguments(one)):
             if not rule.startswith("_"):
                 yield f"{_PACKAGE}.{name}.{rule}"
 
 
-def _of_directories(engine: Engine, data: Mapping[str, Json]) -> Iterator[str]:
+def _of_directories(entities: list[Rule], data: Mapping[str, Json]) -> Iterator[str]:
     """Yield what the functions of directories are worth for each directory in the policy's data."""
-    arities = {
-        rule.name: _arguments(rule)
-        for name, module in _modules(engine)
-        if name == "entities"
-        for rule in rules(module)
-    }
+    arities = {rule.name: _arguments(rule) for rule in entities}
     for directory, entries in data.items():
         if not (directory.isidentifier() and _is_directory(entries)):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tabard_sidecar.facts import FactKind
 from tabard_sidecar.policy.loading.ast import Node, Place, place
@@ -147,30 +148,50 @@ def _check_vault(
     clause: Clause, credential: Shape | None, roles: Mapping[str, frozenset[str]] | None
 ) -> Iterator[PolicyProblem]:
     """Yield roles of kind vault that no configured vault has, and audiences that a role isn't for."""
-    if credential is None or roles is None or _written(part(credential, "kind")) != {"vault"}:
-        return
-    named, audiences = _written(part(credential, "role")), _written(part(credential, "audience"))
-    step = "Correct it, or add it to vault.<name>.roles"
-    yield from _unoffered(clause, "credential_role", named, frozenset(roles), step)
-    known = [roles[name] for name in named if name in roles]
-    if known:
-        step = f"Correct it, or add it to the audiences of {' or '.join(sorted(named & roles.keys()))}"
-        yield from _unoffered(clause, "credential_audience", audiences, frozenset().union(*known), step)
+    fields = _Brokered("vault", "role", "credential_role", "vault.<name>.roles")
+    yield from _check_brokered(
+        clause, credential, fields, roles, ("audience", "credential_audience", "audiences")
+    )
 
 
 def _check_exchange(
     clause: Clause, credential: Shape | None, audiences: Mapping[str, frozenset[str]] | None
 ) -> Iterator[PolicyProblem]:
     """Yield audiences and scopes of kind exchange that no configured identity provider is asked for."""
-    if credential is None or audiences is None or _written(part(credential, "kind")) != {"exchange"}:
+    fields = _Brokered("exchange", "audience", "exchange_audience", "exchange.<name>.audiences")
+    yield from _check_brokered(clause, credential, fields, audiences, ("scopes", "exchange_scope", "scopes"))
+
+
+class _Brokered(NamedTuple):
+    """A field of a credential of this kind names an entry of a section; ``what`` is the name of the field in problems."""
+
+    kind: str
+    field: str
+    what: str
+    section: str
+
+
+def _check_brokered(
+    clause: Clause,
+    credential: Shape | None,
+    outer: _Brokered,
+    offered: Mapping[str, frozenset[str]] | None,
+    inner: tuple[str, str, str],
+) -> Iterator[PolicyProblem]:
+    """Yield names of entries that aren't configured, and values that the named entries don't have.
+
+    ``inner`` is the field with the values, its name in problems, and the list in the entry.
+    """
+    if credential is None or offered is None or _written(part(credential, "kind")) != {outer.kind}:
         return
-    named, scopes = _written(part(credential, "audience")), _written(part(credential, "scopes"))
-    step = "Correct it, or add it to exchange.<name>.audiences"
-    yield from _unoffered(clause, "exchange_audience", named, frozenset(audiences), step)
-    known = [audiences[name] for name in named if name in audiences]
+    field, what, entries = inner
+    named, values = _written(part(credential, outer.field)), _written(part(credential, field))
+    step = f"Correct it, or add it to {outer.section}"
+    yield from _unoffered(clause, outer.what, named, frozenset(offered), step)
+    known = [offered[name] for name in named if name in offered]
     if known:
-        step = f"Correct it, or add it to the scopes of {' or '.join(sorted(named & audiences.keys()))}"
-        yield from _unoffered(clause, "exchange_scope", scopes, frozenset().union(*known), step)
+        step = f"Correct it, or add it to the {entries} of {' or '.join(sorted(named & offered.keys()))}"
+        yield from _unoffered(clause, what, values, frozenset().union(*known), step)
 
 
 def _check_delegated(flow: Flow, names: Offered) -> Iterator[PolicyProblem]:

@@ -10,7 +10,7 @@ from tabard_sidecar.state.leases import ANY_LEASE, Lease, LeaseFilter, LeasePage
 from tabard_sidecar.state.model import RevocationKind
 from tabard_sidecar.state.redis import scripts
 from tabard_sidecar.state.redis.codec import digest, milliseconds, revocation_field
-from tabard_sidecar.state.redis.link import RedisLink
+from tabard_sidecar.state.redis.link import LinkedPart
 from tabard_sidecar.state.redis.replies import understood
 from tabard_sidecar.state.rollback import STATE_TARGET
 from tabard_sidecar.state.store import LEASE_KEPT_SECONDS
@@ -34,15 +34,8 @@ _RECORD = (
 _PLACES = {name: str(number) for number, name in enumerate(_RECORD, 1)}
 
 
-class RedisLeases:
+class RedisLeases(LinkedPart):
     """Implements :class:`~tabard_sidecar.state.leases.LeaseJournal` by scripts."""
-
-    _link: RedisLink
-
-    @property
-    def place(self) -> str:
-        """Address of the server, for messages."""
-        return self._link.options.place
 
     @understood
     async def add_lease(self, lease: Lease) -> None:

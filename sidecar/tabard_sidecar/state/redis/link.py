@@ -232,6 +232,17 @@ class RedisLink:
         return NoDecision("UNAVAILABLE", "state_unavailable", f"the state store {self.options.place}: {what}")
 
 
+class LinkedPart:
+    """A part of the state store that runs scripts over the store's connection."""
+
+    _link: RedisLink
+
+    @property
+    def place(self) -> str:
+        """Address of the server, for messages."""
+        return self._link.options.place
+
+
 def _not_open() -> NoDecision:
     return NoDecision("UNAVAILABLE", "state_unavailable", "the state store isn't open")
 

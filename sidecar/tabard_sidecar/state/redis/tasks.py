@@ -8,22 +8,15 @@ from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import KeptToken, TaskRecord
 from tabard_sidecar.state.redis import codec, scripts
 from tabard_sidecar.state.redis.codec import milliseconds
-from tabard_sidecar.state.redis.link import GRACE_SECONDS, RedisLink
+from tabard_sidecar.state.redis.link import GRACE_SECONDS, LinkedPart
 from tabard_sidecar.state.redis.replies import understood
 from tabard_sidecar.state.store import KEPT_SECONDS
 
 _EXAMINED_TASKS = 2_000
 
 
-class RedisTasks:
+class RedisTasks(LinkedPart):
     """Implements the operations of the state store on whole tasks by scripts."""
-
-    _link: RedisLink
-
-    @property
-    def place(self) -> str:
-        """Address of the server, for messages."""
-        return self._link.options.place
 
     @understood
     async def open_task(

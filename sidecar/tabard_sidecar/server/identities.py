@@ -1,0 +1,27 @@
+"""Builds the verifiers of people, intents and the workload from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tabard_sidecar.config import Settings
+from tabard_sidecar.identity import Identity, InsecureIdentity, build_identity
+from tabard_sidecar.interfaces import Clock
+
+
+def configured_identity(
+    settings: Settings, clock: Clock, on_fetch: Callable[[str], None] = lambda _result: None
+) -> Identity:
+    """Build what the settings describe; arguments and errors as for :func:`build_identity`."""
+    insecure = settings.insecure
+    return build_identity(
+        settings.identity,
+        zone=settings.zone,
+        insecure=InsecureIdentity(
+            agent_id=insecure.agent_id or "",
+            local_subjects=insecure.local_subjects,
+            allow_http=insecure.allow_http,
+        ),
+        clock=clock,
+        on_fetch=on_fetch,
+    )
