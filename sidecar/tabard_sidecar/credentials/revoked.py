@@ -8,11 +8,14 @@ from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tabard_sidecar.model import CredentialRequest
     from tabard_sidecar.reasons import ReasonCode
     from tabard_sidecar.state import Revocation
+
+    Targets = Callable[[CredentialRequest], frozenset[LeaseTarget]]
+    """Tells what ends the credential of a request when it is revoked."""
 
 REVOKED_CODES: Mapping[RevocationKind, ReasonCode] = {
     RevocationKind.LINK: "task_ended",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,14 +19,14 @@ from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
-from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
+    from tabard_sidecar.credentials.revoked import Targets
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.interfaces import Clock
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16
 _log = logging.getLogger(__name__)
-
-Targets = Callable[[CredentialRequest], frozenset[LeaseTarget]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,13 @@ from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
-from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from tabard_sidecar.credentials.revoked import Targets
     from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
     from tabard_sidecar.credentials.vault.replies import Obtained, Token
     from tabard_sidecar.interfaces import Clock
@@ -41,8 +40,6 @@ _LOGIN_PAUSE_SECONDS = 5.0
 # By how much less than it was asked a vault may let a token live, since it counts in whole seconds.
 _ROUNDING_SECONDS = 2.0
 _log = logging.getLogger(__name__)
-
-Targets = Callable[[CredentialRequest], frozenset[LeaseTarget]]
 
 
 @dataclass(frozen=True, slots=True)
