@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -12,6 +14,11 @@ const maxOutput = 64 << 20
 
 // heldOutput is how many bytes of a result are written while the caller waits.
 const heldOutput = 256 << 10
+
+var (
+	jsonNumber = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$`)
+	goNumber   = regexp.MustCompile(`^\+?(-?)([0-9]*)\.?([0-9]*)([eE][+-]?[0-9]+)?$`)
+)
 
 var errOutput = &Failure{Code: CodeBuiltin, Message: fmt.Sprintf("the result is larger than %d bytes", maxOutput)}
 
@@ -35,7 +42,7 @@ func appendJSON(out []byte, value ast.Value, limit int) ([]byte, error) {
 		}
 		return append(out, "false"...), nil
 	case ast.Number:
-		return append(out, v...), nil
+		return appendNumber(out, string(v))
 	case ast.String:
 		return appendString(out, string(v)), nil
 	case *ast.Array:
@@ -92,6 +99,36 @@ func appendObject(out []byte, object ast.Object, limit int) ([]byte, error) {
 		return nil, err
 	}
 	return append(out, '}'), nil
+}
+
+// appendNumber appends a number as JSON writes it. `to_number` keeps the text that it gets, and takes "007", "+5", ".5",
+// "5." and "1_000" as well.
+func appendNumber(out []byte, text string) ([]byte, error) {
+	if isPlain(text) || jsonNumber.MatchString(text) {
+		return append(out, text...), nil
+	}
+	parts := goNumber.FindStringSubmatch(strings.ReplaceAll(text, "_", ""))
+	if parts == nil || parts[2]+parts[3] == "" {
+		return nil, &Failure{Code: CodeBuiltin, Message: fmt.Sprintf("the number %.40q can't be written as JSON", text)}
+	}
+	sign, whole, fraction, exponent := parts[1], strings.TrimLeft(parts[2], "0"), parts[3], parts[4]
+	if whole == "" {
+		whole = "0"
+	}
+	if fraction != "" {
+		fraction = "." + fraction
+	}
+	return append(out, sign+whole+fraction+exponent...), nil
+}
+
+// isPlain reports whether a number is digits alone, as most are; the pattern takes longer.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return len(text) == 1 || text != "" && text[0] != '0'
 }
 
 const hexDigits = "0123456789abcdef"

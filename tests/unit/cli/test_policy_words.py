@@ -38,8 +38,17 @@ def test_what_the_words_say_is_told_by_expressions_of_policies(policy, capsys):
     assert code == 0
     assert found["entities.named(data.people, set())"] == ["ann", "bob"]
     assert found["entities.told(data.people)"] == ["bob"]
-    assert "refund" in found["clauses.ordered"]
+    assert "refund" in found["clauses.ordered({act})"]
     assert 20.5 in found["amounts.said"]
+
+
+def test_what_the_words_rule_out_and_may_mean_is_told(policy, capsys):
+    """Each function gets its arguments in its own order; those of an act are shown for each verb."""
+    _, found = told(capsys, "Cancel all but Bob's. Ann Lee needs to be refunded.", policy)
+    assert found["entities.ruled_out(clauses.verbs, data.people, set())"] == ["bob"]
+    assert found["entities.may({act}, data.people, set())"]["refund"] == ["ann"]
+    assert "refund" in found["wishes.may({act})"]
+    assert found["entities.ordered({act}, data.people, set())"]["cancel"] == ["ann"]
 
 
 def test_what_the_words_leave_open_isnt_told(policy, capsys):
@@ -65,8 +74,10 @@ def test_dates_and_times_of_the_words_are_told(policy, capsys):
 def test_people_get_a_line_each(policy, capsys):
     assert main(["policy", "words", "Refund Ann Lee", str(policy)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(maxsplit=1)[0] for line in lines if "people" in line] == [
-        "entities.named(data.people,"
+    assert [line.partition("  ")[0] for line in lines if "people" in line] == [
+        "entities.named(data.people, set())",
+        "entities.ordered({act}, data.people, set())",
+        "entities.may({act}, data.people, set())",
     ]
 
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tabard_opa import Engine, EvaluationError
 from tabard_opa_cli import opa_binary
@@ -21,7 +21,14 @@ facts := {
 	"text": concat("|", [value | walk(input, [_, value]); is_string(value)]),
 	"pairs": {[key, value] | some key, value in input},
 }
+
+number := to_number(input)
+
+computed := to_number(input) + 0
+
+read := [json.unmarshal(input), yaml.unmarshal(input), units.parse(input), {to_number(input): 1}]
 """
+NUMBERS = ["number", "computed", "read"]
 ALL = """package all
 
 answers := [_facts(value) | some value in input]
@@ -46,7 +53,9 @@ JSON = st.recursive(
 def policy():
     with (
         Engine() as engine,
-        engine.compile({"a.rego": MODULE}, {}, entrypoints=["data.a.echo", "data.a.facts"]) as policy,
+        engine.compile(
+            {"a.rego": MODULE}, {}, entrypoints=[f"data.a.{name}" for name in ("echo", "facts", *NUMBERS)]
+        ) as policy,
     ):
         yield policy
 
@@ -107,3 +116,30 @@ def test_library_and_command_line_agree(policy, tmp_path_factory, values):
         found.append(json.loads(text))
 
     assert found == expected
+
+
+@given(
+    st.from_regex(r"[+-]?[0-9_]{0,5}\.?[0-9_]{0,4}([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+    | st.text(alphabet="0123456789+-._eExob", max_size=8)
+)
+@example("007")
+@example("-00.50e+07")
+@example("+.5")
+@example("5.")
+@example("1_000")
+def test_numbers_of_texts_come_out_as_json(policy, text):
+    """``to_number`` takes more than JSON does: "007" is 7."""
+    found = {}
+    for name in NUMBERS:
+        try:
+            answer = policy.evaluate_blocking(
+                f"data.a.{name}", json.dumps(text).encode(), deadline_seconds=10
+            )
+        except EvaluationError as error:
+            assert error.code == "builtin_error"  # noqa: PT017 - the only failure there may be
+        else:
+            found[name] = json.loads(answer)
+    if "number" in found:
+        assert found["number"] == pytest.approx(float(text))
+    if found.keys() >= {"number", "computed"}:
+        assert found["computed"] == pytest.approx(found["number"])

@@ -7,14 +7,11 @@ import json
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tabard_opa import EvaluationError
 from tabard_sidecar.cli.policy_request import statement_input
-from tabard_sidecar.policy.authoring.explaining import Trial
 from tabard_sidecar.policy.authoring.words import expressions
-from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
+from tabard_sidecar.policy.loading.compiling import library_modules
 
-POLICY = {
-    "p/p.rego": 'package policy.p\n\nstart contains {"code": "s", "limits": {"ttl_seconds": 60}}\n',
-}
 PEOPLE = {"P-1": ["Ann Lee", "Annie"], "P-2": ["Will Green"], "o'neil": ["Mo O'Neil", "Ing"]}
 FUNCTIONS = (
     'data.tabard.lib.clauses.ordered({"move", "cancel", "pay"})',
@@ -42,24 +39,44 @@ STATEMENTS = st.one_of(
 
 
 @pytest.fixture
-def compiled(engine):
-    """The whole library beside a directory of people."""
-    found = compile_policy(engine, POLICY, {"people": PEOPLE}, CompileOptions(whole_library=True))
-    yield found
-    found.close()
+def expressions_by_rule(engine):
+    """What the library can be asked about a request, by name of a rule that asks it."""
+    every = (*expressions(engine, {"people": PEOPLE}), *FUNCTIONS)
+    return {f"expression_{number}": expression for number, expression in enumerate(every)}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture
+def policy(engine, expressions_by_rule):
+    """The whole library, a directory of people, and rules that ask everything: each alone, and all together."""
+    rules = [f"{rule} := [found | found := {one}]" for rule, one in expressions_by_rule.items()]
+    modules = {**library_modules(), "asked.rego": "\n\n".join(["package asked", *rules])}
+    entrypoints = ["data.asked", *(f"data.asked.{rule}" for rule in expressions_by_rule)]
+    with engine.compile(modules, {"people": PEOPLE}, entrypoints=entrypoints) as found:
+        yield found
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(statement=STATEMENTS, body=STATEMENTS)
 @example(statement="Cancel the -ing form.", body="ing")
 @example(statement="ing", body="")
-def test_no_function_fails_on_a_persons_words(engine, compiled, statement, body):
+@example(statement="Don't", body="")
+@example(statement="Don't pay Ann, all but Mo. Send 20 to Will, not Green, tomorrow at noon.", body="Ann")
+def test_no_function_fails_on_a_persons_words(policy, expressions_by_rule, statement, body):
     document = dict(statement_input(statement, "2026-11-30T08:00:00Z"))
     document["tool"] = {**document["tool"], "arguments": {"body": body}}
-    trial = Trial(compiled, {}, json.dumps(document).encode())
-    failed = {
-        expression: error
-        for expression in (*expressions(engine, {"people": PEOPLE}), *FUNCTIONS)
-        if (error := trial.show(expression).error)
-    }
-    assert failed == {}
+    text = json.dumps(document).encode()
+    found, error = evaluated(policy, "data.asked", text)
+    if error:
+        errors = {
+            one: evaluated(policy, f"data.asked.{rule}", text)[1] for rule, one in expressions_by_rule.items()
+        }
+        assert {one: error for one, error in errors.items() if error} == {}
+    assert found.keys() == expressions_by_rule.keys()
+
+
+def evaluated(policy, entrypoint, document):
+    """Return what an entrypoint is worth, and why its evaluation failed."""
+    try:
+        return json.loads(policy.evaluate_blocking(entrypoint, document, deadline_seconds=20)), ""
+    except EvaluationError as error:
+        return {}, str(error)

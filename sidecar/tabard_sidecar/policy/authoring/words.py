@@ -20,14 +20,14 @@ _NO_POLICY = {
     "words/words.rego": 'package policy.words\n\nstart contains {"code": "words", "limits": {"ttl_seconds": 60}}\n'
 }
 _PACKAGE = "data.tabard.lib"
-_ORDERED = {
-    f"{{act: ordered | some act in {_PACKAGE}.clauses.verbs; "
-    f"ordered := {_PACKAGE}.clauses.ordered({{act}}); count(ordered) > 0}}": "clauses.ordered"
-}
+# Functions of the acts that a policy asks about: each known verb is asked for by itself.
+_OF_ACTS = ("clauses.ordered", "wishes.may")
 # Functions of a time zone alone, in which the request's words are read.
 _OF_ZONES = tuple(f'{_PACKAGE}.dates.{function}("UTC")' for function in ("said", "spans"))
-# Functions of a directory alone.
-_DIRECTORY_FUNCTIONS = ("named", "unclear", "ruled_out", "ambiguous", "told")
+# Functions of a directory, and what their arguments are here.
+_OF_DIRECTORIES = ("named", "unclear", "ruled_out", "ambiguous", "told")
+_OF_ACTS_AND_DIRECTORIES = ("ordered", "may")
+_ARGUMENTS = {"kinds": "set()", "acts": f"{_PACKAGE}.clauses.verbs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,7 @@ def read_words(
         for expression in expressions(engine, data):
             value = asked.show(expression).values
             if value and value != unasked.show(expression).values:
-                name = _ORDERED.get(expression, expression.removeprefix(f"{_PACKAGE}."))
-                found.append(Words(name, value[0]))
+                found.append(Words(_as_written(expression), value[0]))
     finally:
         compiled.close()
     return tuple(found)
@@ -73,7 +72,7 @@ def read_words(
 def expressions(engine: Engine, data: Mapping[str, Json]) -> Iterator[str]:
     """Yield expressions for all that the library reads in a request, with a policy's ``data``."""
     clauses = {name: list(rules(module)) for name, module in _modules(engine)}
-    yield from _ORDERED
+    yield from (_by_act(f"{_PACKAGE}.{function}({{act}})") for function in _OF_ACTS)
     yield from _values(clauses)
     yield from _OF_ZONES
     yield from _of_directories(clauses["entities"], data)
@@ -89,18 +88,34 @@ def _values(clauses: Mapping[str, list[Rule]]) -> Iterator[str]:
 
 def _of_directories(entities: list[Rule], data: Mapping[str, Json]) -> Iterator[str]:
     """Yield what the functions of directories are worth for each directory in the policy's data."""
-    arities = {rule.name: _arguments(rule) for rule in entities}
+    parameters = {rule.name: [each["value"] for each in _arguments(rule)] for rule in entities}
     for directory, entries in data.items():
         if not (directory.isidentifier() and _is_directory(entries)):
             continue
-        for function in _DIRECTORY_FUNCTIONS:
-            if function in arities:
-                kinds = ", set()" * (arities[function] - 1)
-                yield f"{_PACKAGE}.entities.{function}(data.{directory}{kinds})"
+        arguments = {**_ARGUMENTS, "directory": f"data.{directory}"}
+        for function in _OF_DIRECTORIES:
+            yield _call(function, parameters[function], arguments)
+        for function in _OF_ACTS_AND_DIRECTORIES:
+            yield _by_act(_call(function, parameters[function], {**arguments, "acts": "{act}"}))
 
 
-def _arguments(rule: Rule) -> int:
-    return len(rule.node["head"].get("args") or ())
+def _call(function: str, parameters: list[str], arguments: Mapping[str, str]) -> str:
+    return f"{_PACKAGE}.entities.{function}({', '.join(arguments[each] for each in parameters)})"
+
+
+def _by_act(call: str) -> str:
+    """Return an expression for what ``call`` is worth for each verb that the library knows."""
+    return f"{{act: found | some act in {_PACKAGE}.clauses.verbs; found := {call}; count(found) > 0}}"
+
+
+def _as_written(expression: str) -> str:
+    """Return the function or value of ``expression`` as policies write it."""
+    call = expression.removesuffix("; count(found) > 0}").rpartition("found := ")[2]
+    return call.removeprefix(f"{_PACKAGE}.").replace(f"{_PACKAGE}.", "")
+
+
+def _arguments(rule: Rule) -> list[dict[str, Any]]:
+    return rule.node["head"].get("args") or []
 
 
 def _is_directory(entries: Json) -> bool:
