@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tabard.address import AGENT, OPERATOR, default_address
@@ -25,6 +25,11 @@ class ListenConfig(BaseModel):
         "default the paths where clients look: `$TABARD_ADDRESS`, else "
         "`/run/tabard/agent/tabard.sock` if its directory exists, else "
         "`agent/tabard.sock` below `$XDG_RUNTIME_DIR/tabard` or `/tmp/tabard-$UID`.",
+    )
+    agent_mode: Literal["0660", "0666"] = Field(
+        default="0660",
+        description="Mode of the agents' socket. With `0666` every user who can reach its directory may connect: for a "
+        "pod, where the socket has a volume of its own and agents run as users of their own.",
     )
     operator: UnixAddress = Field(
         default_factory=lambda: default_address(OPERATOR),

@@ -66,7 +66,7 @@ from tabard_sidecar.util.addresses import socket_path
 from tabard_sidecar.util.descriptors import raise_limit
 from tabard_sidecar.util.files import explain
 from tabard_sidecar.util.garbage import few_heaps, settle
-from tabard_sidecar.util.sockets import BindError, OwnedSocket
+from tabard_sidecar.util.sockets import SOCKET_MODE, BindError, OwnedSocket
 
 _ENDING_SECONDS = 5.0
 """How long a stop waits, after the drain, until credentials of revoked tasks are ended in other systems."""
@@ -201,7 +201,8 @@ async def sidecar(
     async with AsyncExitStack() as stack:
         try:
             # First, so that a second sidecar fails before it changes anything.
-            sockets = [_own(address, stack) for address in (settings.listen.agent, settings.listen.operator)]
+            mode = int(settings.listen.agent_mode, 8)
+            sockets = [_own(settings.listen.agent, stack, mode), _own(settings.listen.operator, stack)]
             parts = await _build(Parts(settings, clock, about), stack)
             servers, http_address = await _listen(parts, sockets, stack)
         except StartupError:
@@ -367,11 +368,11 @@ async def _start_http(parts: Parts, credentials: Credentials, stack: AsyncExitSt
     return http
 
 
-def _own(address: str, stack: AsyncExitStack) -> OwnedSocket:
+def _own(address: str, stack: AsyncExitStack, mode: int = SOCKET_MODE) -> OwnedSocket:
     path = socket_path(address)
     if path is None:
         raise StartupError(exit_codes.CONFIG, f"{address} is not a unix socket")
-    owned = OwnedSocket(path)
+    owned = OwnedSocket(path, mode)
     owned.acquire()
     stack.callback(owned.release)
     return owned

@@ -20,8 +20,8 @@ from tabard.trust import require_trusted
 
 from tabard_sidecar.util.files import explain
 
-_SOCKET_MODE = 0o660
-_SOCKET_UMASK = 0o777 & ~_SOCKET_MODE
+SOCKET_MODE = 0o660
+"""Who may connect to a socket: its owner and its group."""
 
 
 class BindError(Exception):
@@ -29,10 +29,16 @@ class BindError(Exception):
 
 
 class OwnedSocket:
-    """The right to listen on one path, held until :meth:`release`."""
+    """The right to listen on one path, held until :meth:`release`.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: where the socket is.
+        mode: who may connect, as bits of a file's mode: by default its owner and its group.
+    """
+
+    def __init__(self, path: Path, mode: int = SOCKET_MODE) -> None:
         self.path = path
+        self._mode = mode
         self._lock = -1
         self._bound = False
 
@@ -79,14 +85,14 @@ class OwnedSocket:
 
     @contextmanager
     def binding(self) -> Iterator[None]:
-        """Surround the server's call that binds: only owner and group can ever connect to the socket."""
-        umask = os.umask(_SOCKET_UMASK)
+        """Surround the server's call that binds: only those whom the mode names can ever connect to the socket."""
+        umask = os.umask(0o777 & ~self._mode)
         try:
             yield
         finally:
             os.umask(umask)
         self._bound = True
-        self.path.chmod(_SOCKET_MODE)
+        self.path.chmod(self._mode)
 
     def listen(self, backlog: int) -> socket.socket:
         """Acquire the path, bind and listen, for servers that take a socket.

@@ -116,6 +116,16 @@ def test_a_socket_is_never_open_to_others(tmp_path):
         os.umask(before)
 
 
+def test_a_socket_may_be_for_every_user_who_reaches_its_directory(tmp_path):
+    """As in a pod, where the directory is a volume that only agents mount."""
+    owned = OwnedSocket(tmp_path / "s.sock", 0o666)
+    owned.acquire()
+    with socket.socket(socket.AF_UNIX) as server, owned.binding():
+        server.bind(str(owned.path))
+    assert stat.S_IMODE(owned.path.stat().st_mode) == 0o666
+    owned.release()
+
+
 def test_a_server_that_is_too_busy_to_accept_is_not_taken_for_dead(tmp_path):
     """A full backlog isn't an absent server."""
     path = tmp_path / "s.sock"

@@ -1,0 +1,153 @@
+"""Configuration of the injector: ``injector.yaml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tabard_sidecar.http.conf import HttpConfig
+from tabard_sidecar.injector.quantities import quantity
+from tabard_sidecar.util.addresses import Address
+
+_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+_PRINTABLE = r"^[!-~]+$"
+MIN_TOKEN_SECONDS = 600
+"""Shortest life of a token that Kubernetes projects."""
+
+
+def _check_quantity(text: str) -> str:
+    if not quantity(text):
+        raise ValueError("is no amount; write for example 100m, 1 or 384Mi")
+    return text
+
+
+Quantity = Annotated[str, AfterValidator(_check_quantity)]
+Name = Annotated[str, Field(pattern=_NAME)]
+
+
+class WebhookConfig(BaseModel):
+    """The listener that the API server calls, over TLS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    listen: Address = Field(default="0.0.0.0:8443", description="`host:port`; answers `POST /inject` only.")
+    tls_certificate_file: Path = Field(
+        description="PEM certificate chain for the name by which the API server calls, "
+        "`SERVICE.NAMESPACE.svc`. Certificate and key are read again when they change.",
+    )
+    tls_key_file: Path = Field(description="PEM private key of the certificate.")
+    client_ca_file: Path | None = Field(
+        default=None,
+        description="PEM certificates of the authorities that sign the API server's client certificate. Then no other "
+        "client is served. Without it every client in the cluster may ask; an answer changes nothing and holds no secret.",
+    )
+    drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="How long the injector goes on answering after a signal to stop, while it isn't ready any more.",
+    )
+
+
+class SidecarConfig(BaseModel):
+    """The containers that are put into a pod."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: str = Field(
+        min_length=1,
+        max_length=512,
+        pattern=_PRINTABLE,
+        description="Image with Tabard on its `PATH`, best with its digest.",
+    )
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(
+        default="IfNotPresent", description="When nodes fetch the image."
+    )
+    user: int = Field(
+        default=65532, ge=1, le=2**31 - 1, description="User and group that the sidecar runs as."
+    )
+    config_maps: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        default=("tabard-config",),
+        description="ConfigMaps of the pod's namespace with the key `tabard.yaml`. The first one is used unless the pod "
+        "names another one of this list: who creates a pod must not choose its rules freely.",
+    )
+    policy_config_map: Name | None = Field(
+        default="tabard-policy",
+        description="ConfigMap of the pod's namespace with the policy's files. null: `tabard.yaml` names a bundle or "
+        "an OPA server.",
+    )
+    keys_secret: Name = Field(
+        default="tabard-keys", description="Secret of the pod's namespace with the zone's keyring."
+    )
+    http_host: Literal["0.0.0.0", "[::]"] = Field(  # noqa: S104 - the kubelet asks on the pod's address
+        default="0.0.0.0",  # noqa: S104 - as above
+        description="Where health and metrics are served; `[::]` in clusters with IPv6 addresses.",
+    )
+    http_port: int = Field(
+        default=9181, ge=1024, le=65535, description="Port of health and metrics, on the pod's address."
+    )
+    cpu_request: Quantity = Field(default="100m", description="Processor that is reserved.")
+    memory_request: Quantity = Field(default="160Mi", description="Memory that is reserved.")
+    memory_limit: Quantity = Field(
+        default="384Mi",
+        description="Most memory. A reload compiles the policy in a process of its own, beside the one that serves.",
+    )
+    state_size: Quantity = Field(default="1Gi", description="Most disk for a state store in the pod.")
+    most_cpu: Quantity = Field(default="2", description="Most processor that a pod's annotation may ask for.")
+    most_memory: Quantity = Field(
+        default="2Gi", description="Most memory that a pod's annotation may ask for."
+    )
+    most_state: Quantity = Field(default="10Gi", description="Most disk that a pod's annotation may ask for.")
+
+
+class ClusterConfig(BaseModel):
+    """The cluster's service account tokens, which are the identity of workloads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(
+        default="https://kubernetes.default.svc.cluster.local",
+        max_length=512,
+        pattern=_PRINTABLE,
+        description="`iss` of the cluster's tokens; `kubectl get --raw /.well-known/openid-configuration` shows it.",
+    )
+    jwks_url: str = Field(
+        default="https://kubernetes.default.svc/openid/v1/jwks",
+        max_length=512,
+        pattern=r"^https://[!-~]+$",
+        description="Where the sidecar reads the cluster's public keys, with the pod's own token.",
+    )
+    trust_domain: Name = Field(default="cluster.local", description="Trust domain of the SPIFFE IDs.")
+    audience: str = Field(
+        default="tabard",
+        max_length=256,
+        pattern=_PRINTABLE,
+        description="Audience of the token that proves the workload's identity. No other container may have such a token.",
+    )
+    token_seconds: int = Field(
+        default=MIN_TOKEN_SECONDS,
+        ge=MIN_TOKEN_SECONDS,
+        le=86400,
+        description="Life of that token in seconds; the kubelet renews it.",
+    )
+
+
+class InjectorSettings(BaseModel):
+    """Everything that can be configured. Relative paths count from the file's directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exempt_namespaces: tuple[Name, ...] = Field(
+        default=("kube-system", "kube-public", "kube-node-lease", "tabard-system"),
+        description="Namespaces whose pods are never changed or refused. The injector's own must be one of them: else a "
+        "stopped injector couldn't start again.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged, as JSON lines on standard error."
+    )
+    webhook: WebhookConfig
+    http: HttpConfig = Field(default_factory=HttpConfig)
+    sidecar: SidecarConfig
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)

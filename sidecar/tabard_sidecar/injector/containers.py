@@ -1,0 +1,192 @@
+"""The containers and volumes that a pod gets.
+
+Every field that the API server would fill in is written out, so that a pod that is seen a second time can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tabard_sidecar.injector import names
+from tabard_sidecar.injector.annotations import Tuning
+from tabard_sidecar.injector.conf import InjectorSettings, SidecarConfig
+
+_READABLE = 0o444
+"""Mode of mounted files. They may belong to another user than the sidecar; only the sidecar's containers mount them."""
+_API_TOKEN_SECONDS = 3600
+
+# Kubernetes mounts a Secret as symbolic links, with wider modes than a keyring may have.
+_PREPARE = """\
+umask 077
+mkdir -p {ring}
+for key in {keys}/*.json; do
+  install -m 0600 "$key" {ring}/
+done
+""".format(ring=f"{names.KEYRING_DIRECTORY}/ring", keys=names.KEYS_DIRECTORY)
+
+
+def agent_mount() -> dict[str, Any]:
+    """Return the one mount of an agent's container."""
+    return _mount(names.AGENT_VOLUME, names.AGENT_DIRECTORY, read_only=True)
+
+
+def agent_variable() -> dict[str, str]:
+    """Return the one variable of an agent's container."""
+    return {"name": names.ADDRESS_VARIABLE, "value": names.ADDRESS}
+
+
+def prepare_container(settings: InjectorSettings) -> dict[str, Any]:
+    """Return the container that copies the keyring and ends."""
+    return {
+        **_common(names.PREPARE, settings.sidecar),
+        "command": ["/bin/sh", "-ec"],
+        "args": [_PREPARE],
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "volumeMounts": [
+            _mount(names.KEYRING_VOLUME, names.KEYRING_DIRECTORY),
+            _mount(names.KEYS_VOLUME, names.KEYS_DIRECTORY, read_only=True),
+        ],
+    }
+
+
+def sidecar_container(settings: InjectorSettings, tuning: Tuning) -> dict[str, Any]:
+    """Return the sidecar: it starts before the agents, which wait until it is ready, and ends after them."""
+    return {
+        **_common(names.SIDECAR, settings.sidecar),
+        "restartPolicy": "Always",
+        "command": ["tabard", "serve"],
+        "env": [{"name": name, "value": value} for name, value in _environment(settings, tuning).items()],
+        "ports": [{"name": "tabard-http", "containerPort": tuning.http_port, "protocol": "TCP"}],
+        # The kubelet can't ask on a unix socket, and only the health socket says what is missing.
+        "startupProbe": {"exec": {"command": ["tabard", "health"]}, **_times(1, 60, timeout=5)},
+        "readinessProbe": {"httpGet": _get("/readyz", tuning), **_times(10, 3, timeout=2)},
+        "livenessProbe": {"httpGet": _get("/healthz", tuning), **_times(10, 6, timeout=2)},
+        "resources": {
+            "requests": {"cpu": tuning.cpu_request, "memory": tuning.memory_request},
+            "limits": {"memory": tuning.memory_limit},
+        },
+        "volumeMounts": _sidecar_mounts(settings.sidecar),
+    }
+
+
+def volumes(settings: InjectorSettings, tuning: Tuning) -> list[dict[str, Any]]:
+    """Return the volumes of the sidecar, and the one that it shares with agents."""
+    policy = settings.sidecar.policy_config_map
+    return [
+        _memory(names.AGENT_VOLUME),
+        _memory(names.OPERATOR_VOLUME),
+        _memory(names.KEYRING_VOLUME),
+        {
+            "name": names.KEYS_VOLUME,
+            "secret": {"secretName": settings.sidecar.keys_secret, "defaultMode": _READABLE},
+        },
+        {"name": names.STATE_VOLUME, "emptyDir": {"sizeLimit": tuning.state_size}},
+        {"name": names.TMP_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
+        _config_map(names.CONFIG_VOLUME, tuning.config_map),
+        *([_config_map(names.POLICY_VOLUME, policy)] if policy else []),
+        _identity(settings),
+    ]
+
+
+def _common(name: str, config: SidecarConfig) -> dict[str, Any]:
+    """Return what both containers have: the image, and the rights of the restricted Pod Security Standard."""
+    return {
+        "name": name,
+        "image": config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": config.user,
+            "runAsGroup": config.user,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str]:
+    """Return the settings that belong to the pod. They are stronger than the namespace's file."""
+    account = "TABARD_IDENTITY__AGENT__SERVICE_ACCOUNT__"
+    policy = settings.sidecar.policy_config_map
+    return {
+        "HOME": "/tmp",  # noqa: S108 - a volume of the sidecar's own
+        "XDG_STATE_HOME": names.STATE_DIRECTORY,
+        "TABARD_CONFIG": f"{names.CONFIG_DIRECTORY}/tabard.yaml",
+        "TABARD_LISTEN__AGENT": names.ADDRESS,
+        # Agents run as users of their own; who has the volume may connect.
+        "TABARD_LISTEN__AGENT_MODE": "0666",
+        "TABARD_LISTEN__OPERATOR": f"unix:{names.OPERATOR_DIRECTORY}/tabard.sock",
+        "TABARD_LISTEN__HEALTH": f"unix:{names.OPERATOR_DIRECTORY}/tabard.health",
+        "TABARD_HTTP__LISTEN": f"{settings.sidecar.http_host}:{tuning.http_port}",
+        "TABARD_KEYS__DIRECTORY": f"{names.KEYRING_DIRECTORY}/ring",
+        **({"TABARD_POLICY__PATH": names.POLICY_DIRECTORY} if policy else {}),
+        f"{account}TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/token",
+        f"{account}ISSUER": settings.cluster.issuer,
+        f"{account}AUDIENCE": settings.cluster.audience,
+        f"{account}TRUST_DOMAIN": settings.cluster.trust_domain,
+        f"{account}JWKS_URL": settings.cluster.jwks_url,
+        f"{account}CA_FILE": f"{names.IDENTITY_DIRECTORY}/ca.crt",
+        f"{account}BEARER_TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/api-token",
+    }
+
+
+def _sidecar_mounts(config: SidecarConfig) -> list[dict[str, Any]]:
+    policy = _mount(names.POLICY_VOLUME, names.POLICY_DIRECTORY, read_only=True)
+    return [
+        _mount(names.AGENT_VOLUME, names.AGENT_DIRECTORY),
+        _mount(names.OPERATOR_VOLUME, names.OPERATOR_DIRECTORY),
+        _mount(names.KEYRING_VOLUME, names.KEYRING_DIRECTORY, read_only=True),
+        _mount(names.STATE_VOLUME, names.STATE_DIRECTORY),
+        _mount(names.TMP_VOLUME, "/tmp"),  # noqa: S108 - a volume of the sidecar's own
+        _mount(names.CONFIG_VOLUME, names.CONFIG_DIRECTORY, read_only=True),
+        *([policy] if config.policy_config_map else []),
+        _mount(names.IDENTITY_VOLUME, names.IDENTITY_DIRECTORY, read_only=True),
+    ]
+
+
+def _identity(settings: InjectorSettings) -> dict[str, Any]:
+    """Return the volume with tokens of the sidecar's own, which automountServiceAccountToken doesn't touch."""
+    cluster = settings.cluster
+    proof = {"path": "token", "audience": cluster.audience, "expirationSeconds": cluster.token_seconds}
+    # For reading the issuer's public keys from the API server.
+    reading = {"path": "api-token", "expirationSeconds": _API_TOKEN_SECONDS}
+    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    return {
+        "name": names.IDENTITY_VOLUME,
+        "projected": {
+            "defaultMode": _READABLE,
+            "sources": [
+                {"serviceAccountToken": proof},
+                {"serviceAccountToken": reading},
+                {"configMap": authority},
+            ],
+        },
+    }
+
+
+def _mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
+
+
+def _memory(name: str) -> dict[str, Any]:
+    return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+
+
+def _config_map(name: str, source: str) -> dict[str, Any]:
+    return {"name": name, "configMap": {"name": source, "defaultMode": _READABLE}}
+
+
+def _get(path: str, tuning: Tuning) -> dict[str, Any]:
+    return {"path": path, "port": tuning.http_port, "scheme": "HTTP"}
+
+
+def _times(period: int, failures: int, *, timeout: int) -> dict[str, int]:
+    return {
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": timeout,
+        "successThreshold": 1,
+    }

@@ -1,0 +1,87 @@
+"""Finds what would let an agent reach its own sidecar's secrets or take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tabard_sidecar.injector.conf import InjectorSettings
+from tabard_sidecar.injector.names import LABEL
+from tabard_sidecar.injector.pod import Object, Pod
+from tabard_sidecar.injector.refusal import Refusal, quoted
+
+_SHARED = {
+    "shareProcessNamespace": "containers could read the sidecar's memory and files",
+    "hostPID": "containers could read the sidecar's memory and files",
+    "hostNetwork": "the sidecar's port would be the node's",
+    "hostIPC": "containers would share memory with the node",
+}
+_MIRROR = "kubernetes.io/config.mirror"
+_LEAVE = f"label the pod {LABEL}=disabled"
+
+
+def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
+    """Check everything in a pod that isn't the injector's.
+
+    Raises:
+        Refusal: a part of it would undo what keeps an agent and its sidecar apart.
+    """
+    if _MIRROR in pod.annotations:
+        raise Refusal(f"a static pod can't get a sidecar, because the API server can't change it; {_LEAVE}")
+    if pod.spec.get("os") is not None and pod.spec["os"] != {"name": "linux"}:
+        raise Refusal(f"the sidecar runs on Linux only; {_LEAVE}")
+    for field, why in _SHARED.items():
+        if pod.spec.get(field):
+            raise Refusal(f"spec.{field} is set: {why}; remove it")
+    for place in pod.foreign():
+        if place.ours:
+            raise Refusal(f"the name of the container {place.name} is the injector's; rename the container")
+        for port in place.container.get("ports") or ():
+            if port.get("containerPort") == http_port or port.get("name") == "tabard-http":
+                raise Refusal(
+                    f"container {quoted(place.name)} uses the sidecar's port {http_port} or its name tabard-http; set the "
+                    "annotation tabard.dev/http-port, or rename the port"
+                )
+        _check_secrets(place.name, place.container, settings.sidecar.keys_secret)
+
+
+def check_foreign_volume(volume: Object, settings: InjectorSettings) -> None:
+    """Check a volume that isn't the injector's.
+
+    Raises:
+        Refusal: it holds the zone's keys, or a token that proves the sidecar's identity.
+    """
+    name, keys, audience = quoted(volume["name"]), settings.sidecar.keys_secret, settings.cluster.audience
+    projected = volume.get("projected")
+    sources = projected.get("sources") if isinstance(projected, Mapping) else None
+    for source in [volume, *(sources if isinstance(sources, list) else ())]:
+        if _field(source, "secret", "secretName") == keys or _field(source, "secret", "name") == keys:
+            raise Refusal(
+                f"volume {name} holds the zone's keys (Secret {keys}); remove it: only the sidecar may have them"
+            )
+        if _field(source, "serviceAccountToken", "audience") == audience:
+            raise Refusal(
+                f"volume {name} holds a token with the sidecar's audience {quoted(audience)}; use another audience"
+            )
+
+
+def _check_secrets(name: str, container: Object, keys: str) -> None:
+    for reference in _references(container):
+        if reference == keys:
+            raise Refusal(
+                f"container {quoted(name)} reads the zone's keys (Secret {keys}) into its environment; remove it"
+            )
+
+
+def _references(container: Object) -> Iterator[Any]:
+    """Yield the names of the Secrets in a container's environment."""
+    for entry in container.get("env") or ():
+        yield _field(entry.get("valueFrom"), "secretKeyRef", "name")
+    for entry in container.get("envFrom") or ():
+        yield _field(entry, "secretRef", "name")
+
+
+def _field(holder: object, *path: str) -> object:
+    for step in path:
+        holder = holder.get(step) if isinstance(holder, Mapping) else None
+    return holder

@@ -1,0 +1,36 @@
+"""Names and places that an injected pod has."""
+
+from __future__ import annotations
+
+LABEL = "tabard.dev/inject"
+ENABLED, DISABLED = "enabled", "disabled"
+PREFIX = "tabard.dev/"
+"""What labels and annotations for Tabard begin with."""
+
+SIDECAR, PREPARE = "tabard", "tabard-prepare"
+CONTAINERS = (PREPARE, SIDECAR)
+"""Names of the containers, in their order."""
+
+AGENT_VOLUME = "tabard-agent"
+"""The one volume that agents see. It holds their socket and nothing else."""
+OPERATOR_VOLUME = "tabard-operator"
+KEYRING_VOLUME = "tabard-keyring"
+KEYS_VOLUME = "tabard-keys"
+STATE_VOLUME = "tabard-state"
+TMP_VOLUME = "tabard-tmp"
+CONFIG_VOLUME = "tabard-config"
+POLICY_VOLUME = "tabard-policy"
+IDENTITY_VOLUME = "tabard-identity"
+
+AGENT_DIRECTORY = "/run/tabard/agent"
+OPERATOR_DIRECTORY = "/run/tabard/operator"
+KEYRING_DIRECTORY = "/var/lib/tabard/keys"
+STATE_DIRECTORY = "/var/lib/tabard/state"
+CONFIG_DIRECTORY = "/etc/tabard/config"
+POLICY_DIRECTORY = "/etc/tabard/policy"
+KEYS_DIRECTORY = "/var/run/secrets/tabard-keys"
+IDENTITY_DIRECTORY = "/var/run/secrets/tabard"
+
+ADDRESS_VARIABLE = "TABARD_ADDRESS"
+ADDRESS = f"unix:{AGENT_DIRECTORY}/tabard.sock"
+"""What agents connect to."""

@@ -1,0 +1,56 @@
+"""Pods for the injector, its configuration, and JSON Patch as far as it uses it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from tabard_sidecar.injector.conf import InjectorSettings
+
+Document = dict[str, Any]
+
+
+def settings(**sidecar: Any) -> InjectorSettings:
+    """Return a configuration of the injector with settings of its section ``sidecar``."""
+    return InjectorSettings.model_validate(
+        {
+            "webhook": {"tls_certificate_file": "tls.crt", "tls_key_file": "tls.key"},
+            "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0", **sidecar},
+        }
+    )
+
+
+def pod(*containers: Document, annotations: Document | None = None, **spec: Any) -> Document:
+    """Return a pod with one container, or those that are given."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "support-agent", "annotations": annotations or {}},
+        "spec": {"containers": [*(containers or (container(),))], **spec},
+    }
+
+
+def container(name: str = "agent", **fields: Any) -> Document:
+    """Return a container."""
+    return {"name": name, "image": "registry.example.org/support-agent:1.0.0", **fields}
+
+
+def patched(document: Document, patch: list[Document]) -> Document:
+    """Apply the operations ``add`` of a JSON Patch (RFC 6902) to a copy."""
+    result = copy.deepcopy(document)
+    for operation in patch:
+        assert operation.keys() == {"op", "path", "value"}
+        assert operation["op"] == "add"
+        *steps, last = operation["path"].split("/")[1:]
+        holder: Any = result
+        for step in steps:
+            holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+        value = copy.deepcopy(operation["value"])
+        if isinstance(holder, dict):
+            # The patch never replaces anything.
+            assert holder.get(last) is None
+            holder[last] = value
+        else:
+            assert last == "-" or 0 <= int(last) <= len(holder)
+            holder.insert(len(holder) if last == "-" else int(last), value)
+    return result

@@ -1,0 +1,352 @@
+"""The patch of a pod: goldens, and what is refused with which words."""
+
+import copy
+import json
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from tabard_sidecar.config import load
+from tabard_sidecar.injector.annotations import ANNOTATIONS
+from tabard_sidecar.injector.patching import inject
+from tabard_sidecar.injector.refusal import Refusal
+
+from tests.support.injecting import container, patched, pod, settings
+
+GOLDENS = Path(__file__).parent / "goldens"
+OURS = {"tabard", "tabard-prepare"}
+
+
+def sidecar(document):
+    return next(one for one in document["spec"]["initContainers"] if one["name"] == "tabard")
+
+
+def injected(document, **conf):
+    return patched(document, inject(document, settings(**conf)))
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDENS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_pod_becomes_what_its_golden_says_and_stays_so(golden):
+    """Applied once it gives the golden, applied again nothing."""
+    before, after = yaml.safe_load_all(golden.read_text())
+    patch = inject(before, settings())
+    assert patched(before, patch) == after
+    assert inject(after, settings()) == []
+    assert inject(json.loads(json.dumps(after)), settings()) == []
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDENS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("version", ["1.33", "1.36"])
+def test_a_golden_fits_the_schema_of_kubernetes(golden, version):
+    _, after = yaml.safe_load_all(golden.read_text())
+    kubernetes_validate.validate(after, version, strict=True)
+
+
+def test_the_sidecar_comes_first_and_an_agent_gets_the_socket_and_nothing_else():
+    document = injected(pod(container(), initContainers=[container("migrate")]))
+    assert [one["name"] for one in document["spec"]["initContainers"]] == [
+        "tabard-prepare",
+        "tabard",
+        "migrate",
+    ]
+    assert document["spec"]["initContainers"][2] == container("migrate")
+    agent = document["spec"]["containers"][0]
+    assert agent == {
+        **container(),
+        "volumeMounts": [{"name": "tabard-agent", "mountPath": "/run/tabard/agent", "readOnly": True}],
+        "env": [{"name": "TABARD_ADDRESS", "value": "unix:/run/tabard/agent/tabard.sock"}],
+    }
+
+
+def test_the_environment_of_the_sidecar_is_a_configuration(tmp_path):
+    """Every variable names a setting, and its value fits."""
+    file = tmp_path / "tabard.yaml"
+    file.write_text("zone: support\n")
+    variables = {one["name"]: one["value"] for one in sidecar(injected(pod()))["env"]}
+    loaded = load(file, environment=variables).settings
+    assert loaded.listen.agent == "unix:/run/tabard/agent/tabard.sock"
+    assert loaded.listen.agent_mode == "0666"
+    assert loaded.http.listen == "0.0.0.0:9181"
+    assert loaded.identity.agent.service_account.audience == "tabard"
+    assert loaded.policy.path == Path("/etc/tabard/policy")
+    assert not loaded.insecure.model_dump(exclude_defaults=True)
+
+
+def test_each_mount_has_its_volume_and_what_is_private_is_the_sidecars():
+    document = injected(pod())
+    volumes = {volume["name"] for volume in document["spec"]["volumes"]}
+    mounts = {mount["name"] for one in document["spec"]["initContainers"] for mount in one["volumeMounts"]}
+    assert mounts == volumes
+    assert {mount["name"] for mount in document["spec"]["containers"][0]["volumeMounts"]} == {"tabard-agent"}
+
+
+def test_a_pod_that_wants_none_gets_none():
+    document = pod()
+    document["metadata"]["labels"] = {"tabard.dev/inject": "disabled"}
+    assert inject(document, settings()) == []
+
+
+def test_every_annotation_tunes():
+    values = {
+        "tabard.dev/containers": "worker, migrate",
+        "tabard.dev/config-map": "other",
+        "tabard.dev/cpu-request": "250m",
+        "tabard.dev/memory-request": "200Mi",
+        "tabard.dev/memory-limit": "1Gi",
+        "tabard.dev/state-size": "2Gi",
+        "tabard.dev/http-port": "9999",
+    }
+    assert set(values) == set(ANNOTATIONS)
+    before = pod(
+        container(),
+        container("worker"),
+        initContainers=[container("migrate"), container("x")],
+        annotations=values,
+    )
+    after = injected(before, config_maps=["tabard-config", "other"])
+    inits, containers = after["spec"]["initContainers"], after["spec"]["containers"]
+    assert ["env" in one for one in (*containers, *inits[2:])] == [False, True, True, False]
+    found = sidecar(after)
+    assert found["resources"] == {
+        "requests": {"cpu": "250m", "memory": "200Mi"},
+        "limits": {"memory": "1Gi"},
+    }
+    assert found["ports"][0]["containerPort"] == found["readinessProbe"]["httpGet"]["port"] == 9999
+    volumes = {volume["name"]: volume for volume in after["spec"]["volumes"]}
+    assert volumes["tabard-config"]["configMap"]["name"] == "other"
+    assert volumes["tabard-state"]["emptyDir"]["sizeLimit"] == "2Gi"
+
+
+def labelled(value):
+    document = pod()
+    document["metadata"]["labels"] = {"tabard.dev/inject": value}
+    return document
+
+
+SECRET = {"secretKeyRef": {"name": "tabard-keys", "key": "root.json"}}
+REFUSED = {
+    "label that is neither": (labelled("true"), 'is "true"; write enabled or disabled'),
+    "unknown annotation": (
+        pod(annotations={"tabard.dev/cpu-requests": "1"}),
+        "did you mean tabard.dev/cpu-request",
+    ),
+    "strange annotation": (
+        pod(annotations={"tabard.dev/\x1b[31m": "1"}),
+        r"\\x1b\[31m.* is unknown: known are",
+    ),
+    "amount that is none": (
+        pod(annotations={"tabard.dev/cpu-request": "much"}),
+        "write an amount such as 100m",
+    ),
+    "no amount": (pod(annotations={"tabard.dev/cpu-request": "0"}), "write an amount such as 100m"),
+    "too much": (pod(annotations={"tabard.dev/memory-limit": "1Ti"}), "allows at most 2Gi"),
+    "exponent": (pod(annotations={"tabard.dev/memory-limit": "1e999999999"}), "write an amount"),
+    "request over its limit": (
+        pod(annotations={"tabard.dev/memory-request": "1Gi"}),
+        "set tabard.dev/memory-limit",
+    ),
+    "port": (pod(annotations={"tabard.dev/http-port": "80"}), "a port from 1024 to 65535"),
+    "port in other digits": (pod(annotations={"tabard.dev/http-port": "٩٩٩٩"}), "a port from 1024"),
+    "another ConfigMap": (pod(annotations={"tabard.dev/config-map": "mine"}), "allows tabard-config"),
+    "no such container": (
+        pod(annotations={"tabard.dev/containers": "worker"}),
+        'names "worker", and the pod has no',
+    ),
+    "ours as an agent": (pod(annotations={"tabard.dev/containers": "tabard"}), 'names "tabard", and'),
+    "long annotation": (pod(annotations={"tabard.dev/containers": "x" * 10_000}), 'x…": write at most 64'),
+    "shared processes": (pod(shareProcessNamespace=True), "spec.shareProcessNamespace is set"),
+    "processes of the node": (pod(hostPID=True), "spec.hostPID is set"),
+    "network of the node": (pod(hostNetwork=True), "spec.hostNetwork is set"),
+    "memory of the node": (pod(hostIPC=True), "spec.hostIPC is set"),
+    "Windows": (pod(os={"name": "windows"}), "Linux only"),
+    "static pod": (pod(annotations={"kubernetes.io/config.mirror": "x"}), "static pod"),
+    "our name among containers": (
+        pod(container("tabard")),
+        "the name of the container tabard is the injector's",
+    ),
+    "our name among init containers": (
+        pod(initContainers=[container("tabard")]),
+        'the name of the init container tabard is the injector\'s, and its field "\\.image"',
+    ),
+    "our volume": (
+        pod(volumes=[{"name": "tabard-operator", "hostPath": {"path": "/"}}]),
+        "the name of the volume tabard-operator",
+    ),
+    "private volume mounted": (
+        pod(container(volumeMounts=[{"name": "tabard-keyring", "mountPath": "/k", "readOnly": True}])),
+        'container "agent" mounts the injector\'s volume tabard-keyring',
+    ),
+    "socket mounted to be replaced": (
+        pod(container(volumeMounts=[{"name": "tabard-agent", "mountPath": "/run/tabard/agent"}])),
+        "mounts the injector's volume tabard-agent",
+    ),
+    "socket of a container that is no agent": (
+        pod(
+            container(),
+            container(
+                "x",
+                volumeMounts=[{"name": "tabard-agent", "mountPath": "/run/tabard/agent", "readOnly": True}],
+            ),
+            annotations={"tabard.dev/containers": "agent"},
+        ),
+        'container "x" mounts the injector\'s volume',
+    ),
+    "private volume of an init container": (
+        pod(initContainers=[container("x", volumeMounts=[{"name": "tabard-keys", "mountPath": "/k"}])]),
+        'container "x" mounts the injector\'s volume tabard-keys',
+    ),
+    "another volume at our path": (
+        pod(container(volumeMounts=[{"name": "mine", "mountPath": "/run//tabard/agent/"}])),
+        "mounts another volume at /run/tabard/agent",
+    ),
+    "another address": (
+        pod(container(env=[{"name": "TABARD_ADDRESS", "value": "127.0.0.1:1"}])),
+        "sets TABARD_ADDRESS to something else",
+    ),
+    "the sidecar's port": (pod(container(ports=[{"containerPort": 9181}])), "uses the sidecar's port 9181"),
+    "keys in a volume": (
+        pod(volumes=[{"name": "k", "secret": {"secretName": "tabard-keys"}}]),
+        'volume "k" holds the zone\'s keys',
+    ),
+    "keys in a projected volume": (
+        pod(volumes=[{"name": "k", "projected": {"sources": [{"secret": {"name": "tabard-keys"}}]}}]),
+        'volume "k" holds the zone\'s keys',
+    ),
+    "our audience": (
+        pod(
+            volumes=[
+                {
+                    "name": "t",
+                    "projected": {"sources": [{"serviceAccountToken": {"audience": "tabard", "path": "t"}}]},
+                }
+            ]
+        ),
+        "the sidecar's audience",
+    ),
+    "keys in a variable": (pod(container(env=[{"name": "K", "valueFrom": SECRET}])), "reads the zone's keys"),
+    "keys in all variables": (
+        pod(container(envFrom=[{"secretRef": {"name": "tabard-keys"}}])),
+        "reads the zone's keys",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_pod_is_refused_with_the_reason(case):
+    document, reason = REFUSED[case]
+    with pytest.raises(Refusal, match=reason) as refused:
+        inject(document, settings())
+    assert len(str(refused.value)) < 600
+    assert str(refused.value).isprintable()
+
+
+SHAPES = [
+    None,
+    [],
+    "pod",
+    {},
+    {"spec": None},
+    {"spec": {}},
+    {"spec": {"containers": []}},
+    {"spec": {"containers": {}}},
+    {"spec": {"containers": [None]}},
+    {"spec": {"containers": [{}]}},
+    {"spec": {"containers": [{"name": 1}]}},
+    {"spec": {"containers": [container(env="x")]}},
+    {"spec": {"containers": [container(volumeMounts=[1])]}},
+    {"spec": {"containers": [container()], "initContainers": "x"}},
+    {"spec": {"containers": [container()], "volumes": [{}]}},
+    {"metadata": [1], "spec": {"containers": [container()]}},
+    {"metadata": {"labels": {"tabard.dev/inject": 1}}, "spec": {"containers": [container()]}},
+    {"metadata": {"annotations": {"tabard.dev/containers": None}}, "spec": {"containers": [container()]}},
+]
+
+
+@pytest.mark.parametrize("document", SHAPES, ids=json.dumps)
+def test_a_malformed_pod_is_refused(document):
+    with pytest.raises(Refusal):
+        inject(document, settings())
+
+
+EXTRAS = [
+    ("command", ["sh"]),
+    ("env", [{"name": "TABARD_INSECURE__AGENT_ID", "value": "spiffe://x/y"}]),
+    ("lifecycle", {"postStart": {"exec": {"command": ["sh"]}}}),
+    ("image", "registry.example.org/mine:1"),
+    ("volumeMounts", [{"name": "mine", "mountPath": "/usr"}]),
+    ("envFrom", [{"configMapRef": {"name": "mine"}}]),
+    ("stdin", True),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), EXTRAS, ids=[field for field, _ in EXTRAS])
+def test_a_sidecar_that_was_brought_along_and_differs_is_refused(field, value):
+    """Nothing may be added to our containers."""
+    for name in sorted(OURS):
+        document = injected(pod())
+        ours = next(one for one in document["spec"]["initContainers"] if one["name"] == name)
+        before = ours.get(field)
+        ours[field] = [*before, *value] if isinstance(before, list) else value
+        with pytest.raises(Refusal, match=f"name of the init container {name} is the injector's"):
+            inject(document, settings())
+
+
+def test_more_rights_are_a_difference():
+    document = injected(pod())
+    sidecar(document)["securityContext"]["privileged"] = True
+    with pytest.raises(Refusal, match=r"securityContext\.privileged"):
+        inject(document, settings())
+
+
+def test_what_the_api_server_adds_is_no_difference():
+    """Defaults, the usual token, limits of the namespace, amounts in another form."""
+    document = injected(pod())
+    for one in document["spec"]["initContainers"]:
+        one |= {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
+        one["volumeMounts"].append(
+            {
+                "name": "kube-api-access-x7z2p",
+                "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                "readOnly": True,
+            }
+        )
+        one["resources"]["limits"]["cpu"] = "1"
+    sidecar(document)["resources"]["requests"]["cpu"] = "0.1"
+    assert inject(document, settings()) == []
+
+
+def test_containers_of_other_webhooks_stay_where_they_are():
+    """One that comes later and puts itself first; ours aren't moved, and the newcomer gets the socket only if it is named."""
+    document = injected(pod(annotations={"tabard.dev/containers": "agent"}))
+    document["spec"]["initContainers"].insert(0, container("mesh-init"))
+    document["spec"]["containers"].insert(0, container("mesh-proxy"))
+    assert inject(document, settings()) == []
+
+
+def test_half_a_sidecar_is_completed_in_order():
+    whole = injected(pod(container(), initContainers=[container("x")]))
+    for index in range(2):
+        half = copy.deepcopy(whole)
+        del half["spec"]["initContainers"][index]
+        assert injected(half) == whole
+
+
+def test_the_wrong_order_is_refused():
+    document = injected(pod())
+    document["spec"]["initContainers"].reverse()
+    with pytest.raises(Refusal, match="comes after"):
+        inject(document, settings())
+
+
+def test_a_namespace_without_a_policy_of_its_own():
+    """A bundle or an OPA server decides then."""
+    document = injected(pod(), policy_config_map=None)
+    assert "tabard-policy" not in json.dumps(document)
+    assert "TABARD_POLICY__PATH" not in json.dumps(document)
+
+
+def test_a_thousand_containers_take_little_time():
+    document = pod(*(container(f"c{index}") for index in range(1000)))
+    after = injected(document)
+    assert inject(after, settings()) == []
