@@ -318,7 +318,11 @@ _not_turned := `\b(?:do not|don't|dont|never|not)(?:,? (?:please|just|only|but|i
 _stated := concat("", [
 	`\b(?:(?:no|not) (?:more|less|later|earlier|fewer|sooner|higher|lower|cheaper) than`,
 	`|(?:is|was|are|were|has|have|had|did|does|can|could|will|would) not|(?:i|we|they) (?:do not|don't)`,
-	` (?:have|know|like|use|sell|need (?:it|them|this|that|the|her|his|any)))\b`,
+	` (?:have|know|like|use|sell|need (?:it|them|this|that|the|her|his|any))`,
+	`|no(?:thing|body|ne| ?one)(?: of (?:it|them|these|those))?(?: (?:here|there|else|yet))*`,
+	` (?:(?:has|have|had) (?:been|come|got|paid|sent|told|[a-z]+ed)|arrived|came|works?|worked|prints?|printed`,
+	`|happens?|happened`,
+	`|left|moves|moved|responds|responded|helps|helped))\b`,
 ])
 
 _negated := concat("", [

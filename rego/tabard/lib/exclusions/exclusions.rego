@@ -5,6 +5,7 @@
 #   values split the person's request, if the intent is trusted, into what it keeps and what it rules out. Packages that
 #   hand out names, values, hosts and groups (`intent.mentions`, `entities`, `outbound`, `hosts`, `paths`, `quantities`,
 #   `amounts`) read what is kept. Where English leaves open what a negation belongs to, the names behind it are out.
+#   That something isn't so forbids nothing: "his bag never arrived, refund him", "she no longer wants it, cancel it".
 package tabard.lib.exclusions
 
 import data.tabard.lib.verbs
@@ -50,14 +51,21 @@ forbidden contains {"acts": acts, "text": part.out} if {
 }
 
 # METADATA
-# description: The request with "except" for "but" where that leaves something out, as in "all but Ann's".
+# description: |
+#   The request with "except" for "but" where that leaves something out, as in "all but Ann's", and with "isn't" for
+#   "never", "don't", "no longer", "not" and "no" where they tell that something isn't so.
 # scope: document
 marked := concat("", [text |
 	some part in _parts
-	text := concat("", [_written(part), part.out, part.kept])
+	text := concat("", [_written(part), part.out, _turn(part), part.kept])
 ])
 
-_written(part) := part.cue if not _exception_but(part)
+_written(part) := "isn't" if part.kind == "state"
+
+_written(part) := part.cue if {
+	part.kind != "state"
+	not _exception_but(part)
+}
 
 _written(part) := regex.replace(part.cue, `(?i)but$`, "except") if _exception_but(part)
 
@@ -98,7 +106,7 @@ _left_out := `(?i)\b(?:leave|leaving|keep|keeping|count|counting) ([^.;!?\n]{1,8
 
 _parts := array.concat([{"cue": "", "kind": "none", "out": "", "kept": pieces[0]}], [part |
 	some place, cue in regex.find_n(_cue, _statement, -1)
-	part := _part(cue, _listed(pieces[place + 1]))
+	part := _part(cue, pieces[place], _listed(pieces[place + 1]))
 ]) if {
 	pieces := regex.split(_cue, _statement)
 }
@@ -110,13 +118,16 @@ _listed(piece) := regex.replace(piece, `\s*\n[ \t]*(?:[-*•]|[0-9]+[.)])?[ \t]*
 	regex.match(`^[^.!?\n]*:[ \t]*\n`, piece)
 }
 
-_part(cue, piece) := {"cue": cue, "kind": kind, "out": out, "kept": substring(piece, count(out), -1)} if {
-	kind := _kind(lower(cue), piece)
+_part(cue, before, piece) := {"cue": cue, "kind": kind, "out": out, "kept": substring(piece, count(out), -1)} if {
+	kind := _kind(lower(cue), trim_space(lower(before)), piece)
 	out := _out(kind, piece)
 }
 
-_kind(cue, piece) := "none" if {
+_kind(cue, before, piece) := "none" if {
 	_states_only(cue, piece)
+} else := "state" if {
+	_isnt_so(cue, before, lower(piece))
+	not regex.match(_wills, lower(_out("state", piece)))
 } else := "act" if {
 	regex.match(_prohibition, cue)
 } else := "act instead" if {
@@ -131,6 +142,13 @@ _kind(cue, piece) := "none" if {
 _states_only(cue, _) if regex.match(_statement_only, cue)
 
 _states_only("no", piece) if not regex.match(`(?i)^ [a-z]`, piece)
+
+# "East is out of rope", and not "Ann is out" or "out of it".
+_states_only(cue, piece) if {
+	regex.match(`^(?:is|are) out$`, cue)
+	regex.match(`(?i)^ (?:of|in|at|on) [\pL\pN]`, piece)
+	not regex.match(`(?i)^ of (?:it|this|that|these|those|the|our|my|their)\b`, piece)
+}
 
 _states_only(cue, piece) if {
 	cue == "not only"
@@ -166,9 +184,9 @@ _out("contrast", piece) := _up_to(piece, _contrast_end(piece))
 
 _out("act instead", piece) := _up_to(piece, _contrast_end(piece))
 
-_out("act", piece) := _up_to(piece, _act_end)
+_out("act", piece) := _up_to(piece, sprintf("%s%s", [_act_end, _same_act(piece)]))
 
-_out("fact", piece) := _up_to(piece, sprintf("%s|,", [_contrast_end(piece)]))
+_out(kind, piece) := _up_to(piece, sprintf("%s|,|%s", [_contrast_end(piece), _therefore])) if kind in {"fact", "state"}
 
 # All of it, if brackets don't match.
 _up_to(piece, end) := found[0][1] if {
@@ -213,6 +231,7 @@ _new_sentence := "I|i|we|he|she|they|it|there|you|don't|do not|never|not|without
 
 # What stands before "shouldn't": the subject, without an order before it.
 _subject(place) := subject if {
+	_parts[place + 1].kind in {"act", "behind"}
 	regex.match(_forbids_subject, lower(_parts[place + 1].cue))
 	pieces := regex.split(_joints, _parts[place].kept)
 	subject := _without_order(pieces[count(pieces) - 1])
@@ -225,6 +244,133 @@ _without_order(text) := last if {
 	pieces := regex.split(`,|\band\b`, text)
 	last := pieces[count(pieces) - 1]
 } else := text
+
+# "Don't refund Ann, refund Bob": the same order again, and not one of a list.
+_same_act(piece) := sprintf(`|, ?(?:please )?(?:%s) [^\s,]`, [verb]) if {
+	two := `^ (?:please )?([a-z]+) ([^,.;!?\n()]*), ?(?:please )?([a-z]+) ([^.;!?\n]*)`
+	found := regex.find_all_string_submatch_n(two, lower(piece), 1)
+	verb := found[0][1]
+	found[0][3] == verb
+	verb in verbs.known
+	not regex.match(`\b(?:or|nor|and|neither|either)\b`, concat(" ", [found[0][2], found[0][4]]))
+} else := ""
+
+_turn(part) := " ; " if {
+	part.kind == "act"
+	_same_act(concat("", [part.out, part.kept])) != ""
+	regex.match(`^, ?(?:please )?[a-zA-Z]`, part.kept)
+} else := ", " if {
+	part.kind in {"fact", "state"}
+	trim_space(part.out) != ""
+	regex.match(`(?i)^ ?(?:so|therefore|hence) `, part.kept)
+} else := ""
+
+# ---- what tells that something isn't so
+
+# "His bag never arrived", "we never got it", and not "it is never sent to Ann", which is a rule.
+_isnt_so("never", before, piece) if {
+	regex.match(sprintf(`^ (?:even |really |actually |once |yet )*(?:%s)\b`, [_past]), piece)
+	not regex.match(`\b(?:is|are|be|being|gets?|am|must|should|may|can|will|shall|do|please)$|'re$|'ll$`, before)
+}
+
+# "They don't want it any more".
+_isnt_so(cue, before, piece) if {
+	cue in _dont
+	regex.match(`\b(?:they|these|those|people|customers|clients|patients|members|users|which)$`, before)
+	regex.match(`^ [a-z]`, piece)
+}
+
+# "The labels don't print again", and not "for the labels don't print a test page".
+_isnt_so(cue, before, piece) if {
+	cue in _dont
+	regex.match(`[\pL\pN]{2,}s$`, before)
+	regex.match(sprintf(`^ (?:%s)%s`, [_happens, _nothing_follows]), piece)
+}
+
+# "She no longer wants it", "they no longer fit".
+_isnt_so("no longer", _, piece) if {
+	regex.match(
+		concat("", [
+			`^ (?:wants?|needs?|has|have|had|exists?|fits?|likes?|sells?|makes?|offers?|uses?|stocks?|prints?|starts?`,
+			`|responds?|opens?)\b`,
+		]),
+		piece,
+	)
+}
+
+_isnt_so("no longer", before, piece) if {
+	regex.match(`\b(?:is|are|was|were)$|'s$|'re$`, before)
+	regex.match(sprintf(`^ (?:%s)\b`, [_conditions]), piece)
+}
+
+_isnt_so("no longer", before, piece) if {
+	regex.match(`\b(?:can|could)$`, before)
+	regex.match(`^ (?:come|make (?:it|that|this)|attend|wait|open|find|reach|travel|drive|walk|log in|sign in)\b`, piece)
+}
+
+# "Still not here, refund him": no name may follow, as in "not delivered to Ann, Bob".
+_isnt_so("not", before, piece) if {
+	regex.match(sprintf(`^ (?:yet |there |here )?(?:%s|%s)%s`, [_conditions, _happened, _nothing_follows]), piece)
+	not regex.match(`\b(?:do|does|must|should|may|shall|or|but|if|that|which|who|whether)$`, before)
+}
+
+# "There is no rope left, order 60", "no parcel came".
+_isnt_so("no", before, piece) if {
+	regex.match(`\b(?:there(?: is| are| was| were)?|has|have|had|got)$|\bthere's$`, before)
+	regex.match(`^ [a-z]`, piece)
+	not regex.match(`^ (?:need|reason|way|point|business|right|refunds?|payments?|access)\b`, piece)
+}
+
+_isnt_so("no", _, piece) if regex.match(
+	sprintf(`^ (?:[a-z]+ ){1,3}(?:(?:has|have) (?:arrived|come|been)|left|in stock|%s)\b`, [_happened]),
+	piece,
+)
+
+# "Ann wasn't invited, invite her".
+_isnt_so(cue, _, _) if regex.match(`^(?:was|were|wasn|weren)(?: not|'t) (?:invited|included|part)$`, cue)
+
+_dont := {"don't", "do not", "dont"}
+
+_past := sprintf(`[a-z]*[a-df-z]ed|%s`, [concat("|", [
+	`been|had|was|were|did|done|got|gotten|came|went|gone|left|made|saw|seen|wrote|written|gave|given|took|taken|ran`,
+	`bought|brought|sold|found|kept|heard|held|lost|met|paid|sent|understood|began|broke|fell|rang|spoke|stood|built`,
+])])
+
+_happens := concat("|", [
+	`works?|prints?|starts?|fit|fits|match|matches|open|load|respond|arrive|exist|show up|turn up|add up|come|close|run`,
+])
+
+_happened := concat("|", [
+	`arrived|come|came|received|delivered|shipped|sent|paid|refunded|answered|collected|picked up|booked|closed|done`,
+	`fixed|started|happened|turned up|showed up`,
+])
+
+_conditions := concat("|", [
+	`in stock|available|needed|working|wanted|valid|sold|made|there|here|possible|necessary|correct|right|required`,
+	`open|usable|up to date|ready|in the system|in our system|on the shelf|on sale|well|able`,
+])
+
+_nothing_follows := concat("", [
+	`(?: (?:yet|here|there|again|at all|so far|today|properly|either|any ?more|back|up|since [a-z]+`,
+	`|for [a-z0-9]+ (?:days|weeks)))*`,
+	`(?:[,.;:!?\n]|$| -| –| —| so\b| and\b| because\b)`,
+])
+
+# Behind these another act follows, which the negation may forbid: "we never agreed to pay Ann".
+_wills := sprintf(
+	concat("", [
+		`\b(?:to (?:be|have|%s)|agree|agreed|allow|allowed|approved|asked|authori[sz]ed|confirmed|decided|expected|intended`,
+		`|instructed|meant|mean|ordered|permitted|planned|promised|requested|said|say|suggested|supposed|thought|told`,
+		`|wanted|wants? (?:you|us|me|any|to)|wished|should|must|may|might|get|receive|gets|receives|care|mind)\b`,
+	]),
+	[concat("|", verbs.known)],
+)
+
+# Any order may follow behind these: "none left, so order 60".
+_therefore := sprintf(
+	`\b(?:so|therefore|hence) (?:(?:please|just|now|also|then) )*(?:%s|we|i|you|can|could|would|let's|he|she|they|it)\b`,
+	[concat("|", verbs.known)],
+)
 
 # ---- cues
 
@@ -258,7 +404,7 @@ _fact_words := concat("|", [
 ])
 
 _prohibited_words := concat("|", [
-	`(?:must|should|shall|may|need|ought)(?: not|n't)|shan't|no longer`,
+	`(?:must|should|shall|may|need|ought)(?: not|n'?t)|(?:must|should|shall|may) never|shan't|no longer`,
 	`(?:doesn't|does not|don't|do not|won't|will not|can't|cannot) (?:get|receive)`,
 	concat("", [
 		`(?:is|are|was|were|isn|aren|wasn|weren)(?: not|'t) (?:to|for|allowed|supposed|meant|going|invited|included`,
@@ -287,6 +433,6 @@ _contrast_words := concat("|", [
 
 _stated_words := concat("|", [
 	`(?:can|could|will|would|is|are|was|were|does|did|has|have|had) not|cannot`,
-	`(?:can|couldn|won|wouldn|isn|aren|wasn|weren|doesn|didn|hasn|haven|hadn|ain)'t`,
+	`(?:can|couldn|won|wouldn|isn|aren|wasn|weren|doesn|didn|hasn|haven|hadn|ain)'?t`,
 	`no`,
 ])

@@ -1,6 +1,8 @@
 package tabard.lib.exclusions_test
 
 import data.tabard.lib.amounts
+import data.tabard.lib.clauses
+import data.tabard.lib.entities
 import data.tabard.lib.exclusions
 import data.tabard.lib.hosts
 import data.tabard.lib.intent
@@ -79,4 +81,68 @@ test_a_long_request_keeps_nothing if {
 		"intent_source": "signed",
 		"statement": sprintf("%4096s", ["Pay Ann"]),
 	}}
+}
+
+# What isn't so forbids nothing, and the order behind it counts.
+test_negated_states if {
+	every statement, order in {
+		"Emil's bag never arrived, refund him": "refund him",
+		"Emil never got his money, refund him": "refund him",
+		"They never sent Emil the bag, so refund him": "refund him",
+		"It was never sent. Refund him": "refund him",
+		"Emil no longer wants the kayak, so refund him": "refund him",
+		"The kayak is no longer available, refund him": "refund him",
+		"Emil can no longer come, refund him": "refund him",
+		"They don't want it any more, please refund him": "refund him",
+		"The doors don't open again, refund him": "refund him",
+		"There's no rope left, refund him": "refund him",
+		"We have no rope in stock so refund him": "refund him",
+		"No parcel came, refund him": "refund him",
+		"Emil's parcel still not here, refund him": "refund him",
+		"His bag has not arrived yet, refund him": "refund him",
+		"The door doesn't work, so refund him": "refund him",
+		"The door doesnt work, so refund him": "refund him",
+		"Ropes aren't in stock so refund him": "refund him",
+		"Emil hasn't been paid, refund him": "refund him",
+		"Nobody has paid Emil, refund him": "refund him",
+		"Nothing arrived, refund him": "refund him",
+		"Emil wasn't invited, invite him": "invite him",
+		"East is out of rope, order the rope": "order the rope",
+	} {
+		ordered := clauses.ordered({"invite", "order", "refund"}) with input as _request(statement)
+		{text | some text in ordered; startswith(text, order)} != set()
+		exclusions.forbidden == set() with input as _request(statement)
+		not "P-9" in entities.ruled_out(clauses.verbs, {"P-9": ["Emil Stone"]}, set()) with input as _request(statement)
+	}
+}
+
+# These look like states and forbid.
+test_prohibitions_stay if {
+	every statement in [
+		"Don't pay Emil", "Never pay Emil", "Never again pay Emil", "Please never send Emil the list, send Bob nothing",
+		"Do not pay Emil, or refund Emil", "We never agreed to pay Emil", "I never said you should cancel it and pay Emil",
+		"Invoices are never sent to Emil, send Emil nothing", "Emil should never be told", "Emil must never get it",
+		"We don't want you to pay Emil", "You don't pay Emil", "They don't get Emil's address, pay Emil",
+		"Emil no longer gets it", "No longer pay Emil", "Emil is no longer our supplier, pay him",
+		"Emil is no longer allowed in",
+		"There's no need to pay Emil", "Emil is out, pay the others", "Emil is out of it", "Emil shouldnt get it",
+		"Use Heron, not Emil", "Pay all not delivered to Ann, Emil", "For the labels don't print Emil's",
+		"Don't pay Ann, pay Bob, or pay Emil", "Don't pay Emil, Ann, pay Bob", "Pay Ann, never Emil",
+	] {
+		"P-9" in entities.ruled_out(clauses.verbs, {"P-9": ["Emil Stone"]}, set()) with input as _request(statement)
+		not "P-9" in entities.named({"P-9": ["Emil Stone"]}, set()) with input as _request(statement)
+		ordered := clauses.ordered({"pay", "refund", "send"}) with input as _request(statement)
+		{text | some text in ordered; contains(text, "emil")} == set()
+	}
+}
+
+test_the_same_order_again if {
+	people := {"P-1": ["Ann Lee"], "P-2": ["Bob Moss"]}
+	every statement in [
+		"Don't refund Ann, refund Bob", "Don't refund Ann, please refund Bob", "Do not refund Ann; refund Bob",
+		"Never refund Ann, refund Bob",
+	] {
+		entities.ordered({"refund"}, people, set()) == {"P-2"} with input as _request(statement)
+		entities.ruled_out({"refund"}, people, set()) == {"P-1"} with input as _request(statement)
+	}
 }
