@@ -135,9 +135,17 @@ def _decisions(config_file: Path | None) -> _Found:
     return [(match[1].decode(), "") for match in found if match is not None][:_MOST]
 
 
+def _vault_roles(config_file: Path | None) -> _Found:
+    from tabard_sidecar.cli.options import load_settings  # noqa: PLC0415
+
+    vaults = load_settings(config_file).settings.vault
+    return [(name, role.engine) for vault in vaults.values() for name, role in vault.roles.items()]
+
+
 complete_link = _asking(_links)
 complete_lease = _asking(_leases)
 complete_tool = _from_file(_tools)
+complete_vault_role = _from_file(_vault_roles)
 complete_decision = _from_file(_decisions)
 complete_task = _of_tasks(lambda task: (task.task_id, task.workload))
 complete_agent = _of_tasks(lambda task: (task.workload, ""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tabard_sidecar import exit_codes
+from tabard_sidecar.cli.completing import complete_vault_role
 from tabard_sidecar.cli.failure import ConfigFailure
 from tabard_sidecar.cli.options import config_options, json_option, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json, style, visible
@@ -28,15 +29,30 @@ _MARKS = {
 
 @click.command()
 @config_options
+@click.option(
+    "--try",
+    "tries",
+    multiple=True,
+    metavar="ROLE",
+    shell_complete=complete_vault_role,
+    help="Also obtain a credential of this role from its vault, and end it. May be given more than once.",
+)
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, config_file: Path | None, assignments: tuple[str, ...], as_json: bool) -> None:
+def doctor(
+    ctx: click.Context,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    tries: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Examine the configuration and all that a sidecar with it depends on.
 
     Keys, policy, identity, state store, decision log, vaults and the running sidecar: one line each,
-    and below it how to mend what is wrong. Nothing is changed, and no secret is read from a vault.
-    Run it where the sidecar runs, as the sidecar's user. Exit code 0 if nothing is wrong, 1 if
-    something is, 3 if the configuration has mistakes.
+    and below it how to mend what is wrong. Nothing is changed, and no secret is read from a vault:
+    a token is made there and ended at once, to try what may be done with it. Run it where the sidecar
+    runs, as the sidecar's user. Exit code 0 if nothing is wrong, 1 if something is, 3 if the
+    configuration has mistakes.
     """
     try:
         loaded = load_settings(config_file, assignments)
@@ -48,10 +64,11 @@ def doctor(ctx: click.Context, config_file: Path | None, assignments: tuple[str,
         ]
         echo_json({"ok": False, "findings": [one.as_json() for one in found]})
         ctx.exit(exit_codes.CONFIG)
+    _check_tries(loaded, tries)
     if not as_json:
         file = str(loaded.file) if loaded.file else "no configuration file, only defaults"
         echo(f"zone {loaded.settings.zone} ({file})", err=True)
-    findings = asyncio.run(_examined(loaded, quiet=as_json))
+    findings = asyncio.run(_examined(loaded, tries, quiet=as_json))
     wrong = sum(one.severity is Severity.PROBLEM for one in findings)
     if as_json:
         echo_json({"ok": not wrong, "findings": [one.as_json() for one in findings]})
@@ -61,20 +78,33 @@ def doctor(ctx: click.Context, config_file: Path | None, assignments: tuple[str,
     ctx.exit(exit_codes.NEGATIVE if wrong else exit_codes.OK)
 
 
-async def _examined(loaded: Loaded, *, quiet: bool) -> list[Finding]:
+def _check_tries(loaded: Loaded, tries: tuple[str, ...]) -> None:
+    """Check that the roles to try are configured.
+
+    Raises:
+        click.UsageError: one isn't.
+    """
+    known = sorted(role for vault in loaded.settings.vault.values() for role in vault.roles)
+    for name in tries:
+        if name not in known:
+            has = f"the configuration has {', '.join(known)}" if known else "the configuration has none"
+            raise click.UsageError(f"--try {name}: no vault has a role of this name; {has}")
+
+
+async def _examined(loaded: Loaded, tries: tuple[str, ...], *, quiet: bool) -> list[Finding]:
     """Examine everything; print each finding as it comes, unless ``quiet``."""
     findings = []
-    async for found in _findings(loaded):
+    async for found in _findings(loaded, tries):
         findings.append(found)
         if not quiet:
             _print(found)
     return findings
 
 
-async def _findings(loaded: Loaded) -> AsyncIterator[Finding]:
+async def _findings(loaded: Loaded, tries: tuple[str, ...]) -> AsyncIterator[Finding]:
     from tabard_sidecar.server.examining import examine  # noqa: PLC0415 - loads every part of a sidecar
 
-    async for found in examine(loaded.settings, loaded.file):
+    async for found in examine(loaded.settings, loaded.file, tries):
         yield found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,12 +33,15 @@ _PAUSE_SECONDS = 0.1
 _IDENTITY_TRIES = 100
 
 
-async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Finding]:
+async def examine(
+    settings: Settings, file: Path | None, tries: Collection[str] = ()
+) -> AsyncIterator[Finding]:
     """Yield what is found, cheap and local things first.
 
     Args:
         settings: the configuration.
         file: where it was read from.
+        tries: roles of vaults of which a credential is to be obtained and ended.
     """
     for found in (*_configuration(settings, file), *_keys(settings), *_log(settings)):
         yield found
@@ -47,10 +50,12 @@ async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Findin
     async for found in _identity(settings):
         yield found
     yield await _state(settings)
-    for section, examined in ((settings.vault, _vaults), (settings.exchange, _exchanges)):
-        if section:
-            async for found in examined(settings):
-                yield found
+    if settings.vault:
+        async for found in _vaults(settings, tries):
+            yield found
+    if settings.exchange:
+        async for found in _exchanges(settings):
+            yield found
 
 
 def _configuration(settings: Settings, file: Path | None) -> Iterator[Finding]:
@@ -184,7 +189,7 @@ async def _checked(store: StateStore) -> list[str]:
         await store.close()
 
 
-async def _vaults(settings: Settings) -> AsyncIterator[Finding]:
+async def _vaults(settings: Settings, tries: Collection[str]) -> AsyncIterator[Finding]:
     try:
         from tabard_sidecar.credentials.vault.examining import examine as examine_vault  # noqa: PLC0415
         from tabard_sidecar.credentials.vault.issuer import check_address  # noqa: PLC0415
@@ -197,7 +202,7 @@ async def _vaults(settings: Settings) -> AsyncIterator[Finding]:
         check_address(name, config, allow_http=settings.insecure.allow_http)
         return VaultServer(name, config)
 
-    async for found in _servers("vault", settings.vault, make, examine_vault):
+    async for found in _servers("vault", settings.vault, make, lambda server: examine_vault(server, tries)):
         yield found
 
 

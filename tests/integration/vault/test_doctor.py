@@ -1,6 +1,8 @@
-"""``tabard doctor`` on a real Vault: the page's set-up is right, and each way to weaken it is told."""
+"""``tabard doctor`` on a real Vault: the page's set-up is right, and each way to weaken it is told with what mends it."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from tabard_sidecar.credentials.vault.conf import VaultConfig
@@ -9,37 +11,116 @@ from tabard_sidecar.credentials.vault.server import VaultServer
 
 from tests.integration.vault.test_issuing import section
 
+OF_ENGINES = {
+    "weather": {"engine": "kv", "name": "tabard/weather", "fields": ["api_key"]},
+    "people": {"engine": "ldap", "name": "directory-read"},
+    "reports": {"engine": "pki", "name": "agents", "common_name": "{handle}.agents.example.org"},
+    "deploy": {"engine": "ssh", "name": "deploy", "principals": ["deploy"], "max_ttl_seconds": 120},
+    "payments": {"engine": "transit", "name": "payments"},
+}
+POLICIES = ("tabard", "tabard-credentials", "tabard-reaper")
+ROLE = "database/roles/orders-read"
+TOKEN_ROLE = "auth/token/roles/tabard"
+
 
 @pytest.fixture
-def configured(vault, token_issuer):
-    """The configuration of the page, with a reaper."""
+def configured(engines, token_issuer):
+    """The configuration of the page, with a reaper and all engines; the page's set-up is there again afterwards."""
+    vault = engines
     (vault.folder / "token").write_text(token_issuer.token("tabard-vault"))
     (vault.folder / "reaper-token").write_text(token_issuer.token("tabard-reaper-vault"))
     reaper = {"method": "jwt", "role": "tabard-reaper", "token_file": str(vault.folder / "reaper-token")}
+    client = vault.client()
+    rules = {name: client.sys.read_policy(name)["data"]["rules"] for name in POLICIES}
+    kept = {path: client.read(path)["data"] for path in (ROLE, TOKEN_ROLE, "auth/jwt/role/tabard-reaper")}
 
-    def configure(**changes):
-        return VaultConfig(**section(vault, **({"reaper": reaper} | changes)))
+    def configure(roles=(), **changes):
+        config = section(vault, **({"reaper": reaper} | changes))
+        wanted = {name: OF_ENGINES[name] | {"audiences": ["https://a"]} for name in OF_ENGINES}
+        return VaultConfig(
+            **config | {"timeout_seconds": 30, "roles": config["roles"] | wanted | dict(roles)}
+        )
 
-    return configure
+    yield configure
+    for name, text in rules.items():
+        client.sys.create_or_update_policy(name, text)
+    for path, data in kept.items():
+        given = {key: value for key, value in data.items() if value not in (None, "n/a", [], "")}
+        client.write_data(path, data=given)
 
 
-async def examined(config: VaultConfig) -> dict[str, tuple[str, str]]:
-    """Return severity and message by what was examined."""
+async def examined(config: VaultConfig, *tries: str):
+    """Return the findings by what was examined; of the roles, the last finding."""
     server = VaultServer("main", config)
     try:
-        return {
-            one.what.removeprefix("vault.main."): (one.severity.value, f"{one.message} {one.next_step}")
-            async for one in examine(server)
-        }
+        found = [one async for one in examine(server, tries)]
+        return {one.what.removeprefix("vault.main."): one for one in found}
     finally:
         server.close()
 
 
-async def test_the_page_of_the_set_up_leaves_nothing_to_mend(configured):
-    found = await examined(configured())
-    assert {name: severity for name, (severity, _) in found.items()} == dict.fromkeys(
-        ("auth", "auth.role", "token_role", "reaper"), "ok"
+def severities(found):
+    """Return the severities by what was examined."""
+    return {name: one.severity.value for name, one in found.items()}
+
+
+def accessors(vault):
+    """The accessors of all tokens."""
+    return set(vault.client().list("auth/token/accessors/")["data"]["keys"])
+
+
+def leases(vault):
+    """The leases of the database role."""
+    found = vault.client().list("sys/leases/lookup/database/creds/orders-read/")
+    return set(found["data"]["keys"]) if found else set()
+
+
+def mended(vault, found):
+    """Run the command that a finding names."""
+    vault.shell(
+        re.sub(r"(; docs/vault\.md has the commands\.?|, or lower max_ttl_seconds)$", "", found.next_step)
     )
+
+
+async def test_the_page_of_the_set_up_leaves_nothing_to_mend_and_nothing_behind(engines, configured):
+    before, leased = accessors(engines), leases(engines)
+    found = await examined(configured())
+    assert severities(found) == dict.fromkeys(
+        (
+            "auth",
+            "auth.role",
+            "auth.rights",
+            "token_role",
+            "token_role.rights",
+            "roles",
+            "reaper",
+            "reaper.rights",
+        ),
+        "ok",
+    )
+    assert "ended a token" in found["reaper"].message
+    logins = {one for one in accessors(engines) - before if "login" in _path(engines, one)}
+    assert accessors(engines) - before == logins
+    assert len(logins) == 2
+    assert leases(engines) == leased
+
+
+def _path(vault, accessor):
+    return vault.client().lookup_token(accessor, accessor=True)["data"]["path"] if accessor else ""
+
+
+async def test_what_is_tried_is_obtained_and_ended(engines, configured, postgres):
+    before = leases(engines)
+    open_logins = "SELECT count(*) FROM tabard.logins WHERE closed_at IS NULL"
+    opened = postgres.psql(open_logins)
+    names = ("orders-read", *OF_ENGINES)
+    found = await examined(configured(), *names)
+    assert {found[f"roles.{name}.try"].severity.value for name in names} == {"ok"}
+    for _ in range(100):
+        if leases(engines) == before and postgres.psql(open_logins) == opened:
+            break
+    else:
+        pytest.fail("the login wasn't ended")
 
 
 @pytest.mark.parametrize(
@@ -49,43 +130,138 @@ async def test_the_page_of_the_set_up_leaves_nothing_to_mend(configured):
         ({"token_period": 600}, "problem", "token_period=0"),
         ({"renewable": False}, "problem", "renewable=true"),
         ({"allowed_policies": []}, "problem", "allowed_policies"),
+        ({"allowed_policies": ["tabard-credentials", "tabard"]}, "problem", "allowed_policies"),
+        ({"allowed_policies_glob": ["t*"]}, "problem", "allowed_policies_glob="),
+        ({"token_no_default_policy": False}, "warning", "token_no_default_policy=true"),
         ({"token_explicit_max_ttl": 0}, "warning", "token_explicit_max_ttl=1h"),
+        ({"token_explicit_max_ttl": 60}, "warning", "token_explicit_max_ttl=900s"),
     ],
 )
-async def test_a_token_role_that_makes_other_tokens_is_told(vault, configured, changes, severity, words):
-    client = vault.client()
-    kept = {
-        "allowed_policies": ["tabard-credentials"],
-        "token_no_default_policy": True,
-        "orphan": True,
-        "renewable": True,
-        "token_type": "service",
-        "token_period": 0,
-        "token_explicit_max_ttl": 3600,
-    }
-    client.write_data("auth/token/roles/odd", data=kept | changes)
-    client.sys.create_or_update_policy(
-        "tabard",
-        client.sys.read_policy("tabard")["data"]["rules"]
-        + '\npath "auth/token/roles/odd" { capabilities = ["read"] }\n',
-    )
-    found = (await examined(configured(token_role="odd")))["token_role"]
-    assert found[0] == severity
-    assert words in found[1]
+async def test_a_token_role_that_makes_other_tokens_is_told_with_the_command(
+    engines, configured, changes, severity, words
+):
+    engines.client().write_data(TOKEN_ROLE, data=changes)
+    found = (await examined(configured()))["token_role"]
+    assert (found.severity.value, words in found.next_step) == (severity, True), found
+    if "bounds every" not in found.next_step:
+        mended(engines, found)
+        assert (await examined(configured()))["token_role"].severity == "ok"
 
 
 async def test_what_may_not_be_read_is_said_not_passed_over(configured):
-    severity, text = (await examined(configured(token_role="elsewhere")))["token_role"]
-    assert severity == "warning"
-    assert "can't be read" in text
+    found = (await examined(configured(token_role="elsewhere")))["token_role"]
+    assert (found.severity, "can't be read" in found.message) == ("warning", True)
 
 
-async def test_a_vault_without_a_reaper_is_doubtful(configured):
-    assert (await examined(configured(reaper=None)))["reaper"][0] == "warning"
+async def test_a_vault_without_a_reaper_is_doubtful(engines, configured):
+    before = accessors(engines)
+    assert (await examined(configured(reaper=None)))["reaper"].severity == "warning"
+    assert len(accessors(engines) - before) == 1
 
 
-async def test_a_token_for_another_audience_is_refused(vault, configured, token_issuer):
-    (vault.folder / "token").write_text(token_issuer.token("api"))
+async def test_a_token_for_another_audience_is_refused(engines, configured, token_issuer):
+    (engines.folder / "token").write_text(token_issuer.token("api"))
     found = await examined(configured())
-    assert found["auth"][0] == "problem"
-    assert list(found) == ["auth"]
+    assert severities(found) == {"auth": "problem"}
+
+
+async def test_a_reaper_that_may_not_reap_is_told_with_the_command(engines, configured):
+    engines.client().sys.create_or_update_policy(
+        "tabard-reaper", 'path "sys/capabilities-self" { capabilities = ["update"] }'
+    )
+    before = accessors(engines)
+    found = (await examined(configured()))["reaper"]
+    assert found.severity == "problem"
+    assert len(accessors(engines) - before) == 2  # the token that was made has ended all the same
+    mended(engines, found)
+    assert (await examined(configured()))["reaper"].severity == "ok"
+
+
+@pytest.mark.parametrize("name", POLICIES)
+async def test_a_token_that_may_do_everything_is_a_problem(engines, configured, name):
+    client = engines.client()
+    rules = client.sys.read_policy(name)["data"]["rules"]
+    client.sys.create_or_update_policy(
+        name, f'{rules}\npath "*" {{ capabilities = ["create", "update", "read"] }}\n'
+    )
+    what = {"tabard": "auth", "tabard-credentials": "token_role", "tabard-reaper": "reaper"}[name]
+    found = (await examined(configured()))[f"{what}.rights"]
+    assert found.severity == "problem"
+    assert 'path "*"' in found.message
+    if name == "tabard-reaper":
+        mended(engines, found)
+        assert severities(await examined(configured()))["reaper.rights"] == "ok"
+
+
+async def test_a_reaper_with_root_is_a_problem(engines, configured):
+    engines.client().write_data(
+        "auth/jwt/role/tabard-reaper",
+        data={"role_type": "jwt", "user_claim": "sub", "token_policies": ["root"]},
+    )
+    found = (await examined(configured()))["reaper"]
+    assert found.severity == "problem"
+    assert "root" in found.message
+    mended(engines, found)
+    assert (await examined(configured()))["reaper"].severity == "ok"
+
+
+ELSEWHERE = {
+    "elsewhere": {"engine": "database", "mount": "elsewhere", "name": "orders-read", "audiences": ["a"]}
+}
+
+
+async def test_an_engine_that_is_not_mounted_is_told_with_the_command(engines, configured):
+    """First that the token may not, then that there is none, then that the role isn't there."""
+    config, names = configured(ELSEWHERE), "roles.elsewhere"
+    found = (await examined(config))[names]
+    assert "may not read elsewhere/creds/orders-read" in found.message
+    mended(engines, found)
+    found = (await examined(config))[names]
+    assert found.message == "no engine is mounted at elsewhere"
+    mended(engines, found)
+    try:
+        rules = engines.client().sys.read_policy("tabard-credentials")["data"]["rules"]
+        added = 'path "elsewhere/roles/orders-read" { capabilities = ["read"] }'
+        engines.client().sys.create_or_update_policy("tabard-credentials", f"{rules}\n{added}\n")
+        found = (await examined(config))[names]
+        assert found.message == "there is no elsewhere/roles/orders-read"
+    finally:
+        engines.client().sys.disable_secrets_engine("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ({"default_ttl": 60}, "end after 60 s"),
+        ({"max_ttl": 60, "default_ttl": 60}, "end after 60 s"),
+        ({"default_ttl": 0, "max_ttl": 0}, "last 2.7648e+06 s"),
+        ({"max_ttl": 2_000_000}, "2e+06 s at most"),
+    ],
+)
+async def test_a_database_role_whose_times_do_not_fit_is_told_with_the_command(
+    engines, configured, times, words
+):
+    engines.client().write_data(ROLE, data=times)
+    found = (await examined(configured()))["roles.orders-read"]
+    assert (found.severity, words in found.message) == ("warning", True), found
+    mended(engines, found)
+    assert "roles.orders-read" not in await examined(configured())
+    assert engines.client().read(ROLE)["data"]["creation_statements"]
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "words"),
+    [
+        ("weather", {"fields": ["api_key", "region"]}, "no field region"),
+        ("weather", {"name": "tabard/none"}, "there is no kv/subkeys/tabard/none"),
+        ("weather", {"mount": "transit"}, "engine of the type transit"),
+        ("reports", {"common_name": "{handle}.example.net"}, "signs no certificate"),
+        ("deploy", {"principals": ["root"]}, "for the user root"),
+        ("deploy", {"max_ttl_seconds": 1000}, "refuses max_ttl_seconds"),
+        ("payments", {"name": "other"}, "may not update transit/sign/other"),
+    ],
+)
+async def test_a_map_that_does_not_fit_the_vault_is_told(configured, role, changes, words):
+    changed = {role: OF_ENGINES[role] | {"audiences": ["a"]} | changes}
+    messages = [one.message for name, one in (await examined(configured(changed))).items() if role in name]
+    assert any(words in message for message in messages), messages

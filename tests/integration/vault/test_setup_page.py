@@ -95,7 +95,6 @@ def test_the_sidecar_reads_no_secret_and_changes_nothing(sidecar, method, path):
         "auth/token/roles/tabard",
         "auth/jwt/role/tabard",
         "auth/approle/role/tabard",
-        "sys/policies/acl/tabard-credentials",
         "auth/token/lookup-self",
     ],
 )
@@ -108,7 +107,9 @@ def test_the_sidecar_reads_its_own_set_up(sidecar, path):
     [
         ("post", "auth/token/create/tabard"),
         ("post", "auth/token/create"),
-        ("get", "database/roles/orders-read"),
+        ("get", "database/roles/other"),
+        ("get", "database/config/orders"),
+        ("get", "kv/subkeys/other"),
         ("get", "kv/data/other"),
         ("get", "kv/metadata/tabard/weather"),
         ("get", "auth/token/lookup-self"),

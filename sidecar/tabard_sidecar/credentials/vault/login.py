@@ -57,6 +57,11 @@ class Login:
         self._full_seconds = 0.0
         self._failed: tuple[float, VaultFault] | None = None
 
+    @property
+    def current(self) -> Token | None:
+        """The token as it was last got; ``None`` before, or if the vault refused it."""
+        return self._token
+
     def token(self) -> str:
         """Return a token that holds for some seconds at least; logs in or renews if that is needed.
 

@@ -32,12 +32,13 @@ _LEASE_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of the vault. ``seconds`` is its life from now."""
+    """A token of the vault. ``seconds`` is its life from now, ``policies`` are those that the vault says it has."""
 
     secret: str = field(repr=False)
     accessor: str
     seconds: float
     renewable: bool
+    policies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,9 @@ def _token(auth: Mapping[str, Any]) -> Token:
     if not isinstance(accessor, str) or _ACCESSOR.fullmatch(accessor) is None:
         raise invalid("its token has no usable accessor; batch tokens have none")
     seconds = _seconds(auth.get("lease_duration"), "token")
-    return Token(secret, accessor, seconds, auth.get("renewable") is True)
+    policies = auth.get("policies")
+    named = (one for one in policies if isinstance(one, str)) if isinstance(policies, list) else ()
+    return Token(secret, accessor, seconds, auth.get("renewable") is True, tuple(named))
 
 
 def _check_policies(auth: Mapping[str, Any]) -> None:

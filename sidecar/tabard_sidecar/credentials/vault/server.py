@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.asked_server import AskedServer
@@ -11,7 +12,7 @@ from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, durin
 from tabard_sidecar.credentials.vault.identity import Identity
 from tabard_sidecar.credentials.vault.login import Login
 from tabard_sidecar.credentials.vault.replies import UnusableToken
-from tabard_sidecar.credentials.vault.tokens import Tokens
+from tabard_sidecar.credentials.vault.tokens import Tokens, handle, meta
 from tabard_sidecar.credentials.vault.transport import VaultTransport
 
 if TYPE_CHECKING:
@@ -55,26 +56,57 @@ class VaultServer(AskedServer):
         self._tokens = Tokens(self._transport, config.token_role)
         self._identity = Identity(config.address, config.namespace, self._transport)
 
-    async def log_in(self) -> None:
-        """Log in with the identity that obtains credentials, unless it is logged in."""
+    async def log_in(self) -> Token | None:
+        """Log in with the identity that obtains credentials, unless it is logged in; return its token."""
         await self._issuing.run(lambda: self._own(self._login, self.config.auth.path), self.deadline())
+        return self._login.current
 
-    async def log_in_reaper(self) -> None:
-        """Log in with the identity that ends credentials; does nothing if none is configured."""
+    async def log_in_reaper(self) -> Token | None:
+        """Log in with the identity that ends credentials, and return its token; ``None`` if none is configured."""
         reaper, config = self._reaper, self.config.reaper
-        if reaper is not None and config is not None:
-            await self._ending.run(lambda: self._own(reaper, config.path), self.deadline())
+        if reaper is None or config is None:
+            return None
+        await self._ending.run(lambda: self._own(reaper, config.path), self.deadline())
+        return reaper.current
 
-    async def read(self, path: str) -> Mapping[str, Any]:
-        """Read what stands at a path of the vault's configuration, with the identity that obtains credentials."""
+    async def ask(self, token: Token, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Read a path with a token, or write ``body`` to it."""
 
         def work() -> Mapping[str, Any]:
-            own = self._own(self._login, self.config.auth.path)
-            with during("reading", path=path, right="read"):
-                found: Mapping[str, Any] = self._transport.adapter(own).get(f"/v1/{path}")
+            adapter = self._transport.adapter(token.secret)
+            with during("reading" if body is None else "asking", path=path):
+                found: Mapping[str, Any] = (
+                    adapter.get(f"/v1/{path}") if body is None else adapter.post(f"/v1/{path}", json=body)
+                )
                 return found
 
         return await self._issuing.run(work, self.deadline())
+
+    async def make_token(self, name: str, meta: Mapping[str, str]) -> Token:
+        """Make a token as those of credentials are made, for an examination."""
+        return await self._issuing.run(lambda: self._created(name, meta), self.deadline())
+
+    async def end_trial(self, token: Token) -> bool:
+        """End a token that was made for an examination with itself; tell whether it is certain that it ended."""
+        with suppress(VaultFault):
+            await self._ending.run(lambda: self._tokens.revoke(token), self.deadline())
+            return True
+        return False
+
+    async def reap_trial(self, accessor: str) -> bool:
+        """End a token with the identity that ends credentials; tell whether the vault knew it."""
+        reaper = self._reaper
+        if reaper is None:
+            raise ValueError("no reaper is configured")
+        return await self._ending.run(
+            lambda: self._tokens.revoke_accessor(reaper.token(), accessor), self.deadline()
+        )
+
+    async def try_role(
+        self, token: Token, role: VaultRoleConfig, request: CredentialRequest, seconds: int
+    ) -> Obtained:
+        """Obtain a credential with a token, for an examination."""
+        return await self._issuing.run(lambda: self._obtained(token, role, request, seconds), self.deadline())
 
     async def create_token(
         self, request: CredentialRequest, turn: Turn, deadline: float, late: Callable[[Token], None]
@@ -83,7 +115,9 @@ class VaultServer(AskedServer):
 
         Then :attr:`source_id` is known.
         """
-        return await self._issuing.run(lambda: self._created(request), deadline, late, turn)
+        return await self._issuing.run(
+            lambda: self._created(handle(request), meta(request)), deadline, late, turn
+        )
 
     async def obtain(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
         self,
@@ -96,14 +130,9 @@ class VaultServer(AskedServer):
         late: Callable[[Obtained], None],
     ) -> Obtained:
         """Obtain a credential with its own token. ``late`` gets one that comes after the deadline."""
-        asking = Asking(self._transport.adapter(token.secret), role, seconds, request)
-
-        def work() -> Obtained:
-            path = f"{role.path}, {role.name}"
-            with during(f"asking the engine {role.engine}", path=path, right="the token role's use of it"):
-                return obtain(asking)
-
-        return await self._issuing.run(work, deadline, late, turn)
+        return await self._issuing.run(
+            lambda: self._obtained(token, role, request, seconds), deadline, late, turn
+        )
 
     async def extend(self, token: Token, seconds: int) -> float:
         """Extend a credential's token; return its life from now in seconds."""
@@ -139,12 +168,20 @@ class VaultServer(AskedServer):
         """Close the connections."""
         self._transport.close()
 
-    def _created(self, request: CredentialRequest) -> Token:
+    def _obtained(
+        self, token: Token, role: VaultRoleConfig, request: CredentialRequest, seconds: int
+    ) -> Obtained:
+        asking = Asking(self._transport.adapter(token.secret), role, seconds, request)
+        path = f"{role.path}, {role.name}"
+        with during(f"asking the engine {role.engine}", path=path, right="the token role's use of it"):
+            return obtain(asking)
+
+    def _created(self, name: str, meta: Mapping[str, str]) -> Token:
         own = self._own(self._login, self.config.auth.path)
         self._identity.get()
         with during("creating a token", path=f"auth/token/create/{self.config.token_role}", right="update"):
             try:
-                return self._tokens.create(own, request)
+                return self._tokens.create(own, name, meta)
             except UnusableToken as unusable:
                 self._tokens.revoke(unusable.token)
                 raise
@@ -153,7 +190,7 @@ class VaultServer(AskedServer):
                     raise
             # It may be another vault by now.
             self._identity.read()
-            return self._tokens.create(self._login.token(), request)
+            return self._tokens.create(self._login.token(), name, meta)
 
     def _revoked(self, token: Token, source_id: str, *, extended: bool) -> None:
         try:

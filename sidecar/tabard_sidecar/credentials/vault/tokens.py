@@ -11,6 +11,8 @@ from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.replies import Token, orphan_token, renewed_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tabard_sidecar.credentials.vault.transport import VaultTransport
     from tabard_sidecar.model import CredentialRequest
 
@@ -32,8 +34,13 @@ class Tokens:
         self._transport = transport
         self._role = role
 
-    def create(self, own: str, request: CredentialRequest) -> Token:
+    def create(self, own: str, name: str, meta: Mapping[str, str]) -> Token:
         """Make the token of a credential with the sidecar's ``own`` token.
+
+        Args:
+            own: the sidecar's token.
+            name: see :func:`handle`.
+            meta: what the vault's audit log is to say of it.
 
         Raises:
             UnusableToken: the token role makes others than the sidecar needs.
@@ -45,8 +52,8 @@ class Tokens:
             json={
                 "ttl": f"{NEWBORN_SECONDS}s",
                 "renewable": True,
-                "display_name": handle(request),
-                "meta": _meta(request),
+                "display_name": name,
+                "meta": meta,
             },
         )
         return orphan_token(reply, most_seconds=NEWBORN_SECONDS)
@@ -97,7 +104,7 @@ def handle(request: CredentialRequest) -> str:
     )
 
 
-def _meta(request: CredentialRequest) -> dict[str, str]:
+def meta(request: CredentialRequest) -> dict[str, str]:
     """Return what the vault's audit log says of the token: opaque ids."""
     grant = request.grant
     return {

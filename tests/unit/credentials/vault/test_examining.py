@@ -1,47 +1,116 @@
-"""The role of a login must bind an audience; tests/integration/vault/test_doctor.py asks a real Vault."""
+"""What `tabard doctor` finds in a vault, by a fake's replies; tests/integration/vault/test_doctor.py asks a real Vault."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
+from tabard_sidecar.credentials.vault.conf import VaultConfig
+from tabard_sidecar.credentials.vault.engines import needed
 from tabard_sidecar.credentials.vault.examining import examine
-from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS
+from tabard_sidecar.credentials.vault.server import VaultServer
 
+from tests.support.fake_vault import CREATE, REAP, REVOKE, Answer, auth
+
+CAPABILITIES = "/v1/sys/capabilities-self"
+TOKEN_ROLE_PATH = "/v1/auth/token/roles/tabard"
 TOKEN_ROLE = {
     "orphan": True,
     "renewable": True,
     "allowed_policies": ["tabard-credentials"],
+    "token_no_default_policy": True,
     "token_type": "service",
     "token_explicit_max_ttl": 3600,
 }
+ROLES = {
+    "orders": {"engine": "database", "name": "orders", "audiences": ["a"]},
+    "weather": {"engine": "kv", "name": "apis/weather", "fields": ["key"], "audiences": ["a"]},
+    "people": {"engine": "ldap", "name": "people", "audiences": ["a"]},
+    "shared": {"engine": "ldap", "name": "shared", "account": "library", "audiences": ["a"]},
+    "reports": {"engine": "pki", "name": "agents", "common_name": "{handle}.a.example", "audiences": ["a"]},
+    "deploy": {"engine": "ssh", "name": "deploy", "principals": ["deploy"], "audiences": ["a"]},
+    "pay": {"engine": "transit", "name": "pay", "audiences": ["a"]},
+}
+RIGHT = {
+    "database": {"creation_statements": ["CREATE"], "default_ttl": 900, "max_ttl": 3600},
+    "kv": {"subkeys": {"key": None}},
+    "ldap": {"default_ttl": 900, "max_ttl": 3600},
+    "pki": {"generate_lease": True, "allow_subdomains": True, "allowed_domains": ["a.example"], "max_ttl": 3600},
+    "ssh": {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "deploy,root", "max_ttl": 900},
+    "transit": {"supports_signing": True, "exportable": False},
+}  # fmt: skip
+ALLOWED = {"auth/token/renew-self", "auth/token/revoke-self"}
 
 
-class FakeServer:
-    """A fake of a vault's client: what stands at each path."""
+def config_of(vault, secret_id, *, reaper=False, roles=ROLES):
+    """A configuration for the fake."""
+    login = {"method": "approle", "role_id": "r", "secret_id_file": str(secret_id)}
+    return VaultConfig(
+        address=vault.address, auth=login, reaper=login if reaper else None, roles=roles, timeout_seconds=30
+    )
 
-    def __init__(self, method, role):
-        auth = SimpleNamespace(method=method, path=method, role="tabard")
-        self.name = "main"
-        self.config = SimpleNamespace(
-            auth=auth, reaper=None, token_role="tabard", address="https://vault.example"
+
+@pytest.fixture
+def right(vault, secret_id):
+    """A fake in which nothing is wrong; its credentials' token may do what it needs."""
+    config = config_of(vault, secret_id)
+    vault.answers[TOKEN_ROLE_PATH] = Answer(body={"data": TOKEN_ROLE})
+    vault.answers[CREATE] = Answer(body=auth(policies=["tabard-credentials"]))
+    allowed = dict.fromkeys(ALLOWED, "update")
+    for role in config.roles.values():
+        path, capability = needed(role)
+        allowed[path] = capability
+        mount = {"path": f"{role.path}/", "type": role.engine, "options": {"version": "2"}}
+        vault.answers[f"/v1/sys/internal/ui/mounts/{path}"] = Answer(body={"data": mount})
+        vault.answers[f"/v1/{DEFINITIONS[role.engine].path(role)}"] = Answer(
+            body={"data": RIGHT[role.engine]}
         )
-        self._found = {f"auth/{method}/role/tabard": role, "auth/token/roles/tabard": TOKEN_ROLE}
 
-    async def log_in(self):
-        pass
+    def capabilities(asked):
+        own = asked.headers["X-Vault-Token"].endswith("sidecar")
+        wanted = asked.body["paths"]
+        return Answer(
+            body={"data": {path: ["deny"] if own else [allowed.get(path, "deny")] for path in wanted}}
+        )
 
-    async def read(self, path):
-        found = self._found[path]
-        if isinstance(found, Exception):
-            raise found
-        return {"data": found}
+    vault.answers[CAPABILITIES] = capabilities
+    return vault
 
 
-async def role_of(method, role):
-    """Return what is found about the role of a login."""
-    found = {one.what: one async for one in examine(FakeServer(method, role))}
-    return found["vault.main.auth.role"]
+async def examined(config, *tries):
+    """Return all findings."""
+    server = VaultServer("main", config)
+    try:
+        return [one async for one in examine(server, tries)]
+    finally:
+        server.close()
+
+
+async def told(config, what):
+    """Return what is found of one thing."""
+    return [one for one in await examined(config) if one.what == f"vault.main.{what}"]
+
+
+async def test_nothing_is_wrong_where_all_is_as_it_should_be(right, secret_id):
+    found = await examined(config_of(right, secret_id, reaper=True))
+    wrong = [one for one in found if one.severity != "ok"]
+    assert not wrong, wrong
+    assert right.paths().count(REAP) == 1
+    assert REVOKE not in right.paths()
+
+
+async def test_the_token_that_was_made_is_ended_without_a_reaper_too(right, secret_id):
+    await examined(config_of(right, secret_id))
+    assert right.paths().count(CREATE) == right.paths().count(REVOKE) == 1
+
+
+def pods(vault, tmp_path, method):
+    """A configuration for a login by a pod's token."""
+    (tmp_path / "token").write_text("eyJ.e30.x")
+    vault.answers[f"/v1/auth/{method}/login"] = Answer(
+        body=auth("hvs.token-of-the-sidecar", lease_duration=600)
+    )
+    login = {"method": method, "role": "tabard", "token_file": str(tmp_path / "token")}
+    return VaultConfig(address=vault.address, auth=login, timeout_seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -55,54 +124,204 @@ async def role_of(method, role):
         ("jwt", {"bound_audiences": ["tabard", "https://kubernetes.default.svc.cluster.local"]}),
     ],
 )
-async def test_a_role_that_the_agents_own_token_satisfies_is_a_problem(method, role):
+async def test_a_role_that_the_agents_own_token_satisfies_is_a_problem(right, tmp_path, method, role):
     """It shares the sidecar's service account; only the audience keeps it out."""
-    found = await role_of(method, role)
+    right.answers[f"/v1/auth/{method}/role/tabard"] = Answer(body={"data": role})
+    [found] = await told(pods(right, tmp_path, method), "auth.role")
     assert found.severity == "problem"
-    assert "audience" in found.message + found.next_step
+    assert f"vault write auth/{method}/role/tabard" in found.next_step
 
 
 @pytest.mark.parametrize(
     ("method", "role"), [("kubernetes", {"audience": "tabard"}), ("jwt", {"bound_audiences": ["tabard"]})]
 )
-async def test_a_role_with_an_audience_of_its_own_is_right(method, role):
-    assert (await role_of(method, role)).severity == "ok"
+async def test_a_role_with_an_audience_of_its_own_is_right(right, tmp_path, method, role):
+    right.answers[f"/v1/auth/{method}/role/tabard"] = Answer(body={"data": role})
+    [found] = await told(pods(right, tmp_path, method), "auth.role")
+    assert found.severity == "ok"
 
 
 @pytest.mark.parametrize(("status", "severity"), [(403, "warning"), (404, "problem"), (503, "problem")])
-async def test_what_cannot_be_read_is_no_good_result(status, severity):
-    fault = VaultFault("vault_refused", "no", status=status)
-    assert (await role_of("jwt", fault)).severity == severity
+async def test_what_cannot_be_read_is_no_good_result(right, secret_id, status, severity):
+    right.answers[TOKEN_ROLE_PATH] = Answer(status, {"errors": ["no"]})
+    [found] = await told(config_of(right, secret_id), "token_role")
+    assert found.severity == severity
 
 
 @pytest.mark.parametrize(
-    ("changes", "step"),
+    ("changes", "severity", "step"),
     [
-        ({"allowed_policies": ["tabard-credentials", "default"]}, "allowed_policies=tabard-credentials"),
-        ({"allowed_policies_glob": ["tabard-*"]}, "allowed_policies_glob="),
-        ({"token_num_uses": 3}, "token_num_uses=0"),
+        ({"allowed_policies": ["tabard-credentials", "default"]}, "problem", "allowed_policies=tabard-credentials"),
+        ({"allowed_policies": ["a", "b", "root"]}, "problem", "allowed_policies=a,b"),
+        ({"allowed_policies": ["a", "tabard-child"]}, "problem", "allowed_policies=a"),
+        ({"allowed_policies_glob": ["tabard-*"]}, "problem", "allowed_policies_glob="),
+        ({"token_num_uses": 3}, "problem", "token_num_uses=0"),
+        ({"renewable": False}, "problem", "renewable=true"),
+        ({"token_period": 60}, "problem", "token_period=0"),
+        ({"token_no_default_policy": False}, "warning", "token_no_default_policy=true"),
+        ({"token_explicit_max_ttl": 600}, "warning", "token_explicit_max_ttl=900s"),
+    ],
+)  # fmt: skip
+async def test_a_token_role_that_gives_more_or_less_than_it_needs_is_told(
+    right, secret_id, changes, severity, step
+):
+    """`tabard-child` is the policy of the fake's login."""
+    right.answers[TOKEN_ROLE_PATH] = Answer(body={"data": TOKEN_ROLE | changes})
+    [found] = await told(config_of(right, secret_id), "token_role")
+    assert (found.severity.value, step in found.next_step) == (severity, True), found
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "severity", "words"),
+    [
+        ("orders", {"max_ttl": 300}, "warning", "default_ttl=900s max_ttl=900s"),
+        ("orders", {"default_ttl": 600}, "warning", "default_ttl=900s max_ttl=3600s"),
+        ("orders", {"default_ttl": 0, "max_ttl": 0}, "warning", "default_ttl=900s max_ttl=900s"),
+        ("orders", {"max_ttl": 10**7}, "warning", "max_ttl=900s"),
+        ("orders", {"creation_statements": []}, "problem", "creation_statements=…"),
+        ("people", {"default_ttl": 86_400, "max_ttl": 86_400}, "warning", "vault write ldap/role/people"),
+        ("shared", {"max_ttl": 60}, "warning", "vault write ldap/library/shared max_ttl=900s"),
+        ("weather", {"subkeys": {"keys": None}}, "problem", "vault kv patch -mount=kv apis/weather key=…"),
+        ("reports", {"max_ttl": 60}, "warning", "vault patch pki/roles/agents max_ttl=900s"),
+        ("reports", {"generate_lease": False}, "warning", "vault patch pki/roles/agents generate_lease=true"),
+        ("reports", {"allowed_domains": ["b.example"]}, "problem", "allowed_domains=a.example"),
+        ("reports", {"allow_subdomains": False}, "problem", "allow_subdomains=true"),
+        ("reports", {"allow_any_name": True}, "warning", "allow_any_name=false"),
+        ("deploy", {"allowed_users": "root"}, "problem", "allowed_users=deploy"),
+        ("deploy", {"key_type": "otp"}, "problem", "key_type=ca"),
+        ("deploy", {"max_ttl": 60}, "problem", "Lower max_ttl_seconds"),
+        ("pay", {"supports_signing": False}, "problem", "type=ed25519"),
+        ("pay", {"exportable": True}, "warning", "type=ed25519"),
     ],
 )
-async def test_a_token_role_that_gives_more_or_less_than_it_needs_is_a_problem(monkeypatch, changes, step):
-    monkeypatch.setitem(globals(), "TOKEN_ROLE", TOKEN_ROLE | changes)
-    found = [one async for one in examine(FakeServer("jwt", {"bound_audiences": ["tabard-vault"]}))]
-    [told] = [one for one in found if one.what == "vault.main.token_role"]
-    assert (told.severity.value, step in told.next_step) == ("problem", True)
+async def test_a_role_that_does_not_fit_the_map_is_told_with_the_command(
+    right, secret_id, *, role, changes, severity, words
+):
+    config = config_of(right, secret_id)
+    path = DEFINITIONS[config.roles[role].engine].path(config.roles[role])
+    right.answers[f"/v1/{path}"] = Answer(body={"data": RIGHT[config.roles[role].engine] | changes})
+    [found] = await told(config, f"roles.{role}")
+    assert (found.severity.value, words in found.next_step) == (severity, True), found
 
 
-ODD = [5, True, 1.5, {"a": 1}, [1], [[1]], [{}], ["x" * 200_000], "\x1b[2J", ["\x1b[31mall is well"]]
+@pytest.mark.parametrize("name", list(ROLES))
+async def test_a_role_that_is_missing_not_mounted_or_forbidden_is_told(right, secret_id, name):
+    config = config_of(right, secret_id)
+    role = config.roles[name]
+    path, capability = needed(role)
+    definition = DEFINITIONS[role.engine].path(role)
+    kept = dict(right.answers)
+
+    right.answers[f"/v1/{definition}"] = Answer(404, {"errors": []})
+    [found] = await told(config, f"roles.{name}")
+    assert (found.severity, found.message) == ("problem", f"there is no {definition}")
+    assert found.next_step.startswith("vault ")
+
+    right.answers = kept | {f"/v1/{definition}": Answer(403, {"errors": ["permission denied"]})}
+    [doubt] = [one for one in await told(config, "roles") if one.severity == "warning"]
+    assert name in doubt.message
+    assert f'path "{definition}"' in doubt.next_step
+
+    right.answers = kept | {f"/v1/sys/internal/ui/mounts/{path}": Answer(403, {"errors": ["no"]})}
+    [found] = await told(config, f"roles.{name}")
+    assert f"vault secrets enable -path={role.path}" in found.next_step
+
+    right.answers = kept | {CAPABILITIES: lambda asked: Answer(body={"data": {key: ["deny"] for key in asked.body["paths"]}})}  # fmt: skip
+    [found] = await told(config, f"roles.{name}")
+    assert f'path "{path}" {{ capabilities = ["{capability}"] }}' in found.next_step
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [{"path": "other/", "type": "kv"}, {"path": "kv/", "type": "transit"}, {"path": "kv/", "type": "kv"}],
+)
+async def test_another_engine_than_the_map_says_is_told(right, secret_id, mount):
+    right.answers["/v1/sys/internal/ui/mounts/kv/data/apis/weather"] = Answer(body={"data": mount})
+    [found] = await told(config_of(right, secret_id), "roles.weather")
+    assert found.severity == "problem"
+
+
+async def test_a_token_that_may_do_everything_is_a_problem_of_each_identity(right, secret_id):
+    right.answers[CAPABILITIES] = lambda asked: Answer(
+        body={"data": {key: ["create", "read", "update", "sudo"] for key in asked.body["paths"]}}
+    )
+    found = {one.what: one for one in await examined(config_of(right, secret_id, reaper=True))}
+    for name in ("auth.rights", "token_role.rights", "reaper.rights"):
+        one = found[f"vault.main.{name}"]
+        assert one.severity == "problem"
+        assert 'path "*"' in one.message
+    assert "vault policy write tabard-reaper - <<<" in found["vault.main.reaper.rights"].next_step
+
+
+async def test_a_reaper_that_may_not_reap_is_a_problem_and_the_token_is_ended(right, secret_id):
+    right.answers[REAP] = Answer(403, {"errors": ["permission denied"]})
+    [found] = await told(config_of(right, secret_id, reaper=True), "reaper")
+    assert found.severity == "problem"
+    assert 'path "auth/token/revoke-accessor"' in found.next_step
+    assert REVOKE in right.paths()
+
+
+async def test_a_vault_that_does_not_know_the_token_it_made_is_a_problem(right, secret_id):
+    right.answers[REAP] = Answer(body={"warnings": ["No token found with this accessor"]})
+    [found] = await told(config_of(right, secret_id, reaper=True), "reaper")
+    assert found.severity == "problem"
+
+
+async def test_without_the_right_to_ask_the_rest_is_examined_all_the_same(right, secret_id):
+    right.answers[CAPABILITIES] = Answer(403, {"errors": ["permission denied"]})
+    found = {one.what: one.severity.value for one in await examined(config_of(right, secret_id))}
+    assert found["vault.main.auth.rights"] == found["vault.main.token_role.rights"] == "warning"
+    assert found["vault.main.roles"] == "ok"
+
+
+async def test_a_role_is_tried_only_if_that_is_asked_for(right, secret_id):
+    config = config_of(right, secret_id)
+    obtaining = {f"/v1/{needed(role)[0]}" for role in config.roles.values()}
+    await examined(config)
+    assert not obtaining & set(right.paths())
+    login = {"username": "u", "password": "p-1"}
+    right.answers["/v1/database/creds/orders"] = Answer(
+        body={"lease_id": "database/creds/orders/1", "lease_duration": 900, "data": login}
+    )
+    found = {one.what: one for one in await examined(config, "orders")}["vault.main.roles.orders.try"]
+    assert found.severity == "ok"
+    assert "p-1" not in found.message
+    assert right.paths().count(CREATE) == right.paths().count(REVOKE)
+
+
+ODD = [5, True, -1, 10**400, {"a": 1}, [[1]], ["x" * 200_000], "\x1b[2J", ["\x1b[31mall is well"], None]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
-async def test_odd_replies_are_reported_in_few_visible_words(odd):
-    servers = [
-        FakeServer(method, {field: odd})
-        for method, field in (("jwt", "bound_audiences"), ("kubernetes", "audience"))
-    ]
-    for field in (*TOKEN_ROLE, "period"):
-        servers.append(FakeServer("jwt", {"bound_audiences": ["tabard-vault"]}))
-        servers[-1]._found["auth/token/roles/tabard"] = TOKEN_ROLE | {field: odd}
-    for server in servers:
-        found = [one async for one in examine(server)]
-        assert len(found) >= 3
-        assert all(len(one.message) < 1000 and "\x1b" not in one.message for one in found)
+async def test_odd_replies_are_reported_in_few_visible_words(right, secret_id, tmp_path, odd):
+    kept = dict(right.answers)
+    config = config_of(right, secret_id)
+    wholes = {TOKEN_ROLE_PATH: TOKEN_ROLE | {"period": 0}}
+    for role in config.roles.values():
+        wholes[f"/v1/{DEFINITIONS[role.engine].path(role)}"] = RIGHT[role.engine]
+        mount = {"path": f"{role.path}/", "type": role.engine, "config": {}, "options": {"version": "2"}}
+        wholes[f"/v1/sys/internal/ui/mounts/{needed(role)[0]}"] = mount
+    # One field of each reply is odd at a time; then each reply is.
+    for place in range(max(map(len, wholes.values()))):
+        odds = {
+            path: whole | dict.fromkeys(list(whole)[place : place + 1], odd) for path, whole in wholes.items()
+        }
+        right.answers = kept | {path: Answer(body={"data": data}) for path, data in odds.items()}
+        _check(await examined(config))
+    right.answers = kept | dict.fromkeys(wholes, Answer(body={"data": odd}))
+    _check(await examined(config))
+    right.answers = kept | {
+        CAPABILITIES: lambda asked: Answer(body={"data": dict.fromkeys(asked.body["paths"], odd)})
+    }
+    _check(await examined(config))
+    for method, name in (("jwt", "bound_audiences"), ("kubernetes", "audience")):
+        right.answers = kept | {f"/v1/auth/{method}/role/tabard": Answer(body={"data": {name: odd}})}
+        _check(await examined(pods(right, tmp_path, method)))
+
+
+def _check(found):
+    assert len(found) >= 3
+    for one in found:
+        text = one.message + one.next_step
+        assert len(text) < 2000
+        assert "\x1b" not in text

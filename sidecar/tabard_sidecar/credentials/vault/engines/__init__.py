@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines import database, kv, ldap, pki, ssh, transit
@@ -26,10 +26,19 @@ class Obtain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine. ``leases`` tells whether what a role gives may end with the token, so that it is journaled."""
+    """An engine.
+
+    Attributes:
+        obtain: asks it for a credential.
+        leases: tells whether what a role gives may end with the token, so that it is journaled.
+        path: returns what is asked for a credential of a role.
+        right: the capability that the token needs there.
+    """
 
     obtain: Obtain
     leases: Callable[[VaultRoleConfig], bool]
+    path: Callable[[VaultRoleConfig], str]
+    right: Literal["read", "update"]
 
 
 def _always(_role: VaultRoleConfig) -> bool:
@@ -41,12 +50,12 @@ def _never(_role: VaultRoleConfig) -> bool:
 
 
 ENGINES: Mapping[str, Engine] = {
-    "database": Engine(database.obtain, _always),
-    "kv": Engine(kv.obtain, _never),
-    "ldap": Engine(ldap.obtain, ldap.leases),
-    "pki": Engine(pki.obtain, _always),
-    "ssh": Engine(ssh.obtain, _never),
-    "transit": Engine(transit.obtain, _never),
+    "database": Engine(database.obtain, _always, database.path, "read"),
+    "kv": Engine(kv.obtain, _never, kv.path, "read"),
+    "ldap": Engine(ldap.obtain, ldap.leases, ldap.path, "read"),
+    "pki": Engine(pki.obtain, _always, pki.path, "update"),
+    "ssh": Engine(ssh.obtain, _never, ssh.path, "update"),
+    "transit": Engine(transit.obtain, _never, transit.path, "update"),
 }
 """Engines by the name that the configuration has for them."""
 
@@ -61,4 +70,10 @@ def leases(role: VaultRoleConfig) -> bool:
     return ENGINES[role.engine].leases(role)
 
 
-__all__ = ["ENGINES", "Asking", "Engine", "Obtain", "leases", "obtain"]
+def needed(role: VaultRoleConfig) -> tuple[str, str]:
+    """Return the path that a credential of a role is obtained from, and the capability that its token needs there."""
+    engine = ENGINES[role.engine]
+    return engine.path(role), "update" if role.account == "library" else engine.right
+
+
+__all__ = ["ENGINES", "Asking", "Engine", "Obtain", "leases", "needed", "obtain"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines.asking import Asking
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.replies import Obtained, data_of, text_fields
+
+
+def path(role: VaultRoleConfig) -> str:
+    """Return what is read for a credential."""
+    return f"{role.path}/data/{role.name}"
 
 
 def obtain(asking: Asking) -> Obtained:
@@ -14,8 +20,7 @@ def obtain(asking: Asking) -> Obtained:
         VaultFault: the vault can't be reached, refuses, or its reply isn't acceptable; the secret was deleted.
     """
     role = asking.role
-    path = f"{role.path}/data/{role.name}"
-    data = data_of(asking.read(path))
+    data = data_of(asking.read(path(role)))
     values = data.get("data")
     if not isinstance(values, dict):
         raise VaultFault("vault_refused", "the secret has no version that holds data", nothing_done=True)

@@ -15,6 +15,13 @@ def leases(role: VaultRoleConfig) -> bool:
     return role.account != "static"
 
 
+def path(role: VaultRoleConfig) -> str:
+    """Return what is read for an account, or written to if it is checked out of a set."""
+    if role.account == "library":
+        return f"{role.path}/library/{role.name}/check-out"
+    return f"{role.path}/{'static-cred' if role.account == 'static' else 'creds'}/{role.name}"
+
+
 def obtain(asking: Asking) -> Obtained:
     """Obtain an account: ``username``, ``password`` and, if the engine says it, ``dn``.
 
@@ -24,10 +31,10 @@ def obtain(asking: Asking) -> Obtained:
     role = asking.role
     if role.account == "library":
         return _checked_out(asking)
-    path = f"{role.path}/{'static-cred' if role.account == 'static' else 'creds'}/{role.name}"
-    reply = asking.read(path)
+    source = path(role)
+    reply = asking.read(source)
     if asking.wraps:
-        return asking.unread(reply, path)
+        return asking.unread(reply, source)
     data = data_of(reply)
     names = data.get("distinguished_names", [data["dn"]] if "dn" in data else [])
     if not isinstance(names, list):
@@ -38,18 +45,18 @@ def obtain(asking: Asking) -> Obtained:
     fields = text_fields(values, role.fields or usual)
     if role.account == "static":
         return Obtained(fields)
-    lease_id, seconds = leased(reply, path)
+    lease_id, seconds = leased(reply, source)
     return Obtained(fields, lease_id=lease_id, seconds=seconds)
 
 
 def _checked_out(asking: Asking) -> Obtained:
     """Check an account out of a set; it is checked in when the token ends."""
     role = asking.role
-    path = f"{role.path}/library/{role.name}/check-out"
-    reply = asking.write(path, {"ttl": f"{asking.seconds}s"})
+    source = path(role)
+    reply = asking.write(source, {"ttl": f"{asking.seconds}s"})
     if asking.wraps:
-        return asking.unread(reply, path)
-    lease_id, seconds = leased(reply, path)
+        return asking.unread(reply, source)
+    lease_id, seconds = leased(reply, source)
     data = data_of(reply)
     values = {"username": data.get("service_account_name"), "password": data.get("password")}
     return Obtained(text_fields(values, role.fields or _ACCOUNT), lease_id=lease_id, seconds=seconds)

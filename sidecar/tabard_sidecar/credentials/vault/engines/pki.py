@@ -7,6 +7,7 @@ import time
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines.asking import Asking
 from tabard_sidecar.credentials.vault.faults import invalid
 from tabard_sidecar.credentials.vault.replies import Obtained, data_of, leased, text_fields
@@ -16,6 +17,11 @@ _FIELDS = ("certificate", "private_key", "issuing_ca", "serial_number")
 _SKEW_SECONDS = 60.0
 
 
+def path(role: VaultRoleConfig) -> str:
+    """Return what is written to for a certificate."""
+    return f"{role.path}/issue/{role.name}"
+
+
 def obtain(asking: Asking) -> Obtained:
     """Obtain a key and a certificate, which the vault revokes with the token if its role has ``generate_lease``.
 
@@ -23,16 +29,16 @@ def obtain(asking: Asking) -> Obtained:
         VaultFault: the vault can't be reached, refuses, or its reply isn't acceptable.
     """
     role = asking.role
-    path = f"{role.path}/issue/{role.name}"
+    source = path(role)
     name = (role.common_name or "").replace("{handle}", handle(asking.request))
-    reply = asking.write(path, {"common_name": name, "ttl": f"{asking.seconds}s"})
+    reply = asking.write(source, {"common_name": name, "ttl": f"{asking.seconds}s"})
     if asking.wraps:
-        return asking.unread(reply, path)
+        return asking.unread(reply, source)
     fields = text_fields(data_of(reply), role.fields or _FIELDS)
     seconds = _checked(text_fields(data_of(reply), ("certificate",))["certificate"], name, asking.seconds)
     if not reply.get("lease_id"):
         return Obtained(fields, seconds=seconds)
-    lease_id, _ = leased(reply, path)
+    lease_id, _ = leased(reply, source)
     return Obtained(fields, lease_id=lease_id, seconds=seconds)
 
 

@@ -7,12 +7,18 @@ import time
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines.asking import Asking
 from tabard_sidecar.credentials.vault.faults import VaultFault, invalid
 from tabard_sidecar.credentials.vault.replies import Obtained, data_of, text_fields
 
 _FIELDS = ("private_key", "signed_key")
 _SKEW_SECONDS = 60.0
+
+
+def path(role: VaultRoleConfig) -> str:
+    """Return what is written to for a certificate."""
+    return f"{role.path}/issue/{role.name}"
 
 
 def obtain(asking: Asking) -> Obtained:
@@ -22,9 +28,9 @@ def obtain(asking: Asking) -> Obtained:
         VaultFault: the vault can't be reached, refuses, or its reply isn't acceptable.
     """
     role = asking.role
-    path = f"{role.path}/issue/{role.name}"
+    source = path(role)
     reply = asking.write(
-        path,
+        source,
         {
             "key_type": "ed25519",
             "valid_principals": ",".join(role.principals),
@@ -32,7 +38,7 @@ def obtain(asking: Asking) -> Obtained:
         },
     )
     if asking.wraps:
-        return asking.unread(reply, path)
+        return asking.unread(reply, source)
     fields = text_fields(data_of(reply), _FIELDS)
     seconds = _checked(fields, role.principals, asking.seconds)
     return Obtained(text_fields(fields, role.fields or _FIELDS), seconds=seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
+from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines.asking import Asking
 from tabard_sidecar.credentials.vault.faults import invalid
 from tabard_sidecar.credentials.vault.replies import Obtained, data_of, text_fields
@@ -12,6 +13,11 @@ from tabard_sidecar.util.jsontext import encode
 
 _FIELDS = ("payload", "signature")
 _SIGNATURE = re.compile(r"vault:v[0-9]{1,9}:[A-Za-z0-9+/=_-]{16,4096}")
+
+
+def path(role: VaultRoleConfig) -> str:
+    """Return what is written to for a signature."""
+    return f"{role.path}/sign/{role.name}"
 
 
 def obtain(asking: Asking) -> Obtained:
@@ -22,8 +28,7 @@ def obtain(asking: Asking) -> Obtained:
     """
     role = asking.role
     payload = _statement(asking)
-    path = f"{role.path}/sign/{role.name}"
-    reply = asking.write(path, {"input": b64encode(payload).decode()})
+    reply = asking.write(path(role), {"input": b64encode(payload).decode()})
     signature = text_fields(data_of(reply), ("signature",))["signature"]
     if _SIGNATURE.fullmatch(signature) is None:
         raise invalid("its reply holds no signature")

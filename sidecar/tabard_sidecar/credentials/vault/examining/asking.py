@@ -1,0 +1,61 @@
+"""Asks a vault for `tabard doctor`: what stands at a path, and what a token may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault, invalid
+from tabard_sidecar.credentials.vault.replies import Token, data_of
+from tabard_sidecar.credentials.vault.server import VaultServer
+
+NOT_FOUND = 404
+CAPABILITIES = "sys/capabilities-self"
+SEE = "docs/vault.md has the commands"
+"""Where whoever mends something finds more."""
+
+_NONE = frozenset({"deny"})
+_FOREVER_SECONDS = 1e12
+
+
+async def read(server: VaultServer, token: Token, path: str) -> Mapping[str, Any]:
+    """Return the data at a path.
+
+    Raises:
+        VaultFault: the vault can't be reached, refuses, or its reply isn't acceptable.
+    """
+    return data_of(await server.ask(token, path))
+
+
+async def capabilities(
+    server: VaultServer, token: Token, paths: Collection[str]
+) -> Mapping[str, frozenset[str]] | None:
+    """Return what a token may do at each path; ``None`` if its policies don't let it ask.
+
+    Raises:
+        VaultFault: the vault can't be reached, or its reply isn't acceptable.
+    """
+    try:
+        data = data_of(await server.ask(token, CAPABILITIES, {"paths": sorted(set(paths))}))
+    except VaultFault as fault:
+        if fault.status == FORBIDDEN:
+            return None
+        raise
+    return {path: _words(data.get(path), path) - _NONE for path in paths}
+
+
+def _words(value: object, path: str) -> frozenset[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        raise invalid(f"its reply doesn't say what the token may do at {path}")
+    return frozenset(value)
+
+
+def may(found: Mapping[str, frozenset[str]], path: str, right: str) -> bool:
+    """Tell whether a capability is among those that were found for a path."""
+    return bool(found[path] & {right, "root"})
+
+
+def seconds_of(value: object) -> float:
+    """Return how long something lasts by a vault's reply; 0 for what is no such number."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _FOREVER_SECONDS
+    return float(value) if usable and isinstance(value, int | float) else 0.0
