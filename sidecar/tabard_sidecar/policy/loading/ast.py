@@ -45,8 +45,8 @@ def package_path(module: Node) -> tuple[str, ...]:
 
 def place(node: Json, fallback: Place | None = None) -> Place:
     """Return the place of a node."""
-    location = node.get("location") if isinstance(node, Mapping) else None
-    if isinstance(location, Mapping):
+    location = node.get("location") if isinstance(node, dict) else None
+    if isinstance(location, dict):
         return Place(int(location.get("row", 0)), int(location.get("col", 0)))
     return fallback or Place(0, 0)
 
@@ -62,37 +62,44 @@ def aliases(module: Node) -> dict[str, tuple[str, ...]]:
 
 
 def refs(node: Json, names: Mapping[str, tuple[str, ...]], at: Place) -> Iterator[DataRef | InputRef]:
-    """Yield every reference to ``data`` or ``input`` below ``node``, imports resolved."""
-    at = place(node, at)
-    if isinstance(node, list):
-        for child in node:
-            yield from refs(child, names, at)
-    elif isinstance(node, Mapping):
+    """Yield every reference to ``data`` or ``input`` below ``node``, imports resolved, in the order of the source."""
+    heads = {"data", "input", *names}
+    near: Node = {"location": {"row": at.row, "col": at.column}}
+    pending: list[tuple[Json, Node]] = [(node, near)]
+    while pending:
+        node, near = pending.pop()
+        if isinstance(node, list):
+            pending += [(child, near) for child in reversed(node)]
+            continue
+        if not isinstance(node, dict):
+            continue
+        near = node if "location" in node else near
         kind, value = node.get("type"), node.get("value")
         if kind in {"ref", "var"}:
             parts = value if isinstance(value, list) else [node]
-            found = _resolve(parts, names, at)
-            if found is not None:
-                yield found
-            # The first term of a reference may contain references: [input][0], object.get(data, …).x.
-            yield from refs(parts[1:] if _is_var(parts[0]) else parts, names, at)
-            return
-        for key, child in node.items():
-            if key not in {"location", "annotations"}:
-                yield from refs(child, names, at)
+            head = parts[0]
+            if not _is_var(head):
+                # The first term of a reference may contain references: [input][0], object.get(data, …).x.
+                pending.append((parts, near))
+                continue
+            pending.append((parts[1:], near))
+            if head["value"] in heads:
+                yield _resolved(parts, names, place(near))
+            continue
+        inner = [child for key, child in node.items() if key not in _NO_TERMS]
+        pending += [(child, near) for child in reversed(inner)]
+
+
+_NO_TERMS = frozenset({"location", "annotations"})
 
 
 def _is_var(node: Json) -> bool:
-    return isinstance(node, Mapping) and node.get("type") == "var"
+    return isinstance(node, dict) and node.get("type") == "var"
 
 
-def _resolve(parts: list[Json], names: Mapping[str, tuple[str, ...]], at: Place) -> DataRef | InputRef | None:
-    head = parts[0]
-    if not _is_var(head):
-        return None
-    base = (head["value"],) if head["value"] in {"data", "input"} else names.get(head["value"])
-    if base is None:
-        return None
+def _resolved(parts: list[Json], names: Mapping[str, tuple[str, ...]], at: Place) -> DataRef | InputRef:
+    head = parts[0]["value"]
+    base = (head,) if head in {"data", "input"} else names[head]
     constants: list[str] = list(base)
     complete = True
     for part in parts[1:]:

@@ -189,14 +189,47 @@ def index_rules(modules: Mapping[str, Node], library: Mapping[str, Node]) -> Rul
             if rule.name in ELEMENTS and rule.shape == "set":
                 site = RuleSite(file, rule.place.row, _stated_code(rule, module, functions))
                 found.setdefault(package[1], {}).setdefault(rule.name, []).append(site)
+    read = (
+        [_Read.of(module) for module in library.values()],
+        [_Read.of(module) for module in modules.values()],
+    )
     return RuleIndex(
         {name: {rule: tuple(sites) for rule, sites in by_rule.items()} for name, by_rule in found.items()},
-        reads_history=_reads(modules, library, _is_history),
-        reads_calls=_reads(modules, library, _is_calls),
+        reads_history=_reads(*read, _is_history),
+        reads_calls=_reads(*read, _is_calls),
     )
 
 
+_Paths = frozenset[tuple[str, ...]]
 _Concerns = Callable[[tuple[str, ...]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the rules of a module refer to, below ``input`` and below ``data``."""
+
+    package: tuple[str, ...]
+    input: _Paths
+    data: _Paths
+
+    @classmethod
+    def of(cls, module: Node) -> _Read:
+        names = aliases(module)
+        found = [ref for rule in rules(module) for ref in refs(rule.node, names, rule.place)]
+        return cls(
+            package_path(module),
+            frozenset(ref.path for ref in found if isinstance(ref, InputRef)),
+            frozenset(ref.path for ref in found if isinstance(ref, DataRef)),
+        )
+
+    def looks(self, readers: _Paths, concerns: _Concerns) -> bool:
+        """Tell whether the module reads what concerns, itself or as it refers into a reader or to what contains one."""
+        # A package that contains a reader: data.tabard.lib[name], lib := data.tabard.lib.
+        return any(map(concerns, self.input)) or any(
+            path[: len(package)] == package or package[: len(path)] == path
+            for path in self.data
+            for package in readers
+        )
 
 
 def _is_history(path: tuple[str, ...]) -> bool:
@@ -207,33 +240,14 @@ def _is_calls(path: tuple[str, ...]) -> bool:
     return path == () or (path[:1] == ("history",) and path[:2] != ("history", "labels"))
 
 
-def _reads(modules: Mapping[str, Node], library: Mapping[str, Node], concerns: _Concerns) -> bool:
+def _reads(library: list[_Read], modules: list[_Read], concerns: _Concerns) -> bool:
     """Tell whether a module may read a part of the input, itself or through the library."""
-    readers: frozenset[tuple[str, ...]] = frozenset()
+    readers: _Paths = frozenset()
     while True:  # the library's modules use each other
-        found = frozenset(
-            package_path(module) for module in library.values() if _looks(module, readers, concerns)
-        )
+        found = frozenset(module.package for module in library if module.looks(readers, concerns))
         if found == readers:
-            return any(_looks(module, readers, concerns) for module in modules.values())
+            return any(module.looks(readers, concerns) for module in modules)
         readers = found
-
-
-def _looks(module: Node, readers: frozenset[tuple[str, ...]], concerns: _Concerns) -> bool:
-    names = aliases(module)
-    for rule in rules(module):
-        for ref in refs(rule.node, names, rule.place):
-            if isinstance(ref, InputRef):
-                if concerns(ref.path):
-                    return True
-            # A reference into a reader, or to a package that contains one: data.tabard.lib[name], lib :=
-            # data.tabard.lib.
-            elif any(
-                ref.path[: len(package)] == package or package[: len(ref.path)] == ref.path
-                for package in readers
-            ):
-                return True
-    return False
 
 
 def _stated_code(rule: Rule, module: Node, functions: Functions) -> str | None:

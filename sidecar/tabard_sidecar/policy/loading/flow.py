@@ -6,21 +6,21 @@ is found is wrong for every input; what depends on the input's values is left to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tabard_sidecar.policy.loading import operators, type_tests
 from tabard_sidecar.policy.loading.bounds import (
     ANY,
     Fields,
     Fits,
-    Listed,
     Many,
     Origin,
     Shape,
     TooLargeError,
     Values,
 )
+from tabard_sidecar.policy.loading.calls import Calls, make_call, origins_in
 from tabard_sidecar.policy.loading.finding import (
     UNSTARTED,
     Finding,
@@ -32,22 +32,22 @@ from tabard_sidecar.policy.loading.finding import (
     too_large,
 )
 from tabard_sidecar.policy.loading.program import Clause, Path, Program, Source, input_of
-from tabard_sidecar.policy.loading.shapes import certain, fits, items_of, kinds, same, uncertain, union
+from tabard_sidecar.policy.loading.shapes import (
+    certain,
+    fits,
+    items_of,
+    kinds,
+    origins,
+    same,
+    uncertain,
+    union,
+)
 from tabard_sidecar.policy.loading.terms import SCALARS, Terms, parts_of
 from tabard_sidecar.policy.values import Json
 
 _MAX_DEPTH = 24
 _HIDDEN = Origin(reported=False)
 _TRUE = Values((True,), _HIDDEN)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What a call of a function returned and found. It keeps its arguments, whose identities name it."""
-
-    arguments: tuple[Shape, ...]
-    result: Shape
-    findings: list[Finding]
 
 
 class Flow(Terms):
@@ -64,12 +64,10 @@ class Flow(Terms):
         self._started: dict[Path, bool] = {}
         self._arguments: dict[Path, list[Shape]] = {}
         self._open: set[Path] = set()
-        self._calls: dict[tuple[object, ...], _Call] = {}
-
-    def new_clause(self) -> None:
-        """Begin with the next clause, and forget the calls of the last one."""
-        super().new_clause()
-        self._calls.clear()
+        self._fixed = {_HIDDEN, UNSTARTED}
+        self._calls = Calls(self._fixed)
+        self._deepest = 0
+        self._known_names = 0
 
     def _sink(self, *, quiet: bool) -> Sink:
         return Sink(quiet=quiet, labels=self.labels)
@@ -94,7 +92,13 @@ class Flow(Terms):
                     sinks.append((_used(clause, arguments or []), sink))
                 for finding in _told(sinks):
                     yield clauses[0].source, finding
-            self._values.clear()
+            self._begin_round()
+
+    def _begin_round(self) -> None:
+        """Forget what was found before it was known of all tables that are read by name."""
+        if len(self._named) > self._known_names:
+            self._known_names = len(self._named)
+            self._calls.clear()
 
     def element(self, clause: Clause) -> Shape:
         """Return the bound of the element that a clause of the contract contains."""
@@ -155,10 +159,13 @@ class Flow(Terms):
             read_before_start(frame)
         if path not in self._values:
             self._open.add(path)
+            reads = self.reads_of_tool
             try:
                 self._values[path] = self._whole(path, frame)
             finally:
                 self._open.discard(path)
+            self.reads_of_tool = reads  # a rule's value is bound for every input
+            self._fixed.update(origins_in(self._values[path]))
         return self._values[path]
 
     def _reads_facts(self, path: Path) -> bool:
@@ -214,40 +221,60 @@ class Flow(Terms):
 
     def function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
         """Return the bound of what a function returns, and find what its arguments never match in it."""
-        name = (path, frame.at, frame.sink.quiet, id(frame.input), *map(id, arguments))
-        known_call = self._calls.get(name) if not frame.replaced and path not in frame.calls else None
-        if known_call is not None:
-            frame.sink.findings += known_call.findings
-            return known_call.result
-        before = len(frame.sink.findings)
-        result = self._function(path, arguments, frame)
-        if not frame.replaced:
-            self._calls[name] = _Call((frame.input, *arguments), result, frame.sink.findings[before:])
+        if frame.replaced or path in frame.calls:
+            self._note_arguments(path, arguments, frame)
+            return ANY
+        key, found_origins = self._calls.key(path, arguments)
+        if frame.input is self.program.started or frame.input is self.program.record:
+            key = (*key, id(frame.input))
+        known = self._calls.find(key, frame.input)
+        if known is None:
+            outer = self._deepest, self.reads_of_tool
+            self._deepest = len(frame.calls)
+            result, findings = self._function(path, arguments, frame)
+            of_tool = self.reads_of_tool > outer[1]
+            height = self._deepest - len(frame.calls)
+            self._deepest = max(outer[0], self._deepest)
+            call = make_call(arguments, found_origins, result, findings, height, of_tool=of_tool)
+            self._calls.keep(key, frame.input, call)
+        else:
+            self._require_depth(len(frame.calls) + known.height)
+            self.reads_of_tool += known.of_tool
+            result, findings = known.answer(found_origins)
+        if not frame.sink.quiet:
+            frame.sink.findings += [finding._replace(at=frame.at) for finding in findings]
         return result
 
-    def _function(self, path: Path, arguments: list[Shape], frame: Frame) -> Shape:
-        clauses = self.program.clauses[path]
-        if clauses[0].source.own and not frame.replaced:
+    def _note_arguments(self, path: Path, arguments: list[Shape], frame: Frame) -> None:
+        """Join the bounds of the arguments that a function of the policy is called with."""
+        if self.program.clauses[path][0].source.own and not frame.replaced:
             known = self._arguments.get(path)
             self._arguments[path] = (
                 [union(pair) for pair in zip(known, arguments, strict=False)] if known else list(arguments)
             )
-        if frame.replaced or path in frame.calls:
-            return ANY
-        if len(frame.calls) >= _MAX_DEPTH:
+
+    def _require_depth(self, depth: int) -> None:
+        self._deepest = max(self._deepest, depth)
+        if depth > _MAX_DEPTH:
             raise TooLargeError(f"calls helpers within helpers more than {_MAX_DEPTH} deep")
+
+    def _function(self, path: Path, arguments: list[Shape], frame: Frame) -> tuple[Shape, Sequence[Finding]]:
+        self._note_arguments(path, arguments, frame)
+        calls = (*frame.calls, path)
+        self._require_depth(len(calls))
         self.pay()
         results: list[Shape] = []
         sinks: list[tuple[set[Origin], Sink]] = []
-        for clause in clauses:
-            sink = self._sink(quiet=frame.sink.quiet)
-            called = Frame(clause.source, {}, sink, frame.input, frame.at, (*frame.calls, path))
+        for clause in self.program.clauses[path]:
+            sink = self._sink(quiet=False)
+            called = Frame(clause.source, {}, sink, frame.input, frame.at, calls)
             found = self._clause(clause, called, arguments)
             if found:
                 results += found
                 sinks.append((_used(clause, arguments), sink))
-        frame.sink.take_common(sinks)
-        return union(results) if results else ANY
+        common = Sink()
+        common.take_common(sinks)
+        return (union(results) if results else ANY), common.findings
 
     # Bodies
 
@@ -366,17 +393,3 @@ def _used(clause: Clause, arguments: list[Shape]) -> set[Origin]:
         if not wildcard:
             found |= set(origins(shape))
     return found
-
-
-def origins(shape: Shape) -> Iterator[Origin]:
-    """Yield where the literals of a shape come from."""
-    if isinstance(shape, Values) and shape.origin is not None:
-        yield shape.origin
-    elif isinstance(shape, Listed):
-        for item in shape.items:
-            yield from origins(item)
-    elif isinstance(shape, Fields):
-        for item in shape.fields.values():
-            yield from origins(item)
-    elif isinstance(shape, Many):
-        yield from origins(shape.item)

@@ -130,6 +130,18 @@ def input_of(program: Program, clause: Clause) -> Fits:
     return Fits(tuple(schemas)) if schemas else program.input
 
 
+def differing(program: Program) -> frozenset[str]:
+    """Return the fields of the input whose bounds differ between tools."""
+    (whole,) = program.input.schemas
+    fields = whole.get("properties", {})
+    return frozenset(
+        name
+        for schema in program.tools.values()
+        for name, bound in schema["properties"].items()
+        if bound is not fields.get(name)
+    )
+
+
 _LISTED: Mapping[str, Mapping[str, Json]] = {
     "time.weekday": {
         "enum": ["Friday", "Monday", "Saturday", "Sunday", "Thursday", "Tuesday", "Wednesday"],

@@ -104,15 +104,15 @@ def _reached_by(
 
 
 def _variables(node: Json) -> Iterator[str]:
-    if isinstance(node, list):
-        for child in node:
-            yield from _variables(child)
-    elif isinstance(node, Mapping):
-        if node.get("type") == "var" and isinstance(node.get("value"), str):
-            yield node["value"]
-        for key, child in node.items():
-            if key not in {"location", "annotations"}:
-                yield from _variables(child)
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            if node.get("type") == "var" and isinstance(node.get("value"), str):
+                yield node["value"]
+            pending += [child for key, child in node.items() if key not in {"location", "annotations"}]
 
 
 def _clauses(module: Node) -> dict[str, list[Node]]:

@@ -334,3 +334,17 @@ def uncertain(shape: Shape) -> Shape:
 def same(left: Json, right: Json) -> bool:
     """Tell whether two values are equal in Rego, where true isn't 1."""
     return kind_of(left) == kind_of(right) and left == right
+
+
+def origins(shape: Shape) -> Iterator[Origin]:
+    """Yield where the literals of a shape come from."""
+    if isinstance(shape, Values) and shape.origin is not None:
+        yield shape.origin
+    elif isinstance(shape, Listed):
+        for item in shape.items:
+            yield from origins(item)
+    elif isinstance(shape, Fields):
+        for item in shape.fields.values():
+            yield from origins(item)
+    elif isinstance(shape, Many):
+        yield from origins(shape.item)

@@ -32,7 +32,7 @@ from tabard_sidecar.policy.loading.finding import (
     require_written,
     unlisted_data,
 )
-from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program
+from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path, Program, differing
 from tabard_sidecar.policy.loading.shapes import (
     common_origin,
     field_of,
@@ -58,7 +58,13 @@ _COMPREHENSIONS = frozenset({"arraycomprehension", "objectcomprehension", "setco
 
 
 class Terms:
-    """Evaluates terms; :class:`.flow.Flow` adds rules, functions and bodies."""
+    """Evaluates terms; :class:`.flow.Flow` adds rules, functions and bodies.
+
+    Attributes:
+        program: the policy.
+        touched: paths of data that rules read.
+        reads_of_tool: how often something was read that the input has for some tools only.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -67,6 +73,8 @@ class Terms:
         self._data = None if program.data is None else Values((program.data,), allowance=Allowance())
         self._left = _MAX_TERMS
         self._left_of_clause = _MAX_CLAUSE_TERMS
+        self.reads_of_tool = 0
+        self._of_tool = differing(program)
 
     def rule(self, path: Path, frame: Frame) -> Shape:
         """Return the bound of a rule's value."""
@@ -216,11 +224,12 @@ class Terms:
         if base is None or self._is_replaced(base, rest, frame):
             return self._steps(ANY, rest, frame)
         whole = [*(_string(part, head) for part in base[1:]), *rest]
-        return (
-            self._steps(frame.input, whole, frame)
-            if base[0] == "input"
-            else self._below_data((), whole, frame)
-        )
+        if base[0] != "input":
+            return self._below_data((), whole, frame)
+        first = whole[0] if whole else None
+        if first is None or first.get("type") != "string" or first["value"] in self._of_tool:
+            self.reads_of_tool += 1
+        return self._steps(frame.input, whole, frame)
 
     def _is_replaced(self, base: Path, rest: list[Json], frame: Frame) -> bool:
         path = base
