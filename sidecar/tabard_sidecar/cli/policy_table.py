@@ -12,7 +12,7 @@ from tabard_sidecar.cli.policy_target import GUIDE, Target, broken
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 
 if TYPE_CHECKING:
-    from tabard_sidecar.policy.authoring.cases import CaseReport
+    from tabard_sidecar.policy.authoring.cases import CaseReport, CaseResult
 
 _COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
 
@@ -36,9 +36,17 @@ def print_table(target: Target, file: Path, *, flag: Path | None, as_json: bool)
     width = max((len(", ".join(result.codes)) for result in report.results), default=0)
     for result in report.results:
         effect = style(f"{result.effect:<5}", fg=_COLOURS[result.effect])
-        echo(f"{effect}  {', '.join(result.codes):<{width}}  {result.case.name}")
+        echo(f"{effect}  {', '.join(result.codes):<{width}}  {result.case.name}{_then(result)}")
     count = Counter(result.effect for result in report.results)
     echo(f"{len(report.results)} decided: {', '.join(f'{count[effect]} {effect}' for effect in _COLOURS)}")
+
+
+def _then(result: CaseResult) -> str:
+    """Return what came of a call after the person's decision, for people."""
+    if result.then is None:
+        return "" if result.approved is None else "  (refused)"
+    effect, codes = result.then
+    return f"  (approved: {effect} by {', '.join(codes)})"
 
 
 def _decided(target: Target, file: Path, flag: Path | None) -> CaseReport:

@@ -66,6 +66,11 @@ class Expected(Keys):
         default=None, description="All facts that the call notes, by name."
     )
 
+    @property
+    def effects(self) -> list[str]:
+        """The accepted effects."""
+        return [self.effect] if isinstance(self.effect, str) else list(self.effect)
+
 
 _ALLOWED_ONLY = ("credential", "charges", "labels", "facts")
 
@@ -79,6 +84,11 @@ class CaseKeys(RequestKeys):
         description="Name of an earlier case of the file: this request is of the same task and finds what that one left.",
     )
     expect: Expected = Field(description="Decision that is expected.")
+    approved: bool | None = Field(
+        default=None,
+        description="How the person decides if policy asks. After an approval the call is decided again: cases after this one "
+        "find what it left.",
+    )
     outcome: OutcomeKeys | None = Field(
         default=None, description="What the backend then signs about the call; cases after this one find it."
     )
@@ -126,6 +136,7 @@ class Case:
         catalogue: the catalogue that the file names, or ``None``.
         after: name of the case in the same file that it follows; empty if it begins a task.
         outcome: what the backend signs afterwards, or ``None``.
+        approved: how the person decides if policy asks; ``None`` if nobody does.
         cell: whether it is a cell of a matrix.
     """
 
@@ -137,6 +148,7 @@ class Case:
     catalogue: Path | None
     after: str = ""
     outcome: OutcomeKeys | None = None
+    approved: bool | None = None
     cell: bool = False
 
 
@@ -192,11 +204,12 @@ def _read(
 
 def _complete(value: dict[str, Any]) -> None:
     """State an expectation where none is stated; nothing is compared with it."""
-    for kind, expect in (("cases", {"effect": "allow"}), ("matrices", "allow")):
+    for kind in ("cases", "matrices"):
         listed = value.get(kind)
         for one in listed if isinstance(listed, list) else ():
             if isinstance(one, dict):
-                one.setdefault("expect", expect)
+                effect = ["allow", "ask"] if "approved" in one else "allow"
+                one.setdefault("expect", {"effect": effect} if kind == "cases" else "allow")
 
 
 def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
@@ -223,6 +236,7 @@ def _cases(file: str, document: Marked, folder: Path | None) -> list[Case]:
             catalogue,
             case.after,
             case.outcome,
+            case.approved,
         )
         for index, (case, whole) in enumerate(zip(keys.cases, _whole_requests(keys), strict=True))
     ]
@@ -302,9 +316,23 @@ def _faults(file: str, document: Marked, keys: CaseFileKeys) -> Iterator[SourceP
             )
         elif fault := keys_fault(whole, case.model_fields_set):
             yield _fault(file, document, path, fault, "Correct the case, or the operation.")
-        if case.expect.effect != "allow" or whole.operation != "authorize":
-            for stated in _of_allowed(case):
-                yield _fault(file, document, (*path, *stated), "only an allowed call has this", "Remove it.")
+        for stated, message, step in _misplaced(case, whole):
+            yield _fault(file, document, (*path, *stated), message, step)
+
+
+def _misplaced(case: CaseKeys, whole: RequestKeys) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield keys that don't go with the effect that a case expects."""
+    asks = whole.operation == "authorize" and "ask" in case.expect.effects
+    if case.approved is not None and not asks:
+        message = "only a call about which policy asks has this"
+        yield ("approved",), message, "Remove it, or expect `ask`."
+        return
+    # A call that the person approves is made in the end.
+    made = case.expect.effect == "allow" or (case.approved is True and "deny" not in case.expect.effects)
+    if whole.operation != "authorize" or not made:
+        step = "State `approved: true` if the person approves the call." if asks else "Remove it."
+        for stated in _of_allowed(case):
+            yield stated, "only an allowed call has this", step
 
 
 def _of_allowed(case: CaseKeys) -> Iterator[tuple[str, ...]]:

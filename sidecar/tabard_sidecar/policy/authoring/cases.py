@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,12 @@ from tabard_sidecar.model import PolicyDecision, Reason
 from tabard_sidecar.policy.authoring.case_files import Case, Expected, read_cases
 from tabard_sidecar.policy.authoring.facts import as_facts, fact_faults
 from tabard_sidecar.policy.authoring.input_faults import input_faults
-from tabard_sidecar.policy.authoring.request_keys import RequestKeys, build_input, catalogue_fault
+from tabard_sidecar.policy.authoring.request_keys import (
+    ApprovalKeys,
+    RequestKeys,
+    build_input,
+    catalogue_fault,
+)
 from tabard_sidecar.policy.authoring.sequences import continued, left_behind, reserved
 from tabard_sidecar.policy.authoring.workbench import FAILURES, Evaluation, check, deciding
 from tabard_sidecar.policy.catalogue import Catalogue, ToolSpec, load_catalogue
@@ -49,6 +54,8 @@ class CaseResult:
         reasons: codes, messages and rules of the decision, for people.
         effect: ``allow``, ``ask`` or ``deny``.
         codes: codes of the rules that allow, ask or deny.
+        approved: how the person decided about a call of which policy asked; ``None`` if nobody did.
+        then: effect and codes after the approval.
     """
 
     case: Case
@@ -56,6 +63,8 @@ class CaseResult:
     reasons: tuple[str, ...]
     effect: str
     codes: tuple[str, ...]
+    approved: bool | None = None
+    then: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def place(self) -> str:
@@ -71,6 +80,8 @@ class CaseResult:
             "name": self.case.name,
             "effect": self.effect,
             "codes": list(self.codes),
+            **({"approved": self.approved} if self.approved is not None else {}),
+            **({"then": {"effect": self.then[0], "codes": list(self.then[1])}} if self.then else {}),
             **({"differences": differences} if compared else {}),
             "reasons": list(self.reasons),
         }
@@ -159,15 +170,31 @@ def decide_cases(
             before = left.get((case.file, case.after)) if case.after else None
             keys = case.keys if before is None else continued(case.keys, before, _time(before))
             one = _prepare(case, keys, catalogues.find(case.catalogue))
-            evaluation = one.refused or decide(one.document)
+            decided = _decided(one, decide, in_sequence=before is not None)
             if one.refused is None:
-                faults += _fact_problems(case, evaluation)
-            decision = reserved(keys, evaluation.decision, in_sequence=before is not None)
-            results.append(_result(one, replace(evaluation, decision=decision)))
-            left[_key(case)] = left_behind(keys, decision, one.spec, case.outcome)
+                faults += _fact_problems(case, decided[-1])
+            results.append(_result(one, decided))
+            left[_key(case)] = left_behind(keys, decided[-1].decision, one.spec, case.outcome)
     if faults:
         raise PolicyBrokenError(faults)
     return CaseReport(tuple(results))
+
+
+def _decided(
+    prepared: _Prepared, decide: Callable[[Mapping[str, Json]], Evaluation], *, in_sequence: bool
+) -> list[Evaluation]:
+    """Return the decision about a case, and after it the one that the approval of a person leads to."""
+    keys = prepared.keys
+
+    def reserving(evaluation: Evaluation) -> Evaluation:
+        return replace(evaluation, decision=reserved(keys, evaluation.decision, in_sequence=in_sequence))
+
+    first = reserving(prepared.refused or decide(prepared.document))
+    if not first.decision.asks or prepared.case.approved is not True:
+        return [first]
+    given = [ApprovalKeys(module=ask.module, code=ask.code) for ask in first.decision.asks]
+    approved = keys.model_copy(update={"approvals": [*keys.approvals, *given]})
+    return [first, reserving(decide(build_input(approved, prepared.spec, DEFAULT_TIME)))]
 
 
 def _fact_problems(case: Case, evaluation: Evaluation) -> Iterator[PolicyProblem]:
@@ -208,6 +235,7 @@ class _Prepared:
     """A case with its policy input, or with the denial of a call that the catalogue refuses before policy."""
 
     case: Case
+    keys: RequestKeys
     document: Mapping[str, Json]
     spec: ToolSpec | None
     refused: Evaluation | None
@@ -218,31 +246,50 @@ def _prepare(case: Case, keys: RequestKeys, catalogue: Catalogue) -> _Prepared:
     document = build_input(keys, spec, DEFAULT_TIME)
     fault = catalogue_fault(keys, catalogue)
     if fault is None:
-        return _Prepared(case, document, spec, None)
+        return _Prepared(case, keys, document, spec, None)
     denial = PolicyDecision("", denials=(fault,))
-    return _Prepared(case, document, spec, Evaluation(denial, RuleIndex(), document))
+    return _Prepared(case, keys, document, spec, Evaluation(denial, RuleIndex(), document))
 
 
-def _result(prepared: _Prepared, evaluation: Evaluation) -> CaseResult:
-    differences = list(_differences(prepared.case.expect, evaluation.decision, prepared.spec))
+def _result(prepared: _Prepared, decided: Sequence[Evaluation]) -> CaseResult:
+    """Return the result of a case that was decided once, or once more after an approval."""
+    case, last = prepared.case, decided[-1]
+    differences = list(_differences(case.expect, decided[0].decision))
+    if last.decision.allowed:
+        differences += _differences_if_allowed(case.expect, last.decision, prepared.spec)
+    elif len(decided) > 1:
+        effect, codes = _effect(last.decision)
+        differences.append(Difference("after the approval", "allow", f"{effect} by {', '.join(codes)}"))
     if not differences:  # only a failure is looked into
-        evaluation = replace(evaluation, holding=None)
-    reasons = (_reason(reason, places) for reason, places in evaluation.reasons())
-    effect, codes = _effect(evaluation.decision)
-    return CaseResult(prepared.case, tuple(differences), tuple(reasons), effect, tuple(sorted(set(codes))))
+        last = replace(last, holding=None)
+    reasons = tuple(_reason(reason, places) for reason, places in last.reasons())
+    effect, codes = _effect(decided[0].decision)
+    then = _effect(last.decision) if len(decided) > 1 else None
+    return CaseResult(
+        case,
+        tuple(differences),
+        reasons,
+        effect,
+        tuple(sorted(set(codes))),
+        case.approved if effect == "ask" else None,
+        None if then is None else (then[0], tuple(sorted(set(then[1])))),
+    )
 
 
-def _differences(expect: Expected, decision: PolicyDecision, spec: ToolSpec | None) -> Iterator[Difference]:
+def _differences(expect: Expected, decision: PolicyDecision) -> Iterator[Difference]:
     effect, codes = _effect(decision)
-    if effect not in ([expect.effect] if isinstance(expect.effect, str) else expect.effect):
+    if effect not in expect.effects:
         yield Difference("effect", expect.effect, effect)
     # A denial that the policy's own failure causes is no denial that an author means, unless the case names it.
     unnamed = set(codes) - FAILURES
     wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or unnamed)
     if wanted != set(codes):
         yield Difference("code", sorted(wanted), sorted(set(codes)))
-    if expect.effect != "allow" or effect != "allow":
-        return
+
+
+def _differences_if_allowed(
+    expect: Expected, decision: PolicyDecision, spec: ToolSpec | None
+) -> Iterator[Difference]:
     yield from _credential_differences(expect, decision)
     if expect.charges is not None and expect.charges != dict(decision.charges):
         yield Difference("charges", expect.charges, dict(decision.charges))

@@ -382,6 +382,70 @@ def test_a_case_after_another_finds_what_that_one_left(decide):
     assert (len(differences), [told for told in differences.values() if told]) == (7, [])
 
 
+APPROVED = """\
+cases:
+  - {name: a task, operation: start_task, subject: alice, expect: {effect: allow}}
+  - name: paid
+    after: a task
+    tool: pay
+    arguments: {cents: 60}
+    expect: {effect: allow, charges: {cents: 60}}
+  - name: again
+    after: paid
+    tool: pay
+    arguments: {cents: 30}
+    approved: APPROVED
+    expect: {effect: ask, code: twice}
+  - {name: the rest, after: again, tool: pay2, arguments: {cents: 11}, expect: {effect: EFFECT}}
+  - {name: seen, after: again, tool: attest2, expect: {effect: SEEN}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("approved", "effect", "seen"), [("true", "deny", "allow"), ("false", "allow", "deny")]
+)
+def test_a_sequence_goes_on_after_an_asked_call_as_the_person_decided(decide, policy, approved, effect, seen):
+    """An approved call leaves its charge and its place in the history; a refused one leaves nothing."""
+    (policy / "desk.rego").write_text(
+        (policy / "desk.rego").read_text()
+        + """
+ask contains {"code": "twice", "approvers": ["boss"], "reason": "again", "uses": 1, "ttl_seconds": 60} if {
+	input.tool.name == "pay"
+	history.called({"pay"})
+}
+
+grant contains {"code": "pay2", "charges": {"cents": input.tool.arguments.cents}} if input.tool.name == "pay2"
+
+grant contains {"code": "attest2"} if {
+	input.tool.name == "attest2"
+	count([call | some call in input.history.calls; call.tool == "pay"]) == 2
+}
+"""
+    )
+    text = APPROVED.replace("APPROVED", approved).replace("EFFECT", effect).replace("SEEN", seen)
+    differences = decide(text)
+    assert (len(differences), [told for told in differences.values() if told]) == (5, [])
+    if approved == "true":
+        stated = text.replace("code: twice}", "code: twice, charges: {cents: 31}}")
+        assert decide(stated)["again"] == ["charges: expected cents 31, got cents 30"]
+        over = decide(text.replace("cents: 30", "cents: 41"))
+        assert over["again"] == ["after the approval: expected allow, got deny by budget_exhausted"]
+
+
+@pytest.mark.parametrize(
+    ("case", "message", "step"),
+    [
+        ("approved: true, expect: {effect: allow}", "only a call about which policy asks has this", "Remove it, or expect `ask`"),
+        ("approved: false, expect: {effect: ask, charges: {cents: 1}}", "only an allowed call has this", "State `approved: true`"),
+        ("outcome: {failed: true}, expect: {effect: ask}", "only an allowed call has this", "State `approved: true`"),
+    ],
+)  # fmt: skip
+def test_a_decision_of_a_person_stands_where_policy_asks(tmp_path, case, message, step):
+    ((_, told, next_step),) = problems(tmp_path, f"cases:\n  - {{name: a, tool: pay, {case}}}\n")
+    assert told.endswith(message)
+    assert next_step.startswith(step)
+
+
 def test_a_sequence_carries_labels_calls_and_time(decide, tmp_path):
     (tmp_path / "policy" / "seen.rego").write_text("""\
 package policy.seen
