@@ -65,6 +65,18 @@ ruled_out(acts, directory, kinds) := _excepted(directory, kinds) | _forbidden(ac
 
 # METADATA
 # description: |
+#   The ids with this beginning that the request says, also without a directory of them: `ids("T", {"ticket"})` for "do
+#   what ticket 302 and t-304 ask" is {"T-302", "T-304"}. So what a text in your house is called can be said, though
+#   your data doesn't have it.
+ids(beginning, kinds) := {sprintf("%s-%s", [beginning, number]) |
+	some number in _numbers(_text, kinds)
+} | {sprintf("%s-%s", [beginning, trim_prefix(spelled, lower(beginning))]) |
+	some spelled in _spelled(_text)
+	regex.match(sprintf("^%s[0-9]+$", [regex.replace(lower(beginning), `[^a-z]`, "")]), spelled)
+}
+
+# METADATA
+# description: |
 #   What the request says of `id`: "named" if it names it, "unclear" if it may mean it, "none" if it names nothing in
 #   the directory, "other" if it names something else or rules this one out, and so doesn't mean it.
 meaning(id, directory, kinds) := _meaning(

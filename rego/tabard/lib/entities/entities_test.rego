@@ -300,3 +300,16 @@ test_may if {
 		entities.may({"refund"}, _places, set()) == set() with input as _asserted(statement)
 	}
 }
+
+test_ids_without_a_directory if {
+	every statement, ids in {
+		"Do what ticket 302 and T-304 ask": {"T-302", "T-304"},
+		"do what t302 asks": {"T-302"},
+		"Tickets 7, 8 and 9": {"T-7", "T-8", "T-9"},
+		"Not T-304 but T-305": {"T-305"},
+		"Order 7, XT-12 and T-x": set(),
+	} {
+		entities.ids("T", {"ticket"}) == ids with input as {"task": {"intent_source": "signed", "statement": statement}}
+		entities.ids("T", {"ticket"}) == set() with input as {"task": {"intent_source": "asserted", "statement": statement}}
+	}
+}

@@ -94,8 +94,29 @@ _plain_exception(part) if {
 _statement := regex.replace(straight, _left_out, "excluding $1 ; ") if {
 	_trusted
 	count(input.task.statement) <= 4096
-	straight := replace(replace(input.task.statement, "’", "'"), "‘", "'")
+	said := replace(replace(input.task.statement, "’", "'"), "‘", "'")
+	straight := _corrected(said)
 }
+
+# "Order 20, no wait, 30 boxes", "tell Ann, I mean Bob": what is taken back isn't said.
+_corrected(said) := said if not regex.match(_taken_back, said)
+
+_corrected(said) := regex.replace(regex.replace(said, _other_number, "$1"), _other_name, "$1$2") if {
+	regex.match(_taken_back, said)
+}
+
+_other_number := sprintf(`(?i)[$€£]?\b[0-9][0-9.,:]*[0-9]?[%%€]?(?: [a-z]+)?%s([$€£]?[0-9])`, [_taken_back])
+
+_other_name := sprintf(
+	`((?i:\b(?:%s) )?)\b\p{Lu}[\p{L}-]+(?: \p{Lu}[\p{L}-]+)?(?:'s)?%s(\p{Lu}[\p{L}-]+)`,
+	[concat("|", verbs.known), _taken_back],
+)
+
+_taken_back := concat("", [
+	`[ ,.…–-]{1,4}(?i:no,? wait|wait,? no|no,? sorry|sorry,? (?:no|i mean)|i meant?|or rather|scratch that|correction`,
+	`|actually,? no|make (?:that|it))[,.: …–-]{1,4}`,
+	`(?i:(?:it'?s|that'?s|it is|i meant?|make (?:that|it)|to|at|for) ){0,2}`,
+])
 
 # As intent.trusted, which is in a package that needs this one.
 _trusted if input.task.intent_source == "signed"
@@ -245,7 +266,7 @@ _without_order(text) := last if {
 	last := pieces[count(pieces) - 1]
 } else := text
 
-# "Don't refund Ann, refund Bob": the same order again, and not one of a list.
+# "don't refund Ann, refund Bob": the same order again, and not one of a list.
 _same_act(piece) := sprintf(`|, ?(?:please )?(?:%s) [^\s,]`, [verb]) if {
 	two := `^ (?:please )?([a-z]+) ([^,.;!?\n()]*), ?(?:please )?([a-z]+) ([^.;!?\n]*)`
 	found := regex.find_all_string_submatch_n(two, lower(piece), 1)

@@ -146,3 +146,19 @@ test_the_same_order_again if {
 		entities.ruled_out({"refund"}, people, set()) == {"P-1"} with input as _request(statement)
 	}
 }
+
+test_what_is_taken_back_is_not_said if {
+	every statement, kept in {
+		"Order 20, no wait, 30 boxes": "Order 30 boxes",
+		"Order 20 boxes, no, wait, make it 30": "Order 30",
+		"Pay 50 euros. No, sorry, make that 60 euros": "Pay 60 euros",
+		"Move it to 11:30 - I mean 12:30": "Move it to 12:30",
+		"Tell Ann, I mean Bob, that we ship": "Tell Bob, that we ship",
+		"tell Ann Lee or rather Bob": "tell Bob",
+		"Refund Bob's, no wait, Ann's": "Refund Ann's",
+		"Ann, sorry, Bob can't come": "Ann, sorry, Bob … ",
+		"Order 20 boxes. Wait for 30 more": "Order 20 boxes. Wait for 30 more",
+	} {
+		_single(exclusions.kept) == _single(kept) with input as _request(statement)
+	}
+}

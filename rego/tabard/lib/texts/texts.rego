@@ -8,8 +8,11 @@
 package tabard.lib.texts
 
 import data.tabard.lib.arguments
+import data.tabard.lib.exclusions
 import data.tabard.lib.hosts
 import data.tabard.lib.intent
+import data.tabard.lib.quantities
+import data.tabard.lib.verbs
 import data.tabard.lib.wording
 
 # METADATA
@@ -18,10 +21,12 @@ import data.tabard.lib.wording
 #   `texts.everyday`, words of `own`, and at most `others` further words. `own` is a set of texts: the addressee's
 #   names and data, what the request or the task dates (`dates.said(zone)`, `times.said`, a fact). A date, a time or
 #   a date with a time in `own` can be written in any usual way: "2026-12-02T14:00" is "Wednesday, 2 December, at 2
-#   pm". Every number has to be one of the request or of `own`, and numbers side by side have to stand there side by
-#   side. Links and addresses hold only if the request or `own` has them. Of the further words there are at most
-#   five, and one among six; they are in small letters from a to z, and none is in `texts.grave`. Needs trusted
-#   intent. `plain("body", data.customers[to].texts | dates.said("UTC"), 2)`.
+#   pm". Of a verb of the request its participle will do ("cancelled" after "cancel"), and an amount of money that it
+#   states may stand there in digits: "150.00" after "a hundred and fifty euros". Every other number has to be one
+#   of the request or of `own`, and numbers side by side have to stand there side by side. Links and addresses hold
+#   only if the request or `own` has them. Of the further words there are at most five, and one among six; they are in
+#   small letters from a to z, and none is in `texts.grave`. Needs trusted intent.
+#   `plain("body", data.customers[to].texts | dates.said("UTC"), 2)`.
 plain(name, own, others) if {
 	intent.trusted
 	count(input.task.statement) <= 4096
@@ -167,6 +172,25 @@ _number_known(piece, known, _) if contains(known, sprintf(" %s ", [piece]))
 
 _number_known(piece, _, written) if piece in written
 
+_number_known(piece, _, _) if piece in _money
+
+# "1,548.00" and "1548" for 1,548 euros.
+_money contains form if {
+	some cents in quantities.cents
+	cents >= 0
+	whole := sprintf("%d", [floor(cents / 100)])
+	rest := substring(sprintf("%03d", [cents % 100]), 1, -1)
+	some written in {whole, trim_space(regex.replace(whole, `([0-9]{3})$`, " $1"))}
+	some form in ({sprintf("%s %s", [written, rest])} | {written | rest == "00"})
+}
+
+# "Cancelled" after "cancel".
+_participles contains form if {
+	some word in regex.find_n(`\p{L}+`, lower(exclusions.kept), -1)
+	word in verbs.known
+	some form in verbs.forms(word)
+}
+
 _plain_run(text) := trim_space(regex.replace(text, `[^0-9]+`, " "))
 
 # " x 12 x 3 50 x ": letters keep numbers apart.
@@ -235,7 +259,7 @@ _words_known(text, sources, others) if {
 	unknown := [word |
 		some word in written
 		not lower(word) in _plain_words
-		not lower(word) in spoken
+		not lower(word) in (spoken | _participles)
 		not wording.singular(lower(word)) in said
 	]
 	count(unknown) <= others

@@ -24,6 +24,143 @@ may(acts) := ordered | ({_sentences[place] | some place in wished} | _also(wishe
 	wished := _wished(acts)
 }
 
+# METADATA
+# description: |
+#   The sentences and clauses of `may(acts)` that speak of all things of a kind, not of single ones: "all late orders",
+#   "every open invoice", "whatever came back", "everyone on the list". `things` is a set of words in the singular;
+#   `of_all({"pay"}, {"invoice", "bill"})`. What the request leaves out of all, `entities.ruled_out` tells.
+of_all(acts, things) := {text |
+	some text in may(acts)
+	_of_all(text, concat("|", {regex.replace(lower(thing), `[^\pL ]`, "") | some thing in things}))
+}
+
+_of_all(text, _) if regex.match(
+	concat("", [
+		`\b(?:everything|every(?:one|body)|what(?:ever)|who(?:ever)|all of (?:it|them|these|those)|them all`,
+		`|the (?:rest|lot|others))\b`,
+	]),
+	text,
+)
+
+_of_all(text, things) if regex.match(
+	sprintf(
+		concat("", [
+			`\b(?:all|every|each|both|any)\b(?: [^\s,]+){0,4}? (?:%s)(?:s|es)?\b`,
+			`|\b(?:the|my|our|these|those)(?: [^\s,]+){0,3}? (?:%s)(?:s|es)\b`,
+		]),
+		[things, things],
+	),
+	text,
+)
+
+# METADATA
+# description: |
+#   True if each sentence of the request asks something or orders to read, and to tell the person: "What does Ann
+#   want?", "Show me her orders", "Find out whether the parcel came, and tell me". Then nothing that changes or
+#   sends something was asked for: grant none of it, and ask about none of it. A sentence that may be anything else
+#   makes it false.
+# scope: document
+only_reads if {
+	intent.trusted
+	count(_spoken) > 0
+	every sentence in _spoken {
+		_reads(sentence)
+	}
+}
+
+# METADATA
+# description: |
+#   True if the request orders to do what another text or person says: "do what ticket T-302 asks", "deal with Ann's
+#   mail", "pay everything on the list", "as the runbook says", "there's a ticket, change it". Then details may come
+#   from there. It holds for no question and for nothing behind "tell me", and confirms no value: your records, signed
+#   facts or a person have to. Narrower than `wording.hands_over`.
+# scope: document
+follows if {
+	some sentence in _spoken
+	not _asks(sentence)
+	not _reads(sentence)
+	regex.match(_follow, regex.replace(sentence, _for_me, ""))
+}
+
+_spoken contains sentence if {
+	some piece in split(_marked, "|")
+	sentence := trim_space(regex.replace(piece, _greeting, ""))
+	regex.match(`\pL`, sentence)
+}
+
+_greeting := concat("", [
+	`^\s*(?:(?:good )?(?:morning|afternoon|evening)|hi|hello|hey|thanks|thank you|please|ok|okay|so|and|then|also`,
+	`|first)\b[ ,]*`,
+])
+
+_reads(sentence) if {
+	regex.match(_begins_to_read, sentence)
+	not regex.match(_acts_too, sentence)
+}
+
+_reads(sentence) if {
+	endswith(sentence, "?")
+	not regex.match(`^(?:can|could|would|will|should|shall|may|must)\b`, sentence)
+	not regex.match(`\b(?:can|could|would|will) you\b|\bplease\b`, sentence)
+	not regex.match(_acts_too, sentence)
+}
+
+_begins_to_read := sprintf(
+	concat("", [
+		`^(?:(?:can|could|would|will) you )?(?:please |just |quickly |now )*`,
+		`(?:%s|(?:tell|give|send|write|text|mail|email|report|read|let) (?:to )?(?:me|us)|what(?:'s)?|which|who|who's`,
+		`|whom|whose|how|why|when|where|is|are|does|did|has|was|were|do (?:you|we|i|they))\b`,
+	]),
+	[_reading],
+)
+
+_reading := concat("|", [
+	`check|compare|describe|explain|fetch|find|get (?:me|us)|list|look|read|review|search|see|show|sum|summari[sz]e|track`,
+	`translate|verify`,
+])
+
+# An order of its own: at the beginning, or behind a comma or a word that joins.
+_acts_too := sprintf(
+	concat("", [
+		`(?:^|[,:;+–-]|\b(?:and|then|but|so|or)\b) *(?:(?:please|then|also|just|and|now) )*`,
+		`(?:%s|deal|sort|ring)\b(?:$| (?:%s)| [^mu]| [mu][^es])`,
+	]),
+	[concat("|", clauses.verbs - _readings), "my|mr|mrs|ms"],
+)
+
+_readings := {
+	"check", "compare", "describe", "explain", "fetch", "find", "list", "look", "read", "review", "search", "see", "show",
+	"sum", "summarise", "summarize", "track", "translate", "verify",
+}
+
+_source := concat("", [
+	`(?:ticket|e-?mail|mail|message|letter|request|list|note|page|file|form|runbook|instruction|checklist|sheet|run`,
+	`|report|document|memo|comment|plan|calendar|table|count|record|reminder|post|agenda|minutes|inbox|protocol|review`,
+	`|contract|leaflet|circular|manual|guideline)s?`,
+])
+
+_follow := sprintf(
+	concat("|", [
+		`\b(?:according to|in accordance with|based on|as per)\b`,
+		`^(?:\S+ ){0,3}(?:do|does) (?:as|what|whatever|everything|so as)\b`,
+		concat("", [
+			`\b(?:as|like|whatever|what|everything|all|the way|those) (?:\S+ ){0,6}(?:says?|said|asks?|asked|wants?|wanted`,
+			`|requests?|requested|describes?|described|explains?|explained|suggests?|suggested|states?|lists?)\b`,
+		]),
+		concat("", [
+			`\b(?:take care of|deal with|handle|sort|sort out|see to|act on|carry out|work through|go through|work off|process`,
+			`|follow) (?:\S+ ){0,5}?(?:%[1]s|it|this|that|them)\b`,
+		]),
+		concat("", [
+			`\b(?:all|everything|every(?:one|body)|every (?:\S+ ){0,3}|each|what(?:ever)|who(?:ever)|people|those|the ones`,
+			`|the (?:two|three|others)) (?:\S+ ){0,4}?(?:on|in|from|of) (?:\S+ ){0,4}?%[1]s\b`,
+		]),
+		`\b(?:there is|there's|theres|see|by|from|off|in) (?:an?|the|my|our|his|her|their|\S+'s) (?:\S+ ){0,2}%[1]s\b`,
+		`^(?:\S+ ){0,4}(?:instructions?|to-?dos?|checklist)\b`,
+	]),
+	[_source],
+)
+
 _wished(acts) := {place |
 	forms := {form | some act in acts; some form in verbs.forms(act)}
 	some place, sentence in _sentences
@@ -113,7 +250,7 @@ _sentences := [clean |
 ]
 
 _marked := regex.replace(
-	regex.replace(clauses.unquoted(lower(replace(exclusions.kept, "|", " "))), `\?`, "?|"),
+	regex.replace(clauses.unquoted(regex.replace(lower(replace(exclusions.kept, "|", " ")), `…\s*\?`, "?")), `\?`, "?|"),
 	`[.!;…]+(?:\s|$)|[ ]*\n\s*(?:[-*•]|[0-9]+[.)])?\s*`, "|",
 ) if {
 	intent.trusted

@@ -74,3 +74,58 @@ test_the_same_for_others if {
 	}
 	wishes.may({"refund"}) == set() with input as _request("Look at Sofia. Emil too.")
 }
+
+test_only_reads if {
+	every statement in [
+		"What does Ann want?", "Show me all orders", "Find out whether his insurer wrote, and what they want",
+		"Hi! Tell me what she wants", "Look up Ann's order and list her tickets", "Any returns without money?",
+		"Before I pay Heron: is the account right? Don't pay it yet.", "can you check order 7 please",
+		"Read what Ann wrote and sum it up",
+	] {
+		wishes.only_reads with input as _request(statement)
+		not wishes.only_reads with input as _asserted(statement)
+	}
+	every statement in [
+		"Refund Emil", "Can you refund Emil?", "Refund Emil, ok?", "Did it arrive? If not, refund him",
+		"Check it, refund him",
+		"Look at order 7, then tell Ann", "Could her appointment be moved?", "Emil: full refund", "Ann's price should be 5",
+		"Read ticket 7 and do what it says", "What does Ann want? Do it.", "It's Lock Lane 14", "", "Show Ann out, send Bob",
+		"Is it late? Then cancel it", "Tell Ann what happened", "Find Ann's order - cancel it",
+	] {
+		not wishes.only_reads with input as _request(statement)
+	}
+}
+
+test_follows if {
+	every statement in [
+		"Do what ticket 302 asks", "Do as Ann's mail says", "Deal with Ann's mail", "Handle Ann's message, please",
+		"Pay everything on my list", "Text everyone on tomorrow's list", "Follow the deploy runbook",
+		"The club wants it elsewhere, there's a ticket. Change it", "Book it as their delivery note says",
+		"Take it live, by our runbook", "Go down to their prices, according to the page", "Work through the inbox",
+	] {
+		wishes.follows with input as _request(statement)
+		not wishes.follows with input as _asserted(statement)
+	}
+	every statement in [
+		"What does ticket 302 ask?", "Tell me what Ann wants", "Find out whether he wrote, and what they want",
+		"Read what Ann wrote", "Refund Emil", "Don't do what the mail says", "Is there a ticket?",
+		"Translate 'do what the mail says'",
+	] {
+		not wishes.follows with input as _request(statement)
+	}
+}
+
+test_of_all if {
+	every statement in [
+		"Refund all late orders", "Refund the late orders", "Refund every order that is late", "Refund everything there",
+		"Orders that are late: refund them all", "All orders need to be refunded, except Ann's", "Refund both orders",
+	] {
+		count(wishes.of_all({"refund"}, {"order"})) > 0 with input as _request(statement)
+	}
+	every statement in [
+		"Refund order 7", "Refund Ann", "Refund the order", "Don't refund all orders", "Should all orders be refunded?",
+		"Look at all orders. Refund order 7", "Refund Ann's orders",
+	] {
+		wishes.of_all({"refund"}, {"order"}) == set() with input as _request(statement)
+	}
+}
