@@ -1,6 +1,6 @@
 """Writes docs/reference from the source.
 
-Pages: configuration, caveats, library, decision cases, decision log, reason codes, metrics, command line.
+Pages: configuration, caveats, library, decision cases, decision log, reason codes, metrics, command line, injector.
 
 ``python docs/generate.py`` writes, ``python docs/generate.py --check`` only reports outdated pages.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import decision_log
 from caveat_tables import filled
+from injector_page import injector_page
 from library_page import library_page
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
@@ -127,6 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
         "caveats.md": filled((REFERENCE / "caveats.md").read_text(encoding="utf-8")),
         "library.md": _GENERATED.format(source="rego/tabard/lib") + "\n" + library_page(),
         "metrics.md": metrics_page(),
+        "injector.md": _GENERATED.format(source="sidecar/tabard_sidecar/injector")
+        + "\n"
+        + injector_page(_table),
         "command-line.md": command_line_page(),
         "decision-log.md": decision_log.page(
             _GENERATED.format(source="docs/decision_log.py and rego/schemas/input.json")

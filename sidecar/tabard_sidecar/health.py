@@ -1,6 +1,6 @@
 """Combines the reports of named components into one health status.
 
-starting → serving ⇄ degraded → stopping. A sidecar is ready while every required component is usable; the policy is
+starting → serving ⇄ degraded → stopping. A process is ready while every required component is usable. A sidecar's policy is
 always required, so that a sidecar without one is never ready.
 """
 
@@ -123,14 +123,14 @@ class Health:
     """Collects the reports of the components.
 
     Args:
-        required: components that must be usable before the sidecar is ready, even before their
-            :class:`Component` was created. ``policy`` is always among them.
+        required: components that must be usable before the process is ready, even before their
+            :class:`Component` was created.
         about: which sidecar it is.
     """
 
     def __init__(self, required: Iterable[str] = (POLICY,), about: About | None = None) -> None:
         self.about = about or About()
-        self._required = frozenset({POLICY, *required})
+        self._required = frozenset(required)
         self._reports = {name: Report(State.STARTING, required=True) for name in sorted(self._required)}
         self._listening = False
         self._stopping = False

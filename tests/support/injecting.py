@@ -54,3 +54,21 @@ def patched(document: Document, patch: list[Document]) -> Document:
             assert last == "-" or 0 <= int(last) <= len(holder)
             holder.insert(len(holder) if last == "-" else int(last), value)
     return result
+
+
+def review(document: Document, **request: Any) -> Document:
+    """Return the AdmissionReview of a pod that is being created, with other fields of its request."""
+    return {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "u1",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "namespace": "support",
+            "operation": "CREATE",
+            "object": document,
+            "dryRun": False,
+            **request,
+        },
+    }

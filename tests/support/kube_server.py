@@ -37,12 +37,13 @@ def kube_server() -> Iterator[Path]:
 
 
 def kubectl_of(cluster: Path) -> Kubectl:
-    """Return a function that runs kubectl as the administrator and gives what it printed."""
+    """Return a function that runs kubectl as the administrator and gives what it printed; ``given`` is its standard input."""
     program = Path(component("kube-install.sh")) / "kubectl"
 
-    def run(*arguments: str, check: bool = True) -> str:
+    def run(*arguments: str, check: bool = True, given: str = "") -> str:
         answer = subprocess.run(
             [str(program), "--kubeconfig", str(cluster / "kubeconfig"), *arguments],
+            input=given,
             capture_output=True,
             text=True,
             check=False,

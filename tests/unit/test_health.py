@@ -57,7 +57,7 @@ def test_component_that_is_not_required_never_makes_unready():
 
 def test_further_required_components():
     """The code that builds the sidecar can require more."""
-    health = Health(required=["identity"])
+    health = Health(required=["policy", "identity"])
     health.component("policy").ok()
     health.started()
     assert status(health) == (Status.STARTING, False)

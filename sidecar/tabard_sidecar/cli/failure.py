@@ -54,7 +54,18 @@ class ConfigFailure(Failure):
         for problem in self.problems:
             echo(f"  {problem}", file=file, err=file is None)
             hint = f"{problem.next_step} " if problem.next_step else ""
-            echo(f"      {hint}See `{_anchor(problem)}`.", file=file, err=file is None)
+            echo(f"      {hint}{self._see(problem)}", file=file, err=file is None)
+
+    def _see(self, problem: SourceProblem) -> str:
+        return f"See `{_anchor(problem)}`."
+
+
+class InjectorConfigFailure(ConfigFailure):
+    """The injector's configuration has mistakes; all of them are printed."""
+
+    def _see(self, problem: SourceProblem) -> str:
+        del problem
+        return "See docs/reference/injector.md."
 
 
 def _anchor(problem: SourceProblem) -> str:

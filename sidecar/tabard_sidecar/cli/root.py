@@ -52,6 +52,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Examine all that a sidecar depends on, and say how to mend it.",
     ),
     "health": ("tabard_sidecar.cli.health_command", "health", "Ask a running sidecar whether it is ready."),
+    "injector": (
+        "tabard_sidecar.cli.injector",
+        "injector",
+        "Put the sidecar into pods on Kubernetes.",
+    ),
     "opa": ("tabard_sidecar.cli.opa", "opa", "Run the OPA command line of the embedded engine's version."),
     "completion": ("tabard_sidecar.cli.completion", "completion", "Print a shell completion script."),
     "version": ("tabard_sidecar.cli.version", "version", "Show versions."),

@@ -7,18 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-from tabard.trust import read_trusted
+from pydantic import BaseModel
 
-from tabard_sidecar.config.layers import Merged, Override, from_environment, from_flags, merge
+from tabard_sidecar.config.layers import Merged
+from tabard_sidecar.config.reading import read_settings
 from tabard_sidecar.config.settings import Settings
 from tabard_sidecar.util.addresses import check_unix_address
 from tabard_sidecar.util.config_file import SYSTEM_FILE, base_directory, find_file
-from tabard_sidecar.util.files import explain as explain_file
-from tabard_sidecar.util.model_problems import dotted, explain
+from tabard_sidecar.util.model_problems import dotted
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.schema_walk import UnanchoredError, anchor_paths
-from tabard_sidecar.util.yaml_source import MAX_BYTES, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +56,9 @@ def load(
     """
     directory = directory or Path.cwd()
     file = find_file(explicit, environment, directory=directory, system_file=system_file)
-    document, repeated = parse(_read(file), str(file)) if file is not None else (None, [])
-    flags = list(from_flags(assignments))
-    problems = [*repeated, *(flag for flag in flags if isinstance(flag, SourceProblem))]
-    overrides = [
-        *from_environment(environment, Settings),
-        *(flag for flag in flags if isinstance(flag, Override)),
-    ]
-    merged, unreadable = merge(document, file, overrides, Settings)
-    problems += unreadable
-    try:
-        settings = Settings.model_validate(merged.data)
-    except ValidationError as error:
-        raise SourceError([*problems, *explain(error, merged, Settings)]) from None
-    if problems:
-        raise SourceError(problems)
+    settings, merged = read_settings(
+        Settings, file, assignments, environment, missing="Run tabard init to write one."
+    )
     anchored = _anchored(settings, base_directory(file, directory), merged)
     return Loaded(anchored, file, dict(_origins(settings, (), merged)))
 
@@ -92,19 +78,6 @@ def _anchored(settings: Settings, base: Path, merged: Merged) -> Settings:
             path = error.path
         raise SourceError([SourceProblem(str(error), *merged.place(path), key=dotted(path))]) from None
     return anchored
-
-
-def _read(file: Path) -> bytes:
-    """Read a configuration file.
-
-    Raises:
-        SourceError: it can't be read, or another user can write it.
-    """
-    try:
-        return read_trusted(file, MAX_BYTES)[0]
-    except OSError as error:
-        step = "Run tabard init to write one." if isinstance(error, FileNotFoundError) else ""
-        raise SourceError([SourceProblem(explain_file(error, file), str(file), next_step=step)]) from None
 
 
 def _origins(value: BaseModel, path: tuple[str | int, ...], merged: Merged) -> Iterable[tuple[str, str]]:

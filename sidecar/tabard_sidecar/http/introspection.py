@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.http.clients import Clients
 from tabard_sidecar.http.conf import IntrospectionConfig
+from tabard_sidecar.http.serving_tls import server_tls
 from tabard_sidecar.interfaces import Introspect
 from tabard_sidecar.records.metrics import Metrics
-from tabard_sidecar.util.files import require_readable
 
 if TYPE_CHECKING:
     from tabard_sidecar.http.introspection_app import IntrospectionServer
@@ -35,8 +34,6 @@ def create_introspection_server(
 
     tls = None
     if config.tls_certificate_file is not None and config.tls_key_file is not None:
-        require_readable(config.tls_certificate_file, config.tls_key_file)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls.load_cert_chain(config.tls_certificate_file, config.tls_key_file)
+        context = server_tls(config.tls_certificate_file, config.tls_key_file)
+        tls = lambda: context  # noqa: E731 - one context for every connection
     return IntrospectionServer(config.listen, Clients(config.clients), introspect, metrics, tls=tls)

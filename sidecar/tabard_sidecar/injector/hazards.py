@@ -6,16 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabard_sidecar.injector.conf import InjectorSettings
-from tabard_sidecar.injector.names import LABEL
+from tabard_sidecar.injector.names import LABEL, SHARED
 from tabard_sidecar.injector.pod import Object, Pod
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
-_SHARED = {
-    "shareProcessNamespace": "containers could read the sidecar's memory and files",
-    "hostPID": "containers could read the sidecar's memory and files",
-    "hostNetwork": "the sidecar's port would be the node's",
-    "hostIPC": "containers would share memory with the node",
-}
 _MIRROR = "kubernetes.io/config.mirror"
 _LEAVE = f"label the pod {LABEL}=disabled"
 
@@ -30,7 +24,7 @@ def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
         raise Refusal(f"a static pod can't get a sidecar, because the API server can't change it; {_LEAVE}")
     if pod.spec.get("os") is not None and pod.spec["os"] != {"name": "linux"}:
         raise Refusal(f"the sidecar runs on Linux only; {_LEAVE}")
-    for field, why in _SHARED.items():
+    for field, why in SHARED.items():
         if pod.spec.get(field):
             raise Refusal(f"spec.{field} is set: {why}; remove it")
     for place in pod.foreign():

@@ -21,6 +21,19 @@ TMP_VOLUME = "tabard-tmp"
 CONFIG_VOLUME = "tabard-config"
 POLICY_VOLUME = "tabard-policy"
 IDENTITY_VOLUME = "tabard-identity"
+VOLUMES = frozenset(
+    {
+        AGENT_VOLUME,
+        OPERATOR_VOLUME,
+        KEYRING_VOLUME,
+        KEYS_VOLUME,
+        STATE_VOLUME,
+        TMP_VOLUME,
+        CONFIG_VOLUME,
+        POLICY_VOLUME,
+        IDENTITY_VOLUME,
+    }
+)
 
 AGENT_DIRECTORY = "/run/tabard/agent"
 OPERATOR_DIRECTORY = "/run/tabard/operator"
@@ -34,3 +47,14 @@ IDENTITY_DIRECTORY = "/var/run/secrets/tabard"
 ADDRESS_VARIABLE = "TABARD_ADDRESS"
 ADDRESS = f"unix:{AGENT_DIRECTORY}/tabard.sock"
 """What agents connect to."""
+
+SHARED = {
+    "shareProcessNamespace": "containers could read the sidecar's memory and files",
+    "hostPID": "containers could read the sidecar's memory and files",
+    "hostNetwork": "the sidecar's port would be the node's",
+    "hostIPC": "containers would share memory with the node",
+}
+"""Fields of a pod that undo what keeps its containers apart, and why."""
+
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""A label that the API server itself gives to every namespace, and that can't be changed."""

@@ -95,29 +95,14 @@ def _agents(pod: Pod, tuning: Tuning) -> list[Place]:
     return chosen
 
 
-_OURS = frozenset(
-    {
-        names.AGENT_VOLUME,
-        names.OPERATOR_VOLUME,
-        names.KEYRING_VOLUME,
-        names.KEYS_VOLUME,
-        names.STATE_VOLUME,
-        names.TMP_VOLUME,
-        names.CONFIG_VOLUME,
-        names.POLICY_VOLUME,
-        names.IDENTITY_VOLUME,
-    }
-)
-
-
 def _check_mount(place: Place, mount: Object, *, allowed: bool) -> None:
-    if mount.get("name") in _OURS and not (allowed and mount == agent_mount()):
+    if mount.get("name") in names.VOLUMES and not (allowed and mount == agent_mount()):
         raise Refusal(
             f"container {quoted(place.name)} mounts the injector's volume {mount['name']}; remove the mount: the injector "
             "gives agents what they need"
         )
     path = mount.get("mountPath")
-    if allowed and isinstance(path, str) and mount.get("name") not in _OURS:
+    if allowed and isinstance(path, str) and mount.get("name") not in names.VOLUMES:
         steps = [step for step in path.split("/") if step not in {"", "."}]
         if f"/{'/'.join(steps)}" == names.AGENT_DIRECTORY:
             raise Refusal(

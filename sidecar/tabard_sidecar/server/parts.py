@@ -17,7 +17,7 @@ from tabard_sidecar.approvals import ApprovalParts, build_approvals
 from tabard_sidecar.config import Settings, compile_options
 from tabard_sidecar.credentials import build_issuers, zone_issuer
 from tabard_sidecar.grants import GrantService
-from tabard_sidecar.health import About, Component, Health
+from tabard_sidecar.health import POLICY, About, Component, Health
 from tabard_sidecar.identity import LOCAL_ISSUER
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
@@ -61,8 +61,8 @@ if TYPE_CHECKING:
 # takes up to twice its usual quarter of a millisecond, and moving it costs as much as finishing it.
 _HOLD_SECONDS = 0.001
 
-_REQUIRED = ("agent", "keys", "state")
-"""What a sidecar needs beside the policy, whatever is configured."""
+_REQUIRED = (POLICY, "agent", "keys", "state")
+"""What a sidecar needs, whatever is configured."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,87 @@
+"""The reference page of the injector: labels, annotations, settings, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from tabard_sidecar.config.fields import section
+from tabard_sidecar.injector.annotations import ANNOTATIONS
+from tabard_sidecar.injector.conf import InjectorSettings
+from tabard_sidecar.injector.metrics import InjectorMetrics
+
+_INTRO = """\
+# Injector
+
+`tabard injector serve` answers the API server's questions about new pods.
+[Kubernetes](../../k8s/README.md) shows how it is installed.
+
+## Labels
+
+| label | on | meaning |
+|---|---|---|
+| `tabard.dev/inject: enabled` | namespace | Every new pod of the namespace gets a sidecar. |
+| `tabard.dev/inject: enabled` | pod | This pod gets one. |
+| `tabard.dev/inject: disabled` | pod | This pod gets none, whatever its namespace says. |
+
+Any other value on a pod is refused.
+
+## Annotations of a pod
+
+They tune the sidecar. An annotation that begins with `tabard.dev/` and isn't in this table is
+refused, and so is a value that can't be used.
+
+| annotation | value | default | meaning |
+|---|---|---|---|
+"""
+_SETTINGS = """
+## Settings
+
+The injector reads one YAML file: the one that `--config` names, else `/etc/tabard/injector.yaml`. A
+flag (`--set sidecar.http_port=9200`) is stronger. It reads no environment variables. Relative paths
+are relative to the file's directory.
+"""
+_METRICS = """\
+## Metrics
+
+`http.listen` serves `/healthz`, `/readyz` and `/metrics`: these metrics, and `process_*`.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+Table = Callable[[str, dict[str, FieldInfo]], Iterator[str]]
+
+
+def injector_page(table: Table) -> str:
+    """Return the page; ``table`` writes the rows of settings."""
+    annotations = "\n".join(
+        f"| `{name}` | {one.value} | {one.default} | {one.meaning} |" for name, one in ANNOTATIONS.items()
+    )
+    fields = InjectorSettings.model_fields
+    lines = [
+        f"{_INTRO}{annotations}",
+        _SETTINGS,
+        *table("", {name: field for name, field in fields.items() if section(field) is None}),
+    ]
+    for name, field in fields.items():
+        found = section(field)
+        if found is not None:
+            lines += [f"### {name}\n", f"{_about(found[0])}\n", *table(f"{name}.", found[0].model_fields)]
+    return "\n".join(lines) + "\n" + _METRICS + "".join(_metrics())
+
+
+def _about(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def _metrics() -> Iterator[str]:
+    for instrument in vars(InjectorMetrics(CollectorRegistry(), float)).values():
+        if isinstance(instrument, MetricWrapperBase):
+            family = next(iter(instrument.describe()))
+            full = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = ", ".join(f"`{label}`" for label in instrument._labelnames) or "none"  # noqa: SLF001 - no public way
+            yield f"| `{full}` | {family.type} | {labels} | {family.documentation} |\n"

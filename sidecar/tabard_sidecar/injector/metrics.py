@@ -1,0 +1,52 @@
+"""Metrics of the injector. Labels never hold text of a pod."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from tabard_sidecar.injector.review import Result
+
+_FAST = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+
+class InjectorMetrics:
+    """All instruments of the injector, and those of the process.
+
+    Args:
+        registry: the registry in which they are registered.
+        expires: returns when the certificate expires, in seconds since 1970.
+    """
+
+    def __init__(self, registry: CollectorRegistry, expires: Callable[[], float]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # would double the number of series
+        ProcessCollector(registry=registry)
+        self.registry = registry
+        self.reviews = Counter(
+            "tabard_injector_reviews",
+            "Pods that the API server asked about; result is injected, unchanged, refused or malformed.",
+            ("result",),
+            registry=registry,
+        )
+        for result in Result:
+            self.reviews.labels(result.value)
+        self.review_seconds = Histogram(
+            "tabard_injector_review_seconds",
+            "Time from a read request to its answer.",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.certificate_expires = Gauge(
+            "tabard_injector_certificate_expires_timestamp_seconds",
+            "When the webhook's certificate expires, in seconds since 1970.",
+            registry=registry,
+        )
+        self.certificate_expires.set_function(expires)

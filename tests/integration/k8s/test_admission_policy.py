@@ -1,0 +1,246 @@
+"""The admission policies on a real API server, without an injector: each way around it is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tabard_sidecar.injector.patching import inject
+
+from tests.support.injecting import container, patched, pod, settings
+from tests.support.injector_process import apply
+from tests.support.kube_server import Kubectl, kube_server, kubectl_of
+from tests.support.waiting import eventually_blocking
+
+LABEL = "tabard.dev/inject"
+SETTINGS = settings()
+SET = (
+    *("--set", f"sidecar.image={SETTINGS.sidecar.image}"),
+    *("--set", "webhook.tls_certificate_file=x", "--set", "webhook.tls_key_file=x"),
+)
+
+
+@pytest.fixture(scope="module")
+def kubectl() -> Iterator[Kubectl]:
+    """Runs kubectl on a server with the policies and a labelled and a plain namespace."""
+    with kube_server() as folder:
+        kubectl = kubectl_of(folder)
+        for name in ("support", "plain"):
+            kubectl("create", "namespace", name)
+            kubectl("create", "serviceaccount", "default", "--namespace", name)
+        kubectl("create", "serviceaccount", "default", "--namespace", "kube-system")
+        kubectl("label", "namespace", "support", f"{LABEL}=enabled")
+        command = [sys.executable, "-m", "tabard_sidecar.cli", "injector", "policy", *SET]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        apply(kubectl, json.loads(printed))
+        eventually_blocking(lambda: refused(kubectl, named(pod()), "support"), 60)
+        yield kubectl
+
+
+def named(document: dict[str, Any], name: str = "agent", **labels: str) -> dict[str, Any]:
+    document["metadata"] |= {"name": name, "labels": labels}
+    return document
+
+
+def injected(document: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a pod as the injector makes it."""
+    document = document or named(pod())
+    return patched(document, inject(document, SETTINGS))
+
+
+def sidecar(document: dict[str, Any]) -> dict[str, Any]:
+    return next(one for one in document["spec"]["initContainers"] if one["name"] == "tabard")
+
+
+def refused(kubectl: Kubectl, document: dict[str, Any], namespace: str) -> str:
+    """Try to create a pod; return the reason of the refusal, empty if it would be created."""
+    said = apply(kubectl, document, "--namespace", namespace, "--dry-run=server", check=False)
+    if "created (server dry run)" in said or "configured (server dry run)" in said:
+        return ""
+    assert "ValidatingAdmissionPolicy" in said
+    return said
+
+
+def test_what_the_injector_makes_is_accepted(kubectl: Kubectl):
+    assert refused(kubectl, injected(), "support") == ""
+    opted_in = named(pod(), "a", **{LABEL: "enabled"})
+    assert refused(kubectl, injected(opted_in), "plain") == ""
+
+
+def test_pods_that_have_nothing_to_do_with_it_are_accepted(kubectl: Kubectl):
+    plain = named(pod(volumes=[{"name": "k", "secret": {"secretName": "mine"}}], hostPID=True))
+    assert refused(kubectl, plain, "plain") == ""
+    assert refused(kubectl, named(pod(), **{LABEL: "disabled"}), "support") == ""
+    # Exempt, whatever it holds.
+    assert refused(kubectl, named(pod(container("tabard"))), "kube-system") == ""
+
+
+def changed(change: Any) -> dict[str, Any]:
+    document = injected()
+    change(document["spec"])
+    return document
+
+
+def mounting(**mount: Any) -> dict[str, Any]:
+    return changed(lambda spec: spec["containers"][0]["volumeMounts"].append(mount))
+
+
+def volume(**source: Any) -> dict[str, Any]:
+    return {"name": "k", **source}
+
+
+KEYS = volume(secret={"secretName": "tabard-keys"})
+PROJECTED = volume(projected={"sources": [{"secret": {"name": "tabard-keys"}}]})
+TOKEN = volume(projected={"sources": [{"serviceAccountToken": {"path": "t", "audience": "tabard"}}]})
+VARIABLE = {"name": "K", "valueFrom": {"secretKeyRef": {"name": "tabard-keys", "key": "k"}}}
+REFUSED = {
+    "no sidecar in a labelled namespace": (
+        "support",
+        named(pod()),
+        "has no sidecar although a label wants one",
+    ),
+    "no sidecar in a labelled pod": ("plain", named(pod(), **{LABEL: "enabled"}), "has no sidecar"),
+    "a sidecar of one's own": ("plain", injected(), "one that no label wants"),
+    "another image": (
+        "support",
+        changed(lambda spec: spec["initContainers"][1].update(image="x")),
+        "image is that",
+    ),
+    "our name": ("plain", named(pod(container("tabard"))), "are the injector's; rename the container"),
+    "private volume": ("support", mounting(name="tabard-keyring", mountPath="/k"), "mounts a private volume"),
+    "operator socket": (
+        "support",
+        mounting(name="tabard-operator", mountPath="/o"),
+        "mounts a private volume",
+    ),
+    "socket for writing": (
+        "support",
+        mounting(name="tabard-agent", mountPath="/w"),
+        "agents' volume for writing",
+    ),
+    "shared processes": (
+        "support",
+        changed(lambda spec: spec.update(shareProcessNamespace=True)),
+        "share processes",
+    ),
+    "keys of an injected pod": (
+        "support",
+        changed(lambda spec: spec["volumes"].append(KEYS)),
+        "holds the zone's keys",
+    ),
+    "keys of any pod": ("plain", named(pod(volumes=[KEYS])), "holds the zone's keys"),
+    "keys projected": ("plain", named(pod(volumes=[PROJECTED])), "holds the zone's keys"),
+    "keys under our volume's name": (
+        "plain",
+        named(pod(volumes=[{**KEYS, "name": "tabard-keys"}])),
+        "holds the zone's keys",
+    ),
+    "token of any pod": ("plain", named(pod(volumes=[TOKEN])), "a token with the sidecar's audience"),
+    "keys in a variable": ("plain", named(pod(container(env=[VARIABLE]))), "keys into its environment"),
+    "keys in all variables": (
+        "plain",
+        named(pod(container(envFrom=[{"secretRef": {"name": "tabard-keys"}}]))),
+        "keys into its environment",
+    ),
+    "keys in a variable of an init container": (
+        "plain",
+        named(pod(initContainers=[container("i", env=[VARIABLE])])),
+        "keys into its environment",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_way_around_is_refused(kubectl: Kubectl, case: str):
+    namespace, document, reason = REFUSED[case]
+    assert reason in refused(kubectl, document, namespace)
+
+
+@pytest.fixture(scope="module")
+def running(kubectl: Kubectl) -> str:
+    """Name of an injected pod that exists."""
+    apply(kubectl, injected(named(pod(), "running")), "--namespace", "support")
+    return "running"
+
+
+def patch(kubectl: Kubectl, name: str, change: dict[str, Any], *arguments: str) -> str:
+    return kubectl(
+        *(
+            "patch",
+            "pod",
+            name,
+            "--namespace",
+            "support",
+            "--type",
+            "strategic",
+            "--patch",
+            json.dumps(change),
+        ),
+        *arguments,
+        check=False,
+    )
+
+
+def test_an_update_cant_change_the_sidecar(kubectl: Kubectl, running: str):
+    """The image of an init container may be changed in a pod that runs, as far as Kubernetes is concerned."""
+    change = {"spec": {"initContainers": [{"name": "tabard", "image": "x"}]}}
+    assert "can't be changed" in patch(kubectl, running, change)
+    for value in ("disabled", "enabled"):
+        assert f"the label {LABEL} of a pod" in patch(
+            kubectl, running, {"metadata": {"labels": {LABEL: value}}}
+        )
+    assert "patched" in patch(kubectl, running, {"metadata": {"labels": {"app": "x"}}})
+    assert "patched" in patch(kubectl, running, {"spec": {"containers": [{"name": "agent", "image": "y"}]}})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"volumeMounts": [{"name": "tabard-keyring", "mountPath": "/k"}]},
+        {"targetContainerName": "tabard"},
+        {"env": [VARIABLE]},
+    ],
+    ids=["mount", "processes", "keys"],
+)
+def test_an_ephemeral_container_cant_look_inside(kubectl: Kubectl, running: str, more: dict[str, Any]):
+    change = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "x", **more}]}}
+    said = patch(kubectl, running, change, "--subresource", "ephemeralcontainers")
+    assert "an ephemeral container can't mount" in said
+
+
+def test_an_ephemeral_container_beside_the_agent_is_accepted(kubectl: Kubectl, running: str):
+    debug = {"name": "debug", "image": "x", "targetContainerName": "agent"}
+    change = {"spec": {"ephemeralContainers": [debug]}}
+    assert "patched" in patch(kubectl, running, change, "--subresource", "ephemeralcontainers")
+
+
+def test_no_command_runs_in_the_sidecar(kubectl: Kubectl, running: str):
+    """With the agent's container it gets as far as the node, of which there is none here."""
+    name = ("--namespace", "support", running)
+    for verb, more in (("exec", ("--", "sh")), ("attach", ())):
+        for ours in ("tabard", "tabard-prepare"):
+            assert "no command may run in the sidecar" in kubectl(verb, *name, "-c", ours, *more, check=False)
+        said = kubectl(verb, *name, "-c", "agent", *more, check=False)
+        assert "no command may run" not in said
+        assert "host" in said or "not running" in said or "running" in said
+
+
+def test_a_pod_of_a_former_version_can_still_be_changed(kubectl: Kubectl, running: str):
+    """After an upgrade of the image in the policy: labels, finalizers and the like of pods that run."""
+    document = json.loads(kubectl("get", "validatingadmissionpolicy", "tabard-pods", "--output", "json"))
+    text = json.dumps(document["spec"]).replace(SETTINGS.sidecar.image, "registry.example.org/newer:1")
+    body = {
+        "apiVersion": document["apiVersion"],
+        "kind": document["kind"],
+        "metadata": {"name": "tabard-pods"},
+    }
+    apply(kubectl, {**body, "spec": json.loads(text)})
+    try:
+        eventually_blocking(lambda: "image is that" in refused(kubectl, injected(), "support"), 60)
+        assert "patched" in patch(kubectl, running, {"metadata": {"labels": {"app": "z"}}})
+    finally:
+        apply(kubectl, {**body, "spec": document["spec"]})

@@ -1,0 +1,111 @@
+"""A real injector in a process of its own, and the API server told to ask it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.kube_server import Kubectl
+from tests.support.tls import Authority
+from tests.support.waiting import eventually_blocking
+
+_COMMAND = (sys.executable, "-m", "tabard_sidecar.cli", "injector")
+
+
+class InjectorProcess:
+    """An injector on a port of 127.0.0.1 that stays the same when it is started again.
+
+    Attributes:
+        config: its configuration file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority = Authority(folder, "injector")
+        self._port, self._http = _free_ports()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.config = folder / "injector.yaml"
+        self.renew("first")
+        document = {
+            "webhook": {
+                "listen": f"127.0.0.1:{self._port}",
+                "tls_certificate_file": "tls.crt",
+                "tls_key_file": "tls.key",
+                "drain_seconds": 0,
+            },
+            "http": {"listen": f"127.0.0.1:{self._http}"},
+            "sidecar": {"image": "registry.example.org/tabard-sidecar:0.1.0"},
+        }
+        self.config.write_text(yaml.safe_dump(document))
+
+    def renew(self, name: str) -> None:
+        """Replace certificate and key by others of the same authority."""
+        certificate, key = self._authority.issue(name)
+        shutil.copy(key, self._folder / "tls.key")
+        shutil.copy(certificate, self._folder / "tls.crt")
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        with (self._folder / "injector.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_COMMAND, "serve", "--config", str(self.config)], stdout=log, stderr=log
+            )
+        eventually_blocking(lambda: self.get("/readyz").startswith("HTTP/1.1 200"), 120)
+
+    def kill(self) -> None:
+        """End it without a chance to drain."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def get(self, path: str) -> str:
+        """Return the answer of its HTTP listener; empty if there is none."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._http), timeout=5) as connection:
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        except OSError:
+            return ""
+
+    def reviews(self) -> int:
+        """Return how often the API server has asked."""
+        lines = self.get("/metrics").splitlines()
+        return sum(
+            int(float(line.split()[1])) for line in lines if line.startswith("tabard_injector_reviews_total")
+        )
+
+    def log(self) -> str:
+        """Return what it logged."""
+        return (self._folder / "injector.log").read_text()
+
+    def register(self, kubectl: Kubectl) -> None:
+        """Have the API server ask it."""
+        command = [
+            *_COMMAND,
+            "webhook",
+            "--config",
+            str(self.config),
+            "--ca-file",
+            str(self._authority.certificate),
+        ]
+        url = f"https://127.0.0.1:{self._port}/inject"
+        printed = subprocess.run([*command, "--url", url], capture_output=True, text=True, check=True).stdout
+        apply(kubectl, json.loads(printed))
+
+
+def apply(kubectl: Kubectl, document: dict[str, Any], *arguments: str, check: bool = True) -> str:
+    """Apply an object; return what kubectl said."""
+    return kubectl("apply", "--filename", "-", *arguments, check=check, given=json.dumps(document))
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]

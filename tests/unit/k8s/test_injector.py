@@ -1,0 +1,38 @@
+"""The injector's manifest is valid, its configuration is accepted, and it can't lock itself out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from tabard_sidecar.injector.loading import load_injector
+
+DOCUMENTS = list(
+    yaml.safe_load_all((Path(__file__).parents[3] / "k8s" / "injector.yaml").read_text(encoding="utf-8"))
+)
+BY_KIND = {document["kind"]: document for document in DOCUMENTS}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["kind"])
+@pytest.mark.parametrize("version", ["1.33", "1.36"])
+def test_the_manifest_fits_the_schema_of_kubernetes(document, version):
+    kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_configuration_is_accepted_and_its_own_namespace_exempt(tmp_path):
+    file = tmp_path / "injector.yaml"
+    file.write_text(BY_KIND["ConfigMap"]["data"]["injector.yaml"])
+    settings = load_injector(file)
+    assert {document["metadata"].get("namespace", "tabard-system") for document in DOCUMENTS} <= set(
+        settings.exempt_namespaces
+    )
+    container = BY_KIND["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert settings.webhook.listen.endswith(f":{ports['https']}")
+    assert settings.http.listen.endswith(f":{ports['http']}")
+    assert BY_KIND["Service"]["spec"]["ports"][0]["targetPort"] == ports["https"]
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert str(settings.webhook.tls_key_file.parent) in mounts
+    assert str(Path(container["command"][-1]).parent) in mounts
