@@ -60,7 +60,8 @@ def words(  # noqa: PLR0913 - one parameter per option
         return
     width = max((len(one.expression) for one in found), default=0)
     for one in found:
-        echo(f"{one.expression:<{width}}  {json.dumps(one.value, ensure_ascii=False)}")
+        told = f"can't be evaluated: {one.error}" if one.error else json.dumps(one.value, ensure_ascii=False)
+        echo(f"{one.expression:<{width}}  {told}")
     if not found:
         raise Failure(
             "the library reads nothing in these words",

@@ -19,6 +19,7 @@ from tabard_sidecar.policy.values import Json
 _NO_POLICY = {
     "words/words.rego": 'package policy.words\n\nstart contains {"code": "words", "limits": {"ttl_seconds": 60}}\n'
 }
+_AT_ONCE = 25
 _PACKAGE = "data.tabard.lib"
 # Functions of the acts that a policy asks about: each known verb is asked for by itself.
 _OF_ACTS = ("clauses.ordered", "wishes.may")
@@ -26,20 +27,25 @@ _OF_ACTS = ("clauses.ordered", "wishes.may")
 _OF_ZONES = tuple(f'{_PACKAGE}.dates.{function}("UTC")' for function in ("said", "spans"))
 # Functions of a directory, and what their arguments are here.
 _OF_DIRECTORIES = ("named", "unclear", "ruled_out", "ambiguous", "told")
-_OF_ACTS_AND_DIRECTORIES = ("ordered", "may")
+# Functions of acts and a directory, each with the one that has the clauses which it reads.
+_OF_ACTS_AND_DIRECTORIES = {"ordered": "clauses.ordered", "may": "wishes.may"}
 _ARGUMENTS = {"kinds": "set()", "acts": f"{_PACKAGE}.clauses.verbs"}
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What one function or value of the library is for a request, as it is written in a policy."""
+    """What one function or value of the library is for a request, as it is written in a policy.
+
+    ``error`` says why it can't be evaluated; then it has no value.
+    """
 
     expression: str
     value: Json
+    error: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return it for ``--json``."""
-        return asdict(self)
+        return asdict(self) if self.error else {"expression": self.expression, "value": self.value}
 
 
 def read_words(
@@ -55,27 +61,82 @@ def read_words(
     """
     data = read_policy(engine, path, options.bundle_keys).data
     silent = {**document, "task": {**document["task"], "statement": ""}}
-    found = []
+    found: list[Words] = []
     # The policy's own rules aren't needed, and may take long to compile.
     compiled = compile_policy(engine, _NO_POLICY, data, replace(options, whole_library=True))
     try:
         asked, unasked = (Trial(compiled, {}, json.dumps(each).encode()) for each in (document, silent))
-        for expression in expressions(engine, data):
-            value = asked.show(expression).values
-            if value and value != unasked.show(expression).values:
-                found.append(Words(_as_written(expression), value[0]))
+        acts: dict[str, list[str]] = {}
+        verbs = sorted(asked.show(f"{_PACKAGE}.clauses.verbs").values[0])
+        for function in _OF_ACTS:
+            call = f"{_PACKAGE}.{function}({{act}})"
+            told: dict[str, Json] = {}
+            for one in _values_of(asked, [_by_act(call, part) for part in _parts(verbs)], at_once=1):
+                told |= one.values[0] if one.values else {}
+                found += [Words(_as_written(_by_act(call)), None, one.error)] if one.error else []
+            acts[function] = sorted(told)
+            found += [Words(_as_written(_by_act(call)), told)] if told else []
+        every = list(_others(engine, data, acts))
+        for expression, one, other in zip(
+            every, _values_of(asked, every), _values_of(unasked, every), strict=True
+        ):
+            if one.error:
+                found.append(Words(_as_written(expression), None, one.error))
+            elif one.values and one.values != other.values:
+                found.append(Words(_as_written(expression), one.values[0]))
     finally:
         compiled.close()
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The value of an expression: one, or none if it isn't defined or its evaluation failed."""
+
+    values: list[Json]
+    error: str = ""
+
+
+def _values_of(trial: Trial, wanted: list[str], at_once: int = _AT_ONCE) -> list[_Value]:
+    """Return the value of each expression.
+
+    Many are asked for at once, because what they have in common is then evaluated once.
+    """
+    found: list[_Value] = []
+    for part in _parts(wanted, at_once):
+        together = trial.show(f"[{', '.join(f'[shown | shown := {one}]' for one in part)}]").values
+        if together:
+            found += [_Value(values) for values in together[0]]
+        else:  # one of them fails, or all are too large together
+            shown = [trial.show(one) for one in part]
+            found += [_Value(list(one.values[:1]), one.error) for one in shown]
+    return found
+
+
+def _parts(every: list[str], size: int = _AT_ONCE) -> Iterator[list[str]]:
+    return (every[start : start + size] for start in range(0, len(every), size))
+
+
 def expressions(engine: Engine, data: Mapping[str, Json]) -> Iterator[str]:
     """Yield expressions for all that the library reads in a request, with a policy's ``data``."""
-    clauses = {name: list(rules(module)) for name, module in _modules(engine)}
     yield from (_by_act(f"{_PACKAGE}.{function}({{act}})") for function in _OF_ACTS)
+    yield from _others(engine, data)
+
+
+def _others(
+    engine: Engine, data: Mapping[str, Json], acts: Mapping[str, list[str]] | None = None
+) -> Iterator[str]:
+    """Yield the expressions besides those of acts alone.
+
+    Args:
+        engine: parses the library.
+        data: the policy's.
+        acts: the verbs for which each of ``_OF_ACTS`` has clauses; without, all verbs are asked for.
+    """
+    clauses = {name: list(rules(module)) for name, module in _modules(engine)}
     yield from _values(clauses)
     yield from _OF_ZONES
-    yield from _of_directories(clauses["entities"], data)
+    yield from _of_directories(clauses["entities"], data, acts)
 
 
 def _values(clauses: Mapping[str, list[Rule]]) -> Iterator[str]:
@@ -86,7 +147,9 @@ def _values(clauses: Mapping[str, list[Rule]]) -> Iterator[str]:
                 yield f"{_PACKAGE}.{name}.{rule}"
 
 
-def _of_directories(entities: list[Rule], data: Mapping[str, Json]) -> Iterator[str]:
+def _of_directories(
+    entities: list[Rule], data: Mapping[str, Json], acts: Mapping[str, list[str]] | None
+) -> Iterator[str]:
     """Yield what the functions of directories are worth for each directory in the policy's data."""
     parameters = {rule.name: [each["value"] for each in _arguments(rule)] for rule in entities}
     for directory, entries in data.items():
@@ -95,17 +158,21 @@ def _of_directories(entities: list[Rule], data: Mapping[str, Json]) -> Iterator[
         arguments = {**_ARGUMENTS, "directory": f"data.{directory}"}
         for function in _OF_DIRECTORIES:
             yield _call(function, parameters[function], arguments)
-        for function in _OF_ACTS_AND_DIRECTORIES:
-            yield _by_act(_call(function, parameters[function], {**arguments, "acts": "{act}"}))
+        for function, clauses in _OF_ACTS_AND_DIRECTORIES.items():
+            # An act that no clause is about names no entry either.
+            known = None if acts is None else acts[clauses]
+            if known != []:
+                yield _by_act(_call(function, parameters[function], {**arguments, "acts": "{act}"}), known)
 
 
 def _call(function: str, parameters: list[str], arguments: Mapping[str, str]) -> str:
     return f"{_PACKAGE}.entities.{function}({', '.join(arguments[each] for each in parameters)})"
 
 
-def _by_act(call: str) -> str:
-    """Return an expression for what ``call`` is worth for each verb that the library knows."""
-    return f"{{act: found | some act in {_PACKAGE}.clauses.verbs; found := {call}; count(found) > 0}}"
+def _by_act(call: str, acts: list[str] | None = None) -> str:
+    """Return an expression for what ``call`` is worth for each of some verbs, or for each that the library knows."""
+    verbs = f"{_PACKAGE}.clauses.verbs" if acts is None else json.dumps(acts)
+    return f"{{act: found | some act in {verbs}; found := {call}; count(found) > 0}}"
 
 
 def _as_written(expression: str) -> str:
