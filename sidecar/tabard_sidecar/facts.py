@@ -6,8 +6,10 @@ A fact has a name. Under it stands a set of texts, its elements, or a counter, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from tabard_sidecar.util.lean import dataclass
 
 MOST_NAMES = 32
 """Most names of facts in one policy."""

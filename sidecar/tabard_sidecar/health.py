@@ -7,8 +7,9 @@ always required, so that a sidecar without one is never ready.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from tabard_sidecar.util.lean import dataclass
 
 POLICY = "policy"
 

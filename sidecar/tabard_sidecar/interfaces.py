@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -26,6 +26,7 @@ from tabard_sidecar.model import (
     VerifiedGrant,
 )
 from tabard_sidecar.util.json_parts import LongPart
+from tabard_sidecar.util.lean import dataclass
 
 Introspect = Callable[[str], Awaitable[Introspection | None]]
 """Describes a credential that is active now; ``None`` for every other string."""

@@ -7,7 +7,7 @@ Times are seconds since the epoch as ``float``; durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from tabard.caveats import Budget, Caveat, Limits
 
 from tabard_sidecar.facts import Notes
 from tabard_sidecar.reasons import PolicyCode, ReasonCode
+from tabard_sidecar.util.lean import dataclass
 
 REPORTED = "reported:"
 """Prefix of labels that only an agent reports."""

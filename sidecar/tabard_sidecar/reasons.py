@@ -6,11 +6,12 @@ The table is reasons.toml beside this module. It is read when the first text is 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NewType, get_args
 
 from tabard.caveats import FailureCode
+
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

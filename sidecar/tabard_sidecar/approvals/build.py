@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.approvals.deciding import ApprovalDecider
@@ -10,6 +9,7 @@ from tabard_sidecar.approvals.prompt import KEYS_INFO
 from tabard_sidecar.approvals.requesting import ApprovalRequester
 from tabard_sidecar.approvals.status import ApprovalStatusService, Standings
 from tabard_sidecar.keys.sealing import DerivedSealingKeys
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.approvals.conf import ApprovalsConfig

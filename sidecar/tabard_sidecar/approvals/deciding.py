@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard_sidecar.approvals.prompt import Prompt, open_prompt
 from tabard_sidecar.approvals.roles import check_approver, check_person, check_right
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.state import Approval, ApprovalStatus
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.sealing import SealError
 
 if TYPE_CHECKING:

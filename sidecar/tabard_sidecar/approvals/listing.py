@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
+
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.state import Approval

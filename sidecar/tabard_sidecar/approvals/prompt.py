@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.model import IntentSource
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.sealing import SealError, SealingKeys, seal, unseal
 
 if TYPE_CHECKING:

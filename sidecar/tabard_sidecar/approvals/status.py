@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +12,7 @@ from tabard_sidecar.approvals import call_grant as call_grants
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants import identifier
 from tabard_sidecar.state import ApprovalStatus
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.grants import IndexedGrant

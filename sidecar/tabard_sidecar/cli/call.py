@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from tabard_sidecar.cli.options import (
 )
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.cli.tool_names import doubt
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard import Client, Decision, TabardError, Task

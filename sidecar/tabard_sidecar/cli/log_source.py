@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import load_settings, unreadable_configuration
 from tabard_sidecar.cli.terminal import echo, visible
 from tabard_sidecar.records.file_sink import closed_files
+from tabard_sidecar.util.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tabard_sidecar.cli.process_tree import adopt_orphans, end_descendants
 from tabard_sidecar.cli.terminal import echo
+from tabard_sidecar.util.lean import dataclass
 
 MAX_BYTES = 8 * 1024 * 1024
 """Most bytes that a server may send in one conversation: twice the largest catalogue."""
@@ -47,7 +47,7 @@ class TooMuchError(Exception):
         super().__init__(f"the server sent more than {most} {what}")
 
 
-@dataclass
+@dataclass()
 class Received:
     """How much one server has sent, over all of its answers, and why the conversation was ended."""
 

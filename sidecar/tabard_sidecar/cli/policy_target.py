@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import click
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure
 from tabard_sidecar.cli.options import Existing, load_settings
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.policy.catalogue import Catalogue

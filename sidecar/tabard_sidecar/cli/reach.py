@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tabard.trust import read_trusted, require_trusted
 
 from tabard_sidecar.util.config_file import base_directory, find_file
 from tabard_sidecar.util.health_address import health_beside
+from tabard_sidecar.util.lean import dataclass
 
 DEFAULT_ZONE = "default"
 _HEALTH = "health"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from tabard_sidecar.config.fields import section
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.model_problems import FilePlaces, Path, Place, unknown_key
 from tabard_sidecar.util.problems import SourceProblem
 from tabard_sidecar.util.schema_walk import known_keys, models_at

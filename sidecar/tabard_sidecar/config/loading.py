@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -14,6 +13,7 @@ from tabard_sidecar.config.reading import read_settings
 from tabard_sidecar.config.settings import Settings
 from tabard_sidecar.util.addresses import check_unix_address
 from tabard_sidecar.util.config_file import SYSTEM_FILE, base_directory, find_file
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.model_problems import dotted
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.schema_walk import UnanchoredError, anchor_paths

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.util.fifo import FifoDict
+from tabard_sidecar.util.lean import dataclass
 
 _MOST = 4096
 _LEAST_SECONDS = 5.0

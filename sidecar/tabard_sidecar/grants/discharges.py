@@ -7,7 +7,7 @@ a third-party caveat with its own key and discharge that caveat itself; such cav
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING
 
 from tabard import base64url, macaroon
@@ -25,6 +25,7 @@ from tabard.caveats import (
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.grants.index import IndexedGrant
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

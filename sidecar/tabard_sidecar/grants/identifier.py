@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tabard.arguments import ArgumentsError, canonical, parse_json
@@ -11,6 +10,7 @@ from tabard.macaroon import MAX_CHARS
 
 from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import IntentSource, Subject, Task
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

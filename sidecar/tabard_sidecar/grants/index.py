@@ -7,7 +7,7 @@ still checked alone.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tabard.caveats import (
@@ -27,6 +27,7 @@ from tabard_sidecar.errors import Refused
 from tabard_sidecar.model import IntentSource, VerifiedGrant
 from tabard_sidecar.state.labels import owner_id
 from tabard_sidecar.state.model import Chain, Child
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from aiohttp import web
 from tabard_sidecar.http.connections import Acceptor, Connection
 from tabard_sidecar.http.listener import Listener
 from tabard_sidecar.http.pace import Pace
+from tabard_sidecar.util.lean import dataclass
 
 _SHUTDOWN_SECONDS = 2.0
 _UNKNOWN_SECONDS = 5.0

@@ -8,13 +8,13 @@ import hmac
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from tabard.files import stamp
 
 from tabard_sidecar.http.conf import IntrospectionClient
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
 _RECHECK_SECONDS = 5.0

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 
 from tabard_sidecar.http.connections import Acceptor, Connection
 from tabard_sidecar.http.listener import Listener
+from tabard_sidecar.util.lean import dataclass
 
 _MAX_HEAD_BYTES = 16 * 1024
 _SECONDS = 5.0

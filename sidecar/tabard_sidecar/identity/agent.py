@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tabard.files import stamp
@@ -18,6 +17,7 @@ from tabard_sidecar.identity import jose, spiffe
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Agent
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

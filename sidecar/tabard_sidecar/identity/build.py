@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tabard_sidecar.identity.intent import Initiator, IntentTokens
 from tabard_sidecar.identity.local import local_issuer
 from tabard_sidecar.identity.sources import FileKeys, Freshness, KeyLocation, KeySource, RemoteKeys
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,6 @@ import hashlib
 import json
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tabard.caveats import CaveatError, Limits, limits_from_json, limits_json
@@ -17,6 +16,7 @@ from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Intent, IntentSource, Subject
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from tabard.arguments import parse_json
 
 from tabard_sidecar.identity.media_types import normal_type
 from tabard_sidecar.keys.jwk import algorithm_of
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard.jwk import VerificationKey

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from tabard import jwk
 from tabard.arguments import parse_json
 from tabard.jwk import MAX_KEYS, VerificationKey
 
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.malformed import MALFORMED
 
 MAX_SET_BYTES = 256 * 1024

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tabard.arguments import parse_json
@@ -16,6 +15,7 @@ from tabard.trust import open_trusted
 from tabard_sidecar.identity import keyset
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.errors import NoDecision, Refused
@@ -12,6 +12,7 @@ from tabard_sidecar.identity import jose
 from tabard_sidecar.identity.jose import TokenError, TokenProblem
 from tabard_sidecar.identity.sources import KeySource, KeysUnavailable
 from tabard_sidecar.model import Subject
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from tabard_sidecar.injector.conf import SidecarConfig
 from tabard_sidecar.injector.names import PREFIX
 from tabard_sidecar.injector.quantities import quantity
 from tabard_sidecar.injector.refusal import Refusal, quoted
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.similar import get_close_matches
 
 _MOST_NAMES = 64

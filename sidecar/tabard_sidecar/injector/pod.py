@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tabard_sidecar.injector.names import CONTAINERS
 from tabard_sidecar.injector.refusal import Refusal, quoted
+from tabard_sidecar.util.lean import dataclass
 
 Object = Mapping[str, Any]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +13,7 @@ from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.patching import inject
 from tabard_sidecar.injector.refusal import Refusal, quoted
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 _POD = {"group": "", "version": "v1", "kind": "Pod"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.keys import files, jwk
 from tabard_sidecar.keys.model import ROOT, ROOT_BYTES, SIGNING, USES, Key, KeyringError
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

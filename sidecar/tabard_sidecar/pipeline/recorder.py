@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Any
 
@@ -27,6 +27,7 @@ from tabard_sidecar.pipeline.taken import TRIES_AFTER, Taken
 from tabard_sidecar.util.ids import new_id
 from tabard_sidecar.util.json_parts import JsonText, joined, may_repeat
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 
 _RECORD_BYTES = 8 * 1024
 """More than a decision's records take beside their input."""

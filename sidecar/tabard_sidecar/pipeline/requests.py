@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tabard.caveats import Limits
@@ -11,6 +10,7 @@ from tabard.caveats import Limits
 from tabard_sidecar.grants import IndexedGrant
 from tabard_sidecar.interfaces import LeasedPolicy, ToolSpec
 from tabard_sidecar.model import Agent, Delivery, MetApproval, ToolCall
+from tabard_sidecar.util.lean import dataclass
 
 
 class AuthorizeRequest(NamedTuple):

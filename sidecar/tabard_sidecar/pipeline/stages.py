@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from tabard_sidecar.credentials import Issuers
@@ -34,6 +33,7 @@ from tabard_sidecar.pipeline.runner import DecisionRunner
 from tabard_sidecar.pipeline.task_states import TaskStates
 from tabard_sidecar.state import Reserved, ReserveState, StateStore, TaskState
 from tabard_sidecar.util.json_parts import JsonText
+from tabard_sidecar.util.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tabard.caveats import limits_json
@@ -28,6 +28,7 @@ from tabard_sidecar.pipeline.requests import DelegateTaskRequest, StartTaskReque
 from tabard_sidecar.pipeline.stages import Stages, evaluate
 from tabard_sidecar.state import KeptToken, Revocation, RevocationKind, RevocationOrigin, TaskRecord
 from tabard_sidecar.util.ids import new_id
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.whole import whole
 
 

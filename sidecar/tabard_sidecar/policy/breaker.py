@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tabard_sidecar.interfaces import Clock
+from tabard_sidecar.util.lean import dataclass
 
 SHORT = 0.1
 """Share of the deadline that an evaluation gets after repeated time-outs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tabard_sidecar.policy.schema_cost import MAX_STEPS, Cost, Size, cost_of, si
 from tabard_sidecar.policy.schema_rules import SchemaError
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.similar import get_close_matches
 from tabard_sidecar.util.wanted import require_wanted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from tabard.caveats import CaveatError, Limits, limits_from_json
@@ -24,6 +24,7 @@ from tabard_sidecar.policy.resources import ELEMENTS, schema
 from tabard_sidecar.policy.schema import Check, compile_schema
 from tabard_sidecar.policy.values import Json, with_integers
 from tabard_sidecar.reasons import PolicyCode
+from tabard_sidecar.util.lean import dataclass
 
 MAX_ELEMENTS = 1000
 """Most elements that one list of the entrypoint's answer may hold."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from urllib.parse import unquote
 
 from tabard_sidecar.policy.schema_sense import nonsense
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.similar import get_close_matches
 
 MAX_PARTS = 20_000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from tabard_sidecar.policy.problems import PolicyProblem
+from tabard_sidecar.util.lean import dataclass
 
 
 class PolicyState(StrEnum):

@@ -12,7 +12,6 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tabard_sidecar.errors import NoDecision
@@ -26,6 +25,7 @@ from tabard_sidecar.records.sinks import Sink, SinkError, SinkFullError
 from tabard_sidecar.records.unnamed import Unnamed
 from tabard_sidecar.records.unverified import COUNT_SECONDS, UnverifiedBudget
 from tabard_sidecar.records.verification import NOTE, removal_note
+from tabard_sidecar.util.lean import dataclass
 
 Mask = Callable[[bytes], Awaitable[Sequence[Any]]]
 TraceIds = Callable[[], tuple[str, str] | None]

@@ -9,10 +9,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from tabard_sidecar.records.shape import fault
+from tabard_sidecar.util.lean import dataclass
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Most bytes of a line."""

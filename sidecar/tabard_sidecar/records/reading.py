@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tabard_sidecar.records.completing import left_out
 from tabard_sidecar.util.jsontext import encode_to_keep
+from tabard_sidecar.util.lean import dataclass
 
 _OPENED_BYTES = 64 * 1024 * 1024
 _ENTRY_BYTES = 1024

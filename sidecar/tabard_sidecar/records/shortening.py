@@ -8,7 +8,7 @@ Who asked always stays: the ids of person, workload and task.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from cachetools import LRUCache
 from tabard_sidecar.records.chain import Head
 from tabard_sidecar.util.json_parts import LONG_BYTES, LongPart, list_of, may_repeat, series, whole
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 
 KNOWN_PARTS = 256
 """Most parts that are remembered; more than requests that are answered at once."""

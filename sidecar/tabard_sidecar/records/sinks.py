@@ -11,11 +11,11 @@ import os
 import select
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tabard_sidecar.records.chain import Head
+from tabard_sidecar.util.lean import dataclass
 
 _PIPE_CHUNK = 4096  # PIPE_BUF: bytes that a writable pipe accepts without blocking, pipe(7)
 _POLL_SECONDS = 0.002

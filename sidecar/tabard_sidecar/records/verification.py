@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from tabard_sidecar.records.chain import GENESIS, Head, open_line
 from tabard_sidecar.records.completing import left_out
 from tabard_sidecar.records.lines import MAX_LINE_BYTES, Line, OddLineError, lines_of, require_bounded
+from tabard_sidecar.util.lean import dataclass
 
 NOTE = "log"
 """``event`` of the records that the log writes about itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from tabard_sidecar.errors import NoDecision
@@ -14,6 +14,7 @@ from tabard_sidecar.revocation.impact import MAX_TASKS, Impact, TaskSource, meas
 from tabard_sidecar.revocation.targets import UNTIL_LIFTED, Retention, subject_target
 from tabard_sidecar.revocation.task_views import task_not_found
 from tabard_sidecar.state.model import Revocation, RevocationKind, RevocationOrigin
+from tabard_sidecar.util.lean import dataclass
 
 MAX_LISTED_BY_HOLDERS = 10_000
 """How many of the zone's newest revocations are searched for those that holders made."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from tabard_sidecar.revocation.lease_views import LeaseViews
 from tabard_sidecar.revocation.targets import Retention
 from tabard_sidecar.revocation.task_views import TaskViews
 from tabard_sidecar.util.joined_problems import JoinedProblems
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.interfaces import Clock

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.state.model import Revocation, RevocationKind
+from tabard_sidecar.util.lean import dataclass
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from tabard_sidecar.revocation.targets import subject_of
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPage, Tree
 from tabard_sidecar.state.model import Child, Revocation, RevocationKind, TaskRecord
+from tabard_sidecar.util.lean import dataclass
 
 MAX_TASKS = 1000
 """How many tasks are examined."""

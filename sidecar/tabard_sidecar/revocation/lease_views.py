@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.state.leases import ANY_LEASE, Lease, LeaseFilter, LeaseJournal
+from tabard_sidecar.util.lean import dataclass
 
 _MOST_ENDING = 1_000
 

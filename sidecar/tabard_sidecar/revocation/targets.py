@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from tabard_sidecar.model import CredentialRequest
 from tabard_sidecar.state import RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.util.ids import line_of
+from tabard_sidecar.util.lean import dataclass
 
 LONGEST_TASK_SECONDS = 30 * 86_400.0
 """Longest lifetime of a task, and so of a credential, that any sidecar of a zone can be configured with."""

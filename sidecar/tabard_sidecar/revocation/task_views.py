@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from tabard_sidecar.revocation.feed import RevocationFeed
 from tabard_sidecar.revocation.impact import TaskSource, subtrees
 from tabard_sidecar.state.listing import ANY_TASK, TaskFilter, TaskPosition, Tree
 from tabard_sidecar.state.model import Chain, Child, TaskRecord, TaskState
+from tabard_sidecar.util.lean import dataclass
 
 MAX_NODES = 5_000
 """How many steps of a task are shown."""

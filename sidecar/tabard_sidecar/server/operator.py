@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tabard.authz.v1 import revocation_service_pb2 as revocation_pb
@@ -16,6 +15,7 @@ from tabard_sidecar.server.convert import invalid
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.state.listing import TaskFilter
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.revocation import Receipt

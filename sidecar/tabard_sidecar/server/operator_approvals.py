@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -20,6 +19,7 @@ from tabard_sidecar.server import convert
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.server.operator_changes import OperatorChanges
 from tabard_sidecar.state import ApprovalStatus
+from tabard_sidecar.util.lean import dataclass
 
 _MAX_ID_BYTES = 64
 _MAX_TOKEN_DIGITS = 6

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.server.edge import Context
+from tabard_sidecar.util.lean import dataclass
 
 _Done = TypeVar("_Done")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from tabard.authz.v1 import lease_operator_service_pb2 as lease_pb
@@ -17,6 +16,7 @@ from tabard_sidecar.server import convert_operator as convert
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
 from tabard_sidecar.server.edge import Context, Edge, answering
 from tabard_sidecar.state.leases import LeaseFilter
+from tabard_sidecar.util.lean import dataclass
 
 _TOKEN = re.compile(r"[\w.:-]{1,256}", re.ASCII)
 

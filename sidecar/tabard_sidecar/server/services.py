@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from tabard.authz.v1 import authorization_service_pb2 as authorization_pb
 from tabard.authz.v1 import authorization_service_pb2_grpc as authorization_grpc
@@ -29,6 +28,7 @@ from tabard_sidecar.server.edge import Context, Edge, answering, guarded
 from tabard_sidecar.server.registration import Large, Unread
 from tabard_sidecar.server.revisions import ShownRevisions
 from tabard_sidecar.server.zone_gate import require_zone
+from tabard_sidecar.util.lean import dataclass
 
 MAX_BATCH = 100
 MAX_FILTERED_TOOLS = 500

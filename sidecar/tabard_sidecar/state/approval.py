@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from tabard_sidecar.util.lean import dataclass
 
 
 class ApprovalStatus(StrEnum):

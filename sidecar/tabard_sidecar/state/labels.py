@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import orjson
 
 from tabard_sidecar.model import REPORTED
+from tabard_sidecar.util.lean import dataclass
 
 COLLAPSED = f"{REPORTED}collapsed"
 """Stands for reported labels that aren't listed: another workload reported them, or they were too many."""

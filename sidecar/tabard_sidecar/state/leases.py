@@ -6,10 +6,10 @@ since the epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from tabard_sidecar.state.model import RevocationKind
+from tabard_sidecar.util.lean import dataclass
 
 
 class LeaseTarget(NamedTuple):

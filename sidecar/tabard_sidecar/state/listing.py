@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tabard_sidecar.facts import FactRow
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.model import Child, TaskRecord
+from tabard_sidecar.util.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

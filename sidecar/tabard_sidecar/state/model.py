@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from tabard_sidecar.facts import NO_FACTS, FactRow, Facts, Notes
 from tabard_sidecar.model import BudgetLimit
 from tabard_sidecar.state.labels import CarriedLabel, owner_id
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 
 REASONS_KEPT = 16
 """Most reasons that a revocation keeps."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple, cast
+
+from tabard_sidecar.util.lean import dataclass
 
 LONG_BYTES = 2 * 1024
 """A part of more bytes is worth a reference instead; the same part of a usual grant takes one kilobyte."""

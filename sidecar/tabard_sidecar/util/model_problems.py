@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.problems import SourceProblem
 from tabard_sidecar.util.schema_walk import known_keys, nearest_key
 from tabard_sidecar.util.yaml_source import Marked

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn, TypeVar
 
 import yaml
 
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.wanted import require_wanted
 from tabard_sidecar.util.yaml_scalars import AmbiguousError, resolve

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault, invalid, unavailable
@@ -17,6 +16,7 @@ from tabard_sidecar.credentials.exchange.narrowing import (
 from tabard_sidecar.credentials.exchange.replies import check_life, exchanged
 from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.identity import jose
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tabard_sidecar.credentials.exchange.conf import CHECKED
 from tabard_sidecar.credentials.exchange.faults import invalid
 from tabard_sidecar.credentials.exchange.replies import scopes_of
+from tabard_sidecar.util.lean import dataclass
 
 # What says no more than who issued a token to whom and when, beside what is checked by itself: RFC 7519, RFC 9068, and what
 # Keycloak, Okta and Entra add. A token may have other values of these than the person's.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tabard_sidecar.credentials.exchange import faults
 from tabard_sidecar.credentials.exchange.faults import ExchangeFault, invalid, misconfigured, unavailable
 from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.util.bounded_http import json_object
+from tabard_sidecar.util.lean import dataclass
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a token type
 """The type of tokens that are asked for and presented."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.held import HeldCredentials
@@ -20,6 +20,7 @@ from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.credentials.vault import faults
 from tabard_sidecar.credentials.vault.faults import VaultFault, invalid, unavailable
 from tabard_sidecar.util.bounded_http import json_object
+from tabard_sidecar.util.lean import dataclass
 
 MAX_FIELDS_BYTES = 64 * 1024
 """Most bytes of a credential's fields together."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -17,6 +16,7 @@ from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.sources import read_case_files
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.model_problems import FilePlaces, explain
 from tabard_sidecar.util.problems import SourceError, SourceProblem
 from tabard_sidecar.util.yaml_source import Marked, parse

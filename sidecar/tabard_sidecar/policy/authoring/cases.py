@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tabard_opa import Engine
@@ -27,6 +27,7 @@ from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 DEFAULT_TIME = 1767614400.0
 """Time of a case that states none: Monday 2026-01-05, 12:00 UTC. A fixed time keeps the results the same."""

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tabard.trust import require_trusted
 from tabard_sidecar.policy.authoring.editor import LISTED, OWN
 from tabard_sidecar.policy.loading.documents import DocumentError, parse_yaml
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.own_places import require_own_place
 
 _MAX_BYTES = 4 * 1024 * 1024

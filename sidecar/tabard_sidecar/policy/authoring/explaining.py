@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 
 from tabard_opa import Clause, Engine, EvaluationError, default_capabilities
@@ -18,6 +18,7 @@ from tabard_sidecar.policy.loading.ast import package_path, rules
 from tabard_sidecar.policy.loading.compiling import Compiled, CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 DEADLINE_SECONDS = 5.0
 """Longest time for the rules of one module, and for one expression."""

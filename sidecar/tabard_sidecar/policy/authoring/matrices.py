@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tabard_sidecar.policy.authoring.request_keys import Keys, RequestKeys, keys_fault
 from tabard_sidecar.policy.loading.literals import nearest
+from tabard_sidecar.util.lean import dataclass
 
 MAX_CELLS = 20_000
 """Most cells of all matrices of a file: 20,000 of a small policy take ten seconds."""

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from tabard_opa import Engine, EvaluationError
 
@@ -15,6 +15,7 @@ from tabard_sidecar.policy.loading.compiling import CompileOptions, library_modu
 from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.resources import ENTRYPOINT
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 RUNS = 30
 DEADLINE_SECONDS = 5.0

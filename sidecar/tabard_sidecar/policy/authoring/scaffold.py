@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tabard_sidecar.policy.authoring.templates import Template
 from tabard_sidecar.util.fresh_files import FreshFiles
+from tabard_sidecar.util.lean import dataclass
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RESERVED = frozenset(

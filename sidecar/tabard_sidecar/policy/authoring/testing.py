@@ -7,13 +7,13 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tabard_sidecar.policy.loading.compiling import CompileOptions, capabilities
 from tabard_sidecar.policy.loading.sources import DATA_NAMES
 from tabard_sidecar.policy.resources import rego_root
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 TIMEOUT_SECONDS = 600
 

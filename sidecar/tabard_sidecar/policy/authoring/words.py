@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tabard_sidecar.policy.loading.ast import Rule, rules
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy, read_policy
 from tabard_sidecar.policy.resources import library
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 _NO_POLICY = {
     "words/words.rego": 'package policy.words\n\nstart contains {"code": "words", "limits": {"ttl_seconds": 60}}\n'

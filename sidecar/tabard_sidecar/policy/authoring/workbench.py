@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from tabard_opa import Engine, EvaluationError, Policy
@@ -31,6 +31,7 @@ from tabard_sidecar.policy.runtime import Runtime
 from tabard_sidecar.policy.status import PolicyStatus
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.reasons import ReasonCode
+from tabard_sidecar.util.lean import dataclass
 
 EVALUATION_SECONDS = 5.0
 FAILURES: frozenset[ReasonCode] = frozenset({"policy_error", "policy_conflict", "policy_timeout"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from tabard_sidecar.policy.composer import Composer
@@ -12,6 +12,7 @@ from tabard_sidecar.policy.loading.rules import RuleIndex
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.detached import StuckError
+from tabard_sidecar.util.lean import dataclass
 
 _TYPES = r"(?:an?|any|array|boolean|null|numbers?|objects?|of|one|sets?|strings?|types?|[{},])"
 _WRONG_TYPE = re.compile(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 Node: TypeAlias = Mapping[str, Json]
 

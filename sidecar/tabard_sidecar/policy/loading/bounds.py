@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
 
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 MAX_VALUES = 5_000_000
 """Most values of the policy's data that its shapes list together."""

@@ -7,12 +7,13 @@ there. Each read has a sign: whether more facts let the rule hold, or keep it fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from tabard_sidecar.policy.loading.ast import Place, constant, place
 from tabard_sidecar.policy.loading.program import Clause, Path, Program
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 BRANCH_READ = "fact_of_branch"
 """Code of the warning."""
@@ -70,7 +71,7 @@ def _words(rule: str, name: str) -> tuple[str, str]:
     return message, "Note it without fact_scope, so that the whole task reads it"
 
 
-@dataclass
+@dataclass()
 class _Budget:
     """Counts what may still be followed."""
 
@@ -82,7 +83,7 @@ class _Budget:
         return self.left > 0
 
 
-@dataclass
+@dataclass()
 class _Reads:
     """The facts of branches that a clause reads, by name and sign, with the place of the first read."""
 

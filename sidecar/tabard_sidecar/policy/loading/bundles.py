@@ -11,7 +11,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tabard import base64url
@@ -31,6 +30,7 @@ from tabard_sidecar.policy.loading.reading import (
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.files import explain
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.secret_files import SecretFileError, read_secret
 
 _MAX_KEY_BYTES = 16 * 1024

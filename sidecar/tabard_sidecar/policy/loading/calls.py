@@ -6,7 +6,7 @@ Most of what a policy's rules lead to is the library, which they call again and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tabard_sidecar.policy.loading.bounds import (
     Fields,
@@ -22,6 +22,7 @@ from tabard_sidecar.policy.loading.bounds import (
 from tabard_sidecar.policy.loading.finding import Finding
 from tabard_sidecar.policy.loading.program import Path
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 MAX_KEPT = 20_000
 """Most calls that are kept; then it begins anew."""

@@ -6,7 +6,6 @@ With each of these mistakes OPA evaluates the policy as if a rule didn't exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from tabard_sidecar.policy.loading.ast import (
     DataRef,
@@ -29,6 +28,7 @@ from tabard_sidecar.policy.loading.prices import check_price
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.resources import ELEMENTS, schema
+from tabard_sidecar.util.lean import dataclass
 
 _SYSTEM_RULES = frozenset({"mask"})
 _POLICY_DEPTH = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from tabard_opa import Engine, EngineError, Policy, default_capabilities
@@ -24,6 +24,7 @@ from tabard_sidecar.policy.loading.sources import PolicySource, load_source
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.resources import ENTRYPOINT, MASK, library, schema
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 WITHHELD = (
     "crypto.parse_private_keys",
@@ -96,7 +97,7 @@ class Compiled:
             self.mask.close()
 
 
-@dataclass
+@dataclass()
 class _Findings:
     problems: list[PolicyProblem] = field(default_factory=list)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from tabard_sidecar.policy.loading.program import Path, Source
 from tabard_sidecar.policy.loading.ranges import described
 from tabard_sidecar.policy.loading.shapes import field_of, keys_of
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.similar import get_close_matches
 
 UNLISTED = "data_unlisted"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +20,7 @@ from tabard_sidecar.policy.loading.reading import (
     unreadable,
 )
 from tabard_sidecar.policy.problems import PolicyProblem
+from tabard_sidecar.util.lean import dataclass
 
 Wanted = Callable[[str], bool]
 """Whether a file of this name, without its folder, is read."""

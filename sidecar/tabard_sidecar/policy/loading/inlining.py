@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tabard_sidecar.policy.loading.ast import Node, Rule, aliases, package_path, rules
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 _MAX_DEPTH = 3
 """Deepest nesting of calls that is replaced; OPA refuses recursion only after these checks."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tabard_sidecar.policy.loading.ast import Node, Place, place
 from tabard_sidecar.policy.loading.literals import nearest
 from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 _OURS = ("labels", "optional_data", "tools")
 _ALLOWED = frozenset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeVar
 
 from tabard_sidecar.facts import MOST_NAMES, FactKind, FactScope
@@ -18,6 +18,7 @@ from tabard_sidecar.policy.loading.offered import contract, names_in, part
 from tabard_sidecar.policy.loading.program import Clause
 from tabard_sidecar.policy.loading.shapes import field_of, kinds
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SET_KINDS = frozenset({"array", "set"})
@@ -72,7 +73,7 @@ def _both(left: frozenset[_T] | None, right: frozenset[_T] | None) -> frozenset[
     return None if left is None or right is None else left | right
 
 
-@dataclass
+@dataclass()
 class Noted:
     """The facts that a policy's grants note, by name, and what is wrong with them."""
 

@@ -7,7 +7,7 @@ configuration lists. A name that nothing offers never matches, or is never grant
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from tabard_sidecar.policy.loading.bounds import Fields, Listed, Many, SetValue,
 from tabard_sidecar.policy.loading.flow import Flow
 from tabard_sidecar.policy.loading.program import Clause
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 _MCP_HINTS = ("destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint", "title")
 _REPORTED = "reported:"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 from tabard_opa import default_capabilities
@@ -12,6 +12,7 @@ from tabard_sidecar.policy.loading.ast import Node, Rule, package_path, rules
 from tabard_sidecar.policy.loading.ast import aliases as imports_of
 from tabard_sidecar.policy.loading.bounds import Fits
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 Path = tuple[str, ...]
 RULE_ROOTS = frozenset({"lib", "policy", "system", "tabard"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from tabard_sidecar.facts import FactKind
@@ -36,6 +36,7 @@ from tabard_sidecar.policy.loading.program import Clause, Path, build_program
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.resources import schema
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.similar import get_close_matches
 
 _ALMOST = 0.85

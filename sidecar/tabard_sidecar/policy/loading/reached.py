@@ -7,11 +7,11 @@ The library's own references are constant, so what its rules reach is known exac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from tabard_sidecar.policy.loading.ast import DataRef, Node, aliases, place, refs, rules
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 _LIBRARY = ("tabard", "lib")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tabard_sidecar.facts import FactKind
+from tabard_sidecar.util.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

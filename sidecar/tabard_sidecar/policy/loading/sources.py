@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 
 from tabard_opa import Bundle
@@ -30,6 +30,7 @@ from tabard_sidecar.policy.loading.reading import MANIFEST, SIGNATURES, Unreadab
 from tabard_sidecar.policy.loading.strays import hidden_files, hidden_stamps, misspelt, misspelt_file
 from tabard_sidecar.policy.problems import PolicyBrokenError, PolicyProblem, Severity
 from tabard_sidecar.policy.values import Json
+from tabard_sidecar.util.lean import dataclass
 
 DATA_NAMES = frozenset({"data.json", "data.yaml", "data.yml"})
 _OF_A_MANIFEST = frozenset({"revision", "roots", "wasm", "metadata", "rego_version", "file_rego_versions"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,6 +20,7 @@ from tabard.trust import read_trusted
 
 from tabard_sidecar.state.redis.replies import BoundedParser
 from tabard_sidecar.util.files import require_readable
+from tabard_sidecar.util.lean import dataclass
 
 _MAX_PASSWORD_BYTES = 4096
 _DEFAULT_PORT = 6379

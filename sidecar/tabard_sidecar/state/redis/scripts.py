@@ -7,8 +7,9 @@ identifies it by the SHA-1 of that text.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from importlib import resources
+
+from tabard_sidecar.util.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tabard_sidecar.facts import (
     MOST_COUNT,
@@ -24,6 +23,7 @@ from tabard_sidecar.facts import (
     facts_of,
 )
 from tabard_sidecar.util.jsontext import encode
+from tabard_sidecar.util.lean import dataclass
 
 _KEY = "root_id=? AND link_id=? AND name=? AND element=?"
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tabard_sidecar.model import REPORTED
 from tabard_sidecar.state.labels import COLLAPSED, LabelsSeen, OwnerLabel, retold, seen
 from tabard_sidecar.state.model import Chain, Child, Reservation, TaskRecord
 from tabard_sidecar.state.store import LABELS_PER_HOLDER, REPORTED_PER_HOLDER
+from tabard_sidecar.util.lean import dataclass
 
 TASK_WIDE = ""
 """The link of labels that apply to the whole task."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines import database, kv, ldap, pki, ssh, transit
 from tabard_sidecar.credentials.vault.engines.asking import Asking
 from tabard_sidecar.credentials.vault.replies import Obtained
+from tabard_sidecar.util.lean import dataclass
 
 
 class Obtain(Protocol):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.replies import Obtained, wrapped
 from tabard_sidecar.credentials.vault.transport import VaultAdapter
 from tabard_sidecar.model import CredentialRequest
+from tabard_sidecar.util.lean import dataclass
 
 WRAPPED_FIELD = "wrapping_token"
 """Field of a credential that is to be unwrapped."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
@@ -11,6 +10,7 @@ from tabard_sidecar.credentials.vault.examining.asking import seconds_of
 from tabard_sidecar.credentials.vault.examining.commands import word
 from tabard_sidecar.credentials.vault.examining.logins import words
 from tabard_sidecar.util.findings import Severity
+from tabard_sidecar.util.lean import dataclass
 
 # By how much a login may outlast what tabard.yaml says, since its end counts if the vault is lost.
 _MOST_TIMES = 4

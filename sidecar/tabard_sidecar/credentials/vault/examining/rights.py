@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.quoting import quoted
@@ -12,6 +11,7 @@ from tabard_sidecar.credentials.vault.examining.asking import CAPABILITIES, capa
 from tabard_sidecar.credentials.vault.examining.commands import rights_added
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.util.findings import Finding, ok, problem, warning
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.conf import VaultConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from tabard_sidecar.credentials.quoting import quoted
@@ -15,6 +15,7 @@ from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS, 
 from tabard_sidecar.credentials.vault.examining.rights import policy_of
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.util.findings import Finding, Severity, ok, problem, warning
+from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
