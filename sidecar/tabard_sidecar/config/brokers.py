@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from tabard_sidecar.approvals.conf import ApprovalsConfig
 from tabard_sidecar.config.sections import LimitsConfig
-from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
-from tabard_sidecar.credentials.vault.conf import VaultConfig
 from tabard_sidecar.identity.conf import IdentityConfig
+
+if TYPE_CHECKING:
+    from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
+    from tabard_sidecar.credentials.vault.conf import VaultConfig
 
 
 def check_audiences(

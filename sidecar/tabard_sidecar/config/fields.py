@@ -12,12 +12,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from tabard_sidecar.util.late_type import type_of
+
 
 def flatten(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:
     """Yield the dotted key of every field and of the fields inside it; `[]` and `.NAME` stand for list and mapping."""
     for name, field in fields.items():
         yield f"{prefix}{name}", field
-        for model, suffix in _models(field.annotation):
+        for model, suffix in _models(type_of(field)):
             yield from flatten(f"{prefix}{name}{suffix}.", model.model_fields)
 
 
@@ -37,7 +39,7 @@ def _models(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
 
 def section(field: FieldInfo) -> tuple[type[BaseModel], str] | None:
     """Return the class of a field that is a section, or holds sections by name, and the form of their keys."""
-    return next(_models(field.annotation), None)
+    return next(_models(type_of(field)), None)
 
 
 def type_text(field: FieldInfo) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from tabard_sidecar.config.fields import section
+from tabard_sidecar.util.late_type import type_of
 from tabard_sidecar.util.lean import dataclass
 from tabard_sidecar.util.model_problems import FilePlaces, Path, Place, unknown_key
 from tabard_sidecar.util.problems import SourceProblem
@@ -148,7 +149,7 @@ def _is_section(root: type[BaseModel], key: str) -> bool:
 def _annotation(root: type[BaseModel], path: tuple[str, ...]) -> object:
     for model in models_at(root, path[:-1]):
         if path[-1] in model.model_fields:
-            return model.model_fields[path[-1]].annotation
+            return type_of(model.model_fields[path[-1]])
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, TypeGuard, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from tabard_sidecar.util.addresses import Anchored, anchored
+from tabard_sidecar.util.late_type import type_of
 from tabard_sidecar.util.similar import get_close_matches
 
 
@@ -105,7 +106,7 @@ def _descend(kind: object, step: str | int) -> Iterator[object]:
     for candidate in _flatten([kind]):
         if _is_model(candidate):
             if isinstance(step, str) and step in candidate.model_fields:
-                yield candidate.model_fields[step].annotation
+                yield type_of(candidate.model_fields[step])
             continue
         origin, arguments = get_origin(candidate), get_args(candidate)
         if origin in (list, tuple, set, frozenset, Sequence) and isinstance(step, int) and arguments:
