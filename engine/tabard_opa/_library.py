@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from tabard_opa._toolchain import LIBRARY
 from tabard_opa.errors import EngineError, PolicyProblem
 
 _PR_SET_TIMERSLACK: Final = 29  # linux/prctl.h
@@ -139,8 +138,8 @@ def problems_from(text: bytes) -> tuple[PolicyProblem, ...]:
 
 
 def library_path() -> Path:
-    """Return the path at which the build writes the library."""
-    return Path(__file__).with_name("_lib") / LIBRARY
+    """Return the path at which the build writes the library; ``_toolchain.py`` has the same name."""
+    return Path(__file__).with_name("_lib") / "libtabard_opa.so"
 
 
 @cache

@@ -33,6 +33,8 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     """
     # Pydantic would search every installed package for plugins, and run them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Pydantic imports zoneinfo, which would read all about Python's build to learn where time zones lie.
+    os.environ.setdefault("PYTHONTZPATH", "/usr/share/zoneinfo")
     never_dump()
     with uncollected():
         loaded = load_settings(config_file, assignments)

@@ -4,6 +4,7 @@ import platform
 
 import pytest
 from tabard_opa import _toolchain
+from tabard_opa._library import library_path
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,8 @@ def test_another_machine_needs_a_release_and_a_known_name(build_for, release, ma
     build_for(release=release, machine=machine)
     with pytest.raises(_toolchain.ToolchainError, match="TABARD_OPA_MANYLINUX=1"):
         _toolchain.machine()
+
+
+def test_the_library_is_found_where_it_is_built():
+    """Its name stands in two modules, because serving doesn't need the one that builds it."""
+    assert library_path().name == _toolchain.LIBRARY
