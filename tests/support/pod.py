@@ -1,4 +1,4 @@
-"""Runs the containers of ``k8s/pod.yaml`` as the kubelet would, without a kubelet.
+"""Runs the containers of ``k8s/pod.yaml``, or of another pod, as the kubelet would, without a kubelet.
 
 Volumes are folders laid out, owned and moded as the kubelet does it; containers are processes of the manifest's users
 and groups without capabilities. What the manifest calls ``/run/tabard`` and so on lies below one folder, so the
@@ -40,18 +40,20 @@ exec setpriv "$@"
 
 
 class Pod:
-    """The pod of the manifest, below a folder that every user may enter.
+    """A pod, by default that of the manifest, below a folder that every user may enter.
 
     ``before`` is for what a fixture observed before the pod was complete.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, document: dict[str, Any] | None = None) -> None:
         folder.chmod(0o755)
         self.folder = folder
         self.before = ""
         self._volumes: list[Path] = []
-        self.spec: dict[str, Any] = manifests()["Pod"]["spec"]
-        self.group: int = self.spec["securityContext"]["fsGroup"]
+        self.document = document or manifests()["Pod"]
+        self.spec: dict[str, Any] = self.document["spec"]
+        # Without one, volumes are root's, and every user may read files or write to the top folder.
+        self.group: int = self.spec.get("securityContext", {}).get("fsGroup", 0)
 
     def path(self, text: str) -> str:
         """Put the folder in front of the paths in a text."""
@@ -60,12 +62,12 @@ class Pod:
     def empty_dirs(self) -> None:
         """Lay out the empty volumes at the places where the sidecar mounts them."""
         empty = {volume["name"] for volume in self.spec["volumes"] if "emptyDir" in volume}
-        for mount in container(manifests()["Pod"], "tabard")["volumeMounts"]:
+        for mount in container(self.document, "tabard")["volumeMounts"]:
             if mount["name"] in empty and mount["mountPath"] != _TEMPORARY:
                 directory = Path(self.path(mount["mountPath"]))
                 directory.mkdir(parents=True)
                 os.chown(directory, 0, self.group)
-                directory.chmod(0o2777)
+                directory.chmod(0o2777 if self.group else 0o777)
                 self._volumes.append(directory)
 
     def files(self, mount: str, contents: Mapping[str, str]) -> None:
@@ -77,10 +79,10 @@ class Pod:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.path(content))
             os.chown(path, 0, self.group)
-            path.chmod(0o440)
+            path.chmod(0o440 if self.group else 0o444)
         for path in [dated, *(child for child in dated.rglob("*") if child.is_dir())]:
             os.chown(path, 0, self.group)
-            path.chmod(0o2755)
+            path.chmod(0o2755 if self.group else 0o755)
         (directory / "..data").symlink_to(dated.name)
         for name in {Path(name).parts[0] for name in contents}:
             (directory / name).symlink_to(Path("..data") / name)
@@ -91,19 +93,19 @@ class Pod:
         path = directory / "..data" / name
         path.write_text(self.path(content))
         os.chown(path, 0, self.group)
-        path.chmod(0o440)
+        path.chmod(0o440 if self.group else 0o444)
         (directory / name).symlink_to(Path("..data") / name)
 
     def command(self, name: str, command: Sequence[str]) -> list[str]:
         """Return what runs a command as the user of a container."""
-        user = container(manifests()["Pod"], name)["securityContext"]
+        user = container(self.document, name)["securityContext"]
         closed = next((path for path in reversed(_base().parents) if not path.stat().st_mode & 0o001), "")
         return [
             *("unshare", "--mount", "--propagation", "private", "bash", "-euc", _REACHABLE, "reachable"),
             *(str(closed), str(_base())),
             f"--reuid={user['runAsUser']}",
             f"--regid={user['runAsGroup']}",
-            f"--groups={self.group}",
+            f"--groups={self.group}" if self.group else "--clear-groups",
             *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
             *command,
         ]
@@ -127,7 +129,7 @@ class Pod:
         Raises:
             RuntimeError: it failed.
         """
-        step = container(manifests()["Pod"], "tabard-prepare")
+        step = container(self.document, "tabard-prepare")
         answer = self.run(step["name"], [*step["command"], *(self.path(text) for text in step["args"])])
         if answer.returncode != 0:
             raise RuntimeError(answer.stderr)
