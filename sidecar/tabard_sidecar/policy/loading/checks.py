@@ -25,6 +25,7 @@ from tabard_sidecar.policy.loading.literals import check_literal, nearest
 from tabard_sidecar.policy.loading.negations import check_negations
 from tabard_sidecar.policy.loading.placement import check_helpers, check_used
 from tabard_sidecar.policy.loading.prices import check_price
+from tabard_sidecar.policy.loading.replacements import check_replacements
 from tabard_sidecar.policy.loading.rules import RuleIndex, RuleSite
 from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.resources import ELEMENTS, schema
@@ -66,6 +67,7 @@ def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProble
     package = package_path(module)
     yield from check_used(file, module)
     yield from check_constants(file, module)
+    yield from check_replacements(file, module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
         yield from _check_policy(file, module, package[1], world)
         yield from check_negations(file, module)

@@ -349,6 +349,7 @@ _UNIMPORTED = re.compile(r"undefined function (\w+)\.|var (\w+) is unsafe")
 _STEPS = {
     "undefined ref: input": "Correct the name; rego/schemas/input.json lists every field",
     "nested more than": "Name parts of it as variables, or use sum, concat or data; each operator of a chain nests one level",
+    "unexpected with keyword": "Write it in a line of its own in the body: `value := _name with input.task.statement as text`",
     "keyword is required": "Write Rego v1: `grant contains {…} if {…}`, and `_helper if {…}`",
     "yaml: ": "In METADATA, put quotes around a text with `: ` in it, or write it below `description: |`",
 }
