@@ -136,7 +136,7 @@ class Case:
         catalogue: the catalogue that the file names, or ``None``.
         after: name of the case in the same file that it follows; empty if it begins a task.
         outcome: what the backend signs afterwards, or ``None``.
-        approved: how the person decides if policy asks; ``None`` if nobody does.
+        approved: how the person decides if policy asks; ``None`` if no person does.
         cell: whether it is a cell of a matrix.
     """
 

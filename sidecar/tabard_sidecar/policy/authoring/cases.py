@@ -55,7 +55,7 @@ class CaseResult:
         reasons: codes, messages and rules of the decision, for people.
         effect: ``allow``, ``ask`` or ``deny``.
         codes: codes of the rules that allow, ask or deny.
-        approved: how the person decided about a call of which policy asked; ``None`` if nobody did.
+        approved: how the person decided about a call of which policy asked; ``None`` if no person did.
         then: effect and codes after the approval.
     """
 

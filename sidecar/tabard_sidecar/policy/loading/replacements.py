@@ -1,4 +1,4 @@
-"""Refuses ``with`` where it would let a rule decide on something that nobody verified."""
+"""Refuses ``with`` where it would let a rule decide on what was never verified."""
 
 from __future__ import annotations
 
