@@ -247,6 +247,13 @@ wheels-aarch64: $(WHEELS) ## The wheels of engine and opa for aarch64 as well, c
 	    $(UV) build --quiet --wheel --package $$package --python .venv/bin/python --out-dir dist; \
 	done
 
+# An image with Python and nothing else. `make image` pulls it; where no registry can be reached, tests/components/image-base.sh
+# makes one like it.
+BASE := gcr.io/distroless/python3-debian13:nonroot
+.PHONY: image
+image: $(WHEELS) ## The container image and its bill of materials, into dist/; needs Docker. BASE=image with Python, ARGS=--help
+	@$(RUN)python -m k8s.image --base $(BASE) --uv $(UV) $(ARGS)
+
 .PHONY: bench
 bench: .venv/.synced-bench .venv/.synced-integration ## Measure; ONLY=name for one benchmark. Writes bench/results/
 	@$(RUN)python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
