@@ -239,20 +239,23 @@ $(eval $(call package,tabard-opa,engine,$(call sources,engine/tabard_opa) engine
 $(eval $(call package,tabard-opa-cli,engine/cli,$(call sources,engine/cli) engine/tabard_opa/_toolchain.py $(ENGINE)))
 
 .PHONY: wheels-aarch64
-wheels-aarch64: $(WHEELS) ## The wheels of engine and opa for aarch64 as well, cross-linked, into dist/
+wheels-aarch64: dist/.built-aarch64 ## The wheels of engine and opa for aarch64 as well, cross-linked, into dist/
+
+dist/.built-aarch64: $(WHEELS)
 	@rm -f dist/tabard_opa-*_aarch64.whl dist/tabard_opa_cli-*_aarch64.whl
 	@for package in tabard-opa tabard-opa-cli; do \
 	  printf '\033[1m==>\033[0m building %s for aarch64\n' $$package; \
 	  TABARD_OPA_MANYLINUX=1 TABARD_OPA_MACHINE=aarch64 \
 	    $(UV) build --quiet --wheel --package $$package --python .venv/bin/python --out-dir dist; \
 	done
+	@touch $@
 
-# An image with Python and nothing else. `make image` pulls it; where no registry can be reached, tests/components/image-base.sh
-# makes one like it.
+# Any image with glibc 2.28 and Python 3.11 or newer. ARCHITECTURES adds others to the build context: amd64,arm64.
 BASE := gcr.io/distroless/python3-debian13:nonroot
+ARCHITECTURES :=
 .PHONY: image
-image: $(WHEELS) ## The container image and its bill of materials, into dist/; needs Docker. BASE=image with Python, ARGS=--help
-	@$(RUN)python -m k8s.image --base $(BASE) --uv $(UV) $(ARGS)
+image: $(WHEELS) $(if $(findstring arm64,$(ARCHITECTURES)),dist/.built-aarch64) ## The container image and its bill of materials, into dist/; needs Docker (BASE, ARCHITECTURES: k8s/README.md)
+	@$(RUN)python -m k8s.image --base $(BASE) --architectures '$(ARCHITECTURES)' --uv $(UV) $(ARGS)
 
 .PHONY: bench
 bench: .venv/.synced-bench .venv/.synced-integration ## Measure; ONLY=name for one benchmark. Writes bench/results/

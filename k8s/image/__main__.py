@@ -19,10 +19,12 @@ from pathlib import Path
 from k8s.image.archive import Written, layers_of, rewrite
 from k8s.image.bill import bill
 from k8s.image.docker import Base, ImageError, build, docker, probe
-from k8s.image.tree import MACHINES, lay_out
+from k8s.image.tree import HOME, MACHINES, lay_out
 
 _DIST = Path("dist")
 _CONTEXT = _DIST / "image"
+_LOADS = "import tabard_opa, tabard_sidecar.server.lifecycle; tabard_opa.Engine().close()"
+"""What fails if the base lacks a library, such as the one of C++."""
 
 
 def main() -> int:
@@ -77,7 +79,9 @@ def _make(wanted: argparse.Namespace) -> tuple[Written, Path]:
     written = _save(wanted.tag, base, epoch)
     # What was just written is what runs, here and after a push.
     docker("load", "--input", written.path)
-    docker("run", "--rm", "--network", "none", "--read-only", wanted.tag, "version")
+    alone = ("run", "--rm", "--network", "none", "--read-only")
+    docker(*alone, "--entrypoint", f"/{HOME}/bin/python", wanted.tag, "-I", "-c", _LOADS)
+    docker(*alone, wanted.tag, "version")
     bom = written.path.with_suffix(".cdx.json")
     content = bill(written, layers_of(written.path), version=version("tabard-sidecar"), epoch=epoch)
     bom.write_text(json.dumps(content, indent=1) + "\n")

@@ -12,7 +12,7 @@
 . "$(dirname "$0")/_common.sh"
 SUITE=trixie
 VERSION=$SUITE-1
-PACKAGES=python3,base-files,ca-certificates,netbase,tzdata
+PACKAGES=python3,libstdc++6,base-files,ca-certificates,netbase,tzdata
 # What Python's and the certificates' packages ask for and nothing here runs.
 LEFT_OUT=' debconf dpkg mawk openssl openssl-provider-legacy tar readline-common '
 architecture=${1:-amd64}

@@ -2,7 +2,7 @@
 
 Volumes are folders laid out, owned and moded as the kubelet does it; containers are processes of the manifest's users
 and groups without capabilities. What the manifest calls ``/run/tabard`` and so on lies below one folder, so the
-manifest's scripts and configuration are used with that folder put in front of those paths.
+manifest's commands and configuration are used with that folder put in front of those paths.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 # Interpreters often lie in a home directory that no other user may enter. In a mount namespace of its own the process
 # sees that directory replaced by one that holds nothing but the interpreter.
 _REACHABLE = r"""
-closed=$1 wanted=$2; shift 2
+closed=$1 wanted=$2 read_only=$3; shift 3
 if [ -n "$closed" ]; then
   aside=$(mktemp -d)
   mount --bind "$wanted" "$aside"
@@ -35,6 +35,7 @@ if [ -n "$closed" ]; then
 fi
 # The top folders of volumes are mount points.
 for volume in $VOLUMES; do mount --bind "$volume" "$volume"; done
+for volume in $read_only; do mount -o remount,bind,ro "$volume"; done
 exec setpriv "$@"
 """
 
@@ -102,13 +103,18 @@ class Pod:
         closed = next((path for path in reversed(_base().parents) if not path.stat().st_mode & 0o001), "")
         return [
             *("unshare", "--mount", "--propagation", "private", "bash", "-euc", _REACHABLE, "reachable"),
-            *(str(closed), str(_base())),
+            *(str(closed), str(_base()), " ".join(self._read_only(name))),
             f"--reuid={user['runAsUser']}",
             f"--regid={user['runAsGroup']}",
             f"--groups={self.group}" if self.group else "--clear-groups",
             *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
             *command,
         ]
+
+    def _read_only(self, name: str) -> list[str]:
+        mounts = container(self.document, name)["volumeMounts"]
+        places = [self.path(mount["mountPath"]) for mount in mounts if mount.get("readOnly")]
+        return [str(volume) for volume in self._volumes if str(volume) in places]
 
     def run(self, name: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command to its end as the user of a container."""
@@ -124,13 +130,13 @@ class Pod:
         )
 
     def prepare(self) -> None:
-        """Run the init container's own script.
+        """Run the init container's own command.
 
         Raises:
             RuntimeError: it failed.
         """
         step = container(self.document, "tabard-prepare")
-        answer = self.run(step["name"], [*step["command"], *(self.path(text) for text in step["args"])])
+        answer = self.run(step["name"], [self.path(word) for word in step["command"]])
         if answer.returncode != 0:
             raise RuntimeError(answer.stderr)
 

@@ -15,6 +15,7 @@ from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.failure import Failure, explained
 from tabard_sidecar.cli.options import Existing, config_options, json_option, load_settings
 from tabard_sidecar.cli.terminal import echo, echo_json, style
+from tabard_sidecar.keys import files
 from tabard_sidecar.keys.jwk import ALGORITHMS
 from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
 from tabard_sidecar.keys.keyring import jwks as jwk_set
@@ -49,7 +50,7 @@ def _on_keyring(command: _Command, kind: click.Path | None = None) -> _Command:
 
 @click.group(name="keys")
 def keys() -> None:
-    """Make, rotate, list and export the zone's keys."""
+    """Make, copy, rotate, list and export the zone's keys."""
 
 
 @keys.command(name="new")
@@ -70,6 +71,30 @@ def new(directory: Path, use: str, algorithm: str, as_json: bool) -> None:
         echo_json(_describe(key, datetime.now(UTC).timestamp()))
         return
     echo(f"{key.kid} is active. Give the directory to every sidecar of the zone.")
+
+
+@keys.command(name="copy")
+@partial(_on_keyring, kind=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "source",
+    type=Existing(file_okay=False),
+    required=True,
+    help="Folder with the keys, such as a mounted Secret.",
+)
+@json_option
+def copy(directory: Path, source: Path, as_json: bool) -> None:
+    """Copy mounted keys into a key directory.
+
+    A Secret of Kubernetes is mounted as links and with wider modes than a key directory may have. An init container
+    runs this command before the sidecar starts.
+    """
+    copied = files.copy(source, directory)
+    if as_json:
+        now = datetime.now(UTC).timestamp()
+        echo_json([_describe(key, now) for key in copied])
+        return
+    echo(f"{len(copied)} key{'s' * (len(copied) != 1)} copied to {directory}.")
 
 
 @keys.command(name="rotate")

@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "catalogue",
         "Write the tool catalogue from Python or MCP.",
     ),
-    "keys": ("tabard_sidecar.cli.keys", "keys", "Make, rotate, list and export the zone's keys."),
+    "keys": ("tabard_sidecar.cli.keys", "keys", "Make, copy, rotate, list and export the zone's keys."),
     "config": ("tabard_sidecar.cli.config", "config", "Check and show the configuration."),
     "approvals": (
         "tabard_sidecar.cli.approvals",

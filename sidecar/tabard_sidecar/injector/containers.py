@@ -15,15 +15,7 @@ from tabard_sidecar.injector.conf import InjectorSettings, SidecarConfig
 _READABLE = 0o444
 """Mode of mounted files. They may belong to another user than the sidecar; only the sidecar's containers mount them."""
 _API_TOKEN_SECONDS = 3600
-
-# Kubernetes mounts a Secret as symbolic links, with wider modes than a keyring may have.
-_PREPARE = """\
-umask 077
-mkdir -p {ring}
-for key in {keys}/*.json; do
-  install -m 0600 "$key" {ring}/
-done
-""".format(ring=f"{names.KEYRING_DIRECTORY}/ring", keys=names.KEYS_DIRECTORY)
+_RING = f"{names.KEYRING_DIRECTORY}/ring"
 
 
 def agent_mount() -> dict[str, Any]:
@@ -40,9 +32,9 @@ def prepare_container(settings: InjectorSettings) -> dict[str, Any]:
     """Return the container that copies the keyring and ends."""
     return {
         **_common(names.PREPARE, settings.sidecar),
-        "command": ["/bin/sh", "-ec"],
-        "args": [_PREPARE],
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        # Kubernetes mounts a Secret as symbolic links, with wider modes than a keyring may have.
+        "command": ["tabard", "keys", "copy", "--from", names.KEYS_DIRECTORY, "--directory", _RING],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
         "volumeMounts": [
             _mount(names.KEYRING_VOLUME, names.KEYRING_DIRECTORY),
             _mount(names.KEYS_VOLUME, names.KEYS_DIRECTORY, read_only=True),
@@ -121,7 +113,7 @@ def _environment(settings: InjectorSettings, tuning: Tuning) -> Mapping[str, str
         "TABARD_LISTEN__OPERATOR": f"unix:{names.OPERATOR_DIRECTORY}/tabard.sock",
         "TABARD_LISTEN__HEALTH": f"unix:{names.OPERATOR_DIRECTORY}/tabard.health",
         "TABARD_HTTP__LISTEN": f"{settings.sidecar.http_host}:{tuning.http_port}",
-        "TABARD_KEYS__DIRECTORY": f"{names.KEYRING_DIRECTORY}/ring",
+        "TABARD_KEYS__DIRECTORY": _RING,
         **({"TABARD_POLICY__PATH": names.POLICY_DIRECTORY} if policy else {}),
         f"{account}TOKEN_FILE": f"{names.IDENTITY_DIRECTORY}/token",
         f"{account}ISSUER": settings.cluster.issuer,

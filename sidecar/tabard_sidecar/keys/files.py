@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tabard.files import create_private_folder, stamp
-from tabard.trust import require_trusted
+from tabard.trust import read_trusted, require_trusted
 
 from tabard_sidecar.keys.model import Key, KeyringError, decode, encode
 from tabard_sidecar.util.files import explain
@@ -110,11 +110,18 @@ def read(path: Path) -> Key:
     Raises:
         KeyringError: the file isn't safe or isn't a key; the text names it and says how to fix it.
     """
+    _require_suffix(path)
+    return _named(path, read_private_file(path))
+
+
+def _require_suffix(path: Path) -> None:
     if path.suffix != _SUFFIX:
         raise KeyringError(
             f"key file {path} doesn't end in {_SUFFIX}; a key directory may hold only keys, so move it away"
         )
-    content = read_private_file(path)
+
+
+def _named(path: Path, content: bytes) -> Key:
     try:
         key = decode(content)
     except KeyringError as error:
@@ -186,6 +193,39 @@ def write(directory: Path, key: Key) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise KeyringError(f"key directory {directory} can't be written: {error.strerror}") from error
+
+
+def copy(source: Path, directory: Path) -> list[Key]:
+    """Copy every key of a mounted folder into a key directory, which is made if it doesn't exist.
+
+    A Secret is mounted as symbolic links, and with wider modes than a key directory may have. All keys are read before
+    the first is written. Other keys of the directory stay.
+
+    Args:
+        source: the folder; names that begin with a dot are Kubernetes' own.
+        directory: the key directory.
+
+    Raises:
+        KeyringError: the folder holds no key or something else, strangers could have written it, or the directory isn't
+            safe.
+    """
+    keys = [_mounted(source / name) for name in list_files(source)]
+    if not keys:
+        raise KeyringError(f"{source} holds no key; mount the Secret with the zone's keys there")
+    create_directory(directory)
+    with locked(directory):
+        for key in keys:
+            write(directory, key)
+    return keys
+
+
+def _mounted(path: Path) -> Key:
+    _require_suffix(path)
+    try:
+        content, _ = read_trusted(path, _MAX_FILE_BYTES)
+    except OSError as error:
+        raise KeyringError(f"key file {path}: {explain(error)}") from error
+    return _named(path, content)
 
 
 @contextmanager

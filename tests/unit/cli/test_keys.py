@@ -6,6 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from tabard.verify.keys import parse_jwks
+from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.keys import keys
 from tabard_sidecar.keys import ROOT, SIGNING, Keyring, jwks
 
@@ -107,3 +108,52 @@ def test_the_directory_is_taken_from_the_configuration(tmp_path):
 
     assert result.exit_code == 0
     assert Keyring(tmp_path / "ring").active(ROOT).kid in result.output
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """A Secret with two keys, as a kubelet mounts it."""
+    made = Keyring.create_directory(tmp_path / "made")
+    made.create(ROOT)
+    made.create(SIGNING)
+    dated = tmp_path / "secret" / "..2026"
+    dated.mkdir(parents=True)
+    for path in made.directory.glob("*.json"):
+        (dated / path.name).write_bytes(path.read_bytes())
+        (dated / path.name).chmod(0o440)
+        (dated.parent / path.name).symlink_to(f"..data/{path.name}")
+    (dated.parent / "..data").symlink_to(dated.name)
+    return dated.parent
+
+
+def test_copy_makes_a_keyring_of_a_mounted_secret(run, directory, mounted):
+    result = run("copy", "--from", str(mounted))
+    assert result.output == f"2 keys copied to {directory}.\n"
+    ring = Keyring(directory)
+    assert {ring.active(use).kid for use in (ROOT, SIGNING)} == {path.stem for path in mounted.glob("*.json")}
+    assert {path.stat().st_mode & 0o777 for path in directory.glob("*.json")} == {0o600}
+    assert not any(path.is_symlink() for path in directory.iterdir())
+    # An init container may run again.
+    assert len(json.loads(run("copy", "--from", str(mounted), "--json").output)) == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: [path.unlink() for path in folder.glob("*.json")], "holds no key"),
+        (lambda folder: (folder / "notes.txt").write_text("x"), "doesn't end in .json"),
+        (lambda folder: (folder / "root-x.json").write_text("{}"), "root-x.json: "),
+        (lambda folder: (folder / "root-y.json").write_bytes(b" " * 1_000_000), "root-y.json: "),
+        (lambda folder: next(folder.glob("*.json")).resolve().chmod(0o666), "chmod"),
+        (
+            lambda folder: next(folder.glob("*.json")).rename(folder / "other.json"),
+            "differs from the file's name",
+        ),
+    ],
+)
+def test_copy_writes_nothing_of_a_folder_that_is_not_only_keys(run, directory, mounted, damage, told):
+    damage(mounted)
+    result = run("copy", "--from", str(mounted))
+    assert result.exit_code == exit_codes.CONFIG
+    assert told in " ".join(result.output.split())
+    assert not directory.exists() or not list(directory.glob("*.json"))

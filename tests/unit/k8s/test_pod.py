@@ -50,9 +50,7 @@ def test_the_sidecar_starts_first_and_stays():
 def test_the_agent_gets_nothing_of_the_sidecars_but_the_socket():
     """No key, no token, no operator socket, no shared processes."""
     mounts = container(POD, "agent")["volumeMounts"]
-    assert mounts == [
-        {"name": "tabard-run", "mountPath": "/run/tabard/agent", "subPath": "agent", "readOnly": True}
-    ]
+    assert mounts == [{"name": "tabard-agent", "mountPath": "/run/tabard/agent", "readOnly": True}]
     assert POD["spec"]["shareProcessNamespace"] is False
     assert POD["spec"]["automountServiceAccountToken"] is False
     users = [container(POD, name)["securityContext"]["runAsUser"] for name in ("tabard", "agent")]
@@ -79,3 +77,10 @@ def test_socket_path_fits_into_an_address():
     """The kernel takes 107 bytes."""
     address = container(POD, "agent")["env"][0]["value"]
     assert len(address.removeprefix("unix:")) < 108
+
+
+def test_no_container_of_the_image_needs_a_shell():
+    """The image has none: every command begins with `tabard`."""
+    ours = [container(POD, name) for name in ("tabard-prepare", "tabard")]
+    probes = [one[kind]["exec"] for one in ours for kind in one if kind.endswith("Probe")]
+    assert {item["command"][0] for item in (*ours, *probes)} == {"tabard"}
