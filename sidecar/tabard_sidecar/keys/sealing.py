@@ -9,6 +9,9 @@ REPLIES = "reply"
 SUBJECT_TOKENS = "subject-token"
 """Use of the keys that seal people's tokens for exchanges."""
 
+EXCHANGED_TOKENS = "exchanged-token"
+"""Use of the keys that seal exchanged tokens, to be revoked."""
+
 
 class DerivedSealingKeys:
     """Derives one key per root key, so that sealed values stay readable across a rotation.

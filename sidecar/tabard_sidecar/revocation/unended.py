@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection
 
-from tabard_sidecar.state.leases import LeaseJournal
+from tabard_sidecar.state.leases import EXCHANGE, LeaseJournal
 
 _AFTER_SECONDS = 5.0
 _log = logging.getLogger(__name__)
@@ -35,7 +35,12 @@ async def unknown_sources(journal: LeaseJournal, configured: Collection[str], *,
     for source, number in sorted(found.items()):
         _log.warning("leases_of_an_unknown_vault", extra={"vault": source, "leases": number})
     return [
-        f"{number} revoked credential(s) of vault.{source} last until they expire: no sidecar ended them, and this one "
-        f"has no section vault.{source}"
+        f"{number} revoked credential(s) of {_section(source)} last until they expire: no sidecar ended them, and this one "
+        f"has no section {_section(source)}"
         for source, number in sorted(found.items())
     ]
+
+
+def _section(source: str) -> str:
+    """Return the section of the configuration that a source is from."""
+    return f"exchange.{source.removeprefix(EXCHANGE)}" if source.startswith(EXCHANGE) else f"vault.{source}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.revocation.unended import unknown_sources
+from tabard_sidecar.state.leases import EXCHANGE
 from tabard_sidecar.util.garbage import give_back
 
 if TYPE_CHECKING:
@@ -44,15 +45,16 @@ async def housekeeping(parts: Parts) -> None:
 async def _end_leases(parts: Parts) -> None:
     """End what other systems issued and a revocation ends, if its sidecar didn't; health tells what can't be ended."""
     problems: list[str] = []
+    for ending in parts.endings:
+        try:
+            await ending.sweep()
+        except NoDecision:
+            return  # health has it from the store
+        except Exception as error:  # noqa: BLE001 - told by health, and tried again
+            problems.append(str(error))
+    configured = {*parts.settings.vault, *(f"{EXCHANGE}{name}" for name in parts.settings.exchange)}
     try:
-        if parts.ending is not None:
-            await parts.ending.sweep()
-    except NoDecision:
-        return  # health has it from the store
-    except Exception as error:  # noqa: BLE001 - told by health, and tried again
-        problems.append(str(error))
-    try:
-        problems += await unknown_sources(parts.state, parts.settings.vault, now=parts.clock())
+        problems += await unknown_sources(parts.state, configured, now=parts.clock())
     except NoDecision:
         return
     if problems:

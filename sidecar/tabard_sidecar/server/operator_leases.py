@@ -15,7 +15,7 @@ from tabard_sidecar.revocation.targets import subject_of
 from tabard_sidecar.server import convert_operator as convert
 from tabard_sidecar.server.convert import bounded, invalid, timestamp
 from tabard_sidecar.server.edge import Context, Edge, answering
-from tabard_sidecar.state.leases import LeaseFilter
+from tabard_sidecar.state.leases import EXCHANGE, LeaseFilter
 from tabard_sidecar.util.lean import dataclass
 
 _TOKEN = re.compile(r"[\w.:-]{1,256}", re.ASCII)
@@ -55,7 +55,8 @@ def _message(shown: ShownLease) -> lease_pb.Lease:
         credential_id=lease.lease_id,
         source=lease.source,
         role=lease.role,
-        accessor=lease.accessor,
+        # A sealed token is of no use to operators.
+        accessor="" if lease.source.startswith(EXCHANGE) else lease.accessor,
         task_id=lease.task_id,
         link_id=lease.link_id,
         holder=lease.holder,

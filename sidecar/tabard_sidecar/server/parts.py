@@ -21,7 +21,7 @@ from tabard_sidecar.health import POLICY, About, Component, Health
 from tabard_sidecar.identity import LOCAL_ISSUER
 from tabard_sidecar.interfaces import Clock
 from tabard_sidecar.keys import Keyring
-from tabard_sidecar.keys.sealing import REPLIES, SUBJECT_TOKENS, DerivedSealingKeys
+from tabard_sidecar.keys.sealing import EXCHANGED_TOKENS, REPLIES, SUBJECT_TOKENS, DerivedSealingKeys
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
 from tabard_sidecar.pipeline.issuing import CredentialIssuance
@@ -107,10 +107,13 @@ class Parts:
         store = create_store(settings.state, settings.zone)
         self.state = timed(store, self.metrics, self.state_standing.failed)
         self.vaults = _vaults(settings, self.state, clock, self.health)
-        self.ending = _ending(self.vaults, self.state, clock)
         self.kept_tokens = _kept_tokens(settings, self.state, self.keyring)
         self.exchanges = self._exchanges()
-        endings = [ending for ending in (self.ending, self._exchange_ending()) if ending is not None]
+        self.endings = [
+            ending
+            for ending in (_ending(self.vaults, self.state, clock), self._exchange_ending())
+            if ending is not None
+        ]
         self.revoking = build_revocation(
             settings.revocation,
             self.state,
@@ -118,9 +121,9 @@ class Parts:
             max_task_seconds=settings.limits.max_task_seconds,
             report=_reporter(self.health.component("revocation")),
             steady=self.clock_watch.steady,
-            hooks=endings,
+            hooks=self.endings,
         )
-        for ending in endings:
+        for ending in self.endings:
             self.revoking.subscribe(ending.take)
         self.revoking.subscribe(pruner(self.grants.forget))
         self.metrics.revocation_age.set_function(lambda: self.revoking.feed.age_seconds)
@@ -149,7 +152,7 @@ class Parts:
         if self.kept_tokens is None:
             return None
         try:
-            from tabard_sidecar.credentials.exchange import build_exchanges  # noqa: PLC0415 - only for who uses it
+            from tabard_sidecar.credentials.exchange import TokenJournal, build_exchanges  # noqa: PLC0415 - only for who uses it
         except ImportError as error:
             raise ValueError(
                 f"exchange is configured and {error.name} isn't installed: install tabard-sidecar[exchange]"
@@ -157,6 +160,7 @@ class Parts:
         return build_exchanges(
             self.settings.exchange,
             self.kept_tokens,
+            TokenJournal(self.state, DerivedSealingKeys(self.keyring, EXCHANGED_TOKENS)),
             self.identity.subjects,
             targets=lease_targets,
             clock=self.clock,
@@ -170,7 +174,7 @@ class Parts:
             return None
         from tabard_sidecar.credentials.exchange import ExchangeEnding  # noqa: PLC0415 - only for who uses it
 
-        return ExchangeEnding(self.exchanges)
+        return ExchangeEnding(self.exchanges, clock=self.clock)
 
     def _approvals(self) -> ApprovalParts:
         return build_approvals(

@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol
 from tabard_sidecar.state.model import RevocationKind
 from tabard_sidecar.util.lean import dataclass
 
+EXCHANGE = "exchange/"
+"""What the sources of exchanged tokens begin with; no vault has such a name."""
+
 
 class LeaseTarget(NamedTuple):
     """Something whose revocation ends a lease. ``target`` is as in :class:`~tabard_sidecar.state.model.Revocation`."""
@@ -21,13 +24,13 @@ class LeaseTarget(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A credential that another system issued, and keeps until it expires or is revoked there. Holds no secret.
+    """A credential that another system issued, and keeps until it expires or is revoked there. Holds no secret in the clear.
 
     Attributes:
         lease_id: id of the credential.
         source: name of the configured vault or server that issued it.
         role: the configured role.
-        accessor: what the source revokes it by.
+        accessor: what the source revokes it by: an accessor, or the token itself, sealed (:data:`EXCHANGE`).
         source_id: tells the source from another one of the same name; empty if that isn't known.
         root_id: root of the task.
         link_id: the holder's link.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b85encode
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,14 @@ class LeasesContract:
         async with opened(new_store) as one, opened(new_store) as other:
             await one.add_lease(made)
             assert await _all(other, LeaseFilter(task_id=made.task_id)) == [made]
+
+    async def test_a_sealed_token_is_kept_as_it_is(self, new_store: NewStore):
+        """The largest that an identity provider may send, encrypted and as text, with every character of that."""
+        alphabet = b85encode(bytes(range(256))).decode()
+        made = lease(source="exchange/main", accessor=(alphabet * 80)[:25_000])
+        async with opened(new_store) as one, opened(new_store) as other:
+            await one.add_lease(made)
+            assert await _of(other, made.targets[0]) == [made]
 
     async def test_a_lease_that_is_noted_again_replaces_itself(self, store):
         made = lease()

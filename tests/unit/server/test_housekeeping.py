@@ -120,7 +120,7 @@ async def test_leases_of_killed_sidecars_are_swept_whatever_comes_of_it(parts, m
         if failure is not None:
             raise failure
 
-    parts.ending = SimpleNamespace(sweep=sweep)
+    parts.endings = [SimpleNamespace(sweep=sweep)]
     keeping = asyncio.create_task(housekeeping.housekeeping(parts))
     try:
         await eventually(lambda: len(swept) > 1)

@@ -12,9 +12,16 @@ from tabard_sidecar.util.late import late_names
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.exchange.ending import ExchangeEnding
     from tabard_sidecar.credentials.exchange.issuer import ExchangeIssuer, build_exchanges
+    from tabard_sidecar.credentials.exchange.journal import TokenJournal
 
-__all__ = ["ExchangeEnding", "ExchangeIssuer", "build_exchanges"]
+__all__ = ["ExchangeEnding", "ExchangeIssuer", "TokenJournal", "build_exchanges"]
 
 __getattr__ = late_names(
-    __name__, {"ExchangeEnding": "ending", "ExchangeIssuer": "issuer", "build_exchanges": "issuer"}
+    __name__,
+    {
+        "ExchangeEnding": "ending",
+        "ExchangeIssuer": "issuer",
+        "TokenJournal": "journal",
+        "build_exchanges": "issuer",
+    },
 )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.exchange.journal import source_of
+from tabard_sidecar.credentials.noted import OWNER_SECONDS, NotedLeases
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tabard_sidecar.credentials.exchange.issuer import ExchangeIssuer
+    from tabard_sidecar.credentials.exchange.server import ExchangeServer
+    from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.state import Revocation
 
 
@@ -14,19 +22,22 @@ class NotRevokedError(Exception):
 
 
 class ExchangeEnding:
-    """Revokes the tokens that this process gave (:class:`~tabard_sidecar.revocation.LeaseHook`).
+    """Revokes tokens that were given (:class:`~tabard_sidecar.revocation.LeaseHook`).
 
-    The journal holds no secret, and a token is revoked with itself only. So those of a sidecar that was killed end by
-    themselves, and so do those of an identity provider without a revocation endpoint.
+    The sidecar that obtained a token revokes it at once. The others give it half a second, and then open the token that the
+    journal holds sealed. Tokens of an identity provider without a revocation endpoint end by themselves.
 
     Args:
-        issuer: knows the tokens of this process.
+        issuer: knows the tokens of this process, and the journal.
+        clock: time in seconds since the epoch.
     """
 
     name = "exchange"
 
-    def __init__(self, issuer: ExchangeIssuer) -> None:
+    def __init__(self, issuer: ExchangeIssuer, *, clock: Clock) -> None:
         self._issuer = issuer
+        sources = revoking(issuer.servers)
+        self._noted = NotedLeases(issuer.journal.leases, sources, clock=clock)
 
     def take(self, revocation: Revocation) -> None:
         """Let no token be given any more that a revocation ends. Called at once, before :meth:`revoked`."""
@@ -40,7 +51,35 @@ class ExchangeEnding:
 
         Raises:
             NotRevokedError: some couldn't be revoked.
+            NoDecision: the state store is unavailable.
         """
         failed = await self._issuer.end(revocation)
-        if failed:
-            raise NotRevokedError(f"{failed} token(s) couldn't be revoked")
+        if await self._noted.any(revocation):
+            await asyncio.sleep(OWNER_SECONDS)
+            async for leases in self._noted.concerned(revocation):
+                failed += await self._issuer.end_noted(leases)
+        _check(failed)
+
+    async def sweep(self) -> None:
+        """Revoke what a revocation ends and is still noted: of a sidecar that was killed, or noted just after it.
+
+        Raises:
+            NotRevokedError: some couldn't be revoked.
+            NoDecision: the state store is unavailable.
+        """
+        failed = 0
+        async for leases in self._noted.left():
+            failed += await self._issuer.end_noted(leases)
+        _check(failed)
+
+
+def revoking(servers: Mapping[str, ExchangeServer]) -> frozenset[str]:
+    """Return the sources of those servers that revoke tokens."""
+    return frozenset(
+        source_of(name) for name, server in servers.items() if server.config.revocation_endpoint is not None
+    )
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise NotRevokedError(f"{failed} token(s) couldn't be revoked")

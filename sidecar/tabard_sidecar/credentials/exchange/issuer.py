@@ -15,23 +15,26 @@ from tabard_sidecar.credentials.exchange.live import Exchange, LiveExchanges
 from tabard_sidecar.credentials.exchange.replies import issued_token
 from tabard_sidecar.credentials.exchange.server import ExchangeServer, revoked
 from tabard_sidecar.credentials.held import HeldCredentials
-from tabard_sidecar.errors import Refused
+from tabard_sidecar.errors import NoDecision, Refused
 from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.model import CredentialRequest, IssuedCredential
+from tabard_sidecar.state.leases import EXCHANGE
 from tabard_sidecar.util.background import Background
 from tabard_sidecar.util.joined_problems import JoinedProblems
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from tabard_sidecar.credentials.exchange.conf import ExchangeAudienceConfig, ExchangeConfig
+    from tabard_sidecar.credentials.exchange.journal import TokenJournal
     from tabard_sidecar.credentials.revoked import Targets
     from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.model import Introspection
     from tabard_sidecar.state import Revocation
+    from tabard_sidecar.state.leases import Lease
     from tabard_sidecar.util.lanes import Turn
 
 _AT_ONCE = 16
@@ -50,6 +53,7 @@ class ExchangeIssuer:
     Args:
         servers: the configured identity providers.
         tokens: the people's tokens.
+        journal: where tokens are noted for every sidecar of the zone.
         issued: verifies what comes back.
         targets: tells what ends a credential when revoked.
         clock: time in seconds since the epoch.
@@ -60,6 +64,7 @@ class ExchangeIssuer:
         self,
         servers: Mapping[str, ExchangeServer],
         tokens: KeptSubjectTokens,
+        journal: TokenJournal,
         issued: IssuedTokens,
         *,
         targets: Targets,
@@ -73,6 +78,7 @@ class ExchangeIssuer:
         }
         self.servers = servers
         self._tokens = tokens
+        self.journal = journal
         self._issued = issued
         self._targets_of = targets
         self._clock = clock
@@ -141,6 +147,8 @@ class ExchangeIssuer:
         if exchange is None or not exchange.asked:
             return Withdrawal.NOTHING_ISSUED
         if exchange.revoked or (exchange.token and await revoked(exchange.server, exchange.token)):
+            if exchange.noted:
+                await self.forget(request.credential_id)
             return Withdrawal.ENDED
         return Withdrawal.UNCLEAR
 
@@ -172,7 +180,40 @@ class ExchangeIssuer:
             return True
         if exchange.ends_at > self._clock() and not await revoked(exchange.server, exchange.token):
             return False
+        exchange.revoked = True
+        if exchange.noted:
+            await self.journal.leases.end_lease(exchange.request.credential_id)
         self.live.end(exchange)
+        return True
+
+    async def forget(self, credential_id: str) -> None:
+        """Let the journal forget a token that has ended; if it can't now, the token expires there."""
+        try:
+            await self.journal.leases.end_lease(credential_id)
+        except NoDecision:
+            _log.warning("lease_not_forgotten", extra={"credential_id": credential_id})
+
+    async def end_noted(self, leases: Iterable[Lease]) -> int:
+        """Revoke tokens that another process obtained; return how many couldn't be.
+
+        Raises:
+            NoDecision: the state store is unavailable.
+        """
+        others = [lease for lease in leases if not self.live.knows(lease.lease_id)]
+        failed = 0
+        for first in range(0, len(others), _AT_ONCE):
+            ended = await asyncio.gather(*map(self._ended_noted, others[first : first + _AT_ONCE]))
+            failed += ended.count(False)
+        return failed
+
+    async def _ended_noted(self, lease: Lease) -> bool:
+        server = self.servers[lease.source.removeprefix(EXCHANGE)]
+        token = self.journal.open(lease)
+        if token is None:
+            _log.warning("noted_token_unreadable", extra={"credential_id": lease.lease_id})
+        if lease.expires_at > self._clock() and (token is None or not await revoked(server, token)):
+            return False
+        await self.journal.leases.end_lease(lease.lease_id)
         return True
 
     async def close(self) -> None:
@@ -248,6 +289,11 @@ class ExchangeIssuer:
         if not self.live.own(exchange, token):
             exchange.token = ""
             raise invalid("it sent the token of another person")
+        if server.config.revocation_endpoint is not None:
+            # Before the answer leaves, so that this sidecar's death leaves nothing that can't be revoked.
+            exchange.issued, exchange.noted = issued, True
+            await self.journal.note(exchange, now)
+            exchange.check()
         return issued
 
     async def _end(self, server: ExchangeServer, token: str) -> None:
@@ -277,6 +323,7 @@ def check_server(name: str, config: ExchangeConfig, issuers: Collection[str], *,
 def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
     servers: Mapping[str, ExchangeConfig],
     tokens: KeptSubjectTokens,
+    journal: TokenJournal,
     subjects: SubjectTokens,
     *,
     targets: Targets,
@@ -296,6 +343,7 @@ def build_exchanges(  # noqa: PLR0913 - each is another part of the sidecar
     return ExchangeIssuer(
         {name: ExchangeServer(name, config) for name, config in servers.items()},
         tokens,
+        journal,
         IssuedTokens(subjects),
         targets=targets,
         clock=clock,

@@ -44,6 +44,7 @@ class Exchange:
         ends_at: when the token ends by itself, in seconds since the epoch.
         doomed: why it may not be given any more.
         revoked: whether its token has ended.
+        noted: whether the journal may have it.
     """
 
     request: CredentialRequest
@@ -55,6 +56,7 @@ class Exchange:
     ends_at: float = 0.0
     doomed: ReasonCode | None = None
     revoked: bool = False
+    noted: bool = False
 
     @property
     def person(self) -> tuple[str, str]:
@@ -142,6 +144,10 @@ class LiveExchanges:
             self._given[credential_id] = exchange
         else:
             self._leave(exchange)
+
+    def knows(self, credential_id: str) -> bool:
+        """Tell whether this process obtains a token, or holds one to be revoked."""
+        return credential_id in self._running or credential_id in self._given
 
     def end(self, exchange: Exchange) -> None:
         """Note that a token has ended."""

@@ -6,26 +6,20 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from tabard_sidecar.credentials.noted import OWNER_SECONDS, NotedLeases
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
-from tabard_sidecar.state import RevocationKind
-from tabard_sidecar.state.leases import LeaseTarget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from typing import Any
 
     from tabard_sidecar.credentials.vault.issuer import VaultIssuer
     from tabard_sidecar.credentials.vault.live import LiveCredential
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.state import Revocation
-    from tabard_sidecar.state.leases import Lease, LeaseJournal, LeasePage
+    from tabard_sidecar.state.leases import Lease, LeaseJournal
 
-_OWNER_SECONDS = 0.5
-_SWEEP_AFTER_SECONDS = 5.0
-# How wrong a clock may be, so that what is taken for expired is ended all the same.
-_CLOCK_SECONDS = 900.0
-_DATED = {RevocationKind.SUBJECT, RevocationKind.STATE}
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +45,7 @@ class LeaseEnding:
     def __init__(self, issuer: VaultIssuer, journal: LeaseJournal, *, clock: Clock) -> None:
         self._issuer = issuer
         self._journal = journal
+        self._noted = NotedLeases(journal, issuer.servers, clock=clock)
         self._clock = clock
 
     def take(self, revocation: Revocation) -> None:
@@ -66,9 +61,9 @@ class LeaseEnding:
             NoDecision: the state store is unavailable.
         """
         problems = await self._end_own(revocation)
-        if await self._any(revocation):
-            await asyncio.sleep(_OWNER_SECONDS)
-            async for leases in self._concerned(revocation):
+        if await self._noted.any(revocation):
+            await asyncio.sleep(OWNER_SECONDS)
+            async for leases in self._noted.concerned(revocation):
                 problems += await self._end_noted(leases)
         _check(problems)
 
@@ -80,37 +75,10 @@ class LeaseEnding:
             NoDecision: the state store is unavailable.
         """
         problems: list[str] = []
-        async for page in self._revoked(self._clock()):
-            old = [lease for lease in page if lease.created_at <= self._clock() - _SWEEP_AFTER_SECONDS]
-            known = [lease for lease in old if lease.source in self._issuer.servers]
-            problems += await self._end_own_leases(known)
-            problems += await self._end_noted(known)
+        async for leases in self._noted.left():
+            problems += await self._end_own_leases(leases)
+            problems += await self._end_noted(leases)
         _check(problems)
-
-    async def _any(self, revocation: Revocation) -> bool:
-        async for leases in self._concerned(revocation):
-            if leases:
-                return True
-        return False
-
-    async def _concerned(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
-        """Yield the noted leases of configured vaults that a revocation ends, page by page."""
-        now = self._clock() - _CLOCK_SECONDS
-        if revocation.kind is RevocationKind.STATE:
-            pages = self._revoked(now)
-        else:
-            target = LeaseTarget(revocation.kind, revocation.target)
-            pages = _pages(lambda after: self._journal.leases_of(target, now=now, after=after))
-        async for page in pages:
-            yield [
-                lease
-                for lease in page
-                if lease.source in self._issuer.servers
-                and (revocation.kind not in _DATED or lease.task_started_at <= revocation.at)
-            ]
-
-    def _revoked(self, now: float) -> AsyncIterator[Sequence[Lease]]:
-        return _pages(lambda after: self._journal.revoked_leases(now=now, after=after))
 
     async def _end_own(self, revocation: Revocation) -> list[str]:
         """End what this process obtained; return what failed."""
@@ -196,17 +164,6 @@ class LeaseEnding:
                 "lease_of_another_sidecar",
                 extra={"credential_id": lease.lease_id, "next": f"configure vault.{lease.source}.reaper"},
             )
-
-
-async def _pages(read: Callable[[str], Awaitable[LeasePage]]) -> AsyncIterator[Sequence[Lease]]:
-    """Yield every page of a list."""
-    after = ""
-    while True:
-        page = await read(after)
-        yield page.leases
-        after = page.after
-        if not after:
-            return
 
 
 def _check(problems: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tabard_sidecar.credentials.exchange import build_exchanges
+from tabard_sidecar.credentials.exchange import TokenJournal, build_exchanges
 from tabard_sidecar.credentials.exchange.conf import ExchangeConfig
 from tabard_sidecar.credentials.subject_tokens import KeptSubjectTokens
 from tabard_sidecar.errors import NoDecision, Refused
@@ -15,7 +15,7 @@ from tabard_sidecar.identity.agent import StaticAgent
 from tabard_sidecar.identity.sources import StaticKeys
 from tabard_sidecar.identity.subject import Issuer, SubjectTokens
 from tabard_sidecar.keys import ROOT, Keyring
-from tabard_sidecar.keys.sealing import SUBJECT_TOKENS, DerivedSealingKeys
+from tabard_sidecar.keys.sealing import EXCHANGED_TOKENS, SUBJECT_TOKENS, DerivedSealingKeys
 from tabard_sidecar.revocation import lease_targets
 from tabard_sidecar.state import KeptToken, TaskRecord
 from tabard_sidecar.state.conf import StateConfig
@@ -68,6 +68,7 @@ class World:
         self.issuer = build_exchanges(
             {"main": self.config},
             self.kept,
+            TokenJournal(store, DerivedSealingKeys(Keyring(folder / "keys"), EXCHANGED_TOKENS)),
             self.subjects,
             targets=lease_targets,
             clock=self.clock,

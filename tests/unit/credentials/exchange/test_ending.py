@@ -35,7 +35,7 @@ def target_of(kind, request):
 
 async def ended(world, found):
     """Do what the sidecar does with a revocation."""
-    ending = ExchangeEnding(world.issuer)
+    ending = ExchangeEnding(world.issuer, clock=world.clock)
     ending.take(found)
     await ending.revoked(found)
 
@@ -158,7 +158,7 @@ async def test_a_revocation_between_the_checks_and_the_exchange_holds(world, kin
     assert world.idp.exchanges == []
     assert await world.issuer.withdraw(request) is Withdrawal.NOTHING_ISSUED
     lifted = Revocation(kind, target_of(kind, request), world.clock(), 0.0)
-    ExchangeEnding(world.issuer).take(lifted)
+    ExchangeEnding(world.issuer, clock=world.clock).take(lifted)
     await world.given(request)
 
 

@@ -1,4 +1,4 @@
-"""What `tabard doctor` finds in a vault, by a fake's replies; tests/integration/vault/test_doctor.py asks a real Vault."""
+"""Findings of `tabard doctor` in a vault, by a fake's replies; tests/integration/vault/test_doctor.py asks a real Vault."""
 
 from __future__ import annotations
 

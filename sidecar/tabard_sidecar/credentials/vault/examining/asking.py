@@ -12,7 +12,7 @@ from tabard_sidecar.credentials.vault.server import VaultServer
 NOT_FOUND = 404
 CAPABILITIES = "sys/capabilities-self"
 SEE = "docs/vault.md has the commands"
-"""Where whoever mends something finds more."""
+"""Where the next step is explained."""
 
 _NONE = frozenset({"deny"})
 _FOREVER_SECONDS = 1e12

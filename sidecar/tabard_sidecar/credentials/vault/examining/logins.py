@@ -34,7 +34,7 @@ def login_step(fault: VaultFault, auth: AuthConfig, policy: str) -> str:
         return (
             "Check the address, the vault's certificate (ca_file), and that it is unsealed: `vault status`."
         )
-    # A vault of itself logs nobody in with the policy root; one that does is refused.
+    # A vault gives no login the policy root; a token that has it all the same is refused.
     if _ROOT.search(fault.message):
         return f"{policies_of_login(auth, policy)}; {SEE}."
     return f"Check mount, role and the token or secret id that the sidecar presents; {SEE}."

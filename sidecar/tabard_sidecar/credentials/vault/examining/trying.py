@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _NOBODY = "tabard-doctor"
 NAME = login_handle(issuer=_NOBODY, subject=_NOBODY, task_id=_NOBODY, agent_id=_NOBODY)
-"""Under which the vault and its backends see what an examination makes: handles of nobody."""
+"""Under which the vault and its backends see what an examination makes: handles of a person who doesn't exist."""
 META = {"tabard_task": _NOBODY}
 
 
@@ -67,7 +67,7 @@ async def _told(server: VaultServer, what: str, token: Token, obtained: Obtained
 
 
 def _request(name: str, role: VaultRoleConfig) -> CredentialRequest:
-    """Return a request of nobody, for whatever an engine puts into a credential."""
+    """Return a request of a person who doesn't exist, for whatever an engine puts into a credential."""
     now = time.time()
     ends = now + NEWBORN_SECONDS
     task = Task(_NOBODY, _NOBODY, "", IntentSource.ASSERTED, now, ends)

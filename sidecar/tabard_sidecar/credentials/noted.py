@@ -1,0 +1,83 @@
+"""Finds in the zone's journal what other systems issued and a revocation ends, whichever sidecar obtained it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabard_sidecar.state import RevocationKind
+from tabard_sidecar.state.leases import LeaseTarget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+
+    from tabard_sidecar.interfaces import Clock
+    from tabard_sidecar.state import Revocation
+    from tabard_sidecar.state.leases import Lease, LeaseJournal, LeasePage
+
+OWNER_SECONDS = 0.5
+"""How long others leave a credential to the sidecar that obtained it."""
+_SWEEP_AFTER_SECONDS = 5.0
+# How wrong a clock may be, so that what is taken for expired is ended all the same.
+_CLOCK_SECONDS = 900.0
+_DATED = {RevocationKind.SUBJECT, RevocationKind.STATE}
+
+
+class NotedLeases:
+    """Reads the journal page by page. Every method raises ``NoDecision`` if the state store is unavailable.
+
+    Args:
+        journal: knows the credentials of the zone.
+        sources: those that this sidecar can end; leases of others are left out.
+        clock: time in seconds since the epoch.
+    """
+
+    def __init__(self, journal: LeaseJournal, sources: Container[str], *, clock: Clock) -> None:
+        self._journal = journal
+        self._sources = sources
+        self._clock = clock
+
+    async def any(self, revocation: Revocation) -> bool:
+        """Tell whether a revocation ends anything that is noted."""
+        async for leases in self.concerned(revocation):
+            if leases:
+                return True
+        return False
+
+    async def concerned(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
+        """Yield the noted leases that a revocation ends."""
+        now = self._clock() - _CLOCK_SECONDS
+        if revocation.kind is RevocationKind.STATE:
+            pages = self._revoked(now)
+        else:
+            target = LeaseTarget(revocation.kind, revocation.target)
+            pages = _pages(lambda after: self._journal.leases_of(target, now=now, after=after))
+        async for page in pages:
+            yield [
+                lease
+                for lease in page
+                if lease.source in self._sources
+                and (revocation.kind not in _DATED or lease.task_started_at <= revocation.at)
+            ]
+
+    async def left(self) -> AsyncIterator[Sequence[Lease]]:
+        """Yield what has been revoked for some seconds, is still noted, and hasn't expired."""
+        async for page in self._revoked(self._clock()):
+            yield [
+                lease
+                for lease in page
+                if lease.source in self._sources and lease.created_at <= self._clock() - _SWEEP_AFTER_SECONDS
+            ]
+
+    def _revoked(self, now: float) -> AsyncIterator[Sequence[Lease]]:
+        return _pages(lambda after: self._journal.revoked_leases(now=now, after=after))
+
+
+async def _pages(read: Callable[[str], Awaitable[LeasePage]]) -> AsyncIterator[Sequence[Lease]]:
+    """Yield every page of a list."""
+    after = ""
+    while True:
+        page = await read(after)
+        yield page.leases
+        after = page.after
+        if not after:
+            return
