@@ -30,8 +30,8 @@ async def parts(tmp_path):
         clock_watch=SimpleNamespace(steady=lambda: True),
         health=Health(),
         log=SimpleNamespace(tidy=tidy),
-        ending=None,
-        settings=SimpleNamespace(vault={"main": None}),
+        endings=[],
+        settings=SimpleNamespace(vault={"main": None}, exchange={}),
     )
     await store.close()
 
