@@ -86,11 +86,14 @@ class LeaseJournal(Protocol):
     """
 
     async def add_lease(self, lease: Lease) -> None:
-        """Note a lease. Durable."""
+        """Note a lease that ends by itself in seconds; :meth:`extend_lease` makes it durable."""
         ...
 
     async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
-        """Note that a lease lasts longer; return False, and do nothing, for one that isn't noted."""
+        """Note that a lease lasts longer; return False, and do nothing, for one that isn't noted.
+
+        Durable, with what :meth:`add_lease` noted of it.
+        """
         ...
 
     async def end_lease(self, lease_id: str) -> bool:

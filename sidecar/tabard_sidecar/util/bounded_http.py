@@ -1,6 +1,7 @@
 """HTTP to one server, within bounds: time, size, connections, one host, no redirects, and no proxy of the environment.
 
-requests is synchronous, so whatever is here runs in threads (:mod:`tabard_sidecar.util.lanes`).
+It is synchronous, so whatever is here runs in threads (:mod:`tabard_sidecar.util.lanes`). It asks urllib3 itself: what requests
+does for sessions, cookies and proxies, none of which is wanted here, takes half a millisecond of each request.
 """
 
 from __future__ import annotations
@@ -10,10 +11,8 @@ import ssl
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-import requests
-from requests import adapters
 from tabard.arguments import ArgumentsError, parse_json
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -24,16 +23,16 @@ from urllib3.exceptions import (
     NewConnectionError,
     ReadTimeoutError,
 )
+from urllib3.util import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from urllib3.response import BaseHTTPResponse
+
 MAX_REPLY_BYTES = 256 * 1024
 """Longest reply that is read."""
-
-TRANSPORT_ERRORS = (requests.RequestException, HTTPError, OSError)
-"""What a request and reading its reply may raise; see :func:`explained`."""
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tabard", "Accept": "application/json"}
 
@@ -140,24 +139,15 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class _Connections(adapters.HTTPAdapter):
-    """Connections to the server, with its certificate authorities only."""
+class Reply(NamedTuple):
+    """A whole reply."""
 
-    def __init__(self, context: ssl.SSLContext, most: int) -> None:
-        self._context = context
-        super().__init__(pool_connections=1, pool_maxsize=most, max_retries=0, pool_block=True)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
-        super().init_poolmanager(*args, ssl_context=self._context, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
-
-    def cert_verify(self, conn: Any, *_: object, **__: object) -> None:  # noqa: ANN401 - as the base class
-        # The base class would add the certificate authorities that requests brings.
-        conn.cert_reqs = "CERT_REQUIRED"
+    status: int
+    content: bytes
 
 
-class BoundedSession(requests.Session):
-    """Sends requests to one host; there is no adapter for another one. Their replies are streamed.
+class BoundedSession:
+    """Sends requests to one host, and reads their replies.
 
     Args:
         origin: scheme, host and port.
@@ -170,18 +160,57 @@ class BoundedSession(requests.Session):
     """
 
     def __init__(self, origin: str, *, ca_file: Path | None, connections: int, faults: Faults) -> None:
-        super().__init__()
         self._faults = faults
-        self.trust_env = False
-        self.headers.clear()
-        self.headers.update(_HEADERS)
-        self.adapters.clear()
-        self.mount(f"{origin}/", _Connections(_context(ca_file), connections))
+        context, place = _context(ca_file), parse_url(origin)
+        host, port = place.host or "", place.port
+        self._pool = (
+            _TlsPool(
+                host, port, maxsize=connections, block=True, ssl_context=context, cert_reqs="CERT_REQUIRED"
+            )
+            if place.scheme == "https"
+            else _PlainPool(host, port, maxsize=connections, block=True)
+        )
 
-    def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401
-        """Send a request by the thread's deadline (:func:`until`)."""
-        options |= {"allow_redirects": False, "stream": True, "timeout": check_time(self._faults)}
-        return super().request(method, url, **options)
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Reply:
+        """Send a request by the thread's deadline (:func:`until`), and return its reply.
+
+        Args:
+            method: GET or another, in capitals.
+            path: begins with a slash.
+            headers: in addition to those that every request has.
+            body: what is sent; ``None`` for nothing.
+
+        Raises:
+            Exception: there is no whole reply within the bounds, of the kind that ``faults`` makes.
+        """
+        seconds = check_time(self._faults)
+        try:
+            response = self._pool.urlopen(
+                method,
+                path,
+                body=body,
+                headers={**_HEADERS, **(headers or {})},
+                retries=False,
+                redirect=False,
+                timeout=seconds,
+                pool_timeout=cast("int", seconds),  # any number of seconds
+                preload_content=False,
+            )
+            try:
+                return Reply(response.status, _content(response, self._faults))
+            except BaseException:
+                # What was read whole leaves its connection to the next request.
+                response.close()
+                response.release_conn()
+                raise
+        except (HTTPError, OSError) as error:
+            raise _explained(error, self._faults) from None
+
+    def close(self) -> None:
+        """Close the connections that nothing uses."""
+        self._pool.close()
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
@@ -193,32 +222,24 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def content_of(response: requests.Response, faults: Faults) -> bytes:
+def _content(response: BaseHTTPResponse, faults: Faults) -> bytes:
     """Return the whole body of a reply.
 
     Raises:
-        Exception: it is too long or compressed, of the kind that ``faults`` makes; or one of :data:`TRANSPORT_ERRORS`.
+        Exception: it is too long or compressed, of the kind that ``faults`` makes; or an error of urllib3 or the system.
     """
-    try:
-        return _content(response, faults)
-    except BaseException:
-        response.close()  # what was read whole leaves its connection to the next request
-        raise
-
-
-def _content(response: requests.Response, faults: Faults) -> bytes:
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise faults.invalid("its reply is compressed, which it wasn't asked for")
     content = b""
     # Only a read that gives nothing tells a whole reply from one that ends early.
-    while part := response.raw.read(MAX_REPLY_BYTES + 1, decode_content=False):
+    while part := response.read(MAX_REPLY_BYTES + 1, decode_content=False):
         content += part
         if len(content) > MAX_REPLY_BYTES:
             raise faults.invalid(f"its reply is longer than {MAX_REPLY_BYTES} bytes")
     return content
 
 
-def explained(error: Exception, faults: Faults) -> Exception:
+def _explained(error: Exception, faults: Faults) -> Exception:
     """Return the fault of a request without a whole reply."""
     causes = list(_causes(error))
     verification = next((one for one in causes if isinstance(one, ssl.SSLCertVerificationError)), None)

@@ -9,11 +9,14 @@ import asyncio
 import contextlib
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from tabard_sidecar.errors import NoDecision
+from tabard_sidecar.state.leases import LeaseFilter
 from tabard_sidecar.state.model import Child, ReserveState, Revocation, RevocationKind
 
+from tests.contracts.state.leases import lease
 from tests.support.proxy import proxied
 from tests.support.state import LATER, NOW, chain, fresh, new_task, wanted
 from tests.support.waiting import eventually
@@ -446,11 +449,14 @@ async def test_what_is_durable_waits_for_replicas(start_server, open_store):
         assert await store.consume("once", limit=1, now=NOW, expires_at=LATER)
         assert list(await store.check()) == []
         replication.hold()
+        noted = lease()
+        await store.add_lease(noted)
         agent = Revocation(RevocationKind.AGENT, "agent", NOW, LATER)
         for write in (
             lambda: store.revoke(agent),
             lambda: store.consume("twice", limit=1, now=NOW, expires_at=LATER),
             lambda: new_task(store),
+            lambda: store.extend_lease(noted.lease_id, expires_at=LATER + 60),
         ):
             with unavailable("0 of 1 replicas have the write"):
                 await write()
@@ -459,11 +465,14 @@ async def test_what_is_durable_waits_for_replicas(start_server, open_store):
         replication.let_flow()
         await eventually(lambda: _caught_up(primary, replica))
         assert await store.revoke(agent) == 1
+        assert await store.extend_lease(noted.lease_id, expires_at=LATER + 90)
         primary.kill()
         replica.cli("replicaof", "no", "one")
         promoted = await open_store(replica.port)
         assert not await promoted.consume("once", limit=1, now=NOW, expires_at=LATER)
         assert [one.target for one in await promoted.revocations()] == ["agent"]
+        (kept,) = (await promoted.leases(now=NOW, wanted=LeaseFilter(task_id=noted.task_id))).leases
+        assert kept == replace(noted, expires_at=LATER + 90)
 
 
 async def test_clocks_that_are_apart_stop_decisions(server, open_store):

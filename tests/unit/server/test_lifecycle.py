@@ -266,7 +266,7 @@ async def test_an_exchange_out_of_reach_does_not_keep_the_sidecar_from_starting(
     _, config = prepared(folder, **{"exchange.main": EXCHANGE})
     async with sidecar(load(config).settings) as running:
         assert running.health.snapshot().ready
-    monkeypatch.setitem(sys.modules, "requests", None)
+    monkeypatch.setitem(sys.modules, "urllib3.connection", None)
     for name in [*sys.modules]:
         if name.startswith("tabard_sidecar.credentials.exchange.") or name.endswith("bounded_http"):
             monkeypatch.delitem(sys.modules, name)

@@ -31,6 +31,7 @@ from tabard_sidecar.state.sqlite import SQLiteStateStore, StateFileError
 from tabard_sidecar.state.sqlite.schema import MIGRATIONS
 from tabard_sidecar.state.store import KEPT_SECONDS
 
+from tests.contracts.state.leases import lease
 from tests.support.state import chain, new_task, noted, outcome, wanted
 
 NOW = 1_800_000_000.0
@@ -426,3 +427,15 @@ async def test_a_file_of_the_second_version_goes_on_counting(tmp_path):
         assert not await store.check()
     finally:
         await store.close()
+
+
+async def test_a_lease_survives_a_power_cut_once_it_is_extended(store):
+    """Until then its source ends it in seconds. A durable write syncs what was written before, too."""
+    made = lease()
+    durable = store._file._durable
+    before = durable.total_changes
+    await store.add_lease(made)
+    assert durable.total_changes == before
+    assert durable.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert await store.extend_lease(made.lease_id, expires_at=LATER + 60)
+    assert durable.total_changes > before

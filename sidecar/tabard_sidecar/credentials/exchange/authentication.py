@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
@@ -47,21 +48,22 @@ class ClientAuthentication:
         self._config = config
         self._clock = clock
 
-    def basic(self) -> tuple[str, str] | None:
-        """Return what goes into the header Authorization; ``None`` for a client that uses assertions.
+    def headers(self) -> dict[str, str]:
+        """Return the header Authorization; nothing for a client that uses assertions.
 
         Raises:
             ExchangeFault: the secret can't be read.
         """
         path = self._config.client_secret_file
         if path is None:
-            return None
+            return {}
         try:
             secret = read_secret(path)[0].decode("ascii")
         except (SecretFileError, UnicodeDecodeError) as error:
             text = str(error) if isinstance(error, SecretFileError) else f"{path}: holds no secret"
             raise misconfigured(text) from None
-        return quote_plus(self._config.client_id), quote_plus(secret)
+        pair = f"{quote_plus(self._config.client_id)}:{quote_plus(secret)}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
     def form(self) -> dict[str, str]:
         """Return what goes into the request's form.

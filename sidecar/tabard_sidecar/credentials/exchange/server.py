@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tabard_sidecar.credentials.asked_server import AskedServer
 from tabard_sidecar.credentials.exchange import faults
@@ -16,7 +16,7 @@ from tabard_sidecar.credentials.exchange.replies import (
     read_reply,
     read_revocation,
 )
-from tabard_sidecar.util.bounded_http import TRANSPORT_ERRORS, BoundedSession, content_of, explained
+from tabard_sidecar.util.bounded_http import BoundedSession, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,15 +132,13 @@ class ExchangeServer(AskedServer):
         form = {"token": token, "token_type_hint": "access_token"}
         read_revocation(*self._post(self._ending_session, endpoint, form))
 
-    def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+    def _post(self, session: BoundedSession, endpoint: str, form: Mapping[str, str]) -> Reply:
         authentication = self._authentication
-        try:
-            response = session.post(
-                endpoint, data={**form, **authentication.form()}, auth=authentication.basic()
-            )
-            return response.status_code, content_of(response, faults)
-        except TRANSPORT_ERRORS as error:
-            raise explained(error, faults) from None
+        place = urlsplit(endpoint)
+        path = f"{place.path or '/'}?{place.query}" if place.query else place.path or "/"
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **authentication.headers()}
+        body = urlencode({**form, **authentication.form()}).encode()
+        return session.request("POST", path, headers=headers, body=body)
 
 
 async def revoked(server: ExchangeServer, token: str) -> bool:

@@ -51,7 +51,7 @@ class RedisLeases(LinkedPart):
             "targets": orjson.dumps(targets).decode(),
             "until_ms": milliseconds(lease.expires_at + LEASE_KEPT_SECONDS),
         }
-        await self._link.run(scripts.ADD_LEASE, arguments, durable=True)
+        await self._link.run(scripts.ADD_LEASE, arguments)
 
     @understood
     async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
@@ -61,7 +61,7 @@ class RedisLeases(LinkedPart):
             "expires": expires_at,
             "until_ms": milliseconds(expires_at + LEASE_KEPT_SECONDS),
         }
-        return int(await self._link.run(scripts.EXTEND_LEASE, arguments)) > 0
+        return int(await self._link.run(scripts.EXTEND_LEASE, arguments, durable=True)) > 0
 
     @understood
     async def end_lease(self, lease_id: str) -> bool:

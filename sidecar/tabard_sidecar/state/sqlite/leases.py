@@ -29,11 +29,11 @@ class SQLiteLeases:
 
     async def add_lease(self, lease: Lease) -> None:
         """Note a lease; see the interface."""
-        await self._file.write(lambda c: _add(c, lease), durable=True)
+        await self._file.write(lambda c: _add(c, lease), durable=False)
 
     async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
         """Note a later end; see the interface."""
-        return await self._file.write(lambda c: _extend(c, lease_id, expires_at), durable=False)
+        return await self._file.write(lambda c: _extend(c, lease_id, expires_at), durable=True)
 
     async def end_lease(self, lease_id: str) -> bool:
         """Forget a lease; see the interface."""
