@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.held import HeldCredentials
 from tabard_sidecar.credentials.vault.conf import KIND
-from tabard_sidecar.credentials.vault.engines import leases
-from tabard_sidecar.credentials.vault.faults import VaultFault, unavailable
-from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials, lease_of
+from tabard_sidecar.credentials.vault.faults import VaultFault
+from tabard_sidecar.credentials.vault.live import LiveCredential, LiveCredentials
+from tabard_sidecar.credentials.vault.obtaining import Obtaining
 from tabard_sidecar.credentials.vault.server import VaultServer
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 from tabard_sidecar.errors import NoDecision, Refused
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.credentials.revoked import Targets
     from tabard_sidecar.credentials.vault.conf import VaultConfig, VaultRoleConfig
-    from tabard_sidecar.credentials.vault.replies import Obtained, Token
+    from tabard_sidecar.credentials.vault.replies import Token
     from tabard_sidecar.interfaces import Clock
     from tabard_sidecar.model import Introspection
     from tabard_sidecar.state import Revocation
@@ -215,17 +215,15 @@ class VaultIssuer:
         ends_at = min(request.expires_at, now + role.config.max_ttl_seconds)
         if ends_at - now < 1:
             raise Refused("grant_expired", "the credential would end in less than a second")
-        deadline = server.deadline()
-        token = await self._token(server, live, turn, deadline)
-        live.journaled = leases(role.config)
+        obtaining = Obtaining(
+            server,
+            role.config,
+            live,
+            self._journal,
+            lambda late: self._background.start(self._end_token(server, late, live.source_id)),
+        )
         # The token ends by itself soon, so journal and engine are asked at the same time.
-        noting = self._journal.add_lease(lease_of(live, token, now)) if live.journaled else _nothing()
-        obtaining = self._obtained(role, live, token, math.ceil(ends_at - now), turn, deadline)
-        obtained, noted = await asyncio.gather(obtaining, noting, return_exceptions=True)
-        if isinstance(obtained, BaseException):
-            raise obtained
-        if noted is not None:
-            raise noted
+        obtained = await obtaining.run(math.ceil(ends_at - now), turn, now=now)
         live.check()
         live.leased = bool(obtained.lease_id) or (live.journaled and role.config.wrap_seconds > 0)
         if obtained.seconds is not None:
@@ -240,45 +238,6 @@ class VaultIssuer:
             uses=request.uses,
             fields=obtained.fields,
         )
-
-    async def _token(self, server: VaultServer, live: LiveCredential, turn: Turn, deadline: float) -> Token:
-        live.asked = True
-        try:
-            token = await server.create_token(
-                live.request,
-                turn,
-                deadline,
-                lambda late: self._background.start(self._end_token(server, late)),
-            )
-        except VaultFault as fault:
-            live.asked = not fault.nothing_done
-            raise
-        live.token, live.source_id = token, server.source_id
-        live.check()
-        if live.given_up:
-            raise unavailable("the caller has gone")
-        return token
-
-    async def _obtained(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
-        self, role: _Role, live: LiveCredential, token: Token, seconds: int, turn: Turn, deadline: float
-    ) -> Obtained:
-        live.obtained = live.engaged = True
-        try:
-            obtained = await role.server.obtain(
-                token,
-                role.config,
-                live.request,
-                seconds,
-                turn,
-                deadline,
-                lambda _: self._background.start(self._end_token(role.server, token)),
-            )
-        except VaultFault as fault:
-            live.obtained = not fault.nothing_done
-            live.engaged = not fault.answered
-            raise
-        live.engaged = False
-        return obtained
 
     async def _extend(
         self, role: _Role, live: LiveCredential, token: Token, credential: IssuedCredential
@@ -340,10 +299,6 @@ class VaultIssuer:
             await self._journal.end_lease(credential_id)
         except NoDecision:
             _log.warning("lease_not_forgotten", extra={"credential_id": credential_id})
-
-
-async def _nothing() -> None:
-    """Do nothing."""
 
 
 def check_address(name: str, config: VaultConfig, *, allow_http: bool) -> None:

@@ -108,31 +108,33 @@ class VaultServer(AskedServer):
         """Obtain a credential with a token, for an examination."""
         return await self._issuing.run(lambda: self._obtained(token, role, request, seconds), self.deadline())
 
-    async def create_token(
-        self, request: CredentialRequest, turn: Turn, deadline: float, late: Callable[[Token], None]
-    ) -> Token:
-        """Make the token of a credential. ``late`` gets one that comes after the deadline.
-
-        Then :attr:`source_id` is known.
-        """
-        return await self._issuing.run(
-            lambda: self._created(handle(request), meta(request)), deadline, late, turn
-        )
-
-    async def obtain(  # noqa: PLR0913, PLR0917 - what an engine is asked has that many sides
+    async def obtain(  # noqa: PLR0913, PLR0917 - what is asked has that many sides
         self,
-        token: Token,
-        role: VaultRoleConfig,
         request: CredentialRequest,
+        role: VaultRoleConfig,
         seconds: int,
         turn: Turn,
-        deadline: float,
+        born: Callable[[Token], None],
         late: Callable[[Obtained], None],
     ) -> Obtained:
-        """Obtain a credential with its own token. ``late`` gets one that comes after the deadline."""
-        return await self._issuing.run(
-            lambda: self._obtained(token, role, request, seconds), deadline, late, turn
-        )
+        """Obtain a credential with a token of its own.
+
+        Args:
+            request: the call's request.
+            role: the configured role.
+            seconds: how long the credential is to last.
+            turn: the request's turn.
+            born: called with the token in the vault's thread, when :attr:`source_id` is known; the engine isn't asked if it
+                raises.
+            late: gets a credential that comes after the deadline.
+        """
+
+        def work() -> Obtained:
+            token = self._created(handle(request), meta(request))
+            born(token)
+            return self._obtained(token, role, request, seconds)
+
+        return await self._issuing.run(work, self.deadline(), late, turn)
 
     async def extend(self, token: Token, seconds: int) -> float:
         """Extend a credential's token; return its life from now in seconds."""
