@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
 import threading
 import time
 
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 from tabard import handles
 
 from tests.integration.vault.conftest import IDP, SIDECAR
-from tests.support.vault_server import code_of, make_token
+from tests.support.vault_server import code_of, make_token, postgres_server
 from tests.support.waiting import eventually_blocking
 
 REFUSED = (
@@ -546,3 +549,69 @@ class TestWhoMayMakeLogins:
 
 def roles(postgres, lease):
     return postgres.psql(f"SELECT 1 FROM pg_roles WHERE rolname = '{lease['data']['username']}'").strip()
+
+
+class TestAFullLockTable:
+    @pytest.fixture
+    def small(self):
+        """A server with few locks."""
+        with postgres_server() as server:
+            server.psql("ALTER SYSTEM SET max_locks_per_transaction = 10")
+            server.psql("ALTER SYSTEM SET max_connections = 30")
+            server.stop()
+            server.start()
+            yield server
+
+    def test_a_guard_ends_the_login_that_fills_it(self, small):
+        """Logins end again, although this one takes every lock that becomes free."""
+        ((_, function),) = code_of("docs/last-mile.md", "guard")
+        ((_, session),) = code_of("docs/last-mile.md", "guard-session")
+        small.psql(function)
+        name = handles.login_handle(issuer=IDP, subject="alice", task_id="t", agent_id=SIDECAR)
+        hoarder, other = ({"username": f"token-{name}-{end * 8}", "password": "p"} for end in "ab")
+        environment = {**os.environ, "SUPERUSER_URL": small.admin_url}
+        guard = subprocess.Popen(["sh", "-ec", session], env=environment, process_group=0)
+        reserve = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        full, ended = threading.Event(), threading.Event()
+        thread = threading.Thread(target=_hoard, args=(small, hoarder, full, ended), daemon=True)
+        # Vault keeps its connections.
+        vault = small.connect({"username": "vault", "password": "until-vault-changes-it"})
+        try:
+            for login in (hoarder, other):
+                vault.execute(
+                    "SELECT tabard.open_login(%s, 'p', now() + interval '1 hour', 'orders_write')",
+                    [login["username"]],
+                )
+            eventually_blocking(lambda: small.psql(reserve).strip() == "100")
+            # As if the login was faster than it.
+            os.killpg(guard.pid, signal.SIGSTOP)
+            thread.start()
+            assert full.wait(120)
+            with pytest.raises(psycopg.errors.OutOfMemory):
+                vault.execute("SELECT tabard.close_login(%s)", [other["username"]])
+            os.killpg(guard.pid, signal.SIGCONT)
+            assert ended.wait(30)
+            vault.execute("SELECT tabard.close_login(%s)", [other["username"]])
+            assert small.refuses(other)
+            assert f'a session of the login "{hoarder["username"]}" held' in small.log()
+            eventually_blocking(lambda: small.psql(reserve).strip() == "100")
+        finally:
+            os.killpg(guard.pid, signal.SIGKILL)
+            guard.wait()
+            vault.close()
+
+
+def _hoard(postgres, login, full, ended):
+    """Take locks until none is left, and then each that becomes free, until the session is ended."""
+    step = f"SAVEPOINT s; INSERT INTO orders (issuer, subject, item) VALUES ('{IDP}', 'alice', 'x');"
+    with postgres.connect(login) as session, contextlib.suppress(psycopg.OperationalError):
+        session.execute("BEGIN; SAVEPOINT s")
+        many = 250
+        while True:
+            try:
+                session.execute(step * many)
+            except psycopg.errors.OutOfMemory:
+                session.execute("ROLLBACK TO SAVEPOINT s")
+                many = 1
+                full.set()
+    ended.set()

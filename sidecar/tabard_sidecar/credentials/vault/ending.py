@@ -144,7 +144,9 @@ class LeaseEnding:
             live.ended = True
         if live.journaled:
             await self._journal.end_lease(live.request.credential_id)
-        self._issuer.live.forget(live.request.credential_id)
+        if live.given:
+            self._issuer.live.forget(live.request.credential_id)
+        # Otherwise what gives or withdraws it learns that it was issued, and has ended.
 
     async def _end_lease(self, lease: Lease) -> None:
         """End a lease of another process by its accessor, if an identity for that is configured.

@@ -126,6 +126,10 @@ class VaultIssuer:
         live = self.live.get(request.credential_id)
         if live is None or live.token is None or live.issued is None:
             return  # a held credential
+        live.given = True
+        if live.ended:
+            self.live.forget(request.credential_id)
+            return
         role = self._role(request)
         if live.leased:
             self._background.start(self._extend(role, live, live.token, live.issued))
@@ -147,6 +151,8 @@ class VaultIssuer:
         if live is None or not live.asked:
             return Withdrawal.NOTHING_ISSUED
         live.given_up = True
+        if live.ended:
+            return Withdrawal.ENDED
         if live.token is None or live.engaged:
             # A vault that makes a login for a token that is revoked meanwhile may keep the login. With the token's own end
             # it ends.
@@ -247,10 +253,12 @@ class VaultIssuer:
         The journal learns of it first: whatever lives longer than a newborn token stands there.
         """
         server, credential_id = role.server, credential.credential_id
-        problem = ""
+        problem = "its token ended before it could be extended"
         while self._clock() < live.ends_at and live.doomed is None:
             try:
                 if not await self._journal.extend_lease(credential_id, expires_at=credential.expires_at):
+                    if live.doomed is not None:
+                        return  # a revocation has ended it
                     # Who ends it later would not find it.
                     problem = "the state store lost that it was issued, so it is ended"
                     self.live.forget(credential_id)
@@ -271,7 +279,7 @@ class VaultIssuer:
                 problem = f"its token gets {granted:g} s only; raise token_explicit_max_ttl of the token role"
                 break
             await asyncio.sleep(_EXTENDING_PAUSE_SECONDS)
-        if problem:
+        if live.doomed is None:
             message = f"vault.{server.name}: a credential of {live.request.role} ends early: {problem}"
             _log.warning("vault_token_not_extended", extra={"problem": message})
             self._problems.tell(server.name, message)

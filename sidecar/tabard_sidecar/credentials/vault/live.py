@@ -43,6 +43,7 @@ class LiveCredential:
         issued: the credential, once it is there; without its secrets when it has left.
         journaled: whether the journal may have it.
         doomed: why it may not be given any more.
+        given: whether its answer has left.
         given_up: whether its answer isn't given.
         source_id: tells its vault from another one of the same name.
         extended: whether the vault has let its token live longer, which takes a right that ending it doesn't.
@@ -61,6 +62,7 @@ class LiveCredential:
     issued: IssuedCredential | None = None
     journaled: bool = False
     doomed: ReasonCode | None = None
+    given: bool = False
     given_up: bool = False
     source_id: str = ""
     extended: bool = False

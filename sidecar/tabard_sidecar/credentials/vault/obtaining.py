@@ -64,7 +64,7 @@ class Obtaining:
         try:
             obtained = await self._ask(seconds, turn, now)
         finally:
-            # Whoever withdraws the credential forgets what was noted.
+            # A withdrawal forgets what was noted.
             failed = await self._noted()
         if failed is not None:
             raise failed

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from tabard_sidecar.credentials.vault.ending import LeaseEnding, NotEndedError
+from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
+from tabard_sidecar.interfaces import Withdrawal
 from tabard_sidecar.state import Revocation, RevocationKind
 from tabard_sidecar.state.leases import LeaseTarget
 from tabard_sidecar.state.rollback import rollback
@@ -91,6 +93,51 @@ async def test_a_lease_that_the_journal_lost_before_its_extension_is_ended(make)
     await eventually(lambda: REVOKE in world.vault.paths())
     assert RENEW not in world.vault.paths()
     await eventually(lambda: any("the state store lost" in problem for problem in world.problems))
+
+
+async def test_what_a_revocation_ended_before_its_answer_left_was_issued(make):
+    """So its charges stay."""
+    world = make(reaper=False)
+    request = world.request("orders-once")
+    await world.issuer.issue(request)
+    await end(world, of_task(world))
+    assert world.vault.paths()[-1] == REVOKE
+    assert await world.issuer.withdraw(request) is Withdrawal.ENDED
+    assert world.vault.paths().count(REVOKE) == 1
+    assert len(world.issuer.live) == 0
+    assert await world.leases() == ()
+
+
+async def test_what_a_revocation_ended_is_not_extended_when_its_answer_leaves(make):
+    world = make(reaper=False)
+    request = world.request("orders-once")
+    await world.issuer.issue(request)
+    await end(world, of_task(world))
+    world.issuer.commit(request)
+    await eventually(lambda: not world.issuer._background)
+    assert RENEW not in world.vault.paths()
+    assert len(world.issuer.live) == 0
+
+
+async def test_a_revocation_during_the_extension_is_no_problem_of_the_vault(make):
+    world = make(reaper=False)
+    world.vault.answers[RENEW] = Answer(steps=[0.3, *FORBIDDEN.sent()])
+    await world.given(world.request("orders-once"))
+    await eventually(lambda: RENEW in world.vault.paths())
+    await end(world, of_task(world))
+    await eventually(lambda: not world.issuer._background)
+    assert set(world.problems) == {""}
+    assert world.vault.paths().count(REVOKE) == 1
+
+
+async def test_an_answer_that_leaves_after_the_token_has_ended_is_told(make):
+    world = make(reaper=False)
+    request = world.request("orders-once")
+    await world.issuer.issue(request)
+    world.offset += NEWBORN_SECONDS + 1
+    world.issuer.commit(request)
+    await eventually(lambda: any("ended before it could be extended" in told for told in world.problems))
+    assert RENEW not in world.vault.paths()
 
 
 async def test_another_vault_of_the_same_name_ends_nothing(make):
