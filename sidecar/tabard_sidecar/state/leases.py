@@ -85,8 +85,8 @@ class LeaseJournal(Protocol):
     Every method raises :class:`~tabard_sidecar.errors.NoDecision` with ``state_unavailable`` when the store can't be used.
     """
 
-    async def add_lease(self, lease: Lease) -> None:
-        """Note a lease that ends by itself in seconds; :meth:`extend_lease` makes it durable."""
+    async def add_lease(self, lease: Lease, *, durable: bool = True) -> None:
+        """Note a lease. ``durable`` is False for one that ends by itself in seconds, unless it is extended."""
         ...
 
     async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:

@@ -450,12 +450,13 @@ async def test_what_is_durable_waits_for_replicas(start_server, open_store):
         assert list(await store.check()) == []
         replication.hold()
         noted = lease()
-        await store.add_lease(noted)
+        await store.add_lease(noted, durable=False)
         agent = Revocation(RevocationKind.AGENT, "agent", NOW, LATER)
         for write in (
             lambda: store.revoke(agent),
             lambda: store.consume("twice", limit=1, now=NOW, expires_at=LATER),
             lambda: new_task(store),
+            lambda: store.add_lease(lease()),
             lambda: store.extend_lease(noted.lease_id, expires_at=LATER + 60),
         ):
             with unavailable("0 of 1 replicas have the write"):

@@ -125,7 +125,8 @@ class Obtaining:
             raise
 
     def _note(self, token: Token, now: float) -> None:
-        self._noting = asyncio.ensure_future(self._journal.add_lease(lease_of(self._live, token, now)))
+        lease = lease_of(self._live, token, now)
+        self._noting = asyncio.ensure_future(self._journal.add_lease(lease, durable=False))
 
     def _late(self, _: Obtained) -> None:
         if self._live.token is not None:

@@ -38,7 +38,7 @@ class RedisLeases(LinkedPart):
     """Implements :class:`~tabard_sidecar.state.leases.LeaseJournal` by scripts."""
 
     @understood
-    async def add_lease(self, lease: Lease) -> None:
+    async def add_lease(self, lease: Lease, *, durable: bool = True) -> None:
         """Note a lease; see the interface."""
         targets = [
             (revocation_field(target.kind, target.target), _target_digest(target)) for target in lease.targets
@@ -51,7 +51,7 @@ class RedisLeases(LinkedPart):
             "targets": orjson.dumps(targets).decode(),
             "until_ms": milliseconds(lease.expires_at + LEASE_KEPT_SECONDS),
         }
-        await self._link.run(scripts.ADD_LEASE, arguments)
+        await self._link.run(scripts.ADD_LEASE, arguments, durable=durable)
 
     @understood
     async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:

@@ -27,9 +27,9 @@ class SQLiteLeases:
 
     _file: StateFile
 
-    async def add_lease(self, lease: Lease) -> None:
+    async def add_lease(self, lease: Lease, *, durable: bool = True) -> None:
         """Note a lease; see the interface."""
-        await self._file.write(lambda c: _add(c, lease), durable=False)
+        await self._file.write(lambda c: _add(c, lease), durable=durable)
 
     async def extend_lease(self, lease_id: str, *, expires_at: float) -> bool:
         """Note a later end; see the interface."""

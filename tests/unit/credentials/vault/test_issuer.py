@@ -387,7 +387,7 @@ async def test_a_token_that_comes_too_late_ends_by_itself(vault, store, secret_i
 
 
 async def test_a_journal_that_can_not_be_written_ends_the_token(world):
-    async def broken(_lease):
+    async def broken(_lease, *, durable):
         raise NoDecision("UNAVAILABLE", "state_unavailable", "the disk is full")
 
     world.store.add_lease = broken
