@@ -101,3 +101,20 @@ def test_a_certificate_that_is_missing_is_told(tabard):
 def test_the_serving_sidecar_imports_nothing_of_it():
     code = "import sys, tabard_sidecar.server.lifecycle; sys.exit('tabard_sidecar.injector' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_policy_prints_what_kubernetes_accepts(tabard):
+    """It names what the configuration names, and spares the exempt namespaces."""
+    code, out, _ = tabard("policy", "--config", "injector.yaml", "--set", "sidecar.keys_secret=ring")
+    assert code == 0
+    items = json.loads(out)["items"]
+    assert [item["kind"] for item in items] == [
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ] * 2
+    for item in items:
+        kubernetes_validate.validate(item, "1.36", strict=True)
+    assert 'secretName == "ring"' in items[0]["spec"]["validations"][-1]["expression"]
+    for policy in items[::2]:
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert "kube-system" in json.dumps(policy["spec"]["matchConstraints"]["namespaceSelector"])
