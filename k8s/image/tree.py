@@ -90,7 +90,8 @@ def _install(root: Path, base: Base, machine: str, wheels: Path, uv: str) -> Non
     )  # fmt: skip
     _uv(uv, *chosen, "--require-hashes", "--requirements", str(locked))
     locked.unlink()
-    _uv(uv, *chosen, "--no-index", "--find-links", str(wheels), *_OWN)
+    # uv's cache knows these by name and version, which stay while they change.
+    _uv(uv, *chosen, "--no-cache", "--no-index", "--find-links", str(wheels), *_OWN)
     # The programs of packages name the interpreter of this machine.
     shutil.rmtree(packages / "bin", ignore_errors=True)
     (packages / ".lock").unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -86,6 +87,19 @@ def test_nobody_can_change_what_is_in_it(files: dict[str, Any]):
     for path, member in own.items():
         assert (member.uid, member.gid) == (0, 0), path
         assert member.issym() or member.mode & 0o022 == 0, path
+
+
+@pytest.mark.parametrize("name", ["tabard", "tabard_sidecar", "tabard_opa"])
+def test_our_packages_are_those_that_were_just_built(image: dict[str, Any], name: str):
+    """Not another wheel of the same version from a cache."""
+    del image
+    [wheel] = [
+        path for path in (ROOT / "dist").glob(f"{name}-[0-9]*.whl") if not path.stem.endswith("_aarch64")
+    ]
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            if member.startswith(f"{name}/") and not member.endswith("/"):
+                assert (CONTEXT / "amd64" / PACKAGES / member).read_bytes() == archive.read(member), member
 
 
 def test_every_module_comes_with_its_bytecode(files: dict[str, Any]):
