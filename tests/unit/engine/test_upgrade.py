@@ -27,7 +27,7 @@ def test_library_command_and_components_have_one_version_and_none_that_drops_rul
         ("engine/README.md", r"\(https://www.openpolicyagent.org\) (\S+) as a library"),
         ("tests/components/opa.sh", r"VERSION=(\S+)"),
         ("tests/components/opa/go.mod", r"open-policy-agent/opa v(\S+)"),
-        ("tests/integration/engine/conftest.py", r"openpolicyagent/opa:([0-9.]+)"),
+        ("tests/support/containers.py", r"openpolicyagent/opa:([0-9.]+)"),
     ):
         assert re.findall(pattern, (ROOT / file).read_text()) == [version], file
 

@@ -150,7 +150,7 @@ async def asked(session: aiohttp.ClientSession, url: str, **options) -> int:
 @pytest.mark.parametrize("tls", [False, True])
 async def test_strangers_do_not_fill_introspection(introspection, tmp_path, monkeypatch, first, tls):
     """Connections without a client's key make room and end in time; a client's own connection stays."""
-    monkeypatch.setattr("tabard_sidecar.http.introspection_app._UNKNOWN_SECONDS", 1.0)
+    monkeypatch.setattr("tabard_sidecar.http.aiohttp_server._UNKNOWN_SECONDS", 1.0)
     monkeypatch.setattr("tabard_sidecar.util.descriptors._WANTED", {"introspection": 8})
     authority = Authority(tmp_path, "zone")
     certificate, key = authority.issue("introspection")

@@ -5,7 +5,7 @@ Most of what a policy's rules lead to is the library, which they call again and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tabard_sidecar.policy.loading.bounds import (
@@ -174,14 +174,24 @@ class _Naming:
                 yield type(item), item
 
 
-def origins_in(shape: Shape) -> Iterator[Origin]:
-    """Yield where the literals of a shape come from, in every part of it."""
-    if isinstance(shape, Values | Fields) and shape.origin is not None:
-        yield shape.origin
-    if isinstance(shape, Fits) and shape.chosen_by is not None:
-        yield shape.chosen_by
-    for inner in _parts(shape):
-        yield from origins_in(inner)
+def origins_in(shape: Shape, seen: set[int] | None = None) -> Iterator[Origin]:
+    """Yield where the literals of a shape come from, in every part of it.
+
+    Shapes share parts, so that one may be endless as a tree: each part is visited once. ``seen`` has the identities of
+    those that were visited before, and gets those of the others; they must stay alive.
+    """
+    seen = set() if seen is None else seen
+    pending = [shape]
+    while pending:
+        one = pending.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, Values | Fields) and one.origin is not None:
+            yield one.origin
+        if isinstance(one, Fits) and one.chosen_by is not None:
+            yield one.chosen_by
+        pending += _parts(one)
 
 
 def _parts(shape: Shape) -> Sequence[Shape]:
@@ -193,16 +203,27 @@ def _parts(shape: Shape) -> Sequence[Shape]:
 
 
 def _moved(shape: Shape, moved: Mapping[Origin, Origin]) -> Shape:
-    """Return a shape whose literals stand elsewhere."""
+    """Return a shape whose literals stand elsewhere; parts that are shared stay shared."""
+    made: dict[int, Shape] = {}
+
+    def move(one: Shape) -> Shape:
+        if id(one) not in made:
+            made[id(one)] = _with_parts(one, moved, move)
+        return made[id(one)]
+
+    return move(shape)
+
+
+def _with_parts(shape: Shape, moved: Mapping[Origin, Origin], move: Callable[[Shape], Shape]) -> Shape:
     if isinstance(shape, Values) and shape.origin is not None:
         return replace(shape, origin=moved.get(shape.origin, shape.origin))
     if isinstance(shape, Fits) and shape.chosen_by is not None:
         return replace(shape, chosen_by=moved.get(shape.chosen_by, shape.chosen_by))
     if isinstance(shape, Many):
-        return Many(shape.kind, _moved(shape.item, moved), _moved(shape.key, moved))
+        return Many(shape.kind, move(shape.item), move(shape.key))
     if isinstance(shape, Listed):
-        return Listed(shape.kind, tuple(_moved(item, moved) for item in shape.items))
+        return Listed(shape.kind, tuple(move(item) for item in shape.items))
     if isinstance(shape, Fields):
-        fields = {name: _moved(inner, moved) for name, inner in shape.fields.items()}
+        fields = {name: move(inner) for name, inner in shape.fields.items()}
         return Fields(fields, moved.get(shape.origin, shape.origin) if shape.origin else None)
     return shape

@@ -65,6 +65,7 @@ class Flow(Terms):
         self._arguments: dict[Path, list[Shape]] = {}
         self._open: set[Path] = set()
         self._fixed = {_HIDDEN, UNSTARTED}
+        self._visited: set[int] = set()  # parts of values, which are kept
         self._calls = Calls(self._fixed)
         self._deepest = 0
         self._known_names = 0
@@ -165,7 +166,7 @@ class Flow(Terms):
             finally:
                 self._open.discard(path)
             self.reads_of_tool = reads  # a rule's value is bound for every input
-            self._fixed.update(origins_in(self._values[path]))
+            self._fixed.update(origins_in(self._values[path], self._visited))
         return self._values[path]
 
     def _reads_facts(self, path: Path) -> bool:

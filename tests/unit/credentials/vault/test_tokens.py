@@ -4,14 +4,14 @@ import pytest
 from tabard import handles
 from tabard_sidecar.credentials.vault.faults import VaultFault
 from tabard_sidecar.credentials.vault.replies import Token, UnusableToken, leased, text_fields, wrapped
-from tabard_sidecar.credentials.vault.tokens import Tokens
+from tabard_sidecar.credentials.vault.tokens import Tokens, handle, meta
 from tabard_sidecar.credentials.vault.transport import VaultTransport
 from tabard_sidecar.util.bounded_http import until
 
 from tests.support.credentials import PREFIX, request_of
 from tests.support.fake_vault import CHILD, CREATE, RENEW, REVOKE, SECRET, Answer, auth
 
-TOKEN = Token(CHILD, "accessor-1", 30.0, renewable=True)
+TOKEN = Token(CHILD, "accessor-1", 30.0, renewable=True, policies=("tabard-child",))
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def tokens(vault):
 
 def test_a_token_says_for_whom_it_is_by_handles(vault, tokens):
     request = request_of("vault")
-    assert tokens.create(SECRET, request) == TOKEN
+    assert tokens.create(SECRET, handle(request), meta(request)) == TOKEN
     [asked] = vault.asked
     assert (asked.method, asked.path, asked.headers["X-Vault-Token"]) == ("POST", CREATE, SECRET)
     # A policy with allowed_parameters can list these four.
@@ -57,7 +57,7 @@ def test_a_token_says_for_whom_it_is_by_handles(vault, tokens):
 def test_a_token_that_would_outlive_its_journal_or_do_too_much_is_named(vault, tokens, changes, text):
     vault.answers[CREATE] = Answer(body=auth(**changes))
     with pytest.raises(UnusableToken, match=text) as caught:
-        tokens.create(SECRET, request_of("vault"))
+        tokens.create(SECRET, "agent", {})
     assert caught.value.token.secret == CHILD
     assert caught.value.code == "vault_reply_invalid"
 

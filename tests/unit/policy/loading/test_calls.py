@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tabard_sidecar.policy.catalogue import catalogue_of
+from tabard_sidecar.policy.loading.bounds import Listed, Origin, Values
+from tabard_sidecar.policy.loading.calls import make_call, origins_in
 from tabard_sidecar.policy.loading.compiling import CompileOptions, compile_policy
 from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.problems import PolicyBrokenError
@@ -89,3 +91,16 @@ def test_many_rules_may_ask_the_library_the_same(engine):
     )  # fmt: skip
     data = {"people": {"ann": ["Ann Lee"], "bob": ["Bob Ray"]}}
     assert told(engine, rules, data=data) == []
+
+
+def test_parts_that_are_shared_are_visited_once():
+    """As a tree this shape has 2 ** 60 parts."""
+    origin, other = Origin(), Origin()
+    shape = Values(("x",), origin)
+    for _ in range(60):
+        shape = Listed("array", (shape, shape))
+    assert list(origins_in(shape)) == [origin]
+    call = make_call([shape], [origin], shape, [], 1, of_tool=False)
+    moved, _ = call.answer([other])
+    assert list(origins_in(moved)) == [other]
+    assert moved.items[0] is moved.items[1]

@@ -451,9 +451,9 @@ deny contains {"code": "x", "message": "x"} if {
 
 deny contains {"code": "x", "message": "x"} if count(_groups & {"a", "b"}) == 0
 """,
-    "with in a rule": """_ok if input.subject.id == "x"
+    "with in a rule": """_ok if contains(input.task.statement, "x")
 
-deny contains {"code": "x", "message": "x"} if not _ok with input.subject.id as input.agent.id
+deny contains {"code": "x", "message": "x"} if not _ok with input.task.statement as lower(input.task.statement)
 """,
     "bits of sets as params": """_any(names) if {
 	some name in names
