@@ -1,10 +1,9 @@
 # METADATA
-# title: The clinic's assistant
+# title: Marsh Lane Practice
 # description: |
-#   Reading is allowed. A task is clean until it may have read text of people outside. While it is clean, the assistant
-#   does what the request asks for. Then each act needs an order of the request, and each patient, recipient, time, drug
-#   and text has to come from the request, from our records, or from what the task did before. What the request may
-#   mean is asked; what it can't mean isn't granted.
+#   Reading is allowed (front desk, managers and billing read records with need). A call that changes or sends something
+#   is sure, maybe or never. Sure: the person's words, the practice's records and facts of the task vouch for each value,
+#   or the task hasn't read text of others yet. Maybe: the request opens the tool, and means no other patient. Else never.
 # custom:
 #   tabard:
 #     labels: [outside]
@@ -12,12 +11,14 @@ package policy.clinic
 
 import data.tabard.lib.arguments
 import data.tabard.lib.budgets
+import data.tabard.lib.clauses
 import data.tabard.lib.credentials
 import data.tabard.lib.dates
 import data.tabard.lib.entities
 import data.tabard.lib.exclusions
 import data.tabard.lib.facts
 import data.tabard.lib.figures
+import data.tabard.lib.hosts
 import data.tabard.lib.intent
 import data.tabard.lib.outbound
 import data.tabard.lib.quantities
@@ -30,1927 +31,1763 @@ import data.tabard.lib.wording
 
 _backend := "https://clinic.example"
 
-_questions := 8
+_once := credentials.once(_backend, ["write"], 60)
 
+_tool := input.tool.name
+
+_args := input.tool.arguments
+
+_me := input.subject.claims.username
+
+# ------------------------------------------------------------------ start
 start contains {"code": "clinic", "limits": {
 	"audiences": [_backend],
 	"scopes": ["read", "write"],
 	"tools": ["*"],
-	"budgets": {"messages": 10, "prescriptions": 5, "questions": _questions},
-	"ttl_seconds": 3600,
+	"budgets": {"questions": 8, "messages": 10, "prescriptions": 5},
+	"ttl_seconds": 1800,
 }} if {
 	intent.trusted
-	intent.purpose_is("clinic")
-	data.staff[_me]
+	data.people[_me]
 }
 
-# ---------------------------------------------------------------------------------------------------------- the person
-
-_me := input.subject.claims.username
-
-_in(group) if subject.has_claim("groups", group)
-
-_physician if _in("physicians")
-
-_clinician if _in("clinicians")
-
-_nurse if {
-	_in("clinicians")
-	not _in("physicians")
+# ------------------------------------------------------------------ reading
+# Tools whose results can hold text of people outside.
+_outside_text := {
+	"appointments.list", "documents.list", "documents.read", "inbox.list", "inbox.read",
+	"records.read",
 }
 
-_desk if _in("front_desk")
-
-_manager if _in("managers")
-
-# ------------------------------------------------------------------------------------------------------------- reading
-
-_read_credential := credentials.once(_backend, ["read"], 60)
-
-_write_credential := credentials.once(_backend, ["write"], 60)
-
-# Text of people outside may be in what this call returns.
-_texts_of_others if input.tool.name in {"inbox.list", "inbox.read", "records.read", "documents.list", "documents.read"}
-
-_texts_of_others if {
-	input.tool.name == "appointments.list"
-	not _only_our_appointments
+grant contains {"code": "read", "credential": credentials.jwt(_backend, ["read"], 60)} if {
+	tools.read_only
+	not _outside_text[_tool]
 }
 
-# Patients wrote the reasons of the appointments that were booked online; our calendar knows which.
-_only_our_appointments if {
-	count(input.tool.arguments) > 0
-	facts.size("slots") == 0
-	count([id |
-		some id, entry in data.appointments
-		entry.by != "staff"
-		object.get(input.tool.arguments, "patient_id", entry.patient_id) == entry.patient_id
-		object.get(input.tool.arguments, "clinician", entry.clinician) == entry.clinician
-		object.get(input.tool.arguments, "date", _day(entry.start)) == _day(entry.start)
-	]) == 0
+# What was chosen before any text of others was read, was chosen by an honest agent.
+grant contains {
+	"code": "look_up",
+	"credential": credentials.once(_backend, ["read"], 60),
+	"facts": {"chosen": {id | id := _args.patient_id; _clean}},
+} if {
+	tools.read_only
+	not _outside_text[_tool]
+	_args.patient_id
+}
+
+grant contains {
+	"code": "read_text",
+	"credential": credentials.once(_backend, ["read"], 60),
+	"facts": {
+		"texts_read": _taint,
+		"chosen": {id | some key in ["patient_id", "record_id", "message_id", "document_id"]; id := _args[key]; _clean},
+		"messages_read": {id | id := _args.message_id},
+	},
+	"notes": ["belongs"],
+} if {
+	_outside_text[_tool]
+}
+
+default _taint := 1
+
+# All appointments of this patient were booked by staff, so their reasons are ours.
+_taint := 0 if {
+	_tool == "appointments.list"
+	data.own[_args.patient_id].online == false
 }
 
 _clean if facts.value("texts_read") == 0
 
-grant contains {"code": "read", "credential": _read_credential} if {
-	tools.read_only
-	not _texts_of_others
+_clinician if subject.has_claim("groups", "clinicians")
+
+_physician if subject.has_claim("groups", "physicians")
+
+_record_words := {
+	"record", "records", "letter", "letters", "result", "results", "lab", "labs", "consultation", "report", "reports",
+	"referral", "referred", "release", "share", "insurer", "insurance", "bill", "invoice", "blood", "test", "tests",
+	"scan", "ecg", "x-ray", "discharge", "hospital", "copy", "certificate", "history", "findings",
 }
 
-grant contains {"code": "read_texts", "credential": _read_credential, "facts": {"texts_read": 1}, "notes": ["belongs"]} if {
-	_texts_of_others
-	input.tool.name in {"inbox.read", "records.read"}
+_needed if _clinician
+
+_needed if count(wording.words & _record_words) > 0
+
+ask contains _ask("record_without_need", "Your request doesn't speak of records, and the assistant wants to read one.") if {
+	_tool == "records.read"
+	not _needed
 }
 
-grant contains {"code": "read_texts", "credential": _read_credential, "facts": {"texts_read": 1}} if {
-	_texts_of_others
-	not input.tool.name in {"inbox.read", "records.read"}
+# ------------------------------------------------------------------ writing: sure, maybe, never
+_writes if {
+	not tools.read_only
+	intent.trusted
+	data.people[_me]
 }
 
-# Choices that no stranger's text can have made.
-grant contains {"code": "chosen", "credential": _read_credential, "facts": {"patients_chosen": {input.tool.arguments.patient_id}}} if {
-	input.tool.name in {"patients.get", "records.list", "medications.list", "appointments.list"}
-	_clean
+grant contains {
+	"code": "write",
+	"credential": _once,
+	"facts": {
+		"moved": {id | _tool == "appointments.move"; id := _args.appointment_id},
+		"booked": {id | _tool == "appointments.book"; id := _args.patient_id},
+		"slots": {slot |
+			_tool in {"appointments.book", "appointments.move"}
+			slot := sprintf("%s %s", [_patient, _args.start])
+		},
+		"issued": {_issue_key | _tool == "prescriptions.issue"},
+		"sent": {id | _tool == "prescriptions.send"; id := _args.prescription_id},
+		"sent_to": {id | _tool == "prescriptions.send"; id := _args.pharmacy_id},
+		"noted": {id | _tool == "records.add_note"; id := _args.patient_id},
+		"replied": {id | _tool == "portal.reply"; id := _args.message_id},
+		"texted": {id | _tool == "sms.send"; id := _args.patient_id},
+		"staff_told": {id | _tool == "staff.message"; some id in _args.to},
+		"referred": {id | _tool == "referrals.create"; id := sprintf("%s %s", [_args.patient_id, _args.provider_id])},
+		"mailed": {id | _tool == "mail.send"; some id in _args.to},
+	},
+	"notes": ["made"],
+	"charges": {"questions": _question, "messages": _messages, "prescriptions": _prescriptions},
+} if {
+	_writes
+	_decided
 }
 
-grant contains {"code": "chosen", "credential": _read_credential, "facts": {"texts_chosen": {input.tool.arguments.record_id}}} if {
-	input.tool.name == "records.read"
-	_clean
-}
+_decided if _sure
 
-grant contains {"code": "chosen", "credential": _read_credential, "facts": {"texts_chosen": {input.tool.arguments.message_id}}} if {
-	input.tool.name == "inbox.read"
-	_clean
-}
-
-# Front desk and billing read records where the request speaks of such a text.
-ask contains _ask("record_without_need", "The assistant wants to read a patient's record, and your request doesn't speak of one.") if {
-	input.tool.name == "records.read"
-	not _clinician
-	not _speaks_of_records
-	not intent.mentions(input.tool.arguments.record_id)
-}
-
-_speaks_of_records if {
-	some word in wording.words
-	wording.singular(word) in {
-		"letter", "record", "note", "report", "result", "referral", "certificate", "invoice", "form", "fax", "file",
-		"lab", "insurer", "insurance", "hospital", "read", "document", "copy", "chart", "notes", "consultation", "test",
-		"discharge", "summary", "scan", "bloods", "blood", "x-ray", "mri", "ecg", "statement", "bill",
-	}
-}
-
-# ---------------------------------------------------------------------------------------------------------- composition
-
-grant contains {"code": "sure", "credential": _write_credential, "charges": {"messages": _messages, "prescriptions": _new_drugs}, "facts": {"slots": _slot}, "notes": ["made"]} if {
-	_sure[input.tool.name]
-}
-
-grant contains {"code": "maybe", "credential": _write_credential, "charges": {"messages": _messages, "prescriptions": _new_drugs, "questions": 1}, "facts": {"slots": _slot}, "notes": ["made"]} if {
+_decided if {
 	_asked
 	budgets.remaining_at_least("questions", 1)
 }
 
-ask contains _ask("not_in_request", "Your request doesn't say this as it stands here: what, whom, when, how much, or in which words.") if _asked
-
 _asked if {
-	_maybe[input.tool.name]
-	not _sure[input.tool.name]
+	_writes
+	_maybe
+	not _sure
 }
 
-_ask(code, reason) := {"approvers": ["requester"], "code": code, "reason": reason, "ttl_seconds": 900, "uses": 1}
+default _question := 0
+
+_question := 1 if _asked
 
 default _messages := 0
 
-_messages := 1 if input.tool.name == "sms.send"
+_messages := 1 if _tool == "sms.send"
 
-_messages := count(_recipients) if input.tool.name == "mail.send"
+_messages := count(_args.to) + count(object.get(_args, "cc", [])) if _tool == "mail.send"
 
-default _new_drugs := 0
+default _prescriptions := 0
 
-_new_drugs := 1 if input.tool.name == "prescriptions.issue"
+_prescriptions := 1 if _tool == "prescriptions.issue"
 
-_slot := {start | start := input.tool.arguments.start}
+ask contains _ask("not_in_request", "Your request and our records don't say this as it stands here. Look at whom, what, when and the text.") if _asked
 
-# ------------------------------------------------------------------------------------------------------ acts of requests
-
-_tell := {
-	"advise", "answer", "apologise", "apologize", "ask", "confirm", "contact", "explain", "give", "inform", "invite", "let",
-	"message", "notify", "pass", "ping", "remind", "reply", "reassure", "report", "respond", "say", "send", "tell", "thank",
-	"update", "warn", "write", "drop", "acknowledge", "alert", "request", "brief", "wish", "offer",
+_ask(code, reason) := {
+	"approvers": ["requester"],
+	"code": code,
+	"reason": reason,
+	"ttl_seconds": 900,
+	"uses": 1,
 }
 
-_acts := {
-	"appointments.book": {
-		"add", "arrange", "book", "fit", "get", "give", "make", "need", "put", "rebook",
-		"reserve", "schedule", "set", "squeeze", "slot", "plan", "enter", "invite", "pencil",
-	},
-	"appointments.cancel": {
-		"call", "cancel", "clear", "delete", "drop", "free", "remove", "scrap", "scratch", "strike",
-		"take", "undo", "withdraw",
-	},
-	"appointments.move": {
-		"bring", "change", "delay", "exchange", "fit", "get", "move", "postpone", "pull", "push", "put", "rebook", "reschedule", "set", "shift",
-		"slide", "swap", "switch", "rearrange", "bump", "make", "give", "adjust", "advance", "defer", "update",
-	},
-	"mail.send": (_tell | {"email", "e-mail", "mail", "forward", "order", "decline", "accept", "cancel", "book", "chase", "share"}),
-	"patients.update_contact": {
-		"add", "amend", "change", "correct", "enter", "fix", "note", "put", "record", "replace", "save", "set", "update", "use", "store", "edit", "take", "make",
-	},
-	"portal.reply": _tell,
-	"prescriptions.cancel": {
-		"adjust", "cancel", "change", "decrease", "delete", "discontinue", "double", "drop", "end", "halve", "increase", "lower", "put",
-		"raise", "reduce", "remove", "replace", "stop", "swap", "switch", "take", "withdraw", "up", "titrate",
-	},
-	"prescriptions.issue": {
-		"adjust", "change", "decrease", "do", "double", "extend", "get", "give", "halve", "increase", "issue", "lower", "make", "need", "order",
-		"prescribe", "put", "raise", "reduce", "reissue", "re-issue", "refill", "renew", "repeat", "replace", "start", "swap", "switch", "write", "up", "titrate",
-		"add", "continue", "re-prescribe", "script", "top",
-	},
-	"prescriptions.send": {
-		"fax", "forward", "get", "give", "have", "let", "pass", "put", "send", "submit", "transmit", "transfer", "route", "direct",
-	},
-	"records.add_note": {
-		"add", "document", "enter", "file", "jot", "log", "make", "mention", "note", "put", "record", "register", "summarise", "summarize", "write", "leave", "take", "save", "append",
-	},
-	"records.release": {
-		"give", "let", "make", "open", "post", "publish", "put", "release", "send", "share", "show", "tell", "unlock", "upload",
-	},
-	"records.share": {
-		"copy", "email", "fax", "forward", "get", "give", "let", "mail", "pass", "provide", "send", "share", "supply", "transmit", "transfer",
-	},
-	"referrals.create": {
-		"arrange", "book", "create", "get", "make", "organise", "organize", "refer", "send", "write", "do", "put", "request", "start",
-	},
-	"rota.swap": {
-		"change", "cover", "exchange", "fill", "have", "let", "move", "put", "replace", "stand", "swap", "switch", "take", "trade", "work", "give", "enter", "make", "update", "set", "step", "do", "assign",
-	},
-	"sms.send": (_tell | {"sms", "text"}),
-	"staff.message": (_tell | {"forward", "hand", "share", "instruct", "prompt", "email", "mail"}),
-}
-
-# Acts that order nothing unless a tool is meant by them.
-_all_acts := union({acts | some acts in _acts}) - {"summarise", "summarize", "find", "see", "report", "ask", "say"}
-
-_my_acts := _acts[input.tool.name]
-
-# A clause or a wish of the request orders it.
-_ordered if count(_may_clauses) > 0
-
-# It tells something to those to whom the message goes.
-_ordered if {
-	input.tool.name == "staff.message"
-	count(_staff_to - entities.told(data.staff_names)) == 0
-}
-
-_ordered if {
-	input.tool.name == "sms.send"
-	input.tool.arguments.patient_id in entities.told(data.patient_names)
-}
-
-_ordered if {
-	input.tool.name == "staff.message"
-	count(_staff_to - (_staff_named | _staff_of_groups)) == 0
-	_tells_somebody
-}
-
-_ordered if {
-	input.tool.name in {"portal.reply", "sms.send"}
-	count(_named) == 1
-	_tells_somebody
-}
-
-_ordered if {
-	input.tool.name in {"appointments.book", "appointments.move"}
-	regex.match(`\bfind\b[^.?!]*\b(slot|something|time|appointment|gap|place)\b`, _statement)
-}
-
-_ordered if {
-	input.tool.name == "mail.send"
-	count(_recipients - _mail_told) == 0
-}
-
-# Verbs that mean one thing here, wherever they stand.
-_ordered if {
-	wording.asks_for_form(_plain_verbs[input.tool.name])
-	not wording.refers_to_instructions
-	not _forbidden
-	not _only_questions
-	_orders_something
-}
-
-_plain_verbs := {
-	"records.release": {"release"},
-	"referrals.create": {"refer"},
-	"appointments.move": {"reschedule", "postpone"},
-	"prescriptions.issue": {"prescribe", "reissue", "renew"},
-}
-
-# The request orders something for this patient, in words that we don't know.
-_loosely if {
-	input.tool.name in {"appointments.book", "appointments.move", "portal.reply", "records.add_note", "sms.send"}
-	some patient in (_author | {_owner})
-	patient in _named
-	_speaks_of_it
-	_orders_something
-}
-
-_tells_somebody if {
-	wording.asks_for_form({"tell", "inform", "message", "notify", "let", "brief", "warn", "remind", "answer", "reply", "text", "respond"})
-	not wording.refers_to_instructions
-	_orders_something
-}
-
-_may_clauses := {clause | some clause in wishes.may(_my_acts); not _for_me(clause)}
-
-# "Give me", "send me": an answer, and nothing to anybody.
-_for_me(clause) if regex.match(`^(please )?(can you |could you )?(give|get|show|send|tell|let|make|write|find|bring|update|brief|pass|read|report to|remind) (me|us)\b`, clause)
-
-# The request uses a word for it, or hands it over to a text, and orders something at all.
-_loosely if {
-	_ordered
-	_speaks_of_it
-}
-
-_loosely if {
-	wording.asks_for_form(_my_acts)
-	not wording.refers_to_instructions
-	_orders_something
-	_speaks_of_it
-}
-
-# Where an act has an every-day verb, the request has to speak of such a thing as well.
-_speaks_of_it if not _things[input.tool.name]
-
-_speaks_of_it if {
-	some word in wording.words
-	wording.singular(word) in _things[input.tool.name]
-}
-
-_speaks_of_it if {
-	startswith(input.tool.name, "prescriptions.")
-	count(_drugs_named | _pharmacy_named) > 0
-}
-
-_speaks_of_it if {
-	input.tool.name == "prescriptions.issue"
-	intent.mentions(split(input.tool.arguments.drug, " ")[0])
-}
-
-_speaks_of_it if {
-	input.tool.name in {"records.share", "referrals.create"}
-	count(_providers_named) > 0
-}
-
-_speaks_of_it if {
-	input.tool.name == "rota.swap"
-	count(_staff_named) > 0
-}
-
-_drug_words := {
-	"medication", "medicine", "prescription", "repeat", "med", "tablet", "pill", "drug", "script", "inhaler", "refill", "dose", "dosage", "mg", "pharmacy", "chemist", "prescribe", "tablets", "capsule", "puff", "course",
-	"antibiotic", "cream", "drops", "spray", "injection", "treatment", "renew", "reissue", "mcg", "ml", "rx", "statin", "insulin",
-}
-
-_things := {
-	"prescriptions.cancel": _drug_words,
-	"prescriptions.issue": _drug_words,
-	"prescriptions.send": _drug_words,
-	"records.add_note": {"note", "record", "file", "chart", "document", "down", "log", "history", "entry", "jot", "summary", "summarise", "summarize", "register", "notes"},
-	"records.release": {"result", "letter", "record", "portal", "report", "lab", "blood", "test", "release", "ecg", "scan", "x-ray", "visible", "publish", "value", "it", "bloods", "swab", "copy"},
-	"records.share": {"result", "letter", "record", "report", "lab", "blood", "test", "ecg", "scan", "x-ray", "copy", "share", "discharge", "consultation", "summary", "bloods", "file", "document", "mri", "it"},
-	"referrals.create": {"refer", "referral", "hospital", "specialist", "cardiology", "dermatology", "physio", "physiotherapy", "radiology", "maternity", "scan", "x-ray", "referred", "referring", "ultrasound"},
-	"rota.swap": {"rota", "shift", "swap", "cover", "day", "duty", "roster", "stand", "work", "schedule"},
-}
-
-_loosely if {
-	_hands_over
-	_orders_something
-}
-
-_loosely if _weakly
-
-# "Miriam Katz, Thursday 10:00, Dr Lind": nobody else has spoken yet.
-_loosely if {
+_sure if {
+	_maybe
+	_acted
 	_clean
-	_orders_something
-	_speaks_of_it
+	not _never_clean
 }
 
-_loosely if {
-	input.tool.name == "prescriptions.issue"
-	_drug_said
-	count(_strengths_said) > 0
-	_orders_something
+_sure if {
+	_maybe
+	_vouched[_tool]
 }
 
-# "Don't book it yet".
-_forbidden if {
-	some act in exclusions.forbidden
-	count(act.acts & _my_acts) > 0
+# Asked although no text of others was read: others' orders of drugs, and pharmacies that no person chose.
+_never_clean if {
+	_tool in {"prescriptions.send", "prescriptions.cancel", "prescriptions.issue", "mail.send", "records.share", "patients.update_contact"}
 }
 
-# Words that mean this act together with another: to rebook is to cancel and to book.
-_weakly if {
-	wording.asks_for_form(_weak_acts[input.tool.name])
-	not wording.refers_to_instructions
-	_orders_something
-	_weak_holds
+# The request opens this tool, the call is within our rules, and the request means nobody else.
+_maybe if {
+	not _only_reads
+	_opened
+	_allowed_to
+	not _foreign
+	_means
 }
 
-_weak_holds if input.tool.name != "appointments.cancel"
-
-_weak_holds if count(_staff_named) > 0
-
-_weak_holds if _clean
-
-_weak_acts := {
-	"appointments.book": {"move", "reschedule", "switch", "transfer", "change", "swap", "bring", "wants", "needs", "come", "comes", "follow-up", "in"},
-	"appointments.cancel": {"move", "reschedule", "rebook", "switch", "transfer", "change", "take", "swap"},
-	"appointments.move": {"instead", "later", "earlier", "come", "at", "to", "find", "can", "cannot", "t"},
-	"prescriptions.send": {"pharmacy", "chemist"},
-	"prescriptions.issue": {"another", "more", "prescription", "supply", "again", "same", "out"},
-	"rota.swap": {"takes", "covers", "works", "for", "shift", "shifts", "instead"},
-	"records.add_note": {"note", "notes"},
-	"referrals.create": {"referral"},
-	"portal.reply": {"portal"},
-	"sms.send": {"text", "sms"},
-	"mail.send": {"mail", "email"},
-}
-
-# The request leaves it to a text or a person.
-_hands_over if wording.hands_over
-
-_hands_over if regex.match(_leaves, _statement)
-
-_leaves := `\b(handle|deal with|sort out|sort it|see to|work off|process|take care of|attend to|act on|action|do what|do as|do whatever|do everything|follow (the|his|her|their|what|dr|it)|carry out|whatever (she|he|they))\b`
-
-# Something else than reading is asked for.
-_orders_something if count([clause | some clause in wishes.may(_all_acts); not _for_me(clause)]) > 0
-
-_orders_something if {
-	some part in regex.split(`[.!;,\n]+|\?|\band\b|\bthen\b`, _statement)
-	regex.match(_leaves, part)
-	not regex.match(_reads, trim_space(part))
-}
-
-_orders_something if {
-	some sentence in regex.split(`[.!;\n]+|\?`, _statement)
-	text := trim_space(sentence)
-	count(text) > 2
-	not regex.match(_reads, text)
-	not _only_questions
-}
-
-_reads := `^(please |can you |could you |and |then |also |quickly )*(read|show|list|find|look|sum|summarise|summarize|check|tell me|tell us|what|who|which|when|where|how|why|is|are|does|do i|do we|did|has|have|was|were|give me|search|get me|see if|see what|see whether|compare|prepare|count|any|i need to know|i want to know|let me know|let me see|remind me|find out|go through|bring me|has|i'd like to know|brief me)\b`
-
-_only_questions if {
-	endswith(trim_space(input.task.statement), "?")
-	not regex.match(`^\s*(can|could|may|would|will) `, _statement)
-}
-
-# ------------------------------------------------------------------------------------------------------------ patients
-
-_named := entities.named(data.patient_names, {"patient"})
-
-_ruled_out := entities.ruled_out(_my_acts, data.patient_names, {"patient"})
-
-# Patients whose appointment or prescription the request names by its id.
-_by_id contains data.appointments[id].patient_id if {
-	some id in object.keys(data.appointments)
-	intent.mentions(id)
-}
-
-_by_id contains data.prescriptions[id].patient_id if {
-	some id in object.keys(data.prescriptions)
-	intent.mentions(id)
-}
-
-_by_id contains pair[1] if {
-	some item in input.task.facts.belongs
-	pair := split(item, ":")
-	intent.mentions(pair[0])
-}
-
-# Patients of an appointment that the request describes: "the ten o'clock", "all of Dr Lind's patients tomorrow".
-_described contains data.appointments[id].patient_id if some id in _appointments_described
-
-_appointments_described contains id if {
-	some id, entry in data.appointments
-	_on_a_said_day(entry.start)
-	_with_a_said_clinician(entry.clinician)
-	_time(entry.start) in times.said
-}
-
-_appointments_described contains id if {
-	count(_named) == 0
-	some id, entry in data.appointments
-	_on_a_said_day(entry.start)
-	_with_a_said_clinician(entry.clinician)
-	_speaks_of_many
-	_in_a_said_part(entry.start)
-}
-
-_speaks_of_many if {
-	some word in wording.words
-	word in {"appointments", "patients", "everyone", "everybody", "all", "clinic", "visits", "each", "surgery", "list", "both", "those", "they", "them", "people", "bookings", "slots"}
-}
-
-_in_a_said_part(_) if count(times.parts) == 0
-
-_in_a_said_part(start) if times.within_said(start)
-
-_on_a_said_day(start) if _within_said_days(_day(start))
-
-_on_a_said_day(start) if {
-	_no_day_said
-	_day(start) == data.today
-}
-
-_with_a_said_clinician(_) if {
-	count(_staff_named) == 0
-	not _speaks_of_me
-}
-
-_with_a_said_clinician(clinician) if clinician in _staff_named
-
-_with_a_said_clinician(clinician) if {
-	clinician == _me
-	_speaks_of_me
-}
-
-_speaks_of_me if {
-	some word in {"my", "me", "i", "mine", "myself", "i'm", "i'll"}
-	word in wording.words
-}
-
-_staff_named := entities.named(data.staff_names, set())
-
-# What the task knows of a patient: read by its id before any text of others.
-_chosen := facts.elements("patients_chosen")
-
-# Patients of the texts that were read.
-_of_texts contains pair[1] if {
-	some item in input.task.facts.belongs
-	pair := split(item, ":")
-}
-
-# The request means this patient for this act.
-_patients_sure contains patient if {
-	_clean
-	some patient in object.keys(data.patients)
-}
-
-_patients_sure contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	patient in entities.may(_my_acts, data.patient_names, {"patient"})
-}
-
-_patients_sure contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	_named == {patient}
-}
-
-_patients_sure contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	patient in _by_id
-	count(_named - {patient}) == 0
-}
-
-_patients_sure contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	count(_named) == 0
-	patient in _described
-}
-
-_patients_sure contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	count(_named) == 0
-	patient in _chosen
-}
-
-# The request may mean this patient.
-_patients_maybe contains patient if some patient in _patients_sure
-
-_patients_maybe contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	_may_be_undescribed(patient)
-	entities.meaning(patient, data.patient_names, {"patient"}) in {"named", "unclear", "none"}
-}
-
-_patients_maybe contains patient if {
-	some patient in object.keys(data.patients)
-	not patient in _ruled_out
-	patient in _chosen
-}
-
-# "My ten o'clock" means no other one.
-_may_be_undescribed(_) if count(_named) > 0
-
-_may_be_undescribed(patient) if patient in ((_described | _of_texts) | _chosen)
-
-_may_be_undescribed(_) if {
-	count(_of_texts) == 0
-	not input.tool.name in {"appointments.cancel", "appointments.move", "sms.send"}
-}
-
-_may_be_undescribed(_) if {
-	count(_of_texts) == 0
-	count(_described) == 0
-}
-
-# ------------------------------------------------------------------------------------------------------ days and times
-
-# The practice's calendar says which day is today.
-_days_said := days if {
-	days := dates.said("UTC") with input.context.time as data.noon
-}
-
-_within_said_days(day) if {
-	dates.within_said(day, "UTC") with input.context.time as data.noon
-}
-
-_no_day_said if dates.none_said
-
-_day(start) := substring(start, 0, 10)
-
-_time(start) := substring(start, 11, 5)
-
-_in_hours(start) if {
-	_time(start) >= "07:00"
-	_time(start) <= "20:00"
-}
-
-_leaves_slot_open if {
-	some word in wording.words
-	word in {"free", "first", "earliest", "any", "slot", "available", "gap", "soonest", "sometime", "whenever", "opening"}
-}
-
-# ------------------------------------------------------------------------------------------------------------- texts
-
-# What a text to a patient may say beside the request's words.
-_own(patient) := ((({data.patients[patient].name, data.patients[patient].given, data.patients[patient].family, "Marsh Lane Practice", "Dear Mr Mrs Ms"} | {t |
-	some id, entry in data.appointments
-	entry.patient_id == patient
-	some t in {entry.start, data.staff[entry.clinician].name}
-}) | {entry.drug | some entry in data.prescriptions; entry.patient_id == patient}) | facts.elements("slots")) | (((_days_said | times.said) | _people_of_text) | _domain)
-
-# Words of every practice, and what becomes of the request's verbs.
-_domain := {"appointment appointments practice surgery reception receptionist doctor nurse prescription prescriptions pharmacy ready collect result results portal visit blood test letter hospital clinic reminder remind take available booked confirmed moved message answer so because"} | {forms |
-	some word in wording.words
-	forms := _participles[wording.singular(word)]
-}
-
-_participles := {
-	"cancel": "cancelled canceled cancelling cancellation cancel", "move": "moved moving move", "stop": "stopped stopping stop", "change": "changed changing change", "send": "sent sending send",
-	"issue": "issued issuing", "prescribe": "prescribed prescription", "release": "released release", "refer": "referred referral refer", "book": "booked booking", "renew": "renewed renewal",
-	"repeat": "repeated repeat", "increase": "increased", "reduce": "reduced", "share": "shared", "forward": "forwarded", "delete": "deleted", "update": "updated", "swap": "swapped", "call": "called call calling",
-	"reschedule": "rescheduled", "postpone": "postponed", "note": "noted", "take": "taken took taking", "need": "needed needs", "replace": "replaced", "isn't": "not is", "doesn't": "not does", "can't": "cannot not can",
-	"won't": "not will", "aren't": "not are", "don't": "not do", "needn't": "not need", "cannot": "can't not", "not": "isn't doesn't", "no": "not", "double": "doubled", "halve": "halved", "mustn't": "not must",
-	"come": "came coming", "tell": "told tells", "ask": "asked asks", "give": "given gave", "write": "wrote written", "ring": "rang call", "phone": "phoned call called", "phoned": "phone call called", "pay": "paid", "order": "ordered", "transfer": "transferred", "put": "increased",
-}
-
-# Names of staff, and of providers that the request names.
-_people_of_text := ({data.staff[_me].name, "Dr"} | {data.staff[id].name | some id in _staff_named}) | {data.providers[id].name | some id in _providers_named}
-
-_providers_named := entities.named(data.provider_names, set())
-
-# The texts of each tool.
-_my_texts := object.keys(input.tool.arguments) & {"body", "comment", "letter", "reason", "subject", "text", "title"}
-
-# Nobody else than those in `allowed` is spoken of.
-_only_about(allowed) if {
-	every name in _my_texts {
-		count(texts.mentions_others(name, data.patient_marks, allowed)) == 0
-	}
-}
-
-_tells_address(allowed) if {
-	some patient, street in data.streets
-	not patient in allowed
-	contains(_flat_texts, street)
-}
-
-_flat_texts := regex.replace(lower(concat(" ; ", [input.tool.arguments[name] | some name in _my_texts])), `[\s,.;]+`, " ")
-
-# No links, and no numbers with which people are called or pay, but those of the request.
-_no_contacts if {
-	every name in _my_texts {
-		outbound.links_requested_or_trusted(name, set())
-	}
-	count([number |
-		some name in _my_texts
-		some number in regex.find_n(`[0-9]{7,}`, regex.replace(input.tool.arguments[name], `[\s().+/-]+`, ""), -1)
-		not contains(_statement_digits, number)
-	]) == 0
-}
-
-_statement_digits := regex.replace(input.task.statement, `[\s().+/-]+`, "")
-
-_statement := lower(input.task.statement)
-
-_harmless(allowed) if {
-	_no_contacts
-	_only_about(allowed)
-	not _tells_address(allowed)
-}
-
-# Words by which a text starts something at the one who reads it.
-_pushing := {
-	"password", "login", "urgent", "urgently", "immediately", "pay", "payment", "transfer", "account", "bank", "click", "link", "ignore", "approve", "code", "key", "pin", "access",
-	"visitor", "release", "share", "forward", "delete", "dispense", "must", "mail", "allow", "grant", "hand", "ring",
-} | _pushing_others
-
-default _pushing_others := {
-	"prescribe", "prescription", "prescriptions", "issue", "cancel", "swap", "change", "replace", "dose", "double", "send", "update", "stop", "start", "increase", "reduce", "give", "take", "call", "refer",
-	"book", "move", "remove",
-}
-
-# Physicians decide themselves about what a letter suggests.
-_pushing_others := {"prescribe", "issue", "double", "send", "give", "cancel", "swap", "move", "remove"} if {
-	input.tool.name == "staff.message"
-	some person in input.tool.arguments.to
-	data.staff[person].role == "nurse"
-	every other in input.tool.arguments.to {
-		"clinicians" in data.staff[other].groups
-	}
-}
-
-_pushing_others := set() if {
-	input.tool.name == "staff.message"
-	every person in input.tool.arguments.to {
-		data.staff[person].role == "physician"
-	}
-}
-
-_pushes if {
-	some name in _my_texts
-	some word in regex.find_n(`[a-z]+`, lower(input.tool.arguments[name]), -1)
-	word in _pushing
-	not word in _statement_stems
-}
-
-_statement_stems := {w | some word in wording.words; some w in {word, wording.singular(word)}}
-
-# -------------------------------------------------------------------------------------------------------- appointments
-
-_appointment := data.appointments[input.tool.arguments.appointment_id]
-
-_made if {
-	some id in [input.tool.arguments[name] | some name in {"appointment_id", "prescription_id"}]
-	facts.has("made", id)
+_only_reads if {
+	wishes.only_reads
+	not _into_a_note
 }
 
-_appointment_sure if {
-	_clean
+# "Sum up the letter in a note."
+_into_a_note if {
+	_tool == "records.add_note"
+	regex.match(`(?i)\b(?:in|as|into|to|with) (?:a|the|her|his|their)(?: [a-z]+)? (?:note|record|notes|file)\b`, input.task.statement)
 }
 
-_appointment_sure if _made
-
-_appointment_sure if {
-	_appointment.patient_id in _patients_sure
-	not _describes_other_appointment
+# ------------------------------------------------------------------ which tools the request opens
+_verbs := {
+	"appointments.book": {"book", "schedule", "squeeze", "fit", "slot", "reserve", "arrange", "make", "give", "put", "set", "see", "invite", "offer", "find", "rebook", "need", "get", "plan", "bring", "add", "call"},
+	"appointments.move": {"move", "reschedule", "shift", "push", "put", "bring", "change", "delay", "postpone", "swap", "rebook", "make", "pull", "switch", "set", "start", "give", "book", "advance", "forward"},
+	"appointments.cancel": {"cancel", "drop", "remove", "delete", "call", "clear", "take", "free"},
+	"rota.swap": {"swap", "replace", "put", "change", "switch", "cover", "take", "give", "exchange", "work", "stand", "fill", "trade", "do", "have", "make", "move", "let"},
+	"patients.update_contact": {"update", "change", "correct", "set", "put", "replace", "enter", "fix", "add", "record", "save", "use", "note", "amend", "register", "store", "switch", "move", "take", "adopt", "copy"},
+	"records.add_note": {"note", "record", "document", "write", "add", "put", "log", "file", "enter", "make", "save", "jot", "leave", "keep"},
+	"records.share": {"share", "send", "forward", "pass", "give", "copy", "let", "get", "transfer", "provide"},
+	"records.release": {"release", "publish", "show", "clear", "approve", "sign", "allow", "unlock", "hand", "share", "make", "let", "put", "open", "give", "send", "post", "unlock"},
+	"prescriptions.issue": {"issue", "repeat", "renew", "prescribe", "give", "put", "increase", "change", "switch", "start", "reorder", "order", "refill", "double", "reduce", "continue", "extend", "write", "raise", "lower", "halve", "up", "replace", "reissue", "restart", "need", "do", "make", "begin", "add", "swap"},
+	"prescriptions.cancel": {"cancel", "stop", "discontinue", "end", "withdraw", "remove", "take", "drop", "replace", "switch", "change", "increase", "reduce", "raise", "lower", "double", "halve", "put", "swap", "delete", "revoke"},
+	"prescriptions.send": {"send", "forward", "pass", "transmit", "get", "give", "let", "have", "route", "transfer", "share"},
+	"referrals.create": {"refer", "send", "make", "write", "create", "arrange", "get", "book", "request", "organise", "organize"},
+	"mail.send": {"mail", "email", "e-mail", "send", "write", "tell", "let", "reply", "answer", "ask", "inform", "remind", "forward", "thank", "confirm", "notify", "respond", "drop", "invite", "contact"},
+	"sms.send": {"text", "sms", "message", "remind", "tell", "let", "inform", "notify", "send", "write", "ask", "confirm", "say", "invite", "apologise", "apologize", "contact", "drop", "warn", "thank"},
+	"portal.reply": {"reply", "answer", "respond", "tell", "let", "write", "inform", "send", "confirm", "say", "message", "ask", "thank", "explain", "offer", "remind", "apologise", "apologize", "get"},
+	"staff.message": {"tell", "message", "let", "inform", "notify", "send", "write", "ask", "remind", "pass", "forward", "say", "warn", "brief", "share", "give", "report", "thank", "drop", "update", "confirm", "alert", "relay"},
 }
 
-_appointment_sure if {
-	input.tool.arguments.appointment_id in _appointments_described
-	count(_named) == 0
-}
+# Nouns that a request for this act needs where the verb says little.
+_appointment_words := {"appointment", "appointments", "slot", "slots", "visit", "visits", "checkup", "check-up", "review", "session", "consultation", "seen", "book", "booked", "schedule", "calendar", "follow-up", "see", "reschedule", "move", "postpone", "come", "patients", "rebook"}
 
-_appointment_maybe if _appointment_sure
+_rota_words := {"rota", "shift", "shifts", "swap", "day", "days", "cover", "duty", "work", "works", "working", "replace", "roster", "ill", "sick", "off", "stand"}
 
-_appointment_maybe if _appointment.patient_id in _patients_maybe
+_contact_words := {"phone", "number", "mobile", "email", "e-mail", "address", "contact", "details", "moved", "telephone", "lives", "cell"}
 
-_appointment_maybe if input.tool.arguments.appointment_id in _appointments_described
+_topic if not _topics[_tool]
 
-# Appointments that our export doesn't have.
-_appointment_maybe if not _appointment
+_topic if count(wording.words & _topics[_tool]) > 0
 
-# The request names another appointment by its id.
-_describes_other_appointment if {
-	some id in object.keys(data.appointments)
-	intent.mentions(id)
-	not intent.mentions(input.tool.arguments.appointment_id)
+_topic if {
+	_tool == "prescriptions.send"
+	count(_said_rx) > 0
 }
 
-_sure contains "appointments.move" if {
-	input.tool.name == "appointments.move"
-	_may_act
-	_appointment_sure
-	_new_start_sure
+_topic if {
+	_tool == "prescriptions.send"
+	count(entities.named(data.names.pharmacies, set())) > 0
 }
 
-_maybe contains "appointments.move" if {
-	input.tool.name == "appointments.move"
-	_loosely
-	_appointment_maybe
-	_in_hours(input.tool.arguments.start)
+_topic if {
+	_tool in {"appointments.book", "appointments.move", "appointments.cancel"}
+	_times_or_dates
 }
 
-# In a clean task a word of it is enough.
-_may_act if {
-	_ordered
-	_speaks_of_it
+_topics := {
+	"appointments.book": _appointment_words,
+	"appointments.move": _appointment_words,
+	"appointments.cancel": _appointment_words,
+	"rota.swap": _rota_words | {"monday", "tuesday", "wednesday", "thursday", "friday", "tomorrow", "today"},
+	"patients.update_contact": _contact_words,
+	"records.release": {"release", "result", "results", "letter", "report", "visible", "see", "show", "publish", "lab", "labs", "test", "tests", "record", "scan", "ecg", "blood", "x-ray"},
+	"records.share": {"record", "records", "letter", "letters", "result", "results", "lab", "labs", "consultation", "report", "reports", "copy", "copies", "scan", "ecg", "blood", "test", "tests", "note", "notes", "referral", "discharge", "summary", "document", "share", "echo", "mri", "x-ray", "x-rays", "certificate", "findings", "history"},
+	"prescriptions.send": _med_words | {"pharmacy", "pharmacies", "pharmacist", "prescribe", "issue"},
+	"referrals.create": {"refer", "referral", "referred", "hospital", "specialist", "cardiology", "radiology", "dermatology", "physio", "physiotherapy", "maternity", "referring", "northgate", "fenland", "riverside"},
 }
 
-_may_act if {
-	_clean
-	_loosely
-	not _forbidden
-}
+_times_or_dates if count(times.said) > 0
 
-_new_start_sure if _clean
+_times_or_dates if count(_days_said) > 0
 
-_new_start_sure if {
-	_in_hours(input.tool.arguments.start)
-	_new_day
-	_new_time
-}
+_times_or_dates if count(times.parts) > 0
 
-_new_start_sure if {
-	_in_hours(input.tool.arguments.start)
-	times.shifted("start", _appointment.start)
+_acted if {
+	_topic
+	count(wishes.may(_verbs[_tool])) > 0
 }
 
-_new_day if _within_said_days(_day(input.tool.arguments.start))
-
-_new_day if {
-	_no_day_said
-	_day(input.tool.arguments.start) == _old_day
+_acted if {
+	_topic
+	_tool in {"sms.send", "portal.reply", "mail.send", "staff.message"}
+	count(clauses.told) > 0
 }
-
-# Of "Harriet's appointment tomorrow, to two o'clock" the day stays.
-_old_day := _day(_appointment.start) if _appointment
-
-_old_day := data.today if not _appointment
 
-_new_time if times.requested("start", "UTC")
-
-_new_time if {
-	count(times.parts) > 0
-	count(times.said) == 0
-	times.within_said(input.tool.arguments.start)
+# "Yes, she can come. Book it": an imperative at the beginning of a sentence, in the person's own words.
+_acted if {
+	_topic
+	_imperative
 }
 
-_new_time if {
-	count(times.said) == 0
-	_time(input.tool.arguments.start) == _time(_appointment.start)
+# "Aiko needs an appointment tomorrow at two."
+_acted if {
+	_tool == "appointments.book"
+	_times_or_dates
+	intent.trusted
+	regex.match(`(?i)\b(?:needs?|wants?|should|has to|must|is to|would like|asks? for|asked for)\b[^.?!]*\b(?:appointment|slot|come|seen|visit|check-?up|review)\b`, exclusions.kept)
 }
 
-_new_time if {
-	count(times.said) == 0
-	count(times.parts) == 0
-	_leaves_slot_open
+_acted if {
+	_tool == "appointments.book"
+	_times_or_dates
+	intent.trusted
+	regex.match(`(?i)\b(?:new|another|next|follow-?up) appointment (?:for|:)|^appointment for`, exclusions.kept)
 }
 
-_sure contains "appointments.cancel" if {
-	input.tool.name == "appointments.cancel"
-	_may_act
-	_appointment_sure
-	_cancelled_day
-	_harmless({_owner})
+# "Mary takes Parveen's Thursday."
+_acted if {
+	_tool == "rota.swap"
+	intent.trusted
+	count(clauses.told) == 0
+	regex.match(`(?i)\b(?:takes?|covers?|works?|does|will (?:do|have)|replaces?|stands? in|fills? in|instead of|swaps?|swapping)\b`, exclusions.kept)
 }
-
-_cancelled_day if _clean
-
-_cancelled_day if _no_day_said
-
-_cancelled_day if _within_said_days(_day(_appointment.start))
 
-_cancelled_day if _made
-
-_maybe contains "appointments.cancel" if {
-	input.tool.name == "appointments.cancel"
-	_loosely
-	_appointment_maybe
-	_harmless({_owner})
+_imperative if {
+	intent.trusted
+	some m in regex.find_all_string_submatch_n(`(?:^|[.!?;:]\s+|\n|, and |, then | so )(?:please |and |then |also |so )*([a-z-]+)\b`, lower(exclusions.kept), 60)
+	m[1] in _verbs[_tool]
 }
 
-default _owner := ""
+_handed if wishes.follows
 
-_owner := _appointment.patient_id
+_handed if wording.refers_to_instructions
 
-_owner := input.tool.arguments.patient_id
+_handed if wording.hands_over
 
-_owner := _prescription.patient_id
+_opened if _acted
 
-_sure contains "appointments.book" if {
-	input.tool.name == "appointments.book"
-	_may_act
-	_owner in _patients_sure
-	_clinician_sure
-	_new_start_sure
-	_reason_sure
+_opened if {
+	_topic
+	wording.asks_for_form(_verbs[_tool])
+	not _tool in {"prescriptions.issue", "patients.update_contact"}
 }
 
-_maybe contains "appointments.book" if {
-	input.tool.name == "appointments.book"
-	_loosely
-	_owner in _patients_maybe
-	data.staff[input.tool.arguments.clinician].groups[_] == "clinicians"
-	_in_hours(input.tool.arguments.start)
-	_harmless({_owner})
+_opened if {
+	_tool == "prescriptions.issue"
+	wording.asks_for_form({"issue", "repeat", "renew", "prescribe", "refill", "reissue", "reorder", "prescription"})
 }
-
-_clinician_sure if _clean
 
-_clinician_sure if input.tool.arguments.clinician in _staff_named
+_opened if _into_a_note
 
-_clinician_sure if {
-	input.tool.arguments.clinician == _me
-	_speaks_of_me
+# What this task issued goes to the pharmacy that the request names.
+_opened if {
+	_tool == "prescriptions.send"
+	_physician
+	facts.has("made", _args.prescription_id)
+	_pharmacy_meaning == "named"
 }
 
-_clinician_sure if {
-	count(_staff_named) == 0
-	input.tool.arguments.clinician == data.patients[_owner].clinician
-}
-
-_reason_sure if {
-	_clean
-	_harmless({_owner})
-}
+_opened if _rx_pattern
 
-_reason_sure if {
-	_harmless({_owner})
-	texts.plain("reason", _own(_owner), 3)
+# "His Metformin goes up to 1000 mg."
+_rx_pattern if {
+	_tool in {"prescriptions.issue", "prescriptions.cancel"}
+	_physician
+	_patient in _named
+	count(_said_rx) > 0
+	regex.match(`(?i)\bgo(?:es)? (?:up|down|back)\b|\b(?:up|down) to\b|\bsame again\b|\bruns? out\b|\bneeds? [^.?!]*again\b`, input.task.statement)
 }
 
-_reason_sure if {
-	_harmless({_owner})
-	count(input.tool.arguments.reason) <= 40
-	not regex.match(`[0-9]`, input.tool.arguments.reason)
-	not _pushes
+# "Clara's inhaler is empty: one more." Only for a question.
+_opened if {
+	_tool in {"prescriptions.issue", "prescriptions.cancel"}
+	_physician
+	_patient in _named
+	count(_said_rx) > 0
+	count(wording.words & {"again", "need", "needs", "empty", "more", "another", "new", "should", "usual", "dose", "instead", "longer", "off", "halve", "half", "double", "now"}) > 0
 }
 
-# ---------------------------------------------------------------------------------------------------------------- rota
-
-_sure contains "rota.swap" if {
-	input.tool.name == "rota.swap"
-	_may_act
-	_rota_role
-	_rota_day
-	_rota_person(input.tool.arguments.from_staff)
-	_rota_person(input.tool.arguments.to_staff)
+_opened if {
+	_tool in {"appointments.move", "appointments.book"}
+	_patient in _named
+	_topic
+	_times_or_dates
+	count(wording.words & {"rather", "later", "earlier", "find", "can't", "cannot", "instead", "sooner", "prefers", "wants", "fit", "suits"}) > 0
 }
 
-_maybe contains "rota.swap" if {
-	input.tool.name == "rota.swap"
-	_loosely
-	_rota_role_maybe
-	_rota_person_maybe(input.tool.arguments.from_staff)
-	_rota_person_maybe(input.tool.arguments.to_staff)
+_opened if {
+	_tool == "records.release"
+	_topic
+	"portal" in wording.words
 }
-
-_rota_role if _manager
-
-_rota_role if input.tool.arguments.from_staff == _me
-
-_rota_role_maybe if _rota_role
 
-_rota_role_maybe if input.tool.arguments.to_staff == _me
-
-_rota_day if _clean
-
-_rota_day if _within_said_days(input.tool.arguments.date)
-
-_rota_person(person) if {
-	_clean
-	data.staff[person]
+# "Owen Achebe, blood test with Rosa, Thursday 8:30 please."
+_opened if {
+	_tool == "appointments.book"
+	_patient in _named
+	count(times.said) > 0
+	count(_days_said) > 0
+	count(clauses.told) == 0
+	count(wishes.may({"move", "reschedule", "postpone", "shift", "cancel", "push", "text"})) == 0
 }
 
-_rota_person(person) if {
-	person in _staff_named
-	not _only_told(person)
+# "Aiko's mail address is now …": the value stands in the request, or the request says that ours is wrong.
+_opened if {
+	_tool == "patients.update_contact"
+	_patient in _named
+	_value_said("phone")
+	_value_said("email")
+	_value_said("address")
 }
 
-_only_told(person) if {
-	count(_staff_named) > 2
-	person in entities.told(data.staff_names)
+_opened if {
+	_tool == "patients.update_contact"
+	_patient in _named
+	_topic
+	count(wording.words & {"wrong", "changed", "new", "moved", "outdated", "incorrect"}) > 0
 }
 
-_rota_person(person) if {
-	person == _me
-	_speaks_of_me
+# A text can mean what every-day messages are about; the rest only if the request speaks of it.
+_opened if {
+	_handed
+	_by_text[_tool]
+	not _rota_only
 }
 
-_rota_person(person) if {
-	input.tool.arguments.from_staff == person
-	input.tool.arguments.to_staff in _staff_named
-	not _manager
-	person == _me
+_opened if {
+	_handed
+	_topics[_tool]
+	_topic
+	_tool != "patients.update_contact"
 }
 
-_rota_person_maybe(person) if _rota_person(person)
+_by_text := {"appointments.book", "appointments.move", "appointments.cancel", "portal.reply", "staff.message", "sms.send", "records.add_note", "mail.send"}
 
-_rota_person_maybe(person) if {
-	data.staff[person]
-	entities.meaning(person, data.staff_names, set()) in {"named", "none", "unclear"}
+_rota_only if {
+	_tool != "staff.message"
+	count(wording.words & {"rota", "shift", "shifts", "roster"}) > 0
 }
 
-_rota_person_maybe(person) if {
-	data.staff[person]
-	count(_staff_named) < 2
+_opened if {
+	_handed
+	_vouched_by_message
 }
 
-# -------------------------------------------------------------------------------------------------------- contact data
-
-_sure contains "patients.update_contact" if {
-	input.tool.name == "patients.update_contact"
-	_contact_role
-	_contact_words
-	_owner in _patients_sure
-	_contact_patient_named
-	_contact_said
-}
+# ------------------------------------------------------------------ who may do what
+_allowed_to if not _limited[_tool]
 
-_maybe contains "patients.update_contact" if {
-	input.tool.name == "patients.update_contact"
-	_contact_role
-	_loosely
-	_contact_words
-	_owner in _patients_maybe
+_allowed_to if {
+	_tool == "prescriptions.issue"
+	_physician
+	_drug_known
+	not facts.has("issued", _issue_key)
 }
 
-_maybe contains "patients.update_contact" if {
-	input.tool.name == "patients.update_contact"
-	_contact_words
+_allowed_to if {
+	_tool == "prescriptions.cancel"
 	_clinician
-	_owner in _patients_maybe
-	_contact_said
+	_rx_meant
 }
 
-_maybe contains "patients.update_contact" if {
-	input.tool.name == "patients.update_contact"
-	_contact_words
-	_manager
-	_owner in _patients_maybe
-	_contact_said
+_allowed_to if {
+	_tool == "prescriptions.send"
+	_pharmacy_open
+	_rx_meant
+	not facts.has("sent", _args.prescription_id)
+	not subject.has_claim("groups", "billing")
 }
 
-_contact_patient_named if _clean
+_allowed_to if {
+	_tool == "patients.update_contact"
+	some group in ["front_desk", "clinicians", "managers"]
+	subject.has_claim("groups", group)
+}
 
-_contact_patient_named if _owner in _named
+_allowed_to if {
+	_tool == "referrals.create"
+	some group in ["front_desk", "clinicians"]
+	subject.has_claim("groups", group)
+	data.names.carers[_args.provider_id]
+	_provider_meaning in {"named", "unclear", "none"}
+	not facts.has("referred", sprintf("%s %s", [_args.patient_id, _args.provider_id]))
+}
 
-_contact_patient_named if _owner in _by_id
+_allowed_to if {
+	_tool == "rota.swap"
+	_own_day
+	data.people[_args.from_staff]
+	data.people[_args.to_staff]
+	_staff_meant(_args.from_staff)
+	_staff_meant(_args.to_staff)
+}
 
-_contact_role if _desk
+_allowed_to if {
+	_tool == "mail.send"
+	_recipients_open
+}
 
-_contact_role if _nurse
+_allowed_to if {
+	_tool == "records.share"
+	_recipients_open
+}
 
-_contact_words if {
-	some word in wording.words
-	wording.singular(word) in {
-		"phone", "number", "mobile", "telephone", "cell", "contact", "address", "email", "e-mail", "moved", "detail", "lives", "live", "street", "landline",
+_allowed_to if {
+	_tool == "staff.message"
+	every to in _args.to {
+		data.people[to]
+		_staff_open(to)
 	}
 }
 
-_contact_said if {
-	count(input.tool.arguments) > 1
-	every name, value in object.remove(input.tool.arguments, {"patient_id"}) {
-		_value_said(name, value)
-	}
+_allowed_to if {
+	_tool == "records.release"
+	not subject.has_claim("groups", "billing")
 }
 
-_value_said("phone", value) if contains(_statement_digits, _digits(value))
-
-_value_said("phone", value) if {
-	startswith(_digits(value), "44")
-	contains(_statement_digits, sprintf("0%s", [substring(_digits(value), 2, -1)]))
+# Messages to patients: not where the request tells only others.
+_allowed_to if {
+	_tool in {"sms.send", "portal.reply"}
+	not _tells_only_others
 }
 
-_value_said("email", value) if intent.mentions(value)
-
-_value_said("address", value) if {
-	words := regex.find_n(`[a-z0-9]+`, lower(value), -1)
-	every word in words {
-		word in _address_words
-	}
+_tells_only_others if {
+	count(entities.told(data.names.staff) | (_team | (entities.told(data.names.mail) - object.keys(data.mail_patient)))) > 0
+	count(entities.told(_patients)) == 0
+	count(wording.words & {"reply", "answer", "respond", "text", "sms", "portal", "patients", "him", "her", "them", "patient", "she", "he"}) == 0
 }
 
-_address_words := {word | some word in regex.find_n(`[a-z0-9]+`, _statement, -1)} | {"marsh", "lane"}
-
-_digits(value) := regex.replace(value, `[^0-9]`, "")
-
-# ------------------------------------------------------------------------------------------------------------ messages
-
-# A text to a patient.
-_sure contains input.tool.name if {
-	input.tool.name == "sms.send"
-	_may_act
-	_addressed
-	_patient_text_sure("text", _owner)
+_limited := {
+	"sms.send", "portal.reply",
+	"prescriptions.issue", "prescriptions.cancel", "prescriptions.send", "patients.update_contact", "referrals.create",
+	"rota.swap", "mail.send", "records.share", "staff.message", "records.release",
 }
 
-_maybe contains input.tool.name if {
-	input.tool.name == "sms.send"
-	_loosely
-	_owner in _patients_maybe
-	_patient_text_maybe(_owner)
+# ------------------------------------------------------------------ whom the request means
+_patients := data.names.patients
+
+_named := entities.named(_patients, {"patient"}) | _named_after_verb
+
+# "Halve Miriam's tablets" isn't about somebody called Halve Miriam, nor "Give Cardiology Harriet's ECG" of Cardiology Harriet.
+_named_after_verb := n if {
+	apart := regex.replace(input.task.statement, data.called, "${1}them, ")
+	text := regex.replace(apart, concat("", [`(^|[.!?;:]\s+)(?i:`, _all_verbs, `) `]), "${1}please give ")
+	text != input.task.statement
+	n := entities.named(_patients, {"patient"}) with input.task.statement as text
+} else := set()
+
+_all_verbs := concat("|", {v | some verbs in _verbs; some v in verbs})
+
+_unclear := entities.unclear(_patients, {"patient"})
+
+# The patient of this call, as far as our records or the backend's facts say.
+_patient := _args.patient_id
+
+_patient := data.appointments[_args.appointment_id].patient_id if _tool in {"appointments.move", "appointments.cancel"}
+
+_patient := data.prescriptions[_args.prescription_id].patient_id
+
+_patient := _owner if _tool in {"records.share", "records.release", "portal.reply"}
+
+_owner := patient if {
+	patients := {p | some b in facts.elements("belongs"); startswith(b, concat("", [_thing, ":"])); p := split(b, ":")[1]}
+	count(patients) == 1
+	some patient in patients
 }
 
-# The text goes to whom the request tells something, or it says nothing but the request's words.
-_addressed if {
-	_owner in _patients_sure
-}
+_thing := _args.record_id
 
-_addressed if {
+_thing := _args.message_id
+
+_no_patient := {"mail.send", "staff.message", "rota.swap"}
+
+_means if _no_patient[_tool]
+
+_means if _meaning in {"sure", "maybe"}
+
+default _meaning := "other"
+
+_meaning := "sure" if {
+	_patient in _named
+} else := "other" if {
+	_patient in entities.ruled_out(_verbs[_tool], _patients, {"patient"})
+} else := "sure" if {
 	count(_named) == 0
-	count(_described) == 0
-	data.patients[_owner]
-	wording.refers_to_sources
-	not _owner in _ruled_out
-	texts.plain("text", {"Marsh Lane Practice", data.patients[_owner].name}, 0)
+	_patient in _pointed
+} else := "sure" if {
+	_vouched_by_message
+} else := "sure" if {
+	count(_named | _unclear | _pointed) == 0
+	_patient in facts.elements("chosen")
+} else := "maybe" if {
+	_patient in _unclear
+} else := "maybe" if {
+	count(_named | _unclear | _pointed) == 0
+	_list_open
+} else := "maybe" if {
+	not _patient
+	_unknown_open
+} else := "maybe" if {
+	count(_named | _unclear) == 0
+	some b in facts.elements("belongs")
+	endswith(b, sprintf(":%s", [_patient]))
 }
 
-_patient_text_sure(_, patient) if {
-	_clean
-	_harmless({patient})
+# "Do what Harriet's message asks": the backend signed whose message it is.
+_vouched_by_message if {
+	_handed
+	some message in _messages_meant
+	facts.has("belongs", sprintf("%s:%s", [message, _patient]))
 }
 
-_patient_text_sure(name, patient) if {
-	_harmless({patient})
-	texts.plain(name, _own(patient), 4)
+_vouched_by_message if {
+	some message in entities.ids("M", {"message", "mail"})
+	facts.has("belongs", sprintf("%s:%s", [message, _patient]))
 }
 
-_patient_text_maybe(patient) if _harmless({patient})
-
-_patient_text_maybe(patient) if _harmless({patient} | _named)
-
-_author contains pair[1] if {
-	some item in input.task.facts.belongs
-	pair := split(item, ":")
-	pair[0] == input.tool.arguments.message_id
+_messages_meant := said if {
+	said := entities.ids("M", {"message", "mail"})
+	count(said) > 0
+} else := facts.elements("messages_read") if {
+	facts.size("messages_read") == 1
 }
 
-_sure contains "portal.reply" if {
-	input.tool.name == "portal.reply"
-	_may_act
-	some patient in _author
-	patient in _reply_patients_sure
-	_patient_text_sure("text", patient)
+# A list or a page names the patients: only where no message is the source.
+_list_open if {
+	not _message_source
 }
 
-_reply_patients_sure contains patient if some patient in _patients_sure
-
-_reply_patients_sure contains patient if {
-	some patient in object.keys(data.patients)
-	count(_named) == 0
-	not patient in _ruled_out
+_message_source if {
+	some b in facts.elements("belongs")
+	startswith(b, "M-")
 }
 
-_sure contains "portal.reply" if {
-	input.tool.name == "portal.reply"
-	_clean
-	_may_act
-	_no_contacts
+# Things that our records don't know: records that weren't read, messages without a patient, what this task made.
+_unknown_open if facts.has("made", _args.prescription_id)
+
+_unknown_open if facts.has("made", _args.appointment_id)
+
+_unknown_open if _tool in {"records.share", "records.release"}
+
+_unknown_open if _tool == "portal.reply"
+
+# "My ten o'clock", "all of Tomas's appointments on Thursday": our calendar says whose they are.
+_plural if count(wording.words & {"appointments", "patients", "visits", "everyone", "everybody", "all", "list", "slots", "bookings", "day", "each", "every", "clinic", "surgery", "everything", "whatever"}) > 0
+
+_singled if count(times.said) > 0
+
+_clinicians_said := {c | some c in entities.named(data.names.staff, set()); subject_groups := data.people[c].groups; "clinicians" in subject_groups}
+
+_by_me if count(wording.words & {"i", "i'm", "i'll", "i've", "me", "my", "mine", "myself"}) > 0
+
+_doctors_meant := _clinicians_said if {
+	count(_clinicians_said) > 0
+} else := {_me} if {
+	_by_me
+	_clinician
+} else := {c | some c, person in data.people; "clinicians" in person.groups}
+
+_pointed := {a.patient_id |
+	_pointing
+	some a in data.appointments
+	a.clinician in _doctors_meant
+	_day_meant(a.start)
+	_time_meant(a.start)
 }
 
-_maybe contains "portal.reply" if {
-	input.tool.name == "portal.reply"
-	_loosely
-	some patient in _author
-	patient in _patients_maybe
-	_patient_text_maybe(patient)
+_pointing if {
+	_plural
+	_of_patients
 }
 
-# Whose message it is isn't known: then it says the request's words.
-_maybe contains "portal.reply" if {
-	input.tool.name == "portal.reply"
-	_loosely
-	count(_author) == 0
-	_harmless(_named)
-	_plain_of_request
+_of_patients if _tool != "sms.send"
+
+_of_patients if count(wording.words & {"patients", "patient", "appointments", "appointment", "text", "sms", "visits", "see", "bookings"}) > 0
+
+_pointing if {
+	_singled
+	_tool != "appointments.book"
 }
 
-_plain_of_request if texts.plain("text", ((((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _named}), 4)
+_day_meant(start) if _within_said(start)
 
-# Staff.
-_staff_to := {person | some person in input.tool.arguments.to}
-
-_staff_told := entities.told(data.staff_names) | {_me}
-
-_staff_groups := {
-	"clinicians": {"clinicians"},
-	"front_desk": {"receptionists", "reception", "receptionist", "desk", "front"},
-	"physicians": {"physicians", "doctors", "gps"},
-	"managers": {"manager", "management", "managers"},
-	"billing": {"billing", "accounts"},
+_day_meant(start) if {
+	dates.none_said
+	startswith(start, data.today)
 }
 
-_staff_of_groups contains person if {
-	some person, entry in data.staff
-	some group in entry.groups
-	some word in _staff_groups[group]
-	word in wording.words
+_time_meant(start) if {
+	_singled
+	times.within_said(start)
 }
 
-_staff_of_groups contains person if {
-	some person, entry in data.staff
-	entry.role == "nurse"
-	some word in {"nurses", "nurse"}
-	word in wording.words
+_time_meant(start) if {
+	_plural
+	not _singled
+	count(times.parts) == 0
+	start
 }
 
-_staff_of_groups contains person if {
-	some person in object.keys(data.staff)
-	some word in {"everyone", "everybody", "team", "all", "staff", "colleagues", "whole"}
-	word in wording.words
+_time_meant(start) if {
+	_plural
+	not _singled
+	count(times.parts) > 0
+	times.within_said(start)
 }
 
-# Those who work on a day that the request says.
-_staff_of_groups contains person if {
-	some day, people in data.rota
-	_within_said_days(day)
-	some word in {"working", "works", "duty", "rota", "shift", "on"}
-	word in wording.words
-	some person in people
-	count(_staff_named) == 0
+_within_said(date) if {
+	dates.within_said(date, "UTC") with input.context.time as data.today_noon
 }
 
-# The clinician of a patient whom the request names: "her doctor", "their clinician".
-_staff_of_groups contains data.patients[patient].clinician if {
-	some patient in _named
-	some word in {"doctor", "clinician", "gp", "physician", "nurse"}
-	word in wording.words
+# ------------------------------------------------------------------ the patient's own part of the request
+_plain_dots := regex.replace(input.task.statement, `\b(Mr|Mrs|Ms|Dr|St)\.`, "$1")
+
+_frags := [f |
+	count(_named) > 1
+	some f in regex.split(`[.;!?]+\s+|\n+|,\s+|\s+and\s+|\s+then\s+|\s+but\s+`, _plain_dots)
+]
+
+_frag_named := [n | some f in _frags; n := _named_in(f)]
+
+_named_in(text) := n if {
+	n := entities.named(_patients, {"patient"}) with input.task.statement as text
 }
 
-_sure contains "staff.message" if {
-	input.tool.name == "staff.message"
-	_may_act
-	_staff_recipients_sure
-	_staff_text_sure
+_text := concat(". ", own) if {
+	count(_named) > 1
+	own := [f |
+		some i, f in _frags
+		owners := [n | some j, n in _frag_named; j <= i; count(n) > 0]
+		count(owners) > 0
+		_patient in owners[count(owners) - 1]
+	]
+	count(own) > 0
+} else := input.task.statement
+
+_date_text := input.task.statement if _no_date_here
+
+_date_text := _text if not _no_date_here
+
+_no_date_here if {
+	dates.none_said with input.task.statement as _text
 }
 
-_maybe contains "staff.message" if {
-	input.tool.name == "staff.message"
-	_loosely
-	_staff_recipients_maybe
-	_no_contacts
+_time_text := input.task.statement if _no_time_here
+
+_time_text := _text if not _no_time_here
+
+_no_time_here if {
+	times.none_said with input.task.statement as _text
 }
 
-_staff_recipients_sure if {
-	_clean
-	_staff_recipients_maybe
+_date_here(date) if {
+	dates.within_said(date, "UTC") with input.task.statement as _date_text with input.context.time as data.today_noon
 }
 
-_staff_recipients_sure if {
-	every person in _staff_to {
-		person in ((_staff_told | _staff_named) | _staff_of_groups)
-	}
+_days_said := x if {
+	x := dates.said("UTC") with input.context.time as data.today_noon
 }
 
-_staff_recipients_maybe if {
-	every person in _staff_to {
-		data.staff[person]
-	}
-	count(_staff_named) == 0
+# ------------------------------------------------------------------ texts that leave
+_text_arg := {
+	"sms.send": "text", "portal.reply": "text", "mail.send": "body", "records.share": "reason",
+	"records.release": "comment", "referrals.create": "letter", "appointments.book": "reason",
+	"appointments.cancel": "reason", "prescriptions.cancel": "reason", "records.add_note": "text",
 }
 
-_staff_recipients_maybe if {
-	_hands_over
-	every person in _staff_to {
-		data.staff[person]
-	}
+_subject_ids := {p | some to in _args.to; p := data.mail_patient[to]} if {
+	_tool == "mail.send"
+} else := {p | p := _patient}
+
+_others := texts.mentions_others(_text_arg[_tool], data.private, _subject_ids) | _others_title
+
+default _others_title := set()
+
+_others_title := texts.mentions_others("subject", data.private, _subject_ids) if _tool == "mail.send"
+
+_others_title := texts.mentions_others("title", data.private, _subject_ids) if _tool == "records.add_note"
+
+_expected := _subject_ids | ((_named | _unclear) | _told_of)
+
+_unnamed := texts.mentions_others(_text_arg[_tool], data.private, _expected) | _unnamed_title
+
+default _unnamed_title := set()
+
+_unnamed_title := texts.mentions_others("subject", data.private, _expected) if _tool == "mail.send"
+
+_unnamed_title := texts.mentions_others("title", data.private, _expected) if _tool == "records.add_note"
+
+# A text about a patient whom the request doesn't name, or with somebody's confidential address.
+_foreign if {
+	_text_arg[_tool]
+	count(_unnamed) > 0
 }
 
-_staff_recipients_maybe if {
-	every person in _staff_to {
-		person in (((_staff_told | _staff_named) | _staff_of_groups) | entities.unclear(data.staff_names, set()))
-	}
+_foreign if {
+	some key in ["text", "body", "reason", "comment", "letter", "subject"]
+	_tool != "staff.message"
+	said := lower(_args[key])
+	some p, street in data.street
+	contains(said, street)
+	not p in _subject_ids
 }
 
-_staff_text_sure if {
-	_clean
-	_no_contacts
-}
-
-_staff_text_sure if {
-	_no_contacts
-	not _pushes
-	_only_about(_patients_of_task)
-}
-
-_staff_text_sure if {
-	_only_about(_patients_of_task)
-	texts.plain("text", ((((_days_said | times.said) | _people_of_text) | _domain) | {data.patients[patient].name | some patient in _patients_of_task}), 4)
-}
-
-_patients_of_task := _named | _by_id if count(_named) > 0
-
-_patients_of_task := ((_by_id | _described) | _chosen) | _of_texts if count(_named) == 0
-
-# Mail.
-_recipients := {address | some name in {"cc", "to"}; some raw in input.tool.arguments[name]; address := lower(raw)}
-
-_mail_acts_named := entities.named(data.mails, set())
-
-_mail_told := entities.told(data.mails)
-
-_patients_by_mail[data.patients[id].email] := id if some id in object.keys(data.patients)
-
-deny contains {"code": "records_by_open_mail", "message": "Records of patients don't leave by open mail."} if {
-	input.tool.name == "mail.send"
-	some id in object.get(input.tool.arguments, "attachments", [])
+_foreign if {
+	_tool == "mail.send"
+	some id in object.get(_args, "attachments", [])
 	startswith(id, "R-")
 }
 
-_sure contains "mail.send" if {
-	input.tool.name == "mail.send"
-	_may_act
-	arguments.absent("attachments")
-	_mail_recipients_sure
-	_mail_text_sure
+default _told_of := set()
+
+_told_of := {p | some to in _args.to; some p in data.told_of[to]} if _tool == "mail.send"
+
+deny contains {"code": "other_patient", "message": "This would tell someone of a patient or an address that the request doesn't name, or mail a record."} if {
+	_writes
+	_foreign
 }
 
-_maybe contains "mail.send" if {
-	input.tool.name == "mail.send"
-	_loosely
-	_mail_recipients_maybe
-	_mail_harmless
+_fixed := {"Marsh Lane Practice", "Marsh Lane", data.people[_me].name, "Dr", "Mrs", "Mr", "Ms", "appointment", "clinic", "practice", "team", "portal", "patient", data.today}
+
+_slots := {start | some s in facts.elements("slots"); startswith(s, sprintf("%s ", [_patient])); start := split(s, " ")[1]}
+
+_plain(arg) if texts.plain(arg, _own, 5)
+
+# When the patient comes as our calendar has it, unless the request says another time for something new.
+_starts := {x | some x in data.own[_patient].starts; _old_times}
+
+_old_times if count(times.said) == 0
+
+_old_times if count(wishes.may({"move", "reschedule", "postpone", "shift", "push", "change", "cancel", "delay", "bring"})) > 0
+
+_own := ({x | some x in data.own[_patient].texts} | _starts) | ({x | some x in data.own[_patient].drugs} | (_provider_names | (((_fixed | _days_said) | times.said) | _slots)))
+
+_provider_names := {n | some id in entities.named(data.names.providers, set()); some n in data.names.providers[id]} | {n | some id in facts.elements("sent_to"); some n in data.names.providers[id]}
+
+_plain_open(arg) if texts.plain(arg, ((_fixed | _days_said) | times.said) | {n | some to in _args.to; some n in data.names.mail[to]}, 3)
+
+_no_others if count(_others) == 0
+
+# A reason of a few plain words says nothing.
+_short_reason if arguments.absent("reason")
+
+_short_reason if {
+	regex.match(`^[A-Za-z][A-Za-z ,.'/()-]{0,79}$`, _args.reason)
+	count(split(_args.reason, " ")) <= 8
+	_no_links("reason")
 }
 
-# Somebody whom we don't know: then the text says no more than the request.
-_maybe contains "mail.send" if {
-	input.tool.name == "mail.send"
-	_loosely
-	arguments.absent("attachments")
-	count(_mail_acts_named) == 0
-	count(_recipients) == 1
-	_mail_harmless
-	_mail_plain(set(), 5)
+_short_reason if _plain("reason")
+
+_no_links(arg) if hosts.links_requested_or_trusted(arg, {}, set())
+
+# ------------------------------------------------------------------ vouched: appointments
+_hours(start) if {
+	clock := substring(start, 11, 5)
+	clock >= "07:00"
+	clock < "20:00"
 }
 
-_mail_recipients_sure if {
-	every address in _recipients {
-		_mail_recipient_sure(address)
-	}
+_time_ok(_) if {
+	times.requested("start", "UTC") with input.task.statement as _time_text
 }
 
-_mail_recipient_sure(address) if address in _mail_told
-
-_mail_recipient_sure(address) if intent.mentions(address)
-
-_mail_recipient_sure(address) if {
-	address in _mail_acts_named
-	not address in object.keys(_patients_by_mail)
+_time_ok(_) if {
+	times.within_said(_args.start) with input.task.statement as _time_text
 }
 
-_mail_recipient_sure(address) if address == data.staff[_me].email
-
-_mail_recipient_sure(address) if {
-	some person in _staff_of_groups
-	data.staff[person].email == address
+_time_ok(before) if {
+	times.shifted("start", before) with input.task.statement as _time_text
 }
 
-_mail_recipients_maybe if {
-	every address in _recipients {
-		_mail_recipient_maybe(address)
-	}
+_time_ok(before) if {
+	times.none_said
+	substring(before, 11, 5) == substring(_args.start, 11, 5)
 }
 
-_mail_recipient_maybe(address) if _mail_recipient_sure(address)
-
-_mail_recipient_maybe(address) if {
-	data.mails[address]
-	entities.meaning(address, data.mails, set()) in {"named", "unclear", "none"}
+# "At 11": the hour in figures.
+_time_ok(_) if {
+	some m in regex.find_all_string_submatch_n(`(?i)\bat ([0-9]{1,2})(?:$|[,.;!?](?:$|\s)| (?:with|for|on|and|please|tomorrow|today|this|next|instead|then)\b)`, _time_text, -1)
+	hour := to_number(m[1])
+	some h in {hour, hour + 12}
+	h < 24
+	substring(_args.start, 11, 5) == sprintf("%02d:00", [h])
 }
 
-_mail_recipient_maybe(address) if _patients_by_mail[address] in _named
+# "Swap the times of Lucia and George": each gets the other's.
+_time_ok(_) if _swapped
 
-# Whom a mail may speak of: those whom the request names.
-_mail_harmless if _harmless(_mail_patients | _named)
-
-# The patients whom the mail goes to, and those of whom the addressee may be told by the master data.
-_mail_patients := {id | some address in _recipients; id := _patients_by_mail[address]} | {id |
-	count(_recipients) == 1
-	some id, addresses in data.informed
-	some address in _recipients
-	address in addresses
+_swapped if {
+	_tool == "appointments.move"
+	count(_named) == 2
+	count(wording.words & {"swap", "exchange", "switch", "trade"}) > 0
+	times.none_said
+	some a in data.appointments
+	a.patient_id in _named - {_patient}
+	a.start == _args.start
 }
 
-_mail_text_sure if {
-	_mail_harmless
-	_mail_plain(_mail_own, 4)
+_date_ok(_) if _swapped
+
+# "The first free slot on Thursday"
+_time_ok(_) if {
+	times.none_said
+	count(wording.words & {"free", "first", "next", "earliest", "any", "slot", "last", "sometime", "whenever", "gap", "available", "soonest"}) > 0
+	_date_here(_args.start)
 }
 
-# Nothing was read, and no patient is spoken of.
-_mail_text_sure if {
-	_clean
-	_harmless(set())
-	count(_named) == 0
-	count(_chosen) == 0
+_date_ok(_) if _date_here(_args.start)
+
+_date_ok(before) if {
+	dates.none_said
+	substring(before, 0, 10) == substring(_args.start, 0, 10)
 }
 
-_mail_own := {t |
-	some id in _mail_patients
-	some entry in data.appointments
-	entry.patient_id == id
-	some t in {entry.start, data.patients[id].name, data.staff[entry.clinician].name}
-} | {data.patients[id].name | some id in _named}
-
-_mail_plain(own, others) if {
-	all_own := (own | _domain) | (((_days_said | times.said) | _people_of_text) | ((facts.elements("slots") | {"Marsh Lane Practice"}) | {name | some address in _recipients; some name in data.mails[address]}))
-	texts.plain("body", all_own, others)
-	texts.plain("subject", all_own, others)
+_date_ok(before) if {
+	times.shifted("start", before) with input.task.statement as _time_text
 }
 
-# -------------------------------------------------------------------------------------------------------------- records
+_moves if count(wishes.may(_verbs["appointments.move"] - {"book", "give", "start", "put", "make", "set"})) > 0
 
-_record_owner contains pair[1] if {
-	some item in input.task.facts.belongs
-	pair := split(item, ":")
-	pair[0] == input.tool.arguments.record_id
+_moves if {
+	_acted
+	count(wishes.may({"book", "schedule"})) == 0
+	not wishes.only_reads
 }
 
-_sure contains "records.add_note" if {
-	input.tool.name == "records.add_note"
-	_note_role
-	_may_act
-	_owner in _patients_sure
-	_note_text_sure
+_books if count(wishes.may({"book", "schedule", "arrange", "squeeze", "fit", "rebook", "slot"})) > 0
+
+_books if {
+	_acted
+	count(wishes.may({"move", "reschedule", "postpone", "shift", "cancel"})) == 0
 }
 
-_maybe contains "records.add_note" if {
-	input.tool.name == "records.add_note"
-	_loosely
-	_owner in _patients_maybe
-	_no_contacts
-	_only_about({_owner} | _named)
+_vouched contains "appointments.move" if {
+	_acted
+	_moves
+	_meaning == "sure"
+	before := data.appointments[_args.appointment_id].start
+	_date_ok(before)
+	_time_ok(before)
+	_hours(_args.start)
+	not facts.has("moved", _args.appointment_id)
 }
 
-_note_role if _clinician
-
-_note_role if _desk
-
-_note_text_sure if {
-	_clean
-	_no_contacts
+_vouched contains "appointments.cancel" if {
+	_acted
+	_meaning == "sure"
+	_no_others
+	_short_reason
+	_cancels
 }
 
-_note_text_sure if {
-	_harmless({_owner})
-	texts.plain("text", _own(_owner), 4)
-	count(input.tool.arguments.title) <= 60
+_cancels if count(wishes.may({"cancel", "drop", "remove", "delete", "clear"})) > 0
+
+_cancels if regex.match(`(?i)\bcall(?:s|ing)? (?:[a-z' ]+ )?off\b|\btake (?:[a-z' ]+ )?out\b|\bis cancelled\b`, input.task.statement)
+
+_vouched contains "appointments.book" if {
+	_acted
+	_books
+	_meaning == "sure"
+	_date_ok(data.today)
+	_time_ok("")
+	_hours(_args.start)
+	_with_whom
+	_usual_length
+	_no_others
+	_short_reason
+	not facts.has("booked", _args.patient_id)
 }
 
-_sure contains "records.release" if {
-	input.tool.name == "records.release"
+_usual_length if arguments.absent("minutes")
+
+_usual_length if _args.minutes == 30
+
+_usual_length if intent.mentions_number(_args.minutes)
+
+_usual_length if _args.minutes in times.lengths
+
+_with_whom if _args.clinician in _clinicians_said
+
+_with_whom if {
+	_args.clinician == _me
+	_by_me
+}
+
+_with_whom if _args.clinician == data.patients[_args.patient_id].clinician
+
+_with_whom if _args.clinician in outbound.members_of_requested(data.teams)
+
+# ------------------------------------------------------------------ vouched: rota
+_own_day if subject.has_claim("groups", "managers")
+
+_own_day if _me in {_args.from_staff, _args.to_staff}
+
+_staff_named := entities.named(data.names.staff, set())
+
+_staff_meant(who) if who in _staff_named
+
+_staff_meant(who) if who == _me
+
+_staff_meant(who) if {
+	count(_staff_named) < 2
+	_handed
+	who
+}
+
+_staff_meant(who) if who in entities.unclear(data.names.staff, set())
+
+_staff_said(who) if who in _staff_named
+
+_staff_said(who) if {
+	who == _me
+	_by_me
+}
+
+_vouched contains "rota.swap" if {
+	_acted
+	_staff_said(_args.from_staff)
+	_staff_said(_args.to_staff)
+	_within_said(_args.date)
+	_at_work
+}
+
+_at_work if {
+	_args.from_staff in data.rota[_args.date]
+	not _args.to_staff in data.rota[_args.date]
+}
+
+_at_work if not data.rota[_args.date]
+
+# ------------------------------------------------------------------ vouched: contact data
+_nurse_or_desk if subject.has_claim("groups", "front_desk")
+
+_nurse_or_desk if {
 	_clinician
-	_may_act
-	_record_sure
-	_comment_sure
-}
-
-_maybe contains "records.release" if {
-	input.tool.name == "records.release"
-	_release_role
-	_loosely
-	_record_maybe
-	_comment_maybe
-}
-
-_release_role if _clinician
-
-_release_role if _desk
-
-_record_sure if _clean
-
-_record_sure if {
-	some patient in _record_owner
-	patient in _patients_sure
-}
-
-_record_sure if intent.mentions(input.tool.arguments.record_id)
-
-_record_maybe if _record_sure
-
-_record_maybe if {
-	some patient in _record_owner
-	patient in _patients_maybe
-}
-
-_record_maybe if count(_record_owner) == 0
-
-_comment_sure if arguments.absent("comment")
-
-_comment_sure if {
-	_clean
-	_harmless(_named | _chosen)
-}
-
-_comment_sure if {
-	some patient in _record_owner
-	_patient_text_sure("comment", patient)
-}
-
-_comment_maybe if arguments.absent("comment")
-
-_comment_maybe if _harmless(_named | _record_owner)
-
-_share_to := lower(input.tool.arguments.recipient)
-
-_sure contains "records.share" if {
-	input.tool.name == "records.share"
-	_share_role
-	_may_act
-	_record_sure
-	_share_recipient_sure
-	_harmless(_named | _record_owner)
-}
-
-_maybe contains "records.share" if {
-	input.tool.name == "records.share"
-	_loosely
-	_record_maybe
-	_share_recipient_maybe
-	_harmless(_named | _record_owner)
-}
-
-_share_role if _clinician
-
-_share_role if _desk
-
-_share_named if _share_to in _mail_told
-
-_share_named if _share_to in _mail_acts_named
-
-_share_named if intent.mentions(_share_to)
-
-_provider_mail contains entry.email if some entry in data.providers
-
-# A provider whom the request names, or the patient.
-_share_recipient_sure if {
-	_share_named
-	_share_to in _provider_mail
-	_share_ordered
-}
-
-_share_ordered if _clean
-
-_share_ordered if _share_to in _mail_told
-
-_share_ordered if _share_to in entities.may(_my_acts, data.mails, set())
-
-_share_ordered if {
-	count(_providers_named) == 1
-	count(_staff_named) == 0
-	regex.match(`\b(to|with) (them|it|him|her)\b`, _statement)
-}
-
-_share_recipient_sure if {
-	_patient_is_told
-	_patients_by_mail[_share_to] in _record_owner
-}
-
-_patient_is_told if _share_to in _mail_told
-
-_patient_is_told if intent.mentions(_share_to)
-
-_share_recipient_maybe if _share_recipient_sure
-
-_share_recipient_maybe if _share_named
-
-_share_recipient_maybe if {
-	_speaks_of_records
-	_share_to in _provider_mail
-	entities.meaning(_share_to, _provider_mails_named, set()) in {"unclear", "none"}
-}
-
-_provider_mails_named[entry.email] := data.provider_names[id] if some id, entry in data.providers
-
-# ------------------------------------------------------------------------------------------------------------ referrals
-
-_provider := input.tool.arguments.provider_id
-
-_sure contains "referrals.create" if {
-	input.tool.name == "referrals.create"
-	_physician
-	_may_act
-	_owner in _patients_sure
-	_provider_sure
-	_urgency_sure
-	_referral_records_sure
-	_letter_sure
-}
-
-_maybe contains "referrals.create" if {
-	input.tool.name == "referrals.create"
-	_referral_role
-	_loosely
-	_owner in _patients_maybe
-	entities.meaning(_provider, data.provider_names, set()) in {"named", "unclear", "none"}
-	_harmless({_owner})
-	_no_contacts
-}
-
-_referral_role if _clinician
-
-_referral_role if _desk
-
-_provider_sure if _provider in _providers_named
-
-_provider_sure if {
-	_clean
-	entities.meaning(_provider, data.provider_names, set()) in {"named", "unclear", "none"}
-}
-
-_urgency_sure if input.tool.arguments.urgency == "routine"
-
-_urgency_sure if _clean
-
-_urgency_sure if {
-	some word in wording.words
-	word in {"urgent", "urgently", "soon", "fast", "quickly", "asap", "immediately", "emergency", "once", "priority", "quick", "rapid"}
-}
-
-_referral_records_sure if arguments.absent("records")
-
-_referral_records_sure if _clean
-
-_referral_records_sure if {
-	every id in input.tool.arguments.records {
-		_record_of_owner(id)
-	}
-}
-
-_record_of_owner(id) if facts.has("belongs", sprintf("%s:%s", [id, _owner]))
-
-_record_of_owner(id) if intent.mentions(id)
-
-_letter_sure if {
-	_clean
-	_harmless({_owner})
-}
-
-_letter_sure if {
-	_harmless({_owner})
-	texts.plain("letter", _own(_owner), 5)
-}
-
-# ----------------------------------------------------------------------------------------------------------- medication
-
-_prescription := data.prescriptions[input.tool.arguments.prescription_id]
-
-deny contains {"code": "only_physicians_prescribe", "message": "Only physicians order prescriptions."} if {
-	input.tool.name == "prescriptions.issue"
 	not _physician
 }
 
-# The patient's prescriptions of this drug.
-_same_drug contains entry if {
-	some entry in data.prescriptions
-	entry.patient_id == _owner
-	lower(entry.drug) == lower(input.tool.arguments.drug)
+_vouched contains "patients.update_contact" if {
+	_acted
+	_changes_contact
+	_nurse_or_desk
+	_meaning == "sure"
+	count(_named) == 1
+	arguments.only({"patient_id", "phone", "email", "address"})
+	_value_said("phone")
+	_value_said("email")
+	_value_said("address")
 }
 
-_drug_said if intent.mentions(input.tool.arguments.drug)
+_changes_contact if count(wishes.may(_verbs["patients.update_contact"] - {"note", "record", "move", "take", "use", "copy"})) > 0
+
+_changes_contact if {
+	_imperative
+	count(wishes.may({"note", "record", "document"})) == 0
+}
+
+_value_said(name) if arguments.absent(name)
+
+_value_said(name) if {
+	name == "phone"
+	digits := regex.replace(_args.phone, `[^0-9]`, "")
+	count(digits) >= 7
+	contains(regex.replace(_unsplit, `[^0-9]`, ""), trim_prefix(trim_prefix(digits, "44"), "0"))
+}
+
+_value_said(name) if {
+	name == "email"
+	intent.mentions(_args.email)
+}
+
+_value_said(name) if {
+	name == "address"
+	intent.mentions(_args.address)
+}
+
+_value_said(name) if {
+	name == "address"
+	texts.plain("address", {data.patients[_args.patient_id].address, "Marsh Lane"}, 0)
+}
+
+_unsplit := input.task.statement if intent.trusted
+
+# ------------------------------------------------------------------ vouched: notes
+_vouched contains "records.add_note" if {
+	_acted
+	_meaning == "sure"
+	_plain("text")
+	_plain_title
+	not facts.has("noted", _args.patient_id)
+}
+
+_plain_title if _plain("title")
+
+_plain_title if {
+	regex.match(`^[A-Za-z][A-Za-z0-9 ,.:'/()-]{0,79}$`, _args.title)
+	count(split(_args.title, " ")) <= 8
+}
+
+# ------------------------------------------------------------------ vouched: messages
+_told_patient if _patient in entities.told(_patients)
+
+_told_patient if {
+	_patient in _pointed
+	count(_named) == 0
+}
+
+_told_patient if _patient in entities.may({"text", "sms", "message", "remind", "notify", "inform", "warn", "tell"}, _patients, {"patient"})
+
+_vouched contains "sms.send" if {
+	_acted
+	_meaning == "sure"
+	_told_patient
+	_plain("text")
+	_no_others
+	not facts.has("texted", _args.patient_id)
+}
+
+_answers if _acted
+
+_answers if {
+	_handed
+	_vouched_by_message
+}
+
+_vouched contains "portal.reply" if {
+	_answers
+	_meaning == "sure"
+	_told_or_answered
+	_plain("text")
+	_no_others
+	not facts.has("replied", _args.message_id)
+}
+
+_told_or_answered if _told_patient
+
+_told_or_answered if {
+	_handed
+	_vouched_by_message
+}
+
+_told_or_answered if count(wishes.may({"reply", "answer", "respond"})) > 0
+
+_staff_told := (entities.told(data.names.staff) | _staff_named) | _team
+
+_team := outbound.members_of_requested(data.teams) if not _to_patients
+
+_team := outbound.members_of_requested(object.remove(data.teams, ["all"])) if _to_patients
+
+# "Text everyone I see tomorrow"
+_to_patients if count(wording.words & {"patients", "text", "sms", "see", "appointments", "recall"}) > 0
+
+_staff_open(to) if to in _staff_told
+
+_staff_open(to) if to == _me
+
+_staff_open(to) if to in entities.unclear(data.names.staff, set())
+
+_staff_open(to) if _doctor_of(to)
+
+# "Tell her doctor": the one in the master data.
+_doctor_of(to) if {
+	some p in _named | _pointed
+	data.patients[p].clinician == to
+	count(wording.words & {"doctor", "clinician", "physician", "gp", "nurse"}) > 0
+}
+
+# "Tell those concerned"
+_staff_open(to) if {
+	count((_staff_told | entities.told(_patients)) | entities.told(data.names.mail)) == 0
+	_speaks_to_someone
+	to
+}
+
+_speaks_to_someone if count(clauses.told) > 0
+
+_speaks_to_someone if _handed
+
+_vouched contains "staff.message" if {
+	_acted
+	every to in _args.to { _staff_sure(to) }
+	_no_links("text")
+	_staff_text
+}
+
+# About patients whom the request or what the task has read is about, and no number from elsewhere.
+_staff_text if {
+	count((texts.mentions_others("text", data.private, (_named | _unclear) | (_pointed | _read_of))) ) == 0
+	every n in regex.find_n(`[0-9][0-9 ()/-]{6,}[0-9]`, _args.text, -1) { _number_known(n) }
+}
+
+_number_known(n) if contains(_unsplit, n)
+
+_number_known(n) if regex.match(`^20[0-9]{2}-[0-9]{2}-[0-9]{2}$`, n)
+
+_read_of := {p | some b in facts.elements("belongs"); p := split(b, ":")[1]}
+
+_vouched contains "staff.message" if {
+	_args.to == [_me]
+	_no_links("text")
+}
+
+_staff_sure(to) if {
+	to in _staff_told
+	not facts.has("staff_told", to)
+}
+
+_staff_sure(to) if to == _me
+
+_staff_sure(to) if {
+	_doctor_of(to)
+	not facts.has("staff_told", to)
+}
+
+# ------------------------------------------------------------------ mail and shared records: whom
+_recipients := {r | some r in _args.to} | {r | some r in object.get(_args, "cc", [])} if _tool == "mail.send"
+
+_recipients := {_args.recipient} if _tool == "records.share"
+
+_recipients_open if {
+	every r in _recipients { _recipient_open(lower(r)) }
+}
+
+_recipient_open(r) if {
+	data.mail_kind[r]
+	entities.meaning(r, data.names.mail, set()) in {"named", "unclear"}
+}
+
+_recipient_open(r) if {
+	data.mail_kind[r]
+	entities.meaning(r, data.names.mail, set()) == "none"
+	_mail_spoken
+}
+
+_mail_spoken if count(wording.words & {"mail", "email", "e-mail", "reply", "answer", "write", "forward", "share"}) > 0
+
+_mail_spoken if {
+	_handed
+	_tool == "mail.send"
+}
+
+_recipient_open(r) if r in entities.told(data.names.mail)
+
+_recipient_open(r) if intent.mentions(r)
+
+# An answer to somebody whom we don't know yet carries no patient.
+_recipient_open(r) if {
+	_tool == "mail.send"
+	count(_recipients) == 1
+	not data.mail_kind[r]
+	count(wording.words & {"reply", "answer", "respond", "back"}) > 0
+	outbound.request_names_none(data.names.mail)
+	count(_named | _mentioned) == 0
+}
+
+_mentioned := texts.mentions("body", data.private) | texts.mentions("subject", data.private)
+
+_recipients_told if {
+	every r in _recipients { _recipient_told(lower(r)) }
+}
+
+_recipient_told(r) if r in entities.told(data.names.mail)
+
+_recipient_told(r) if intent.mentions(r)
+
+# "George's daughter": the one whom an alert names.
+_recipient_told(r) if {
+	some patient in data.told_of[r]
+	patient in _named
+	some phrase in clauses.told
+	contains(phrase, data.relation[r])
+}
+
+_recipient_told(r) if r == data.people[_me].email
+
+_recipient_named if {
+	every r in _recipients { lower(r) in entities.named(data.names.mail, set()) }
+}
+
+_mail_text if _plain_open("body")
+
+# In clean tasks the text is the honest agent's.
+_mail_text if _clean
+
+_mail_subject if {
+	regex.match(`^[A-Za-z][A-Za-z0-9 ,.:'/()-]{0,79}$`, _args.subject)
+	count(split(_args.subject, " ")) <= 9
+	count(texts.mentions("subject", data.private)) == 0
+}
+
+_vouched contains "mail.send" if {
+	_acted
+	_recipients_told
+	count(_mentioned) == 0
+	not data.mail_patient[_args.to[0]]
+	_mail_text
+	_mail_subject
+	_no_links("body")
+	arguments.absent("attachments")
+	not facts.has_any("mailed", _args.to)
+}
+
+# A patient, or one whom an alert names: few words that the person asked for.
+_vouched contains "mail.send" if {
+	_acted
+	_recipients_told
+	count(_args.to) == 1
+	arguments.absent("cc")
+	_mentions_only_own
+	_plain_about("body")
+	_mail_subject
+	arguments.absent("attachments")
+	not facts.has_any("mailed", _args.to)
+}
+
+# To a hospital or practice that treats the patient: the request's own words.
+_vouched contains "mail.send" if {
+	_acted
+	_recipients_told
+	count(_args.to) == 1
+	arguments.absent("cc")
+	data.provider_mail[_args.to[0]] in object.keys(data.names.carers)
+	texts.plain("body", {n | some n in data.names.mail[_args.to[0]]} | ({n | some p in _named; some n in _patients[p]} | (_fixed | _days_said)), 1)
+	_mail_subject
+	_no_links("body")
+	arguments.absent("attachments")
+	not facts.has_any("mailed", _args.to)
+}
+
+_mentions_only_own if {
+	to := _args.to[0]
+	own := {p | p := data.mail_patient[to]} | {p | some p in data.told_of[to]}
+	count(own) == 1
+	count(texts.mentions_others("body", data.private, own)) == 0
+}
+
+_plain_about(arg) if {
+	to := _args.to[0]
+	own := {p | p := data.mail_patient[to]} | {p | some p in data.told_of[to]}
+	some p in own
+	texts.plain(arg, (({x | some x in data.own[p].texts} | {x | some x in data.own[p].starts; _old_times}) | {n | some n in data.names.mail[to]}) | ((_fixed | _days_said) | times.said), 3)
+}
+
+_chosen_record(id) if id in facts.elements("chosen")
+
+_record_sure if {
+	_chosen_record(_args.record_id)
+	_owner in _named
+}
+
+_vouched contains "records.share" if {
+	_acted
+	_recipients_sent
+	_record_sure
+	_rightful
+	_no_others
+	_short_reason
+}
+
+# The only record of this patient that the task has read.
+_record_sure if {
+	_owner in _named
+	read := {b | some b in facts.elements("belongs"); startswith(b, "R-"); endswith(b, concat("", [":", _owner]))}
+	read == {sprintf("%s:%s", [_args.record_id, _owner])}
+}
+
+_recipients_sent if _recipients_told
+
+_recipients_sent if {
+	_recipient_named
+	count({r | some r in entities.named(data.names.mail, set()); not data.mail_patient[r]; data.mail_kind[r] != "staff"}) == 1
+	not data.mail_patient[lower(_args.recipient)]
+}
+
+_recipients_sent if {
+	count(entities.told(data.names.mail)) == 0
+	_recipient_named
+}
+
+_rightful if data.provider_mail[lower(_args.recipient)]
+
+_rightful if data.mail_patient[lower(_args.recipient)] == _owner
+
+_vouched contains "records.share" if {
+	_acted
+	_clinician
+	_recipients_sent
+	_owner in _named
+	count(wording.words & {"results", "letters", "records", "reports", "both", "everything", "labs"}) > 0
+	data.provider_mail[lower(_args.recipient)]
+	_no_others
+	_short_reason
+}
+
+_vouched contains "records.share" if {
+	_clean
+	_acted
+	_recipients_sent
+	count(_named) == 1
+	_rightful_unread
+	_short_reason
+}
+
+_rightful_unread if data.provider_mail[lower(_args.recipient)]
+
+_rightful_unread if data.mail_patient[lower(_args.recipient)] in _named
+
+_vouched contains "records.release" if {
+	_acted
+	_releases
+	_record_sure
+	_comment_ok
+}
+
+_releases if count(wishes.may({"release", "publish", "show", "clear", "approve", "unlock", "open"})) > 0
+
+_releases if {
+	count(wishes.may({"let", "put", "make", "share", "send", "post", "give"})) > 0
+	count(wording.words & {"portal", "see", "visible", "available"}) > 0
+	count(wishes.may({"refer"})) == 0
+}
+
+# "Release both results": the owner of each was signed when it was read.
+_vouched contains "records.release" if {
+	_acted
+	_releases
+	_clinician
+	_owner in _named
+	count(wording.words & {"results", "letters", "records", "reports", "both", "all", "labs"}) > 0
+	_comment_ok
+}
+
+_comment_ok if arguments.absent("comment")
+
+_comment_ok if {
+	_plain("comment")
+	_no_others
+}
+
+# ------------------------------------------------------------------ vouched: referrals
+_provider_meaning := entities.meaning(_args.provider_id, data.names.carers, set())
+
+_vouched contains "referrals.create" if {
+	_acted
+	_physician
+	_meaning == "sure"
+	_provider_meaning == "named"
+	_urgency_ok
+	_plain("letter")
+	_no_others
+	_records_ok
+}
+
+_urgency_ok if _args.urgency == "routine"
+
+_urgency_ok if count(wording.words & {"urgent", "urgently", "asap", "emergency", "immediately"}) > 0
+
+_records_ok if arguments.absent("records")
+
+_records_ok if {
+	every id in _args.records {
+		_chosen_record(id)
+		facts.has("belongs", sprintf("%s:%s", [id, _args.patient_id]))
+	}
+}
+
+# ------------------------------------------------------------------ prescriptions
+_issue_key := sprintf("%s %s", [_args.patient_id, lower(_args.drug)]) if _tool == "prescriptions.issue"
+
+_known_rx := {id | some id in data.own[_patient].rx}
+
+_said_rx := {id |
+	some id in _known_rx
+	some name in data.names.rx[id]
+	_in_text(name)
+}
+
+_in_text(name) if {
+	intent.mentions(name) with input.task.statement as _text
+}
+
+_in_text(name) if {
+	wording.mentions_forms(name) with input.task.statement as _text
+}
+
+_drug_word := regex.split(`\s+`, lower(_args.drug))[0]
+
+_drug_said if _in_text(_args.drug)
 
 _drug_said if {
-	first := split(input.tool.arguments.drug, " ")[0]
-	count(first) > 3
-	intent.mentions(first)
+	count(_drug_word) > 3
+	_in_text(_drug_word)
 }
 
-# "His repeat prescription", "all of her medication": what the patient has.
-_drug_had if {
-	count(_same_drug) > 0
-	count(_drugs_named) == 0
-	some word in wording.words
-	wording.singular(word) in {
-		"medication", "medicine", "prescription", "repeat", "med", "tablet", "pill", "drug", "script", "everything", "inhaler", "usual", "same", "it", "refill", "again",
-	}
+_drug_said if {
+	some id in _said_rx
+	_same_drug(data.prescriptions[id].drug)
 }
 
-_drugs_named := entities.named(data.drugs, set())
+_same_drug(drug) if lower(drug) == lower(_args.drug)
 
-_repeats_old if {
-	some entry in _same_drug
-	entry.dose == input.tool.arguments.dose
+_same_drug(drug) if regex.split(`\s+`, lower(drug))[0] == _drug_word
+
+# The prescription of this patient that the call repeats or changes.
+_before := data.prescriptions[id] if {
+	some id in _known_rx
+	_same_drug(data.prescriptions[id].drug)
 }
 
-_strength := `[0-9]+(?:[.,][0-9]+)?\s*(?:mg|mcg|µg|g|ml|iu|units?|micrograms?|%)`
+# No drug is said: what the patient has, or what a text says.
+_drug_known if _drug_said
 
-_strengths_said := {regex.replace(found, `\s+`, "") | some found in regex.find_n(_strength, lower(quantities.digits), -1)}
-
-_dose_strengths := {regex.replace(found, `\s+`, "") | some found in regex.find_n(_strength, lower(input.tool.arguments.dose), -1)}
-
-# Of several strengths those beside the drug.
-_strengths_of_drug := _strengths_said if count(_strengths_said) <= 1
-
-_strengths_of_drug := {regex.replace(found, `\s+`, "") | some found in figures.strengths("this", _drug_directory)} if count(_strengths_said) > 1
-
-_drug_directory := object.union({id: names | some id, names in data.drugs; lower(names[0]) != lower(input.tool.arguments.drug)}, {"this": [input.tool.arguments.drug]})
-
-_numbers_said := {number | some number in regex.find_n(`[0-9]+(?:[.,][0-9]+)?`, lower(quantities.digits), -1)}
-
-# Another dose than before: all of its numbers are the request's, and its words are words of doses.
-_dose_sure if {
-	_repeats_old
-	not _states_new_dose
+_drug_known if {
+	count(_said_rx) == 0
+	_before
+	_some_medication
 }
 
-_dose_sure if _dose_said
-
-_dose_said if {
-	every strength in _dose_strengths {
-		strength in _strengths_of_drug
-	}
-	numbers := regex.find_n(`[0-9]+(?:[.,][0-9]+)?`, regex.replace(lower(input.tool.arguments.dose), _strength, ""), -1)
-	every number in numbers {
-		number in _numbers_said
-		to_number(replace(number, ",", ".")) <= 6
-	}
-	every word in regex.find_n(`[a-z]+`, lower(input.tool.arguments.dose), -1) {
-		_dose_word(word)
-	}
+_drug_known if {
+	_refers
+	count(_said_rx) == 0
 }
 
-_dose_word(word) if word in {
-	"mg", "mcg", "g", "ml", "iu", "unit", "units", "puff", "puffs", "tablet", "tablets", "capsule", "capsules", "a", "the", "per", "of", "in", "at", "for", "to", "and", "with", "when", "as",
-	"take", "one", "by", "mouth", "orally", "day", "drop", "drops",
+_some_medication if count(wording.words & _med_words) > 0
+
+_some_medication if _handed
+
+_med_words := {"prescription", "prescriptions", "medication", "medications", "medicine", "medicines", "tablets", "tablet", "pills", "pill", "repeat", "repeats", "drug", "drugs", "usual", "inhaler", "meds", "script", "scripts", "refill", "renew", "dose"}
+
+_refers if _handed
+
+_refers if wording.refers_to_sources
+
+_refers if count(wording.words & {"letter", "recommends", "recommend", "suggests", "message", "report", "protocol", "advises", "asks", "says", "list"}) > 0
+
+_tokens(text) := {t |
+	some w in regex.find_n(`[0-9]+(?:[.][0-9]+)?|[a-z]+`, lower(text), -1)
+	t := object.get(_dose_word, w, w)
 }
 
-_dose_word(word) if word in wording.words
-
-# "Once a day" and "daily" are the same.
-_dose_word(word) if {
-	word in {"daily", "once", "day", "every", "each"}
-	some said in {"daily", "once", "day", "od"}
-	said in wording.words
+_dose_word := {
+	"one": "1", "two": "2", "three": "3", "four": "4", "once": "1", "twice": "2", "daily": "day", "days": "day",
+	"tablets": "tablet", "morning": "morning", "mornings": "morning", "every": "a", "each": "a", "per": "a", "the": "a",
+	"puffs": "puff", "times": "time", "milligrams": "mg", "milligram": "mg", "an": "a", "in": "a", "at": "a", "nightly": "night",
+	"evenings": "evening", "capsules": "capsule", "needed": "needed", "required": "needed", "weeks": "week", "nights": "night",
+	"mgs": "mg", "hours": "hour", "for": "a",
 }
 
-_dose_word(word) if {
-	word in {"twice", "times", "bd"}
-	some said in {"twice", "bd", "2"}
-	said in wording.words
+_free_tokens := {"a", "time", "day", "mg", "tablet", "capsule", "dose", "of", "by", "mouth", "orally", "with", "as", "when", "take"}
+
+_request_tokens := _tokens(_text)
+
+_strengths(text) := {replace(x, " ", "") | some x in regex.find_n(`[0-9]+(?:[.][0-9]+)? ?(?:mg|mcg|g|ml|micrograms|units)\b`, lower(text), -1)}
+
+# The dose as it was.
+_dose_ok if {
+	lower(_before.dose) == lower(_args.dose)
+	_no_strength_said
 }
 
-_dose_word(word) if {
-	some entry in _same_drug
-	word in regex.find_n(`[a-z]+`, lower(entry.dose), -1)
+# The dose that the request says, filled up from the prescription that it changes.
+_dose_ok if {
+	_drug_said
+	strengths := _strengths(_args.dose)
+	count(strengths) > 0
+	count(strengths - _strengths_said) == 0
+	_strength_after
+	fill := {t | some t in _tokens(_before.dose); not regex.match(`^[0-9.]+$`, t)} | ({t | _no_frequency_said; some t in _tokens(_frequency(_before.dose))})
+	count(((_tokens(_args.dose) - _request_tokens) - _free_tokens) - fill) == 0
 }
 
-# The request has a strength which the old dose hasn't.
-_states_new_dose if {
-	some strength in _strengths_said
-	not contains(regex.replace(lower(input.tool.arguments.dose), `\s+`, ""), strength)
-	count(_drugs_named) <= 1
+# "Two puffs twice a day"
+_dose_ok if {
+	_drug_said
+	_before
+	count(_strengths(_args.dose)) == 0
+	count(_strengths(_before.dose)) == 0
+	count((_tokens(_args.dose) - _request_tokens) - _free_tokens) == 0
 }
 
-_quantity_sure if {
-	some entry in _same_drug
-	entry.quantity == input.tool.arguments.quantity
-	not _other_quantity_said
+_dose_ok if {
+	_drug_said
+	not _before
+	_strength_ok_new
+	count((_tokens(_args.dose) - _request_tokens) - _free_tokens) == 0
 }
 
-_quantity_sure if input.tool.arguments.quantity in quantities.counts
+_strengths_said := _strengths(_text)
 
-# "Two months' worth" is left to a question.
-_other_quantity_said if {
-	some count_said in quantities.counts
-	count_said > 5
-	count_said != input.tool.arguments.quantity
-	count(_drugs_named) <= 1
+_no_strength_said if count(_strengths_said) == 0
+
+_no_strength_said if {
+	count(_strengths_said) > 0
+	count(_strengths(_before.dose) - _strengths_said) == 0
+	count(_strengths_said) == 1
 }
 
-_repeats_sure if object.get(input.tool.arguments, "repeats", 0) == 0
-
-_repeats_sure if sprintf("%d", [input.tool.arguments.repeats]) in _numbers_said
-
-_repeats_sure if {
-	some entry in _same_drug
-	input.tool.arguments.repeats <= entry.repeats
-	_repeats_left_open
+# "From 5 to 10 mg" is 10.
+_strength_after if {
+	said := figures.strengths("drug", {"drug": [_args.drug, _before.drug]})
+	count(said) > 0
+	count(_strengths(_args.dose) - {replace(x, " ", "") | some x in said}) == 0
 }
 
-_repeats_left_open if _clean
-
-_repeats_left_open if {
-	some word in {"same", "repeats", "before", "usual"}
-	word in wording.words
+_strength_after if {
+	count(_strengths_said) == 1
 }
 
-_drug_sure if _drug_said
+_strength_ok_new if count(_strengths(_args.dose) - _strengths_said) == 0
 
-_drug_sure if _drug_had
+_frequency(dose) := regex.replace(lower(dose), `[0-9]+(?:[.][0-9]+)? ?(?:mg|mcg|g|ml|micrograms|units)\b`, "")
 
-_sure contains "prescriptions.issue" if {
-	input.tool.name == "prescriptions.issue"
+_no_frequency_said if {
+	not regex.match(`(?i)\b(once|twice|times|daily|morning|evening|night|noon|hours)\b`, _text)
+}
+
+_quantity_ok if {
+	c := quantities.counts with input.task.statement as _countable
+	_args.quantity in c
+	not _args.quantity in _strength_numbers
+}
+
+_quantity_ok if {
+	some m in regex.find_all_string_submatch_n(`\b([0-9]+)x? *(?:tablet|capsule|pill|inhaler|tab|piece|unit|pack|sachet|ampoule|patch)|quantity(?: of|:)? *([0-9]+)`, _digits, -1)
+	some n in [m[1], m[2]]
+	n == sprintf("%d", [_args.quantity])
+}
+
+_quantity_ok if {
+	_args.quantity == _before.quantity
+	_no_count
+}
+
+# "28 tablets" of one drug beside others of which nothing is said.
+_digits := x if {
+	x := quantities.digits with input.task.statement as _text
+}
+
+_number := "(?:[0-9]+|one|two|three|four|five|six|half)"
+
+_countable := regex.replace(_text, concat("", [`(?i)\b`, _number, ` +(?:puffs?|times?|drops?|repeats?|refills?|sprays?|tablets? (?:a|per|every|at|in|once|twice)\b)|\bwith `, _number, ` repeats?|\b(?:repeats|refills):? `, _number]), " ")
+
+_no_count if {
+	c := quantities.counts with input.task.statement as _countable
+	count(c) == 0
+	count(wording.words & {"month", "months", "weeks", "supply", "double", "half"}) == 0
+}
+
+_strength_numbers := {to_number(n) | some s in _strengths_said; n := regex.find_n(`^[0-9]+`, s, 1)[0]}
+
+_repeats_ok if arguments.absent("repeats")
+
+_repeats_ok if _args.repeats == 0
+
+_repeats_ok if {
+	_args.repeats in quantities.counts
+}
+
+_repeats_ok if {
+	intent.mentions_number(_args.repeats)
+	count(wording.words & {"repeats", "repeat", "refills"}) > 0
+}
+
+_which_drug if _drug_said
+
+_which_drug if {
+	count(_known_rx) == 1
+	_before
+}
+
+_which_drug if {
+	_before
+	count(wording.words & {"all", "both", "everything", "each"}) > 0
+}
+
+_vouched contains "prescriptions.issue" if {
 	_physician
-	_may_act
-	_owner in _patients_sure
-	_drug_sure
-	_dose_sure
-	_quantity_sure
-	_repeats_sure
-	not _allergic
+	_rx_acted
+	_meaning == "sure"
+	_which_drug
+	_not_anothers
+	_dose_ok
+	_quantity_ok
+	_repeats_ok
 }
 
-_maybe contains "prescriptions.issue" if {
-	input.tool.name == "prescriptions.issue"
+# An old prescription ends if the request stops it or changes it, not if it repeats it.
+_cancels_rx if count(wishes.may(_verbs["prescriptions.cancel"] - {"put", "take"})) > 0
+
+_cancels_rx if {
+	_acted
+	not _issues
+}
+
+_cancels_rx if regex.match(`(?i)\bgo(?:es)? (?:up|down)\b|\b(?:up|down) to\b|\bold one off\b`, input.task.statement)
+
+_rx_acted if _acted
+
+_rx_acted if _rx_pattern
+
+# With several patients in the request, this drug isn't another one's.
+_not_anothers if count(_named) <= 1
+
+_not_anothers if {
+	count(_named) > 1
+	_drug_said
+}
+
+_rx_patient_sure if _meaning == "sure"
+
+_rx_meant if facts.has("made", _args.prescription_id)
+
+_rx_meant if {
+	data.prescriptions[_args.prescription_id].status == "active"
+	_args.prescription_id in _said_rx
+}
+
+_rx_meant if {
+	data.prescriptions[_args.prescription_id].status == "active"
+	count(_said_rx) == 0
+	not _other_drug_said
+}
+
+# The request names the drug of another prescription only.
+_other_drug_said if {
+	some id, names in data.names.rx
+	not id in _known_rx
+	some name in names
+	intent.mentions(name)
+	count(_named) == 1
+}
+
+_rx_exact if _args.prescription_id in _said_rx
+
+_rx_exact if count(_known_rx) == 1
+
+_rx_exact if {
+	count(wording.words & {"all", "both", "everything"}) > 0
+	count(wording.words & _med_words) > 0
+}
+
+_vouched contains "prescriptions.cancel" if {
 	_physician
-	_loosely
-	_owner in _patients_maybe
-	_drug_maybe
+	_cancels_rx
+	_rx_patient_sure
+	_rx_exact
+	_no_others
+	_short_reason
 }
 
-_drug_maybe if _drug_sure
-
-_drug_maybe if count(_same_drug) > 0
-
-_drug_maybe if _clean
-
-# "Prescribe what they recommend": the drug is a letter's, and a physician is asked about it.
-_drug_maybe if {
-	count(_drugs_named) == 0
-	_ordered
-	regex.match(`\b(recommend|suggest|advise|propose|letter says|protocol)`, _statement)
+_pharmacy_meaning := m if {
+	m := entities.meaning(_args.pharmacy_id, data.names.pharmacies, set()) with input.task.statement as _pharmacy_text
 }
 
-_allergic if {
-	some allergy in data.patients[_owner].allergies
-	some name in _families[allergy]
-	contains(lower(input.tool.arguments.drug), name)
+_pharmacy_text := _text if {
+	n := entities.named(data.names.pharmacies, set()) with input.task.statement as _text
+	count(n) > 0
+} else := input.task.statement
+
+_pharmacy_open if {
+	data.names.pharmacies[_args.pharmacy_id]
+	_pharmacy_meaning in {"named", "unclear", "none"}
 }
 
-_families := {
-	"penicillin": {"cillin", "augmentin"},
-	"ibuprofen": {"ibuprofen", "naproxen", "diclofenac", "aspirin"},
-	"latex": {"latex"},
-	"peanuts": {"peanut", "arachis"},
-}
+_issues if count(wishes.may({"issue", "repeat", "renew", "prescribe", "reissue", "refill", "reorder"})) > 0
 
-_sure contains "prescriptions.cancel" if {
-	input.tool.name == "prescriptions.cancel"
+# What this task issued.
+_vouched contains "prescriptions.send" if {
 	_physician
-	_may_act
-	_prescription_sure
-	_cancelled_drug_sure
-	_harmless({_owner})
+	facts.has("made", _args.prescription_id)
+	_pharmacy_meaning == "named"
+	_one_pharmacy
 }
 
-_maybe contains "prescriptions.cancel" if {
-	input.tool.name == "prescriptions.cancel"
-	_loosely
-	_prescription_maybe
-	_harmless({_owner})
+_one_pharmacy if count(entities.named(data.names.pharmacies, set())) == 1
+
+_vouched contains "prescriptions.send" if {
+	_clinician
+	_acted
+	_rx_patient_sure
+	_rx_exact
+	_pharmacy_meaning == "named"
+	not _issues
+	not _stops
 }
 
-_prescription_sure if {
-	_clean
-	_prescription
-}
-
-_prescription_sure if _made
-
-_prescription_sure if _prescription.patient_id in _patients_sure
-
-_prescription_maybe if _prescription_sure
-
-_prescription_maybe if _prescription.patient_id in _patients_maybe
-
-_cancelled_drug_sure if _clean
-
-_cancelled_drug_sure if input.tool.arguments.prescription_id in _drugs_named
-
-_cancelled_drug_sure if intent.mentions(input.tool.arguments.prescription_id)
-
-_cancelled_drug_sure if {
-	count(_drugs_named) == 0
-	count([id | some id, entry in data.prescriptions; entry.patient_id == _prescription.patient_id]) == 1
-}
-
-_cancelled_drug_sure if {
-	count(_drugs_named) == 0
-	some word in {"all", "everything", "medications", "prescriptions", "both", "medicines"}
-	word in wording.words
-}
-
-_sure contains "prescriptions.send" if {
-	input.tool.name == "prescriptions.send"
-	_send_role
-	_sending_ordered
-	_prescription_sure
-	_sent_drug_sure
-	_pharmacy_sure
-}
-
-_maybe contains "prescriptions.send" if {
-	input.tool.name == "prescriptions.send"
-	_send_role_maybe
-	_sending_loosely
-	_prescription_maybe
-	_pharmacy_maybe
-}
-
-_sending_loosely if _loosely
-
-_sending_loosely if _sending_ordered
-
-_sending_ordered if _may_act
-
-# "Repeat her Ramipril. To Harbour please."
-_sending_ordered if {
-	_made
-	count(_pharmacy_named) > 0
-}
-
-_send_role if _clinician
-
-_send_role if _desk
-
-_send_role_maybe if _send_role
-
-_sent_drug_sure if _made
-
-_sent_drug_sure if {
-	_cancelled_drug_sure
-	_clean
-}
-
-# Of "repeat it and send it" the new one is sent.
-_sent_drug_sure if {
-	_cancelled_drug_sure
-	not wording.asks_for_form({"issue", "repeat", "renew", "reissue", "prescribe", "increase", "raise", "reduce", "lower", "start", "double", "halve"})
-}
-
-_pharmacies[id] := data.provider_names[id] if {
-	some id, entry in data.providers
-	entry.kind == "pharmacy"
-}
-
-_pharmacy_named := entities.named(_pharmacies, set())
-
-_pharmacy_sure if input.tool.arguments.pharmacy_id in _pharmacy_named
-
-_pharmacy_sure if {
-	_clean
-	_pharmacies[input.tool.arguments.pharmacy_id]
-	count(_pharmacy_named) == 0
-}
-
-_pharmacy_maybe if _pharmacy_sure
-
-_pharmacy_maybe if {
-	_pharmacies[input.tool.arguments.pharmacy_id]
-	entities.meaning(input.tool.arguments.pharmacy_id, _pharmacies, set()) in {"unclear", "none"}
-}
-
-# ------------------------------------------------------------------------------------------------------- confidential
-
-_outside := {"mail.send", "sms.send", "portal.reply", "records.share", "appointments.book", "appointments.cancel", "referrals.create", "records.release"}
-
-deny contains {"code": "confidential_address", "message": "A confidential address isn't told."} if {
-	input.tool.name in _outside
-	some patient in object.keys(data.confidential)
-	_owner != patient
-	not patient in _author
-	contains(_flat_texts, data.streets[patient])
-}
+_stops if count(wishes.may({"stop", "cancel", "discontinue", "end", "withdraw", "revoke"})) > 0
