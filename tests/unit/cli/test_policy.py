@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from click.testing import CliRunner
+from tabard_opa import Engine
 from tabard_opa_cli import opa_binary
 from tabard_sidecar import exit_codes
 from tabard_sidecar.cli.policy import policy
@@ -106,36 +107,77 @@ deny contains {"code": "c", "message": "c"} if arguments.text("ordr_id") == "x"
     assert "did you mean 'amount_cents'?" in report["problems"][0]["message"]
 
 
-@pytest.mark.parametrize(
-    ("condition", "warned"),
-    [
-        ("not data.limits[input.tool.arguments.id] < 10", True),
-        ("not _m[input.tool.arguments.list[input.tool.arguments.at + 1]] >= 10", True),
-        ("not count(_m[lower(input.tool.name)]) > 1", True),
-        ("not input.tool.arguments.cents > 10", False),
-        ('not _m[input.tool.name] == "done"', False),
-        ("_m[input.tool.name] < 10", False),
-    ],
-)
-def test_a_look_up_that_finds_nothing_under_not_is_told(tmp_path, condition, warned):
-    """In a rule that grants; in a denial the negation is on the safe side."""
+NEGATIONS = [
+    ("not data.limits[input.tool.arguments.id] < 10", True),
+    ("not _m[input.tool.arguments.list[input.tool.arguments.at + 1]] >= 10", True),
+    ("not count(_m[lower(input.tool.name)]) > 1", True),
+    ("not input.tool.arguments.cents > 10", True),
+    ('not startswith(input.tool.arguments.path, "/home/")', True),
+    ("not input.tool.arguments.to in data.limits", True),
+    ("not lower(input.tool.arguments.to) == input.subject.id", True),
+    ("not _small(_m[input.tool.name])", True),
+    ('not object.get(input.tool.arguments, "cents", 0) > 10', False),
+    ("not count([x | x := input.tool.arguments.list[_]]) > 10", False),
+    ('not _m[input.tool.name] == "done"', False),
+    ("not _m[input.tool.name]", False),
+    ("not input.tool.name in data.limits", False),
+    ("_m[input.tool.name] < 10", False),
+]
+"""Conditions, and whether a value that is missing keeps them from holding."""
+
+
+@pytest.mark.parametrize(("condition", "warned"), NEGATIONS)
+@pytest.mark.parametrize("rule", ["deny", "ask", "grant"])
+def test_a_value_that_is_missing_under_not_is_told(tmp_path, rule, condition, warned):
+    """Where a rule denies or asks: it doesn't, as the next test shows. A grant is on the safe side."""
+    element = {
+        "deny": '"message": "x"',
+        "ask": '"message": "x", "approvers": ["requester"]',
+        "grant": '"expires_in": 10',
+    }
     source = f"""package policy.demo
 {START}
 _m := {{"a": 1}}
 
-grant contains {{"code": "x"}} if {{
+_small(x) if x < 3
+
+{rule} contains {{"code": "x", {element[rule]}}} if {{
 	input.tool.name == "pay"
+	_small(2)
+	_m.a == 1
 	{condition}
 }}
-
-deny contains {{"code": "y", "message": "y"}} if not _m[input.tool.name] < 3
 """
     write(tmp_path, demo=source)
     (tmp_path / "data.json").write_text('{"limits": {"a": 1}}')
     _, report = as_json("check", tmp_path)
     told = [(one["code"], one["row"]) for one in report["problems"] if one["code"] == "undefined_under_not"]
     row = next(row for row, line in enumerate(source.splitlines(), 1) if line.strip() == condition)
-    assert told == ([("undefined_under_not", row)] if warned else [])
+    assert told == ([("undefined_under_not", row)] if warned and rule != "grant" else [])
+
+
+@pytest.mark.parametrize("required", [["cents"], []])
+def test_an_argument_that_its_tools_require_is_never_missing(tmp_path, required):
+    rule = 'deny contains {"code": "y", "message": "y"} if not input.tool.arguments.cents > 10\n'
+    write(tmp_path / "policy", demo=f"package policy.demo\n{START}\n{rule}")
+    schema = {"type": "object", "properties": {"cents": {"type": "integer"}}, "required": required}
+    catalogue = {"tools": [{"name": "pay", "inputSchema": schema}]}
+    (tmp_path / "catalogue.yaml").write_text(json.dumps(catalogue))
+    _, report = as_json("check", tmp_path / "policy", "--catalogue", tmp_path / "catalogue.yaml")
+    assert [one["code"] for one in report["problems"]] == ([] if required else ["undefined_under_not"])
+
+
+@pytest.mark.parametrize(("condition", "warned"), NEGATIONS)
+def test_a_negation_of_what_is_missing_is_what_the_warning_says(condition, warned):
+    """OPA looks values up before it calls a function with them, also under ``not``."""
+    module = f"package a\n\n_m := data.limits\n\n_small(x) if x < 3\n\nholds if {condition}\n"
+    nothing = b'{"tool": {"name": "zzz", "arguments": {}}, "subject": {"id": "x"}}'
+    with (
+        Engine() as engine,
+        engine.compile({"a.rego": module}, {"limits": {"a": 1}}, entrypoints=["data.a"]) as policy,
+    ):
+        answer = json.loads(policy.evaluate_blocking("data.a", nothing, deadline_seconds=10))
+    assert ("holds" in answer) == (condition.startswith("not") and not warned)
 
 
 def test_check_measures(tmp_path):

@@ -42,10 +42,12 @@ class World:
     Attributes:
         rule_paths: paths of every rule in ``lib`` and ``tabard.lib``.
         functions: simple functions that elements may be made with.
+        required: names of arguments that every tool which has them requires.
     """
 
     rule_paths: frozenset[tuple[str, ...]]
     functions: Functions
+    required: frozenset[str]
 
     def defines(self, path: tuple[str, ...]) -> bool:
         """Tell whether a path is a rule, contains one or lies within one."""
@@ -70,7 +72,7 @@ def check_module(file: str, module: Node, world: World) -> Iterator[PolicyProble
     yield from check_replacements(file, module)
     if package[:1] == ("policy",) and len(package) == _POLICY_DEPTH:
         yield from _check_policy(file, module, package[1], world)
-        yield from check_negations(file, module)
+        yield from check_negations(file, module, world.required)
     elif package[:1] == ("lib",) and len(package) > 1:
         yield from check_helpers(file, module)
         yield from _check_refs(file, module, world, own=None)

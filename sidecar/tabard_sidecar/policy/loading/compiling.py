@@ -15,6 +15,7 @@ from tabard_sidecar.policy.loading.bundles import BundleKeys
 from tabard_sidecar.policy.loading.checks import World, check_module, index_rules, library_paths
 from tabard_sidecar.policy.loading.inlining import simple_functions
 from tabard_sidecar.policy.loading.metadata import check_metadata
+from tabard_sidecar.policy.loading.negations import required_arguments
 from tabard_sidecar.policy.loading.offered import Offers
 from tabard_sidecar.policy.loading.placement import check_owners, check_tests
 from tabard_sidecar.policy.loading.reach import Reach, check_reach
@@ -185,7 +186,7 @@ def _check(
     parsed = _parse_all(engine, modules, findings)
     own, ours = _parse_own(engine, parsed, findings)
     everything = [*parsed.values(), *own.values()]
-    world = World(library_paths(everything), simple_functions(everything))
+    world = World(library_paths(everything), simple_functions(everything), required_arguments(offers.tools))
     findings.add(check_owners(parsed))
     for file, module in parsed.items():
         found = check_module(file, module, world)

@@ -1,50 +1,101 @@
-"""Warns of comparisons that hold under ``not`` because what they compare isn't there."""
+"""Warns of denials that a missing value prevents: under ``not``, a call of a function with it is undefined, not true."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tabard_sidecar.policy.loading.ast import Node, Rule, place, rules
+from tabard_sidecar.policy.loading.offered import Tool
 from tabard_sidecar.policy.problems import PolicyProblem, Severity
 from tabard_sidecar.policy.values import Json
 
-_ORDERS = frozenset({"lt", "lte", "gt", "gte"})
-_RULES = frozenset({"grant", "start", "delegate", "renew"})
+_RULES = frozenset({"deny", "ask"})
+# OPA compares these as it looks them up: undefined under `not` holds there.
+_EQUALITIES = frozenset({"eq", "equal"})
+_ARGUMENTS = ("input", "tool", "arguments")
 
 
-def check_negations(file: str, module: Node) -> Iterator[PolicyProblem]:
-    """Yield a warning for each ``not m[input.x] < 10`` in a rule that gives something: without the key it holds."""
+def check_negations(file: str, module: Node, required: frozenset[str]) -> Iterator[PolicyProblem]:
+    """Yield a warning for each ``not m[input.x] < 10`` in a rule that denies or asks: without the key it doesn't.
+
+    ``required`` has the names of arguments that are never missing.
+    """
     for rule in rules(module):
         if rule.name in _RULES:
-            yield from _of(file, rule)
+            yield from _of(file, rule, required)
 
 
-def _of(file: str, rule: Rule) -> Iterator[PolicyProblem]:
-    for expression in rule.node.get("body") or ():
-        terms = expression.get("terms")
-        if not expression.get("negated") or not isinstance(terms, list) or _operator(terms[0]) not in _ORDERS:
+def required_arguments(tools: Iterable[Tool] | None) -> frozenset[str]:
+    """Return the names of arguments that each tool requires which has them."""
+    listed: set[str] = set()
+    optional: set[str] = set()
+    for tool in tools or ():
+        if isinstance(tool.schema, dict):
+            names = set(tool.schema.get("properties") or ())
+            listed |= names
+            optional |= names.difference(tool.schema.get("required") or ())
+    return frozenset(listed - optional)
+
+
+def _of(file: str, rule: Rule, required: frozenset[str]) -> Iterator[PolicyProblem]:
+    body = rule.node.get("body") or ()
+    stated = [each.get("terms") for each in body if not each.get("negated")]
+    present = {_text(reference) for terms in stated for reference in _references(terms)}
+    for expression in body:
+        if not expression.get("negated"):
             continue
-        if any(map(_looks_up, terms[1:])):
+        used = (reference for call in _calls(expression.get("terms")) for reference in _references(call))
+        if any(
+            _may_be_missing(reference, required) and _text(reference) not in present for reference in used
+        ):
             at = place(expression, rule.place)
-            message = "this negation also holds if the look-up finds nothing, and then the rule applies"
-            step = "Take the value in a line of its own, `limit := m[key]`, and compare that"
+            outcome = "nothing is denied" if rule.name == "deny" else "no one is asked"
+            message = f"this negation doesn't hold if a value that it uses isn't there, and then {outcome}"
+            step = 'Say what counts without it, such as `object.get(input.tool.arguments, "path", "")`'
             yield PolicyProblem(
                 file, at.row, at.column, "undefined_under_not", message, step, Severity.WARNING
             )
 
 
-def _operator(term: Json) -> str:
-    value = term.get("value") if isinstance(term, dict) else None
-    return str(value[0].get("value")) if isinstance(value, list) and len(value) == 1 else ""
+def _calls(terms: Json) -> Iterator[list[Json]]:
+    """Yield the operands of each call of a function in an expression."""
+    if isinstance(terms, list):
+        function = terms[0].get("value") if isinstance(terms[0], dict) else None
+        if not (isinstance(function, list) and function[0].get("value") in _EQUALITIES):
+            yield terms[1:]
+            return
+    for term in _inside(terms, "call"):
+        yield term["value"][1:]
 
 
-def _looks_up(term: Json) -> bool:
-    """Tell whether a term has a part that is looked up under a key that another term computes."""
+def _references(term: Json) -> Iterator[list[Json]]:
+    """Yield the parts of each reference within a term."""
+    for reference in _inside(term, "ref"):
+        yield reference["value"]
+
+
+def _inside(term: Json, kind: str) -> Iterator[dict[str, Json]]:
+    """Yield terms of a kind, outermost first; what is undefined in a comprehension leaves it empty, so none of there."""
     if isinstance(term, list):
-        return any(map(_looks_up, term))
-    if not isinstance(term, dict):
-        return False
-    value = term.get("value")
-    if term.get("type") == "ref" and isinstance(value, list):
-        return any(isinstance(part, dict) and part.get("type") in {"ref", "call"} for part in value[1:])
-    return isinstance(value, list) and any(map(_looks_up, value))
+        for part in term:
+            yield from _inside(part, kind)
+    elif isinstance(term, dict) and not str(term.get("type")).endswith("comprehension"):
+        if term.get("type") == kind:
+            yield term
+        yield from _inside(term.get("value"), kind)
+
+
+def _text(term: Json) -> str:
+    """Return a text that is the same for the same term at another place."""
+    if isinstance(term, list):
+        return f"[{','.join(map(_text, term))}]"
+    return f"{term.get('type')}:{_text(term.get('value'))}" if isinstance(term, dict) else repr(term)
+
+
+def _may_be_missing(parts: list[Json], required: frozenset[str]) -> bool:
+    """Tell whether a reference is to an optional argument of the call, or looks up a key that another term computes."""
+    names = tuple(part.get("value") for part in parts)
+    depth = len(_ARGUMENTS)
+    if names[:depth] == _ARGUMENTS and len(names) > depth and names[depth] not in required:
+        return True
+    return any(part.get("type") in {"ref", "call"} for part in parts[1:])

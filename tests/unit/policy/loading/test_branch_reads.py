@@ -63,11 +63,11 @@ ELEMENTS = {
 
 
 def warned(engine, rule, condition):
-    """Return the codes and messages of the warnings about a rule."""
+    """Return the codes and messages of the warnings about what a rule reads of facts."""
     source = HEAD + NOTING + f"{rule} contains {ELEMENTS[rule]} if {{\n\t{condition}\n}}\n"
     compiled = compile_policy(engine, {"demo.rego": source}, {}, CompileOptions())
     compiled.close()
-    return [(one.code, one.message) for one in compiled.warnings]
+    return [(one.code, one.message) for one in compiled.warnings if one.code != "undefined_under_not"]
 
 
 @pytest.mark.parametrize("rule", ELEMENTS)
