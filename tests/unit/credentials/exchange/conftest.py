@@ -22,6 +22,7 @@ from tabard_sidecar.state.conf import StateConfig
 from tabard_sidecar.state.factory import create_store
 from tabard_sidecar.util.ids import new_id
 
+from testbed.world import ISSUER as TESTBED
 from tests.support.credentials import PREFIX, grant_of, request_of
 from tests.support.fake_idp import REVOKE, TOKEN, fake_idp
 from tests.support.tokens import ISSUER
@@ -160,3 +161,18 @@ async def make_world(idp, store, tmp_path):
 def world(make_world):
     """An issuer in front of the fake."""
     return make_world()
+
+
+def settings_of(idp, folder):
+    """Return the configuration of a sidecar that exchanges tokens of the testbed's people at a fake."""
+    secret = folder / "client-secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    return {
+        "token_endpoint": idp.address + TOKEN,
+        "revocation_endpoint": idp.address + REVOKE,
+        "subject_issuer": TESTBED,
+        "client_id": "tabard",
+        "client_secret_file": str(secret),
+        "audiences": {"orders": {"scopes": ["orders:read"]}},
+    }

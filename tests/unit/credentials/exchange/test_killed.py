@@ -9,30 +9,20 @@ from contextlib import closing, suppress
 import pytest
 import tabard
 
-from testbed.world import ISSUER, PERSON, World
-from tests.support.fake_idp import REVOKE, TOKEN, fake_idp
+from testbed.world import PERSON, World
+from tests.support.fake_idp import fake_idp
 from tests.support.operators import operators
 from tests.support.tokens import SigningKey
 from tests.support.waiting import eventually
-from tests.unit.credentials.exchange.conftest import SECRET
+from tests.unit.credentials.exchange.conftest import settings_of
 from tests.unit.credentials.exchange.test_zone import POLICY
 
 
 @pytest.fixture
 async def zone(folder):
     """Two sidecars, each a process of its own, and the identity provider."""
-    secret = folder / "client-secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
     with fake_idp() as idp:
-        exchange = {
-            "token_endpoint": idp.address + TOKEN,
-            "revocation_endpoint": idp.address + REVOKE,
-            "subject_issuer": ISSUER,
-            "client_id": "tabard",
-            "client_secret_file": str(secret),
-            "audiences": {"orders": {"scopes": ["orders:read"]}},
-        }
+        exchange = settings_of(idp, folder)
         world = World(
             folder, workloads=("orchestrator", "triage"), policy=POLICY, overrides={"exchange.main": exchange}
         )

@@ -6,10 +6,10 @@ import sqlite3
 import pytest
 import tabard
 
-from testbed.world import AUDIENCE, ISSUER, PERSON
-from tests.support.fake_idp import REVOKE, TOKEN, Answer, claims_of, fake_idp
+from testbed.world import AUDIENCE, PERSON
+from tests.support.fake_idp import TOKEN, Answer, claims_of, fake_idp
 from tests.support.tokens import SigningKey
-from tests.unit.credentials.exchange.conftest import SECRET
+from tests.unit.credentials.exchange.conftest import settings_of
 
 POLICY = {
     "desk.rego": """package policy.desk
@@ -39,18 +39,8 @@ grant contains {
 @pytest.fixture
 async def zone(start_zone, folder):
     """Two sidecars; ``idp`` is the fake."""
-    secret = folder / "client-secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
     with fake_idp() as idp:
-        exchange = {
-            "token_endpoint": idp.address + TOKEN,
-            "revocation_endpoint": idp.address + REVOKE,
-            "subject_issuer": ISSUER,
-            "client_id": "tabard",
-            "client_secret_file": str(secret),
-            "audiences": {"orders": {"scopes": ["orders:read"]}},
-        }
+        exchange = settings_of(idp, folder)
         zone = await start_zone(policy=POLICY, overrides={"exchange.main": exchange})
         zone.idp = idp
         idp.key = SigningKey("k1", "ES256", zone.issuer.key)
