@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import jwt
 import pytest
@@ -39,7 +40,7 @@ async def refusal(task, tool="orders.read"):
 
 def kept(zone) -> int:
     """How many people's tokens the store keeps."""
-    with sqlite3.connect(zone.folder / "state.db") as connection:
+    with closing(sqlite3.connect(zone.folder / "state.db")) as connection:
         (count,) = connection.execute("SELECT count(*) FROM subject_tokens").fetchone()
     return count
 

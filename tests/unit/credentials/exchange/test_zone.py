@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 import tabard
@@ -49,7 +50,7 @@ async def zone(start_zone, folder):
 
 def kept(zone) -> int:
     """How many tokens the store keeps."""
-    with sqlite3.connect(zone.folder / "state.db") as connection:
+    with closing(sqlite3.connect(zone.folder / "state.db")) as connection:
         (count,) = connection.execute("SELECT count(*) FROM subject_tokens").fetchone()
     return count
 
