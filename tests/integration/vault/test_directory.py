@@ -121,9 +121,7 @@ def test_an_open_connection_sees_nothing_after_the_end(directory, credential, lo
     assert "No such object" in rest or "Insufficient access" in rest, rest
 
 
-@pytest.mark.parametrize(
-    "path", ["ldap/config", "ldap/role/directory-read", "ldap/creds/other", "ldap/static-cred/x"]
-)
+@pytest.mark.parametrize("path", ["ldap/config", "ldap/role/other", "ldap/creds/other", "ldap/static-cred/x"])
 def test_a_credentials_token_reads_nothing_else_of_it(credential, path):
     with pytest.raises(Forbidden):
         credential.read(path)

@@ -184,7 +184,7 @@ async def test_a_lease_that_was_noted_after_its_revocation_is_swept(zone, postgr
         await elsewhere.revoke(task_id=task.info.task_id)
     assert works(postgres, mine)
     ending = zone.parts("triage").endings[0]
-    monkeypatch.setattr(ending, "_clock", lambda: time.time() + 10)
+    monkeypatch.setattr(ending._noted, "_clock", lambda: time.time() + 10)
     await ending.sweep()
     await refused(postgres, mine)
     assert mine.credential_id not in await noted(zone)

@@ -109,7 +109,18 @@ class TestSignatures:
         key = ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(public))
         key.verify(base64.b64decode(signature.removeprefix("vault:v1:")), b"pay 20")
 
-    @pytest.mark.parametrize("path", ["transit/keys/payments", "transit/export/signing-key/payments"])
+    @pytest.mark.parametrize(
+        "path", ["transit/keys/other", "transit/export/signing-key/payments", "transit/backup/payments"]
+    )
     def test_the_key_cant_be_read(self, credential, path):
+        """What doctor reads of it is public."""
+        [public] = credential.read("transit/keys/payments")["data"]["keys"].values()
+        assert public.keys() <= {
+            "creation_time",
+            "name",
+            "public_key",
+            "certificate_chain",
+            "hybrid_public_key",
+        }
         with pytest.raises(Forbidden):
             credential.read(path)
