@@ -11,9 +11,12 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
 from tests.support.manifests import container, manifests
 
@@ -96,6 +99,15 @@ class Pod:
         os.chown(path, 0, self.group)
         path.chmod(0o440 if self.group else 0o444)
         (directory / name).symlink_to(Path("..data") / name)
+
+    def new_keys(self) -> None:
+        """Lay out the Secret of a zone with new keys."""
+        with tempfile.TemporaryDirectory() as folder:
+            ring = Keyring.create_directory(Path(folder) / "keys")
+            ring.create(ROOT)
+            ring.create(SIGNING)
+            made = {path.name: path.read_text() for path in (Path(folder) / "keys").glob("*.json")}
+        self.files("/var/run/secrets/tabard-keys", made)
 
     def command(self, name: str, command: Sequence[str]) -> list[str]:
         """Return what runs a command as the user of a container."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.state import RevocationKind
@@ -36,14 +37,20 @@ class NotedLeases:
         self._sources = sources
         self._clock = clock
 
-    async def any(self, revocation: Revocation) -> bool:
-        """Tell whether a revocation ends anything that is noted."""
-        async for leases in self.concerned(revocation):
+    async def unended(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
+        """Yield what a revocation ends and is still noted once the sidecars that obtained it had their time."""
+        if await self._any(revocation):
+            await asyncio.sleep(OWNER_SECONDS)
+            async for leases in self._concerned(revocation):
+                yield leases
+
+    async def _any(self, revocation: Revocation) -> bool:
+        async for leases in self._concerned(revocation):
             if leases:
                 return True
         return False
 
-    async def concerned(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
+    async def _concerned(self, revocation: Revocation) -> AsyncIterator[Sequence[Lease]]:
         """Yield the noted leases that a revocation ends."""
         now = self._clock() - _CLOCK_SECONDS
         if revocation.kind is RevocationKind.STATE:

@@ -49,7 +49,7 @@ def sidecar_container(settings: InjectorSettings, tuning: Tuning) -> dict[str, A
         "restartPolicy": "Always",
         "command": ["tabard", "serve"],
         "env": [{"name": name, "value": value} for name, value in _environment(settings, tuning).items()],
-        "ports": [{"name": "tabard-http", "containerPort": tuning.http_port, "protocol": "TCP"}],
+        "ports": [{"name": names.HTTP_PORT, "containerPort": tuning.http_port, "protocol": "TCP"}],
         # The kubelet can't ask on a unix socket, and only the health socket says what is missing.
         "startupProbe": {"exec": {"command": ["tabard", "health"]}, **_times(1, 60, timeout=5)},
         "readinessProbe": {"httpGet": _get("/readyz", tuning), **_times(10, 3, timeout=2)},

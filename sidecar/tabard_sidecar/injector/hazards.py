@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabard_sidecar.injector.conf import InjectorSettings
-from tabard_sidecar.injector.names import LABEL, SHARED
+from tabard_sidecar.injector.names import HTTP_PORT, LABEL, PREFIX, SHARED
 from tabard_sidecar.injector.pod import Object, Pod
 from tabard_sidecar.injector.refusal import Refusal, quoted
 
@@ -31,10 +31,10 @@ def check_hazards(pod: Pod, settings: InjectorSettings, http_port: int) -> None:
         if place.ours:
             raise Refusal(f"the name of the container {place.name} is the injector's; rename the container")
         for port in place.container.get("ports") or ():
-            if port.get("containerPort") == http_port or port.get("name") == "tabard-http":
+            if port.get("containerPort") == http_port or port.get("name") == HTTP_PORT:
                 raise Refusal(
-                    f"container {quoted(place.name)} uses the sidecar's port {http_port} or its name tabard-http; set the "
-                    "annotation tabard.dev/http-port, or rename the port"
+                    f"container {quoted(place.name)} uses the sidecar's port {http_port} or its name {HTTP_PORT}; set the "
+                    f"annotation {PREFIX}http-port, or rename the port"
                 )
         _check_secrets(place.name, place.container, settings.sidecar.keys_secret)
 

@@ -11,6 +11,9 @@ SIDECAR, PREPARE = "tabard", "tabard-prepare"
 CONTAINERS = (PREPARE, SIDECAR)
 """Names of the containers, in their order."""
 
+HTTP_PORT = "tabard-http"
+"""Name of the sidecar's port."""
+
 AGENT_VOLUME = "tabard-agent"
 """The one volume that agents see. It holds their socket and nothing else."""
 OPERATOR_VOLUME = "tabard-operator"

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from tabard_sidecar.identity.local import create_local_key, mint_local_token
 from tabard_sidecar.injector.patching import inject
-from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
 from tests.support.injecting import container, patched, pod, settings
 from tests.support.injector_process import apply
@@ -50,12 +49,7 @@ def running() -> Iterator[Pod]:
         apply(kubectl, document, "--namespace", NAMESPACE)
         running = Pod(folder, document)
         running.empty_dirs()
-        with tempfile.TemporaryDirectory() as keys:
-            ring = Keyring.create_directory(Path(keys) / "keys")
-            ring.create(ROOT)
-            ring.create(SIGNING)
-            made = {path.name: path.read_text() for path in (Path(keys) / "keys").glob("*.json")}
-        running.files("/var/run/secrets/tabard-keys", made)
+        running.new_keys()
         running.files("/etc/tabard/config", {"tabard.yaml": "zone: support\n"})
         policy = manifests()["ConfigMap"]["data"]["tickets.rego"]
         running.files("/etc/tabard/policy", {"tickets.rego": policy})

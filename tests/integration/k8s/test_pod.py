@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from tabard_sidecar.identity.local import create_local_key, mint_local_token
-from tabard_sidecar.keys import ROOT, SIGNING, Keyring
 
 from tests.support.kube_server import Kubectl, kube_server, kubectl_of
 from tests.support.manifests import POD, container, manifests
@@ -77,12 +76,7 @@ def pod(applied: dict[str, Any], cluster: Path, kubectl: Kubectl) -> Iterator[Po
     folder = Path(tempfile.mkdtemp(prefix="tabard-pod-"))
     pod = Pod(folder)
     pod.empty_dirs()
-    with tempfile.TemporaryDirectory() as keys:
-        ring = Keyring.create_directory(Path(keys) / "keys")
-        ring.create(ROOT)
-        ring.create(SIGNING)
-        made = {path.name: path.read_text() for path in (Path(keys) / "keys").glob("*.json")}
-    pod.files("/var/run/secrets/tabard-keys", made)
+    pod.new_keys()
     config = manifests()["ConfigMap"]["data"]
     pod.files(
         "/etc/tabard", {"tabard.yaml": config["tabard.yaml"], "policy/tickets.rego": config["tickets.rego"]}

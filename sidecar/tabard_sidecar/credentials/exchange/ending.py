@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from tabard_sidecar.credentials.exchange.journal import source_of
-from tabard_sidecar.credentials.noted import OWNER_SECONDS, NotedLeases
+from tabard_sidecar.credentials.noted import NotedLeases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,10 +53,8 @@ class ExchangeEnding:
             NoDecision: the state store is unavailable.
         """
         failed = await self._issuer.end(revocation)
-        if await self._noted.any(revocation):
-            await asyncio.sleep(OWNER_SECONDS)
-            async for leases in self._noted.concerned(revocation):
-                failed += await self._issuer.end_noted(leases)
+        async for leases in self._noted.unended(revocation):
+            failed += await self._issuer.end_noted(leases)
         _check(failed)
 
     async def sweep(self) -> None:

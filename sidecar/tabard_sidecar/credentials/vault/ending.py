@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tabard_sidecar.credentials.noted import OWNER_SECONDS, NotedLeases
+from tabard_sidecar.credentials.noted import NotedLeases
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
 from tabard_sidecar.credentials.vault.tokens import NEWBORN_SECONDS
 
@@ -61,10 +61,8 @@ class LeaseEnding:
             NoDecision: the state store is unavailable.
         """
         problems = await self._end_own(revocation)
-        if await self._noted.any(revocation):
-            await asyncio.sleep(OWNER_SECONDS)
-            async for leases in self._noted.concerned(revocation):
-                problems += await self._end_noted(leases)
+        async for leases in self._noted.unended(revocation):
+            problems += await self._end_noted(leases)
         _check(problems)
 
     async def sweep(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -265,15 +265,14 @@ def _result(prepared: _Prepared, decided: Sequence[Evaluation]) -> CaseResult:
         last = replace(last, holding=None)
     reasons = tuple(_reason(reason, places) for reason, places in last.reasons())
     effect, codes = _effect(decided[0].decision)
-    then = _effect(last.decision) if len(decided) > 1 else None
     return CaseResult(
         case,
         tuple(differences),
         reasons,
         effect,
-        tuple(sorted(set(codes))),
+        codes,
         case.approved if effect == "ask" else None,
-        None if then is None else (then[0], tuple(sorted(set(then[1])))),
+        _effect(last.decision) if len(decided) > 1 else None,
     )
 
 
@@ -285,7 +284,7 @@ def _differences(expect: Expected, decision: PolicyDecision) -> Iterator[Differe
     unnamed = set(codes) - FAILURES
     wanted = {expect.code} if isinstance(expect.code, str) else set(expect.code or unnamed)
     if wanted != set(codes):
-        yield Difference("code", sorted(wanted), sorted(set(codes)))
+        yield Difference("code", sorted(wanted), list(codes))
 
 
 def _differences_if_allowed(
@@ -304,12 +303,17 @@ def _differences_if_allowed(
             yield Difference("facts", expect.facts, noted)
 
 
-def _effect(decision: PolicyDecision) -> tuple[str, Sequence[str]]:
+def _effect(decision: PolicyDecision) -> tuple[str, tuple[str, ...]]:
+    """Return what was decided, and the codes of the rules that did, each once."""
     if decision.asks:
-        return "ask", [ask.code for ask in decision.asks]
+        return "ask", _codes(ask.code for ask in decision.asks)
     if decision.allowed:
-        return "allow", [reason.code for reason in decision.granted_by]
-    return "deny", [reason.code for reason in decision.denials]
+        return "allow", _codes(reason.code for reason in decision.granted_by)
+    return "deny", _codes(reason.code for reason in decision.denials)
+
+
+def _codes(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(found)))
 
 
 def _credential_differences(expect: Expected, decision: PolicyDecision) -> Iterator[Difference]:

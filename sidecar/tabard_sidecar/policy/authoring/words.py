@@ -70,13 +70,14 @@ def read_words(
         acts: dict[str, list[str]] = {}
         verbs = sorted(asked.show(f"{_PACKAGE}.clauses.verbs").values[0])
         for function in _OF_ACTS:
-            call = f"{_PACKAGE}.{function}({{act}})"
+            written = f"{function}({{act}})"
+            call = f"{_PACKAGE}.{written}"
             told: dict[str, Json] = {}
             for one in _values_of(asked, [_by_act(call, part) for part in _parts(verbs)], at_once=1):
                 told |= one.values[0] if one.values else {}
-                found += [Words(_as_written(_by_act(call)), None, one.error)] if one.error else []
+                found += [Words(written, None, one.error)] if one.error else []
             acts[function] = sorted(told)
-            found += [Words(_as_written(_by_act(call)), told)] if told else []
+            found += [Words(written, told)] if told else []
         every = list(_others(engine, data, acts))
         for expression, one, other in zip(
             every, _values_of(asked, every), _values_of(unasked, every), strict=True

@@ -93,6 +93,18 @@ def refs(node: Json, names: Mapping[str, tuple[str, ...]], at: Place) -> Iterato
 _NO_TERMS = frozenset({"location", "annotations"})
 
 
+def nodes(node: Json) -> Iterator[Node]:
+    """Yield every object of a syntax tree, in the order of the source."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += reversed(node)
+        elif isinstance(node, dict):
+            yield node
+            pending += reversed([child for key, child in node.items() if key not in _NO_TERMS])
+
+
 def _is_var(node: Json) -> bool:
     return isinstance(node, dict) and node.get("type") == "var"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from tabard_sidecar.policy.loading.ast import DataRef, Node, aliases, place, refs, rules
+from tabard_sidecar.policy.loading.ast import DataRef, Node, aliases, nodes, place, refs, rules
 from tabard_sidecar.policy.values import Json
 from tabard_sidecar.util.lean import dataclass
 
@@ -94,25 +94,19 @@ def _of_library(ref: object, *, package_only: str) -> Iterator[_Name]:
 
 
 def _reached_by(
-    package: str, module: Node, known: Mapping[str, list[Node]], nodes: list[Node]
+    package: str, module: Node, known: Mapping[str, list[Node]], clauses: list[Node]
 ) -> Iterator[_Name]:
     """Yield what the clauses of a rule of the library refer to: in its own package by any variable of that name."""
-    for name in {variable for node in nodes for variable in _variables(node)} & known.keys():
+    for name in {variable for clause in clauses for variable in _variables(clause)} & known.keys():
         yield _Name(package, name)
-    for ref in refs(nodes, aliases(module), place(module["package"])):
+    for ref in refs(clauses, aliases(module), place(module["package"])):
         yield from _of_library(ref, package_only=_ALL)
 
 
 def _variables(node: Json) -> Iterator[str]:
-    pending = [node]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            pending += node
-        elif isinstance(node, dict):
-            if node.get("type") == "var" and isinstance(node.get("value"), str):
-                yield node["value"]
-            pending += [child for key, child in node.items() if key not in {"location", "annotations"}]
+    for term in nodes(node):
+        if term.get("type") == "var" and isinstance(term.get("value"), str):
+            yield term["value"]
 
 
 def _clauses(module: Node) -> dict[str, list[Node]]:

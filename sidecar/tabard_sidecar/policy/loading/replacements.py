@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tabard_sidecar.policy.loading.ast import Node, aliases, place, rules
+from tabard_sidecar.policy.loading.ast import Node, aliases, nodes, place, rules
 from tabard_sidecar.policy.loading.program import RULE_ROOTS, Path
 from tabard_sidecar.policy.problems import PolicyProblem
 from tabard_sidecar.policy.values import Json
@@ -32,16 +32,10 @@ def check_replacements(file: str, module: Node) -> Iterator[PolicyProblem]:
 
 def _targets(node: Json) -> Iterator[Json]:
     """Yield what each ``with`` below a node replaces."""
-    pending = [node]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            pending += reversed(node)
-        elif isinstance(node, dict):
-            replaced = node.get("with")
-            if isinstance(replaced, list):
-                yield from (each["target"] for each in replaced)
-            pending += [child for key, child in node.items() if key not in {"location", "annotations"}]
+    for expression in nodes(node):
+        replaced = expression.get("with")
+        if isinstance(replaced, list):
+            yield from (each["target"] for each in replaced)
 
 
 def _path(target: Json, names: dict[str, Path]) -> Path:

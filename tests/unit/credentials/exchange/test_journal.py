@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tabard_sidecar.credentials.exchange import ExchangeEnding, ending
+from tabard_sidecar.credentials.exchange import ExchangeEnding
 from tabard_sidecar.credentials.exchange.ending import NotRevokedError
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.interfaces import Withdrawal
@@ -19,7 +19,7 @@ from tests.unit.credentials.exchange.test_ending import ended, revocation, targe
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Others don't wait for the sidecar that was killed."""
-    monkeypatch.setattr(ending, "OWNER_SECONDS", 0.0)
+    monkeypatch.setattr("tabard_sidecar.credentials.noted.OWNER_SECONDS", 0.0)
 
 
 @pytest.fixture

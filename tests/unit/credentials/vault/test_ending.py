@@ -23,7 +23,7 @@ UNKNOWN = Answer(body={"data": None, "warnings": ["No token found with this acce
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr("tabard_sidecar.credentials.vault.ending.OWNER_SECONDS", 0.01)
+    monkeypatch.setattr("tabard_sidecar.credentials.noted.OWNER_SECONDS", 0.01)
 
 
 @pytest.fixture

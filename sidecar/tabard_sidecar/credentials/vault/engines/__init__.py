@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.engines import database, kv, ldap, pki, ssh, transit
-from tabard_sidecar.credentials.vault.engines.asking import Asking
+from tabard_sidecar.credentials.vault.engines.asking import Asking, Right
 from tabard_sidecar.credentials.vault.replies import Obtained
 from tabard_sidecar.util.lean import dataclass
 
@@ -32,13 +32,13 @@ class Engine:
         obtain: asks it for a credential.
         leases: tells whether what a role gives may end with the token, so that it is journaled.
         path: returns what is asked for a credential of a role.
-        right: the capability that the token needs there.
+        right: returns the capability that the token needs there.
     """
 
     obtain: Obtain
     leases: Callable[[VaultRoleConfig], bool]
     path: Callable[[VaultRoleConfig], str]
-    right: Literal["read", "update"]
+    right: Callable[[VaultRoleConfig], Right]
 
 
 def _always(_role: VaultRoleConfig) -> bool:
@@ -49,13 +49,21 @@ def _never(_role: VaultRoleConfig) -> bool:
     return False
 
 
+def _read(_role: VaultRoleConfig) -> Right:
+    return "read"
+
+
+def _write(_role: VaultRoleConfig) -> Right:
+    return "update"
+
+
 ENGINES: Mapping[str, Engine] = {
-    "database": Engine(database.obtain, _always, database.path, "read"),
-    "kv": Engine(kv.obtain, _never, kv.path, "read"),
-    "ldap": Engine(ldap.obtain, ldap.leases, ldap.path, "read"),
-    "pki": Engine(pki.obtain, _always, pki.path, "update"),
-    "ssh": Engine(ssh.obtain, _never, ssh.path, "update"),
-    "transit": Engine(transit.obtain, _never, transit.path, "update"),
+    "database": Engine(database.obtain, _always, database.path, _read),
+    "kv": Engine(kv.obtain, _never, kv.path, _read),
+    "ldap": Engine(ldap.obtain, ldap.leases, ldap.path, ldap.right),
+    "pki": Engine(pki.obtain, _always, pki.path, _write),
+    "ssh": Engine(ssh.obtain, _never, ssh.path, _write),
+    "transit": Engine(transit.obtain, _never, transit.path, _write),
 }
 """Engines by the name that the configuration has for them."""
 
@@ -70,10 +78,10 @@ def leases(role: VaultRoleConfig) -> bool:
     return ENGINES[role.engine].leases(role)
 
 
-def needed(role: VaultRoleConfig) -> tuple[str, str]:
+def needed(role: VaultRoleConfig) -> tuple[str, Right]:
     """Return the path that a credential of a role is obtained from, and the capability that its token needs there."""
     engine = ENGINES[role.engine]
-    return engine.path(role), "update" if role.account == "library" else engine.right
+    return engine.path(role), engine.right(role)
 
 
 __all__ = ["ENGINES", "Asking", "Engine", "Obtain", "leases", "needed", "obtain"]

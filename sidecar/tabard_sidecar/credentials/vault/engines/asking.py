@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
 from tabard_sidecar.credentials.vault.replies import Obtained, wrapped
 from tabard_sidecar.credentials.vault.transport import VaultAdapter
 from tabard_sidecar.model import CredentialRequest
 from tabard_sidecar.util.lean import dataclass
+
+Right = Literal["read", "update"]
+"""What a token needs to obtain a credential: ``read`` or, where something is written, ``update``."""
 
 WRAPPED_FIELD = "wrapping_token"
 """Field of a credential that is to be unwrapped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tabard_sidecar.credentials.vault.conf import VaultRoleConfig
-from tabard_sidecar.credentials.vault.engines.asking import Asking
+from tabard_sidecar.credentials.vault.engines.asking import Asking, Right
 from tabard_sidecar.credentials.vault.faults import invalid
 from tabard_sidecar.credentials.vault.replies import Obtained, data_of, leased, text_fields
 
@@ -20,6 +20,11 @@ def path(role: VaultRoleConfig) -> str:
     if role.account == "library":
         return f"{role.path}/library/{role.name}/check-out"
     return f"{role.path}/{'static-cred' if role.account == 'static' else 'creds'}/{role.name}"
+
+
+def right(role: VaultRoleConfig) -> Right:
+    """Return the capability that the token needs there."""
+    return "update" if role.account == "library" else "read"
 
 
 def obtain(asking: Asking) -> Obtained:

@@ -43,7 +43,8 @@ class Definition:
     make: Callable[[VaultRoleConfig], str]
 
 
-def _wrong(message: str, step: str) -> Told:
+def wrong(message: str, step: str) -> Told:
+    """Return a problem."""
     return Told(Severity.PROBLEM, message, step)
 
 
@@ -81,7 +82,7 @@ def _check_login(role: VaultRoleConfig, data: Data, mount: Data, path: str) -> I
 def _check_database(role: VaultRoleConfig, data: Data, mount: Data) -> Iterator[Told]:
     yield from _check_login(role, data, mount, _role_path(role))
     if not words(data.get("creation_statements")):
-        yield _wrong("it has no creation_statements, so its logins may do nothing", _make_database(role))
+        yield wrong("it has no creation_statements, so its logins may do nothing", _make_database(role))
 
 
 def _make_database(role: VaultRoleConfig) -> str:
@@ -101,7 +102,7 @@ def _check_kv(role: VaultRoleConfig, data: Data, _mount: Data) -> Iterator[Told]
     missing = [name for name in role.fields if not isinstance(found, dict) or name not in found]
     if missing:
         values = " ".join(f"{word(name)}=…" for name in missing)
-        yield _wrong(
+        yield wrong(
             f"the secret has no field {', '.join(missing)}",
             f"vault kv patch -mount={role.path} {role.name} {values}",
         )
@@ -156,7 +157,7 @@ def _check_names(role: VaultRoleConfig, data: Data, patch: str) -> Iterator[Told
     below = any(name.endswith(f".{one}") for one in words(data.get("allowed_domains")))
     same = name in words(data.get("allowed_domains")) and data.get("allow_bare_domains") is True
     if not (same or (below and data.get("allow_subdomains") is True)):
-        yield _wrong(
+        yield wrong(
             f"it signs no certificate for {name}",
             f"{patch} allow_subdomains=true allowed_domains={word(_domain(role))}",
         )
@@ -179,12 +180,12 @@ def _check_ssh(role: VaultRoleConfig, data: Data, _mount: Data) -> Iterator[Told
     users = {one.strip() for one in allowed.split(",")} if isinstance(allowed, str) else set()
     missing = [one for one in role.principals if one not in users]
     if data.get("key_type") != "ca" or data.get("allow_user_certificates") is not True:
-        yield _wrong("it signs no certificates of users", _make_ssh(role))
+        yield wrong("it signs no certificates of users", _make_ssh(role))
     elif missing and "*" not in users and data.get("allowed_users_template") is not True:
-        yield _wrong(f"it signs no certificate for the user {', '.join(missing)}", _make_ssh(role))
+        yield wrong(f"it signs no certificate for the user {', '.join(missing)}", _make_ssh(role))
     if 0 < longest < role.max_ttl_seconds:
         # Vault refuses to sign for longer, where its other engines cut.
-        yield _wrong(
+        yield wrong(
             f"it signs for {longest:g} s at most, and refuses max_ttl_seconds, which is {role.max_ttl_seconds:g}",
             f"Lower max_ttl_seconds, or {_make_ssh(role)}",
         )
@@ -204,9 +205,7 @@ def _transit_path(role: VaultRoleConfig) -> str:
 
 def _check_transit(role: VaultRoleConfig, data: Data, _mount: Data) -> Iterator[Told]:
     if data.get("supports_signing") is not True:
-        yield _wrong(
-            "its key can't sign", f"Name another key: vault write {role.path}/keys/NAME type=ed25519"
-        )
+        yield wrong("its key can't sign", f"Name another key: vault write {role.path}/keys/NAME type=ed25519")
     elif data.get("exportable") is True:
         yield _doubtful(
             "its key can leave the vault (exportable), which can't be undone",

@@ -11,10 +11,10 @@ from tabard_sidecar.credentials.quoting import quoted
 from tabard_sidecar.credentials.vault.engines import needed
 from tabard_sidecar.credentials.vault.examining.asking import NOT_FOUND, capabilities, may, read
 from tabard_sidecar.credentials.vault.examining.commands import rights_added
-from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS, Told
+from tabard_sidecar.credentials.vault.examining.definitions import DEFINITIONS, Told, wrong
 from tabard_sidecar.credentials.vault.examining.rights import policy_of
 from tabard_sidecar.credentials.vault.faults import FORBIDDEN, VaultFault
-from tabard_sidecar.util.findings import Finding, Severity, ok, problem, warning
+from tabard_sidecar.util.findings import Finding, ok, problem, warning
 from tabard_sidecar.util.lean import dataclass
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def _examined(
     try:
         await _examine(found, server, token, role, rights)
     except VaultFault as fault:
-        found.told.append(Told(Severity.PROBLEM, fault.message, "Check the vault, and try again."))
+        found.told.append(wrong(fault.message, "Check the vault, and try again."))
     return found
 
 
@@ -94,18 +94,18 @@ async def _examine(
     allowed = rights is None or may(rights, path, right)
     if not allowed:
         step = rights_added(policy_of(token), [(path, right)])
-        found.told.append(Told(Severity.PROBLEM, f"credentials' tokens may not {right} {path}", step))
+        found.told.append(wrong(f"credentials' tokens may not {right} {path}", step))
     mount = await _mount(server, token, path)
     if mount is None:
         # A token without a right below it isn't told, either.
         if allowed:
             or_right = "" if rights is not None else f", or credentials' tokens may not {right} {path}"
             step = f"vault secrets enable -path={role.path}{_version(role)} {role.engine}"
-            found.told.append(Told(Severity.PROBLEM, f"no engine is mounted at {role.path}{or_right}", step))
+            found.told.append(wrong(f"no engine is mounted at {role.path}{or_right}", step))
         return
-    wrong = _of_mount(role, mount)
-    if wrong is not None:
-        found.told.append(wrong)
+    misplaced = _of_mount(role, mount)
+    if misplaced is not None:
+        found.told.append(misplaced)
         return
     await _examine_definition(found, server, token, role, mount)
 
@@ -121,7 +121,7 @@ async def _examine_definition(
         if fault.status == FORBIDDEN:
             found.unread = path
         elif fault.status == NOT_FOUND:
-            found.told.append(Told(Severity.PROBLEM, f"there is no {path}", definition.make(role)))
+            found.told.append(wrong(f"there is no {path}", definition.make(role)))
         else:
             raise
         return
@@ -142,17 +142,15 @@ async def _mount(server: VaultServer, token: Token, path: str) -> Mapping[str, A
 def _of_mount(role: VaultRoleConfig, mount: Mapping[str, Any]) -> Told | None:
     if mount.get("path") != f"{role.path}/":
         message = f"no engine is mounted at {role.path}, but at {quoted(str(mount.get('path'))[:100])}"
-        return Told(
-            Severity.PROBLEM, message, "Set mount of the role to that, if it is the one that is meant."
-        )
+        return wrong(message, "Set mount of the role to that, if it is the one that is meant.")
     kind = mount.get("type")
     if kind != role.engine and (role.engine, kind) != _OLD_NAME:
         message = f"{role.path} is an engine of the type {quoted(str(kind)[:100])}, and not {role.engine}"
-        return Told(Severity.PROBLEM, message, "Set engine and mount of the role to what is meant.")
+        return wrong(message, "Set engine and mount of the role to what is meant.")
     options = mount.get("options")
     if role.engine == "kv" and not (isinstance(options, dict) and options.get("version") == "2"):
         message = f"{role.path} is a kv engine of version 1, and version 2 is read"
-        return Told(Severity.PROBLEM, message, f"vault kv enable-versioning {role.path}")
+        return wrong(message, f"vault kv enable-versioning {role.path}")
     return None
 
 
