@@ -54,7 +54,7 @@ def serve(config_file: Path | None, assignments: tuple[str, ...]) -> None:
     SIGTERM and SIGINT drain and stop. A renewed certificate is followed without a restart.
     """
     settings = _load(config_file, assignments)
-    from tabard_sidecar.injector.certificate import CertificateError  # noqa: PLC0415 - loads aiohttp
+    from tabard_sidecar.http.certificate import CertificateError  # noqa: PLC0415 - loads aiohttp
     from tabard_sidecar.injector.running import run  # noqa: PLC0415
     from tabard_sidecar.util.sockets import BindError  # noqa: PLC0415
 

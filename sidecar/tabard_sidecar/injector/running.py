@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from tabard_sidecar.health import Health
 from tabard_sidecar.http.app import create_http_server
-from tabard_sidecar.injector.certificate import Certificate
+from tabard_sidecar.http.certificate import Certificate
 from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.metrics import InjectorMetrics
 from tabard_sidecar.injector.webhook import Webhook

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tabard_sidecar.injector.certificate import CertificateError
+from tabard_sidecar.http.certificate import CertificateError
 from tabard_sidecar.injector.conf import InjectorSettings
 from tabard_sidecar.injector.running import injector
 from tabard_sidecar.injector.webhook import MAX_BODY_BYTES

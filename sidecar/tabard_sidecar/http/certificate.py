@@ -1,4 +1,4 @@
-"""The webhook's certificate, which is read again when its files change."""
+"""A listener's certificate, which is read again when its files change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import logging
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
 
 from cryptography import x509
 from tabard.files import stamp
@@ -13,7 +15,6 @@ from tabard.trust import read_trusted
 
 from tabard_sidecar.health import Component
 from tabard_sidecar.http.serving_tls import server_tls
-from tabard_sidecar.injector.conf import WebhookConfig
 from tabard_sidecar.util.files import explain
 
 _CHECK_SECONDS = 1.0
@@ -26,20 +27,39 @@ class CertificateError(Exception):
     """Certificate or key can't be used; says which file and why."""
 
 
+class CertificateFiles(Protocol):
+    """A section of a configuration that names the files."""
+
+    @property
+    def tls_certificate_file(self) -> Path:
+        """PEM certificate chain."""
+        ...
+
+    @property
+    def tls_key_file(self) -> Path:
+        """PEM private key of the certificate."""
+        ...
+
+    @property
+    def client_ca_file(self) -> Path | None:
+        """PEM certificates of the authorities that sign clients' certificates; then no other client is served."""
+        ...
+
+
 class Certificate:
     """Certificate and key of a listener.
 
     New files are tried before they replace what is used, so a half-written pair never interrupts the service.
 
     Args:
-        config: the section ``webhook``.
+        config: names the files.
         health: told when new files can't be used, and when the certificate expires soon.
 
     Raises:
         CertificateError: the files can't be used.
     """
 
-    def __init__(self, config: WebhookConfig, health: Component) -> None:
+    def __init__(self, config: CertificateFiles, health: Component) -> None:
         self._config = config
         self._health = health
         self._stamps = self._stamped()
