@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tabard_sidecar.grants import GrantService
     from tabard_sidecar.identity.subject import SubjectTokens
     from tabard_sidecar.interfaces import AgentIdentitySource, Clock, Revocations
-    from tabard_sidecar.keys import Keyring
+    from tabard_sidecar.keys import ZoneKeys
     from tabard_sidecar.model import Ask, ToolCall
     from tabard_sidecar.state import Approval, StateStore
 
@@ -53,7 +53,7 @@ def build_approvals(  # noqa: PLR0913 - one argument per dependency
     config: ApprovalsConfig,
     *,
     state: StateStore,
-    keyring: Keyring,
+    keyring: ZoneKeys,
     grants: GrantService,
     subjects: SubjectTokens,
     agent: AgentIdentitySource,

@@ -17,9 +17,10 @@ from tabard_sidecar.cli.options import Existing, config_options, json_option, lo
 from tabard_sidecar.cli.terminal import echo, echo_json, style
 from tabard_sidecar.keys import files
 from tabard_sidecar.keys.jwk import ALGORITHMS
-from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, ExportedKey, Keyring
-from tabard_sidecar.keys.keyring import jwks as jwk_set
+from tabard_sidecar.keys.keyring import DEFAULT_LEAD_SECONDS, DEFAULT_OVERLAP_SECONDS, Keyring
 from tabard_sidecar.keys.model import SIGNING, USES, Key, KeyringError
+from tabard_sidecar.keys.zone_keys import ExportedKey
+from tabard_sidecar.keys.zone_keys import jwks as jwk_set
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _SEE = explained("keys")

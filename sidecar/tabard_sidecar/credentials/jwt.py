@@ -17,7 +17,7 @@ from tabard_sidecar.keys.model import SIGNING
 if TYPE_CHECKING:
     from tabard_sidecar.credentials.claims import ClaimsWriter
     from tabard_sidecar.interfaces import Clock
-    from tabard_sidecar.keys.keyring import Keyring
+    from tabard_sidecar.keys.zone_keys import ZoneKeys
     from tabard_sidecar.model import CredentialRequest, Introspection
 
 CREDENTIAL_TYPE = "tabard+jwt"
@@ -40,7 +40,7 @@ class JwtIssuer(ComputingIssuer):
     KIND = "jwt"
 
     def __init__(
-        self, keyring: Keyring, writer: ClaimsWriter, *, clock: Clock, max_ttl_seconds: float
+        self, keyring: ZoneKeys, writer: ClaimsWriter, *, clock: Clock, max_ttl_seconds: float
     ) -> None:
         self._keyring = keyring
         self._writer = writer

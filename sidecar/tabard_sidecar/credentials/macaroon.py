@@ -13,8 +13,8 @@ from tabard.macaroon import MacaroonError
 from tabard_sidecar.credentials.claims import introspection
 from tabard_sidecar.credentials.computed import ComputingIssuer
 from tabard_sidecar.errors import Refused
-from tabard_sidecar.keys.keyring import credential_info
 from tabard_sidecar.keys.model import ROOT
+from tabard_sidecar.keys.zone_keys import credential_info
 from tabard_sidecar.util.jsontext import encode
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.credentials.claims import ClaimsWriter
     from tabard_sidecar.interfaces import Clock
-    from tabard_sidecar.keys.keyring import Keyring
+    from tabard_sidecar.keys.zone_keys import ZoneKeys
     from tabard_sidecar.model import CredentialRequest, Introspection
 
 IDENTIFIER_TYPE = "credential"
@@ -44,7 +44,7 @@ class MacaroonIssuer(ComputingIssuer):
 
     KIND = "macaroon"
 
-    def __init__(self, keyring: Keyring, writer: ClaimsWriter, *, clock: Clock) -> None:
+    def __init__(self, keyring: ZoneKeys, writer: ClaimsWriter, *, clock: Clock) -> None:
         self._keyring = keyring
         self._writer = writer
         self._clock = clock

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tabard_sidecar.credentials.conf import CredentialsConfig
     from tabard_sidecar.interfaces import Clock, CredentialIssuer
-    from tabard_sidecar.keys.keyring import Keyring
+    from tabard_sidecar.keys.zone_keys import ZoneKeys
     from tabard_sidecar.model import Introspection
 
 NO_CREDENTIAL = "none"
@@ -77,7 +77,7 @@ def build_issuers(
     config: CredentialsConfig,
     *,
     zone: str,
-    keyring: Keyring,
+    keyring: ZoneKeys,
     clock: Clock,
     others: Iterable[CredentialIssuer] = (),
 ) -> Issuers:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from dataclasses import field, replace
-from functools import lru_cache
+from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING
 
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.keys import files, jwk
 from tabard_sidecar.keys.model import ROOT, ROOT_BYTES, SIGNING, USES, Key, KeyringError
-from tabard_sidecar.util.lean import dataclass
+from tabard_sidecar.keys.zone_keys import ZoneKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from tabard_sidecar.interfaces import Clock
@@ -31,21 +27,9 @@ DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 1.0
-_DERIVED_KEYS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedKey:
-    """A key derived for one audience, to be given to its backend. ``repr`` doesn't show ``secret``."""
-
-    kid: str
-    audience: str
-    active_from: float
-    retire_after: float | None
-    secret: bytes = field(repr=False)
-
-
-class Keyring:
+class Keyring(ZoneKeys):
     """Reads the key directory and follows its changes.
 
     The accessors check the directory and each file at most once a second, with one stat each. A file
@@ -70,15 +54,12 @@ class Keyring:
         monotonic: Callable[[], float] = time.monotonic,
         max_stale_seconds: float = 60.0,
     ) -> None:
+        super().__init__(clock=clock)
         self._directory = directory
-        self._clock = clock
         self._monotonic = monotonic
         self._stale_after = max_stale_seconds + _CHECK_SECONDS
         self._lock = Lock()
-        self._derive = lru_cache(maxsize=_DERIVED_KEYS)(_hkdf)
         self._files: dict[str, tuple[files.Signature, Key]] = {}
-        self._keys: Mapping[tuple[str, str], Key] = {}
-        self._by_use: Mapping[str, tuple[Key, ...]] = {}
         self._problems: tuple[str, ...] = ()
         self._read_at = self._next_check = monotonic()
         self._read(strict=True)
@@ -99,69 +80,17 @@ class Keyring:
         return self._directory
 
     @property
+    def place(self) -> str:
+        """The key directory, for messages."""
+        return str(self._directory)
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Current problems of the directory and its files; empty if there are none."""
         return self._problems
 
-    def active(self, use: str) -> Key:
-        """Return the key for new grants or credentials: the one that became active last.
-
-        Raises:
-            NoDecision: no key of this use is active.
-        """
-        self._reload_if_due()
-        now = self._clock()
-        for key in self._by_use.get(use, ()):
-            if key.active_at(now):
-                return key
-        raise NoDecision("UNAVAILABLE", "keys_unavailable", self._missing(use))
-
-    def _missing(self, use: str) -> str:
-        """Return why no key is active, with the cure: a key that is refused is mended, not replaced."""
-        if self._problems:
-            return f"no key for use {use!r} can be used: {'; '.join(self._problems)}"
-        waiting = [key.kid for key in self.list(use) if key.active_from > self._clock()]
-        if waiting:
-            return f"no key for use {use!r} is active: {waiting[-1]} isn't yet; check the clock and its active_from"
-        return f"no key for use {use!r} is active in {self._directory}; run: tabard keys new --use {use}"
-
-    def get(self, kid: str, use: str) -> Key | None:
-        """Return the key named ``kid`` if it is accepted now for ``use``, else ``None``."""
-        self._reload_if_due()
-        key = self._keys.get((kid, use))
-        return key if key is not None and key.accepted_at(self._clock()) else None
-
-    def list(self, use: str) -> tuple[Key, ...]:
-        """Return the keys accepted now for ``use``, newest first, including those that aren't active yet."""
-        self._reload_if_due()
-        now = self._clock()
-        return tuple(key for key in self._by_use.get(use, ()) if key.accepted_at(now))
-
-    def derive(self, key: Key, info: str) -> bytes:
-        """Derive 32 bytes from a root key with HKDF-SHA256 (RFC 5869). Results are cached.
-
-        Raises:
-            ValueError: ``key`` isn't a root key.
-        """
-        if key.use != ROOT:
-            raise ValueError("keys can be derived from root keys only")
-        return self._derive(key.secret, info)
-
-    def export(self, audience: str) -> tuple[ExportedKey, ...]:
-        """Return the macaroon keys of one audience, for its backend: one per root key that is accepted now.
-
-        With them, credential macaroons for this audience can be verified and also minted.
-        """
-        return tuple(
-            ExportedKey(
-                key.kid,
-                audience,
-                key.active_from,
-                key.retire_after,
-                self.derive(key, credential_info(audience)),
-            )
-            for key in self.list(ROOT)
-        )
+    def _cure(self, use: str) -> str:
+        return f"; run: tabard keys new --use {use}"
 
     def create(
         self,
@@ -285,13 +214,6 @@ class Keyring:
                 _log.error("key refused", extra={"problem": problem})
         self._problems = problems
 
-    def _replace(self, keys: Sequence[Key]) -> None:
-        newest_first = sorted(keys, key=lambda key: (-key.active_from, key.kid))
-        self._keys = {(key.kid, key.use): key for key in keys}
-        self._by_use = {use: tuple(key for key in newest_first if key.use == use) for use in USES}
-        # Keys derived from removed keys must not stay in memory.
-        self._derive.cache_clear()
-
     @staticmethod
     def _generate(use: str, algorithm: str, active_from: float, retire_after: float | None) -> Key:
         kid = f"{use}-{secrets.token_hex(8)}"
@@ -306,27 +228,3 @@ class Keyring:
                 raise KeyringError(str(error)) from None
             return Key(kid, use, active_from, retire_after, private_key=private, algorithm=algorithm)
         raise KeyringError(f"the use of a key must be one of {', '.join(USES)}")
-
-
-def credential_info(audience: str) -> str:
-    """Return the derivation info of the key that makes credential macaroons for ``audience``."""
-    return f"credential:{audience}"
-
-
-def _hkdf(secret: bytes, info: str) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"tabard/v1/{info}".encode()).derive(secret)
-
-
-def jwks(keyring: Keyring) -> dict[str, Any]:
-    """Return the JWK Set of every signing key that is accepted or will be.
-
-    A new key is published from the moment it is in the keyring, so that backends know it before its ``active_from``;
-    a key leaves the set when it retires.
-    """
-    return {
-        "keys": [
-            jwk.public_jwk(key.private_key) | {"kid": key.kid, "use": "sig", "alg": key.algorithm}
-            for key in keyring.list(SIGNING)
-            if key.private_key is not None
-        ]
-    }

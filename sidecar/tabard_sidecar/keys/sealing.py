@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabard_sidecar.keys import ROOT, Keyring
+from tabard_sidecar.keys import ROOT, ZoneKeys
 
 REPLIES = "reply"
 """Use of the keys that seal remembered replies."""
@@ -21,7 +21,7 @@ class DerivedSealingKeys:
         info: derivation info that names the use; keys of one use can't open values sealed for another.
     """
 
-    def __init__(self, keyring: Keyring, info: str) -> None:
+    def __init__(self, keyring: ZoneKeys, info: str) -> None:
         self._keyring = keyring
         self._info = info
 

@@ -18,9 +18,9 @@ from tabard.outcome import ALGORITHM, TYPE, outcome_key
 from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.facts import MOST_ELEMENT_BYTES, MOST_ELEMENTS, MOST_NAMES
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.keys import Keyring
-from tabard_sidecar.keys.keyring import credential_info
+from tabard_sidecar.keys import ZoneKeys
 from tabard_sidecar.keys.model import ROOT
+from tabard_sidecar.keys.zone_keys import credential_info
 from tabard_sidecar.model import REPORTED
 from tabard_sidecar.pipeline.changes import holder
 from tabard_sidecar.pipeline.requests import ReportOutcomeRequest
@@ -45,7 +45,7 @@ _PROBLEMS = {
 class Outcomes:
     """Counts outcomes of the presented holder's own calls."""
 
-    def __init__(self, stages: Stages, keyring: Keyring, clock: Clock) -> None:
+    def __init__(self, stages: Stages, keyring: ZoneKeys, clock: Clock) -> None:
         self._stages = stages
         self._keyring = keyring
         self._clock = clock

@@ -20,7 +20,7 @@ from tabard_sidecar.grants import GrantService
 from tabard_sidecar.health import POLICY, About, Component, Health
 from tabard_sidecar.identity import LOCAL_ISSUER
 from tabard_sidecar.interfaces import Clock
-from tabard_sidecar.keys import Keyring
+from tabard_sidecar.keys import Keyring, ZoneKeys
 from tabard_sidecar.keys.sealing import EXCHANGED_TOKENS, REPLIES, SUBJECT_TOKENS, DerivedSealingKeys
 from tabard_sidecar.pipeline.changes import ChangeRecorder
 from tabard_sidecar.pipeline.idempotency import IdempotencyStore
@@ -289,7 +289,7 @@ def _vaults(settings: Settings, state: StateStore, clock: Clock, health: Health)
     )
 
 
-def _kept_tokens(settings: Settings, state: StateStore, keyring: Keyring) -> KeptSubjectTokens | None:
+def _kept_tokens(settings: Settings, state: StateStore, keyring: ZoneKeys) -> KeptSubjectTokens | None:
     """Build what keeps people's tokens for exchanges; ``None`` if none is configured."""
     if not settings.exchange:
         return None

@@ -17,7 +17,7 @@ from tabard_sidecar.health import Component
 from tabard_sidecar.keys.model import ROOT, SIGNING
 
 if TYPE_CHECKING:
-    from tabard_sidecar.keys import Keyring
+    from tabard_sidecar.keys import ZoneKeys
     from tabard_sidecar.server.parts import Parts
 
 _LOOK_SECONDS = 1.0
@@ -56,7 +56,7 @@ class Readiness:
                 self._agent.failed("what the sidecar can do isn't known; the log has details")
 
 
-def keys_failure(keyring: Keyring) -> str:
+def keys_failure(keyring: ZoneKeys) -> str:
     """Return why grants can't be made or credentials not signed; empty if they can."""
     failures = [failure_of(partial(keyring.active, use)) for use in (ROOT, SIGNING)]
     return "; ".join(dict.fromkeys(filter(None, failures)))

@@ -9,7 +9,7 @@ from tabard_sidecar.errors import NoDecision
 from tabard_sidecar.keys.model import ROOT
 
 if TYPE_CHECKING:
-    from tabard_sidecar.keys import Keyring
+    from tabard_sidecar.keys import ZoneKeys
 
 _INFO = "policy-revision"
 
@@ -24,7 +24,7 @@ class ShownRevisions:
         keyring: the zone's keys. With a new root key agents get another digest.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: ZoneKeys) -> None:
         self._keyring = keyring
         self._last = (b"", "", "")
 
