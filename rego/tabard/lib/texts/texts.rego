@@ -32,13 +32,51 @@ plain(name, own, others) if {
 	count(input.task.statement) <= 4096
 	text := arguments.text(name)
 	count(text) <= 3000
-	regex.match(_usual_characters, text)
-	not regex.match(_detached, text)
+	_plain_text(text, _sources(own), min({others, 5}))
+}
 
+# METADATA
+# description: |
+#   What the argument `name`, a text of at most 3,000 characters, says that neither the request nor `own` has, by kind,
+#   each a set: `numbers`, in digits or words; `links`, also addresses of mail; `dates`, names of days and months;
+#   `names`, words with capital letters and without vowels; `grave`, words of `texts.grave`; `words`, the further words
+#   that `plain` counts; `marks`, characters with which `plain` refuses a text. `own` is as for `plain`. A kind without
+#   any isn't there, so `unsaid("body", own) == {}` holds for a text that says nothing new, and
+#   `object.keys(unsaid("body", own)) - {"words"} == set()` for one whose new words carry no number, address, name,
+#   amount, date or promise. A place in small letters is a word: where the reader acts upon what the text says, bound
+#   `words`, too. Undefined if it is no text or too long, or without trusted intent.
+unsaid(name, own) := {kind: found | some kind, found in _unsaid(text, _sources(own)); count(found) > 0} if {
+	intent.trusted
+	count(input.task.statement) <= 4096
+	text := arguments.text(name)
+	count(text) <= 3000
+}
+
+# METADATA
+# description: |
+#   The fields of the argument `name`, a form: "a=1&b=2", lines or parts between ";" as "a: 1" or "a=1", or a JSON
+#   object of texts and numbers. Names are in lower case, values as they are written; `fields("body").address` is what
+#   the form says as address. Undefined if a part is no field, if a name stands twice, or above 3,000 characters.
+fields(name) := found if {
+	pairs := _pairs(trim_space(arguments.text(name)))
+	count(pairs) > 0
+	count({key | some [key, _] in pairs}) == count(pairs)
+	found := {key: value | some [key, value] in pairs}
+}
+
+# METADATA
+# description: |
+#   True if the argument `name` is a form, as for `fields`, of which each value consists of words and numbers of the
+#   request, of `own`, and everyday words, as `plain` with no further word; `fields_known("body", {"S-7", address})` for
+#   a claim in a carrier's form. Needs trusted intent. What a field is for isn't compared: say that of the ones that
+#   matter, as in `fields("body").address == record.address`.
+fields_known(name, own) if {
+	intent.trusted
+	count(input.task.statement) <= 4096
 	sources := _sources(own)
-	_numbers_known(text, sources)
-	_links_known(text, sources)
-	_words_known(text, sources, min({others, 5}))
+	every _, value in fields(name) {
+		_plain_text(value, sources, 0)
+	}
 }
 
 # METADATA
@@ -77,25 +115,25 @@ everyday := {
 	"confirm", "confirmation", "confirmed", "contact", "copy", "could", "currently", "date", "day", "days",
 	"december", "did", "discuss", "do", "does", "doing", "done", "during", "each", "earlier", "early", "else",
 	"enclosed", "end", "enough", "even", "evening", "every", "everything", "expect", "expected", "february", "few",
-	"find", "fine", "first", "follow", "following", "forward", "found", "free", "friday", "from", "further",
-	"gentlemen", "get", "getting", "given", "glad", "go", "going", "good", "got", "great", "had", "half", "happen",
-	"happened", "happy", "hear", "help", "here", "hope", "hour", "hours", "how", "however", "if", "important",
-	"inform", "information", "informed", "instead", "interest", "into", "january", "july", "june", "just", "keep",
-	"know", "known", "ladies", "last", "late", "later", "latest", "least", "let", "letter", "like", "little", "ll",
-	"long", "longer", "look", "looking", "lot", "madam", "made", "mail", "make", "march", "matter", "may", "maybe",
-	"mean", "meanwhile", "meet", "meeting", "mention", "mentioned", "message", "might", "minute", "minutes",
-	"moment", "monday", "month", "months", "more", "morning", "most", "moved", "mr", "mrs", "ms", "much", "nd",
-	"need", "needed", "needs", "new", "news", "next", "nice", "noon", "note", "november", "now", "o", "october",
-	"off", "often", "ok", "okay", "once", "only", "or", "other", "otherwise", "out", "over", "own", "part", "per",
+	"find", "fine", "first", "follow", "following", "forward", "found", "friday", "from", "further", "gentlemen",
+	"get", "getting", "given", "glad", "go", "going", "good", "got", "great", "had", "half", "happen", "happened",
+	"happy", "hear", "help", "here", "hope", "hour", "hours", "how", "however", "if", "important", "inform",
+	"information", "informed", "instead", "interest", "into", "january", "july", "june", "just", "keep", "know",
+	"known", "ladies", "last", "late", "later", "latest", "least", "let", "letter", "like", "little", "ll", "long",
+	"longer", "look", "looking", "lot", "madam", "made", "mail", "make", "march", "matter", "may", "maybe", "mean",
+	"meanwhile", "meet", "meeting", "mention", "mentioned", "message", "might", "minute", "minutes", "moment",
+	"monday", "month", "months", "more", "morning", "most", "moved", "mr", "mrs", "ms", "much", "nd", "need",
+	"needed", "needs", "new", "news", "next", "nice", "noon", "note", "november", "now", "o", "october", "off",
+	"often", "ok", "okay", "once", "only", "or", "other", "otherwise", "out", "over", "own", "part", "per",
 	"perhaps", "period", "place", "plan", "planned", "please", "pleased", "pm", "point", "possible", "prefer",
 	"problem", "put", "question", "questions", "quick", "quite", "rather", "rd", "re", "reach", "read", "ready",
 	"really", "reason", "received", "regarding", "regards", "remind", "reminder", "reply", "request", "requested",
 	"right", "s", "said", "same", "saturday", "say", "schedule", "scheduled", "see", "seems", "seen", "send",
 	"sending", "sent", "september", "set", "several", "shall", "short", "should", "show", "shown", "since", "sir",
-	"so", "some", "someone", "something", "soon", "sooner", "sorry", "speak", "st", "still", "subject",
-	"such", "suit", "suits", "sunday", "sure", "t", "taken", "talk", "tell", "th", "than", "then", "there",
-	"therefore", "these", "thing", "things", "think", "those", "though", "through", "thursday", "time", "times",
-	"today", "together", "told", "tomorrow", "tonight", "too", "try", "trying", "tuesday", "under", "understand",
+	"so", "some", "someone", "something", "soon", "sooner", "sorry", "speak", "st", "still", "subject", "such",
+	"suit", "suits", "sunday", "sure", "t", "taken", "talk", "tell", "th", "than", "then", "there", "therefore",
+	"these", "thing", "things", "think", "those", "though", "through", "thursday", "time", "times", "today",
+	"together", "told", "tomorrow", "tonight", "too", "try", "trying", "tuesday", "under", "understand",
 	"understanding", "unfortunately", "until", "up", "update", "updated", "upon", "us", "use", "useful", "usual",
 	"usually", "ve", "very", "via", "visit", "wait", "want", "wanted", "was", "way", "wednesday", "week", "weekday",
 	"weekend", "weeks", "welcome", "well", "went", "what", "when", "where", "whether", "which", "while", "who",
@@ -105,30 +143,43 @@ everyday := {
 
 # METADATA
 # description: |
-#   Words that turn a text into an instruction, a promise or a leak: numbers, negations, payments, secrets, orders,
-#   parts of links. `plain` takes them only from the request or from `own`.
+#   Words that turn a text into an instruction, a promise or a leak: numbers, negations, payments, gifts and
+#   replacements, secrets, orders, parts of links and of postal addresses. `plain` takes them only from the request or
+#   from `own`.
 grave := {
-	"abort", "account", "accounts", "address", "admin", "administer", "agree", "alcohol", "antibiotic", "approve",
-	"approved", "authorise", "authorize", "bank", "bitcoin", "bring", "buy", "call", "cancel", "cancelled",
-	"cancer", "card", "cash", "charge", "click", "close", "closed", "code", "codes", "collect", "com",
-	"confidential", "consent", "credential", "credentials", "credit", "crypto", "cvv", "debit", "delete", "deliver",
-	"deposit", "diagnosis", "dial", "died", "disease", "dose", "dot", "double", "download", "drug", "drugs",
-	"eight", "eighteen", "eighty", "eleven", "emergency", "error", "euro", "euros", "fee", "fifteen", "fifty",
-	"five", "forget", "forty", "four", "fourteen", "gift", "give", "grant", "halve", "hand", "http", "https",
-	"hundred", "hyphen", "iban", "id", "identity", "ignore", "immediately", "increase", "inject", "install",
-	"instruct", "instruction", "insurance", "invoice", "key", "keys", "leave", "link", "login", "logon", "lower",
-	"million", "money", "morphine", "must", "negative", "net", "never", "nine", "nineteen", "ninety", "no",
-	"none", "nor", "not", "nothing", "number", "one", "opioid", "org", "overdose", "owe", "passport",
-	"password", "passwords", "pay", "payment", "payments", "payout", "pharmacy", "phone", "pick", "pill", "pills",
-	"pin", "poison", "positive", "pound", "pounds", "pregnancy", "pregnant", "private", "pull", "raise", "reduce",
-	"refund", "refuse", "refused", "release", "reset", "revoke", "ring", "salaries", "salary", "secret", "security",
-	"seven", "seventeen", "seventy", "share", "sign", "six", "sixteen", "sixty", "skip", "slash", "ssn", "stop",
+	"abort", "account", "accounts", "address", "admin", "administer", "agree", "alcohol", "antibiotic", "apartment",
+	"approve", "approved", "authorise", "authorize", "avenue", "bank", "bitcoin", "bonus", "borough", "boulevard",
+	"bring", "buy", "call", "cancel", "cancelled", "cancer", "card", "cash", "charge", "cheque", "click",
+	"close", "closed", "code", "codes", "collect", "com", "compensate", "compensation", "confidential", "consent",
+	"coupon", "credential", "credentials", "credit", "crypto", "cvv", "debit", "delete", "deliver", "deposit",
+	"depot", "diagnosis", "dial", "died", "discount", "disease", "dose", "dot", "double", "download", "drug",
+	"drugs", "eight", "eighteen", "eighty", "eleven", "emergency", "error", "euro", "euros", "fee", "fifteen",
+	"fifty", "five", "flat", "forget", "forty", "four", "fourteen", "free", "gift", "give", "grant", "guarantee",
+	"halve", "hand", "http", "https", "hundred", "hyphen", "iban", "id", "identity", "ignore", "immediately",
+	"increase", "inject", "install", "instruct", "instruction", "insurance", "invoice", "key", "keys", "kiosk",
+	"lane", "leave", "link", "locker", "login", "logon", "lower", "million", "money", "morphine", "must", "negative",
+	"neighbor", "neighbour", "net", "never", "nine", "nineteen", "ninety", "no", "none", "nor", "not", "nothing",
+	"number", "one", "opioid", "org", "overdose", "owe", "passport", "password", "passwords", "pay", "payment",
+	"payments", "payout", "pharmacy", "phone", "pick", "pill", "pills", "pin", "poison", "positive", "postcode",
+	"pound", "pounds", "pregnancy", "pregnant", "price", "private", "promise", "pull", "raise", "rebate", "redirect",
+	"reduce", "refund", "refuse", "refused", "release", "replace", "replacement", "reroute", "reset", "revoke",
+	"reward", "ring", "road", "salaries", "salary", "secret", "security", "seven", "seventeen", "seventy",
+	"share", "sign", "six", "sixteen", "sixty", "skip", "slash", "square", "ssn", "stop", "street", "swift",
 	"tablet", "tablets", "take", "telephone", "ten", "terminate", "terminated", "thirteen", "thirty", "thousand",
 	"three", "token", "transfer", "tumor", "tumour", "twelve", "twenty", "two", "underscore", "urgent", "urgently",
-	"username", "verify", "wallet", "website", "wire", "withdraw", "without", "www", "zero",
+	"username", "verify", "voucher", "waive", "wallet", "warranty", "website", "wire", "withdraw", "without", "www",
+	"zero", "zip",
 }
 
 # ---- plain
+
+_plain_text(text, sources, others) if {
+	regex.match(_usual_characters, text)
+	not regex.match(_detached, text)
+	_numbers_known(text, sources)
+	_links_known(text, sources)
+	_words_known(text, sources, others)
+}
 
 # Letters, digits and the marks of letters; no invisible characters, no code.
 _usual_characters := `^[\p{L}0-9 \n\r\t.,:;!?'"()’‘“”«»–—/&%€$£+#@*-]+$`
@@ -156,16 +207,16 @@ _moment := `^(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::00)?)?
 # Rows of numbers, of which a comma between words, a line or a dash separates two.
 _numbers_known(text, sources) if {
 	count(regex.find_n(`[0-9]+`, text, 31)) < 31
-	runs := regex.find_n(`[0-9]+(?:[^\p{L}0-9\n]+[0-9]+)*`, text, 30)
-	pieces := {_plain_run(piece) |
-		some run in runs
-		some piece in regex.split(`, | [-–] ?|[–]`, run)
-	}
+	count(_new_numbers(text, sources)) == 0
+}
+
+_new_numbers(text, sources) := {piece |
 	known := _plain_numbers(sources.text)
 	written := _written(sources.moments)
-	every piece in pieces {
-		_number_known(piece, known, written)
-	}
+	some run in regex.find_n(`[0-9]+(?:[^\p{L}0-9\n]+[0-9]+)*`, text, -1)
+	some part in regex.split(`, | [-–] ?|[–]`, run)
+	piece := _plain_run(part)
+	not _number_known(piece, known, written)
 }
 
 _number_known(piece, known, _) if contains(known, sprintf(" %s ", [piece]))
@@ -239,12 +290,16 @@ _twelve(hour) := hour if hour <= 12
 _twelve(hour) := hour - 12 if hour > 12
 
 _links_known(text, sources) if {
-	found := hosts.links(text) | {address | some address in regex.find_n(`\S*@\S*`, text, 20)}
+	found := _links(text)
 	count(found) < 20
 	every link in found {
-		_stands_whole(trim(lower(link), ".,:;!?()'\"’“”<>"), sources.text)
+		_link_known(link, sources)
 	}
 }
+
+_links(text) := hosts.links(text) | {address | some address in regex.find_n(`\S*@\S*`, text, 20)}
+
+_link_known(link, sources) if _stands_whole(trim(lower(link), ".,:;!?()'\"’“”<>"), sources.text)
 
 _stands_whole(link, text) if {
 	link != ""
@@ -253,21 +308,84 @@ _stands_whole(link, text) if {
 }
 
 _words_known(text, sources, others) if {
-	written := regex.find_n(`\p{L}+`, text, -1)
-	said := {wording.singular(word) | some word in regex.find_n(`\p{L}+`, sources.text, -1)}
-	spoken := {word | some [date, clock] in sources.moments; some word in (_day_words(date) | _clock_words(clock))}
-	unknown := [word |
-		some word in written
-		not lower(word) in _plain_words
-		not lower(word) in (spoken | _participles)
-		not wording.singular(lower(word)) in said
-	]
+	unknown := _new_words(text, sources)
 	count(unknown) <= others
-	count(unknown) * 6 <= count(written)
+	count(unknown) * 6 <= count(regex.find_n(`\p{L}+`, text, -1))
 	every word in unknown {
 		_harmless(word)
 	}
 }
+
+_new_words(text, sources) := [word |
+	said := {wording.singular(word) | some word in regex.find_n(`\p{L}+`, sources.text, -1)}
+	spoken := {word | some [date, clock] in sources.moments; some word in (_day_words(date) | _clock_words(clock))}
+	some word in regex.find_n(`\p{L}+`, text, -1)
+	not lower(word) in _plain_words
+	not lower(word) in (spoken | _participles)
+	not wording.singular(lower(word)) in said
+]
+
+# ---- unsaid
+
+_unsaid(text, sources) := {
+	"dates": {word | some word in unknown; lower(word) in _days_and_months},
+	"grave": {word | some word in grave_words; not lower(word) in _figures},
+	"links": {link | some link in _links(text); not _link_known(link, sources)},
+	"marks": {found | some found in regex.find_n(_unusual, text, 20)},
+	"names": {word | some word in others; not _harmless(word)},
+	"numbers": (_new_numbers(text, sources) | {word | some word in grave_words; lower(word) in _figures}),
+	"words": {word | some word in others; _harmless(word)},
+} if {
+	unknown := {word | some word in _new_words(text, sources)}
+	grave_words := {word | some word in unknown; _grave(lower(word))}
+	others := {word | some word in (unknown - grave_words); not lower(word) in _days_and_months}
+}
+
+_unusual := concat("|", [_detached, `[^\p{L}0-9 \n\r\t.,:;!?'"()’‘“”«»–—/&%€$£+#@*-]`])
+
+_grave(word) if word in grave
+
+_grave(word) if wording.singular(word) in grave
+
+# Numbers in words.
+_figures := {
+	"double", "eight", "eighteen", "eighty", "eleven", "fifteen", "fifty", "five", "forty", "four", "fourteen", "hundred",
+	"million", "nine", "nineteen", "ninety", "one", "seven", "seventeen", "seventy", "six", "sixteen", "sixty", "ten",
+	"thirteen", "thirty", "thousand", "three", "twelve", "twenty", "two", "zero",
+}
+
+# ---- forms
+
+# A browser's form, of which only spaces, commas and ends of lines are encoded.
+_pairs(text) := pairs if {
+	count(text) <= 3000
+	regex.match(`^[^=&\s]+=[^=&\n]*(?:&[^=&\s]+=[^=&\n]*)*$`, text)
+	decoded := strings.replace_n({"%0A": " ", "%20": " ", "%2C": ",", "%2c": ",", "%3A": ":", "+": " "}, text)
+	not contains(decoded, "%")
+	pairs := _split_pairs(split(decoded, "&"))
+} else := pairs if {
+	count(text) <= 3000
+	json.is_valid(text)
+	form := json.unmarshal(text)
+	is_object(form)
+	pairs := [[_field(key), sprintf("%v", [value])] | some key, value in form; type_name(value) in {"string", "number"}]
+	count(pairs) == count(form)
+} else := _split_pairs(regex.split(`[ ]*[;\n][ \n]*`, trim(text, "; \n"))) if {
+	count(text) <= 3000
+	not json.is_valid(text)
+	not regex.match(`\S&\S`, text)
+}
+
+_split_pairs(parts) := pairs if {
+	pairs := [[_field(found[1]), trim_space(found[2])] |
+		some part in parts
+		some found in regex.find_all_string_submatch_n(`^(\pL[^:=]*)[:=](.*)$`, trim_space(part), 1)
+		count(found[1]) <= 40
+	]
+	count(pairs) == count(parts)
+}
+
+_field(name) := lower(trim_space(name))
 
 # A wrong day or month is a wrong message.
 _plain_words := (everyday | (wording.polite | wording.small)) - _days_and_months
@@ -307,8 +425,7 @@ _harmless(word) if {
 	regex.match(`^[a-z]{3,14}$`, word)
 	regex.match(`[aeiouy]`, word)
 	not regex.match(`[bcdfghjklmnpqrstvwxz]{5}|[aeiou]{4}|^nobod`, word)
-	not word in grave
-	not wording.singular(word) in grave
+	not _grave(word)
 }
 
 # ---- mentions
