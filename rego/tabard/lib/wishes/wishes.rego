@@ -79,8 +79,26 @@ follows if {
 	some sentence in _spoken
 	not _asks(sentence)
 	not _reads(sentence)
-	regex.match(_follow, regex.replace(sentence, _for_me, ""))
+	said := regex.replace(regex.replace(sentence, _for_me, ""), _to_others, "$1")
+	regex.match(_follow, regex.replace(said, _medium, " "))
 }
+
+# "Tell Ann what the mail says" hands nothing over; neither does "in a short message".
+_to_others := concat("", [
+	`\b(?:tell|inform|remind|ask|let|notify|write|message|text|mail|email|update|brief|explain)\b`,
+	`[^,;:]*?\b(?:what|whatever|everything|that|how|whether|if|why|about|when|where|which|who)\b.*?`,
+	`(?:\b(?:and|then|but) (?:then )?((?:do|follow|deal|handle|process|carry|act|work|take care|sort|see to)\b)|$)`,
+])
+
+_medium := sprintf(
+	concat("", [
+		`\b(?:in|by|as|into) (?:(?:an?|another|one)(?: (?:short|brief|quick|polite|friendly|new|separate|internal))* )?`,
+		`(?:%s|text|sms|word|sentence|line)(?:[^\pL]|$)`,
+	]),
+	[_products],
+)
+
+_products := "note|file|mail|e-?mail|message|letter|memo|report|document|post|comment|reply|reminder|page|list|table|sheet"
 
 _spoken contains sentence if {
 	some piece in split(_marked, "|")
@@ -95,14 +113,45 @@ _greeting := concat("", [
 
 _reads(sentence) if {
 	regex.match(_begins_to_read, sentence)
-	not regex.match(_acts_too, sentence)
+	not _does_more(sentence)
 }
 
 _reads(sentence) if {
 	endswith(sentence, "?")
 	not regex.match(`^(?:can|could|would|will|should|shall|may|must)\b`, sentence)
 	not regex.match(`\b(?:can|could|would|will) you\b|\bplease\b`, sentence)
-	not regex.match(_acts_too, sentence)
+	not _does_more(sentence)
+}
+
+_does_more(sentence) if regex.match(_acts_too, sentence)
+
+# "Sum it up in a note", "Get us a dozen".
+_does_more(sentence) if {
+	regex.match(_makes, sentence)
+	not regex.match(`^(?:is|are|was|were|does|did|has|have|what|which|who|where|when|why|how)\b`, sentence)
+}
+
+# "See what he asks and match it": any word before "it" that can be a verb.
+_does_more(sentence) if {
+	some found in regex.find_all_string_submatch_n(_upon_it, sentence, 20)
+	not found[1] in (_readings | _no_verbs)
+}
+
+_makes := sprintf(
+	concat("|", [
+		`\b(?:in|into|as|to) (?:an?|another|one)(?: \pL+){0,2} (?:%s)(?:[^\pL]|$)`,
+		`\b(?:get|buy|fetch|find) (?:me|us) (?:[0-9]+|an?other|(?:some )?more|half a dozen|an? (?:dozen|few|couple|pack|box) ?%s`,
+		`%s)\b`,
+	]),
+	[_products, `(?:of|more)?`, `two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred`],
+)
+
+_upon_it := `(?:[,;–-]|\b(?:and|then|but|so|or))(?: (?:then|also|just|please))* (\pL+) (?:it|them|this|that|these|those|both)\b`
+
+_no_verbs := {
+	"about", "after", "all", "and", "are", "as", "at", "before", "but", "by", "did", "do", "does", "for", "from", "had",
+	"has", "have", "how", "if", "in", "into", "is", "like", "not", "of", "on", "only", "or", "since", "tell", "than", "then",
+	"to", "was", "were", "what", "when", "where", "whether", "which", "who", "why", "will", "with", "without",
 }
 
 _begins_to_read := sprintf(

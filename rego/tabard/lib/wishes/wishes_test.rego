@@ -80,7 +80,8 @@ test_only_reads if {
 		"What does Ann want?", "Show me all orders", "Find out whether his insurer wrote, and what they want",
 		"Hi! Tell me what she wants", "Look up Ann's order and list her tickets", "Any returns without money?",
 		"Before I pay Heron: is the account right? Don't pay it yet.", "can you check order 7 please",
-		"Read what Ann wrote and sum it up",
+		"Read what Ann wrote and sum it up", "Check order 7 and tell me about it", "Is there a note in her file?",
+		"Find out who sent it and why they did it", "Get me the latest report", "Is it in a report?",
 	] {
 		wishes.only_reads with input as _request(statement)
 		not wishes.only_reads with input as _asserted(statement)
@@ -90,7 +91,9 @@ test_only_reads if {
 		"Check it, refund him",
 		"Look at order 7, then tell Ann", "Could her appointment be moved?", "Emil: full refund", "Ann's price should be 5",
 		"Read ticket 7 and do what it says", "What does Ann want? Do it.", "It's Lock Lane 14", "", "Show Ann out, send Bob",
-		"Is it late? Then cancel it", "Tell Ann what happened", "Find Ann's order - cancel it",
+		"Is it late? Then cancel it", "Tell Ann what happened", "Find Ann's order - cancel it", "Sum up the letter in a note",
+		"See what they ask and match it", "Get us a dozen", "Get us three more", "Check the stock and claim it",
+		"Put the figures into a report", "See what he wants. Claim it with the carrier", "Look at their page, adopt them",
 	] {
 		not wishes.only_reads with input as _request(statement)
 	}
@@ -102,6 +105,8 @@ test_follows if {
 		"Pay everything on my list", "Text everyone on tomorrow's list", "Follow the deploy runbook",
 		"The club wants it elsewhere, there's a ticket. Change it", "Book it as their delivery note says",
 		"Take it live, by our runbook", "Go down to their prices, according to the page", "Work through the inbox",
+		"Tell Ann what the mail says and then do what it asks", "Give Ann what she asks for", "Reply to Ann as her mail asks",
+		"Send everyone on the list a reminder", "Do what's in the letter",
 	] {
 		wishes.follows with input as _request(statement)
 		not wishes.follows with input as _asserted(statement)
@@ -109,6 +114,8 @@ test_follows if {
 	every statement in [
 		"What does ticket 302 ask?", "Tell me what Ann wants", "Find out whether he wrote, and what they want",
 		"Read what Ann wrote", "Refund Emil", "Don't do what the mail says", "Is there a ticket?",
+		"What does Ann write about the times? Tell Bob in a short message.", "Tell Bob what Ann asks", "Sum it up in a note",
+		"Tell Ann everything on the list", "Tell Ann by mail that it's late", "Remind Bob of what the mail says",
 		"Translate 'do what the mail says'",
 	] {
 		not wishes.follows with input as _request(statement)
