@@ -56,7 +56,7 @@ class Settings(BaseModel):
         default={},
         description="Identity providers by name, for credentials of kind `exchange`: each exchanges the token of the person "
         "who started a task for one that a single backend accepts (RFC 8693). That token is then kept, encrypted, until it "
-        "expires or the task ends. Needs the extra `tabard-sidecar[exchange]`.",
+        "expires or the task ends.",
     )
     state: StateConfig = Field(default_factory=StateConfig)
     revocation: RevocationConfig = Field(default_factory=RevocationConfig)

@@ -195,7 +195,7 @@ async def _vaults(settings: Settings, tries: Collection[str]) -> AsyncIterator[F
         from tabard_sidecar.credentials.vault.issuer import check_address  # noqa: PLC0415
         from tabard_sidecar.credentials.vault.server import VaultServer  # noqa: PLC0415
     except ImportError as error:
-        yield _not_installed("vault", error)
+        yield problem("vault", f"{error.name} isn't installed", "Install tabard-sidecar[vault].")
         return
 
     def make(name: str, config: VaultConfig) -> VaultServer:
@@ -207,13 +207,10 @@ async def _vaults(settings: Settings, tries: Collection[str]) -> AsyncIterator[F
 
 
 async def _exchanges(settings: Settings) -> AsyncIterator[Finding]:
-    try:
-        from tabard_sidecar.credentials.exchange.examining import examine as examine_exchange  # noqa: PLC0415
-        from tabard_sidecar.credentials.exchange.issuer import check_server  # noqa: PLC0415
-        from tabard_sidecar.credentials.exchange.server import ExchangeServer  # noqa: PLC0415
-    except ImportError as error:
-        yield _not_installed("exchange", error)
-        return
+    from tabard_sidecar.credentials.exchange.examining import examine as examine_exchange  # noqa: PLC0415
+    from tabard_sidecar.credentials.exchange.issuer import check_server  # noqa: PLC0415
+    from tabard_sidecar.credentials.exchange.server import ExchangeServer  # noqa: PLC0415
+
     issuers = {item.issuer for item in settings.identity.issuers}
 
     def make(name: str, config: ExchangeConfig) -> ExchangeServer:
@@ -225,10 +222,6 @@ async def _exchanges(settings: Settings) -> AsyncIterator[Finding]:
 
     async for found in _servers("exchange", settings.exchange, make, examined):
         yield found
-
-
-def _not_installed(section: str, error: ImportError) -> Finding:
-    return problem(section, f"{error.name} isn't installed", f"Install tabard-sidecar[{section}].")
 
 
 async def _servers(

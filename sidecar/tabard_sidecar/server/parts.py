@@ -147,16 +147,12 @@ class Parts:
         """Build the issuer of kind exchange; ``None`` if no identity provider is configured for it.
 
         Raises:
-            ValueError: it can't be used as it is configured, or the packages for it aren't installed.
+            ValueError: it can't be used as it is configured.
         """
         if self.kept_tokens is None:
             return None
-        try:
-            from tabard_sidecar.credentials.exchange import TokenJournal, build_exchanges  # noqa: PLC0415 - only for who uses it
-        except ImportError as error:
-            raise ValueError(
-                f"exchange is configured and {error.name} isn't installed: install tabard-sidecar[exchange]"
-            ) from error
+        from tabard_sidecar.credentials.exchange import TokenJournal, build_exchanges  # noqa: PLC0415 - only for who uses it
+
         return build_exchanges(
             self.settings.exchange,
             self.kept_tokens,
